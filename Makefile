@@ -1,0 +1,61 @@
+# Everything from a fresh clone: `make demo`, `make test`. `make help` tells the rest.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+# The newest Python that all pinned wheels exist for; PYTHON=... overrides.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+# Most of a test is waiting; three fit two cores.
+WORKERS ?= 3
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test quick check mutants soak bench pictures debian pins clean
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+$(VENV)/ready: requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv was found. Install one (Debian: apt-get install python3 python3-venv) or give PYTHON=/path/to/python."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { echo "$(PYTHON) is no Python 3.11, 3.12 or 3.13 that runs here. Give another one: make PYTHON=/path/to/python."; exit 1; }
+	@echo "Setting up $(VENV) with $(PYTHON): once, about a minute ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(VENV)/ready ## a house on the screen in which a parcel is let in
+	@$(BIN)/perron demo --fast || [ $$? -eq 130 ] # Ctrl-C is how it ends
+
+debian: ## the Debian packages that tests need (root installs what is missing)
+	@.ci/debian
+
+test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+quick: $(VENV)/ready ## the inner loop, under a minute
+	@$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS)
+
+check: $(VENV)/ready ## lint, format, types, import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+mutants: $(VENV)/ready ## plant faults one by one and name the test that catches each
+	@$(BIN)/python -m tests.mutants
+
+soak: $(VENV)/ready debian ## repetition: many seeds, many kills (hours if you let it)
+	@$(BIN)/python -m tests.soak
+
+bench: $(VENV)/ready debian ## speed, as ratios measured in one run
+	@$(BIN)/python -m tests.bench
+
+pictures: $(VENV)/ready debian ## photograph the pages into docs/
+	@$(BIN)/python -m tests.pictures
+
+pins: ## pin requirements.txt anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras --quiet \
+		--custom-compile-command "make pins" pyproject.toml -o requirements.txt
+
+clean: ## remove what was built and run
+	rm -rf $(VENV) var build *.egg-info

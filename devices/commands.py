@@ -1,0 +1,80 @@
+"""All that a device can be asked."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, auto
+
+
+class Light(StrEnum):
+    """The signal's light. Colour is never the only sign: each comes with a sound of its own."""
+
+    OFF = auto()
+    AMBER = auto()
+    GREEN = auto()
+    RED = auto()
+
+
+class Sound(StrEnum):
+    """The signal's buzzer."""
+
+    NONE = auto()
+    RING = auto()
+    WAIT = auto()
+    GO = auto()
+    NO = auto()
+    LEAVE = auto()
+    CLOSE_THE_DOOR = auto()
+    ALARM = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unlock:
+    """Withdraw the bolt once. Times are UTC; a guarded lock refuses a second `id` and an expired command.
+
+    `boot` and `until_ms` are the deadline on the lock's own countdown (its boot id and its uptime in milliseconds, both
+    from its newest answer), so that a lock whose wall clock is wrong still refuses a late copy. None for locks that
+    tell no uptime.
+    """
+
+    id: str
+    intent: str
+    issued_at: datetime
+    expires_at: datetime
+    boot: str | None = None
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """Throw the bolt. Carries id and expiry too: a late lock could bolt a door in somebody's face."""
+
+    id: str
+    intent: str
+    issued_at: datetime
+    expires_at: datetime
+    boot: str | None = None
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Tell your state now. The number that ties question and answer travels as MQTT correlation data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetSignal:
+    """Show `light` and sound `sound` at the door."""
+
+    id: str
+    light: Light
+    sound: Sound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowResult:
+    """Tell the scanner (and who stands before it) what came of a scan: `word` is wait, go or no, nothing more."""
+
+    word: str
+
+
+Command = Unlock | Lock | Query | SetSignal | ShowResult

@@ -1,0 +1,212 @@
+"""All that a device can say.
+
+The words are those of the Matter Door Lock cluster in snake_case; a vendor's own words stay inside its module.
+An unknown wire value stays unknown: it never becomes a known state.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum, auto
+
+
+class Bolt(StrEnum):
+    """Where the bolt is (Matter LockState)."""
+
+    LOCKED = auto()
+    UNLOCKED = auto()
+    NOT_FULLY_LOCKED = auto()
+    UNLATCHED = auto()
+    UNKNOWN = auto()
+
+
+class Motion(StrEnum):
+    """What the bolt's motor is doing."""
+
+    IDLE = auto()
+    LOCKING = auto()
+    UNLOCKING = auto()
+    OPENING = auto()
+    UNKNOWN = auto()
+
+
+class Door(StrEnum):
+    """Where the door's leaf is (Matter DoorState)."""
+
+    CLOSED = auto()
+    OPEN = auto()
+    AJAR = auto()
+    FORCED_OPEN = auto()
+    JAMMED = auto()
+    ERROR = auto()
+    UNKNOWN = auto()
+
+
+class Source(StrEnum):
+    """Who or what moved the bolt (Matter OperationSource)."""
+
+    UNSPECIFIED = auto()
+    MANUAL = auto()
+    PROPRIETARY_REMOTE = auto()
+    KEYPAD = auto()
+    AUTO = auto()
+    BUTTON = auto()
+    SCHEDULE = auto()
+    REMOTE = auto()
+    RFID = auto()
+    BIOMETRIC = auto()
+
+
+class BatteryLevel(StrEnum):
+    """A battery's level in the four words that locks use."""
+
+    CRITICAL = auto()
+    LOW = auto()
+    MEDIUM = auto()
+    GOOD = auto()
+
+
+class Failure(StrEnum):
+    """Why a device did not do what it was told (Matter OperationError and the words of other makers)."""
+
+    UNSPECIFIED = auto()
+    INVALID_CREDENTIAL = auto()
+    DISABLED_USER_DENIED = auto()
+    RESTRICTED = auto()
+    INSUFFICIENT_BATTERY = auto()
+    UNREACHABLE = auto()
+    BUSY = auto()
+    LOW_POWER = auto()
+    TIMEOUT = auto()
+    NOT_CALIBRATED = auto()
+    EXPIRED = auto()
+    REPEATED = auto()
+
+
+class Progress(StrEnum):
+    """How far a command of ours has come: an acknowledgement is never the deed."""
+
+    ACCEPTED = auto()
+    SENT = auto()
+    CONFIRMED = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockReport:
+    """The bolt's state. `jammed` is None where the lock does not say."""
+
+    bolt: Bolt
+    motion: Motion = Motion.UNKNOWN
+    jammed: bool | None = None
+    source: Source = Source.UNSPECIFIED
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorReport:
+    """The leaf's state, from a sensor that does not depend on the lock."""
+
+    door: Door
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatteryReport:
+    """A device's battery: `percent` 0 to 100 or None, `level` or None; at least one is known."""
+
+    percent: int | None = None
+    level: BatteryLevel | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvailabilityReport:
+    """Whether the device's own link answers. Offline makes all else it said unknown."""
+
+    online: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandReport:
+    """How far the command with our `id` has come."""
+
+    id: str
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureReport:
+    """A command of ours (`id`, or None where the device does not say which) failed, and why."""
+
+    id: str | None
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanReport:
+    """A scanner read `code`; `event` is the scanner's own id of this reading, or None."""
+
+    code: str
+    event: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoorbellPressed:
+    """Somebody pressed the bell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MotionReport:
+    """Whether the camera's own detector sees motion. Never proof of live pictures."""
+
+    detected: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamReport:
+    """Where a camera's H.264 stream is."""
+
+    uri: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FridgeReport:
+    """One compartment. Temperatures in degrees Celsius; None where not measured or not told."""
+
+    compartment: str
+    temp_c: float | None = None
+    setpoint_c: float | None = None
+    door: Door = Door.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalReport:
+    """The signal at the door did what the command with our `id` asked (light on, buzzer sounded)."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnsweredReport:
+    """Somebody inside pressed the answer button: the household is at home."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """The payload is none that this vendor's devices send; `why` is one clear line, safe to log."""
+
+    why: str
+
+
+Report = (
+    LockReport
+    | DoorReport
+    | BatteryReport
+    | AvailabilityReport
+    | CommandReport
+    | FailureReport
+    | ScanReport
+    | DoorbellPressed
+    | MotionReport
+    | StreamReport
+    | FridgeReport
+    | SignalReport
+    | AnsweredReport
+    | Unreadable
+)

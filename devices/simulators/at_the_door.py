@@ -1,0 +1,100 @@
+"""What a courier meets beside the door: the scanner with its display, the signal with the answer button inside."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import ClassVar
+
+from devices.commands import Command, SetSignal, ShowResult
+from devices.reports import AnsweredReport, ScanReport, SignalReport
+from devices.simulators.control import Impossible
+from devices.simulators.device import Device, FaultValue, Site
+from devices.simulators.house import ScannerPlan, SignalPlan
+from devices.vendors import scanner
+
+
+class Scanner(Device):
+    """Sends what it reads, shows what it is told.
+
+    Faults: retains (all its scans are retained, so the broker replays the last one to whoever connects).
+    Actions: replay (the last scan once more).
+    """
+
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = {"retains": True}
+    ACTIONS = frozenset({"replay"})
+
+    def __init__(self, name: str, plan: ScannerPlan, site: Site) -> None:
+        super().__init__(name, plan, plan.vendor, site)
+        self._address = plan.address
+        self._last: ScanReport | None = None
+        self._shown = ""
+
+    def scan(self, code: str, event: str | None, *, retain: bool = False) -> None:
+        """Read `code`."""
+        report = ScanReport(code=code, event=event)
+        try:
+            letters = scanner.encode_report(report, self._address)
+        except ValueError as error:
+            raise Impossible(str(error)) from error
+        self._last = report
+        kept = retain or "retains" in self.faults
+        self.log.write("scan", device=self.name, code=code, event=event, retain=kept)
+        for letter in letters:
+            self.link.say(letter, retain=kept)
+
+    def obey(self, command: Command) -> None:
+        """Show the word."""
+        if isinstance(command, ShowResult):
+            self._shown = command.word
+            self.log.write("shown", device=self.name, word=command.word)
+
+    def answer(self, correlation: bytes | None) -> None:
+        """Nothing: a scanner cannot be asked."""
+
+    def misbehave(self, fault: str) -> None:
+        """Say the last scan again."""
+        if fault == "replay" and self._last is not None:
+            self.scan(self._last.code, self._last.event)
+
+    def physical(self) -> Mapping[str, object]:
+        """What its display shows."""
+        return {"shown": self._shown}
+
+
+class Signal(Device):
+    """Light and buzzer. Faults: dead (neither shows nor sounds nor confirms), silent (works, confirms nothing)."""
+
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = {"dead": True, "silent": True}
+
+    def __init__(self, name: str, plan: SignalPlan, site: Site) -> None:
+        super().__init__(name, plan, plan.vendor, site)
+        self._latency_s = plan.latency_s
+        self._light, self._sound = "off", "none"
+
+    def press_answer(self, who: str) -> None:
+        """Somebody inside presses the button."""
+        self.log.write("answer", device=self.name, who=who)
+        self.say(AnsweredReport())
+
+    def obey(self, command: Command) -> None:
+        """Show and sound."""
+        if isinstance(command, SetSignal) and "dead" not in self.faults:
+            self.do(self._show(command))
+
+    def misbehave(self, fault: str) -> None:
+        """What is dead shows nothing."""
+        if fault == "dead":
+            self._light, self._sound = "off", "none"
+
+    async def _show(self, command: SetSignal) -> None:
+        await asyncio.sleep(self._latency_s)
+        self._light, self._sound = command.light.value, command.sound.value
+        self.log.write("signal", device=self.name, id=command.id, light=self._light, sound=self._sound)
+        if "silent" not in self.faults:
+            self.say(SignalReport(id=command.id))
+
+    def answer(self, correlation: bytes | None) -> None:
+        """Nothing: a signal cannot be asked."""
+
+    def physical(self) -> Mapping[str, object]:
+        """What it shows."""
+        return {"light": self._light, "sound": self._sound}

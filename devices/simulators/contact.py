@@ -1,0 +1,77 @@
+"""A contact that says whether the door is closed, independent of the lock."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import ClassVar
+
+from devices.commands import Command
+from devices.reports import Door, DoorReport
+from devices.simulators.device import Device, FaultValue, Site
+from devices.simulators.house import DoorPlan
+from devices.vendors.words import Channel
+
+
+class Contact(Device):
+    """Tells the leaf's every movement.
+
+    Faults: stuck (says for ever what is true as the fault begins), silent (neither reports nor answers), loses_open
+    (an opening is not reported, only answered), lies_closed (says closed, always).
+    """
+
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = {
+        "stuck": True,
+        "silent": True,
+        "loses_open": True,
+        "lies_closed": True,
+    }
+
+    def __init__(self, name: str, plan: DoorPlan, site: Site) -> None:
+        self._plan, self._doorway = plan, site.doorway
+        self._stuck_open = False
+        super().__init__(name, plan, plan.vendor, site)
+        site.doorway.leaf_moved.append(self._moved)
+
+    def begin(self) -> None:
+        """Begin the heartbeat, where it has one."""
+        if self._plan.heartbeat_s is not None:
+            self.do(self._beat(self._plan.heartbeat_s))
+
+    def on_up(self) -> None:
+        """Say the state."""
+        self._tell()
+
+    def answer(self, correlation: bytes | None) -> None:
+        """Answer with the state, if it is a contact that can be asked."""
+        if self._plan.answers and "silent" not in self.faults:
+            self.say(self._report(), correlation=correlation, channel=Channel.RESULT)
+
+    def obey(self, command: Command) -> None:
+        """Nothing: a contact has nothing to move."""
+
+    def misbehave(self, fault: str) -> None:
+        """Remember where it got stuck."""
+        if fault == "stuck":
+            self._stuck_open = self._doorway.open
+
+    def _moved(self) -> None:
+        if not (self._doorway.open and "loses_open" in self.faults):
+            self._tell()
+
+    def _tell(self) -> None:
+        if "silent" not in self.faults:
+            self.say(self._report())
+
+    def _report(self) -> DoorReport:
+        opened = self._stuck_open if "stuck" in self.faults else self._doorway.open
+        if "lies_closed" in self.faults:
+            opened = False
+        return DoorReport(door=Door.OPEN if opened else Door.CLOSED)
+
+    async def _beat(self, every: float) -> None:
+        while True:
+            await asyncio.sleep(every)
+            self._tell()
+
+    def physical(self) -> Mapping[str, object]:
+        """The leaf."""
+        return {"door": "open" if self._doorway.open else "closed"}

@@ -1,0 +1,294 @@
+"""The strings of the puppet house: JSON lines over a Unix socket, one answer a request, in order.
+
+    request  {"do": "scan", "scanner": "front-scanner", "code": "8L20524752032"}
+    answer   {"ok": true, ...}  or  {"ok": false, "why": "one clear line"}
+
+Where the house has only one device of a kind, its name may be left out.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+LONGEST_LINE = 64 * 1024  # bytes
+
+Who = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+
+
+class Action(BaseModel):
+    """One request; unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Arrive(Action):
+    """Somebody comes to the door. Whoever does something outside has arrived."""
+
+    do: Literal["arrive"] = "arrive"
+    who: Who = "courier"
+
+
+class Leave(Action):
+    """Somebody outside goes away."""
+
+    do: Literal["leave"] = "leave"
+    who: Who = "courier"
+
+
+class Open(Action):
+    """Push the door open. From outside only an unlocked door opens; from inside the thumb-turn unlocks it first."""
+
+    do: Literal["open"] = "open"
+    who: Who = "courier"
+
+
+class Close(Action):
+    """Close the door; a bolt that was thrown in the air keeps it from closing."""
+
+    do: Literal["close"] = "close"
+    who: Who = "courier"
+
+
+class Force(Action):
+    """Break the door open, whatever the bolt does."""
+
+    do: Literal["force"] = "force"
+    who: Who = "thief"
+
+
+class WalkIn(Action):
+    """Go in through the open door."""
+
+    do: Literal["walk_in"] = "walk_in"
+    who: Who = "courier"
+
+
+class WalkOut(Action):
+    """Go out through the open door."""
+
+    do: Literal["walk_out"] = "walk_out"
+    who: Who = "courier"
+
+
+class TurnKey(Action):
+    """Unlock with the mechanical key from outside; only the resident has one."""
+
+    do: Literal["turn_key"] = "turn_key"
+    who: Who = "resident"
+
+
+class ThumbTurn(Action):
+    """Unlock by hand from inside."""
+
+    do: Literal["thumb_turn"] = "thumb_turn"
+    who: Who = "resident"
+
+
+class LockByHand(Action):
+    """Throw the bolt by hand: from inside anybody, from outside with the key. It also goes with the door open."""
+
+    do: Literal["lock_by_hand"] = "lock_by_hand"
+    who: Who = "resident"
+
+
+class AppUnlock(Action):
+    """Unlock with the maker's own app, past the gateway."""
+
+    do: Literal["app_unlock"] = "app_unlock"
+
+
+class Answer(Action):
+    """Press the answer button inside."""
+
+    do: Literal["answer"] = "answer"
+    who: Who = "resident"
+
+
+class PressBell(Action):
+    """Press the bell outside."""
+
+    do: Literal["press_bell"] = "press_bell"
+    who: Who = "courier"
+    camera: str | None = None
+
+
+class PutParcel(Action):
+    """Put a parcel down where one stands: inside, or before the door."""
+
+    do: Literal["put_parcel"] = "put_parcel"
+    who: Who = "courier"
+
+
+class OpenFridge(Action):
+    """Open a fridge (from inside the house)."""
+
+    do: Literal["open_fridge"] = "open_fridge"
+    who: Who = "courier"
+    fridge: str | None = None
+
+
+class CloseFridge(Action):
+    """Close a fridge (from inside the house)."""
+
+    do: Literal["close_fridge"] = "close_fridge"
+    who: Who = "courier"
+    fridge: str | None = None
+
+
+class SetTemperature(Action):
+    """The fridge's compartment now is at so many degrees Celsius; null: its thermometer is broken."""
+
+    do: Literal["set_temperature"] = "set_temperature"
+    celsius: float | None
+    fridge: str | None = None
+    compartment: str = "cooler"
+
+
+class Scan(Action):
+    """Hold a code before a scanner. `event`: the scanner's own id of this reading; without one the code goes bare."""
+
+    do: Literal["scan"] = "scan"
+    code: str = Field(min_length=1, max_length=512)
+    scanner: str | None = None
+    who: Who = "courier"
+    retain: bool = False
+    event: str | None = None
+
+
+class ShowLabel(Action):
+    """Hold a label into a camera's picture."""
+
+    do: Literal["show_label"] = "show_label"
+    camera: str
+    code: str
+    symbology: Literal["code128", "qr", "datamatrix"] = "code128"
+
+
+class HideLabel(Action):
+    """Take the label away."""
+
+    do: Literal["hide_label"] = "hide_label"
+    camera: str
+
+
+class Fault(Action):
+    """Switch a device's fault on (true, or its value) or off (false). Asked for a wrong one, it names those it has."""
+
+    do: Literal["fault"] = "fault"
+    device: str
+    fault: str
+    on: bool | float | str = True
+
+
+class Link(Action):
+    """Cut a device's link, or let it come back. A camera without its link sends no pictures either."""
+
+    do: Literal["link"] = "link"
+    device: str
+    up: bool
+
+
+class Reboot(Action):
+    """Restart a device: a new boot id, its sequence begins at 1, what it was doing is forgotten."""
+
+    do: Literal["reboot"] = "reboot"
+    device: str
+
+
+class State(Action):
+    """Answered with what is physically true."""
+
+    do: Literal["state"] = "state"
+
+
+Request = (
+    Arrive
+    | Leave
+    | Open
+    | Close
+    | Force
+    | WalkIn
+    | WalkOut
+    | TurnKey
+    | ThumbTurn
+    | LockByHand
+    | AppUnlock
+    | Answer
+    | PressBell
+    | PutParcel
+    | OpenFridge
+    | CloseFridge
+    | SetTemperature
+    | Scan
+    | ShowLabel
+    | HideLabel
+    | Fault
+    | Link
+    | Reboot
+    | State
+)
+REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="do")])
+
+
+class Impossible(Exception):  # noqa: N818 (in this house things are impossible, not erroneous)
+    """What was asked cannot be done in the house as it is; the message is one clear line."""
+
+
+class HouseControl:
+    """Pulls the strings of a running house.
+
+    async with HouseControl(socket) as house:
+        await house.ask(Scan(code="8L20524752032"))
+    """
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        self._streams = await asyncio.open_unix_connection(self._socket, limit=LONGEST_LINE)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._streams is not None:
+            _, writer = self._streams
+            self._streams = None
+            writer.close()
+            await writer.wait_closed()
+
+    async def until_connected(self) -> None:
+        """Return once every device has its link to the broker. Waits for ever if one never gets it."""
+        while True:
+            devices = (await self.ask(State()))["devices"]
+            if isinstance(devices, dict) and all(device["connected"] for device in devices.values()):
+                return
+            await asyncio.sleep(0.05)
+
+    async def ask(self, request: Request) -> Mapping[str, object]:
+        """Do it, and return what the house answers beside `ok`.
+
+        Raises:
+            Impossible: the house says no, and why.
+            ConnectionError: the house is gone.
+        """
+        if self._streams is None:
+            raise ConnectionError("not connected to the house")
+        reader, writer = self._streams
+        async with self._turn:
+            writer.write(request.model_dump_json().encode() + b"\n")
+            await writer.drain()
+            line = await reader.readline()
+        if not line:
+            raise ConnectionError("the house has ended")
+        answer: dict[str, object] = json.loads(line)
+        if answer.pop("ok") is not True:
+            raise Impossible(str(answer["why"]))
+        return answer

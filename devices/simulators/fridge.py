@@ -1,0 +1,81 @@
+"""A fridge that tells temperature, set point and door of each compartment."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from devices.commands import Command
+from devices.reports import Door, FridgeReport
+from devices.simulators.control import Impossible
+from devices.simulators.device import Device, FaultValue, Site
+from devices.simulators.house import FridgePlan
+from devices.vendors import smartthings
+from devices.vendors.words import Channel, Letter
+
+DOOR_OF = "cooler"  # the compartment whose door people open
+
+
+class Fridge(Device):
+    """Tells every change.
+
+    Faults: fahrenheit (its units), null_main (as some makers' do), silent (neither tells nor answers).
+    """
+
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = {"fahrenheit": True, "null_main": True, "silent": True}
+
+    def __init__(self, name: str, plan: FridgePlan, site: Site) -> None:
+        self._temperatures: dict[str, float | None] = {**plan.temperatures}
+        self._setpoints: dict[str, float] = dict(plan.setpoints)
+        self._open = False
+        super().__init__(name, plan, plan.vendor, site)
+
+    def on_up(self) -> None:
+        """Say the state."""
+        self._tell()
+
+    def answer(self, correlation: bytes | None) -> None:
+        """Answer with the state."""
+        self._tell(Channel.RESULT, correlation)
+
+    def obey(self, command: Command) -> None:
+        """Nothing: nobody else sets this fridge."""
+
+    def misbehave(self, fault: str) -> None:
+        """Tell the state in the new way."""
+        if fault in self.FAULTS:
+            self._tell()
+
+    def move_door(self, *, opened: bool) -> None:
+        """Open or close it."""
+        if opened == self._open:
+            raise Impossible(f"the fridge is {'open' if opened else 'closed'} already")
+        self._open = opened
+        self.log.write("fridge", device=self.name, door="open" if opened else "closed")
+        self._tell()
+
+    def set_temperature(self, compartment: str, celsius: float | None) -> None:
+        """From now on it measures this; None: it measures nothing."""
+        if compartment not in self._temperatures:
+            raise Impossible(f"{self.name} has no {compartment}; it has {', '.join(self._temperatures)}")
+        self._temperatures[compartment] = celsius
+        self.log.write("fridge", device=self.name, compartment=compartment, temp_c=celsius)
+        self._tell()
+
+    def _tell(self, channel: Channel = Channel.STATE, correlation: bytes | None = None) -> None:
+        if "silent" in self.faults:
+            return
+        reports = tuple(
+            FridgeReport(
+                compartment=name,
+                temp_c=celsius,
+                setpoint_c=self._setpoints.get(name),
+                door=Door.OPEN if self._open and name == DOOR_OF else Door.CLOSED,
+            )
+            for name, celsius in self._temperatures.items()
+        )
+        unit: smartthings.Unit = "F" if "fahrenheit" in self.faults else "C"
+        payload = smartthings.status(reports, unit=unit, null_main="null_main" in self.faults)
+        self.link.say(Letter(channel=channel, payload=payload), correlation=correlation)
+
+    def physical(self) -> Mapping[str, object]:
+        """Door and temperatures."""
+        return {"door": "open" if self._open else "closed", "temperatures": dict(self._temperatures)}

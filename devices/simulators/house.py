@@ -1,0 +1,152 @@
+"""`house.yaml`: the house that is simulated."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from ruamel.yaml import YAML
+
+from devices.simulators.doorway import Where
+from devices.simulators.scene import SceneKind
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+Compartment = Annotated[str, StringConstraints(pattern=r"^(cooler|freezer|flex)$")]
+Delay = Annotated[float, Field(ge=0, le=600)]  # seconds
+
+
+class Section(BaseModel):
+    """A part of the file: unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Broker(Section):
+    """The MQTT 5 broker of the house. `passwords`: the folder of the files `<device id>.password`."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65535)
+    passwords: Path | None = None
+
+
+class Rtsp(Section):
+    """Where the cameras' streams are served; port 0 takes a free one (the control's `state` tells which)."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8554, ge=0, le=65535)
+
+
+class Account(Section):
+    """What every device has. Its account at the broker is its own id, its password that in the broker's folder.
+
+    `password`: another one, for tests. Without any it comes as nobody. `lag_s`: each publication is late by a random
+    time up to it.
+    """
+
+    address: str = ""
+    password: str | None = None
+    lag_s: Delay = 0.0
+
+    def secret(self, device: str, broker: Broker) -> str | None:
+        """Return the password of the account `device`, if there is one."""
+        if self.password is not None or broker.passwords is None:
+            return self.password
+        return (broker.passwords / f"{device}.password").read_text(encoding="utf-8").rstrip("\n")
+
+
+class LockPlan(Account):
+    """A lock. *Guarded*: it refuses repeated, foreign and late commands by itself; *basic*: it obeys.
+
+    `latency_s` from receipt to the bolt's movement; `clock_offset_s`: how far its wall clock is off; `relock_s`: it
+    throws its bolt by itself so long after a withdrawal, wherever the leaf is (never, by default).
+    """
+
+    kind: Literal["lock"]
+    vendor: Literal["somfy", "alexa"]
+    guarded: bool = True
+    latency_s: Delay = 0.3
+    clock_offset_s: float = Field(default=0.0, ge=-86400, le=86400)
+    relock_s: Delay | None = None
+
+
+class DoorPlan(Account):
+    """A door contact. `answers`: it can be asked; `heartbeat_s`: it repeats itself so often."""
+
+    kind: Literal["door"]
+    vendor: Literal["somfy"]
+    answers: bool = True
+    heartbeat_s: Annotated[float, Field(gt=0, le=3600)] | None = None
+
+
+class CameraPlan(Account):
+    """A camera, served at rtsp://host:port/<its id>. `sees`: where it looks; with `bell` it is a doorbell."""
+
+    kind: Literal["camera"]
+    vendor: Literal["alexa"]
+    sees: Literal[Where.OUTSIDE, Where.INSIDE]
+    bell: bool = False
+    width: int = Field(default=640, ge=64, le=1920)
+    height: int = Field(default=360, ge=64, le=1080)
+    fps: int = Field(default=15, ge=1, le=30)
+    burnt_in_clock: bool = True
+    scene: SceneKind = "moving"
+
+
+class ScannerPlan(Account):
+    """A barcode scanner with a small display."""
+
+    kind: Literal["scanner"]
+    vendor: Literal["scanner"]
+
+
+class SignalPlan(Account):
+    """Light and buzzer at the door, with the answer button inside. `latency_s` until it confirms."""
+
+    kind: Literal["signal"]
+    vendor: Literal["signal"]
+    latency_s: Delay = 0.05
+
+
+class FridgePlan(Account):
+    """A fridge. Temperatures in degrees Celsius, by compartment (cooler, freezer, flex)."""
+
+    kind: Literal["fridge"]
+    vendor: Literal["smartthings"]
+    temperatures: dict[Compartment, float] = {"cooler": 4.0, "freezer": -18.0}
+    setpoints: dict[Compartment, float] = {"cooler": 3.0, "freezer": -18.0}
+
+
+DevicePlan = Annotated[
+    LockPlan | DoorPlan | CameraPlan | ScannerPlan | SignalPlan | FridgePlan,
+    Field(discriminator="kind"),
+]
+
+
+class House(Section):
+    """The whole file: one door, what is around it, and where its people are at the start."""
+
+    broker: Broker = Broker()
+    rtsp: Rtsp = Rtsp()
+    devices: dict[Id, DevicePlan]
+    people: dict[Literal["courier", "resident", "thief"], Where] = {}
+
+    @model_validator(mode="after")
+    def _one_door(self) -> Self:
+        for kind in ("lock", "door"):
+            if sum(device.kind == kind for device in self.devices.values()) > 1:
+                raise ValueError(f"a house has one front door, so one {kind} at most")
+        return self
+
+
+def read_house(path: Path) -> House:
+    """Read a house file. Its relative paths begin at its own folder.
+
+    Raises:
+        OSError: it cannot be read.
+        ruamel.yaml.YAMLError: it is not YAML.
+        pydantic.ValidationError: it is not a house; the error names the key.
+    """
+    house = House.model_validate(YAML(typ="safe").load(path))
+    if house.broker.passwords is None:
+        return house
+    broker = house.broker.model_copy(update={"passwords": path.parent / house.broker.passwords})
+    return house.model_copy(update={"broker": broker})

@@ -1,0 +1,206 @@
+"""A device's own link to the broker: MQTT 5, one account and one connection, a last will on its availability.
+
+What it publishes on state, event and result carries the user properties `boot` (new at each boot), `seq` (1, 2, ...
+within a boot) and `uptime` (milliseconds since the boot). What cannot be sent now is lost, as with a real device.
+"""
+
+import asyncio
+import logging
+import math
+import random
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from devices.simulators.house import Broker
+from devices.vendors.words import Channel, Letter
+
+RETAINED = frozenset({Channel.STATE, Channel.AVAILABILITY})
+NUMBERED = frozenset({Channel.STATE, Channel.EVENT, Channel.RESULT})
+RETRY = 0.2  # seconds between attempts to connect
+KEEPALIVE = 10  # seconds
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """One message to the device."""
+
+    channel: Channel
+    payload: bytes
+    retained: bool
+    correlation: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Outgoing:
+    letter: Letter
+    retain: bool
+    properties: Properties
+
+
+class Link:
+    """Runs until cancelled; connects whenever it is `wanted` and the broker is there.
+
+    `will` is the availability that the broker tells when the link dies, `online` the opposite. `on_up` is called at
+    each connection, `on_heard` with each message on `set` and `get`.
+    """
+
+    def __init__(  # noqa: PLR0913  a link is what lies between two ends, and both must be told to it
+        self,
+        device: str,
+        broker: Broker,
+        password: str | None,
+        *,
+        online: Letter,
+        will: Letter,
+        on_up: Callable[[], None],
+        on_heard: Callable[[Heard], None],
+        lag_s: float,
+        rng: random.Random,
+    ) -> None:
+        self.device = device
+        self.duplicates = False
+        self.connected = False
+        self._broker, self._password = broker, password
+        self._online, self._will = online, will
+        self._on_up, self._on_heard = on_up, on_heard
+        self._lag_s, self._rng = lag_s, rng
+        self._ending = False
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+        self._cut = asyncio.Event()
+        self._outbox: asyncio.Queue[_Outgoing] = asyncio.Queue()
+        self.boot = ""
+        self.begin_boot()
+
+    def begin_boot(self) -> None:
+        """Have just booted: a new boot id, sequence from 1, uptime from 0."""
+        self.boot = secrets.token_hex(4)
+        self._seq = 0
+        self._booted = time.monotonic()
+
+    @property
+    def uptime_ms(self) -> int:
+        """Milliseconds since the boot."""
+        return int((time.monotonic() - self._booted) * 1000)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether the link is to be up."""
+        return self._wanted.is_set()
+
+    def set_up(self, up: bool) -> None:
+        """Let the link come up, or cut it: at once and without a goodbye, so the broker tells the will."""
+        if up:
+            self._wanted.set()
+        else:
+            self._wanted.clear()
+            self._cut.set()
+
+    def say(self, letter: Letter, *, correlation: bytes | None = None, retain: bool | None = None) -> None:
+        """Publish in order, as soon as may be; lost while there is no connection."""
+        if not self.connected:
+            return
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho annotates it in part
+        if correlation is not None:
+            properties.CorrelationData = correlation
+        if letter.channel in NUMBERED:
+            self._seq += 1
+            uptime = str(self.uptime_ms)
+            properties.UserProperty = [("boot", self.boot), ("seq", str(self._seq)), ("uptime", uptime)]
+        kept = letter.channel in RETAINED if retain is None else retain
+        self._outbox.put_nowait(_Outgoing(letter=letter, retain=kept, properties=properties))
+
+    async def run(self) -> None:
+        """Keep the link up."""
+        while True:
+            await self._wanted.wait()
+            self._cut.clear()
+            try:
+                await self._session()
+            except* aiomqtt.MqttError as lost:
+                _log.info("%s: link lost: %s", self.device, lost.exceptions[0])
+            finally:
+                self.connected = False
+            if self._ending:
+                # aiomqtt's exit turned the cancellation into an error of its own, for the socket was closed already
+                raise asyncio.CancelledError
+            await asyncio.sleep(RETRY)
+
+    async def _session(self) -> None:
+        # a new object for every connection: one that is entered again sends what an earlier connection did not
+        client = aiomqtt.Client(
+            self._broker.host,
+            self._broker.port,
+            identifier=self.device,
+            username=self.device if self._password is not None else None,
+            password=self._password,
+            protocol=aiomqtt.ProtocolVersion.V5,
+            clean_start=True,
+            keepalive=KEEPALIVE,
+            # with a time limit aiomqtt waits by asyncio.wait_for, which in Python 3.11 may swallow a cancellation
+            timeout=math.inf,
+            will=aiomqtt.Will(self._topic(self._will.channel), self._will.payload, qos=1, retain=True),
+            # without it each answer waits 40 ms for the broker's acknowledgement of the one before
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        )
+        async with client:
+            self._outbox = asyncio.Queue()
+            try:
+                await client.subscribe([(self._topic(channel), 1) for channel in (Channel.SET, Channel.GET)])
+                self.connected = True
+                self.say(self._online)
+                self._on_up()
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._listen(client))
+                    group.create_task(self._speak(client))
+                    group.create_task(self._scissors(client))
+            except asyncio.CancelledError:
+                self._ending = True
+                _hang_up(client)  # a house that ends has lost its power, it does not say goodbye
+                raise
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            properties = message.properties
+            correlation = getattr(properties, "CorrelationData", None)
+            self._on_heard(
+                Heard(
+                    channel=Channel(message.topic.value.rpartition("/")[2]),
+                    payload=bytes(message.payload),
+                    retained=message.retain,
+                    correlation=correlation,
+                )
+            )
+
+    async def _speak(self, client: aiomqtt.Client) -> None:
+        while True:
+            out = await self._outbox.get()
+            if self._lag_s:
+                await asyncio.sleep(self._rng.uniform(0, self._lag_s))
+            for _ in range(2 if self.duplicates else 1):
+                topic = self._topic(out.letter.channel)
+                await client.publish(topic, out.letter.payload, 1, out.retain, properties=out.properties)
+
+    async def _scissors(self, client: aiomqtt.Client) -> None:
+        await self._cut.wait()
+        _hang_up(client)
+
+    def _topic(self, channel: Channel) -> str:
+        return f"perron/{self.device}/{channel}"
+
+
+def _hang_up(client: aiomqtt.Client) -> None:
+    """Close the socket without MQTT's DISCONNECT. aiomqtt has no way of its own to lose a link."""
+    connection = cast("socket.socket | None", client._client.socket())  # noqa: SLF001  see above
+    if connection is not None:
+        connection.shutdown(socket.SHUT_RDWR)

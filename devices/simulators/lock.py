@@ -1,0 +1,230 @@
+"""A motor lock that can jam, lag and lie."""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+from devices.commands import Command, Lock, Unlock
+from devices.reports import (
+    BatteryLevel,
+    BatteryReport,
+    Bolt,
+    CommandReport,
+    Failure,
+    FailureReport,
+    LockReport,
+    Motion,
+    Progress,
+    Source,
+)
+from devices.simulators.control import Impossible
+from devices.simulators.device import Device, FaultValue, Site
+from devices.simulators.doorway import APP, FROM_AFAR, HAND, ITSELF
+from devices.simulators.house import LockPlan
+from devices.vendors.words import Channel
+
+REMEMBERED = 1_000  # ids of commands that a guarded lock knows again, over reboots too
+
+_SOURCES = {HAND: Source.MANUAL, APP: Source.PROPRIETARY_REMOTE, ITSELF: Source.AUTO, FROM_AFAR: Source.REMOTE}
+
+
+class MotorLock(Device):
+    """Moves the doorway's bolt on command, if its guard lets it, and tells every movement, also those by hand.
+
+    Faults (seconds where a number):
+        jam                 its motor does not move the bolt; it says so
+        jam_says_locked     the same, but from the first command on it says locked, in reports and answers
+        silent              acts, but never reports or answers
+        deaf                hears no command
+        late                waits so long before it acts
+        slow_report         its reports (not its answers) come so much later
+        stale_after_action  repeats the old state for so long after each movement
+        optimistic          says the wished state as soon as it is asked for
+        replays             does its last command once more after a reboot
+        clock_off           its wall clock is so far ahead (negative: behind), beside what the house file says
+        battery             its level: good, medium, low or critical
+    Actions: throw (the bolt, wherever the leaf is), unlock_by_itself (seemingly from afar, with no cause).
+    """
+
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = {
+        "jam": True,
+        "jam_says_locked": True,
+        "silent": True,
+        "deaf": True,
+        "late": 8.0,
+        "slow_report": 3.0,
+        "stale_after_action": 3.0,
+        "optimistic": True,
+        "replays": True,
+        "clock_off": 600.0,
+        "battery": "critical",
+    }
+    ACTIONS = frozenset({"throw", "unlock_by_itself"})
+
+    def __init__(self, name: str, plan: LockPlan, site: Site) -> None:
+        self._plan, self._doorway = plan, site.doorway
+        self._source = Source.UNSPECIFIED
+        self._jammed = False
+        self._lying = False
+        self._wished: Bolt | None = None
+        self._stale: tuple[Bolt, float] | None = None  # the old state, and until when it is repeated
+        self._ids: deque[str] = deque(maxlen=REMEMBERED)
+        self._last: Unlock | Lock | None = None
+        self._relocking: asyncio.TimerHandle | None = None
+        super().__init__(name, plan, plan.vendor, site)
+        site.doorway.bolt_moved.append(self._moved)
+
+    def on_up(self) -> None:
+        """Say battery and state."""
+        if "silent" not in self.faults:
+            self._say_battery(None, Channel.STATE)  # before the bolt, which is what stays retained
+        self._tell()
+
+    def answer(self, correlation: bytes | None) -> None:
+        """Answer with state and battery."""
+        if "silent" not in self.faults:
+            self.say(self._report(), correlation=correlation, channel=Channel.RESULT)
+            self._say_battery(correlation, Channel.RESULT)
+
+    def unlock_by_app(self) -> None:
+        """Withdraw the bolt by order of the maker's own app."""
+        if "jam" in self.faults or "jam_says_locked" in self.faults:
+            raise Impossible("the lock is jammed")
+        self._doorway.move_bolt(thrown=False, cause=APP)
+
+    def obey(self, command: Command) -> None:
+        """Move the bolt, unless the guard refuses."""
+        if not isinstance(command, Unlock | Lock) or "deaf" in self.faults:
+            return
+        if self._plan.guarded and command.id in self._ids:
+            self._refuse(command, "repeated", Failure.REPEATED)
+            return
+        if self._too_late(command):
+            return
+        self._ids.append(command.id)
+        self._last = command
+        if "silent" not in self.faults:
+            self.say(CommandReport(id=command.id, progress=Progress.ACCEPTED))
+        if "optimistic" in self.faults:
+            self._wished = Bolt.UNLOCKED if isinstance(command, Unlock) else Bolt.LOCKED
+            self._tell()
+        self.do(self._act(command))
+
+    async def _act(self, command: Unlock | Lock) -> None:
+        await asyncio.sleep(self._plan.latency_s + self.seconds("late"))
+        self._wished = None
+        if self._too_late(command):  # asked again now that the motor would start
+            return
+        if "jam" in self.faults or "jam_says_locked" in self.faults:
+            self._lying = "jam_says_locked" in self.faults
+            self._jammed = not self._lying
+            self.log.write("refused", device=self.name, command=command.id, why="jammed")
+            if not self._lying:
+                self._fail(command, Failure.UNSPECIFIED)
+            self._tell()
+            return
+        thrown = isinstance(command, Lock)
+        if self._doorway.thrown == thrown:
+            self._tell()
+        self._doorway.move_bolt(thrown=thrown, cause=command.id, intent=command.intent)
+        if "silent" not in self.faults:
+            self.say(CommandReport(id=command.id, progress=Progress.CONFIRMED))
+
+    def _too_late(self, command: Unlock | Lock) -> bool:
+        """Whether the guard refuses: by its own countdown where the command has one, else by its wall clock."""
+        if not self._plan.guarded:
+            return False
+        wall = datetime.now(UTC) + timedelta(seconds=self._plan.clock_offset_s + self.seconds("clock_off"))
+        if command.boot is not None and command.boot != self.link.boot:
+            self._refuse(command, "foreign_boot", Failure.EXPIRED)
+        elif self.link.uptime_ms > command.until_ms if command.until_ms is not None else wall > command.expires_at:
+            self._refuse(command, "expired", Failure.EXPIRED)
+        else:
+            return False
+        return True
+
+    def _refuse(self, command: Unlock | Lock, why: str, failure: Failure) -> None:
+        self.log.write("refused", device=self.name, command=command.id, why=why)
+        self._fail(command, failure)
+
+    def _fail(self, command: Unlock | Lock, failure: Failure) -> None:
+        if "silent" not in self.faults:
+            self.say(FailureReport(id=command.id, failure=failure))
+
+    def _moved(self, cause: str) -> None:
+        """The bolt has moved, by whatever cause."""
+        self._source = _SOURCES.get(cause, Source.REMOTE)
+        self._jammed = self._lying = False
+        self._wished = None
+        if stale := self.seconds("stale_after_action"):
+            self._stale = (Bolt.UNLOCKED if self._doorway.thrown else Bolt.LOCKED, time.monotonic() + stale)
+            self.do(self._tell_after(stale))
+        if self._relocking is not None:
+            self._relocking.cancel()
+            self._relocking = None
+        if self._plan.relock_s is not None and not self._doorway.thrown:
+            loop = asyncio.get_running_loop()
+            self._relocking = loop.call_later(self._plan.relock_s, self._throw)
+        self._tell()
+
+    def _throw(self) -> None:
+        self._doorway.move_bolt(thrown=True, cause=ITSELF)
+
+    def _tell(self) -> None:
+        """Report the state now, or as late as its fault says."""
+        if slow := self.seconds("slow_report"):
+            self.do(self._tell_after(slow))
+        else:
+            self._tell_now()
+
+    async def _tell_after(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self._tell_now()
+
+    def _tell_now(self) -> None:
+        if "silent" not in self.faults:
+            self.say(self._report())
+
+    def _say_battery(self, correlation: bytes | None, channel: Channel) -> None:
+        if self._plan.vendor == "somfy":  # the envelope of the other has no word for it
+            level = BatteryLevel(str(self.faults.get("battery", "good")))
+            self.say(BatteryReport(level=level), correlation=correlation, channel=channel)
+
+    def _report(self) -> LockReport:
+        bolt = Bolt.LOCKED if self._doorway.thrown else Bolt.UNLOCKED
+        if self._lying:
+            bolt = Bolt.LOCKED
+        elif self._wished is not None:
+            bolt = self._wished
+        elif self._stale is not None and time.monotonic() < self._stale[1]:
+            bolt = self._stale[0]
+        elif self._jammed and self._plan.vendor == "alexa":
+            bolt = Bolt.UNKNOWN  # JAMMED says nothing of where it is
+        return LockReport(bolt=bolt, motion=Motion.IDLE, jammed=self._jammed, source=self._source)
+
+    def misbehave(self, fault: str) -> None:
+        """Do the actions; a jam that is over is over at once."""
+        if fault == "throw":
+            self._throw()
+        elif fault == "unlock_by_itself":
+            self._doorway.move_bolt(thrown=False, cause=FROM_AFAR)
+        elif fault in ("jam", "jam_says_locked") and fault not in self.faults:
+            self._jammed = self._lying = False
+            self._tell()
+        elif fault == "battery":
+            self.on_up()
+
+    async def reboot(self) -> None:
+        """Reboot; one that replays then does its last command again, as if it had just come."""
+        if self._relocking is not None:
+            self._relocking.cancel()
+        await super().reboot()
+        if self._last is not None and "replays" in self.faults:
+            self.obey(self._last)
+
+    def physical(self) -> Mapping[str, object]:
+        """The bolt."""
+        return {"bolt": "thrown" if self._doorway.thrown else "withdrawn", "in_air": self._doorway.in_air}

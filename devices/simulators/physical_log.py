@@ -1,0 +1,56 @@
+"""What physically happened in the house: the oracle of every test."""
+
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+What = Literal["bolt", "door", "person", "parcel", "fridge", "signal", "scan", "bell", "answer", "shown", "fault",
+               "link", "boot", "refused"]  # fmt: skip
+
+
+class PhysicalLog:
+    """A file of JSON lines, each written and flushed at once, appended to what is there.
+
+    Every line has `at` (RFC 3339 UTC, milliseconds), `mono` (CLOCK_MONOTONIC seconds) and `what`; the rest depends:
+
+        bolt     state withdrawn|thrown, cause: command id, "hand", "app", "itself" or
+                 "from_afar"; intent or null; in_air
+        door     state open|closed, by; forced where it was
+        person   who, where outside|inside|away
+        parcel   who, where
+        fridge   device, and door open|closed, or compartment and temp_c
+        signal   device, id, light, sound
+        scan     device, code, event, retain
+        bell, answer   device, who
+        shown    device, word
+        fault    device, fault, on
+        link     device, up (by order); boot: device, boot
+        refused  device, command, why: expired, repeated, foreign_boot, retained, unreadable or jammed
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def write(self, what: What, **facts: object) -> None:
+        """Write one line. `facts` are JSON values."""
+        at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line = {"at": at, "mono": round(time.monotonic(), 4), "what": what, **facts}
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+
+def read_log(path: Path) -> tuple[Mapping[str, object], ...]:
+    """Return all lines of a house's log."""
+    return tuple(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())

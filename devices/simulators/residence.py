@@ -1,0 +1,237 @@
+"""A whole simulated house, and what people and mishaps do in it."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TypeVar, assert_never
+
+from devices.simulators import control as ask
+from devices.simulators.at_the_door import Scanner, Signal
+from devices.simulators.camera import Camera
+from devices.simulators.contact import Contact
+from devices.simulators.control import Impossible, Request
+from devices.simulators.control_socket import listen, serve
+from devices.simulators.device import Device, Site
+from devices.simulators.doorway import Doorway
+from devices.simulators.fridge import Fridge
+from devices.simulators.house import (
+    CameraPlan,
+    DoorPlan,
+    FridgePlan,
+    House,
+    LockPlan,
+    ScannerPlan,
+    SignalPlan,
+)
+from devices.simulators.lock import MotorLock
+from devices.simulators.physical_log import PhysicalLog
+from devices.simulators.rtsp import RtspServer
+from devices.simulators.watcher import Watcher
+
+D = TypeVar("D", bound=Device)
+
+
+class Residence:
+    """All devices of `house` around one door. `streams` are where the cameras' pictures are served."""
+
+    def __init__(
+        self, house: House, cameras: Mapping[str, Camera], streams: str, log: PhysicalLog, *, seed: int | None
+    ) -> None:
+        self._log = log
+        self.doorway = Doorway(log)
+        self.devices: dict[str, Device] = {}
+        site = Site(broker=house.broker, log=log, doorway=self.doorway, seed=seed)
+        for name, plan in house.devices.items():
+            match plan:
+                case LockPlan():
+                    self.devices[name] = MotorLock(name, plan, site)
+                case DoorPlan():
+                    self.devices[name] = Contact(name, plan, site)
+                case CameraPlan():
+                    self.devices[name] = Watcher(name, plan, site, cameras[name], f"{streams}/{name}")
+                case ScannerPlan():
+                    self.devices[name] = Scanner(name, plan, site)
+                case SignalPlan():
+                    self.devices[name] = Signal(name, plan, site)
+                case FridgePlan():
+                    self.devices[name] = Fridge(name, plan, site)
+                case _:
+                    assert_never(plan)
+        for who, where in house.people.items():
+            self.doorway.place(who, where)
+
+    async def act(self, request: Request) -> Mapping[str, object]:
+        """Do what is asked; returns what there is to tell.
+
+        Raises:
+            Impossible: the house as it is does not allow it.
+        """
+        match request:
+            case ask.State():
+                return self._state()
+            case ask.Fault() | ask.Link() | ask.Reboot():
+                await self._mishap(request)
+            case ask.Scan() | ask.ShowLabel() | ask.HideLabel() | ask.PressBell() | ask.Answer() | ask.AppUnlock():
+                await self._handle(request)
+            case ask.OpenFridge() | ask.CloseFridge() | ask.SetTemperature() | ask.PutParcel():
+                self._household(request)
+            case _:
+                self._move(request)
+        return {}
+
+    def _move(
+        self,
+        request: ask.Arrive | ask.Leave | ask.Open | ask.Close | ask.Force | ask.WalkIn | ask.WalkOut | ask.TurnKey
+        | ask.ThumbTurn | ask.LockByHand,
+    ) -> None:  # fmt: skip
+        door, who = self.doorway, request.who
+        match request:
+            case ask.Arrive():
+                door.arrive(who)
+            case ask.Leave():
+                door.leave(who)
+            case ask.Open():
+                door.open_door(who)
+            case ask.Close():
+                door.close_door(who)
+            case ask.Force():
+                door.force_door(who)
+            case ask.WalkIn():
+                door.walk_in(who)
+            case ask.WalkOut():
+                door.walk_out(who)
+            case ask.TurnKey():
+                door.turn_key(who)
+            case ask.ThumbTurn():
+                door.thumb_turn(who)
+            case ask.LockByHand():
+                door.lock_by_hand(who)
+            case _:
+                assert_never(request)
+
+    async def _handle(
+        self, request: ask.Scan | ask.ShowLabel | ask.HideLabel | ask.PressBell | ask.Answer | ask.AppUnlock
+    ) -> None:
+        match request:
+            case ask.Scan():
+                scanner = self._the(Scanner, request.scanner)
+                self.doorway.arrive(request.who)
+                scanner.scan(request.code, request.event, retain=request.retain)
+            case ask.ShowLabel():
+                camera = self._the(Watcher, request.camera).pictures
+                await asyncio.to_thread(camera.show_label, request.code, request.symbology)  # drawing takes its time
+            case ask.HideLabel():
+                self._the(Watcher, request.camera).pictures.hide_label()
+            case ask.PressBell():
+                bells = [device for device in self._all(Watcher) if device.has_bell]
+                bell = bells[0] if request.camera is None and len(bells) == 1 else self._the(Watcher, request.camera)
+                self.doorway.arrive(request.who)
+                bell.press(request.who)
+            case ask.Answer():
+                self.doorway.need_inside(request.who)
+                self._the(Signal, None).press_answer(request.who)
+            case ask.AppUnlock():
+                self._the(MotorLock, None).unlock_by_app()
+            case _:
+                assert_never(request)
+
+    def _household(self, request: ask.OpenFridge | ask.CloseFridge | ask.SetTemperature | ask.PutParcel) -> None:
+        match request:
+            case ask.OpenFridge() | ask.CloseFridge():
+                self.doorway.need_inside(request.who)
+                self._the(Fridge, request.fridge).move_door(opened=isinstance(request, ask.OpenFridge))
+            case ask.SetTemperature():
+                self._the(Fridge, request.fridge).set_temperature(request.compartment, request.celsius)
+            case ask.PutParcel():
+                where = self.doorway.arrive(request.who)
+                self._log.write("parcel", who=request.who, where=where.value)
+            case _:
+                assert_never(request)
+
+    async def _mishap(self, request: ask.Fault | ask.Link | ask.Reboot) -> None:
+        if request.device not in self.devices:
+            raise Impossible(f"there is no such device: there are {', '.join(self.devices)}")
+        device = self.devices[request.device]
+        match request:
+            case ask.Fault():
+                device.set_fault(request.fault, request.on)
+            case ask.Link():
+                self._log.write("link", device=device.name, up=request.up)
+                device.link.set_up(request.up)
+                if isinstance(device, Watcher):
+                    switch = device.pictures.start if request.up else device.pictures.stop
+                    await asyncio.to_thread(switch)
+            case ask.Reboot():
+                await device.reboot()
+            case _:
+                assert_never(request)
+
+    def _state(self) -> Mapping[str, object]:
+        devices = {
+            name: {
+                "connected": device.link.connected,
+                "boot": device.link.boot,
+                "faults": dict(device.faults),
+                **device.physical(),
+            }
+            for name, device in self.devices.items()
+        }
+        return {
+            "bolt": "thrown" if self.doorway.thrown else "withdrawn",
+            "door": "open" if self.doorway.open else "closed",
+            "in_air": self.doorway.in_air,
+            "people": {who: where.value for who, where in self.doorway.people.items()},
+            "devices": devices,
+        }
+
+    def _all(self, kind: type[D]) -> list[D]:
+        return [device for device in self.devices.values() if isinstance(device, kind)]
+
+    def _the(self, kind: type[D], name: str | None) -> D:
+        """The device of this kind with this name; without a name the only one."""
+        found = self._all(kind)
+        if name is None and len(found) == 1:
+            return found[0]
+        for device in found:
+            if device.name == name:
+                return device
+        names = ", ".join(device.name for device in found) or "none"
+        raise Impossible(f"name one {kind.__name__.lower()}: there are {names}")
+
+
+async def run(house: House, control: Path, log: Path, *, seed: int | None = None) -> None:
+    """Run the house until cancelled. Once `control` exists it can be asked for everything.
+
+    Raises:
+        OSError: a password, the log, the RTSP port or the control socket cannot be had.
+    """
+    async with AsyncExitStack() as stack:
+        file = stack.enter_context(PhysicalLog(log))
+        cameras: dict[str, Camera] = {}
+        for number, (name, plan) in enumerate(house.devices.items()):
+            if isinstance(plan, CameraPlan):
+                cameras[name] = _camera(name, plan, seed=(seed or 0) + number)
+                stack.callback(cameras[name].stop)
+                await asyncio.to_thread(cameras[name].start)
+        server = RtspServer(cameras)
+        port = await server.start(house.rtsp.host, house.rtsp.port) if cameras else 0
+        stack.push_async_callback(server.stop)
+        line = stack.enter_context(listen(control))
+        residence = Residence(house, cameras, f"rtsp://{house.rtsp.host}:{port}", file, seed=seed)
+        async with asyncio.TaskGroup() as group:
+            for name, device in residence.devices.items():
+                group.create_task(device.run(), name=name)
+            group.create_task(serve(line, residence.act), name="control")
+
+
+def _camera(name: str, plan: CameraPlan, *, seed: int) -> Camera:
+    return Camera(
+        name,
+        width=plan.width,
+        height=plan.height,
+        fps=plan.fps,
+        burnt_in_clock=plan.burnt_in_clock,
+        scene=plan.scene,
+        seed=seed,
+    )

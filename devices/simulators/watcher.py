@@ -1,0 +1,81 @@
+"""A camera as its maker's cloud knows it: whether it is there, where its stream is, motion, the press of its bell."""
+
+from collections.abc import Mapping
+from typing import ClassVar, get_args
+
+from devices.commands import Command
+from devices.reports import AvailabilityReport, DoorbellPressed, MotionReport, StreamReport
+from devices.simulators.camera import Camera, Mode
+from devices.simulators.control import Impossible
+from devices.simulators.device import Device, FaultValue, Site
+from devices.simulators.house import CameraPlan
+from devices.vendors.words import Channel
+
+_MODES: Mapping[str, Mode] = {mode: mode for mode in get_args(Mode) if mode not in ("live", "reset")}
+
+
+class Watcher(Device):
+    """Owns the pictures of `camera`. It sees who is on its side of the door.
+
+    Faults: frozen, black, stall, stuck_timestamps, garbled (the pictures'; the last one switched on counts).
+    Actions: reset (all its streams are cut once). Without its link there are no pictures either.
+    """
+
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = dict.fromkeys(_MODES, True)
+    ACTIONS = frozenset({"reset"})
+
+    def __init__(self, name: str, plan: CameraPlan, site: Site, camera: Camera, uri: str) -> None:
+        self._plan, self._doorway = plan, site.doorway
+        self._camera, self._uri = camera, uri
+        self._seen = False
+        super().__init__(name, plan, plan.vendor, site)
+        site.doorway.people_moved.append(self._look)
+
+    @property
+    def has_bell(self) -> bool:
+        """Whether it is a doorbell."""
+        return self._plan.bell
+
+    @property
+    def pictures(self) -> Camera:
+        """Its camera, to hold a label before it."""
+        return self._camera
+
+    def press(self, who: str) -> None:
+        """Somebody presses the bell."""
+        if not self._plan.bell:
+            raise Impossible(f"{self.name} has no bell")
+        self.log.write("bell", device=self.name, who=who)
+        self.say(DoorbellPressed())
+
+    def on_up(self) -> None:
+        """Say where the stream is."""
+        self.say(StreamReport(uri=self._uri))
+        self._look()
+
+    def answer(self, correlation: bytes | None) -> None:
+        """Answer that it is there, and where its stream is."""
+        self.say(AvailabilityReport(online=True), correlation=correlation, channel=Channel.RESULT)
+        self.say(StreamReport(uri=self._uri), correlation=correlation, channel=Channel.RESULT)
+
+    def obey(self, command: Command) -> None:
+        """Nothing: it is told nothing."""
+
+    def misbehave(self, fault: str) -> None:
+        """Spoil the pictures, or mend them."""
+        if fault == "reset":
+            self._camera.set_mode("reset")
+            fault = ""  # and then as before
+        wrong = [name for name in self.faults if name in _MODES]
+        self._camera.set_mode(_MODES[fault if fault in wrong else wrong[-1]] if wrong else "live")
+
+    def _look(self) -> None:
+        seen = self._doorway.anybody(self._plan.sees)
+        self._camera.person(seen)
+        if seen != self._seen:
+            self.say(MotionReport(detected=seen))
+        self._seen = seen
+
+    def physical(self) -> Mapping[str, object]:
+        """What it sees and where its stream is."""
+        return {"person": self._seen, "stream": self._uri}

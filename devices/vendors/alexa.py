@@ -1,0 +1,306 @@
+"""Cameras, doorbells and locks in the shape of the Alexa Smart Home v3 envelope (Alexa itself is not on MQTT).
+
+    set, get  {"directive": {"header", "endpoint", "payload"}}, a movement with our own keys beside it
+    others    {"event": {"header", "endpoint", "payload"}, "context": {"properties": [...]}}
+
+Who moved a bolt stands in a ChangeReport's cause: PHYSICAL_INTERACTION is a hand, APP_INTERACTION the maker's app,
+VOICE_INTERACTION comes from afar, RULE_TRIGGER is automatic; other causes, and reports without one, tell nothing
+(unspecified). JAMMED says that the bolt is stuck, not where: the bolt is unknown.
+
+What we leave out of what a real endpoint sends, because a pure function has no clock and makes no ids: timeOfSample,
+timestamps, and message ids that never repeat.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import assert_never
+
+from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.reports import (
+    AvailabilityReport,
+    Bolt,
+    CommandReport,
+    DoorbellPressed,
+    Failure,
+    FailureReport,
+    LockReport,
+    MotionReport,
+    Progress,
+    Report,
+    Source,
+    StreamReport,
+    Unreadable,
+)
+from devices.vendors import movement
+from devices.vendors.strictjson import Malformed, identifier, mapping, parse, sequence, text, write
+from devices.vendors.words import Channel, Letter
+
+_BOLTS = {"LOCKED": Bolt.LOCKED, "UNLOCKED": Bolt.UNLOCKED}
+_CAUSES = {
+    "PHYSICAL_INTERACTION": Source.MANUAL,
+    "APP_INTERACTION": Source.PROPRIETARY_REMOTE,
+    "VOICE_INTERACTION": Source.REMOTE,
+    "RULE_TRIGGER": Source.AUTO,
+}
+_CAUSE_WORDS = {
+    Source.MANUAL: "PHYSICAL_INTERACTION",
+    Source.PROPRIETARY_REMOTE: "APP_INTERACTION",
+    Source.REMOTE: "VOICE_INTERACTION",
+    Source.AUTO: "RULE_TRIGGER",
+}
+_FAILURES = {
+    "ENDPOINT_UNREACHABLE": Failure.UNREACHABLE,
+    "BRIDGE_UNREACHABLE": Failure.UNREACHABLE,
+    "ENDPOINT_BUSY": Failure.BUSY,
+    "RATE_LIMIT_EXCEEDED": Failure.BUSY,
+    "ENDPOINT_LOW_POWER": Failure.LOW_POWER,
+    "EXPIRED_AUTHORIZATION_CREDENTIAL": Failure.INVALID_CREDENTIAL,
+    "NOT_CALIBRATED": Failure.NOT_CALIBRATED,
+    "NOT_IN_OPERATION": Failure.RESTRICTED,
+    "TOO_MANY_FAILED_ATTEMPTS": Failure.DISABLED_USER_DENIED,
+    "PERRON_EXPIRED": Failure.EXPIRED,  # ours: a guarded lock's own words
+    "PERRON_REPEATED": Failure.REPEATED,
+}
+_FAILURE_WORDS = {
+    Failure.UNSPECIFIED: "HARDWARE_MALFUNCTION",
+    Failure.UNREACHABLE: "ENDPOINT_UNREACHABLE",
+    Failure.BUSY: "ENDPOINT_BUSY",
+    Failure.LOW_POWER: "ENDPOINT_LOW_POWER",
+    Failure.INVALID_CREDENTIAL: "EXPIRED_AUTHORIZATION_CREDENTIAL",
+    Failure.NOT_CALIBRATED: "NOT_CALIBRATED",
+    Failure.RESTRICTED: "NOT_IN_OPERATION",
+    Failure.DISABLED_USER_DENIED: "TOO_MANY_FAILED_ATTEMPTS",
+    Failure.EXPIRED: "PERRON_EXPIRED",
+    Failure.REPEATED: "PERRON_REPEATED",
+}
+
+
+def decode_report(channel: Channel, payload: bytes) -> tuple[Report, ...]:
+    """Read what an endpoint sent; what cannot be read is one `Unreadable`."""
+    if channel in (Channel.SET, Channel.GET):
+        return (Unreadable(why="nothing is reported on set or get"),)
+    try:
+        body = mapping(parse(payload), "the envelope")
+        event = mapping(body.get("event"), "event")
+        header = mapping(event.get("header"), "header")
+        context = mapping(body.get("context", {}), "context")
+        properties = sequence(context.get("properties", []), "properties")
+        return _event(header, mapping(event.get("payload", {}), "payload"), properties)
+    except Malformed as error:
+        return (Unreadable(why=str(error)),)
+
+
+def _event(
+    header: Mapping[str, object], payload: Mapping[str, object], properties: Sequence[object]
+) -> tuple[Report, ...]:
+    match header.get("namespace"), header.get("name"):
+        case "Alexa", "StateReport":
+            return _properties(properties, Source.UNSPECIFIED)
+        case "Alexa", "ChangeReport":
+            change = mapping(payload.get("change"), "change")
+            cause = mapping(change.get("cause", {}), "cause").get("type")
+            source = _CAUSES.get(cause, Source.UNSPECIFIED) if isinstance(cause, str) else Source.UNSPECIFIED
+            changed = sequence(change.get("properties"), "changed properties")
+            # what stands in the context did not change, so the cause says nothing of it
+            return _properties(changed, source) + _properties(properties, Source.UNSPECIFIED)
+        case "Alexa", "Response":
+            done = CommandReport(id=_correlation(header), progress=Progress.CONFIRMED)
+            return (done, *_properties(properties, Source.UNSPECIFIED))
+        case "Alexa", "DeferredResponse":
+            return (CommandReport(id=_correlation(header), progress=Progress.ACCEPTED),)
+        case "Alexa", "ErrorResponse":
+            failure = _FAILURES.get(text(payload.get("type"), "type"), Failure.UNSPECIFIED)
+            return (FailureReport(id=_correlation(header) if "correlationToken" in header else None, failure=failure),)
+        case "Alexa.DoorbellEventSource", "DoorbellPress":
+            return (DoorbellPressed(),)
+        case "Alexa.CameraStreamController", "Response":
+            return _streams(sequence(payload.get("cameraStreams"), "cameraStreams"))
+        case str(), str():
+            return ()
+        case _:
+            raise Malformed("the header names no namespace or no event")
+
+
+def _correlation(header: Mapping[str, object]) -> str:
+    return identifier(header.get("correlationToken"), "correlationToken")
+
+
+def _properties(properties: Sequence[object], source: Source) -> tuple[Report, ...]:
+    reports: list[Report] = []
+    for item in properties:
+        found = mapping(item, "a property")
+        value = found.get("value")
+        match found.get("namespace"), found.get("name"):
+            case "Alexa.LockController", "lockState":
+                reports.append(_lock(text(value, "lockState"), source))
+            case "Alexa.EndpointHealth", "connectivity":
+                reports.append(_connectivity(mapping(value, "connectivity").get("value")))
+            case "Alexa.MotionSensor", "detectionState":
+                reports.append(_motion(value))
+            case str(), str():
+                pass  # a capability that Perron has no use for
+            case _:
+                raise Malformed("a property names no namespace or no name")
+    return tuple(reports)
+
+
+def _lock(word: str, source: Source) -> LockReport:
+    if word == "JAMMED":
+        return LockReport(bolt=Bolt.UNKNOWN, jammed=True, source=source)
+    if word in _BOLTS:
+        return LockReport(bolt=_BOLTS[word], jammed=False, source=source)
+    return LockReport(bolt=Bolt.UNKNOWN, source=source)
+
+
+def _connectivity(word: object) -> AvailabilityReport:
+    if word not in ("OK", "UNREACHABLE"):
+        raise Malformed("connectivity is neither OK nor UNREACHABLE")
+    return AvailabilityReport(online=word == "OK")
+
+
+def _motion(word: object) -> MotionReport:
+    if word not in ("DETECTED", "NOT_DETECTED"):
+        raise Malformed("detectionState is neither DETECTED nor NOT_DETECTED")
+    return MotionReport(detected=word == "DETECTED")
+
+
+def _streams(streams: Sequence[object]) -> tuple[Report, ...]:
+    """The first stream of H.264 over RTSP, if there is one."""
+    for item in streams:
+        stream = mapping(item, "a stream")
+        if stream.get("protocol") == "RTSP" and stream.get("videoCodec") == "H264":
+            uri = text(stream.get("uri"), "uri", 512)
+            if not uri.startswith(("rtsp://", "rtsps://")) or " " in uri:
+                raise Malformed("uri is no RTSP address")
+            return (StreamReport(uri=uri),)
+    return ()
+
+
+def encode_command(command: Command, address: str) -> Letter:
+    """Write a directive for the endpoint with this id; a movement's id is also its message id and correlation token.
+
+    Raises:
+        ValueError: it is neither a movement nor a query.
+    """
+    match command:
+        case Unlock() | Lock():
+            header = _header("Alexa.LockController", type(command).__name__, command.id, command.id)
+            body = {"directive": _to(header, address, {}), **movement.keys(command)}
+            return Letter(channel=Channel.SET, payload=write(body))
+        case Query():
+            # the question's number is MQTT's correlation data, so this id need not tell questions apart
+            header = _header("Alexa", "ReportState", "query", "query")
+            return Letter(channel=Channel.GET, payload=write({"directive": _to(header, address, {})}))
+        case SetSignal() | ShowResult():
+            raise ValueError(f"an Alexa endpoint cannot be asked to {type(command).__name__}")
+        case _:
+            assert_never(command)
+
+
+def decode_command(channel: Channel, payload: bytes) -> Command | Unreadable:
+    """Read what an endpoint is asked."""
+    try:
+        body = mapping(parse(payload), "the envelope")
+        header = mapping(mapping(body.get("directive"), "directive").get("header"), "header")
+        match channel, header.get("namespace"), header.get("name"):
+            case Channel.SET, "Alexa.LockController", "Unlock":
+                return movement.read(body, Unlock)
+            case Channel.SET, "Alexa.LockController", "Lock":
+                return movement.read(body, Lock)
+            case Channel.GET, "Alexa", "ReportState":
+                return Query()
+            case _:
+                return Unreadable(why="a directive that this endpoint does not take here")
+    except Malformed as error:
+        return Unreadable(why=str(error))
+
+
+def encode_report(report: Report, address: str) -> tuple[Letter, ...]:
+    """Write what the endpoint with this id would send.
+
+    Raises:
+        ValueError: the envelope has no words for that.
+    """
+    if isinstance(report, LockReport):
+        return (Letter(channel=Channel.STATE, payload=_lock_event(report, address)),)
+    if isinstance(report, AvailabilityReport):
+        value = {"value": "OK" if report.online else "UNREACHABLE"}
+        health = _property("Alexa.EndpointHealth", "connectivity", value)
+        return (Letter(channel=Channel.AVAILABILITY, payload=_state_report(address, health)),)
+    if isinstance(report, MotionReport):
+        seen = _property("Alexa.MotionSensor", "detectionState", "DETECTED" if report.detected else "NOT_DETECTED")
+        return (Letter(channel=Channel.EVENT, payload=_change_report(address, seen, "PHYSICAL_INTERACTION")),)
+    if isinstance(report, DoorbellPressed):
+        header = _header("Alexa.DoorbellEventSource", "DoorbellPress", f"{address}-press")
+        event = _to(header, address, {"cause": {"type": "PHYSICAL_INTERACTION"}})
+        return (Letter(channel=Channel.EVENT, payload=write({"event": event, "context": {}})),)
+    if isinstance(report, StreamReport):
+        return (Letter(channel=Channel.STATE, payload=_stream_event(report, address)),)
+    if isinstance(report, CommandReport | FailureReport):
+        return (Letter(channel=Channel.EVENT, payload=_response(report, address)),)
+    raise ValueError(f"an Alexa endpoint cannot say {type(report).__name__}")
+
+
+def _lock_event(report: LockReport, address: str) -> bytes:
+    words = {bolt: word for word, bolt in _BOLTS.items()}
+    if report.jammed and report.bolt is Bolt.UNKNOWN:
+        word = "JAMMED"
+    elif report.bolt in words and not report.jammed:
+        word = words[report.bolt]
+    else:
+        raise ValueError("the envelope has only LOCKED, UNLOCKED and JAMMED")
+    state = _property("Alexa.LockController", "lockState", word)
+    if report.source is Source.UNSPECIFIED:
+        return _state_report(address, state)
+    if report.source not in _CAUSE_WORDS:
+        raise ValueError("the envelope has no cause for that source")
+    return _change_report(address, state, _CAUSE_WORDS[report.source])
+
+
+def _response(report: CommandReport | FailureReport, address: str) -> bytes:
+    payload: dict[str, object] = {}
+    if isinstance(report, FailureReport):
+        if report.failure not in _FAILURE_WORDS:
+            raise ValueError("the envelope has no type for that failure")
+        name, payload = "ErrorResponse", {"type": _FAILURE_WORDS[report.failure], "message": report.failure.value}
+    elif report.progress is Progress.SENT:
+        raise ValueError("the envelope has no word for a command under way")
+    else:
+        name = "Response" if report.progress is Progress.CONFIRMED else "DeferredResponse"
+    header = _header("Alexa", name, f"{address}-response", report.id)
+    return write({"event": _to(header, address, payload), "context": {}})
+
+
+def _stream_event(report: StreamReport, address: str) -> bytes:
+    stream = {
+        "uri": report.uri,
+        "protocol": "RTSP",
+        "authorizationType": "NONE",
+        "videoCodec": "H264",
+        "audioCodec": "NONE",
+    }
+    header = _header("Alexa.CameraStreamController", "Response", f"{address}-stream")
+    return write({"event": _to(header, address, {"cameraStreams": [stream]}), "context": {}})
+
+
+def _state_report(address: str, *properties: Mapping[str, object]) -> bytes:
+    header = _header("Alexa", "StateReport", f"{address}-state")
+    return write({"event": _to(header, address, {}), "context": {"properties": properties}})
+
+
+def _change_report(address: str, changed: Mapping[str, object], cause: str) -> bytes:
+    change = {"cause": {"type": cause}, "properties": [changed]}
+    header = _header("Alexa", "ChangeReport", f"{address}-change")
+    return write({"event": _to(header, address, {"change": change}), "context": {}})
+
+
+def _header(namespace: str, name: str, message: str, correlation: str | None = None) -> dict[str, object]:
+    header: dict[str, object] = {"namespace": namespace, "name": name, "messageId": message, "payloadVersion": "3"}
+    return header if correlation is None else header | {"correlationToken": correlation}
+
+
+def _to(header: Mapping[str, object], address: str, payload: Mapping[str, object]) -> dict[str, object]:
+    return {"header": header, "endpoint": {"endpointId": address}, "payload": payload}
+
+
+def _property(namespace: str, name: str, value: object) -> dict[str, object]:
+    return {"namespace": namespace, "name": name, "value": value, "uncertaintyInMilliseconds": 0}

@@ -1,0 +1,46 @@
+"""The keys of our own on a command that moves a bolt, equal in every vendor's body.
+
+They let a guarded lock refuse a repeated, a foreign or a late command by itself; a basic lock ignores them.
+"""
+
+from collections.abc import Mapping
+
+from devices.commands import Lock, Unlock
+from devices.vendors.strictjson import Malformed, identifier, instant, stamp, whole
+
+
+def keys(command: Unlock | Lock) -> dict[str, object]:
+    """Return `id, intent, issued_at, expires_at` and, where the lock's countdown is known, `boot, until_ms`.
+
+    Raises:
+        ValueError: only one of `boot` and `until_ms` is known; neither means anything alone.
+    """
+    if (command.boot is None) != (command.until_ms is None):
+        raise ValueError("boot and until_ms come together")
+    own: dict[str, object] = {
+        "id": command.id,
+        "intent": command.intent,
+        "issued_at": stamp(command.issued_at),
+        "expires_at": stamp(command.expires_at),
+    }
+    if command.boot is not None:
+        own |= {"boot": command.boot, "until_ms": command.until_ms}
+    return own
+
+
+def read(body: Mapping[str, object], kind: type[Unlock] | type[Lock]) -> Unlock | Lock:
+    """Return the command of this `kind` that `body` carries.
+
+    Raises:
+        Malformed: a key is missing or has the wrong type.
+    """
+    if ("boot" in body) != ("until_ms" in body):
+        raise Malformed("boot and until_ms come together")
+    return kind(
+        id=identifier(body.get("id"), "id"),
+        intent=identifier(body.get("intent"), "intent"),
+        issued_at=instant(body.get("issued_at"), "issued_at"),
+        expires_at=instant(body.get("expires_at"), "expires_at"),
+        boot=identifier(body["boot"], "boot") if "boot" in body else None,
+        until_ms=whole(body["until_ms"], "until_ms") if "until_ms" in body else None,
+    )

@@ -1,0 +1,98 @@
+"""Barcode scanners that speak MQTT.
+
+    event, state  the bare code (hidscanner2mqtt; a CR or LF that the scanner appends is dropped), or
+                  {"id": uuid, "serverId", "date", "device": {...}, "barcode": "..."} (barcode-server)
+    set           {"word": "wait"}, go or no: ours, for a scanner with a display; the makers have no such topic
+    availability  online, offline (ours)
+
+An ESPHome scanner retains its last code, so it comes again on every reconnect: whoever receives it drops what is
+retained. A code may hold the GS1 separator (0x1D) and is otherwise printable, 512 characters at most.
+"""
+
+from typing import assert_never
+
+from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.reports import AvailabilityReport, Report, ScanReport, Unreadable
+from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
+from devices.vendors.words import Channel, Letter
+
+WORDS = frozenset({"wait", "go", "no"})
+LONGEST_CODE = 512
+_GS = "\x1d"
+
+
+def decode_report(channel: Channel, payload: bytes) -> tuple[Report, ...]:
+    """Read what a scanner sent; what cannot be read is one `Unreadable`."""
+    if channel is Channel.AVAILABILITY and payload in (b"online", b"offline"):
+        return (AvailabilityReport(online=payload == b"online"),)
+    if channel not in (Channel.EVENT, Channel.STATE):
+        return (Unreadable(why="a scanner sends only codes and online or offline"),)
+    try:
+        if payload.startswith(b"{"):
+            body = mapping(parse(payload), "the scan")
+            return (ScanReport(code=_code(body.get("barcode")), event=identifier(body.get("id"), "id")),)
+        return (ScanReport(code=_code(_bare(payload))),)
+    except Malformed as error:
+        return (Unreadable(why=str(error)),)
+
+
+def _bare(payload: bytes) -> str:
+    try:
+        return payload[: LONGEST_CODE * 4 + 2].decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise Malformed("the code is not UTF-8") from error
+
+
+def _code(value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_CODE or not value.replace(_GS, "").isprintable():
+        raise Malformed(f"the code is not a text of 1 to {LONGEST_CODE} printable characters")
+    return value
+
+
+def encode_command(command: Command, address: str) -> Letter:  # noqa: ARG001 (its topic is the scanner's whole address)
+    """Write a command.
+
+    Raises:
+        ValueError: a scanner can only show a result, and only wait, go or no.
+    """
+    match command:
+        case ShowResult(word=word):
+            if word not in WORDS:
+                raise ValueError("a scanner shows wait, go or no")
+            return Letter(channel=Channel.SET, payload=write({"word": word}))
+        case Unlock() | Lock() | Query() | SetSignal():
+            raise ValueError(f"a scanner cannot be asked to {type(command).__name__}")
+        case _:
+            assert_never(command)
+
+
+def encode_report(report: Report, address: str) -> tuple[Letter, ...]:
+    """Write what a scanner would send: bare without an event id, as barcode-server (server id `address`) with one.
+
+    Raises:
+        ValueError: a scanner cannot say that.
+    """
+    if isinstance(report, AvailabilityReport):
+        return (Letter(channel=Channel.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
+    if isinstance(report, ScanReport):
+        return (Letter(channel=Channel.EVENT, payload=_scan(report, address)),)
+    raise ValueError(f"a scanner cannot say {type(report).__name__}")
+
+
+def _scan(report: ScanReport, address: str) -> bytes:
+    if report.event is not None:
+        return write({"id": report.event, "serverId": address, "barcode": report.code})
+    if report.code.startswith("{"):
+        raise ValueError("a bare code that begins with a brace would be read as JSON")
+    return report.code.encode()
+
+
+def decode_command(channel: Channel, payload: bytes) -> Command | Unreadable:
+    """Read what the scanner shall show."""
+    if channel is not Channel.SET:
+        return Unreadable(why="a scanner is only told a result")
+    try:
+        word = text(mapping(parse(payload), "the command").get("word"), "word")
+    except Malformed as error:
+        return Unreadable(why=str(error))
+    return ShowResult(word=word) if word in WORDS else Unreadable(why="word is none of wait, go and no")

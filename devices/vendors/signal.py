@@ -1,0 +1,82 @@
+"""The signal at the door (light and buzzer) with the answer button inside. No maker: the words are our own.
+
+set           {"id": "...", "light": "green", "sound": "go"}
+event         {"event": "done", "id": "..."}     light and buzzer did it
+              {"event": "answered"}              somebody inside pressed the button
+availability  online, offline
+"""
+
+from typing import assert_never
+
+from devices.commands import Command, Light, Lock, Query, SetSignal, ShowResult, Sound, Unlock
+from devices.reports import AnsweredReport, AvailabilityReport, Report, SignalReport, Unreadable
+from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
+from devices.vendors.words import Channel, Letter
+
+
+def decode_report(channel: Channel, payload: bytes) -> tuple[Report, ...]:
+    """Read what the signal sent; what cannot be read is one `Unreadable`."""
+    if channel is Channel.AVAILABILITY and payload in (b"online", b"offline"):
+        return (AvailabilityReport(online=payload == b"online"),)
+    if channel is not Channel.EVENT:
+        return (Unreadable(why="a signal sends only events and online or offline"),)
+    try:
+        return (_event(payload),)
+    except Malformed as error:
+        return (Unreadable(why=str(error)),)
+
+
+def _event(payload: bytes) -> Report:
+    body = mapping(parse(payload), "the event")
+    match text(body.get("event"), "event"):
+        case "done":
+            return SignalReport(id=identifier(body.get("id"), "id"))
+        case "answered":
+            return AnsweredReport()
+        case _:
+            raise Malformed("event is neither done nor answered")
+
+
+def encode_command(command: Command, address: str) -> Letter:  # noqa: ARG001 (its topic is the signal's whole address)
+    """Write a command.
+
+    Raises:
+        ValueError: a signal only shows and sounds.
+    """
+    match command:
+        case SetSignal():
+            body = {"id": command.id, "light": command.light.value, "sound": command.sound.value}
+            return Letter(channel=Channel.SET, payload=write(body))
+        case Unlock() | Lock() | Query() | ShowResult():
+            raise ValueError(f"a signal cannot be asked to {type(command).__name__}")
+        case _:
+            assert_never(command)
+
+
+def encode_report(report: Report, address: str) -> tuple[Letter, ...]:  # noqa: ARG001 (as above)
+    """Write what a signal would send.
+
+    Raises:
+        ValueError: a signal cannot say that.
+    """
+    if isinstance(report, SignalReport):
+        return (Letter(channel=Channel.EVENT, payload=write({"event": "done", "id": report.id})),)
+    if isinstance(report, AnsweredReport):
+        return (Letter(channel=Channel.EVENT, payload=write({"event": "answered"})),)
+    if isinstance(report, AvailabilityReport):
+        return (Letter(channel=Channel.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
+    raise ValueError(f"a signal cannot say {type(report).__name__}")
+
+
+def decode_command(channel: Channel, payload: bytes) -> Command | Unreadable:
+    """Read what the signal is asked; a light or sound it does not know is `Unreadable`."""
+    if channel is not Channel.SET:
+        return Unreadable(why="a signal is only set")
+    try:
+        body = mapping(parse(payload), "the command")
+        light, sound = text(body.get("light"), "light"), text(body.get("sound"), "sound")
+        if light not in set(Light) or sound not in set(Sound):
+            return Unreadable(why="a light or sound that the signal does not have")
+        return SetSignal(id=identifier(body.get("id"), "id"), light=Light(light), sound=Sound(sound))
+    except Malformed as error:
+        return Unreadable(why=str(error))

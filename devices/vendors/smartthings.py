@@ -1,0 +1,173 @@
+"""SmartThings fridges: a device's status, one entry a component.
+
+    state, result  {"components": {"main": null or {...}, "cooler": {"contactSensor": {"contact": {"value": "closed"}},
+                   "temperatureMeasurement": {"temperature": {"value": 37, "unit": "F"}},
+                   "thermostatCoolingSetpoint": {"coolingSetpoint": {...}}}, ...}}
+    get            {"commands": [{"component": "main", "capability": "refresh", "command": "refresh", "arguments": []}]}
+    availability   {"state": "ONLINE"} or OFFLINE (a device's health)
+
+Degrees come in F or C; without either of these units a number tells nothing. `main` may be null or empty.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, assert_never
+
+from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.reports import AvailabilityReport, Door, FridgeReport, Report, Unreadable
+from devices.vendors.strictjson import Malformed, mapping, number, parse, sequence, text, write
+from devices.vendors.words import Channel, Letter
+
+Unit = Literal["C", "F"]
+
+# component -> compartment; components not named here (ice makers, packs) hold no parcels
+COMPARTMENTS = {"main": "main", "cooler": "cooler", "freezer": "freezer", "cvroom": "flex"}
+_CAPABILITIES = ("contactSensor", "temperatureMeasurement", "thermostatCoolingSetpoint")
+_DOORS = {"open": Door.OPEN, "closed": Door.CLOSED}
+_COLDEST = -273.15
+_REFRESH = {"component": "main", "capability": "refresh", "command": "refresh", "arguments": []}
+
+
+def decode_report(channel: Channel, payload: bytes) -> tuple[Report, ...]:
+    """Read a fridge's status, one report a compartment; what cannot be read is one `Unreadable`."""
+    try:
+        body = mapping(parse(payload), "the status")
+        if channel is Channel.AVAILABILITY:
+            return (_health(body),)
+        if channel not in (Channel.STATE, Channel.RESULT):
+            return (Unreadable(why="a fridge tells its status on state and result"),)
+        components = mapping(body.get("components"), "components")
+        return tuple(
+            _compartment(COMPARTMENTS[name], mapping(component, "a component"))
+            for name, component in components.items()
+            if name in COMPARTMENTS and not _says_nothing(name, component)
+        )
+    except Malformed as error:
+        return (Unreadable(why=str(error)),)
+
+
+def _health(body: Mapping[str, object]) -> Report:
+    match body.get("state"):
+        case "ONLINE":
+            return AvailabilityReport(online=True)
+        case "OFFLINE":
+            return AvailabilityReport(online=False)
+        case _:
+            raise Malformed("state is neither ONLINE nor OFFLINE")
+
+
+def _says_nothing(name: str, component: object) -> bool:
+    """Whether this is a `main` that holds no compartment: null, empty, or only of the whole appliance."""
+    if name != "main":
+        return False
+    return component is None or not any(capability in mapping(component, "main") for capability in _CAPABILITIES)
+
+
+def _compartment(name: str, component: Mapping[str, object]) -> FridgeReport:
+    contact = _attribute(component, "contactSensor", "contact").get("value")
+    return FridgeReport(
+        compartment=name,
+        temp_c=_celsius(_attribute(component, "temperatureMeasurement", "temperature")),
+        setpoint_c=_celsius(_attribute(component, "thermostatCoolingSetpoint", "coolingSetpoint")),
+        door=Door.UNKNOWN if contact is None else _DOORS.get(text(contact, "contact"), Door.UNKNOWN),
+    )
+
+
+def _attribute(component: Mapping[str, object], capability: str, attribute: str) -> Mapping[str, object]:
+    """The attribute, empty where the component does not have it or has null."""
+    found = component.get(capability)
+    inner = None if found is None else mapping(found, capability).get(attribute)
+    return {} if inner is None else mapping(inner, attribute)
+
+
+def _celsius(attribute: Mapping[str, object]) -> float | None:
+    value = attribute.get("value")
+    if value is None:
+        return None
+    degrees = number(value, "temperature")
+    match attribute.get("unit"):
+        case "C":
+            celsius = degrees
+        case "F":
+            celsius = round((degrees - 32) * 5 / 9, 2)
+        case None | str():
+            return None
+        case _:
+            raise Malformed("unit is not a text")
+    if celsius < _COLDEST:
+        raise Malformed("colder than absolute zero")
+    return celsius
+
+
+def status(reports: Sequence[FridgeReport], *, unit: Unit = "C", null_main: bool = False) -> bytes:
+    """Write the status of a fridge with these compartments, in this unit of temperature.
+
+    Raises:
+        ValueError: a compartment or a door state that a SmartThings fridge does not have.
+    """
+    names = {compartment: name for name, compartment in COMPARTMENTS.items()}
+    components: dict[str, object] = {"main": None if null_main else {}}
+    for report in reports:
+        if report.compartment not in names:
+            raise ValueError("a SmartThings fridge has no such compartment")
+        components[names[report.compartment]] = _component(report, unit)
+    return write({"components": components})
+
+
+def _component(report: FridgeReport, unit: Unit) -> dict[str, object]:
+    words = {door: word for word, door in _DOORS.items()} | {Door.UNKNOWN: None}
+    if report.door not in words:
+        raise ValueError("a fridge's contact says open or closed")
+    return {
+        "contactSensor": {"contact": {"value": words[report.door]}},
+        "temperatureMeasurement": {"temperature": _degrees(report.temp_c, unit)},
+        "thermostatCoolingSetpoint": {"coolingSetpoint": _degrees(report.setpoint_c, unit)},
+    }
+
+
+def _degrees(celsius: float | None, unit: Unit) -> dict[str, object]:
+    if celsius is None:
+        return {"value": None}
+    return {"value": celsius if unit == "C" else round(celsius * 9 / 5 + 32, 2), "unit": unit}
+
+
+def encode_command(command: Command, address: str) -> Letter:  # noqa: ARG001 (a status request names no device)
+    """Write a command.
+
+    Raises:
+        ValueError: a fridge is only asked how it is.
+    """
+    match command:
+        case Query():
+            return Letter(channel=Channel.GET, payload=write({"commands": [_REFRESH]}))
+        case Unlock() | Lock() | SetSignal() | ShowResult():
+            raise ValueError(f"a fridge cannot be asked to {type(command).__name__}")
+        case _:
+            assert_never(command)
+
+
+def encode_report(report: Report, address: str) -> tuple[Letter, ...]:  # noqa: ARG001 (as above)
+    """Write what a fridge would send; several compartments in one status: see `status`.
+
+    Raises:
+        ValueError: a fridge cannot say that.
+    """
+    if isinstance(report, FridgeReport):
+        return (Letter(channel=Channel.STATE, payload=status((report,))),)
+    if isinstance(report, AvailabilityReport):
+        body = {"state": "ONLINE" if report.online else "OFFLINE"}
+        return (Letter(channel=Channel.AVAILABILITY, payload=write(body)),)
+    raise ValueError(f"a fridge cannot say {type(report).__name__}")
+
+
+def decode_command(channel: Channel, payload: bytes) -> Command | Unreadable:
+    """Read what a fridge is asked: only a refresh."""
+    if channel is not Channel.GET:
+        return Unreadable(why="a fridge is only asked")
+    try:
+        commands = sequence(mapping(parse(payload), "the command").get("commands"), "commands")
+        command = mapping(commands[0], "command") if len(commands) == 1 else {}
+    except Malformed as error:
+        return Unreadable(why=str(error))
+    if (command.get("capability"), command.get("command")) != ("refresh", "refresh"):
+        return Unreadable(why="the command is not one refresh")
+    return Query()

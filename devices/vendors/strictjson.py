@@ -1,0 +1,159 @@
+"""JSON from the wire, read strictly, and the few value types that vendors share.
+
+Refused: more than 64 KiB, more than 32 levels, a key twice, NaN and infinities, numbers of absurd length, bytes that
+are not UTF-8. A wrong type is refused too: a bool is no number, a number is no text.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NoReturn
+
+LARGEST = 64 * 1024  # bytes
+DEEPEST = 32  # levels
+LONGEST_INTEGER = 19  # characters; a signed 64-bit number has at most 20
+LONGEST_FLOAT = 64  # characters
+
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
+
+
+class Malformed(ValueError):  # noqa: N818 (the word says what is wrong with the payload)
+    """The payload cannot be read; the message is one clear line that never quotes the payload."""
+
+
+def parse(payload: bytes) -> object:
+    """Return the JSON value in `payload`.
+
+    Raises:
+        Malformed: it is not JSON as this module takes it.
+    """
+    if len(payload) > LARGEST:
+        raise Malformed(f"larger than {LARGEST} bytes")
+    _check_depth(payload)
+    try:
+        return json.loads(
+            payload.decode(),
+            object_pairs_hook=_unrepeated,
+            parse_constant=_no_constant,
+            parse_int=_short_integer,
+            parse_float=_finite_float,
+        )
+    except UnicodeDecodeError as error:
+        raise Malformed("not UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise Malformed("not JSON") from error
+
+
+def write(value: object) -> bytes:
+    """Return `value` as compact JSON."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def mapping(value: object, what: str) -> Mapping[str, object]:
+    """Return `value` if it is an object; `what` names it in the complaint (as in all functions below)."""
+    if not isinstance(value, dict):
+        raise Malformed(f"{what} is not an object")
+    return value
+
+
+def sequence(value: object, what: str) -> Sequence[object]:
+    """Return `value` if it is an array."""
+    if not isinstance(value, list):
+        raise Malformed(f"{what} is not an array")
+    return value
+
+
+def text(value: object, what: str, longest: int = 256) -> str:
+    """Return `value` if it is a text of 1 to `longest` printable characters (so it stays inert in logs)."""
+    if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
+        raise Malformed(f"{what} is not a text of 1 to {longest} printable characters")
+    return value
+
+
+def identifier(value: object, what: str) -> str:
+    """Return `value` if it is an id of letters, digits, dot, underscore, colon and hyphen, 128 at most."""
+    if not isinstance(value, str) or _IDENTIFIER.fullmatch(value) is None:
+        raise Malformed(f"{what} is not an id")
+    return value
+
+
+def flag(value: object, what: str) -> bool:
+    """Return `value` if it is true or false."""
+    if not isinstance(value, bool):
+        raise Malformed(f"{what} is not a boolean")
+    return value
+
+
+def number(value: object, what: str) -> float:
+    """Return `value` if it is a number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Malformed(f"{what} is not a number")
+    return float(value)
+
+
+def whole(value: object, what: str) -> int:
+    """Return `value` if it is a whole number from zero up, written without point or exponent."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise Malformed(f"{what} is not a whole number")
+    return value
+
+
+def instant(value: object, what: str) -> datetime:
+    """Return the instant in `value`, RFC 3339 in UTC with the letter Z."""
+    if not isinstance(value, str) or _INSTANT.fullmatch(value) is None:
+        raise Malformed(f"{what} is not an RFC 3339 time in UTC")
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError as error:
+        raise Malformed(f"{what} is no time of the calendar") from error
+
+
+def stamp(at: datetime) -> str:
+    """Return `at` as RFC 3339 in UTC with milliseconds.
+
+    Raises:
+        ValueError: `at` has no time zone.
+    """
+    if at.utcoffset() is None:
+        raise ValueError("a time without its zone is no instant")
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _check_depth(payload: bytes) -> None:
+    """Refuse what would nest too deep before the parser sees it: its recursion is no place to find out."""
+    if payload.count(b"[") + payload.count(b"{") <= DEEPEST:
+        return
+    depth = 0
+    for bracket in _BRACKET.findall(_TEXT.sub(b"", payload)):
+        depth += 1 if bracket in b"[{" else -1
+        if depth > DEEPEST:
+            raise Malformed(f"nested deeper than {DEEPEST} levels")
+
+
+def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise Malformed("a key stands twice")
+    return found
+
+
+def _no_constant(_: str) -> NoReturn:
+    raise Malformed("NaN and infinity are no JSON")
+
+
+def _short_integer(digits: str) -> int:
+    if len(digits) > LONGEST_INTEGER:
+        raise Malformed("an integer of absurd length")
+    return int(digits)
+
+
+def _finite_float(digits: str) -> float:
+    value = float(digits) if len(digits) <= LONGEST_FLOAT else math.inf
+    if not math.isfinite(value):
+        raise Malformed("a number of absurd size or length")
+    return value

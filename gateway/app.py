@@ -1,0 +1,400 @@
+"""The gateway, built: every part is made here, handed to the others, and run in one TaskGroup."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import sys
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, assert_never
+
+import structlog
+
+from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
+from gateway.clock import Clock
+from gateway.config import Home, Pages, rules
+from gateway.diary import Diary
+from gateway.entrance import RunningEntrance
+from gateway.mqtt import Incoming, Mqtt
+from gateway.office import Office
+from gateway.perform import PICTURE_WAIT, Hands
+from gateway.phones import ApprisePhone, read, sweep
+from gateway.pocket import Pocket
+from gateway.proof.keys import BoxKey, link_key
+from gateway.reception import Reception
+from gateway.store import Store, StoreFailed
+from gateway.topics import FromDevice, FromOwner, FromRetailer, Topics
+from gateway.video.link import VideoLink
+from gateway.video.words import (
+    Adopted,
+    Begun,
+    CameraSource,
+    ClipKey,
+    Closed,
+    Configure,
+    FromVideo,
+    Label,
+    Picture,
+    Proof,
+)
+from gateway.visit import events as e
+from gateway.visit.state import Camera, Entrance, Now
+from gateway.web.accounts import Accounts
+from gateway.web.box import Box
+from gateway.web.site import Site
+
+log = structlog.get_logger(__name__)
+
+LOCK = "gateway.lock"
+SCRATCH = "pocket"  # the folder of pictures on their way to phones, under the storage folder
+CRASHES = 3  # within a minute: then the box only locks, films and alarms
+
+
+class Occupied(Exception):  # noqa: N818 - it says what is the matter
+    """Another gateway has this storage folder: two would open one door, each knowing half of what happened."""
+
+
+class App:
+    """One gateway. `wall`, `free_bytes`, `reached` and `video` are the real ones unless a demo or a test says other.
+
+    `reached` is called with the name of each point at which a process may be made to end.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        wall: Callable[[], float] = time.time,
+        free_bytes: Callable[[], int] | None = None,
+        reached: Callable[[str], None] = lambda _point: None,
+        video: Sequence[str] = (sys.executable, "-m", "gateway.video"),
+    ) -> None:
+        self.home = home
+        self._wall = wall
+        self._free_bytes = free_bytes or (lambda: shutil.disk_usage(home.storage.folder).free)
+        self._reached = reached
+        self._video_command = video
+        self._topics = Topics(home)
+        self._entrances: dict[str, RunningEntrance] = {}
+        self._hands: dict[str, Hands] = {}
+        self._by_device: dict[str, list[str]] = defaultdict(list)
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
+
+        Raises:
+            Occupied: another gateway has the storage folder.
+            ConfigError: the phones' file cannot be used.
+            DatabaseRefused, KeyUnusable, OSError: the storage folder cannot be used; the text says why.
+        """
+        folder = self.home.storage.folder
+        os.umask(0o077)  # store, films and sockets are the box user's alone, also in a folder that others may enter
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with _alone(folder):
+            await self._run(folder)
+
+    async def _run(self, folder: Path) -> None:
+        key, links = BoxKey.at(folder / "key"), link_key(folder / "key")
+        phones = _phones(self.home, links)
+        early = Clock(self.home.clock, floor=None, keep_floor=lambda _utc: None, wall=self._wall)
+        store = await Store.open(folder / "perron.sqlite3", home=self.home, now=early.now())
+        try:
+            self._clock = Clock(self.home.clock, floor=store.floor(), keep_floor=store.keep_floor, wall=self._wall)
+            crashes = await self._begun(store)
+            rolled_back = was_rolled_back(folder / LAST_CHECKPOINT, store, key)
+            if rolled_back:
+                log.error(
+                    "store_rolled_back", why="the log lacks what its last checkpoint names: an older copy was put back"
+                )
+            self._pocket = Pocket(self.home, phones=phones, store=store, clock=self._clock, key=links)
+            await self._pocket.enlist()
+            self._build(store, key, links, safe_mode=rolled_back or crashes >= CRASHES)
+            async with _until_told(), asyncio.TaskGroup() as group:
+                for name, work in self._work().items():
+                    group.create_task(work, name=name)
+            with contextlib.suppress(StoreFailed):  # then the next start takes this end for a crash
+                await store.clean_shutdown(self._clock.now())
+        finally:
+            await store.close()
+
+    async def _begun(self, store: Store) -> int:
+        """Note the start; how many crashes there were of late. What cannot be noted or known is as bad as crashes.
+
+        The box then locks, films, alarms and hears the owner, and lets nobody in: a stop that it was told while
+        nothing could be stored did not outlive its last process.
+        """
+        try:
+            return await store.booted(self._clock.now())
+        except StoreFailed as failure:
+            log.error("start_not_noted", why=str(failure))
+            return CRASHES
+
+    def states(self) -> tuple[tuple[Entrance, Now], ...]:
+        """Each entrance as it stands now; none before the store is open."""
+        return tuple((running.state, self._clock.now()) for running in self._entrances.values())
+
+    def _work(self) -> dict[str, Coroutine[Any, Any, None]]:
+        return {
+            "video": self._video.run(),
+            "broker": self._mqtt.run(),
+            "reception": self._reception.run(),
+            "office": self._office.run(),
+            "pocket": self._pocket.run(),
+            "archive": self._archive.run(),
+            "diary": self._diary.run(),
+            **({} if self._site is None else {"pages": self._site.run()}),
+            **{f"entrance {name}": running.run() for name, running in self._entrances.items()},
+        }
+
+    # ---- building ---------------------------------------------------------------------------------------------------
+
+    def _build(self, store: Store, key: BoxKey, links: bytes, *, safe_mode: bool) -> None:
+        home, clock = self.home, self._clock
+        self._video = VideoLink(
+            command=(*self._video_command, "--socket", str(home.storage.folder / "video.sock")),
+            socket=home.storage.folder / "video.sock",
+            configure=_cameras(home),
+            on_event=self._on_video,
+        )
+        self._mqtt = Mqtt(
+            broker=home.broker,
+            subscriptions=self._topics.subscriptions,
+            session_number=store.next_session,
+            on_message=self._on_message,
+            on_up=self._on_up,
+            on_down=self._on_down,
+            on_missed=self._on_missed,
+            monotonic=time.monotonic,
+        )
+        self._office = Office(home, store=store, line=self._mqtt, clock=clock, voices=(self._pocket,))
+        self._archive = Archive(
+            home,
+            store=store,
+            clock=clock,
+            key=key,
+            put=lambda name, event: self._entrances[name].put(event),
+            state=lambda name: self._entrances[name].state,
+            publish=self._office.publish_checkpoint,
+        )
+        for name in home.entrances:
+            self._enrol(name, store, safe_mode=safe_mode)
+        self._diary = Diary(
+            home,
+            store=store,
+            clock=clock,
+            entrances=self._entrances,
+            rings=self._video,
+            free_bytes=self._free_bytes,
+            owed=self._office.owed,
+        )
+        self._reception = Reception(
+            home,
+            store=store,
+            line=self._mqtt,
+            clock=clock,
+            entrances=self._entrances,
+            touch=self._diary.touch,
+            erase=self._archive.erase,
+        )
+        self._site = None if home.pages is None else self._pages(home.pages, store, key, links)
+
+    def _pages(self, pages: Pages, store: Store, key: BoxKey, links: bytes) -> Site:
+        """Build the pages; each decision of an entrance is news to them."""
+        box = Box(
+            home=self.home,
+            store=store,
+            clock=self._clock,
+            states=self.states,
+            wished=self._reception.wished,
+            permitted=self._reception.permit,
+            video=self.home.storage.folder / "video.sock",
+            proofs=lambda: self._video.proofs,
+            picture=lambda camera: self._video.picture(camera, PICTURE_WAIT),
+            public_key=key.public,
+        )
+        site = Site(box, Accounts(store, self._clock.now()), pages, link_key=links)
+        for running in self._entrances.values():
+            running.changed = site.changes.tell
+        return site
+
+    def _enrol(self, name: str, store: Store, *, safe_mode: bool) -> None:
+        """Wake one entrance from the store."""
+        section = self.home.entrances[name]
+        stop, household = store.stopped(name), store.home(name)
+        state = replace(
+            store.entrance(name) or Entrance(id=name),
+            rules=rules(self.home, name),
+            stopped=stop.stopped,
+            stop_epoch=stop.epoch,
+            somebody_home=household.somebody_home,
+            away=household.away,
+        )
+        hands = Hands(
+            self.home,
+            name,
+            line=self._mqtt,
+            cameras=self._video,
+            office=self._office,
+            films=self._archive,
+            clock=self._clock,
+            put=lambda event: self._entrances[name].put(event),  # noqa: PLW0108 - it is made below
+            stopped=lambda: self._entrances[name].stopped(),  # noqa: PLW0108 - the same
+            reached=self._reached,
+        )
+        running = RunningEntrance(
+            state, home=self.home, journal=store, clock=self._clock, hands=hands, reached=self._reached
+        )
+        running.put(e.Restarted(safe_mode=safe_mode))
+        self._entrances[name], self._hands[name] = running, hands
+        fridges = tuple(place.fridge for place in section.places.values() if place.fridge is not None)
+        cameras = (section.cameras.outside, *section.cameras.inside)
+        for device in {section.lock, section.door, section.signal, *section.scanners, *cameras, *fridges}:
+            self._by_device[device].append(name)
+
+    # ---- what is heard ----------------------------------------------------------------------------------------------
+
+    def _on_message(self, incoming: Incoming) -> None:
+        match self._topics.origin(incoming.topic):
+            case FromDevice(device=device, channel=channel):
+                for name in self._by_device[device]:
+                    self._entrances[name].hear(device, channel, incoming)
+            case FromOwner(entrance=entrance):
+                self._reception.asked(entrance, incoming)
+            case FromRetailer():
+                self._reception.offered(incoming)
+            case None:
+                log.warning("unexpected_topic", topic=incoming.topic)
+            case origin:
+                assert_never(origin)
+
+    def _on_up(self, session: int) -> None:
+        for name, running in self._entrances.items():
+            self._hands[name].show_again()
+            running.forget_fridges()
+            running.put(e.BrokerUp(session=session))
+            self._hands[name].ask_fridges(session)
+        self._office.connected()
+
+    def _on_down(self, why: str) -> None:
+        log.warning("broker_down", why=why)
+        for running in self._entrances.values():
+            running.put(e.BrokerDown())
+
+    def _on_missed(self, topic: str) -> None:
+        log.debug("message_missed", topic=topic)
+        match self._topics.origin(topic):
+            case FromDevice(device=device):
+                for name in self._by_device[device]:
+                    self._entrances[name].missed(device)
+            case FromOwner() | FromRetailer() | None:
+                pass
+
+    def _on_video(self, event: FromVideo) -> None:
+        match event:
+            case Proof():
+                self._on_proof(event)
+            case Closed():
+                self._archive.closed(event)
+            case Adopted(recording=recording):
+                for clip in recording:
+                    if not self._filming(clip):
+                        self._video.finish(clip, keep=True)
+            case Label():
+                self._on_label(event)
+            case Begun() | Picture():
+                pass
+            case _:
+                assert_never(event)
+
+    def _on_proof(self, proof: Proof) -> None:
+        for name in self._by_device[proof.camera]:
+            running = self._entrances[name]
+            clip = _clip(running.state)
+            seen = Camera(live=proof.live, moving=proof.moving, recording=clip is not None and clip in proof.recordings)
+            if proof.camera in running.state.rules.cameras:
+                running.put(
+                    e.CameraChanged(camera=proof.camera, live=seen.live, moving=seen.moving, recording=seen.recording)
+                )
+
+    def _on_label(self, label: Label) -> None:
+        for name in self._by_device[label.camera]:
+            if label.camera in self.home.entrances[name].cameras.read_labels:
+                running = self._entrances[name]
+                running.put(running.scanned(label.camera, label.code, retained=False, expected_only=True))
+
+    def _filming(self, clip: ClipKey) -> bool:
+        return any(_clip(running.state) == clip for running in self._entrances.values())
+
+
+def _clip(state: Entrance) -> ClipKey | None:
+    """The clip that an entrance is filming now."""
+    if state.visit is not None:
+        return ClipKey(visit=state.visit.id, part=state.visit.part)
+    return None if state.incident is None else ClipKey(visit=state.incident, part=1)
+
+
+def _phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
+    """The owner's phones, where the house names any."""
+    if home.messages is None:
+        return ()
+    scratch = home.storage.folder / SCRATCH
+    sweep(scratch)
+    return read(home.messages.file, key=key, scratch=scratch)
+
+
+def _cameras(home: Home) -> Configure:
+    courier = {section.cameras.outside for section in home.entrances.values()}
+    return Configure(
+        cameras=tuple(
+            CameraSource(name=name, url=device.url, clock_region=device.clock_region, sees_courier=name in courier)
+            for name, device in home.devices.items()
+            if device.kind == "camera"
+        ),
+        pre_roll=max((section.timing.pre_roll for section in home.entrances.values()), default=10.0),
+        folder=str(home.storage.folder),
+    )
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Have the folder for this process alone. The lock ends with the process, however it ends."""
+    handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            raise Occupied(f"Another gateway runs in {folder}.") from held
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextlib.asynccontextmanager
+async def _until_told() -> AsyncIterator[None]:
+    """Run the block until SIGTERM or SIGINT, which end it without an error."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    told = False
+
+    def stop() -> None:
+        nonlocal told
+        if not told and task is not None:
+            told = True
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not told or task is None:
+            raise
+        task.uncancel()
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,96 @@
+"""What commands have in common when they speak to the house's broker."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+
+from gateway.cli.failure import Exit, Failure, ourselves, plain, relative
+from gateway.config import Broker, ConfigError
+from gateway.mqtt import Guest, Incoming, NotSent, visit
+
+ANSWER = 10.0  # seconds for the broker to take a message
+NOBODY = 0x10  # MQTT 5: taken, but nobody listens
+TRY_DOCTOR = "`perron doctor` looks for the cause."
+
+
+@contextlib.asynccontextmanager
+async def logged_in(broker: Broker, topics: Sequence[str], *, qos: int = 1) -> AsyncIterator[Guest]:
+    """Visit the broker as `broker.username`, hearing `topics`.
+
+    Raises:
+        Failure: it cannot be reached, or it refuses this account.
+    """
+    try:
+        async with visit(broker, topics, monotonic=asyncio.get_running_loop().time, qos=qos) as guest:
+            yield guest
+    except ConnectionError as error:
+        why, todo = _explained(str(error), broker)
+        raise Failure(
+            f"There is no talking to the broker at {broker.host}:{broker.port} as {broker.username!r}: {why}.",
+            todo,
+            Exit.SILENT,
+        ) from error
+    except ConfigError as error:
+        raise Failure(
+            str(error), "The passwords of all accounts lie beside broker.password_file of the house file."
+        ) from error
+
+
+def _explained(error: str, broker: Broker) -> tuple[str, str]:
+    """Put what the network or the broker said into words, with what to do about it."""
+    folder = "FOLDER" if broker.password_file is None else relative(broker.password_file.parent)
+    told = error.lower()
+    if "refused" in told:
+        start = f"`mosquitto -c {folder}/mosquitto.conf` (`{ourselves()} accounts {folder}` writes that file)"
+        return "nobody listens there", f"Start it: {start}. To try things, `perron simulate --broker` brings one."
+    if "authori" in told or "user name or password" in told:
+        return (
+            "it refuses this account",
+            f"Write its accounts with `{ourselves()} accounts {folder}`, then start it anew.",
+        )
+    if "name or service" in told or "address associated" in told or "name resolution" in told:
+        return "no machine of that name is known", "Correct broker.host in the house file."
+    if "timed out" in told or "unreachable" in told or "no route" in told:
+        return "it does not answer", "Look at the network, and at broker.host and broker.port in the house file."
+    return plain(ConnectionError(error)), "Look at the broker's own log."
+
+
+async def say(guest: Guest, topic: str, payload: bytes, *, expiry: int | None = None) -> None:
+    """Publish once and wait until the broker has it and somebody listens.
+
+    Raises:
+        Failure: not sent, refused, or nobody listens.
+    """
+    outcome = guest.publish(topic, payload, expiry=expiry)
+    if isinstance(outcome, NotSent):
+        raise Failure(f"Nothing was sent to {topic}: {outcome.why.value}.", TRY_DOCTOR, Exit.SILENT)
+    try:
+        async with asyncio.timeout(ANSWER):
+            code = (await outcome.acknowledged).code
+    except TimeoutError:
+        raise Failure(
+            f"The broker does not say within {ANSWER:.0f} s that it took what was sent to {topic}.",
+            "It may have arrived: look.",
+            Exit.SILENT,
+        ) from None
+    if code is None:
+        raise Failure(f"The broker was lost while sending to {topic}.", "It may have arrived: look.", Exit.SILENT)
+    if code >= 0x80:
+        raise Failure(
+            f"The broker does not let this account write to {topic} (MQTT 5 reason {code:#x}).",
+            "Write the broker's files anew with `perron accounts`, and let it read them.",
+        )
+    if code == NOBODY:
+        raise Failure(f"Nobody listens to {topic}.", "Is the gateway running? Start it with `perron run`.", Exit.SILENT)
+
+
+async def heard(guest: Guest, wanted: Callable[[Incoming], bool], *, within: float) -> Incoming | None:
+    """Wait for a message that is `wanted`; None when none came in time (seconds)."""
+    try:
+        async with asyncio.timeout(within):
+            while True:
+                incoming = await guest.hear()
+                if wanted(incoming):
+                    return incoming
+    except TimeoutError:
+        return None

@@ -1,0 +1,220 @@
+"""`perron scan`: a courier's part, by hand, and what the door says to it."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from devices.reports import ScanReport
+from devices.simulators import control as ask
+from devices.vendors import VENDORS
+from gateway.cli.broker import TRY_DOCTOR, heard, logged_in, say
+from gateway.cli.failure import Exit, Failure, ourselves, relative
+from gateway.cli.simulation import control_socket
+from gateway.config import EntranceSection, Home, LockDevice
+from gateway.mqtt import Guest, Incoming
+from gateway.topics import BRIDGE_STATE, device_topic, entrance_topic
+from gateway.visit.commands import Word
+from gateway.visit.state import House, Refusal
+from gateway.voice import REFUSALS
+
+ANSWER = 5.0  # seconds for the gateway to answer a scan
+STORED = 1.0  # seconds for the broker to hand out what it keeps
+MARGIN = 10.0  # seconds beyond what the entrance's own waiting times allow
+PACE = 1.0  # seconds for each thing that the simulated courier does
+
+REMEDIES: Mapping[Refusal, str] = {
+    Refusal.UNKNOWN_CODE: "No delivery that is announced here has this code: `perron announce FILE` announces one.",
+    Refusal.COURIER_NOT_PROVEN: "Scan the courier's code within the same minute: `perron scan PARCEL COURIER`.",
+    Refusal.NOT_READY: TRY_DOCTOR,
+    Refusal.CLOCK_UNTRUSTED: TRY_DOCTOR,
+    Refusal.CAMERA_UNAVAILABLE: TRY_DOCTOR,
+}
+CARRIES_IN: tuple[tuple[str, ask.Request], ...] = (
+    ("opens the door", ask.Open()),
+    ("goes in", ask.WalkIn()),
+    ("puts the parcel down", ask.PutParcel()),
+    ("comes out", ask.WalkOut()),
+    ("closes the door", ask.Close()),
+    ("goes away", ask.Leave()),
+)
+
+Tell = Callable[[str], None]
+Body = Mapping[str, Any]
+
+
+def scanner_of(home: Home, scanner: str | None) -> str:
+    """Take the scanner that is meant: the named one, or the only one.
+
+    Raises:
+        Failure: there is no such scanner, or several to choose from.
+    """
+    known = [id_ for id_, device in home.devices.items() if device.kind == "scanner"]
+    names = ", ".join(known) or "none"
+    if scanner is None and len(known) == 1:
+        return known[0]
+    if scanner is None:
+        raise Failure(f"Which scanner? The house has: {names}.", "Say --scanner.")
+    if scanner not in known:
+        raise Failure(f"There is no scanner {scanner!r}. The house has: {names}.", "Say --scanner with one of these.")
+    return scanner
+
+
+async def hold(home: Home, code: str, scanner: str) -> str:
+    """Hold `code` before the scanner and say which way it went.
+
+    Where the simulated house runs, a courier in it holds the code up. Else the code is published in the scanner's own
+    name, which pushes a real scanner of that account off the broker for a moment.
+
+    Raises:
+        Failure: it could not be done.
+    """
+    with suppress(FileNotFoundError, ConnectionError):
+        await _in_the_house(control_socket(home), ask.Scan(code=code, scanner=scanner))
+        return f"held before {scanner} of the simulated house"
+    device = home.devices[scanner]
+    async with logged_in(home.broker.account(scanner), []) as guest:
+        for letter in VENDORS[device.vendor].encode_report(ScanReport(code=code), device.address):
+            await say(guest, device_topic(home, scanner, letter.channel), letter.payload, expiry=int(ANSWER))
+    return f"published as {scanner}"
+
+
+async def _in_the_house(socket: Path, request: ask.Request) -> None:
+    try:
+        async with ask.HouseControl(socket) as house:
+            await house.ask(request)
+    except ask.Impossible as error:
+        raise Failure(f"The simulated house says no: {error}.", "See what it tells of itself.", Exit.NO) from error
+
+
+async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: bool, tell: Tell) -> bool:
+    """Hold the codes before the scanner one after the other, and tell what the door says until it says go or no.
+
+    `deliver`: on go, the courier of the simulated house carries the parcel in, and all is told until the film is
+    sealed. Returns False where the door says no.
+
+    Raises:
+        Failure: it could not be done, or nobody answered.
+    """
+    if deliver and not control_socket(home).is_socket():
+        raise Failure(f"No simulated house runs here ({control_socket(home)}): nobody can carry a parcel in.",
+                      "Start it with `perron simulate`, or leave --deliver out.")  # fmt: skip
+    entrances = {entrance_topic(id_, "event"): section for id_, section in home.entrances.items()
+                 if scanner in section.scanners}  # fmt: skip
+    if not entrances:
+        raise Failure(f"No entrance has the scanner {scanner!r}.", "Name it under `scanners:` of an entrance.")
+    async with logged_in(home.broker.account("installer"), [BRIDGE_STATE, *entrances]) as guest:
+        there = await heard(guest, lambda i: i.topic == BRIDGE_STATE, within=STORED)
+        door = _Door(home, guest, scanner, next(iter(entrances.values())), tell)
+        word: Word | None = None
+        for code in codes:
+            tell(f"…{code[-4:]}: {await hold(home, code, scanner)}.")
+            if there is None or there.payload != b'{"state":"online"}':
+                raise Failure("Nobody answers: no gateway is connected to the broker.",
+                              "Start it with `perron run`, then scan again.", Exit.SILENT)  # fmt: skip
+            word = await door.answer()
+            if word is Word.NO:
+                return False
+        if word is Word.WAIT:
+            word = await door.until_go()
+        if word is Word.GO and deliver:
+            return await door.carry_in()
+        return word is not Word.NO
+
+
+class _Door:
+    """What one entrance says, as it is heard on its event topic, told in a person's words."""
+
+    def __init__(self, home: Home, guest: Guest, scanner: str, section: EntranceSection, tell: Tell) -> None:
+        self._home, self._guest, self._scanner, self._section, self._tell = home, guest, scanner, section, tell
+        self._visit = ""
+
+    async def _next(self, *kinds: str, within: float) -> Body | None:
+        """Wait for the next event of one of these kinds that concerns our scan; None when none came in time."""
+        found: list[Body] = []
+
+        def wanted(incoming: Incoming) -> bool:
+            body = json.loads(incoming.payload) if not incoming.retain and incoming.topic != BRIDGE_STATE else {}
+            ours = body.get("kind") != "answer" or body["scanner"] == self._scanner
+            if body.get("kind") in kinds and ours:
+                found.append(body)
+            return bool(found)
+
+        await heard(self._guest, wanted, within=within)
+        return found[0] if found else None
+
+    async def answer(self) -> Word:
+        """Tell the answer to the scan that was just made.
+
+        Raises:
+            Failure: there is none.
+        """
+        answer = await self._next("answer", within=ANSWER)
+        if answer is None:
+            merge = f"{self._section.timing.merge:g} s"
+            raise Failure(f"The gateway does not answer within {ANSWER:.0f} s.",
+                          f"The same code again within {merge} counts as one scan: then wait and scan again. Else"
+                          " `perron doctor` looks for the cause.", Exit.SILENT)  # fmt: skip
+        return self._worded(answer)
+
+    def _worded(self, answer: Body) -> Word:
+        word = Word(answer["word"])
+        self._visit = answer["scan"]
+        refusal = None if answer["refusal"] is None else Refusal(answer["refusal"])
+        why = "" if refusal is None else f" ({REFUSALS[refusal]['en']})"
+        self._tell(f"The door says {word.value}{why}.")
+        if refusal is not None and refusal in REMEDIES:
+            self._tell(REMEDIES[refusal])
+        return word
+
+    async def until_go(self) -> Word:
+        """After a wait: tell what is awaited, until it is go or no. Still `WAIT` where the other half lacks."""
+        timing = self._section.timing
+        if await self._next("ring", within=STORED) is None:
+            self._tell(f"It waits for the other half, the parcel's code or the courier's: scan it within"
+                       f" {timing.courier:g} s.")  # fmt: skip
+            return Word.WAIT
+        self._tell(f"The bell rings inside. Unless somebody answers, the door opens in {timing.ring:g} s.")
+        lock = self._home.devices[self._section.lock]
+        latency = lock.latency if isinstance(lock, LockDevice) else 0.0
+        while True:
+            longest = timing.ring + timing.approval + timing.live + latency + MARGIN
+            event = await self._next("answer", "phase", "house", within=longest)
+            if event is None:
+                raise Failure(f"The gateway said neither go nor no within {longest:.0f} s.", TRY_DOCTOR, Exit.SILENT)
+            if event["kind"] == "answer" and event["word"] != Word.WAIT:
+                return self._worded(event)
+            if event["kind"] == "house":
+                self._tell("The visit is over and the door stayed shut: somebody answered the bell.")
+                return Word.NO
+            if event.get("phase") == "approving":
+                self._tell(f"The owner is asked for a yes: {timing.approval:g} s.")
+
+    async def carry_in(self) -> bool:
+        """Let the simulated courier carry the parcel in; tell until the film is sealed. True once locked again."""
+        for told, request in CARRIES_IN:
+            try:
+                await _in_the_house(control_socket(self._home), request)
+            except OSError as error:
+                raise Failure(
+                    "The simulated house has ended.", "Start it again: `perron simulate`.", Exit.SILENT
+                ) from error
+            self._tell(f"The courier {told}.")
+            await asyncio.sleep(PACE)
+        timing = self._section.timing
+        house = await self._next("house", within=timing.stable + 3 * timing.relock + MARGIN)
+        if house is None or house["house"] != House.LOCKED_AGAIN:
+            self._tell("The door is not proven locked again: the gateway's log says why.")
+            return False
+        self._tell(f"The door is locked again. The film runs on for {timing.post_roll:g} s, then it is sealed.")
+        sealed = timing.post_roll + timing.film_closes + MARGIN
+        while (event := await self._next("phase", within=sealed)) is not None:
+            if event["phase"] == "ready":
+                box = relative(self._home.storage.folder)
+                self._tell("Sealed. Check it:")
+                self._tell(f"  $ {ourselves()} verify {box}/visits/{self._visit} --key {box}/key/box.pub.pem")
+                return True
+        self._tell("The film is not sealed yet: the gateway's log says why.")
+        return True

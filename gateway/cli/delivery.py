@@ -1,0 +1,124 @@
+"""`perron announce`: a retailer's part, by hand."""
+
+import json
+import re
+import secrets
+from contextlib import suppress
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from joserfc.jwk import OKPKey
+from pydantic import ValidationError
+
+from gateway.cli.broker import heard, logged_in, say
+from gateway.cli.failure import Exit, Failure, plain
+from gateway.clock import Clock
+from gateway.config import Home
+from gateway.delivery.codes import courier_digest
+from gateway.delivery.promise import Claims, Result
+from gateway.delivery.signature import sign
+from gateway.mqtt import Incoming
+from gateway.topics import OFFER, RESULT
+from gateway.yamlfile import Misread, parse
+
+ANSWER = 10.0  # seconds
+LIFE = 3600  # seconds that a signed message counts
+HINTS = {  # what to do about some answers; the others say it by themselves
+    "courier_code_missing": "Say --courier too: this entrance asks for the courier's one-time code.",
+    "code_collision": "A parcel of it is promised already, in a window that overlaps: scan that one, or write another"
+    " number under `parcels`.",
+}
+_RELATIVE = re.compile(r"\+(\d{1,5})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def claims_of(path: Path, *, brand: str, box: str, utc: datetime, courier: bytes | None = None) -> Claims:
+    """Read a promise (YAML or JSON: the message's `delivery`) and make a message of it, valid for an hour from `utc`.
+
+    In the file a window's `start` and `end` may be written from now on: +5m, +2h. Without an `id` each message promises
+    a new delivery. `courier`: the 16 secret bytes of
+    the courier's one-time code, of which the message carries the SHA-256 only.
+
+    Raises:
+        Failure: the file is no promise; the text says where and why.
+    """
+    body = {"id": f"order-{secrets.token_hex(3)}", **_read(path)}
+    if courier is not None:
+        body["courier_sha256"] = courier_digest(courier)
+    window = body.get("window")
+    if isinstance(window, dict):
+        body["window"] = {key: _instant(value, utc) for key, value in window.items()}
+    seconds = int(utc.timestamp())
+    message = {
+        "iss": brand, "aud": box, "iat": seconds, "nbf": seconds, "exp": seconds + LIFE,
+        "jti": secrets.token_urlsafe(18), "delivery": {"do": "offer", "version": 1, **body},
+    }  # fmt: skip
+    try:
+        return Claims.model_validate_json(json.dumps(message))
+    except ValidationError as error:
+        told = "\n".join(
+            f"{path}: {'.'.join(str(part) for part in e['loc'][2:]) or 'delivery'}: {e['msg']}"
+            for e in error.errors(include_url=False, include_context=False)
+        )
+        raise Failure(told, "See the example in `perron announce --help`.") from error
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        body = parse(path.read_text(encoding="utf-8")).data
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(f"{path}: cannot be read ({plain(error)}).", "Name a file with a delivery in it.") from error
+    except Misread as error:
+        raise Failure(f"{path}:{error.spot.line}:{error.spot.column}: {error}.", "Correct the file.") from error
+    if not isinstance(body, dict):
+        raise Failure(f"{path}: there is no delivery in it.", "See the example in `perron announce --help`.")
+    return body
+
+
+def parcels_of(path: Path) -> tuple[str, ...]:
+    """Return the codes on the parcels of the delivery in this file.
+
+    Raises:
+        Failure: it cannot be read.
+    """
+    parcels = _read(path).get("parcels")
+    return tuple(str(code) for code in parcels) if isinstance(parcels, list) else ()
+
+
+def _instant(value: object, utc: datetime) -> object:
+    match = _RELATIVE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return value
+    return (utc + timedelta(**{_UNITS[match[2]]: int(match[1])})).isoformat(timespec="seconds")
+
+
+async def announce(  # noqa: PLR0913 - what is promised, and by whom
+    home: Home, path: Path, *, brand: str, kid: str, key: OKPKey, courier: bytes | None = None
+) -> Result:
+    """Sign what the file promises, offer it, and return the box's answer.
+
+    Raises:
+        Failure: the file is wrong, the broker cannot be spoken to, or no answer came.
+    """
+    now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now()
+    claims = claims_of(path, brand=brand, box=home.box, utc=now.utc, courier=courier)
+    token = sign(claims, key, kid=kid)
+    async with logged_in(home.broker.account("retailer"), [RESULT]) as guest:
+        await say(guest, OFFER, token)
+        answer = await heard(guest, lambda incoming: _answers(incoming, claims.jti, token), within=ANSWER)
+    if answer is None:
+        raise Failure(
+            f"No answer came within {ANSWER:.0f} s.",
+            "The same file may be announced again: its answer is the same. See the gateway's log.",
+            Exit.SILENT,
+        )
+    return Result.model_validate_json(answer.payload)
+
+
+def _answers(incoming: Incoming, jti: str, token: bytes) -> bool:
+    """Tell whether it answers our message: by its id, or by its bytes where the box believes nothing of it."""
+    with suppress(ValidationError):
+        result = Result.model_validate_json(incoming.payload)
+        return result.answers == jti or result.token_sha256 == sha256(token).hexdigest()
+    return False

@@ -1,0 +1,78 @@
+"""How a command fails: what is wrong, where, what to do, and a number for scripts."""
+
+import re
+import shutil
+import sys
+from enum import IntEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # `perron --help` answers without it
+    from gateway.config import Home
+
+
+class Exit(IntEnum):
+    """What a command's exit code means."""
+
+    DONE = 0
+    NO = 1
+    WRONG = 2
+    SILENT = 3
+
+
+class Failure(Exception):  # noqa: N818 - it is what a person is told
+    """A command cannot do what it was asked; `todo` says what the person can do about it."""
+
+    def __init__(self, what: str, todo: str, code: Exit = Exit.WRONG) -> None:
+        """Say `what` is wrong and where, and what `todo`."""
+        super().__init__(what)
+        self.todo = todo
+        self.code = code
+
+
+def plain(error: Exception) -> str:
+    """Say why in words, without the system's number; a file is named by whoever tells it."""
+    why = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return re.sub(r"\[Errno -?\d+\] ", "", why)
+
+
+def relative(path: Path) -> str:
+    """Write a path as briefly as it can be typed here."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def ourselves() -> str:
+    """Name this program as it can be typed here: the one that runs, where the shell knows none."""
+    mine = Path(sys.executable).with_name("perron")
+    return relative(mine) if shutil.which("perron") is None and mine.exists() else "perron"
+
+
+def home_of(path: Path) -> "Home":
+    """Read the house file, as every command does first.
+
+    Raises:
+        Failure: it cannot be used.
+    """
+    from gateway.config import ConfigError  # noqa: PLC0415 - `perron --help` answers without it
+    from gateway.homefile import load  # noqa: PLC0415 - the same
+
+    try:
+        return load(path)
+    except ConfigError as error:
+        raise Failure(str(error), "Correct the file, then try again; `perron schema` tells every key.") from error
+
+
+def entrance_of(home: "Home", entrance: str | None) -> str:
+    """Take the entrance that is meant: the named one, or the only one.
+
+    Raises:
+        Failure: there is no such entrance, or several to choose from.
+    """
+    known = ", ".join(home.entrances) or "none"
+    if entrance is None and len(home.entrances) == 1:
+        return next(iter(home.entrances))
+    if entrance is None:
+        raise Failure(f"The house has several entrances: {known}.", "Name the one you mean.")
+    if entrance not in home.entrances:
+        raise Failure(f"The house has no entrance {entrance!r}. Known: {known}.", "Name one of these.")
+    return entrance

@@ -1,0 +1,134 @@
+"""What happens in the simulated house, told in lines: its bolt, its door, its people, its links to the broker."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from devices.simulators.control import HouseControl, State
+from devices.simulators.doorway import APP, FROM_AFAR, HAND, ITSELF
+from devices.simulators.house import House
+from gateway.cli.failure import plain
+
+LOOK = 0.1  # seconds between two looks at the log
+SETTLED = 5  # looks at the links: what stands so for so long is told
+
+_CAUSES = {HAND: "by hand", APP: "by its maker's app", ITSELF: "by itself", FROM_AFAR: "from afar"}
+_MOVES = {"outside": "stands outside", "inside": "is inside", "away": "is gone"}
+
+Tell = Callable[[str], None]
+
+
+@asynccontextmanager
+async def beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Do these works until the block is left; a bug of theirs comes out here."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        done, _ = await asyncio.wait(tasks)
+        for task in done:
+            if not task.cancelled():
+                task.result()
+
+
+async def narrate(log: Path, zone: ZoneInfo, tell: Tell) -> None:
+    """Tell each line that is written to the physical log from now on, until cancelled."""
+    with log.open(encoding="utf-8") as file:
+        file.seek(0, 2)
+        rest = ""
+        while True:
+            *lines, rest = (rest + file.read()).split("\n")
+            for line in map(json.loads, lines):
+                told = happening(line)
+                if told is not None:
+                    tell(f"{datetime.fromisoformat(line['at']).astimezone(zone):%H:%M:%S}  {told}")
+            await asyncio.sleep(LOOK)
+
+
+def happening(line: Mapping[str, Any]) -> str | None:
+    """Put one line of the physical log (`devices.simulators.physical_log`) into words; None for what starts a house."""
+    match line["what"]:
+        case "bolt":
+            air = ", with the door OPEN: it is out in the air" if line["in_air"] else ""
+            return f"the bolt is {line['state']} {_CAUSES.get(line['cause'], 'on command')}{air}"
+        case "door":
+            return f"the door is {line['state']}{', FORCED' if line.get('forced') else ''} (by the {line['by']})"
+        case "person":
+            return f"the {line['who']} {_MOVES[line['where']]}"
+        case "parcel":
+            return f"the {line['who']} puts a parcel down {line['where']}"
+        case "fridge" if "door" in line:
+            return f"{line['device']} is {line['door']}"
+        case "fridge":
+            return f"{line['device']}: {line['compartment']} at {line['temp_c']} °C"
+        case "signal":
+            return f"{line['device']}: light {line['light']}, sound {line['sound']}"
+        case "scan":
+            return f"{line['device']} reads a code that ends in {line['code'][-4:]}"
+        case "shown":
+            return f"{line['device']} shows {line['word']!r}"
+        case "bell" | "answer":
+            return f"the {line['who']} presses the {line['what']} button of {line['device']}"
+        case "fault":
+            return f"{line['device']}: fault {line['fault']} {line['on']}"
+        case "link":
+            return f"{line['device']}: its link is {'let up' if line['up'] else 'cut'}"
+        case "refused":
+            return f"{line['device']} refuses a command: {line['why']}"
+        case _:
+            return None
+
+
+class Links:
+    """Tells which devices reach the broker and which do not, once each time that it changes."""
+
+    def __init__(self, house: House, tell: Tell) -> None:
+        self._where = f"the broker at {house.broker.host}:{house.broker.port}"
+        self._tell = tell
+        self._why = "no connection"
+        self.last = ""
+
+    async def hear(self, house: asyncio.subprocess.Process) -> None:
+        """Hear the house's own log. Each device says there with every try, five times a second, why it has no link."""
+        while house.stderr is not None and (line := await house.stderr.readline()):
+            self.last = line.decode(errors="replace").rstrip()
+            _, lost, why = self.last.rpartition("link lost: ")
+            if lost:
+                self._why = plain(ConnectionError(why))
+            else:
+                self._tell(self.last)
+
+    async def watch(self, control: Path) -> None:
+        """Look at all links twice a second, until cancelled."""
+        told: set[str] | None = None
+        seen: set[str] = set()
+        looks = 0
+        while True:
+            with suppress(OSError):
+                async with HouseControl(control) as house:  # anew each time: a house ends when nobody asks any more
+                    devices: Any = (await house.ask(State()))["devices"]
+                away = {name for name, device in devices.items() if not device["connected"]}
+                looks = looks + 1 if away == seen else 0
+                seen = away
+                if away != told and (looks >= SETTLED or not away):
+                    self._tell(self._told(away, len(devices)))
+                    told = away
+            await asyncio.sleep(5 * LOOK)
+
+    def _told(self, away: set[str], of: int) -> str:
+        if not away:
+            return f"All {of} devices are connected to {self._where}."
+        who = "none of them" if len(away) == of else ", ".join(sorted(away))
+        todo = (
+            "The broker refuses them: write its accounts with `perron accounts` and start it with those"
+            if "authori" in self._why.lower()
+            else "They go on trying. Start the broker, or let `perron simulate --broker` bring one"
+        )
+        return f"Not connected to {self._where}: {who} ({self._why}). {todo}."

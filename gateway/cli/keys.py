@@ -1,0 +1,91 @@
+"""A brand's signing keys on this machine: for trying things, never for a retailer's real promises."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from gateway.cli.failure import Failure, plain
+from gateway.config import Home
+from gateway.delivery.signature import public_x
+
+NEW_KEY = "`perron announce --new-key KID` makes one and tells the lines for home.yaml."
+
+
+def checked(kid: str) -> str:
+    """Return `kid` if it may be a key's name, and so a file's.
+
+    Raises:
+        Failure: it may not.
+    """
+    if re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", kid) is None:
+        raise Failure(f"{kid!r} is no key's name.", "Take 1 to 64 of A-Z, a-z, 0-9, point, _ and -, no point first.")
+    return kid
+
+
+def key_file(folder: Path, kid: str) -> Path:
+    """Name the private half's file."""
+    return folder / f"{kid}.jwk"
+
+
+def make(folder: Path, kid: str) -> OKPKey:
+    """Make a key pair and keep its private half, readable by its owner only.
+
+    Raises:
+        Failure: there is one of this name already, or it cannot be written.
+    """
+    key = OKPKey.generate_key("Ed25519")
+    file = key_file(folder, kid)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+            out.write(json.dumps(key.as_dict(private=True)) + "\n")
+    except FileExistsError as error:
+        raise Failure(f"{file} exists: a key is never written over.", "Take another kid.") from error
+    except OSError as error:
+        raise Failure(f"{file} cannot be written ({plain(error)}).", "Name another folder with --keys.") from error
+    return key
+
+
+def lines(kid: str, key: OKPKey) -> str:
+    """Write what must stand in `home.yaml`, under the brand's `keys:`."""
+    return f"      - kid: {kid}\n        x: {public_x(key)}\n"
+
+
+def find(home: Home, folder: Path, brand: str | None) -> tuple[str, str, OKPKey]:
+    """Find a brand whose private key lies in `folder` and whose public key is enrolled: brand, kid, key.
+
+    Raises:
+        Failure: there is none, several brands to choose from, or the key is another than the enrolled one.
+    """
+    if brand is not None and brand not in home.brands:
+        raise Failure(f"home.yaml knows no brand {brand!r}. Known: {', '.join(home.brands) or 'none'}.", "Name one.")
+    brands = home.brands if brand is None else {brand: home.brands[brand]}
+    here = [
+        (id_, key.kid, key.x)
+        for id_, section in brands.items()
+        for key in section.keys
+        if key_file(folder, key.kid).exists()
+    ]
+    if not here:
+        raise Failure(f"{folder} holds no private key of {' or '.join(brands) or 'any brand'}.", NEW_KEY)
+    if len({id_ for id_, _, _ in here}) > 1:
+        raise Failure(f"There are keys of several brands: {', '.join(id_ for id_, _, _ in here)}.", "Say --brand.")
+    id_, kid, enrolled = here[-1]
+    key = _read(key_file(folder, kid))
+    if public_x(key) != enrolled:
+        raise Failure(
+            f"{key_file(folder, kid)} is another key than the one enrolled as {kid} of {id_} in home.yaml.", NEW_KEY
+        )
+    return id_, kid, key
+
+
+def _read(file: Path) -> OKPKey:
+    try:
+        key = OKPKey.import_key(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, JoseError) as error:
+        raise Failure(f"{file} holds no Ed25519 key ({plain(error)}).", NEW_KEY) from error
+    return key

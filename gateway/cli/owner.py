@@ -1,0 +1,107 @@
+"""`perron stop` and `perron verify`: what the owner can do without a phone."""
+
+import json
+import secrets
+from pathlib import Path
+
+from gateway.cli.broker import heard, logged_in, say
+from gateway.cli.failure import Exit, Failure, plain
+from gateway.config import Home
+from gateway.mqtt import Incoming
+from gateway.proof.checkpoint import read_remembered
+from gateway.proof.keys import KeyUnusable, PublicKey
+from gateway.proof.verdict import Verdict
+from gateway.proof.verify import verify
+from gateway.topics import entrance_topic
+
+ANSWER = 10.0  # seconds for the gateway to say that it has stopped
+
+
+async def stop(home: Home, entrance: str, *, lift: bool) -> str:
+    """Stop an entrance (or lift the stop) and return once the entrance itself says so: its newest state.
+
+    Raises:
+        Failure: it could not be said, or the entrance does not confirm it.
+    """
+    state = entrance_topic(entrance, "state")
+    wish = {"id": secrets.token_hex(8), "do": "lift" if lift else "stop"}
+
+    def fits(incoming: Incoming) -> bool:
+        return not incoming.retain and _body(incoming).get("stopped") is (not lift)
+
+    async with logged_in(home.broker.account("owner"), [state]) as guest:
+        before = await heard(guest, lambda incoming: incoming.retain, within=1.0)
+        await say(guest, entrance_topic(entrance, "set"), json.dumps(wish).encode(), expiry=int(ANSWER))
+        if before is not None and _body(before).get("stopped") is (not lift):
+            # It stood so already, so no new state will come; that the gateway listens is known by now.
+            return f"{entrance}: {'not stopped' if lift else 'stopped'} already"
+        now = await heard(guest, fits, within=ANSWER)
+    if now is None:
+        raise Failure(
+            f"The entrance {entrance!r} does not confirm it within {ANSWER:.0f} s.",
+            "Take it as not done: look after the door, and see the gateway's log.",
+            Exit.SILENT,
+        )
+    return f"{entrance}: {'the stop is lifted' if lift else 'stopped'}; phase {_body(now).get('phase')}"
+
+
+def _body(incoming: Incoming) -> dict[str, object]:
+    try:
+        body = json.loads(incoming.payload)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def verdict(folder: Path, *, key: Path | None, checkpoint: Path | None) -> tuple[bool, str]:
+    """Check a visit's folder: whether it holds, and what to tell.
+
+    Raises:
+        Failure: the key, the folder or the checkpoints cannot be read: then nothing is known, neither good nor bad.
+    """
+    found = verify(folder, public_key=to_compare(folder, key=key, checkpoint=checkpoint), checkpoint=checkpoint)
+    return found.ok, "\n".join(_told(found))
+
+
+def to_compare(folder: Path, *, key: Path | None, checkpoint: Path | None) -> PublicKey | None:
+    """See that all that a verification needs can be read; return the box's key, where one was given.
+
+    Raises:
+        Failure: the key, the folder or the checkpoints cannot be read.
+    """
+    public = None
+    if key is not None:
+        try:
+            public = PublicKey.from_pem(key.read_bytes())
+        except (OSError, KeyUnusable) as error:
+            raise Failure(
+                f"{key}: no public key can be read ({plain(error)}).", "Give the box's public key in PEM."
+            ) from error
+    if not folder.is_dir():
+        what = "is no folder" if folder.exists() else "is not there"
+        raise Failure(
+            f"{folder} {what}: nothing was checked.", "Give a visit's folder: visits/ID under storage.folder."
+        )
+    try:
+        if checkpoint is not None and not read_remembered(checkpoint):
+            raise ValueError("it is empty")  # noqa: TRY301 - told as what cannot be read
+    except (OSError, ValueError) as error:
+        raise Failure(f"{checkpoint}: no checkpoint can be read ({plain(error)}): nothing was checked.",
+                      "Take the file from the owner's phone again, or leave --checkpoint out.") from error  # fmt: skip
+    return public
+
+
+def _told(found: Verdict) -> list[str]:
+    lines = [
+        f"part {part.part}: {part.entrance}, {part.start:%Y-%m-%d %H:%M:%S} to {part.end:%H:%M:%S} UTC;"
+        f" {part.films} films, {part.decisions} decisions" + "".join(f"\n  declared gap: {gap}" for gap in part.gaps)
+        for part in found.parts
+    ]
+    if found.erased is not None:
+        lines.append(f"erased: {found.erased}")
+    if found.fingerprint is not None:
+        lines.append(f"signed by the box with the fingerprint {found.fingerprint}")
+    lines += [f"note: {note}" for note in found.notes]
+    if found.ok:
+        return [*lines, "The proof holds."]
+    return [*lines, f"WRONG: {found.problem}: {found.where}", *found.remedies]

@@ -1,0 +1,86 @@
+"""`perron door-notice` and `perron report`: what is printed."""
+
+from pathlib import Path
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from gateway.cli.failure import Failure, plain, relative
+from gateway.cli.owner import to_compare
+from gateway.clock import Clock
+from gateway.config import ClockSource, Home
+from gateway.paper.notice import door_notice, notice_of
+from gateway.paper.report import names_of, report
+from gateway.proof.files import write_whole
+from gateway.voice import Language
+
+ZONE = "Europe/Paris"  # where no house's file says another
+
+
+def write_notice(  # noqa: PLR0913 - one argument an option of the command
+    home: Home,
+    entrance: str,
+    out: Path,
+    *,
+    language: Literal["fr", "en", "both"],
+    contact: str | None,
+    pages: str | None,
+) -> str:
+    """Write the notice for the door; return what to tell.
+
+    Raises:
+        Failure: an option does not fit the notice, or the file cannot be written.
+    """
+    try:
+        notice = notice_of(home, entrance, contact=contact, pages=pages)
+    except ValueError as error:
+        raise Failure(f"This does not fit the notice: {error}.", "Correct --contact or --pages.") from error
+    languages: tuple[Language, ...] = ("fr", "en") if language == "both" else (language,)
+    made = Clock(home.clock, floor=None, keep_floor=lambda _: None).now().utc
+    _write(out, door_notice(notice, languages=languages, made=made))
+    lines = [
+        f"Written: {relative(out)}, {len(languages)} page(s) A4. Print it at full size and hang it by the scanner."
+    ]
+    if contact is None:
+        lines.append("Write on its last line whom to ask: the law wants it told. --contact prints it.")
+    return "\n".join(lines)
+
+
+def write_report(  # noqa: PLR0913 - one argument an option of the command
+    folder: Path,
+    out: Path,
+    *,
+    house: Home | None,
+    language: Language | None,
+    key: Path | None,
+    checkpoint: Path | None,
+) -> tuple[bool, str]:
+    """Write a visit's report; return whether the proof holds, and what to tell. One that does not is written too.
+
+    Raises:
+        Failure: folder, key or checkpoints cannot be read, or the file cannot be written.
+    """
+    public = to_compare(folder, key=key, checkpoint=checkpoint)
+    clock = ClockSource(source="host") if house is None else house.clock
+    pdf, told = report(
+        folder,
+        language=language or ("fr" if house is None else house.language),
+        zone=ZoneInfo(ZONE if house is None else house.timezone),
+        made=Clock(clock, floor=None, keep_floor=lambda _: None).now().utc,
+        names={} if house is None else {house.box: names_of(house)},
+        public_key=public,
+        checkpoint=checkpoint,
+    )
+    _write(out, pdf)
+    verdict = told.verdict
+    if verdict.ok:
+        notes = [f"note: {note}" for note in verdict.notes]
+        return True, "\n".join([f"Written: {relative(out)}, 2 pages A4.", *notes, "The proof holds."])
+    lines = [f"Written: {relative(out)}, 2 pages A4, which say so too.", f"WRONG: {verdict.problem}: {verdict.where}"]
+    return False, "\n".join([*lines, *verdict.remedies])
+
+
+def _write(out: Path, pdf: bytes) -> None:
+    try:
+        write_whole(out, pdf)
+    except OSError as error:
+        raise Failure(f"{out} cannot be written ({plain(error)}).", "Name another file.") from error

@@ -1,0 +1,209 @@
+"""The simulated house that fits a `home.yaml`."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+from ruamel.yaml.error import YAMLError
+
+from devices.simulators.house import House, read_house
+from gateway.broker import BrokerMissing, private_broker
+from gateway.cli.failure import Exit, Failure, ourselves, plain, relative
+from gateway.cli.happenings import Links, beside, narrate
+from gateway.config import CameraDevice, Device, DoorDevice, FridgeDevice, Home, LockDevice
+from gateway.leash import leashed
+
+HEARTBEAT = 30.0  # seconds, of a door that cannot be asked
+GRACE = 5.0  # seconds for the house to end by itself
+LONGEST_SOCKET = 107  # bytes of a Unix socket's path
+
+
+def control_socket(home: Home) -> Path:
+    """Name the socket by which the simulated house of this box is moved."""
+    return home.storage.folder / "house.sock"
+
+
+def physical_log(home: Home) -> Path:
+    """Name the file in which the simulated house writes what physically happens."""
+    return home.storage.folder / "house.jsonl"
+
+
+def plan(home: Home) -> dict[str, object]:
+    """Plan a house (`devices.simulators.house.House`) with every device of `home`, under its own account."""
+    outside = {entrance.cameras.outside for entrance in home.entrances.values()}
+    streams = [urlsplit(device.url) for device in home.devices.values() if isinstance(device, CameraDevice)]
+    passwords = home.broker.password_file
+    devices = {}
+    for id_, device in home.devices.items():
+        devices[id_] = {
+            "kind": device.kind,
+            "vendor": device.vendor,
+            "address": device.address,
+            **_traits(device, outside=id_ in outside),
+        }
+    rtsp = {"rtsp": {"host": streams[0].hostname, "port": streams[0].port or 554}} if streams else {}
+    accounts = {} if passwords is None else {"passwords": str(passwords.parent)}
+    broker = {"host": home.broker.host, "port": home.broker.port, **accounts}
+    return {"broker": broker, **rtsp, "devices": devices}
+
+
+def _traits(device: Device, *, outside: bool) -> dict[str, object]:
+    match device:
+        case LockDevice():
+            return {"guarded": device.guarded, "latency_s": min(0.3, device.latency / 2)}
+        case DoorDevice():
+            return {"answers": device.answers} | ({} if device.answers else {"heartbeat_s": HEARTBEAT})
+        case CameraDevice():
+            clock = device.clock_region is not None
+            return {"sees": "outside" if outside else "inside", "bell": outside, "burnt_in_clock": clock}
+        case FridgeDevice():
+            return {"temperatures": {device.compartment: 4.0}, "setpoints": {device.compartment: 3.0}}
+        case _:
+            return {}
+
+
+def write_plan(home: Home) -> Path:
+    """Write the plan where `python -m devices.simulators --house` can read it (JSON is YAML)."""
+    file = home.storage.folder / "house.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(plan(home), indent=2) + "\n", encoding="utf-8")
+    return file
+
+
+class Simulation:
+    """A simulated house as a command: `tell` hears what it is and what happens in it.
+
+    `bring_broker`: where nobody listens at the house's broker, one is brought too; it ends with the house.
+    """
+
+    def __init__(  # noqa: PLR0913 - one argument an option of the command
+        self,
+        home: Home,
+        *,
+        house: Path | None = None,
+        control: Path | None = None,
+        log: Path | None = None,
+        seed: int | None = None,
+        bring_broker: bool = False,
+        tell: Callable[[str], None],
+    ) -> None:
+        """Prepare its files.
+
+        Raises:
+            Failure: the house file is wrong, or the storage folder cannot be written.
+        """
+        self._home, self._tell, self._bring_broker = home, tell, bring_broker
+        self._control, self._log = control or control_socket(home), log or physical_log(home)
+        if len(os.fsencode(self._control)) > LONGEST_SOCKET:
+            raise Failure(f"{self._control} is too long a path for a socket.", "Name a shorter one with --control.")
+        try:
+            home.storage.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = house or write_plan(home)
+            self._house = read(file)
+            self._log.touch()
+        except OSError as error:
+            raise Failure(f"{error.filename} cannot be used ({plain(error)}).", "Correct storage.folder.") from error
+        self._command = (
+            sys.executable, "-m", "devices.simulators", "--house", str(file), "--control", str(self._control),
+            "--log", str(self._log), *(() if seed is None else ("--seed", str(seed))),
+        )  # fmt: skip
+
+    async def run(self) -> None:
+        """Run until SIGINT, SIGTERM or SIGHUP: then house and broker end, and nothing is left behind.
+
+        Raises:
+            Failure: a port or a password cannot be had, or the house ended by itself.
+        """
+        running = asyncio.create_task(self._run())
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, lambda: running.cancelling() or running.cancel())
+        try:
+            await running
+        except asyncio.CancelledError:
+            self._tell("The simulated house has ended.")
+        except BrokerMissing as missing:
+            raise Failure(f"No broker can be brought: {missing}", "Then try again.", Exit.SILENT) from missing
+
+    async def _run(self) -> None:
+        home, planned, tell = self._home, self._house, self._tell
+        host, port = planned.broker.host, planned.broker.port
+        async with AsyncExitStack() as stack:
+            if self._bring_broker and not await _listens(host, port):
+                file = home.broker.password_file
+                folder = home.storage.folder / "broker" if file is None else file.parent
+                broker = await stack.enter_async_context(private_broker(folder, home))
+                tell(f"Nobody listened at {host}:{port}. Now a broker of this house's own does ({broker.kind}).")
+            await _refuse_what_cannot_run(planned)
+            devices = ", ".join(f"{id_} ({device.kind})" for id_, device in planned.devices.items())
+            tell(f"Simulated until Ctrl-C: {devices}.")
+            tell(f"Pictures: rtsp://{planned.rtsp.host}:{planned.rtsp.port}/. What happens at the door is told here.")
+            house = await asyncio.create_subprocess_exec(
+                *leashed(self._command), stderr=asyncio.subprocess.PIPE, start_new_session=True
+            )  # a session of its own: Ctrl-C reaches only us, and we end it before the broker
+            stack.push_async_callback(_end, house)
+            links = Links(planned, tell)
+            narration = narrate(self._log, ZoneInfo(home.timezone), tell)
+            await stack.enter_async_context(beside(links.hear(house), links.watch(self._control), narration))
+            status = await house.wait()
+            raise Failure(
+                f"The simulated house ended by itself ({status}): {links.last}", "Start it again.", Exit.SILENT
+            )
+
+
+async def _refuse_what_cannot_run(planned: House) -> None:
+    """Name what the house would end on."""
+    for id_, device in planned.devices.items():
+        file = None if planned.broker.passwords is None else planned.broker.passwords / f"{id_}.password"
+        if file is not None and device.password is None and not file.is_file():
+            raise Failure(f"The password of {id_} is missing: {relative(file)}.",
+                          f"Write all of them: `{ourselves()} accounts {relative(file.parent)}`.")  # fmt: skip
+    if planned.rtsp.port and await _listens(planned.rtsp.host, planned.rtsp.port):
+        raise Failure(f"The pictures' port, {planned.rtsp.host}:{planned.rtsp.port}, is taken.",
+                      "Does another house run? End that one, or let the cameras' urls name another port.",
+                      Exit.SILENT)  # fmt: skip
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(GRACE):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+async def _listens(host: str, port: int) -> bool:
+    with suppress(OSError):
+        _, writer = await asyncio.open_connection(host, port)
+        writer.close()
+        return True
+    return False
+
+
+def read(file: Path) -> House:
+    """Read a house file.
+
+    Raises:
+        Failure: it is not there, or no house; the text says where.
+    """
+    if not file.is_file():
+        raise Failure(f"{file}: there is no such house file.", "Leave --house out: a fitting house is made then.")
+    try:
+        return read_house(file)
+    except (YAMLError, UnicodeDecodeError) as error:
+        told = f"{file} is no YAML: {error}"
+    except ValidationError as error:
+        told = "\n".join(
+            f"{file}: {'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors(include_url=False)
+        )
+    raise Failure(told, "Correct it, or move it away: a house that fits home.yaml is made then.")

@@ -1,0 +1,438 @@
+"""`home.yaml`: what one box knows of its house. `gateway.homefile` reads the file."""
+
+from collections.abc import Mapping
+from datetime import date
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from devices.vendors.words import Channel
+from gateway.visit.state import Rules
+
+PEOPLE = ("gateway", "owner", "retailer", "observer", "installer")  # the broker's accounts that are no devices
+RESERVED = frozenset({"bridge", "deliveries", "entrance", *PEOPLE})
+
+
+class ConfigError(Exception):
+    """The configuration is wrong; the text says what, where (file:line:column) and what to do."""
+
+
+def unreadable(error: OSError | UnicodeDecodeError) -> str:
+    """Say in a few words why a file cannot be read as text."""
+    return (error.strerror or "unreadable") if isinstance(error, OSError) else "it is no UTF-8"
+
+
+def _not_reserved(id_: str) -> str:
+    if id_ in RESERVED:
+        raise ValueError(f"`{id_}` is a word of Perron's own topics or accounts: give the device another id")
+    return id_
+
+
+def _hours(text: str) -> str:
+    start, end = (int(half[:2]) * 60 + int(half[3:]) for half in text.split("-"))
+    if any(int(half[3:]) > 59 for half in text.split("-")) or end > 24 * 60 or start >= end:
+        raise ValueError(f"`{text}` is no span of one day: write it like 08:00-20:00, the earlier time first")
+    return text
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"this machine knows no time zone {name!r}: write it like Europe/Paris") from error
+    return name
+
+
+def _day(text: str) -> str:
+    try:
+        date.fromisoformat(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no date: write it like 2027-01-31; that day is the last") from error
+    return text
+
+
+def _region(region: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
+    x, y, width, height = region
+    if min(x, y) < 0 or min(width, height) <= 0 or max(x + width, y + height) > 1.000001:
+        raise ValueError("write [x, y, width, height] as parts of the picture, each from 0 to 1, inside it")
+    return region
+
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+DeviceId = Annotated[Id, AfterValidator(_not_reserved)]
+# A mark that turns the writing direction would let a brand be read as another one.
+_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]{1,80}$"
+Name = Annotated[str, StringConstraints(pattern=_ONE_LINE)]
+Address = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,200}$")]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+Topic = Annotated[str, StringConstraints(pattern=r"^[^+#/\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}$")]
+Hours = Annotated[str, StringConstraints(pattern=r"^\d\d:\d\d-\d\d:\d\d$"), AfterValidator(_hours)]
+Url = Annotated[str, StringConstraints(pattern=r"^rtsps?://[^\s\x00-\x1f\x7f]{1,500}$")]
+# Nothing that ends a link or a button in somebody else's grammar.
+_PAGES = r"^https?://[A-Za-z0-9._\[\]:/~-]{1,200}$"
+PagesUrl = Annotated[str, StringConstraints(pattern=_PAGES)]
+Region = Annotated[tuple[float, float, float, float], AfterValidator(_region)]
+
+# What a pattern means, in words.
+MEANINGS: Mapping[str, str] = {
+    r"^[a-z0-9-]{1,64}$": "an id is 1 to 64 of a-z, 0-9 and -",
+    _ONE_LINE: "a name is 1 to 80 characters on one line, in one direction",
+    r"^[^\x00-\x1f\x7f-\x9f]{0,200}$": "an address is at most 200 characters on one line",
+    r"^[^+#/\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}$": "a topic has no + or #, no leading /, 255 characters at most",
+    r"^\d\d:\d\d-\d\d:\d\d$": "write hours like 08:00-20:00",
+    r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$": "a host name is letters, digits, points and hyphens",
+    r"^[0-9a-fA-F.:]{2,45}$": "the pages' host is an IP address of this box, or 0.0.0.0 for all of them",
+    r"^rtsps?://[^\s\x00-\x1f\x7f]{1,500}$": "a camera's url begins with rtsp:// or rtsps://; nothing else is opened",
+    _PAGES: "write where phones find the box's pages like https://perron.home:8443, without account, ? or #",
+    r"^[A-Za-z0-9._-]{1,64}$": "a kid is 1 to 64 of A-Z, a-z, 0-9, point, _ and -",
+    r"^[A-Za-z0-9_-]{43}$": "a public Ed25519 key is 43 characters of base64url: `perron announce --new-key` makes one",
+}
+
+
+class Section(BaseModel):
+    """A part of the file: unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Broker(Section):
+    """The MQTT 5 broker of the house."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=1883, ge=1, le=65535)
+    username: Id = "gateway"
+    password_file: Path | None = None
+
+    def password(self) -> str | None:
+        """Read the account's password; None where `password_file` is not set.
+
+        Raises:
+            ConfigError: the file cannot be read.
+        """
+        if self.password_file is None:
+            return None
+        try:
+            return self.password_file.read_text(encoding="utf-8").rstrip("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(
+                f"{self.password_file}: the password of the account {self.username!r} cannot be read"
+                f" ({unreadable(error)}). Write it with `perron accounts`, or correct broker.password_file."
+            ) from error
+
+    def account(self, username: str) -> "Broker":
+        """Return the same broker for another account, whose password lies beside: `<username>.password`."""
+        file = self.password_file
+        return self.model_copy(
+            update={
+                "username": username,
+                "password_file": file.with_name(f"{username}.password") if file is not None else None,
+            }
+        )
+
+
+class ClockSource(Section):
+    """Who keeps the time. `ntp`: trusted once the kernel is synchronised; `host`: the machine's word is taken."""
+
+    source: Literal["ntp", "host"] = "ntp"
+    drift_ppm: float = Field(default=100.0, gt=0, le=1000)
+
+
+class Storage(Section):
+    """Where state, log and films are kept, and for how long."""
+
+    folder: Path = Path("var")
+    reserve_mib: int = Field(default=500, ge=1)
+    retention_days: int = Field(default=30, ge=1, le=30)
+
+
+def _host_name(text: str) -> str:
+    return text.lower().rstrip(".")
+
+
+HostName = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"), AfterValidator(_host_name)
+]
+
+
+class Pages(Section):
+    """The pages of owner, household, installer and courier. `names`: further host names under which they are opened.
+
+    On an address other than loopback they are served by HTTPS, under the box's own authority or, where both are given,
+    `certificate` (PEM, whole chain) and `key`. `plain_port` is HTTP for two pages only: how to trust the box, and the
+    courier's. `contact` is whom a courier or a visitor may ask about the films.
+    """
+
+    host: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]{2,45}$")] = "127.0.0.1"
+    port: int = Field(default=8642, ge=0, le=65535)
+    names: tuple[HostName, ...] = ()
+    plain_port: int | None = Field(default=None, ge=0, le=65535)
+    certificate: Path | None = None
+    key: Path | None = None
+    contact: Name | None = None
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can open them: then plain HTTP is enough."""
+        return ip_address(self.host).is_loopback
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key belong together: give both, or neither for the box's own authority")
+        ip_address(self.host)
+        return self
+
+
+class Messages(Section):
+    """Ways to the owner's phones, beside log and MQTT; they need the extra `messages`.
+
+    `file` has one Apprise URL a line: credentials stand there and nowhere else. `pages` is where the owner's phone
+    finds the box's pages; without it messages carry no links.
+    """
+
+    file: Path
+    pages: PagesUrl | None = None
+
+
+class DeviceSection(Section):
+    """What every device may say: `topics` replaces `perron/<id>/<channel>` for products with MQTT of their own."""
+
+    topics: dict[Channel, Topic] = {}
+
+
+class LockDevice(DeviceSection):
+    """A lock."""
+
+    kind: Literal["lock"]
+    vendor: Literal["somfy", "alexa"]
+    address: Address
+    guarded: bool = False
+    latency: Seconds = 3.0
+
+
+class DoorDevice(DeviceSection):
+    """A door sensor that does not depend on the lock. `answers`: it can be asked.
+
+    One that cannot is a basic door: it must say something at least every `heartbeat` seconds, else it is lost.
+    """
+
+    kind: Literal["door"]
+    vendor: Literal["somfy"]
+    address: Address
+    answers: bool = True
+    heartbeat: Seconds = 600.0
+
+
+class CameraDevice(DeviceSection):
+    """A camera with an H.264 stream over RTSP."""
+
+    kind: Literal["camera"]
+    vendor: Literal["alexa"]
+    address: Address
+    url: Url
+    clock_region: Region | None = None
+
+
+class ScannerDevice(DeviceSection):
+    """A barcode scanner at the door."""
+
+    kind: Literal["scanner"]
+    vendor: Literal["scanner"]
+    address: Address = ""
+
+
+class SignalDevice(DeviceSection):
+    """The light and buzzer at the door, with the answer button inside."""
+
+    kind: Literal["signal"]
+    vendor: Literal["signal"]
+    address: Address = ""
+
+
+class FridgeDevice(DeviceSection):
+    """A fridge that says its temperature."""
+
+    kind: Literal["fridge"]
+    vendor: Literal["smartthings"]
+    address: Address
+    compartment: Id = "cooler"
+
+
+Device = Annotated[
+    LockDevice | DoorDevice | CameraDevice | ScannerDevice | SignalDevice | FridgeDevice,
+    Field(discriminator="kind"),
+]
+
+
+class Place(Section):
+    """Where a parcel is left, and how long the door may stand open meanwhile."""
+
+    name: Name
+    fridge: Id | None = None
+    open_limit: Seconds = 120.0
+
+
+class Timing(Section):
+    """Waiting times in seconds. Shorter ones are for demonstrations; what each means stands in ARCHITECTURE.md."""
+
+    ring: Seconds = 20.0
+    bell: Seconds = 5.0
+    live: Seconds = 5.0
+    approval: Seconds = 60.0
+    command_life: Seconds = 5.0
+    skew: Annotated[float, Field(ge=0, le=60)] = 5.0
+    never: Seconds = 30.0
+    stable: Seconds = 2.0
+    open_again: Seconds = 60.0
+    relock: Seconds = 10.0
+    post_roll: Seconds = 10.0
+    film_closes: Seconds = 10.0
+    outage: Seconds = 60.0
+    watch: Seconds = 900.0
+    lockout: Seconds = 900.0
+    merge: Seconds = 10.0
+    label: Seconds = 2.0
+    courier: Seconds = 60.0
+    probe: Seconds = 10.0
+    by_hand: Seconds = 120.0
+    incident: Seconds = 600.0
+    alarm_again: Seconds = 60.0
+    near: Seconds = 120.0  # the ring runs from so long before a window ...
+    after: Seconds = 900.0  # ... until so long after it or after the last visit
+    pre_roll: Seconds = 10.0
+
+
+class Cameras(Section):
+    """The cameras of an entrance: `outside` sees the courier at the door."""
+
+    outside: Id
+    inside: tuple[Id, ...] = ()
+    read_labels: tuple[Id, ...] = ()
+
+
+class EntranceSection(Section):
+    """A way in that a delivery may use."""
+
+    name: Name
+    living_space: bool = True
+    way_out_by_hand: bool
+    lock: Id
+    door: Id
+    cameras: Cameras
+    scanners: tuple[Id, ...]
+    signal: Id
+    places: dict[Id, Place]
+    courier_proof: bool = True
+    timing: Timing = Timing()
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if not self.way_out_by_hand:
+            raise ValueError(
+                "way_out_by_hand must be true: nobody may be locked in, so an entrance whose inside does"
+                " not open by hand without key or power cannot be enrolled"
+            )
+        return self
+
+
+class BrandKey(Section):
+    """A brand's public Ed25519 key, as the JWK's `x` (base64url)."""
+
+    kid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    x: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+class PermissionSeed(Section):
+    """What the owner allows a brand at first start; afterwards the store rules. Hours are in the house's time zone."""
+
+    state: Literal["pending", "granted", "refused"] = "pending"
+    entrances: tuple[Id, ...] = ()
+    carriers: tuple[Name, ...] = ()
+    places: tuple[Id, ...] = ()
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = (
+        "mon",
+        "tue",
+        "wed",
+        "thu",
+        "fri",
+        "sat",
+        "sun",
+    )
+    hours: Hours = "00:00-24:00"
+    openings: int = Field(default=1, ge=1, le=10)
+    ask_each_time: bool = False
+    expires: Annotated[str, AfterValidator(_day)] | None = None  # the last day, in the house's time zone
+
+
+class Brand(Section):
+    """A retailer."""
+
+    name: Name
+    keys: tuple[BrandKey, ...]
+    permission: PermissionSeed = PermissionSeed()
+
+
+class Home(Section):
+    """The whole file."""
+
+    box: Id
+    name: Name
+    language: Literal["fr", "en"] = "fr"
+    timezone: Annotated[str, AfterValidator(_timezone)] = "Europe/Paris"
+    broker: Broker = Broker()
+    clock: ClockSource = ClockSource()
+    storage: Storage = Storage()
+    pages: Pages | None = None
+
+    messages: Messages | None = None
+    devices: dict[DeviceId, Device]
+    entrances: dict[Id, EntranceSection]
+    brands: dict[Id, Brand] = {}
+
+    @property
+    def claim_code(self) -> Path:
+        """Where the box shows the code by which its first owner claims it: a file that only its own user can read."""
+        return self.storage.folder / "claim-code"
+
+
+def rules(home: Home, entrance: str) -> Rules:
+    """Gather what `decide` must know of this entrance.
+
+    Raises:
+        KeyError: no such entrance.
+    """
+    section = home.entrances[entrance]
+    lock, door = home.devices[section.lock], home.devices[section.door]
+    timing = section.timing
+    return Rules(
+        cameras={section.cameras.outside: True, **dict.fromkeys(section.cameras.inside, False)},
+        guarded=lock.kind == "lock" and lock.guarded,
+        door_answers=door.kind == "door" and door.answers,
+        latency=lock.latency if lock.kind == "lock" else Rules().latency,
+        open_limit={id_: place.open_limit for id_, place in section.places.items()},
+        ring=timing.ring,
+        bell=timing.bell,
+        live=timing.live,
+        approval=timing.approval,
+        command_life=timing.command_life,
+        skew=timing.skew,
+        never=timing.never,
+        stable=timing.stable,
+        open_again=timing.open_again,
+        relock=timing.relock,
+        post_roll=timing.post_roll,
+        film_closes=timing.film_closes,
+        outage=timing.outage,
+        watch=timing.watch,
+        lockout=timing.lockout,
+        merge=timing.merge,
+        label=timing.label,
+        courier=timing.courier,
+        probe=timing.probe,
+        by_hand=timing.by_hand,
+        incident=timing.incident,
+        alarm_again=timing.alarm_again,
+    )

@@ -1,0 +1,187 @@
+"""Parcel codes and couriers' codes: one table of forms, one way of writing each.
+
+What `normalise` returns is what stands in `Delivery.parcels` and in `Scanned.code`; two writings of one code (with a
+scanner's symbology identifier, with spaces, in small letters, as a web address) become one value. A barcode
+identifies, it is no secret.
+
+Check digits: GS1 mod 10 (weights 3, 1 from the right); UPU S10; UPS 1Z; La Poste's Colissimo.
+"""
+
+import re
+from base64 import b32decode, b32encode
+from binascii import Error
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from hashlib import sha256
+
+from gateway.delivery.elements import FNC1, elements, written
+
+LONGEST = 128
+COURIER_PREFIX = "perron:"
+COURIER_BYTES = 16  # 128 bits
+BAD_PREFIX = "bad:"  # what no code can be is called so in the log; no promise may name it
+_DIGEST_PREFIX = "courier:"  # no parcel code may begin so: a known digest must not open as if it were the code
+
+
+class Kind(StrEnum):
+    """What sort of code it is."""
+
+    SSCC = auto()
+    S10 = auto()
+    UPS = auto()
+    COLISSIMO = auto()
+    GTIN = auto()  # names a product, so it never opens
+    GS1 = auto()  # an element string without an SSCC or a GTIN
+    COURIER = auto()  # value: "courier:" and the code's SHA-256 in hex
+    EXACT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class ParcelCode:
+    """A code in its one writing."""
+
+    kind: Kind
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadCode:
+    """Not a code, and why."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One sort of plain barcode: how it looks, in capitals and without spaces, and whether its check digit holds."""
+
+    kind: Kind
+    pattern: re.Pattern[str]
+    checks: Callable[[str], bool]
+
+
+def gs1_checks(code: str) -> bool:
+    """Whether the last digit is GS1's mod 10 check digit of the others."""
+    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(code)))
+    return total % 10 == 0
+
+
+def s10_checks(code: str) -> bool:
+    """Whether the ninth digit of an S10 identifier is UPU's check digit of the eight before it."""
+    digits = [int(digit) for digit in code[2:11]]
+    key = 11 - sum(w * d for w, d in zip((8, 6, 4, 2, 3, 5, 9, 7), digits[:8], strict=True)) % 11
+    return digits[8] == {10: 0, 11: 5}.get(key, key)
+
+
+def ups_checks(code: str) -> bool:
+    """Whether the last digit of a 1Z number is its check digit; letters count as (ASCII - 3) mod 10."""
+    values = [int(c) if c.isdigit() else (ord(c) - 3) % 10 for c in code[2:17]]
+    total = sum(value * (2 if place % 2 else 1) for place, value in enumerate(values))
+    return int(code[17]) == -total % 10
+
+
+def colissimo_checks(code: str) -> bool:
+    """Whether the last digit of a Colissimo number is the key of the ten before it."""
+    digits = [int(digit) for digit in code[2:12]]
+    total = 3 * sum(digits[1::2]) + sum(digits[0::2])
+    return int(code[12]) == -total % 10
+
+
+FORMS: tuple[Form, ...] = (
+    Form(Kind.SSCC, re.compile(r"[0-9]{18}"), gs1_checks),
+    Form(Kind.GTIN, re.compile(r"[0-9]{8}|[0-9]{12,14}"), gs1_checks),
+    Form(Kind.S10, re.compile(r"[A-Z]{2}[0-9]{9}[A-Z]{2}"), s10_checks),
+    Form(Kind.UPS, re.compile(r"1Z[0-9A-Z]{15}[0-9]"), ups_checks),
+    Form(Kind.COLISSIMO, re.compile(r"(?=.?[A-Z])[0-9A-Z]{2}[0-9]{11}"), colissimo_checks),
+)
+
+_AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]")  # ISO/IEC 15424 symbology identifier
+_GS1_AIM = frozenset({"]C1", "]d2", "]Q3", "]e0", "]J1"})  # GS1-128, DataMatrix, QR, DataBar, DotCode
+_LINK = re.compile(r"https?://id\.gs1\.org/(00|01)/([0-9]+)(?:[/?#].*)?", re.IGNORECASE)
+
+
+def normalise(raw: str) -> ParcelCode | BadCode:
+    """Recognise a code as a scanner or a retailer writes it.
+
+    It has 1 to 128 characters after the scanner's prefix and suffix are cut off, all of them printable but for FNC1
+    in a GS1 code. What fits no form, or fails a form's check digit, is exact; only a code that says of itself that it
+    is GS1 and is not well formed is bad.
+    """
+    text = raw.strip(" \t\r\n")
+    aim = text[:3] if _AIM.match(text) else ""
+    text = text.removeprefix(aim)
+    if not 1 <= len(text) <= LONGEST:
+        return BadCode("a code has 1 to 128 characters")
+    if not all(c.isprintable() or c == FNC1 for c in text):
+        return BadCode("a code has printable characters only")
+    if text.casefold().startswith((_DIGEST_PREFIX, BAD_PREFIX)):
+        return BadCode("no code begins with this word")
+    if text.casefold().startswith(COURIER_PREFIX):
+        return _courier(text)
+    if aim in _GS1_AIM or FNC1 in text:
+        pairs = elements(text)
+        return BadCode("not a GS1 element string") if pairs is None else _gs1(pairs)
+    pairs = written(text)
+    if pairs is not None:
+        return _gs1(pairs)
+    return _plain(text)
+
+
+def new_courier_code(secret: bytes) -> str:
+    """Write the one-time code that the courier shows; `secret` are 16 random bytes."""
+    if len(secret) != COURIER_BYTES:
+        raise ValueError("a courier's code has 128 bits")
+    return COURIER_PREFIX + b32encode(secret).decode().rstrip("=").lower()
+
+
+def courier_digest(secret: bytes) -> str:
+    """What a delivery carries of a courier's code: the SHA-256, in hex, of its 16 bytes."""
+    return sha256(secret).hexdigest()
+
+
+def courier_value(digest: str) -> str:
+    """The normalised value under which a courier's code with this digest is looked up."""
+    return _DIGEST_PREFIX + digest
+
+
+def _courier(text: str) -> ParcelCode | BadCode:
+    body = text[len(COURIER_PREFIX) :]
+    try:
+        secret = bytes.fromhex(body) if len(body) == 2 * COURIER_BYTES else b32decode(body.upper() + "======")
+    except (Error, ValueError):
+        return BadCode("not a courier's code")
+    canonical = new_courier_code(secret)[len(COURIER_PREFIX) :] if len(secret) == COURIER_BYTES else ""
+    if body.lower() not in {canonical, secret.hex()}:
+        return BadCode("not a courier's code")
+    return ParcelCode(Kind.COURIER, courier_value(courier_digest(secret)))
+
+
+def _gs1(pairs: tuple[tuple[str, str], ...]) -> ParcelCode | BadCode:
+    """A parcel's own number names it, whatever else the label says; after that, a product's."""
+    for ai, kind in (("00", Kind.SSCC), ("01", Kind.GTIN), ("02", Kind.GTIN)):
+        values = {value for key, value in pairs if key == ai}
+        if len(values) > 1:
+            return BadCode("a label with two numbers of one sort")
+        for value in values:
+            return ParcelCode(kind, value) if gs1_checks(value) else BadCode("wrong GS1 check digit")
+    value = "".join(f"({ai}){field}" for ai, field in pairs)
+    return ParcelCode(Kind.GS1, value) if len(value) <= LONGEST else BadCode("a code has 1 to 128 characters")
+
+
+def _plain(text: str) -> ParcelCode | BadCode:
+    link = _LINK.fullmatch(text)
+    if link:
+        length = {"00": 18, "01": 14}[link[1]]
+        if len(link[2]) != length or not gs1_checks(link[2]):
+            return BadCode("not a GS1 Digital Link")
+        return ParcelCode(Kind.SSCC if link[1] == "00" else Kind.GTIN, link[2])
+    compact = text.replace(" ", "").upper()
+    for form in FORMS:
+        if form.pattern.fullmatch(compact) and form.checks(compact):
+            return ParcelCode(form.kind, compact)
+    if compact.startswith("00") and compact[2:20].isascii() and compact[2:20].isdigit() and len(compact) >= 20:
+        pairs = elements(compact)  # a scanner that drops the symbology identifier
+        if pairs is not None and gs1_checks(compact[2:20]):
+            return ParcelCode(Kind.SSCC, compact[2:20])
+    return ParcelCode(Kind.EXACT, text)

@@ -1,0 +1,82 @@
+"""A promise, its permission and what visits made of it, as `decide` sees them: one candidate with its own refusal."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway.delivery.permission import Permission, Standing, allows
+from gateway.delivery.promise import Promise, State, Status, Usage, status
+from gateway.visit.state import Delivery, Now, Refusal
+
+WITHDRAWALS = 2  # of the bolt, at most so many for one opening
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What the house adds to every delivery: its zone, and the entrances that ask for the courier's proof."""
+
+    zone: ZoneInfo
+    courier_proof: frozenset[str]
+
+
+def facts(promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now) -> Delivery:
+    """Put the candidate together, as it stands at `now`.
+
+    Its refusal is, in this order: cancelled, already used, expired, the permission's. A clock that is not trusted
+    expires nothing: `decide` refuses for the clock itself.
+    """
+    openings = permission.terms.openings if permission is not None else 0
+    return Delivery(
+        id=promise.key,
+        version=promise.version,
+        permission_version=permission.version if permission is not None else 0,
+        brand=promise.brand,
+        carrier=promise.carrier,
+        entrance=promise.entrance,
+        place=promise.place,
+        refusal=_refusal(promise, permission, usage, house=house, now=now),
+        start=promise.start,
+        end=promise.end,
+        openings_left=max(0, openings - usage.used),
+        withdrawals_left=max(0, WITHDRAWALS * openings - usage.withdrawals),
+        needs_courier=promise.entrance in house.courier_proof,
+        needs_yes=permission is not None and permission.terms.ask_each_time,
+        cold_max_c=promise.cold_max_c,
+        parcels=promise.parcels,
+    )
+
+
+def state(promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now) -> Status:
+    """Derive what the retailer sees at `now`."""
+    objection = allows(permission, promise, zone=house.zone, utc=now.utc)
+    pending = objection is Refusal.AWAITING_PERMISSION
+    return status(
+        promise,
+        usage,
+        None if pending else objection,
+        pending=pending,
+        utc=now.utc if now.trusted else None,
+    )
+
+
+def changes_at(promise: Promise, seen: Status, *, now: Now) -> datetime | None:
+    """The next instant at which time alone changes the state that was `seen` at `now`; None: never."""
+    if seen.final or seen.state is State.VISITING:
+        return None
+    if seen.state is State.SCHEDULED and promise.start > now.utc:
+        return promise.start
+    return promise.end
+
+
+def _refusal(
+    promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now
+) -> Refusal | None:
+    if promise.cancelled:
+        return Refusal.CANCELLED
+    granted = permission is not None and permission.standing is Standing.GRANTED
+    openings = permission.terms.openings if permission is not None else 0
+    if usage.used and granted and (usage.used >= openings or usage.withdrawals >= WITHDRAWALS * openings):
+        return Refusal.ALREADY_USED
+    if now.trusted and now.utc >= promise.end:
+        return Refusal.ALREADY_USED if usage.used else Refusal.EXPIRED
+    return allows(permission, promise, zone=house.zone, utc=now.utc)

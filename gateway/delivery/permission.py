@@ -1,0 +1,168 @@
+"""What the owner lets a brand do. A list that is empty allows nothing; whoever means everything names everything."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum, auto
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from gateway.config import PermissionSeed
+from gateway.delivery.promise import Promise
+from gateway.visit.state import Refusal
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_HOURS = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
+_DAY = timedelta(days=1)
+
+
+class Standing(StrEnum):
+    """Where the owner's decision stands."""
+
+    PENDING = auto()
+    GRANTED = auto()
+    REFUSED = auto()
+    REVOKED = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a granted permission allows. Days and hours are the house's own; hours may run past midnight."""
+
+    entrances: frozenset[str] = frozenset()
+    places: frozenset[str] = frozenset()
+    carriers: frozenset[str] = frozenset()
+    days: frozenset[str] = frozenset(DAYS)
+    hours: str = "00:00-24:00"
+    openings: int = 1
+    ask_each_time: bool = False
+    expires: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse terms that cannot be meant: ValueError says which."""
+        opens_and_closes(self.hours)
+        if not self.days <= set(DAYS):
+            raise ValueError("days are mon, tue, wed, thu, fri, sat, sun")
+        if not 1 <= self.openings <= 10:
+            raise ValueError("a delivery has 1 to 10 openings")
+        if self.expires is not None and self.expires.tzinfo is None:
+            raise ValueError("an expiry has an offset from UTC")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """The owner's decision on one brand; `version` rises with every change."""
+
+    brand: str
+    version: int
+    standing: Standing
+    terms: Terms
+
+    @classmethod
+    def seeded(cls, brand: str, seed: PermissionSeed, *, zone: ZoneInfo) -> Self:
+        """What the configuration says at the first start; `seed.expires` is the last whole day in the house's zone."""
+        expires = None
+        if seed.expires is not None:
+            day_after = date.fromisoformat(seed.expires) + _DAY
+            expires = datetime.combine(day_after, time(), tzinfo=zone).astimezone(UTC)
+        terms = Terms(
+            entrances=frozenset(seed.entrances),
+            places=frozenset(seed.places),
+            carriers=frozenset(seed.carriers),
+            days=frozenset(seed.days),
+            hours=seed.hours,
+            openings=seed.openings,
+            ask_each_time=seed.ask_each_time,
+            expires=expires,
+        )
+        return cls(brand=brand, version=1, standing=Standing(seed.state), terms=terms)
+
+
+def allows(permission: Permission | None, promise: Promise, *, zone: ZoneInfo, utc: datetime) -> Refusal | None:
+    """Return why the owner's word does not let this promise in at `utc`, or None."""
+    if permission is None:
+        return Refusal.BRAND_NOT_PERMITTED
+    terms = permission.terms
+    match permission.standing:
+        case Standing.REFUSED | Standing.REVOKED:
+            return Refusal.BRAND_NOT_PERMITTED
+        case Standing.PENDING:
+            return Refusal.AWAITING_PERMISSION
+        case Standing.GRANTED:
+            pass
+    if terms.expires is not None and max(utc, promise.end) > terms.expires:
+        return Refusal.BRAND_NOT_PERMITTED
+    if promise.entrance not in terms.entrances or promise.place not in terms.places:
+        return Refusal.BRAND_NOT_PERMITTED
+    if promise.carrier not in terms.carriers:
+        return Refusal.CARRIER_NOT_PERMITTED
+    if not inside(promise.start, promise.end, terms, zone=zone):
+        return Refusal.OUTSIDE_WINDOW
+    return None
+
+
+def inside(start: datetime, end: datetime, terms: Terms, *, zone: ZoneInfo) -> bool:
+    """Whether every second from `start` to `end` reads, on a wall clock in the house, an allowed day and hour.
+
+    An hour that an autumn night repeats is looked at twice, one that a spring night leaves out not at all.
+    """
+    return all(_wall_inside(wall, length, terms) for wall, length in _walls(start, end, zone))
+
+
+def opens_and_closes(hours: str) -> tuple[timedelta, timedelta]:
+    """Read "HH:MM-HH:MM" as times since midnight; a second one not after the first is the next day's."""
+    found = _HOURS.fullmatch(hours)
+    if found is None:
+        raise ValueError("hours are written HH:MM-HH:MM")
+    h1, m1, h2, m2 = map(int, found.groups())
+    opens, closes = timedelta(hours=h1, minutes=m1), timedelta(hours=h2, minutes=m2)
+    if m1 > 59 or m2 > 59 or opens >= _DAY or closes > _DAY:
+        raise ValueError("hours lie between 00:00 and 24:00")
+    return opens, closes if closes > opens else closes + _DAY
+
+
+def _walls(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datetime, timedelta]]:
+    """Cut where the zone's offset changes: what the wall clock reads first in each piece, and the piece's length."""
+    pieces = []
+    at = start.astimezone(UTC)
+    while at < end:
+        until = _same_offset_until(at, min(end.astimezone(UTC), at + _DAY), zone)
+        pieces.append((at.astimezone(zone).replace(tzinfo=None), until - at))
+        at = until
+    return pieces
+
+
+def _same_offset_until(start: datetime, end: datetime, zone: ZoneInfo) -> datetime:
+    """Find the first change of offset after `start`, at whole seconds, or `end`.
+
+    No zone changes its offset twice within six hours, so two equal ends of such a stretch hide nothing.
+    """
+    offset = start.astimezone(zone).utcoffset()
+    low = start
+    while low < end:
+        high = min(low + timedelta(hours=6), end)
+        if high.astimezone(zone).utcoffset() == offset:
+            low = high
+            continue
+        while high - low > timedelta(seconds=1):
+            middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
+            if middle.astimezone(zone).utcoffset() == offset:
+                low = middle
+            else:
+                high = middle
+        return high.replace(microsecond=0)
+    return end
+
+
+def _wall_inside(wall: datetime, length: timedelta, terms: Terms) -> bool:
+    opens, closes = opens_and_closes(terms.hours)
+    end = wall + length
+    while wall < end:
+        today = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+        for day in (today - _DAY, today):
+            if DAYS[day.weekday()] in terms.days and day + opens <= wall < day + closes:
+                wall = day + closes
+                break
+        else:
+            return False
+    return True

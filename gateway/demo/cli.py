@@ -1,0 +1,266 @@
+"""`perron demo`: deliveries in a simulated house, with everything on 127.0.0.1."""
+
+import asyncio
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Annotated, Any
+
+import segno
+import typer
+from rich.console import Console
+
+from gateway.broker import BrokerMissing
+from gateway.cli.failure import Exit, Failure, ourselves, relative
+from gateway.clock import Clock
+from gateway.config import ClockSource
+from gateway.demo.page.site import Site
+from gateway.demo.page.theatre import Theatre
+from gateway.demo.plan import NoTemplate
+from gateway.demo.processes import Died
+from gateway.demo.run import PICTURE, Audience, run
+from gateway.demo.scenario import Scenario
+from gateway.demo.scenarios import SCENARIOS, Unknown, named
+from gateway.demo.stage import Stage
+from gateway.demo.timeline import Timeline, summary
+from gateway.demo.verdict import Judged
+from gateway.demo.watch import NeverCame
+from gateway.voice import Language
+
+LONGEST = 85  # bytes of a run's folder: Unix sockets lie in it, and their path has at most 107
+
+
+@dataclass(slots=True, kw_only=True)
+class Show:
+    """How scenarios are played and shown. `interval` is there while the house only stays up for whoever tries it."""
+
+    fast: bool = False
+    as_json: bool = False
+    stays: bool = False
+    language: Language | None = None
+    folder: Path | None = None
+    interval: asyncio.Event | None = None
+
+
+def demo(  # noqa: PLR0913 - one argument an option of the command
+    scenario: Annotated[
+        str | None,
+        typer.Argument(
+            help="What to play; see --list. A bare name plays all its variants. Left out at a terminal: all of it, on"
+            " a page in your browser.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="End after it; else, at a terminal, the house stays up for your turn.")
+    ] = False,
+    fast: Annotated[bool, typer.Option("--fast", help="Shorter waiting times; the rules stay the same.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a scenario; implies --once.")] = False,
+    list_them: Annotated[bool, typer.Option("--list", help="Tell every scenario in one line.")] = False,
+    language: Annotated[
+        Language | None, typer.Option(help="What the owner is told in; as LANG says if left out.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where everything of the run is left; under var/demo if left out.")
+    ] = None,
+    lan: Annotated[
+        bool, typer.Option("--lan", help="Let phones in this network open the page too, and show a QR to it.")
+    ] = False,
+) -> None:
+    """Play a delivery in a simulated house: real broker, real H.264, the door decides by itself.
+
+    Exit code 0 only if the outcome is the expected one and the proof verifies.
+    """
+    if list_them:
+        width = max(len(one.title) for one in SCENARIOS)
+        for one in SCENARIOS:
+            typer.echo(f"{one.title:{width}}  {one.line}")
+        return
+    if scenario is None and not (once or as_json) and (lan or sys.stdin.isatty()):
+        show = Show(fast=fast, language=language or spoken(os.environ), folder=folder)
+        code = asyncio.run(until_told(_page(show, lan=lan), show))
+        if code:
+            raise typer.Exit(code)
+        return
+    try:
+        chosen = named(scenario or "delivered")
+    except Unknown as unknown:
+        raise Failure(str(unknown), "Take a name from the list.") from unknown
+    stays = not (once or as_json) and len(chosen) == 1 and sys.stdin.isatty()
+    show = Show(fast=fast, as_json=as_json, stays=stays, language=language or spoken(os.environ), folder=folder)
+    code = asyncio.run(play(chosen, show))
+    if code:
+        raise typer.Exit(code)
+
+
+def spoken(environment: Mapping[str, str]) -> Language:
+    """Say what people at this machine read: French if it is set to that, else English."""
+    words = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts
+    return "fr" if next(filter(None, map(environment.get, words)), "").startswith("fr") else "en"
+
+
+async def play(chosen: Sequence[Scenario], show: Show) -> int:
+    """Play scenarios one after the other and return the exit code: 0 if all were as expected.
+
+    SIGINT, SIGTERM and SIGHUP end a run in good order: nothing that was started is left behind.
+
+    Raises:
+        Failure: it cannot be played here; the text says why.
+    """
+    return await until_told(_all(chosen, show), show)
+
+
+async def until_told(work: Coroutine[Any, Any, int], show: Show) -> int:
+    """Work until it is done or the process is told to end; return the exit code.
+
+    Raises:
+        Failure: it cannot be played here; the text says why.
+    """
+    playing = asyncio.ensure_future(work)
+
+    def told_to_end() -> None:
+        if show.interval is not None:
+            show.interval.set()
+        else:
+            playing.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, told_to_end)
+    try:
+        return await playing
+    except asyncio.CancelledError:
+        return 128 + signal.SIGINT
+    except BrokerMissing as missing:
+        raise Failure(str(missing), "Then try again.", Exit.SILENT) from missing
+    except NoTemplate as missing:
+        raise Failure(str(missing), "Clone the repository and run `make demo` there.") from missing
+    except (Died, NeverCame) as died:
+        raise Failure(str(died), "Is the machine very busy? Then try again.", Exit.SILENT) from died
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.remove_signal_handler(number)
+
+
+async def _page(show: Show, *, lan: bool) -> int:
+    """Serve the page until told to end, and play there what is asked for; the terminal tells the timeline too."""
+    clock = Clock(ClockSource(source="host"), floor=None, keep_floor=_forget)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    base = (show.folder or new_folder(Path("var/demo") / _now())).resolve()
+
+    def folder_for(title: str) -> Path:
+        return _fit(new_folder(base / title.replace(":", "-")))
+
+    _fit(base)
+    theatre = Theatre(
+        folder_for, lambda: clock.now().utc, fast=show.fast, language=show.language or "en",
+        seats=lambda scenario: Timeline(console, scenario),
+    )  # fmt: skip
+    async with Site(theatre, lan=lan) as site:
+        console.print(f"\n  {site.address}\n", style="bold")
+        if lan:
+            segno.make(site.address, error="m").terminal(compact=True)
+        console.print("  Open it in a browser: the show begins then. Ctrl-C ends everything.\n")
+        await theatre.run()
+    return Exit.DONE if theatre.good else Exit.NO
+
+
+def _fit(folder: Path) -> Path:
+    """Return the folder if sockets fit into it.
+
+    Raises:
+        Failure: it is too long a path.
+    """
+    if len(os.fsencode(folder)) > LONGEST:
+        raise Failure(f"{folder} is too long a path.", "Name a shorter --folder, for example /tmp/perron.")
+    return folder
+
+
+async def _all(chosen: Sequence[Scenario], show: Show) -> int:
+    base, good = show.folder or new_folder(Path("var/demo") / _now()), True
+    for one in chosen:
+        alone = show.folder is not None and len(chosen) == 1
+        folder = (base if alone else base / one.title.replace(":", "-")).resolve()
+        _fit(folder)
+        if (folder / "box").exists():
+            raise Failure(f"{folder} holds another run already.", "Name another with --folder.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Failure(f"{folder} cannot be written ({error.strerror}).", "Name another with --folder.") from error
+        judged = await (_quietly(one, folder, show) if show.as_json else _shown(one, folder, show))
+        good = good and judged.result.ok
+    return Exit.DONE if good else Exit.NO
+
+
+def new_folder(folder: Path) -> Path:
+    """Make a folder that nobody has: two demos may begin within one second.
+
+    Raises:
+        Failure: it cannot be made.
+    """
+    for number in count(2):
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            folder = folder.with_name(f"{folder.name.partition('-')[0]}-{number}")
+        except OSError as error:
+            raise Failure(f"{folder} cannot be written ({error.strerror}).", "Name another with --folder.") from error
+        else:
+            break
+    return folder
+
+
+def _now() -> str:
+    clock = Clock(ClockSource(source="host"), floor=None, keep_floor=_forget)
+    return f"{clock.now().utc:%Y%m%dT%H%M%S}"
+
+
+def _forget(_floor: datetime) -> None:
+    """The demo's own clock keeps nothing."""
+
+
+async def _quietly(one: Scenario, folder: Path, show: Show) -> Judged:
+    """Play and print one JSON object; what is not as expected goes to the other stream."""
+    judged = await run(one, folder, fast=show.fast, language=show.language, audience=Audience())
+    typer.echo(judged.result.model_dump_json())
+    for complaint in judged.complaints:
+        typer.echo(f"{one.title}: {complaint}", err=True)
+    return judged
+
+
+async def _shown(one: Scenario, folder: Path, show: Show) -> Judged:
+    """Play before everybody's eyes."""
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    with Timeline(console, one) as timeline:
+
+        async def afterwards(_stage: Stage, judged: Judged) -> None:
+            timeline.end()
+            summary(console, judged, relative(folder / PICTURE))
+            _try_it(console, folder, judged, stays=show.stays)
+            if show.stays:
+                show.interval = asyncio.Event()
+                await show.interval.wait()
+
+        return await run(one, folder, fast=show.fast, language=show.language, audience=timeline, afterwards=afterwards)
+
+
+def _try_it(console: Console, folder: Path, judged: Judged, *, stays: bool) -> None:
+    """Name the commands that look closer, and those that only work while everything is up."""
+    here = shlex.quote(relative(folder))
+    commands = []
+    if judged.result.proof.folder is not None:
+        known = f"--key {here}/box/key/box.pub.pem --checkpoint {here}/phone.jsonl"
+        commands.append(f"verify {shlex.quote(judged.result.proof.folder)} {known}")
+    if stays:
+        console.print("\n  House and box stay up until Ctrl-C. In another terminal, for example:", style="bold")
+        commands += [f"{command} --home {here}/home.yaml" for command in ("doctor", "scan 8L20524752032", "stop")]
+    for command in commands:
+        console.print(f"  $ {ourselves()} {command}", markup=False, soft_wrap=True)

@@ -1,0 +1,125 @@
+"""The house's internet cable, as a TCP relay: what goes through it stands still while it is pulled out.
+
+As with a real one, connections do not break when it is pulled: nothing arrives, and what neither side has given up on
+goes on when it is back. What a sender gave up on meanwhile never arrives.
+"""
+
+import asyncio
+import contextlib
+from types import TracebackType
+from typing import Self
+
+HELD = 1 << 20  # bytes of one direction that wait in a pulled cable; the sender's own buffers hold the rest
+
+
+class _Reader(asyncio.StreamReader):
+    """One that knows that its sender has ended, also while there is something left to read."""
+
+    ended = False
+
+    def feed_eof(self) -> None:
+        self.ended = True
+        super().feed_eof()
+
+
+class Cable:
+    """One cable with any number of wires; leave it and all of them are gone.
+
+    async with Cable() as cable:
+        port = await cable.lay(8883)  # what connects to 127.0.0.1:port reaches 127.0.0.1:8883
+        cable.pull()
+        cable.plug()
+    """
+
+    def __init__(self) -> None:
+        self._plugged = asyncio.Event()
+        self._plugged.set()
+        self._servers: list[asyncio.Server] = []
+        self._carrying: set[asyncio.Task[None]] = set()
+
+    @property
+    def plugged(self) -> bool:
+        """Whether anything can pass."""
+        return self._plugged.is_set()
+
+    def pull(self) -> None:
+        """Pull it out: from now on no byte passes, either way."""
+        self._plugged.clear()
+
+    def plug(self) -> None:
+        """Put it back."""
+        self._plugged.set()
+
+    async def lay(self, port: int) -> int:
+        """Lay a wire to a port of this machine; returns the port of its near end.
+
+        Raises:
+            OSError: no port can be had.
+        """
+        loop = asyncio.get_running_loop()
+
+        def protocol() -> asyncio.StreamReaderProtocol:
+            reader = _Reader(limit=HELD, loop=loop)
+
+            def connected(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                task = loop.create_task(self._carry(reader, writer, port))
+                self._carrying.add(task)
+                task.add_done_callback(self._carrying.discard)
+
+            return asyncio.StreamReaderProtocol(reader, connected, loop=loop)
+
+        server = await loop.create_server(protocol, "127.0.0.1", 0)
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for server in self._servers:
+            server.close()
+        for task in (carrying := tuple(self._carrying)):
+            task.cancel()
+        if carrying:
+            await asyncio.wait(carrying)
+
+    async def _carry(self, reader: _Reader, writer: asyncio.StreamWriter, port: int) -> None:
+        """Carry one connection, whose near end is here already, until both its ways are over."""
+        with contextlib.closing(writer), contextlib.suppress(OSError):
+            if not await self._passes(reader):
+                return
+            far = _Reader(limit=HELD, loop=(loop := asyncio.get_running_loop()))
+            transport, protocol = await loop.create_connection(
+                lambda: asyncio.StreamReaderProtocol(far, loop=loop), "127.0.0.1", port
+            )
+            with contextlib.closing(asyncio.StreamWriter(transport, protocol, far, loop)) as far_writer:
+                ways = {
+                    asyncio.create_task(self._one_way(reader, far_writer)),
+                    asyncio.create_task(self._one_way(far, writer)),
+                }
+                try:
+                    await asyncio.wait(ways)
+                finally:
+                    for way in ways:
+                        way.cancel()
+                    await asyncio.wait(ways)
+
+    async def _one_way(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):  # an end that broke off: the other one is told by the end of its stream
+            while data := await reader.read(HELD):
+                if not await self._passes(reader):
+                    break
+                writer.write(data)
+                await writer.drain()
+            await self._plugged.wait()
+        with contextlib.suppress(OSError):
+            writer.write_eof()
+
+    async def _passes(self, reader: _Reader) -> bool:
+        """Wait for the cable; False where the sender gave up while it was out."""
+        if self.plugged:
+            return True
+        await self._plugged.wait()
+        return not reader.ended

@@ -1,0 +1,84 @@
+"""The owner's phone: what the box's messages reach at the far end of the cable, as Apprise's plain JSON."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+LARGEST = 4 << 20  # bytes of a message with its picture
+JPEG = b"\xff\xd8\xff"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buzz:
+    """One message as the phone has it; `picture` is a JPEG."""
+
+    title: str
+    text: str
+    urgent: bool
+    picture: bytes | None
+
+
+class _Attachment(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    base64: str
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    title: str
+    message: str
+    type: str
+    attachments: tuple[_Attachment, ...] = ()
+
+
+class Phone:
+    """Listens on 127.0.0.1. `buzzed` is called with each message as it arrives.
+
+    async with Phone(print) as phone:
+        url = f"json://127.0.0.1:{phone.port}/"
+    """
+
+    def __init__(self, buzzed: Callable[[Buzz], None]) -> None:
+        self.port = 0
+        self._buzzed = buzzed
+        app = web.Application(client_max_size=LARGEST)
+        app.router.add_post("/", self._take)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        self.port = int(self._runner.addresses[0][1])
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        buzz = read(await request.read())
+        if buzz is None:
+            raise web.HTTPBadRequest
+        self._buzzed(buzz)
+        return web.Response(text="")
+
+
+def read(body: bytes) -> Buzz | None:
+    """Read what Apprise's `json://` sends; None where it is something else. A picture that is no JPEG is left out."""
+    try:
+        message = _Message.model_validate_json(body)
+        picture = base64.b64decode(message.attachments[0].base64, validate=True) if message.attachments else None
+    except (ValidationError, binascii.Error):
+        return None
+    return Buzz(
+        title=message.title,
+        text=message.message,
+        urgent=message.type == "warning",
+        picture=picture if picture is not None and picture.startswith(JPEG) else None,
+    )

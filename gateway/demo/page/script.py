@@ -1,0 +1,369 @@
+"""The show: what is played by itself, chapter by chapter.
+
+Each chapter requires what it claims, so a show that the gateway does not live up to stops there and says so.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from devices.simulators import control as ask
+from gateway.config import Home
+from gateway.demo.actors import PATIENCE, Parcels, Person
+from gateway.demo.handles import Point
+from gateway.demo.page.cable import Cable
+from gateway.demo.page.proof import one_byte_changed, sealed_film
+from gateway.demo.page.snapshot import Asked, CableMoved, Counts, Happening, Says, Sealed, Snapshot
+from gateway.demo.page.words import WORDS
+from gateway.demo.result import Opening, openings
+from gateway.demo.scenario import ONCE_IN_AND_OUT, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
+from gateway.demo.watch import NeverCame
+from gateway.visit.commands import Saying
+from gateway.visit.state import Phase, Refusal
+from gateway.voice import Language
+
+SHOW = "show"
+SECONDS, MINUTES = 70, 3  # about how long it takes at --fast and at real times
+GREYS = 2.0  # seconds within which a frozen picture must be greyed
+PACE = 0.6  # seconds that the courier takes for each thing he does, at least: so that it can be followed
+READ = 2.2  # seconds to read a line by
+OTHER = ("LP123456785CN",)  # the second courier's parcel
+BRAND = "cdiscount"
+CAMERA = "doorbell"
+KILLED_AT: Point = "after-report"
+LASTS = 3000  # seconds from now until a promise ends: within the two hours that the brand asks for
+EARLY = timedelta(minutes=2)  # a promise begins a little before now
+OPEN_LIMIT = 30.0  # seconds: here everybody goes slowly enough to be followed
+
+
+class Prompter(Protocol):
+    """What the script needs beside the house: the page's own part of the show."""
+
+    cable: Cable
+    language: Language
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What the page shows now."""
+        ...
+
+    def tell(self, what: Happening) -> None:
+        """Let something happen on the page."""
+        ...
+
+    async def until(self, what: str, test: Callable[[Snapshot], bool], *, within: float) -> None:
+        """Wait until the page shows this, else `NeverCame`."""
+        ...
+
+    async def pressed_yes(self, *, within: float) -> None:
+        """Wait for whoever watches to press the owner's yes, at most so many seconds."""
+        ...
+
+
+@dataclass(slots=True)
+class Act:
+    """The show as it goes on: the house, the page, and what later chapters need of earlier ones."""
+
+    play: Play
+    page: Prompter
+    chapter: int = 0
+    parcels: Parcels | None = None
+    visit: str = ""
+    since: int = 0  # the lines of the house's log before the second courier
+
+    def say(self, key: str, **facts: str) -> None:
+        """Show one plain line."""
+        self.page.tell(Says(key=key, facts=facts, chapter=self.chapter))
+        self.play.narrate("show", WORDS[key][self.page.language].format(**facts))
+
+    async def line(self, key: str, *, read: float = READ, **facts: str) -> None:
+        """Show one plain line for as long as it takes to read it."""
+        self.say(key, **facts)
+        await asyncio.sleep(read)
+
+    def have(self) -> Parcels:
+        """The parcels that the present courier brings."""
+        if self.parcels is None:
+            raise NeverCame("required: a promise")
+        return self.parcels
+
+
+async def a_brand_asks_to_be_let_in(act: Act) -> None:
+    """Its first signed offer without a permission is the request; the owner's yes goes the way of every wish."""
+    play, home = act.play, act.play.plan.home
+    terms = home.brands[BRAND].permission
+    asked = Asked(
+        brand=home.brands[BRAND].name, carrier=terms.carriers[0], place=play.section.places[terms.places[0]].name,
+        hours=_hours(terms.hours),
+    )  # fmt: skip
+    act.parcels = await play.retailer.promise(ends_in=LASTS)
+    answer = act.parcels.answer
+    play.require(answer.get("state") == "awaiting_permission", f"the offer waits for the owner: {dict(answer)}")
+    act.page.tell(asked)
+    act.say("show.asks", brand=asked.brand, carrier=asked.carrier, place=asked.place, hours=asked.hours)
+    await act.page.pressed_yes(within=2 * READ)
+    await play.owner.says("permit", brand=BRAND)
+
+    def granted() -> bool:
+        return any(body["accepted"] for body in play.watch.events("wish"))
+
+    await play.watch.until("the owner's yes stored", granted, within=PATIENCE)
+    act.page.tell(Asked(brand=asked.brand, carrier=asked.carrier, place=asked.place, hours=asked.hours, granted=True))
+    await act.line("show.granted", read=1.2)
+
+
+async def everything_is_proven_good(act: Act) -> None:
+    """Lock, door, cameras and clock turn green because the box itself says so."""
+    await act.play.all_good()
+    await act.page.until("the cameras and the clock believed", _all_believed, within=PATIENCE)
+    act.play.watch.begin()
+    await act.line("show.ready")
+
+
+async def the_cable_is_pulled(act: Act) -> None:
+    """From here on nothing leaves the house."""
+    act.page.cable.pull()
+    act.page.tell(CableMoved(plugged=False))
+    await act.line("show.pulled")
+
+
+async def the_courier_rings(act: Act) -> None:
+    """Nobody is home."""
+    await act.play.courier.arrives()
+    await act.play.house.ask(ask.PressBell())
+    await act.line("show.rings")
+
+
+async def the_box_decides_alone(act: Act) -> None:
+    """Parcel, hour, brand, courier, filming: each is ticked by what the box says, none by the page."""
+    play, parcels = act.play, act.have()
+    act.say("show.scans")
+    await play.courier.scans(parcels.codes[0])
+    await asyncio.sleep(0.6)
+    await play.courier.scans(parcels.courier_code)
+    await play.rung()
+    await act.page.until("all five ticked", _all_ticked, within=PATIENCE)
+    act.say("show.decided")
+    play.require(not act.page.cable.plugged and not act.page.snapshot.buzzes, "nothing has left the house")
+
+
+async def the_door_opens_once(act: Act) -> None:
+    """With the door open the promise is spent."""
+    play = act.play
+    await play.may_enter()
+    act.visit = str(play.watch.state["visit"])
+    await act.line("show.unlocks", read=1.5)
+    await play.courier.opens()
+    await play.phase(Phase.INSIDE)
+    await act.page.until("the opening spent", lambda now: now.spent, within=PATIENCE)
+    await act.line("show.opens")
+
+
+async def the_parcel_is_put_down(act: Act) -> None:
+    """In, down, out, shut."""
+    courier = act.play.courier
+    await courier.walks_in()
+    act.say("show.inside")
+    await courier.puts_parcel()
+    await courier.walks_out()
+    await courier.closes()
+    act.say("show.out")
+    await courier.leaves()
+
+
+async def the_phone_hears_of_it(act: Act) -> None:
+    """The bolt is out, and only now the cable comes back: the phone gets what waited, "locked again" with a picture."""
+    play, page = act.play, act.page
+    await play.locked_again()
+    await act.line("show.locked", read=1.2)
+    play.require(not page.snapshot.buzzes, "nothing has left the house while the cable was out")
+    page.cable.plug()
+    page.tell(CableMoved(plugged=True))
+    told = await play.told(Saying.LOCKED_AGAIN)
+    await page.until(
+        "“locked again” on the phone, with a picture",
+        lambda now: any(told["text"] in one.text and one.picture for one in now.phone), within=2 * PATIENCE,
+    )  # fmt: skip
+    await act.line("show.back", text=told["text"])
+
+
+async def the_film_is_sealed(act: Act) -> None:
+    """Film and log verify, and the film stands on the page with its timeline."""
+    play = act.play
+    await play.sealed()
+    film = await sealed_film(play.plan, act.visit)
+    act.page.tell(Sealed(film=film))
+    play.require(len(film.moments) > 4, "the timeline tells the visit")
+    await act.line("show.sealed", read=3 * READ)
+
+
+async def the_same_label_again(act: Act) -> None:
+    """Red: already used."""
+    play = act.play
+    act.say("show.again")
+    await play.courier.arrives()
+    await play.courier.scans(act.have().codes[0])
+    await play.refused(Refusal.ALREADY_USED)
+    await act.line("show.used")
+    await play.courier.leaves()
+
+
+async def a_thief_freezes_the_camera(act: Act) -> None:
+    """Packets flow on, the picture looks perfect; the clock that is burnt in stands still."""
+    play, clock = act.play, asyncio.get_running_loop().time
+    act.parcels = await play.promised(codes=OTHER, ends_in=LASTS)
+    act.since = len(play.log.lines)
+    act.page.tell(Counts())
+    await act.page.until("the cameras believed", _all_believed, within=PATIENCE)
+    act.say("show.thief")
+    await play.thief.arrives()
+    await play.fault(CAMERA, "frozen")
+    frozen = clock()
+    await act.page.until(
+        "a frozen picture greyed", lambda now: (now.believed or {}).get(CAMERA) is False, within=PATIENCE
+    )
+    took = clock() - frozen
+    play.require(took <= GREYS, f"a frozen picture is greyed within {GREYS} s, not after {took:.1f} s")
+    await play.thief.leaves()
+    await act.line("show.greyed", seconds=_number(took))
+    await play.shows(act.have())
+    await play.refused(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
+    await act.line("show.shut")
+    play.require(not _openings(act), "the door has stayed shut")
+
+
+async def the_box_is_killed_in_mid_opening(act: Act) -> None:
+    """The bolt is withdrawn as the box dies; its restart finds who is there, and opens nothing again."""
+    play, parcels = act.play, act.have()
+    await play.fault(CAMERA, "frozen", on=False)
+    await act.page.until("the cameras believed", _all_believed, within=PATIENCE)
+    act.say("show.unfrozen")
+    await play.dies(KILLED_AT)
+    await play.courier.scans(parcels.codes[0])
+    await play.courier.scans(parcels.courier_code)
+    await play.log.until(
+        "bolt", within=play.timing.ring + play.timing.live + PATIENCE, after=act.since, state="withdrawn"
+    )
+    act.say("show.killed")
+    await play.courier.opens()
+    await play.back()
+    await act.line("show.revived")
+    await play.courier.walks_in()
+    await play.courier.puts_parcel()
+    await play.courier.comes_out()
+    await play.visit_ends()
+    play.require(len(_openings(act)) == 1, f"one opening, not {len(_openings(act))}")
+    await act.page.until("openings 1 on the page", lambda now: now.openings == 1, within=PATIENCE)
+    await act.line("show.openings", count=str(act.page.snapshot.openings))
+
+
+async def one_byte_is_changed(act: Act) -> None:
+    """In a copy of the first visit's proof: verification names the second of the film."""
+    act.say("show.changed")
+    intact, broken = await one_byte_changed(act.play.stage.folder, act.play.plan, act.visit, act.play.stage.phone)
+    act.play.require(intact.holds, f"the proof holds before: {intact.where}")
+    act.page.tell(intact)
+    await asyncio.sleep(READ / 2)
+    act.page.tell(broken)
+    act.play.require(broken.second is not None and not broken.holds, f"verify names the second: {broken.where}")
+    await act.line("show.verified", read=2 * READ, second=_number(broken.second or 0.0))
+
+
+CHAPTERS: tuple[Callable[[Act], Awaitable[None]], ...] = (
+    a_brand_asks_to_be_let_in,
+    everything_is_proven_good,
+    the_cable_is_pulled,
+    the_courier_rings,
+    the_box_decides_alone,
+    the_door_opens_once,
+    the_parcel_is_put_down,
+    the_phone_hears_of_it,
+    the_film_is_sealed,
+    the_same_label_again,
+    a_thief_freezes_the_camera,
+    the_box_is_killed_in_mid_opening,
+    one_byte_is_changed,
+)
+
+FOUND_INSIDE = (
+    Phase.RINGING, Phase.UNLOCKING, Phase.RELOCKING, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready",
+)  # fmt: skip
+EXPECTED = Expectation(
+    moves=(*ONCE_IN_AND_OUT, *ONCE_IN_AND_OUT),
+    phases=(*WHOLE_VISIT, Phase.RINGING, "ready", *FOUND_INSIDE),
+    refusals=(Refusal.ALREADY_USED, Refusal.CAMERA_UNAVAILABLE),
+    told=(Saying.AT_THE_DOOR, Saying.NOT_OPENED, *TOLD_OF_IT),
+    proofs=2,
+    parts=2,
+    deaths=1,
+)
+
+
+def show(page: Prompter, utc: datetime) -> Scenario:
+    """The show as a scenario: played, and judged at its end, as every other. `utc` is now."""
+
+    async def play_it(play: Play) -> None:
+        act = Act(play, page)
+        play.courier = Person("courier", play.house, play.narrate, max(PACE, play.plan.pace))
+        for number, chapter in enumerate(CHAPTERS, start=1):
+            act.chapter = number
+            await chapter(act)
+
+    return Scenario(
+        name=SHOW,
+        line="a whole delivery without internet, then a used label, a frozen camera, a killed box, a changed film",
+        play=play_it,
+        expected=EXPECTED,
+        home=lambda home: unhurried(asking_to_be_let_in(home, utc)),
+    )
+
+
+def asking_to_be_let_in(home: Home, utc: datetime) -> Home:
+    """The first brand has no permission yet, and asks for little: one carrier, one place, the two hours around now."""
+    hour = (utc - EARLY).astimezone(ZoneInfo(home.timezone)).hour
+    brand = home.brands[BRAND]
+    terms = brand.permission
+    little = terms.model_copy(
+        update={
+            "state": "pending",
+            "carriers": terms.carriers[:1],
+            "places": terms.places[:1],
+            "hours": f"{hour:02}:00-{(hour + 2) % 24:02}:00",
+        }
+    )
+    return home.model_copy(update={"brands": {**home.brands, BRAND: brand.model_copy(update={"permission": little})}})
+
+
+def unhurried(home: Home) -> Home:
+    """The door may stand open for as long as it takes to watch."""
+    entrances = {}
+    for name, section in home.entrances.items():
+        places = {id_: place.model_copy(update={"open_limit": OPEN_LIMIT}) for id_, place in section.places.items()}
+        entrances[name] = section.model_copy(update={"places": places})
+    return home.model_copy(update={"entrances": entrances})
+
+
+def _hours(hours: str) -> str:
+    """Say "14:00-16:00" as people do: "14-16 h"."""
+    opens, _, closes = hours.partition("-")
+    return f"{int(opens[:2])}-{int(closes[:2])} h"
+
+
+def _all_believed(now: Snapshot) -> bool:
+    return now.clock and bool(now.believed) and all((now.believed or {}).values())
+
+
+def _all_ticked(now: Snapshot) -> bool:
+    return now.checks is not None and all(now.checks.values())
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}"
+
+
+def _openings(act: Act) -> tuple[Opening, ...]:
+    """Every opening since the second courier came, by the house's own log."""
+    return openings(act.play.log.lines[act.since :])

@@ -1,0 +1,350 @@
+"""What the page shows at one moment, as a pure function of what happened until then.
+
+`after(snapshot, happening)` is all of it: what the gateway says (`Seen`), what physically happened (`Line`), and the
+few things below that only the demo itself knows of.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any, assert_never
+
+from gateway.demo.result import Line, openings
+from gateway.demo.watch import Body, Seen
+from gateway.visit.state import Phase, Refusal
+
+CHECKS = ("parcel", "hour", "brand", "courier", "filming")
+MESSAGES = 4  # on the phone at a time, the newest
+MOVES = 60  # of bolt and leaf that are kept, to count openings by
+
+# Which of the five a refusal crosses out; what is named nowhere here concerns none of them.
+CROSSED: Mapping[Refusal, str] = {
+    Refusal.UNKNOWN_CODE: "parcel",
+    Refusal.ALREADY_USED: "parcel",
+    Refusal.CANCELLED: "parcel",
+    Refusal.WRONG_ENTRANCE: "parcel",
+    Refusal.OUTSIDE_WINDOW: "hour",
+    Refusal.EXPIRED: "hour",
+    Refusal.CLOCK_UNTRUSTED: "hour",
+    Refusal.BRAND_NOT_PERMITTED: "brand",
+    Refusal.CARRIER_NOT_PERMITTED: "brand",
+    Refusal.AWAITING_PERMISSION: "brand",
+    Refusal.COURIER_NOT_PROVEN: "courier",
+    Refusal.CAMERA_UNAVAILABLE: "filming",
+}
+
+# ---- what only the demo knows of ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begins:
+    """A play begins on a stage of its own; `title` is the scenario's, or the show's."""
+
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The stage is up: the play itself begins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Says:
+    """The one line in plain words: a key of `words.py` and what is put in. `chapter` counts from 1; 0 is none."""
+
+    key: str
+    facts: Mapping[str, str]
+    chapter: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CableMoved:
+    """The internet cable was pulled out or put back."""
+
+    plugged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buzzed:
+    """A message reached the phone, `waited` seconds after it was so; `picture` is its address on the page."""
+
+    text: str
+    urgent: bool
+    picture: str | None
+    waited: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A brand without a permission asks to be let in: its terms, and (`granted`) what the owner said."""
+
+    brand: str
+    carrier: str
+    place: str
+    hours: str
+    granted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saw:
+    """What the box thinks of each camera's pictures (None: nobody asks for proofs), and whether it knows the time."""
+
+    believed: Mapping[str, bool | None]
+    clock: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """From here on openings are counted anew: another promise is shown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One line of a sealed visit's timeline, in both languages; `clock` is `at` as the house's own clock reads."""
+
+    at: str
+    clock: str
+    fr: str
+    en: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Film:
+    """A sealed film: its address on the page, when it begins and ends (RFC 3339), and the visit's timeline."""
+
+    camera: str
+    url: str
+    start: str
+    end: str
+    moments: tuple[Moment, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """Film and log of a visit are sealed."""
+
+    film: Film
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """A proof was verified: it holds, or the second of the film at which it does not, of so many."""
+
+    holds: bool
+    second: float | None = None
+    length: float = 0.0
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Over:
+    """The play is over; `complaints` say what was not as it must be."""
+
+    complaints: tuple[str, ...] = ()
+    stopped: bool = False
+
+
+Happening = Seen | Line | Begins | Raised | Says | CableMoved | Buzzed | Asked | Saw | Counts | Sealed | Verified | Over
+
+# ---- what is shown --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that the page shows. Bolt, door, people, parcels and light are the house's own log, the rest is the box's.
+
+    `proven` is whether the box says that the door is proven locked; `checks` holds True, False or None (not looked at)
+    for each of `CHECKS`; `decided_ms` is from the scan to the answer at the scanner, by the house's own clock.
+    """
+
+    run: int = 0
+    title: str | None = None
+    stage: str = "rest"  # rest, setting, playing, over
+    says: Says | None = None
+    online: bool = False
+    died: bool = False
+    connected: bool = False
+    proven: bool = False
+    phase: str = "ready"
+    bolt: str = "thrown"
+    air: bool = False
+    door: str = "closed"
+    forced: bool = False
+    light: str = "off"
+    sound: str = "none"
+    faults: tuple[str, ...] = ()  # the devices in which the house has switched a fault on
+    people: Mapping[str, str] | None = None
+    parcels: int = 0
+    carries: bool = True
+    fridge: bool = False
+    cable: bool = True
+    asked: Asked | None = None
+    phone: tuple[Buzzed, ...] = ()
+    buzzes: int = 0
+    checks: Mapping[str, bool | None] | None = None
+    refusal: str | None = None
+    decided_ms: int | None = None
+    spent: bool = False
+    filming: tuple[str, ...] = ()
+    believed: Mapping[str, bool | None] | None = None
+    clock: bool = False
+    openings: int = 0
+    film: Film | None = None
+    verified: Verified | None = None
+    complaints: tuple[str, ...] = ()
+    stopped: bool = False
+    settled: bool = True  # what `checks` tell of is over
+    scans: tuple[float, ...] = ()  # when what is not answered yet was scanned, by the house's clock
+    moves: tuple[Line, ...] = ()
+
+
+def shown(snapshot: Snapshot) -> dict[str, Any]:
+    """Return it as JSON for the page."""
+    body = asdict(snapshot)
+    del body["scans"], body["moves"], body["settled"]
+    return body
+
+
+def after(now: Snapshot, what: Happening) -> Snapshot:
+    """Return what is shown once this has happened."""
+    match what:
+        case Seen():
+            return _said(now, what)
+        case Begins(title=title):
+            return Snapshot(run=now.run + 1, title=title, stage="setting", film=None)
+        case Raised():
+            return replace(now, stage="playing")
+        case Says():
+            return replace(now, says=what)
+        case CableMoved(plugged=plugged):
+            return replace(now, cable=plugged)
+        case Buzzed():
+            return replace(now, phone=(*now.phone, what)[-MESSAGES:], buzzes=now.buzzes + 1)
+        case Asked():
+            return replace(now, asked=what)
+        case Saw(believed=believed, clock=clock):
+            return replace(now, believed=dict(believed), clock=clock)
+        case Counts():
+            return replace(
+                now, openings=0, moves=(), spent=False, checks=None, refusal=None, decided_ms=None, settled=True
+            )
+        case Sealed(film=film):
+            return replace(now, film=film)
+        case Verified():
+            return replace(now, verified=what)
+        case Over(complaints=complaints, stopped=stopped):
+            return replace(now, stage="over", complaints=complaints, stopped=stopped)
+        case Mapping():
+            return _happened(now, what)
+        case _:
+            assert_never(what)
+
+
+# ---- what the gateway says ------------------------------------------------------------------------------------------
+
+
+def _said(now: Snapshot, seen: Seen) -> Snapshot:
+    body = seen.body
+    match seen.kind:
+        case "state":
+            return _state(now, body)
+        case "bridge":
+            online = body["state"] == "online"
+            if online:
+                return replace(now, online=True, died=False)
+            alone = replace(now, proven=False, connected=False, believed=None, clock=False)  # nothing of it is known
+            return replace(alone, online=False, died=now.died or now.online)
+        case "event":
+            return _event(now, body)
+        case _:
+            return now
+
+
+def _state(now: Snapshot, body: Body) -> Snapshot:
+    cameras: Mapping[str, Any] = body["cameras"]
+    filming = tuple(sorted(name for name, camera in cameras.items() if camera["recording"]))
+    state = replace(
+        now, proven=bool(body["locked"]), phase=body["phase"], filming=filming, connected=bool(body["connected"])
+    )
+    if now.checks is not None and body["phase"] == Phase.RINGING and cameras and len(filming) == len(cameras):
+        return _ticked(state, filming=True)
+    return state
+
+
+def _event(now: Snapshot, body: Body) -> Snapshot:
+    match body["kind"]:
+        case "answer" if body["refusal"] is not None:
+            crossed = CROSSED.get(Refusal(body["refusal"]))
+            refused = replace(_asked_anew(now), refusal=body["refusal"], settled=True)
+            return refused if crossed is None else _ticked(refused, **{crossed: False})
+        case "answer" if body["word"] == "wait":
+            return _ticked(_asked_anew(now), parcel=True)
+        case "phase" if body["phase"] == "ready":
+            return replace(now, settled=True)
+        case "phase" if body["phase"] == Phase.RINGING:  # all that can be decided at once was decided: yes
+            return _ticked(now, parcel=True, hour=True, brand=True, courier=True)
+        case "spend":
+            return replace(now, spent=True)
+        case "release":
+            return replace(now, spent=False)
+        case _:
+            return now
+
+
+def _asked_anew(now: Snapshot) -> Snapshot:
+    """Begin a clean row where the last one is over. The box's word of a scan may come before the house's own."""
+    if not now.settled:
+        return now
+    return replace(now, checks=dict.fromkeys(CHECKS), refusal=None, decided_ms=None, settled=False)
+
+
+def _ticked(now: Snapshot, **checks: bool) -> Snapshot:
+    return replace(now, checks={**(now.checks or dict.fromkeys(CHECKS)), **checks})
+
+
+# ---- what physically happens ----------------------------------------------------------------------------------------
+
+
+def _happened(now: Snapshot, line: Line) -> Snapshot:
+    match line["what"]:
+        case "bolt":
+            return _moved(replace(now, bolt=str(line["state"]), air=bool(line["in_air"])), line)
+        case "door":
+            return _moved(replace(now, door=str(line["state"]), forced=bool(line.get("forced"))), line)
+        case "fault":
+            others = tuple(name for name in now.faults if name != line["device"])
+            return replace(now, faults=others if line["on"] is False else (*others, str(line["device"])))
+        case "signal":
+            return replace(now, light=str(line["light"]), sound=str(line["sound"]))
+        case "person":
+            who, where = str(line["who"]), str(line["where"])
+            arrives = who == "courier" and where == "outside" and (now.people or {}).get(who) in (None, "away")
+            return replace(now, people={**(now.people or {}), who: where}, carries=arrives or now.carries)
+        case "parcel":
+            return replace(now, parcels=now.parcels + (line["where"] == "inside"), carries=False)
+        case "fridge" if "door" in line:
+            return replace(now, fridge=line["door"] == "open")
+        case "scan":
+            return replace(now, scans=(*now.scans, _seconds(line)))
+        case "shown" if now.scans and line["word"] in ("wait", "no"):
+            took = round((_seconds(line) - now.scans[0]) * 1000)
+            return replace(now, decided_ms=took, scans=now.scans[1:])
+        case _:
+            return now
+
+
+def _moved(now: Snapshot, line: Line) -> Snapshot:
+    moves = (*now.moves, line)[-MOVES:]
+    return replace(now, moves=moves, openings=len(openings(moves)))
+
+
+def _seconds(line: Line) -> float:
+    mono = line["mono"]
+    assert isinstance(mono, float | int)  # noqa: S101 - the log's own format
+    return float(mono)
+
+
+def clock_time(at: datetime) -> str:
+    """An instant as the page's film reads it."""
+    return at.isoformat(timespec="milliseconds")

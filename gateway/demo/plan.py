@@ -1,0 +1,182 @@
+"""What one run is made of: its own home.yaml and house.yaml, made of those under `config/`, and its own keys.
+
+`--fast` shortens waiting times and nothing else: no rule is another than in a real house.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from joserfc.jwk import OKPKey
+
+from devices.simulators.house import Broker as HouseBroker
+from devices.simulators.house import House, Rtsp, read_house
+from devices.simulators.scene import CLOCK_REGION
+from gateway.broker import free_port
+from gateway.cli.keys import key_file
+from gateway.config import (
+    Brand,
+    BrandKey,
+    Broker,
+    CameraDevice,
+    ClockSource,
+    EntranceSection,
+    Home,
+    LockDevice,
+    Storage,
+    Timing,
+)
+from gateway.delivery.signature import private_key, public_x
+from gateway.homefile import load
+from gateway.voice import Language
+
+CONFIG = Path(__file__).parents[2] / "config"
+
+FAST = Timing(
+    ring=2, bell=4, live=4, approval=3, command_life=3, skew=1, never=3, stable=0.5, open_again=2, relock=2,
+    post_roll=1.5, outage=8, lockout=30, merge=1, label=0.5, courier=4, probe=1, by_hand=3, incident=30, alarm_again=3,
+    pre_roll=3,
+)  # fmt: skip
+FAST_LATENCY = 1.0  # seconds: the lock's declared longest answer
+FAST_OPEN = 3.0  # seconds that the door may stand open
+ENGLISH = {"front": "Front door", "hall": "In the hall", "fridge": "In the kitchen's fridge"}
+
+
+class NoTemplate(Exception):  # noqa: N818 - it says what is the matter
+    """The files under `config/` are not there: the demo plays from a clone of the repository."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A retailer's signing key, made for this run."""
+
+    brand: str
+    kid: str
+    key: OKPKey
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run: what the gateway knows, what the house is, who signs."""
+
+    home: Home
+    house: House
+    signers: Mapping[str, Signer]
+    pace: float  # seconds that people take for each thing they do
+
+    @property
+    def entrance(self) -> str:
+        """The entrance that is played."""
+        return next(iter(self.home.entrances))
+
+    @property
+    def section(self) -> EntranceSection:
+        """The same, as configured."""
+        return self.home.entrances[self.entrance]
+
+    @property
+    def timing(self) -> Timing:
+        """Its waiting times."""
+        return self.section.timing
+
+    @property
+    def latency(self) -> float:
+        """The lock's declared longest answer, in seconds."""
+        lock = self.home.devices[self.section.lock]
+        return lock.latency if isinstance(lock, LockDevice) else 0.0
+
+    def write(self, folder: Path) -> None:
+        """Write home.yaml and house.yaml (JSON is YAML), and each brand's key for `perron announce`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, model in (("home.yaml", self.home), ("house.yaml", self.house)):
+            (folder / name).write_text(json.dumps(model.model_dump(mode="json"), indent=1), encoding="utf-8")
+        keys = folder / "keys"
+        keys.mkdir(mode=0o700, exist_ok=True)
+        for signer in self.signers.values():
+            key_file(keys, signer.kid).write_text(json.dumps(signer.key.as_dict(private=True)), encoding="utf-8")
+
+
+def plan(folder: Path, *, fast: bool, language: Language | None = None) -> Plan:
+    """Make a run's plan out of the files under `config/`: ports of its own, keys of its own.
+
+    `language` is what the owner is told in; None: as home.yaml says.
+
+    Raises:
+        NoTemplate: they are not there.
+    """
+    if not (CONFIG / "home.yaml").is_file():
+        raise NoTemplate(f"{CONFIG}/home.yaml is not there: `perron demo` plays from a clone of the repository")
+    home, house = load(CONFIG / "home.yaml"), read_house(CONFIG / "house.yaml")
+    accounts = folder / "accounts"
+    mqtt, rtsp = free_port(), free_port()
+    signers = {
+        brand: Signer(brand, section.keys[0].kid, private_key(secrets.token_bytes(32)))
+        for brand, section in home.brands.items()
+    }
+    home = home.model_copy(
+        update={
+            "language": language or home.language,
+            "broker": Broker(port=mqtt, password_file=accounts / "gateway.password"),
+            "clock": ClockSource(source="host"),
+            "storage": Storage(folder=folder / "box", reserve_mib=1),
+            "pages": None,
+            "devices": {name: _device(name, device, rtsp, fast=fast) for name, device in home.devices.items()},
+            "entrances": {
+                name: _entrance(_named(name, section, language), fast=fast) for name, section in home.entrances.items()
+            },
+            "brands": {name: _brand(brand, home, signers[name]) for name, brand in home.brands.items()},
+        }
+    )
+    house = house.model_copy(
+        update={
+            "broker": HouseBroker(port=mqtt, passwords=accounts),
+            "rtsp": Rtsp(port=rtsp),
+        }
+    )
+    return Plan(home, house, signers, pace=0.25 if fast else 1.5)
+
+
+def _device(name: str, device: object, rtsp: int, *, fast: bool) -> object:
+    match device:
+        case CameraDevice():
+            region = CLOCK_REGION if device.clock_region is not None else None
+            return device.model_copy(update={"url": f"rtsp://127.0.0.1:{rtsp}/{name}", "clock_region": region})
+        case LockDevice() if fast:
+            return device.model_copy(update={"latency": FAST_LATENCY})
+        case _:
+            return device
+
+
+def _named(name: str, section: EntranceSection, language: Language | None) -> EntranceSection:
+    """Name entrance and places as their owner would in this language."""
+    if language != "en":
+        return section
+    places = {
+        id_: place.model_copy(update={"name": ENGLISH.get(id_, place.name)}) for id_, place in section.places.items()
+    }
+    return section.model_copy(update={"name": ENGLISH.get(name, section.name), "places": places})
+
+
+def _entrance(section: EntranceSection, *, fast: bool) -> EntranceSection:
+    if not fast:
+        return section
+    places = {name: place.model_copy(update={"open_limit": FAST_OPEN}) for name, place in section.places.items()}
+    return section.model_copy(update={"timing": FAST, "places": places})
+
+
+def _brand(brand: Brand, home: Home, signer: Signer) -> Brand:
+    """Every brand of the demo may deliver at any hour, so that it plays at any hour; its key is the run's own."""
+    permission = brand.permission.model_copy(
+        update={
+            "state": "granted",
+            "entrances": tuple(home.entrances),
+            "places": tuple(next(iter(home.entrances.values())).places),
+            "days": ("mon", "tue", "wed", "thu", "fri", "sat", "sun"),
+            "hours": "00:00-24:00",
+        }
+    )
+    return brand.model_copy(
+        update={"permission": permission, "keys": (BrandKey(kid=signer.kid, x=public_x(signer.key)),)}
+    )

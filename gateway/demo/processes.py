@@ -1,0 +1,157 @@
+"""The processes of one run: started here, ended here by their own pid, whatever happens in between."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+from gateway.leash import leashed
+
+GRACE = 8.0  # seconds for a process to end by itself
+AGAIN = 0.3  # seconds until what died is started again, as systemd would
+LOOK = 0.02
+
+
+class Died(Exception):  # noqa: N818 - it says what happened
+    """A process of the run ended by itself; the text names its log."""
+
+
+class Child:
+    """One process of our own, with a log file. It has a session of its own, so that Ctrl-C reaches only us.
+
+    Killed as we may be, it does not stay behind.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+        self._process = process
+        self.log = log
+
+    @classmethod
+    async def start(cls, module: str, arguments: Sequence[str], log: Path) -> Self:
+        """Run `python -m module arguments`, its words appended to `log`."""
+        with log.open("ab") as out:
+            process = await asyncio.create_subprocess_exec(
+                *leashed([sys.executable, "-m", module, *arguments]),
+                stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
+            )  # fmt: skip
+        return cls(process, log)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._process.returncode is not None
+
+    async def wait(self) -> int:
+        """Wait for its end; a negative status is the signal that ended it."""
+        return await self._process.wait()
+
+    async def end(self) -> None:
+        """Ask it to end, then make it."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            async with asyncio.timeout(GRACE):
+                await self._process.wait()
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+    async def until(self, what: str, ready: Callable[[], bool], *, within: float) -> None:
+        """Wait until `ready`.
+
+        Raises:
+            Died: it ended before, or was not ready within so many seconds.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while not ready():
+                    if self.ended:
+                        break
+                    await asyncio.sleep(LOOK)
+                else:
+                    return
+        raise Died(f"{what} did not start; its own words are in {self.log}:\n{last_words(self.log)}")
+
+
+class Supervised:
+    """A process that is started again when it dies, as systemd would. `deaths` are the statuses with which it died."""
+
+    def __init__(self, start: Callable[[], Awaitable[Child]]) -> None:
+        self._start = start
+        self._task: asyncio.Task[None] | None = None
+        self._child: Child | None = None
+        self.deaths: list[int] = []
+
+    async def begin(self) -> Child:
+        """Start it."""
+        self._child = await self._start()
+        self._task = asyncio.create_task(self._keep())
+        return self._child
+
+    async def _keep(self) -> None:
+        while self._child is not None:
+            self.deaths.append(await self._child.wait())
+            await asyncio.sleep(AGAIN)
+            self._child = await self._start()
+
+    def kill(self) -> None:
+        """End it at once, as a power cut would; it is started again."""
+        if self._child is not None and not self._child.ended:
+            os.kill(self._child.pid, signal.SIGKILL)
+
+    async def end(self) -> None:
+        """End it for good."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        if self._child is not None:
+            await self._child.end()
+
+
+async def end_stranger(pid_file: Path) -> None:
+    """End a process that outlives its parent on purpose, by the pid that it wrote down."""
+    try:
+        pid = read_pid(pid_file)
+        os.kill(pid, signal.SIGTERM)
+    except (OSError, ValueError):
+        return  # it was never started, or has ended by itself
+    for _ in range(int(GRACE / LOOK)):
+        await asyncio.sleep(LOOK)
+        if not alive(pid):
+            return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def read_pid(pid_file: Path) -> int:
+    """Read the pid that a process wrote down.
+
+    Raises:
+        OSError, ValueError: there is none.
+    """
+    return int(pid_file.read_text(encoding="ascii"))
+
+
+def alive(pid: int) -> bool:
+    """Whether a process with this id runs (one that waits to be buried does not)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] != "Z"
+
+
+def last_words(log: Path, lines: int = 15) -> str:
+    """The end of a process's log."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    return "\n".join(text.splitlines()[-lines:])

@@ -1,0 +1,271 @@
+"""What a scenario is: what is played, and exactly what must come of it. A scenario in which nothing happened fails."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+
+from devices.simulators import control as ask
+from devices.simulators.house import House as HousePlan
+from gateway.config import EntranceSection, Home, Timing
+from gateway.demo.actors import PATIENCE, Narrate, Owner, Parcels, Person, Retailer
+from gateway.demo.handles import DieAt, Point
+from gateway.demo.plan import Plan
+from gateway.demo.result import Move
+from gateway.demo.stage import Stage
+from gateway.demo.watch import Body, HouseLog, NeverCame, Watch
+from gateway.visit.commands import AlarmCode, Saying
+from gateway.visit.state import House, Outcome, Phase, Refusal
+
+ONCE_IN_AND_OUT = (Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.LOCKED)
+WHOLE_VISIT: tuple[str, ...] = (
+    Phase.RINGING, Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready",
+)  # fmt: skip
+TOLD_OF_IT = (Saying.AT_THE_DOOR, Saying.LOCKED_AGAIN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """Everything that must have happened, and nothing else may have.
+
+    `moves` is all that bolt and leaf did, in order, from the house's own log. `phases`, `refusals` and `told` are in
+    order; `alarms` too, each named once however often it was raised. `proofs` is how many visits (or incidents) left a
+    sealed folder, `gaps` the cameras whose films have declared holes, `deaths` how often the gateway was killed.
+    `result` is the delivery's last word to its retailer.
+    """
+
+    outcome: Outcome | None = Outcome.DELIVERED
+    house: House | None = House.LOCKED_AGAIN
+    moves: tuple[Move, ...] = ONCE_IN_AND_OUT
+    phases: tuple[str, ...] = WHOLE_VISIT
+    refusals: tuple[Refusal, ...] = ()
+    alarms: tuple[AlarmCode, ...] = ()
+    told: tuple[Saying, ...] = TOLD_OF_IT
+    proofs: int = 1
+    parts: int = 1
+    gaps: frozenset[str] = frozenset()
+    deaths: int = 0
+    result: str | None = "delivered"
+
+
+REFUSED = Expectation(
+    outcome=Outcome.REFUSED, house=House.NOT_OPENED, moves=(), phases=(), told=(), proofs=0, parts=0, result=None
+)
+"""A scan that is refused at once: no visit, and nothing moves."""
+
+
+class Play:
+    """What a scenario plays with."""
+
+    def __init__(self, stage: Stage, narrate: Narrate) -> None:
+        plan, house = stage.plan, stage.house
+        self.stage, self.plan = stage, plan
+        self.watch: Watch = stage.watch
+        self.log: HouseLog = stage.log
+        self.house = house
+        self.courier = Person("courier", house, narrate, plan.pace)
+        self.resident = Person("resident", house, narrate, plan.pace)
+        self.thief = Person("thief", house, narrate, plan.pace)
+        self.owner = Owner(plan.home, plan.entrance, narrate)
+        signers = tuple(plan.signers.values())
+        self.retailer = Retailer(plan.home, plan.entrance, signers, stage.watch, narrate)
+        self.narrate = narrate
+        self._alive = 0
+
+    @property
+    def timing(self) -> Timing:
+        """The entrance's waiting times."""
+        return self.plan.timing
+
+    @property
+    def section(self) -> EntranceSection:
+        """The entrance as configured."""
+        return self.plan.section
+
+    def require(self, holds: bool, what: str) -> None:
+        """Note what must hold beside all that the expectation says.
+
+        Raises:
+            NeverCame: it does not.
+        """
+        if not holds:
+            raise NeverCame(f"required: {what}. Seen instead: {self.watch.told_last()}")
+
+    # ---- faults -----------------------------------------------------------------------------------------------------
+
+    async def fault(self, device: str, fault: str, on: bool | float | str = True) -> None:  # noqa: FBT002 - its value
+        """Switch a device's fault on or off, or let a mishap happen."""
+        self.narrate("house", f"{device}: {fault}{' ends' if on is False else ''}")
+        await self.house.ask(ask.Fault(device=device, fault=fault, on=on))
+
+    async def link(self, device: str, *, up: bool) -> None:
+        """Cut a device's link, or let it come back."""
+        self.narrate("house", f"{device} is {'back' if up else 'cut off'}")
+        await self.house.ask(ask.Link(device=device, up=up))
+
+    async def fridge_is_at(self, celsius: float) -> None:
+        """Let the fridge be so warm."""
+        self.narrate("house", f"the fridge is at {celsius:.0f} °C")
+        await self.house.ask(ask.SetTemperature(celsius=celsius))
+
+    # ---- what most scenarios share -----------------------------------------------------------------------------------
+
+    async def cameras_live(self) -> None:
+        """Wait until every camera of the entrance shows live pictures: a window is open, so they run."""
+        await self.watch.until("live pictures of every camera", self._live, within=PATIENCE)
+
+    def _live(self) -> bool:
+        cameras = self.watch.state.get("cameras", {})
+        names = {self.section.cameras.outside, *self.section.cameras.inside}
+        return all(cameras.get(name, {}).get("live") for name in names)
+
+    async def all_good(self) -> None:
+        """Wait until lock, door, disk and cameras are good: a scan would be accepted."""
+
+        def good() -> bool:
+            facts = ("connected", "locked", "closed", "disk")
+            return all(self.watch.state.get(fact) for fact in facts) and self._live()
+
+        await self.watch.until("lock, door, disk and cameras good", good, within=PATIENCE)
+
+    async def promised(self, **facts: object) -> Parcels:
+        """Let a delivery be promised for now, and the cameras begin; what is judged and waited for begins after that.
+
+        On a slow machine cameras begin so late that the box rightly says it is not ready, and then that it is.
+        """
+        parcels = await self.retailer.promise(**facts)  # type: ignore[arg-type]  # promise() names them one by one
+        await self.cameras_live()
+        if any(body["lacking"] for body in self.watch.events("readiness")):
+            await self.told(Saying.READY_AGAIN)
+        self.watch.begin()
+        return parcels
+
+    async def shows(self, parcels: Parcels, *, code: int = 0) -> None:
+        """The courier comes and scans a parcel and the one-time code."""
+        await self.courier.arrives()
+        await self.courier.scans(parcels.codes[code])
+        await self.courier.scans(parcels.courier_code)
+
+    async def phase(self, phase: str, *, due: float = 0) -> None:
+        """Wait until the entrance goes to this phase next, `due` seconds and our patience long."""
+        await self.watch.event("phase", within=due + PATIENCE, phase=phase)
+
+    async def rung(self) -> None:
+        """Wait until it rings: the scan was accepted."""
+        await self.phase(Phase.RINGING)
+
+    async def may_enter(self) -> None:
+        """Wait for the green light: the lock says that the door is unlocked."""
+        await self.phase(Phase.UNLOCKED, due=self.timing.ring + self.timing.live)
+
+    async def locked_again(self) -> None:
+        """Wait until the door is proven locked."""
+        timing = self.timing
+        tries = 3 * 4 * self.plan.latency
+        await self.phase(
+            Phase.LOCKED_AGAIN, due=timing.never + timing.relock + timing.command_life + timing.skew + tries
+        )
+
+    async def sealed(self) -> None:
+        """Wait until the proof is sealed and the entrance is ready again."""
+        await self.phase("ready", due=self.timing.post_roll + 2 * self.timing.film_closes)
+
+    async def sealed_incident(self) -> None:
+        """Wait until an incident's film is sealed: the phone then gets a checkpoint that names it."""
+        await self.watch.until("an incident's seal", self._incident_sealed, within=self.timing.film_closes + PATIENCE)
+
+    def _incident_sealed(self) -> bool:
+        sealed = (body.get("sealed") or {} for body in self.watch.of("checkpoint"))
+        return any(str(part.get("visit", "")).startswith("incident-") for part in sealed)
+
+    async def visit_ends(self) -> None:
+        """Wait until the door is proven locked and the proof sealed."""
+        await self.locked_again()
+        await self.sealed()
+
+    async def gets_in(self, parcels: Parcels) -> None:
+        """The courier scans, is let in and puts a parcel down."""
+        await self.shows(parcels)
+        await self.may_enter()
+        await self.courier.goes_in()
+
+    async def comes_out(self) -> None:
+        """The courier comes out and closes the door; wait for the visit's end."""
+        await self.courier.comes_out()
+        await self.visit_ends()
+
+    async def delivers(self, parcels: Parcels) -> None:
+        """Play the whole usual visit, from the scan to the sealed proof."""
+        await self.gets_in(parcels)
+        await self.comes_out()
+
+    async def stays_shut(self) -> None:
+        """Wait for as long as an opening could still follow: then nothing has moved and nothing will."""
+        await asyncio.sleep(self.timing.ring + self.timing.label + self.plan.latency + 1)
+
+    async def in_vain(self, code: str, refusal: Refusal, *, due: float = 0) -> None:
+        """The courier scans this, hears no for this reason, and nothing moves."""
+        await self.courier.scans(code)
+        await self.refused(refusal, due=due)
+        await self.stays_shut()
+
+    async def until_window_ends(self, parcels: Parcels) -> None:
+        """Wait until this promise's window is over, and the box has noticed."""
+        left = max(0.0, (parcels.window.end - self.retailer.utc()).total_seconds())
+        await self.watch.until(
+            "the window over", lambda: self.watch.state.get("expecting") is False, within=left + PATIENCE
+        )
+
+    async def dies(self, point: Point | None = None) -> None:
+        """Kill the gateway: now, and wait until it is back; or when it comes to this point."""
+        self.narrate("box", "dies" if point is None else f"will die {point.replace('-', ' ')}")
+        self._alive = len(self.watch.seen)
+        async with self.stage.handles() as handles:
+            await handles.turn(DieAt(point=point))
+        if point is None:
+            await self.back()
+
+    async def back(self) -> None:
+        """Wait until the gateway has died and is back at the broker."""
+        await self.watch.offline_and_online(self._alive, within=2 * PATIENCE)
+        self.narrate("box", "is back")
+
+    async def a_moment_later(self) -> None:
+        """Wait until the same code counts as scanned anew."""
+        await asyncio.sleep(self.timing.merge + 0.2)
+
+    async def refused(self, refusal: Refusal, *, due: float = 0) -> Body:
+        """Wait for a no with this reason."""
+        return await self.watch.event("answer", within=due + PATIENCE, word="no", refusal=refusal.value)
+
+    async def told(self, saying: Saying, *, due: float = 0) -> Body:
+        """Wait until the owner is told this."""
+        return await self.watch.told(saying.value, urgent=False, within=due + PATIENCE)
+
+    async def alarm(self, code: AlarmCode, *, due: float = 0) -> Body:
+        """Wait for an alarm: in the owner's messages, which outlive the box's death."""
+        return await self.watch.told(code.value, urgent=True, within=due + PATIENCE)
+
+
+Played = Callable[[Play], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scenario:
+    """One scenario, or one variant of it. `home` and `house` change what the run is made of."""
+
+    name: str
+    line: str
+    play: Played
+    variant: str | None = None
+    expected: Expectation = field(default_factory=Expectation)
+    home: Callable[[Home], Home] = lambda home: home
+    house: Callable[[HousePlan], HousePlan] = lambda house: house
+
+    @property
+    def title(self) -> str:
+        """Its name as it is written on the command line."""
+        return self.name if self.variant is None else f"{self.name}:{self.variant}"
+
+    def made(self, plan: Plan) -> Plan:
+        """The run's plan with this scenario's changes."""
+        return replace(plan, home=self.home(plan.home), house=self.house(plan.house))

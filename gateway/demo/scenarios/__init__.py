@@ -1,0 +1,29 @@
+"""All scenarios, in the order in which `perron demo --list` tells them."""
+
+from gateway.demo.scenario import Scenario
+from gateway.demo.scenarios import cameras, failures, locks, parcels, people, promises
+
+SCENARIOS: tuple[Scenario, ...] = (
+    *parcels.SCENARIOS,
+    *promises.SCENARIOS,
+    *people.SCENARIOS,
+    *cameras.SCENARIOS,
+    *locks.SCENARIOS,
+    *failures.SCENARIOS,
+)
+
+
+class Unknown(Exception):  # noqa: N818 - it says what is the matter
+    """There is no such scenario; the text names those that come close."""
+
+
+def named(title: str) -> tuple[Scenario, ...]:
+    """Return the scenario with this title (`name` or `name:variant`); a bare name means all its variants.
+
+    Raises:
+        Unknown: there is none.
+    """
+    found = tuple(scenario for scenario in SCENARIOS if title in {scenario.title, scenario.name})
+    if not found:
+        raise Unknown(f"there is no scenario {title!r}: `perron demo --list` tells all")
+    return found

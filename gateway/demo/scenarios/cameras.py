@@ -1,0 +1,115 @@
+"""Cameras that see nothing, lie or die, and one that reads labels."""
+
+from dataclasses import replace
+
+from devices.simulators import control as ask
+from gateway.demo.scenario import TOLD_OF_IT, Expectation, Play, Scenario
+from gateway.demo.scenarios.homes import dark_hall
+from gateway.demo.scenarios.people import STOPPED
+from gateway.visit.commands import AlarmCode, Saying
+from gateway.visit.state import Refusal
+
+HALL = "hall-camera"
+DOORBELL = "doorbell"
+
+
+async def _empty_dark_hall(play: Play) -> None:
+    await play.delivers(await play.promised())
+
+
+async def _camera_frozen(play: Play) -> None:
+    """The picture stands still while packets flow on: what the 2017 attack looked like."""
+    parcels = await play.promised()
+    await play.shows(parcels)
+    await play.rung()
+    await play.fault(DOORBELL, "frozen")
+    await play.refused(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
+    await play.fault(DOORBELL, "frozen", on=False)
+    await play.stays_shut()
+
+
+async def _camera_offline(play: Play) -> None:
+    await play.link(DOORBELL, up=False)
+    parcels = await play.retailer.promise()
+    await play.told(Saying.NOT_READY)
+    await play.shows(parcels)
+    await play.refused(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
+    await play.stays_shut()
+
+
+async def _camera_lost_inside(play: Play) -> None:
+    parcels = await play.promised()
+    await play.gets_in(parcels)
+    await play.link(HALL, up=False)
+    await play.alarm(AlarmCode.CAMERA_LOST)
+    await play.link(HALL, up=True)
+    await play.comes_out()
+
+
+async def _video_killed(play: Play) -> None:
+    """Another video process goes on filming; what lies between is a declared gap."""
+    parcels = await play.promised()
+    await play.gets_in(parcels)
+    play.narrate("box", "the video process dies")
+    play.stage.kill_video()
+    await play.alarm(AlarmCode.CAMERA_LOST)
+    await play.alarm(AlarmCode.CAMERA_LOST)
+    await play.cameras_live()
+    await play.comes_out()
+
+
+async def _label_by_camera(play: Play) -> None:
+    """No scanner: the camera at the door reads the parcel's label, then the code on the courier's phone."""
+    parcels = await play.promised()
+    await play.courier.arrives()
+    play.narrate("courier", "holds the parcel's label before the camera")
+    await play.house.ask(ask.ShowLabel(camera=DOORBELL, code=parcels.codes[0]))
+    await play.watch.event("answer", within=30, scanner=DOORBELL, word="wait")
+    play.narrate("courier", "shows the one-time code to the camera")
+    await play.house.ask(ask.ShowLabel(camera=DOORBELL, code=parcels.courier_code, symbology="qr"))
+    await play.rung()
+    await play.house.ask(ask.HideLabel(camera=DOORBELL))
+    await play.may_enter()
+    await play.courier.goes_in()
+    await play.comes_out()
+
+
+UNSEEN = replace(STOPPED, refusals=(Refusal.CAMERA_UNAVAILABLE,))
+
+SCENARIOS = (
+    Scenario(
+        name="empty-dark-hall",
+        line="a dark, still, empty hall is no fault: delivered",
+        play=_empty_dark_hall,
+        house=dark_hall,
+    ),
+    Scenario(
+        name="camera-frozen",
+        line="the doorbell's picture freezes while it rings: the door stays shut",
+        play=_camera_frozen,
+        expected=UNSEEN,
+    ),
+    Scenario(
+        name="camera-offline",
+        line="the doorbell is offline: told before anybody comes, and the door stays shut",
+        play=_camera_offline,
+        expected=replace(UNSEEN, told=(Saying.NOT_READY, Saying.AT_THE_DOOR, Saying.NOT_OPENED)),
+    ),
+    Scenario(
+        name="camera-lost-inside",
+        line="the hall's camera is lost with the courier inside: alarm, a declared gap, and locked again",
+        play=_camera_lost_inside,
+        expected=Expectation(alarms=(AlarmCode.CAMERA_LOST,), gaps=frozenset({HALL})),
+    ),
+    Scenario(
+        name="video-killed",
+        line="the video process is killed with the courier inside: another films on, the gap is declared",
+        play=_video_killed,
+        expected=Expectation(alarms=(AlarmCode.CAMERA_LOST,), gaps=frozenset({HALL, DOORBELL}), told=TOLD_OF_IT),
+    ),
+    Scenario(
+        name="label-by-camera",
+        line="the camera at the door reads the parcel's label and the courier's code",
+        play=_label_by_camera,
+    ),
+)

@@ -1,0 +1,244 @@
+"""When the box itself, its broker, its disk or its clock fails."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from gateway.demo.actors import PATIENCE, Parcels
+from gateway.demo.handles import Point, SetClock, SetFree
+from gateway.demo.scenario import REFUSED, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
+from gateway.visit.commands import AlarmCode, Saying
+from gateway.visit.state import House, Outcome, Phase, Refusal
+
+HOUR = 3600.0
+KILLED = "gateway-killed"
+
+
+async def _broker_restart(play: Play) -> None:
+    """The broker breaks with the courier inside: nothing is believed until it is asked again."""
+    parcels = await play.promised()
+    await play.gets_in(parcels)
+    play.narrate("house", "the broker dies")
+    await play.stage.broker.crash()
+    await asyncio.sleep(1)
+    play.narrate("house", "the broker is back")
+    await play.stage.broker.begin()
+    await play.watch.until("the box and the door back", lambda: play.watch.state.get("door") == "open", within=PATIENCE)
+    await play.comes_out()
+
+
+async def _broker_paused(play: Play) -> None:
+    """The unlock leaves, and lies in a broker that stands still until it is out of date: the lock refuses it."""
+    parcels = await play.promised()
+    await play.shows(parcels)
+    await play.rung()
+    await play.log.until("signal", within=PATIENCE, sound="ring")
+    await asyncio.sleep(play.timing.ring / 2)
+    play.narrate("house", "the broker stands still")
+    play.stage.broker.pause()
+    await asyncio.sleep(play.timing.ring / 2 + play.timing.command_life + 0.5)
+    play.narrate("house", "the broker goes on")
+    play.stage.broker.resume()
+    await play.log.until("refused", within=PATIENCE, why="expired")
+    await play.visit_ends()
+
+
+async def _until_ringing(play: Play, point: Point) -> Parcels:
+    parcels = await play.promised()
+    await play.dies(point)
+    await play.shows(parcels)
+    await play.rung()
+    return parcels
+
+
+async def _killed_before_commit(play: Play) -> None:
+    """Nothing was promised to the door yet: the visit is over, and the courier may scan again."""
+    parcels = await _until_ringing(play, "before-commit")
+    await play.back()
+    await play.phase("ready")
+    await play.told(Saying.NOT_OPENED)
+    await play.all_good()
+    await play.delivers(parcels)
+
+
+def _killed_unsent(point: Point) -> Callable[[Play], Awaitable[None]]:
+    """The intent is stored, the unlock never left: spent, and never sent after the restart."""
+
+    async def play_it(play: Play) -> None:
+        await _until_ringing(play, point)
+        await play.back()
+        await play.visit_ends()
+        play.require(not play.watch.events("unlock"), "no unlock is sent after the restart")
+
+    return play_it
+
+
+def _killed_sent(point: Point) -> Callable[[Play], Awaitable[None]]:
+    """The unlock left: the courier goes in while the box is away, and the box finds him and locks behind him."""
+
+    async def play_it(play: Play) -> None:
+        await _until_ringing(play, point)
+        await play.log.until("bolt", within=play.timing.ring + PATIENCE, state="withdrawn")
+        await play.courier.opens()
+        await play.back()
+        await play.phase(Phase.INSIDE)
+        await play.courier.walks_in()
+        await play.courier.puts_parcel()
+        await play.comes_out()
+
+    return play_it
+
+
+async def _disk_full_inside(play: Play) -> None:
+    parcels = await play.promised()
+    await play.gets_in(parcels)
+    async with play.stage.handles() as handles:
+        play.narrate("house", "the disk is full")
+        await handles.turn(SetFree(bytes=0))
+        await play.alarm(AlarmCode.DISK_FULL)
+        await play.courier.comes_out()
+        await play.locked_again()
+        await handles.turn(SetFree(bytes=None))
+        await play.watch.until("room on the disk", lambda: bool(play.watch.state.get("disk")), within=PATIENCE)
+    await play.sealed()
+
+
+async def _clock_stepped_back(play: Play) -> None:
+    """The window is over; a clock that steps back into it is not believed."""
+    parcels = await play.promised(ends_in=6)
+    await play.until_window_ends(parcels)
+    async with play.stage.handles() as handles:
+        play.narrate("house", "the clock steps back by a minute")
+        await handles.turn(SetClock(offset=-60))
+        await play.in_vain(parcels.codes[0], Refusal.CLOCK_UNTRUSTED)
+
+
+async def _not_ready(play: Play) -> None:
+    """The door's sensor is away: told before anybody comes. It comes back, and the parcel is delivered."""
+    await play.link(play.section.door, up=False)
+    parcels = await play.retailer.promise()
+    await play.told(Saying.NOT_READY)
+    await play.cameras_live()
+    await play.courier.scans(parcels.codes[0])
+    await play.refused(Refusal.NOT_READY)
+    await play.link(play.section.door, up=True)
+    await play.told(Saying.READY_AGAIN)
+    await play.a_moment_later()
+    await play.delivers(parcels)
+
+
+async def _safe_mode(play: Play) -> None:
+    """Three deaths within a minute: it locks, films, warns and opens nothing until the owner has looked."""
+    parcels = await play.promised()
+    for _ in range(3):
+        await play.dies()
+    await play.alarm(AlarmCode.SAFE_MODE)
+    await play.watch.until("connected in safe mode", lambda: _guards(play), within=PATIENCE)
+    await play.in_vain(parcels.codes[0], Refusal.NOT_READY)
+    await play.owner.says("acknowledge")
+    await play.watch.until("safe mode over", lambda: play.watch.state.get("safe_mode") is False, within=PATIENCE)
+    await play.told(Saying.READY_AGAIN)
+    await play.sealed_incident()
+
+
+def _guards(play: Play) -> bool:
+    return all(play.watch.state.get(fact) for fact in ("safe_mode", "locked", "closed"))
+
+
+SPENT = Expectation(
+    outcome=Outcome.UNKNOWN,
+    moves=(),
+    phases=(Phase.RINGING, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"),
+    deaths=1,
+    result="not_delivered",
+)
+FOUND_INSIDE = Expectation(
+    phases=(Phase.RINGING, Phase.RELOCKING, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"), deaths=1
+)
+FOUND_UNLOCKING = replace(FOUND_INSIDE, phases=(Phase.RINGING, Phase.UNLOCKING, *FOUND_INSIDE.phases[1:]))
+
+SCENARIOS = (
+    Scenario(
+        name="broker-restart",
+        line="the broker dies with the courier inside and comes back: asked anew, locked again",
+        play=_broker_restart,
+    ),
+    Scenario(
+        name="broker-paused",
+        line="the broker stands still as the unlock is sent: the lock refuses the late copy, nothing opens",
+        play=_broker_paused,
+        expected=Expectation(
+            outcome=Outcome.UNKNOWN,
+            moves=(),
+            phases=(Phase.RINGING, Phase.UNLOCKING, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"),
+            refusals=(Refusal.NOT_READY,),
+            alarms=(AlarmCode.UNLOCK_UNKNOWN,),
+            result="not_delivered",
+        ),
+    ),
+    Scenario(
+        name=KILLED, variant="before-commit", line="killed before the intent is stored: nothing used, a new scan works",
+        play=_killed_before_commit,
+        expected=Expectation(
+            phases=(Phase.RINGING, "ready", *WHOLE_VISIT),
+            told=(Saying.AT_THE_DOOR, Saying.NOT_OPENED, *TOLD_OF_IT),
+            deaths=1,
+        ),
+    ),
+    Scenario(
+        name=KILLED, variant="after-commit", line="killed after the intent is stored: spent, never sent later",
+        play=_killed_unsent("after-commit"), expected=SPENT,
+    ),
+    Scenario(
+        name=KILLED, variant="before-publish", line="killed before the unlock is sent: spent, never sent later",
+        play=_killed_unsent("before-publish"), expected=SPENT,
+    ),
+    Scenario(
+        name=KILLED, variant="after-publish", line="killed as the unlock is sent: the courier inside is found",
+        play=_killed_sent("after-publish"), expected=FOUND_INSIDE,
+    ),
+    Scenario(
+        name=KILLED, variant="after-acknowledgement", line="killed as the broker has the unlock: the courier is found",
+        play=_killed_sent("after-acknowledgement"), expected=FOUND_UNLOCKING,
+    ),
+    Scenario(
+        name=KILLED, variant="after-report", line="killed as the lock says unlocked: the courier inside is found",
+        play=_killed_sent("after-report"), expected=FOUND_UNLOCKING,
+    ),
+    Scenario(
+        name="disk-full-inside",
+        line="the disk fills up with the courier inside: alarm, filmed on, locked again",
+        play=_disk_full_inside,
+        expected=Expectation(alarms=(AlarmCode.DISK_FULL,)),
+    ),
+    Scenario(
+        name="clock-stepped-back",
+        line="the window is over and the clock steps back into it: not believed, nothing opens",
+        play=_clock_stepped_back,
+        expected=replace(REFUSED, refusals=(Refusal.CLOCK_UNTRUSTED,)),
+    ),
+    Scenario(
+        name="not-ready",
+        line="the door's sensor is away: told before anybody comes; back again, the parcel is delivered",
+        play=_not_ready,
+        expected=Expectation(
+            refusals=(Refusal.NOT_READY,), told=(Saying.NOT_READY, Saying.READY_AGAIN, *TOLD_OF_IT)
+        ),
+    ),
+    Scenario(
+        name="safe-mode",
+        line="three deaths within a minute: it locks, films and warns, and opens nothing until the owner has looked",
+        play=_safe_mode,
+        expected=Expectation(
+            outcome=Outcome.REFUSED,
+            house=House.NOT_OPENED,
+            moves=(),
+            phases=(),
+            refusals=(Refusal.NOT_READY,),
+            alarms=(AlarmCode.SAFE_MODE,),
+            told=(Saying.SAFE_MODE, Saying.NOT_READY, Saying.READY_AGAIN),
+            deaths=3,
+            result="window_open",
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,51 @@
+"""Homes and houses that are a little other than the usual one."""
+
+from devices.simulators.doorway import Where
+from devices.simulators.house import CameraPlan
+from devices.simulators.house import House as HousePlan
+from gateway.config import Home
+
+LONG = 60.0  # seconds: longer than anybody here stays inside
+
+
+def patient(home: Home) -> Home:
+    """The door may stand open for long."""
+    return home.model_copy(
+        update={
+            "entrances": {
+                name: section.model_copy(
+                    update={
+                        "places": {
+                            id_: place.model_copy(update={"open_limit": LONG}) for id_, place in section.places.items()
+                        }
+                    }
+                )
+                for name, section in home.entrances.items()
+            }
+        }
+    )
+
+
+def asking(home: Home) -> Home:
+    """The owner wants to be asked each time."""
+    brands = {
+        name: brand.model_copy(update={"permission": brand.permission.model_copy(update={"ask_each_time": True})})
+        for name, brand in home.brands.items()
+    }
+    return home.model_copy(update={"brands": brands})
+
+
+def somebody_inside(house: HousePlan) -> HousePlan:
+    """The resident is at home."""
+    return house.model_copy(update={"people": {"resident": Where.INSIDE}})
+
+
+def dark_hall(house: HousePlan) -> HousePlan:
+    """The camera inside sees a dark, empty, noisy hall and burns no clock into its pictures."""
+    devices = {
+        name: plan.model_copy(update={"scene": "noisy_night", "burnt_in_clock": False})
+        if isinstance(plan, CameraPlan) and plan.sees is Where.INSIDE
+        else plan
+        for name, plan in house.devices.items()
+    }
+    return house.model_copy(update={"devices": devices})

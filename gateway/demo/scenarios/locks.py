@@ -1,0 +1,185 @@
+"""Locks that jam, are silent, late, or lie, and a bolt in the air."""
+
+from dataclasses import replace
+
+from devices.reports import Bolt, LockReport, Motion
+from devices.vendors import VENDORS
+from gateway.cli.broker import logged_in
+from gateway.config import LockDevice
+from gateway.demo.result import Move
+from gateway.demo.scenario import TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
+from gateway.topics import device_topic
+from gateway.visit.commands import AlarmCode, Saying
+from gateway.visit.state import House, Outcome, Phase, Refusal
+
+
+async def _acknowledged(play: Play) -> None:
+    """The owner has looked after the door; it is proven locked."""
+    await play.told(Saying.NOT_READY)
+    await play.owner.says("acknowledge", visit=play.watch.state["visit"])
+    await play.visit_ends()
+    await play.told(Saying.READY_AGAIN)
+
+
+async def _handed_over(play: Play) -> None:
+    tries = 3 * 6 * play.plan.latency
+    await play.phase(Phase.HANDED_TO_OWNER, due=play.timing.relock + play.timing.command_life + tries)
+
+
+async def _lock_jammed(play: Play) -> None:
+    parcels = await play.promised()
+    await play.gets_in(parcels)
+    await play.fault(play.section.lock, "jam")
+    await play.courier.comes_out()
+    await play.alarm(AlarmCode.LOCK_JAMMED, due=play.timing.relock + play.timing.command_life)
+    await _handed_over(play)
+    await play.fault(play.section.lock, "jam", on=False)
+    await _acknowledged(play)
+
+
+async def _lock_silent(play: Play) -> None:
+    """It acts but says nothing: what is not known is spent, never sent again, and handed to the owner."""
+    parcels = await play.promised()
+    await play.shows(parcels)
+    await play.rung()
+    await play.fault(play.section.lock, "silent")
+    await play.alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
+    await _handed_over(play)
+    await play.fault(play.section.lock, "silent", on=False)
+    await _acknowledged(play)
+    play.require(len(play.watch.events("unlock")) == 1, "the unlock is sent once and never again")
+
+
+async def _lock_late(play: Play) -> None:
+    """The bolt moves only after the lock's declared latency, twice over: too late to let anybody in."""
+    parcels = await play.promised()
+    await play.fault(play.section.lock, "late", on=2 * play.plan.latency)
+    await play.shows(parcels)
+    await play.alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
+    await play.log.until("bolt", within=20, state="withdrawn")
+    await play.fault(play.section.lock, "late", on=False)
+    await play.visit_ends()
+
+
+async def _lock_lies(play: Play) -> None:
+    """The attack of 2018: the lock is cut off as the courier leaves, and somebody says "locked" in its name."""
+    parcels = await play.promised()
+    await play.gets_in(parcels)
+    await play.courier.walks_out()
+    await play.link(play.section.lock, up=False)
+    await play.courier.closes()
+    await play.courier.leaves()
+    await _say_locked(play)
+    await _handed_over(play)
+    play.require(play.watch.state["locked"] is False, "a lie is never shown as locked")
+    await play.link(play.section.lock, up=True)
+    await _acknowledged(play)
+
+
+async def _say_locked(play: Play) -> None:
+    """Say "locked" on the lock's own account, as somebody who has stolen it would."""
+    play.narrate("thief", 'says "locked" in the lock\'s name')
+    home, lock = play.plan.home, play.section.lock
+    device = home.devices[lock]
+    play.require(isinstance(device, LockDevice), "the lock is a lock")
+    async with logged_in(home.broker.account(lock), []) as guest:
+        report = LockReport(bolt=Bolt.LOCKED, motion=Motion.IDLE)
+        for letter in VENDORS[device.vendor].encode_report(report, device.address):
+            sent = guest.publish(device_topic(home, lock, letter.channel), letter.payload)
+            play.require(hasattr(sent, "acknowledged"), "the lie is sent")
+
+
+async def _bolt_in_the_air(play: Play) -> None:
+    """The bolt is thrown while the door is open: nobody pulls it back by radio, the owner is called."""
+    parcels = await play.promised()
+    await play.gets_in(parcels)
+    await play.fault(play.section.lock, "throw")
+    await play.alarm(AlarmCode.BOLT_IN_THE_AIR)
+    await play.phase(Phase.HANDED_TO_OWNER)
+    await play.courier.walks_out()
+    await play.courier.leaves()
+    await play.resident.walks_in()
+    await play.resident.turns_thumb_turn()
+    await play.resident.closes()
+    await _acknowledged(play)
+
+
+HANDED_OVER = (*WHOLE_VISIT[:5], Phase.HANDED_TO_OWNER, *WHOLE_VISIT[4:])
+TOLD_TO_LOOK = (
+    Saying.AT_THE_DOOR, Saying.LOOK_AFTER_THE_DOOR, Saying.NOT_READY, Saying.LOCKED_AGAIN, Saying.READY_AGAIN,
+)  # fmt: skip
+JAMMED = Expectation(
+    house=House.HANDED_TO_OWNER,
+    phases=HANDED_OVER,
+    alarms=(AlarmCode.LOCK_JAMMED, AlarmCode.NOT_LOCKED),
+    told=TOLD_TO_LOOK,
+)
+
+SCENARIOS = (
+    Scenario(
+        name="lock-jammed",
+        line="the bolt jams as it should lock: three tries, then the owner; the parcel stays delivered",
+        play=_lock_jammed,
+        expected=JAMMED,
+    ),
+    Scenario(
+        name="lock-silent",
+        line="the lock says nothing any more: unknown, spent, never sent again, handed to the owner",
+        play=_lock_silent,
+        expected=replace(
+            JAMMED,
+            outcome=Outcome.UNKNOWN,
+            moves=(Move.UNLOCKED, Move.LOCKED),
+            phases=(
+                Phase.RINGING,
+                Phase.UNLOCKING,
+                Phase.RELOCKING,
+                Phase.HANDED_TO_OWNER,
+                Phase.RELOCKING,
+                Phase.LOCKED_AGAIN,
+                "ready",
+            ),
+            refusals=(Refusal.NOT_READY,),
+            alarms=(AlarmCode.UNLOCK_UNKNOWN, AlarmCode.NOT_LOCKED),
+            result="not_delivered",
+        ),
+    ),
+    Scenario(
+        name="lock-late",
+        line="the lock acts after its declared latency: unknown, spent, and locked again",
+        play=_lock_late,
+        expected=Expectation(
+            outcome=Outcome.UNKNOWN,
+            moves=(Move.UNLOCKED, Move.LOCKED),
+            phases=(Phase.RINGING, Phase.UNLOCKING, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"),
+            refusals=(Refusal.NOT_READY,),
+            alarms=(AlarmCode.UNLOCK_UNKNOWN,),
+            told=TOLD_OF_IT,
+            result="not_delivered",
+        ),
+    ),
+    Scenario(
+        name="lock-lies",
+        line="the lock is cut off and a liar says locked: not believed, handed to the owner",
+        play=_lock_lies,
+        expected=replace(JAMMED, alarms=(AlarmCode.NOT_LOCKED,)),
+    ),
+    Scenario(
+        name="bolt-in-the-air",
+        line="the bolt is thrown while the door is open: alarm, and the owner looks after it",
+        play=_bolt_in_the_air,
+        expected=replace(
+            JAMMED,
+            moves=(
+                Move.UNLOCKED,
+                Move.OPENED,
+                Move.BOLT_IN_THE_AIR,
+                Move.UNLOCKED_BY_HAND,
+                Move.CLOSED,
+                Move.LOCKED,
+            ),
+            phases=(*WHOLE_VISIT[:4], Phase.HANDED_TO_OWNER, *WHOLE_VISIT[4:]),
+            alarms=(AlarmCode.BOLT_IN_THE_AIR,),
+        ),
+    ),
+)

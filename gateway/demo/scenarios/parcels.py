@@ -1,0 +1,177 @@
+"""What couriers do with parcels: the usual visit and its many ways of being a little other."""
+
+from dataclasses import replace
+
+from gateway.demo.result import Move
+from gateway.demo.scenario import ONCE_IN_AND_OUT, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
+from gateway.visit.commands import AlarmCode, Saying
+from gateway.visit.state import Outcome, Phase, Refusal
+
+THREE = ("8L20524752032", "8L20524752049", "8L20524752056")
+COLD = 6.0  # degrees Celsius that the promise allows
+
+
+async def _delivered(play: Play) -> None:
+    await play.delivers(await play.promised())
+
+
+def _cold_place(play: Play) -> str:
+    return next(name for name, place in play.section.places.items() if place.fridge is not None)
+
+
+async def _into_fridge(play: Play) -> None:
+    parcels = await play.promised(place=_cold_place(play), max_celsius=COLD)
+    await play.gets_in(parcels)
+    await play.courier.opens_fridge()
+    await play.courier.closes_fridge()
+    await play.comes_out()
+
+
+async def _closes_behind_him(play: Play) -> None:
+    """He is locked in for a moment, comes out by the thumb-turn, and that too is filmed and locked again."""
+    parcels = await play.promised()
+    await play.gets_in(parcels)
+    await play.courier.closes()
+    await play.visit_ends()
+    await play.courier.opens()
+    await play.comes_out()
+
+
+async def _three_trips(play: Play) -> None:
+    """The second time he leaves the door open, the third time he closes it: it is the same opening."""
+    parcels = await play.promised(codes=THREE)
+    await play.gets_in(parcels)
+    await play.courier.walks_out()
+    await play.courier.scans(THREE[1])
+    await play.courier.walks_in()
+    await play.courier.puts_parcel()
+    await play.courier.walks_out()
+    await play.courier.closes()
+    await play.phase(Phase.RELOCKING, due=play.timing.stable)
+    await play.courier.scans(THREE[2])
+    await play.courier.goes_in()
+    await play.comes_out()
+
+
+async def _never_entered(play: Play) -> None:
+    parcels = await play.promised()
+    await play.shows(parcels)
+    await play.may_enter()
+    await play.visit_ends()
+    play.require(len(play.watch.events("release")) == 1, "the opening that nobody used is given back")
+    await play.delivers(parcels)
+
+
+async def _door_left_open(play: Play) -> None:
+    parcels = await play.promised()
+    await play.gets_in(parcels)
+    await play.courier.walks_out()
+    await play.log.until("signal", within=30, sound="close_the_door")
+    await play.alarm(AlarmCode.DOOR_LEFT_OPEN, due=play.timing.open_again)
+    await play.courier.closes()
+    await play.courier.leaves()
+    await play.visit_ends()
+
+
+async def _fridge_left_open(play: Play) -> None:
+    parcels = await play.promised(place=_cold_place(play), max_celsius=COLD)
+    await play.gets_in(parcels)
+    await play.courier.opens_fridge()
+    await play.comes_out()
+
+
+async def _fridge_too_warm(play: Play) -> None:
+    """Too warm before the intent is a no; once it is cold enough the door opens; too warm inside is an alarm."""
+    await play.fridge_is_at(COLD + 5)
+    parcels = await play.retailer.promise(place=_cold_place(play), max_celsius=COLD)
+    await play.told(Saying.NOT_READY)
+    await play.cameras_live()
+    await play.courier.scans(parcels.codes[0])
+    await play.refused(Refusal.FRIDGE_TOO_WARM)
+    await play.fridge_is_at(COLD - 2)
+    await play.told(Saying.READY_AGAIN)
+    await play.a_moment_later()
+    await play.gets_in(parcels)
+    await play.fridge_is_at(COLD + 5)
+    await play.alarm(AlarmCode.FRIDGE_TOO_WARM)
+    await play.fridge_is_at(COLD - 2)
+    await play.comes_out()
+
+
+async def _part_delivered(play: Play) -> None:
+    parcels = await play.promised(codes=THREE[:2])
+    await play.delivers(parcels)
+    missing = [body["missing"] for body in play.watch.events("outcome")]
+    play.require(missing == [1], "one parcel is missing")
+
+
+SCENARIOS = (
+    Scenario(
+        name="delivered",
+        line="the right parcel, the right courier: one opening, filmed, locked again, sealed",
+        play=_delivered,
+    ),
+    Scenario(name="into-fridge", line="a cold parcel goes into the kitchen's fridge", play=_into_fridge),
+    Scenario(
+        name="closes-behind-him",
+        line="the courier closes the door behind him, is locked in and comes out by hand: a second film",
+        play=_closes_behind_him,
+        expected=Expectation(
+            moves=(*ONCE_IN_AND_OUT, Move.UNLOCKED_BY_HAND, Move.OPENED, Move.CLOSED, Move.LOCKED),
+            phases=(*WHOLE_VISIT, Phase.RELOCKING, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"),
+            parts=2,
+        ),
+    ),
+    Scenario(
+        name="three-trips",
+        line="three parcels in three trips: one bolt withdrawal, one opening, locked once",
+        play=_three_trips,
+        expected=Expectation(
+            moves=(Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.OPENED, Move.CLOSED, Move.LOCKED),
+            phases=(*WHOLE_VISIT[:5], Phase.INSIDE, *WHOLE_VISIT[4:]),
+        ),
+    ),
+    Scenario(
+        name="never-entered",
+        line="nobody goes in: locked, the opening given back, and a second try works",
+        play=_never_entered,
+        expected=Expectation(
+            moves=(Move.UNLOCKED, Move.LOCKED, *ONCE_IN_AND_OUT),
+            phases=(*WHOLE_VISIT[:3], *WHOLE_VISIT[4:], *WHOLE_VISIT),
+            told=(*TOLD_OF_IT, *TOLD_OF_IT),
+            proofs=2,
+            parts=2,
+        ),
+    ),
+    Scenario(
+        name="door-left-open",
+        line="the door is left open: the signal asks, then the owner is alarmed; locked once it is closed",
+        play=_door_left_open,
+        expected=Expectation(
+            alarms=(AlarmCode.DOOR_LEFT_OPEN,),
+            told=(Saying.AT_THE_DOOR, Saying.DOOR_OPEN, Saying.LOCKED_AGAIN),
+        ),
+    ),
+    Scenario(
+        name="fridge-left-open",
+        line="the fridge stays open: an alarm, and the door is locked all the same",
+        play=_fridge_left_open,
+        expected=Expectation(alarms=(AlarmCode.FRIDGE_LEFT_OPEN,)),
+    ),
+    Scenario(
+        name="fridge-too-warm",
+        line="a fridge too warm keeps the door shut; cold again it opens; too warm inside is an alarm",
+        play=_fridge_too_warm,
+        expected=Expectation(
+            refusals=(Refusal.FRIDGE_TOO_WARM,),
+            alarms=(AlarmCode.FRIDGE_TOO_WARM,),
+            told=(Saying.NOT_READY, Saying.READY_AGAIN, *TOLD_OF_IT),
+        ),
+    ),
+    Scenario(
+        name="part-delivered",
+        line="one of two parcels is brought: partly delivered, one missing",
+        play=_part_delivered,
+        expected=replace(Expectation(), outcome=Outcome.PARTLY_DELIVERED, result="partly_delivered"),
+    ),
+)

@@ -1,0 +1,189 @@
+"""The owner, the household and uninvited guests."""
+
+from dataclasses import replace
+
+from gateway.demo.handles import StopAt
+from gateway.demo.result import Move
+from gateway.demo.scenario import REFUSED, WHOLE_VISIT, Expectation, Play, Scenario
+from gateway.demo.scenarios.homes import asking, somebody_inside
+from gateway.visit.commands import AlarmCode, Saying
+from gateway.visit.state import House, Outcome, Phase, Refusal
+
+
+async def _somebody_answers(play: Play) -> None:
+    parcels = await play.promised()
+    await play.shows(parcels)
+    await play.rung()
+    await play.resident.answers()
+    await play.phase("ready")
+    await play.stays_shut()
+
+
+async def _family_key(play: Play) -> None:
+    """The household is neither filmed nor alarmed; a courier who comes just then is not let in."""
+    parcels = await play.promised()
+    await play.resident.turns_key()
+    await play.resident.opens()
+    await play.resident.walks_in()
+    await play.resident.closes()
+    await play.resident.locks_by_hand()
+    await play.in_vain(parcels.codes[0], Refusal.HOUSEHOLD_PRESENT)
+
+
+async def _stopped_before(play: Play) -> None:
+    parcels = await play.promised()
+    await play.shows(parcels)
+    await play.rung()
+    await play.owner.says("stop")
+    await play.refused(Refusal.STOPPED_BY_OWNER)
+    await play.stays_shut()
+
+
+async def _stopped_at(play: Play) -> None:
+    """The stop arrives while the intent is being stored: the unlock is held back."""
+    parcels = await play.promised()
+    async with play.stage.handles() as handles:
+        await handles.turn(StopAt(point="before-commit"))
+    await play.shows(parcels)
+    await play.phase(Phase.UNLOCKING, due=play.timing.ring)
+    await play.refused(Refusal.STOPPED_BY_OWNER)
+    await play.stays_shut()
+    released = play.watch.events("release")
+    play.require(len(released) == 1, "the opening that was reserved is given back")
+
+
+async def _stopped_after(play: Play) -> None:
+    """Unlocked, but the door is still closed: locked at once."""
+    parcels = await play.promised()
+    await play.shows(parcels)
+    await play.may_enter()
+    await play.owner.says("stop")
+    await play.refused(Refusal.STOPPED_BY_OWNER)
+    await play.visit_ends()
+
+
+async def _stopped_inside(play: Play) -> None:
+    """Nobody is locked in: he is asked to leave, filmed, and the door locked behind him."""
+    parcels = await play.promised()
+    await play.gets_in(parcels)
+    await play.owner.says("stop")
+    await play.alarm(AlarmCode.STOPPED_INSIDE)
+    await play.log.until("signal", within=20, sound="leave")
+    await play.comes_out()
+
+
+async def _approval_silent(play: Play) -> None:
+    parcels = await play.promised()
+    await play.shows(parcels)
+    await play.phase(Phase.APPROVING, due=play.timing.ring)
+    await play.refused(Refusal.NOT_APPROVED, due=play.timing.approval)
+    await play.stays_shut()
+
+
+async def _forced_door(play: Play) -> None:
+    await play.promised()
+    await play.thief.forces()
+    await play.alarm(AlarmCode.DOOR_FORCED_OPEN)
+    await play.thief.leaves()
+    await play.resident.walks_in()
+    await play.resident.turns_thumb_turn()
+    await play.resident.closes()
+    await play.resident.locks_by_hand()
+    await play.told(Saying.READY_AGAIN)
+    await play.sealed_incident()
+
+
+STOPPED = Expectation(
+    outcome=Outcome.REFUSED,
+    house=House.NOT_OPENED,
+    moves=(),
+    phases=(Phase.RINGING, "ready"),
+    refusals=(Refusal.STOPPED_BY_OWNER,),
+    told=(Saying.AT_THE_DOOR, Saying.NOT_OPENED),
+    proofs=0,
+    parts=0,
+    result="window_open",
+)
+STOPS = "owner-stops"
+
+SCENARIOS = (
+    Scenario(
+        name="somebody-answers",
+        line="somebody at home answers the bell: Perron leaves the door to them",
+        play=_somebody_answers,
+        house=somebody_inside,
+        expected=replace(
+            STOPPED,
+            outcome=Outcome.ATTENDED,
+            refusals=(),
+            told=(Saying.AT_THE_DOOR, Saying.ATTENDED),
+            result="not_delivered",
+        ),
+    ),
+    Scenario(
+        name="family-key",
+        line="the household comes home with its key: no film, no alarm, and no courier let in just then",
+        play=_family_key,
+        expected=replace(
+            REFUSED,
+            moves=(Move.UNLOCKED_BY_HAND, Move.OPENED, Move.CLOSED, Move.LOCKED_BY_HAND),
+            refusals=(Refusal.HOUSEHOLD_PRESENT,),
+            result="window_open",
+        ),
+    ),
+    Scenario(
+        name=STOPS, variant="before", line="the owner stops while it rings: the door stays shut",
+        play=_stopped_before, expected=STOPPED,
+    ),
+    Scenario(
+        name=STOPS, variant="at", line="the owner stops as the intent is stored: the unlock is never sent",
+        play=_stopped_at, expected=replace(STOPPED, phases=(Phase.RINGING, Phase.UNLOCKING, "ready")),
+    ),
+    Scenario(
+        name=STOPS, variant="after", line="the owner stops an unlocked door that is still closed: locked at once",
+        play=_stopped_after,
+        expected=replace(
+            STOPPED,
+            house=House.LOCKED_AGAIN,
+            moves=(Move.UNLOCKED, Move.LOCKED),
+            phases=(*WHOLE_VISIT[:3], *WHOLE_VISIT[4:]),
+            told=(Saying.AT_THE_DOOR, Saying.LOCKED_AGAIN),
+            proofs=1,
+            parts=1,
+        ),
+    ),
+    Scenario(
+        name=STOPS, variant="inside", line="the owner stops with the courier inside: asked to leave, never locked in",
+        play=_stopped_inside,
+        expected=Expectation(
+            alarms=(AlarmCode.STOPPED_INSIDE,),
+            told=(Saying.AT_THE_DOOR, Saying.STOPPED_INSIDE, Saying.LOCKED_AGAIN),
+        ),
+    ),
+    Scenario(
+        name="approval-silent",
+        line="the owner wants to be asked and says nothing: that is a no",
+        play=_approval_silent,
+        home=asking,
+        expected=replace(
+            STOPPED,
+            phases=(Phase.RINGING, Phase.APPROVING, "ready"),
+            refusals=(Refusal.NOT_APPROVED,),
+            told=(Saying.ASKS_FOR_YES, Saying.NOT_OPENED),
+        ),
+    ),
+    Scenario(
+        name="forced-door",
+        line="the door is forced without any visit: alarm, and a film of its own",
+        play=_forced_door,
+        expected=Expectation(
+            outcome=None,
+            house=None,
+            moves=(Move.FORCED, Move.UNLOCKED_BY_HAND, Move.CLOSED, Move.LOCKED_BY_HAND),
+            phases=(),
+            alarms=(AlarmCode.DOOR_FORCED_OPEN,),
+            told=(Saying.NOT_READY, Saying.READY_AGAIN),
+            result="window_open",
+        ),
+    ),
+)  # fmt: skip

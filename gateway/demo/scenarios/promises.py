@@ -1,0 +1,189 @@
+"""Codes, windows and promises: what the box takes for an expected parcel, and what it does not."""
+
+from dataclasses import replace
+
+from gateway.demo.actors import PARCEL
+from gateway.demo.scenario import REFUSED, Expectation, Play, Scenario
+from gateway.demo.scenarios.homes import patient
+from gateway.visit.commands import AlarmCode
+from gateway.visit.state import Refusal
+
+WRONG = ("1Z999AA10123456784", "LP123456785CN", "WHO-IS-THERE")  # well-formed codes of nobody's parcel
+OTHER_ON_THE_LABEL = ("4006381333931", "(420)75011", "ROUTING-17-B")  # a product, a postcode, a sorting code
+
+
+async def _wrong_code(play: Play) -> None:
+    await play.promised()
+    await play.courier.arrives()
+    await play.in_vain(WRONG[0], Refusal.UNKNOWN_CODE)
+
+
+async def _three_wrong_codes(play: Play) -> None:
+    """After the third the right one does not help either."""
+    parcels = await play.promised()
+    await play.courier.arrives()
+    for code in WRONG:
+        await play.courier.scans(code)
+        await play.refused(Refusal.UNKNOWN_CODE)
+        await play.a_moment_later()
+    await play.alarm(AlarmCode.WRONG_CODE_LIMIT)
+    await play.in_vain(parcels.codes[0], Refusal.LOCKED_OUT)
+
+
+async def _several_codes_on_one_label(play: Play) -> None:
+    """The parcel's own code takes the wrong attempt back that its label's other codes made."""
+    parcels = await play.promised()
+    await play.courier.arrives()
+    for code in OTHER_ON_THE_LABEL:
+        await play.courier.scans(code)
+    await play.delivers(parcels)
+
+
+async def _too_early(play: Play) -> None:
+    parcels = await play.retailer.promise(starts_in=3600, ends_in=7200)
+    await play.in_vain(parcels.codes[0], Refusal.OUTSIDE_WINDOW)
+
+
+async def _too_late(play: Play) -> None:
+    parcels = await play.promised(ends_in=6)
+    await play.until_window_ends(parcels)
+    await play.in_vain(parcels.codes[0], Refusal.EXPIRED)
+
+
+async def _already_used(play: Play) -> None:
+    parcels = await play.promised()
+    await play.delivers(parcels)
+    await play.in_vain(parcels.codes[0], Refusal.ALREADY_USED)
+
+
+async def _scan_replayed(play: Play) -> None:
+    """Retained scans open nothing, live or stored, not even after a restart; a scan that comes twice is one."""
+    parcels = await play.promised()
+    await play.courier.arrives()
+    await play.courier.scans(parcels.codes[0], retain=True)
+    await play.courier.scans(parcels.courier_code, retain=True)
+    await play.watch.event("note", within=20)
+    await play.watch.event("note", within=20)
+    await play.dies()
+    await play.stays_shut()
+    play.require(not play.watch.events("ring"), "no retained scan rings")
+    await play.all_good()
+    await play.fault(play.section.scanners[0], "duplicates")
+    await play.delivers(parcels)
+
+
+async def _courier_not_proven(play: Play) -> None:
+    parcels = await play.promised()
+    await play.courier.arrives()
+    await play.in_vain(parcels.codes[0], Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
+
+
+async def _window_ends_inside(play: Play) -> None:
+    parcels = await play.promised(ends_in=play.timing.ring + play.timing.live + 4)
+    await play.gets_in(parcels)
+    await play.until_window_ends(parcels)
+    await play.comes_out()
+
+
+async def _cancelled(play: Play) -> None:
+    parcels = await play.promised()
+    answer = await play.retailer.cancel(parcels.id)
+    play.require(answer["accepted"] is True, "the cancel is accepted")
+    await play.in_vain(parcels.codes[0], Refusal.CANCELLED)
+
+
+async def _cancelled_before_offer(play: Play) -> None:
+    """The cancel leaves a tombstone: the offer that comes after it is dead."""
+    answer = await play.retailer.cancel("order-overtaken")
+    play.require(answer["accepted"] is True, "the cancel is accepted")
+    parcels = await play.retailer.promise(id_="order-overtaken")
+    play.require(parcels.answer["code"] == "cancelled", "the offer is refused as cancelled")
+    await play.in_vain(parcels.codes[0], Refusal.UNKNOWN_CODE)
+
+
+async def _code_collision(play: Play) -> None:
+    """Another brand's promise with the same code is refused; the first one is delivered as ever."""
+    parcels = await play.promised()
+    other = await play.retailer.promise(codes=PARCEL, brand=1)
+    play.require(other.answer["code"] == "code_collision", "the second promise is refused as a collision")
+    await play.delivers(parcels)
+
+
+SCENARIOS = (
+    Scenario(
+        name="wrong-code",
+        line="an unknown code is refused, and nothing moves",
+        play=_wrong_code,
+        expected=replace(REFUSED, refusals=(Refusal.UNKNOWN_CODE,), result="window_open"),
+    ),
+    Scenario(
+        name="three-wrong-codes",
+        line="three different unknown codes lock the scanner out, for the right code too",
+        play=_three_wrong_codes,
+        expected=replace(
+            REFUSED,
+            refusals=(*(Refusal.UNKNOWN_CODE,) * 3, Refusal.LOCKED_OUT),
+            alarms=(AlarmCode.WRONG_CODE_LIMIT,),
+            result="window_open",
+        ),
+    ),
+    Scenario(
+        name="several-codes-on-one-label",
+        line="a label's other barcodes are no wrong attempts: the parcel is delivered",
+        play=_several_codes_on_one_label,
+        expected=Expectation(refusals=(Refusal.UNKNOWN_CODE,) * 3),
+    ),
+    Scenario(
+        name="too-early",
+        line="an hour before the window the door stays shut",
+        play=_too_early,
+        expected=replace(REFUSED, refusals=(Refusal.OUTSIDE_WINDOW,), result="scheduled"),
+    ),
+    Scenario(
+        name="too-late",
+        line="after the window's end the door stays shut",
+        play=_too_late,
+        expected=replace(REFUSED, refusals=(Refusal.EXPIRED,), result="expired"),
+    ),
+    Scenario(
+        name="already-used",
+        line="a delivered parcel's code opens nothing a second time",
+        play=_already_used,
+        expected=Expectation(refusals=(Refusal.ALREADY_USED,)),
+    ),
+    Scenario(
+        name="scan-replayed",
+        line="retained scans open nothing, not even after a restart; a scan that comes twice opens once",
+        play=_scan_replayed,
+        expected=Expectation(deaths=1),
+    ),
+    Scenario(
+        name="courier-not-proven",
+        line="a parcel without the courier's one-time code is refused",
+        play=_courier_not_proven,
+        expected=replace(REFUSED, refusals=(Refusal.COURIER_NOT_PROVEN,), result="window_open"),
+    ),
+    Scenario(
+        name="window-ends-inside",
+        line="the window ends while the courier is inside: the visit ends as ever",
+        play=_window_ends_inside,
+        home=patient,
+    ),
+    Scenario(
+        name="cancelled",
+        line="a cancelled delivery opens nothing",
+        play=_cancelled,
+        expected=replace(REFUSED, refusals=(Refusal.CANCELLED,), result="cancelled"),
+    ),
+    Scenario(
+        name="cancelled-before-offer",
+        line="a cancel that overtakes its offer: the offer is dead, its code unknown",
+        play=_cancelled_before_offer,
+        expected=replace(REFUSED, refusals=(Refusal.UNKNOWN_CODE,), result="cancelled"),
+    ),
+    Scenario(
+        name="code-collision",
+        line="two brands promise one code: the second is refused, the first is delivered",
+        play=_code_collision,
+    ),
+)

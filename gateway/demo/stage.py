@@ -1,0 +1,156 @@
+"""One run's stage: a broker, a simulated house and the gateway on 127.0.0.1, in a folder of their own."""
+
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from devices.simulators.control import HouseControl
+from gateway.broker import Running, private_broker
+from gateway.cli.simulation import control_socket
+from gateway.demo.handles import Handles
+from gateway.demo.plan import Plan
+from gateway.demo.processes import Child, Supervised, end_stranger, read_pid
+from gateway.demo.result import Line
+from gateway.demo.watch import HouseLog, Seen, Watch, running
+
+Say = Callable[[str], None]
+
+BEGINS = 60.0  # seconds for a process to be ready, on a machine that has much else to do
+
+
+class PrivateBroker:
+    """The run's own broker, which can be paused and can break."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self._plan, self._folder = plan, folder
+        self._stack = AsyncExitStack()
+        self._running: Running | None = None
+
+    async def begin(self) -> Running:
+        """Start it."""
+        broker = private_broker(self._folder, self._plan.home)
+        self._running = await self._stack.enter_async_context(broker)
+        return self._running
+
+    async def end(self) -> None:
+        """End it."""
+        self._running = None
+        await self._stack.aclose()
+
+    def pause(self) -> None:
+        """Let it stand still: connections stay, nothing moves."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    async def crash(self) -> None:
+        """Kill it; whatever it had not delivered is lost."""
+        self._signal(signal.SIGKILL)
+        await self.end()
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._running is not None:
+            with contextlib.suppress(ProcessLookupError):  # it may have ended by itself
+                os.kill(self._running.pid, number)
+
+
+class Stage:
+    """What a run stands on. Everything here is up; `folder` holds all that is left of it afterwards."""
+
+    def __init__(  # noqa: PLR0913 - the parts of a stage, named one by one
+        self,
+        *,
+        plan: Plan,
+        folder: Path,
+        broker: PrivateBroker,
+        gateway: Supervised,
+        watch: Watch,
+        log: HouseLog,
+        house: HouseControl,
+        handles: Path,
+        video: Path,
+    ) -> None:
+        self.plan, self.folder = plan, folder
+        self.broker, self.gateway = broker, gateway
+        self.watch, self.log, self.house = watch, log, house
+        self._handles, self._video = handles, video
+
+    @property
+    def phone(self) -> Path:
+        """The checkpoints that the owner's phone keeps."""
+        return self.folder / "phone.jsonl"
+
+    @contextlib.asynccontextmanager
+    async def handles(self) -> AsyncIterator[Handles]:
+        """Take hold of what only a demo may turn: the box's wall clock, its disk, its death."""
+        async with Handles(self._handles) as handles:
+            yield handles
+
+    def kill_video(self) -> None:
+        """Kill the video process; the gateway starts another one."""
+        os.kill(read_pid(self._video.with_suffix(".pid")), signal.SIGKILL)
+
+
+@contextlib.asynccontextmanager
+async def stage(plan: Plan, folder: Path, *, say: Say, told: Callable[[Seen | Line], None]) -> AsyncIterator[Stage]:
+    """Set everything up, and take everything down again, whatever happens.
+
+    Raises:
+        Died: a process did not start; the text tells its last words.
+        gateway.broker.BrokerMissing: there is no broker.
+    """
+    plan.write(folder)
+    async with AsyncExitStack() as stack:
+        box_folder = plan.home.storage.folder
+        box_folder.mkdir(mode=0o700, exist_ok=True)
+        control, handles = control_socket(plan.home), box_folder / "handles.sock"  # where `perron scan` looks too
+
+        say("the house's broker")
+        broker = PrivateBroker(plan, folder / "accounts")
+        stack.push_async_callback(broker.end)
+        stack.callback(broker.resume)  # a paused process does not hear that it should end
+        await broker.begin()
+
+        say("the house and the box")
+        house_log = folder / "house.jsonl"
+        house = await Child.start(
+            "devices.simulators",
+            ["--house", str(folder / "house.yaml"), "--control", str(control), "--log", str(house_log)],
+            folder / "house.log",
+        )
+        stack.push_async_callback(house.end)
+
+        async def start() -> Child:
+            handles.unlink(missing_ok=True)
+            arguments = ["--home", str(folder / "home.yaml"), "--control", str(handles)]
+            return await Child.start("gateway.demo.rigged", arguments, folder / "gateway.log")
+
+        gateway = Supervised(start)
+        video = box_folder / "video.sock"
+        stack.push_async_callback(end_stranger, video.with_suffix(".pid"))
+        stack.push_async_callback(gateway.end)
+        box = await gateway.begin()
+
+        await house.until("the simulated house", control.exists, within=BEGINS)
+        await box.until("the gateway", handles.exists, within=BEGINS)
+        control_line = await stack.enter_async_context(HouseControl(control))
+        log = HouseLog(house_log, told)
+        watch = Watch(plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", told)
+        await stack.enter_async_context(running(watch, log))
+        say("everybody finds each other")
+        await watch.until("the entrance connected, locked and closed", lambda: _good(watch), within=BEGINS)
+        watch.begin()
+        yield Stage(
+            plan=plan, folder=folder, broker=broker, gateway=gateway, watch=watch, log=log, house=control_line,
+            handles=handles, video=video,
+        )  # fmt: skip
+
+
+def _good(watch: Watch) -> bool:
+    state = watch.state
+    return watch.online and all(state.get(fact) for fact in ("connected", "locked", "closed", "disk"))

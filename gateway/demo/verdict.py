@@ -1,0 +1,205 @@
+"""Judges a run: what was seen at the broker and in the house against what the scenario expects."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from gateway.cli.failure import relative
+from gateway.config import EntranceSection
+from gateway.demo.result import (
+    AlarmAt,
+    Clip,
+    Line,
+    Opening,
+    PhaseAt,
+    Proof,
+    RefusalAt,
+    Result,
+    Told,
+    moves,
+    openings,
+)
+from gateway.demo.scenario import Expectation, Scenario
+from gateway.demo.stage import Stage
+from gateway.demo.watch import Body
+from gateway.proof.checkpoint import check_log, read_remembered
+from gateway.proof.keys import PUBLIC, PublicKey
+from gateway.proof.manifest import Manifest, manifest_name
+from gateway.proof.verify import verify
+from gateway.store.entries import entries
+from gateway.store.schema import connect
+from gateway.visit.state import House, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The result, why it is not what was expected (nothing if it is), and all that physically happened."""
+
+    result: Result
+    complaints: tuple[str, ...]
+    log: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """The sealed folders, all their manifests in order, and what does not verify."""
+
+    folders: tuple[Path, ...]
+    manifests: tuple[Manifest, ...]
+    problems: tuple[str, ...]
+
+
+def judge(scenario: Scenario, stage: Stage, failure: str | None) -> Judged:
+    """Judge a run that has ended; `failure` is why the play itself could not go on."""
+    stage.log.look()
+    proofs = read_proofs(stage)
+    result = _result(scenario, stage, proofs)
+    complaints = [*([failure] if failure else []), *_complaints(scenario.expected, stage, proofs, result)]
+    return Judged(result.model_copy(update={"ok": not complaints}), tuple(complaints), tuple(stage.log.lines))
+
+
+def read_proofs(stage: Stage) -> Proofs:
+    """Verify every visit's folder against the box's public key and the phone's checkpoints, and the whole log."""
+    box = stage.plan.home.storage.folder
+    public = PublicKey.from_pem((box / "key" / PUBLIC).read_bytes())
+    phone = stage.phone if stage.phone.exists() else None
+    folders = sorted(path.parent for path in box.glob(f"visits/*/{manifest_name(1)}"))
+    manifests = [
+        Manifest.from_json((folder / manifest_name(part)).read_bytes())
+        for folder in folders
+        for part in range(1, 1 + len(tuple(folder.glob("manifest*.json"))))
+    ]
+    problems = []
+    for folder in folders:
+        verdict = verify(folder, public_key=public, checkpoint=phone)
+        if not verdict.ok:
+            problems.append(f"{folder.name}: {verdict.problem} ({verdict.where})")
+    with closing(connect(box / "perron.sqlite3", writes=False)) as log:
+        remembered = () if phone is None else read_remembered(phone)
+        wrong = check_log(entries(log, after=0, upto=None), remembered=remembered, key=public)
+    if wrong is not None:
+        problems.append(f"the box's log: {wrong.mismatch} at entry {wrong.seq}")
+    manifests.sort(key=lambda manifest: (manifest.film.start, manifest.part))
+    return Proofs(tuple(folders), tuple(manifests), tuple(problems))
+
+
+def _result(scenario: Scenario, stage: Stage, proofs: Proofs) -> Result:
+    watch = stage.watch
+    refusals = [body for body in watch.events("answer") if body["refusal"] is not None]
+    visits = stage.plan.home.storage.folder / "visits"
+    newest = visits / proofs.manifests[-1].visit if proofs.manifests else None
+    return Result(
+        scenario=scenario.title,
+        outcome=_outcome(watch.events("outcome"), refused=bool(refusals)),
+        expected=scenario.expected.outcome,
+        house=_house(watch.events("house"), asked=bool(watch.events("answer"))),
+        ok=False,
+        phases=_phases(watch.events("phase")),
+        refusals=tuple(RefusalAt(code=body["refusal"], at=body["at"]) for body in refusals),
+        openings=openings(stage.log.lines),
+        clips=tuple(_clips(proofs.manifests)),
+        alarms=tuple(AlarmAt(code=body["about"], at=body["at"]) for body in watch.messages(urgent=True)),
+        messages=tuple(
+            Told(to=body["to"], text=body["text"], at=body["at"])
+            for body in sorted(
+                (*watch.messages(urgent=True), *watch.messages(urgent=False)), key=lambda body: str(body["at"])
+            )
+        ),
+        proof=Proof(folder=relative(newest) if newest is not None else None, verified=not proofs.problems),
+        house_log=relative(stage.log.path),
+    )
+
+
+def _outcome(told: Sequence[Body], *, refused: bool) -> Outcome | None:
+    if told:
+        return Outcome(told[-1]["outcome"])
+    return Outcome.REFUSED if refused else None
+
+
+def _house(told: Sequence[Body], *, asked: bool) -> House | None:
+    """Name how the house was left: a door that was handed to its owner stays so, also when they have locked it."""
+    found = [House(body["house"]) for body in told]
+    if House.HANDED_TO_OWNER in found:
+        return House.HANDED_TO_OWNER
+    if found:
+        return found[-1]
+    return House.NOT_OPENED if asked else None
+
+
+def _phases(told: Iterable[Body]) -> tuple[PhaseAt, ...]:
+    """List the phases without the repetitions of a new session; the first `ready` is not a visit's end."""
+    found: list[PhaseAt] = []
+    for body in told:
+        phase = PhaseAt(phase=body["phase"], at=body["at"])
+        if phase.phase != (found[-1].phase if found else "ready"):
+            found.append(phase)
+    return tuple(found)
+
+
+def _clips(manifests: Iterable[Manifest]) -> Iterator[Clip]:
+    for manifest in manifests:
+        for clip in manifest.clips:
+            gaps = tuple(
+                (hole.start, hole.end)
+                for hole in manifest.gaps
+                if hole.camera == clip.camera and clip.start <= hole.start and hole.end <= clip.end
+            )
+            yield Clip(
+                camera=clip.camera, path=clip.file, start=clip.start, end=clip.end, sha256=clip.sha256, gaps=gaps
+            )
+
+
+def _complaints(expected: Expectation, stage: Stage, proofs: Proofs, result: Result) -> Iterator[str]:
+    """Say everything that is other than expected, or nothing."""
+    watch = stage.watch
+    told = [body["about"] for body in watch.messages(urgent=False, whole=False)]
+    states = [body["state"] for body in watch.of("result") if body.get("state")]
+    seen: dict[str, tuple[object, object]] = {
+        "outcome": (result.outcome, expected.outcome),
+        "house": (result.house, expected.house),
+        "what bolt and door did": (moves(stage.log.lines), expected.moves),
+        "phases": (tuple(phase.phase for phase in result.phases), expected.phases),
+        "refusals": (tuple(refusal.code for refusal in result.refusals), expected.refusals),
+        "alarms": (tuple(dict.fromkeys(alarm.code for alarm in result.alarms)), expected.alarms),
+        "what the owner was told": (tuple(word for word, _ in groupby(told)), expected.told),
+        "sealed visits": (len(proofs.folders), expected.proofs),
+        "sealed parts": (len(proofs.manifests), expected.parts),
+        "cameras with gaps": (
+            frozenset(hole.camera for manifest in proofs.manifests for hole in manifest.gaps),
+            expected.gaps,
+        ),
+        "deaths of the gateway": (tuple(stage.gateway.deaths), (-9,) * expected.deaths),
+    }
+    if expected.result is not None:
+        seen["the retailer's last word"] = (states[-1] if states else None, expected.result)
+    for what, (found, wanted) in seen.items():
+        if found != wanted:
+            yield f"{what}: expected {_said(wanted)}, found {_said(found)}"
+    yield from proofs.problems
+    yield from _unfilmed(stage.plan.section, expected, proofs.manifests, result.openings)
+
+
+def _said(value: object) -> str:
+    if isinstance(value, tuple | frozenset):
+        return "[" + ", ".join(str(item) for item in value) + "]"
+    return "none" if value is None else str(value)
+
+
+def _unfilmed(
+    section: EntranceSection, expected: Expectation, manifests: Iterable[Manifest], opened: Iterable[Opening]
+) -> Iterator[str]:
+    """Every opening that we made is filmed by every camera, from before the bolt moved until it was thrown again."""
+    clips = [clip for manifest in manifests for clip in manifest.clips]
+    for opening in opened:
+        if opening.unlocked_at is None or not expected.proofs:
+            continue
+        for camera in (section.cameras.outside, *section.cameras.inside):
+            films = [clip for clip in clips if clip.camera == camera]
+            whole = any(
+                film.start <= opening.unlocked_at and (opening.locked_at or opening.opened_at) <= film.end
+                for film in films
+            )
+            if not whole and camera not in expected.gaps:
+                yield f"{camera} did not film the whole opening of {opening.unlocked_at:%H:%M:%S}"

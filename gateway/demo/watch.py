@@ -1,0 +1,271 @@
+"""An observer on the house's broker: everything that is said there, kept in order, and a way to wait for it.
+
+It also stands for the owner's phone: the last signed checkpoint of the log is kept in a file outside the box.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gateway.config import Broker
+from gateway.demo.result import Line
+from gateway.mqtt import visit
+from gateway.topics import BRIDGE_STATE, RESULT
+
+LOOK = 0.1  # seconds between two looks at a file or for a broker that is away
+SHOWN = 12  # of what was seen last, when what was awaited did not come
+
+Body = Mapping[str, Any]
+"""One JSON object from the broker."""
+
+
+class NeverCame(Exception):  # noqa: N818 - it says what happened
+    """What was awaited did not come in time; the text says what was awaited and what was seen instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One message from the gateway: the last word of its topic, and its body."""
+
+    kind: str
+    body: Body
+
+
+class Watch:
+    """What was seen so far. `told` is called with each message as it comes."""
+
+    def __init__(self, broker: Broker, entrance: str, phone: Path, told: Callable[[Seen], None]) -> None:
+        self.seen: list[Seen] = []
+        self.state: Body = {}
+        self.online = False
+        self._broker = broker
+        self._topics = {f"perron/entrance/{entrance}/{word}": word for word in ("event", "message", "checkpoint")}
+        self._topics |= {f"perron/entrance/{entrance}/state": "state", RESULT: "result", BRIDGE_STATE: "bridge"}
+        self._phone = phone
+        self._told = told
+        self._changed = asyncio.Event()
+        self._begin = 0
+        self._next: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Listen until cancelled, over every loss of the broker."""
+        while True:
+            with contextlib.suppress(ConnectionError):
+                clock = asyncio.get_running_loop().time
+                async with visit(self._broker, list(self._topics), monotonic=clock) as guest:
+                    while True:
+                        incoming = await guest.hear()
+                        self._take(self._topics[incoming.topic], incoming.payload)
+            await asyncio.sleep(LOOK)
+
+    def _take(self, kind: str, payload: bytes) -> None:
+        body = json.loads(payload)
+        match kind:
+            case "state":
+                self.state = body
+            case "bridge":
+                self.online = body["state"] == "online"
+                if not self.online:
+                    self.state = {}  # what it showed last is no longer known
+            case "checkpoint":
+                with self._phone.open("ab") as phone:
+                    phone.write(payload + b"\n")
+            case _:
+                pass
+        seen = Seen(kind, body)
+        self.seen.append(seen)
+        self._told(seen)
+        self._changed.set()
+
+    def events(self, kind: str | None = None) -> list[Body]:
+        """Return the entrance's events of this kind, or all."""
+        return [s.body for s in self.seen if s.kind == "event" and kind in (None, s.body["kind"])]
+
+    def messages(self, *, urgent: bool, whole: bool = True) -> list[Body]:
+        """Return what the owner was told, each message once however often it was delivered; alarms are urgent.
+
+        `whole`: from the start, else from what `begin` marked.
+        """
+        told: dict[object, Body] = {}
+        for place, seen in enumerate(self.seen):
+            if seen.kind == "message" and (whole or place >= self._begin):
+                told.setdefault(seen.body["id"] or f"unstored {place}", seen.body)
+        return [body for body in told.values() if body["urgent"] is urgent]
+
+    def of(self, kind: str) -> list[Body]:
+        """Return the bodies of messages, results or checkpoints."""
+        return [s.body for s in self.seen if s.kind == kind]
+
+    def begin(self) -> None:
+        """From now on only what comes next is waited for."""
+        self._begin, self._next = len(self.seen), {}
+
+    async def until(self, what: str, test: Callable[[], bool], *, within: float) -> None:
+        """Wait until `test` holds.
+
+        Raises:
+            NeverCame: it did not within so many seconds.
+        """
+        try:
+            async with asyncio.timeout(within):
+                while not test():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            raise NeverCame(f"awaited for {within:.0f} s: {what}. Seen instead: {self.told_last()}") from None
+
+    async def event(self, kind: str, *, within: float, **facts: object) -> Body:
+        """Wait for the next event of this kind with these facts, and return it.
+
+        Events of one kind are waited for in their order: one that came before the last one found is not found again.
+
+        Raises:
+            NeverCame: none came within so many seconds.
+        """
+        return await self._following("event", within=within, kind=kind, **facts)
+
+    async def told(self, about: str, *, urgent: bool, within: float) -> Body:
+        """Wait for the owner's next message (an alarm is urgent) about this, and return it.
+
+        Raises:
+            NeverCame: none came within so many seconds.
+        """
+        return await self._following("message", within=within, about=about, urgent=urgent)
+
+    async def _following(self, word: str, /, *, within: float, **facts: object) -> Body:
+        cursor = f"{word} {facts.get('kind')} {facts.get('urgent')}"
+        first = self._next.get(cursor, self._begin)
+
+        def found() -> int | None:
+            for place in range(first, len(self.seen)):
+                seen = self.seen[place]
+                if seen.kind == word and all(seen.body.get(name) == value for name, value in facts.items()):
+                    return place
+            return None
+
+        said = " ".join(str(value) for value in facts.values())
+        await self.until(f"{word} {said}", lambda: found() is not None, within=within)
+        place = found()
+        assert place is not None  # noqa: S101 - it was just there, and nothing is ever taken away
+        self._next[cursor] = place + 1
+        return self.seen[place].body
+
+    async def offline_and_online(self, since: int, *, within: float) -> None:
+        """Wait until the box was said to be offline, and online again after that, both after place `since`.
+
+        Raises:
+            NeverCame: not within so many seconds.
+        """
+
+        def said() -> list[str]:
+            return [seen.body["state"] for seen in self.seen[since:] if seen.kind == "bridge"]
+
+        def back() -> bool:
+            return "offline" in said() and "online" in said()[said().index("offline") :]
+
+        await self.until("the box offline, then online", back, within=within)
+
+    def told_last(self) -> str:
+        """What was seen last, in one line, newest last."""
+        return "; ".join(_short(seen) for seen in self.seen[-SHOWN:]) or "nothing at all"
+
+
+def _short(seen: Seen) -> str:
+    body = seen.body
+    match seen.kind:
+        case "event":
+            return " ".join(
+                str(body[name])
+                for name in ("kind", "phase", "word", "refusal", "code", "outcome", "house", "lacking")
+                if body.get(name)
+            )
+        case "message":
+            return f"told {body['about']}"
+        case "state":
+            return f"({body['phase']}, bolt {body['bolt']}, door {body['door']})"
+        case _:
+            return seen.kind
+
+
+class HouseLog:
+    """The simulated house's physical log, read as it grows."""
+
+    def __init__(self, path: Path, told: Callable[[Line], None]) -> None:
+        self.path = path
+        self.lines: list[Line] = []
+        self._told = told
+        self._read = 0
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Read on until cancelled."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK / 2)
+
+    def look(self) -> None:
+        """Read what was written since."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            file.seek(self._read)
+            whole, _, _ = file.read().rpartition(b"\n")
+        self._read += len(whole) + 1 if whole else 0
+        for text in whole.splitlines():
+            line: Line = json.loads(text)
+            self.lines.append(line)
+            self._told(line)
+        if whole:
+            self._changed.set()
+
+    def find(self, what: str, *, after: int = 0, **facts: object) -> Line | None:
+        """Return the first line after `after` of this kind and with these facts."""
+        return next(
+            (
+                line
+                for line in self.lines[after:]
+                if line["what"] == what and all(line.get(name) == value for name, value in facts.items())
+            ),
+            None,
+        )
+
+    async def until(self, what: str, *, within: float, after: int = 0, **facts: object) -> Line:
+        """Wait for a line of this kind with these facts, and return it.
+
+        Raises:
+            NeverCame: none was written within so many seconds.
+        """
+        try:
+            async with asyncio.timeout(within):
+                while (found := self.find(what, after=after, **facts)) is None:
+                    self._changed.clear()
+                    await self._changed.wait()
+                return found
+        except TimeoutError:
+            last = "; ".join(_physical(line) for line in self.lines[-SHOWN:])
+            said = ", ".join(f"{name} {value}" for name, value in facts.items())
+            raise NeverCame(f"awaited for {within:.0f} s in the house: {what} {said}. Seen instead: {last}") from None
+
+
+def _physical(line: Line) -> str:
+    return " ".join(str(value) for name, value in line.items() if name not in {"at", "mono", "intent"})
+
+
+@contextlib.asynccontextmanager
+async def running(*watchers: Watch | HouseLog) -> AsyncIterator[None]:
+    """Let them watch until left; one that failed meanwhile is told then."""
+    tasks = [asyncio.create_task(watcher.run()) for watcher in watchers]
+    try:
+        yield
+    finally:
+        failed = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for failure in failed:
+        if failure is not None:
+            raise failure

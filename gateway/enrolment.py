@@ -1,0 +1,122 @@
+"""What must hold between the parts of `home.yaml` before an entrance may be used."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from devices.vendors.words import Channel
+from gateway.config import EntranceSection, Home
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with the value at `loc`, and what to do."""
+
+    loc: tuple[str | int, ...]
+    text: str
+
+
+def problems(home: Home) -> Iterator[Problem]:
+    """Find everything that is wrong between the parts; nothing found means that every entrance can be enrolled."""
+    owners: dict[str, str] = {}
+    for id_, entrance in home.entrances.items():
+        at = ("entrances", id_)
+        for loc, device, kind in _named(entrance):
+            yield from _device(home, (*at, *loc), device, kind)
+        yield from _alone(entrance, at, owners, id_)
+        yield from _safe(home, entrance, at)
+    yield from _topics(home)
+    yield from _brands(home)
+
+
+def _named(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """Give every device that an entrance names: where, which, and the kind it must be."""
+    yield ("lock",), entrance.lock, "lock"
+    yield ("door",), entrance.door, "door"
+    yield ("signal",), entrance.signal, "signal"
+    yield ("cameras", "outside"), entrance.cameras.outside, "camera"
+    for n, camera in enumerate(entrance.cameras.inside):
+        yield ("cameras", "inside", n), camera, "camera"
+    for n, camera in enumerate(entrance.cameras.read_labels):
+        yield ("cameras", "read_labels", n), camera, "camera"
+    for n, scanner in enumerate(entrance.scanners):
+        yield ("scanners", n), scanner, "scanner"
+    for place, section in entrance.places.items():
+        if section.fridge is not None:
+            yield ("places", place, "fridge"), section.fridge, "fridge"
+
+
+def _device(home: Home, loc: tuple[str | int, ...], device: str, kind: str) -> Iterator[Problem]:
+    found = home.devices.get(device)
+    fitting = ", ".join(id_ for id_, section in home.devices.items() if section.kind == kind) or "none yet"
+    if found is None:
+        yield Problem(loc, f"there is no device `{device}`. Devices of kind {kind}: {fitting}.")
+    elif found.kind != kind:
+        yield Problem(loc, f"`{device}` is a {found.kind}, but a {kind} is needed here. Of that kind: {fitting}.")
+
+
+def _alone(entrance: EntranceSection, at: tuple[str | int, ...], owners: dict[str, str], id_: str) -> Iterator[Problem]:
+    """Cameras and fridges may serve several entrances; lock, door, signal and scanner belong to one."""
+    for loc, device, kind in _named(entrance):
+        if kind in {"camera", "fridge"}:
+            continue
+        owner = owners.setdefault(device, id_)
+        if owner != id_:
+            yield Problem(
+                (*at, *loc), f"`{device}` belongs to the entrance `{owner}` already: give each its own {kind}."
+            )
+
+
+def _safe(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[Problem]:
+    door = home.devices.get(entrance.door)
+    if entrance.living_space and door is not None and door.kind == "door" and not door.answers:
+        yield Problem(
+            (*at, "door"),
+            f"`{entrance.door}` cannot be asked (answers: false), so nobody can know that the door stayed shut: it will"
+            " not do for an entrance to the living space. Take a sensor that answers, or another entrance.",
+        )
+    if not entrance.scanners and not entrance.cameras.read_labels:
+        yield Problem((*at, "scanners"), "nothing reads a parcel's code here: name a scanner, or cameras.read_labels.")
+    if not entrance.places:
+        yield Problem((*at, "places"), "a courier must know where to leave the parcel: name at least one place.")
+    if entrance.cameras.outside in entrance.cameras.inside:
+        yield Problem((*at, "cameras", "outside"), "a camera looks at the outside or the inside, not at both.")
+
+
+def _topics(home: Home) -> Iterator[Problem]:
+    """No two devices share a topic, and none borrows one of ours."""
+    taken: dict[str, str] = {}
+    for id_ in home.devices:
+        for channel in Channel:
+            taken[f"perron/{id_}/{channel}"] = id_
+    for id_, device in home.devices.items():
+        for channel, topic in device.topics.items():
+            loc = ("devices", id_, "topics", channel.value)
+            if topic.split("/")[0] == "perron":
+                yield Problem(loc, f"`{topic}` is not for a device to take: topics below perron/ are given by its id.")
+            elif topic.startswith("$"):  # $SYS is the broker's; $share/x/perron/... would take messages from us
+                yield Problem(loc, f"`{topic}` is not for a device to take: topics with $ are the broker's own.")
+            elif topic in taken:
+                yield Problem(loc, f"`{topic}` is the topic of `{taken[topic]}` already: one topic, one meaning.")
+            taken.setdefault(topic, id_)
+
+
+def _brands(home: Home) -> Iterator[Problem]:
+    kids: dict[str, str] = {}
+    for id_, brand in home.brands.items():
+        for n, key in enumerate(brand.keys):
+            owner = kids.setdefault(key.kid, id_)
+            if owner != id_ or [k.kid for k in brand.keys].count(key.kid) > 1:
+                yield Problem(
+                    ("brands", id_, "keys", n, "kid"), f"the kid `{key.kid}` names another key already (of `{owner}`)."
+                )
+        at = ("brands", id_, "permission")
+        allowed = brand.permission.entrances
+        for n, entrance in enumerate(allowed):
+            if entrance not in home.entrances:
+                known = ", ".join(home.entrances) or "none yet"
+                yield Problem((*at, "entrances", n), f"there is no entrance `{entrance}`. Known: {known}.")
+        places = {place for e in allowed if e in home.entrances for place in home.entrances[e].places}
+        for n, place in enumerate(brand.permission.places):
+            if place not in places:
+                known = ", ".join(sorted(places)) or "none"
+                yield Problem((*at, "places", n), f"none of its entrances has a place `{place}`. Known: {known}.")

@@ -1,0 +1,374 @@
+"""One running entrance: hear, decide, commit, perform.
+
+    MQTT topic -> mqtt.py -> vendor.decode_report -> the entrance's inbox -> decide -> store.commit -> perform.py
+
+Nothing else may move a lock. What increases access is performed only after its commit; locking, alarming and filming
+are performed even when the commit fails.
+"""
+
+import asyncio
+import hashlib
+import json
+import math
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Protocol, assert_never
+
+import structlog
+
+from devices import reports as said
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel
+from gateway.clock import Clock
+from gateway.config import Home
+from gateway.delivery.codes import BAD_PREFIX, BadCode, normalise
+from gateway.mqtt import Incoming
+from gateway.perform import Hands
+from gateway.store.words import Committed, Overtaken, Step, StoreFailed
+from gateway.visit import commands as c
+from gateway.visit import events as e
+from gateway.visit.decide import decide
+from gateway.visit.rules import battery
+from gateway.visit.state import Cold, Entrance, Now
+
+log = structlog.get_logger(__name__)
+
+CODES = frozenset({Channel.EVENT, Channel.STATE})  # where a scanner says what it read
+SCANS_WAITING = 50  # more than a courier can scan while one commit lasts: beyond it somebody floods us
+RATION = 30  # messages of one device that are heard in a second: none in a house has so much to say
+RELEARN = 1.0  # seconds between two questions for what a flood may have hidden
+
+# Performed even when nothing can be stored: none of these increases access (invariant 11).
+ALWAYS = (c.Lock, c.Alarm, c.Film, c.Query, c.Show, c.Tell, c.Answer, c.StopFilm)
+
+
+class Journal(Protocol):
+    """The part of the store that an entrance needs."""
+
+    async def commit(self, step: Step) -> Committed | Overtaken:
+        """Store one step durably, or say that newer facts overtook it.
+
+        Raises:
+            StoreFailed: nothing was stored for certain.
+        """
+        ...
+
+    def matches(self, code: str, *, now: Now) -> tuple[e.Match, ...]:
+        """Return the deliveries that know this normalised code."""
+        ...
+
+
+class RunningEntrance:
+    """Feeds one entrance's events to `decide`, one at a time, and obeys.
+
+    `reached` is called with the name of each point of a step at which a test may end the process.
+    """
+
+    def __init__(  # noqa: PLR0913 - what an entrance stands on, named one by one
+        self,
+        state: Entrance,
+        *,
+        home: Home,
+        journal: Journal,
+        clock: Clock,
+        hands: Hands,
+        reached: Callable[[str], None],
+    ) -> None:
+        self.state = state
+        self._home = home
+        self._section = home.entrances[state.id]
+        self._journal = journal
+        self._clock = clock
+        self._hands = hands
+        self._reached = reached
+        self._inbox: deque[e.Event] = deque()
+        self._wake = asyncio.Event()
+        self._scans = 0
+        self._door_heard: float | None = None
+        self._dropped = 0
+        self._told_of_flood = -math.inf
+        self._rations: dict[str, tuple[float, int]] = {}  # device -> when its second began, and how often it spoke then
+        self._unheard: set[str] = set()  # devices of which something was dropped unread
+        self._relearnt = -math.inf
+        self._stops_on_their_way = 0
+        self.changed: Callable[[], None] = lambda: None  # called after each decision that was taken
+
+    def stopped(self) -> bool:
+        """Whether the owner said stop, from the instant at which it was received."""
+        return self._stops_on_their_way > 0 or self.state.stopped
+
+    def latch_stop(self) -> None:
+        """The owner said stop: from this instant no unlock leaves, before anything is stored or decided.
+
+        It holds until its own `Stopped` is decided: lifting an earlier stop does not end it.
+        """
+        self._stops_on_their_way += 1
+
+    # ---- hear -------------------------------------------------------------------------------------------------------
+
+    def hear(self, device: str, channel: Channel, incoming: Incoming) -> None:
+        """Take in what one of this entrance's devices published.
+
+        A device that floods delays nobody else's words: what goes beyond its ration is dropped unread.
+        """
+        configured = self._home.devices[device]
+        mono = self._clock.now().mono
+        if device not in self._section.scanners and not self._within_ration(device, mono):
+            self.missed(device)
+            return
+        if not incoming.retain:  # a stored copy tells the uptime of long ago
+            self._hands.heard(device, incoming.boot, incoming.uptime_ms, mono)
+        heard = e.Heard(
+            session=incoming.session,
+            retained=incoming.retain,
+            answers=incoming.answers if channel is Channel.RESULT else None,
+            boot=incoming.boot,
+            seq=incoming.seq,
+        )
+        events = [
+            event
+            for report in VENDORS[configured.vendor].decode_report(channel, incoming.payload)
+            for event in self._events(device, report, heard)
+        ]
+        read = incoming.payload.strip()
+        if read and not events and device in self._section.scanners and channel in CODES:
+            events.append(self._scan(device, _bad(read), retained=heard.retained, expected_only=False))
+        role = self._role(device)
+        if role == "door" and not heard.retained:
+            self._door_heard = mono
+        if role is not None and not any(isinstance(event, e.LockHeard | e.DoorHeard) for event in events):
+            events.append(e.DeviceSpoke(device=role, heard=heard))
+        for event in events:
+            self.put(event)
+
+    def _within_ration(self, device: str, mono: float) -> bool:
+        since, said = self._rations.get(device, (mono, 0))
+        if mono - since >= 1.0:
+            since, said = mono, 0
+        self._rations[device] = since, said + 1
+        return said < RATION
+
+    def mind_heartbeat(self, now: Now) -> None:
+        """A door that cannot be asked lives by its heartbeat: when it is missed the door is lost, told once."""
+        door = self._home.devices[self._section.door]
+        if door.kind != "door" or door.answers or self._door_heard is None:
+            return
+        if now.mono - self._door_heard > door.heartbeat:
+            self._door_heard = None
+            self.put(e.DeviceLost(device="door"))
+
+    def _role(self, device: str) -> str | None:
+        return {self._section.lock: "lock", self._section.door: "door"}.get(device)
+
+    def _events(self, device: str, report: said.Report, heard: e.Heard) -> Iterator[e.Event]:
+        match report:
+            case said.LockReport() if device == self._section.lock:
+                if report.bolt is said.Bolt.UNLOCKED and not heard.retained:
+                    self._reached("after-report")
+                yield e.LockHeard(report=report, heard=heard)
+            case said.DoorReport() if device == self._section.door:
+                yield e.DoorHeard(report=report, heard=heard)
+            case said.AvailabilityReport(online=False):
+                role = self._role(device)
+                if role is not None:
+                    yield e.DeviceLost(device=role)
+                for place, section in self._section.places.items():
+                    if section.fridge == device:  # what it said is unknown from here on
+                        yield e.FridgeHeard(place=place, cold=Cold())
+            case said.BatteryReport():
+                role, level = self._role(device), battery(report)
+                if role is not None and not (heard.retained and level is said.BatteryLevel.GOOD):
+                    yield e.BatteryHeard(device=role, level=level)
+            case said.ScanReport():
+                yield self.scanned(device, report.code, retained=heard.retained, expected_only=False)
+            case said.FridgeReport() if not heard.retained:  # a stored temperature may be hours old: it is asked for
+                for place, section in self._section.places.items():
+                    fridge = self._home.devices[device]
+                    if (
+                        fridge.kind == "fridge"
+                        and section.fridge == device
+                        and fridge.compartment == report.compartment
+                    ):
+                        yield e.FridgeHeard(place=place, cold=Cold(temp_c=report.temp_c, door=report.door))
+            case said.SignalReport():
+                visit = self._hands.rang(report.id)
+                if visit is not None:
+                    yield e.BellRang(visit=visit)
+            case said.AnsweredReport() if not heard.retained:
+                yield e.SomebodyAnswered()
+            case said.FailureReport() | said.Unreadable():
+                log.warning("device_says", device=device, report=repr(report))
+            case (
+                said.LockReport()
+                | said.DoorReport()
+                | said.FridgeReport()
+                | said.AvailabilityReport()
+                | said.AnsweredReport()
+                | said.CommandReport()
+                | said.DoorbellPressed()
+                | said.MotionReport()
+                | said.StreamReport()
+            ):
+                pass  # true, but no fact that an opening rests on
+            case _:
+                assert_never(report)
+
+    def scanned(self, scanner: str, raw: str, *, retained: bool, expected_only: bool) -> e.Scanned:
+        """Make a scan of what was read. What no code can be is still one attempt, under a name that is safe to log."""
+        code = normalise(raw)
+        value = _bad(raw.encode(errors="replace")) if isinstance(code, BadCode) else code.value
+        return self._scan(scanner, value, retained=retained, expected_only=expected_only)
+
+    @staticmethod
+    def _scan(scanner: str, code: str, *, retained: bool, expected_only: bool) -> e.Scanned:
+        return e.Scanned(
+            id=secrets.token_hex(8), scanner=scanner, code=code, retained=retained, expected_only=expected_only
+        )
+
+    def forget_fridges(self) -> None:
+        """A new broker session: what fridges said before is not known to be so any more."""
+        for place, section in self._section.places.items():
+            if section.fridge is not None and place in self.state.cold:
+                self.put(e.FridgeHeard(place=place, cold=Cold()))
+
+    def scans_missed(self) -> None:
+        """A scan was dropped unread."""
+        self._dropped += 1
+        self._wake.set()
+
+    def missed(self, device: str) -> None:
+        """Something that this device said was dropped unread."""
+        if device in self._section.scanners:
+            self.scans_missed()
+        else:
+            self._unheard.add(device)
+            self._wake.set()
+
+    def _relearn(self, mono: float) -> None:
+        """What was dropped may have been news: lock and door are asked, and of a fridge nothing is known."""
+        self._relearnt, devices, self._unheard = mono, self._unheard, set()
+        log.warning("devices_flood", entrance=self.state.id, devices=sorted(devices))
+        if any(self._role(device) is not None for device in devices):
+            self.put(e.ReportsMissed())
+        for place, section in self._section.places.items():
+            if section.fridge in devices:
+                self.put(e.FridgeHeard(place=place, cold=Cold()))
+
+    def put(self, event: e.Event) -> None:
+        """Take an event in. Only scans are ever dropped, and counted; everything else waits its turn."""
+        if isinstance(event, e.Scanned):
+            if self._scans >= SCANS_WAITING:
+                self.scans_missed()
+                return
+            self._scans += 1
+        self._inbox.append(event)
+        self._wake.set()
+
+    # ---- decide, commit, perform ------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Run until cancelled; an exception out of here is a bug and ends the process."""
+        while True:
+            event = await self._next()
+            await self.step(event)
+            if isinstance(event, e.Stopped):
+                self._stops_on_their_way = max(0, self._stops_on_their_way - 1)
+
+    async def _next(self) -> e.Event:
+        """The next event; when a deadline passes and nothing has come, `Due`.
+
+        What has arrived goes first: an answer that waits here must not count as silence. Each step acts on passed
+        deadlines too, so a flood starves none. Of a flood itself the owner hears at once and then once a minute.
+        """
+        while True:
+            mono = self._clock.now().mono
+            speaks = self._told_of_flood + self.state.rules.alarm_again if self._dropped else math.inf
+            if mono >= speaks:
+                flood = e.ScansDropped(count=self._dropped)
+                self._dropped, self._told_of_flood = 0, mono
+                return flood
+            relearns = self._relearnt + RELEARN if self._unheard else math.inf
+            if mono >= relearns:
+                self._relearn(mono)
+                continue
+            if self._inbox:
+                event = self._inbox.popleft()
+                self._scans -= isinstance(event, e.Scanned)
+                return event
+            due = min(self.state.due.values(), default=math.inf)
+            if mono >= due:
+                return e.Due()
+            wait = min(due, speaks, relearns) - mono
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(None if wait == math.inf else wait):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    async def step(self, event: e.Event) -> None:
+        """Decide on one event, store the decision, then do it."""
+        while True:
+            now = self._clock.now()
+            if isinstance(event, e.Scanned):
+                event = replace(event, matches=self._journal.matches(event.code, now=now))
+            new, commands = decide(self.state, event, now=now)
+            if new == self.state and not commands:
+                return
+            intent = any(isinstance(command, c.Reserve) for command in commands)
+            step = Step(entrance=new.id, event=event, state=new, commands=commands, now=now)
+            if intent:
+                self._clock.mark(now)  # the time floor never lies behind an intent
+                self._reached("before-commit")
+            try:
+                outcome = await self._journal.commit(step)
+            except StoreFailed as failure:
+                self._go_on_unstored(step, failure, intent=intent)
+                return
+            if isinstance(outcome, Overtaken):
+                await self.step(outcome.facts)  # newer facts first, then this event again on them
+                continue
+            if intent:
+                self._reached("after-commit")
+            self._obey(step, commands, outcome.messages)
+            log.info("decision", entry=outcome.last, row=json.loads(outcome.row))  # no unlock waits for a line of log
+            return
+
+    def _go_on_unstored(self, step: Step, failure: StoreFailed, *, intent: bool) -> None:
+        """The disk failed: an intent is dropped whole; all else goes on in memory without raising access.
+
+        That the disk is good again is dropped too: the step that says so has just shown that it is not.
+        """
+        bad = e.DiskChanged(ok=False)
+        dropped = intent or step.event == e.DiskChanged(ok=True)
+        log.error(
+            "step_not_stored",
+            entrance=step.entrance,
+            event_kind=type(step.event).__name__,
+            commands=[type(command).__name__ for command in step.commands],
+            dropped=dropped,
+            why=str(failure),
+        )
+        if self.state.disk and step.event != bad:
+            self._inbox.appendleft(bad)
+        if not dropped:
+            self._obey(step, tuple(command for command in step.commands if isinstance(command, ALWAYS)), ())
+
+    def _obey(self, step: Step, commands: tuple[c.Command, ...], messages: tuple[int, ...]) -> None:
+        """Perform; `messages` are the stored numbers of what the owner is told, in the commands' order."""
+        numbers = iter(messages)
+        self.state = step.state
+        for command in commands:
+            number = next(numbers, None) if isinstance(command, c.Tell | c.Alarm) else None
+            self._hands.perform(command, step.state, step.now, message=number)
+        for command in commands:  # no unlock waits for its own announcement
+            self._hands.say(command, step.state, step.now)
+        self._hands.show(step.state, step.now)
+        self.changed()
+
+
+def _bad(raw: bytes) -> str:
+    """Name what was read and is no code."""
+    return f"{BAD_PREFIX}{hashlib.sha256(raw).hexdigest()[:16]}"

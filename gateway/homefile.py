@@ -1,0 +1,124 @@
+"""Reads `home.yaml`: a house that is whole, or one line a problem."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from gateway.config import MEANINGS, ConfigError, Home, unreadable
+from gateway.enrolment import problems
+from gateway.yamlfile import Document, Loc, Misread, Spot, parse
+
+TOLD = 10  # problems of one file that are told at once
+
+
+def load(path: Path) -> Home:
+    """Read, check and return a house. Relative paths in it are taken from the file's own folder.
+
+    Raises:
+        ConfigError: one line a problem: file:line:column, what is wrong, what to do.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: this file cannot be read ({unreadable(error)}). Name another with --home."
+        ) from error
+    try:
+        document = parse(text)
+    except Misread as misread:
+        raise ConfigError(_line(path, misread.spot, f"{misread}.")) from misread
+    if not isinstance(document.data, dict):
+        raise ConfigError(_line(path, Spot(1, 1), "a house is written as `key: value` lines: see `perron schema`."))
+    try:
+        # Through JSON, because there strictness takes a list for a tuple and a text for a path, and nothing else.
+        home = Home.model_validate_json(json.dumps(document.data), strict=True)
+    except ValidationError as invalid:
+        errors = invalid.errors(include_url=False)
+        raise ConfigError(_told(path, document, ((e["loc"], _why(e)) for e in errors))) from invalid
+    wrong = [(problem.loc, problem.text) for problem in problems(home)]
+    if wrong:
+        raise ConfigError(_told(path, document, iter(wrong)))
+    return _anchored(home, path.resolve().parent)
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON schema of `home.yaml`, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Home.model_json_schema()}
+
+
+def _anchored(home: Home, folder: Path) -> Home:
+    file = home.broker.password_file
+    broker = home.broker.model_copy(update={"password_file": folder / file if file is not None else None})
+    storage = home.storage.model_copy(update={"folder": (folder / home.storage.folder).resolve()})
+    messages = home.messages
+    if messages is not None:
+        messages = messages.model_copy(update={"file": folder / messages.file})
+    return home.model_copy(update={"broker": broker, "storage": storage, "messages": messages})
+
+
+def _line(path: Path, spot: Spot, text: str) -> str:
+    return f"{path}:{spot.line}:{spot.column}: {text}"
+
+
+def _told(path: Path, document: Document, wrong: Iterator[tuple[Loc, str]]) -> str:
+    lines = sorted({(document.spot(loc).line, _line(path, document.spot(loc), text)) for loc, text in wrong})
+    more = [f"... and {len(lines) - TOLD} more"] if len(lines) > TOLD else []
+    return "\n".join([*(line for _, line in lines[:TOLD]), *more])
+
+
+def _why(error: ErrorDetails) -> str:
+    """Say in plain words what pydantic found, what stood there, and what to write instead."""
+    names = [_inert(part) for part in error["loc"] if part != "[key]"]
+    key = f"`{names[-1]}`" if names else "this"
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "missing":
+            return f"{key} is missing here."
+        case "extra_forbidden":
+            known = sorted(_known(error["loc"]))
+            close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
+            return f"{key} is not known here. " + (
+                f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}."
+            )
+        case "union_tag_not_found":
+            return "say what this device is: `kind: lock`, door, camera, scanner, signal or fridge."
+        case "union_tag_invalid":
+            return f"`kind: {_inert(context['tag'])}` is none of {context['expected_tags']}."
+        case "string_pattern_mismatch":
+            return f"{key} is {_inert(repr(error['input']))}, but {MEANINGS.get(context['pattern'], error['msg'])}."
+        case "value_error":
+            return f"{str(context['error']).rstrip('.')}."
+        case _:
+            return f"{key} is {_inert(repr(error['input']))}: {error['msg'][:1].lower()}{error['msg'][1:]}."
+
+
+def _inert(value: object) -> str:
+    """Shorten what stood in the file, and take the sting out of control characters."""
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]", "?", str(value))
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _known(loc: tuple[str | int, ...]) -> set[str]:
+    """Find the keys that may stand beside the last part of `loc`, by walking the schema."""
+    whole = Home.model_json_schema()
+    here: dict[str, Any] = whole
+    for part in loc[:-1]:
+        if "discriminator" in here and part in here["discriminator"]["mapping"]:
+            here = {"$ref": here["discriminator"]["mapping"][part]}
+        elif isinstance(part, int):
+            here = here.get("items", {})
+        elif part in here.get("properties", {}):
+            here = here["properties"][part]
+        else:
+            patterns = here.get("patternProperties", {})
+            here = here.get("additionalProperties") or next(iter(patterns.values()), {})
+        here = next((option for option in here.get("anyOf", []) if option.get("type") != "null"), here)
+        if "$ref" in here:
+            here = whole["$defs"][here["$ref"].rpartition("/")[2]]
+    return set(here.get("properties", {}))

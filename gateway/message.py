@@ -1,0 +1,76 @@
+"""What goes over the broker, in words that know no library: what arrived, and what became of what left."""
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum, auto
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incoming:
+    """One message as it arrived. `boot`, `seq`, `uptime_ms` are the device's own, None where it says none."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+    session: int
+    correlation: bytes | None = None
+    response_topic: str | None = None
+    boot: str | None = None
+    seq: int | None = None
+    uptime_ms: int | None = None
+
+    @property
+    def answers(self) -> int | None:
+        """The number of the question of this session that it answers (correlation `<session>:<number>`), or None."""
+        session, _, number = (self.correlation or b"").partition(b":")
+        if session != str(self.session).encode() or not number.isdigit() or len(number) > 18:
+            return None
+        return int(number)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """What the broker said to a publication, `seconds` after it left.
+
+    `code` is MQTT 5's reason code: 0 taken, 0x10 taken but nobody listens, 0x80 and above refused. None: the
+    connection ended first, and the message may still arrive. For QoS 0, 0 says that the system took the bytes.
+    """
+
+    code: int | None
+    seconds: float
+
+    @property
+    def taken(self) -> bool:
+        """Whether the broker has it."""
+        return self.code is not None and self.code < 0x80
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """It may have reached the broker. The future always ends, at the latest with the connection; it never raises."""
+
+    acknowledged: asyncio.Future[Acknowledgement]
+
+
+class Why(StrEnum):
+    """Why not one byte left."""
+
+    NO_BROKER = auto()
+    BLOCKED = auto()  # the socket takes nothing more
+    NO_ROOM = auto()  # the broker's receive maximum is used up
+    TOO_LARGE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """Certain: not one byte of it reached the socket, and none ever will."""
+
+    why: Why
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundTrip:
+    """How long the broker takes to acknowledge; `stalls`: 40 ms each, so TCP_NODELAY is missing somewhere."""
+
+    median: float
+    stalls: bool

@@ -1,0 +1,224 @@
+"""An A4 sheet to draw on: the only user of fpdf.
+
+Lengths are millimetres from the top left corner, text sizes points; `y` of a text is its baseline.
+"""
+
+import re
+import unicodedata
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Literal
+
+import segno
+from fpdf import FPDF
+from fpdf.enums import RenderStyle, StrokeCapStyle, StrokeJoinStyle
+from fpdf.fonts import TTFFont
+
+WIDTH, HEIGHT = 210.0, 297.0
+FONTS = Path(__file__).with_name("fonts")
+LACKING = "\N{REPLACEMENT CHARACTER}"  # the box that stands for what the font does not have
+POINT = 25.4 / 72  # millimetres
+
+Align = Literal["left", "centre", "right"]
+Place = tuple[float, float]
+
+_FAMILY = "Open Sans"
+_UNBROKEN = re.compile(r" (?=[:;?!»])|(?<=«) ")  # French sets a blank there that no line may break at
+
+
+class Ink(Enum):
+    """The colours: few, and dark enough on white for a door in the rain."""
+
+    BLACK = (17, 24, 32)
+    GREY = (95, 104, 112)
+    PALE = (232, 236, 239)
+    WHITE = (255, 255, 255)
+    NIGHT = (16, 38, 58)
+    GREEN = (8, 122, 54)
+    AMBER = (240, 150, 0)
+    RED = (190, 18, 32)
+
+
+class Sheet:
+    """One document. Text is shown as it is given: names from outside are made `inert` by whoever brings them."""
+
+    def __init__(self, *, title: str, language: str, made: datetime) -> None:
+        """Begin a document without a page; `made` is the only time that it tells."""
+        self._pdf = FPDF(format="A4", unit="mm")
+        self._pdf.set_auto_page_break(auto=False)
+        self._pdf.set_margin(0)
+        self._pdf.c_margin = 0
+        self._pdf.set_title(title)
+        self._pdf.set_lang(language)
+        self._pdf.set_creator("Perron")
+        self._pdf.set_creation_date(made)
+        self._pdf.add_font(_FAMILY, "", FONTS / "OpenSans-Regular.ttf")
+        self._pdf.add_font(_FAMILY, "B", FONTS / "OpenSans-Bold.ttf")
+        maps = [frozenset(font.cmap) for font in self._pdf.fonts.values() if isinstance(font, TTFFont)]
+        self._known = frozenset.intersection(*maps)
+
+    def page(self) -> None:
+        """Begin the next page."""
+        self._pdf.add_page()
+
+    def pdf(self) -> bytes:
+        """The document's bytes."""
+        return bytes(self._pdf.output())
+
+    # ---- text -------------------------------------------------------------------------------------------------------
+
+    def width(self, words: str, *, size: float, bold: bool = False) -> float:
+        """How long a line is."""
+        self._pdf.set_font(_FAMILY, "B" if bold else "", size)
+        return self._pdf.get_string_width(self.shown(words))
+
+    def text(  # noqa: PLR0913 - how a line is set
+        self,
+        at: Place,
+        words: str,
+        *,
+        size: float,
+        bold: bool = False,
+        ink: Ink = Ink.BLACK,
+        align: Align = "left",
+        within: float | None = None,
+    ) -> None:
+        """Set one line; where it is longer than `within` it is set smaller, down to half, then cut."""
+        shown = self.shown(words)
+        if within is not None and (long := self.width(shown, size=size, bold=bold)) > within:
+            size *= max(0.5, within / long)
+            while len(shown) > 1 and self.width(shown, size=size, bold=bold) > within + 0.01:
+                shown = shown[:-2] + "…"
+        wide = self.width(shown, size=size, bold=bold)
+        left = {"left": 0.0, "centre": wide / 2, "right": wide}[align]
+        self._pdf.set_text_color(*ink.value)
+        self._pdf.text(at[0] - left, at[1], shown)
+
+    def block(  # noqa: PLR0913 - how a paragraph is set
+        self,
+        at: Place,
+        words: str,
+        *,
+        width: float,
+        size: float,
+        bold: bool = False,
+        ink: Ink = Ink.BLACK,
+        align: Align = "left",
+        leading: float = 1.3,
+        most: int | None = None,
+    ) -> float:
+        """Set a paragraph, of at most `most` lines; return the baseline that follows its last line."""
+        lines = self.lines(words, width=width, size=size, bold=bold)
+        if most is not None and len(lines) > most:
+            lines = [*lines[: most - 1], f"{lines[most - 1]}…"]
+        x = at[0] + {"left": 0.0, "centre": width / 2, "right": width}[align]
+        y = at[1]
+        for line in lines:
+            self.text((x, y), line, size=size, bold=bold, ink=ink, align=align, within=width)
+            y += size * POINT * leading
+        return y
+
+    def lines(self, words: str, *, width: float, size: float, bold: bool = False) -> list[str]:
+        """Break a paragraph into lines; a word that is longer than a line is broken too."""
+        lines = [""]
+        for word in _UNBROKEN.sub("\N{NO-BREAK SPACE}", self.shown(words)).split(" "):
+            longer = f"{lines[-1]} {word}".strip(" ")
+            if self.width(longer, size=size, bold=bold) <= width:
+                lines[-1] = longer
+                continue
+            rest = word
+            if lines[-1]:
+                lines.append("")
+            while self.width(rest, size=size, bold=bold) > width:
+                end = next(
+                    n for n in range(len(rest), 0, -1) if n == 1 or self.width(rest[:n], size=size, bold=bold) <= width
+                )
+                lines[-1] = rest[:end]
+                lines.append("")
+                rest = rest[end:]
+            lines[-1] = rest
+        return lines
+
+    def shown(self, words: str) -> str:
+        """What of a text can be set: what the font lacks is a box, what is no character is left out."""
+        kept = (char for char in unicodedata.normalize("NFC", words) if not unicodedata.category(char).startswith("C"))
+        return "".join(char if ord(char) in self._known else LACKING for char in kept)
+
+    # ---- shapes -----------------------------------------------------------------------------------------------------
+
+    def box(  # noqa: PLR0913 - how a box is drawn
+        self,
+        at: Place,
+        size: Place,
+        *,
+        fill: Ink | None = None,
+        line: Ink | None = None,
+        thick: float = 0.3,
+        corner: float = 0.0,
+    ) -> None:
+        """Draw a rectangle, with round corners where `corner` is their radius."""
+        style = self._style(fill, line, thick)
+        if style is not None:
+            self._pdf.rect(*at, *size, style=style, round_corners=corner > 0, corner_radius=corner)
+
+    def disc(
+        self, centre: Place, radius: float, *, fill: Ink | None = None, line: Ink | None = None, thick: float = 0.3
+    ) -> None:
+        """Draw a circle."""
+        style = self._style(fill, line, thick)
+        if style is not None:
+            self._pdf.circle(*centre, radius, style=style)
+
+    def shape(
+        self, corners: list[Place], *, fill: Ink | None = None, line: Ink | None = None, thick: float = 0.3
+    ) -> None:
+        """Draw a polygon."""
+        style = self._style(fill, line, thick)
+        if style is not None:
+            self._pdf.polygon(corners, style=style)
+
+    def stroke(
+        self, points: list[Place], *, ink: Ink = Ink.BLACK, thick: float = 0.3, dashes: float | None = None
+    ) -> None:
+        """Draw a line through these points, with round ends."""
+        with self._pdf.new_path(*points[0]) as path:
+            path.style.auto_close = False
+            path.style.fill_color = None
+            path.style.stroke_color = f"#{bytes(ink.value).hex()}"
+            path.style.stroke_width = thick
+            path.style.stroke_cap_style = StrokeCapStyle.ROUND
+            path.style.stroke_join_style = StrokeJoinStyle.ROUND
+            path.style.stroke_dash_pattern = None if dashes is None else [dashes]
+            for point in points[1:]:
+                path.line_to(*point)
+
+    def picture(self, at: Place, size: Place, jpeg: bytes, *, told: str) -> None:
+        """Set a picture as large as the room allows, in its own proportions, in the room's middle."""
+        self._pdf.image(jpeg, *at, *size, keep_aspect_ratio=True, alt_text=told)
+
+    def qr(self, at: Place, size: float, content: str) -> None:
+        """Draw a QR code of medium error correction, with its quiet zone inside `size`."""
+        rows = [bytes(row) for row in segno.make_qr(content, error="m").matrix]
+        dot = size / (len(rows) + 8)
+        self.box(at, (size, size), fill=Ink.WHITE)
+        for down, row in enumerate(rows, start=4):
+            for run in re.finditer(b"\x01+", row):
+                left = at[0] + (4 + run.start()) * dot
+                self.box((left, at[1] + down * dot), (len(run[0]) * dot, dot * 1.02), fill=Ink.BLACK)
+
+    def _style(self, fill: Ink | None, line: Ink | None, thick: float) -> RenderStyle | None:
+        if fill is not None:
+            self._pdf.set_fill_color(*fill.value)
+        if line is not None:
+            self._pdf.set_draw_color(*line.value)
+            self._pdf.set_line_width(thick)
+        match fill, line:
+            case None, None:
+                return None
+            case None, _:
+                return RenderStyle.D
+            case _, None:
+                return RenderStyle.F
+            case _:
+                return RenderStyle.DF

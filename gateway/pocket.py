@@ -1,0 +1,319 @@
+"""The owner's pocket: every message reaches every phone at least once, however long a phone or the box was away.
+
+What is owed stands in the store since the decision itself (`gateway/store/outbox.py`), so no crash loses it. Each phone
+has a task of its own: one that is down holds up no other, and none of them holds up a door. A phone that does not take
+a message is tried again, at first soon, later every five minutes, and at once when there is something new. Alarms and
+"locked again" are told one by one; of the rest more than three that wait are told as one. Pictures are kept in memory
+only, so what is told after a restart has none.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from gateway import links
+from gateway.clock import Clock
+from gateway.config import Home
+from gateway.delivery.permission import Standing
+from gateway.links import LIVES, Purpose
+from gateway.notice import LISTED, Button, Notice, Waiting, groups, together, words
+from gateway.phones import LIMIT, Heard, Phone
+from gateway.store import Message as Stored
+from gateway.store import Store, StoreFailed
+from gateway.visit.commands import AlarmCode, Saying
+from gateway.visit.state import Now
+from gateway.voice import Language, Message, inert
+from gateway.wording import Wording, about
+
+log = structlog.get_logger(__name__)
+
+_LOTS = secrets.SystemRandom()
+
+LOOK = 1.0  # seconds between two looks at what is owed
+FIRST, LONGEST = 2.0, 300.0  # seconds until a phone that failed is tried again: after once, and at most
+HELD = timedelta(seconds=2 * LIMIT + 10)  # a try, without its picture once more, and what the store takes
+GRACE = timedelta(seconds=10)  # so long a stored message waits for its picture and for who hands it over
+KEPT = 50  # messages kept in memory with their pictures: the newest
+
+CARRIES: Mapping[Saying | type[AlarmCode], tuple[Purpose, ...]] = MappingProxyType({
+    Saying.AT_THE_DOOR: (Purpose.VETO, Purpose.STOP),
+    Saying.ASKS_FOR_YES: (Purpose.APPROVE, Purpose.VETO, Purpose.STOP),
+    Saying.NOT_OPENED: (Purpose.PERMIT, Purpose.REFUSE_BRAND, Purpose.STOP),  # brands only while nobody has decided
+    Saying.NOT_READY: (Purpose.STOP,),
+    Saying.DOOR_OPEN: (Purpose.STOP,),
+    Saying.LOOK_AFTER_THE_DOOR: (Purpose.STOP,),
+    AlarmCode: (Purpose.STOP,),  # every alarm
+})  # fmt: skip
+"""Which message carries which actions; what is not named carries none."""
+
+LABELS: Mapping[Purpose, Mapping[Language, str]] = MappingProxyType({
+    Purpose.STOP: {"fr": "Tout arrêter", "en": "Stop everything"},
+    Purpose.APPROVE: {"fr": "Ouvrir", "en": "Open"},
+    Purpose.VETO: {"fr": "Ne pas ouvrir", "en": "Do not open"},
+    Purpose.PERMIT: {"fr": "Autoriser la marque", "en": "Let the brand in"},
+    Purpose.REFUSE_BRAND: {"fr": "Refuser la marque", "en": "Refuse the brand"},
+})  # fmt: skip
+
+
+def backoff(failures: int, lot: float) -> float:
+    """Seconds until a phone that failed so many times in a row is tried again; `lot` from 0 to 1 spreads them."""
+    return float(min(LONGEST, FIRST * 2 ** min(failures - 1, 16)) * (0.5 + lot / 2))
+
+
+class Pocket:
+    """A `Voice` (gateway/voice.py) towards all phones of the owner. `key` signs links; `lot` gives 0 to 1."""
+
+    def __init__(  # noqa: PLR0913 - what it speaks with and knows, named one by one
+        self,
+        home: Home,
+        *,
+        phones: Sequence[Phone],
+        store: Store,
+        clock: Clock,
+        key: bytes,
+        lot: Callable[[], float] = _LOTS.random,
+        look: float = LOOK,
+    ) -> None:
+        self._store = store
+        self._fresh: OrderedDict[int, Message] = OrderedDict()
+        self._unstored = 0
+        writer = _Secretary(home, store, key, self._fresh)
+        self._carriers = [
+            _Carrier(n, phone, store=store, clock=clock, writer=writer, lot=lot, look=look)
+            for n, phone in enumerate(phones, start=1)
+        ]
+
+    @property
+    def failures(self) -> list[int]:
+        """How often each phone failed in a row, in the order in which they were named."""
+        return [carrier.failures for carrier in self._carriers]
+
+    async def enlist(self) -> None:
+        """Owe every message from now on to these phones and no others; call it before anything is decided."""
+        try:
+            await self._store.enlist([carrier.phone.name for carrier in self._carriers])
+        except StoreFailed as failure:  # those of the last start are still owed everything
+            log.error("phones_not_enlisted", why=str(failure))
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for carrier in self._carriers:
+                group.create_task(carrier.run(), name=f"phone {carrier.phone.scheme}")
+
+    async def tell(self, message: Message) -> None:
+        """Take the message and return at once. One that is not stored is owed by this process alone."""
+        number = message.number
+        if number is None:
+            self._unstored += 1
+            for carrier in self._carriers:
+                carrier.owes(-self._unstored, message)
+        else:
+            self._fresh[number] = message
+            while len(self._fresh) > KEPT:
+                self._fresh.popitem(last=False)
+        for carrier in self._carriers:
+            carrier.wake()
+
+
+class _Secretary:
+    """Finds the words of what waits, and signs its links."""
+
+    def __init__(self, home: Home, store: Store, key: bytes, fresh: Mapping[int, Message]) -> None:
+        self._home = home
+        self._store = store
+        self._key = key
+        self._fresh = fresh
+        self._zone = ZoneInfo(home.timezone)
+        self._wording = Wording(home, store)
+
+    def ready(self, stored: Stored, now: Now) -> bool:
+        """Whether it was handed over, or nobody will hand it over any more."""
+        return stored.entrance in self._home.entrances and (
+            stored.id in self._fresh or not timedelta() <= now.utc - stored.at < GRACE
+        )
+
+    def notice(self, group: Sequence[Waiting], known: Mapping[int, Message | Stored], now: Now) -> Notice | None:
+        """Word a group of messages as one notice, the newest first."""
+        language = self._home.language
+        told = [
+            message
+            for one in reversed(group[-1 - LISTED :])
+            if (message := self._message(known[one.number], now)) is not None
+        ]
+        if not told:
+            return None
+        if len(group) == 1:
+            text = words(told[0], utc=now.utc, language=language, zone=self._zone)
+        else:
+            text = together(told, len(group), group[0].at, utc=now.utc, language=language, zone=self._zone)
+        return Notice(
+            title=inert(self._home.name),
+            text=text,
+            urgent=told[0].urgent,
+            picture=told[0].picture,
+            buttons=self._buttons(told[0], now),
+        )
+
+    def _message(self, known: Message | Stored, now: Now) -> Message | None:
+        if isinstance(known, Message):
+            return known
+        return self._fresh.get(known.id) or self._wording.again(known, now)
+
+    def _buttons(self, message: Message, now: Now) -> tuple[Button, ...]:
+        """The actions that still answer something; where phones do not reach the box's pages there are none."""
+        settings = self._home.messages
+        if settings is None or settings.pages is None:
+            return ()
+        kind = AlarmCode if isinstance(message.about, AlarmCode) else message.about
+        buttons = []
+        for purpose in CARRIES.get(kind, ()):
+            subject, expires = self._subject(purpose, message), message.at + LIVES[purpose]
+            if subject is None or now.utc >= expires:
+                continue
+            said = f"{message.number}\n{message.at.isoformat()}"
+            nonce = links.nonce(said, purpose, subject, self._key)
+            token = links.make(purpose, subject, expires, nonce, self._key)
+            label = LABELS[purpose][self._home.language]
+            buttons.append(Button(label=label, url=links.address(settings.pages, token)))
+        return tuple(buttons)
+
+    def _subject(self, purpose: Purpose, message: Message) -> str | None:
+        """What the link is about; None where there is nothing to answer."""
+        entrance = message.entrance
+        if entrance is None:
+            return None
+        if purpose is Purpose.STOP:
+            return entrance
+        if purpose in {Purpose.APPROVE, Purpose.VETO}:
+            return None if message.visit is None else f"{entrance}.{message.visit}"
+        permission = None if message.delivery is None else self._store.permission(message.delivery.partition(".")[0])
+        if permission is None or permission.standing is not Standing.PENDING:
+            return None
+        return f"{entrance}.{permission.brand}.{permission.version}"
+
+
+class _Carrier:
+    """Tells one phone, one notice after the other."""
+
+    def __init__(  # noqa: PLR0913 - what it works with, named one by one
+        self,
+        line: int,
+        phone: Phone,
+        *,
+        store: Store,
+        clock: Clock,
+        writer: _Secretary,
+        lot: Callable[[], float],
+        look: float,
+    ) -> None:
+        self.phone = phone
+        self._line = line  # which of the phones, for the log
+        self._store = store
+        self._clock = clock
+        self._writer = writer
+        self._lot = lot
+        self._look = look
+        self._woken = asyncio.Event()
+        self._unstored: dict[int, Message] = {}
+        self._has: set[int] = set()  # what the phone has, as far as the store could not note it
+        self._failed: set[int] = set()  # what failed since the phone last took something: it waits behind the rest
+        self.failures = 0  # in a row
+        self._not_before = 0.0  # mono
+
+    def owes(self, number: int, message: Message) -> None:
+        """Keep a message that is not stored. Of many, others than alarms and "locked again" give way."""
+        self._unstored[number] = message
+        quiet = [key for key, one in self._unstored.items() if not one.urgent and one.about is not Saying.LOCKED_AGAIN]
+        for key in quiet[:-KEPT]:
+            del self._unstored[key]
+
+    def wake(self) -> None:
+        """Something new is owed: try it at once, even where a try has just failed."""
+        self._not_before = 0.0
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self._woken.clear()
+            now = self._clock.now()
+            if now.mono >= self._not_before and await self._tell_one(now):
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._look):
+                    await self._woken.wait()
+
+    async def _tell_one(self, now: Now) -> bool:
+        """Tell the phone one group of what it is owed; False where nothing is to be told now."""
+        await self._note()
+        known: dict[int, Message | Stored] = dict(self._unstored)
+        for stored in self._store.owed(self.phone.name, now, until=now.utc + HELD):
+            if stored.id not in self._has and self._writer.ready(stored, now):
+                known[stored.id] = stored
+        waiting = [
+            Waiting(number=number, about=one.about if isinstance(one, Message) else about(one), at=one.at)
+            for number, one in known.items()
+        ]
+        ordered = groups(waiting, now.utc)
+        if not ordered:
+            return False
+        untried = [group for group in ordered if not self._failed.issuperset(one.number for one in group)]
+        chosen = (untried or ordered)[0]
+        chosen = await self._taken_up(chosen, now)
+        notice = self._writer.notice(chosen, known, now) if chosen else None
+        if notice is None:
+            return False
+        await self._deliver(chosen, notice)
+        return True
+
+    async def _taken_up(self, group: tuple[Waiting, ...], now: Now) -> tuple[Waiting, ...]:
+        """Take what nobody else tries. What cannot be noted is tried all the same: rather twice than never."""
+        stored = tuple(one.number for one in group if one.number > 0)
+        ours = frozenset(stored)
+        if stored:
+            with contextlib.suppress(StoreFailed):
+                ours = await self._store.take_up(self.phone.name, stored, now, until=now.utc + HELD)
+        return tuple(one for one in group if one.number < 0 or one.number in ours)
+
+    async def _deliver(self, group: tuple[Waiting, ...], notice: Notice) -> None:
+        heard = await self.phone.tell(notice)
+        if heard is Heard.REFUSED and notice.picture is not None:  # perhaps only because of it: the words matter more
+            heard = await self.phone.tell(replace(notice, picture=None))
+        numbers = tuple(one.number for one in group)
+        now = self._clock.now()
+        if heard is Heard.TAKEN:
+            log.info("phone_told", phone=self._line, scheme=self.phone.scheme, messages=len(group),
+                     late=group[-1].late(now.utc))  # fmt: skip
+            self.failures, self._not_before = 0, 0.0
+            self._failed.clear()
+            for number in numbers:
+                self._unstored.pop(number, None)
+            self._has.update(number for number in numbers if number > 0)
+            await self._note()
+            return
+        self.failures += 1
+        self._failed.update(numbers)
+        wait = backoff(self.failures, self._lot())
+        if not self._woken.is_set():  # else something new came meanwhile, and is tried at once
+            self._not_before = now.mono + wait
+        log.warning("phone_not_reached", phone=self._line, scheme=self.phone.scheme, heard=heard.value,
+                    failures=self.failures, again_in=round(wait, 1))  # fmt: skip
+        with contextlib.suppress(StoreFailed):  # then it is free when its time is over
+            await self._store.put_back(self.phone.name, tuple(number for number in numbers if number > 0))
+
+    async def _note(self) -> None:
+        """Note what the phone has; what the disk does not take is noted later, or told again after a restart."""
+        if self._has:
+            noted = frozenset(self._has)
+            with contextlib.suppress(StoreFailed):
+                await self._store.phone_has(self.phone.name, tuple(noted))
+                self._has -= noted

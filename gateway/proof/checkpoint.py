@@ -1,0 +1,197 @@
+"""Signed checkpoints of the log, and what the one kept outside the box (the owner's phone) tells of the box's log.
+
+The chain alone shows edits only to somebody who knows its end. Whoever holds a checkpoint knows an end: a log that
+does not contain it was changed, cut or rolled back.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Sequence
+from enum import StrEnum, auto
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from gateway.proof.chain import Entry, Head, canonical, check
+from gateway.proof.files import read_regular
+from gateway.proof.keys import BoxKey, PublicKey
+from gateway.visit.state import Now
+
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+KeyText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+"""A name that is one plain file's in one folder: no path, no link upwards, nothing hidden."""
+
+_LARGEST = 16 * 2**20  # bytes of a phone's file: 40,000 checkpoints
+
+
+UNSIGNED = "A" * 86 + "=="
+"""Stands in a document that is about to be signed."""
+
+
+class Signed(BaseModel):
+    """A small signed document: the signature is over the canonical JSON of all other fields, `kind` among them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: KeyText
+    signature: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{86}==$")]
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: it is anything else, be it by a blank.
+        """
+        document = cls.model_validate_json(data)
+        if document.to_json() != data:
+            raise ValueError("not in its canonical form")
+        return document
+
+    def to_json(self) -> bytes:
+        """One line of canonical JSON."""
+        return canonical(self.model_dump(mode="json"))
+
+    def signed_bytes(self) -> bytes:
+        """What the signature covers."""
+        return canonical(self.model_dump(mode="json", exclude={"signature"}))
+
+    def is_signed_by(self, key: PublicKey) -> bool:
+        """Whether `key` is the one named here and signed exactly this."""
+        return self.key == key.text and key.verifies(b64decode(self.signature), self.signed_bytes())
+
+
+SignedT = TypeVar("SignedT", bound=Signed)
+
+
+def sign(document: SignedT, key: BoxKey) -> SignedT:
+    """Put the box's signature in the place of `UNSIGNED`."""
+    return document.model_copy(update={"signature": b64encode(key.sign(document.signed_bytes())).decode()})
+
+
+class SealedPart(BaseModel):
+    """A part of a visit that is sealed: the SHA-256 of its manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    visit: FileName
+    part: int = Field(ge=1)
+    manifest_sha256: Hash
+
+
+class Checkpoint(Signed):
+    """At `at` the log of `box` ended with entry `seq`, whose hash was `hash`; `sealed`: what was sealed just then."""
+
+    kind: Literal["perron checkpoint 1"] = "perron checkpoint 1"
+    box: Id
+    seq: int = Field(ge=0)
+    hash: Hash
+    at: AwareDatetime
+    clock_trusted: bool
+    sealed: SealedPart | None = None
+
+    @property
+    def head(self) -> Head:
+        """The end of the log that it names."""
+        return Head(seq=self.seq, hash=bytes.fromhex(self.hash))
+
+
+def checkpoint(head: Head, *, box: str, now: Now, key: BoxKey, sealed: SealedPart | None = None) -> Checkpoint:
+    """Sign the end of the log; for the owner's phone, after each sealing and at least daily."""
+    unsigned = Checkpoint(
+        box=box,
+        seq=head.seq,
+        hash=head.hash.hex(),
+        at=now.utc,
+        clock_trusted=now.trusted,
+        sealed=sealed,
+        key=key.public.text,
+        signature=UNSIGNED,
+    )
+    return sign(unsigned, key)
+
+
+def read_remembered(path: Path) -> tuple[Checkpoint, ...]:
+    """Read a file of checkpoints kept outside the box: one a line, in any order.
+
+    Raises:
+        ValueError: a line is not a checkpoint.
+        OSError: the file cannot be read.
+    """
+    lines = read_regular(path, at_most=_LARGEST).splitlines()
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                found.append(Checkpoint.from_json(line.strip()))
+            except ValueError as failure:
+                raise ValueError(f"{path.name}, line {number}: not a checkpoint") from failure
+    return tuple(found)
+
+
+class Mismatch(StrEnum):
+    """What is wrong with a log, in view of what is remembered outside the box."""
+
+    CHANGED = auto()
+    MISSING = auto()
+    OUT_OF_ORDER = auto()
+    REPEATED = auto()
+    TRUNCATED = auto()  # it ends before a remembered entry
+    REWRITTEN = auto()  # it is consistent in itself, but a remembered entry is another one
+    WENT_BACK = auto()  # it is shorter than it once was, and has gone on since: an older copy was put back
+    FOREIGN = auto()  # the remembered checkpoint is not this box's
+
+
+class LogProblem(BaseModel):
+    """The first thing wrong with a log; `seq` is the entry, `remembered` the checkpoint that tells, if one does."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mismatch: Mismatch
+    seq: int
+    remembered: Checkpoint | None = None
+
+
+def check_log(
+    entries: Iterable[Entry],
+    *,
+    remembered: Sequence[Checkpoint],
+    key: PublicKey,
+    after: Head | None = None,
+) -> LogProblem | None:
+    """Check a log (or the part of it that follows `after`) in itself and against remembered checkpoints.
+
+    Checkpoints of entries before the part prove nothing about it.
+    """
+    start = after or Head()
+    for point in remembered:
+        if not point.is_signed_by(key):
+            return LogProblem(mismatch=Mismatch.FOREIGN, seq=point.seq, remembered=point)
+    kept = tuple(entries)
+    broken = check(kept, after=start)
+    if broken is not None:
+        return LogProblem(mismatch=Mismatch(broken.fault.value), seq=broken.seq)
+    hashes = {start.seq: start.hash} | {entry.seq: entry.hash for entry in kept}
+    for point in sorted(remembered, key=lambda point: point.seq):
+        if point.seq < start.seq:
+            continue
+        if point.seq not in hashes:
+            return LogProblem(mismatch=Mismatch.TRUNCATED, seq=max(hashes) + 1, remembered=point)
+        if hashes[point.seq] != point.head.hash:
+            return LogProblem(mismatch=Mismatch.REWRITTEN, seq=point.seq, remembered=point)
+    return None
+
+
+def went_back(own: Checkpoint, remembered: Iterable[Checkpoint]) -> LogProblem | None:
+    """Whether the log whose end is `own` was rolled back: a log that only grows is never shorter later.
+
+    Only trusted times are compared: these never go back.
+    """
+    for point in remembered:
+        if point.seq == own.seq and point.hash != own.hash:
+            return LogProblem(mismatch=Mismatch.REWRITTEN, seq=own.seq, remembered=point)
+        if point.seq > own.seq and point.at < own.at and point.clock_trusted and own.clock_trusted:
+            return LogProblem(mismatch=Mismatch.WENT_BACK, seq=own.seq + 1, remembered=point)
+    return None

@@ -1,0 +1,172 @@
+"""The box's own keys: made at first start, never leaving the box.
+
+The public half of its Ed25519 key proves what the box signed; under the other, secret one it makes one-time links.
+"""
+
+import secrets
+import stat
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from gateway.proof.files import read_regular, write_whole
+
+PRIVATE, PUBLIC, LINKS = "box.key.pem", "box.pub.pem", "links.key"
+LINK_KEY_BYTES = 32
+_LARGEST = 4096  # bytes of a PEM file
+
+
+class KeyUnusable(ValueError):  # noqa: N818 - it says what happened
+    """The file holds no key that may be used; the text says why and what to do."""
+
+
+class PublicKey:
+    """Who signed: checks signatures, and has a fingerprint that people can compare."""
+
+    def __init__(self, raw: bytes) -> None:
+        """Take the 32 raw bytes of an Ed25519 key.
+
+        Raises:
+            ValueError: not 32 bytes.
+        """
+        self._key = Ed25519PublicKey.from_public_bytes(raw)
+        self.raw = raw
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read what `text` wrote.
+
+        Raises:
+            ValueError: it is not such a key.
+        """
+        key = cls(urlsafe_b64decode(text + "="))
+        if key.text != text:
+            raise ValueError("a key has one spelling")
+        return key
+
+    @classmethod
+    def from_pem(cls, pem: bytes) -> Self:
+        """Read a public key file.
+
+        Raises:
+            KeyUnusable: it holds no Ed25519 public key.
+        """
+        try:
+            key = serialization.load_pem_public_key(pem)
+        except (ValueError, UnsupportedAlgorithm) as failure:
+            raise KeyUnusable(str(failure)) from failure
+        if not isinstance(key, Ed25519PublicKey):
+            raise KeyUnusable("not an Ed25519 key")
+        return cls(key.public_bytes_raw())
+
+    @property
+    def text(self) -> str:
+        """The key as it stands in signed files: base64url without padding, 43 characters (a JWK's `x`)."""
+        return urlsafe_b64encode(self.raw).decode().rstrip("=")
+
+    @property
+    def pem(self) -> bytes:
+        """The key as a file that OpenSSL reads too."""
+        return self._key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 80 bits of the key's SHA-256, in groups of four: short enough to be read out."""
+        text = sha256(self.raw).hexdigest()[:20]
+        return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+    def verifies(self, signature: bytes, signed: bytes) -> bool:
+        """Whether this key signed exactly these bytes."""
+        try:
+            self._key.verify(signature, signed)
+        except InvalidSignature:
+            return False
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PublicKey) and self.raw == other.raw
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+
+class BoxKey:
+    """Signs for the box."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.public = PublicKey(key.public_key().public_bytes_raw())
+
+    @classmethod
+    def fresh(cls) -> Self:
+        """Make a new key, in memory only."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """Load the key from `folder`, or make and store it (readable by its owner only) when there is none.
+
+        Raises:
+            KeyUnusable: the file is damaged, or others may read it.
+            OSError: the folder cannot be read or written.
+        """
+        path = folder / PRIVATE
+        if not path.exists():
+            made = cls.fresh()
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            pem = made._key.private_bytes(  # noqa: SLF001 - our own
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+            write_whole(path, pem)
+        _ours_alone(path)
+        key = cls(_private(path))
+        if not (folder / PUBLIC).exists():
+            write_whole(folder / PUBLIC, key.public.pem)
+        return key
+
+    def sign(self, signed: bytes) -> bytes:
+        """64 bytes over exactly these; the same each time."""
+        return self._key.sign(signed)
+
+
+def link_key(folder: Path) -> bytes:
+    """Load the 32 secret bytes under which links are signed, or make and store them (readable by their owner only).
+
+    Raises:
+        KeyUnusable: the file is damaged, or others may read it.
+        OSError: the folder cannot be read or written.
+    """
+    path = folder / LINKS
+    if not path.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(path, secrets.token_bytes(LINK_KEY_BYTES))
+    _ours_alone(path)
+    key = read_regular(path, at_most=_LARGEST)
+    if len(key) != LINK_KEY_BYTES:
+        raise KeyUnusable(f"{path} holds no link key: delete it, and a new one is made (links sent before end)")
+    return key
+
+
+def _ours_alone(path: Path) -> None:
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise KeyUnusable(f"{path} can be read by others: make a new box key, or chmod 600 if you trust them")
+
+
+def last4(code: str) -> str:
+    """What of a code may be shown: at most its last 4 characters, and never more than half of it."""
+    return code[-min(4, len(code) // 2) :] if len(code) > 1 else ""
+
+
+def _private(path: Path) -> Ed25519PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(read_regular(path, at_most=_LARGEST), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as failure:
+        raise KeyUnusable(f"{path} holds no usable private key: {failure}") from failure
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyUnusable(f"{path} holds another kind of key than Ed25519")
+    return key

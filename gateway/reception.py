@@ -1,0 +1,262 @@
+"""Where retailers' signed messages and the owner's wishes are taken in, one after the other."""
+
+import asyncio
+import contextlib
+import math
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import assert_never
+
+import structlog
+
+from gateway import owner
+from gateway.clock import Clock
+from gateway.config import Home
+from gateway.delivery.permission import Terms
+from gateway.delivery.signature import Keys, verify
+from gateway.entrance import RunningEntrance
+from gateway.mqtt import Incoming
+from gateway.perform import Line, encoded, stamp
+from gateway.store import Home as Household
+from gateway.store import Store, StoreFailed
+from gateway.topics import RESULT, entrance_topic
+from gateway.visit import events as e
+from gateway.visit.state import Entrance
+
+log = structlog.get_logger(__name__)
+
+TOLD_AGAIN = 60.0  # seconds between two lines about one flood
+TRY_AGAIN = 1.0  # seconds between two tries to store a stop that the disk did not take
+MESSAGES_WAITING = 200  # signed messages unanswered; a retailer who gets no answer sends the same bytes again
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One wish on its way, and where its answer is waited for."""
+
+    entrance: str
+    wish: owner.AnyWish
+    by: str | None  # the person who asked on a page
+    answer: asyncio.Future[str | None]
+
+
+class Reception:
+    """One for the box. `touch(entrance)` says that its agenda changed."""
+
+    def __init__(  # noqa: PLR0913 - what a reception needs, named one by one
+        self,
+        home: Home,
+        *,
+        store: Store,
+        line: Line,
+        clock: Clock,
+        entrances: Mapping[str, RunningEntrance],
+        touch: Callable[[str], None],
+        erase: Callable[[str, str], Awaitable[None]],
+    ) -> None:
+        self._home = home
+        self._store = store
+        self._line = line
+        self._clock = clock
+        self._entrances = entrances
+        self._touch = touch
+        self._erase = erase
+        self._keys = Keys.of(home.brands)
+        self._offers: asyncio.Queue[bytes] = asyncio.Queue(MESSAGES_WAITING)
+        self._flooded = -math.inf  # when a flood was last told of
+        self._made_up: dict[str, int] = {}  # epochs of stops that could not be stored
+        self._unstored: set[str] = set()  # entrances whose stop the disk has not taken yet
+        self._stops: asyncio.Queue[_Asked] = asyncio.Queue()
+        self._wishes: asyncio.Queue[_Asked] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Work until cancelled. The owner never waits behind retailers, nor a stop behind other wishes."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._answer_retailers(), name="reception: retailers")
+            group.create_task(self._obey_owner(self._stops), name="reception: stop")
+            group.create_task(self._obey_owner(self._wishes), name="reception: owner")
+            group.create_task(self._store_stops(), name="reception: stops to store")
+
+    # ---- retailers --------------------------------------------------------------------------------------------------
+
+    def offered(self, incoming: Incoming) -> None:
+        """A retailer sent a signed message. A stored copy is old news; beyond a flood it is dropped unanswered."""
+        if incoming.retain:
+            return
+        try:
+            self._offers.put_nowait(incoming.payload)
+        except asyncio.QueueFull:
+            mono = self._clock.now().mono
+            if mono - self._flooded >= TOLD_AGAIN:  # nobody may fill the disk with it
+                self._flooded = mono
+                log.warning("offers_flooded")
+
+    async def _answer_retailers(self) -> None:
+        while True:
+            token = await self._offers.get()
+            now = self._clock.now()
+            verified = verify(token, self._keys, box=self._home.box, now=now)
+            try:
+                answer = await self._store.accept(token, verified, now)
+            except StoreFailed as failure:
+                log.error("offer_not_stored", why=str(failure))  # no answer: the retailer asks again
+                continue
+            self._line.publish(RESULT, answer.result.model_dump_json(exclude_none=True).encode())
+            self._changed(answer.changed)
+
+    def _changed(self, deliveries: tuple[str, ...]) -> None:
+        """Tell that a delivery's facts are other than before: its entrance, and one that it was just taken from."""
+        now = self._clock.now()
+        for key in deliveries:
+            facts = self._store.facts(key, now)
+            if facts is None:
+                continue
+            for name, running in self._entrances.items():
+                if name == facts.entrance or key in _watched(running.state):
+                    stop = self._store.stopped(name)
+                    running.put(e.FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch))
+                    self._touch(name)
+
+    # ---- the owner --------------------------------------------------------------------------------------------------
+
+    def asked(self, entrance: str, incoming: Incoming) -> None:
+        """The owner asks something of an entrance. A stop counts from this instant, before it is stored."""
+        if incoming.retain:
+            log.warning("stored_wish_ignored", entrance=entrance)
+            return
+        wish = owner.wish(incoming.payload)
+        if isinstance(wish, str):
+            log.warning("wish_not_understood", entrance=entrance, why=wish)
+            self._reply(entrance, "?", accepted=False, why=wish)
+            return
+        self.wished(entrance, wish)
+
+    def wished(self, entrance: str, wish: owner.AnyWish, by: str | None = None) -> asyncio.Future[str | None]:
+        """Take a wish in, of a person (by id) or of the owner's account; a stop counts from this instant.
+
+        The answer: None, or why it was not done.
+
+        Raises:
+            KeyError: no such entrance.
+        """
+        running = self._entrances[entrance]
+        if isinstance(wish, owner.Stop) and wish.do == "stop":
+            running.latch_stop()
+        asked = _Asked(entrance, wish, by, asyncio.get_running_loop().create_future())
+        queue = self._stops if isinstance(wish, owner.Stop) else self._wishes
+        queue.put_nowait(asked)
+        return asked.answer
+
+    async def permit(self, brand: str, terms: Terms, by: str) -> str | None:
+        """Let a brand in under these terms, decided by a person; None, or why it was not done."""
+        try:
+            await self._store.permit(brand, self._clock.now(), terms=terms, by=by)
+        except StoreFailed as failure:
+            return f"not stored: {failure}"
+        except LookupError as failure:
+            return str(failure.args[0])
+        self._brand_changed(brand)
+        return None
+
+    async def _obey_owner(self, wishes: asyncio.Queue[_Asked]) -> None:
+        while True:
+            asked = await wishes.get()
+            entrance, wish = asked.entrance, asked.wish
+            why: str | None = None
+            try:
+                await self._obey(entrance, wish, asked.by)
+            except (StoreFailed, OSError) as failure:
+                why = f"not stored: {failure}"
+            except LookupError as failure:
+                why = str(failure.args[0]) if failure.args else "not known here"
+            self._reply(entrance, wish.id, accepted=why is None, why=why)
+            if not asked.answer.done():  # whoever asked may have gone
+                asked.answer.set_result(why)
+
+    async def _obey(self, entrance: str, wish: owner.AnyWish, by: str | None) -> None:
+        running, now = self._entrances[entrance], self._clock.now()
+        match wish:
+            case owner.Stop(do="stop"):
+                above = self._highest_epoch(entrance)
+                try:
+                    epoch = await self._store.stop(entrance, now, on=True, above=above, by=by)
+                except StoreFailed:
+                    self._made_up[entrance] = above + 1
+                    self._unstored.add(entrance)
+                    running.put(e.Stopped(epoch=above + 1))  # it holds all the same
+                    raise
+                running.put(e.Stopped(epoch=epoch))
+            case owner.Stop():
+                epoch = await self._lift(entrance, by)
+                running.put(e.StopLifted(epoch=epoch))
+            case owner.Acknowledge():
+                running.put(e.OwnerAcknowledged(visit=wish.visit))
+            case owner.Decide():
+                running.put(e.OwnerDecided(visit=wish.visit, yes=wish.do == "approve"))
+            case owner.ClearLockout():
+                if wish.scanner not in self._home.entrances[entrance].scanners:
+                    raise LookupError(f"no scanner {wish.scanner} at this entrance")
+                running.put(e.LockoutCleared(scanner=wish.scanner))
+            case owner.SayHome():
+                household = Household(somebody_home=wish.do == "home", away=wish.do == "away")
+                await self._store.set_home(entrance, household, now, by=by)
+                running.put(e.HomeChanged(somebody_home=household.somebody_home, away=household.away))
+            case owner.Permit():
+                decided = {
+                    "permit": self._store.permit,
+                    "refuse_brand": self._store.refuse,
+                    "revoke": self._store.revoke,
+                }
+                await decided[wish.do](wish.brand, now, by=by)
+                self._brand_changed(wish.brand)
+            case owner.Hold(do="erase"):
+                await self._erase(wish.visit, "owner")
+            case owner.Hold():
+                await self._store.hold(wish.visit, wish.why if wish.do == "hold" else None, now, by=by)
+            case _:
+                assert_never(wish)
+
+    async def _lift(self, entrance: str, by: str | None) -> int:
+        """Store that a stop is lifted, and nothing of it any more after that."""
+        owed = entrance in self._unstored
+        self._unstored.discard(entrance)
+        try:
+            above = self._highest_epoch(entrance)
+            return await self._store.stop(entrance, self._clock.now(), on=False, above=above, by=by)
+        except StoreFailed:
+            if owed:
+                self._unstored.add(entrance)
+            raise
+
+    async def _store_stops(self) -> None:
+        """Store a stop that the disk did not take, once it does: a restart must not lift what holds in memory only."""
+        while True:
+            await asyncio.sleep(TRY_AGAIN)
+            for entrance in tuple(self._unstored):
+                above = self._made_up[entrance] - 1
+                with contextlib.suppress(StoreFailed):
+                    await self._store.stop(entrance, self._clock.now(), on=True, above=above)
+                    self._unstored.discard(entrance)
+
+    def _highest_epoch(self, entrance: str) -> int:
+        return max(self._entrances[entrance].state.stop_epoch, self._made_up.get(entrance, 0))
+
+    def _brand_changed(self, brand: str) -> None:
+        """A permission changed: it counts at once, also for a visit that has no intent yet."""
+        concerned: set[str] = set()
+        for name, running in self._entrances.items():
+            self._touch(name)
+            concerned |= {key for key, of in _watched(running.state).items() if of == brand}
+        self._changed(tuple(sorted(concerned)))
+
+    def _reply(self, entrance: str, id_: str, *, accepted: bool, why: str | None) -> None:
+        body = {"event_id": secrets.token_hex(8), "at": stamp(self._clock.now().utc), "entrance": entrance,
+                "kind": "wish", "id": id_, "accepted": accepted, "why": why}  # fmt: skip
+        self._line.publish(entrance_topic(entrance, "event"), encoded(body))
+
+
+def _watched(state: Entrance) -> dict[str, str]:
+    """The deliveries that an entrance has in mind, each with its brand."""
+    visit = () if state.visit is None else (state.visit.delivery,)
+    return {one.id: one.brand for one in (*visit, *(preflight.delivery for preflight in state.preflights))}

@@ -1,0 +1,218 @@
+"""Signed messages of retailers: each is answered once, and the same bytes get the same answer again."""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import assert_never
+
+from gateway.config import EntranceSection
+from gateway.delivery.facts import House
+from gateway.delivery.permission import allows
+from gateway.delivery.promise import Cancel, Claims, Offer, Promise, Result, State, Update, key, promise
+from gateway.delivery.signature import Rejected
+from gateway.proof.chain import Json
+from gateway.store.entries import append, us
+from gateway.store.results import remember
+from gateway.store.rows import mark, permission_of, row_of
+from gateway.store.words import Answer
+from gateway.visit.state import Now, Refusal
+
+NOTED_AN_HOUR = 60  # messages that nobody enrolled signed: more of them are answered but no longer noted
+_HOUR = 3_600_000_000
+
+
+class No:
+    """Why a believed message does not count, beside the visit's own refusals."""
+
+    JTI_REUSED = "jti_reused"
+    ALREADY_OFFERED = "already_offered"
+    UNKNOWN_DELIVERY = "unknown_delivery"
+    VERSION_TOO_LOW = "version_too_low"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    TOO_LATE = "too_late"
+    UNKNOWN_ENTRANCE = "unknown_entrance"
+    UNKNOWN_PLACE = "unknown_place"
+    PLACE_NOT_COLD = "place_not_cold"
+    COURIER_CODE_MISSING = "courier_code_missing"
+    CODE_COLLISION = "code_collision"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offers:
+    """Answers messages to this box."""
+
+    box: str
+    house: House
+    entrances: Mapping[str, EntranceSection]
+
+    def answer(self, connection: sqlite3.Connection, token: bytes, verified: Claims | Rejected, now: Now) -> Answer:
+        """Answer in the caller's transaction, which keeps the `jti` with the effect."""
+        digest = sha256(token)
+        row = connection.execute("SELECT result FROM answer WHERE token = ?", (digest.digest(),)).fetchone()
+        if row is not None:
+            return Answer(result=Result.model_validate_json(row[0]), again=True)
+        blank = Result(box=self.box, at=now.utc, token_sha256=digest.hexdigest())
+        match verified:
+            case Rejected():
+                _note_rejected(connection, verified, now)
+                told = {"accepted": False, "code": verified.code.value, "why": verified.why}
+                return Answer(result=blank.model_copy(update=told))
+            case Claims():
+                return self._believed(connection, digest.digest(), verified, blank, now)
+            case _:
+                assert_never(verified)
+
+    def _believed(
+        self, connection: sqlite3.Connection, token: bytes, claims: Claims, blank: Result, now: Now
+    ) -> Answer:
+        said = claims.delivery
+        name = key(claims.iss, said.id)
+        told = {"brand": claims.iss, "delivery": said.id, "version": said.version, "answers": claims.jti}
+        used = "SELECT 1 FROM answer WHERE brand = ? AND jti = ?"
+        if connection.execute(used, (claims.iss, claims.jti)).fetchone() is not None:
+            _log(connection, claims, No.JTI_REUSED, now)
+            return Answer(result=blank.model_copy(update={**told, "accepted": False, "code": No.JTI_REUSED}))
+        match said:
+            case Offer() | Update():
+                code = self._promised(connection, promise(claims.iss, said), new=isinstance(said, Offer), now=now)
+            case Cancel():
+                code = _cancel(connection, claims.iss, said, now)
+            case _:
+                assert_never(said)
+        result = self._result(connection, name, blank.model_copy(update=told), code, now)
+        connection.execute(
+            "INSERT INTO answer (token, brand, jti, expires, result) VALUES (?, ?, ?, ?, ?)",
+            (token, claims.iss, claims.jti, claims.exp * 1_000_000, result.model_dump_json()),
+        )
+        _log(connection, claims, code, now)
+        return Answer(result=result, changed=(name,) if code is None else ())
+
+    def _result(self, connection: sqlite3.Connection, name: str, blank: Result, code: str | None, now: Now) -> Result:
+        """Say how the delivery stands after this message, and remember that it was said."""
+        row = row_of(connection, name)
+        told: dict[str, object] = {"accepted": code is None, "code": code}
+        if row is None:
+            dead = code in {None, No.CANCELLED}  # a cancel that came first, or the offer after it
+            told |= {"state": State.CANCELLED} if dead else {"state": State.REFUSED, "reason": code}
+            return blank.model_copy(update=told)
+        stands = row.result(self.house, self.box, now)
+        if code is None:
+            remember(connection, row, stands, self.house, now)
+        told |= {name: getattr(stands, name) for name in ("state", "reason", "missing", "house", "lacking")}
+        return blank.model_copy(update=told)
+
+    def _promised(self, connection: sqlite3.Connection, new_one: Promise, *, new: bool, now: Now) -> str | None:
+        """Take a promise in, or return why not."""
+        row = row_of(connection, new_one.key)
+        code = self._version(connection, new_one, None if row is None else row.promise, new=new)
+        if code is None and row is not None and (row.usage.withdrawals or row.usage.visiting):
+            code = No.TOO_LATE
+        code = code or self._objection(connection, new_one, now)
+        if code is None:
+            _write(connection, new_one)
+        return code
+
+    @staticmethod
+    def _version(connection: sqlite3.Connection, new_one: Promise, old: Promise | None, *, new: bool) -> str | None:
+        dead = connection.execute("SELECT 1 FROM tombstone WHERE key = ?", (new_one.key,)).fetchone()
+        if dead is not None or (old is not None and old.cancelled):
+            return No.CANCELLED
+        if old is None:
+            return None if new else No.UNKNOWN_DELIVERY
+        if new:
+            return No.ALREADY_OFFERED
+        return No.VERSION_TOO_LOW if new_one.version <= old.version else None
+
+    def _objection(self, connection: sqlite3.Connection, new_one: Promise, now: Now) -> str | None:
+        entrance = self.entrances.get(new_one.entrance)
+        if entrance is None:
+            return No.UNKNOWN_ENTRANCE
+        place = entrance.places.get(new_one.place)
+        if place is None:
+            return No.UNKNOWN_PLACE
+        if new_one.cold_max_c is not None and place.fridge is None:
+            return No.PLACE_NOT_COLD
+        if entrance.courier_proof and new_one.courier is None:
+            return No.COURIER_CODE_MISSING
+        if new_one.end <= now.utc:
+            return No.EXPIRED
+        permission = permission_of(connection, new_one.brand)
+        refusal = allows(permission, new_one, zone=self.house.zone, utc=now.utc)
+        if refusal is not None and refusal is not Refusal.AWAITING_PERMISSION:
+            return refusal.value
+        return No.CODE_COLLISION if _collides(connection, new_one) else None
+
+
+def _collides(connection: sqlite3.Connection, new_one: Promise) -> bool:
+    """Whether a code of it already stands for another open delivery at that entrance in an overlapping window."""
+    query = """
+        SELECT 1 FROM code c JOIN delivery d ON d.key = c.delivery
+        WHERE c.value = ? AND d.key != ? AND d.entrance = ? AND d.cancelled = 0 AND d.starts < ? AND d.ends > ?
+          AND NOT EXISTS (SELECT 1 FROM visit v WHERE v.delivery = d.key AND v.outcome = 'delivered')
+    """
+    codes = {*new_one.parcels, *(() if new_one.courier is None else (new_one.courier,))}
+    where = (new_one.key, new_one.entrance, us(new_one.end), us(new_one.start))
+    return any(connection.execute(query, (code, *where)).fetchone() is not None for code in codes)
+
+
+def _write(connection: sqlite3.Connection, new_one: Promise) -> None:
+    connection.execute(
+        "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET version = excluded.version,"
+        " entrance = excluded.entrance, carrier = excluded.carrier, place = excluded.place, starts = excluded.starts,"
+        " ends = excluded.ends, cold_max_c = excluded.cold_max_c, lacking = NULL, checked = NULL",
+        (
+            new_one.key,
+            new_one.brand,
+            new_one.id,
+            new_one.version,
+            new_one.entrance,
+            new_one.carrier,
+            new_one.place,
+            us(new_one.start),
+            us(new_one.end),
+            new_one.cold_max_c,
+        ),
+    )
+    connection.execute("DELETE FROM code WHERE delivery = ?", (new_one.key,))
+    codes = [(value, new_one.key, "parcel") for value in sorted(new_one.parcels)]
+    if new_one.courier is not None:
+        codes.append((new_one.courier, new_one.key, "courier"))
+    connection.executemany("INSERT INTO code (value, delivery, kind) VALUES (?, ?, ?)", codes)
+
+
+def _cancel(connection: sqlite3.Connection, brand: str, cancel: Cancel, now: Now) -> str | None:
+    name = key(brand, cancel.id)
+    row = row_of(connection, name)
+    if row is None:
+        connection.execute(
+            "INSERT OR IGNORE INTO tombstone (key, version, at) VALUES (?, ?, ?)",
+            (name, cancel.version, us(now.utc)),
+        )
+        return None
+    if row.promise.cancelled:
+        return No.CANCELLED
+    if cancel.version <= row.promise.version:
+        return No.VERSION_TOO_LOW
+    if row.usage.withdrawals:
+        return No.TOO_LATE
+    connection.execute("UPDATE delivery SET cancelled = 1, version = ? WHERE key = ?", (cancel.version, name))
+    mark(connection, name)
+    return None
+
+
+def _log(connection: sqlite3.Connection, claims: Claims, code: str | None, now: Now) -> None:
+    said = claims.delivery
+    body: dict[str, Json] = {"do": said.do, "delivery": key(claims.iss, said.id), "version": said.version, "code": code}
+    append(connection, "message", body, utc=now.utc)
+
+
+def _note_rejected(connection: sqlite3.Connection, rejected: Rejected, now: Now) -> None:
+    """Note what was not believed, but let nobody fill the disk with it."""
+    noted: int = connection.execute(
+        "SELECT count(*) FROM entry WHERE kind = 'not_believed' AND at > ?", (us(now.utc) - _HOUR,)
+    ).fetchone()[0]
+    if noted < NOTED_AN_HOUR:
+        append(connection, "not_believed", {"code": rejected.code.value}, utc=now.utc)

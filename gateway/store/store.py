@@ -1,0 +1,381 @@
+"""The store: one SQLite file, one thread that writes, quick reads on the event loop.
+
+What a coroutine of `Store` has returned is on disk. Plain methods read; they are index look-ups of well under a
+millisecond and see everything that was returned before.
+"""
+
+import asyncio
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from gateway.config import Home as HomeFile
+from gateway.delivery.facts import House
+from gateway.delivery.permission import Permission, Standing, Terms
+from gateway.delivery.promise import LONGEST_WINDOW, Claims, Promise, Result
+from gateway.delivery.signature import Rejected
+from gateway.proof.chain import Entry, Head, Json
+from gateway.store import entries, films, household, outbox, results, retention, rows, steps
+from gateway.store.offers import Offers
+from gateway.store.register import Register
+from gateway.store.schema import connect
+from gateway.store.words import (
+    Answer,
+    Clip,
+    Committed,
+    Film,
+    Home,
+    Message,
+    Overtaken,
+    Step,
+    Stop,
+    StoreFailed,
+    Upcoming,
+)
+from gateway.store.writer import Writer
+from gateway.visit.events import Match
+from gateway.visit.state import CodeKind, Delivery, Entrance, Now
+
+SOON = timedelta(hours=25)  # a little more than the first look at an entrance's readiness
+UPCOMING_AT_MOST = 100  # deliveries of one entrance: more than a house gets, and read in some milliseconds
+
+
+class Store:
+    """Build it with `await Store.open(...)`, end it with `await close()`. Coroutines that store raise `StoreFailed`."""
+
+    def __init__(self, path: Path, home: HomeFile, writer: Writer) -> None:
+        self._path = path
+        self._writer = writer
+        self._box = home.box
+        self._house = House(
+            zone=ZoneInfo(home.timezone),
+            courier_proof=frozenset(name for name, section in home.entrances.items() if section.courier_proof),
+        )
+        self._offers = Offers(box=home.box, house=self._house, entrances=home.entrances)
+        self._reader: sqlite3.Connection | None = None
+        self._words: entries.Words | None = None
+        self.register = Register(writer, lambda: self._read)
+        """People, invitations, sessions."""
+
+    @classmethod
+    async def open(cls, path: Path, *, home: HomeFile, now: Now) -> Self:
+        """Open or make the database, bring it up to date, and take in what the configuration adds.
+
+        Raises:
+            DatabaseRefused: made by a newer version, another program's, or on a file system that cannot hold it.
+            StoreFailed: the disk does not take it.
+        """
+        zone = ZoneInfo(home.timezone)
+        seeds = [Permission.seeded(name, brand.permission, zone=zone) for name, brand in home.brands.items()]
+        writer = Writer(path, asyncio.get_running_loop())
+        store = cls(path, home, writer)
+
+        def prepare(connection: sqlite3.Connection) -> entries.Words:
+            for seed in seeds:
+                household.seed(connection, seed, now)
+            names = [(name,) for name in home.entrances]
+            connection.executemany("INSERT OR IGNORE INTO entrance (id) VALUES (?)", names)
+            return entries.words(connection)
+
+        try:
+            store._words = await writer.do(prepare)
+            store._reader = connect(path, writes=False)
+        except BaseException:
+            await writer.close()
+            raise
+        return store
+
+    async def close(self) -> None:
+        """Finish what waits and close the file."""
+        await self._writer.close()
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    @property
+    def _read(self) -> sqlite3.Connection:
+        if self._reader is None:
+            raise StoreFailed("the store is closed")
+        return self._reader
+
+    # -- an entrance
+
+    async def commit(self, step: Step) -> Committed | Overtaken:
+        """Store one decision whole, or nothing of it: then newer facts overtook its scan or its intent."""
+        words = self._words
+        assert words is not None  # noqa: S101 - set by `open`
+        return await self._writer.do(lambda db: steps.store(db, step, house=self._house, words=words))
+
+    def entrance(self, entrance: str) -> Entrance | None:
+        """The state after the last stored step; None before the first."""
+        row = self._read.execute("SELECT state FROM entrance WHERE id = ?", (entrance,)).fetchone()
+        return None if row is None or row[0] is None else steps.STATE.validate_json(row[0])
+
+    def matches(self, code: str, *, now: Now) -> tuple[Match, ...]:
+        """The deliveries that know this normalised code, those that may come in first."""
+        found = [
+            Match(kind=CodeKind(row.code_kind or CodeKind.PARCEL), delivery=row.facts(self._house, now))
+            for row in rows.rows(self._read, rows.BY_CODE, (code,))
+        ]
+        found.sort(key=lambda match: (match.delivery.refusal is not None, match.delivery.start, match.delivery.id))
+        return tuple(found)
+
+    def facts(self, delivery: str, now: Now) -> Delivery | None:
+        """One delivery, by its name in the house (`brand.id`), as `decide` sees it."""
+        row = rows.row_of(self._read, delivery)
+        return None if row is None else row.facts(self._house, now)
+
+    def upcoming(self, entrance: str, now: Now) -> tuple[Upcoming, ...]:
+        """What an entrance's agenda must know now: deliveries that may still come, soonest end first.
+
+        Those whose window begins within 25 hours, and those for which its readiness was never looked at; of each at
+        most 100. What is further away is found by looking again later.
+        """
+        here, soon = (entrance, entries.us(now.utc)), now.utc + SOON
+        near = (entries.us(soon + LONGEST_WINDOW) + 1, entries.us(soon), UPCOMING_AT_MOST)
+        found = {
+            row.promise.key: row
+            for query, rest in ((rows.NEAR, near), (rows.UNCHECKED, (UPCOMING_AT_MOST,)))
+            for row in rows.rows(self._read, query, (*here, *rest))
+        }
+        return tuple(
+            Upcoming(delivery=row.facts(self._house, now), checked=row.checked)
+            for row in sorted(found.values(), key=lambda row: row.promise.end)
+        )
+
+    def locked_at(self, entrance: str) -> datetime | None:
+        """When this entrance was last proven locked again after a visit."""
+        row = self._read.execute("SELECT locked_at FROM entrance WHERE id = ?", (entrance,)).fetchone()
+        return None if row is None or row[0] is None else entries.at(row[0])
+
+    # -- retailers
+
+    async def accept(self, token: bytes, verified: Claims | Rejected, now: Now) -> Answer:
+        """Answer one signed message; `verified` is what `signature.verify` said of these bytes."""
+        return await self._writer.do(lambda db: self._offers.answer(db, token, verified, now))
+
+    def promise(self, delivery: str) -> Promise | None:
+        """What was promised, as it stands."""
+        row = rows.row_of(self._read, delivery)
+        return None if row is None else row.promise
+
+    def result(self, delivery: str, now: Now) -> Result | None:
+        """How a delivery stands, as its retailer sees it."""
+        row = rows.row_of(self._read, delivery)
+        return None if row is None else row.result(self._house, self._box, now)
+
+    def changed(self, now: Now) -> tuple[Result, ...]:
+        """What retailers have to be told, by time or by what happened: found again until it is `told`.
+
+        At most some hundred at once; ask again when they are told.
+        """
+        found, known = results.changed(self._read, self._house, self._box, now)
+        if known:
+            self._writer.post(lambda db: results.known(db, known, self._house, self._box, now))
+        return found
+
+    def next_change(self) -> datetime | None:
+        """When `changed` may find something, at the earliest; None: never by time alone."""
+        return results.next_change(self._read)
+
+    async def told(self, result: Result, now: Now) -> None:
+        """The retailer was told."""
+        await self._writer.do(lambda db: results.told(db, result, self._house, self._box, now))
+
+    # -- the owner; `by` is the id of the person who asks, for the log (None: not by an account)
+
+    def permission(self, brand: str) -> Permission | None:
+        """The owner's word on a brand."""
+        return rows.permission_of(self._read, brand)
+
+    def permissions(self) -> tuple[Permission, ...]:
+        """The owner's word on every brand."""
+        brands = self._read.execute("SELECT brand FROM permission ORDER BY brand").fetchall()
+        return tuple(p for (brand,) in brands if (p := rows.permission_of(self._read, brand)) is not None)
+
+    async def permit(self, brand: str, now: Now, *, terms: Terms | None = None, by: str | None = None) -> Permission:
+        """Let a brand in, under these terms or those that stand. LookupError: unknown brand."""
+        return await self._decide(brand, Standing.GRANTED, terms, now, by)
+
+    async def refuse(self, brand: str, now: Now, *, by: str | None = None) -> Permission:
+        """Do not let a brand in. LookupError: unknown brand."""
+        return await self._decide(brand, Standing.REFUSED, None, now, by)
+
+    async def revoke(self, brand: str, now: Now, *, by: str | None = None) -> Permission:
+        """Let a brand in no longer. LookupError: unknown brand."""
+        return await self._decide(brand, Standing.REVOKED, None, now, by)
+
+    async def _decide(
+        self, brand: str, standing: Standing, terms: Terms | None, now: Now, by: str | None
+    ) -> Permission:
+        return await self._writer.do(lambda db: household.decide_brand(db, brand, standing, terms, now, by=by))
+
+    async def stop(self, entrance: str, now: Now, *, on: bool, above: int = 0, by: str | None = None) -> int:
+        """Stop an entrance or lift the stop; returns the new epoch. LookupError: unknown entrance.
+
+        It is higher than `above`: the epoch of a stop that holds in memory only, because it could not be stored.
+        """
+        return await self._writer.do(lambda db: household.stop(db, entrance, now, on=on, above=above, by=by))
+
+    def stopped(self, entrance: str) -> Stop:
+        """The owner's stop as it stands. LookupError: unknown entrance."""
+        return household.stop_of(self._read, entrance)
+
+    async def set_home(self, entrance: str, home: Home, now: Now, *, by: str | None = None) -> None:
+        """Store whether somebody is home, and whether the household is away. LookupError: unknown entrance."""
+        await self._writer.do(lambda db: household.set_home(db, entrance, home, now, by=by))
+
+    def home(self, entrance: str) -> Home:
+        """What the household said last. LookupError: unknown entrance."""
+        return household.home_of(self._read, entrance)
+
+    async def sent(self, message: int, now: Now) -> None:
+        """The message was sent."""
+        await self._writer.do(lambda db: films.sent(db, message, now))
+
+    def unsent(self) -> tuple[Message, ...]:
+        """Messages that were stored and not sent, oldest first."""
+        return films.unsent(self._read)
+
+    # -- the owner's phones
+
+    async def enlist(self, phones: Sequence[str]) -> None:
+        """Owe each of these phones every message that is stored from now on; what others were owed is forgotten."""
+        await self._writer.do(lambda db: outbox.enlist(db, phones))
+
+    def owed(self, phone: str, now: Now, *, until: datetime) -> tuple[Message, ...]:
+        """What a phone is owed and nobody has taken up, oldest first; of more than 200 the newest."""
+        return outbox.owed(self._read, phone, now, until)
+
+    async def take_up(self, phone: str, messages: Iterable[int], now: Now, *, until: datetime) -> frozenset[int]:
+        """Take messages to try them until an instant; those that nobody else has. A crash frees them then."""
+        return await self._writer.do(lambda db: outbox.take_up(db, phone, messages, now, until))
+
+    async def put_back(self, phone: str, messages: Iterable[int]) -> None:
+        """The try failed: these may be tried again."""
+        await self._writer.do(lambda db: outbox.put_back(db, phone, messages))
+
+    async def phone_has(self, phone: str, messages: Iterable[int]) -> None:
+        """The phone has these messages: it is owed them no longer."""
+        await self._writer.do(lambda db: outbox.has(db, phone, messages))
+
+    async def use_link(self, nonce: bytes, expires: datetime, now: Now) -> bool:
+        """Use a one-time link, once; False: it was used before, or has expired. It is forgotten after its expiry."""
+        return await self._writer.do(lambda db: outbox.use_link(db, nonce, expires, now))
+
+    # -- the box
+
+    async def next_session(self) -> int:
+        """A number that no broker session of this box ever had: drawn by lot where the disk takes none.
+
+        A full disk must not keep the box from the broker: it locks, alarms and hears the owner's stop all the same.
+        """
+        try:
+            return await self._writer.do(household.next_session)
+        except StoreFailed:
+            if self._reader is None:  # closed, not full
+                raise
+            return 2**32 + secrets.randbelow(2**52)  # far above what counting reaches, exact in every JSON reader
+
+    async def booted(self, now: Now) -> int:
+        """Note a start; returns how many crashes were noticed within the last 60 s, one now included."""
+        return await self._writer.do(lambda db: household.booted(db, now))
+
+    async def clean_shutdown(self, now: Now) -> None:
+        """Note that the process ends as it should."""
+        await self._writer.do(lambda db: household.clean_shutdown(db, now))
+
+    def floor(self) -> datetime | None:
+        """The highest trusted time that was stored."""
+        return household.floor_of(self._read)
+
+    async def raise_floor(self, utc: datetime) -> None:
+        """Raise the floor; a lower one changes nothing."""
+        await self._writer.do(lambda db: household.raise_floor(db, utc))
+
+    def keep_floor(self, utc: datetime) -> None:
+        """Raise the floor without waiting for it; what fails is tried with the next one."""
+        self._writer.post(lambda db: household.raise_floor(db, utc))
+
+    # -- the proof
+
+    def generation(self) -> str:
+        """The random name that this database was given when it was made."""
+        row: tuple[str] = self._read.execute("SELECT generation FROM box").fetchone()
+        return row[0]
+
+    def head(self) -> Head:
+        """How far the log's chain has come."""
+        return entries.head(self._read)
+
+    def hash_at(self, seq: int) -> bytes | None:
+        """The chain's hash at an entry; None: there is none. A restored older database shows here."""
+        row = self._read.execute("SELECT hash FROM entry WHERE seq = ?", (seq,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def entries(self, *, after: int = 0, upto: int | None = None) -> Iterator[Entry]:
+        """The log after one entry and up to another, in its order."""
+        return entries.entries(self._read, after=after, upto=upto)
+
+    def entries_of(self, visit: str) -> tuple[int, ...]:
+        """The numbers of the log entries that belong to a visit."""
+        return entries.entries_of(self._read, visit)
+
+    def rows_of(self, visit: str) -> tuple[Mapping[str, Any], ...]:
+        """The log entries of a visit as JSON objects, in their order; erased ones are left out."""
+        return entries.rows_of(self._read, visit)
+
+    def decisions(self) -> tuple[Mapping[str, Any], ...]:
+        """Every decision on a brand that the log still tells, oldest first; `by` names who decided on a page."""
+        return entries.rows_of_kind(self._read, "permission")
+
+    def last_visit(self, entrance: str) -> str | None:
+        """The visit or incident that was last filmed at this entrance."""
+        return films.last_visit(self._read, entrance)
+
+    async def note(
+        self,
+        kind: str,
+        said: Mapping[str, Json],
+        now: Now,
+        *,
+        entrance: str | None = None,
+        visit: str | None = None,
+    ) -> int:
+        """Add an entry of another part of the gateway to the log; returns its number."""
+        return await self._writer.do(
+            lambda db: entries.append(db, kind, said, utc=now.utc, entrance=entrance, visit=visit)
+        )
+
+    async def clip_closed(self, clip: Clip, now: Now) -> None:
+        """Note a closed, hashed clip; its hash enters the log."""
+        await self._writer.do(lambda db: films.clip_closed(db, clip, now))
+
+    async def visit_sealed(self, visit: str, part: int, manifest_sha256: str, now: Now) -> None:
+        """Note that a part's manifest is signed and on disk. LookupError: a part that never began."""
+        await self._writer.do(lambda db: films.sealed(db, visit, part, manifest_sha256, now))
+
+    def films(self, *, visit: str | None = None, before: datetime | None = None) -> tuple[Film, ...]:
+        """Films with their clips, oldest first: of one visit, or begun before an instant, or all."""
+        return tuple(films.films(self._read, visit=visit, before=before))
+
+    async def hold(self, visit: str, why: str | None, now: Now, *, by: str | None = None) -> None:
+        """Keep a visit's films from being deleted, or (None) no longer. LookupError: no film of it."""
+        await self._writer.do(lambda db: films.hold(db, visit, why, now, by=by))
+
+    async def erase(self, visit: str, why: str, now: Now, *, by: str | None = None) -> bool:
+        """Mark a visit's films erased and hide its log bodies, before its files go; False: held, or erased before."""
+        return await self._writer.do(lambda db: films.erase(db, visit, why, now, by=by))
+
+    async def clips_deleted(self, visit: str) -> None:
+        """Note that an erased visit's files are gone."""
+        await self._writer.do(lambda db: films.clips_deleted(db, visit))
+
+    async def forget(self, now: Now, *, before: datetime) -> None:
+        """Forget what ended before an instant; does nothing without trusted time."""
+        if now.trusted:
+            await self._writer.do(lambda db: retention.forget(db, utc=now.utc, before=before))

@@ -1,0 +1,103 @@
+"""Which topic means what. Pure: `mqtt.py` carries the bytes, here is the map.
+
+Devices speak on `perron/<id>/state|availability|event|result` and are spoken to on `set` and `get`, unless `home.yaml`
+gives them topics of their own. Nothing here has a wildcard: only devices that are enrolled are heard.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum, auto
+
+from devices.vendors.words import Channel
+from gateway.config import Home
+
+BRIDGE_STATE = "perron/bridge/state"
+ECHO = "perron/bridge/echo"
+OFFER = "perron/deliveries/offer"
+RESULT = "perron/deliveries/result"
+
+SPOKEN = (Channel.STATE, Channel.AVAILABILITY, Channel.EVENT, Channel.RESULT)
+STORED = frozenset({Channel.STATE, Channel.AVAILABILITY})
+
+
+class Loss(StrEnum):
+    """What may happen to messages of a topic when more arrive than are read."""
+
+    NEVER = auto()  # kept whatever happens: the owner's stop
+    COUNTED = auto()  # dropped first and counted: scans
+    ASKED_AGAIN = auto()  # dropped last; the devices are asked again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """One topic the gateway hears. `stored`: the broker's retained copy is wanted at the start."""
+
+    topic: str
+    stored: bool
+    loss: Loss
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromDevice:
+    """A device spoke."""
+
+    device: str
+    channel: Channel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromOwner:
+    """The owner wants something of an entrance."""
+
+    entrance: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromRetailer:
+    """A retailer offers, changes or cancels a delivery."""
+
+
+Origin = FromDevice | FromOwner | FromRetailer
+
+
+def device_topic(home: Home, device: str, channel: Channel) -> str:
+    """Name the topic of a device's channel: its own from `home.yaml`, else `perron/<id>/<channel>`.
+
+    Raises:
+        KeyError: no such device.
+    """
+    return home.devices[device].topics.get(channel, f"perron/{device}/{channel}")
+
+
+def entrance_topic(entrance: str, word: str) -> str:
+    """Name an entrance's topic; `word` is state, event, message, checkpoint or set."""
+    return f"perron/entrance/{entrance}/{word}"
+
+
+class Topics:
+    """Every topic the gateway hears, and who speaks there."""
+
+    def __init__(self, home: Home) -> None:
+        """Read the map out of a checked configuration."""
+        self._origins: dict[str, Origin] = {OFFER: FromRetailer()}
+        subscriptions = [Subscription(topic=OFFER, stored=False, loss=Loss.COUNTED)]
+        for entrance in home.entrances:
+            topic = entrance_topic(entrance, "set")
+            self._origins[topic] = FromOwner(entrance=entrance)
+            subscriptions.append(Subscription(topic=topic, stored=False, loss=Loss.NEVER))
+        for id_, device in home.devices.items():
+            scanner = device.kind == "scanner"
+            for channel in SPOKEN:
+                topic = device_topic(home, id_, channel)
+                self._origins[topic] = FromDevice(device=id_, channel=channel)
+                subscriptions.append(
+                    Subscription(
+                        topic=topic,
+                        stored=channel in STORED and not (scanner and channel is Channel.STATE),
+                        loss=Loss.COUNTED if scanner and channel is not Channel.AVAILABILITY else Loss.ASKED_AGAIN,
+                    )
+                )
+        self.subscriptions = tuple(subscriptions)
+
+    def origin(self, topic: str) -> Origin | None:
+        """Tell who speaks on `topic`; None when the gateway never asked to hear it."""
+        return self._origins.get(topic)

@@ -1,0 +1,28 @@
+"""What a viewer gets after the line `Viewing`: chunks of a fragmented MP4, each with the instant of its newest picture.
+
+On the socket, big-endian: 4 bytes, how many bytes of MP4 there are; 8 bytes (float64), the instant; those bytes.
+"""
+
+import struct
+from dataclasses import dataclass
+from typing import Final
+
+HEAD: Final = struct.Struct("!Id")
+LONGEST: Final = 64 << 20  # bytes: no picture is so large
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The init segment (ftyp, moov) if `init`, else one fragment (moof, mdat).
+
+    `at`: when the newest picture in it arrived, of the init segment the first one after it (monotonic seconds).
+    """
+
+    at: float
+    data: bytes
+    init: bool = False
+
+
+def packed(at: float, data: bytes) -> bytes:
+    """A chunk as it goes over the socket. That the first one is the init segment need not be said."""
+    return HEAD.pack(len(data), at) + data

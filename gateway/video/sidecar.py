@@ -1,0 +1,167 @@
+"""The JSON lines beside a film: what it is, the hash chain of its fragments, its holes, how it ended.
+
+A line is written after the fragment it speaks of is synced to disk, so whatever a killed process leaves behind can be
+checked. The film `a.mp4` (`a.mp4.part` while it runs) has the sidecar `a.jsonl`.
+
+The chain: each link is SHA-256(link before + SHA-256(fragment)), beginning with 32 zero bytes. The first link is the
+header (ftyp, moov), then fragments (moof, mdat), last the index (mfra).
+"""
+
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from gateway.video.words import ClipFacts, ClipKey, Fault, Gap, Words
+
+BEGIN = bytes(32)
+PIECE_ENDS = (b"moov", b"mdat", b"mfra")  # the boxes that end a link's bytes
+
+
+class Head(Words):
+    """First line. `path` is the film's, relative to the configured folder."""
+
+    kind: Literal["head"] = "head"
+    camera: str
+    clip: ClipKey
+    path: str
+    start: datetime
+
+
+class Link(Words):
+    """A fragment that is synced: where it ends in the file, its link of the chain, until when the film now goes."""
+
+    kind: Literal["link"] = "link"
+    end_byte: int
+    chain: str
+    until: datetime
+
+
+class Hole(Words):
+    """A hole within the film."""
+
+    kind: Literal["hole"] = "hole"
+    gap: Gap
+
+
+class End(Words):
+    """Last line. `why` the film ended; None: it was told to. `facts` None: no picture of it came to the disk."""
+
+    kind: Literal["end"] = "end"
+    facts: ClipFacts | None
+    why: Fault | None
+
+
+Line = Annotated[Head | Link | Hole | End, Field(discriminator="kind")]
+LINE: TypeAdapter[Line] = TypeAdapter(Line)
+
+
+def sidecar_of(film: Path) -> Path:
+    """The sidecar of a film, running or closed."""
+    return film.with_name(film.name.removesuffix(".part").removesuffix(".mp4") + ".jsonl")
+
+
+def parse(text: bytes) -> Line | None:
+    """One line; None where it is torn or none of ours."""
+    try:
+        return LINE.validate_json(text)
+    except ValidationError:
+        return None
+
+
+def read_sidecar(path: Path) -> tuple[Line, ...]:
+    """The lines as far as they are whole: a killed process or a cut of the power may leave a torn one at the end."""
+    lines: list[Line] = []
+    for text in path.read_bytes().split(b"\n")[:-1]:
+        line = parse(text)
+        if line is None:
+            break
+        lines.append(line)
+    return tuple(lines)
+
+
+class Lines:
+    """A sidecar that is being written. All methods raise OSError when the disk is full or broken."""
+
+    def __init__(self, path: Path, *, new: bool = True) -> None:
+        self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | (os.O_CREAT | os.O_EXCL if new else 0), 0o600)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, line: Line) -> None:
+        """Append one line."""
+        write_all(self._handle, line.model_dump_json().encode() + b"\n")
+
+    def close(self) -> None:
+        """Make all lines durable."""
+        try:
+            os.fsync(self._handle)
+        finally:
+            os.close(self._handle)
+
+
+class Chain:
+    """The hash chain over a film's bytes, and the hash of the whole."""
+
+    def __init__(self) -> None:
+        self._whole = sha256()
+        self._link = BEGIN
+        self._rest = bytearray()  # bytes after the last whole box
+        self._piece = bytearray()
+        self.end_byte = 0  # where the last link ends
+        self.links = 0
+        self._at_link = self._whole.copy()
+
+    @property
+    def link(self) -> str:
+        """The newest link, in hexadecimal."""
+        return self._link.hex()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the file up to the newest link, in hexadecimal."""
+        return self._at_link.hexdigest()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take the file's next bytes; yields the name of the box that ends each link which they complete."""
+        self._rest += data
+        while len(self._rest) >= 8:
+            size, name = int.from_bytes(self._rest[:4], "big"), bytes(self._rest[4:8])
+            if size < 8 or len(self._rest) < size:  # our muxer writes no 64-bit or open-ended boxes
+                return
+            self._piece += self._rest[:size]
+            del self._rest[:size]
+            if name not in PIECE_ENDS:
+                continue
+            piece = bytes(self._piece)
+            self._piece.clear()
+            self._whole.update(piece)
+            self._at_link = self._whole.copy()
+            self._link = sha256(self._link + sha256(piece).digest()).digest()
+            self.end_byte += len(piece)
+            self.links += 1
+            yield name
+
+
+def write_all(handle: int, data: bytes) -> None:
+    """Write every byte: a disk that is nearly full takes a part first and fails then."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,113 @@
+"""Single pictures out of a film, decoded in a process of its own: a film that was forged may crash libav, not us.
+
+`python -m gateway.video.stills SECOND...` reads the film from its standard input, which must be a plain file, and
+writes one JSON line a second asked for: `{"second", "jpeg"}`, or null where the film has no picture.
+"""
+
+import base64
+import io
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, BinaryIO, Final
+
+from pydantic import AfterValidator, Base64Bytes, BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+PATIENCE: Final = 60.0  # seconds for one film
+LARGEST: Final = 1280  # pixels of the longer side
+MEMORY: Final = 4 << 30  # bytes of address space: a forged header may ask for more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Still:
+    """One picture: how many seconds after the film's first one it was taken, and its JPEG."""
+
+    second: float
+    jpeg: bytes
+
+
+def _begins_as_jpeg(data: bytes) -> bytes:
+    if not data.startswith(b"\xff\xd8\xff"):
+        raise ValueError("no JPEG")
+    return data
+
+
+class _Line(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    second: float
+    jpeg: Annotated[Base64Bytes, AfterValidator(_begins_as_jpeg)]
+
+
+_LINE: TypeAdapter[_Line | None] = TypeAdapter(_Line | None)
+
+
+def stills(film: BinaryIO, seconds: Sequence[float]) -> tuple[Still | None, ...]:
+    """Take the picture that stood at each of these seconds, counted from the film's first picture.
+
+    Blocks, at most a minute: call it from a thread. None where the film has none or cannot be decoded; after its last
+    picture that one stands. `film` must be a plain file (it is handed to another process), read from its beginning.
+    """
+    command = [sys.executable, "-m", "gateway.video.stills", *(repr(float(second)) for second in seconds)]
+    film.seek(0)
+    try:
+        ran = subprocess.run(command, stdin=film, capture_output=True, timeout=PATIENCE, check=False)  # noqa: S603 - our own words and numbers
+    except subprocess.TimeoutExpired:
+        return (None,) * len(seconds)
+    found: list[Still | None] = []
+    for line in ran.stdout.splitlines()[: len(seconds)]:
+        try:
+            still = _LINE.validate_json(line)
+        except ValidationError:  # it was ended in the middle of a line
+            break
+        found.append(None if still is None else Still(second=still.second, jpeg=still.jpeg))
+    return (*found, *[None] * (len(seconds) - len(found)))
+
+
+def _take(film: BinaryIO, second: float) -> Still | None:
+    """Decode from the key picture before, as far as the second."""
+    import av  # noqa: PLC0415 - only the process that decodes needs it
+    from av.error import FFmpegError  # noqa: PLC0415 - the same
+    from PIL import Image  # noqa: PLC0415 - the same
+
+    film.seek(0)
+    last = None
+    try:
+        with av.open(film, "r", format="mp4") as container:  # no other format: a list would name other files
+            stream = container.streams.video[0]
+            stream.codec_context.thread_count = 1
+            zero = float((stream.start_time or 0) * (stream.time_base or 0))
+            container.seek(max(0, round((zero + second) * 1_000_000)))
+            for frame in container.decode(stream):
+                at = (frame.time or 0.0) - zero
+                if last is not None and at > second + 1e-3:
+                    break
+                last = frame, at
+    except (FFmpegError, IndexError):  # what was decoded before is good
+        pass
+    if last is None:
+        return None
+    frame, at = last
+    image = Image.fromarray(frame.to_ndarray(format="rgb24"))
+    image.thumbnail((LARGEST, LARGEST))
+    written = io.BytesIO()
+    image.save(written, "JPEG", quality=85)
+    return Still(second=at, jpeg=written.getvalue())
+
+
+def main() -> None:
+    """Be the process that decodes."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    for word in sys.argv[1:]:
+        still = _take(sys.stdin.buffer, float(word))
+        told = None if still is None else {"second": still.second, "jpeg": base64.b64encode(still.jpeg).decode()}
+        sys.stdout.write(json.dumps(told) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Whether the entrance is ready for the deliveries that are announced, said before a courier stands at the door.
+
+A low battery lacks nothing yet: the retailer is told "ready", and the owner which battery to change.
+"""
+
+from dataclasses import replace
+
+from devices.reports import BatteryLevel
+from gateway.visit.commands import Readiness, Saying, Tell
+from gateway.visit.rules import batteries, closed, cold_enough, locked
+from gateway.visit.state import Delivery, Phase, Preflight, Why
+from gateway.visit.step import Step
+
+
+def window_changed(step: Step, *, expecting: bool) -> None:
+    """A window is near or no more; when it is, lock and door are asked."""
+    step.state = replace(step.state, expecting=expecting)
+    if expecting:
+        _ask(step)
+
+
+def watch(step: Step, delivery: Delivery) -> None:
+    """Ask, and say after the lock's latency what this delivery lacks, even when that is what was said before."""
+    others = tuple(p for p in step.state.preflights if p.delivery.id != delivery.id)
+    before = next((p for p in step.state.preflights if p.delivery.id == delivery.id), Preflight(delivery=delivery))
+    new = replace(before, delivery=delivery, due=True)
+    step.state = replace(step.state, preflights=(*others, new))
+    _ask(step)
+
+
+def facts_changed(step: Step, delivery: Delivery) -> None:
+    """The promise has changed; one that is refused now needs no readiness."""
+    watched = (replace(p, delivery=delivery) if p.delivery.id == delivery.id else p for p in step.state.preflights)
+    step.state = replace(step.state, preflights=tuple(p for p in watched if p.delivery.refusal is None))
+
+
+def _ask(step: Step) -> None:
+    step.ask("lock", "door")
+    step.arm(Why.PREFLIGHT, step.state.rules.latency + 1)
+
+
+def lacking(step: Step, delivery: Delivery | None) -> tuple[str, ...]:
+    """What is not affirmatively good for this delivery, or for any. A camera counts only while its ring runs."""
+    state = step.state
+    cameras = [
+        f"camera:{name}"
+        for name in state.rules.cameras
+        if state.expecting and not (name in state.cameras and state.cameras[name].live)
+    ]
+    faults = {
+        "broker": state.session is None,
+        "lock": not locked(state),
+        "door": not closed(state),
+        "disk": not state.disk,
+        "clock": not step.now.trusted,
+        "fridge": delivery is not None and not cold_enough(state, delivery),
+        "safe_mode": state.safe_mode,
+    }
+    dead = batteries(state, BatteryLevel.CRITICAL)
+    return (*(word for word, wrong in faults.items() if wrong), *dead, *cameras)
+
+
+def settle(step: Step) -> None:
+    """Say what is due; while a window is near, also what has changed since: better at once, worse when it lasts."""
+    live = tuple(p for p in step.state.preflights if step.now.utc < p.delivery.end)
+    if live != step.state.preflights:
+        step.state = replace(step.state, preflights=live)
+    if not live:
+        step.disarm(Why.PREFLIGHT)
+        return
+    visit = step.state.visit
+    if visit is not None and visit.phase is not Phase.HANDED_TO_OWNER:
+        if step.passed(Why.PREFLIGHT):  # a visit's own door is no fault of the entrance
+            step.arm(Why.PREFLIGHT, step.state.rules.probe)
+        return
+    if step.passed(Why.PREFLIGHT):
+        step.disarm(Why.PREFLIGHT)
+        for preflight in live:
+            _say(step, preflight)
+    elif step.state.expecting and not step.armed(Why.PREFLIGHT):
+        _notice_change(step)
+
+
+def _notice_change(step: Step) -> None:
+    for preflight in step.state.preflights:
+        now_lacking = lacking(step, preflight.delivery)
+        if now_lacking == preflight.lacking:
+            continue
+        if not now_lacking:
+            _say(step, preflight)
+        else:
+            _ask(step)
+            return
+
+
+def _say(step: Step, preflight: Preflight) -> None:
+    now_lacking, before = lacking(step, preflight.delivery), preflight.lacking
+    if not preflight.due and now_lacking == before:
+        return
+    delivery = preflight.delivery.id
+    step.say(Readiness(delivery=delivery, lacking=now_lacking))
+    weak = batteries(step.state, BatteryLevel.LOW)
+    worth_a_word = (now_lacking and now_lacking != before) or set(weak) - set(preflight.weak)
+    if worth_a_word:
+        step.say(Tell(saying=Saying.NOT_READY, delivery=delivery, detail=", ".join((*now_lacking, *weak))))
+    elif before and not now_lacking:
+        step.say(Tell(saying=Saying.READY_AGAIN, delivery=delivery))
+    said = replace(preflight, lacking=now_lacking, weak=weak, due=False)
+    step.state = replace(step.state, preflights=tuple(said if p is preflight else p for p in step.state.preflights))

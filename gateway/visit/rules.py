@@ -1,0 +1,134 @@
+"""Questions about an entrance that have an answer and no effect. Unknown is never good."""
+
+from devices.reports import BatteryLevel, BatteryReport, Bolt, Door
+from gateway.visit.state import BEFORE_INTENT, Delivery, Entrance, Now, Refusal
+
+FREE = frozenset({Bolt.UNLOCKED, Bolt.UNLATCHED})  # the door can be opened
+WITHDRAWN = FREE | {Bolt.NOT_FULLY_LOCKED}
+OPEN = frozenset({Door.OPEN, Door.AJAR, Door.FORCED_OPEN})
+
+
+def locked(state: Entrance) -> bool:
+    """The bolt answered "locked" to a question asked after the last bad news: all that may be shown as locked."""
+    return state.bolt.proven and state.bolt.value is Bolt.LOCKED
+
+
+def closed(state: Entrance) -> bool:
+    """The door is affirmatively closed."""
+    return state.door.proven and state.door.value is Door.CLOSED
+
+
+def door_open(state: Entrance) -> bool:
+    """The door was last seen open; bad news needs no proof."""
+    return state.door.value in OPEN
+
+
+def bolt_out_with_the_door_open(state: Entrance) -> bool:
+    """It looks so; whether it is so must be asked."""
+    return door_open(state) and state.bolt.value is Bolt.LOCKED
+
+
+def filmed(state: Entrance) -> bool:
+    """Every required camera is live and its running clip is on disk."""
+    return bool(state.rules.cameras) and all(
+        name in state.cameras and state.cameras[name].live and state.cameras[name].recording
+        for name in state.rules.cameras
+    )
+
+
+def courier_seen(state: Entrance) -> bool:
+    """Filmed, and the cameras that see the courier have moving pictures. An empty dark hall is not a fault."""
+    return filmed(state) and all(state.cameras[name].moving for name, sees in state.rules.cameras.items() if sees)
+
+
+def intent(state: Entrance) -> bool:
+    """Whether a visit past its intent runs: what happens at the door then belongs to it."""
+    return state.visit is not None and state.visit.committed
+
+
+def explained(state: Entrance) -> bool:
+    """Whether a visit, or the quarter of an hour after one, explains what happens at the door."""
+    return intent(state) or state.watch is not None
+
+
+def before_intent(state: Entrance) -> bool:
+    """Whether a visit runs that has not committed to open."""
+    return state.visit is not None and state.visit.phase in BEFORE_INTENT
+
+
+def cold_enough(state: Entrance, delivery: Delivery) -> bool:
+    """A delivery without a cold chain asks nothing of the fridge."""
+    if delivery.cold_max_c is None:
+        return True
+    fridge = state.cold.get(delivery.place)
+    return fridge is not None and fridge.temp_c is not None and fridge.temp_c <= delivery.cold_max_c
+
+
+def too_warm(state: Entrance, delivery: Delivery) -> bool:
+    """A fridge known to be too warm, which is less than one not known to be cold enough."""
+    fridge = state.cold.get(delivery.place)
+    known = fridge is not None and fridge.temp_c is not None
+    return known and not cold_enough(state, delivery)
+
+
+def fridge_open(state: Entrance, delivery: Delivery) -> bool:
+    """Whether the fridge at the delivery's place stands open."""
+    fridge = state.cold.get(delivery.place)
+    return fridge is not None and fridge.door in OPEN
+
+
+def battery(report: BatteryReport) -> BatteryLevel:
+    """Put a battery into one of three words: critical (10 % or less), low (20 % or less) or good."""
+    percent = 100 if report.percent is None else report.percent
+    if report.level is BatteryLevel.CRITICAL or percent <= 10:
+        return BatteryLevel.CRITICAL
+    return BatteryLevel.LOW if report.level is BatteryLevel.LOW or percent <= 20 else BatteryLevel.GOOD
+
+
+def batteries(state: Entrance, level: BatteryLevel) -> tuple[str, ...]:
+    """Name the batteries at this level, as what an entrance lacks: `battery:lock`. An unknown one is at none."""
+    return tuple(f"battery:{role}" for role in ("lock", "door") if state.batteries.get(role) is level)
+
+
+def in_window(delivery: Delivery, now: Now) -> bool:
+    """The window's end is no longer inside it."""
+    return delivery.start <= now.utc < delivery.end
+
+
+def household_present(state: Entrance, now: Now) -> bool:
+    """Somebody says so, the door stands open or unlocked by hand, or was used by hand a moment ago."""
+    by_hand = state.by_hand and state.bolt.value in WITHDRAWN
+    recent = now.mono - state.by_hand_at < state.rules.by_hand
+    return state.somebody_home or by_hand or recent or door_open(state)
+
+
+def ready(state: Entrance) -> bool:
+    """Everything but the cameras, which only run while a window is near, and the clock.
+
+    A critical battery is a reason to stay shut: it may withdraw the bolt and not throw it again.
+    """
+    good = locked(state) and closed(state) and state.disk and not batteries(state, BatteryLevel.CRITICAL)
+    return good and state.incident is None and not state.safe_mode
+
+
+def may_open(state: Entrance, delivery: Delivery, now: Now) -> Refusal | None:
+    """Everything that must hold at the scan and again at the intent, in the order in which it is said."""
+    if delivery.entrance != state.id:
+        return Refusal.WRONG_ENTRANCE
+    if state.stopped:
+        return Refusal.STOPPED_BY_OWNER
+    if delivery.refusal is not None:
+        return delivery.refusal
+    if delivery.openings_left < 1 or delivery.withdrawals_left < 1:
+        return Refusal.ALREADY_USED
+    if not now.trusted:
+        return Refusal.CLOCK_UNTRUSTED
+    if not in_window(delivery, now):
+        return Refusal.OUTSIDE_WINDOW
+    if household_present(state, now):
+        return Refusal.HOUSEHOLD_PRESENT
+    if not ready(state):
+        return Refusal.NOT_READY
+    if not cold_enough(state, delivery):
+        return Refusal.FRIDGE_TOO_WARM
+    return None

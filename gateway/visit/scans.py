@@ -1,0 +1,176 @@
+"""What a scanned code means: a parcel of the running visit, a new visit, half of one, or a wrong attempt."""
+
+from dataclasses import replace
+
+from gateway.visit import passage
+from gateway.visit.commands import Alarm, AlarmCode, Answer, Note, Word
+from gateway.visit.events import Match, Scanned
+from gateway.visit.rules import in_window, may_open
+from gateway.visit.state import BEFORE_INTENT, Attempts, CodeKind, Delivery, Half, Phase, Refusal, Why
+from gateway.visit.step import Step
+
+LABEL_CODES = 4  # more barcodes than that are not one label
+
+# In these phases a parcel can still be carried in.
+CARRYING = BEFORE_INTENT | {Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase.RELOCKING}
+
+
+def scanned(step: Step, scan: Scanned) -> None:
+    """Answer one scan; a retained one and a repetition within a moment are none."""
+    if scan.retained:
+        step.say(Note(what="retained_scan"))
+        return
+    attempts = step.state.attempts.get(scan.scanner, Attempts())
+    code, at = attempts.last
+    if code == scan.code and step.now.mono - at < step.state.rules.merge:
+        return
+    _remember(step, scan.scanner, replace(attempts, last=(scan.code, step.now.mono)))
+    if _own(step, scan):
+        return
+    if step.state.visit is not None and scan.matches:
+        _take_back(step, scan)
+        handed = step.visit.phase is Phase.HANDED_TO_OWNER
+        passage.say_no(step, scan.id, scan.scanner, Refusal.NOT_READY if handed else Refusal.BUSY)
+    elif attempts.locked_out:
+        passage.say_no(step, scan.id, scan.scanner, Refusal.LOCKED_OUT)
+    elif scan.matches:
+        _take_back(step, scan)
+        _known(step, scan)
+    elif not scan.expected_only:
+        _wrong(step, scan)
+
+
+def _remember(step: Step, scanner: str, attempts: Attempts) -> None:
+    step.state = replace(step.state, attempts={**step.state.attempts, scanner: attempts})
+
+
+def _own(step: Step, scan: Scanned) -> bool:
+    """A code of the running visit's own delivery is one more parcel."""
+    if step.state.visit is None or step.visit.phase not in CARRYING:
+        return False
+    kinds = {match.kind for match in scan.matches if match.delivery.id == step.visit.delivery.id}
+    if not kinds:
+        return False
+    word = Word.WAIT if step.visit.phase in BEFORE_INTENT | {Phase.UNLOCKING} else Word.GO
+    step.say(Answer(scan=scan.id, scanner=scan.scanner, word=word))
+    if CodeKind.PARCEL in kinds:
+        step.visit = replace(step.visit, parcels=step.visit.parcels | {scan.code})
+    return True
+
+
+def _take_back(step: Step, scan: Scanned) -> None:
+    """A known code explains the unknown ones of its own label: the attempt does not count."""
+    attempts = step.state.attempts[scan.scanner]
+    if step.now.mono - attempts.group_at <= step.state.rules.label and not attempts.locked_out:
+        kept = tuple(wrong for wrong in attempts.wrong if wrong[0] not in attempts.group)
+        _remember(step, scan.scanner, replace(attempts, wrong=kept, group=frozenset(), group_at=-1e9))
+
+
+def _wrong(step: Step, scan: Scanned) -> None:
+    """Count an unknown code: once a label, once a code; so many different ones lock the scanner out."""
+    attempts, rules, mono = step.state.attempts[scan.scanner], step.state.rules, step.now.mono
+    counted = tuple(wrong for wrong in attempts.wrong if mono - wrong[1] < rules.lockout)
+    same_label = mono - attempts.group_at <= rules.label and len(attempts.group) < LABEL_CODES
+    if same_label:
+        attempts = replace(attempts, wrong=counted, group=attempts.group | {scan.code})
+    elif any(code == scan.code for code, _ in counted):
+        attempts = replace(attempts, wrong=counted)
+    else:
+        counted = (*counted, (scan.code, mono))
+        attempts = replace(attempts, wrong=counted, group=frozenset({scan.code}), group_at=mono)
+    if len(attempts.wrong) >= rules.wrong:
+        step.say(Alarm(code=AlarmCode.WRONG_CODE_LIMIT, detail=scan.scanner))
+        attempts = replace(attempts, wrong=(), locked_out=True, until=mono + rules.lockout)
+    _remember(step, scan.scanner, attempts)
+    arm_lockout(step)
+    passage.say_no(step, scan.id, scan.scanner, Refusal.UNKNOWN_CODE)
+
+
+def arm_lockout(step: Step) -> None:
+    """The lock-out that ends first has the deadline."""
+    ends = [attempts.until for attempts in step.state.attempts.values() if attempts.locked_out]
+    if ends:
+        step.arm(Why.LOCKOUT, min(ends) - step.now.mono)
+    else:
+        step.disarm(Why.LOCKOUT)
+
+
+def settle_lockouts(step: Step) -> None:
+    """Let a scanner try again when its time is over."""
+    if step.passed(Why.LOCKOUT):
+        kept = {
+            scanner: attempts
+            for scanner, attempts in step.state.attempts.items()
+            if not (attempts.locked_out and attempts.until <= step.now.mono)
+        }
+        step.state = replace(step.state, attempts=kept)
+        arm_lockout(step)
+
+
+def clear_lockout(step: Step, scanner: str) -> None:
+    """The owner's word: this scanner's wrong codes are forgotten."""
+    kept = {name: attempts for name, attempts in step.state.attempts.items() if name != scanner}
+    step.state = replace(step.state, attempts=kept)
+    arm_lockout(step)
+
+
+def _known(step: Step, scan: Scanned) -> None:
+    """Begin a visit, keep half of one, or say why not."""
+    match = min(scan.matches, key=lambda match: _unlikeliness(step, match))
+    delivery = match.delivery
+    refusal = may_open(step.state, delivery, step.now)
+    if refusal is not None:
+        if refusal is Refusal.NOT_READY:
+            step.ask("lock", "door")
+        passage.say_no(step, scan.id, scan.scanner, refusal)
+        return
+    half = step.state.half
+    kinds, codes = {match.kind}, frozenset({scan.code})
+    if half is not None and _same(half, delivery):
+        kinds, codes = kinds | {half.kind}, codes | half.codes
+    parcels = codes & delivery.parcels
+    proven = CodeKind.COURIER in kinds or not delivery.needs_courier
+    if CodeKind.PARCEL in kinds and proven:
+        passage.begin(step, scan, delivery, parcels)
+    else:
+        _keep_half(step, scan, match, codes)
+
+
+def _unlikeliness(step: Step, match: Match) -> tuple[bool, bool, bool, str]:
+    """Which of several deliveries with this code is meant: least first."""
+    delivery = match.delivery
+    return (
+        delivery.entrance != step.state.id,
+        delivery.refusal is not None,
+        not in_window(delivery, step.now),
+        delivery.start.isoformat(),
+    )
+
+
+def _keep_half(step: Step, scan: Scanned, match: Match, codes: frozenset[str]) -> None:
+    """A parcel waits for its courier's proof, or a courier for the parcel."""
+    before = step.state.half
+    delivery = match.delivery
+    if before is not None and not _same(before, delivery):
+        forget_half(step)
+    half = Half(
+        delivery=delivery.id, version=delivery.version, kind=match.kind, codes=codes, scan=scan.id, scanner=scan.scanner
+    )
+    step.state = replace(step.state, half=half)
+    step.say(Answer(scan=scan.id, scanner=scan.scanner, word=Word.WAIT), passage.WAIT)
+    step.disarm(Why.SIGNAL)
+    step.arm(Why.HALF, step.state.rules.courier)
+
+
+def _same(half: Half, delivery: Delivery) -> bool:
+    """Whether both halves are of one promise: an update may have taken the first half's code back."""
+    return (half.delivery, half.version) == (delivery.id, delivery.version)
+
+
+def forget_half(step: Step) -> None:
+    """The other half did not come: a no at the scanner that gave the first."""
+    half = step.state.half
+    if half is not None:
+        passage.say_no(step, half.scan, half.scanner, Refusal.COURIER_NOT_PROVEN)
+        step.state = replace(step.state, half=None)
+    step.disarm(Why.HALF)

@@ -1,0 +1,337 @@
+"""One entrance and at most one visit: everything that `decide` may know.
+
+All of it is frozen and can be written to the store and read back (`pydantic.TypeAdapter(Entrance)`).
+Durations and deadlines are monotonic seconds; only a delivery's window is UTC.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum, auto
+from typing import Generic, TypeVar
+
+from devices.reports import BatteryLevel, Bolt, Door
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Now:
+    """One reading of the clock. `mono` are seconds that only go forward and begin anew at a boot."""
+
+    utc: datetime
+    trusted: bool
+    mono: float
+
+
+class Phase(StrEnum):
+    """What the door physically does under a visit. No visit: the entrance is ready."""
+
+    RINGING = auto()
+    APPROVING = auto()
+    UNLOCKING = auto()
+    UNLOCKED = auto()
+    INSIDE = auto()
+    RELOCKING = auto()
+    LOCKED_AGAIN = auto()
+    HANDED_TO_OWNER = auto()
+
+
+BEFORE_INTENT = frozenset({Phase.RINGING, Phase.APPROVING})
+
+
+class Outcome(StrEnum):
+    """What became of the visit's parcels, latched once."""
+
+    DELIVERED = auto()
+    PARTLY_DELIVERED = auto()
+    NOT_DELIVERED = auto()
+    ATTENDED = auto()
+    REFUSED = auto()
+    UNKNOWN = auto()
+
+
+class House(StrEnum):
+    """How the visit left the house, latched once, apart from the parcels' outcome."""
+
+    NOT_OPENED = auto()
+    LOCKED_AGAIN = auto()
+    HANDED_TO_OWNER = auto()
+
+
+class Relock(StrEnum):
+    """Where a relocking stands; every step is a question with one deadline."""
+
+    WAIT = auto()
+    DOOR_BEFORE = auto()
+    BOLT_MOVES = auto()
+    BOLT_ANSWERS = auto()
+    DOOR_AFTER = auto()
+
+
+class Refusal(StrEnum):
+    """Why a scan is answered with no. At the door all are one neutral word; these stand in the log."""
+
+    OUTSIDE_WINDOW = auto()
+    UNKNOWN_CODE = auto()
+    ALREADY_USED = auto()
+    EXPIRED = auto()
+    CANCELLED = auto()
+    BRAND_NOT_PERMITTED = auto()
+    CARRIER_NOT_PERMITTED = auto()
+    COURIER_NOT_PROVEN = auto()
+    WRONG_ENTRANCE = auto()
+    NOT_READY = auto()
+    CAMERA_UNAVAILABLE = auto()
+    CLOCK_UNTRUSTED = auto()
+    LOCKED_OUT = auto()
+    BUSY = auto()
+    HOUSEHOLD_PRESENT = auto()
+    STOPPED_BY_OWNER = auto()
+    AWAITING_PERMISSION = auto()
+    NOT_APPROVED = auto()
+    FRIDGE_TOO_WARM = auto()
+
+
+class Why(StrEnum):
+    """A reason in the due map: why `decide` wants to be asked again at an instant."""
+
+    RING = auto()  # the ringing time (a veto) is over
+    BELL = auto()  # the bell must have rung
+    CAMERA = auto()  # the cameras must have proven themselves
+    APPROVAL = auto()  # the owner's yes must have come
+    ANSWER = auto()  # the device must have answered
+    NEVER = auto()  # nobody went in
+    STABLE = auto()  # the door has been closed long enough
+    OPEN_LONG = auto()  # the door has been open too long
+    RELOCK = auto()  # the bolt may be thrown
+    OUTAGE = auto()  # the broker has been away too long to go on alone
+    POST_ROLL = auto()  # the film may end
+    SEAL = auto()  # film closed, proof sealed
+    ALARM = auto()  # say it again
+    AIR = auto()  # the bolt looks thrown with the door open: it must have answered
+    # these outlive a phase
+    LOCKOUT = auto()
+    HALF = auto()
+    WATCH = auto()
+    FORCED = auto()
+    INCIDENT = auto()
+    PROBE = auto()
+    PREFLIGHT = auto()
+    SIGNAL = auto()  # the red light of a refusal goes out
+    SAFE = auto()  # safe mode looks at bolt and door again
+
+
+ENTRANCE_WIDE = frozenset(
+    {
+        Why.LOCKOUT,
+        Why.HALF,
+        Why.WATCH,
+        Why.FORCED,
+        Why.INCIDENT,
+        Why.PROBE,
+        Why.PREFLIGHT,
+        Why.SIGNAL,
+        Why.SAFE,
+    },
+)
+
+T = TypeVar("T", Bolt, Door)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact(Generic[T]):
+    """Bad news is believed at once; good news only as the answer to a question asked after the last bad news."""
+
+    value: T
+    proven: bool = False
+    since: float = 0.0  # the value held, observed without a break, since
+    answered: int = -1  # the newest question that this value answered
+    floor: int = 0  # only an answer to a question numbered at or above this proves
+    boot: str | None = None
+    seq: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """What the video process last said of one camera; only changes arrive here."""
+
+    live: bool = False  # packets, rising timestamps, decodable pictures
+    moving: bool = False  # motion or the burnt-in clock within 1.5 s
+    recording: bool = False  # the running clip's first fragment is on disk
+
+
+class CodeKind(StrEnum):
+    """What a scanned code is to a delivery."""
+
+    PARCEL = auto()
+    COURIER = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What the store says of a promise and its permission, at the moment of the event that carries it."""
+
+    id: str
+    version: int
+    permission_version: int
+    brand: str
+    carrier: str
+    entrance: str
+    place: str
+    refusal: Refusal | None  # the delivery's or its permission's own reason to say no
+    start: datetime
+    end: datetime
+    openings_left: int
+    withdrawals_left: int
+    needs_courier: bool = False
+    needs_yes: bool = False
+    cold_max_c: float | None = None  # cold chain: the place may not be warmer
+    parcels: frozenset[str] = frozenset()  # normalised parcel codes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """What the configuration says of this entrance. Seconds, unless said otherwise."""
+
+    cameras: Mapping[str, bool] = field(default_factory=dict)  # required camera -> it sees the courier
+    guarded: bool = True  # the lock checks id and expiry itself (by challenge or its own countdown)
+    door_answers: bool = True  # the door sensor can be asked; if not it is a basic door
+    latency: float = 3.0  # the lock's declared longest answer
+    ring: float = 20.0
+    bell: float = 5.0
+    live: float = 5.0
+    approval: float = 60.0
+    command_life: float = 5.0
+    skew: float = 5.0  # how far the lock's clock may be off
+    never: float = 30.0
+    stable: float = 2.0
+    open_limit: Mapping[str, float] = field(default_factory=dict)  # place -> how long the door may stand open
+    open_again: float = 60.0  # and then it is said again every so often
+    relock: float = 10.0
+    post_roll: float = 10.0
+    film_closes: float = 10.0
+    outage: float = 60.0
+    tries: int = 3
+    watch: float = 900.0
+    lockout: float = 900.0
+    wrong: int = 3
+    merge: float = 10.0
+    label: float = 2.0
+    courier: float = 60.0
+    probe: float = 10.0
+    by_hand: float = 120.0  # a door used by hand so recently means somebody is home
+    incident: float = 600.0
+    alarm_again: float = 60.0
+    signal: float = 5.0  # how long a refusal's red light stays
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visit:
+    """One person's passage under one delivery."""
+
+    id: str  # also the intent's id: one visit, one intent
+    delivery: Delivery
+    phase: Phase
+    scanner: str
+    rang: bool = False
+    approved: bool | None = None  # the owner's word, None until it is said
+    attended: bool = False  # somebody of the household answered or came
+    committed: bool = False  # the intent
+    armed_until: float = 0.0  # monotonic: until then an unlocking command of ours may still act
+    unbroken: bool = True  # observed without a break since the intent
+    opened: bool = False  # the door was seen open under this visit
+    settled: bool = False  # the reservation was spent or given back, once
+    not_sent: str | None = None  # why the unlock certainly never left, one of `events.NotSent`
+    asked: bool = False
+    relock: Relock = Relock.WAIT
+    tries: int = 0
+    jammed: bool = False
+    jam_told: bool = False
+    warm_told: bool = False
+    tried_to_lock: bool = False
+    stop_told: bool = False
+    long_told: int = 0
+    parcels: frozenset[str] = frozenset()
+    outcome: Outcome | None = None  # latched
+    house: House | None = None  # latched
+    acknowledged: bool = False  # the owner looked after a door that was handed to them
+    part: int = 1
+    filming: bool = True  # this part's film runs
+    gaps: tuple[str, ...] = ()
+    film_closed: bool = False
+    sealing: bool = False
+    unsealed: tuple[tuple[int, tuple[str, ...]], ...] = ()  # (earlier part, its gaps) whose film is not closed yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempts:
+    """Wrong codes of one scanner."""
+
+    wrong: tuple[tuple[str, float], ...] = ()  # (code, counted at), one a label
+    group: frozenset[str] = frozenset()  # codes of the label being read
+    group_at: float = -1e9
+    locked_out: bool = False
+    until: float = 0.0  # monotonic: the end of the lock-out
+    last: tuple[str, float] = ("", -1e9)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Half:
+    """A parcel without its courier yet, or the other way round: a code of this version of the delivery and no other."""
+
+    delivery: str
+    version: int = 0
+    kind: CodeKind
+    codes: frozenset[str]
+    scan: str  # the newest scan of it, to be answered when the other half does not come
+    scanner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preflight:
+    """A delivery whose readiness is watched. `lacking` is what was last said, None before the first word."""
+
+    delivery: Delivery
+    lacking: tuple[str, ...] | None = None
+    weak: tuple[str, ...] = ()  # batteries that the owner was told to change in time
+    due: bool = False  # a word is owed even when nothing has changed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cold:
+    """What a fridge says of itself: measured temperature or None, its door."""
+
+    temp_c: float | None = None
+    door: Door = Door.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """The whole state of one entrance."""
+
+    id: str
+    rules: Rules = field(default_factory=Rules)
+    session: int | None = None  # the broker session; None while there is none
+    question: int = 0
+    bolt: Fact[Bolt] = field(default_factory=lambda: Fact(value=Bolt.UNKNOWN))
+    door: Fact[Door] = field(default_factory=lambda: Fact(value=Door.UNKNOWN))
+    by_hand: bool = False  # how the bolt was last withdrawn
+    by_hand_at: float = -1e9  # when the door was last used by hand
+    cameras: Mapping[str, Camera] = field(default_factory=dict)
+    disk: bool = False
+    batteries: Mapping[str, BatteryLevel] = field(default_factory=dict)  # lock, door: what was last said, over restarts
+    cold: Mapping[str, Cold] = field(default_factory=dict)  # place -> what its fridge says
+    attempts: Mapping[str, Attempts] = field(default_factory=dict)
+    half: Half | None = None
+    stopped: bool = False
+    stop_epoch: int = 0
+    somebody_home: bool = False
+    away: bool = False
+    safe_mode: bool = False
+    safe_tries: int = 0  # how often safe mode threw the bolt
+    safe_asked: int = 0  # the question to the lock of safe mode's running round, 0 for none
+    expecting: bool = False  # a window is open or near
+    preflights: tuple[Preflight, ...] = ()
+    visit: Visit | None = None
+    watch: Visit | None = None  # the last sealed visit, while somebody may still come out
+    incident: str | None = None  # the id under which an unexpected opening (or safe mode) is filmed
+    due: Mapping[Why, float] = field(default_factory=dict)

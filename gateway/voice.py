@@ -1,0 +1,313 @@
+"""The owner's voice: what the box tells, in French and English, and the port through which it is told.
+
+A part of a sentence in square brackets is left out when its fact is unknown.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Literal, Protocol
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from gateway.visit.commands import AlarmCode, Saying, Word
+from gateway.visit.state import Now, Refusal
+
+Language = Literal["fr", "en"]
+LONGEST = 80  # characters of one name from outside
+
+SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
+    Saying.AT_THE_DOOR: {
+        "fr": "{who} est à la porte[ ({entrance})][ pour {brand}][, ouverture dans {seconds} s]",
+        "en": "{who} is at the door[ ({entrance})][ for {brand}][, opening in {seconds} s]",
+    },
+    Saying.ASKS_FOR_YES: {
+        "fr": "{who} est à la porte[ ({entrance})][ pour {brand}] : ouvrir ?[ Sans oui dans {seconds} s, c'est non]",
+        "en": "{who} is at the door[ ({entrance})][ for {brand}]: open?[ Without a yes in {seconds} s it is no]",
+    },
+    Saying.ATTENDED: {
+        "fr": "Quelqu'un a répondu à {who} : la porte n'a pas été ouverte par Perron",
+        "en": "Somebody answered {who}: Perron did not open the door",
+    },
+    Saying.NOT_OPENED: {
+        "fr": "La porte est restée fermée[ pour {brand}][ : {detail}]",
+        "en": "The door stayed shut[ for {brand}][: {detail}]",
+    },
+    Saying.LOCKED_AGAIN: {
+        "fr": "Reverrouillé à {time}[, {entrance}][ ({brand})]",
+        "en": "Locked again {time}[, {entrance}][ ({brand})]",
+    },
+    Saying.DOOR_OPEN: {
+        "fr": "La porte est toujours ouverte[ ({entrance})][, livraison : {place}]",
+        "en": "The door is still open[ ({entrance})][, delivery to: {place}]",
+    },
+    Saying.LOOK_AFTER_THE_DOOR: {
+        "fr": "Occupez-vous de la porte[ ({entrance})] : Perron n'a pas pu prouver qu'elle est verrouillée",
+        "en": "Please look after the door[ ({entrance})]: Perron could not prove that it is locked",
+    },
+    Saying.NOT_READY: {
+        "fr": "L'entrée[ {entrance}] n'est pas prête pour la livraison[ de {brand}][ : {detail}]",
+        "en": "The entrance[ {entrance}] is not ready for the delivery[ from {brand}][: {detail}]",
+    },
+    Saying.READY_AGAIN: {
+        "fr": "L'entrée[ {entrance}] est de nouveau prête[ pour {brand}]",
+        "en": "The entrance[ {entrance}] is ready again[ for {brand}]",
+    },
+    Saying.STOPPED_INSIDE: {
+        "fr": "Arrêt reçu, mais {who} est peut-être à l'intérieur : on lui demande de sortir, tout est filmé",
+        "en": "Stopped, but {who} may be inside: they are asked to leave, everything is filmed",
+    },
+    Saying.SAFE_MODE: {
+        "fr": "Perron est en mode sûr : il verrouille, filme et alerte, mais n'ouvre plus avant votre accord",
+        "en": "Perron is in safe mode: it locks, films and warns, but opens nothing until you say so",
+    },
+})  # fmt: skip
+
+# A table of its own: two alarms have the same word as a saying, and equal words are equal keys.
+ALARMS: Mapping[AlarmCode, Mapping[Language, str]] = MappingProxyType({
+    AlarmCode.BOLT_IN_THE_AIR: {
+        "fr": "Alerte {time} : le pêne est sorti alors que la porte est ouverte[ ({entrance})]",
+        "en": "Alarm {time}: the bolt is out while the door is open[ ({entrance})]",
+    },
+    AlarmCode.CAMERA_LOST: {
+        "fr": "Alerte {time} : plus d'image[ de la caméra {detail}] pendant une visite",
+        "en": "Alarm {time}: no more pictures[ from camera {detail}] during a visit",
+    },
+    AlarmCode.DISK_FULL: {
+        "fr": "Alerte {time} : le disque est plein ou en panne, plus aucune ouverture",
+        "en": "Alarm {time}: the disk is full or failing, no more openings",
+    },
+    AlarmCode.DOOR_FORCED_OPEN: {
+        "fr": "Alerte {time} : porte forcée[ ({entrance})]",
+        "en": "Alarm {time}: door forced open[ ({entrance})]",
+    },
+    AlarmCode.DOOR_LEFT_OPEN: {
+        "fr": "Alerte {time} : la porte est restée ouverte[ ({entrance})]",
+        "en": "Alarm {time}: the door was left open[ ({entrance})]",
+    },
+    AlarmCode.FRIDGE_LEFT_OPEN: {
+        "fr": "Alerte {time} : le réfrigérateur est resté ouvert[ ({detail})]",
+        "en": "Alarm {time}: the fridge was left open[ ({detail})]",
+    },
+    AlarmCode.FRIDGE_TOO_WARM: {
+        "fr": "Alerte {time} : le réfrigérateur est trop chaud[ ({detail})]",
+        "en": "Alarm {time}: the fridge is too warm[ ({detail})]",
+    },
+    AlarmCode.HAND_USE_WHILE_AWAY: {
+        "fr": "Alerte {time} : porte ouverte à la main pendant votre absence[ ({entrance})]",
+        "en": "Alarm {time}: door used by hand while you are away[ ({entrance})]",
+    },
+    AlarmCode.LATE_UNLOCK: {
+        "fr": "Alerte {time} : la serrure s'est ouverte en retard[ ({entrance})]",
+        "en": "Alarm {time}: the lock opened late[ ({entrance})]",
+    },
+    AlarmCode.LOCK_JAMMED: {
+        "fr": "Alerte {time} : serrure bloquée[ ({entrance})]",
+        "en": "Alarm {time}: lock jammed[ ({entrance})]",
+    },
+    AlarmCode.NOT_LOCKED: {
+        "fr": "Alerte {time} : la porte n'est pas prouvée verrouillée[ ({entrance})]",
+        "en": "Alarm {time}: the door is not proven locked[ ({entrance})]",
+    },
+    AlarmCode.PROOF_INCOMPLETE: {
+        "fr": "Alerte {time} : le film ou la preuve de la visite est incomplet",
+        "en": "Alarm {time}: the film or proof of the visit is incomplete",
+    },
+    AlarmCode.SAFE_MODE: {
+        "fr": "Alerte {time} : Perron s'est arrêté trois fois en une minute et passe en mode sûr",
+        "en": "Alarm {time}: Perron stopped three times within a minute and goes into safe mode",
+    },
+    AlarmCode.SCANS_DROPPED: {
+        "fr": "Alerte {time} : trop de lectures au scanner[, {detail} ignorées]",
+        "en": "Alarm {time}: too many scans[, {detail} ignored]",
+    },
+    AlarmCode.STOPPED_INSIDE: {
+        "fr": "Alerte {time} : arrêt demandé alors que quelqu'un est peut-être à l'intérieur[ ({entrance})]",
+        "en": "Alarm {time}: stopped while somebody may be inside[ ({entrance})]",
+    },
+    AlarmCode.UNEXPECTED_UNLOCK: {
+        "fr": "Alerte {time} : la serrure s'est ouverte sans ordre de Perron[ ({entrance})]",
+        "en": "Alarm {time}: the lock opened without an order from Perron[ ({entrance})]",
+    },
+    AlarmCode.UNLOCK_UNKNOWN: {
+        "fr": "Alerte {time} : la serrure n'a pas répondu, on ne sait pas si elle s'est ouverte[ ({entrance})]",
+        "en": "Alarm {time}: the lock did not answer, nobody knows whether it opened[ ({entrance})]",
+    },
+    AlarmCode.WRONG_CODE_LIMIT: {
+        "fr": "Alerte {time} : trois codes inconnus, scanner bloqué[ ({detail})]",
+        "en": "Alarm {time}: three unknown codes, scanner locked out[ ({detail})]",
+    },
+})  # fmt: skip
+
+REFUSALS: Mapping[Refusal, Mapping[Language, str]] = MappingProxyType({
+    Refusal.OUTSIDE_WINDOW: {"fr": "hors du créneau convenu", "en": "outside the agreed window"},
+    Refusal.UNKNOWN_CODE: {"fr": "code inconnu", "en": "unknown code"},
+    Refusal.ALREADY_USED: {"fr": "livraison déjà faite", "en": "already delivered"},
+    Refusal.EXPIRED: {"fr": "livraison expirée", "en": "delivery expired"},
+    Refusal.CANCELLED: {"fr": "livraison annulée", "en": "delivery cancelled"},
+    Refusal.BRAND_NOT_PERMITTED: {"fr": "marque non autorisée", "en": "brand not permitted"},
+    Refusal.CARRIER_NOT_PERMITTED: {"fr": "transporteur non autorisé", "en": "carrier not permitted"},
+    Refusal.COURIER_NOT_PROVEN: {"fr": "le livreur n'a pas montré son code", "en": "the courier did not show a code"},
+    Refusal.WRONG_ENTRANCE: {"fr": "mauvaise entrée", "en": "wrong entrance"},
+    Refusal.NOT_READY: {"fr": "l'entrée n'était pas prête", "en": "the entrance was not ready"},
+    Refusal.CAMERA_UNAVAILABLE: {"fr": "pas d'image en direct", "en": "no live pictures"},
+    Refusal.CLOCK_UNTRUSTED: {"fr": "heure non vérifiée", "en": "the time was not certain"},
+    Refusal.LOCKED_OUT: {"fr": "scanner bloqué", "en": "scanner locked out"},
+    Refusal.BUSY: {"fr": "une autre visite était en cours", "en": "another visit was under way"},
+    Refusal.HOUSEHOLD_PRESENT: {"fr": "quelqu'un est à la maison", "en": "somebody is home"},
+    Refusal.STOPPED_BY_OWNER: {"fr": "arrêté par vous", "en": "stopped by you"},
+    Refusal.AWAITING_PERMISSION: {"fr": "en attente de votre autorisation", "en": "waiting for your permission"},
+    Refusal.NOT_APPROVED: {"fr": "vous n'avez pas dit oui", "en": "you did not say yes"},
+    Refusal.FRIDGE_TOO_WARM: {"fr": "réfrigérateur trop chaud", "en": "fridge too warm"},
+})  # fmt: skip
+
+# What an entrance can lack (`gateway/visit/readiness.py`); a camera is named behind a colon, a battery by its device.
+LACKING: Mapping[str, Mapping[Language, str]] = MappingProxyType({
+    "broker": {"fr": "le broker ne répond pas", "en": "the broker does not answer"},
+    "lock": {"fr": "la serrure n'est pas prouvée verrouillée", "en": "the lock is not proven locked"},
+    "door": {"fr": "la porte n'est pas prouvée fermée", "en": "the door is not proven closed"},
+    "disk": {"fr": "le disque est plein ou en panne", "en": "the disk is full or failing"},
+    "clock": {"fr": "l'heure n'est pas sûre", "en": "the time is not certain"},
+    "fridge": {"fr": "le réfrigérateur n'est pas assez froid", "en": "the fridge is not cold enough"},
+    "safe_mode": {"fr": "Perron est en mode sûr", "en": "Perron is in safe mode"},
+    "battery:lock": {"fr": "la pile de la serrure est à changer", "en": "the lock's battery needs changing"},
+    "battery:door": {"fr": "la pile du capteur de porte est à changer", "en": "the door's battery needs changing"},
+    "camera": {"fr": "pas d'image de la caméra", "en": "no pictures from camera"},
+})  # fmt: skip
+
+DOOR_WORDS: Mapping[Word, Mapping[Language, str]] = MappingProxyType({
+    Word.WAIT: {"fr": "Patientez", "en": "Please wait"},
+    Word.GO: {"fr": "Entrez", "en": "Come in"},
+    Word.NO: {"fr": "Désolé, cette porte ne s'ouvre pas", "en": "Sorry, this door does not open"},
+})  # fmt: skip
+
+_COURIER: Mapping[Language, str] = MappingProxyType({"fr": "Un livreur", "en": "A courier"})
+_UNSURE: Mapping[Language, str] = MappingProxyType({"fr": "{} (heure non vérifiée)", "en": "{} (time not certain)"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a sentence may name; names may come from anybody. `seconds` until something happens."""
+
+    brand: str | None = None
+    carrier: str | None = None
+    entrance: str | None = None
+    place: str | None = None
+    seconds: float | None = None
+    detail: str = (
+        ""  # a device, a place, a number, or codes that are put into words: a `Refusal`'s, or what an entrance lacks
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What the owner is told. `picture` is a JPEG; `number` is that under which it is stored, None where it is not."""
+
+    about: Saying | AlarmCode
+    text: str
+    at: datetime
+    visit: str | None = None
+    delivery: str | None = None
+    picture: bytes | None = None
+    entrance: str | None = None
+    number: int | None = None
+
+    @property
+    def urgent(self) -> bool:
+        """Alarms are; they deserve to wake somebody."""
+        return isinstance(self.about, AlarmCode)
+
+
+class Voice(Protocol):
+    """A way to reach the owner."""
+
+    async def tell(self, message: Message) -> None:
+        """Hand the message over; delivery and retry are the adapter's matter, it never blocks the door."""
+        ...
+
+
+class LogVoice:
+    """Tells the log, so that what was said can be found again even when nobody could be reached."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger(__name__)
+
+    async def tell(self, message: Message) -> None:
+        """Write one line; the picture only as its size."""
+        self._log.info(
+            "told_owner",
+            about=message.about.value,
+            text=message.text,
+            urgent=message.urgent,
+            visit=message.visit,
+            delivery=message.delivery,
+            picture_bytes=len(message.picture or b""),
+        )
+
+
+def compose(
+    about: Saying | AlarmCode,
+    *,
+    language: Language,
+    zone: ZoneInfo,
+    now: Now,
+    facts: Facts,
+) -> Message:
+    """Put into words. The time of day is the house's; an untrusted one is said to be so.
+
+    Visit, delivery and picture are the caller's to add (`dataclasses.replace`).
+    """
+    clock = now.utc.astimezone(zone).strftime("%H:%M")
+    words = {
+        "who": inert(facts.carrier or "") or _COURIER[language],
+        "brand": inert(facts.brand or ""),
+        "entrance": inert(facts.entrance or ""),
+        "place": inert(facts.place or ""),
+        "seconds": "" if facts.seconds is None else str(round(facts.seconds)),
+        "time": clock if now.trusted else _UNSURE[language].format(clock),
+        "detail": _detail(about, facts.detail, language),
+    }
+    template = SAYINGS[about] if isinstance(about, Saying) else ALARMS[about]
+    sentence = re.sub(
+        r"\[([^\]]*)\]",
+        lambda part: part[1] if all(words[name] for name in re.findall(r"{(\w+)}", part[1])) else "",
+        template[language],
+    )
+    return Message(about=about, text=sentence.format(**words), at=now.utc)
+
+
+def _detail(about: Saying | AlarmCode, detail: str, language: Language) -> str:
+    if detail in set(Refusal):
+        return REFUSALS[Refusal(detail)][language]
+    if about is not Saying.NOT_READY:
+        return inert(detail)
+    return ", ".join(inert(lacked(word, language)) for word in detail.split(", "))
+
+
+def lacked(word: str, language: Language) -> str:
+    """Put one thing that an entrance lacks (`gateway/visit/readiness.py`) into words."""
+    if word in LACKING:
+        return LACKING[word][language]
+    kind, _, name = word.partition(":")
+    return f"{LACKING[kind][language]} {name}" if kind in LACKING else word
+
+
+def door_word(word: Word, *, language: Language) -> str:
+    """What stands on a display at the door: as neutral as the light."""
+    return DOOR_WORDS[word][language]
+
+
+def inert(name: str) -> str:
+    """Make text from outside safe to stand in a sentence, a log line and a page's title.
+
+    Control and format characters (among them line breaks, zero-width ones and those that turn the direction of text),
+    unassigned and private ones go; blanks become one; what is longer than `LONGEST` is cut.
+    """
+    spaced = "".join(" " if unicodedata.category(char).startswith("Z") or char in "\t\r\n" else char for char in name)
+    kept = "".join(char for char in spaced if not unicodedata.category(char).startswith("C"))
+    cut = " ".join(unicodedata.normalize("NFC", kept).split())
+    return cut if len(cut) <= LONGEST else cut[: LONGEST - 1] + "…"

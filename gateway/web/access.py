@@ -1,0 +1,171 @@
+"""Who may do what: one table from role to rights, and one function that reads it.
+
+What guided the cells: what takes access away from strangers (stop, lock, veto) is given widely; what lets somebody in,
+shows the home, or cannot be undone is given to few. A right says nothing of an account: whoever was removed, or whose
+session ended, has none (`gateway.web.accounts`).
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum, auto
+from types import MappingProxyType
+
+
+class Role(StrEnum):
+    """What somebody is to the house."""
+
+    OWNER = auto()
+    """Answers for the house: for its films, its keys and who comes in."""
+
+    HOUSEHOLD = auto()
+    """An adult who lives there and has a key: may do at the door whatever he could do with his hands."""
+
+    INSTALLER = auto()
+    """Puts up devices and tests them, until the hand-over; he does not live there."""
+
+    COURIER = auto()
+    """Has no account: whoever holds a delivery's link is its courier, and sees that one page."""
+
+
+class Right(StrEnum):
+    """One thing that can be allowed."""
+
+    SEE_STATE = auto()
+    """Whether doors are locked, what is not ready and why, whether a stop holds."""
+
+    SEE_OWN_DELIVERY = auto()
+    """The courier's page of the delivery whose link he holds, and nothing of any other."""
+
+    WATCH_LIVE = auto()
+    """Live pictures, also a single one, also the microphone should there ever be one."""
+
+    SEE_HISTORY = auto()
+    """Past visits with their films, deliveries to come, and their messages."""
+
+    SHARE_FILM = auto()
+    """Make a link or a document by which somebody outside the house sees a film."""
+
+    HOLD_FILM = auto()
+    """Keep a film beyond its time. To end a hold is `ERASE_FILM`: the film goes then."""
+
+    ERASE_FILM = auto()
+    """Erase a film before its time, or end its hold."""
+
+    STOP = auto()
+    """Stop an entrance, or everything."""
+
+    LIFT_STOP = auto()
+    """Let the rules open again after a stop; let a locked-out scanner try again."""
+
+    SAY_HOME = auto()
+    """Somebody is home, nobody is, the household is away; a pause from-to."""
+
+    DECIDE_AT_DOOR = auto()
+    """Approve or veto the visit that rings."""
+
+    ACKNOWLEDGE = auto()
+    """Say that one has looked after the door that was handed over, or that safe mode may end."""
+
+    UNLOCK = auto()
+    """Withdraw a bolt by hand, outside any delivery."""
+
+    LOCK = auto()
+    """Throw a bolt by hand."""
+
+    SEE_BRANDS = auto()
+    """Which brands ask, are let in, were refused, and under which terms."""
+
+    DECIDE_BRANDS = auto()
+    """Permit, refuse, revoke a brand; change its terms."""
+
+    SEE_HOUSEHOLD = auto()
+    """Who has an account, in which role, and who permitted what."""
+
+    PEOPLE = auto()
+    """Invite and remove people, change roles, take an invitation back."""
+
+    HAND_OVER = auto()
+    """Say that the installation is done: every installer's access ends."""
+
+    LANGUAGE = auto()
+    """The language of one's own pages."""
+
+    SETTINGS = auto()
+    """What counts for the whole house: its language, messages, privacy."""
+
+    KEYS = auto()
+    """The box's and the brands' keys, certificates, keys of the API."""
+
+    RETENTION = auto()
+    """How long films and log are kept."""
+
+    MOVE_OUT = auto()
+    """Wipe the box, or hand everything over to the next owner."""
+
+    DEVICES = auto()
+    """Configure devices and test them, one at a time; a test shows no picture (see `WATCH_LIVE`)."""
+
+    DIAGNOSTICS = auto()
+    """Connection, versions, batteries, what `perron doctor` says; no films, no deliveries, no people."""
+
+
+_HOUSEHOLD = frozenset(
+    {
+        Right.SEE_STATE,
+        Right.WATCH_LIVE,  # his own home
+        Right.SEE_HISTORY,
+        Right.HOLD_FILM,  # evidence may be saved by whoever it concerns; destroying and giving away is the owner's
+        Right.STOP,
+        Right.LIFT_STOP,  # whoever may open the door himself may let the rules open it again
+        Right.SAY_HOME,
+        Right.DECIDE_AT_DOOR,
+        Right.ACKNOWLEDGE,  # whoever stands at the jammed door must be able to say that it is good
+        Right.UNLOCK,  # he has a key; his password is asked for all the same
+        Right.LOCK,
+        Right.SEE_BRANDS,  # not DECIDE_BRANDS: who may come in while nobody is home is answered for by the owner
+        Right.SEE_HOUSEHOLD,  # whom he lives with, and who permitted what, is no secret to him
+        Right.LANGUAGE,
+    }
+)
+
+_INSTALLER = frozenset(
+    {
+        Right.SEE_STATE,  # whether the lock he just put up works
+        Right.STOP,  # safety is everybody's; LIFT_STOP is not: he cannot know why it was said
+        Right.LOCK,  # not UNLOCK: he tests locks under DEVICES, and stands inside while he does
+        Right.HAND_OVER,  # he may always end his own access
+        Right.LANGUAGE,
+        Right.DEVICES,
+        Right.DIAGNOSTICS,
+        # Never WATCH_LIVE or SEE_HISTORY, not even before the hand-over: the house may be lived in from the first day
+        # and certainly is when he is invited back. To point a camera the owner holds the picture on his own phone.
+    }
+)
+
+RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
+    {
+        # All but the courier's page: it is for whoever stands at the door with the parcel.
+        Role.OWNER: frozenset(Right) - {Right.SEE_OWN_DELIVERY},
+        Role.HOUSEHOLD: _HOUSEHOLD,
+        Role.INSTALLER: _INSTALLER,
+        Role.COURIER: frozenset({Right.SEE_OWN_DELIVERY}),
+    }
+)
+"""The table. Nothing else says who may do what."""
+
+CONFIRM: frozenset[Right] = frozenset(
+    {
+        Right.UNLOCK,
+        Right.KEYS,
+        Right.RETENTION,
+        Right.MOVE_OUT,
+        Right.PEOPLE,
+        Right.ERASE_FILM,
+    }
+)
+"""What asks for the password again, within the last 5 minutes: a phone left on a table must not open the door, let
+anybody else in for good, or destroy anything."""
+
+
+def may(role: Role, right: Right) -> bool:
+    """Whether this role has this right. The only place where the table is read."""
+    return right in RIGHTS[role]

@@ -1,0 +1,58 @@
+"""What the pages may see of the box and ask of it: handed over by `app.py`, so the pages know no other adapter."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from gateway.clock import Clock
+from gateway.config import Home
+from gateway.delivery.permission import Terms
+from gateway.owner import AnyWish
+from gateway.proof.keys import PublicKey
+from gateway.store import Store
+from gateway.video.words import Proof
+from gateway.visit.state import Entrance, Now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """One box.
+
+    `wished` takes an entrance, a wish and whose it is (a person's id; None: who has a link); it answers None, or why it
+    was not done. `permitted` takes a brand, terms and whose decision it is, and answers alike. `video` is the video
+    process's socket, `proofs` the newest proof of each camera, `picture` a JPEG of what a camera sees now, `public_key`
+    the box's own.
+    """
+
+    home: Home
+    store: Store
+    clock: Clock
+    states: Callable[[], tuple[tuple[Entrance, Now], ...]]
+    wished: Callable[[str, AnyWish, str | None], Awaitable[str | None]]
+    permitted: Callable[[str, Terms, str], Awaitable[str | None]]
+    video: Path
+    proofs: Callable[[], Mapping[str, Proof]]
+    picture: Callable[[str], Awaitable[bytes | None]]
+    public_key: PublicKey
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The house's time zone."""
+        return ZoneInfo(self.home.timezone)
+
+    @property
+    def films(self) -> Path:
+        """Where clips' paths begin."""
+        return self.home.storage.folder
+
+    def entrance(self, name: str) -> tuple[Entrance, Now]:
+        """Return one entrance as it stands now.
+
+        Raises:
+            KeyError: there is none of this name.
+        """
+        for state, now in self.states():
+            if state.id == name:
+                return state, now
+        raise KeyError(name)

@@ -1,0 +1,26 @@
+"""That something has changed: whoever waits is woken, and looks for itself at what is so now."""
+
+import asyncio
+
+
+class Changes:
+    """Counts changes. Told often, heard at most once a waiting: nobody is handed a queue that could grow."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._next: asyncio.Future[None] | None = None
+
+    def tell(self) -> None:
+        """Something is other than before."""
+        self.count += 1
+        if self._next is not None and not self._next.done():
+            self._next.set_result(None)
+        self._next = None
+
+    async def after(self, count: int) -> int:
+        """Wait until there were more than `count` changes; return how many there were."""
+        while self.count <= count:
+            if self._next is None:
+                self._next = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._next)  # one waiter's end is not the others'
+        return self.count

@@ -1,0 +1,95 @@
+"""Who else may come in, and one's own account."""
+
+import segno
+from aiohttp import web
+
+from gateway.web.access import Right, Role
+from gateway.web.accounts import Invited, Refused, Wait, Who
+from gateway.web.desk import Desk
+
+
+class Household:
+    """The pages of people and of settings."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served here."""
+        behind = self._desk.behind
+        return [
+            web.get("/household", behind(Right.SEE_HOUSEHOLD, self._household)),
+            web.post("/household/invite", behind(Right.PEOPLE, self._invite)),
+            web.post("/household/withdraw", behind(Right.PEOPLE, self._withdraw)),
+            web.post("/household/remove", behind(Right.PEOPLE, self._remove)),
+            web.post("/household/hand-over", behind(Right.HAND_OVER, self._hand_over)),
+            web.get("/settings", behind(Right.LANGUAGE, self._settings)),
+            web.post("/settings/password", behind(Right.LANGUAGE, self._password)),
+            web.post("/settings/session", behind(Right.LANGUAGE, self._end_session)),
+        ]
+
+    async def _household(self, request: web.Request, _who: Who) -> web.Response:
+        return self._shown(request, invited=None)
+
+    def _shown(self, request: web.Request, *, invited: Invited | None) -> web.Response:
+        desk = self._desk
+        people = [person for person in desk.box.store.register.people() if person.removed is None]
+        link = None if invited is None else f"{request.scheme}://{request.host}/join/{invited.token}"
+        return desk.page(
+            request, "household", people=people, invitations=desk.accounts.invitations(desk.now), link=link,
+            qr=None if link is None else segno.make(link, error="m").svg_inline(scale=4, dark="#000"),
+            roles=[Role.HOUSEHOLD.value, Role.INSTALLER.value, Role.OWNER.value],
+        )  # fmt: skip
+
+    async def _invite(self, request: web.Request, who: Who) -> web.Response:
+        """The link is shown this once: the page is the answer to the form itself."""
+        asked = str((await request.post()).get("role", ""))
+        if asked not in (Role.HOUSEHOLD, Role.INSTALLER, Role.OWNER):
+            raise web.HTTPBadRequest
+        invited = await self._desk.accounts.invite(who, Role(asked), self._desk.now)
+        if isinstance(invited, Refused):
+            raise web.HTTPConflict(text=self._desk.say(request, f"refused.{invited}"))
+        return self._shown(request, invited=invited)
+
+    async def _withdraw(self, request: web.Request, who: Who) -> web.Response:
+        invitation = str((await request.post()).get("id", ""))
+        return self._done(request, await self._desk.accounts.withdraw(who, invitation, self._desk.now), "/household")
+
+    async def _remove(self, request: web.Request, who: Who) -> web.Response:
+        person = str((await request.post()).get("id", ""))
+        return self._done(request, await self._desk.accounts.remove(who, person, self._desk.now), "/household")
+
+    async def _hand_over(self, request: web.Request, who: Who) -> web.Response:
+        outcome = await self._desk.accounts.hand_over(who, self._desk.now)
+        return self._done(request, outcome if isinstance(outcome, Refused) else None, "/household")
+
+    # ---- one's own account ------------------------------------------------------------------------------------------
+
+    async def _settings(self, request: web.Request, who: Who) -> web.Response:
+        return self._own(request, who, why=None, status=200)
+
+    def _own(self, request: web.Request, who: Who, *, why: str | None, status: int) -> web.Response:
+        sessions = self._desk.accounts.sessions(who.person, self._desk.now)
+        return self._desk.page(request, "settings", sessions=sessions, mine=who.session, why=why, status=status)
+
+    async def _password(self, request: web.Request, who: Who) -> web.Response:
+        fields = await request.post()
+        old, new = str(fields.get("old", "")), str(fields.get("new", ""))
+        outcome = await self._desk.accounts.change_password(who, old, new, self._desk.now)
+        if outcome is None:
+            raise web.HTTPSeeOther("/settings")
+        why = (
+            self._desk.say(request, "refused.wait", seconds=str(outcome.seconds))
+            if isinstance(outcome, Wait)
+            else self._desk.say(request, f"refused.{outcome}")
+        )
+        return self._own(request, who, why=why, status=422)
+
+    async def _end_session(self, request: web.Request, who: Who) -> web.Response:
+        session = str((await request.post()).get("id", ""))
+        return self._done(request, await self._desk.accounts.end_session(who, session, self._desk.now), "/settings")
+
+    def _done(self, request: web.Request, refused: Refused | None, to: str) -> web.Response:
+        if refused is not None:
+            raise web.HTTPConflict(text=self._desk.say(request, f"refused.{refused}"))
+        raise web.HTTPSeeOther(to)

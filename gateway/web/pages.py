@@ -1,0 +1,209 @@
+"""The pages of owner and household: the house now, live, who may come in."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import structlog
+from aiohttp import web
+from multidict import MultiMapping
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.config import Home
+from gateway.delivery.permission import DAYS, Permission, Terms, opens_and_closes
+from gateway.owner import AnyWish
+from gateway.voice import Language, inert
+from gateway.web import live
+from gateway.web.access import Right
+from gateway.web.accounts import Who
+from gateway.web.desk import WISHES, Desk, wants_json
+from gateway.web.policy import local
+from gateway.web.words import say
+
+log = structlog.get_logger(__name__)
+
+MOST_CARRIERS = 20
+
+_WISH: TypeAdapter[AnyWish] = TypeAdapter(AnyWish)
+
+
+class Pages:
+    """What is seen of the house, and asked of it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._box = desk, desk.box
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served here."""
+        behind = self._desk.behind
+        return [
+            web.get("/", behind(Right.SEE_STATE, self._home)),
+            web.get("/live", behind(Right.WATCH_LIVE, self._live)),
+            web.get("/live/{camera}", behind(Right.WATCH_LIVE, self._watch)),
+            web.get("/live/{camera}/pictures", behind(Right.WATCH_LIVE, self._pictures)),
+            web.get("/brands", behind(Right.SEE_BRANDS, self._brands)),
+            web.post("/entrance/{entrance}", self._wish),
+            web.post("/brands/{brand}", self._brand),
+            web.post("/brands/{brand}/terms", behind(Right.DECIDE_BRANDS, self._terms)),
+        ]
+
+    async def _home(self, request: web.Request, _who: Who) -> web.Response:
+        return self._desk.page(request, "home")
+
+    async def _live(self, request: web.Request, _who: Who) -> web.Response:
+        cameras = {
+            name: (section.cameras.outside, *section.cameras.inside)
+            for name, section in self._box.home.entrances.items()
+        }
+        return self._desk.page(request, "live", cameras=cameras)
+
+    async def _watch(self, request: web.Request, who: Who) -> web.StreamResponse:
+        """One camera, live; the right is asked for again for as long as it goes on."""
+        camera = self._camera(request)
+        return await live.show(
+            request, self._box.video, camera, proofs=self._box.proofs, allowed=lambda: self._may_watch(who)
+        )
+
+    async def _pictures(self, request: web.Request, who: Who) -> web.StreamResponse:
+        camera = self._camera(request)
+        return await live.pictures(request, lambda: self._box.picture(camera), allowed=lambda: self._may_watch(who))
+
+    def _camera(self, request: web.Request) -> str:
+        camera = request.match_info["camera"]
+        device = self._box.home.devices.get(camera)
+        if device is None or device.kind != "camera":
+            raise web.HTTPNotFound
+        return camera
+
+    def _may_watch(self, who: Who) -> bool:
+        return self._desk.accounts.refusal(who, Right.WATCH_LIVE, self._desk.now) is None
+
+    async def _brands(self, request: web.Request, _who: Who) -> web.Response:
+        language = self._desk.language(request)
+        shown = [self._shown(permission, language) for permission in self._box.store.permissions()]
+        return self._desk.page(request, "brands", brands=[one for one in shown if one is not None])
+
+    def _shown(self, permission: Permission, language: Language) -> Mapping[str, Any] | None:
+        home, terms = self._box.home, permission.terms
+        brand = home.brands.get(permission.brand)
+        if brand is None:
+            return None
+        places = {name: place.name for section in home.entrances.values() for name, place in section.places.items()}
+        return {
+            "id": permission.brand,
+            "name": brand.name,
+            "standing": permission.standing.value,
+            "entrances": [home.entrances[name].name for name in sorted(terms.entrances) if name in home.entrances],
+            "places": [places.get(name, name) for name in sorted(terms.places)],
+            "carriers": sorted(terms.carriers),
+            "days": ", ".join(say(f"day.{day}", language) for day in DAYS if day in terms.days),
+            "hours": terms.hours,
+            "ask_each_time": terms.ask_each_time,
+            "until": terms.expires,
+            "week": week(terms.days, terms.hours),
+            "decided": self._decided(permission.brand),
+            "terms": terms,
+            "choices": {
+                # the garage first: one begins there and lets in further when it went well
+                "entrances": sorted(home.entrances.items(), key=lambda one: one[1].living_space),
+                "places": sorted(places.items()),
+                "days": DAYS,
+            },
+        }
+
+    def _decided(self, brand: str) -> Mapping[str, Any] | None:
+        """Who decided on a brand last, and when; None where nobody did on a page, or the log has forgotten."""
+        for row in reversed(self._box.store.decisions()):
+            if row["brand"] == brand and row.get("by") is not None:
+                person = self._box.store.register.person(row["by"])
+                return {"at": datetime.fromisoformat(row["at"]), "who": "?" if person is None else person.name}
+        return None
+
+    # ---- what is asked ----------------------------------------------------------------------------------------------
+
+    async def _wish(self, request: web.Request) -> web.Response:
+        entrance = request.match_info["entrance"]
+        fields = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
+        back = fields.pop("back", "/")
+        who = self._desk.require(request, _right(fields))
+        if entrance not in self._box.home.entrances:
+            raise web.HTTPNotFound
+        return await self._ask(request, who, entrance, fields, back)
+
+    async def _brand(self, request: web.Request) -> web.Response:
+        fields = {"do": str((await request.post()).get("do", "")), "brand": request.match_info["brand"]}
+        who = self._desk.require(request, _right(fields))
+        return await self._ask(request, who, next(iter(self._box.home.entrances)), fields, "/brands")
+
+    async def _terms(self, request: web.Request, who: Who) -> web.Response:
+        """Let a brand in under the terms that the form tells; what cannot be meant is refused in words."""
+        brand, fields = request.match_info["brand"], await request.post()
+        if brand not in self._box.home.brands:
+            raise web.HTTPNotFound
+        try:
+            terms = terms_of(fields, self._box.home)
+        except ValueError as error:
+            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=str(error))) from error
+        why = await self._box.permitted(brand, terms, who.person)
+        if why is not None:
+            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
+        raise web.HTTPSeeOther("/brands")
+
+    async def _ask(
+        self, request: web.Request, who: Who, entrance: str, fields: Mapping[str, str], back: str
+    ) -> web.Response:
+        try:
+            wish = _WISH.validate_python({**fields, "id": f"page-{secrets.token_hex(8)}"})
+        except ValidationError as error:
+            raise web.HTTPBadRequest from error
+        why = await self._desk.wish(entrance, wish, who)
+        log.info("asked_on_a_page", entrance=entrance, do=wish.do, by=who.person, done=why is None)
+        if why is not None:
+            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
+        if wants_json(request):
+            return web.json_response({"done": self._desk.say(request, "wish.done")})
+        raise web.HTTPSeeOther(local(back))
+
+
+def _right(fields: Mapping[str, str]) -> Right:
+    """Which right a wish asks for. One that is none, or that names itself, is refused before anything is looked up."""
+    right = WISHES.get(fields.get("do", ""))
+    if right is None or "id" in fields:
+        raise web.HTTPBadRequest
+    return right
+
+
+def terms_of(fields: MultiMapping[Any], home: Home) -> Terms:
+    """Read the terms that an owner wrote into the form.
+
+    Raises:
+        ValueError: a number, an hour or a name that cannot be meant.
+    """
+    places = {name for section in home.entrances.values() for name in section.places}
+    carriers = {name for text in str(fields.get("carriers", "")).split(",") if (name := inert(text))}
+    if len(carriers) > MOST_CARRIERS:
+        raise ValueError(f"{MOST_CARRIERS} carriers at most")
+    return Terms(
+        entrances=frozenset(home.entrances) & set(map(str, fields.getall("entrance", ()))),
+        places=frozenset(places) & set(map(str, fields.getall("place", ()))),
+        carriers=frozenset(carriers),
+        days=frozenset(map(str, fields.getall("day", ()))),
+        hours=f"{fields.get('from', '')}-{fields.get('to', '')}",
+        ask_each_time=fields.get("ask") == "1",
+    )
+
+
+def week(days: frozenset[str], hours: str) -> list[Mapping[str, Any]]:
+    """The spans of a week in which a brand may come in: for each day its column and what is painted in it."""
+    opens, closes = opens_and_closes(hours)
+    begin, end = opens.total_seconds() / 3600, closes.total_seconds() / 3600
+    painted: list[Mapping[str, Any]] = []
+    for place, day in enumerate(DAYS):
+        spans = []
+        if day in days:
+            spans.append({"y": 2 * begin, "height": 2 * (min(end, 24) - begin)})
+        if end > 24 and DAYS[place - 1] in days:  # what runs past midnight is the next day's
+            spans.append({"y": 0, "height": 2 * (end - 24)})
+        painted.append({"name": day, "x": place * 28 + 2, "spans": spans})
+    return painted

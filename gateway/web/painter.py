@@ -1,0 +1,89 @@
+"""Turns what is shown into HTML. Everything is escaped; text from outside is made inert first (`voice.inert`)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gateway.proof.chain import canonical
+from gateway.visit.state import Now
+from gateway.voice import Language, inert
+from gateway.web.box import Box
+from gateway.web.parts import PARTS, Seat, instant
+from gateway.web.words import LANGUAGES, NAMES, say
+
+
+class Painter:
+    """One for the pages of a box."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self._environment = Environment(
+            loader=PackageLoader("gateway.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True, auto_reload=False,
+        )  # fmt: skip
+        self._environment.filters.update(inert=inert, utc=_utc, clock=_clock, day=_day, instant=_instant)
+        self._environment.globals.update(home=box.home, languages=LANGUAGES, language_names=NAMES)
+
+    def page(self, template: str, seat: Seat, **facts: Any) -> str:  # noqa: ANN401 - what a template shows
+        """Return a whole page."""
+        return self._render(f"{template}.html", seat, facts)
+
+    def part(self, name: str, seat: Seat) -> str:
+        """Return one part (`kind/entrance`, or `courier/digest`) as it stands now.
+
+        Raises:
+            KeyError: there is no such part.
+        """
+        kind, _, of = name.partition("/")
+        return self._render(f"parts/{kind}.html", seat, PARTS[kind](self._box, of, seat))
+
+    def _render(self, template: str, seat: Seat, facts: Mapping[str, Any]) -> str:
+        def t(key: str, **names: object) -> str:
+            return say(key, seat.language, **{name: str(value) for name, value in names.items()})
+
+        def part(name: str) -> str:
+            return self.part(name, seat)
+
+        return self._environment.get_template(template).render(
+            facts, seat=seat, t=t, part=part, zone=self._box.zone, ages=ages(seat.language)
+        )
+
+
+def ages(language: Language) -> str:
+    """The words by which a page says how old a thing is, as JSON for its script."""
+    keys = (
+        "age.now",
+        "age.ago",
+        "age.left",
+        "link.up",
+        "link.down",
+        "nav.live",
+        "live.stale",
+        "live.none",
+        "live.waiting",
+    )
+    return canonical(
+        {key: say(key, language, age="{age}") if "age." in key else say(key, language) for key in keys}
+    ).decode()
+
+
+def _utc(instant: datetime) -> str:
+    """As HTML's `datetime` wants it."""
+    return instant.isoformat(timespec="milliseconds")
+
+
+def _instant(at: tuple[Now, float]) -> datetime:
+    return instant(*at)
+
+
+def _clock(instant: datetime, zone: ZoneInfo) -> str:
+    return instant.astimezone(zone).strftime("%H:%M:%S")
+
+
+def _day(instant: datetime, zone: ZoneInfo, language: Language) -> str:
+    local = instant.astimezone(zone)
+    name = say(f"day.{('mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun')[local.weekday()]}", language)
+    return f"{name} {local:%d/%m/%Y}" if language == "fr" else f"{name} {local:%Y-%m-%d}"

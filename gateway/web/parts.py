@@ -1,0 +1,163 @@
+"""The parts of a page that follow the house: what each shows, out of the state as it stands. Templates have the looks.
+
+A part is named `kind/entrance`. It is rendered here and nowhere else, for the first load and for each change alike.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum, auto
+from typing import Any
+
+from gateway.config import EntranceSection
+from gateway.visit.rules import closed, door_open, locked
+from gateway.visit.state import Delivery, Entrance, Now, Phase, Why
+from gateway.voice import Language, lacked
+from gateway.web import courier
+from gateway.web.access import Right, may
+from gateway.web.accounts import Who
+from gateway.web.box import Box
+from gateway.web.story import Line, story
+
+TIMELINE = 40  # lines at most, the newest
+
+
+class Door(StrEnum):
+    """What may be said of a door at one glance. Locked is said only of what is proven (invariant 8)."""
+
+    LOCKED = auto()
+    UNLOCKED = auto()
+    OPEN = auto()
+    UNKNOWN = auto()
+    HANDED = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seat:
+    """Who looks (None: nobody who is signed in), and in which language."""
+
+    language: Language
+    who: Who | None = None
+
+    def may(self, right: str) -> bool:
+        """Whether they may do this, as far as their role goes: what they may not is not shown to them."""
+        return self.who is not None and may(self.who.role, Right(right))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Camera:
+    """One camera as it is shown."""
+
+    name: str
+    live: bool
+    films: bool
+    wanted: bool
+
+
+def door(state: Entrance) -> tuple[Door, float]:
+    """Say what the door is, and since when (monotonic seconds) that was observed without a break."""
+    handed = state.visit is not None and state.visit.phase is Phase.HANDED_TO_OWNER
+    since = max(state.bolt.since, state.door.since)
+    if handed:
+        return Door.HANDED, since
+    if state.session is None:
+        return Door.UNKNOWN, since
+    if door_open(state):
+        return Door.OPEN, state.door.since
+    if locked(state) and closed(state):
+        return Door.LOCKED, since
+    if closed(state) and not locked(state) and state.bolt.value.value in ("unlocked", "unlatched", "not_fully_locked"):
+        return Door.UNLOCKED, since
+    return Door.UNKNOWN, since
+
+
+def instant(now: Now, mono: float) -> datetime:
+    """Turn a monotonic instant into UTC, as the clock stands now. What lies before this boot is as old as the boot."""
+    return now.utc + timedelta(seconds=max(mono, 0.0) - now.mono)
+
+
+def _state(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
+    state, now = box.entrance(entrance)
+    section = box.home.entrances[entrance]
+    what, since = door(state)
+    cameras = tuple(
+        Camera(name=name, live=seen is not None and seen.live, films=seen is not None and seen.recording,
+               wanted=state.expecting or state.visit is not None or state.incident is not None)
+        for name in (section.cameras.outside, *section.cameras.inside)
+        for seen in (state.cameras.get(name),)
+    )  # fmt: skip
+    return {
+        "entrance": entrance,
+        "section": section,
+        "state": state,
+        "door": what.value,
+        "since": instant(now, since),
+        "cameras": cameras,
+        "trusted": now.trusted,
+        "language": seat.language,
+    }
+
+
+def _visit(box: Box, entrance: str, _seat: Seat) -> Mapping[str, Any]:
+    state, now = box.entrance(entrance)
+    visit = state.visit
+    deadline = None if visit is None else state.due.get(Why.RING if visit.phase is Phase.RINGING else Why.APPROVAL)
+    return {
+        "entrance": entrance,
+        "visit": visit,
+        "brand": None if visit is None else _brand(box, visit.delivery),
+        "place": None if visit is None else _place(box.home.entrances[entrance], visit.delivery),
+        "phase": "ready" if visit is None else visit.phase.value,
+        "may_veto": visit is not None and visit.phase in (Phase.RINGING, Phase.APPROVING),
+        "asks": visit is not None and visit.phase is Phase.APPROVING,
+        "deadline": None if deadline is None else instant(now, deadline),
+    }
+
+
+def _next(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
+    state, now = box.entrance(entrance)
+    coming = [one.delivery for one in box.store.upcoming(entrance, now) if one.delivery.openings_left > 0]
+    coming.sort(key=lambda delivery: delivery.start)
+    first = coming[0] if coming else None
+    lacking = next((p.lacking for p in state.preflights if first is not None and p.delivery.id == first.id), None)
+    return {
+        "delivery": first,
+        "brand": None if first is None else _brand(box, first),
+        "place": None if first is None else _place(box.home.entrances[entrance], first),
+        "start": None if first is None else first.start.astimezone(box.zone),
+        "end": None if first is None else first.end.astimezone(box.zone),
+        "lacking": None if lacking is None else tuple(lacked(word, seat.language) for word in lacking),
+    }
+
+
+def _timeline(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
+    state, _ = box.entrance(entrance)
+    running = state.visit or state.watch
+    visit = running.id if running is not None else state.incident or box.store.last_visit(entrance)
+    lines: tuple[Line, ...] = ()
+    if visit is not None:
+        lines = story(box.store.rows_of(visit), language=seat.language, zone=box.zone)[-TIMELINE:]
+    return {"visit": visit, "lines": lines, "zone": box.zone}
+
+
+def _brand(box: Box, delivery: Delivery) -> str:
+    brand = box.home.brands.get(delivery.brand)
+    return delivery.brand if brand is None else brand.name
+
+
+def _place(section: EntranceSection, delivery: Delivery) -> str:
+    place = section.places.get(delivery.place)
+    return delivery.place if place is None else place.name
+
+
+def _courier(box: Box, digest: str, _seat: Seat) -> Mapping[str, Any]:
+    return courier.shown(box, digest)
+
+
+PARTS: Mapping[str, Callable[[Box, str, Seat], Mapping[str, Any]]] = {
+    "state": _state,
+    "visit": _visit,
+    "next": _next,
+    "timeline": _timeline,
+    "courier": _courier,
+}

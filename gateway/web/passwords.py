@@ -1,0 +1,125 @@
+"""Passwords: which are taken, and how they are checked without a hurry and without telling who has an account."""
+
+import asyncio
+import secrets
+import unicodedata
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum, auto
+
+from argon2 import PasswordHasher, Type
+from argon2.exceptions import VerifyMismatchError
+
+SHORTEST = 10  # characters
+LONGEST = 256  # bytes of UTF-8
+
+# RFC 9106's second choice (for small memory) but for the lanes. Measured: 0.14 s on one x86 core; a small ARM box,
+# reckoned at three to five times that, keeps a person waiting half a second, and the back-off does the rest against
+# guessers. One lane: the other cores are filming. Twice 64 MiB at most (see `Passwords`) fit beside the video process.
+MEMORY_KIB = 64 * 1024
+ITERATIONS = 3
+LANES = 1
+
+QUEUE = 8  # strangers that may wait for their turn
+
+# At least ten characters long and nevertheless what is tried first, in French and English. What is left of these after
+# digits and signs at the end are taken away counts too ("motdepasse2026!").
+_WORDS = (
+    "password passw0rd motdepasse azertyuiop qwertyuiop azerty qwerty qwertz bonjour iloveyou jetaime administrator"
+    " administrateur letmein welcome bienvenue sunshine princess princesse football soleil chouchou doudou loulou"
+    " monkey dragon changeme secret perron passwordpassword motdepassemotdepasse azertyazerty qwertyqwerty"
+    " 1q2w3e4r5t 1qaz2wsx3edc 1qaz2wsx abcdefghij abcdefgh"
+)
+_COMMON = frozenset(_WORDS.split())
+_DISTINCT = 5  # characters at least, of which it is made
+_STRAIGHT = "01234567890123456789", "98765432109876543210"
+
+
+class Weak(StrEnum):
+    """Why a password is not taken."""
+
+    SHORT = auto()
+    LONG = auto()
+    COMMON = auto()
+
+
+def weakness(password: str, name: str) -> Weak | None:
+    """Why somebody of this name cannot take this password; None: he can. Nothing is asked but length and surprise."""
+    said = unicodedata.normalize("NFC", password)
+    if len(said) < SHORTEST:
+        return Weak.SHORT
+    if len(_bytes(password)) > LONGEST:
+        return Weak.LONG
+    small = said.casefold()
+    stem = small.rstrip("0123456789!?.,;:-_*#$@ ")
+    common = stem in _COMMON or small in _COMMON or stem == "" or any(small in row for row in _STRAIGHT)
+    if common or stem == name.casefold() or len(set(small)) < _DISTINCT:
+        return Weak.COMMON
+    return None
+
+
+class Passwords:
+    """Hashes and checks, one of strangers' and one of known people's passwords at a time, in threads.
+
+    Two lanes, so that strangers who try and try wait for each other and for nobody else; and at most twice the memory.
+    """
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher(
+            time_cost=ITERATIONS, memory_cost=MEMORY_KIB, parallelism=LANES, type=Type.ID
+        )
+        self.nobodys = _nobodys(self._hasher)
+        """What stands in for the password of somebody who has no account."""
+        self._known, self._strangers = asyncio.Lock(), asyncio.Lock()
+        self._queue = 0
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many strangers wait that another one had better come back."""
+        return self._queue >= QUEUE
+
+    @contextmanager
+    def queued(self, *, stranger: bool) -> Iterator[None]:
+        """Stand in the queue, from before the try is counted until its answer is there."""
+        self._queue += stranger
+        try:
+            yield
+        finally:
+            self._queue -= stranger
+
+    async def hash(self, password: str) -> str:
+        """The argon2id string of a password that `weakness` takes."""
+        async with self._known:
+            return await asyncio.to_thread(self._hasher.hash, _bytes(password))
+
+    async def fits(self, password: str, stored: str | None, *, stranger: bool) -> bool:
+        """Whether it is the password of which `stored` is kept; None (nobody of that name) takes as long to say no."""
+        typed = _bytes(password)
+        tried = stored if stored is not None and len(typed) <= LONGEST else self.nobodys
+        async with self._strangers if stranger else self._known:
+            return await asyncio.to_thread(self._verify, tried, typed[:LONGEST])
+
+    def outdated(self, stored: str) -> bool:
+        """Whether it was hashed at another cost than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def _verify(self, stored: str, typed: bytes) -> bool:
+        try:
+            return self._hasher.verify(stored, typed)
+        except VerifyMismatchError:
+            return False
+
+
+def _bytes(password: str) -> bytes:
+    """One spelling of what was typed: an é is one character on every keyboard; no character is refused."""
+    return unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
+
+
+def _nobodys(hasher: PasswordHasher) -> str:
+    """The hash of no password, at the cost of a real one."""
+    salt, digest = (
+        b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (hasher.salt_len, hasher.hash_len)
+    )
+    cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    return f"$argon2id$v=19${cost}${salt}${digest}"

@@ -1,0 +1,190 @@
+"""What was: the list of visits, one visit with its films, its report for an insurer, and links to show it by."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import segno
+from aiohttp import web
+
+from gateway.paper.course import Reading, course
+from gateway.paper.report import names_of, report
+from gateway.store.words import Clip, Film
+from gateway.web import shares
+from gateway.web.access import Right
+from gateway.web.accounts import Who
+from gateway.web.desk import Desk
+from gateway.web.story import story
+
+SHOWN = 200  # visits on one page, the newest: a month has fewer
+DAYS = (1, 7, 30)  # for which a visit may be shown to somebody outside
+
+
+class Past:
+    """The pages of what was."""
+
+    def __init__(self, desk: Desk, key: bytes) -> None:
+        self._desk, self._box, self._key = desk, desk.box, key
+        self._drawing = asyncio.Lock()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served here."""
+        behind = self._desk.behind
+        return [
+            web.get("/history", behind(Right.SEE_HISTORY, self._history)),
+            web.get("/history/{visit}", behind(Right.SEE_HISTORY, self._visit)),
+            web.get("/history/{visit}/report.pdf", behind(Right.SHARE_FILM, self._report)),
+            web.post("/history/{visit}/share", behind(Right.SHARE_FILM, self._share)),
+            web.get("/film/{path:.+}", behind(Right.SEE_HISTORY, self._film)),
+            web.get("/shared/{token}", self._shared),
+            web.get("/shared/{token}/{file}", self._shared_film),
+        ]
+
+    # ---- the list ---------------------------------------------------------------------------------------------------
+
+    async def _history(self, request: web.Request, _who: Who) -> web.Response:
+        """All visits, newest first; `entrance`, `brand`, `day` (ISO 8601, in the house's zone) and `held` narrow it."""
+        asked = {name: request.query.get(name, "") for name in ("entrance", "brand", "day", "held")}
+        first = [film for film in reversed(self._box.store.films()) if film.part == 1 and self._fits(film, asked)]
+        brands = {name: brand.name for name, brand in self._box.home.brands.items()}
+        return self._desk.page(
+            request, "history", visits=[self._line(film) for film in first[:SHOWN]], asked=asked, brands=brands
+        )
+
+    def _fits(self, film: Film, asked: Mapping[str, str]) -> bool:
+        day = film.began.astimezone(self._box.zone).date()
+        brand = "" if film.delivery is None else film.delivery.partition(".")[0]
+        return (
+            asked["entrance"] in ("", film.entrance)
+            and asked["brand"] in ("", brand)
+            and _day(asked["day"]) in (None, day)
+            and (not asked["held"] or film.held is not None)
+        )
+
+    def _line(self, film: Film) -> Mapping[str, Any]:
+        return {
+            "id": film.visit, "began": film.began, "sealed": film.sealed, "held": film.held, "erased": film.erased,
+            "brand": self._brand_of(film), "entrance": self._entrance_of(film),
+        }  # fmt: skip
+
+    def _brand_of(self, film: Film) -> str | None:
+        promise = None if film.delivery is None else self._box.store.promise(film.delivery)
+        if promise is None:
+            return None
+        brand = self._box.home.brands.get(promise.brand)
+        return promise.brand if brand is None else brand.name
+
+    def _entrance_of(self, film: Film) -> str:
+        section = self._box.home.entrances.get(film.entrance)
+        return film.entrance if section is None else section.name
+
+    # ---- one visit --------------------------------------------------------------------------------------------------
+
+    async def _visit(self, request: web.Request, _who: Who) -> web.Response:
+        return self._one(request, "visit", request.match_info["visit"], link=None)
+
+    def _one(self, request: web.Request, template: str, visit: str, **facts: Any) -> web.Response:  # noqa: ANN401 - what a template shows
+        parts = self._box.store.films(visit=visit)
+        if not parts:
+            raise web.HTTPNotFound
+        rows = self._box.store.rows_of(visit)
+        first, clips = parts[0], _clips(parts)
+        told = course(rows, visit=visit)
+        return self._desk.page(
+            request, template, id=visit, began=first.began, brand=self._brand_of(first), clips=clips, parts=parts,
+            held=first.held, entrance=first.entrance, entrance_name=self._entrance_of(first), days=DAYS,
+            lines=story(rows, language=self._desk.language(request), zone=self._box.zone),
+            plots=[plot(place, readings) for place, readings in told.temperatures.items()], **facts,
+        )  # fmt: skip
+
+    async def _report(self, request: web.Request, _who: Who) -> web.Response:
+        """The two pages for an insurer. Drawing takes seconds: in a thread, one at a time, no door waits for it."""
+        visit = request.match_info["visit"]
+        parts = self._box.store.films(visit=visit)
+        if not parts or parts[0].sealed is None or parts[0].erased is not None:
+            raise web.HTTPNotFound
+        async with self._drawing:
+            pdf, _ = await asyncio.to_thread(
+                report, self._box.films / "visits" / visit, language=self._desk.language(request),
+                zone=self._box.zone, made=self._desk.now.utc,
+                names={self._box.home.box: names_of(self._box.home)}, public_key=self._box.public_key,
+            )  # fmt: skip
+        headers = {"Content-Disposition": f'attachment; filename="perron-{visit}.pdf"'}
+        return web.Response(body=pdf, content_type="application/pdf", headers=headers)
+
+    async def _film(self, request: web.Request, _who: Who) -> web.FileResponse:
+        """A clip that the store knows, by its path there: nothing else of the disk has an address."""
+        path = request.match_info["path"]
+        visit = path.split("/")[-2] if path.count("/") else ""
+        return self._file(clip for clip in _clips(self._box.store.films(visit=visit)) if clip.path == path)
+
+    def _file(self, found: Any) -> web.FileResponse:  # noqa: ANN401 - an iterator of clips
+        clip: Clip | None = next(iter(found), None)
+        if clip is None:
+            raise web.HTTPNotFound
+        return web.FileResponse(self._box.films / clip.path, headers={"Content-Type": "video/mp4"})
+
+    # ---- shown to somebody outside ----------------------------------------------------------------------------------
+
+    async def _share(self, request: web.Request, _who: Who) -> web.Response:
+        """The link is shown this once: the page is the answer to the form itself."""
+        visit, days = request.match_info["visit"], str((await request.post()).get("days", ""))
+        if days not in {str(known) for known in DAYS}:
+            raise web.HTTPBadRequest
+        token = shares.make(visit, self._desk.now.utc + timedelta(days=int(days)), self._key)
+        link = f"{request.scheme}://{request.host}/shared/{token}"
+        return self._one(request, "visit", visit, link=link, qr=segno.make(link, error="m").svg_inline(scale=3))
+
+    def _shown_by(self, request: web.Request) -> shares.Share:
+        share = shares.read(request.match_info["token"], self._key, self._desk.now.utc)
+        if share is None or not self._desk.now.trusted:
+            raise web.HTTPNotFound
+        if all(part.erased is not None for part in self._box.store.films(visit=share.visit)):
+            raise web.HTTPNotFound  # the story goes with the films
+        return share
+
+    async def _shared(self, request: web.Request) -> web.Response:
+        share = self._shown_by(request)
+        return self._one(request, "shared", share.visit, until=share.until, token=request.match_info["token"])
+
+    async def _shared_film(self, request: web.Request) -> web.FileResponse:
+        share, name = self._shown_by(request), request.match_info["file"]
+        clips = _clips(self._box.store.films(visit=share.visit))
+        return self._file(clip for clip in clips if clip.path.rpartition("/")[2] == name)
+
+
+def _clips(parts: Sequence[Film]) -> list[Clip]:
+    return [clip for part in parts if part.erased is None for clip in part.clips]
+
+
+def _day(text: str) -> date | None:
+    """A day as a form writes it; what is none narrows nothing."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
+WIDTH, HEIGHT, EDGE = 320, 120, 24  # of a plot, in its own units
+
+
+def plot(place: str, readings: Sequence[Reading]) -> Mapping[str, Any]:
+    """Put a fridge's readings into a picture's coordinates: each holds until the next one."""
+    known = [(reading.at, reading.temp_c) for reading in readings if reading.temp_c is not None]
+    if not known:
+        return {"place": place, "points": "", "low": None, "high": None}
+    begin, end = readings[0].at, readings[-1].at
+    low, high = min(t for _, t in known), max(t for _, t in known)
+    span, range_ = max((end - begin).total_seconds(), 1.0), max(high - low, 1.0)
+
+    def x(at: datetime) -> float:
+        return round(EDGE + (WIDTH - 2 * EDGE) * (at - begin).total_seconds() / span, 1)
+
+    def y(celsius: float) -> float:
+        return round(HEIGHT - EDGE - (HEIGHT - 2 * EDGE) * (celsius - low) / range_, 1)
+
+    steps: list[str] = []
+    for (at, celsius), after in zip(known, [*known[1:], (end, known[-1][1])], strict=True):
+        steps += [f"{x(at)},{y(celsius)}", f"{x(after[0])},{y(celsius)}"]
+    return {"place": place, "points": " ".join(steps), "low": low, "high": high, "begin": begin, "end": end}

@@ -1,0 +1,133 @@
+"""What every answer of the pages is held to: who may ask under which name, and what a browser may do with it.
+
+Sources: OWASP's cheat sheets on DNS rebinding, CSRF and CSP; RFC 6454 (Origin), RFC 9110 (Host), the Fetch standard
+(Sec-Fetch-Site).
+"""
+
+import asyncio
+import ipaddress
+import re
+from collections.abc import Awaitable, Callable, Iterable
+from types import MappingProxyType
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+LARGEST_BODY = 16_384  # bytes: no form of these pages is larger
+FORM = "application/x-www-form-urlencoded"
+BODY_WITHIN = 10.0  # seconds
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+# Each character can be read in one way only: what nearly fits is refused as fast as what does not fit at all.
+_LOCAL = re.compile(r"/(?:[A-Za-z0-9._-]+/)*[A-Za-z0-9._-]*")
+
+# No inline script or style, nothing from elsewhere, no frame around us. `blob:` is live video, made in the browser.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self' blob:;"
+    " connect-src 'self'; worker-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none';"
+    " base-uri 'none'"
+)
+HEADERS = MappingProxyType({
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
+    # A courier's link must not leave in a header; `no-referrer` would make a form's own Origin null (Fetch, 3.1).
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Cache-Control": "no-store",
+})  # fmt: skip
+
+
+def hosts(address: str, port: int, names: Iterable[str]) -> frozenset[str]:
+    """Return the Host values under which a server at this address answers: its names, its address, loopback."""
+    parsed = ipaddress.ip_address(address)
+    literal = f"[{parsed}]" if parsed.version == 6 else address  # as a browser writes it, however the house file does
+    known = {*names, *LOOPBACK, *(() if parsed.is_unspecified else (literal,))}
+    return frozenset(host for name in known for host in (name.lower(), f"{name.lower()}:{port}"))
+
+
+def open_in_clear(path: str) -> bool:
+    """Whether a page may be shown over plain HTTP from another machine: nothing on it is secret, nobody signs in."""
+    return path.startswith(("/c/", "/static/", "/certificate")) or path == "/language"
+
+
+def is_loopback(host: str, peer: str | None) -> bool:
+    """Whether a browser on this machine itself asks: by the name that it writes, and by the address it comes from.
+
+    The name alone is what whoever asks likes to say; the address alone is a proxy's, which speaks for others.
+    """
+    named = any(host == name or host.startswith(f"{name}:") for name in LOOPBACK)
+    try:
+        return named and peer is not None and ipaddress.ip_address(peer).is_loopback
+    except ValueError:
+        return False
+
+
+def refused(request: web.Request, allowed: Callable[[str], bool]) -> str | None:
+    """Return why a request is refused before anything is looked at, or None.
+
+    A name that is not ours is DNS rebinding; a foreign Origin on anything that changes something, or opens a
+    WebSocket, is another page speaking in the owner's name.
+    """
+    host = request.headers.get("Host", "").lower()
+    if not allowed(host) or not request.raw_path.startswith("/"):  # a whole URL would bring a name of its own
+        return "this box is not known under that name"
+    changes = request.method not in SAFE_METHODS or request.headers.get("Upgrade", "").lower() == "websocket"
+    if not changes:
+        return None
+    origin = request.headers.get("Origin")
+    if origin is None:
+        site = request.headers.get("Sec-Fetch-Site", "same-origin")
+        return None if site in ("same-origin", "none") else "another page may not ask this"
+    return None if origin.lower() == f"{request.scheme}://{host}" else "another page may not ask this"
+
+
+def local(back: str) -> str:
+    """Where a form stood on this site; never anywhere else."""
+    return back if _LOCAL.fullmatch(back) else "/"
+
+
+async def unread(request: web.Request) -> int | None:
+    """Read what a form brings, whole and soon; or the status that says why it is not taken.
+
+    A form of these pages is short, UTF-8 and one list of texts: no files, no other encoding (some are slow to decode),
+    nothing packed. Handlers find it read.
+    """
+    if request.method in SAFE_METHODS or not request.can_read_body:
+        return None
+    utf8 = (request.charset or "utf-8").lower() == "utf-8"
+    if request.content_type != FORM or not utf8 or "Content-Encoding" in request.headers:
+        return web.HTTPUnsupportedMediaType.status_code
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            (await request.read()).decode()
+    except TimeoutError:
+        return web.HTTPRequestTimeout.status_code
+    except UnicodeDecodeError:
+        return web.HTTPBadRequest.status_code
+    return None
+
+
+def guarded(allowed: Callable[[str], bool]) -> Middleware:
+    """Make the outermost middleware: it refuses foreign names and pages before anything else is asked."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        why = refused(request, allowed)
+        if why is not None:
+            return web.Response(status=web.HTTPForbidden.status_code, text=f"{why}\n")
+        status = await unread(request)
+        return await handler(request) if status is None else web.Response(status=status)
+
+    return guard
+
+
+async def dress(_request: web.Request, response: web.StreamResponse) -> None:
+    """Put the headers on an answer (an `on_response_prepare` signal: films, errors and WebSockets get them too)."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)

@@ -1,0 +1,71 @@
+// The courier's page: his code as a QR, drawn here out of the link's fragment, which no server ever receives; go or no in
+// colour, picture, words and sound.
+import { qrcode } from "./qrcode-2.0.4.js";
+import { join } from "./link.js";
+import { hear, start } from "./page.js";
+
+const SOUNDS = { go: [660, 880], no: [220, 180], wait: [440], inside: [550], away: [550], done: [660, 880, 990], other: [440] };
+let audio = null;
+let turn = null;
+
+function beep(tones) {
+  if (!audio) return;
+  tones.forEach((tone, place) => {
+    const oscillator = audio.createOscillator();
+    const gain = audio.createGain();
+    const at = audio.currentTime + place * 0.18;
+    oscillator.frequency.value = tone;
+    gain.gain.setValueAtTime(0.25, at);
+    gain.gain.setValueAtTime(0, at + 0.15);
+    oscillator.connect(gain).connect(audio.destination);
+    oscillator.start(at);
+    oscillator.stop(at + 0.16);
+  });
+}
+
+function drawCode() {
+  const code = decodeURIComponent(location.hash.slice(1));
+  const known = code.length > 0 && code.length < 200;
+  document.getElementById("nocode").hidden = known;
+  if (!known) return;
+  const qr = qrcode(0, "M");
+  qr.addData(code);
+  qr.make();
+  const canvas = document.querySelector("#code canvas");
+  const cells = qr.getModuleCount() + 8; // four cells of quiet zone on each side (ISO/IEC 18004)
+  const size = Math.floor(canvas.width / cells);
+  const pen = canvas.getContext("2d");
+  const edge = Math.floor((canvas.width - size * qr.getModuleCount()) / 2);
+  pen.fillStyle = "#fff";
+  pen.fillRect(0, 0, canvas.width, canvas.height);
+  pen.fillStyle = "#000";
+  for (let row = 0; row < qr.getModuleCount(); row += 1) {
+    for (let column = 0; column < qr.getModuleCount(); column += 1) {
+      if (qr.isDark(row, column)) pen.fillRect(edge + column * size, edge + row * size, size, size);
+    }
+  }
+}
+
+function look() {
+  const now = document.querySelector("[data-turn]")?.dataset.turn;
+  document.getElementById("code").hidden = !(["show", "other", "early"].includes(now) && location.hash.length > 1);
+  if (now === turn) return;
+  if (turn !== null && SOUNDS[now]) beep(SOUNDS[now]);
+  turn = now;
+  if (audio) navigator.vibrate?.(now === "no" ? [300, 100, 300] : 200); // before a touch browsers refuse it
+}
+
+document.getElementById("sound").addEventListener("click", (event) => {
+  audio = audio ?? new AudioContext();
+  event.target.setAttribute("aria-pressed", "true");
+  beep([660]);
+});
+addEventListener("hashchange", () => { drawCode(); look(); });
+
+const ends = new MessageChannel(); // one link, one tab: no worker shares it
+ends.port1.onmessage = (event) => { hear(event.data); look(); };
+join(ends.port2, document.body.dataset.feed);
+ends.port1.postMessage({ want: [document.querySelector("[data-part]").dataset.part] });
+start();
+drawCode();
+look();

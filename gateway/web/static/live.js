@@ -1,0 +1,95 @@
+// Live pictures by Media Source Extensions over a WebSocket. A picture whose newest fragment is older than 2 s, or of
+// which the box says that it is not live, is greyed and said to be stale: else this page would be the frozen picture.
+const STALE = 2000; // milliseconds
+const BEHIND = 1.5; // seconds behind the newest picture at which playing jumps to it
+const DRIFT = 0.15; // seconds behind at which it plays a little faster
+
+class View {
+  constructor(figure, words) {
+    this.figure = figure;
+    this.words = words;
+    this.video = figure.querySelector("video");
+    this.light = figure.querySelector(".light");
+    this.button = figure.querySelector("[data-watch]");
+    this.start = this.button.textContent;
+    this.socket = null;
+    this.newest = 0;
+    this.live = true;
+    this.button.addEventListener("click", () => (this.socket ? this.end() : this.begin()));
+    setInterval(() => this.look(), 250);
+  }
+
+  begin() {
+    this.button.textContent = this.button.dataset.end;
+    const scheme = location.protocol === "https:" ? "wss" : "ws";
+    const socket = new WebSocket(`${scheme}://${location.host}/live/${encodeURIComponent(this.figure.dataset.camera)}`);
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    this.newest = 0;
+    this.light.textContent = this.words["live.waiting"];
+    let queue = [];
+    let buffer = null;
+    const next = () => {
+      if (!buffer || buffer.updating || !queue.length) return;
+      buffer.appendBuffer(queue.shift());
+    };
+    socket.onmessage = (event) => {
+      if (typeof event.data !== "string") { queue.push(event.data); this.newest = Date.now(); next(); return; }
+      const said = JSON.parse(event.data);
+      if (said.live !== undefined) { this.live = said.live; this.look(); }
+      if (!said.codec) return;
+      const source = new (self.ManagedMediaSource ?? MediaSource)();
+      this.video.disableRemotePlayback = true; // a managed source begins only so
+      this.video.src = URL.createObjectURL(source);
+      source.addEventListener("sourceopen", () => {
+        URL.revokeObjectURL(this.video.src);
+        buffer = source.addSourceBuffer(`video/mp4; codecs="${said.codec}"`);
+        buffer.addEventListener("updateend", () => {
+          if (source.readyState !== "open") return; // the camera was lost meanwhile, and its buffer with it
+          this.catchUp(buffer);
+          next();
+        });
+        next();
+      }, { once: true });
+      this.video.play().catch(() => {});
+    };
+    socket.onclose = () => {
+      if (this.socket !== socket) return;
+      this.newest = 0;
+      setTimeout(() => { if (this.socket === socket) this.begin(); }, 1000);
+    };
+  }
+
+  end() {
+    const socket = this.socket;
+    this.socket = null;
+    socket.close();
+    this.video.removeAttribute("src");
+    this.video.load();
+    this.button.textContent = this.start;
+  }
+
+  catchUp(buffer) {
+    const ranges = buffer.buffered;
+    if (!ranges.length) return;
+    const newest = ranges.end(ranges.length - 1);
+    const behind = newest - this.video.currentTime;
+    if (this.video.currentTime < ranges.start(0) || behind > BEHIND) this.video.currentTime = Math.max(ranges.start(0), newest - 0.1);
+    this.video.playbackRate = behind > DRIFT ? 1.08 : 1;
+    if (newest - ranges.start(0) > 60 && !buffer.updating) buffer.remove(0, newest - 30);
+  }
+
+  look() {
+    const watching = this.socket !== null;
+    const fresh = watching && this.live && Date.now() - this.newest < STALE;
+    this.figure.classList.toggle("stale", watching && !fresh);
+    this.light.classList.toggle("good", fresh);
+    this.light.classList.toggle("bad", watching && !fresh);
+    const text = !watching ? "" : fresh ? this.words["nav.live"] : this.newest ? this.words["live.stale"] : this.words["live.none"];
+    if (this.light.textContent !== text) this.light.textContent = text;
+  }
+}
+
+export function watchCameras(words) {
+  for (const figure of document.querySelectorAll("[data-camera]")) new View(figure, words);
+}

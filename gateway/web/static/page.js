@@ -1,0 +1,64 @@
+// Keeps a page true: puts in what changed, says how old everything is, and greys it all when the box is not heard.
+export const words = JSON.parse(document.body.dataset.words);
+const SILENCE = 3000; // milliseconds without a beat after which nothing shown is certain any more
+let skew = 0; // the box's clock minus this device's, milliseconds
+let heard = 0;
+
+function age(milliseconds) {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 100) return `${seconds} s`;
+  if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} d`;
+}
+
+function tellAges() {
+  const now = Date.now() + skew;
+  for (const time of document.querySelectorAll("time[data-age]")) {
+    const passed = now - Date.parse(time.dateTime);
+    time.textContent = passed < 2000 ? words["age.now"] : words["age.ago"].replace("{age}", age(passed));
+  }
+  for (const time of document.querySelectorAll("time[data-until]")) {
+    time.textContent = words["age.left"].replace("{age}", age(Date.parse(time.dateTime) - now));
+  }
+}
+
+export function lose() {
+  heard = 0;
+  lookAtLink();
+}
+
+function lookAtLink() {
+  const up = Date.now() - heard < SILENCE;
+  const link = document.getElementById("link");
+  const text = up ? words["link.up"] : words["link.down"];
+  document.body.classList.toggle("down", !up);
+  link.classList.toggle("down", !up);
+  if (link.textContent !== text) link.textContent = text;
+}
+
+function put(parts) {
+  for (const [name, html] of Object.entries(parts)) {
+    for (const place of document.querySelectorAll(`[data-part="${CSS.escape(name)}"]`)) {
+      if (place.dataset.shown === html) continue;
+      const focused = place.contains(document.activeElement) ? document.activeElement.value : null;
+      place.innerHTML = html; // the box's own template: everything in it was escaped there
+      place.dataset.shown = html;
+      if (focused !== null) [...place.querySelectorAll("button")].find((one) => one.value === focused)?.focus();
+    }
+  }
+}
+
+export function hear(said) {
+  if (said.beat !== undefined) { heard = Date.now(); skew = said.beat - heard; }
+  if (said.down) heard = 0;
+  if (said.parts) put(said.parts);
+  lookAtLink();
+  tellAges();
+}
+
+export function start() {
+  lookAtLink();
+  tellAges();
+  setInterval(() => { lookAtLink(); tellAges(); }, 500);
+}

@@ -1,0 +1,75 @@
+"""Secrets that stand in cookies and links, and the claim code that is read from the box's screen.
+
+A token is `id.secret`: the id finds its row, the secret's SHA-256 is compared with the stored one in constant time. A
+fast hash is enough because each secret is random and too long to be tried.
+"""
+
+import hmac
+import re
+import secrets
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Self
+
+COOKIE_BYTES = 32  # 256 bits: a session or a known device
+LINK_BYTES = 16  # 128 bits: an invitation
+
+_TOKEN = re.compile(r"([0-9a-f]{16})\.([A-Za-z0-9_-]{22,43})")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One secret; printing it shows its id only."""
+
+    id: str
+    secret: str = field(repr=False)
+
+    @classmethod
+    def new(cls, size: int) -> Self:
+        """A token with so many random bytes."""
+        return cls(new_id(), secrets.token_urlsafe(size))
+
+    @classmethod
+    def read(cls, text: str | None) -> Self | None:
+        """Read what `text` wrote; None: it is no token."""
+        found = None if text is None else _TOKEN.fullmatch(text)
+        return None if found is None else cls(found[1], found[2])
+
+    @property
+    def text(self) -> str:
+        """As it stands in a cookie or a link."""
+        return f"{self.id}.{self.secret}"
+
+    @property
+    def digest(self) -> bytes:
+        """What is stored."""
+        return sha256(self.secret.encode()).digest()
+
+    def fits(self, digest: bytes) -> bool:
+        """Whether this is the token of which that was stored; in constant time."""
+        return hmac.compare_digest(self.digest, digest)
+
+
+def new_id() -> str:
+    """An id that nothing else has: 64 random bits, no secret."""
+    return secrets.token_hex(8)
+
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_HEARD = str.maketrans("OIL", "011")  # what is easily taken for something else
+CODE_LENGTH = 16  # 80 bits: with five tries 40 would do at the box, but not against whoever steals the database
+_GROUP = 2
+
+
+def new_code() -> str:
+    """A claim code: eight groups of two, to be read aloud from the box's screen ("7K-Q2-M0-...")."""
+    code = "".join(secrets.choice(_CROCKFORD) for _ in range(CODE_LENGTH))
+    return "-".join(code[place : place + _GROUP] for place in range(0, CODE_LENGTH, _GROUP))
+
+
+def code_digest(typed: str) -> bytes | None:
+    """What is stored of a claim code, typed with small letters, spaces or O for 0 too; None: no code is like that."""
+    code = re.sub(r"[\s-]", "", typed[:200]).upper().translate(_HEARD)
+    if len(code) != CODE_LENGTH or not set(code) <= set(_CROCKFORD):
+        return None
+    return sha256(code.encode()).digest()

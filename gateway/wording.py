@@ -1,0 +1,62 @@
+"""A command to tell the owner something, put into words with what the house and the store know of it."""
+
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+from pydantic import TypeAdapter
+
+from gateway.config import Home
+from gateway.store import Message as Stored
+from gateway.store import Store
+from gateway.visit import commands as c
+from gateway.visit.state import Delivery, Now
+from gateway.voice import Facts, Message, compose
+
+_COMMAND: TypeAdapter[c.Tell | c.Alarm] = TypeAdapter(c.Tell | c.Alarm)
+
+
+class Wording:
+    """One for the box."""
+
+    def __init__(self, home: Home, store: Store) -> None:
+        self._home = home
+        self._store = store
+        self._zone = ZoneInfo(home.timezone)
+
+    def of(self, command: c.Tell | c.Alarm, entrance: str, delivery: Delivery | None, now: Now) -> Message:
+        """Word a command of an entrance of this house. The visit is the caller's to add."""
+        section = self._home.entrances[entrance]
+        brand = None if delivery is None else self._home.brands.get(delivery.brand)
+        place = None if delivery is None else section.places.get(delivery.place)
+        about = command.saying if isinstance(command, c.Tell) else command.code
+        facts = Facts(
+            brand=None if brand is None else brand.name,
+            carrier=None if delivery is None else delivery.carrier,
+            entrance=section.name,
+            place=None if place is None else place.name,
+            seconds={
+                c.Saying.AT_THE_DOOR: section.timing.ring,
+                c.Saying.ASKS_FOR_YES: section.timing.approval,
+            }.get(about)
+            if isinstance(about, c.Saying)
+            else None,
+            detail=command.detail,
+        )
+        said = compose(about, language=self._home.language, zone=self._zone, now=now, facts=facts)
+        return replace(said, delivery=None if delivery is None else delivery.id, entrance=entrance)
+
+    def again(self, stored: Stored, now: Now) -> Message | None:
+        """Word a stored message, with the time at which it was so; None: this house has its entrance no longer."""
+        if stored.entrance not in self._home.entrances:
+            return None
+        command = _COMMAND.validate_json(stored.body)
+        delivery = getattr(command, "delivery", None)
+        facts = None if delivery is None else self._store.facts(delivery, now)
+        said = self.of(command, stored.entrance, facts, replace(now, utc=stored.at))
+        return replace(said, visit=stored.visit, number=stored.id)
+
+
+def about(stored: Stored) -> c.Saying | c.AlarmCode:
+    """What a stored message is about."""
+    command = _COMMAND.validate_json(stored.body)
+    return command.saying if isinstance(command, c.Tell) else command.code

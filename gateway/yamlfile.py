@@ -1,0 +1,196 @@
+"""A YAML file whose every value knows its line and column.
+
+Only plain data comes through: no aliases (nothing can multiply itself), no tags, no repeated keys, bounded in size and
+depth. A word that looks like a date stays a word.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+LARGEST = 262_144  # bytes
+DEEPEST = 16  # levels; home.yaml needs six
+LONGEST = 18  # digits of a number
+
+Loc = Sequence[str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A place in the file, counted from 1."""
+
+    line: int
+    column: int
+
+
+class Misread(Exception):  # noqa: N818 - it names what is the matter
+    """The text is not the plain YAML that is read here. `spot` says where."""
+
+    def __init__(self, what: str, spot: Spot) -> None:
+        """Say `what` is wrong and where."""
+        super().__init__(what)
+        self.spot = spot
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What stood in the file: `data` of dicts, lists, strings, numbers, booleans and None."""
+
+    data: object
+    root: Node | None
+
+    def spot(self, loc: Loc) -> Spot:
+        """Find the place of the value at `loc`; what names no value (a missing key) is where its parent stands."""
+        node, spot = self.root, _spot(self.root)
+        for part in loc:
+            found = _child(node, part)
+            if found is not None:
+                node, spot = found
+        return spot
+
+
+def parse(text: str) -> Document:
+    """Read YAML.
+
+    Raises:
+        Misread: it is none, or more than plain data.
+    """
+    if len(text.encode()) > LARGEST:
+        raise Misread(f"the file is larger than {LARGEST // 1024} KiB", Spot(1, 1))
+    try:
+        _refuse_more_than_plain(text)
+        root = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        raise _in_words(error, text.splitlines()) from error
+    except YAMLError as error:
+        raise Misread(f"this is no YAML: {str(error).splitlines()[0]}", Spot(1, 1)) from error
+    return Document(data=_value(root) if root is not None else None, root=root)
+
+
+def _in_words(error: MarkedYAMLError, lines: Sequence[str]) -> Misread:
+    """Say what is wrong as somebody who only writes this file would: most of all how lines are indented."""
+    marks = [mark for mark in (error.problem_mark, error.context_mark) if mark is not None]
+    here, began = (
+        (Spot(mark.line + 1, mark.column + 1) for mark in (marks[0], marks[-1])) if marks else (Spot(1, 1),) * 2
+    )
+    match f"{error.context or ''}, {error.problem or ''}":
+        case told if r"'\t'" in told:
+            return Misread("a tab stands here: use spaces", here)
+        case told if "cannot start any token" in told:
+            return Misread('a text that begins like this needs quotes: write "..." around it', here)
+        case told if "could not find expected ':'" in told:
+            return Misread("this line has no value: write `key: value`, with a space behind the colon", began)
+        case told if "flow" in told:
+            return Misread("the list or section that begins here does not end as it must: close it with ] or }", began)
+        case told if "quoted scalar" in told:
+            return Misread("the quotation mark that stands here is never closed", began)
+        case told if "found '<scalar>'" in told:
+            return Misread('the quotation ends before its line does: put the whole text into "..."', here)
+        case told if "mapping values" in told or "block" in told:
+            return _ill_indented(lines, here)
+        case told:
+            return Misread(f"this is no YAML ({told.strip(', ')})", here)
+
+
+def _ill_indented(lines: Sequence[str], spot: Spot) -> Misread:
+    """Compare the line with those above it that begin the sections in which it stands: one of them is wrong."""
+    ours = _indent("".join(lines[spot.line - 1 : spot.line]))  # at the file's end there is none
+    opened: dict[int, int] = {}  # how far a section's lines are indented -> the last line that is
+    for number, line in enumerate(lines[: spot.line - 1], start=1):
+        if line.split("#")[0].strip():
+            opened = {depth: n for depth, n in opened.items() if depth < _indent(line)} | {_indent(line): number}
+    if ours in opened or not opened:
+        return Misread('there is a second colon in this line: put a text with `: ` in it into "..."', spot)
+    fit = " or ".join(f"{depth} (as line {number})" for depth, number in opened.items())
+    begins = f"this line begins with {ours} space{'s' * (ours != 1)}"
+    told = f"{begins}, but here it can only be {fit}: one of these lines is indented wrongly"
+    return Misread(told, Spot(spot.line, ours + 1))
+
+
+def _indent(line: str) -> int:
+    """Where the line's key begins: a list's dash counts as a space."""
+    return len(line) - len(line.lstrip(" -"))
+
+
+def _refuse_more_than_plain(text: str) -> None:
+    """Look at the events first: they cost no more than the text is long."""
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        spot = Spot(event.start_mark.line + 1, event.start_mark.column + 1)
+        if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor is not None):
+            raise Misread("anchors and aliases (&, *) are not read here: write the value out", spot)
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > DEEPEST:
+            raise Misread(f"nothing here is nested more than {DEEPEST} deep", spot)
+
+
+def _value(node: Node) -> object:
+    match node:
+        case MappingNode() if str(node.tag).endswith(":map"):
+            return _mapping(node)
+        case SequenceNode() if str(node.tag).endswith(":seq"):
+            return [_value(item) for item in node.value]
+        case ScalarNode():
+            return _scalar(node)
+        case _:
+            raise Misread("this is neither a value, a list nor a section", _spot(node))
+
+
+def _mapping(node: MappingNode) -> dict[str, object]:
+    values: dict[str, object] = {}
+    for key_node, value_node in node.value:
+        key = key_node.value if isinstance(key_node, ScalarNode) else None
+        if key is None:
+            raise Misread("a key must be a plain word", _spot(key_node))
+        if key in values:
+            raise Misread(f"`{key}` stands here twice: keep one", _spot(key_node))
+        values[key] = _value(value_node)
+    return values
+
+
+def _scalar(node: ScalarNode) -> str | int | float | bool | None:
+    text: str = node.value
+    match str(node.tag).rpartition(":")[2]:
+        case "null":
+            return None
+        case "bool":
+            return text.lower() == "true"
+        case "int" | "float" if len(text) <= LONGEST:
+            return _number(text, node)
+        case "str" | "timestamp":
+            return text
+        case _:
+            raise Misread("this value is no text, number, true, false or null", _spot(node))
+
+
+def _number(text: str, node: ScalarNode) -> int | float:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        number = float("nan")
+    if number - number != 0:  # infinite or not a number
+        raise Misread("this is no plain number: write it like 20 or 2.5", _spot(node))
+    return number
+
+
+def _spot(node: Node | None) -> Spot:
+    return Spot(1, 1) if node is None else Spot(node.start_mark.line + 1, node.start_mark.column + 1)
+
+
+def _child(node: Node | None, part: str | int) -> tuple[Node, Spot] | None:
+    """Find the child and where it begins: a list's item, or a section's key (so that people see the key)."""
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            if key.value == part:
+                return value, _spot(key)
+    if isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
+        return node.value[part], _spot(node.value[part])
+    return None

@@ -1,0 +1,76 @@
+"""Measure speed as ratios found in one run, and show a table."""
+
+import argparse
+import asyncio
+import importlib
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench import machine
+from tests.bench.line import Line
+from tests.bench.report import REPORT, report
+
+# In the order in which they run; each module's docstring says what it measures.
+BENCHES = ("decision", "door", "deliveries", "recording", "faults", "pages")
+
+
+async def measure(names: list[str], console: Console, *, quick: bool) -> list[Line]:
+    """Run these benches one after the other, with progress on the console's status line."""
+    lines: list[Line] = []
+    for name in names:
+        module = importlib.import_module(f"tests.bench.{name}")
+        began = time.monotonic()
+        with console.status(name) as status:
+            found: list[Line] = await module.bench(status.update, quick=quick)
+        console.print(f"{name}: {time.monotonic() - began:.0f} s")
+        lines += found
+    return lines
+
+
+def table(lines: list[Line]) -> Table:
+    """What is shown on the screen."""
+    made = Table("what", "value", "ratio", "goal", "")
+    colours = {None: "dim", True: "green", False: "red"}
+    for line in lines:
+        ratio = "" if line.ratio is None else f"{line.ratio:.2f} x {line.against}"
+        verdict = f"[{colours[line.met]}]{line.verdict}[/]"
+        made.add_row(line.what, f"{line.value:.3g} {line.unit}", ratio, line.goal, verdict)
+        for name, value in line.parts.items():
+            made.add_row(f"[dim]  {name}", f"[dim]{value}")
+    return made
+
+
+def main() -> None:
+    """Measure; the exit status says nothing of goals, since they depend on the machine."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description=__doc__,
+        epilog="Examples:\n  python -m tests.bench --only decision --quick\n  python -m tests.bench --write",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--only", choices=BENCHES, action="append", help="this bench (may be said several times)")
+    parser.add_argument("--quick", action="store_true", help="few samples: to see that it works, not to believe")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the lines there too")
+    parser.add_argument("--write", action="store_true", help=f"write {REPORT.name} anew")
+    parser.add_argument("--note", default="", help="a sentence for the report, such as what else the machine did")
+    options = parser.parse_args()
+    console = Console()
+    lines = asyncio.run(measure(options.only or list(BENCHES), console, quick=options.quick))
+    console.print(table(lines))
+    for line in lines:
+        if line.met is False:
+            console.print(f"[red]missed[/] {line.what}: {line.why}", highlight=False)
+    if options.json is not None:
+        options.json.write_text(json.dumps([asdict(line) for line in lines], indent=1) + "\n", encoding="utf-8")
+    if options.write:
+        REPORT.write_text(report(lines, machine.facts(), note=options.note, quick=options.quick), encoding="utf-8")
+        console.print(f"written: {REPORT.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""`python -m tests.bench.blind --socket PATH`: the video process without decoding, to tell what decoding costs."""
+
+import sys
+from unittest import mock
+
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from gateway.video.__main__ import main
+from gateway.video.eye import Eye
+from gateway.video.labels import Reading
+
+
+class Blind(Eye):
+    """Takes every picture for sound, unseen."""
+
+    def see(
+        self,
+        packet: "Packet[VideoStream]",  # noqa: ARG002 - Eye's own
+        now: float,
+        *,
+        full: bool,  # noqa: ARG002 - the same
+        closely: bool,  # noqa: ARG002 - the same
+        labels: bool,  # noqa: ARG002 - the same
+    ) -> list[Reading]:
+        """Decode nothing."""
+        self._evidence.picture(now)
+        return []
+
+
+if __name__ == "__main__":
+    with mock.patch("gateway.video.camera.Eye", Blind):
+        sys.exit(main())

@@ -1,0 +1,64 @@
+"""Scan to unlock with a real camera over RTSP and a real video process, without ringing; memory of the gateway."""
+
+from tests.bench.cameras import cameras
+from tests.bench.line import Line, Say, largest, median, ms, p95
+from tests.bench.machine import pss
+from tests.bench.marks import Mark
+from tests.bench.scene import Scene, scene
+from tests.bench.street import Times
+
+GOAL = 0.1  # seconds
+MEMORY = 100.0  # MiB
+
+
+async def bench(say: Say, *, quick: bool) -> list[Line]:
+    """Measure."""
+    visits = 3 if quick else 12
+    times: list[Times] = []
+    async with cameras("front") as air, scene(entrances=1, each=visits, camera=air.url("front")) as stage:
+        for number in range(visits):
+            say(f"a visit before a real camera: {number + 1} of {visits}")
+            times.append(await _visit(stage, number))
+        memory = pss(stage.gateway.pid)
+    return [_line(times, stage.marks), _memory(memory)]
+
+
+async def _visit(stage: Scene, number: int) -> Times:
+    stage.street.scan(0, number)
+    times = await stage.street.unlock(0)
+    stage.street.let_out(0)
+    await stage.street.until("a visit under way", lambda: not stage.street.ready())
+    await stage.rest()
+    return times
+
+
+def _line(times: list[Times], marks: list[Mark]) -> Line:
+    whole = [t.unlocked - t.scanned for t in times]
+    found: dict[str, list[float]] = {}
+    for t in times:
+        within = [m for m in marks if t.scanned <= m.begin <= t.unlocked]
+        begun = next(m for m in within if m.what == "decode").begin
+        decided = next(m for m in within if m.what == "decide" and m.of == "Scanned").end
+        filmed = next(m for m in within if m.what == "filmed").begin
+        for name, seconds in (
+            ("scan to the gateway", begun - t.scanned),
+            ("look up and decide", decided - begun),
+            ("commit, begin the film, first fragment on disk, proven", filmed - decided),
+            ("decide, commit, publish, to the lock", t.unlocked - filmed),
+        ):
+            found.setdefault(name, []).append(seconds)
+    parts = {name: median(seconds) for name, seconds in found.items()}
+    value = median(whole)
+    return Line(
+        bench="door", what="scan to unlock with a real camera and no ringing, p50", value=value * 1000, unit="ms",
+        goal=f"<= {GOAL * 1000:g} ms", met=value <= GOAL,
+        parts={**{name: ms(seconds) for name, seconds in parts.items()}, "p95": ms(p95(whole))},
+        why=f"largest parts: {largest(parts)}",
+    )  # fmt: skip
+
+
+def _memory(memory: float) -> Line:
+    return Line(
+        bench="door", what="memory of the gateway after these visits (PSS)", value=memory, unit="MiB",
+        goal=f"<= {MEMORY:g} MiB", met=memory <= MEMORY, why="see the modules that it imports",
+    )  # fmt: skip

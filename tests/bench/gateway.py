@@ -1,0 +1,127 @@
+"""`python -m tests.bench.gateway --home FILE --marks FILE [--proven]`: the real gateway with a stop-watch.
+
+`--proven` puts in the video process's place one whose proofs are always fresh: its cameras are live, move, and have
+their clips on disk at once. Nothing else is another than in `gateway.app`.
+"""
+
+import argparse
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from unittest import mock
+
+from devices.vendors.words import Channel
+from gateway.app import App
+from gateway.entrance import RunningEntrance
+from gateway.homefile import load
+from gateway.mqtt import Incoming
+from gateway.video.link import VideoLink
+from gateway.video.words import ClipKey, Closed, Configure, FromVideo, Proof
+from gateway.visit import commands as c
+from gateway.visit import events as e
+from gateway.visit.decide import decide
+from gateway.visit.state import Entrance, Now
+from tests.bench.marks import Mark, write
+
+MARKS: list[Mark] = []
+
+
+def reached(point: str) -> None:
+    """The gateway's own named points."""
+    at = time.monotonic()
+    MARKS.append(Mark("point", point, at, at))
+
+
+def timed_decide(state: Entrance, event: e.Event, *, now: Now) -> tuple[Entrance, tuple[c.Command, ...]]:
+    """`decide`, with a mark."""
+    begin = time.monotonic()
+    decided = decide(state, event, now=now)
+    MARKS.append(Mark("decide", type(event).__name__, begin, time.monotonic()))
+    return decided
+
+
+class Timed(RunningEntrance):
+    """An entrance that notes when it heard what, and how long reading it took."""
+
+    def hear(self, device: str, channel: Channel, incoming: Incoming) -> None:
+        """Hear, with a mark."""
+        begin = time.monotonic()
+        super().hear(device, channel, incoming)
+        MARKS.append(Mark("decode", device, begin, time.monotonic()))
+
+
+class Proven(VideoLink):
+    """Cameras that are always proven, without a video process."""
+
+    def __init__(self, *, command: Sequence[str], socket: Path, configure: Configure, on_event: object) -> None:
+        assert callable(on_event)
+        super().__init__(command=command, socket=socket, configure=configure, on_event=on_event)
+        self._clips: dict[str, tuple[ClipKey, ...]] = {camera.name: () for camera in configure.cameras}
+
+    @property
+    def proofs(self) -> Mapping[str, Proof]:
+        """Fresh ones, made as they are asked for."""
+        return {name: self._proof(name) for name in self._clips}
+
+    async def run(self) -> None:
+        """Prove all cameras once: nothing changes but by `record` and `finish`."""
+        for name in self._clips:
+            self.on_event(self._proof(name))
+        await asyncio.Event().wait()
+
+    def watch(self, cameras: Sequence[str], *, on: bool, labels: Sequence[str] = ()) -> None:
+        """The cameras run anyway."""
+
+    def record(self, clip: ClipKey, cameras: Sequence[str], folder: str) -> None:  # noqa: ARG002 - nothing is written
+        """The clip's first fragment is on disk."""
+        for name in cameras:
+            self._clips[name] = (*self._clips[name], clip)
+            self.on_event(self._proof(name))
+
+    def finish(self, clip: ClipKey, *, keep: bool) -> None:  # noqa: ARG002 - nothing was written
+        """The clip is closed."""
+        for name, clips in self._clips.items():
+            if clip in clips:
+                self._clips[name] = tuple(other for other in clips if other != clip)
+                self.on_event(self._proof(name))
+        self.on_event(Closed(clip=clip, clips=()))
+
+    async def picture(self, camera: str, timeout: float) -> bytes | None:  # noqa: ARG002, ASYNC109 - VideoLink's own
+        """There is none."""
+        return None
+
+    def _proof(self, name: str) -> Proof:
+        clips = self._clips[name]
+        return Proof(camera=name, at=time.monotonic(), live=True, moving=True,
+                     recording=clips[-1] if clips else None, recordings=clips)  # fmt: skip
+
+
+class Watched(VideoLink):
+    """The real video link; notes when a camera's clip is proven to be on disk."""
+
+    def _hear(self, words: FromVideo) -> None:
+        if isinstance(words, Proof) and words.recording is not None:
+            at = time.monotonic()
+            MARKS.append(Mark("filmed", words.recording.visit, at, at))
+        super()._hear(words)
+
+
+def main() -> None:
+    """Run until SIGTERM, then write the marks down."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--marks", type=Path, required=True)
+    parser.add_argument("--proven", action="store_true")
+    options = parser.parse_args()
+    with ExitStack() as patches:
+        patches.enter_context(mock.patch("gateway.entrance.decide", timed_decide))
+        patches.enter_context(mock.patch("gateway.app.RunningEntrance", Timed))
+        patches.enter_context(mock.patch("gateway.app.VideoLink", Proven if options.proven else Watched))
+        asyncio.run(App(load(options.home), reached=reached).run())
+    write(options.marks, MARKS)
+
+
+if __name__ == "__main__":
+    main()

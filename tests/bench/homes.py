@@ -1,0 +1,98 @@
+"""A box with many entrances for benches, its waiting times as short as they can be, and deliveries for them."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from devices.simulators.scene import CLOCK_REGION
+from gateway.config import Home
+from gateway.delivery.promise import Window
+from gateway.delivery.signature import public_x
+from gateway.store import Store
+from gateway.visit.state import Now
+from tests.gateway.delivery.shop import BOX, SECRETS, claims, offer, signed
+
+ADDRESS = "bench"
+
+# The ringing itself takes no time here; the bell must still be confirmed by the signal, in its own message.
+TIMING: dict[str, float] = {
+    "ring": 1e-6, "command_life": 1, "skew": 0, "never": 10, "stable": 0.02, "relock": 0.02, "post_roll": 0.02,
+    "watch": 0.02, "label": 0.02, "merge": 0.02, "by_hand": 0.02, "pre_roll": 2,
+}  # fmt: skip
+
+
+def gate(number: int) -> str:
+    """Call the entrances so."""
+    return f"gate-{number}"
+
+
+def home(folder: Path, *, entrances: int, port: int, camera: str | None = None) -> Home:
+    """Build it; without `camera` (a URL) nobody may open the cameras that it names."""
+    devices: dict[str, Any] = {}
+    sections: dict[str, Any] = {}
+    for n in range(entrances):
+        devices |= {
+            f"lock-{n}": {"kind": "lock", "vendor": "somfy", "address": ADDRESS, "guarded": True, "latency": 30},
+            f"door-{n}": {"kind": "door", "vendor": "somfy", "address": ADDRESS},
+            f"scanner-{n}": {"kind": "scanner", "vendor": "scanner"},
+            f"signal-{n}": {"kind": "signal", "vendor": "signal"},
+            f"camera-{n}": {"kind": "camera", "vendor": "alexa", "address": ADDRESS, "clock_region": CLOCK_REGION,
+                            "url": camera or "rtsp://127.0.0.1:1/none"},
+        }  # fmt: skip
+        sections[gate(n)] = {
+            "name": f"Gate {n}", "living_space": False, "way_out_by_hand": True, "courier_proof": False,
+            "lock": f"lock-{n}", "door": f"door-{n}", "scanners": [f"scanner-{n}"], "signal": f"signal-{n}",
+            "cameras": {"outside": f"camera-{n}"}, "places": {"hall": {"name": "Hall"}}, "timing": TIMING,
+        }  # fmt: skip
+    permission = {"state": "granted", "entrances": list(sections), "carriers": ["Colissimo"], "places": ["hall"]}
+    shop = {
+        "name": "shop",
+        "keys": [{"kid": "shop-1", "x": public_x(SECRETS["shop"])}],
+        "permission": permission,
+    }
+    return Home.model_validate(
+        {
+            "box": BOX,
+            "name": "Bench",
+            "broker": {"port": port, "password_file": str(folder / "gateway.password")},
+            "clock": {"source": "host"},
+            "storage": {"folder": str(folder / "box"), "reserve_mib": 1},
+            "devices": devices,
+            "entrances": sections,
+            "brands": {"shop": shop},
+        }
+    )
+
+
+def write(home: Home, file: Path) -> None:
+    """JSON is YAML."""
+    file.write_text(json.dumps(home.model_dump(mode="json")), encoding="utf-8")
+
+
+def code(entrance: int, number: int) -> str:
+    """The parcel of an entrance's delivery of this number."""
+    return f"P{entrance:03}X{number:03}"
+
+
+async def promise(store: Store, entrance: int, number: int, now: Now) -> None:
+    """Accept one delivery whose window is open now."""
+    window = Window(start=now.utc - timedelta(minutes=1), end=now.utc + timedelta(hours=2))
+    name = code(entrance, number)
+    said = offer(id=name.lower(), entrance=gate(entrance), parcels=(name,), courier_sha256=None, window=window)
+    message = claims(said, now=now)
+    answer = await store.accept(signed(message), message, now)
+    assert answer.result.accepted, answer.result.why
+
+
+async def fill(home: Home, *, each: int) -> None:
+    """Open the box's store once and accept `each` deliveries for every entrance."""
+    home.storage.folder.mkdir(parents=True, mode=0o700)
+    now = Now(utc=datetime.now(UTC).replace(microsecond=0), trusted=True, mono=0)
+    store = await Store.open(home.storage.folder / "perron.sqlite3", home=home, now=now)
+    try:
+        for entrance in range(len(home.entrances)):
+            for number in range(each):
+                await promise(store, entrance, number, now)
+    finally:
+        await store.close()

@@ -1,0 +1,55 @@
+"""One line of the result: what was measured, against what, and whether the goal is met."""
+
+import math
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+Say = Callable[[str], None]
+"""Told what is being measured, as it goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """`ratio` is the value over what it is compared with; None where it is compared with nothing.
+
+    `met` is None where there is no goal. `parts` say where the time goes; `why` is the measured cause of a miss.
+    """
+
+    bench: str
+    what: str
+    value: float
+    unit: str
+    ratio: float | None = None
+    against: str = ""
+    goal: str = ""
+    met: bool | None = None
+    parts: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """In one word."""
+        return {None: "-", True: "met", False: "missed"}[self.met]
+
+
+def median(samples: Sequence[float]) -> float:
+    """The middle one."""
+    return statistics.median(samples)
+
+
+def p95(samples: Sequence[float]) -> float:
+    """The value that 95 of 100 do not exceed: of few samples, the largest."""
+    return sorted(samples)[max(0, math.ceil(0.95 * len(samples)) - 1)]
+
+
+def ms(seconds: float) -> str:
+    """Seconds as milliseconds, for people."""
+    return f"{seconds * 1000:.2f} ms"
+
+
+def largest(parts: Mapping[str, float], how_many: int = 3) -> str:
+    """The largest parts of a time in seconds, with their share."""
+    whole = sum(parts.values()) or 1.0
+    first = sorted(parts.items(), key=lambda part: -part[1])[:how_many]
+    return ", ".join(f"{name} {ms(seconds)} ({seconds / whole:.0%})" for name, seconds in first)

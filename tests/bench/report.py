@@ -1,0 +1,38 @@
+"""The result as a page."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tests.bench.line import Line
+
+REPORT = Path(__file__).parents[2] / "docs" / "bench.md"
+
+HEAD = """\
+# How fast it is
+
+Written by `python -m tests.bench --write` (`make bench` measures the same); every ratio is of two things measured in
+one run, interleaved. What is measured is never changed to meet a goal; of a goal that is missed the measured cause
+stands below.
+"""
+
+
+def report(lines: Sequence[Line], machine: str, *, note: str, quick: bool) -> str:
+    """Lay it out."""
+    day = datetime.now(UTC).date().isoformat()
+    text = [HEAD, f"{day}; {machine}.{f' {note}' if note else ''}{' Quick run: few samples.' if quick else ''}", ""]
+    text += ["| what | value | ratio | goal | |", "| --- | --- | --- | --- | --- |"]
+    for line in lines:
+        ratio = "" if line.ratio is None else f"{line.ratio:.2f} x {line.against}"
+        text.append(f"| {line.what} | {line.value:.3g} {line.unit} | {ratio} | {line.goal} | {line.verdict} |")
+    parts = [line for line in lines if line.parts]
+    if parts:
+        text += ["", "## Parts", ""]
+        text += [
+            f"- {line.what}: {', '.join(f'{name} {value}' for name, value in line.parts.items())}." for line in parts
+        ]
+    missed = [line for line in lines if line.met is False]
+    if missed:
+        text += ["", "## Goals missed, and why", ""]
+        text += [f"- {line.what} ({line.value:.3g} {line.unit}, goal {line.goal}): {line.why}." for line in missed]
+    return "\n".join(text) + "\n"

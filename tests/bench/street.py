@@ -1,0 +1,181 @@
+"""All devices of all entrances in one client, which answers at once and notes when what arrived."""
+
+import asyncio
+import contextlib
+import json
+import secrets
+import socket
+import time
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+
+import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+
+from devices.commands import Lock, Query, SetSignal, ShowResult, Sound, Unlock
+from devices.reports import Bolt, Door, DoorReport, LockReport, Report, ScanReport, SignalReport
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel
+from tests.bench.echo import IN, OUT
+from tests.bench.homes import ADDRESS, code
+
+PATIENCE = 60.0  # seconds, for a machine that does much else
+VENDOR = {"lock": "somfy", "door": "somfy", "scanner": "scanner", "signal": "signal"}
+LOOK = 0.005
+
+
+@dataclass(slots=True)
+class Times:
+    """One scan at one entrance, in seconds of CLOCK_MONOTONIC; 0 is not yet."""
+
+    scanned: float = 0.0
+    waited: float = 0.0  # the scanner was told `wait`
+    rang: float = 0.0  # the signal confirmed the bell
+    unlocked: float = 0.0  # the unlock arrived
+
+
+class Street:
+    """The other end of every wire. `bell`: seconds until the signal confirms that it rang."""
+
+    def __init__(self, client: aiomqtt.Client, entrances: int) -> None:
+        self.entrances = range(entrances)
+        self.bell = 0.0
+        self.times: dict[int, Times] = defaultdict(Times)
+        self.states: dict[int, dict[str, object]] = {}
+        self._client = client
+        self._bolts = dict.fromkeys(self.entrances, Bolt.LOCKED)
+        self._boot, self._booted = secrets.token_hex(4), time.monotonic()
+        self._seqs: Counter[str] = Counter()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._echoed = asyncio.Event()
+
+    async def listen(self) -> None:
+        """Answer until cancelled."""
+        async for message in self._client.messages:
+            at, topic = time.monotonic(), message.topic.value
+            if topic == OUT:
+                self._echoed.set()
+                continue
+            _, device, channel = topic.rsplit("/", 2)
+            kind, _, number = device.partition("-")
+            if kind == "gate":
+                self.states[int(number)] = json.loads(message.payload)
+            elif kind in VENDOR:
+                command = VENDORS[VENDOR[kind]].decode_command(Channel(channel), message.payload)
+                self._obey(int(number), kind, command, at, getattr(message.properties, "CorrelationData", None))
+
+    def _obey(self, n: int, kind: str, command: object, at: float, correlation: bytes | None) -> None:
+        match command:
+            case Query():
+                report: Report = DoorReport(door=Door.CLOSED) if kind == "door" else LockReport(bolt=self._bolts[n])
+                self.say(n, kind, report, channel=Channel.RESULT, correlation=correlation)
+            case Unlock():
+                self.times[n].unlocked = at
+            case Lock():
+                self._bolts[n] = Bolt.LOCKED
+                self.say(n, "lock", LockReport(bolt=Bolt.LOCKED))
+            case SetSignal(id=id_, sound=Sound.RING):
+                asyncio.get_running_loop().call_later(self.bell, self._rang, n, id_)
+            case ShowResult(word="wait"):
+                self.times[n].waited = at
+            case _:
+                pass
+
+    def _rang(self, n: int, id_: str) -> None:
+        self.times[n].rang = time.monotonic()
+        self.say(n, "signal", SignalReport(id=id_))
+
+    def say(
+        self, n: int, kind: str, report: Report, *, channel: Channel | None = None, correlation: bytes | None = None
+    ) -> None:
+        """Let a device publish a report, as soon as may be."""
+        device = f"{kind}-{n}"
+        for letter in VENDORS[VENDOR[kind]].encode_report(report, ADDRESS):
+            out = letter if channel is None else replace(letter, channel=channel)
+            self._seqs[device] += 1
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
+            uptime = int((time.monotonic() - self._booted) * 1000)
+            properties.UserProperty = [
+                ("boot", self._boot), ("seq", str(self._seqs[device])), ("uptime", str(uptime)),
+            ]  # fmt: skip
+            if correlation is not None:
+                properties.CorrelationData = correlation
+            self._publish(f"perron/{device}/{out.channel}", out.payload, properties)
+
+    def _publish(self, topic: str, payload: bytes, properties: Properties | None = None) -> None:
+        task = asyncio.create_task(self._sent(topic, payload, properties))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _sent(self, topic: str, payload: bytes, properties: Properties | None) -> None:
+        await self._client.publish(topic, payload, 1, properties=properties)
+
+    async def echo(self) -> float:
+        """One round trip through the bare echo, in seconds."""
+        self._echoed.clear()
+        began = time.monotonic()
+        self._publish(IN, b"8L20524752032")
+        async with asyncio.timeout(PATIENCE):
+            await self._echoed.wait()
+        return time.monotonic() - began
+
+    def scan(self, n: int, number: int) -> None:
+        """Hold a parcel of a delivery of this entrance before its scanner."""
+        self.times[n] = Times(scanned=time.monotonic())
+        self.say(n, "scanner", ScanReport(code=code(n, number)))
+
+    def let_out(self, n: int) -> None:
+        """The bolt is withdrawn, somebody goes in and out again, the door is closed."""
+        self._bolts[n] = Bolt.UNLOCKED
+        self.say(n, "lock", LockReport(bolt=Bolt.UNLOCKED))
+        self.say(n, "door", DoorReport(door=Door.OPEN))
+        self.say(n, "door", DoorReport(door=Door.CLOSED))
+
+    def ready(self) -> bool:
+        """Whether a scan at any entrance would begin a visit."""
+        return all(
+            state.get("phase") == "ready" and all(state.get(fact) for fact in ("locked", "closed", "expecting", "disk"))
+            for state in (self.states.get(n, {}) for n in self.entrances)
+        )
+
+    async def until(self, what: str, true: Callable[[], bool]) -> None:
+        """Wait for it.
+
+        Raises:
+            RuntimeError: it never came; the text says what is so instead.
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not true():  # noqa: ASYNC110 - what is waited for is a state, not one event
+                    await asyncio.sleep(LOOK)
+        except TimeoutError as late:
+            other = [s for s in self.states.values() if s.get("phase") != "ready" or not s.get("locked")][:1]
+            raise RuntimeError(f"never: {what}; {len(self.states)} entrances known, one is {other}") from late
+
+    async def unlock(self, n: int) -> Times:
+        """The times of a scan whose unlock has come."""
+        await self.until(f"an unlock of gate {n}", lambda: self.times[n].unlocked > 0)
+        return self.times[n]
+
+
+@contextlib.asynccontextmanager
+async def street(port: int, password: str, entrances: int) -> AsyncIterator[Street]:
+    """Connect all devices."""
+    async with aiomqtt.Client(
+        "127.0.0.1", port, username="street", password=password, identifier="street",
+        protocol=aiomqtt.ProtocolVersion.V5, socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        max_inflight_messages=200,
+    ) as client:  # fmt: skip
+        client.pending_calls_threshold = 1000  # a whole street speaks at once
+        for topic in ("perron/+/set", "perron/+/get", "perron/entrance/+/state", OUT):
+            await client.subscribe(topic, 1)
+        made = Street(client, entrances)
+        listening = asyncio.create_task(made.listen())
+        try:
+            yield made
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening

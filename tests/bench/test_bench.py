@@ -1,0 +1,25 @@
+"""The bench itself works and what it measures is more than nothing; no speed is asserted."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+PATIENCE = 180.0  # seconds, on a machine that does much else
+
+
+def test_the_two_cheapest_benches_measure_something_and_say_whether_goals_are_met(tmp_path: Path) -> None:
+    result = tmp_path / "result.json"
+    command = [sys.executable, "-m", "tests.bench", "--quick", "--only", "deliveries", "--only", "faults"]
+    ran = subprocess.run(
+        [*command, "--json", str(result)], check=False, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert ran.returncode == 0, ran.stderr
+    lines = json.loads(result.read_text(encoding="utf-8"))
+    assert {line["bench"] for line in lines} == {"deliveries", "faults"}
+    assert all(line["value"] > 0 for line in lines)
+    assert all(line["ratio"] is None or line["ratio"] > 0 for line in lines)
+    assert all((line["met"] is None) == (line["goal"] == "") for line in lines)

@@ -1,0 +1,57 @@
+"""A real browser: Debian's Chromium, headless, an empty profile. What its console complains of fails the test."""
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+
+QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync",
+         "--disable-component-update", "--no-first-run")  # fmt: skip
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+PATIENCE = 20_000.0  # milliseconds, on a loaded machine
+
+
+@dataclass
+class Visitor:
+    """One person's browser. `complaints` is what its console said that is no plain note."""
+
+    browser: Browser
+    complaints: list[str] = field(default_factory=list)
+
+    async def page(self, *, locale: str = "en-GB", **options: Any) -> Page:  # noqa: ANN401 - Playwright's own
+        """Open an empty page in a context of its own: nobody's cookies."""
+        context = await self.browser.new_context(locale=locale, **(PHONE | options))
+        context.set_default_timeout(PATIENCE)
+        page = await context.new_page()
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        return page
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+@asynccontextmanager
+async def visitor() -> AsyncIterator[Visitor]:
+    """A browser that has ended when this is left, with nothing to complain of."""
+    chromium = shutil.which("chromium")
+    assert chromium, "the Debian package chromium is needed for this test"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=[*QUIET])
+        somebody = Visitor(browser)
+        try:
+            yield somebody
+        finally:
+            await browser.close()
+    assert somebody.complaints == [], somebody.complaints
+
+
+async def barriers(page: Page) -> list[str]:
+    """What is in the way of somebody who sees badly or uses no mouse, by axe's rules: one line each."""
+    found = await Axe().run(page)
+    return [f"{one['id']}: {node['html'][:160]}" for one in found.response["violations"] for node in one["nodes"]]

@@ -1,0 +1,50 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from devices.simulators.house import House, read_house
+
+CONFIG = Path(__file__).parents[3] / "config"
+
+
+def test_the_house_that_comes_with_perron_is_the_one_that_its_gateway_knows() -> None:
+    house = read_house(CONFIG / "house.yaml")
+    home: dict[str, Any] = YAML(typ="safe").load(CONFIG / "home.yaml")
+    known = {
+        name: (device["kind"], device["vendor"], device.get("address", "")) for name, device in home["devices"].items()
+    }
+    assert {name: (plan.kind, plan.vendor, plan.address) for name, plan in house.devices.items()} == known
+    assert (house.broker.host, house.broker.port) == (home["broker"]["host"], home["broker"]["port"])
+
+
+def test_an_unknown_key_is_refused_by_name() -> None:
+    with pytest.raises(ValidationError, match="garded"):
+        House.model_validate({"devices": {"l": {"kind": "lock", "vendor": "somfy", "garded": True}}})
+
+
+def test_a_house_has_one_front_door() -> None:
+    lock = {"kind": "lock", "vendor": "somfy"}
+    with pytest.raises(ValidationError, match="one lock at most"):
+        House.model_validate({"devices": {"a": lock, "b": lock}})
+
+
+def test_a_device_s_id_fits_a_topic() -> None:
+    with pytest.raises(ValidationError):
+        House.model_validate({"devices": {"a/b": {"kind": "scanner", "vendor": "scanner"}}})
+
+
+def test_a_password_lies_beside_the_others_not_in_the_file(tmp_path: Path) -> None:
+    (tmp_path / "accounts").mkdir()
+    (tmp_path / "accounts" / "s.password").write_text("secret\n")
+    file = tmp_path / "house.yaml"
+    file.write_text("broker: {passwords: accounts}\ndevices: {s: {kind: scanner, vendor: scanner}}\n")
+    house = read_house(file)
+    assert house.devices["s"].secret("s", house.broker) == "secret"
+
+
+def test_a_device_without_an_account_comes_as_nobody() -> None:
+    house = House.model_validate({"devices": {"s": {"kind": "scanner", "vendor": "scanner"}}})
+    assert house.devices["s"].secret("s", house.broker) is None

@@ -1,0 +1,251 @@
+"""Whatever arrives on whatever topic: a report, or one clear line of why not. Never an exception."""
+
+import json
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devices.commands import Command, Light, Lock, Query, SetSignal, ShowResult, Sound, Unlock
+from devices.reports import BatteryReport, Bolt, Door, DoorReport, FridgeReport, LockReport, Unreadable
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel
+
+PAYLOADS = Path(__file__).parent.parent / "payloads"
+
+
+def _real() -> Iterator[bytes]:
+    for file in sorted(PAYLOADS.glob("*.json")):
+        golden = json.loads(file.read_text(encoding="utf-8"))
+        for entry in golden["reports"] + golden["commands"]:
+            if "payload" in entry:
+                yield json.dumps(entry["payload"]).encode()
+
+
+REAL = tuple(_real())
+AT = datetime(2026, 3, 2, 13, 5, tzinfo=UTC)
+COMMANDS: tuple[Command, ...] = (
+    Unlock(id="u1", intent="v1", issued_at=AT, expires_at=AT),
+    Lock(id="l1", intent="v1", issued_at=AT, expires_at=AT),
+    Query(),
+    SetSignal(id="s1", light=Light.AMBER, sound=Sound.RING),
+    ShowResult(word="wait"),
+)
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def _read(channel: Channel, payload: bytes) -> None:
+    for vendor in VENDORS.values():
+        for report in vendor.decode_report(channel, payload):
+            if isinstance(report, Unreadable):
+                assert report.why.isprintable()
+                assert 0 < len(report.why) < 120
+        command = vendor.decode_command(channel, payload)
+        if isinstance(command, Unreadable):
+            assert command.why.isprintable()
+
+
+@settings(deadline=None)  # no test asserts speed
+@given(channel=st.sampled_from(Channel), payload=st.binary(max_size=400))
+def test_no_bytes_raise(channel: Channel, payload: bytes) -> None:
+    _read(channel, payload)
+
+
+@settings(deadline=None)  # no test asserts speed
+@given(channel=st.sampled_from(Channel), value=json_values)
+def test_no_json_raises(channel: Channel, value: object) -> None:
+    _read(channel, json.dumps(value).encode(errors="replace"))
+
+
+@settings(deadline=None)  # no test asserts speed
+@given(
+    channel=st.sampled_from(Channel),
+    real=st.sampled_from(REAL),
+    path=st.randoms(use_true_random=False),
+    value=json_values,
+)
+def test_a_real_payload_with_one_value_exchanged_never_raises(
+    channel: Channel, real: bytes, path: random.Random, value: object
+) -> None:
+    body = json.loads(real)
+    places = list(_places(body))
+    holder, key = path.choice(places)
+    holder[key] = value
+    _read(channel, json.dumps(body).encode(errors="replace"))
+
+
+def _places(value: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401  JSON, whatever it holds
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield value, key
+            yield from _places(inner)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield value, number
+            yield from _places(inner)
+
+
+def test_thousands_of_broken_real_payloads_never_raise() -> None:
+    rng = random.Random(20_260_302)
+    for _ in range(4_000):
+        broken = bytearray(rng.choice(REAL))
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(broken))
+            match rng.randrange(3):
+                case 0:
+                    broken[at] = rng.randrange(256)
+                case 1:
+                    del broken[at : at + rng.randint(1, 8)]
+                case _:
+                    broken[at:at] = rng.choice((b"\x00", b"{", b"[" * 40, b'"', b"null", b"9" * 5_000, b"\xff"))
+            broken = broken or bytearray(b"0")
+        _read(rng.choice(list(Channel)), bytes(broken))
+
+
+def _state(name: str, value: object) -> object:
+    return {"name": "DeviceStateChangedEvent", "deviceStates": [{"name": name, "value": value}]}
+
+
+def _lock_state(value: object) -> object:
+    state = {"namespace": "Alexa.LockController", "name": "lockState", "value": value}
+    header = {"namespace": "Alexa", "name": "StateReport"}
+    return {"event": {"header": header}, "context": {"properties": [state]}}
+
+
+def _celsius(value: object, unit: object = "C") -> object:
+    return {"components": {"cooler": {"temperatureMeasurement": {"temperature": {"value": value, "unit": unit}}}}}
+
+
+@pytest.mark.parametrize(
+    ("vendor", "channel", "payload"),
+    [
+        ("somfy", "state", _state("core:LockedUnlockedState", True)),  # noqa: FBT003  the wrong type is the point
+        ("somfy", "state", _state("core:LockedUnlockedState", None)),
+        ("somfy", "state", _state("core:ContactState", 0)),
+        ("somfy", "state", _state("core:BatteryDiscreteLevelState", "full")),
+        ("somfy", "state", {"name": "DeviceStateChangedEvent", "deviceStates": {}}),
+        ("somfy", "event", {"execId": 5}),
+        ("alexa", "state", _lock_state(True)),  # noqa: FBT003  as above
+        ("alexa", "state", _lock_state(1)),
+        ("smartthings", "state", _celsius(True)),  # noqa: FBT003  as above
+        ("smartthings", "state", _celsius("4")),
+        ("smartthings", "state", _celsius(4, 5)),
+        ("smartthings", "state", _celsius(-500)),
+        ("smartthings", "state", {"components": {"cooler": {"contactSensor": {"contact": {"value": False}}}}}),
+        ("smartthings", "state", {"components": {"cooler": None}}),
+        ("scanner", "event", {"id": "e1", "barcode": 4250}),
+        ("scanner", "event", {"barcode": "4250"}),
+        ("signal", "event", {"event": "done", "id": 7}),
+        ("signal", "event", {"event": "sung"}),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_unreadable(vendor: str, channel: str, payload: object) -> None:
+    reports = VENDORS[vendor].decode_report(Channel(channel), json.dumps(payload).encode())
+    assert [type(report) for report in reports] == [Unreadable]
+
+
+@pytest.mark.parametrize("payload", [b"", b"\r\n", b"a\nb", b"\xff", b"x" * 513, b"\x1b[2J", b"\xe2\x80\xae"])
+def test_a_scan_that_is_no_code_is_unreadable(payload: bytes) -> None:
+    assert [type(report) for report in VENDORS["scanner"].decode_report(Channel.EVENT, payload)] == [Unreadable]
+
+
+def test_an_unknown_word_of_a_lock_or_contact_stays_unknown() -> None:
+    for state, expected in (
+        ("core:LockedUnlockedState", LockReport(bolt=Bolt.UNKNOWN)),
+        ("core:ContactState", DoorReport(door=Door.UNKNOWN)),
+    ):
+        body = {"name": "DeviceStateChangedEvent", "deviceStates": [{"name": state, "type": 3, "value": "tilted"}]}
+        assert VENDORS["somfy"].decode_report(Channel.STATE, json.dumps(body).encode()) == (expected,)
+
+
+def test_the_lock_s_own_open_and_closed_is_never_a_door() -> None:
+    for value in ("open", "closed"):
+        body = {"name": "DeviceStateChangedEvent", "deviceStates": [{"name": "core:OpenClosedState", "value": value}]}
+        assert VENDORS["somfy"].decode_report(Channel.STATE, json.dumps(body).encode()) == ()
+
+
+def test_a_device_is_never_asked_what_it_cannot_do() -> None:
+    able: dict[str, set[type]] = {
+        "somfy": {Unlock, Lock, Query},
+        "alexa": {Unlock, Lock, Query},
+        "smartthings": {Query},
+        "scanner": {ShowResult},
+        "signal": {SetSignal},
+    }
+    for name, vendor in VENDORS.items():
+        for command in COMMANDS:
+            if type(command) in able[name]:
+                letter = vendor.encode_command(command, "a-1")
+                assert vendor.decode_command(letter.channel, letter.payload) == command
+            else:
+                with pytest.raises(ValueError, match="cannot be asked"):
+                    vendor.encode_command(command, "a-1")
+
+
+def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:
+    for name, report in (
+        ("somfy", LockReport(bolt=Bolt.UNLATCHED)),
+        ("somfy", DoorReport(door=Door.AJAR)),
+        ("somfy", BatteryReport(percent=50)),
+        ("alexa", LockReport(bolt=Bolt.NOT_FULLY_LOCKED)),
+        ("alexa", LockReport(bolt=Bolt.LOCKED, jammed=True)),
+        ("alexa", DoorReport(door=Door.OPEN)),
+        ("smartthings", FridgeReport(compartment="wine")),
+        ("smartthings", FridgeReport(compartment="cooler", door=Door.AJAR)),
+        ("scanner", DoorReport(door=Door.OPEN)),
+        ("signal", DoorReport(door=Door.OPEN)),
+    ):
+        with pytest.raises(ValueError, match=r"."):
+            VENDORS[name].encode_report(report, "a-1")
+
+
+@pytest.mark.parametrize("vendor", ["somfy", "alexa"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"boot": None},
+        {"until_ms": None},
+        {"until_ms": True},
+        {"until_ms": -1},
+        {"until_ms": "5"},
+        {"until_ms": 5.5},
+        {"id": 7},
+        {"id": "a b"},
+        {"intent": None},
+        {"expires_at": "tomorrow"},
+        {"issued_at": 1_700_000_000},
+    ],
+    ids=str,
+)
+def test_a_command_whose_deadline_cannot_be_read_moves_no_bolt(vendor: str, change: dict[str, object]) -> None:
+    command = Unlock(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot="b1", until_ms=5)
+    letter = VENDORS[vendor].encode_command(command, "a-1")
+    body = json.loads(letter.payload) | change
+    for key, value in change.items():
+        if value is None:
+            del body[key]
+    assert isinstance(VENDORS[vendor].decode_command(letter.channel, json.dumps(body).encode()), Unreadable)
+
+
+@pytest.mark.parametrize("vendor", ["somfy", "alexa"])
+@pytest.mark.parametrize(("boot", "until_ms"), [("b1", None), (None, 5)])
+def test_half_a_countdown_is_never_sent(vendor: str, boot: str | None, until_ms: int | None) -> None:
+    command = Unlock(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot=boot, until_ms=until_ms)
+    with pytest.raises(ValueError, match="together"):
+        VENDORS[vendor].encode_command(command, "a-1")
+
+
+def test_a_scanner_is_told_three_words_and_no_reason() -> None:
+    with pytest.raises(ValueError, match="wait, go or no"):
+        VENDORS["scanner"].encode_command(ShowResult(word="too early"), "")
+    assert isinstance(VENDORS["scanner"].decode_command(Channel.SET, b'{"word":"too early"}'), Unreadable)

@@ -1,0 +1,82 @@
+"""Every vendor and every golden payload, both ways. Where they come from: ../payloads/README.md."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from devices import commands, reports
+from devices.commands import Command
+from devices.reports import Report
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel, Letter
+
+PAYLOADS = Path(__file__).parent.parent / "payloads"
+
+Golden = dict[str, Any]
+
+
+def _goldens(kind: str) -> list[Any]:
+    found = []
+    for name in VENDORS:
+        file = json.loads((PAYLOADS / f"{name}.json").read_text(encoding="utf-8"))
+        found += [pytest.param(name, file["address"], entry, id=f"{name}: {entry['name']}") for entry in file[kind]]
+    return found
+
+
+def _letter(golden: Golden) -> Letter:
+    payload = golden["text"] if "text" in golden else json.dumps(golden["payload"])
+    return Letter(channel=Channel(golden["channel"]), payload=payload.encode())
+
+
+def _report(fields: Golden) -> Report:
+    kind = getattr(reports, fields["type"])
+    report: Report = TypeAdapter(kind).validate_python({name: fields[name] for name in fields if name != "type"})
+    return report
+
+
+def _command(fields: Golden) -> Command:
+    kind = getattr(commands, fields["type"])
+    command: Command = TypeAdapter(kind).validate_python({name: fields[name] for name in fields if name != "type"})
+    return command
+
+
+@pytest.mark.parametrize(("vendor", "address", "golden"), _goldens("reports"))
+def test_what_a_device_sends_means_what_its_maker_says(vendor: str, address: str, golden: Golden) -> None:
+    assert address is not None
+    letter = _letter(golden)
+    expected = tuple(_report(fields) for fields in golden["reports"])
+    assert VENDORS[vendor].decode_report(letter.channel, letter.payload) == expected
+
+
+@pytest.mark.parametrize(("vendor", "address", "golden"), _goldens("reports"))
+def test_a_simulated_device_says_it_so_that_it_means_the_same(vendor: str, address: str, golden: Golden) -> None:
+    for report in (_report(fields) for fields in golden["reports"]):
+        if "unsayable" in golden:
+            with pytest.raises(ValueError, match=r"."):
+                VENDORS[vendor].encode_report(report, address)
+            continue
+        letters = VENDORS[vendor].encode_report(report, address)
+        heard = tuple(found for x in letters for found in VENDORS[vendor].decode_report(x.channel, x.payload))
+        assert heard == (report,)
+
+
+@pytest.mark.parametrize(("vendor", "address", "golden"), _goldens("commands"))
+def test_a_command_is_written_in_the_maker_s_words(vendor: str, address: str, golden: Golden) -> None:
+    if "decode_only" not in golden:
+        letter = VENDORS[vendor].encode_command(_command(golden["command"]), address)
+        assert letter.channel == golden["channel"]
+        assert json.loads(letter.payload) == golden["payload"]
+
+
+@pytest.mark.parametrize(("vendor", "address", "golden"), _goldens("commands"))
+def test_a_simulated_device_understands_the_maker_s_words(vendor: str, address: str, golden: Golden) -> None:
+    assert address is not None
+    letter = _letter(golden)
+    assert VENDORS[vendor].decode_command(letter.channel, letter.payload) == _command(golden["command"])
+
+
+def test_every_vendor_has_its_payloads_and_no_file_is_left_over() -> None:
+    assert {file.stem for file in PAYLOADS.glob("*.json")} == set(VENDORS)

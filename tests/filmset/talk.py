@@ -1,0 +1,141 @@
+"""A gateway's side of the socket, written out: starts a video process, says words, waits for words."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self, TypeVar
+
+from gateway.video.words import FROM_VIDEO, Adopted, ClipKey, Closed, Configure, Finish, FromVideo, Proof, ToVideo
+from tests.filmset.cameras import CameraSet
+
+PATIENCE = 30.0  # seconds: for a machine that does much else
+RIGGED = Path(__file__).with_name("rigged.py")
+
+Heard = TypeVar("Heard")
+
+
+class Talk:
+    """One connection to a video process. All that it said is in `heard`, each proof with its instant of arrival."""
+
+    def __init__(self, path: Path) -> None:
+        self.heard: list[FromVideo] = []
+        self.closed = False
+        self._news = threading.Condition()
+        self._socket = socket.socket(socket.AF_UNIX)
+        _until(lambda: _connects(self._socket, path), "the video process listens")
+        self._file = self._socket.makefile("rb")
+        self._thread = threading.Thread(target=self._listen)
+        self._thread.start()
+        self.adopted = self.wait(Adopted)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR) if not self.closed else None
+        self._thread.join()
+        self._file.close()
+        self._socket.close()
+
+    def say(self, words: ToVideo) -> None:
+        """Send one line."""
+        self.send(words.model_dump_json().encode() + b"\n")
+
+    def send(self, data: bytes) -> None:
+        """Send whatever it is."""
+        self._socket.sendall(data)
+
+    def hung_up(self) -> bool:
+        """Whether the process ends the conversation."""
+        self._thread.join(PATIENCE)
+        return self.closed
+
+    def wait(self, kind: type[Heard], is_it: Callable[[Heard], bool] = lambda _words: True, *, since: int = 0) -> Heard:
+        """The first words of this kind that are it, heard from number `since` on."""
+        end = time.monotonic() + PATIENCE
+        with self._news:
+            while True:
+                for words in self.heard[since:]:
+                    if isinstance(words, kind) and is_it(words):
+                        return words
+                if self.closed or not self._news.wait(end - time.monotonic()):
+                    last = [words for words in self.heard if isinstance(words, kind)][-1:]
+                    raise AssertionError(f"no such {kind.__name__} was heard; the last one: {last}")
+
+    def proof(self, camera: str, is_it: Callable[[Proof], bool]) -> Proof:
+        """The next proof of this camera that is it, from now on."""
+        return self.wait(Proof, lambda proof: proof.camera == camera and is_it(proof), since=len(self.heard))
+
+    def finish(self, visit: str, *, part: int = 1, keep: bool = True) -> Closed:
+        """Finish a clip and wait for its facts."""
+        key, since = ClipKey(visit=visit, part=part), len(self.heard)
+        self.say(Finish(clip=key, keep=keep))
+        return self.wait(Closed, lambda closed: closed.clip == key, since=since)
+
+    def _listen(self) -> None:
+        try:
+            for line in self._file:
+                with self._news:
+                    self.heard.append(FROM_VIDEO.validate_json(line))
+                    self._news.notify_all()
+        except ConnectionResetError:
+            pass
+        with self._news:
+            self.closed = True
+            self._news.notify_all()
+
+
+class VideoProcess:
+    """A video process of its own, with its films under `folder`."""
+
+    def __init__(self, place: Path, *, kill_at: str | None = None, films: Path | None = None) -> None:
+        self.socket = place / "video.sock"
+        self.films = films or place / "films"
+        rigged = (str(RIGGED), "--kill-at", kill_at) if kill_at else ("-m", "gateway.video")
+        command = (sys.executable, *rigged, "--socket", str(self.socket))
+        self.process = subprocess.Popen(command)
+
+    def talk(self, cameras: CameraSet, *names: str, pre_roll: float = 2.0) -> Talk:
+        """Connect and configure these cameras."""
+        talk = Talk(self.socket)
+        sources = tuple(cameras.source(name) for name in names)
+        talk.say(Configure(cameras=sources, pre_roll=pre_roll, folder=str(self.films)))
+        return talk
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """End it; returns its exit status."""
+        if self.process.poll() is None:
+            os.kill(self.process.pid, number)
+        return self.process.wait(PATIENCE)
+
+
+@contextmanager
+def video_process(place: Path, *, kill_at: str | None = None, films: Path | None = None) -> Iterator[VideoProcess]:
+    """A video process that has ended when this is left."""
+    process = VideoProcess(place, kill_at=kill_at, films=films)
+    try:
+        yield process
+    finally:
+        process.end()
+
+
+def _connects(endpoint: socket.socket, path: Path) -> bool:
+    try:
+        endpoint.connect(str(path))
+    except (FileNotFoundError, ConnectionRefusedError):
+        return False
+    return True
+
+
+def _until(true: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end, f"never: {what}"
+        time.sleep(0.02)

@@ -1,0 +1,31 @@
+"""A house of its own for each test of the command line."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from gateway.broker import free_port, private_broker
+from gateway.config import Home
+from gateway.homefile import load
+from tests.gateway.cli.terminal import TEXT
+
+
+@pytest.fixture
+def home_file(tmp_path: Path) -> Path:
+    """A house of its own: the demo's, with its broker and its cameras on free ports."""
+    file = tmp_path / "home.yaml"
+    text = TEXT.replace("port: 1883", f"port: {free_port()}").replace(":8554", f":{free_port()}")
+    file.write_text(text.replace("../var", "var"), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def home(home_file: Path) -> Home:
+    return load(home_file)
+
+
+@pytest.fixture
+async def broker(home: Home, tmp_path: Path) -> AsyncIterator[None]:
+    async with private_broker(tmp_path / "accounts", home):
+        yield

@@ -1,0 +1,110 @@
+"""What a person at a terminal does: give a command, speak with the broker."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+from gateway.config import Home
+from gateway.mqtt import Guest, Incoming, visit
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "config" / "home.yaml").read_text(encoding="utf-8")
+LONG = 30.0
+DELIVERY = """\
+id: order-1
+entrance: front
+place: hall
+carrier: Colissimo
+window: {start: +0m, end: +2h}
+parcels: [8L20524752032]
+"""
+
+
+def perron(*arguments: str | Path, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command as a shell would."""
+    env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    if home is not None:
+        env["PERRON_HOME"] = str(home)
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", *map(str, arguments)],
+        cwd=ROOT, env=env, text=True, capture_output=True, check=False, timeout=4 * LONG,
+    )  # fmt: skip
+
+
+class Told:
+    """A command that runs on, and what it has printed so far."""
+
+    def __init__(self, process: subprocess.Popen[bytes], screen: Path) -> None:
+        self.process = process
+        self._screen = screen
+
+    @property
+    def text(self) -> str:
+        return self._screen.read_text(encoding="utf-8", errors="replace")
+
+    def until(self, words: str, *, within: float = 2 * LONG) -> None:
+        """Wait until it has printed these words."""
+        end = time.monotonic() + within
+        while words not in self.text:
+            assert time.monotonic() < end, f"{words!r} was not printed, but: {self.text}"
+            time.sleep(0.05)
+
+    def end(self, number: int) -> int:
+        """End it by this signal; returns its status."""
+        self.process.send_signal(number)
+        return self.process.wait(LONG)
+
+
+@contextlib.contextmanager
+def started(*arguments: str | Path, terminal: bool = False) -> Iterator[Told]:
+    """Start a command that runs on, at a `terminal` or not; it is ended with the block."""
+    env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    with tempfile.NamedTemporaryFile() as screen, contextlib.ExitStack() as stack:
+        command = [sys.executable, "-m", "gateway", *map(str, arguments)]
+        out = stack.enter_context(_pseudo_terminal(Path(screen.name))) if terminal else screen.fileno()
+        process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        told = Told(process, Path(screen.name))
+        try:
+            yield told
+        finally:
+            if process.poll() is None:
+                told.end(signal.SIGTERM)
+
+
+@contextlib.contextmanager
+def _pseudo_terminal(screen: Path) -> Iterator[int]:
+    """Open one; what is written to it goes to the file too."""
+    ours, theirs = os.openpty()
+
+    def copy() -> None:
+        with screen.open("ab", buffering=0) as out, contextlib.suppress(OSError):  # EIO: nobody writes any more
+            while words := os.read(ours, 65_536):
+                out.write(words)
+
+    reader = threading.Thread(target=copy)
+    reader.start()
+    try:
+        yield theirs
+    finally:
+        os.close(theirs)
+        reader.join()
+        os.close(ours)
+
+
+@contextlib.asynccontextmanager
+async def guest(home: Home, account: str, *topics: str) -> AsyncIterator[Guest]:
+    async with visit(home.broker.account(account), topics, monotonic=time.monotonic) as visitor:
+        yield visitor
+
+
+async def hear(visitor: Guest) -> Incoming:
+    async with asyncio.timeout(LONG):
+        return await visitor.hear()

@@ -1,0 +1,29 @@
+"""Whoever says something to a broker that stands still is told so."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from gateway.broker import free_port, private_broker
+from gateway.cli import broker as cli
+from gateway.cli.failure import Failure
+from gateway.config import Broker
+from tests.gateway.delivery.shop import home
+
+
+@pytest.mark.slow
+async def test_a_stop_that_the_broker_does_not_take_is_said_to_be_in_doubt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "ANSWER", 0.5)
+    broker = Broker(port=free_port(), password_file=tmp_path / "gateway.password")
+    house = home().model_copy(update={"broker": broker})
+    async with private_broker(tmp_path, house) as running, cli.logged_in(broker.account("owner"), []) as guest:
+        os.kill(running.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(Failure, match="does not say within"):
+                await cli.say(guest, "perron/entrance/front/set", b"{}")
+        finally:
+            os.kill(running.pid, signal.SIGCONT)

@@ -1,0 +1,328 @@
+"""The `perron` command as a person meets it: what it says, and the number it ends with."""
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from joserfc.jwk import OKPKey
+
+from gateway.cli import keys
+from gateway.cli.delivery import announce, claims_of
+from gateway.cli.failure import Exit, Failure, entrance_of
+from gateway.cli.owner import stop
+from gateway.clock import Clock
+from gateway.config import ClockSource, Home
+from gateway.delivery.promise import Offer
+from gateway.delivery.signature import Keys, Rejected, public_x, verify
+from gateway.homefile import load
+from gateway.topics import OFFER, RESULT
+from tests.gateway.cli.terminal import DELIVERY, LONG, ROOT, guest, hear, perron
+
+# ---- the command itself ---------------------------------------------------------------------------------------------
+
+COMMANDS = (
+    "new", "run", "simulate", "announce", "scan", "stop", "verify", "report", "door-notice", "doctor",
+    "schema", "accounts", "claim-code",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+def test_the_help_names_every_command_and_the_exit_codes() -> None:
+    told = perron("--help")
+    assert told.returncode == 0
+    assert all(f" {command} " in told.stdout for command in (*COMMANDS, "demo"))
+    assert "Exit codes" in told.stdout
+    assert "$ perron new var/mine" in told.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [*COMMANDS, "demo"])
+def test_each_command_has_help_with_examples(command: str) -> None:
+    told = perron(command, "--help")
+    assert told.returncode == 0
+    assert f"$ perron {command}" in told.stdout.partition("Examples")[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "module",
+    ["tests.soak", "tests.bench", "tests.mutants", "tests.pictures", "tests.house.trace", "devices.simulators"],
+)
+def test_each_tool_of_the_workshop_has_help_with_examples(module: str) -> None:
+    command = [sys.executable, "-m", module, "--help"]
+    told = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=True)
+    assert f"python -m {module} " in told.stdout.partition("Examples:")[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["claim-code"], Exit.SILENT, "There is no code: the box has an owner already, or it does not run"),
+        (["stop", "--home", "nowhere.yaml"], Exit.WRONG, "nowhere.yaml: this file cannot be read"),
+        (["stop", "cellar"], Exit.WRONG, "no entrance 'cellar'. Known: front."),
+        (["stop"], Exit.SILENT, "There is no talking to the broker"),
+        (["scan", "8L20524752032"], Exit.SILENT, "There is no talking to the broker"),
+        (["scan", "x", "--scanner", "doorbell"], Exit.WRONG, "The house has: front-scanner."),
+        (["announce"], Exit.WRONG, "Which delivery?"),
+        (["announce", "delivery.yaml"], Exit.WRONG, "holds no private key of cdiscount or la-ferme-du-coin"),
+        (["announce", "--new-key", "../../evil"], Exit.WRONG, "no key's name"),
+        (["verify", "nowhere"], Exit.WRONG, "nowhere is not there: nothing was checked"),
+        (["verify", "README.md"], Exit.WRONG, "README.md is no folder"),
+        (["verify", "docs"], Exit.NO, "no manifest.json"),
+        (["verify", "docs", "--checkpoint", "nowhere.jsonl"], Exit.WRONG, "nowhere.jsonl: no checkpoint can be read"),
+        (["verify", "docs", "--checkpoint", "README.md"], Exit.WRONG, "line 1: not a checkpoint"),
+        (["verify", "docs", "--checkpoint", "gateway/__init__.py"], Exit.WRONG, "it is empty"),
+        (["verify", "nowhere", "--key", "nowhere.pem"], Exit.WRONG, "no public key can be read"),
+        (["report", "nowhere", "out.pdf"], Exit.WRONG, "nowhere is not there: nothing was checked"),
+        (["report", "docs", "/proc/out.pdf"], Exit.WRONG, "/proc/out.pdf cannot be written"),
+        (["door-notice", "/proc/out.pdf"], Exit.WRONG, "/proc/out.pdf cannot be written"),
+        (["door-notice", "out.pdf", "--entrance", "cellar"], Exit.WRONG, "no entrance 'cellar'. Known: front."),
+        (["door-notice", "out.pdf", "--pages", "javascript:alert(1)"], Exit.WRONG, "is no address of a page"),
+        (["door-notice", "out.pdf", "--contact", "x" * 81], Exit.WRONG, "81 characters, 80 at most"),
+        (["simulate", "--house", "nowhere.yaml"], Exit.WRONG, "no such house file"),
+        (["dance"], 2, "No such command"),
+    ],
+)
+def test_a_mistake_is_told_in_words_with_a_remedy_and_never_with_a_traceback(
+    home_file: Path, arguments: list[str], code: int, said: str
+) -> None:
+    (home_file.parent / "accounts").mkdir()
+    for account in ("owner", "installer"):
+        (home_file.parent / "accounts" / f"{account}.password").write_text("secret\n")
+    told = perron(*arguments, home=home_file)
+    assert told.returncode == code, told.stderr
+    assert said in told.stderr + told.stdout
+    assert "Traceback" not in told.stderr
+    assert len((told.stderr + told.stdout).strip().splitlines()) >= 2  # what is wrong, and what to do
+
+
+def test_a_phone_that_cannot_be_understood_is_told_with_its_line_and_without_its_secret(home_file: Path) -> None:
+    (home_file.parent / "phones.txt").write_text("# mine\ntk-s3cret\n")
+    text = home_file.read_text(encoding="utf-8")
+    home_file.write_text(f"{text}\nmessages:\n  file: phones.txt\n", encoding="utf-8")
+    told = perron("run", home=home_file)
+    assert told.returncode == Exit.WRONG, told.stderr
+    assert "phones.txt:2: this is no URL" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert "tk-s3cret" not in told.stderr + told.stdout
+
+
+@pytest.mark.slow
+def test_the_commands_come_quickly_because_they_load_only_what_they_need() -> None:
+    heavy = ("av", "aiomqtt", "pydantic", "joserfc", "fpdf")
+    code = f"import sys, gateway.__main__; print([m for m in {heavy} if m in sys.modules])"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, capture_output=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_the_schema_is_json_for_editors() -> None:
+    assert json.loads(perron("schema").stdout)["title"] == "Home"
+
+
+@pytest.mark.slow
+def test_accounts_writes_what_mosquitto_needs_for_this_house(home_file: Path) -> None:
+    folder = home_file.parent / "accounts"
+    assert perron("accounts", folder, home=home_file).returncode == 0
+    assert {f.name for f in folder.iterdir()} >= {
+        "mosquitto.conf",
+        "access",
+        "passwords",
+        "gateway.password",
+        "doorbell.password",
+    }
+    assert perron("accounts", folder / "access", home=home_file).returncode == Exit.WRONG
+
+
+def test_which_entrance_is_meant_is_asked_where_there_are_several(home: Home) -> None:
+    assert entrance_of(home, None) == "front"
+    several = home.model_copy(update={"entrances": {"front": None, "garage": None}})
+    with pytest.raises(Failure, match="several entrances: front, garage"):
+        entrance_of(several, None)
+
+
+# ---- a retailer's part ----------------------------------------------------------------------------------------------
+
+
+def enrolled(home_file: Path, kid: str = "cdiscount-2027") -> tuple[Home, OKPKey]:
+    """Follow what `announce --new-key` says: make a key and put its lines into home.yaml."""
+    key = keys.make(home_file.parent / "keys", kid)
+    text = home_file.read_text()
+    at = text.index("    permission:\n      state: granted")
+    home_file.write_text(text[:at] + keys.lines(kid, key) + text[at:])
+    return load(home_file), key
+
+
+@pytest.mark.slow
+def test_a_new_key_is_told_as_the_lines_that_home_yaml_needs(home_file: Path) -> None:
+    told = perron("announce", "--new-key", "cdiscount-2027", home=home_file)
+    # The keys lie beside the file that --home names, here by PERRON_HOME.
+    assert told.returncode == 0, told.stderr
+    file = home_file.parent / "keys" / "cdiscount-2027.jwk"
+    assert file.stat().st_mode & 0o077 == 0
+    lines = "".join(line + "\n" for line in told.stdout.splitlines() if not line.startswith("#"))
+    assert json.loads(file.read_text())["d"] not in told.stdout
+    text = home_file.read_text()
+    at = text.index("    permission:\n      state: granted")
+    home_file.write_text(text[:at] + lines + text[at:])
+    assert keys.find(load(home_file), file.parent, None)[:2] == ("cdiscount", "cdiscount-2027")
+    again = perron("announce", "--new-key", "cdiscount-2027", home=home_file)
+    assert (again.returncode, "never written over" in again.stderr) == (Exit.WRONG, True)
+
+
+def test_a_key_that_is_not_the_enrolled_one_is_not_used(home_file: Path) -> None:
+    enrolled(home_file)
+    (home_file.parent / "keys" / "cdiscount-2027.jwk").unlink()
+    keys.make(home_file.parent / "keys", "cdiscount-2027")
+    with pytest.raises(Failure, match="another key than the one enrolled"):
+        keys.find(load(home_file), home_file.parent / "keys", "cdiscount")
+
+
+def test_a_damaged_key_is_told(home_file: Path) -> None:
+    home, _ = enrolled(home_file)
+    (home_file.parent / "keys" / "cdiscount-2027.jwk").write_text('{"kty": "OKP"}')
+    with pytest.raises(Failure, match="holds no Ed25519 key"):
+        keys.find(home, home_file.parent / "keys", None)
+
+
+def test_a_window_may_be_written_from_now_on(tmp_path: Path) -> None:
+    file = tmp_path / "delivery.yaml"
+    file.write_text(DELIVERY)
+    now = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _: None).now()
+    claims = claims_of(file, brand="cdiscount", box="perron-demo", utc=now.utc)
+    assert isinstance(claims.delivery, Offer)
+    window = claims.delivery.window
+    assert (window.end - window.start).total_seconds() == 7200
+    assert abs((window.start - now.utc).total_seconds()) <= 1
+
+
+def test_a_delivery_without_an_id_is_a_new_one_each_time(tmp_path: Path) -> None:
+    file = tmp_path / "delivery.yaml"
+    file.write_text(DELIVERY.replace("id: order-1\n", ""))
+    now = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _: None).now()
+    made = [claims_of(file, brand="cdiscount", box="perron-demo", utc=now.utc).delivery.id for _ in range(2)]
+    assert made[0] != made[1]
+
+
+def test_the_couriers_code_travels_as_its_hash_only(tmp_path: Path) -> None:
+    file = tmp_path / "delivery.yaml"
+    file.write_text(DELIVERY)
+    now = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _: None).now()
+    claims = claims_of(file, brand="cdiscount", box="perron-demo", utc=now.utc, courier=b"0123456789abcdef")
+    assert isinstance(claims.delivery, Offer)
+    assert claims.delivery.courier_sha256 == sha256(b"0123456789abcdef").hexdigest()
+    assert "0123456789abcdef" not in claims.model_dump_json().replace(claims.delivery.courier_sha256, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (DELIVERY.replace("place: hall\n", ""), "place: Field required"),
+        (DELIVERY.replace("+2h", "tomorrow"), "window.end"),
+        (DELIVERY + "colour: red\n", "colour"),
+        (DELIVERY.replace("8L20524752032", "8L20524752032, 8L20524752032"), "the same parcel twice"),
+        ("[", "delivery.yaml:1"),
+        ("", "no delivery in it"),
+    ],
+)
+def test_a_delivery_that_is_none_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "delivery.yaml"
+    file.write_text(text)
+    now = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _: None).now()
+    with pytest.raises(Failure) as caught:
+        claims_of(file, brand="cdiscount", box="perron-demo", utc=now.utc)
+    assert told in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_an_announced_delivery_is_signed_as_enrolled_and_its_answer_is_returned(home_file: Path) -> None:
+    home, key = enrolled(home_file)
+    file = home_file.parent / "delivery.yaml"
+    file.write_text(DELIVERY)
+    async with guest(home, "gateway", OFFER) as box:
+        asking = asyncio.create_task(announce(home, file, brand="cdiscount", kid="cdiscount-2027", key=key))
+        offer = await hear(box)
+        clock = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _: None)
+        claims = verify(offer.payload, Keys.of(home.brands), box=home.box, now=clock.now())
+        assert not isinstance(claims, Rejected)
+        stranger = {"box": home.box, "at": "2026-11-24T12:00:00Z", "answers": "another-message-00", "accepted": False}
+        ours = {
+            "box": home.box,
+            "at": "2026-11-24T12:00:00Z",
+            "token_sha256": sha256(offer.payload).hexdigest(),
+            "accepted": True,
+        }
+        for answer in (b"no json", json.dumps(stranger).encode(), json.dumps(ours).encode()):
+            box.publish(RESULT, answer)
+        async with asyncio.timeout(LONG):
+            result = await asking
+    assert result.accepted
+    assert claims.iss == "cdiscount"
+    assert public_x(key) in {k.x for k in home.brands["cdiscount"].keys}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_an_offer_that_nobody_hears_is_not_called_sent(home_file: Path) -> None:
+    home, key = enrolled(home_file)
+    file = home_file.parent / "delivery.yaml"
+    file.write_text(DELIVERY)
+    with pytest.raises(Failure, match="Nobody listens") as caught:
+        await announce(home, file, brand="cdiscount", kid="cdiscount-2027", key=key)
+    assert (caught.value.code, "perron run" in caught.value.todo) == (Exit.SILENT, True)
+
+
+# ---- the owner's part -----------------------------------------------------------------------------------------------
+
+
+async def obeying(home: Home, *, stopped: bool) -> None:
+    """Stand in for the gateway: does what the owner says, and says so."""
+    async with guest(home, "gateway", "perron/entrance/front/set") as box:
+        box.publish(
+            "perron/entrance/front/state", json.dumps({"stopped": stopped, "phase": "ready"}).encode(), retain=True
+        )
+        while True:
+            wish = json.loads((await box.hear()).payload)
+            stopped = wish["do"] == "stop"
+            box.publish(
+                "perron/entrance/front/state", json.dumps({"stopped": stopped, "phase": "ready"}).encode(), retain=True
+            )
+
+
+@contextlib.asynccontextmanager
+async def standing_in(home: Home, *, stopped: bool = False) -> AsyncIterator[None]:
+    task = asyncio.create_task(obeying(home, stopped=stopped))
+    async with guest(home, "observer", "perron/entrance/front/state") as observer:
+        await hear(observer)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_stop_returns_once_the_entrance_itself_says_that_it_has_stopped(home: Home) -> None:
+    async with standing_in(home):
+        assert await stop(home, "front", lift=False) == "front: stopped; phase ready"
+        assert await stop(home, "front", lift=False) == "front: stopped already"
+        assert await stop(home, "front", lift=True) == "front: the stop is lifted; phase ready"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_a_stop_that_no_gateway_hears_is_no_stop_even_if_an_old_state_says_so(home: Home) -> None:
+    async with guest(home, "gateway") as box:
+        box.publish("perron/entrance/front/state", b'{"stopped":true}', retain=True)
+        with pytest.raises(Failure, match="Nobody listens"):
+            await stop(home, "front", lift=False)

@@ -1,0 +1,150 @@
+"""A courier's part by hand: what is held up, and what the door says to it."""
+
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Mapping
+
+import pytest
+
+from devices.reports import ScanReport
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel
+from gateway.cli import courier
+from gateway.cli.courier import hold, scan, scanner_of
+from gateway.cli.failure import Exit, Failure
+from gateway.cli.simulation import control_socket, physical_log, write_plan
+from gateway.config import Home
+from gateway.topics import BRIDGE_STATE
+from tests.gateway.cli.terminal import ROOT, guest, hear
+
+SCANS, EVENTS = "perron/front-scanner/event", "perron/entrance/front/event"
+VISIT = "1046b3bf3023d710"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_a_code_is_published_in_the_scanners_name_where_no_simulated_house_runs(home: Home) -> None:
+    async with guest(home, "gateway", "perron/front-scanner/event") as box:
+        assert await hold(home, "8L20524752032", "front-scanner") == "published as front-scanner"
+        heard = await hear(box)
+    assert VENDORS["scanner"].decode_report(Channel.EVENT, heard.payload) == (ScanReport(code="8L20524752032"),)
+    assert not heard.retain
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_a_code_is_held_before_the_simulated_scanner_where_the_house_runs(home: Home) -> None:
+    socket, log = str(control_socket(home)), str(physical_log(home))
+    command = [sys.executable, "-m", "devices.simulators", "--house", str(write_plan(home)), "--control", socket,
+               "--log", log]  # fmt: skip
+    async with guest(home, "gateway", "perron/front-scanner/event", "perron/front-scanner/availability") as box:
+        house = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+        try:
+            while (await hear(box)).topic != "perron/front-scanner/availability":
+                pass
+            assert "simulated house" in await hold(home, "8L20524752032", "front-scanner")
+            heard = await hear(box)
+            while heard.topic != "perron/front-scanner/event":
+                heard = await hear(box)
+        finally:
+            house.terminate()
+            await house.wait()
+    assert VENDORS["scanner"].decode_report(Channel.EVENT, heard.payload) == (ScanReport(code="8L20524752032"),)
+
+
+def test_a_scanner_that_is_none_is_answered_with_those_that_are(home: Home) -> None:
+    assert scanner_of(home, None) == "front-scanner"
+    with pytest.raises(Failure, match=r"no scanner 'typo'\. The house has: front-scanner"):
+        scanner_of(home, "typo")
+
+
+def answer(word: str, refusal: str | None = None) -> Mapping[str, object]:
+    return {"kind": "answer", "scan": VISIT, "scanner": "front-scanner", "word": word, "refusal": refusal}
+
+
+@contextlib.asynccontextmanager
+async def answering(home: Home, *answers: tuple[Mapping[str, object], ...]) -> AsyncIterator[None]:
+    """Stand in for the gateway: to each scan it says the next of these."""
+    async with guest(home, "gateway", SCANS) as box:
+        box.publish(BRIDGE_STATE, b'{"state":"online"}', retain=True)
+
+        async def answering() -> None:
+            for events in answers:
+                await hear(box)
+                for event in events:
+                    box.publish(EVENTS, json.dumps(event).encode())
+
+        task = asyncio.create_task(answering())
+        yield
+        await task
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+@pytest.mark.parametrize(
+    ("answers", "went", "told"),
+    [
+        ([(answer("no", "unknown_code"),)], False, ["no (unknown code)", "perron announce FILE"]),
+        ([(answer("no", "not_ready"),)], False, ["no (the entrance was not ready)", "perron doctor"]),
+        ([(answer("go"),)], True, ["says go"]),
+        ([({"kind": "answer", "scan": "x", "scanner": "garage-scanner", "word": "no", "refusal": None},
+           answer("go"))], True, ["says go"]),
+        ([(answer("wait"), {"kind": "ring"}, {"kind": "phase", "phase": "ringing"}, answer("go"))], True,
+         ["says wait", "opens in 20 s", "says go"]),
+        ([(answer("wait"), {"kind": "ring"}, answer("no", "camera_unavailable"))], False, ["no (no live pictures)"]),
+        ([(answer("wait"), {"kind": "ring"}, {"kind": "house", "house": "not_opened"})], False, ["somebody answered"]),
+    ],
+)  # fmt: skip
+async def test_a_scan_tells_what_the_door_says(
+    home: Home, answers: list[tuple[Mapping[str, object], ...]], went: bool, told: list[str]
+) -> None:
+    lines: list[str] = []
+    async with answering(home, *answers):
+        assert await scan(home, ("8L20524752032",), "front-scanner", deliver=False, tell=lines.append) is went
+    text = "\n".join(lines)
+    assert [word for word in told if word not in text] == [], text
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_half_of_what_is_asked_for_is_told_to_be_half(home: Home) -> None:
+    lines: list[str] = []
+    async with answering(home, (answer("wait"),)):
+        assert await scan(home, ("8L20524752032",), "front-scanner", deliver=False, tell=lines.append)
+    assert "the other half" in lines[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_two_codes_are_held_up_one_after_the_other_until_a_no(home: Home) -> None:
+    lines: list[str] = []
+    async with answering(home, (answer("wait"),), (answer("no", "unknown_code"),)):
+        codes = ("8L20524752032", "perron:unknown", "never-held")
+        assert not await scan(home, codes, "front-scanner", deliver=False, tell=lines.append)
+    assert [line[:6] for line in lines if line.startswith("…")] == ["…2032:", "…nown:"]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_without_a_gateway_nobody_answers_and_that_is_said_at_once(home: Home) -> None:
+    async with guest(home, "observer", SCANS):
+        with pytest.raises(Failure, match="no gateway is connected") as caught:
+            await scan(home, ("8L20524752032",), "front-scanner", deliver=False, tell=lambda _: None)
+    assert (caught.value.code, "perron run" in caught.value.todo) == (Exit.SILENT, True)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_a_gateway_that_says_nothing_is_told_with_what_to_do(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "ANSWER", 1.0)
+    async with answering(home, ()):
+        with pytest.raises(Failure, match="does not answer within 1 s") as caught:
+            await scan(home, ("8L20524752032",), "front-scanner", deliver=False, tell=lambda _: None)
+    assert "counts as one scan" in caught.value.todo
+
+
+async def test_nobody_carries_a_parcel_in_where_no_house_is_simulated(home: Home) -> None:
+    with pytest.raises(Failure, match="No simulated house runs"):
+        await scan(home, ("8L20524752032",), "front-scanner", deliver=True, tell=lambda _: None)

@@ -1,0 +1,156 @@
+"""The doctor: everything that a delivery will need is tried, and told in words with a remedy."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from devices.commands import Query
+from devices.reports import (
+    AvailabilityReport,
+    BatteryLevel,
+    BatteryReport,
+    Bolt,
+    Door,
+    DoorReport,
+    FridgeReport,
+    LockReport,
+    Report,
+)
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel
+from gateway.broker import private_broker
+from gateway.cli.doctor import Finding, Verdict, examine, spoken
+from gateway.config import ClockSource, Home
+from gateway.topics import BRIDGE_STATE
+from tests.gateway.cli.terminal import LONG, guest, hear
+
+
+async def found(home: Home) -> dict[str, Finding]:
+    async with asyncio.timeout(4 * LONG):
+        return {finding.what: finding async for finding in examine(home)}
+
+
+async def test_without_a_broker_the_doctor_says_red_and_what_to_do(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "accounts").mkdir()
+    (tmp_path / "accounts" / "installer.password").write_text("x\n")
+    findings = await found(home)
+    assert findings["broker"].verdict is Verdict.BAD
+    assert "nobody listens there" in findings["broker"].said
+    assert "accounts" in findings["broker"].todo
+    assert findings["devices"].verdict is Verdict.DOUBTFUL
+    told = " ".join(finding.said + finding.todo for finding in findings.values())
+    assert "Errno" not in told  # the system's numbers help nobody
+    assert "doctor" not in told  # and who is here needs not be sent here
+    assert findings["doorbell stream"].verdict is Verdict.BAD
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_a_broker_that_refuses_the_account_is_told_apart_from_one_that_is_not_there(
+    home: Home, tmp_path: Path
+) -> None:
+    (tmp_path / "accounts" / "installer.password").write_text("wrong\n")
+    broker = (await found(home.model_copy(update={"devices": {}})))["broker"]
+    assert (broker.verdict, "it refuses this account" in broker.said) == (Verdict.BAD, True)
+    assert f"accounts {tmp_path / 'accounts'}" in broker.todo
+
+
+async def answering(home: Home) -> None:
+    """Stand in for the lock: online, and answers each question."""
+    async with guest(home, "front-lock", "perron/front-lock/get") as lock:
+        somfy, address = VENDORS["somfy"], home.devices["front-lock"].address
+        lock.publish("perron/front-lock/availability", b"online", retain=True)
+        while True:
+            question = await lock.hear()
+            assert somfy.decode_command(Channel.GET, question.payload) == Query()
+            for letter in somfy.encode_report(LockReport(bolt=Bolt.LOCKED), address):
+                lock.publish("perron/front-lock/result", letter.payload, correlation=question.correlation)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_the_doctor_tells_who_answers_and_who_is_silent(home: Home) -> None:
+    quick = {**home.devices, "front-scanner": home.devices["front-scanner"]}
+    for silent in ("front-door", "doorbell", "hall-camera", "kitchen-fridge"):
+        del quick[silent]
+    home = home.model_copy(update={"devices": quick, "clock": ClockSource(source="host")})
+    lock = asyncio.create_task(answering(home))
+    try:
+        async with guest(home, "gateway", "perron/front-lock/availability") as box:
+            await hear(box)
+            box.publish(BRIDGE_STATE, b'{"state":"online"}', retain=True)
+            findings = await found(home)
+            assert findings["gateway"].verdict is Verdict.GOOD
+    finally:
+        lock.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await lock
+    assert findings["front-lock"].verdict is Verdict.GOOD
+    assert findings["front-lock"].said == "answers: the bolt is locked"
+    assert findings["front-scanner"].verdict is Verdict.DOUBTFUL  # cannot be asked, and has not said that it is online
+    assert findings["broker"].verdict is Verdict.GOOD
+    assert findings["clock"].verdict is Verdict.GOOD
+    silent_lock = await found(home)
+    assert silent_lock["front-lock"].verdict is Verdict.BAD
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("nodelay", "verdict"), [("true", Verdict.GOOD), ("false", Verdict.BAD)])
+async def test_a_broker_without_nodelay_is_noticed_by_its_forty_milliseconds(
+    home: Home, tmp_path: Path, nodelay: str, verdict: Verdict
+) -> None:
+    async with private_broker(tmp_path / "accounts", home):
+        pass  # writes the files
+    conf = tmp_path / "accounts" / "mosquitto.conf"
+    conf.write_text(conf.read_text().replace("set_tcp_nodelay true", f"set_tcp_nodelay {nodelay}"))
+    process = await asyncio.create_subprocess_exec(
+        "/usr/sbin/mosquitto", "-c", str(conf), stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        async with asyncio.timeout(LONG):
+            while True:
+                with contextlib.suppress(OSError):
+                    _, writer = await asyncio.open_connection(home.broker.host, home.broker.port)
+                    writer.close()
+                    await writer.wait_closed()
+                    break
+                await asyncio.sleep(0.05)
+        bare = home.model_copy(update={"devices": {}, "clock": ClockSource(source="host")})
+        findings = await found(bare)
+    finally:
+        process.terminate()
+        await process.wait()
+    assert findings["round trip"].verdict is verdict
+    assert ("set_tcp_nodelay" in findings["round trip"].todo) is (verdict is Verdict.BAD)
+
+
+async def test_a_disk_without_its_reserve_is_red(home: Home) -> None:
+    storage = home.storage.model_copy(update={"reserve_mib": 10**9})
+    findings = await found(home.model_copy(update={"storage": storage, "devices": {}}))
+    assert findings["disk"].verdict is Verdict.BAD
+    assert "no door opens" in findings["disk"].todo
+
+
+@pytest.mark.parametrize(
+    ("report", "told"),
+    [
+        (LockReport(bolt=Bolt.NOT_FULLY_LOCKED, jammed=True), "the bolt is not fully locked, and it is jammed"),
+        (DoorReport(door=Door.AJAR), "the door is ajar"),
+        (FridgeReport(compartment="cooler", temp_c=4.0), "cooler 4 °C"),
+        (FridgeReport(compartment="cooler"), "cooler unknown"),
+        (AvailabilityReport(online=True), "it is online"),
+        (BatteryReport(percent=40), "battery 40 %"),
+        (BatteryReport(level=BatteryLevel.LOW), "battery low"),
+    ],
+)
+def test_what_a_device_answers_the_doctor_is_put_into_words(report: Report, told: str) -> None:
+    assert spoken(report) == told
+
+
+async def test_a_storage_folder_that_is_no_folder_is_red_and_not_a_traceback(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    storage = home.storage.model_copy(update={"folder": tmp_path / "file" / "box"})
+    findings = await found(home.model_copy(update={"storage": storage, "devices": {}}))
+    assert (findings["disk"].verdict, "Correct storage.folder" in findings["disk"].todo) == (Verdict.BAD, True)

@@ -1,0 +1,124 @@
+"""The simulated house as `perron simulate` runs it, and what it says."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from devices.simulators.control import Arrive, Force, HouseControl
+from devices.simulators.house import House
+from gateway.cli.failure import Failure
+from gateway.cli.happenings import happening
+from gateway.cli.simulation import control_socket, plan, read
+from gateway.config import CameraDevice, Home
+from tests.gateway.cli.terminal import LONG, Told, started
+
+
+def test_the_simulated_house_has_every_device_of_the_real_one_under_its_own_account(home: Home) -> None:
+    house = House.model_validate_json(json.dumps(plan(home)))
+    assert set(house.devices) == set(home.devices)
+    assert {id_: device.kind for id_, device in house.devices.items()} == {i: d.kind for i, d in home.devices.items()}
+    assert home.broker.password_file is not None
+    assert house.broker.passwords == home.broker.password_file.parent
+    doorbell = home.devices["doorbell"]
+    assert isinstance(doorbell, CameraDevice)
+    assert f"{house.rtsp.host}:{house.rtsp.port}" in doorbell.url
+
+
+@pytest.fixture
+def simulated(home_file: Path) -> Iterator[Told]:
+    with started("simulate", "--broker", "--home", home_file) as told:
+        yield told
+
+
+@pytest.mark.slow
+async def test_the_house_says_what_it_is_brings_a_broker_and_tells_what_happens_to_bolt_and_door(
+    home: Home, simulated: Told
+) -> None:
+    simulated.until("All 7 devices are connected to the broker")
+    assert "Nobody listened" in simulated.text
+    assert "front-lock (lock)" in simulated.text
+    async with HouseControl(control_socket(home)) as house:
+        await house.ask(Arrive(who="thief"))
+        await house.ask(Force(who="thief"))
+    simulated.until("the door is open, FORCED (by the thief)")
+    assert simulated.end(signal.SIGTERM) == 0
+    with pytest.raises(OSError, match="Connect call failed"):  # its broker has gone with it
+        await asyncio.open_connection(home.broker.host, home.broker.port)
+
+
+@pytest.mark.slow
+async def test_a_simulation_that_is_killed_leaves_neither_house_nor_broker(home: Home, simulated: Told) -> None:
+    simulated.until("All 7 devices are connected")
+    assert simulated.end(signal.SIGKILL) == -signal.SIGKILL
+    await nobody_listens(lambda: asyncio.open_connection(home.broker.host, home.broker.port))
+    await nobody_listens(lambda: asyncio.open_unix_connection(control_socket(home)))
+
+
+async def nobody_listens(connect: Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]) -> None:
+    async with asyncio.timeout(LONG):
+        with contextlib.suppress(OSError):
+            while True:
+                _, writer = await connect()
+                writer.close()
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_without_a_broker_the_house_says_once_that_it_waits_for_one_and_how_to_bring_it(home_file: Path) -> None:
+    (home_file.parent / "accounts").mkdir()
+    for device in ("front-lock", "front-door", "doorbell", "hall-camera", "front-scanner", "front-signal",
+                   "kitchen-fridge"):  # fmt: skip
+        (home_file.parent / "accounts" / f"{device}.password").write_text("secret\n")
+    with started("simulate", "--home", home_file) as told:
+        told.until("Not connected to the broker")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            told.process.wait(2)
+        assert told.text.count("(Connection refused)") == 1, told.text
+        assert "--broker" in told.text
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("simulated")
+def test_a_second_house_on_the_same_ports_is_told_so(home_file: Path, simulated: Told) -> None:
+    simulated.until("All 7 devices are connected")
+    with started("simulate", "--home", home_file) as second:
+        assert second.process.wait(30) == 3
+        second.until("pictures' port")
+        assert "Traceback" not in second.text
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("devices: [", "is no YAML"), ("devices: {front-lock: {kind: look}}", "devices.front-lock"), (None, "no such")],
+)
+def test_a_house_file_that_is_none_is_told_with_its_place(tmp_path: Path, text: str | None, told: str) -> None:
+    file = tmp_path / "house.yaml"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(Failure) as caught:
+        read(file)
+    assert told in str(caught.value)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ({"what": "bolt", "state": "withdrawn", "cause": "1046b3", "in_air": False},
+         "the bolt is withdrawn on command"),
+        ({"what": "bolt", "state": "thrown", "cause": "hand", "in_air": True},
+         "the bolt is thrown by hand, with the door OPEN: it is out in the air"),
+        ({"what": "door", "state": "closed", "by": "courier"}, "the door is closed (by the courier)"),
+        ({"what": "scan", "device": "front-scanner", "code": "8L20524752032"},
+         "front-scanner reads a code that ends in 2032"),
+        ({"what": "boot", "device": "front-lock", "boot": "b1"}, None),
+    ],
+)  # fmt: skip
+def test_what_physically_happens_is_put_into_words(line: dict[str, object], told: str | None) -> None:
+    assert happening(line) == told

@@ -1,0 +1,116 @@
+"""A newcomer's first own house: what `perron new` writes, and a parcel let in with it."""
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import keys, trial
+from gateway.cli.failure import Failure
+from gateway.demo.plan import FAST
+from gateway.demo.processes import end_stranger
+from gateway.homefile import load
+from tests.gateway.cli.terminal import perron, started
+
+
+def test_a_new_house_has_a_key_accounts_and_a_delivery_and_none_of_it_gets_into_git(tmp_path: Path) -> None:
+    file = trial.found(tmp_path / "mine")
+    home = load(file)
+    brand, kid, _ = keys.find(home, tmp_path / "mine" / "keys", None)
+    assert (brand, home.brands[brand].permission.state) == ("cdiscount", "granted")
+    assert keys.key_file(tmp_path / "mine" / "keys", kid).stat().st_mode & 0o077 == 0
+    assert home.storage.folder == tmp_path / "mine" / "box"
+    assert home.broker.account("retailer").password()
+    assert trial.TEMPLATE.read_text().count("#") == file.read_text().count("#")  # its comments are still there
+    assert (tmp_path / "mine" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_house_is_never_written_over(tmp_path: Path) -> None:
+    trial.found(tmp_path / "mine")
+    with pytest.raises(Failure, match="never written over"):
+        trial.found(tmp_path / "mine")
+
+
+def test_a_folder_too_deep_for_a_socket_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(Failure, match="too long a path"):
+        trial.found(tmp_path / ("d" * 90))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Failure, match="cannot be written"):
+        trial.found(tmp_path / "file" / "mine")
+
+
+def test_a_template_that_is_another_than_expected_makes_no_half_house(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = tmp_path / "home.yaml"
+    changed.write_text(trial.TEMPLATE.read_text().replace("source: ntp   ", "source: ntp "))
+    monkeypatch.setattr(trial, "TEMPLATE", changed)
+    with pytest.raises(Failure, match="source: ntp"):
+        trial.found(tmp_path / "mine")
+    assert not (tmp_path / "mine" / "home.yaml").exists()
+
+
+def hurry(home: Path) -> None:
+    """Shorten the waiting times as `perron demo --fast` does; the rules stay the same."""
+    timing = json.dumps(FAST.model_dump(exclude_unset=True))
+    text = home.read_text().replace("    courier_proof: true", f"    timing: {timing}\n    courier_proof: true")
+    home.write_text(text.replace("latency: 3 ", "latency: 1 ").replace("open_limit: 120", "open_limit: 15"))
+
+
+def typed(told: str) -> list[str]:
+    """Take the command that is printed to be copied."""
+    command = re.search(r"^  \$ \S*perron (.*)$", told, re.MULTILINE)
+    assert command is not None, told
+    return shlex.split(command[1])
+
+
+@pytest.mark.slow
+async def test_a_newcomer_lets_a_parcel_in_by_typing_what_is_printed(tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    made = perron("new", mine)
+    assert made.returncode == 0, made.stderr
+    hurry(mine / "home.yaml")
+    commands = [line.split("perron ", 1)[1] for line in made.stdout.splitlines() if line.startswith("  $ ")]
+    simulate, run, announce = (shlex.split(command) for command in commands)
+    try:
+        with started(*simulate) as house, started(*run, terminal=True) as gateway:
+            house.until("All 7 devices are connected")
+            gateway.until("Ready: front.")
+            promised = ready(announce)
+            scanned = perron(*typed(promised.stderr))
+            assert scanned.returncode == 0, scanned.stdout + scanned.stderr
+            assert "The door says go." in scanned.stdout
+            assert "locked again" in scanned.stdout
+            house.until("the bolt is thrown on command")
+            assert "puts a parcel down inside" in house.text
+            proven = perron(*typed(scanned.stdout))
+            assert (proven.returncode, "The proof holds." in proven.stdout) == (0, True), proven.stdout
+            assert perron("doctor", "--home", mine / "home.yaml").returncode == 0
+            gateway.until("are sealed")
+            lines = [line[10:] for line in gateway.text.splitlines()]
+            story = [
+                "Ready: front.",
+                "front: the unlock is sent",
+                "front: the door is open",
+                "front: the house: locked again",
+            ]
+            assert sorted(story, key=lines.index) == story, gateway.text
+            assert "row=" not in gateway.text
+            assert gateway.end(signal.SIGINT) == 0
+            gateway.until("The video process ends by itself within 60 s")
+    finally:
+        await end_stranger(mine / "box" / "video.pid")
+
+
+def ready(announce: list[str]) -> subprocess.CompletedProcess[str]:
+    promised = perron(*announce)
+    assert promised.returncode == 0, promised.stderr + promised.stdout
+    return promised

@@ -1,0 +1,50 @@
+"""Make the database that test_store_schema.py keeps of a version; run once for each new migration.
+
+python -m tests.gateway.databases.make
+"""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from gateway.store import Store
+from gateway.store.schema import scripts
+from gateway.visit import commands as c
+from tests.gateway.delivery.house import opened, reserved, state, step, told
+from tests.gateway.delivery.shop import NOW, offer
+from tests.gateway.people import digest, entry, invitation, newcomer
+
+DAY = timedelta(days=1)
+
+
+async def fill(folder: Path) -> None:
+    """One spent delivery, one to come, a stop, seven broker sessions; an owner, one who left, an invitation."""
+    async with opened(folder) as store:
+        for name, letter in (("spent", "a"), ("coming", "b")):
+            await told(store, offer(id=name, parcels=(name,), courier_sha256=letter * 64))
+        await reserved(store, "shop.spent")
+        await store.commit(step(state(), c.Spend(visit="v1", delivery="shop.spent")))
+        await store.stop("front", NOW, on=True)
+        for _ in range(7):
+            await store.next_session()
+        await inhabited(store)
+
+
+async def inhabited(store: Store) -> None:
+    """Anna claimed the box and is signed in, Bob was removed, somebody is invited; a stranger tried passwords."""
+    register = store.register
+    await register.set_claim(digest("code"), NOW)
+    await register.claim(digest("code"), newcomer("Anna"), entry("anna"), NOW)
+    for name in ("bob", "carol"):
+        await register.invite(invitation(name), NOW, lives=DAY)
+    await register.redeem(invitation("bob"), newcomer("Bob", "household"), entry("bob"), NOW)
+    await register.remove("p-bob", NOW, by="p-anna")
+    await register.set_failures({("name", 7): 3, ("pair", 9): 2})
+
+
+if __name__ == "__main__":
+    with TemporaryDirectory() as made:
+        asyncio.run(fill(Path(made)))
+        kept = Path(__file__).parent / f"{len(scripts()):04}.sqlite"
+        kept.write_bytes((Path(made) / "perron.sqlite").read_bytes())

@@ -1,0 +1,55 @@
+"""A process that reserves one delivery after another and says each time what it holds for stored.
+
+    python -m tests.gateway.databases.storing FOLDER HOW_MANY [LIMIT]
+
+It prints `ack N` when the store has confirmed, `failed N` when the disk has not, `used N` when it was reserved before.
+With LIMIT no file may grow by more than so many bytes until the first failure.
+"""
+
+import asyncio
+import os
+import resource
+import sys
+from pathlib import Path
+
+from gateway.store import Committed, StoreFailed
+from tests.gateway.delivery.house import opened, reserved, told
+from tests.gateway.delivery.shop import home, offer
+
+
+def name(number: int) -> str:
+    """Call the deliveries so."""
+    return f"d{number}"
+
+
+async def promised(folder: Path, how_many: int) -> None:
+    """Make a store with so many deliveries to the garage."""
+    async with opened(folder, home()) as store:
+        for number in range(how_many):
+            code = name(number)
+            await told(store, offer(id=code, parcels=(code,), entrance="garage", courier_sha256=None))
+
+
+def largest(folder: Path) -> int:
+    """The size of the largest file, in bytes."""
+    return max(file.stat().st_size for file in folder.iterdir())
+
+
+async def run(folder: Path, how_many: int, limit: int | None) -> None:
+    """Reserve them all, whatever happens."""
+    async with opened(folder, home()) as store:
+        for number in range(how_many):
+            if limit is not None and number == 1:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest(folder) + limit, resource.RLIM_INFINITY))
+            try:
+                outcome = await reserved(store, f"shop.{name(number)}", visit=f"visit-{number}")
+            except StoreFailed:
+                os.write(1, b"failed %d\n" % number)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            else:
+                word = b"ack" if isinstance(outcome, Committed) else b"used"
+                os.write(1, b"%s %d\n" % (word, number))
+
+
+if __name__ == "__main__":
+    asyncio.run(run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]) if sys.argv[3:] else None))

@@ -1,0 +1,71 @@
+"""The demo page's texts: complete in both languages, none missing, none that nobody uses."""
+
+import re
+import string
+from pathlib import Path
+
+from gateway.demo.page import script
+from gateway.demo.page.lines import FRENCH
+from gateway.demo.page.site import GROUPS
+from gateway.demo.page.snapshot import CHECKS
+from gateway.demo.page.words import WORDS, line_of, words
+from gateway.demo.scenarios import SCENARIOS
+from gateway.visit.state import Outcome, Phase, Refusal
+from gateway.web.words import LANGUAGES
+
+PAGE = Path(script.__file__).parent
+SOURCES = {
+    path: path.read_text(encoding="utf-8")
+    for kind in ("*.py", "*.html", "*.js")
+    for path in PAGE.rglob(kind)
+    if path.name != "words.py"
+}
+# keys that are put together: by a check, a device, a person, a camera, a light, what the house is, a group
+FAMILIES = ("check.", "health.", "device.", "who.", "camera.", "light.", "house.", "group.", "line.")
+
+
+def facts(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_each_text_is_there_in_both_languages_and_names_the_same_facts() -> None:
+    for key, texts in WORDS.items():
+        assert set(texts) == set(LANGUAGES), key
+        assert facts(texts["fr"]) == facts(texts["en"]), key
+        assert all(text.strip() for text in texts.values()), key
+    assert words("fr").keys() == words("en").keys()
+
+
+def test_no_text_is_left_over_and_none_that_is_asked_for_is_missing() -> None:
+    quoted = re.compile(r"""["'`]([a-z_]+(?:\.[A-Za-z0-9_]+)+|[a-z_]+)["'`]""")
+    used = {key for text in SOURCES.values() for key in quoted.findall(text)}
+    assert {key for key in WORDS if not key.startswith(FAMILIES)} - used == set()
+    asked = re.compile(r"""\b(?:t|say|_line)\(\s*["']([^"'~]+)["']\s*[,)]""")
+    for path, text in SOURCES.items():
+        for key in asked.findall(text):
+            assert key in words("en"), f"{path.name}: {key}"
+
+
+def test_whatever_is_put_together_has_words() -> None:
+    known = words("fr")
+    needed = [
+        *(f"check.{one}" for one in (*CHECKS, "yes", "no", "open")),
+        *(f"light.{one}" for one in ("off", "amber", "green", "red")),
+        *(f"house.{one}" for one in ("locked", "shut", "unlocked", "open", "forced", "dead")),
+        *(f"phase.{phase}" for phase in Phase),
+        *(f"outcome.{outcome}" for outcome in Outcome),
+        *(f"refusal.{refusal}" for refusal in Refusal),
+        *(f"group.{group}" for group, _ in GROUPS),
+        *(f"who.{who}" for who in ("courier", "resident", "thief")),
+    ]
+    assert [key for key in needed if key not in known] == []
+
+
+def test_each_scenario_has_its_line_in_both_languages_and_one_button() -> None:
+    assert set(FRENCH) == {scenario.title for scenario in SCENARIOS}
+    assert [one for _, ones in GROUPS for one in ones] == list(SCENARIOS)
+    assert all(line_of(scenario, language) for scenario in SCENARIOS for language in LANGUAGES)
+
+
+def test_french_signs_stay_with_their_word() -> None:
+    assert all(not re.search(r" [:;!?»]|« ", text) for text in words("fr").values())

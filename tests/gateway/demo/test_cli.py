@@ -1,0 +1,165 @@
+"""`perron demo` as people and scripts call it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.failure import Failure
+from gateway.demo.cli import Show, demo, new_folder, play, spoken
+from gateway.demo.plan import plan
+from gateway.demo.processes import alive
+from gateway.demo.result import Result
+from gateway.demo.scenarios import SCENARIOS, named
+
+PATIENCE = 90.0  # seconds
+LETTING_GO = 20.0  # seconds: a video process that was forgotten films on for half an hour
+
+
+def perron(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "gateway", "demo", *words], env={**os.environ, "COLUMNS": "100", **environment},
+        check=False, capture_output=True, text=True, encoding="utf-8", timeout=180, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def test_the_list_tells_every_scenario_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    demo("delivered", list_them=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [scenario.title for scenario in SCENARIOS]
+    assert all(scenario.line in line for scenario, line in zip(SCENARIOS, lines, strict=True))
+
+
+def test_an_unknown_scenario_is_a_mistake_not_a_traceback() -> None:
+    with pytest.raises(Failure, match="no scenario 'dilivered'"):
+        demo("dilivered")
+
+
+async def test_a_folder_too_deep_for_a_socket_is_told_before_anything_starts(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 90)
+    with pytest.raises(Failure, match="too long a path"):
+        await play(named("delivered"), Show(fast=True, as_json=True, folder=deep))
+    assert not deep.exists()
+
+
+async def test_a_run_takes_no_folder_that_another_has(tmp_path: Path) -> None:
+    (tmp_path / "box").mkdir()
+    with pytest.raises(Failure, match="another run already"):
+        await play(named("delivered"), Show(fast=True, as_json=True, folder=tmp_path))
+    assert [new_folder(tmp_path / "20260101T120000").name for _ in range(3)] == [
+        "20260101T120000", "20260101T120000-2", "20260101T120000-3"
+    ]  # fmt: skip
+
+
+async def test_a_folder_that_cannot_be_written_is_told_not_traced(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Failure, match="cannot be written"):
+        await play(named("delivered"), Show(fast=True, as_json=True, folder=tmp_path / "file" / "run"))
+
+
+def test_its_help_shows_examples_as_that_of_every_command() -> None:
+    told = perron("--help")
+    assert "Examples" in told.stdout
+    assert "$ perron demo owner-stops --fast --json" in told.stdout
+    assert "Exit codes" in told.stdout
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({"LANG": "fr_FR.UTF-8"}, "fr"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "fr_FR.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "C", "LC_ALL": "", "LC_MESSAGES": "fr_BE"}, "fr"),
+        ({}, "en"),
+    ],
+)
+def test_the_owner_is_told_in_the_machines_language_if_it_is_french_or_english(
+    environment: dict[str, str], language: str
+) -> None:
+    assert spoken(environment) == language
+
+
+def test_an_english_demo_names_nothing_in_french(tmp_path: Path) -> None:
+    told = json.dumps(
+        [section.model_dump() for section in plan(tmp_path, fast=True, language="en").home.entrances.values()]
+    )
+    assert "entr" not in told.replace("entrance", "")
+    assert "frigo" not in told
+    assert plan(tmp_path, fast=True, language="fr").section.name == "Porte d'entrée"
+
+
+FRENCH = [
+    "Chronopost est à la porte (Porte d'entrée) pour Cdiscount, ouverture dans 2 s",
+    "Reverrouillé à 00:00, Porte d'entrée (Cdiscount)",
+]
+ENGLISH = [
+    "Chronopost is at the door (Front door) for Cdiscount, opening in 2 s",
+    "Locked again 00:00, Front door (Cdiscount)",
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("words", "texts"), [((), FRENCH), (("--language", "en"), ENGLISH)], ids=["french", "english"])
+def test_the_json_tells_the_owners_messages_in_the_language_asked_for(
+    tmp_path: Path, words: tuple[str, ...], texts: list[str]
+) -> None:
+    done = perron("--fast", "--json", "--folder", str(tmp_path / "run"), *words, LC_ALL="fr_FR.UTF-8")
+    assert done.returncode == 0, done.stderr
+    result = Result.model_validate_json(done.stdout)
+    assert [re.sub(r"\d\d:\d\d", "00:00", message.text) for message in result.messages] == texts
+
+
+@pytest.mark.slow
+async def test_an_outcome_that_was_not_expected_ends_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (scenario,) = named("too-early")
+    wrong = replace(scenario, expected=named("delivered")[0].expected)
+    assert await play((wrong,), Show(fast=True, as_json=True, folder=tmp_path / "run")) == 1
+    told = capsys.readouterr()
+    assert json.loads(told.out)["ok"] is False
+    assert "too-early: outcome: expected delivered, found refused" in told.err
+
+
+def _children(folder: Path) -> set[int]:
+    """All processes that were started for this run: its folder stands on their command lines."""
+    found = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if str(folder).encode() in command:
+            found.add(int(process.name))
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_whoever_ends_it_in_the_middle_leaves_no_process_behind(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    folder = tmp_path / "run"
+    command = [sys.executable, "-m", "gateway", "demo", "--fast", "--once", "--folder", str(folder)]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+    ) as it:
+        began = time.monotonic()
+        while not any(folder.glob("box/visits/*/*.mp4*")):
+            assert it.poll() is None
+            assert time.monotonic() - began < PATIENCE, "no film ever began"
+            time.sleep(0.05)
+        started = _children(folder) - {it.pid}
+        assert len(started) >= 4, "broker, house, gateway, video"
+        os.killpg(it.pid, number)  # as a terminal does at Ctrl-C: whatever it had started there would hear it too
+        assert it.wait(PATIENCE) == code
+    ended = time.monotonic()
+    while (left := {pid for pid in started if alive(pid)}) and time.monotonic() - ended < LETTING_GO:
+        time.sleep(0.05)
+    assert not left

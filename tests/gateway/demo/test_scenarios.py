@@ -1,0 +1,85 @@
+"""Every scenario, played by the real gateway in the simulated house, judged by the house's own log."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.demo.result import Result
+from gateway.demo.run import Audience, run
+from gateway.demo.scenario import Scenario
+from gateway.demo.scenarios import SCENARIOS, Unknown, named
+
+PROMISED = """
+delivered into-fridge wrong-code three-wrong-codes several-codes-on-one-label too-early too-late already-used
+scan-replayed courier-not-proven somebody-answers family-key closes-behind-him three-trips never-entered door-left-open
+empty-dark-hall camera-frozen camera-offline camera-lost-inside lock-jammed lock-silent lock-late lock-lies
+bolt-in-the-air fridge-left-open fridge-too-warm owner-stops:before owner-stops:at owner-stops:after owner-stops:inside
+broker-restart broker-paused gateway-killed:before-commit gateway-killed:after-commit gateway-killed:before-publish
+gateway-killed:after-publish gateway-killed:after-acknowledgement gateway-killed:after-report video-killed
+disk-full-inside clock-stepped-back window-ends-inside approval-silent not-ready forced-door safe-mode cancelled
+cancelled-before-offer code-collision part-delivered label-by-camera
+""".split()  # noqa: SIM905 - the list as the promise words it
+
+
+def perron(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gateway", "demo", *words]
+    return subprocess.run(
+        command, cwd=cwd, check=False, capture_output=True, text=True, timeout=180, stdin=subprocess.DEVNULL
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.title)
+async def test_what_must_come_of_it_comes_of_it(scenario: Scenario, tmp_path: Path) -> None:
+    judged = await run(scenario, tmp_path, fast=True, audience=Audience())
+    assert not judged.complaints, "\n".join(judged.complaints)
+    assert judged.result.ok
+
+
+@pytest.mark.slow
+async def test_a_delivery_at_real_times(tmp_path: Path) -> None:
+    (scenario,) = named("delivered")
+    judged = await run(scenario, tmp_path, fast=False, audience=Audience())
+    assert not judged.complaints, "\n".join(judged.complaints)
+    ringing, unlocking = judged.result.phases[0].at, judged.result.phases[1].at
+    assert (unlocking - ringing).total_seconds() == pytest.approx(20, abs=2)
+
+
+@pytest.mark.slow
+async def test_a_scenario_in_which_nothing_happens_does_not_pass(tmp_path: Path) -> None:
+    async def nothing(_play: object) -> None:
+        """The courier never comes."""
+
+    (scenario,) = named("delivered")
+    judged = await run(replace(scenario, play=nothing), tmp_path, fast=True, audience=Audience())
+    assert not judged.result.ok
+    assert any("what bolt and door did" in complaint for complaint in judged.complaints)
+
+
+@pytest.mark.slow
+def test_one_json_object_a_scenario_and_a_picture_of_the_visit(tmp_path: Path) -> None:
+    done = perron("wrong-code", "--fast", "--json", "--folder", str(tmp_path / "run"), cwd=Path.cwd())
+    assert done.returncode == 0, done.stderr
+    result = Result.model_validate_json(done.stdout)
+    assert (result.scenario, result.ok) == ("wrong-code", True)
+    assert [refusal.code.value for refusal in result.refusals] == ["unknown_code"]
+    assert result.openings == ()
+    assert "</svg>" in (tmp_path / "run" / "visit.svg").read_text()
+
+
+def test_the_list_names_exactly_the_promised_scenarios() -> None:
+    assert {scenario.title for scenario in SCENARIOS} == set(PROMISED)
+    assert len({scenario.title for scenario in SCENARIOS}) == len(SCENARIOS)
+    assert all(scenario.line and "\n" not in scenario.line for scenario in SCENARIOS)
+
+
+def test_a_bare_name_means_all_its_variants() -> None:
+    assert {scenario.variant for scenario in named("owner-stops")} == {"before", "at", "after", "inside"}
+
+
+def test_an_unknown_name_is_told_where_to_look() -> None:
+    with pytest.raises(Unknown, match="perron demo --list"):
+        named("nonsense")

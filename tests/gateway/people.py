@@ -1,0 +1,29 @@
+"""People for tests of the store: each secret is the digest of a word."""
+
+from hashlib import sha256
+
+from gateway.store import Entry, Invitation, Newcomer, Person
+from tests.gateway.delivery.shop import NOON
+
+
+def digest(word: str) -> bytes:
+    """What is stored of a secret."""
+    return sha256(word.encode()).digest()
+
+
+def newcomer(name: str, role: str = "owner") -> Newcomer:
+    """Somebody called so, with the id `p-name`."""
+    folded = name.casefold()
+    person = Person(id=f"p-{folded}", name=name, role=role, added=NOON)
+    return Newcomer(person=person, folded=folded, password=f"$argon2id$of-{folded}")
+
+
+def entry(device: str, *, session: str | None = None) -> Entry:
+    """A sign-in on a device called so."""
+    name = session or f"s-{device}"
+    return Entry(session=name, secret=digest(name), device=device, device_secret=digest(device), at=NOON)
+
+
+def invitation(ident: str, role: str = "household", by: str = "p-anna") -> Invitation:
+    """An invitation called so."""
+    return Invitation(id=ident, secret=digest(ident), role=role, by=by, made=NOON)

@@ -1,0 +1,289 @@
+"""The gateway as a whole, with a line and cameras that only record: who hears what, and how it begins and ends."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from devices.reports import Bolt, DoorbellPressed, LockReport, ScanReport
+from devices.vendors import VENDORS
+from gateway import app as module
+from gateway.app import App, Occupied
+from gateway.clock import Clock
+from gateway.config import ClockSource, ConfigError, Home, Messages
+from gateway.mqtt import Incoming, Why
+from gateway.proof.chain import Head
+from gateway.proof.checkpoint import checkpoint
+from gateway.proof.keys import BoxKey
+from gateway.store import Store, StoreFailed
+from gateway.video.words import Adopted, ClipKey, Label, Proof
+from tests.gateway.delivery.shop import NOW
+from tests.shell.house import home
+from tests.shell.parts import Eyes, Line, until
+from tests.shell.receiver import SECRET, receiver
+
+
+class Broker(Line):
+    """The line's other end, in a test's hands."""
+
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401 - what `Mqtt` is given
+        super().__init__()
+        self.on_message: Callable[[Incoming], None] = given["on_message"]
+        self.on_up: Callable[[int], None] = given["on_up"]
+        self.on_down: Callable[[str], None] = given["on_down"]
+        self.on_missed: Callable[[str], None] = given["on_missed"]
+        World.broker = self
+        World.made.append(self)
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+class Video(Eyes):
+    """The video process, in a test's hands."""
+
+    def __init__(self, **given: Any) -> None:  # noqa: ANN401 - what `VideoLink` is given
+        super().__init__()
+        self.on_event: Callable[[Any], None] = given["on_event"]
+        self.configure = given["configure"]
+        World.video = self
+        World.made.append(self)
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+
+class World:
+    """What the app made last."""
+
+    made: ClassVar[list[object]] = []
+    broker: ClassVar[Broker]
+    video: ClassVar[Video]
+
+
+@pytest.fixture(autouse=True)
+def _recorders(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(module, "Mqtt", Broker)
+    monkeypatch.setattr(module, "VideoLink", Video)
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@asynccontextmanager
+async def gateway(folder: Path, house: Home | None = None) -> AsyncIterator[App]:
+    """A gateway that runs until it is told to end, and then ends without an error."""
+    made = App(house or home(folder), free_bytes=lambda: 2**40)
+    World.made.clear()
+    work = asyncio.create_task(made.run())
+    await until(lambda: work.done() or len(World.made) == 2)
+    await asyncio.sleep(0.05)  # all its tasks have begun
+    try:
+        yield made
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        async with asyncio.timeout(20):
+            await work
+
+
+def let_others_enter(folder: Path) -> None:
+    folder.chmod(0o755)
+
+
+def what_others_may(folder: Path) -> dict[str, int]:
+    """The rights that not the box's user alone has, of each file."""
+    return {path.name: path.stat().st_mode & 0o077 for path in folder.rglob("*")}
+
+
+def heard(topic: str, payload: bytes, *, retain: bool = False) -> None:
+    World.broker.on_message(Incoming(topic=topic, payload=payload, retain=retain, session=1))
+
+
+def state(name: str = "front") -> dict[str, Any]:
+    said = World.broker.on(f"perron/entrance/{name}/state")
+    shown: dict[str, Any] = json.loads(said[-1].payload) if said else {}
+    return shown
+
+
+def queries(device: str = "lock") -> list[bytes]:
+    return [one.fields["correlation"] for one in World.broker.on(f"perron/{device}/get")]
+
+
+async def test_a_broker_session_is_asked_for_everything_and_shown_everything(tmp_path: Path) -> None:
+    async with gateway(tmp_path):
+        World.broker.on_up(7)
+        await until(lambda: queries() and state().get("connected"))
+        assert queries()[0].startswith(b"7:")
+        assert {one.fields.get("retain") for one in World.broker.on("perron/entrance/front/state")} == {True}
+        World.broker.on_down("gone")
+        World.broker.on_up(8)
+        await until(lambda: any(one.startswith(b"8:") for one in queries()))
+
+
+async def test_a_device_is_heard_by_the_entrances_that_it_belongs_to(tmp_path: Path) -> None:
+    async with gateway(tmp_path):
+        World.broker.on_up(1)
+        await until(lambda: state().get("connected") and state("garage").get("connected"))
+        (letter,) = VENDORS["somfy"].encode_report(LockReport(bolt=Bolt.UNLOCKED), "a")
+        heard("perron/lock/state", letter.payload)
+        await until(lambda: state()["bolt"] == "unlocked")
+        assert state("garage")["bolt"] == "unknown"
+        (press,) = VENDORS["alexa"].encode_report(DoorbellPressed(), "a")
+        heard(f"perron/cam/{press.channel}", press.payload)
+        heard("perron/nobody/state", b"?")  # a topic that was never asked for ends nothing
+
+
+async def test_the_owner_and_the_retailers_are_heard(tmp_path: Path) -> None:
+    async with gateway(tmp_path):
+        World.broker.on_up(1)
+        heard("perron/entrance/front/set", b'{"id": "w1", "do": "stop"}')
+        heard("perron/deliveries/offer", b"rubbish")
+        await until(lambda: state().get("stopped"))
+        await until(lambda: World.broker.on("perron/deliveries/result"))
+        assert not state("garage").get("stopped")
+
+
+async def test_what_was_missed_is_asked_again_and_missed_scans_are_alarmed(tmp_path: Path) -> None:
+    async with gateway(tmp_path):
+        World.broker.on_up(1)
+        await until(queries)
+        before = len(queries())
+        World.broker.on_missed("perron/lock/state")
+        await until(lambda: len(queries()) > before)
+        World.broker.on_missed("perron/scanner/event")
+        World.broker.on_missed("perron/deliveries/offer")
+        await until(lambda: World.broker.on("perron/entrance/front/message"))
+        assert b"scans_dropped" in World.broker.on("perron/entrance/front/message")[0].payload
+
+
+async def test_an_alarm_reaches_the_owners_phone_also_without_a_broker(tmp_path: Path) -> None:
+    async with receiver() as ear:
+        (tmp_path / "phones.txt").write_text(f"{ear.ntfy}\n")
+        messages = Messages(file=tmp_path / "phones.txt", pages="https://perron.home")
+        async with gateway(tmp_path, home(tmp_path).model_copy(update={"messages": messages})):
+            World.broker.refuses = lambda _topic, _payload: Why.NO_BROKER
+            World.broker.on_missed("perron/scanner/event")
+            await until(lambda: ear.got, within=30)
+        assert ear.texts[0].startswith("Alerte")
+        assert "https://perron.home/link/" in ear.got[0].headers["X-Actions"]
+        assert not any(what_others_may(tmp_path / "key").values())
+
+
+async def test_a_phone_that_cannot_be_understood_is_told_before_anything_runs(tmp_path: Path) -> None:
+    (tmp_path / "phones.txt").write_text(f"{SECRET}\n")
+    messages = Messages(file=tmp_path / "phones.txt")
+    with pytest.raises(ConfigError, match=r"phones\.txt:1: this is no URL") as refused:
+        await App(home(tmp_path).model_copy(update={"messages": messages})).run()
+    assert SECRET not in str(refused.value)
+
+
+async def test_a_cameras_proofs_reach_each_entrance_that_requires_it(tmp_path: Path) -> None:
+    async with gateway(tmp_path):
+        World.broker.on_up(1)
+        World.video.on_event(
+            Proof(camera="cam", at=1, live=True, moving=True, recordings=(ClipKey(visit="v", part=1),))
+        )
+        World.video.on_event(Proof(camera="hall", at=1, live=True, moving=True))
+        await until(lambda: state().get("cameras", {}).keys() == {"cam", "hall"} and state("garage").get("cameras"))
+        assert state()["cameras"]["cam"] == {"live": True, "recording": False}
+        assert set(state("garage")["cameras"]) == {"cam"}
+
+
+async def test_clips_that_nobody_films_any_more_are_closed_and_kept(tmp_path: Path) -> None:
+    async with gateway(tmp_path):
+        clip = ClipKey(visit="long-over", part=1)
+        World.video.on_event(Adopted(pid=1, recording=(clip,)))
+        assert World.video.finished == [(clip, True)]
+        assert [one.sees_courier for one in World.video.configure.cameras] == [True, False]
+
+
+async def test_a_label_that_a_camera_reads_is_never_a_wrong_code(tmp_path: Path) -> None:
+    async with gateway(tmp_path):
+        World.broker.on_up(1)
+        for code in ("A-1", "A-2", "A-3", "A-4"):
+            World.video.on_event(Label(camera="cam", code=code, symbology="QRCode"))
+        (scan,) = VENDORS["scanner"].encode_report(ScanReport(code="B-1"), "")
+        heard("perron/scanner/event", scan.payload)
+        await until(lambda: World.broker.on("perron/scanner/set"))
+        answers = [json.loads(one.payload) for one in World.broker.on("perron/entrance/front/event")]
+        assert [one["refusal"] for one in answers if one["kind"] == "answer"] == ["unknown_code"]
+
+
+async def test_what_is_stored_is_the_box_users_alone_also_in_a_folder_that_others_may_enter(tmp_path: Path) -> None:
+    let_others_enter(tmp_path)
+    async with gateway(tmp_path):
+        modes = what_others_may(tmp_path)
+    assert "perron.sqlite3" in modes
+    assert set(modes.values()) == {0}, modes
+
+
+async def test_two_gateways_never_run_in_one_folder(tmp_path: Path) -> None:
+    async with gateway(tmp_path):
+        with pytest.raises(Occupied, match="Another gateway runs"):
+            await App(home(tmp_path)).run()
+    async with gateway(tmp_path):
+        pass  # once the first has ended, the folder is free
+
+
+async def test_a_gateway_that_is_told_to_end_has_not_crashed(tmp_path: Path) -> None:
+    for _ in range(4):
+        async with gateway(tmp_path):
+            await until(lambda: World.video.rings)
+    store = await Store.open(tmp_path / "perron.sqlite3", home=home(tmp_path), now=NOW)
+    try:
+        bodies = [json.loads(one.body) for one in store.entries() if isinstance(one.body, bytes)]
+        assert [one["crashes"] for one in bodies if "crashes" in one] == [0, 0, 0, 0]
+        stored = store.entrance("front")
+        assert stored is not None
+        assert not stored.safe_mode
+    finally:
+        await store.close()
+
+
+async def test_three_crashes_within_a_minute_are_safe_mode(tmp_path: Path) -> None:
+    store = await Store.open(tmp_path / "perron.sqlite3", home=home(tmp_path), now=NOW)
+    now = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _utc: None).now()
+    for _ in range(3):
+        await store.booted(now)
+    await store.close()
+    async with gateway(tmp_path):
+        World.broker.on_up(1)
+        await until(lambda: state().get("safe_mode"))
+
+
+async def test_a_box_that_starts_on_a_full_disk_hears_its_owner_and_lets_nobody_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object, **__: object) -> int:
+        raise StoreFailed("database or disk is full")
+
+    async with gateway(tmp_path):
+        pass
+    for work in ("booted", "commit", "stop", "clean_shutdown"):
+        monkeypatch.setattr(Store, work, full)
+    async with gateway(tmp_path):
+        World.broker.on_up(1)
+        await until(lambda: state().get("safe_mode") and queries())
+        heard("perron/entrance/front/set", b'{"id": "w1", "do": "stop"}')
+        await until(lambda: state().get("stopped"))
+    monkeypatch.undo()
+    store = await Store.open(tmp_path / "perron.sqlite3", home=home(tmp_path), now=NOW)
+    try:
+        assert store.entrance("front") is not None  # as the first start left it
+    finally:
+        await store.close()
+
+
+async def test_a_store_put_back_from_an_older_copy_is_safe_mode(tmp_path: Path) -> None:
+    key = BoxKey.at(tmp_path / "key")
+    ahead = checkpoint(Head(seq=1000, hash=b"h" * 32), box="box-1", now=NOW, key=key)
+    (tmp_path / "last-checkpoint.json").write_bytes(ahead.to_json())
+    async with gateway(tmp_path):
+        World.broker.on_up(1)
+        await until(lambda: state().get("safe_mode"))

@@ -1,0 +1,481 @@
+"""Attacks on a whole house: real broker, real gateway, simulated house. What the door did is told by the house's log.
+
+A test in which the door never opened where it should have does not pass: each plays a delivery too.
+"""
+
+import asyncio
+import itertools
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from devices.reports import Bolt, Door, FridgeReport, LockReport
+from devices.simulators import control as ask
+from devices.vendors import VENDORS
+from gateway.cli.broker import heard, logged_in
+from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
+from gateway.delivery.promise import Cancel, Claims, Offer, Update, Window
+from gateway.delivery.signature import sign
+from gateway.demo.actors import PATIENCE, Parcels
+from gateway.demo.result import Move, moves
+from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
+from gateway.demo.verdict import read_proofs
+from gateway.demo.watch import Body
+from gateway.mqtt import Guest, Incoming, Sent
+from gateway.store.entries import entries
+from gateway.store.schema import connect
+from gateway.topics import BRIDGE_STATE, OFFER, RESULT, entrance_topic
+from gateway.visit.commands import AlarmCode
+from gateway.visit.state import Phase, Refusal
+from tests.shell.parts import until
+from tests.whole_house import playing
+
+pytestmark = pytest.mark.slow
+
+LOCK, FRIDGE = "front-lock", "kitchen-fridge"
+TO_THE_LOCK = f"perron/{LOCK}/set"
+OTHER = ("LP123456785CN",)
+DENIED = 0x87  # MQTT 5: not authorised
+
+
+async def says(play: Play, account: str, topic: str, payload: bytes, *, retain: bool = False) -> int | None:
+    """Publish under an account, as whoever stole its password can; the broker's reason code."""
+    async with logged_in(play.plan.home.broker.account(account), []) as guest:
+        outcome = guest.publish(topic, payload, retain=retain)
+        assert isinstance(outcome, Sent)
+        return (await outcome.acknowledged).code
+
+
+@asynccontextmanager
+async def listening(play: Play, topic: str) -> AsyncIterator[list[Incoming]]:
+    """All that is said on a topic, as the installer's tool hears it."""
+    so_far: list[Incoming] = []
+    async with logged_in(play.plan.home.broker.account("installer"), [topic]) as guest:
+
+        async def listen() -> None:
+            while True:
+                so_far.append(await guest.hear())
+
+        listener = asyncio.create_task(listen())
+        try:
+            yield so_far
+        finally:
+            listener.cancel()
+            await asyncio.wait([listener])
+
+
+async def offer_of(play: Play, **promised: object) -> tuple[Parcels, bytes]:
+    """A promise, and the signed message that made it."""
+    async with listening(play, OFFER) as offers:
+        parcels = await play.promised(**promised)
+        await until(lambda: offers)
+    return parcels, offers[-1].payload
+
+
+def door(play: Play) -> tuple[Move, ...]:
+    play.log.look()
+    return moves(play.log.lines)
+
+
+def signed(play: Play, said: Offer | Update | Cancel) -> tuple[bytes, str]:
+    """A retailer's message and its number."""
+    signer, seconds = next(iter(play.plan.signers.values())), int(play.retailer.utc().timestamp())
+    claims = Claims(
+        iss=signer.brand, aud=play.plan.home.box, iat=seconds, nbf=seconds, exp=seconds + 3600,
+        jti=secrets.token_urlsafe(18), delivery=said,
+    )  # fmt: skip
+    return sign(claims, signer.key, kid=signer.kid), claims.jti
+
+
+async def updated(  # noqa: PLR0913 - what an update may change
+    play: Play, parcels: Parcels, *, version: int, codes: tuple[str, ...] | None = None, secret: bytes | None = None,
+    window: Window | None = None,
+) -> Body:  # fmt: skip
+    """The retailer says the promise anew; the box's answer."""
+    signer = next(iter(play.plan.signers.values()))
+    said = Update(
+        id=parcels.id,
+        version=version,
+        entrance=play.plan.entrance,
+        carrier=play.plan.home.brands[signer.brand].permission.carriers[0],
+        place=next(name for name, spot in play.section.places.items() if spot.fridge is None),
+        window=window or parcels.window,
+        parcels=codes or parcels.codes,
+        courier_sha256=courier_digest(secret or secrets.token_bytes(COURIER_BYTES)),
+    )
+    message, jti = signed(play, said)
+
+    def answers() -> list[Body]:
+        return [body for body in play.watch.of("result") if body.get("answers") == jti]
+
+    assert await says(play, "retailer", OFFER, message) == 0
+    await play.watch.until("the answer", lambda: bool(answers()), within=PATIENCE)
+    return answers()[0]
+
+
+# ---- a captured unlock -----------------------------------------------------------------------------------------------
+
+
+async def test_an_unlock_that_the_lock_never_obeyed_opens_nothing_later_nor_after_a_reboot_with_a_wrong_clock(
+    tmp_path: Path,
+) -> None:
+    """A lock that has just booted counts from nothing: by its uptime alone the captured deadline lies ahead again."""
+    async with playing(tmp_path) as play, listening(play, TO_THE_LOCK) as sent:
+        parcels = await play.promised()
+        await play.fault(LOCK, "deaf")
+        await play.shows(parcels)
+        await play.alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
+        await play.sealed()
+        await play.fault(LOCK, "deaf", on=False)
+        (unlock,) = (one for one in sent if b'"unlock"' in one.payload)
+
+        async def replayed(why: str) -> None:
+            before = len(play.log.lines)
+            assert await says(play, "gateway", TO_THE_LOCK, unlock.payload) == 0
+            await play.log.until("refused", within=PATIENCE, after=before, device=LOCK, why=why)
+
+        await replayed("expired")
+        for clock_off in (0.0, -600.0, 600.0):
+            await play.fault(LOCK, "clock_off", clock_off)
+            await play.house.ask(ask.Reboot(device=LOCK))
+            await play.house.until_connected()
+            await replayed("foreign_boot")
+        assert door(play) == ()
+
+        await play.all_good()
+        parcels = await play.promised(codes=OTHER)  # and yet the lock, its clock still wrong, obeys what is meant now
+        await play.delivers(parcels)
+        (*_, unlock) = (one for one in sent if b'"unlock"' in one.payload)
+        await replayed("repeated")
+        assert door(play) == ONCE_IN_AND_OUT
+
+
+# ---- couriers --------------------------------------------------------------------------------------------------------
+
+
+async def test_of_two_couriers_at_one_door_each_opens_it_with_his_own_code_only(tmp_path: Path) -> None:
+    async with playing(tmp_path) as play:
+        one = await play.promised()
+        two = await play.promised(codes=OTHER)
+        await play.courier.arrives()
+        await play.thief.arrives()
+
+        for code in (one.courier_code, two.codes[0], one.courier_code):  # one courier's code, the other's parcel
+            await play.thief.scans(code)
+        await play.refused(Refusal.COURIER_NOT_PROVEN)
+        await play.refused(Refusal.COURIER_NOT_PROVEN)
+        await play.refused(Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
+        assert not play.watch.events("ring")
+
+        await play.a_moment_later()
+        for code in (one.codes[0], two.codes[0], one.courier_code, two.courier_code):  # both at the same moment
+            await play.courier.scans(code)
+        await play.stays_shut()
+        assert not play.watch.events("ring")
+        assert door(play) == ()
+
+        await play.a_moment_later()
+        await play.courier.scans(one.codes[0])
+        await play.courier.scans(one.courier_code)
+        for code in (two.codes[0], two.courier_code):
+            await play.thief.scans(code)
+            await play.refused(Refusal.BUSY)
+        await play.may_enter()
+        await play.courier.goes_in()
+        await play.comes_out()
+        assert [body["delivery"] for body in play.watch.events("outcome")] == [one.key]
+
+        await play.a_moment_later()
+        await play.delivers(two)
+        assert [body["delivery"] for body in play.watch.events("outcome")] == [one.key, two.key]
+        assert door(play) == 2 * ONCE_IN_AND_OUT
+
+
+async def test_a_promise_that_is_made_anew_takes_back_what_was_scanned_under_the_old_one(tmp_path: Path) -> None:
+    """The old courier is not to come in any more; the new one, with the new parcel, is."""
+    async with playing(tmp_path) as play:
+        parcels = await play.promised()
+        secret = secrets.token_bytes(COURIER_BYTES)
+        await play.courier.arrives()
+        await play.courier.scans(parcels.courier_code)
+        answer = await updated(play, parcels, version=2, secret=secrets.token_bytes(COURIER_BYTES))
+        assert answer["accepted"] is True
+        await play.courier.scans(parcels.codes[0])
+        await play.refused(Refusal.COURIER_NOT_PROVEN)
+        await play.refused(Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
+
+        await play.a_moment_later()
+        await play.courier.scans(parcels.codes[0])
+        answer = await updated(play, parcels, version=3, codes=OTHER, secret=secret)
+        assert answer["accepted"] is True
+        await play.courier.scans(new_courier_code(secret))
+        await play.refused(Refusal.COURIER_NOT_PROVEN)
+        await play.refused(Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
+        assert not play.watch.events("ring")
+        assert door(play) == ()
+
+        await play.a_moment_later()
+        await play.courier.scans(OTHER[0])
+        await play.courier.scans(new_courier_code(secret))
+        await play.rung()
+        late = Window(start=parcels.window.end, end=parcels.window.end + timedelta(hours=1))
+        for version, changes in ((4, {"window": late}), (5, {"codes": parcels.codes})):
+            answer = await updated(play, parcels, version=version, **changes)
+            assert answer["code"] == "too_late"  # whoever rings stands there under what was promised then
+        await play.may_enter()
+        await play.courier.goes_in()
+        assert (await updated(play, parcels, version=6, window=late))["code"] == "too_late"
+        assert (await play.retailer.cancel(parcels.id, version=7))["code"] == "too_late"
+        await play.comes_out()
+        assert [body["outcome"] for body in play.watch.events("outcome")] == ["delivered"]
+        assert door(play) == ONCE_IN_AND_OUT
+
+
+# ---- at the very moment of the intent --------------------------------------------------------------------------------
+
+AROUND = (-0.3, -0.003, 0.001, 0.3)  # seconds from the end of the ringing, when the intent is decided
+
+
+async def at_the_intent(play: Play, seconds: float, account: str, topic: str, payload: bytes) -> None:
+    """Say it so long after the intent is due (before, if negative), over a line that is open already."""
+    rang = await play.watch.event("phase", within=PATIENCE, phase=Phase.RINGING)
+    due = datetime.fromisoformat(rang["at"]) + timedelta(seconds=play.timing.ring + seconds)
+    async with logged_in(play.plan.home.broker.account(account), []) as guest:
+        await asyncio.sleep((due - play.retailer.utc()).total_seconds())
+        sent = guest.publish(topic, payload)
+        assert isinstance(sent, Sent)
+        await sent.acknowledged
+
+
+async def test_a_cancel_at_the_very_moment_of_the_intent_is_either_in_time_or_told_that_it_is_too_late(
+    tmp_path: Path,
+) -> None:
+    async with playing(tmp_path) as play:
+        told: list[str | None] = []
+        for number, seconds in enumerate(AROUND):
+            parcels = await play.retailer.promise(codes=[f"PARCEL-{number}"])
+            await play.all_good()
+            play.watch.begin()
+            before = len(door(play))
+            await play.shows(parcels)
+            cancel, jti = signed(play, Cancel(id=parcels.id, version=2))
+            await at_the_intent(play, seconds, "retailer", OFFER, cancel)
+            await play.phase("ready", due=2 * play.timing.never + play.timing.post_roll)
+            (answer,) = (body for body in play.watch.of("result") if body.get("answers") == jti)
+            told.append(answer.get("code"))
+            assert door(play)[before:] == ((Move.UNLOCKED, Move.LOCKED) if told[-1] else ())
+        assert (told[0], told[-1]) == (None, "too_late")  # both sides were met
+        assert set(told) == {None, "too_late"}
+
+
+@pytest.mark.parametrize(("do", "undo"), [("revoke", "permit"), ("stop", "lift")])
+async def test_no_intent_is_on_record_after_the_owners_no_however_close_it_came(
+    tmp_path: Path, do: str, undo: str
+) -> None:
+    async with playing(tmp_path) as play:
+        entrance = entrance_topic(play.plan.entrance, "set")
+        for number, seconds in enumerate(AROUND):
+            parcels = await play.retailer.promise(codes=[f"PARCEL-{number}"])
+            await play.all_good()
+            play.watch.begin()
+            about = {"brand": parcels.brand} if do == "revoke" else {}
+            await play.shows(parcels)
+            wish = json.dumps({"id": f"no-{number}", "do": do, **about}).encode()
+            await at_the_intent(play, seconds, "owner", entrance, wish)
+            await play.phase("ready", due=2 * play.timing.never + play.timing.post_roll)
+            said = await play.watch.event("wish", within=PATIENCE, id=f"no-{number}")
+            assert said["accepted"] is True
+            await play.owner.says(undo, **about)
+        record = on_record(play)
+        rounds = " ".join(record).split("yes")[: len(AROUND)]
+        assert len(rounds) == len(AROUND)
+        assert all(said.split() in (["no"], ["intent", "no"]) for said in rounds), record
+        assert ("intent" in rounds[0], "intent" in rounds[-1]) == (False, True)  # both sides were met
+        assert door(play).count(Move.UNLOCKED) <= record.count("intent")
+
+
+def on_record(play: Play) -> list[str]:
+    """What the box's log tells in its order: each intent, each of the owner's noes, each yes after it."""
+    words: list[str] = []
+    with closing(connect(play.plan.home.storage.folder / "perron.sqlite3", writes=False)) as log:
+        for entry in entries(log, after=0, upto=None):
+            assert isinstance(entry.body, bytes)
+            match json.loads(entry.body):
+                case {"kind": "stop"} | {"kind": "permission", "standing": "revoked"}:
+                    words.append("no")
+                case {"kind": "lift"} | {"kind": "permission", "standing": "granted"} if "no" in words:
+                    words.append("yes")
+                case {"kind": "step", "commands": commands}:
+                    words += ["intent" for command in commands if command["command"] == "Reserve"]
+    return words
+
+
+# ---- cameras ---------------------------------------------------------------------------------------------------------
+
+
+async def test_no_unlock_leaves_when_a_camera_is_unplugged_within_the_last_half_second_before_it(
+    tmp_path: Path,
+) -> None:
+    """How late it can be unplugged in time depends on the machine: it is tried ever earlier until it was in time."""
+    async with playing(tmp_path) as play:
+        hall = play.section.cameras.inside[0]
+        for number, lead in enumerate((0.1, 0.3, 0.5)):
+            parcels = await play.retailer.promise(codes=[f"PARCEL-{number}"])
+            await play.all_good()
+            play.watch.begin()
+            await play.shows(parcels)
+            await play.rung()
+            await asyncio.sleep(play.timing.ring - lead)
+            await play.link(hall, up=False)
+            await asyncio.sleep(lead + play.timing.live)
+            opened = len(door(play)) > 2 * number  # as the tries before it
+            await play.link(hall, up=True)
+            await play.watch.until("ready", lambda: play.watch.state.get("phase") == "ready", within=2 * PATIENCE)
+            if not opened:
+                break
+            assert play.watch.messages(urgent=True)[-1]["about"] == AlarmCode.CAMERA_LOST
+        else:
+            pytest.fail("it was never in time")
+
+
+async def test_a_camera_unplugged_right_after_the_unlock_is_alarmed_its_gap_declared_and_the_door_locked(
+    tmp_path: Path,
+) -> None:
+    async with playing(tmp_path) as play:
+        hall = play.section.cameras.inside[0]
+        await play.shows(await play.promised())
+        await play.log.until("bolt", within=play.timing.ring + PATIENCE, state="withdrawn")
+        await play.link(hall, up=False)
+        await play.alarm(AlarmCode.CAMERA_LOST)
+        await play.courier.goes_in()
+        await play.link(hall, up=True)
+        await play.comes_out()
+        proofs = read_proofs(play.stage)
+        assert proofs.problems == ()
+        assert {hole.camera for manifest in proofs.manifests for hole in manifest.gaps} == {hall}
+        assert door(play) == ONCE_IN_AND_OUT
+
+
+# ---- what the broker kept, and what comes twice ----------------------------------------------------------------------
+
+
+async def test_nothing_that_the_broker_kept_is_acted_on_neither_live_nor_after_a_restart(tmp_path: Path) -> None:
+    async with playing(tmp_path) as play:
+        parcels, offer = await offer_of(play)
+        brand, entrance = parcels.brand, entrance_topic(play.plan.entrance, "set")
+        before, results = dict(play.watch.state), len(play.watch.of("result"))
+        await play.courier.arrives()
+        for wish in ({"do": "home"}, {"do": "away"}, {"do": "revoke", "brand": brand}, {"do": "stop"}):
+            body = json.dumps({"id": "kept", **wish}).encode()
+            assert await says(play, "owner", entrance, body, retain=True) == 0
+            assert await says(play, "retailer", OFFER, offer, retain=True) == 0
+            for code in (parcels.codes[0], parcels.courier_code):
+                await play.courier.scans(code, retain=True)
+            await play.dies()  # of each topic the broker keeps the newest message
+        await play.owner.says("acknowledge")  # so many deaths are safe mode
+        await play.all_good()
+        await play.watch.until("safe mode over", lambda: not play.watch.state["safe_mode"], within=PATIENCE)
+        await play.stays_shut()
+        assert play.watch.events("ring") == play.watch.events("answer") == []
+        assert [wish["id"] for wish in play.watch.events("wish") if wish["id"] == "kept"] == []
+        assert [body for body in play.watch.of("result")[results:] if body.get("answers")] == []
+        facts = ("stopped", "somebody_home", "away", "safe_mode", "phase")
+        assert {name: play.watch.state[name] for name in facts} == {name: before[name] for name in facts}
+        assert door(play) == ()
+        await play.delivers(parcels)
+        assert door(play) == ONCE_IN_AND_OUT
+
+
+async def test_what_comes_twice_counts_once(tmp_path: Path) -> None:
+    """Every device says each message twice, as QoS 1 may; the retailer sends its offer twice, the owner his stop."""
+    async with playing(tmp_path) as play:
+        for device in (*play.section.scanners, play.section.lock, play.section.door, play.section.signal):
+            await play.fault(device, "duplicates")
+        parcels, offer = await offer_of(play)
+        answers = [body for body in play.watch.of("result") if body.get("answers")]
+        assert await says(play, "retailer", OFFER, offer) == 0
+        await play.watch.until("the same answer", lambda: play.watch.of("result").count(answers[-1]) == 2,
+                               within=PATIENCE)  # fmt: skip
+        await play.delivers(parcels)
+        for kind in ("ring", "reserve", "unlock", "spend", "lock", "outcome"):
+            assert len(play.watch.events(kind)) == 1, kind
+        assert door(play) == ONCE_IN_AND_OUT
+        assert not play.watch.messages(urgent=True)
+        await play.courier.scans(parcels.codes[0])
+        await play.refused(Refusal.ALREADY_USED)
+        assert await says(play, "retailer", OFFER, offer) == 0
+        await play.watch.until("the same answer", lambda: play.watch.of("result").count(answers[-1]) == 3,
+                               within=PATIENCE)  # fmt: skip
+        await play.shows(parcels)
+        await play.stays_shut()
+        assert door(play) == ONCE_IN_AND_OUT
+
+
+# ---- a device that was taken over ------------------------------------------------------------------------------------
+
+
+async def test_a_fridge_that_was_taken_over_says_nothing_in_anothers_name_and_its_flood_delays_nobody(
+    tmp_path: Path,
+) -> None:
+    async with playing(tmp_path) as play:
+        parcels = await play.promised()
+        await play.link(FRIDGE, up=False)
+        unlocked, locked = (
+            VENDORS["somfy"].encode_report(LockReport(bolt=bolt), "io://1234-5678-3293/5770898")[0].payload
+            for bolt in (Bolt.UNLOCKED, Bolt.LOCKED)
+        )
+        stop = json.dumps({"id": "w1", "do": "stop"}).encode()
+        async with logged_in(play.plan.home.broker.account(FRIDGE), ["#", "$share/all/#"]) as thief:
+            for topic, payload in (
+                (f"perron/{LOCK}/state", unlocked),
+                (f"perron/{LOCK}/result", locked),
+                (f"perron/{LOCK}/availability", b"{}"),
+                (TO_THE_LOCK, unlocked),
+                (f"perron/{play.section.door}/state", locked),
+                (f"perron/{play.section.scanners[0]}/event", parcels.codes[0].encode()),
+                (f"perron/{play.section.signal}/event", b'{"answered":true}'),
+                (entrance_topic(play.plan.entrance, "set"), stop),
+                (entrance_topic(play.plan.entrance, "state"), b"{}"),
+                (entrance_topic(play.plan.entrance, "checkpoint"), b"{}"),
+                (OFFER, b"x"), (RESULT, b"x"), (BRIDGE_STATE, b"x"),
+                (f"perron/{FRIDGE}/../{LOCK}/state", unlocked),
+                (f"perron/{FRIDGE}/set", b"x"),
+                ("perron", b"x"), ("$SYS/broker/version", b"x"),
+            ):  # fmt: skip
+                outcome = thief.publish(topic, payload, retain=True)
+                assert isinstance(outcome, Sent), topic
+                assert (await outcome.acknowledged).code == DENIED, topic
+            flood = asyncio.create_task(_floods(thief))
+            await play.delivers(parcels)  # each step within its usual time
+            await play.owner.says("stop")
+            await play.watch.until("stopped", lambda: bool(play.watch.state.get("stopped")), within=3)
+            flood.cancel()
+            await asyncio.wait([flood])
+            assert flood.cancelled()  # until then it never ended
+            came = set()
+            while (incoming := await heard_now(thief)) is not None:
+                came.add(incoming.topic)
+        assert came <= {f"perron/{FRIDGE}/get", f"perron/{FRIDGE}/set"}
+        assert not play.watch.messages(urgent=True)
+        assert door(play) == ONCE_IN_AND_OUT
+        assert play.stage.gateway.deaths == []
+
+
+async def _floods(thief: Guest) -> None:
+    """As much as the line takes: temperatures that are always other, and rubbish."""
+    for number in itertools.count():
+        report = FridgeReport(compartment="cooler", temp_c=number % 50, door=Door.CLOSED)
+        (letter,) = VENDORS["smartthings"].encode_report(report, "kitchen-fridge-1")
+        for payload in (letter.payload, b"{" * 500):
+            thief.publish(f"perron/{FRIDGE}/{letter.channel}", payload, qos=0)
+        await asyncio.sleep(0 if number % 20 else 0.002)
+
+
+async def heard_now(guest: Guest) -> Incoming | None:
+    """What was heard and not read yet, if anything."""
+    return await heard(guest, lambda _incoming: True, within=0.5)

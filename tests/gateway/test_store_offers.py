@@ -1,0 +1,270 @@
+"""Retailers' messages: each is answered once, in an order that nobody can twist."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.delivery.promise import Body, Cancel, State
+from gateway.delivery.signature import Fault, Rejected, verify
+from gateway.proof.chain import check
+from gateway.store import Answer, Store
+from gateway.store.offers import NOTED_AN_HOUR
+from gateway.visit import commands as c
+from gateway.visit.state import Outcome, Phase, Refusal
+from tests.gateway.delivery.house import OPEN, delivery, opened, release, reserved, state, step, told
+from tests.gateway.delivery.shop import (
+    BOX,
+    NOON,
+    NOW,
+    PARCEL,
+    after,
+    cancel,
+    claims,
+    home,
+    keys,
+    offer,
+    signed,
+    update,
+    window,
+)
+
+
+def words(answer: Answer) -> tuple[bool | None, str | None, State | None]:
+    return answer.result.accepted, answer.result.code, answer.result.state
+
+
+async def test_an_offer_is_answered_with_its_number_and_its_state(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        message = claims(offer())
+        answer = await store.accept(signed(message), message, NOW)
+        assert words(answer) == (True, None, State.SCHEDULED)
+        assert (answer.result.answers, answer.result.brand, answer.result.delivery) == (message.jti, "shop", "d1")
+        assert answer.changed == ("shop.d1",)
+        assert store.changed(NOW) == ()  # it was told just now
+        found = store.promise("shop.d1")
+        assert found is not None
+        assert found.parcels == {PARCEL}
+
+
+async def test_the_same_signed_bytes_get_the_same_answer_whatever_happened_meanwhile(tmp_path: Path) -> None:
+    message = claims(offer())
+    async with opened(tmp_path) as store:
+        first = await store.accept(signed(message), message, NOW)
+        await told(store, cancel())
+    async with opened(tmp_path) as store:
+        again = await store.accept(signed(message), message, after(minutes=30))
+        assert again.result == first.result
+        assert (again.again, again.changed) == (True, ())
+        late = verify(signed(message), keys(), box=BOX, now=after(days=2))
+        assert isinstance(late, Rejected)
+        assert (await store.accept(signed(message), late, after(days=2))).result == first.result
+
+
+async def test_a_number_is_used_once_by_a_brand_and_over_a_restart(tmp_path: Path) -> None:
+    first = claims(offer())
+    async with opened(tmp_path) as store:
+        await store.accept(signed(first), first, NOW)
+    async with opened(tmp_path) as store:
+        second = claims(offer(id="d2", parcels=("other",), courier_sha256="c" * 64), jti=first.jti)
+        assert words(await store.accept(signed(second), second, NOW)) == (False, "jti_reused", None)
+        assert store.facts("shop.d2", NOW) is None
+        farm = claims(offer(parcels=("other",), courier_sha256="c" * 64), brand="farm", jti=first.jti)
+        assert words(await store.accept(signed(farm), farm, NOW)) == (True, None, State.SCHEDULED)
+
+
+async def test_what_is_not_believed_is_answered_and_noted_but_fills_no_disk(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        head = store.head().seq
+        for number in range(NOTED_AN_HOUR + 20):
+            answer = await store.accept(f"forged-{number}".encode(), Rejected(Fault.WRONG_SIGNATURE, "no"), NOW)
+            assert words(answer) == (False, "wrong_signature", None)
+        assert store.head().seq == head + NOTED_AN_HOUR
+        await store.accept(b"later", Rejected(Fault.WRONG_SIGNATURE, "no"), after(hours=2))
+        assert store.head().seq == head + NOTED_AN_HOUR + 1
+        assert check(store.entries()) is None
+
+
+async def test_versions_rise(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        assert words(await told(store, update())) == (False, "unknown_delivery", State.REFUSED)
+        await told(store, offer(version=3))
+        assert words(await told(store, offer(version=4))) == (False, "already_offered", State.SCHEDULED)
+        for version in (2, 3):
+            assert words(await told(store, update(version=version))) == (False, "version_too_low", State.SCHEDULED)
+            assert words(await told(store, cancel(version=version))) == (False, "version_too_low", State.SCHEDULED)
+        answer = await told(store, update(version=4, parcels=("new",), window=window(4, 5), courier_sha256="c" * 64))
+        assert words(answer) == (True, None, State.SCHEDULED)
+        assert store.matches(PARCEL, now=NOW) == ()
+        assert len(store.matches("new", now=NOW)) == 1
+        assert delivery(store, now=NOW).start == NOON + timedelta(hours=4)
+        assert delivery(store, now=NOW).version == 4
+
+
+async def test_a_label_may_come_later(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        assert words(await told(store, offer(parcels=()))) == (True, None, State.AWAITING_LABEL)
+        assert words(await told(store, update())) == (True, None, State.SCHEDULED)
+
+
+async def test_a_cancel_before_any_reservation_wins(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        under = delivery(store)
+        await store.commit(step(state(under, phase=Phase.RINGING)))  # a visit has begun, nothing is reserved
+        answer = await told(store, cancel())
+        assert (answer.result.accepted, answer.changed) == (True, ("shop.d1",))
+        assert delivery(store).refusal is Refusal.CANCELLED
+        assert words(await told(store, cancel(version=3))) == (False, "cancelled", State.CANCELLED)
+        assert words(await told(store, update(version=3))) == (False, "cancelled", State.CANCELLED)
+        assert words(await told(store, offer(version=3))) == (False, "cancelled", State.CANCELLED)
+
+
+@pytest.mark.parametrize("said", [cancel(), update()])
+async def test_after_a_reservation_it_is_too_late(tmp_path: Path, said: Body | Cancel) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        await reserved(store)
+        assert (await told(store, said, now=OPEN)).result.code == "too_late"
+        await store.commit(release(delivery(store), withdrawal=False))  # the bolt has moved
+        assert (await told(store, said, now=OPEN)).result.code == "too_late"
+
+
+async def test_a_reservation_that_was_certainly_not_sent_is_as_if_it_had_not_been(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        await reserved(store)
+        await store.commit(release(delivery(store), withdrawal=True))
+        assert words(await told(store, cancel(), now=OPEN)) == (True, None, State.CANCELLED)
+
+
+async def test_a_cancel_that_comes_before_its_offer_leaves_a_tombstone(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        assert words(await told(store, cancel())) == (True, None, State.CANCELLED)
+    async with opened(tmp_path) as store:
+        for version in (1, 2, 9):
+            assert words(await told(store, offer(version=version))) == (False, "cancelled", State.CANCELLED)
+        assert store.facts("shop.d1", NOW) is None
+        assert words(await told(store, offer(), brand="farm")) == (True, None, State.SCHEDULED)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"entrance": "cellar"}, "unknown_entrance"),
+        ({"place": "attic"}, "unknown_place"),
+        ({"max_celsius": 4.0}, "place_not_cold"),
+        ({"max_celsius": 4.0, "place": "fridge"}, None),
+        ({"courier_sha256": None}, "courier_code_missing"),
+        ({"courier_sha256": None, "entrance": "garage"}, None),
+        ({"window": window(-3, -1)}, "expired"),
+        ({"window": window(-3, 1)}, None),
+        ({"carrier": "Chronopost"}, "carrier_not_permitted"),
+    ],
+)
+async def test_what_the_house_cannot_take_is_refused_at_once(
+    tmp_path: Path, changes: dict[str, Any], code: str | None
+) -> None:
+    async with opened(tmp_path) as store:
+        answer = await told(store, offer(**changes))
+        assert (answer.result.accepted, answer.result.code) == (code is None, code)
+        assert (store.facts("shop.d1", NOW) is None) is (code is not None)
+        if code is not None:
+            assert (answer.result.state, answer.result.reason, answer.changed) == (State.REFUSED, code, ())
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"state": "refused"}, "brand_not_permitted"),
+        ({"state": "pending"}, None),
+        ({"state": "pending", "carriers": []}, None),
+        ({"entrances": []}, "brand_not_permitted"),
+        ({"places": ["fridge"]}, "brand_not_permitted"),
+        ({"hours": "08:00-16:00"}, "outside_window"),
+        ({"expires": "2026-06-09"}, "brand_not_permitted"),
+    ],
+)
+async def test_what_the_owner_does_not_allow_is_refused_at_once(
+    tmp_path: Path, changes: dict[str, Any], code: str | None
+) -> None:
+    async with opened(tmp_path, home(shop=changes)) as store:
+        assert (await told(store, offer())).result.code == code
+
+
+async def test_an_update_that_is_refused_leaves_the_promise_as_it_was(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        before = store.promise("shop.d1")
+        assert words(await told(store, update(place="attic"))) == (False, "unknown_place", State.SCHEDULED)
+        assert store.promise("shop.d1") == before
+
+
+async def collide(store: Store, **changes: Any) -> str | None:  # noqa: ANN401 - any field of an offer
+    other = {"id": "other", "courier_sha256": "c" * 64} | changes
+    return (await told(store, offer(**other), brand="farm")).result.code
+
+
+async def test_a_code_of_another_open_delivery_at_that_time_and_door_is_refused(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer(parcels=(PARCEL, "second")))
+        assert await collide(store) == "code_collision"
+        assert await collide(store, parcels=("third", "second")) == "code_collision"
+        assert await collide(store, parcels=("third",), courier_sha256="ab" * 32) == "code_collision"
+        assert await collide(store, window=window(2.5, 4)) == "code_collision"
+        assert await collide(store, parcels=("third",)) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"window": window(3, 4)}, {"window": window(0, 1)}, {"entrance": "garage"}],
+)
+async def test_a_code_may_stand_again_at_another_time_or_door(tmp_path: Path, changes: dict[str, Any]) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        assert await collide(store, **changes) is None
+
+
+async def test_a_code_is_free_again_when_its_delivery_is_cancelled_or_delivered(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        assert await collide(store) == "code_collision"
+        await told(store, cancel())
+        assert await collide(store) is None
+        await store.commit(step(state(), c.ParcelResult(visit="v1", delivery="farm.other", outcome=Outcome.DELIVERED)))
+        assert await collide(store, id="third", courier_sha256="d" * 64) is None
+
+
+async def test_an_update_may_not_take_anothers_code_and_may_keep_its_own(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        await collide(store, parcels=("third",))
+        assert (await told(store, update(parcels=(PARCEL, "third")))).result.code == "code_collision"
+        assert (await told(store, update(parcels=(PARCEL, "fourth")))).result.code is None
+
+
+async def test_an_answer_is_forgotten_only_when_its_message_is_no_longer_valid_anyway(tmp_path: Path) -> None:
+    message = claims(offer(window=window(1, 30)))
+    async with opened(tmp_path) as store:
+        first = await store.accept(signed(message), message, NOW)
+        await store.forget(after(minutes=59), before=NOON)
+        assert (await store.accept(signed(message), message, after(minutes=59))).result == first.result
+        await store.forget(after(minutes=61), before=NOON)
+        late = verify(signed(message), keys(), box=BOX, now=after(minutes=61))
+        answer = await store.accept(signed(message), late, after(minutes=61))
+        assert words(answer) == (False, "no_longer_valid", None)
+        assert store.facts("shop.d1", NOW) is not None
+
+
+async def test_a_permission_that_changes_is_told_and_overtakes(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        permission = store.permission("shop")
+        assert permission is not None
+        narrow = replace(permission.terms, carriers=frozenset({"Chronopost"}))
+        await store.permit("shop", NOW, terms=narrow)
+        (result,) = store.changed(NOW)
+        assert (result.state, result.reason) == (State.REFUSED, "carrier_not_permitted")
+        assert delivery(store).refusal is Refusal.CARRIER_NOT_PERMITTED

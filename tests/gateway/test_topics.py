@@ -1,0 +1,65 @@
+"""Which topic means what, and what may be lost."""
+
+from pathlib import Path
+
+import pytest
+
+from devices.vendors.words import Channel
+from gateway.config import Home
+from gateway.homefile import load
+from gateway.topics import OFFER, FromDevice, FromOwner, FromRetailer, Loss, Topics, device_topic
+
+HOME = Path(__file__).parents[2] / "config" / "home.yaml"
+
+
+@pytest.fixture
+def home() -> Home:
+    home = load(HOME)
+    scanner = home.devices["front-scanner"].model_copy(update={"topics": {Channel.EVENT: "barcode/front"}})
+    return home.model_copy(update={"devices": {**home.devices, "front-scanner": scanner}})
+
+
+def test_every_topic_that_is_heard_has_one_speaker_and_no_wildcard(home: Home) -> None:
+    topics = Topics(home)
+    heard = [subscription.topic for subscription in topics.subscriptions]
+    assert len(heard) == len(set(heard)) == 4 * len(home.devices) + len(home.entrances) + 1
+    assert not [topic for topic in heard if set(topic) & {"+", "#"}]
+    assert all(topics.origin(topic) is not None for topic in heard)
+
+
+@pytest.mark.parametrize(
+    ("topic", "origin"),
+    [
+        ("perron/front-lock/result", FromDevice(device="front-lock", channel=Channel.RESULT)),
+        ("barcode/front", FromDevice(device="front-scanner", channel=Channel.EVENT)),
+        ("perron/front-scanner/event", None),  # its own topic has taken the place of ours
+        ("perron/front-lock/set", None),  # what we say is nothing that we hear
+        ("perron/entrance/front/set", FromOwner(entrance="front")),
+        ("perron/entrance/garage/set", None),
+        (OFFER, FromRetailer()),
+        ("perron/cellar-lock/state", None),  # never enrolled
+    ],
+)
+def test_who_speaks_is_told_by_the_topic_alone(home: Home, topic: str, origin: object) -> None:
+    assert Topics(home).origin(topic) == origin
+
+
+def test_only_states_are_wanted_from_before_and_never_a_scanners(home: Home) -> None:
+    stored = {s.topic for s in Topics(home).subscriptions if s.stored}
+    assert "perron/front-lock/state" in stored
+    assert "perron/front-scanner/availability" in stored
+    assert not stored & {"barcode/front", "perron/front-scanner/state", "perron/front-scanner/result"}
+    assert not stored & {"perron/front-lock/event", "perron/front-lock/result", "perron/entrance/front/set", OFFER}
+
+
+def test_the_owners_word_is_never_lost_and_scans_go_first(home: Home) -> None:
+    losses = {s.topic: s.loss for s in Topics(home).subscriptions}
+    assert losses["perron/entrance/front/set"] is Loss.NEVER
+    assert losses["barcode/front"] is Loss.COUNTED
+    assert losses[OFFER] is Loss.COUNTED
+    assert losses["perron/front-door/state"] is Loss.ASKED_AGAIN
+
+
+def test_what_is_said_to_a_device_goes_to_its_own_topic(home: Home) -> None:
+    assert device_topic(home, "front-lock", Channel.SET) == "perron/front-lock/set"
+    assert device_topic(home, "front-scanner", Channel.EVENT) == "barcode/front"

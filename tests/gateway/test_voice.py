@@ -1,0 +1,191 @@
+"""What the owner is told, word for word."""
+
+import string
+from datetime import UTC, datetime
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devices.reports import BatteryLevel
+from gateway.visit.commands import AlarmCode, Saying, Word
+from gateway.visit.readiness import lacking
+from gateway.visit.state import Delivery, Entrance, Now, Refusal, Rules
+from gateway.visit.step import Step
+from gateway.voice import (
+    ALARMS,
+    DOOR_WORDS,
+    LACKING,
+    LONGEST,
+    REFUSALS,
+    SAYINGS,
+    Facts,
+    Language,
+    LogVoice,
+    Message,
+    compose,
+    door_word,
+    inert,
+)
+
+PARIS = ZoneInfo("Europe/Paris")
+NOW = Now(utc=datetime(2026, 6, 1, 12, 7, 59, tzinfo=UTC), trusted=True, mono=5)
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+FACTS = Facts(brand="Cdiscount", carrier="Chronopost", seconds=20)
+
+
+def said(about: Saying | AlarmCode, language: Language, facts: Facts = FACTS, now: Now = NOW) -> str:
+    return compose(about, language=language, zone=PARIS, now=now, facts=facts).text
+
+
+def test_every_saying_alarm_refusal_and_door_word_has_its_words_in_both_languages() -> None:
+    assert set(SAYINGS) == set(Saying)
+    assert set(ALARMS) == set(AlarmCode)
+    assert set(REFUSALS) == set(Refusal)
+    assert set(DOOR_WORDS) == set(Word)
+    for table in (SAYINGS, ALARMS, REFUSALS, DOOR_WORDS, LACKING):
+        for words in table.values():
+            assert set(words) == set(LANGUAGES)
+            assert all(text.strip() == text != "" for text in words.values())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("about", [*Saying, *AlarmCode])
+@pytest.mark.parametrize("facts", [Facts(), FACTS, Facts(entrance="Front door", place="hall", detail="x")])
+def test_every_sentence_is_whole_whatever_is_known(about: Saying | AlarmCode, language: Language, facts: Facts) -> None:
+    text = said(about, language, facts)
+    assert not set(text) & set("[]{}")
+    assert "  " not in text
+    assert "()" not in text
+    assert text == text.strip()
+
+
+@pytest.mark.parametrize(
+    ("about", "language", "text"),
+    [
+        (Saying.AT_THE_DOOR, "fr", "Chronopost est à la porte pour Cdiscount, ouverture dans 20 s"),
+        (Saying.AT_THE_DOOR, "en", "Chronopost is at the door for Cdiscount, opening in 20 s"),
+        (Saying.LOCKED_AGAIN, "fr", "Reverrouillé à 14:07 (Cdiscount)"),
+        (Saying.LOCKED_AGAIN, "en", "Locked again 14:07 (Cdiscount)"),
+        (AlarmCode.LOCK_JAMMED, "en", "Alarm 14:07: lock jammed"),
+    ],
+)
+def test_the_owner_reads(about: Saying | AlarmCode, language: Language, text: str) -> None:
+    assert said(about, language) == text
+
+
+def test_an_alarm_and_a_saying_of_the_same_word_are_two_sentences() -> None:
+    assert said(Saying.SAFE_MODE, "en") != said(AlarmCode.SAFE_MODE, "en")
+    assert said(Saying.STOPPED_INSIDE, "en") != said(AlarmCode.STOPPED_INSIDE, "en")
+
+
+def test_a_refusal_is_told_in_words() -> None:
+    text = said(Saying.NOT_OPENED, "fr", Facts(detail=Refusal.FRIDGE_TOO_WARM))
+    assert text == "La porte est restée fermée : réfrigérateur trop chaud"
+
+
+def test_what_an_entrance_lacks_is_told_in_words() -> None:
+    state = Entrance(
+        id="front",
+        rules=Rules(cameras={"outside": True}),
+        expecting=True,
+        safe_mode=True,
+        batteries=dict.fromkeys(("lock", "door"), BatteryLevel.CRITICAL),
+    )
+    lacked = lacking(Step(state, Now(utc=NOW.utc, trusted=False, mono=0)), cold_delivery())
+    assert {word if word in LACKING else word.partition(":")[0] for word in lacked} == set(LACKING)
+    text = said(Saying.NOT_READY, "en", Facts(detail=", ".join(lacked)))
+    assert "the door is not proven closed" in text
+    assert "the lock's battery needs changing" in text
+    assert "no pictures from camera outside" in text
+    assert not any(word in text for word in ("safe_mode", "camera:"))
+    assert "quelque\u202ex" not in said(Saying.NOT_READY, "fr", Facts(detail="camera:quelque\u202ex, something"))
+
+
+def cold_delivery() -> Delivery:
+    return Delivery(
+        id="d",
+        version=1,
+        permission_version=1,
+        brand="b",
+        carrier="c",
+        entrance="front",
+        place="fridge",
+        refusal=None,
+        start=NOW.utc,
+        end=NOW.utc,
+        openings_left=1,
+        withdrawals_left=2,
+        cold_max_c=5,
+    )
+
+
+def test_an_unknown_courier_is_a_courier() -> None:
+    assert said(Saying.AT_THE_DOOR, "en", Facts()) == "A courier is at the door"
+
+
+def test_a_time_that_is_not_trusted_is_not_claimed() -> None:
+    untrusted = Now(utc=NOW.utc, trusted=False, mono=5)
+    assert said(Saying.LOCKED_AGAIN, "en", Facts(), untrusted) == "Locked again 14:07 (time not certain)"
+
+
+def test_the_time_is_the_houses_on_both_sides_of_summer_time() -> None:
+    winter = Now(utc=datetime(2026, 12, 1, 12, 7, tzinfo=UTC), trusted=True, mono=5)
+    assert said(Saying.LOCKED_AGAIN, "en", Facts(), winter) == "Locked again 13:07"
+
+
+def test_the_door_is_neutral() -> None:
+    assert door_word(Word.NO, language="en") == "Sorry, this door does not open"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Cdiscount", "Cdiscount"),
+        ("Évian & fils", "Évian & fils"),
+        ("line\nbreak\r\n2026 fake log line", "line break 2026 fake log line"),
+        ("evil\u202etxt.exe", "eviltxt.exe"),
+        ("a\u2066b\u2069c\u200bd\ufeff", "abcd"),
+        ("nul\0bell\a\x1b[31mred", "nulbell[31mred"),
+        ("  many \u00a0\u3000 blanks\u2028 ", "many blanks"),
+        ("\ud800surrogate", "surrogate"),
+        ("x" * 1000, "x" * (LONGEST - 1) + "…"),
+        ("\u202e", ""),
+    ],
+)
+def test_a_hostile_name_is_inert(name: str, shown: str) -> None:
+    assert inert(name) == shown
+
+
+def test_a_name_that_looks_like_a_template_stays_a_name() -> None:
+    text = said(Saying.AT_THE_DOOR, "en", Facts(brand="{time}[x {detail}]", carrier="{0.__class__}"))
+    assert text == "{0.__class__} is at the door for {time}[x {detail}]"
+
+
+@given(st.text(string.printable + "\u202e\u2066\u0000\u0085é漢"))
+def test_no_name_breaks_the_line_or_hides_a_character(name: str) -> None:
+    text = said(Saying.AT_THE_DOOR, "fr", Facts(brand=name, carrier=name, entrance=name, detail=name))
+    assert text.isprintable()
+    assert len(text.splitlines()) == 1
+
+
+async def test_the_log_keeps_what_was_said_but_no_picture() -> None:
+    with structlog.testing.capture_logs() as lines:
+        await LogVoice().tell(
+            Message(about=AlarmCode.DISK_FULL, text="full", at=NOW.utc, visit="v1", picture=b"\xff\xd8")
+        )
+    assert lines == [
+        {
+            "event": "told_owner",
+            "log_level": "info",
+            "about": "disk_full",
+            "text": "full",
+            "urgent": True,
+            "visit": "v1",
+            "delivery": None,
+            "picture_bytes": 2,
+        }
+    ]

@@ -1,0 +1,87 @@
+"""A real full disk: a small tmpfs. Mounting one takes root, which CI is."""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.video.words import Begun, ClipKey, Fault, Proof, Record, Watch
+from tests.filmset.cameras import CameraSet
+from tests.filmset.films import check
+from tests.filmset.talk import video_process
+
+pytestmark = pytest.mark.slow
+
+VISIT = ClipKey(visit="visit-1", part=1)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "small"
+    place.mkdir()
+    umount = ("umount", str(place))
+    mount = ("mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(place))
+    subprocess.run(mount, check=True, timeout=30)
+    try:
+        yield place
+    finally:
+        subprocess.run(umount, check=True, timeout=30)
+
+
+def handles(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def test_a_full_disk_is_a_fault_and_a_declared_hole_and_the_camera_goes_on(
+    tmp_path: Path, small_disk: Path, cameras: CameraSet
+) -> None:
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(850_000))
+    with video_process(tmp_path, films=small_disk) as process, process.talk(cameras, "front", pre_roll=1.0) as talk:
+        talk.say(Watch(cameras=("front",), on=True))
+        talk.proof("front", lambda proof: proof.live)
+        talk.say(Record(clip=VISIT, cameras=("front",), folder="visit-1"))
+        first = talk.wait(Begun)
+        talk.proof("front", lambda proof: Fault.DISK in proof.faults)
+        proof = talk.proof("front", lambda proof: proof.recording is None)
+        assert proof.live, "it goes on watching"
+        assert proof.moving
+        held = handles(process.process.pid)
+        time.sleep(2.5)  # it tries again in vain
+        assert handles(process.process.pid) <= held + 1, "a file that cannot be made is not kept open"
+        since = len(talk.heard)
+        ballast.unlink()
+        second = talk.wait(Begun, since=since)
+        talk.wait(Proof, lambda proof: proof.recording == VISIT and Fault.DISK not in proof.faults, since=since)
+        closed = talk.finish("visit-1")
+        for facts in closed.clips:
+            check(small_disk, facts)
+
+    assert first.path == closed.clips[0].path
+    assert second.path == closed.clips[-1].path
+    assert len(closed.clips) >= 2
+    assert {(name, gap.why) for name, gap in closed.gaps} == {("front", Fault.DISK)}
+    assert closed.gaps[0][1].start == closed.clips[0].end
+
+
+def test_a_film_that_cannot_be_named_is_declared_missing_and_found_when_the_disk_is_well_again(
+    tmp_path: Path, cameras: CameraSet
+) -> None:
+    with video_process(tmp_path) as process, process.talk(cameras, "front") as talk:
+        talk.say(Watch(cameras=("front",), on=True))
+        talk.proof("front", lambda proof: proof.live)
+        talk.say(Record(clip=ClipKey(visit="visit-1", part=1), cameras=("front",), folder="films/visit-1"))
+        in_the_way = process.films / talk.wait(Begun).path
+        in_the_way.mkdir()
+        time.sleep(1)
+        closed = talk.finish("visit-1")
+        assert closed.clips == ()
+        ((name, hole),) = closed.gaps
+        assert (name, hole.why) == ("front", Fault.DISK)
+
+        in_the_way.rmdir()
+        (facts,) = talk.finish("visit-1").clips
+    check(process.films, facts)
+    assert not list(process.films.rglob("*.part"))

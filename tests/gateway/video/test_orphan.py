@@ -1,0 +1,72 @@
+"""A video process without a gateway: for how long it stays, and that it closes what it filmed."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.video.process import AlreadyRunning, VideoProcess
+from gateway.video.sidecar import End, read_sidecar
+from gateway.video.words import FROM_VIDEO, Begun, ClipKey, Configure, Fault, Record
+from tests.filmset.cameras import CameraSet
+from tests.filmset.films import check
+
+PATIENCE = 30.0
+
+
+def process(place: Path, *, orphan: float = 60.0, idle: float = 60.0) -> VideoProcess:
+    return VideoProcess(place / "video.sock", utc=lambda: datetime.now(UTC), orphan=orphan, idle=idle)
+
+
+async def test_with_nothing_to_film_and_nobody_to_serve_it_ends(tmp_path: Path) -> None:
+    await asyncio.wait_for(process(tmp_path, idle=0.2).run(), PATIENCE)
+
+    left = await asyncio.to_thread(lambda: [path.name for path in tmp_path.iterdir()])
+    assert left == [], "neither socket nor pid file is left"
+
+
+async def test_a_dead_processs_socket_and_pid_file_are_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "video.pid").write_text("1\n")
+    (tmp_path / "video.sock").touch()
+
+    await asyncio.wait_for(process(tmp_path, idle=0.2).run(), PATIENCE)
+
+
+async def test_there_is_one_process_for_a_socket(tmp_path: Path) -> None:
+    first = asyncio.create_task(process(tmp_path, idle=1.0).run())
+    await asyncio.sleep(0.3)
+    with pytest.raises(AlreadyRunning):
+        await process(tmp_path).run()
+    assert (tmp_path / "video.sock").exists()
+
+    await asyncio.wait_for(first, PATIENCE)
+
+
+@pytest.mark.slow
+async def test_an_orphan_films_on_for_its_patience_and_then_closes_the_film(tmp_path: Path, cameras: CameraSet) -> None:
+    running = asyncio.create_task(process(tmp_path, orphan=2.0, idle=0.2).run())
+    while not (tmp_path / "video.sock").exists():  # noqa: ASYNC110  a file tells of no event
+        await asyncio.sleep(0.02)
+    reader, writer = await asyncio.open_unix_connection(tmp_path / "video.sock")
+    clip = ClipKey(visit="visit-1", part=1)
+    for words in (
+        Configure(cameras=(cameras.source("hall"),), folder=str(tmp_path / "films")),
+        Record(clip=clip, cameras=("hall",), folder="visit-1"),
+    ):
+        writer.write(words.model_dump_json().encode() + b"\n")
+    async with asyncio.timeout(PATIENCE):
+        while not isinstance(FROM_VIDEO.validate_json(await reader.readline()), Begun):
+            pass
+    writer.close()
+    await writer.wait_closed()
+    await asyncio.sleep(1)
+    assert not running.done()
+
+    await asyncio.wait_for(running, PATIENCE)
+
+    end = read_sidecar(tmp_path / "films/visit-1/hall-1-1.jsonl")[-1]
+    assert isinstance(end, End)
+    assert end.why is Fault.INTERRUPTED
+    assert end.facts is not None
+    assert check(tmp_path / "films", end.facts).pictures > 15

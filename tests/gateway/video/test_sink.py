@@ -1,0 +1,94 @@
+"""A fragment is announced only when it is on disk: the film as it is when its sync has just been made."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.video.clip import Sink
+
+
+def box(name: bytes) -> bytes:
+    return (12).to_bytes(4, "big") + name + b"1234"
+
+
+HEAD, FRAGMENT = box(b"ftyp") + box(b"moov"), box(b"moof") + box(b"mdat")
+
+
+class Disk:
+    """Notes what was synced and what was announced, in their order."""
+
+    def __init__(self, film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.film = film
+        self.seen: list[tuple[str, int]] = []
+        self._really = os.fdatasync
+        monkeypatch.setattr(os, "fdatasync", self._sync)
+
+    def _sync(self, handle: int) -> None:
+        self._really(handle)
+        self.seen.append(("synced", self.film.stat().st_size))
+
+    def announced(self, end_byte: int, _link: str, first: bool) -> None:
+        self.seen.append(("first announced" if first else "announced", end_byte))
+
+
+@pytest.fixture
+def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(tmp_path / "film", monkeypatch)
+
+
+def test_each_fragment_is_synced_and_only_then_announced(disk: Disk) -> None:
+    sink = Sink(disk.film, disk.announced)
+    sink.write(HEAD)
+    sink.write(FRAGMENT)
+    sink.write(FRAGMENT)
+    one, two, three = len(HEAD), len(HEAD + FRAGMENT), len(HEAD + FRAGMENT * 2)
+    assert disk.seen == [
+        ("synced", one), ("announced", one),
+        ("synced", two), ("first announced", two),
+        ("synced", three), ("announced", three),
+    ]  # fmt: skip
+    sink.close()
+
+
+def test_what_the_ring_held_is_synced_once_and_announced_whole(disk: Disk) -> None:
+    sink = Sink(disk.film, disk.announced)
+    sink.holding = True
+    sink.write(HEAD + FRAGMENT)
+    sink.write(FRAGMENT)
+    assert disk.seen == []
+    sink.holding = False
+    sink.sync()
+    assert [what for what, _ in disk.seen] == ["synced", "announced", "first announced", "announced"]
+    assert disk.seen[0][1] == disk.seen[-1][1] == len(HEAD + FRAGMENT * 2)
+    sink.close()
+
+
+def test_half_a_fragment_is_neither_announced_nor_kept(disk: Disk) -> None:
+    sink = Sink(disk.film, disk.announced)
+    sink.write(HEAD + FRAGMENT)
+    sink.write(FRAGMENT[:15])
+    assert disk.seen[-1] == ("first announced", len(HEAD + FRAGMENT))
+    sink.close()
+    assert disk.film.read_bytes() == HEAD + FRAGMENT
+
+
+def test_a_sync_that_failed_is_never_tried_again_and_announces_nothing(
+    disk: Disk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = Sink(disk.film, disk.announced)
+    sink.write(HEAD)
+    before = list(disk.seen)
+
+    def broken(_handle: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", broken)
+        with pytest.raises(OSError, match="Input/output"):
+            sink.write(FRAGMENT)
+    with pytest.raises(OSError, match="Input/output"):
+        sink.write(FRAGMENT)
+    assert disk.seen == before
+    sink.close()
+    assert disk.film.read_bytes() == HEAD

@@ -1,0 +1,94 @@
+"""Pictures out of films, and what a forged film can do to whoever looks: nothing."""
+
+import io
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from PIL import Image
+
+from gateway.video import stills as module
+from gateway.video.stills import Still, stills
+from tests.gateway.proof.visits import FPS, SECONDS, film_bytes
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(film_bytes(40))
+    return path
+
+
+def taken(path: Path, *seconds: float) -> tuple[Still | None, ...]:
+    with path.open("rb") as file:
+        return stills(file, seconds)
+
+
+def test_the_picture_is_the_one_that_stood_at_that_second(film: Path) -> None:
+    found = taken(film, 0, 0.3, 2.5, 2.49, 1)
+    assert [round(one.second * FPS, 3) for one in found if one is not None] == [0, 2, 20, 19, 8]
+
+
+def test_it_is_a_jpeg_of_the_films_own_size(film: Path) -> None:
+    (still,) = taken(film, 1)
+    assert still is not None
+    with Image.open(io.BytesIO(still.jpeg)) as image:
+        assert (image.format, image.size) == ("JPEG", (64, 48))
+
+
+def test_after_the_end_the_last_picture_stands_and_before_the_beginning_the_first(film: Path) -> None:
+    last, first = taken(film, 1e6, -5)
+    assert last is not None
+    assert first is not None
+    assert last.second == pytest.approx(SECONDS - 1 / FPS, abs=0.01)
+    assert first.second == 0
+
+
+def test_another_place_in_the_file_does_not_matter(film: Path) -> None:
+    with film.open("rb") as file:
+        file.read(1000)
+        assert stills(file, [0])[0] is not None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"no film", b"ffconcat version 1.0\nfile 'film.mp4'\n", b"#EXTM3U\n#EXTINF:1,\nfilm.mp4\n",
+        b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + b"\xff" * 5000,
+    ],
+)  # fmt: skip
+def test_what_is_no_film_gives_no_picture(film: Path, content: bytes) -> None:
+    forged = film.with_name("forged.mp4")
+    forged.write_bytes(content)
+    assert taken(forged, 0, 1) == (None, None)
+
+
+def test_of_a_torn_film_what_is_left_is_shown(film: Path) -> None:
+    data = film.read_bytes()
+    film.write_bytes(data[: len(data) // 2])
+    early, late = taken(film, 0, 5)
+    assert early is not None
+    assert late is None or late.second < 4
+
+
+def test_a_damaged_film_never_ends_the_one_who_asks(film: Path) -> None:
+    data = film.read_bytes()
+    for at in range(500, len(data), len(data) // 7):
+        film.write_bytes(data[:at] + bytes(range(256)) + data[at + 256 :])
+        assert len(taken(film, 0, 3)) == 2
+
+
+def test_one_that_decodes_for_ever_is_ended(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.001)
+    assert taken(film, 0) == (None,)
+
+
+def test_words_of_the_other_process_that_are_none_are_not_believed(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lies(_: list[str], *, stdin: BinaryIO, **__: object) -> object:
+        assert stdin.tell() == 0
+        return type("Ran", (), {"stdout": b'null\n{"second": 1, "jpeg": "!"}\n'})()
+
+    monkeypatch.setattr("gateway.video.stills.subprocess.run", lies)
+    assert taken(film, 0, 1, 2) == (None, None, None)

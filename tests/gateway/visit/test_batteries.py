@@ -1,0 +1,120 @@
+"""A battery that is low is told in time; one that is nearly empty opens no door."""
+
+import pytest
+
+from devices.reports import BatteryLevel, BatteryReport
+from gateway.visit import commands as c
+from gateway.visit import events as e
+from gateway.visit.rules import battery
+from gateway.visit.state import Refusal
+from tests.house.house import House
+from tests.house.promise import Promise
+from tests.house.story import announce, good_day, inside
+
+CRITICAL, LOW, GOOD = BatteryLevel.CRITICAL, BatteryLevel.LOW, BatteryLevel.GOOD
+
+
+def checked(house: House, promise: Promise) -> tuple[str, ...]:
+    house.feed(e.PreflightDue(delivery=promise.facts()))
+    house.run(5)
+    return house.all(c.Readiness)[-1].lacking
+
+
+def told(house: House) -> list[tuple[str, str]]:
+    return [(str(tell.saying), tell.detail) for tell in house.all(c.Tell)]
+
+
+@pytest.mark.parametrize(
+    ("percent", "level", "word"),
+    [
+        (0, None, CRITICAL),
+        (10, None, CRITICAL),
+        (11, None, LOW),
+        (20, None, LOW),
+        (21, None, GOOD),
+        (100, None, GOOD),
+        (None, CRITICAL, CRITICAL),
+        (None, LOW, LOW),
+        (None, BatteryLevel.MEDIUM, GOOD),
+        (None, GOOD, GOOD),
+        (80, CRITICAL, CRITICAL),  # the worse of two words counts
+        (15, GOOD, LOW),
+        (5, LOW, CRITICAL),
+    ],
+)
+def test_three_words_for_a_battery(percent: int | None, level: BatteryLevel | None, word: BatteryLevel) -> None:
+    assert battery(BatteryReport(percent=percent, level=level)) is word
+
+
+@pytest.mark.parametrize("role", ["lock", "door"])
+def test_a_critical_battery_makes_the_entrance_not_ready(role: str) -> None:
+    house = good_day()
+    promise = announce(house)
+    house.feed(e.BatteryHeard(device=role, level=CRITICAL))
+    assert checked(house, promise) == (f"battery:{role}",)
+    assert told(house) == [("not_ready", f"battery:{role}")]
+    house.scan("d0-1")
+    house.run(1)
+    assert house.refusals[-1] == Refusal.NOT_READY
+    assert not house.all(c.Reserve)
+
+
+def test_a_low_battery_is_told_a_day_before_and_the_door_still_opens() -> None:
+    house = good_day()
+    promise = announce(house)
+    house.feed(e.BatteryHeard(device="lock", level=LOW))
+    assert checked(house, promise) == ()
+    assert told(house) == [("not_ready", "battery:lock")]
+    house.scan("d0-1")
+    house.run(22)
+    assert house.all(c.Unlock)
+
+
+def test_the_same_low_battery_is_told_once_a_delivery() -> None:
+    house = good_day()
+    promise = announce(house)
+    house.feed(e.BatteryHeard(device="lock", level=LOW))
+    for _ in range(3):
+        checked(house, promise)
+    assert told(house) == [("not_ready", "battery:lock")]
+    house.feed(e.BatteryHeard(device="door", level=LOW))
+    checked(house, promise)
+    assert told(house)[1:] == [("not_ready", "battery:lock, battery:door")]
+
+
+def test_a_new_battery_makes_it_ready_again() -> None:
+    house = good_day()
+    promise = announce(house)
+    house.feed(e.BatteryHeard(device="door", level=CRITICAL))
+    assert checked(house, promise) == ("battery:door",)
+    house.feed(e.BatteryHeard(device="door", level=GOOD))
+    assert checked(house, promise) == ()
+    assert told(house)[-1] == ("ready_again", "")
+
+
+def test_a_battery_that_says_nothing_is_no_reason_to_stay_shut() -> None:
+    house = good_day()
+    promise = announce(house)
+    assert checked(house, promise) == ()
+    assert told(house) == []
+
+
+def test_an_empty_battery_is_remembered_over_a_restart() -> None:
+    house = good_day()
+    house.feed(e.BatteryHeard(device="lock", level=CRITICAL))
+    house.feed(e.Restarted())
+    assert house.mem.batteries == {"lock": CRITICAL}
+
+
+def test_a_battery_that_dies_under_a_visit_does_not_keep_the_door_from_locking() -> None:
+    house = inside()
+    house.feed(e.BatteryHeard(device="lock", level=CRITICAL))
+    house.close()
+    house.run(14)
+    assert house.phase == "locked_again"
+
+
+def test_dropped_scans_are_an_alarm_of_their_own_decision() -> None:
+    house = good_day()
+    house.feed(e.ScansDropped(count=17))
+    assert house.all(c.Alarm)[-1] == c.Alarm(code=c.AlarmCode.SCANS_DROPPED, detail="17")

@@ -1,0 +1,256 @@
+"""What a scanned code counts as."""
+
+import pytest
+
+from gateway.visit import commands as c
+from gateway.visit import events as e
+from tests.house.house import House
+from tests.house.story import RING, announce, good_day, inside
+
+
+def guess(house: House, *codes: str, pause: float = 3.0, scanner: str = "s") -> None:
+    for code in codes:
+        house.scan(code, scanner=scanner)
+        house.run(pause)
+
+
+def locked_out(house: House, scanner: str = "s") -> bool:
+    attempts = house.mem.attempts.get(scanner)
+    return attempts is not None and attempts.locked_out
+
+
+def test_a_retained_scan_is_never_acted_on() -> None:
+    house = good_day()
+    announce(house)
+    house.scan("d0-1", retained=True)
+    house.run(RING)
+    assert house.phase == "ready"
+    assert not house.all(c.Answer)
+
+
+def test_a_retained_wrong_code_is_not_counted() -> None:
+    house = good_day()
+    for code in ("x", "y", "z"):
+        house.scan(code, retained=True)
+        house.run(3)
+    assert not locked_out(house)
+
+
+def test_three_different_wrong_codes_lock_the_scanner_out_for_a_quarter_of_an_hour() -> None:
+    house = good_day()
+    announce(house)
+    guess(house, "x", "y", "z")
+    assert house.alarms == ["wrong_code_limit"]
+    house.scan("d0-1")
+    house.run(880)
+    house.scan("d0-1")
+    assert house.refusals == ["unknown_code"] * 3 + ["locked_out"] * 2
+    house.run(20)
+    house.scan("d0-1")
+    assert house.phase == "ringing"
+
+
+def test_a_locked_out_scanner_does_not_lock_out_another() -> None:
+    house = good_day()
+    announce(house)
+    guess(house, "x", "y", "z")
+    house.scan("d0-1", scanner="t")
+    assert house.phase == "ringing"
+
+
+def test_each_scanner_s_lock_out_ends_by_its_own_clock() -> None:
+    house = good_day()
+    guess(house, "x", "y", "z", scanner="s")
+    house.run(600)
+    guess(house, "x", "y", "z", scanner="t")
+    house.run(300)
+    assert (locked_out(house, "s"), locked_out(house, "t")) == (False, True)
+    house.run(600)
+    assert not locked_out(house, "t")
+
+
+def test_the_same_wrong_code_again_and_again_counts_once() -> None:
+    house = good_day()
+    guess(house, "x", "x", "x", "x", pause=12)
+    assert not locked_out(house)
+    assert house.refusals == ["unknown_code"] * 4
+
+
+def test_the_same_code_within_ten_seconds_is_one_scan() -> None:
+    house = good_day()
+    guess(house, "x", "x", "x")
+    assert house.refusals == ["unknown_code"]
+
+
+def test_the_barcodes_of_one_label_are_one_attempt() -> None:
+    house = good_day()
+    guess(house, "a1", "a2", "a3", "a4", pause=0.3)
+    assert not locked_out(house)
+    house.run(5)
+    guess(house, "b1", "b2", pause=0.3)
+    house.run(5)
+    assert not locked_out(house)
+    guess(house, "c1")
+    assert locked_out(house)
+
+
+def test_a_fifth_barcode_is_another_label() -> None:
+    house = good_day()
+    guess(house, *(f"a{n}" for n in range(9)), pause=0.1)
+    assert locked_out(house)
+
+
+def test_a_known_code_takes_its_label_s_attempt_back() -> None:
+    house = good_day()
+    announce(house)
+    guess(house, "x")
+    guess(house, "label-1", "label-2", "d0-1", pause=0.3)
+    assert house.phase == "ringing"
+    assert [code for code, _ in house.mem.attempts["s"].wrong] == ["x"]
+
+
+def test_a_known_code_read_later_takes_nothing_back() -> None:
+    house = good_day()
+    announce(house)
+    guess(house, "x", "y", "d0-1")
+    assert [code for code, _ in house.mem.attempts["s"].wrong] == ["x", "y"]
+
+
+def test_a_camera_s_misreading_is_never_a_wrong_attempt() -> None:
+    house = good_day()
+    for code in ("x", "y", "z"):
+        house.scan(code, expected_only=True)
+        house.run(3)
+    assert not house.all(c.Answer)
+    assert not locked_out(house)
+
+
+def test_a_restart_forgets_no_wrong_code() -> None:
+    house = good_day()
+    guess(house, "x", "y")
+    house.kill(seconds=1)
+    house.run(5)
+    guess(house, "z")
+    assert locked_out(house)
+    house.kill(seconds=1)
+    house.run(850)
+    assert locked_out(house)
+    house.run(100)
+    assert not locked_out(house)
+
+
+def test_the_owner_may_clear_a_lock_out() -> None:
+    house = good_day()
+    announce(house)
+    guess(house, "x", "y", "z")
+    house.feed(e.LockoutCleared(scanner="s"))
+    house.scan("d0-1")
+    assert house.phase == "ringing"
+
+
+def test_guesses_during_a_visit_count_too() -> None:
+    house = inside()
+    guess(house, "x", "y", "z")
+    assert locked_out(house)
+    assert house.phase == "inside"
+
+
+def test_another_known_code_during_a_visit_is_busy_and_leaves_the_light_alone() -> None:
+    house = inside()
+    announce(house, "d1")
+    shows = len(house.all(c.Show))
+    house.scan("d1-1")
+    assert house.refusals == ["busy"]
+    assert len(house.all(c.Show)) == shows
+
+
+def test_the_visit_s_own_codes_are_parcels_and_are_welcome() -> None:
+    house = good_day()
+    announce(house, "d3")  # two parcels
+    house.scan("d3-1")
+    house.run(RING + 1)
+    house.open()
+    house.run(1)
+    house.scan("d3-2")
+    house.close()
+    house.run(30)
+    assert not house.refusals
+    assert house.outcomes == ["delivered"]
+
+
+# ---- the courier's proof --------------------------------------------------------------------------------------------
+
+
+def test_parcel_and_courier_open_together_in_either_order() -> None:
+    for first, second in (("d0-1", "d0-qr"), ("d0-qr", "d0-1")):
+        house = good_day()
+        announce(house, needs_courier=True)
+        house.scan(first)
+        assert house.phase == "ready"
+        house.run(50)
+        house.scan(second)
+        assert house.phase == "ringing"
+        assert [str(answer.word) for answer in house.all(c.Answer)] == ["wait", "wait"]
+
+
+def test_a_parcel_without_its_courier_is_refused_after_a_minute_where_it_was_scanned() -> None:
+    house = good_day()
+    announce(house, needs_courier=True)
+    house.scan("d0-1", scanner="left")
+    house.run(59)
+    assert not house.refusals
+    house.run(2)
+    last = house.all(c.Answer)[-1]
+    assert (last.refusal, last.scanner, last.scan) == ("courier_not_proven", "left", "v1")
+    house.scan("d0-qr")
+    house.run(RING)
+    assert house.phase == "ready"
+
+
+def test_the_same_half_twice_is_not_the_other_half() -> None:
+    house = good_day()
+    announce(house, "d3", needs_courier=True)
+    house.scan("d3-1")
+    house.run(1)
+    house.scan("d3-2")
+    assert house.phase == "ready"
+    house.scan("d3-qr")
+    assert house.mem.visit is not None
+    assert house.mem.visit.parcels == {"d3-1", "d3-2"}
+
+
+def test_another_delivery_s_courier_proves_nothing() -> None:
+    house = good_day()
+    announce(house, needs_courier=True)
+    announce(house, "d1", needs_courier=True)
+    house.scan("d0-1")
+    house.run(1)
+    house.scan("d1-qr")
+    assert house.phase == "ready"
+    assert house.refusals == ["courier_not_proven"]
+
+
+@pytest.mark.parametrize(("first", "second"), [("d0-1", "d0-qr"), ("d0-qr", "d0-1")])
+def test_what_was_scanned_under_an_older_promise_is_no_half_of_a_newer_one(first: str, second: str) -> None:
+    """The update may have named another parcel, or another courier because the first one is not to come in."""
+    house = good_day()
+    promise = announce(house, needs_courier=True)
+    house.scan(first)
+    house.run(1)
+    promise.version = 2
+    house.scan(second)
+    assert house.phase == "ready"
+    assert house.refusals == ["courier_not_proven"]
+    house.run(11)
+    house.scan(first)  # both of the newer promise
+    assert house.phase == "ringing"
+
+
+def test_a_garage_does_with_the_parcel_but_never_with_the_courier_alone() -> None:
+    house = good_day()
+    announce(house)
+    house.scan("d0-qr")
+    house.run(RING)
+    assert house.phase == "ready"
+    house.scan("d0-1")
+    assert house.phase == "ringing"

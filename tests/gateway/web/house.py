@@ -1,0 +1,109 @@
+"""A house with accounts for tests, on a real file, with passwords that cost nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
+
+from argon2 import PasswordHasher
+
+from gateway.store import Store
+from gateway.visit.state import Now
+from gateway.web.access import Role
+from gateway.web.accounts import Accounts, Invited, Refused, SignedIn, Wait
+from gateway.web.passwords import Passwords
+from tests.gateway.delivery.shop import NOW, home
+
+HERONS = "seven green herons"
+ANNA_PHONE = "192.168.1.20"
+ELSEWHERE = "192.168.1.66"
+
+# Every box of these tests names things by the same key: no two names share a slot in one run and not in the next.
+SAME_KEY = SimpleNamespace(token_hex=lambda size: "ab" * size, token_bytes=lambda size: b"k" * size)
+
+
+def cheap() -> Passwords:
+    """At the lowest cost that argon2 knows."""
+    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+
+
+@dataclass
+class Watch:
+    """A clock that tests move; `now` reads it."""
+
+    now: Now = NOW
+
+    def on(self, *, boots: bool = False, trusted: bool = True, **passed: float) -> Now:
+        """Let so much time pass; after a boot the monotonic clock begins anew."""
+        later = timedelta(**passed)
+        mono = 5.0 if boots else self.now.mono + later.total_seconds()
+        self.now = replace(self.now, utc=self.now.utc + later, mono=mono, trusted=trusted)
+        return self.now
+
+
+@dataclass
+class House:
+    """The running accounts of one box."""
+
+    store: Store
+    accounts: Accounts
+    watch: Watch
+
+    @property
+    def now(self) -> Now:
+        return self.watch.now
+
+    async def owner(self, name: str = "Anna") -> SignedIn:
+        """Claimed by somebody."""
+        code = await self.accounts.make_code(self.now)
+        return signed_in(await self.accounts.claim(code, name, HERONS, self.now))
+
+    async def guest(self, owner: SignedIn, name: str, role: Role = Role.HOUSEHOLD) -> SignedIn:
+        """Invited by the owner, and in."""
+        invited = await self.accounts.invite(owner.who, role, self.now)
+        assert isinstance(invited, Invited), invited
+        return signed_in(await self.accounts.redeem(invited.token, name, HERONS, self.now))
+
+    async def sign_in(
+        self, name: str = "Anna", password: str = HERONS, *, device: str | None = None, address: str = ELSEWHERE
+    ) -> SignedIn | Refused | Wait:
+        """Somebody signs in, from a device that is not known unless it is told."""
+        return await self.accounts.sign_in(name, password, address=address, device=device, now=self.now)
+
+    async def wrong(
+        self, times: int, name: str = "Anna", *, device: str | None = None, address: str = ELSEWHERE
+    ) -> None:
+        """Somebody tries a wrong password so often, each time as soon as he is let."""
+        for _ in range(times):
+            outcome = await self.sign_in(name, "not the password", device=device, address=address)
+            while isinstance(outcome, Wait):
+                self.watch.on(seconds=outcome.seconds)
+                outcome = await self.sign_in(name, "not the password", device=device, address=address)
+            assert outcome is Refused.WRONG
+
+
+@asynccontextmanager
+async def running(folder: Path, watch: Watch | None = None) -> AsyncIterator[House]:
+    """The box runs; run it again in the same folder and it was restarted."""
+    watch = watch or Watch()
+    with patch("gateway.store.schema.secrets", SAME_KEY):
+        store = await Store.open(folder / "perron.sqlite", home=home(), now=watch.now)
+    try:
+        yield House(store, Accounts(store, watch.now, passwords=cheap()), watch)
+    finally:
+        await store.close()
+
+
+def signed_in(outcome: object) -> SignedIn:
+    """He is in."""
+    assert isinstance(outcome, SignedIn), outcome
+    return outcome
+
+
+def waits(outcome: object) -> int:
+    """He has to wait so many seconds."""
+    assert isinstance(outcome, Wait), outcome
+    return outcome.seconds

@@ -1,0 +1,196 @@
+"""Coming in, in a real browser and over HTTP: claiming, signing in, inviting, being asked again, links in messages."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+from playwright.async_api import expect
+
+from gateway import links
+from gateway.config import Pages
+from gateway.delivery.permission import Standing
+from gateway.web import box as web
+from gateway.web.access import Role
+from gateway.web.accounts import Accounts
+from gateway.web.site import Site
+from tests.browser import barriers, visitor
+from tests.gateway.web.house import HERONS, cheap
+from tests.shell.box import Box, awake, box
+from tests.shell.house import home
+from tests.shell.parts import until
+from tests.shell.site import LINK_KEY, served
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[Box]:
+    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+        await made.good_day()
+        yield made
+
+
+def a_site(made: Box) -> Site:
+    """The pages as they are at a first start: nobody's yet."""
+    seen = web.Box(
+        home=made.home, store=made.store, clock=made.clock,
+        wished=made.reception.wished, permitted=made.reception.permit,
+        states=lambda: tuple((running.state, made.clock.now()) for running in made.entrances.values()),
+        video=made.home.storage.folder / "video.sock", proofs=dict,
+        picture=lambda camera: made.eyes.picture(camera, 1.0),
+        public_key=made.key.public,
+    )  # fmt: skip
+    accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
+    return Site(seen, accounts, Pages(port=0), link_key=LINK_KEY)
+
+
+@pytest.mark.slow
+async def test_a_box_is_claimed_by_the_code_it_shows_also_over_a_restart_in_the_middle(made: Box) -> None:
+    async with visitor() as somebody:
+        page = await somebody.page()
+        first = a_site(made)
+        await first.open()
+        await page.goto(f"http://127.0.0.1:{first.port}/")
+        await expect(page).to_have_url(re.compile("/claim$"))
+        assert await barriers(page) == []
+        old = made.home.claim_code.read_text(encoding="ascii").strip()
+        assert made.home.claim_code.stat().st_mode & 0o777 == 0o600
+        await first.close()
+
+        again = a_site(made)
+        await again.open()
+        await page.goto(f"http://127.0.0.1:{again.port}/claim")
+        code = made.home.claim_code.read_text(encoding="ascii").strip()
+        assert code != old
+        for tried, told in ((old, "This is not the code."), (code, None)):
+            await page.get_by_label("The box's code").fill(tried)
+            await page.get_by_label("Name", exact=True).fill("Anna")
+            await page.get_by_label(re.compile("New password")).fill(HERONS)
+            await page.get_by_role("button", name="Claim it").click()
+            if told is not None:
+                await expect(page.get_by_role("alert")).to_have_text(told)
+        await expect(page.locator(".door .word").first).to_have_text("Locked")
+        assert not made.home.claim_code.exists()
+        await again.close()
+        somebody.complaints.clear()  # the wrong code's own answer, and the connections that ended with the box
+
+
+@pytest.mark.slow
+async def test_an_owner_invites_somebody_who_joins_on_his_own_phone(made: Box) -> None:
+    async with served(made) as site, visitor() as somebody:
+        page = await somebody.page()
+        await page.goto(f"{site.address}/household")
+        await page.get_by_label("Name", exact=True).fill("anna")
+        await page.get_by_label("Password").fill("not the password")
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.get_by_role("alert")).to_have_text("Name or password is wrong.")
+        await page.get_by_label("Password").fill(HERONS)
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.locator("h1")).to_have_text("Household")
+        assert await barriers(page) == []
+
+        await page.get_by_role("button", name="Invite: household").click()
+        link = await page.locator("code").first.inner_text()
+        assert "/join/" in link
+
+        other = await somebody.page(locale="fr-FR")
+        await other.goto(link)
+        assert await barriers(other) == []
+        await other.get_by_label("Nom", exact=True).fill("Bruno")
+        await other.get_by_label(re.compile("Nouveau mot de passe")).fill("a second set of herons")
+        await other.get_by_role("button", name="Rejoindre").click()
+        await expect(other.locator(".door .word").first).to_have_text("Verrouillée")
+        await other.goto(link)
+        await expect(other.get_by_role("alert")).to_be_visible()
+        await page.goto(f"{site.address}/household")
+        await expect(page.locator(".people")).to_contain_text("Bruno household")
+        await page.goto(f"{site.address}/settings")
+        assert await barriers(page) == []
+        somebody.complaints.clear()  # 422 and 404, as asked for
+
+
+@pytest.mark.slow
+async def test_what_cannot_be_undone_asks_for_the_password_again(made: Box) -> None:
+    async with served(made) as site, visitor() as somebody:
+        bruno = (await site.guest(Role.HOUSEHOLD)).who.name
+        made.time.mono += 301
+        page = await somebody.page()
+        await site.sign_in(page.context)
+        await page.goto(f"{site.address}/household")
+        await page.get_by_role("button", name=f"Remove {bruno}").click()
+        await expect(page).to_have_url(re.compile("/confirm"))
+        assert await barriers(page) == []
+        await page.get_by_label("Password").fill(HERONS)
+        await page.get_by_role("button", name="Confirm").click()
+        await page.goto(f"{site.address}/household")
+        await page.get_by_role("button", name=f"Remove {bruno}").click()
+        await expect(page.locator(".people")).not_to_contain_text(bruno)
+
+
+async def test_guessing_is_slowed_and_told_how_long(made: Box) -> None:
+    async with served(made) as site, site.client(None) as client:
+        for _ in range(30):
+            async with client.post("/enter", data={"name": "Anna", "password": "not the password"}) as answer:
+                if answer.status == 429:
+                    assert int(answer.headers["Retry-After"]) > 0
+                    return
+                assert answer.status == 422
+    pytest.fail("nobody was ever slowed")
+
+
+async def test_a_session_s_cookie_is_out_of_reach_of_scripts_and_of_other_sites(made: Box) -> None:
+    async with served(made) as site, site.client(None) as client:
+        fields = {"name": "Anna", "password": HERONS, "back": "https://evil.example/"}
+        async with client.post("/enter", data=fields, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, "/")
+            cookies = answer.headers.getall("Set-Cookie")
+    assert len(cookies) == 2
+    assert all("HttpOnly" in cookie and "SameSite=Strict" in cookie and "Path=/" in cookie for cookie in cookies)
+
+
+# ---- links in messages -----------------------------------------------------------------------------------------------
+
+
+def link(made: Box, purpose: links.Purpose, subject: str, *, hours: float = 1) -> str:
+    return links.make(purpose, subject, made.clock.now().utc + timedelta(hours=hours), b"n" * 16, LINK_KEY)
+
+
+async def test_a_link_asks_first_and_counts_once(made: Box) -> None:
+    async with served(made) as site, ClientSession(site.address) as client:
+        path = f"/link/{link(made, links.Purpose.STOP, 'front')}"
+        async with client.get(path) as answer:
+            assert answer.status == 200
+            assert not made.front.stopped()
+        async with client.post(path) as answer:
+            assert answer.status == 200
+        await until(made.front.stopped)
+        async with client.post(path) as answer:
+            assert answer.status == 410
+
+
+@pytest.mark.parametrize("made_wrong", ["forged", "expired", "foreign entrance", "nonsense"])
+async def test_a_link_that_is_not_good_any_more_does_nothing(made: Box, made_wrong: str) -> None:
+    token = {
+        "forged": link(made, links.Purpose.STOP, "front")[:-2] + "AA",
+        "expired": link(made, links.Purpose.STOP, "front", hours=-1),
+        "foreign entrance": link(made, links.Purpose.STOP, "cellar"),
+        "nonsense": "nonsense",
+    }[made_wrong]
+    async with served(made) as site, ClientSession(site.address) as client:
+        async with client.post(f"/link/{token}") as answer:
+            assert answer.status == 410
+        assert not made.front.stopped()
+
+
+async def test_a_permission_s_link_from_before_a_revocation_permits_nothing(made: Box) -> None:
+    brand = next(iter(made.home.brands))
+    permission = made.store.permission(brand)
+    assert permission is not None
+    token = link(made, links.Purpose.PERMIT, f"front.{brand}.{permission.version}")
+    await made.store.revoke(brand, made.clock.now())
+    async with served(made) as site, ClientSession(site.address) as client, client.post(f"/link/{token}") as answer:
+        assert answer.status == 410
+    permission = made.store.permission(brand)
+    assert permission is not None
+    assert permission.standing is Standing.REVOKED

@@ -1,0 +1,149 @@
+"""The courier's page in a real browser: his code, read from the picture of the screen; go or no; the next step."""
+
+import io
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zxingcpp
+from aiohttp import ClientSession
+from PIL import Image
+from playwright.async_api import Page, expect
+
+from devices.reports import Bolt, Door, DoorReport, LockReport
+from gateway.delivery.codes import courier_digest, new_courier_code
+from gateway.visit.state import Why
+from tests.browser import barriers, visitor
+from tests.gateway.delivery.house import told
+from tests.gateway.delivery.shop import NOW, offer
+from tests.shell.box import Box, awake, box
+from tests.shell.house import PARCEL, home
+from tests.shell.parts import Time, until
+from tests.shell.site import served
+
+SECRET = bytes(range(16))
+CODE, DIGEST = new_courier_code(SECRET), courier_digest(SECRET)
+OPEN = 7300.0
+
+
+async def a_box(folder: Path, *, mono: float) -> AsyncIterator[Box]:
+    house = home(folder)
+    strict = house.entrances["front"].model_copy(update={"courier_proof": True})
+    house = house.model_copy(update={"entrances": {**house.entrances, "front": strict}})
+    async with box(folder, house, time=Time(mono=mono)) as made:
+        await told(made.store, offer(courier_sha256=DIGEST), now=NOW)
+        async with awake(made):
+            await made.good_day()
+            await made.quiet()
+            yield made
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[Box]:
+    """A good day in the middle of the window."""
+    async for one in a_box(tmp_path, mono=OPEN):
+        yield one
+
+
+@pytest.fixture
+async def early(tmp_path: Path) -> AsyncIterator[Box]:
+    """The same day before the window."""
+    async for one in a_box(tmp_path, mono=100.0):
+        yield one
+
+
+async def read(page: Page) -> str:
+    """What the scanner at the door reads from the phone's screen."""
+    picture = await page.locator("#code canvas").screenshot()
+    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("L"))
+    (found,) = zxingcpp.read_barcodes(pixels)
+    return found.text
+
+
+async def turn(page: Page, name: str) -> None:
+    await expect(page.locator("[data-turn]")).to_have_attribute("data-turn", name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("locale", "come_in"), [("fr-FR", "Entrez"), ("en-GB", "Come in")])
+async def test_a_courier_is_led_through_his_delivery(made: Box, locale: str, come_in: str) -> None:
+    async with served(made) as site, visitor() as somebody:
+        page = await somebody.page(locale=locale)
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.url))
+        await page.goto(f"{site.address}/c/{DIGEST}#{CODE}")
+        await turn(page, "show")
+        assert await read(page) == CODE
+        assert not any(CODE in url or SECRET.hex() in url for url in sent), "the code never leaves the phone"
+
+        made.scan(PARCEL)
+        await turn(page, "other")
+        visit = await made.ring(await read(page))
+        await turn(page, "wait")
+        await expect(page.locator(".countdown time")).to_have_text(re.compile(r"\d+ s"))
+        await made.commits(visit)
+        made.bolt = Bolt.UNLOCKED
+        made.says("lock", LockReport(bolt=Bolt.UNLOCKED))
+        await turn(page, "go")
+        await expect(page.locator(".word")).to_have_text(come_in)
+        assert await barriers(page) == []
+        made.door = Door.OPEN
+        made.says("door", DoorReport(door=Door.OPEN))
+        await turn(page, "inside")
+
+
+@pytest.mark.slow
+async def test_a_code_that_opens_nothing_is_a_red_no_on_his_phone_too(made: Box) -> None:
+    async with served(made) as site, visitor() as somebody:
+        page = await somebody.page()
+        await page.goto(f"{site.address}/c/{DIGEST}#{CODE}")
+        await turn(page, "show")
+        made.scan("RB123456785GB")
+        await made.quiet()
+        made.passes(2.5)
+        await turn(page, "no")
+        assert await barriers(page) == []
+
+
+async def test_a_link_does_not_tell_before_its_hour_that_somebody_else_was_refused_at_the_door(early: Box) -> None:
+    async with served(early) as site, ClientSession() as client:
+        early.scan("RB123456785GB")
+        await early.quiet()
+        early.passes(2.5)
+        await until(lambda: Why.SIGNAL in early.front.state.due)
+        async with client.get(f"{site.address}/c/{DIGEST}") as answer:
+            assert 'data-turn="early"' in await answer.text()
+
+
+@pytest.mark.slow
+async def test_before_his_hour_he_is_told_when_to_come_and_without_his_code_what_is_missing(early: Box) -> None:
+    async with served(early) as site, visitor() as somebody:
+        page = await somebody.page()
+        await page.goto(f"{site.address}/c/{DIGEST}")
+        await turn(page, "early")
+        await expect(page.locator(".turn")).to_contain_text("Window: 15:00:00 - 17:00:00")
+        await expect(page.locator("#nocode")).to_be_visible()
+        await expect(page.locator("#code")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    "path", ["/c/", "/c/x", f"/c/{'0' * 64}", f"/c/{DIGEST.upper()}", f"/c/{DIGEST}/receipt", "/c/..%2f..%2fetc"]
+)
+async def test_a_link_that_is_nobodys_shows_nothing(made: Box, path: str) -> None:
+    async with served(made) as site, ClientSession() as client, client.get(f"{site.address}{path}") as answer:
+        assert answer.status == 404
+
+
+async def test_a_couriers_link_follows_his_own_delivery_and_nothing_of_the_house(made: Box) -> None:
+    async with (
+        served(made) as site,
+        ClientSession() as client,
+        client.ws_connect(f"{site.address}/c/{DIGEST}/feed") as feed,
+    ):
+        await feed.send_json({"want": ["en/state/front", "en/timeline/front", f"en/courier/{DIGEST}"]})
+        parts: dict[str, str] = {}
+        for _ in range(3):
+            parts |= (await feed.receive_json(timeout=20)).get("parts", {})
+        assert set(parts) == {f"en/courier/{DIGEST}"}

@@ -1,0 +1,118 @@
+"""The pages in a real browser, on a phone's screen: what a person sees, and what they can do without a mouse."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from devices.reports import Bolt, Door, DoorReport, LockReport
+from tests.browser import barriers, visitor
+from tests.shell.box import Box, awake, box
+from tests.shell.house import home
+from tests.shell.parts import until
+from tests.shell.site import served
+
+pytestmark = pytest.mark.slow
+
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>"
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[Box]:
+    house = home(tmp_path)
+    brands = {name: brand.model_copy(update={"name": HOSTILE}) for name, brand in house.brands.items()}
+    async with box(tmp_path, house.model_copy(update={"brands": brands})) as made, awake(made):
+        await made.good_day()
+        yield made
+
+
+async def calm(page: Page) -> None:
+    """The page has heard of the box and shows what is so."""
+    await expect(page.locator("#link")).to_have_text(re.compile("Connected to the box|En liaison avec la box"))
+
+
+async def test_a_phone_shows_the_door_as_it_is_and_as_it_becomes(made: Box) -> None:
+    async with served(made) as site, visitor() as somebody:
+        page = await somebody.page()
+        await site.sign_in(page.context)
+        await page.goto(site.address)
+        word = page.locator(".door .word").first
+        await expect(word).to_have_text("Locked")
+        await calm(page)
+        made.bolt = Bolt.UNLOCKED
+        made.says("lock", LockReport(bolt=Bolt.UNLOCKED))
+        await expect(word).to_have_text(re.compile("Unlocked|Unknown"))
+        made.door = Door.OPEN
+        made.says("door", DoorReport(door=Door.OPEN))
+        await expect(word).to_have_text("Open")
+
+
+async def test_a_page_that_no_longer_hears_the_box_says_so_and_greys(made: Box) -> None:
+    async with visitor() as somebody:
+        async with served(made) as site:
+            page = await somebody.page()
+            await site.sign_in(page.context)
+            await page.goto(site.address)
+            await calm(page)
+        await expect(page.locator("#link")).to_have_text(re.compile("No connection to the box"))
+        await expect(page.locator("body.down")).to_be_visible()
+        somebody.complaints.clear()  # the browser itself tells of each connection that it could not make
+
+
+async def test_all_tabs_of_a_browser_share_one_connection(made: Box) -> None:
+    async with served(made) as site, visitor() as somebody:
+        first = await somebody.page()
+        await site.sign_in(first.context)
+        await first.goto(site.address)
+        tabs = [first, *[await first.context.new_page() for _ in range(3)]]
+        for tab in tabs:
+            await tab.goto(site.address)
+            await calm(tab)
+        workers = await first.evaluate("navigator.serviceWorker ? 1 : 0")
+        assert workers == 1
+        made.says("door", DoorReport(door=Door.OPEN))
+        for tab in tabs:
+            await expect(tab.locator(".door .word").first).to_have_text(re.compile("Open|Unknown"))
+
+
+async def test_the_stop_can_be_pressed_by_keyboard_alone(made: Box) -> None:
+    async with served(made) as site, visitor() as somebody:
+        page = await somebody.page()
+        await site.sign_in(page.context)
+        await page.goto(site.address)
+        await calm(page)
+        for _ in range(20):
+            await page.keyboard.press("Tab")
+            if await page.evaluate("document.activeElement.value") == "stop":
+                break
+        await page.keyboard.press("Enter")
+        await until(made.front.stopped)
+        await expect(page.locator(".notice.bad").first).to_have_text("Stopped by you: nothing opens.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("locale", ["fr-FR", "en-GB"])
+async def test_nothing_is_in_the_way_of_somebody_who_sees_badly(made: Box, locale: str, scheme: str) -> None:
+    async with served(made) as site, visitor() as somebody:
+        page = await somebody.page(locale=locale, color_scheme=scheme, reduced_motion="reduce")
+        await site.sign_in(page.context)
+        for path in ("/", "/live", "/history", "/brands", "/nowhere"):
+            await page.goto(f"{site.address}{path}")
+            await calm(page)
+            assert await barriers(page) == [], path
+        somebody.complaints.clear()  # the 404 that was asked for
+
+
+async def test_a_brand_that_is_named_like_a_script_is_only_a_name(made: Box) -> None:
+    async with served(made) as site, visitor() as somebody:
+        page = await somebody.page()
+        await site.sign_in(page.context)
+        dialogs: list[str] = []
+        page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+        await page.goto(f"{site.address}/brands")
+        await calm(page)
+        await expect(page.locator("h2").first).to_contain_text("<script>alert(1)</script>")
+        assert await page.locator("main script, main img[onerror]").count() == 0
+        assert dialogs == []

@@ -1,0 +1,187 @@
+"""What was: narrowed, drawn, shown to somebody outside for a while."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+from yarl import URL
+
+from gateway.paper.course import Reading
+from gateway.store import Clip
+from gateway.visit import commands as c
+from gateway.visit.state import Entrance
+from gateway.web import shares
+from gateway.web.past import plot
+from tests.gateway.delivery.house import step
+from tests.gateway.delivery.shop import NOW
+from tests.shell.box import Box, awake, box
+from tests.shell.house import home
+from tests.shell.parts import until
+from tests.shell.site import LINK_KEY, Served, served
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+FILM = b"\0\0\0\x18ftypisom a film"
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[Box]:
+    """Two incidents were filmed, one at each door; the second is held."""
+    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+        for entrance, visit in (("front", "incident-1"), ("garage", "incident-2")):
+            await made.store.commit(step(Entrance(id=entrance, incident=visit), c.Film(visit=visit)))
+            path = f"visits/{visit}/cam-1-1.mp4"
+            (tmp_path / path).parent.mkdir(parents=True)
+            (tmp_path / path).write_bytes(FILM)
+            clip = Clip(
+                path=path, entrance=entrance, visit=visit, part=1, camera="cam", start=NOON,
+                end=NOON + timedelta(seconds=9), sha256="0" * 64, fragments=2, size=len(FILM),
+            )  # fmt: skip
+            await made.store.clip_closed(clip, NOW)
+        await made.store.hold("incident-2", "a dispute", NOW)
+        yield made
+
+
+@pytest.fixture
+async def site(made: Box) -> AsyncIterator[Served]:
+    async with served(made) as site:
+        yield site
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", {"incident-1", "incident-2"}),
+        ("?entrance=front", {"incident-1"}),
+        ("?held=1", {"incident-2"}),
+        ("?day=2026-06-10", {"incident-1", "incident-2"}),
+        ("?day=2026-06-11", set()),
+        ("?day=nonsense", {"incident-1", "incident-2"}),
+        ("?brand=shop", set()),
+        ("?entrance=%3Cscript%3E", set()),
+    ],
+)
+async def test_the_history_is_narrowed_to_what_is_looked_for(site: Served, query: str, found: set[str]) -> None:
+    async with site.client(site.owner) as client, client.get(f"/history{query}") as answer:
+        text = await answer.text()
+    assert {visit for visit in ("incident-1", "incident-2") if f"/history/{visit}" in text} == found
+    assert "<script>" not in text.replace('<script type="module"', "")
+
+
+async def test_a_film_is_played_from_any_second_on(site: Served) -> None:
+    async with (
+        site.client(site.owner) as client,
+        client.get("/film/visits/incident-1/cam-1-1.mp4", headers={"Range": "bytes=4-7"}) as answer,
+    ):
+        assert (answer.status, await answer.read()) == (206, FILM[4:8])
+        assert answer.headers["Content-Type"] == "video/mp4"
+
+
+async def test_a_visit_is_shown_to_somebody_outside_and_nothing_else_is(site: Served) -> None:
+    async with site.client(site.owner) as client:
+        async with client.post("/history/incident-1/share", data={"days": "7"}) as answer:
+            text = await answer.text()
+        async with client.post("/history/incident-1/share", data={"days": "400"}) as answer:
+            assert answer.status == 400
+    token = text.partition("/shared/")[2].partition("<")[0]
+    async with ClientSession(site.address) as stranger:
+        async with stranger.get(f"/shared/{token}") as answer:
+            assert answer.status == 200
+            assert "/shared/" in await answer.text()
+        async with stranger.get(f"/shared/{token}/cam-1-1.mp4") as answer:
+            assert await answer.read() == FILM
+        for path in (f"/shared/{token}/..%2fincident-2%2fcam-1-1.mp4", f"/shared/{token}x", "/history", "/shared/x"):
+            async with stranger.get(path, allow_redirects=False) as answer:
+                assert answer.status in (303, 404), path
+
+
+async def test_what_is_shown_ends_on_its_day_and_with_the_film(site: Served, made: Box) -> None:
+    token = shares.make("incident-1", NOW.utc + timedelta(days=1), LINK_KEY)
+    async with ClientSession(site.address) as stranger:
+        made.time.mono += 86_500
+        async with stranger.get(f"/shared/{token}") as answer:
+            assert answer.status == 404
+    token = shares.make("incident-1", NOW.utc + timedelta(days=9), LINK_KEY)
+    await made.store.erase("incident-1", "owner", NOW)
+    async with ClientSession(site.address) as stranger:
+        for path in (f"/shared/{token}", f"/shared/{token}/cam-1-1.mp4"):
+            async with stranger.get(path) as answer:
+                assert answer.status == 404, path
+
+
+async def test_nothing_is_shown_outside_while_nobody_knows_what_time_it_is(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = shares.make("incident-1", NOW.utc + timedelta(days=1), LINK_KEY)
+    unsure = replace(NOW, trusted=False)
+    monkeypatch.setattr("gateway.web.desk.Desk.now", property(lambda _desk: unsure))
+    async with ClientSession(site.address) as stranger, stranger.get(f"/shared/{token}") as answer:
+        assert answer.status == 404
+
+
+async def test_a_share_ends_at_its_own_visit_whatever_the_path_says(site: Served) -> None:
+    token = shares.make("incident-1", NOW.utc + timedelta(days=1), LINK_KEY)
+    async with ClientSession(site.address) as stranger:
+        for path in ("../incident-2/cam-1-1.mp4", "..%2fincident-2%2fcam-1-1.mp4", "%2e%2e%252fincident-2",
+                     "cam-1-1.mp4%00", "cam-1-1.mp4.gz", "x" * 4000, "CAM-1-1.mp4", ""):  # fmt: skip
+            url = URL(f"{site.address}/shared/{token}/{path}", encoded=True)
+            async with stranger.get(url, allow_redirects=False) as answer:
+                assert answer.status == 404, path
+
+
+async def test_reports_are_drawn_one_at_a_time(site: Served, made: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+    await made.store.visit_sealed("incident-1", 1, "0" * 64, NOW)
+    drawing, most, go = 0, 0, threading.Event()
+
+    def draw(*_folder: Path, **_facts: object) -> tuple[bytes, None]:
+        nonlocal drawing, most
+        drawing += 1
+        most = max(most, drawing)
+        go.wait(30)
+        drawing -= 1
+        return b"%PDF", None
+
+    monkeypatch.setattr("gateway.web.past.report", draw)
+
+    async def ask(client: ClientSession) -> int:
+        async with client.get("/history/incident-1/report.pdf") as answer:
+            return answer.status
+
+    async with site.client(site.owner) as client:
+        asked = [asyncio.create_task(ask(client)) for _ in range(4)]
+        await until(lambda: drawing)
+        async with client.get("/history") as answer:  # the others have been read by now
+            assert answer.status == 200
+        go.set()
+        assert await asyncio.gather(*asked) == [200] * 4
+    assert most == 1
+
+
+@pytest.mark.parametrize("forged", ["incident-2", "incident-1.1", ""])
+def test_a_share_is_of_one_visit_and_signed(forged: str) -> None:
+    until = NOW.utc + timedelta(days=1)
+    token = shares.make("incident-1", until, LINK_KEY)
+    share = shares.read(token, LINK_KEY, NOW.utc)
+    assert share is not None
+    assert (share.visit, share.until) == ("incident-1", until)
+    _, rest = token.split(".", 1)
+    assert shares.read(f"{forged}.{rest}", LINK_KEY, NOW.utc) is None
+    assert shares.read(token, b"x" * 32, NOW.utc) is None
+    assert shares.read(token, LINK_KEY, until) is None
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    for letter in letters.replace(token[-1], ""):  # the last one has two bits too many: no other spelling counts
+        assert shares.read(token[:-1] + letter, LINK_KEY, NOW.utc) is None
+    for length in range(len(token)):
+        assert shares.read(token[:length], LINK_KEY, NOW.utc) is None
+
+
+def test_temperatures_become_a_line_that_holds_until_the_next_reading() -> None:
+    readings = [Reading(at=NOON + timedelta(seconds=at), temp_c=temp) for at, temp in ((0, 4.0), (30, 8.0), (60, None))]
+    drawn = plot("fridge", readings)
+    assert drawn["points"] == "24.0,96.0 160.0,96.0 160.0,24.0 296.0,24.0"
+    assert (drawn["low"], drawn["high"]) == (4.0, 8.0)
+    assert plot("fridge", [Reading(at=NOON, temp_c=None)])["points"] == ""

@@ -1,0 +1,183 @@
+"""Every address of the pages, and who may come there: cell by cell, at a real server."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, WSMsgType
+
+from gateway.owner import wish
+from gateway.web.access import Role
+from gateway.web.desk import WISHES
+from tests.shell.box import Box, awake, box
+from tests.shell.house import home
+from tests.shell.site import served
+
+JSON = {"Accept": "application/json"}
+OWNER, HOUSEHOLD, INSTALLER, NOBODY = "owner", "household", "installer", "nobody"
+
+# What each sees: o opens, f is forbidden, c is asked for the password again, n is not found (so: was let in).
+PAGES = {
+    "/": (OWNER, HOUSEHOLD, INSTALLER),
+    "/live": (OWNER, HOUSEHOLD),
+    "/live/nowhere": (OWNER, HOUSEHOLD),
+    "/live/nowhere/pictures": (OWNER, HOUSEHOLD),
+    "/history": (OWNER, HOUSEHOLD),
+    "/history/nobody": (OWNER, HOUSEHOLD),
+    "/film/nothing.mp4": (OWNER, HOUSEHOLD),
+    "/brands": (OWNER, HOUSEHOLD),
+    "/household": (OWNER, HOUSEHOLD),
+    "/settings": (OWNER, HOUSEHOLD, INSTALLER),
+    "/confirm": (OWNER, HOUSEHOLD, INSTALLER),
+}
+DOES = {
+    "stop": (OWNER, HOUSEHOLD, INSTALLER),
+    "lift": (OWNER, HOUSEHOLD),
+    "clear_lockout": (OWNER, HOUSEHOLD),
+    "acknowledge": (OWNER, HOUSEHOLD),
+    "approve": (OWNER, HOUSEHOLD),
+    "refuse": (OWNER, HOUSEHOLD),
+    "home": (OWNER, HOUSEHOLD),
+    "nobody_home": (OWNER, HOUSEHOLD),
+    "away": (OWNER, HOUSEHOLD),
+    "permit": (OWNER,),
+    "refuse_brand": (OWNER,),
+    "revoke": (OWNER,),
+    "hold": (OWNER, HOUSEHOLD),
+}
+CONFIRMED = {"release": (OWNER,), "erase": (OWNER,)}
+FORMS = {
+    "/household/invite": (OWNER,),
+    "/household/withdraw": (OWNER,),
+    "/household/remove": (OWNER,),
+}
+
+
+@pytest.fixture
+async def clients(tmp_path: Path) -> AsyncIterator[dict[str, ClientSession]]:
+    """One signed-in client a role, and one of nobody."""
+    async with box(tmp_path, home(tmp_path)) as made, awake(made), served(made) as site:
+        who = {
+            OWNER: site.owner,
+            HOUSEHOLD: await site.guest(Role.HOUSEHOLD, "Bruno"),
+            INSTALLER: await site.guest(Role.INSTALLER, "Ines"),
+            NOBODY: None,
+        }
+        made.time.mono += 301  # the owner's password, given to invite them, no longer counts as just given
+        clients = {name: site.client(somebody) for name, somebody in who.items()}
+        yield clients
+        for client in clients.values():
+            await client.close()
+
+
+async def test_each_page_opens_to_those_who_may_see_it_and_leads_others_to_the_door(
+    clients: dict[str, ClientSession],
+) -> None:
+    for path, let_in in PAGES.items():
+        for name, client in clients.items():
+            async with client.get(path, allow_redirects=False) as answer:
+                if name in let_in:
+                    assert answer.status in (200, 404), (path, name)
+                elif name == NOBODY:
+                    assert (answer.status, answer.headers["Location"]) == (303, f"/enter?back={path}"), (path, name)
+                else:
+                    assert answer.status == 403, (path, name)
+
+
+OPEN = ("/enter", "/claim", "/join/", "/link/", "/c/", "/certificate", "/static/", "/shared/", "/language")
+
+
+@pytest.mark.parametrize("how", ["nobody", "signed out", "removed", "another box's"])
+async def test_every_address_there_is_leads_who_is_not_in_to_the_door(tmp_path: Path, how: str) -> None:
+    """The addresses are the server's own list: a new one that is forgotten above is still tried here."""
+    async with box(tmp_path, home(tmp_path)) as made, awake(made), served(made) as site:
+        bruno = await site.guest(Role.HOUSEHOLD)
+        if how == "signed out":
+            await site.accounts.sign_out(bruno.who)
+        elif how == "removed":
+            await site.accounts.remove(site.owner.who, bruno.who.person, made.clock.now())
+        elif how == "another box's":
+            bruno = replace(bruno, session=bruno.session[:-1] + ("A" if bruno.session[-1] != "A" else "E"))
+        async with site.client(None if how == "nobody" else bruno) as client:
+            tried = 0
+            for route in site.site._runner.app.router.routes():  # noqa: SLF001 - its own list
+                assert route.resource is not None
+                path = re.sub(r"\{[^}]*\}", "front", route.resource.canonical)
+                if path.startswith(OPEN):
+                    continue
+                tried += 1
+                fields = {"do": "stop"} if route.method == "POST" else None
+                async with client.request(route.method, path, data=fields, headers=JSON) as answer:
+                    assert answer.status == 401, (route.method, path)
+            assert tried > 20
+        assert not made.front.stopped()
+
+
+async def test_each_wish_is_granted_to_those_who_may_ask_it(clients: dict[str, ClientSession]) -> None:
+    fields = {"visit": "nobody", "scanner": "nobody", "brand": "shop"}
+    needs = {"approve": "visit", "refuse": "visit", "hold": "visit", "release": "visit", "erase": "visit",
+             "clear_lockout": "scanner", "permit": "brand", "refuse_brand": "brand", "revoke": "brand"}  # fmt: skip
+    for do, let_in in (DOES | CONFIRMED).items():
+        body = {"do": do, **({needs[do]: fields[needs[do]]} if do in needs else {})}
+        for name, client in clients.items():
+            async with client.post("/entrance/front", data=body, headers=JSON) as answer:
+                if name in let_in and do in CONFIRMED:
+                    assert answer.status == 401, (do, name)
+                elif name in let_in:
+                    assert answer.status in (200, 409), (do, name)
+                else:
+                    assert answer.status == (401 if name == NOBODY else 403), (do, name)
+
+
+async def test_people_are_the_owners_matter_and_ask_for_his_password(clients: dict[str, ClientSession]) -> None:
+    for path, let_in in FORMS.items():
+        for name, client in clients.items():
+            async with client.post(path, data={"role": "household"}, allow_redirects=False) as answer:
+                if name in let_in:
+                    assert (answer.status, answer.headers["Location"]) == (303, "/confirm?back=/"), (path, name)
+                else:
+                    assert answer.status == (303 if name == NOBODY else 403), (path, name)
+
+
+async def test_the_live_connection_and_a_camera_are_for_nobody_who_is_not_signed_in(
+    clients: dict[str, ClientSession],
+) -> None:
+    for path in ("/feed", "/live/cam"):
+        async with clients[NOBODY].get(path, headers=JSON) as answer:
+            assert answer.status == 401
+
+
+async def test_an_installer_s_live_connection_shows_no_visit_s_story(clients: dict[str, ClientSession]) -> None:
+    async with clients[INSTALLER].ws_connect("/feed") as feed:
+        await feed.send_json({"want": ["en/timeline/front", "en/next/front", "en/state/front"]})
+        parts: dict[str, str] = {}
+        for _ in range(3):
+            parts |= (await feed.receive_json(timeout=20)).get("parts", {})
+        assert set(parts) == {"en/state/front"}
+
+
+def test_each_wish_there_is_has_a_right() -> None:
+    known = {"stop", "lift", *DOES, *CONFIRMED}
+    assert known == set(WISHES)
+    assert "one of" in str(wish(b'{"id":"x","do":"dance"}'))
+    assert all(f"'{do}'" in str(wish(b'{"id":"x","do":"dance"}')) for do in WISHES)
+
+
+async def test_a_session_that_ends_ends_its_pages_too(tmp_path: Path) -> None:
+    made: Box
+    async with box(tmp_path, home(tmp_path)) as made, awake(made), served(made) as site:
+        bruno = await site.guest(Role.HOUSEHOLD)
+        async with site.client(bruno) as client, client.ws_connect("/feed") as feed:
+            await feed.send_json({"want": ["en/state/front"]})
+            while "parts" not in await feed.receive_json(timeout=20):
+                pass
+            await site.accounts.confirm(site.owner.who, "seven green herons", made.clock.now())
+            assert await site.accounts.remove(site.owner.who, bruno.who.person, made.clock.now()) is None
+            async with client.get("/", allow_redirects=False) as answer:
+                assert answer.status == 303
+            made.front.changed()
+            while (message := await feed.receive(timeout=20)).type is WSMsgType.TEXT:
+                assert "parts" not in message.json()
+            assert feed.close_code == 1008, "a page that hears on would go on to show what was so"

@@ -1,0 +1,24 @@
+"""What is not ours is named, with its licence, and is byte for byte what was looked at."""
+
+import hashlib
+import json
+from pathlib import Path
+
+STATIC = Path(__file__).parents[3] / "gateway" / "web" / "static"
+VENDORED = json.loads((STATIC / "vendored.json").read_text(encoding="utf-8"))
+OURS = {
+    *(f"{name}.js" for name in ("house", "page", "link", "live", "film", "courier", "outside")),
+    "perron.css",
+    "perron.svg",
+    "vendored.json",
+}
+
+
+def test_each_file_is_ours_or_vendored() -> None:
+    assert {path.name for path in STATIC.iterdir()} == OURS | set(VENDORED)
+
+
+def test_each_vendored_file_is_the_one_that_was_looked_at() -> None:
+    for name, source in VENDORED.items():
+        assert hashlib.sha256((STATIC / name).read_bytes()).hexdigest() == source["sha256"], name
+        assert {"package", "version", "file", "license", "sha256"} == set(source)

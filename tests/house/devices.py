@@ -1,0 +1,162 @@
+"""The lock and the door sensor as the network shows them: late, lost, doubled, out of order, lying."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from devices.reports import Bolt, Door, DoorReport, LockReport, Source
+from gateway.visit import events as e
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.house.house import House
+
+WAY = 0.02  # seconds that a message takes on a good day, in order
+
+
+class Devices:
+    """Speaks for the premises of one house."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.obeyed: set[str] = set()
+
+    # ---- the network ------------------------------------------------------------------------------------------------
+
+    def _net(self, deliver: Callable[[], None]) -> None:
+        """Lose, double, delay and so reorder."""
+        faults, rng = self.house.faults, self.house.rng
+        if faults.loss and rng.random() < faults.loss:
+            return
+        copies = 2 if faults.duplicates and rng.random() < faults.duplicates else 1
+        for _ in range(copies):
+            self.house.later(WAY + (rng.uniform(0, faults.delay) if faults.delay else 0.0), deliver)
+
+    def send(self, what: str, ident: str, visit: str, life: float) -> None:
+        if self.house.session is None:
+            return
+        expires = self.house.t + life
+        slow = self.house.faults.slow_unlock if what == "unlock" else 0.0
+        self.house.later(slow, lambda: self._net(lambda: self._act(what, ident, visit, expires)))
+
+    def _heard(self, device: str, session: int | None, answers: int | None) -> Callable[[], e.Heard | None]:
+        """Number the publication now; how it is heard shows on arrival."""
+        self.house.seqs[device] += 1
+        seq, boot = self.house.seqs[device], f"{device}{self.house.boots[device]}"
+
+        def arrive() -> e.Heard | None:
+            if self.house.session is None:
+                return None
+            heard_in = self.house.session if session is None else session
+            return e.Heard(session=heard_in, answers=answers, boot=boot, seq=seq)
+
+        return arrive
+
+    # ---- the lock and the door sensor -------------------------------------------------------------------------------
+
+    def lock_says(
+        self,
+        source: Source,
+        *,
+        answers: int | None = None,
+        session: int | None = None,
+        bolt: Bolt | None = None,
+        jammed: bool = False,
+    ) -> None:
+        said = bolt or (Bolt.LOCKED if self.house.premises.bolt_out else Bolt.UNLOCKED)
+        report = LockReport(bolt=said, source=source, jammed=jammed)
+        heard_on = self._heard("lock", session, answers)
+        made = self.house.t
+        if self.house.faults.mute:
+            return
+
+        def arrive() -> None:
+            heard = heard_on()
+            if heard is None:
+                return
+            self.house.oracle.hears_lock(report, heard, made)
+            self.house.feed(e.LockHeard(report=report, heard=heard))
+            if self.house.crash_at == "after-report" and self.house.alive and answers is None:
+                self.house.oracle.seen["crash after-report"] += 1
+                self.house.kill()
+
+        self._net(arrive)
+
+    def door_says(self, *, answers: int | None = None, session: int | None = None) -> None:
+        report = DoorReport(door=Door.OPEN if self.house.premises.door_open else Door.CLOSED)
+        heard_on = self._heard("door", session, answers)
+        made = self.house.t
+        lost = report.door is Door.OPEN and answers is None and self.house.faults.loses_open
+        if lost or self.house.faults.door_mute:
+            return
+
+        def arrive() -> None:
+            heard = heard_on()
+            if heard is None:
+                return
+            self.house.oracle.hears_door(report, heard, made)
+            self.house.feed(e.DoorHeard(report=report, heard=heard))
+
+        self._net(arrive)
+
+    def question(self, device: str, session: int, number: int) -> None:
+        """A question of the gateway's goes out."""
+        self._net(lambda: self._answer(device, session, number))
+
+    def _answer(self, device: str, session: int, number: int) -> None:
+        if device == "lock":
+            if not self.house.faults.silent:
+                jammed = self.house.faults.jam and not self.house.premises.bolt_out
+                self.lock_says(Source.UNSPECIFIED, answers=number, session=session, jammed=jammed)
+        elif self.house.rules.door_answers:
+            self.door_says(answers=number, session=session)
+
+    def heartbeat(self) -> None:
+        """A basic door tells its state by itself."""
+        self.door_says()
+        self.house.later(60.0, self.heartbeat)
+
+    def _act(self, what: str, ident: str, visit: str, expires: float) -> None:
+        """A command reaches the lock: a guarded one refuses what is late or known."""
+        late = self.house.t + self.house.faults.countdown > expires
+        if self.house.rules.guarded and (late or ident in self.obeyed):
+            return
+        self.obeyed.add(ident)
+        heard_on = self._heard("lock", None, None)
+        self._net(lambda: self._acknowledged(heard_on()))
+        self.house.later(
+            self.house.rng.uniform(0, self.house.faults.lag), lambda: self._move(what, ident, visit, expires)
+        )
+
+    def _acknowledged(self, heard: e.Heard | None) -> None:
+        if heard is not None:
+            self.house.feed(e.DeviceSpoke(device="lock", heard=heard))
+            if self.house.crash_at == "after-acknowledgement" and self.house.alive:
+                self.house.oracle.seen["crash after-acknowledgement"] += 1
+                self.house.kill()
+
+    def _move(self, what: str, ident: str, visit: str, expires: float) -> None:
+        """The motor starts, if the command still lives."""
+        if self.house.rules.guarded and self.house.t + self.house.faults.countdown > expires:
+            return
+        if self.house.faults.jam:
+            self.lock_says(Source.REMOTE, jammed=True)
+            if what == "lock" and self.house.faults.lies:
+                self.lock_says(Source.REMOTE, bolt=Bolt.LOCKED)
+            return
+        before = Bolt.LOCKED if self.house.premises.bolt_out else Bolt.UNLOCKED
+        if what == "unlock":
+            moved = self.house.premises.withdraw(self.house.t, visit)
+            self.house.oracle.withdrawn(visit)
+        else:
+            self.house.premises.throw(self.house.t, ident)
+            moved = True
+        self.house.note(
+            f"{'':26} == bolt {what} by {ident}, {'open' if self.house.premises.door_open else 'closed'} door"
+        )
+        if self.house.faults.stale:
+            self.lock_says(Source.REMOTE, bolt=before)
+            self.house.later(0.5, lambda: self.lock_says(Source.REMOTE))
+        elif moved:
+            self.lock_says(Source.REMOTE)

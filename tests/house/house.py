@@ -1,0 +1,443 @@
+"""The house: virtual time, the gateway's shell around `decide`, the devices and the network between them."""
+
+import heapq
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import TypeVar
+
+from devices.reports import BatteryLevel, Bolt, Door, DoorReport, LockReport, Source
+from gateway.visit import commands as c
+from gateway.visit import events as e
+from gateway.visit.decide import decide
+from gateway.visit.state import Camera, Cold, Entrance, Now, Rules
+from tests.house.devices import Devices
+from tests.house.faults import Faults
+from tests.house.oracle import Oracle
+from tests.house.premises import Premises
+from tests.house.promise import EPOCH, Promise
+
+C = TypeVar("C")
+
+CAMERAS = {"outside": True, "inside": False}
+# When nothing can be stored, only what never increases access is performed.
+WITHOUT_STORE = (c.Answer, c.Lock, c.Alarm, c.Film, c.StopFilm, c.Query, c.Show, c.Tell)
+CRASHES_FOR_SAFE_MODE = 3
+FIRST_FRAGMENT = 0.3  # seconds until a clip has something on disk
+
+
+class Crash(Exception):  # noqa: N818 - it is no error of anybody's: the process is killed
+    """kill -9."""
+
+
+class House:
+    """One front door with its box. All that happens is an event on one heap of virtual time."""
+
+    def __init__(self, seed: int, rules: Rules | None = None, tell: Callable[[str], None] | None = None) -> None:
+        self.rng = random.Random(seed)
+        self.rules = rules or Rules(cameras=CAMERAS)
+        self.tell = tell  # a trace's ear
+        self.faults = Faults()
+        self.t = 100.0
+        self.heap: list[tuple[float, int, Callable[[], object]]] = []
+        self.pushed = 0
+        self.did: list[tuple[float, c.Command]] = []
+        # the world
+        self.premises = Premises()
+        self.boots = {"lock": 1, "door": 1}
+        self.seqs = {"lock": 0, "door": 0}
+        self.clips: dict[str, int] = {}  # visit or incident -> the part that is being recorded
+        self.clip: str | None = None  # the newest
+        self.clip_from = 0.0  # when its first fragment was on disk
+        self.mean = 0.0  # how often people act at the worst moment
+        # the store
+        self.promises: dict[str, Promise] = {}
+        self.intents: dict[str, str] = {}  # visit -> delivery
+        self.stored = Entrance(id="front", rules=self.rules)
+        self.stopped = False
+        self.epoch = 0
+        # the gateway
+        self.mem = self.stored
+        self.alive = False
+        self.session: int | None = None
+        self.sessions = 0
+        self.uptime_from = 0.0
+        self.due_at: float | None = None
+        self.crash_at: str | None = None
+        self.crashes: list[float] = []
+        self.asked: dict[int, float] = {}  # question -> when it was asked
+        self.scans = 0
+        self.devices = Devices(self)
+        self.oracle = Oracle(self)
+        self.boot()
+        if not self.rules.door_answers:
+            self.devices.heartbeat()
+
+    # ---- time -------------------------------------------------------------------------------------------------------
+
+    def later(self, seconds: float, act: Callable[[], object]) -> None:
+        """Let something happen so many seconds from now."""
+        self.pushed += 1
+        heapq.heappush(self.heap, (self.t + seconds, self.pushed, act))
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        end = self.t + seconds
+        while self.heap and self.heap[0][0] <= end:
+            at, _, act = heapq.heappop(self.heap)
+            self.t = max(self.t, at)
+            act()
+        self.t = end
+
+    def now(self) -> Now:
+        """What the gateway's clock says."""
+        step = self.faults.clock_step if self.faults.untrusted else 0.0
+        utc = EPOCH + timedelta(seconds=self.t + step)
+        return Now(utc=utc, trusted=not self.faults.untrusted, mono=self.t - self.uptime_from)
+
+    def note(self, line: str) -> None:
+        """Tell a trace."""
+        if self.tell is not None:
+            self.tell(f"{self.t:9.2f} {line}")
+
+    # ---- the gateway's shell ----------------------------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """Start the gateway from what is stored."""
+        self.alive = True
+        self.mem = self.stored
+        self.due_at = None
+        recent = [at for at in self.crashes if self.t - at < 60]
+        self.feed(e.Restarted(safe_mode=len(recent) >= CRASHES_FOR_SAFE_MODE))
+        self.cameras_say(0.1)
+        self.later(0.2, self.broker_up)
+        self.later(0.3, lambda: self.feed(e.DiskChanged(ok=not self.faults.disk)))
+        self.later(0.3, self.fridge_says)
+
+    def kill(self, seconds: float | None = None) -> None:
+        """kill -9, and a start a while later; sometimes the machine itself starts anew."""
+        if not self.alive:
+            return
+        self.note("KILLED")
+        self.alive = False
+        self.crash_at = None
+        self.session = None
+        self.crashes.append(self.t)
+        self.oracle.killed()
+        if self.rng.random() < self.mean:
+            self.later(0.3, self.open)
+            self.later(0.4, self.close)
+        away = self.rng.choice((0.5, 3.0, 30.0)) if seconds is None else seconds
+        if self.rng.random() < 0.3:
+            self.uptime_from = self.t
+        self.later(away, self.boot)
+
+    def broker_up(self) -> None:
+        """A new session; the broker hands out what it retained, which proves nothing."""
+        if not self.alive or self.session is not None:
+            return
+        self.sessions += 1
+        self.session = self.sessions
+        self.feed(e.BrokerUp(session=self.session))
+        if self.faults.battery is not BatteryLevel.GOOD:  # bad news is believed however old it is
+            self.feed(e.BatteryHeard(device="lock", level=self.faults.battery))
+        if self.rng.random() < 0.3:
+            heard = e.Heard(session=self.session, retained=True)
+            self.feed(e.LockHeard(report=LockReport(bolt=self.rng.choice((Bolt.LOCKED, Bolt.UNLOCKED))), heard=heard))
+            self.feed(e.DoorHeard(report=DoorReport(door=Door.CLOSED), heard=heard))
+
+    def broker_down(self) -> None:
+        """The broker is gone."""
+        if self.session is not None:
+            self.session = None
+            self.feed(e.BrokerDown())
+
+    def feed(self, event: e.Event) -> None:
+        """One event through the shell, and the timer for what is due next."""
+        if not self.alive:
+            return
+        try:
+            self._step(event)
+        except Crash:
+            self.kill()
+            return
+        due = min(self.mem.due.values(), default=None)
+        if due is not None and due != self.due_at:
+            self.due_at = due
+            self.later(max(due + self.uptime_from - self.t, 0.0) + 1e-6, lambda: self._due(due))
+
+    def _due(self, due: float) -> None:
+        if self.alive and self.due_at == due:
+            self.due_at = None
+            self.feed(e.Due())
+
+    def _step(self, event: e.Event) -> None:
+        old = self.mem
+        self.oracle.feeds(event)
+        new, commands = decide(old, event, now=self.now())
+        if self.tell is not None:
+            self._trace(event, old, new, commands)
+        self._crash_point("before-commit", commands)
+        performed: tuple[c.Command, ...] = commands
+        if self.faults.commit and new != old:
+            if any(isinstance(command, c.Reserve) for command in commands):
+                self.feed(e.DiskChanged(ok=False))
+                return
+            new = replace(new, disk=False)
+            performed = tuple(command for command in commands if isinstance(command, WITHOUT_STORE))
+            self.oracle.unstored()
+        elif not self._commit(new, commands):
+            facts = self.promises[next(x.delivery for x in commands if isinstance(x, c.Reserve))].facts()
+            self.feed(e.FactsChanged(delivery=facts, stopped=self.stopped, epoch=self.epoch))
+            self.feed(event)
+            return
+        self.mem = new
+        self.oracle.moved(event, old, new, commands)
+        self._crash_point("after-commit", commands)
+        for command in performed:
+            self.did.append((self.t, command))
+            self.oracle.performs(command)
+            self.perform(command)
+        self.oracle.shows(self.mem)
+
+    def _crash_point(self, point: str, commands: tuple[c.Command, ...]) -> None:
+        """Die here if it was decided so; where an unlock is at stake, mostly there."""
+        if self.crash_at != point:
+            return
+        if any(isinstance(command, c.Unlock) for command in commands) or self.rng.random() < 0.1:
+            self.oracle.seen[f"crash {point}"] += 1
+            raise Crash
+
+    def _commit(self, new: Entrance, commands: tuple[c.Command, ...]) -> bool:
+        """One transaction; False rolls it back because the intent's facts have changed."""
+        for command in commands:
+            if isinstance(command, c.Reserve):
+                promise = self.promises[command.delivery]
+                expected = (command.version, command.permission_version, command.stop_epoch)
+                if (promise.version, promise.permission_version, self.epoch) != expected:
+                    return False
+                self.oracle.intends(command, new, promise)
+                self.intents[command.visit] = command.delivery
+                promise.used += 1
+                promise.withdrawals += 1
+            elif isinstance(command, c.Release):
+                self.oracle.releases(command)
+                promise = self.promises[command.delivery]
+                promise.used -= 1
+                promise.withdrawals -= command.withdrawal
+        self.stored = new
+        return True
+
+    def _trace(self, event: e.Event, old: Entrance, new: Entrance, commands: tuple[c.Command, ...]) -> None:
+        if event == e.Due() and old == new and not commands:
+            return
+        phase = new.visit.phase if new.visit else "ready"
+        if new.visit is not None and phase == "relocking":
+            phase = f"relocking/{new.visit.relock}/{new.visit.tries}"
+        self.note(f"{phase:26} {event}")
+        for command in commands:
+            self.note(f"{'':26}   -> {command}")
+
+    # ---- what the shell performs ------------------------------------------------------------------------------------
+
+    def perform(self, command: c.Command) -> None:
+        """Do what decide asks, as the real shell would."""
+        match command:
+            case c.Ring(visit=visit):
+                if not self.faults.bell:
+                    self.later(0.1, lambda: self.feed(e.BellRang(visit=visit)))
+            case c.Film(visit=visit, part=part):
+                self.clips[visit] = part
+                self.clip, self.clip_from = visit, self.t + FIRST_FRAGMENT
+                self.cameras_say(FIRST_FRAGMENT)
+            case c.StopFilm(visit=visit, part=part, keep=keep):
+                if self.clips.get(visit) == part:
+                    del self.clips[visit]
+                self.cameras_say(0.0)
+                if keep and not self.faults.film:
+                    self.later(0.5, lambda: self.feed(e.FilmClosed(visit=visit, part=part)))
+            case c.Seal(visit=visit, part=part):
+                if not self.faults.film:
+                    self.later(0.1, lambda: self.feed(e.Sealed(visit=visit, part=part)))
+            case c.Unlock():
+                self._publish_unlock(command)
+            case c.Lock(visit=visit, n=n, life=life):
+                self.devices.send("lock", f"{visit}-{n}-{self.t:.3f}", visit, life)
+                self._somebody_slips_through()
+            case c.Query(device=device, session=session, number=number):
+                self.asked[number] = self.t
+                if self.session == session:
+                    self.devices.question(device, session, number)
+            case _:
+                pass
+
+    def _publish_unlock(self, unlock: c.Unlock) -> None:
+        visit = unlock.visit
+        if self.crash_at == "before-publish":
+            self.oracle.seen["crash before-publish"] += 1
+            raise Crash
+        why = self.faults.held_back
+        if self.stopped:
+            why = e.NotSent.STOP
+        elif self.session is None:
+            why = e.NotSent.BROKER
+        elif self.faults.camera:
+            why = e.NotSent.PROOF_TOO_OLD
+        if why is not None:
+            self.later(0.1, lambda: self.feed(e.UnlockNotSent(visit=visit, why=why)))
+            return
+        self.oracle.publishes(visit)
+        self.devices.send("unlock", visit, visit, unlock.life)
+        if self.crash_at == "after-publish":
+            self.oracle.seen["crash after-publish"] += 1
+            raise Crash
+        if self.rng.random() < self.mean:
+            at = self.rng.uniform(0.3, 9)
+            seen = self.rng.random() < 0.5
+            self.later(at, lambda: self.open(seen=seen))
+            self.later(at + self.rng.uniform(0, 0.3), self.close)
+
+    def _somebody_slips_through(self) -> None:
+        if self.rng.random() < self.mean:
+            at = self.rng.uniform(0, 0.6)
+            self.later(at, self.open)
+            self.later(at + self.rng.uniform(0, 2), self.close)
+            if self.rng.random() < 0.5:
+                self.later(at + 2.0, lambda: self.by_hand(unlock=False))
+
+    def reboot(self, device: str) -> None:
+        """The lock or the sensor starts anew."""
+        self.boots[device] += 1
+        self.seqs[device] = 0
+
+    # ---- cameras and fridge -----------------------------------------------------------------------------------------
+
+    def camera_state(self, name: str) -> Camera:
+        """What is true of a camera now."""
+        up = name not in self.faults.camera
+        written = self.t >= self.clip_from and not self.faults.unwritten
+        recording = up and written and self.clip is not None and self.clip in self.clips
+        return Camera(live=up, moving=up and not (self.faults.still and CAMERAS[name]), recording=recording)
+
+    def cameras_say(self, seconds: float) -> None:
+        """The video process tells every camera's edge."""
+
+        def say() -> None:
+            for name in CAMERAS:
+                state = self.camera_state(name)
+                if self.mem.cameras.get(name) != state:
+                    self.feed(
+                        e.CameraChanged(camera=name, live=state.live, moving=state.moving, recording=state.recording)
+                    )
+
+        self.later(seconds, say)
+
+    def fridge_says(self) -> None:
+        """The fridge tells its temperature and its door."""
+        door = Door.OPEN if self.faults.fridge_open else Door.CLOSED
+        self.feed(e.FridgeHeard(place="fridge", cold=Cold(temp_c=12.0 if self.faults.warm else 4.0, door=door)))
+
+    # ---- what was seen ----------------------------------------------------------------------------------------------
+
+    def all(self, kind: type[C]) -> list[C]:
+        """Every command of a kind so far."""
+        return [command for _, command in self.did if isinstance(command, kind)]
+
+    @property
+    def phase(self) -> str:
+        """The running visit's phase."""
+        return self.mem.visit.phase if self.mem.visit is not None else "ready"
+
+    @property
+    def refusals(self) -> list[str]:
+        """Why scans were refused, in order."""
+        return [str(answer.refusal) for answer in self.all(c.Answer) if answer.refusal is not None]
+
+    @property
+    def alarms(self) -> list[str]:
+        """The alarms so far, in order."""
+        return [str(alarm.code) for alarm in self.all(c.Alarm)]
+
+    @property
+    def outcomes(self) -> list[str]:
+        """The parcels' results so far."""
+        return [str(result.outcome) for result in self.all(c.ParcelResult)]
+
+    @property
+    def houses(self) -> list[str]:
+        """The house's results so far."""
+        return [str(result.house) for result in self.all(c.HouseResult)]
+
+    @property
+    def physical(self) -> list[str]:
+        """What bolt and leaf did, in order."""
+        return [line.what for line in self.premises.log]
+
+    # ---- people -----------------------------------------------------------------------------------------------------
+
+    def scan(self, code: str, *, scanner: str = "s", retained: bool = False, expected_only: bool = False) -> None:
+        """A code at the door, with what the store knows of it."""
+        self.scans += 1
+        scan = e.Scanned(
+            id=f"v{self.scans}",
+            scanner=scanner,
+            code=code,
+            matches=tuple(self.oracle.matches(code)),
+            retained=retained,
+            expected_only=expected_only,
+        )
+        self.oracle.scans(scan)
+        self.feed(scan)
+
+    def by_hand(self, *, unlock: bool) -> bool:
+        """A key or the thumb-turn."""
+        moved = self.premises.by_hand(self.t, unlock=unlock)
+        if moved:
+            self.note(f"{'':26} == {'unlocked' if unlock else 'locked'} by hand")
+            self.devices.lock_says(Source.MANUAL)
+        return moved
+
+    def open(self, *, seen: bool = True) -> bool:
+        """Somebody opens the door; unseen: the sensor's word of it is lost."""
+        opened = self.premises.open(self.t)
+        if opened:
+            self.note(f"{'':26} == door opened")
+            self.oracle.opened()
+            if seen:
+                self.devices.door_says()
+            else:
+                self.seqs["door"] += 1
+        return opened
+
+    def force(self) -> bool:
+        """Somebody breaks in."""
+        forced = self.premises.force(self.t)
+        if forced:
+            self.note(f"{'':26} == door forced")
+            self.devices.door_says()
+        return forced
+
+    def remote_unlock(self) -> bool:
+        """Somebody moves the lock by radio, and it is not us."""
+        moved = self.premises.by_hand(self.t, unlock=True)
+        if moved:
+            self.note(f"{'':26} == unlocked by radio")
+            self.devices.lock_says(Source.REMOTE)
+        return moved
+
+    def close(self) -> bool:
+        """Somebody closes the door."""
+        closed = self.premises.close(self.t)
+        if closed:
+            self.note(f"{'':26} == door closed")
+            self.devices.door_says()
+        return closed
+
+    def stop(self, *, stopped: bool) -> None:
+        """The owner's stop or lift: latched by the shell at once, an event a moment later."""
+        self.epoch += 1
+        self.stopped = stopped
+        epoch = self.epoch
+        event = e.Stopped(epoch=epoch) if stopped else e.StopLifted(epoch=epoch)
+        self.later(self.rng.uniform(0, 0.2), lambda: self.feed(event))

@@ -1,0 +1,317 @@
+"""The invariants of safety, held against what physically happened and not against the gateway's word.
+
+The numbers are those of the safety reference: I1 one withdrawal an intent, I2 openings bounded, I3 filmed, I5 never
+twice, I6 nothing uncertain, I7 ends locked or handed over, I8 "locked" needs a fresh answer, I9 nothing after a stop,
+I10 never lock an open door, I11 what is safe goes on without a store, I16 wrong codes bounded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+from devices.reports import BatteryLevel, Bolt, Door, DoorReport, LockReport
+from gateway.visit import commands as c
+from gateway.visit import events as e
+from gateway.visit.rules import closed, locked
+from gateway.visit.state import CodeKind, Entrance, House, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.house.house import House as SimulatedHouse
+    from tests.house.promise import Promise
+
+NEVER = -1e9
+WRONG_IN_A_WINDOW = 3 * 4  # three labels of at most four codes
+EVERY_MINUTE = 62.0
+
+
+class Oracle:
+    """Looks on; asserts; counts what was seen, so that a run in which nothing happened does not pass."""
+
+    def __init__(self, house: SimulatedHouse) -> None:
+        self.house = house
+        self.seen: Counter[str] = Counter()
+        self.published: dict[str, float] = {}
+        self.released: set[str] = set()
+        self.claimed: set[str] = set()  # "locked again" was said of the visit
+        self.proven_parts: set[tuple[str, int]] = set()  # and while this part of its film ran
+        self.results: Counter[str] = Counter()
+        self.lock_asked = self.lock_made = NEVER  # the newest "locked" answer: asked, and made by the lock
+        self.locked_answers: deque[tuple[float, float]] = deque(maxlen=50)  # (asked, heard)
+        self.door_asked = self.door_made = NEVER
+        self.locked_sent = NEVER
+        self.scanned_at: dict[str, float] = {}
+        self.scan_times: dict[str, tuple[dict[str, float], e.Scanned]] = {}
+        self.begun_at: dict[str, float] = {}
+        self.rang: set[str] = set()
+        self.answered_at = NEVER
+        self.yes: set[str] = set()
+        self.unknown: dict[str, dict[str, float]] = {}
+        self.alarmed_at = NEVER
+        self.lost_cameras: set[tuple[str, int, str]] = set()  # (visit, part, camera)
+
+    # ---- what reaches the gateway -----------------------------------------------------------------------------------
+
+    def matches(self, code: str) -> Iterator[e.Match]:
+        """Whose code it is: the store's index."""
+        for promise in self.house.promises.values():
+            if code in promise.parcels:
+                yield e.Match(kind=CodeKind.PARCEL, delivery=promise.facts())
+            elif code == promise.courier:
+                yield e.Match(kind=CodeKind.COURIER, delivery=promise.facts())
+
+    def feeds(self, event: e.Event) -> None:
+        """Remember what a later intent needs."""
+        match event:
+            case e.Scanned(id=scan):
+                self.begun_at.setdefault(scan, self.house.t)
+            case e.BellRang(visit=visit):
+                self.rang.add(visit)
+            case e.SomebodyAnswered() | e.HomeChanged(somebody_home=True):
+                self.answered_at = self.house.t
+            case e.OwnerDecided(visit=visit, yes=yes):
+                (self.yes.add if yes else self.yes.discard)(visit)
+            case _:
+                pass
+
+    def scans(self, scan: e.Scanned) -> None:
+        """Remember who scanned what and when, to judge the courier's proof."""
+        if not scan.retained:
+            self.scanned_at[scan.code] = self.house.t
+            self.scan_times[scan.id] = (dict(self.scanned_at), scan)
+            if scan.matches:
+                self.unknown.pop(scan.scanner, None)
+
+    def hears_lock(self, report: LockReport, heard: e.Heard, made: float) -> None:
+        """Keep the newest "locked" that answers a question."""
+        current = heard.session == self.house.session
+        if report.bolt is Bolt.LOCKED and heard.answers is not None and current:
+            asked = self.house.asked[heard.answers]
+            self.locked_answers.append((asked, self.house.t))
+            if asked > self.lock_asked:
+                self.lock_asked, self.lock_made = asked, made
+
+    def hears_door(self, report: DoorReport, heard: e.Heard, made: float) -> None:
+        """Keep the newest "closed" that answers a question; a basic door's live word counts too."""
+        current = heard.session == self.house.session
+        basic = not self.house.rules.door_answers
+        if report.door is Door.CLOSED and current and (basic or heard.answers is not None):
+            asked = made if heard.answers is None else self.house.asked[heard.answers]
+            if asked >= self.door_asked:
+                self.door_asked, self.door_made = asked, made
+
+    # ---- what the gateway commits -----------------------------------------------------------------------------------
+
+    def intends(self, reserve: c.Reserve, new: Entrance, promise: Promise) -> None:
+        """At the moment of an intent everything must hold, in truth."""
+        house = self.house
+        assert promise.refusal is None, "I9 intent after a cancellation or revocation"
+        assert not house.stopped, "I9 intent after the owner's stop"
+        assert not house.faults.untrusted, "I1 intent with an untrusted clock"
+        assert promise.start <= house.t < promise.end, "I1 intent outside the window"
+        assert promise.entrance == "front", "I1 intent at the wrong entrance"
+        assert promise.used < promise.allowance, "I2 more openings reserved than allowed"
+        assert promise.withdrawals < 2 * promise.allowance, "I2 more withdrawals reserved than allowed"
+        assert reserve.visit not in house.intents, "I5 an intent's id twice"
+        assert house.session is not None, "I6 no broker"
+        assert not house.faults.disk, "I6 no disk"
+        assert not house.faults.camera, "I6 a camera is down"
+        assert house.faults.battery is not BatteryLevel.CRITICAL, "I6 the lock's battery is nearly empty"
+        assert not house.faults.still, "I6 the courier is not seen moving"
+        assert house.clip == reserve.visit, "I3 no film of this visit runs"
+        recording = all(house.camera_state(name).recording for name in house.rules.cameras)
+        assert recording, "I3 the first fragment is not on disk"
+        assert house.premises.bolt_out or house.premises.last_bolt >= self.lock_made, "I6 the bolt was not locked"
+        door_moved = house.premises.last_leaf >= self.door_made
+        assert not house.premises.door_open or door_moved, "I6 the door was not closed"
+        assert not new.safe_mode, "I6 intent in safe mode"
+        assert not (promise.cold and house.faults.warm), "a warm fridge for a cold chain"
+        assert not new.somebody_home, "intent though somebody is home"
+        rung_for = house.t - self.begun_at[reserve.visit]
+        assert rung_for > house.rules.ring - 0.001, "nobody had the time to say no"
+        assert self.answered_at <= self.begun_at[reserve.visit], "somebody answered"
+        assert reserve.visit in self.rang, "the bell never rang"
+        assert reserve.visit in self.yes or not promise.needs_yes, "nobody said yes"
+        self._codes(reserve.visit, promise)
+        self.seen["intent"] += 1
+
+    def _codes(self, visit: str, promise: Promise) -> None:
+        """The visit began with a code of this delivery, and with the courier's proof near it where that is asked."""
+        times, scan = self.scan_times[visit]
+        assert scan.code in promise.parcels | {promise.courier}, "I1 another delivery's code"
+        parcel = max((times[code] for code in promise.parcels if code in times), default=NEVER)
+        assert parcel > NEVER, "I1 no parcel was scanned"
+        if promise.needs_courier:
+            courier = times.get(promise.courier, NEVER)
+            assert abs(parcel - courier) <= self.house.rules.courier + 1, "I1 courier not proven"
+
+    def releases(self, release: c.Release) -> None:
+        """An opening comes back only if nobody can have used it."""
+        visit = release.visit
+        assert visit not in self.released, "I5 given back twice"
+        self.released.add(visit)
+        if release.withdrawal:
+            assert visit not in self.published, "I5 given back as unsent, though it was published"
+        elif self.house.rules.guarded:
+            used = [at for at, by in self.house.premises.openings if by == visit]
+            assert not used, "I5 given back though the door was opened"
+        self.seen["release unsent" if release.withdrawal else "release never entered"] += 1
+
+    def moved(
+        self,
+        event: e.Event,
+        old: Entrance,
+        new: Entrance,
+        commands: tuple[c.Command, ...],
+    ) -> None:
+        """Every step from one state to the next."""
+        for command in commands:  # a claim counts even when it could not be stored and is not told
+            if isinstance(command, c.HouseResult) and command.house is House.LOCKED_AGAIN:
+                assert old.visit is not None
+                self.proven_parts.add((command.visit, old.visit.part))
+                self._claims(command.visit)
+        before = old.visit.phase if old.visit else "ready"
+        after = new.visit.phase if new.visit else "ready"
+        if before != after:
+            self.seen[f"phase {after}"] += 1
+        if isinstance(event, e.Scanned) and event.retained:
+            answered = [x for x in commands if isinstance(x, c.Answer) and x.scan == event.id]
+            begun = new.visit is not None and new.visit.id == event.id
+            kept = new.half is not None and new.half.scan == event.id
+            assert not any((answered, begun, kept)), "a retained scan was acted on"
+        if old.visit is not None and old.visit.committed and new.visit is None:
+            unsent = any(isinstance(x, c.Release) and x.withdrawal for x in commands)
+            ended = old.visit.house in (House.LOCKED_AGAIN, House.HANDED_TO_OWNER)
+            assert unsent or ended, "I7 a visit ended without a house result"
+        if before == after == Phase.HANDED_TO_OWNER and not isinstance(event, e.Restarted):
+            assert self.house.t - self.alarmed_at <= EVERY_MINUTE, "I7 the alarm does not go on"
+
+    # ---- what the gateway does --------------------------------------------------------------------------------------
+
+    def publishes(self, visit: str) -> None:
+        """An unlock leaves the box."""
+        assert visit not in self.published, "I5 an unlock sent twice"
+        assert visit in self.house.intents, "I1 an unlock without a durable intent"
+        self.published[visit] = self.house.t
+        self.seen["unlock published"] += 1
+
+    def performs(self, command: c.Command) -> None:
+        """Everything else that it does."""
+        match command:
+            case c.Answer(refusal=refusal):
+                if refusal is not None:
+                    self.seen[f"refusal {refusal}"] += 1
+                self._bounded(command)
+            case c.Alarm(code=code, detail=detail):
+                self.seen[f"alarm {code}"] += 1
+                if code in (c.AlarmCode.NOT_LOCKED, c.AlarmCode.BOLT_IN_THE_AIR):
+                    self.alarmed_at = self.house.t
+                visit_now = self.house.mem.visit
+                if code is c.AlarmCode.CAMERA_LOST and visit_now is not None:
+                    self.lost_cameras.add((visit_now.id, visit_now.part, detail))
+            case c.Lock():
+                self._locks()
+            case c.ParcelResult(visit=visit, outcome=outcome):
+                self.results[visit] += 1
+                assert self.results[visit] == 1, "a parcel's result told twice"
+                self.seen[f"outcome {outcome}"] += 1
+            case c.StopFilm(visit=visit, part=part, keep=keep):
+                assert keep or visit not in self.published, "I3 film of an opening thrown away"
+                if visit in self.house.intents and keep:
+                    assert (visit, part) in self.proven_parts, "I3 the film ended before the door was proven locked"
+            case c.Seal(visit=visit, part=part, gaps=gaps):
+                lost = {camera for of, number, camera in self.lost_cameras if (of, number) == (visit, part)}
+                assert lost <= set(gaps), f"I3 a gap is not declared: {lost}"
+                self.seen["sealed"] += 1
+            case c.Tell(saying=saying):
+                self.seen[f"saying {saying}"] += 1
+            case _:
+                self.seen[type(command).__name__] += 1
+
+    def _locks(self) -> None:
+        """Never against an open door: its newest word must be fresh, and true when it was made."""
+        house = self.house
+        assert closed(house.mem), "I10 lock sent while the door is not affirmatively closed"
+        if house.rules.door_answers:
+            assert house.t - self.door_asked <= house.rules.latency + 0.01, "I10 the door was not asked afresh"
+        moved_since = house.premises.last_leaf >= self.door_made
+        assert not house.premises.door_open or moved_since, "I10 lock sent at an open door"
+        self.locked_sent = house.t
+        self.seen["Lock"] += 1
+
+    def _claims(self, visit: str) -> None:
+        """ "Locked again" is said: door closed, then bolt, both asked after the last command."""
+        house, premises = self.house, self.house.premises
+        self.claimed.add(visit)
+        self.seen["locked again"] += 1
+        last_command = max(self.published.get(visit, NEVER), self.locked_sent)
+        answers = [heard for asked, heard in self.locked_answers if asked >= last_command]
+        assert answers, "I8 the bolt was not asked after the last command"
+        if not house.rules.door_answers:
+            return  # a basic door cannot be asked: a bolt in the air may pass for locked, so no living space has one
+        assert self.door_asked >= min(answers), "I7 the door was not asked after the bolt"
+        assert not premises.in_air or premises.last_leaf >= self.door_made, "I7 locked again with the bolt in the air"
+        assert not premises.door_open or premises.last_leaf >= self.door_made, "I7 locked again with an open door"
+        if house.rules.guarded and not premises.bolt_out:
+            assert premises.last_hand >= self.lock_made, "I7 locked again, and nobody locked"
+
+    def _bounded(self, answer: c.Answer) -> None:
+        """However somebody guesses, only so many codes are tried."""
+        house = self.house
+        scan = self.scan_times.get(answer.scan)
+        if answer.refusal is None or scan is None or answer.refusal != "unknown_code":
+            return
+        tried = self.unknown.setdefault(answer.scanner, {})
+        tried.setdefault(scan[1].code, house.t)
+        recent = [code for code, at in tried.items() if house.t - at < house.rules.lockout]
+        assert len(recent) <= WRONG_IN_A_WINDOW, "I16 wrong codes without an end"
+
+    def shows(self, mem: Entrance) -> None:
+        """What may be shown as locked."""
+        if locked(mem):
+            last = max(self.published.values(), default=NEVER)
+            assert self.lock_asked >= last, "I8 locked shown without an answer asked after the last unlock"
+
+    def forgiven(self, scanner: str) -> None:
+        """The owner cleared a lock-out."""
+        self.unknown.pop(scanner, None)
+
+    def killed(self) -> None:
+        """The process died; what its cameras' gaps were is the video process's to declare now."""
+        self.lost_cameras.clear()
+
+    def unstored(self) -> None:
+        """Nothing could be stored: what is only in memory may be forgotten by the next restart."""
+        self.unknown.clear()
+        self.seen["step without a store"] += 1
+
+    # ---- what physically happens ------------------------------------------------------------------------------------
+
+    def withdrawn(self, visit: str) -> None:
+        """The bolt obeyed an unlock of ours."""
+        house = self.house
+        assert visit in house.intents, "I1 a withdrawal without a durable intent"
+        if not house.rules.guarded:
+            return
+        assert visit not in self.claimed, "I7 our unlock acts after locked again was said"
+        times = [by for _, by in house.premises.withdrawals if by == visit]
+        assert len(times) == 1, "I4 one unlock acted twice"
+        delivery = house.intents[visit]
+        count = sum(house.intents[by] == delivery for _, by in house.premises.withdrawals)
+        assert count <= 2 * house.promises[delivery].allowance, "I2 more withdrawals than allowed"
+
+    def opened(self) -> None:
+        """The door opened; under a withdrawal of ours it must be filmed, and within the allowance."""
+        house, openings = self.house, self.house.premises.openings
+        if not openings or openings[-1][0] != house.t:
+            return
+        visit = openings[-1][1]
+        self.seen["opening"] += 1
+        if not house.rules.guarded:
+            return
+        delivery = house.intents[visit]
+        count = sum(house.intents[by] == delivery for _, by in openings)
+        assert count <= house.promises[delivery].allowance, "I2 more openings than allowed"
+        assert visit in house.clips, "I3 an opening that is not filmed"

@@ -1,0 +1,55 @@
+"""The beginnings that most stories share."""
+
+from gateway.visit.state import Rules
+from tests.house.house import CAMERAS, House
+from tests.house.promise import Promise
+
+RING = 20.5  # the ringing time and a moment
+
+
+def good_day(**rules: object) -> House:
+    """A house in which all is well: gateway, broker, cameras and fridge are up, lock and door have answered."""
+    fields: dict[str, object] = {"cameras": CAMERAS, **rules}
+    house = House(1, Rules(**fields))  # type: ignore[arg-type] # a story names the rules that it changes
+    house.run(5)
+    return house
+
+
+def announce(house: House, ident: str = "d0", seconds: float = 3600, /, **fields: object) -> Promise:
+    """A delivery whose window begins now."""
+    promise = Promise(id=ident, start=house.t, end=house.t + seconds)
+    for name, value in fields.items():
+        setattr(promise, name, value)
+    house.promises[ident] = promise
+    return promise
+
+
+def unlocked(**rules: object) -> House:
+    """The courier scanned, the bell rang, nobody answered, the bolt is back: nobody is inside yet."""
+    house = good_day(**rules)
+    announce(house)
+    house.scan("d0-1")
+    house.run(RING + 1)
+    assert house.phase == "unlocked", house.refusals
+    return house
+
+
+def inside(place: str = "hall", /, **rules: object) -> House:
+    """The courier has opened the door."""
+    house = good_day(**rules)
+    announce(house, place=place)
+    house.scan("d0-1")
+    house.run(RING + 1)
+    house.open()
+    house.run(1)
+    assert house.phase == "inside", house.refusals
+    return house
+
+
+def locked_again(**rules: object) -> House:
+    """The courier has been inside; door and bolt are proven, the film still runs."""
+    house = inside("hall", **rules)
+    house.close()
+    house.run(14)
+    assert house.phase == "locked_again", house.phase
+    return house

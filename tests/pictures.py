@@ -1,0 +1,117 @@
+"""`python -m tests.pictures`: photograph the pages, and film the demo, in a real house, into docs/.
+
+Examples:
+  python -m tests.pictures
+  make pictures
+"""
+
+import argparse
+import asyncio
+import io
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+from playwright.async_api import Page
+from rich.console import Console
+
+from gateway.broker import free_port
+from gateway.config import Pages
+from gateway.delivery.codes import normalise
+from gateway.demo.plan import Plan
+from tests.browser import visitor
+from tests.gateway.demo.page.theatre import opened
+from tests.gateway.web.house import HERONS
+from tests.whole_house import playing
+
+DOCS = Path(__file__).parents[1] / "docs" / "pages"
+SCREEN = {"viewport": {"width": 1280, "height": 800}, "has_touch": False}
+SMALL = (800, 500)  # pixels of the film
+LONGEST = 150  # pictures, on a slow machine
+DESK = {"viewport": {"width": 1100, "height": 760}, "has_touch": False}
+
+
+async def photograph(console: Console) -> None:
+    """Let one parcel in, and photograph what owner and courier see."""
+    DOCS.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+
+    def with_pages(plan: Plan) -> Plan:
+        return replace(plan, home=plan.home.model_copy(update={"pages": Pages(port=port)}))
+
+    async def take(page: Page, name: str) -> None:
+        console.print(f"docs/pages/{name}.png")
+        await page.wait_for_timeout(700)
+        await page.screenshot(path=DOCS / f"{name}.png")
+
+    with tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as folder:
+        async with playing(Path(folder), with_pages) as play, visitor() as somebody:
+            phone = await somebody.page(locale="en-GB")
+            await phone.goto(f"{address}/claim")
+            await phone.get_by_label("The box's code").fill(play.plan.home.claim_code.read_text("ascii").strip())
+            await phone.get_by_label("Name", exact=True).fill("Anna")
+            await phone.get_by_label("New password").fill(HERONS)
+            await phone.get_by_role("button", name="Claim it").click()
+            cookies = await phone.context.cookies()
+            desk = await somebody.page(locale="fr-FR", color_scheme="dark", **DESK)
+            await desk.context.add_cookies(cookies)  # type: ignore[arg-type]  # what a browser gave it takes back
+            courier = await somebody.page(locale="fr-FR")
+            parcels = await play.promised()
+            digest = getattr(normalise(parcels.courier_code), "value", "").removeprefix("courier:")
+            await courier.goto(f"{address}/c/{digest}#{parcels.courier_code}")
+            await take(courier, "courier-scan")
+            await play.shows(parcels)
+            await play.rung()
+            await take(phone, "home-ringing")
+            await play.may_enter()
+            await take(courier, "courier-go")
+            await play.courier.goes_in()
+            await desk.goto(address)
+            await take(desk, "home-open-desktop")
+            await play.comes_out()
+            await take(phone, "home-locked")
+            await phone.goto(f"{address}/history")
+            await phone.locator(".visits a").first.click()
+            await take(phone, "visit")
+            await desk.goto(f"{address}/brands")
+            await take(desk, "brands-desktop")
+
+
+async def film(console: Console) -> None:
+    """Film the demo's show from beginning to end, a picture a second."""
+    frames: list[Image.Image] = []
+    with tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as folder:
+        async with opened(Path(folder)) as there, visitor() as somebody:
+            page = await somebody.page(locale="en-GB", **SCREEN)
+            await page.goto(there.address)
+            ended = page.get_by_text("Your turn.", exact=True).first
+            while len(frames) < LONGEST and not await ended.is_visible():
+                shot = Image.open(io.BytesIO(await page.screenshot(type="png"))).convert("RGB")
+                frames.append(shot.resize(SMALL, Image.Resampling.LANCZOS))
+                console.print(f"docs/pages/demo.webp, picture {len(frames)}", end="\r")
+                await page.wait_for_timeout(1000)
+    first, *rest = frames
+    first.save(DOCS / "demo.webp", save_all=True, append_images=rest, duration=500, loop=0, quality=60, method=6)
+    console.print("docs/pages/demo.webp" + 20 * " ")
+
+
+def main() -> None:
+    """Photograph and film."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.pictures",
+        description=__doc__.partition("\n")[0],
+        epilog="Examples:\n  python -m tests.pictures --stills\n  make pictures",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--stills", action="store_true", help="no film of the demo, which takes a minute and a half")
+    options = parser.parse_args()
+    console = Console()
+    asyncio.run(photograph(console))
+    if not options.stills:
+        asyncio.run(film(console))
+
+
+if __name__ == "__main__":
+    main()

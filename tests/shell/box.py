@@ -1,0 +1,266 @@
+"""A box: entrances with real store, clock and hands, whose lock and door answer when they are asked."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from devices.reports import Bolt, Door, DoorReport, LockReport, Report, ScanReport, SignalReport
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel
+from gateway.archive import Archive
+from gateway.config import Home, rules
+from gateway.entrance import RunningEntrance
+from gateway.mqtt import Incoming
+from gateway.office import Office
+from gateway.perform import Hands
+from gateway.proof.checkpoint import Checkpoint
+from gateway.proof.keys import BoxKey
+from gateway.reception import Reception
+from gateway.store import Committed, Overtaken, Step, Store, StoreFailed
+from gateway.topics import device_topic
+from gateway.video.words import ClipKey
+from gateway.visit import commands as c
+from gateway.visit import events as e
+from gateway.visit.state import Entrance, Now
+from tests.gateway.delivery.shop import NOW
+from tests.shell.house import home
+from tests.shell.parts import Eyes, Line, Published, Time, until
+
+SESSION = 1
+
+
+class Journal:
+    """The real store, which a test may make fail, and which notes in what order things happen."""
+
+    def __init__(self, store: Store, order: list[str]) -> None:
+        self._store, self._order = store, order
+        self.steps: list[Step] = []
+        self.fails: Callable[[Step], bool] = lambda _step: False
+        self.before: Callable[[Step], Coroutine[Any, Any, None]] | None = None
+
+    async def commit(self, step: Step) -> Committed | Overtaken:
+        if self.before is not None:
+            await self.before(step)
+        if self.fails(step):
+            raise StoreFailed("no space left on device")
+        outcome = await self._store.commit(step)
+        kind = "overtaken" if isinstance(outcome, Overtaken) else "commit"
+        self._order.append(f"{kind} {type(step.event).__name__}")
+        if isinstance(outcome, Committed):
+            self.steps.append(step)
+        return outcome
+
+    def matches(self, code: str, *, now: Now) -> tuple[e.Match, ...]:
+        return self._store.matches(code, now=now)
+
+
+class WatchedHands(Hands):
+    """Hands that note what they do."""
+
+    order: list[str]
+
+    def perform(self, command: c.Command, state: Entrance, now: Now, *, message: int | None = None) -> None:
+        self.order.append(f"perform {type(command).__name__}")
+        super().perform(command, state, now, message=message)
+
+
+class Box:
+    """All parts of a box but broker and cameras. `order` is what was committed, performed and reached, in order."""
+
+    def __init__(self, house: Home, store: Store, time: Time, line: Line) -> None:
+        self.home, self.store, self.time, self.line, self.eyes = house, store, time, line, Eyes()
+        self.clock = time.clock()
+        self.key = BoxKey.at(house.storage.folder / "key")
+        self.order: list[str] = []
+        self.journal = Journal(store, self.order)
+        self.checkpoints: list[Checkpoint] = []
+        self.touched: list[str] = []
+        self.bolt, self.door = Bolt.LOCKED, Door.CLOSED
+        self.seq = 0
+        self.office = Office(house, store=store, line=line, clock=self.clock)
+        self.archive = Archive(
+            house,
+            store=store,
+            clock=self.clock,
+            key=self.key,
+            put=lambda name, event: self.entrances[name].put(event),
+            state=lambda name: self.entrances[name].state,
+            publish=lambda _entrance, signed: self.checkpoints.append(signed),
+        )
+        self.entrances: dict[str, RunningEntrance] = {name: self._entrance(name) for name in house.entrances}
+        self.reception = Reception(
+            house,
+            store=store,
+            line=line,
+            clock=self.clock,
+            entrances=self.entrances,
+            touch=self.touched.append,
+            erase=self.archive.erase,
+        )
+
+    def _entrance(self, name: str) -> RunningEntrance:
+        hands = WatchedHands(
+            self.home,
+            name,
+            line=self.line,
+            cameras=self.eyes,
+            office=self.office,
+            films=self.archive,
+            clock=self.clock,
+            put=lambda event: self.entrances[name].put(event),  # noqa: PLW0108 - it is made below
+            stopped=lambda: self.entrances[name].stopped(),  # noqa: PLW0108 - the same
+            reached=lambda point: self.order.append(f"reached {point}"),
+        )
+        hands.order = self.order
+        state = self.store.entrance(name) or Entrance(id=name, rules=rules(self.home, name))
+        return RunningEntrance(
+            state, home=self.home, journal=self.journal, clock=self.clock, hands=hands,
+            reached=lambda point: self.order.append(f"reached {point}"),
+        )  # fmt: skip
+
+    @property
+    def front(self) -> RunningEntrance:
+        return self.entrances["front"]
+
+    # ---- the house speaks
+
+    def hear(self, device: str, channel: Channel, payload: bytes, **properties: Any) -> None:  # noqa: ANN401 - of a message
+        """A message of a device comes to every entrance that it belongs to."""
+        incoming = Incoming(
+            topic=device_topic(self.home, device, channel),
+            payload=payload,
+            retain=properties.pop("retain", False),
+            session=properties.pop("session", SESSION),
+            **properties,
+        )
+        for running in self.entrances.values():
+            if device.startswith("garage-") == (running is self.entrances["garage"]):
+                running.hear(device, channel, incoming)
+
+    def says(self, device: str, report: Report, **properties: Any) -> None:  # noqa: ANN401 - of a message
+        """A device reports in its vendor's words."""
+        configured = self.home.devices[device]
+        for letter in VENDORS[configured.vendor].encode_report(report, configured.address):
+            self.hear(device, properties.pop("channel", letter.channel), letter.payload, **properties)
+
+    def answer(self, question: Published) -> None:
+        """What the lock or the door says when it is asked."""
+        device = question.topic.removeprefix("perron/").removesuffix("/get")
+        report = DoorReport(door=self.door) if device.endswith("door") else LockReport(bolt=self.bolt)
+        self.says(device, report, channel=Channel.RESULT, correlation=question.fields["correlation"])
+
+    def scan(self, code: str, *, retain: bool = False) -> None:
+        self.says("scanner", ScanReport(code=code), retain=retain)
+
+    def passes(self, seconds: float) -> None:
+        """Time goes on, and every entrance notices."""
+        self.time.mono += seconds
+        for running in self.entrances.values():
+            running.put(e.Due())
+
+    # ---- stories
+
+    async def good_day(self) -> None:
+        """Broker, disk, cameras, lock and door are up and proven; nobody waits for anything."""
+        for running in self.entrances.values():
+            running.put(e.BrokerUp(session=SESSION))
+            running.put(e.DiskChanged(ok=True))
+        await until(
+            lambda: all(
+                one.state.disk and one.state.bolt.proven and one.state.door.proven for one in self.entrances.values()
+            )
+        )
+
+    async def ring(self, code: str) -> str:
+        """A courier scans: the bell rings, every camera films; the visit's id."""
+        self.scan(code)
+        await until(lambda: self.front.state.visit is not None)
+        assert self.front.state.visit is not None
+        visit = self.front.state.visit.id
+        (ring,) = (one for one in self.line.on("perron/signal/set") if b'"ring"' in one.payload)
+        self.says("signal", SignalReport(id=json.loads(ring.payload)["id"]))
+        self.film(visit)
+        await until(lambda: self.front.state.visit is not None and self.front.state.visit.rang)
+        await self.quiet()
+        return visit
+
+    def film(self, visit: str) -> None:
+        """The cameras prove that they film this visit now."""
+        self.prove(visit)
+        for camera in ("cam", "hall"):
+            self.front.put(e.CameraChanged(camera=camera, live=True, moving=True, recording=True))
+
+    def prove(self, visit: str) -> None:
+        """The newest proof of each camera, four times a second in a real box."""
+        for camera in ("cam", "hall"):
+            self.eyes.see(camera, self.time.mono, ClipKey(visit=visit, part=1))
+
+    async def commits(self, visit: str) -> None:
+        """Nobody answers the bell: the ringing time passes."""
+        self.time.mono += self.home.entrances["front"].timing.ring + 0.1
+        self.prove(visit)
+        self.front.put(e.Due())
+
+    async def quiet(self) -> None:
+        """Wait until nothing more happens by itself."""
+        while True:
+            before = len(self.order), len(self.line.sent)
+            await asyncio.sleep(0.05)
+            if before == (len(self.order), len(self.line.sent)):
+                return
+
+    def commands(self, kind: type[c.Command]) -> list[Any]:
+        """What was decided and committed, of one kind."""
+        return [one for step in self.journal.steps for one in step.commands if isinstance(one, kind)]
+
+
+class AnsweringLine(Line):
+    """A line at whose other end lock and door answer."""
+
+    box: Box
+    mute: bool = False
+
+    def publish(self, topic: str, payload: bytes, **fields: Any) -> Any:  # noqa: ANN401 - of a message
+        outcome = super().publish(topic, payload, **fields)
+        if topic.endswith("/get") and not self.mute and self.sent and self.sent[-1].topic == topic:
+            asyncio.get_running_loop().call_soon(self.box.answer, self.sent[-1])
+        return outcome
+
+
+@asynccontextmanager
+async def box(folder: Path, house: Home | None = None, *, time: Time | None = None) -> AsyncIterator[Box]:
+    """A box with its store; nothing runs yet."""
+    house = house or home(folder)
+    store = await Store.open(folder / "perron.sqlite3", home=house, now=NOW)
+    line = AnsweringLine()
+    try:
+        made = line.box = Box(house, store, time or Time(), line)
+        yield made
+    finally:
+        await store.close()
+
+
+@asynccontextmanager
+async def running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Run these until the block ends; what they raise is raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for one in ended:
+            if isinstance(one, BaseException) and not isinstance(one, asyncio.CancelledError):
+                raise one
+
+
+@asynccontextmanager
+async def awake(made: Box) -> AsyncIterator[None]:
+    """Both entrances, office, archive and reception run."""
+    works = [one.run() for one in made.entrances.values()]
+    async with running(*works, made.office.run(), made.archive.run(), made.reception.run()):
+        yield

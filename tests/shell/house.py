@@ -1,0 +1,52 @@
+"""The house of the shell's tests: two entrances that share a camera and a fridge."""
+
+from pathlib import Path
+from typing import Any
+
+from gateway.config import Home, rules
+from gateway.visit.state import Delivery, Entrance, Phase, Visit
+from tests.gateway.delivery import shop
+
+PARCEL = shop.PARCEL
+VISIT = "0f3a-visit"
+
+
+def home(folder: Path, **timing: float) -> Home:
+    """The shop's customer, with a guarded lock and a camera in the hall; `timing`: other waiting times."""
+    document: dict[str, Any] = shop.home().model_dump(mode="json")
+    document["storage"] = {"folder": str(folder), "reserve_mib": 1}
+    document["clock"] = {"source": "host"}
+    document["devices"]["lock"] |= {"guarded": True, "latency": 0.1}
+    document["devices"]["hall"] = document["devices"]["cam"]
+    for entrance in document["entrances"].values():
+        entrance["timing"] |= timing
+    document["entrances"]["front"]["cameras"] |= {"inside": ["hall"], "read_labels": ["cam"]}
+    document["entrances"]["front"]["courier_proof"] = False
+    return Home.model_validate(document, strict=False)
+
+
+def delivery(**changes: Any) -> Delivery:  # noqa: ANN401 - any field of a delivery
+    """The parcel of the usual window, as `decide` sees it."""
+    fields: dict[str, Any] = {
+        "id": "shop.d1",
+        "version": 1,
+        "permission_version": 1,
+        "brand": "shop",
+        "carrier": "Colissimo",
+        "entrance": "front",
+        "place": "hall",
+        "refusal": None,
+        "start": shop.window().start,
+        "end": shop.window().end,
+        "openings_left": 1,
+        "withdrawals_left": 2,
+        "parcels": frozenset({PARCEL}),
+    }
+    return Delivery(**fields | changes)
+
+
+def visited(house: Home, phase: Phase = Phase.UNLOCKING, /, **changes: Any) -> Entrance:  # noqa: ANN401 - any of a visit
+    """The front door with a visit past its intent."""
+    fields: dict[str, Any] = {"id": VISIT, "delivery": delivery(), "scanner": "scanner", "committed": True}
+    visit = Visit(phase=phase, **fields | changes)
+    return Entrance(id="front", rules=rules(house, "front"), session=1, visit=visit)

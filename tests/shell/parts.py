@@ -1,0 +1,113 @@
+"""A clock that a test turns, and honest recorders in the place of broker and cameras."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from gateway.clock import Clock
+from gateway.config import ClockSource
+from gateway.mqtt import Acknowledgement, NotSent, Sent, Why
+from gateway.video.words import ClipKey, Proof
+from tests.gateway.delivery.shop import NOON
+
+
+@dataclass
+class Time:
+    """Both clocks of a box, moved by hand; `skew` is a step of the wall clock."""
+
+    mono: float = 100.0
+    skew: float = 0.0
+    floors: list[datetime] = field(default_factory=list)
+
+    def wall(self) -> float:
+        return NOON.timestamp() + self.mono - 100.0 + self.skew
+
+    def clock(self) -> Clock:
+        return Clock(
+            ClockSource(source="host"),
+            floor=None,
+            keep_floor=self.floors.append,
+            wall=self.wall,
+            mono=lambda: self.mono,
+        )
+
+
+@dataclass(frozen=True)
+class Published:
+    """One message that left."""
+
+    topic: str
+    payload: bytes
+    fields: Mapping[str, Any]
+
+
+@dataclass
+class Line:
+    """Takes what is published; what it says no to never leaves. Acknowledges at once, unless it is slow."""
+
+    sent: list[Published] = field(default_factory=list)
+    refuses: Callable[[str, bytes], Why | None] = lambda _topic, _payload: None
+    slow: bool = False
+    waiting: list[asyncio.Future[Acknowledgement]] = field(default_factory=list)
+
+    def publish(self, topic: str, payload: bytes, **fields: Any) -> Sent | NotSent:  # noqa: ANN401 - of a PUBLISH
+        why = self.refuses(topic, payload)
+        if why is not None:
+            return NotSent(why)
+        self.sent.append(Published(topic, payload, fields))
+        acknowledged: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
+        if self.slow:
+            self.waiting.append(acknowledged)
+        else:
+            acknowledged.set_result(Acknowledgement(code=0, seconds=0.001))
+        return Sent(acknowledged)
+
+    def cut(self) -> None:
+        """The broker is gone; nobody knows what it still took."""
+        self.refuses = lambda _topic, _payload: Why.NO_BROKER
+        for future in self.waiting:
+            future.set_result(Acknowledgement(code=None, seconds=1))
+        self.waiting.clear()
+
+    def mend(self) -> None:
+        self.refuses, self.slow = lambda _topic, _payload: None, False
+
+    def on(self, topic: str) -> list[Published]:
+        return [one for one in self.sent if one.topic == topic]
+
+
+@dataclass
+class Eyes:
+    """The cameras: their newest proofs, and what they were asked to film."""
+
+    proofs: dict[str, Proof] = field(default_factory=dict)
+    filmed: list[tuple[ClipKey, tuple[str, ...], str]] = field(default_factory=list)
+    finished: list[tuple[ClipKey, bool]] = field(default_factory=list)
+    rings: list[tuple[str, bool, tuple[str, ...]]] = field(default_factory=list)
+    jpeg: bytes | None = b"\xff\xd8 a picture"
+
+    def record(self, clip: ClipKey, cameras: tuple[str, ...], folder: str) -> None:
+        self.filmed.append((clip, cameras, folder))
+
+    def finish(self, clip: ClipKey, *, keep: bool) -> None:
+        self.finished.append((clip, keep))
+
+    async def picture(self, camera: str, timeout: float) -> bytes | None:  # noqa: ASYNC109 - the port says so
+        assert camera
+        assert timeout > 0
+        return self.jpeg
+
+    def watch(self, cameras: tuple[str, ...], *, on: bool, labels: tuple[str, ...] = ()) -> None:
+        self.rings += [(camera, on, labels) for camera in cameras]
+
+    def see(self, camera: str, at: float, *clips: ClipKey, live: bool = True, moving: bool = True) -> None:
+        self.proofs[camera] = Proof(camera=camera, at=at, live=live, moving=moving, recordings=clips)
+
+
+async def until(so: Callable[[], object], within: float = 20.0) -> None:
+    """Wait for what other tasks are to do; the limit is only for a test that fails."""
+    async with asyncio.timeout(within):
+        while not so():  # noqa: ASYNC110 - whoever makes it so knows nothing of this test
+            await asyncio.sleep(0.005)

@@ -1,0 +1,82 @@
+"""The pages of a box without broker and cameras, really served; its owner has claimed it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from aiohttp import ClientSession, CookieJar
+from playwright.async_api import BrowserContext
+
+from gateway.config import Pages
+from gateway.video.link import VideoLink
+from gateway.web import box as web
+from gateway.web.access import Role
+from gateway.web.accounts import Accounts, Invited, SignedIn
+from gateway.web.site import Site
+from tests.gateway.web.house import HERONS, cheap, signed_in
+from tests.shell.box import Box
+
+OWNER = "Anna"
+LINK_KEY = b"l" * 32
+
+
+@dataclass
+class Served:
+    """The site of a box at `address` (without the last slash), and who has an account."""
+
+    box: Box
+    site: Site
+    accounts: Accounts
+    address: str
+    owner: SignedIn
+
+    async def guest(self, role: Role, name: str = "Bruno") -> SignedIn:
+        """Somebody whom the owner invited, who has joined."""
+        now = self.box.clock.now()
+        assert await self.accounts.confirm(self.owner.who, HERONS, now) is None
+        invited = await self.accounts.invite(self.owner.who, role, now)
+        assert isinstance(invited, Invited), invited
+        return signed_in(await self.accounts.redeem(invited.token, name, HERONS, now))
+
+    def client(self, who: SignedIn | None) -> ClientSession:
+        """Return a client of these pages that is signed in as somebody; paths are enough."""
+        cookies = {} if who is None else {"session": who.session, "device": who.device}
+        return ClientSession(self.address, cookies=cookies, cookie_jar=CookieJar(unsafe=True))
+
+    async def sign_in(self, context: BrowserContext, who: SignedIn | None = None) -> None:
+        """Sign a browser in, as the owner unless told otherwise."""
+        somebody = who or self.owner
+        await context.add_cookies(
+            [
+                {"name": name, "value": value, "url": self.address, "httpOnly": True, "sameSite": "Strict"}
+                for name, value in (("session", somebody.session), ("device", somebody.device))
+            ]
+        )
+
+
+@asynccontextmanager
+async def served(made: Box, *, link: VideoLink | None = None) -> AsyncIterator[Served]:
+    """Serve the box's pages on a port of their own; `link` leads to real cameras, where there are any."""
+    seen = web.Box(
+        home=made.home,
+        store=made.store,
+        clock=made.clock,
+        states=lambda: tuple((running.state, made.clock.now()) for running in made.entrances.values()),
+        wished=made.reception.wished,
+        permitted=made.reception.permit,
+        video=made.home.storage.folder / "video.sock",
+        proofs=lambda: made.eyes.proofs if link is None else link.proofs,
+        picture=lambda camera: (made.eyes if link is None else link).picture(camera, 1.0),
+        public_key=made.key.public,
+    )
+    accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
+    site = Site(seen, accounts, Pages(port=0), link_key=LINK_KEY)
+    for running in made.entrances.values():
+        running.changed = site.changes.tell
+    await site.open()
+    try:
+        now = made.clock.now()
+        owner = signed_in(await accounts.claim(str(await accounts.make_code(now)), OWNER, HERONS, now))
+        yield Served(made, site, accounts, f"http://127.0.0.1:{site.port}", owner)
+    finally:
+        await site.close()

@@ -1,0 +1,39 @@
+"""A box's pages with real cameras behind them."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.video.link import VideoLink
+from gateway.video.words import Configure
+from tests.filmset.cameras import CameraSet
+from tests.shell.box import awake, box, running
+from tests.shell.house import home
+from tests.shell.parts import until
+from tests.shell.site import Served, served
+
+
+@dataclass
+class Studio:
+    """A box's pages, whose cameras are real."""
+
+    site: Served
+    link: VideoLink
+
+
+@asynccontextmanager
+async def studio(folder: Path, cameras: CameraSet) -> AsyncIterator[Studio]:
+    async with box(folder, home(folder)) as made, awake(made):
+        names = {"cam": "front", "hall": "hall"}
+        sources = tuple(cameras.source(of).model_copy(update={"name": name}) for name, of in names.items())
+        socket = folder / "video.sock"
+        link = VideoLink(
+            command=(sys.executable, "-m", "gateway.video", "--socket", str(socket)),
+            socket=socket,
+            configure=Configure(cameras=sources, pre_roll=1.0, folder=str(folder / "films")),
+        )
+        async with running(link.run()), served(made, link=link) as site:
+            await until(lambda: link.connected)
+            yield Studio(site, link)

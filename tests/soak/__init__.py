@@ -1,0 +1,1 @@
+"""Repetition, for hours if you let it: `python -m tests.soak`."""

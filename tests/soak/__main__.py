@@ -1,0 +1,135 @@
+"""Repeat what `make test` does once: seeded lives of a house, kills at each named point, every scenario in a loop.
+
+Seeds, then kills, then scenarios for so many minutes. Every failure is told with the command that replays it; the exit
+code is 1 if there was any.
+"""
+
+import argparse
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from gateway.broker import BrokerMissing
+from gateway.demo.processes import Died
+from gateway.demo.run import Audience, run
+from gateway.demo.scenario import Scenario
+from gateway.demo.scenarios import SCENARIOS, named
+from tests.house import life
+
+ROOT = Path(__file__).parents[2]
+VIDEO_KILLS = "tests/gateway/video/test_killed.py"
+HANGS = 1200  # seconds after which a run of the video's kills has hung
+
+
+def seeds(first: int, last: int, console: Console) -> Iterator[str]:
+    """Live each seed's life; yields what did not hold."""
+    for seed in track(range(first, last), "seeds", console=console):
+        try:
+            life.household(seed)
+            life.one(seed)
+        except (AssertionError, RuntimeError, LookupError) as failure:
+            yield f"seed {seed}: {failure}\n  replay: python -m tests.house.trace {seed}"
+
+
+def kills(times: int, console: Console) -> Iterator[str]:
+    """Kill the gateway at each named point, the video process in the whole system and at each of its own points."""
+    deadly = [*named("gateway-killed"), *named("video-killed")]
+    for scenario in track(deadly * times, "kills in the whole system", console=console):
+        yield from played(scenario)
+    for _ in track(range(times), "kills of the video process", console=console):
+        yield from video_killed()
+
+
+def played(scenario: Scenario) -> Iterator[str]:
+    """Play one scenario; what was left of it is kept where it failed."""
+    folder = Path(tempfile.mkdtemp(prefix="perron-soak-"))
+    complaints: tuple[str, ...]
+    try:
+        complaints = asyncio.run(run(scenario, folder, fast=True, audience=Audience())).complaints
+    except (Died, BrokerMissing, AssertionError) as failure:
+        complaints = (str(failure),)
+    if complaints:
+        told = "\n  ".join(complaints)
+        yield f"{scenario.title}: {told}\n  kept in {folder}; replay: perron demo {scenario.title} --once --fast"
+    else:
+        shutil.rmtree(folder)
+
+
+def video_killed() -> Iterator[str]:
+    """Run the tests that kill the video process at each of its points."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", VIDEO_KILLS]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=HANGS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        yield f"{VIDEO_KILLS} hangs"
+        return
+    if done.returncode:
+        yield f"{VIDEO_KILLS}:\n{done.stdout[-2000:]}\n  replay: python -m pytest {VIDEO_KILLS}"
+
+
+def scenarios(minutes: float, console: Console) -> Iterator[str]:
+    """Play all scenarios again and again, for so long."""
+    end = time.monotonic() + 60 * minutes
+    for number, scenario in enumerate(cycle(SCENARIOS), start=1):
+        if time.monotonic() >= end:
+            return
+        console.print(f"scenario {number}: {scenario.title}", highlight=False)
+        yield from played(scenario)
+
+
+def span(text: str) -> tuple[int, int]:
+    """Read `A:B`: seeds from A up to, but not with, B."""
+    first, _, last = text.partition(":")
+    if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a range such as 2000:20000")
+    return int(first), int(last)
+
+
+def options(words: list[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.soak",
+        description=__doc__,
+        epilog="Examples:\n  python -m tests.soak\n  python -m tests.soak --seeds 0:20000 --kills 0 --minutes 0",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seeds", type=span, default=(2000, 12000), metavar="A:B", help="lives (2000:12000)")
+    parser.add_argument("--kills", type=int, default=10, metavar="N", help="kills at each point (10)")
+    parser.add_argument("--minutes", type=float, default=60, metavar="N", help="minutes of scenarios (60; 0: none)")
+    return parser.parse_args(words)
+
+
+def main(words: list[str]) -> int:
+    """Soak; 1 if anything failed."""
+    asked = options(words)
+    first, last = asked.seeds
+    console = Console()
+    failures = 0
+    parts = (
+        seeds(first, last, console),
+        kills(asked.kills, console),
+        scenarios(asked.minutes, console),
+    )
+    for part in parts:
+        for failure in part:
+            failures += 1
+            console.print(f"FAILED {failure}", style="bold red", markup=False)
+    console.print("Nothing failed." if not failures else f"{failures} failed.")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,89 @@
+"""No Docker engine runs here: so every command of docker-compose.yml is run without one, with the same arguments."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from gateway.broker import free_port, mosquitto_path
+
+ROOT = Path(__file__).parent.parent
+SERVICES = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]
+
+
+@pytest.fixture
+def command_of(tmp_path: Path) -> Callable[[str], list[str]]:
+    """A service's command as it would run, with the container's folders put under `tmp_path`."""
+    shutil.copytree(ROOT / "config", tmp_path / "config", ignore=shutil.ignore_patterns("accounts", "keys"))
+    own = {port: str(free_port()) for port in ("1883", "8554", "8642")}
+    for name in ("home.yaml", "house.yaml"):
+        file = tmp_path / "config" / name
+        text = re.sub("|".join(own), lambda port: own[port[0]], file.read_text())
+        file.write_text(text.replace("source: ntp", "source: host"))
+    (tmp_path / "var").mkdir()
+
+    def command(service: str) -> list[str]:
+        words = [str(word).replace("/perron", str(tmp_path)) for word in SERVICES[service]["command"]]
+        if words[0] == "mosquitto":
+            return [mosquitto_path() or "mosquitto", *words[1:]]
+        return [sys.executable, "-m", "gateway", *words]
+
+    return command
+
+
+def listens(port: int, *, within: float) -> bool:
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.slow
+def test_every_command_of_the_compose_file_runs_and_ends_when_told(
+    command_of: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    subprocess.run(command_of("accounts"), check=True, stdin=subprocess.DEVNULL, timeout=60)
+    port = int(re.findall(r"listener (\d+)", (tmp_path / "config/accounts/mosquitto.conf").read_text())[0])
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        for service in ("broker", "house", "gateway"):
+            running.append(subprocess.Popen(command_of(service), stdin=subprocess.DEVNULL))
+            if service == "broker":
+                assert listens(port, within=10)
+        time.sleep(5)
+        assert [process.poll() for process in running] == [None, None, None]
+        assert (tmp_path / "var/perron.sqlite3").is_file()
+        for process in reversed(running):
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=20) == 0, process.args
+    finally:
+        for process in running:
+            process.kill()
+        pid = tmp_path / "var/video.pid"
+        if pid.is_file():
+            os.kill(int(pid.read_text()), signal.SIGTERM)
+
+
+def test_every_perron_service_is_in_the_compose_file_with_its_volumes() -> None:
+    assert set(SERVICES) == {"accounts", "broker", "gateway", "house"}
+    for name in ("gateway", "house"):
+        assert SERVICES[name]["network_mode"] == "service:broker", "home.yaml speaks of 127.0.0.1"
+
+
+def test_the_dockerfile_copies_only_what_is_there() -> None:
+    for line in (ROOT / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY"):
+            for name in line.split()[1:-1]:
+                assert (ROOT / name).exists(), line

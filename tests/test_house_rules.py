@@ -1,0 +1,200 @@
+"""The workshop's rules that no linter knows, held by reading the source."""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LONGEST_FUNCTION = 60  # lines
+LONGEST_FILE = 500  # lines
+
+# Files that may be longer, each with its reason.
+LONGER: dict[str, str] = {}
+
+# Who may read a clock beside gateway/clock.py, each with its reason.
+CLOCKS = {
+    "gateway/video/": "a process of its own: it stamps pictures with CLOCK_MONOTONIC, which all processes share",
+    "gateway/app.py": "hands the clocks to the parts it builds",
+    "gateway/demo/": "plays people, who have watches",
+    "devices/simulators/": "devices have clocks of their own, which may be wrong",
+}
+
+BUCKETS = re.compile(r"(^|_)(utils?|helpers?|managers?|services?|misc|common)(_|$)")
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+PRODUCT = sources("gateway", "devices")
+ALL = [*PRODUCT, *sources("tests")]
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def nodes(paths: list[Path]) -> Iterator[tuple[Path, ast.AST]]:
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            yield path, node
+
+
+def place(path: Path, node: ast.AST) -> str:
+    return f"{name(path)}:{getattr(node, 'lineno', 1)}"
+
+
+def comments(path: Path) -> Iterator[tuple[int, str]]:
+    with io.StringIO(path.read_text(encoding="utf-8")) as text:
+        for token in tokenize.generate_tokens(text.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+
+
+# Where a bug is caught and handed to whoever waits for it, so that it ends the process from there.
+HANDED_ON = {
+    "gateway/store/writer.py": "the writer's thread gives each caller the bug of its own job",
+}
+
+
+def test_a_bug_is_never_swallowed_by_a_broad_except() -> None:
+    def broad(kind: ast.expr | None) -> bool:
+        if isinstance(kind, ast.Tuple):
+            return any(broad(one) for one in kind.elts)
+        return kind is None or (isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"})
+
+    def raised_again(handler: ast.ExceptHandler) -> bool:
+        last = handler.body[-1]
+        return isinstance(last, ast.Raise) and last.exc is None
+
+    handlers = [(path, node) for path, node in nodes(PRODUCT) if isinstance(node, ast.ExceptHandler)]
+    assert [
+        place(path, node)
+        for path, node in handlers
+        if broad(node.type) and not raised_again(node) and name(path) not in HANDED_ON
+    ] == []
+
+
+def test_nothing_is_suppressed_whole() -> None:
+    calls = [(path, node) for path, node in nodes(PRODUCT) if isinstance(node, ast.Call)]
+    assert [
+        place(path, call)
+        for path, call in calls
+        if ast.unparse(call.func).endswith("suppress")
+        and any(ast.unparse(argument) in {"Exception", "BaseException"} for argument in call.args)
+    ] == []
+
+
+def test_only_the_clock_reads_the_time() -> None:
+    def reads_time(node: ast.AST) -> bool:
+        match node:
+            case ast.Import(names=names):
+                return any(alias.name == "time" for alias in names)
+            case ast.ImportFrom(module="time"):
+                return True
+            case ast.Call(func=ast.Attribute(attr="now" | "utcnow" | "today", value=value)):
+                return ast.unparse(value) in {"datetime", "date", "datetime.datetime", "datetime.date"}
+            case _:
+                return False
+
+    readers = [(path, node) for path, node in nodes(PRODUCT) if reads_time(node)]
+    assert [
+        place(path, node)
+        for path, node in readers
+        if name(path) != "gateway/clock.py" and not name(path).startswith(tuple(CLOCKS))
+    ] == []
+
+
+def test_what_decides_is_never_asynchronous() -> None:
+    pure = sources("gateway/visit", "gateway/delivery", "devices/vendors")
+    waiting = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    assert [place(path, node) for path, node in nodes(pure) if isinstance(node, waiting)] == []
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    functions = [(p, n) for p, n in nodes(ALL) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert [
+        f"{place(path, node)} {node.name}: {(node.end_lineno or node.lineno) - node.lineno + 1} lines"
+        for path, node in functions
+        if (node.end_lineno or node.lineno) - node.lineno + 1 > LONGEST_FUNCTION
+    ] == []
+
+
+def test_no_file_is_longer_than_a_reader_can_hold() -> None:
+    lengths = {name(path): len(path.read_text(encoding="utf-8").splitlines()) for path in ALL}
+    too_long = {file: length for file, length in lengths.items() if length > LONGEST_FILE}
+    assert too_long.keys() - LONGER.keys() == set(), too_long
+    assert LONGER.keys() - too_long.keys() == set(), "these are short again: take them off the list"
+
+
+def test_a_module_is_a_noun_of_the_field_and_no_bucket() -> None:
+    assert [name(path) for path in ALL if BUCKETS.search(path.stem)] == []
+
+
+@pytest.mark.parametrize(
+    ("comment", "reason"),
+    [
+        ("# noqa: S603 - our own command", True),
+        ("# noqa: S603", False),
+        ("# noqa: S603, E501", False),
+        ("# type: ignore[arg-type]", False),
+        ("# type: ignore[arg-type]  # the library has no types", True),
+        ("# noqa: ARG001 (its topic is its whole address)", True),
+    ],
+)
+def test_what_counts_as_a_reason(comment: str, *, reason: bool) -> None:
+    assert gives_reason(comment) is reason
+
+
+def gives_reason(comment: str) -> bool:
+    rest = re.sub(
+        r"#\s*(noqa(:\s*[A-Z]+\d+(,\s*[A-Z]+\d+)*)?|type:\s*ignore(\[[\w,\s-]+\])?|pragma:\s*[\w ]+)", "", comment
+    )
+    return re.search(r"\w{3}", rest) is not None
+
+
+def test_whoever_silences_a_tool_says_why() -> None:
+    silencing = re.compile(r"#\s*(noqa|type:\s*ignore|pragma:\s*no)")
+    assert [
+        f"{name(path)}:{line} {comment}"
+        for path in ALL
+        for line, comment in comments(path)
+        if silencing.search(comment) and path != Path(__file__) and not gives_reason(comment)
+    ] == []
+
+
+def test_nothing_is_left_for_later() -> None:
+    later = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+    assert [
+        f"{name(path)}:{line}"
+        for path in ALL
+        for line, comment in comments(path)
+        if later.search(comment) and path != Path(__file__)
+    ] == []
+
+
+def test_no_stub_is_left_in_the_product() -> None:
+    """A body of `...` is the shape of a protocol or an overload, nowhere else."""
+    trees = [(path, ast.parse(path.read_text(encoding="utf-8"))) for path in PRODUCT]
+    stubs = []
+    for path, tree in trees:
+        shapes = {
+            id(inner)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef) and any("Protocol" in ast.unparse(base) for base in node.bases)
+            for inner in ast.walk(node)
+        }
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or id(node) in shapes:
+                continue
+            last = node.body[-1]
+            unwritten = isinstance(last, ast.Raise) and "NotImplementedError" in ast.unparse(last)
+            empty = isinstance(last, ast.Expr) and isinstance(last.value, ast.Constant) and last.value.value is ...
+            if unwritten or empty:
+                stubs.append(place(path, node))
+    assert stubs == []

@@ -1,0 +1,66 @@
+"""A wire between a client and its broker that can be watched, held and cut."""
+
+import contextlib
+import socket
+import threading
+
+LONG = 30.0  # seconds for a thread to end
+
+
+class Wire:
+    """A TCP relay in threads of its own that keeps every byte a client sent, and can stop taking bytes."""
+
+    def __init__(self, port: int) -> None:
+        self.seen = bytearray()
+        self.flowing = threading.Event()
+        self.flowing.set()
+        self._broker = ("127.0.0.1", port)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.port: int = self._listener.getsockname()[1]
+        self._ends: list[socket.socket] = [self._listener]
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(self._broker)
+                server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._ends += [client, server]
+                for source, sink, kept in ((client, server, True), (server, client, False)):
+                    self._threads.append(threading.Thread(target=self._carry, args=(source, sink, kept)))
+                    self._threads[-1].start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket, kept: bool) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                if kept:
+                    self.flowing.wait()
+                data = source.recv(65536)
+                if kept:
+                    self.seen += data
+                if not data:
+                    break
+                sink.sendall(data)
+        for end in (source, sink):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> None:
+        """Lose every connection without a word."""
+        for end in self._ends[1:]:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.flowing.set()
+        self.cut()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        for thread in self._threads:
+            thread.join(LONG)
+        for end in self._ends[1:]:
+            end.close()
