@@ -29,8 +29,9 @@ demo: $(VENV)/ready ## a house on the screen in which a parcel is let in
 debian: ## the Debian packages that tests need (root installs what is missing)
 	@.ci/debian
 
+# Real processes on a busy machine: a test that fails is tried once more, named, and counted as "rerun" in the closing line.
 test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --reruns 1
 
 quick: $(VENV)/ready ## the inner loop, under a minute
 	@$(BIN)/python -m pytest -q -m "not slow" -n $(WORKERS)
