@@ -68,7 +68,7 @@ async def test_a_tab_that_is_closed_before_the_first_picture_is_no_error(
         for camera in ("cam", "hall"):
             page = await client.ws_connect(f"/live/{camera}")
             page.get_extra_info("socket").shutdown(socket.SHUT_RDWR)  # no goodbye, as a phone that loses its network
-        await until(lambda: not cameras.front.heard and not cameras.hall.heard, within=30)
+        await until(lambda: not cameras.front.heard and not cameras.hall.heard, within=60)
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
