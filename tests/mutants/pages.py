@@ -48,8 +48,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="parts of a page are painted for whoever is signed in",
         file=f"{WEB}desk.py",
-        old="        if right is not None and (seat.who is None",
-        new="        if right is not None and (seat.who is None and False",
+        old="(seat.who is None or self.accounts.refusal(seat.who, right, self.now) is not None):",
+        new="seat.who is None:",
         tests=(f"{ATTACKS}::test_an_installer_is_not_told_who_is_home_nor_whose_parcel_comes",),
     ),
     Mutant(

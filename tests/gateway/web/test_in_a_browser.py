@@ -58,6 +58,9 @@ async def test_a_page_that_no_longer_hears_the_box_says_so_and_greys(made: Box) 
             await calm(page)
         await expect(page.locator("#link")).to_have_text(re.compile("No connection to the box"))
         await expect(page.locator("body.down")).to_be_visible()
+        assert await barriers(page) == []  # grey, and still to be read
+        await page.emulate_media(color_scheme="dark")
+        assert await barriers(page) == []
         somebody.complaints.clear()  # the browser itself tells of each connection that it could not make
 
 
