@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tests.mutants import ALL
@@ -121,7 +122,7 @@ def main(words: list[str]) -> int:
         with ThreadPoolExecutor(COPIES) as workers:
             for mutant, caught in zip(chosen, workers.map(caught_by, chosen), strict=True):
                 survived += caught is None
-                table.add_row(mutant.name, mutant.file, caught or "[bold red]SURVIVED[/]")
+                table.add_row(mutant.name, mutant.file, escape(caught) if caught else "[bold red]SURVIVED[/]")
                 console.print(f"{mutant.name}: {caught or 'SURVIVED'}", markup=False, highlight=False)
     console.print(table)
     console.print(f"{len(chosen) - survived} of {len(chosen)} faults are caught.")

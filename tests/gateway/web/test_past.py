@@ -32,13 +32,13 @@ FILM = b"\0\0\0\x18ftypisom a film"
 async def made(tmp_path: Path) -> AsyncIterator[Box]:
     """Two incidents were filmed, one at each door; the second is held."""
     async with box(tmp_path, home(tmp_path)) as made, awake(made):
-        for entrance, visit in (("front", "incident-1"), ("garage", "incident-2")):
+        for entrance, visit, camera in (("front", "incident-1", "cam"), ("garage", "incident-2", "yard")):
             await made.store.commit(step(Entrance(id=entrance, incident=visit), c.Film(visit=visit)))
-            path = f"visits/{visit}/cam-1-1.mp4"
+            path = f"visits/{visit}/{camera}-1-1.mp4"
             (tmp_path / path).parent.mkdir(parents=True)
             (tmp_path / path).write_bytes(FILM)
             clip = Clip(
-                path=path, entrance=entrance, visit=visit, part=1, camera="cam", start=NOON,
+                path=path, entrance=entrance, visit=visit, part=1, camera=camera, start=NOON,
                 end=NOON + timedelta(seconds=9), sha256="0" * 64, fragments=2, size=len(FILM),
             )  # fmt: skip
             await made.store.clip_closed(clip, NOW)
@@ -126,7 +126,7 @@ async def test_nothing_is_shown_outside_while_nobody_knows_what_time_it_is(
 async def test_a_share_ends_at_its_own_visit_whatever_the_path_says(site: Served) -> None:
     token = shares.make("incident-1", NOW.utc + timedelta(days=1), LINK_KEY)
     async with ClientSession(site.address) as stranger:
-        for path in ("../incident-2/cam-1-1.mp4", "..%2fincident-2%2fcam-1-1.mp4", "%2e%2e%252fincident-2",
+        for path in ("yard-1-1.mp4", "../incident-2/yard-1-1.mp4", "..%2fincident-2%2fyard-1-1.mp4", "%2e%2e%252fincident-2",
                      "cam-1-1.mp4%00", "cam-1-1.mp4.gz", "x" * 4000, "CAM-1-1.mp4", ""):  # fmt: skip
             url = URL(f"{site.address}/shared/{token}/{path}", encoded=True)
             async with stranger.get(url, allow_redirects=False) as answer:
