@@ -41,7 +41,7 @@ from gateway.web.policy import (
     is_loopback,
     local,
     open_in_clear,
-)  # fmt: skip
+)
 from gateway.web.porch import PATIENCE, Porch, heard, listening
 from gateway.web.threshold import Threshold
 from gateway.web.words import LANGUAGES

@@ -160,6 +160,7 @@ async function readLive() {
   if (looking !== mine) return;
   say("looking");
   one("aim").hidden = false;
+  one("halt").scrollIntoView({ block: "nearest" }); // it stands below the picture
   const codes = await watch(zxing, mine);
   if (looking !== mine) return;
   stop();
