@@ -37,12 +37,12 @@ class Visitor:
 
 
 @asynccontextmanager
-async def visitor() -> AsyncIterator[Visitor]:
-    """A browser that has ended when this is left, with nothing to complain of."""
+async def visitor(*more: str) -> AsyncIterator[Visitor]:
+    """A browser that has ended when this is left, with nothing to complain of; `more`: further switches of Chromium."""
     chromium = shutil.which("chromium")
     assert chromium, "the Debian package chromium is needed for this test"
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=[*QUIET])
+        browser = await playwright.chromium.launch(executable_path=chromium, args=[*QUIET, *more])
         somebody = Visitor(browser)
         try:
             yield somebody

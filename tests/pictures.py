@@ -23,6 +23,7 @@ from gateway.demo.plan import Plan
 from tests.browser import visitor
 from tests.gateway.demo.page.theatre import opened
 from tests.gateway.web.house import HERONS
+from tests.lens import Lens, label
 from tests.whole_house import playing
 
 DOCS = Path(__file__).parents[1] / "docs" / "pages"
@@ -47,7 +48,8 @@ async def photograph(console: Console) -> None:
         await page.screenshot(path=DOCS / f"{name}.png")
 
     with tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as folder:
-        async with playing(Path(folder), with_pages) as play, visitor() as somebody:
+        lens = Lens(Path(folder) / "label.mjpeg")
+        async with playing(Path(folder), with_pages) as play, visitor(*lens.switches) as somebody:
             phone = await somebody.page(locale="en-GB")
             await phone.goto(f"{address}/claim")
             await phone.get_by_label("The box's code").fill(play.plan.home.claim_code.read_text("ascii").strip())
@@ -62,6 +64,11 @@ async def photograph(console: Console) -> None:
             digest = getattr(normalise(parcels.courier_code), "value", "").removeprefix("courier:")
             await courier.goto(f"{address}/c/{digest}#{parcels.courier_code}")
             await take(courier, "courier-scan")
+            lens.sees(label(("code128", parcels.codes[0]), tilt=20))
+            await courier.get_by_role("link", name="étiquette").click()
+            await courier.get_by_role("button", name="Lire l'étiquette").click()
+            await courier.locator("#parcel canvas").wait_for()
+            await take(courier, "courier-label")
             await play.shows(parcels)
             await play.rung()
             await take(phone, "home-ringing")

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import Any, assert_never
 
-from gateway.delivery.codes import courier_value
+from gateway.delivery.codes import Kind, courier_value
 from gateway.delivery.promise import State
-from gateway.visit.state import Delivery, Entrance, Now, Phase, Why
+from gateway.visit.state import CodeKind, Delivery, Entrance, Now, Phase, Why
 from gateway.web.box import Box
+
+# What a phone may say that it has read on a label.
+LABELS = (*(kind.value for kind in Kind if kind is not Kind.COURIER), "link")
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -118,14 +121,22 @@ def receipt(box: Box, delivery: str) -> bytes | None:
     return None
 
 
+def _missing(state: Entrance) -> str | None:
+    """Return which of the two the door still waits for: his page then shows that one, where it can show both."""
+    if state.half is None:
+        return None
+    return CodeKind.COURIER if state.half.kind is CodeKind.PARCEL else CodeKind.PARCEL
+
+
 def shown(box: Box, digest: str) -> Mapping[str, Any]:
     """What the courier's part of the page shows (KeyError as `seen`)."""
     looked = seen(box, digest)
     section = box.home.entrances[looked.delivery.entrance]
     place = section.places.get(looked.delivery.place)
-    _, now = box.entrance(looked.delivery.entrance)
+    state, now = box.entrance(looked.delivery.entrance)
     return {
         "turn": looked.turn.value,
+        "missing": _missing(state) if looked.turn is Turn.OTHER else None,
         "until": looked.until,
         "now": now,
         "delivery": looked.delivery,

@@ -38,8 +38,15 @@ HEADERS = MappingProxyType({
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
+})  # fmt: skip
+# Of the one page on which a courier's phone reads a label: the camera, and the reader's WebAssembly (no other eval).
+READING = MappingProxyType({
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY.replace(
+        "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"
+    ),
+    "Permissions-Policy": HEADERS["Permissions-Policy"].replace("camera=()", "camera=(self)"),
 })  # fmt: skip
 
 
@@ -127,7 +134,9 @@ def guarded(allowed: Callable[[str], bool]) -> Middleware:
     return guard
 
 
-async def dress(_request: web.Request, response: web.StreamResponse) -> None:
+async def dress(request: web.Request, response: web.StreamResponse) -> None:
     """Put the headers on an answer (an `on_response_prepare` signal: films, errors and WebSockets get them too)."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
+    if not (request.secure or is_loopback(request.host, request.remote)):
+        del response.headers["Cross-Origin-Opener-Policy"]  # in clear a browser only complains of it, on each page

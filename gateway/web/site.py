@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from importlib import resources
 from ipaddress import ip_address
+from pathlib import Path
 
 import segno
 import structlog
@@ -30,7 +31,17 @@ from gateway.web.feed import Feed
 from gateway.web.household import Household
 from gateway.web.pages import Pages
 from gateway.web.past import Past
-from gateway.web.policy import LARGEST_BODY, Handler, dress, guarded, hosts, is_loopback, local, open_in_clear
+from gateway.web.policy import (
+    LARGEST_BODY,
+    READING,
+    Handler,
+    dress,
+    guarded,
+    hosts,
+    is_loopback,
+    local,
+    open_in_clear,
+)
 from gateway.web.porch import PATIENCE, Porch, heard, listening
 from gateway.web.threshold import Threshold
 from gateway.web.words import LANGUAGES
@@ -39,12 +50,15 @@ log = structlog.get_logger(__name__)
 
 AGAIN = 5.0  # seconds before pages that could not be served are tried again
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+FOLDER = resources.files("gateway.web") / "static"
 STATIC = {
     file.name: (file.read_bytes(), KINDS[file.name[file.name.rfind(".") :]])
-    for file in (resources.files("gateway.web") / "static").iterdir()
+    for file in FOLDER.iterdir()
     if file.name[file.name.rfind(".") :] in KINDS
 }
 """What is served as it lies there: by name, its bytes and what they are."""
+WASM = {file.name: Path(str(file)) for file in FOLDER.iterdir() if file.name.endswith(".wasm")}
+"""What is too large to be held, and to be sent in one go to a browser that reads slowly: by name, where it lies."""
 
 
 class Site:
@@ -76,6 +90,7 @@ class Site:
                 web.get("/feed", self._feed),
                 web.get("/c/{digest}", self._courier),
                 web.get("/c/{digest}/feed", self._courier_feed),
+                web.get("/c/{digest}/label", self._label),
                 web.get("/c/{digest}/receipt", self._receipt),
                 web.get("/certificate", self._trust),
                 web.get("/certificate/authority.crt", self._authority),
@@ -234,6 +249,12 @@ class Site:
     async def _courier(self, request: web.Request) -> web.Response:
         return self._desk.page(request, "courier", digest=self._delivery(request)[0])
 
+    async def _label(self, request: web.Request) -> web.Response:
+        """The courier's page once more, and on it the reader of labels: it alone may use camera and WebAssembly."""
+        answer = self._desk.page(request, "label", digest=self._delivery(request)[0], kinds=courier.LABELS)
+        answer.headers.update(READING)
+        return answer
+
     async def _courier_feed(self, request: web.Request) -> web.WebSocketResponse:
         """His own delivery and nothing else."""
         digest, _ = self._delivery(request)
@@ -277,8 +298,13 @@ class Site:
 
         return await Feed(self.changes, paint, lambda: _milliseconds(self._desk.now), allowed=allowed).serve(request)
 
-    async def _static(self, request: web.Request) -> web.Response:
-        found = STATIC.get(request.match_info["name"])
+    async def _static(self, request: web.Request) -> web.StreamResponse:
+        name = request.match_info["name"]
+        if name in WASM:
+            return web.FileResponse(
+                WASM[name], headers={"Content-Type": "application/wasm", "Cache-Control": "no-cache"}
+            )
+        found = STATIC.get(name)
         if found is None:
             raise web.HTTPNotFound
         body, kind = found

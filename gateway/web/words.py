@@ -372,7 +372,46 @@ _COURIER: Mapping[str, _Both] = {
     "turn.over.how": ("Ce lien n'ouvre plus rien", "This link opens nothing any more"),
 }  # fmt: skip
 
-WORDS = _table(_PAGES, _DOOR, _STORY, _PAST, _BRANDS, _ACCOUNTS, _TRUST, _COURIER)
+_LABEL: Mapping[str, _Both] = {
+    "label.link": ("Le lecteur de la porte ne prend pas l'étiquette ?", "The door's scanner does not take the label?"),
+    "label.title": ("Lire l'étiquette avec ce téléphone", "Read the label with this phone"),
+    "label.stays": ("Ce qui est lu reste dans ce téléphone. Seul le lecteur de la porte compte : montrez-lui l'écran.",
+                    "What is read stays in this phone. Only the door's scanner counts: show it this screen."),
+    "label.read": ("Lire l'étiquette", "Read the label"),
+    "label.photo": ("Photographier l'étiquette", "Photograph the label"),
+    "label.torch": ("Lampe", "Torch"),
+    "label.halt": ("Arrêter", "Stop reading"),
+    "label.said.loading": ("Un instant…", "One moment…"),
+    "label.said.looking": ("Tenez l'étiquette à plat dans le cadre", "Hold the label flat within the frame"),
+    "label.said.nothing": ("Rien de lisible : plus près, plus de lumière, sans reflet",
+                           "Nothing readable: closer, more light, no glare"),
+    "label.said.unread": ("Rien de lisible sur cette photo : plus près, plus de lumière, sans reflet",
+                          "Nothing readable on this photo: closer, more light, no glare"),
+    "label.said.several": ("Lequel est le numéro du colis ? Touchez-le.",
+                           "Which one is the parcel's number? Touch it."),
+    "label.said.found": ("Lu. Présentez l'écran au lecteur.", "Read. Hold the screen before the scanner."),
+    "label.said.nocamera": ("Pas d'accès à l'appareil photo : autorisez-le, ou prenez une photo",
+                            "The camera cannot be used: allow it, or take a photo"),
+    "label.said.failed": ("Le lecteur n'a pas pu être chargé : réessayez",
+                          "The reader could not be loaded: try again"),
+    "label.parcel": ("Le code du colis, en QR", "The parcel's code, as a QR"),
+    "label.which.parcel": ("Code du colis", "Parcel's code"),
+    "label.which.courier": ("Votre code", "Your code"),
+    "label.type": ("Taper le numéro", "Type the number"),
+    "label.typed": ("Numéro du colis", "The parcel's number"),
+    "label.draw": ("Montrer", "Show it"),
+    "label.back": ("Retour à votre code", "Back to your code"),
+    "label.kind.sscc": ("Colis (SSCC)", "Parcel (SSCC)"),
+    "label.kind.s10": ("Suivi postal (S10)", "Postal tracking (S10)"),
+    "label.kind.ups": ("Suivi UPS", "UPS tracking"),
+    "label.kind.colissimo": ("Suivi Colissimo", "Colissimo tracking"),
+    "label.kind.gtin": ("Article (GTIN), pas le colis", "Goods (GTIN), not the parcel"),
+    "label.kind.gs1": ("Autre code GS1", "Another GS1 code"),
+    "label.kind.link": ("Adresse web", "Web address"),
+    "label.kind.exact": ("Code", "Code"),
+}  # fmt: skip
+
+WORDS = _table(_PAGES, _DOOR, _STORY, _PAST, _BRANDS, _ACCOUNTS, _TRUST, _COURIER, _LABEL)
 
 
 def say(key: str, language: Language, **facts: str) -> str:

@@ -3,7 +3,11 @@
 To add some: a module with a tuple `MUTANTS`, and its name in the table below.
 """
 
-from tests.mutants import accounts, pages, pocket, shell, visit
+from tests.mutants import accounts, pages, reading
 from tests.mutants.words import Mutant
 
-ALL: tuple[Mutant, ...] = (*visit.MUTANTS, *shell.MUTANTS, *accounts.MUTANTS, *pocket.MUTANTS, *pages.MUTANTS)
+ALL: tuple[Mutant, ...] = (
+    *accounts.MUTANTS,
+    *pages.MUTANTS,
+    *reading.MUTANTS,
+)

@@ -55,8 +55,11 @@ class Served:
 
 
 @asynccontextmanager
-async def served(made: Box, *, link: VideoLink | None = None) -> AsyncIterator[Served]:
-    """Serve the box's pages on a port of their own; `link` leads to real cameras, where there are any."""
+async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, ...] = ()) -> AsyncIterator[Served]:
+    """Serve the box's pages on a port of their own; `link` leads to real cameras, where there are any.
+
+    `names` are further names of the box; under them a browser does as on another machine.
+    """
     seen = web.Box(
         home=made.home,
         store=made.store,
@@ -70,7 +73,7 @@ async def served(made: Box, *, link: VideoLink | None = None) -> AsyncIterator[S
         public_key=made.key.public,
     )
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
-    site = Site(seen, accounts, Pages(port=0), link_key=LINK_KEY)
+    site = Site(seen, accounts, Pages(port=0, names=names), link_key=LINK_KEY)
     for running in made.entrances.values():
         running.changed = site.changes.tell
     await site.open()

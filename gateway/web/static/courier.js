@@ -1,8 +1,8 @@
 // The courier's page: his code as a QR, drawn here out of the link's fragment, which no server ever receives; go or no in
 // colour, picture, words and sound.
-import { qrcode } from "./qrcode-2.0.4.js";
 import { join } from "./link.js";
 import { hear, start } from "./page.js";
+import { drawQr } from "./qr.js";
 
 const SOUNDS = { go: [660, 880], no: [220, 180], wait: [440], inside: [550], away: [550], done: [660, 880, 990], other: [440] };
 let audio = null;
@@ -27,28 +27,17 @@ function drawCode() {
   const code = decodeURIComponent(location.hash.slice(1));
   const known = code.length > 0 && code.length < 200;
   document.getElementById("nocode").hidden = known;
-  if (!known) return;
-  const qr = qrcode(0, "M");
-  qr.addData(code);
-  qr.make();
-  const canvas = document.querySelector("#code canvas");
-  const cells = qr.getModuleCount() + 8; // four cells of quiet zone on each side (ISO/IEC 18004)
-  const size = Math.floor(canvas.width / cells);
-  const pen = canvas.getContext("2d");
-  const edge = Math.floor((canvas.width - size * qr.getModuleCount()) / 2);
-  pen.fillStyle = "#fff";
-  pen.fillRect(0, 0, canvas.width, canvas.height);
-  pen.fillStyle = "#000";
-  for (let row = 0; row < qr.getModuleCount(); row += 1) {
-    for (let column = 0; column < qr.getModuleCount(); column += 1) {
-      if (qr.isDark(row, column)) pen.fillRect(edge + column * size, edge + row * size, size, size);
-    }
-  }
+  if (known) drawQr(document.querySelector("#code canvas"), code);
+  // A fragment travels with links and over the answer to a form, and reaches no server.
+  for (const link of document.querySelectorAll("a.carries")) link.hash = location.hash;
+  for (const form of document.forms) form.action = `/language${location.hash}`;
 }
 
 function look() {
   const now = document.querySelector("[data-turn]")?.dataset.turn;
-  document.getElementById("code").hidden = !(["show", "other", "early"].includes(now) && location.hash.length > 1);
+  const asked = ["show", "other", "early"].includes(now);
+  document.getElementById("code").hidden = !(asked && location.hash.length > 1);
+  document.getElementById("label").hidden = !(asked || now === "no");
   if (now === turn) return;
   if (turn !== null && SOUNDS[now]) beep(SOUNDS[now]);
   turn = now;

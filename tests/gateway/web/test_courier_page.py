@@ -128,6 +128,15 @@ async def test_before_his_hour_he_is_told_when_to_come_and_without_his_code_what
         await expect(page.locator("#code")).to_be_hidden()
 
 
+@pytest.mark.parametrize(("first", "missing"), [(PARCEL, "courier"), (CODE, "parcel")])
+async def test_his_page_knows_which_of_the_two_the_door_still_waits_for(made: Box, first: str, missing: str) -> None:
+    async with served(made) as site, ClientSession() as client:
+        made.scan(first)
+        await until(lambda: made.front.state.half is not None)
+        async with client.get(f"{site.address}/c/{DIGEST}") as answer:
+            assert f'data-turn="other" data-missing="{missing}"' in await answer.text()
+
+
 @pytest.mark.parametrize(
     "path", ["/c/", "/c/x", f"/c/{'0' * 64}", f"/c/{DIGEST.upper()}", f"/c/{DIGEST}/receipt", "/c/..%2f..%2fetc"]
 )

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 STATIC = Path(__file__).parents[3] / "gateway" / "web" / "static"
 VENDORED = json.loads((STATIC / "vendored.json").read_text(encoding="utf-8"))
 OURS = {
-    *(f"{name}.js" for name in ("house", "page", "link", "live", "film", "courier", "outside")),
+    *(f"{name}.js" for name in ("house", "page", "link", "live", "film", "courier", "outside", "qr", "label")),
     "perron.css",
+    "label.css",
     "perron.svg",
     "vendored.json",
 }
@@ -22,3 +24,11 @@ def test_each_vendored_file_is_the_one_that_was_looked_at() -> None:
     for name, source in VENDORED.items():
         assert hashlib.sha256((STATIC / name).read_bytes()).hexdigest() == source["sha256"], name
         assert {"package", "version", "file", "license", "sha256"} == set(source)
+
+
+def test_the_reader_s_script_and_webassembly_are_of_one_build() -> None:
+    (script,) = (name for name in VENDORED if name.startswith("zxing-reader") and name.endswith(".js"))
+    asked = re.search(r"ZXING_WASM_SHA256=`([0-9a-f]{64})`", (STATIC / script).read_text(encoding="utf-8"))
+    assert asked
+    assert asked[1] == VENDORED[script.replace(".js", ".wasm")]["sha256"]
+    assert script.removesuffix(".js") in (STATIC / "label.js").read_text(encoding="utf-8")

@@ -10,7 +10,7 @@ from gateway import links
 from gateway.visit.state import Outcome, Phase
 from gateway.web.access import Role
 from gateway.web.accounts import Refused
-from gateway.web.courier import Turn
+from gateway.web.courier import LABELS, Turn
 from gateway.web.parts import Door
 from gateway.web.words import LANGUAGES, WORDS, say, understood
 
@@ -23,7 +23,8 @@ SOURCES = {
 }
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
 FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "error.", "turn.", "courier.help.",
-            "trust.", "refused.", "role.", "link.")  # fmt: skip
+            "trust.", "refused.", "role.", "link.", "label.kind.",
+            "label.said.")  # fmt: skip
 
 
 def used() -> set[str]:
@@ -62,6 +63,7 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"turn.{turn}{how}" for turn in Turn for how in ("", ".how")),
         *(f"refused.{why}" for why in Refused),
         *(f"link.{why}" for why in links.Refused),
+        *(f"label.kind.{kind}" for kind in LABELS),
         *(f"role.{role}" for role in Role if role is not Role.COURIER),
     ]
     assert [key for key in needed if key not in WORDS] == []
@@ -90,3 +92,9 @@ def test_a_browser_is_answered_in_the_first_of_its_languages_that_the_box_speaks
     header: str, language: str | None
 ) -> None:
     assert understood(header) == language
+
+
+def test_whatever_the_reader_of_labels_says_has_words_and_a_picture() -> None:
+    said = set(re.findall(r"""(?:say\(|end\(mine, )"([a-z]+)"\)""", SOURCES[WEB / "static" / "label.js"]))
+    shown = set(re.findall(r"""call said\("([a-z]+)\"""", SOURCES[WEB / "templates" / "label.html"]))
+    assert said == shown == {key.removeprefix("label.said.") for key in WORDS if key.startswith("label.said.")}
