@@ -127,7 +127,8 @@ async def test_a_share_ends_at_its_own_visit_whatever_the_path_says(site: Served
     token = shares.make("incident-1", NOW.utc + timedelta(days=1), LINK_KEY)
     async with ClientSession(site.address) as stranger:
         for path in ("yard-1-1.mp4", "../incident-2/yard-1-1.mp4", "..%2fincident-2%2fyard-1-1.mp4",
-                     "%2e%2e%252fincident-2", "cam-1-1.mp4%00", "cam-1-1.mp4.gz", "x" * 4000, "CAM-1-1.mp4", ""):  # fmt: skip
+                     "%2e%2e%252fincident-2", "cam-1-1.mp4%00", "cam-1-1.mp4.gz", "x" * 4000, "CAM-1-1.mp4",
+                     ""):  # fmt: skip
             url = URL(f"{site.address}/shared/{token}/{path}", encoded=True)
             async with stranger.get(url, allow_redirects=False) as answer:
                 assert answer.status == 404, path
