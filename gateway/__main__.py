@@ -55,7 +55,7 @@ def run(
     """
     from gateway.app import Occupied  # noqa: PLC0415 - the other commands start without it
     from gateway.cli.transcript import run as run_gateway  # noqa: PLC0415 - the same
-    from gateway.cli.transcript import speak_briefly  # noqa: PLC0415 - the same
+    from gateway.cli.transcript import speak_briefly, speak_wholly  # noqa: PLC0415 - the same
     from gateway.config import ConfigError  # noqa: PLC0415 - the same
     from gateway.proof.keys import KeyUnusable  # noqa: PLC0415 - the same
     from gateway.store import DatabaseRefused  # noqa: PLC0415 - the same
@@ -66,6 +66,8 @@ def run(
         speak_briefly(house, typer.echo)
         typer.echo(f"Perron, {house.name}: broker {house.broker.host}:{house.broker.port}, state and films in"
                    f" {relative(house.storage.folder)}. Ctrl-C ends it.")  # fmt: skip
+    else:
+        speak_wholly()
     try:
         asyncio.run(run_gateway(house))
     except Occupied as occupied:

@@ -29,6 +29,7 @@ from gateway.voice import (
     compose,
     door_word,
     inert,
+    isolated,
 )
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -154,10 +155,21 @@ def test_the_door_is_neutral() -> None:
         ("\ud800surrogate", "surrogate"),
         ("x" * 1000, "x" * (LONGEST - 1) + "…"),
         ("\u202e", ""),
+        ("a" + "\u0316" * 90 + "b", "a\u0316\u0316\u0316b"),
+        ("Điện Biên Phủ", "Điện Biên Phủ"),
+        ("מָזוֹן", "מָזוֹן"),
     ],
 )
 def test_a_hostile_name_is_inert(name: str, shown: str) -> None:
     assert inert(name) == shown
+
+
+@pytest.mark.parametrize("name", ["מזון", "كارفور 24", "Shop מזון"])
+def test_a_name_from_right_to_left_turns_nothing_that_follows_it(name: str) -> None:
+    text = said(Saying.AT_THE_DOOR, "en", Facts(carrier=name, brand="Cdiscount", seconds=20))
+    assert text == f"\u2068{name}\u2069 is at the door for Cdiscount, opening in 20 s"
+    assert isolated(isolated(name)) == isolated(name)
+    assert isolated("Cdiscount") == "Cdiscount"
 
 
 def test_a_name_that_looks_like_a_template_stays_a_name() -> None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import structlog
 
-from gateway.cli.transcript import Transcript
+from gateway.cli.transcript import Transcript, printable
 from tests.gateway.cli.terminal import started
 
 AT = {"timestamp": "2026-11-24T20:35:06Z", "level": "info"}
@@ -79,6 +79,13 @@ def test_what_happens_is_one_short_line_with_the_houses_own_time(event: dict[str
 def test_what_tells_a_person_nothing_new_is_no_line() -> None:
     told = said(row(lock("locked")), row(lock("locked")), row({"event": "DeviceSpoke"}), row(lock("unlocked")))
     assert [line[10:] for line in told] == ["front: the bolt is locked", "", "", "front: the bolt is unlocked"]
+
+
+def test_what_somebody_sent_turns_no_terminal() -> None:
+    event = printable(None, "warning", {"event": "unexpected_topic", "topic": "x\x1b[2Jé\r\n\u202e", "at": 3})
+    assert event == {"event": "unexpected_topic", "topic": "x\\x1b[2Jé\\r\\n\\u202e", "at": 3}
+    name = {"event": "told_owner", "text": "\u2068מזון\u2069"}
+    assert printable(None, "info", dict(name)) == name
 
 
 @pytest.mark.slow
