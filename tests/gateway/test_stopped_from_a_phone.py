@@ -19,13 +19,12 @@ from gateway.demo.scenarios.homes import patient
 from gateway.visit.commands import AlarmCode, Saying
 from gateway.visit.state import Phase, Refusal
 from gateway.web.words import say
-from tests.browser import PATIENCE, visitor
+from tests.browser import visitor
 from tests.gateway.web.house import HERONS
 from tests.shell.parts import until
 from tests.whole_house import playing
 
 pytestmark = pytest.mark.slow
-expect.set_options(timeout=PATIENCE)
 
 CODES = ("8L20524752032", "8L20524752049", "8L20524752056")
 SOON = 20.0  # seconds, on a loaded machine

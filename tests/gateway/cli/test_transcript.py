@@ -84,7 +84,7 @@ def test_what_tells_a_person_nothing_new_is_no_line() -> None:
 def test_what_somebody_sent_turns_no_terminal() -> None:
     event = printable(None, "warning", {"event": "unexpected_topic", "topic": "x\x1b[2Jé\r\n\u202e", "at": 3})
     assert event == {"event": "unexpected_topic", "topic": "x\\x1b[2Jé\\r\\n\\u202e", "at": 3}
-    name = {"event": "told_owner", "text": "\u2068מזון\u2069"}
+    name = {"event": "told_owner", "text": "\u2068חלב\u2069"}
     assert printable(None, "info", dict(name)) == name
 
 

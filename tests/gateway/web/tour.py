@@ -34,6 +34,8 @@ NO_PAGE = frozenset({
 })  # fmt: skip
 """Addresses under which there is something else than a page for people."""
 
+PLAIN = ("/", "/live", "/history", "/brands", "/household", "/settings", "/confirm", "/enter")
+
 DIGEST = courier_digest(bytes(16))
 INCIDENT = "incident-1"
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
@@ -61,18 +63,24 @@ class Tour:
 
 
 @asynccontextmanager
-async def tour(folder: Path, house: Home | None = None) -> AsyncIterator[Tour]:
-    """Let something happen: an incident was filmed, sealed and held, somebody is invited, a courier is at the door."""
-    (folder / "ours").mkdir()
+async def tour(
+    folder: Path, house: Home | None = None, *, guest: str = "Bruno", why: str = "a dispute"
+) -> AsyncIterator[Tour]:
+    """Let something happen: an incident was filmed, sealed and held, somebody is invited, a courier is at the door.
+
+    `guest` is the name of somebody of the household, `why` the film is held.
+    """
+    (folder / "ours").mkdir(exist_ok=True)
     (folder / "new").mkdir()
     house = house or home(folder / "ours")
-    carrier = sorted(house.brands["shop"].permission.carriers)[0]
+    carrier = min(house.brands["shop"].permission.carriers)
     async with box(folder / "ours", house, time=Time(mono=7300.0)) as made:
         await told(made.store, offer(courier_sha256=DIGEST, carrier=carrier), now=NOW)
         async with awake(made), served(made) as site, _unclaimed(folder / "new") as new:
-            await _filmed(made)
+            await _filmed(made, why)
             await made.good_day()
             await made.ring(PARCEL)
+            await site.guest(Role.HOUSEHOLD, guest)
             yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
 
 
@@ -89,7 +97,7 @@ async def _unclaimed(folder: Path) -> AsyncIterator[Site]:
             await site.close()
 
 
-async def _filmed(made: Box) -> None:
+async def _filmed(made: Box, why: str) -> None:
     path = f"visits/{INCIDENT}/cam-1-1.mp4"
     file = made.home.storage.folder / path
     file.parent.mkdir(parents=True)
@@ -106,19 +114,18 @@ async def _filmed(made: Box) -> None:
     )  # fmt: skip
     await made.store.clip_closed(clip, NOW)
     await made.store.visit_sealed(INCIDENT, 1, "0" * 64, NOW)
-    await made.store.hold(INCIDENT, "a dispute", NOW)
+    await made.store.hold(INCIDENT, why, NOW)
 
 
 async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
     now = made.clock.now()
-    await site.guest(Role.HOUSEHOLD)
     assert await site.accounts.confirm(site.owner.who, HERONS, now) is None
     invited = await site.accounts.invite(site.owner.who, Role.INSTALLER, now)
     assert isinstance(invited, Invited)
     later = now.utc + timedelta(hours=1)
     stop = links.make(links.Purpose.STOP, "front", later, b"n" * links.NONCE_BYTES, LINK_KEY)
     ours = {
-        **{path: path for path in ("/", "/live", "/history", "/brands", "/household", "/settings", "/confirm", "/enter")},
+        **{path: path for path in PLAIN},
         "/history/{visit}": f"/history/{INCIDENT}",
         "/shared/{token}": f"/shared/{shares.make(INCIDENT, later, LINK_KEY)}",
         "/join/{token}": f"/join/{invited.token}",
