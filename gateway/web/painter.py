@@ -63,6 +63,7 @@ def ages(language: Language) -> str:
         "nav.live",
         "live.stale",
         "live.none",
+        "live.over",
         "live.waiting",
     )
     return canonical(

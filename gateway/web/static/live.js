@@ -2,6 +2,7 @@
 // which the box says that it is not live, is greyed and said to be stale: else this page would be the frozen picture.
 const STALE = 2000; // milliseconds
 const BEHIND = 1.5; // seconds behind the newest picture at which playing jumps to it
+const NO_RIGHT = 1008; // the close code of who may watch no longer
 const DRIFT = 0.15; // seconds behind at which it plays a little faster
 
 class View {
@@ -15,6 +16,7 @@ class View {
     this.socket = null;
     this.newest = 0;
     this.live = true;
+    this.over = false; // the right to watch has ended
     this.button.addEventListener("click", () => (this.socket ? this.end() : this.begin()));
     setInterval(() => this.look(), 250);
   }
@@ -25,6 +27,7 @@ class View {
     const socket = new WebSocket(`${scheme}://${location.host}/live/${encodeURIComponent(this.figure.dataset.camera)}`);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
+    this.over = false;
     this.newest = 0;
     this.light.textContent = this.words["live.waiting"];
     let queue = [];
@@ -53,9 +56,10 @@ class View {
       }, { once: true });
       this.video.play().catch(() => {});
     };
-    socket.onclose = () => {
+    socket.onclose = (event) => {
       if (this.socket !== socket) return;
       this.newest = 0;
+      if (event.code === NO_RIGHT) { this.over = true; this.clear(); this.look(); return; }
       setTimeout(() => { if (this.socket === socket) this.begin(); }, 1000);
     };
   }
@@ -63,10 +67,15 @@ class View {
   end() {
     const socket = this.socket;
     this.socket = null;
+    this.over = false;
     socket.close();
+    this.clear();
+    this.button.textContent = this.start;
+  }
+
+  clear() {
     this.video.removeAttribute("src");
     this.video.load();
-    this.button.textContent = this.start;
   }
 
   catchUp(buffer) {
@@ -85,7 +94,7 @@ class View {
     this.figure.classList.toggle("stale", watching && !fresh);
     this.light.classList.toggle("good", fresh);
     this.light.classList.toggle("bad", watching && !fresh);
-    const text = !watching ? "" : fresh ? this.words["nav.live"] : this.newest ? this.words["live.stale"] : this.words["live.none"];
+    const text = !watching ? "" : this.over ? this.words["live.over"] : fresh ? this.words["nav.live"] : this.newest ? this.words["live.stale"] : this.words["live.none"];
     if (this.light.textContent !== text) this.light.textContent = text;
   }
 }

@@ -1,5 +1,6 @@
 """Live pictures on a page: a real camera, the real video process, a real browser."""
 
+import asyncio
 import socket
 import time
 from pathlib import Path
@@ -7,12 +8,24 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
+from gateway.web.access import Role
+from gateway.web.accounts import SignedIn
+from gateway.web.live import PICTURES, Shots
 from tests.browser import barriers, visitor
 from tests.filmset.cameras import CameraSet
+from tests.gateway.web.house import HERONS, signed_in
 from tests.shell.parts import until
 from tests.shell.studio import studio
 
 pytestmark = pytest.mark.slow
+
+GONE = 2000  # milliseconds, by the page's own clock
+# The page notes when its picture went.
+CLEARED = """camera => {
+    const figure = document.querySelector(`[data-camera=${camera}]`);
+    const note = () => { if (figure.classList.contains("stale")) window.cleared ??= performance.now(); };
+    new MutationObserver(note).observe(figure, { attributes: true });
+}"""
 
 
 async def watch(page: Page, camera: str) -> None:
@@ -70,6 +83,59 @@ async def test_a_tab_that_is_closed_before_the_first_picture_is_no_error(
             page.get_extra_info("socket").shutdown(socket.SHUT_RDWR)  # no goodbye, as a phone that loses its network
         await until(lambda: not cameras.front.heard and not cameras.hall.heard, within=30)
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_whoever_loses_the_right_while_he_watches_loses_the_picture_within_two_seconds(
+    tmp_path: Path, cameras: CameraSet
+) -> None:
+    async with studio(tmp_path, cameras) as there, visitor() as somebody:
+        site, now = there.site, there.site.box.clock.now()
+        removed, ended = await site.guest(Role.HOUSEHOLD, "Bruno"), await site.guest(Role.HOUSEHOLD, "Carla")
+        elsewhere = await site.accounts.sign_in("Carla", HERONS, address="127.0.0.1", device=None, now=now)
+
+        async def goes_on(who: SignedIn) -> Page:
+            page = await somebody.page()
+            await site.sign_in(page.context, who)
+            await page.goto(f"{site.address}/live")
+            await watch(page, "hall")
+            await page.evaluate(CLEARED, "hall")
+            return page
+
+        his, hers = await goes_on(removed), await goes_on(ended)
+        await his.evaluate("window.told = performance.now()")
+        assert await site.accounts.remove(site.owner.who, removed.who.person, now) is None
+        await hers.evaluate("window.told = performance.now()")
+        assert await site.accounts.end_session(signed_in(elsewhere).who, ended.who.session, now) is None
+        for page in (his, hers):
+            figure = page.locator("[data-camera=hall]").first
+            await expect(figure.locator(".light.bad")).to_have_text("You have no access to this camera any more")
+            await expect(page.locator("[data-camera=hall].stale")).to_have_count(1)
+            assert await figure.locator("video").evaluate("video => video.readyState") == 0, "no picture is left"
+            assert await page.evaluate("window.cleared - window.told") < GONE
+        await until(lambda: not cameras.hall.heard, within=30)  # nobody comes back
+        somebody.complaints.clear()  # the house's own connection, which is refused too
+
+
+async def test_many_who_look_ask_a_camera_no_more_often_than_one() -> None:
+    asked = 0
+    go = asyncio.Event()
+
+    async def take(_camera: str) -> bytes:
+        nonlocal asked
+        asked += 1
+        await go.wait()
+        return f"picture {asked}".encode()
+
+    shots = Shots(take)
+    many = [asyncio.create_task(shots.newest("cam")) for _ in range(50)]
+    gone = asyncio.create_task(shots.newest("cam"))
+    await until(lambda: asked)
+    gone.cancel()  # a browser that goes takes the others' picture with it in no case
+    go.set()
+    assert set(await asyncio.gather(*many)) == {b"picture 1"}
+    await until(lambda: asyncio.get_running_loop().time() - shots._taken["cam"][0] >= PICTURES)  # noqa: SLF001 - its age
+    assert {await shots.newest("cam") for _ in range(3)} == {b"picture 2"}
+    assert await shots.newest("hall") == b"picture 3"
 
 
 async def test_where_there_are_no_media_sources_pictures_come_one_by_one(tmp_path: Path, cameras: CameraSet) -> None:
