@@ -1,6 +1,8 @@
 """A whole delivery, real broker and real video, watched from the owner's phone and led on the courier's."""
 
+import asyncio
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import numpy as np
 import pytest
 import zxingcpp
 from PIL import Image
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from gateway.broker import free_port
 from gateway.config import Pages
@@ -19,6 +21,8 @@ from tests.gateway.web.house import HERONS
 from tests.whole_house import playing
 
 pytestmark = pytest.mark.slow
+
+SAME = 0.35  # seconds: a film that is nearer than 0.3 to the moment is not moved
 
 
 async def claimed(page: Page, address: str, code: str) -> None:
@@ -35,6 +39,13 @@ async def read(page: Page) -> str:
     shown = Image.open(io.BytesIO(await page.locator("#code canvas").screenshot())).convert("L")
     (found,) = zxingcpp.read_barcodes(np.asarray(shown))
     return found.text
+
+
+async def reached(film: Locator, second: float) -> None:
+    """It plays, and comes as far as this."""
+    async with asyncio.timeout(20):
+        while await film.evaluate("film => film.currentTime") < second:  # noqa: ASYNC110 - the film knows no event of ours
+            await asyncio.sleep(0.05)
 
 
 async def test_a_delivery_is_watched_led_and_replayed_in_both_languages(tmp_path: Path) -> None:
@@ -81,6 +92,14 @@ async def test_a_delivery_is_watched_led_and_replayed_in_both_languages(tmp_path
         opened = owner.locator(".moment", has_text="La porte s'ouvre").first
         await opened.click()
         await expect(opened).to_have_attribute("aria-current", "true")
-        assert await film.evaluate("film => film.currentTime") > 0
+        at = await opened.evaluate("(line, start) => (Date.parse(line.dataset.at) - Date.parse(start)) / 1000",
+                                   await film.get_attribute("data-start"))  # fmt: skip
+        assert abs(await film.evaluate("film => film.currentTime") - at) < SAME, "a line brings the film to its moment"
+        await film.evaluate("film => film.play()")
+        await reached(film, at + 0.5)
+        now = owner.locator(".moment[aria-current]")
+        await film.evaluate("film => { film.pause(); film.currentTime = film.duration - 0.1; }")
+        await expect(now).to_contain_text(re.compile("Reverrouillée, prouvé|Livré"))  # the film leads the timeline
+        await expect(now).to_have_count(1)
         assert await barriers(owner) == []
         assert await barriers(courier) == []

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
-import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,11 +16,13 @@ from gateway.web.live import PICTURES, Shots
 from tests.browser import barriers, visitor
 from tests.filmset.cameras import CameraSet
 from tests.gateway.web.house import HERONS, signed_in
+from tests.shell.box import running
 from tests.shell.parts import until
 from tests.shell.studio import studio
 
 pytestmark = pytest.mark.slow
 
+TICK = 0.01  # seconds
 GONE = 2000  # milliseconds, by the page's own clock
 # The page notes when its picture went.
 CLEARED = """camera => {
@@ -26,6 +30,28 @@ CLEARED = """camera => {
     const note = () => { if (figure.classList.contains("stale")) window.cleared ??= performance.now(); };
     new MutationObserver(note).observe(figure, { attributes: true });
 }"""
+
+
+@dataclass
+class Late:
+    """How long this machine kept its programs waiting, all in all."""
+
+    milliseconds: float = 0.0
+
+
+@asynccontextmanager
+async def lateness() -> AsyncIterator[Late]:
+    """Measure it meanwhile: whatever else runs here has had to wait as well."""
+    late, loop = Late(), asyncio.get_running_loop()
+
+    async def measure() -> None:
+        while True:
+            due = loop.time() + TICK
+            await asyncio.sleep(TICK)
+            late.milliseconds += 1000 * (loop.time() - due)
+
+    async with running(measure()):
+        yield late
 
 
 async def watch(page: Page, camera: str) -> None:
@@ -49,11 +75,14 @@ async def test_an_owner_watches_live_and_a_frozen_picture_is_greyed_within_two_s
         assert await page.evaluate("document.querySelector('[data-camera=cam] video').currentTime") > playing
         assert await barriers(page) == []
 
-        frozen = time.monotonic()
-        cameras.front.set_mode("frozen")
-        figure = page.locator("[data-camera=cam]").first
-        await expect(figure.locator(".light")).to_have_text("Stale picture: this is not live any more")
-        assert time.monotonic() - frozen < 4  # 2 s on a quiet machine; `make bench` measures it
+        await page.evaluate(CLEARED, "cam")
+        async with lateness() as late:
+            await page.evaluate("window.told = performance.now()")
+            cameras.front.set_mode("frozen")
+            figure = page.locator("[data-camera=cam]").first
+            await expect(figure.locator(".light")).to_have_text("Stale picture: this is not live any more")
+        took = await page.evaluate("window.cleared - window.told")
+        assert took <= GONE + late.milliseconds, "so long, and as long as the machine itself stood still"
         cameras.front.set_mode("live")
         await expect(figure.locator(".light")).to_have_text("Live")
 
