@@ -302,6 +302,12 @@ def door_word(word: Word, *, language: Language) -> str:
     return DOOR_WORDS[word][language]
 
 
+def spoken(environment: Mapping[str, str]) -> Language:
+    """Say what people at this machine read: French if it is set to that, else English."""
+    words = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts
+    return "fr" if next(filter(None, map(environment.get, words)), "").startswith("fr") else "en"
+
+
 def inert(name: str) -> str:
     """Make text from outside safe to stand in a sentence, a log line and a page's title.
 

@@ -102,8 +102,9 @@ class Transcript:
             case "readiness":
                 yield _readiness(event["ready"], event["lacking"])
             case "pages":
-                scheme = "https" if event["tls"] else "http"
-                yield f"the pages: {scheme}://{event['host']}:{event['port']}/"
+                yield f"the pages: {'  '.join(event['at'])}"
+                if event["trust"] is not None:
+                    yield f"before a phone opens them, it learns to trust this box: {event['trust']}"
             case "unclaimed":
                 yield "nobody has claimed this box yet: `perron claim-code` shows the code that its pages ask for"
             case "told_owner":

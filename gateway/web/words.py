@@ -191,7 +191,7 @@ _PAST: Mapping[str, _Both] = {
     "live.stale": ("Image périmée : ce n'est plus du direct", "Stale picture: this is not live any more"),
     "live.none": ("Pas d'image", "No picture"),
     "live.over": ("Vous n'avez plus accès à cette caméra", "You have no access to this camera any more"),
-    "live.waiting": ("On attend l'image…", "Waiting for the picture…"),
+    "live.waiting": ("La caméra démarre…", "The camera is starting…"),
 }  # fmt: skip
 
 _BRANDS: Mapping[str, _Both] = {

@@ -30,6 +30,7 @@ from gateway.voice import (
     door_word,
     inert,
     isolated,
+    spoken,
 )
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -182,6 +183,22 @@ def test_no_name_breaks_the_line_or_hides_a_character(name: str) -> None:
     text = said(Saying.AT_THE_DOOR, "fr", Facts(brand=name, carrier=name, entrance=name, detail=name))
     assert text.isprintable()
     assert len(text.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({"LANG": "fr_FR.UTF-8"}, "fr"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "fr_FR.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "C", "LC_ALL": "", "LC_MESSAGES": "fr_BE"}, "fr"),
+        ({}, "en"),
+    ],
+)
+def test_the_owner_is_told_in_the_machines_language_if_it_is_french_or_english(
+    environment: dict[str, str], language: str
+) -> None:
+    assert spoken(environment) == language
 
 
 async def test_the_log_keeps_what_was_said_but_no_picture() -> None:

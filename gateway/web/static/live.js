@@ -2,6 +2,7 @@
 // which the box says that it is not live, is greyed and said to be stale: else this page would be the frozen picture.
 const STALE = 2000; // milliseconds
 const BEHIND = 1.5; // seconds behind the newest picture at which playing jumps to it
+const PATIENCE = 10000; // milliseconds in which a camera that rested may show its first picture
 const NO_RIGHT = 1008; // the close code of who may watch no longer
 const DRIFT = 0.15; // seconds behind at which it plays a little faster
 
@@ -17,7 +18,12 @@ class View {
     this.newest = 0;
     this.live = true;
     this.over = false; // the right to watch has ended
-    this.button.addEventListener("click", () => (this.socket ? this.end() : this.begin()));
+    this.asked = 0; // when watching was asked for; 0 once there was a picture
+    this.button.addEventListener("click", () => {
+      if (this.socket) { this.end(); return; }
+      this.asked = Date.now();
+      this.begin();
+    });
     setInterval(() => this.look(), 250);
   }
 
@@ -29,7 +35,6 @@ class View {
     this.socket = socket;
     this.over = false;
     this.newest = 0;
-    this.light.textContent = this.words["live.waiting"];
     let queue = [];
     let buffer = null;
     const next = () => {
@@ -37,7 +42,7 @@ class View {
       buffer.appendBuffer(queue.shift());
     };
     socket.onmessage = (event) => {
-      if (typeof event.data !== "string") { queue.push(event.data); this.newest = Date.now(); next(); return; }
+      if (typeof event.data !== "string") { queue.push(event.data); this.newest = Date.now(); this.asked = 0; next(); return; }
       const said = JSON.parse(event.data);
       if (said.live !== undefined) { this.live = said.live; this.look(); }
       if (!said.codec) return;
@@ -91,10 +96,11 @@ class View {
   look() {
     const watching = this.socket !== null;
     const fresh = watching && this.live && Date.now() - this.newest < STALE;
-    this.figure.classList.toggle("stale", watching && !fresh);
+    const waiting = watching && !fresh && !this.over && Date.now() - this.asked < PATIENCE; // it may yet come
+    this.figure.classList.toggle("stale", watching && !fresh && !waiting);
     this.light.classList.toggle("good", fresh);
-    this.light.classList.toggle("bad", watching && !fresh);
-    const text = !watching ? "" : this.over ? this.words["live.over"] : fresh ? this.words["nav.live"] : this.newest ? this.words["live.stale"] : this.words["live.none"];
+    this.light.classList.toggle("bad", watching && !fresh && !waiting);
+    const text = !watching ? "" : this.over ? this.words["live.over"] : waiting ? this.words["live.waiting"] : fresh ? this.words["nav.live"] : this.newest ? this.words["live.stale"] : this.words["live.none"];
     if (this.light.textContent !== text) this.light.textContent = text;
   }
 }

@@ -65,6 +65,7 @@ WAIT = {"command": "Answer", "scanner": "front-scanner", "word": "wait", "refusa
          "front: the unlock did not leave: proof too old"),
         ({"event": "told_owner", "text": "Alarm 21:35: lock jammed", "urgent": True, **AT},
          "ALARM, the owner is told: Alarm 21:35: lock jammed"),
+        ({"event": "pages", "at": ["http://127.0.0.1:8642/"], "trust": None, **AT}, "the pages: http://127.0.0.1:8642/"),
         ({"event": "readiness", "ready": ["front"], "lacking": {}, **AT}, "Ready: front."),
         ({"event": "readiness", "ready": ["garage"], "lacking": {"front": ["clock"]}, **AT},
          "Ready: garage. NOT ready: front (the time is not certain). `perron doctor` looks for the cause."),

@@ -92,8 +92,13 @@ async def test_a_camera_that_falls_silent_is_stale_and_comes_back_by_itself(tmp_
         page = await somebody.page()
         await there.site.sign_in(page.context)
         await page.goto(f"{there.site.address}/live")
-        await watch(page, "hall")
         figure = page.locator("[data-camera=hall]").first
+        cameras.hall.stop()
+        await figure.get_by_role("button").click()
+        await expect(figure.locator(".light")).to_have_text("The camera is starting…")
+        await expect(figure.locator(".light.bad")).to_have_count(0)  # nothing is wrong yet
+        cameras.hall.start()
+        await expect(figure.locator(".light.good")).to_have_text("Live")
         cameras.hall.stop()
         await expect(figure.locator(".light.bad")).to_be_visible()
         cameras.hall.start()
