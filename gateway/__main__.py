@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import secrets
 import shlex
 import sys
@@ -11,7 +12,7 @@ from typing import Annotated, Literal, NoReturn
 import typer
 from rich.console import Console
 
-from gateway.cli.failure import Exit, Failure, entrance_of, home_of, ourselves, plain, relative
+from gateway.cli.failure import Exit, Failure, entrance_of, home_of, ourselves, plain, relative, typed
 
 CODES = (
     "Exit codes: 0 done; 1 the answer is no (refused, red, the proof does not hold); "
@@ -20,7 +21,12 @@ CODES = (
 
 
 def _example(*lines: str) -> str:
-    return "\n\n".join(["[bold]Examples[/bold]", *(f"  $ {line}" for line in lines), CODES])
+    shown = (re.sub(r"^perron\b", ourselves(), line) for line in lines)
+    return "\n\n".join(["[bold]Examples[/bold]", *(f"  $ {line}" for line in shown), CODES])
+
+
+def _tell(line: str) -> None:
+    typer.echo(typed(line))
 
 
 cli = typer.Typer(
@@ -55,7 +61,7 @@ def run(
     """
     from gateway.app import Occupied  # noqa: PLC0415 - the other commands start without it
     from gateway.cli.transcript import run as run_gateway  # noqa: PLC0415 - the same
-    from gateway.cli.transcript import speak_briefly  # noqa: PLC0415 - the same
+    from gateway.cli.transcript import speak_briefly, speak_wholly  # noqa: PLC0415 - the same
     from gateway.config import ConfigError  # noqa: PLC0415 - the same
     from gateway.proof.keys import KeyUnusable  # noqa: PLC0415 - the same
     from gateway.store import DatabaseRefused  # noqa: PLC0415 - the same
@@ -63,9 +69,11 @@ def run(
     house = home_of(home)
     brief = sys.stdout.isatty() and not verbose
     if brief:
-        speak_briefly(house, typer.echo)
+        speak_briefly(house, _tell)
         typer.echo(f"Perron, {house.name}: broker {house.broker.host}:{house.broker.port}, state and films in"
                    f" {relative(house.storage.folder)}. Ctrl-C ends it.")  # fmt: skip
+    else:
+        speak_wholly()
     try:
         asyncio.run(run_gateway(house))
     except Occupied as occupied:
@@ -82,7 +90,7 @@ def run(
 def new(folder: Annotated[Path, typer.Argument(help="Where it goes; nothing in it gets into git.")]) -> None:
     """Write a house to try things in: home.yaml, a brand's private key, the broker's accounts, a delivery."""
     from gateway.cli.trial import found  # noqa: PLC0415 - the other commands start without it
-    from gateway.demo.cli import spoken  # noqa: PLC0415 - the same
+    from gateway.voice import spoken  # noqa: PLC0415 - the same
 
     home = found(folder, spoken(os.environ))
     typer.echo(f"Written: {home}, with a key of its own for the brand that may deliver. Now, in three terminals:")
@@ -127,7 +135,7 @@ def simulate(  # noqa: PLR0913 - one argument an option of the command
     beside = home.with_name("house.yaml")
     house = house or (beside if beside.is_file() else None)
     simulation = Simulation(
-        home_of(home), house=house, control=control, log=log, seed=seed, bring_broker=broker, tell=typer.echo
+        home_of(home), house=house, control=control, log=log, seed=seed, bring_broker=broker, tell=_tell
     )
     asyncio.run(simulation.run())
 
@@ -180,7 +188,8 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
     result = asyncio.run(delivery.announce(house, file, brand=whose, kid=kid, key=key, courier=secret))
     typer.echo(result.model_dump_json(exclude_none=True, indent=2))
     if not result.accepted:
-        typer.echo(delivery.HINTS.get(result.code or "", "The box says no: `code` and `why` say which."), err=True)
+        hint = delivery.HINTS.get(result.code or "", "The box says no: `code` and `why` say which.")
+        typer.echo(typed(hint), err=True)
         raise typer.Exit(Exit.NO)
     codes = [*delivery.parcels_of(file)[:1], *([] if secret is None else [new_courier_code(secret)])]
     deliver = " --deliver" if control_socket(house).is_socket() else ""
@@ -213,7 +222,7 @@ def scan(
 
     house = home_of(home)
     meant = courier.scanner_of(house, scanner)
-    if not asyncio.run(courier.scan(house, tuple(codes), meant, deliver=deliver, tell=typer.echo)):
+    if not asyncio.run(courier.scan(house, tuple(codes), meant, deliver=deliver, tell=_tell)):
         raise typer.Exit(Exit.NO)
 
 
@@ -396,8 +405,8 @@ def app() -> NoReturn:
         cli()
     except Failure as failure:
         errors = Console(stderr=True, highlight=False)
-        errors.print(str(failure), style="red", markup=False, soft_wrap=True)
-        errors.print(failure.todo, markup=False, soft_wrap=True)
+        errors.print(typed(str(failure)), style="red", markup=False, soft_wrap=True)
+        errors.print(typed(failure.todo), markup=False, soft_wrap=True)
         sys.exit(failure.code)
     sys.exit(Exit.DONE)
 

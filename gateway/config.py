@@ -1,5 +1,6 @@
 """`home.yaml`: what one box knows of its house. `gateway.homefile` reads the file."""
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from ipaddress import ip_address
@@ -29,6 +30,14 @@ def _not_reserved(id_: str) -> str:
     if id_ in RESERVED:
         raise ValueError(f"`{id_}` is a word of Perron's own topics or accounts: give the device another id")
     return id_
+
+
+def _seen(name: str) -> str:
+    """Two names that look the same are the same: nothing in them that nobody sees."""
+    for char in name:
+        if unicodedata.category(char) in ("Cf", "Cn", "Co"):
+            raise ValueError(f"this name has a character that nobody sees, U+{ord(char):04X}: write it without")
+    return name
 
 
 def _hours(text: str) -> str:
@@ -65,7 +74,7 @@ Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 DeviceId = Annotated[Id, AfterValidator(_not_reserved)]
 # A mark that turns the writing direction would let a brand be read as another one.
 _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]{1,80}$"
-Name = Annotated[str, StringConstraints(pattern=_ONE_LINE)]
+Name = Annotated[str, StringConstraints(pattern=_ONE_LINE), AfterValidator(_seen)]
 Address = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,200}$")]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Topic = Annotated[str, StringConstraints(pattern=r"^[^+#/\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}$")]

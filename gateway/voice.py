@@ -19,6 +19,7 @@ from gateway.visit.state import Now, Refusal
 
 Language = Literal["fr", "en"]
 LONGEST = 80  # characters of one name from outside
+MOST_MARKS = 3  # on one letter: no script needs more, and a pile of them covers the lines above
 
 SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
     Saying.AT_THE_DOOR: {
@@ -263,10 +264,10 @@ def compose(
     """
     clock = now.utc.astimezone(zone).strftime("%H:%M")
     words = {
-        "who": inert(facts.carrier or "") or _COURIER[language],
-        "brand": inert(facts.brand or ""),
-        "entrance": inert(facts.entrance or ""),
-        "place": inert(facts.place or ""),
+        "who": isolated(facts.carrier or "") or _COURIER[language],
+        "brand": isolated(facts.brand or ""),
+        "entrance": isolated(facts.entrance or ""),
+        "place": isolated(facts.place or ""),
         "seconds": "" if facts.seconds is None else str(round(facts.seconds)),
         "time": clock if now.trusted else _UNSURE[language].format(clock),
         "detail": _detail(about, facts.detail, language),
@@ -284,8 +285,8 @@ def _detail(about: Saying | AlarmCode, detail: str, language: Language) -> str:
     if detail in set(Refusal):
         return REFUSALS[Refusal(detail)][language]
     if about is not Saying.NOT_READY:
-        return inert(detail)
-    return ", ".join(inert(lacked(word, language)) for word in detail.split(", "))
+        return isolated(detail)
+    return ", ".join(isolated(lacked(word, language)) for word in detail.split(", "))
 
 
 def lacked(word: str, language: Language) -> str:
@@ -301,13 +302,39 @@ def door_word(word: Word, *, language: Language) -> str:
     return DOOR_WORDS[word][language]
 
 
+def spoken(environment: Mapping[str, str]) -> Language:
+    """Say what people at this machine read: French if it is set to that, else English."""
+    words = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts
+    return "fr" if next(filter(None, map(environment.get, words)), "").startswith("fr") else "en"
+
+
 def inert(name: str) -> str:
     """Make text from outside safe to stand in a sentence, a log line and a page's title.
 
     Control and format characters (among them line breaks, zero-width ones and those that turn the direction of text),
-    unassigned and private ones go; blanks become one; what is longer than `LONGEST` is cut.
+    unassigned and private ones go; blanks become one; a pile of marks is cut to `MOST_MARKS`, the whole to `LONGEST`.
     """
     spaced = "".join(" " if unicodedata.category(char).startswith("Z") or char in "\t\r\n" else char for char in name)
     kept = "".join(char for char in spaced if not unicodedata.category(char).startswith("C"))
-    cut = " ".join(unicodedata.normalize("NFC", kept).split())
+    cut = " ".join(_levelled(unicodedata.normalize("NFC", kept)).split())
     return cut if len(cut) <= LONGEST else cut[: LONGEST - 1] + "…"
+
+
+def _levelled(text: str) -> str:
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
+        if marks <= MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)
+
+
+def isolated(name: str) -> str:
+    """Make text from outside inert, and where it is written from right to left, keep it from turning what follows.
+
+    By the isolating marks of Unicode (UAX 9, 2.4), which also hold in a tooltip, an option and a phone's message.
+    """
+    safe = inert(name)
+    turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in safe)
+    return f"\u2068{safe}\u2069" if turns else safe

@@ -1,18 +1,20 @@
 """A real browser: Debian's Chromium, headless, an empty profile. What its console complains of fails the test."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync",
          "--disable-component-update", "--no-first-run")  # fmt: skip
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 PATIENCE = 20_000.0  # milliseconds, on a loaded machine
+
+expect.set_options(timeout=PATIENCE)
 
 
 @dataclass
@@ -53,5 +55,13 @@ async def visitor(*more: str) -> AsyncIterator[Visitor]:
 
 async def barriers(page: Page) -> list[str]:
     """What is in the way of somebody who sees badly or uses no mouse, by axe's rules: one line each."""
-    found = await Axe().run(page)
-    return [f"{one['id']}: {node['html'][:160]}" for one in found.response["violations"] for node in one["nodes"]]
+    return _told((await Axe().run(page)).response)
+
+
+async def faint(page: Page) -> list[str]:
+    """The same of colours alone, where `barriers` has looked at the whole page already."""
+    return _told(await page.evaluate("axe.run({ runOnly: ['color-contrast'] })"))
+
+
+def _told(found: Mapping[str, Any]) -> list[str]:
+    return [f"{one['id']}: {node['html'][:160]}" for one in found["violations"] for node in one["nodes"]]

@@ -28,7 +28,7 @@ from devices.reports import (
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.cli.broker import heard, logged_in
-from gateway.cli.failure import Failure
+from gateway.cli.failure import Failure, typed
 from gateway.clock import kernel_synchronised
 from gateway.config import Broker, CameraDevice, ConfigError, Device, DoorDevice, Home, LockDevice
 from gateway.mqtt import STALL, Guest, Sent
@@ -305,6 +305,6 @@ async def report(home: Home, console: Console) -> bool:
         colour = colours[finding.verdict]
         good = good and finding.verdict is not Verdict.BAD
         word = Text({Verdict.GOOD: "ok", Verdict.DOUBTFUL: "?", Verdict.BAD: "BAD"}[finding.verdict], style=colour)
-        table.add_row(word, *(Text(part) for part in (finding.what, finding.said, finding.todo)))
+        table.add_row(word, *(Text(typed(part)) for part in (finding.what, finding.said, finding.todo)))
     console.print(table)
     return good

@@ -47,6 +47,11 @@ def ourselves() -> str:
     return relative(mine) if shutil.which("perron") is None and mine.exists() else "perron"
 
 
+def typed(text: str) -> str:
+    """Tell a text in which commands stand like `perron doctor`: each as it can be typed here."""
+    return text.replace("`perron ", f"`{ourselves()} ")
+
+
 def home_of(path: Path) -> "Home":
     """Read the house file, as every command does first.
 

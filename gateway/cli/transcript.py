@@ -20,6 +20,7 @@ from gateway.voice import REFUSALS, lacked
 
 LOOK = 0.5  # seconds between two looks at the entrances
 SETTLED = 4  # looks: what stands so for so long is told
+ISOLATES = "\u2068\u2069"  # what `voice.isolated` puts around a name that is written from right to left
 FIRST = 12  # looks that lock, door and broker have to answer at the start before anything is called lacking
 
 Row = Mapping[str, Any]
@@ -101,8 +102,9 @@ class Transcript:
             case "readiness":
                 yield _readiness(event["ready"], event["lacking"])
             case "pages":
-                scheme = "https" if event["tls"] else "http"
-                yield f"the pages: {scheme}://{event['host']}:{event['port']}/"
+                yield f"the pages: {'  '.join(event['at'])}"
+                if event["trust"] is not None:
+                    yield f"before a phone opens them, it learns to trust this box: {event['trust']}"
             case "unclaimed":
                 yield "nobody has claimed this box yet: `perron claim-code` shows the code that its pages ask for"
             case "told_owner":
@@ -155,6 +157,15 @@ class Transcript:
             yield f"the {what} is {_words(value)}"
 
 
+def printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Let nothing that somebody sent turn the terminal: a character that cannot be printed is told by its number."""
+    return {key: _printed(value) if isinstance(value, str) else value for key, value in event.items()}
+
+
+def _printed(text: str) -> str:
+    return "".join(c if c.isprintable() or c in ISOLATES else c.encode("unicode_escape").decode() for c in text)
+
+
 _EVENTS = {
     "SomebodyAnswered": "somebody inside answered the bell",
     "OwnerDecided": "the owner says",
@@ -202,6 +213,11 @@ def _words(kind: str) -> str:
     return kind.replace("_", " ")
 
 
+def speak_wholly() -> None:
+    """Let the log of this process be every decision whole, for machines and for those who look for a cause."""
+    structlog.configure(processors=[printable, *structlog.get_config()["processors"]])
+
+
 def speak_briefly(home: Home, tell: Callable[[str], None]) -> None:
     """Let the log of this process be short lines for a person."""
 
@@ -217,6 +233,7 @@ def speak_briefly(home: Home, tell: Callable[[str], None]) -> None:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            printable,
             Transcript(ZoneInfo(home.timezone)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(20),  # info: what is said again and again is not

@@ -5,7 +5,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
@@ -31,7 +31,7 @@ from gateway.demo.stage import Stage
 from gateway.demo.timeline import Timeline, summary
 from gateway.demo.verdict import Judged
 from gateway.demo.watch import NeverCame
-from gateway.voice import Language
+from gateway.voice import Language, spoken
 
 LONGEST = 85  # bytes of a run's folder: Unix sockets lie in it, and their path has at most 107
 
@@ -100,12 +100,6 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
         raise typer.Exit(code)
 
 
-def spoken(environment: Mapping[str, str]) -> Language:
-    """Say what people at this machine read: French if it is set to that, else English."""
-    words = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts
-    return "fr" if next(filter(None, map(environment.get, words)), "").startswith("fr") else "en"
-
-
 async def play(chosen: Sequence[Scenario], show: Show) -> int:
     """Play scenarios one after the other and return the exit code: 0 if all were as expected.
 
@@ -167,6 +161,7 @@ async def _page(show: Show, *, lan: bool) -> int:
         console.print(f"\n  {site.address}\n", style="bold")
         if lan:
             segno.make(site.address, error="m").terminal(compact=True)
+            console.print("  Only who has this address gets in. It travels in clear: for a network that you trust.")
         console.print("  Open it in a browser: the show begins then. Ctrl-C ends everything.\n")
         await theatre.run()
     return Exit.DONE if theatre.good else Exit.NO

@@ -176,7 +176,10 @@ def unsent(connection: sqlite3.Connection) -> tuple[Message, ...]:
 
 
 def last_visit(connection: sqlite3.Connection, entrance: str) -> str | None:
-    """The visit or incident whose film began last at this entrance."""
-    query = "SELECT visit FROM film WHERE entrance = ? ORDER BY began DESC LIMIT 1"
-    row = connection.execute(query, (entrance,)).fetchone()
+    """The visit or incident that began last at this entrance; of one in which nobody came in no film is left."""
+    row = connection.execute(
+        "SELECT visit FROM (SELECT visit, began FROM film WHERE entrance = ?1"
+        " UNION ALL SELECT id, began FROM visit WHERE entrance = ?1) ORDER BY began DESC LIMIT 1",
+        (entrance,),
+    ).fetchone()
     return None if row is None else str(row[0])

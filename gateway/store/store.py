@@ -334,7 +334,7 @@ class Store:
         return entries.rows_of_kind(self._read, "permission")
 
     def last_visit(self, entrance: str) -> str | None:
-        """The visit or incident that was last filmed at this entrance."""
+        """The visit or incident that began last at this entrance."""
         return films.last_visit(self._read, entrance)
 
     async def note(

@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from aiohttp import web
+from aiohttp import WSCloseCode, web
 
 from gateway.video.live import LiveView, NoPictures, live
 from gateway.video.words import Proof
 
 PATIENCE = 10.0  # seconds for a camera that rested to show its first picture
 LOOK = 0.05  # seconds between two looks at the camera's proofs: a frozen picture is greyed within 2 s of its freezing
-PICTURES = 0.25  # seconds between two JPEGs
+PICTURES = 0.25  # seconds between two JPEGs of one camera, however many look
 
 Allowed = Callable[[], bool]
 """Whether who watches still may: asked while it goes on."""
@@ -31,7 +31,10 @@ def believed(proofs: Mapping[str, Proof], camera: str) -> bool | None:
 async def show(
     request: web.Request, socket: Path, camera: str, *, proofs: Callable[[], Mapping[str, Proof]], allowed: Allowed
 ) -> web.WebSocketResponse:
-    """Show a camera until its stream is lost, the browser goes, or who watches may no longer."""
+    """Show a camera until its stream is lost, the browser goes, or who watches may no longer.
+
+    The close code 1008 tells the last from the others: then the page takes the picture away and does not come back.
+    """
     page = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1024)
     await page.prepare(request)
     works: set[asyncio.Task[None]] = set()
@@ -53,7 +56,7 @@ async def show(
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
-        await page.close()
+        await page.close(code=WSCloseCode.OK if allowed() else WSCloseCode.POLICY_VIOLATION)
     return page
 
 
@@ -77,6 +80,26 @@ async def _judge(page: web.WebSocketResponse, judged: Callable[[], bool | None],
 async def _gone(page: web.WebSocketResponse) -> None:
     async for _ in page:
         pass  # a page has nothing to say here; what ends this is that it goes
+
+
+class Shots:
+    """JPEGs of what cameras see now: one for all who look, so that many ask a camera no more often than one.
+
+    They come the way on which the cameras' proofs come, and no unlock waits behind them. `take` takes one.
+    """
+
+    def __init__(self, take: Callable[[str], Awaitable[bytes | None]]) -> None:
+        self._take = take
+        self._taken: dict[str, tuple[float, asyncio.Task[bytes | None]]] = {}
+
+    async def newest(self, camera: str) -> bytes | None:
+        """Return a picture that was asked for at most `PICTURES` seconds ago; None where there is no live one."""
+        now = asyncio.get_running_loop().time()
+        began, shot = self._taken.get(camera, (now, None))
+        if shot is None or (shot.done() and now - began >= PICTURES):
+            shot = asyncio.ensure_future(self._take(camera))
+            self._taken[camera] = now, shot
+        return await asyncio.shield(shot)
 
 
 async def pictures(

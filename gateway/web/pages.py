@@ -33,6 +33,7 @@ class Pages:
 
     def __init__(self, desk: Desk) -> None:
         self._desk, self._box = desk, desk.box
+        self._shots = live.Shots(desk.box.picture)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
@@ -67,7 +68,7 @@ class Pages:
 
     async def _pictures(self, request: web.Request, who: Who) -> web.StreamResponse:
         camera = self._camera(request)
-        return await live.pictures(request, lambda: self._box.picture(camera), allowed=lambda: self._may_watch(who))
+        return await live.pictures(request, lambda: self._shots.newest(camera), allowed=lambda: self._may_watch(who))
 
     def _camera(self, request: web.Request) -> str:
         camera = request.match_info["camera"]

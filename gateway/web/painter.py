@@ -1,4 +1,4 @@
-"""Turns what is shown into HTML. Everything is escaped; text from outside is made inert first (`voice.inert`)."""
+"""Turns what is shown into HTML. Everything is escaped; text from outside is made inert first (`voice.isolated`)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.proof.chain import canonical
 from gateway.visit.state import Now
-from gateway.voice import Language, inert
+from gateway.voice import Language, isolated
 from gateway.web.box import Box
 from gateway.web.parts import PARTS, Seat, instant
 from gateway.web.words import LANGUAGES, NAMES, say
@@ -24,7 +24,7 @@ class Painter:
             loader=PackageLoader("gateway.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        self._environment.filters.update(inert=inert, utc=_utc, clock=_clock, day=_day, instant=_instant)
+        self._environment.filters.update(inert=isolated, utc=_utc, clock=_clock, day=_day, instant=_instant)
         self._environment.globals.update(home=box.home, languages=LANGUAGES, language_names=NAMES)
 
     def page(self, template: str, seat: Seat, **facts: Any) -> str:  # noqa: ANN401 - what a template shows
@@ -63,6 +63,7 @@ def ages(language: Language) -> str:
         "nav.live",
         "live.stale",
         "live.none",
+        "live.over",
         "live.waiting",
     )
     return canonical(

@@ -18,6 +18,8 @@ from gateway.web.desk import Desk
 from gateway.web.story import story
 
 SHOWN = 200  # visits on one page, the newest: a month has fewer
+MOST_REPORTS = 4  # drawn and waiting, together: whoever asks for more is told to come back
+AGAIN = 10  # seconds until then
 DAYS = (1, 7, 30)  # for which a visit may be shown to somebody outside
 
 
@@ -27,6 +29,7 @@ class Past:
     def __init__(self, desk: Desk, key: bytes) -> None:
         self._desk, self._box, self._key = desk, desk.box, key
         self._drawing = asyncio.Lock()
+        self._asked = 0  # reports that are drawn or wait
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
@@ -104,12 +107,18 @@ class Past:
         parts = self._box.store.films(visit=visit)
         if not parts or parts[0].sealed is None or parts[0].erased is not None:
             raise web.HTTPNotFound
-        async with self._drawing:
-            pdf, _ = await asyncio.to_thread(
-                report, self._box.films / "visits" / visit, language=self._desk.language(request),
-                zone=self._box.zone, made=self._desk.now.utc,
-                names={self._box.home.box: names_of(self._box.home)}, public_key=self._box.public_key,
-            )  # fmt: skip
+        if self._asked >= MOST_REPORTS:
+            raise web.HTTPTooManyRequests(headers={"Retry-After": str(AGAIN)})
+        self._asked += 1
+        try:
+            async with self._drawing:
+                pdf, _ = await asyncio.to_thread(
+                    report, self._box.films / "visits" / visit, language=self._desk.language(request),
+                    zone=self._box.zone, made=self._desk.now.utc,
+                    names={self._box.home.box: names_of(self._box.home)}, public_key=self._box.public_key,
+                )  # fmt: skip
+        finally:
+            self._asked -= 1
         headers = {"Content-Disposition": f'attachment; filename="perron-{visit}.pdf"'}
         return web.Response(body=pdf, content_type="application/pdf", headers=headers)
 

@@ -137,8 +137,27 @@ class Site:
         if pages.plain_port is not None and context is not None:
             self.plain_port = self._receive(pages.plain_port, None)
             self._known |= hosts(pages.host, self.plain_port, pages.names)
-        log.info("pages", host=pages.host, port=self.port, plain_port=self.plain_port, tls=context is not None)
+        log.info("pages", at=list(self.addresses), trust=self.trust)
         await self._show_claim_code()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where a browser finds the pages: under each of the names by which it answers."""
+        scheme = "http" if self._certificate is None and self._pages.certificate is None else "https"
+        return tuple(f"{scheme}://{name}:{self.port}/" for name in self._names())
+
+    @property
+    def trust(self) -> str | None:
+        """Where a phone gets the box's own authority before it comes; None where there is none to get."""
+        if self._certificate is None or self.plain_port is None:
+            return None
+        return f"http://{self._names()[0]}:{self.plain_port}/certificate"
+
+    def _names(self) -> tuple[str, ...]:
+        at = ip_address(self._pages.host)
+        if at.is_unspecified:
+            return self._pages.names or ("127.0.0.1",)  # under no other name than those that it was given
+        return (*self._pages.names, f"[{at}]" if at.version == 6 else self._pages.host)
 
     def _receive(self, port: int, context: ssl.SSLContext | None) -> int:
         """Receive on a port; returns the real one."""

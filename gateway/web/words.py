@@ -190,7 +190,8 @@ _PAST: Mapping[str, _Both] = {
     "live.end": ("Ne plus regarder", "Stop watching"),
     "live.stale": ("Image périmée : ce n'est plus du direct", "Stale picture: this is not live any more"),
     "live.none": ("Pas d'image", "No picture"),
-    "live.waiting": ("On attend l'image…", "Waiting for the picture…"),
+    "live.over": ("Vous n'avez plus accès à cette caméra", "You have no access to this camera any more"),
+    "live.waiting": ("La caméra démarre…", "The camera is starting…"),
 }  # fmt: skip
 
 _BRANDS: Mapping[str, _Both] = {

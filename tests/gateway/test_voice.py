@@ -29,6 +29,8 @@ from gateway.voice import (
     compose,
     door_word,
     inert,
+    isolated,
+    spoken,
 )
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -154,10 +156,21 @@ def test_the_door_is_neutral() -> None:
         ("\ud800surrogate", "surrogate"),
         ("x" * 1000, "x" * (LONGEST - 1) + "…"),
         ("\u202e", ""),
+        ("a" + "\u0316" * 90 + "b", "a\u0316\u0316\u0316b"),
+        ("Điện Biên Phủ", "Điện Biên Phủ"),
+        ("מָזוֹן", "מָזוֹן"),
     ],
 )
 def test_a_hostile_name_is_inert(name: str, shown: str) -> None:
     assert inert(name) == shown
+
+
+@pytest.mark.parametrize("name", ["מזון", "كارفور 24", "Shop מזון"])
+def test_a_name_from_right_to_left_turns_nothing_that_follows_it(name: str) -> None:
+    text = said(Saying.AT_THE_DOOR, "en", Facts(carrier=name, brand="Cdiscount", seconds=20))
+    assert text == f"\u2068{name}\u2069 is at the door for Cdiscount, opening in 20 s"
+    assert isolated(isolated(name)) == isolated(name)
+    assert isolated("Cdiscount") == "Cdiscount"
 
 
 def test_a_name_that_looks_like_a_template_stays_a_name() -> None:
@@ -170,6 +183,22 @@ def test_no_name_breaks_the_line_or_hides_a_character(name: str) -> None:
     text = said(Saying.AT_THE_DOOR, "fr", Facts(brand=name, carrier=name, entrance=name, detail=name))
     assert text.isprintable()
     assert len(text.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({"LANG": "fr_FR.UTF-8"}, "fr"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "fr_FR.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "C", "LC_ALL": "", "LC_MESSAGES": "fr_BE"}, "fr"),
+        ({}, "en"),
+    ],
+)
+def test_the_owner_is_told_in_the_machines_language_if_it_is_french_or_english(
+    environment: dict[str, str], language: str
+) -> None:
+    assert spoken(environment) == language
 
 
 async def test_the_log_keeps_what_was_said_but_no_picture() -> None:

@@ -3,6 +3,7 @@ languages at once. The courier's phones read the parcel's label through their ca
 """
 
 import asyncio
+import re
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from tests.lens import Lens, label, scan
 from tests.whole_house import playing
 
 pytestmark = pytest.mark.slow
+
+SAME = 0.35  # seconds: a film that is nearer than 0.3 to the moment is not moved
 
 FRENCH = {
     "locked": "Verrouillée", "rings": "On sonne", "open": "Ouverte", "proven": "Reverrouillée, prouvé",
@@ -91,6 +94,13 @@ async def reads(side: Side, link: str) -> str:
     return await scan(side.courier.locator("#parcel canvas"))
 
 
+async def reached(film: Locator, second: float) -> None:
+    """It plays, and comes as far as this."""
+    async with asyncio.timeout(20):
+        while await film.evaluate("film => film.currentTime") < second:  # noqa: ASYNC110 - the film knows no event of ours
+            await asyncio.sleep(0.05)
+
+
 async def test_a_delivery_is_watched_led_and_replayed_in_both_languages(tmp_path: Path) -> None:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
@@ -132,7 +142,7 @@ async def test_a_delivery_is_watched_led_and_replayed_in_both_languages(tmp_path
 
 
 async def replayed(side: Side, address: str) -> None:
-    """The owner looks at the visit again, and at the moment at which the door opened."""
+    """The owner looks at the visit again: a line of the story leads the film, and the film the story."""
     await side.owner.goto(f"{address}/history")
     await side.owner.locator(".visits a").first.click()
     film = side.owner.locator("video[data-film]").first
@@ -140,5 +150,13 @@ async def replayed(side: Side, address: str) -> None:
     opened = side.owner.locator(".moment", has_text=side.words["opens"]).first
     await opened.click()
     await expect(opened).to_have_attribute("aria-current", "true")
-    assert await film.evaluate("film => film.currentTime") > 0
+    at = await opened.evaluate("(line, start) => (Date.parse(line.dataset.at) - Date.parse(start)) / 1000",
+                               await film.get_attribute("data-start"))  # fmt: skip
+    assert abs(await film.evaluate("film => film.currentTime") - at) < SAME, "a line brings the film to its moment"
+    await film.evaluate("film => film.play()")
+    await reached(film, at + 0.5)
+    now = side.owner.locator(".moment[aria-current]")
+    await film.evaluate("film => { film.pause(); film.currentTime = film.duration - 0.1; }")
+    await expect(now).to_contain_text(re.compile("Reverrouillée, prouvé|Livré"))  # the film leads the timeline
+    await expect(now).to_have_count(1)
     assert await barriers(side.owner) == []

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.demo.processes import end_stranger
 from gateway.video.link import VideoLink
 from gateway.video.words import Configure
 from tests.filmset.cameras import CameraSet
@@ -34,6 +35,11 @@ async def studio(folder: Path, cameras: CameraSet) -> AsyncIterator[Studio]:
             socket=socket,
             configure=Configure(cameras=sources, pre_roll=1.0, folder=str(folder / "films")),
         )
-        async with running(link.run()), served(made, link=link) as site:
-            await until(lambda: link.connected)
-            yield Studio(site, link)
+        try:
+            async with running(link.run()), served(made, link=link) as site:
+                await until(lambda: link.connected)
+                yield Studio(site, link)
+        finally:
+            await end_stranger(
+                socket.with_suffix(".pid")
+            )  # it would watch on for a minute, the next test's cameras too

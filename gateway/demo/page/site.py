@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import hmac
 import json
+import secrets
 import socket
 from importlib import resources
 from pathlib import Path
@@ -20,12 +22,14 @@ from gateway.demo.scenarios import cameras, failures, locks, parcels, people, pr
 from gateway.perform import VISITS
 from gateway.voice import Language
 from gateway.web import live
-from gateway.web.policy import LARGEST_BODY, dress, guarded, hosts
+from gateway.web.policy import LARGEST_BODY, Handler, dress, guarded, hosts
 from gateway.web.words import LANGUAGES, NAMES, understood
 
 BEAT = 1.0  # seconds
 REST = 0.05  # seconds between two looks: a burst of happenings is shown once
 LANGUAGE = "demo-language"  # the cookie's name: another one than the box's own pages have
+KEY = "demo-key"  # the cookie of who has opened the address that the terminal shows
+DAY = 24 * 3600  # seconds
 STATIC = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 SHARED = frozenset({"live.js", "film.js", "perron.svg"})  # of the box's own pages
 CAMERAS = ("doorbell", "hall-camera")
@@ -40,7 +44,7 @@ GROUPS: tuple[tuple[str, tuple[Scenario, ...]], ...] = (
 
 
 class Site:
-    """The page of one theatre.
+    """The page of one theatre. With `lan` others in the network reach it, and only who has its whole address gets in.
 
     async with Site(theatre, lan=False) as site:
         print(site.address)
@@ -53,15 +57,19 @@ class Site:
         self._theatre, self._host, self._port = theatre, "0.0.0.0" if lan else "127.0.0.1", port  # noqa: S104 - asked for by --lan
         self._name = lan_address() if lan else "127.0.0.1"
         self._known: frozenset[str] = frozenset()
+        self._key = secrets.token_urlsafe(16) if lan else None
         self._seen = False  # whether anybody has opened the page
         self._environment = Environment(
             loader=PackageLoader("gateway.demo.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        app = web.Application(middlewares=[guarded(lambda host: host in self._known)], client_max_size=LARGEST_BODY)
+        app = web.Application(
+            middlewares=[guarded(lambda host: host in self._known), self._let_in], client_max_size=LARGEST_BODY
+        )
         app.on_response_prepare.append(dress)
         app.add_routes([
             web.get("/", self._page),
+            web.get("/open/{key}", self._open),
             web.get("/feed", self._feed),
             web.get("/live/{camera}", self._live),
             web.get("/film/{visit}/{file}", self._film),
@@ -77,8 +85,8 @@ class Site:
 
     @property
     def address(self) -> str:
-        """Where the page is."""
-        return f"http://{self._name}:{self._port}/"
+        """Where the page is: with `lan` a secret ends it."""
+        return f"http://{self._name}:{self._port}/{'' if self._key is None else f'open/{self._key}'}"
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
@@ -89,6 +97,30 @@ class Site:
 
     async def __aexit__(self, *_error: object) -> None:
         await self._runner.cleanup()
+
+    # ---- who may come in --------------------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Others in the network see and press nothing, unless they have the address from the terminal."""
+        if self._key is None or request.path.startswith(("/open/", "/static/")):
+            return await handler(request)
+        if self._is_key(request.cookies.get(KEY, "")):
+            return await handler(request)
+        why = words(self._language_of(request))["key.missing"]
+        return web.Response(status=web.HTTPForbidden.status_code, text=f"{why}\n")
+
+    async def _open(self, request: web.Request) -> web.Response:
+        """Give who has the secret a cookie in its place: the address bar then shows it to nobody."""
+        key = request.match_info["key"]
+        if not self._is_key(key):
+            raise web.HTTPNotFound
+        answer = web.Response(status=web.HTTPSeeOther.status_code, headers={"Location": "/"})
+        answer.set_cookie(KEY, key, max_age=DAY, httponly=True, samesite="Lax")  # a QR reader's page leads here
+        return answer
+
+    def _is_key(self, text: str) -> bool:
+        return self._key is not None and hmac.compare_digest(text.encode(), self._key.encode())
 
     # ---- the page ---------------------------------------------------------------------------------------------------
 

@@ -22,6 +22,8 @@ _PAGE: Mapping[str, _Both] = {
     "about.slow": ("Environ {minutes} min, aux temps réels ; `--fast` les raccourcit.",
                    "About {minutes} min, at real times; `--fast` shortens them."),
     "script": ("Cette page a besoin de JavaScript.", "This page needs JavaScript."),
+    "key.missing": ("Scannez le QR du terminal, ou ouvrez toute son adresse : sans elle cette page ne montre rien.",
+                    "Scan the terminal's QR, or open its whole address: without it this page shows nothing."),
     "lost": ("La démonstration ne répond plus : ce qui est affiché est périmé.",
              "The demo does not answer any more: what is shown is out of date."),
     "panel.film": ("Le film en direct", "The live film"),

@@ -2,6 +2,8 @@
 // which the box says that it is not live, is greyed and said to be stale: else this page would be the frozen picture.
 const STALE = 2000; // milliseconds
 const BEHIND = 1.5; // seconds behind the newest picture at which playing jumps to it
+const PATIENCE = 10000; // milliseconds in which a camera that rested may show its first picture
+const NO_RIGHT = 1008; // the close code of who may watch no longer
 const DRIFT = 0.15; // seconds behind at which it plays a little faster
 
 class View {
@@ -15,7 +17,13 @@ class View {
     this.socket = null;
     this.newest = 0;
     this.live = true;
-    this.button.addEventListener("click", () => (this.socket ? this.end() : this.begin()));
+    this.over = false; // the right to watch has ended
+    this.asked = 0; // when watching was asked for; 0 once there was a picture
+    this.button.addEventListener("click", () => {
+      if (this.socket) { this.end(); return; }
+      this.asked = Date.now();
+      this.begin();
+    });
     setInterval(() => this.look(), 250);
   }
 
@@ -25,8 +33,8 @@ class View {
     const socket = new WebSocket(`${scheme}://${location.host}/live/${encodeURIComponent(this.figure.dataset.camera)}`);
     socket.binaryType = "arraybuffer";
     this.socket = socket;
+    this.over = false;
     this.newest = 0;
-    this.light.textContent = this.words["live.waiting"];
     let queue = [];
     let buffer = null;
     const next = () => {
@@ -34,7 +42,7 @@ class View {
       buffer.appendBuffer(queue.shift());
     };
     socket.onmessage = (event) => {
-      if (typeof event.data !== "string") { queue.push(event.data); this.newest = Date.now(); next(); return; }
+      if (typeof event.data !== "string") { queue.push(event.data); this.newest = Date.now(); this.asked = 0; next(); return; }
       const said = JSON.parse(event.data);
       if (said.live !== undefined) { this.live = said.live; this.look(); }
       if (!said.codec) return;
@@ -53,9 +61,10 @@ class View {
       }, { once: true });
       this.video.play().catch(() => {});
     };
-    socket.onclose = () => {
+    socket.onclose = (event) => {
       if (this.socket !== socket) return;
       this.newest = 0;
+      if (event.code === NO_RIGHT) { this.over = true; this.clear(); this.look(); return; }
       setTimeout(() => { if (this.socket === socket) this.begin(); }, 1000);
     };
   }
@@ -63,10 +72,15 @@ class View {
   end() {
     const socket = this.socket;
     this.socket = null;
+    this.over = false;
     socket.close();
+    this.clear();
+    this.button.textContent = this.start;
+  }
+
+  clear() {
     this.video.removeAttribute("src");
     this.video.load();
-    this.button.textContent = this.start;
   }
 
   catchUp(buffer) {
@@ -82,10 +96,11 @@ class View {
   look() {
     const watching = this.socket !== null;
     const fresh = watching && this.live && Date.now() - this.newest < STALE;
-    this.figure.classList.toggle("stale", watching && !fresh);
+    const waiting = watching && !fresh && !this.over && Date.now() - this.asked < PATIENCE; // it may yet come
+    this.figure.classList.toggle("stale", watching && !fresh && !waiting);
     this.light.classList.toggle("good", fresh);
-    this.light.classList.toggle("bad", watching && !fresh);
-    const text = !watching ? "" : fresh ? this.words["nav.live"] : this.newest ? this.words["live.stale"] : this.words["live.none"];
+    this.light.classList.toggle("bad", watching && !fresh && !waiting);
+    const text = !watching ? "" : this.over ? this.words["live.over"] : waiting ? this.words["live.waiting"] : fresh ? this.words["nav.live"] : this.newest ? this.words["live.stale"] : this.words["live.none"];
     if (this.light.textContent !== text) this.light.textContent = text;
   }
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import inspect
 import json
 import subprocess
 import sys
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 from joserfc.jwk import OKPKey
 
+from gateway.__main__ import HOME, cli
 from gateway.cli import keys
 from gateway.cli.delivery import announce, claims_of
-from gateway.cli.failure import Exit, Failure, entrance_of
+from gateway.cli.failure import Exit, Failure, entrance_of, ourselves, typed
 from gateway.cli.owner import stop
 from gateway.clock import Clock
 from gateway.config import ClockSource, Home
@@ -326,3 +328,21 @@ async def test_a_stop_that_no_gateway_hears_is_no_stop_even_if_an_old_state_says
         box.publish("perron/entrance/front/state", b'{"stopped":true}', retain=True)
         with pytest.raises(Failure, match="Nobody listens"):
             await stop(home, "front", lift=False)
+
+
+def test_every_command_looks_for_the_house_file_at_the_same_place() -> None:
+    """But `report`, which needs none: it takes that one where it is there."""
+    defaults = {
+        str(command.name or command.callback.__name__): inspect.signature(command.callback).parameters["home"].default
+        for command in cli.registered_commands
+        if command.callback is not None and "home" in inspect.signature(command.callback).parameters
+    }
+    assert len(defaults) > 7
+    assert {name: home for name, home in defaults.items() if home != HOME} == {"report": None}
+
+
+def test_a_command_in_a_sentence_can_be_typed_as_it_stands() -> None:
+    assert typed("Look: `perron doctor` tells.") == f"Look: `{ourselves()} doctor` tells."
+    assert typed("perron/bridge/state and `perron`") == "perron/bridge/state and `perron`"
+    told = perron("doctor", "--home", "/nowhere/home.yaml")
+    assert f"`{ourselves()} schema`" in told.stderr

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import structlog
 
-from gateway.cli.transcript import Transcript
+from gateway.cli.transcript import Transcript, printable
 from tests.gateway.cli.terminal import started
 
 AT = {"timestamp": "2026-11-24T20:35:06Z", "level": "info"}
@@ -65,6 +65,7 @@ WAIT = {"command": "Answer", "scanner": "front-scanner", "word": "wait", "refusa
          "front: the unlock did not leave: proof too old"),
         ({"event": "told_owner", "text": "Alarm 21:35: lock jammed", "urgent": True, **AT},
          "ALARM, the owner is told: Alarm 21:35: lock jammed"),
+        ({"event": "pages", "at": ["http://127.0.0.1:8642/"], "trust": None, **AT}, "the pages: http://127.0.0.1:8642/"),
         ({"event": "readiness", "ready": ["front"], "lacking": {}, **AT}, "Ready: front."),
         ({"event": "readiness", "ready": ["garage"], "lacking": {"front": ["clock"]}, **AT},
          "Ready: garage. NOT ready: front (the time is not certain). `perron doctor` looks for the cause."),
@@ -79,6 +80,13 @@ def test_what_happens_is_one_short_line_with_the_houses_own_time(event: dict[str
 def test_what_tells_a_person_nothing_new_is_no_line() -> None:
     told = said(row(lock("locked")), row(lock("locked")), row({"event": "DeviceSpoke"}), row(lock("unlocked")))
     assert [line[10:] for line in told] == ["front: the bolt is locked", "", "", "front: the bolt is unlocked"]
+
+
+def test_what_somebody_sent_turns_no_terminal() -> None:
+    event = printable(None, "warning", {"event": "unexpected_topic", "topic": "x\x1b[2Jé\r\n\u202e", "at": 3})
+    assert event == {"event": "unexpected_topic", "topic": "x\\x1b[2Jé\\r\\n\\u202e", "at": 3}
+    name = {"event": "told_owner", "text": "\u2068חלב\u2069"}
+    assert printable(None, "info", dict(name)) == name
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.failure import Failure
-from gateway.demo.cli import Show, demo, new_folder, play, spoken
+from gateway.demo.cli import Show, demo, new_folder, play
 from gateway.demo.plan import plan
 from gateway.demo.processes import alive
 from gateway.demo.result import Result
@@ -67,24 +67,8 @@ async def test_a_folder_that_cannot_be_written_is_told_not_traced(tmp_path: Path
 def test_its_help_shows_examples_as_that_of_every_command() -> None:
     told = perron("--help")
     assert "Examples" in told.stdout
-    assert "$ perron demo owner-stops --fast --json" in told.stdout
+    assert "perron demo owner-stops --fast --json" in told.stdout
     assert "Exit codes" in told.stdout
-
-
-@pytest.mark.parametrize(
-    ("environment", "language"),
-    [
-        ({"LANG": "fr_FR.UTF-8"}, "fr"),
-        ({"LANG": "de_DE.UTF-8"}, "en"),
-        ({"LANG": "fr_FR.UTF-8", "LC_ALL": "C"}, "en"),
-        ({"LANG": "C", "LC_ALL": "", "LC_MESSAGES": "fr_BE"}, "fr"),
-        ({}, "en"),
-    ],
-)
-def test_the_owner_is_told_in_the_machines_language_if_it_is_french_or_english(
-    environment: dict[str, str], language: str
-) -> None:
-    assert spoken(environment) == language
 
 
 def test_an_english_demo_names_nothing_in_french(tmp_path: Path) -> None:

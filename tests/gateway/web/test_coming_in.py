@@ -31,7 +31,7 @@ async def made(tmp_path: Path) -> AsyncIterator[Box]:
         yield made
 
 
-def a_site(made: Box) -> Site:
+def a_site(made: Box, pages: Pages | None = None) -> Site:
     """The pages as they are at a first start: nobody's yet."""
     seen = web.Box(
         home=made.home, store=made.store, clock=made.clock,
@@ -42,7 +42,7 @@ def a_site(made: Box) -> Site:
         public_key=made.key.public,
     )  # fmt: skip
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
-    return Site(seen, accounts, Pages(port=0), link_key=LINK_KEY)
+    return Site(seen, accounts, pages or Pages(port=0), link_key=LINK_KEY)
 
 
 @pytest.mark.slow

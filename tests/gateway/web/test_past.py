@@ -16,7 +16,7 @@ from gateway.store import Clip
 from gateway.visit import commands as c
 from gateway.visit.state import Entrance
 from gateway.web import shares
-from gateway.web.past import plot
+from gateway.web.past import MOST_REPORTS, plot
 from tests.gateway.delivery.house import step
 from tests.gateway.delivery.shop import NOW
 from tests.shell.box import Box, awake, box
@@ -134,7 +134,9 @@ async def test_a_share_ends_at_its_own_visit_whatever_the_path_says(site: Served
                 assert answer.status == 404, path
 
 
-async def test_reports_are_drawn_one_at_a_time(site: Served, made: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_reports_are_drawn_one_at_a_time_and_few_wait(
+    site: Served, made: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await made.store.visit_sealed("incident-1", 1, "0" * 64, NOW)
     drawing, most, go = 0, 0, threading.Event()
 
@@ -153,12 +155,15 @@ async def test_reports_are_drawn_one_at_a_time(site: Served, made: Box, monkeypa
             return answer.status
 
     async with site.client(site.owner) as client:
-        asked = [asyncio.create_task(ask(client)) for _ in range(4)]
+        asked = [asyncio.create_task(ask(client)) for _ in range(20)]
         await until(lambda: drawing)
-        async with client.get("/history") as answer:  # the others have been read by now
+        await until(lambda: sum(one.done() for one in asked) == 20 - MOST_REPORTS)  # told to come back, and no queue
+        async with client.get("/history") as answer:
             assert answer.status == 200
         go.set()
-        assert await asyncio.gather(*asked) == [200] * 4
+        statuses = await asyncio.gather(*asked)
+        assert (statuses.count(200), statuses.count(429)) == (MOST_REPORTS, 20 - MOST_REPORTS)
+        assert await ask(client) == 200, "room is room again"
     assert most == 1
 
 

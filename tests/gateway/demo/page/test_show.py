@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser import PATIENCE, barriers, visitor
+from tests.browser import barriers, visitor
 from tests.gateway.demo.page.theatre import opened
 
-expect.set_options(timeout=PATIENCE)
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("show")]
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "has_touch": False}

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientSession, WSServerHandshakeError
+from aiohttp import ClientSession, CookieJar, WSServerHandshakeError
 
 from gateway.demo.page.script import SHOW
 from gateway.demo.page.site import LANGUAGE, lan_address
@@ -69,6 +69,25 @@ async def test_the_feed_tells_what_is_shown_and_then_that_it_is_alive(tmp_path: 
         assert second["beat"] is True
         with pytest.raises(WSServerHandshakeError, match="403"):
             await session.ws_connect(f"{page.address}feed", headers={"Origin": "http://evil.example"})
+
+
+async def test_in_a_network_only_who_has_the_terminals_address_sees_and_presses_anything(tmp_path: Path) -> None:
+    async with opened(tmp_path, lan=True) as page:
+        base, _, key = page.address.partition("open/")
+        assert len(key) > 20
+        jar = CookieJar(unsafe=True)
+        async with ClientSession() as stranger, ClientSession(cookie_jar=jar) as guest:
+            for path in ("", "feed", "live/doorbell", "film/x/y", "phone/1-1.jpg"):
+                assert (await stranger.get(f"{base}{path}")).status == 403
+            for path in ("play", "stop", "yes", "language"):
+                assert (await stranger.post(f"{base}{path}", data={"title": "too-early"})).status == 403
+            for wrong in ("x", key[:-1], f"{key}x", "%C3%A9"):
+                assert (await stranger.get(f"{base}open/{wrong}")).status == 404
+            assert page.theatre.playing is None
+            assert "QR" in await (await stranger.get(base, headers={"Accept-Language": "en"})).text()
+            answer = await guest.get(page.address)
+            assert (answer.status, str(answer.url)) == (200, base), "the secret does not stay in the address bar"
+            assert (await guest.post(f"{base}play", data={"title": "nonsense"})).status == 409, "he is heard"
 
 
 def test_there_is_always_an_address() -> None:

@@ -22,7 +22,7 @@ class Open:
 
 
 @asynccontextmanager
-async def opened(folder: Path) -> AsyncIterator[Open]:
+async def opened(folder: Path, *, lan: bool = False) -> AsyncIterator[Open]:
     """Serve it until left; nothing is left running then."""
     numbers = count(1)
 
@@ -38,7 +38,7 @@ async def opened(folder: Path) -> AsyncIterator[Open]:
         language="en",
         seats=lambda _scenario: nullcontext(Audience()),
     )
-    async with Site(theatre, lan=False) as site:
+    async with Site(theatre, lan=lan) as site:
         running = asyncio.create_task(theatre.run())
         try:
             yield Open(theatre, site.address)

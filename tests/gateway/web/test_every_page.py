@@ -1,0 +1,132 @@
+"""Every page there is, by the server's own list of addresses: for every eye, on every screen, in both languages."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession, WSServerHandshakeError
+from playwright.async_api import Page, expect
+
+from gateway.web.painter import Painter
+from gateway.web.policy import HEADERS
+from gateway.web.site import STATIC
+from tests.browser import barriers, faint, visitor
+from tests.gateway.web.tour import NO_PAGE, Tour, tour
+
+SMALL, LARGE = 360, 1280  # pixels
+FORM = "application/x-www-form-urlencoded"
+FOREIGN = "http://evil.example"
+
+
+@pytest.fixture
+async def walk(tmp_path: Path) -> AsyncIterator[Tour]:
+    async with tour(tmp_path) as walk:
+        yield walk
+
+
+def filled(route: str) -> str:
+    return re.sub(r"\{[^}]*\}", "front", route)
+
+
+def test_what_a_box_shows_is_said_once(walk: Tour) -> None:
+    """A new page fails here until `tour` knows the way to it (or NO_PAGE says that it is none)."""
+    known = {route for route, methods in walk.routes.items() if "GET" in methods}
+    assert known == set(walk.pages) | NO_PAGE
+
+
+async def settled(page: Page, address: str) -> None:
+    """Open a page, which then shows what is so; its headers are those of every answer."""
+    answer = await page.goto(address)
+    assert answer is not None
+    assert answer.status == 200, address
+    assert {name: answer.headers[name.lower()] for name in HEADERS} == dict(HEADERS), address
+    if await page.locator("body[data-words]").count():
+        await expect(page.locator("#link")).to_have_text(re.compile("Connected to the box|En liaison avec la box"))
+
+
+async def fits(page: Page) -> list[int]:
+    """On which screens one has to push the page sideways."""
+    wide = []
+    for width in (LARGE, SMALL):
+        await page.set_viewport_size({"width": width, "height": 800})
+        if await page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"):
+            wide.append(width)
+    return wide
+
+
+async def looked_at(page: Page, what: str) -> None:
+    """In light and dark, on a phone and at a desk."""
+    assert await fits(page) == [], what
+    await page.emulate_media(color_scheme="light", reduced_motion="reduce")
+    assert await barriers(page) == [], what
+    await page.emulate_media(color_scheme="dark")
+    assert await faint(page) == [], what
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("locale", "language"), [("fr-FR", "fr"), ("en-GB", "en")])
+async def test_nothing_is_in_anybody_s_way_on_any_page(walk: Tour, locale: str, language: str) -> None:
+    async with visitor() as somebody:
+        page = await somebody.page(locale=locale, viewport={"width": SMALL, "height": 800})
+        await walk.site.sign_in(page.context)
+        for route, address in walk.pages.items():
+            await settled(page, address)
+            await expect(page.locator("html")).to_have_attribute("lang", language)
+            await looked_at(page, route)
+        for path, button in (("/household", "[name=role][value=household]"), ("/history/incident-1", "[name=days]")):
+            await page.goto(f"{walk.site.address}{path}")
+            await page.locator(button).first.click()
+            await expect(page.locator(".qr svg")).to_be_visible()  # the link, shown this once
+            await looked_at(page, f"the answer to {path}")
+        assert somebody.complaints == []
+        await page.goto(f"{walk.site.address}/nowhere")
+        await looked_at(page, "nothing there")
+        somebody.complaints.clear()  # the 404 that was asked for
+
+
+async def test_each_answer_is_dressed_errors_and_files_too(walk: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def asked(client: ClientSession, method: str, path: str, status: int, **more: object) -> None:
+        async with client.request(method, path, allow_redirects=False, **more) as answer:  # type: ignore[arg-type]  # of a request
+            assert answer.status == status, (method, path, await answer.text())
+            assert {name: answer.headers.get(name) for name in HEADERS} == dict(HEADERS) | {
+                "Cache-Control": answer.headers.get("Cache-Control")
+            }, (method, path)
+            if path.startswith("/static/") and status == 200:
+                assert answer.headers["Cache-Control"] == "no-cache"
+            else:
+                assert answer.headers["Cache-Control"] == "no-store"
+
+    site = walk.site
+    async with site.client(site.owner) as owner, site.client(None) as nobody:
+        for name in STATIC:
+            await asked(nobody, "GET", f"/static/{name}", 200)
+        for path, status in (("/nowhere", 404), ("/", 303), ("/claim", 303), ("/static/x.css", 404), ("/link/x", 410)):
+            await asked(nobody, "GET", path, status)
+        await asked(nobody, "DELETE", "/enter", 405)
+        await asked(nobody, "POST", "/enter", 413, data=b"a" * 20_000, headers={"Content-Type": FORM})
+        await asked(nobody, "POST", "/enter", 415, data=b"{}", headers={"Content-Type": "application/json"})
+        await asked(nobody, "POST", "/language", 400, data={"language": "xx"})
+        await asked(nobody, "GET", "/enter", 403, headers={"Host": "evil.example"})
+        await asked(owner, "GET", "/film/visits/incident-1/cam-1-1.mp4", 206, headers={"Range": "bytes=0-9"})
+        await asked(owner, "POST", "/entrance/front", 409, data={"do": "hold", "visit": "nobody"})
+        await asked(owner, "GET", "/live/cam/pictures", 200)
+        await asked(owner, "GET", "/feed", 400)  # no WebSocket
+        monkeypatch.setattr(Painter, "page", lambda *_asked, **_facts: 1 / 0)
+        await asked(owner, "GET", "/", 500)
+
+
+async def test_no_address_answers_under_a_foreign_name_or_for_a_foreign_page(walk: Tour) -> None:
+    site = walk.site
+    async with site.client(site.owner) as client:
+        for route, methods in walk.routes.items():
+            for method in methods:
+                fields = {"do": "stop"} if method == "POST" else None
+                foreign = [{"Host": "evil.example"}, *([{"Origin": FOREIGN}] if method == "POST" else [])]
+                for headers in foreign:
+                    async with client.request(method, filled(route), data=fields, headers=headers) as answer:
+                        assert answer.status == 403, (method, route, headers)
+        for path in ("/feed", "/live/cam", "/c/front/feed"):
+            with pytest.raises(WSServerHandshakeError, match="403"):
+                await client.ws_connect(path, headers={"Origin": FOREIGN})
+    assert not walk.made.front.stopped()

@@ -1,0 +1,136 @@
+"""A walk past every page of a box in which something happened. A page that is added later is missed here, and told."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from unittest.mock import PropertyMock, patch
+
+from gateway import links
+from gateway.config import Home, Pages
+from gateway.delivery.codes import courier_digest
+from gateway.store import Clip
+from gateway.visit import commands as c
+from gateway.visit import events as e
+from gateway.visit.state import Cold, Entrance
+from gateway.web import shares
+from gateway.web.access import Role
+from gateway.web.accounts import Invited
+from gateway.web.site import Site
+from tests.gateway.delivery.house import step, told
+from tests.gateway.delivery.shop import NOW, offer
+from tests.gateway.proof.visits import SECONDS, film_bytes
+from tests.gateway.web.house import HERONS
+from tests.gateway.web.test_coming_in import a_site
+from tests.shell.box import Box, awake, box
+from tests.shell.house import PARCEL, home
+from tests.shell.parts import Time
+from tests.shell.site import LINK_KEY, Served, served
+
+NO_PAGE = frozenset({
+    "/feed", "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/film/{path}", "/shared/{token}/{file}",
+    "/history/{visit}/report.pdf", "/c/{digest}/receipt", "/certificate/authority.crt", "/static/{name}",
+})  # fmt: skip
+"""Addresses under which there is something else than a page for people."""
+
+PLAIN = ("/", "/live", "/history", "/brands", "/household", "/settings", "/confirm", "/enter")
+
+DIGEST = courier_digest(bytes(16))
+INCIDENT = "incident-1"
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Tour:
+    """A box with somebody at its door, its pages, and another one that nobody has claimed.
+
+    `pages` has for each route where it is shown, in a browser that is signed in as the owner.
+    """
+
+    made: Box
+    site: Served
+    pages: Mapping[str, str]
+
+    @property
+    def routes(self) -> dict[str, set[str]]:
+        """Every address that the server knows, with its methods: its own list."""
+        found: dict[str, set[str]] = {}
+        for route in self.site.site._runner.app.router.routes():  # noqa: SLF001 - its own list
+            assert route.resource is not None
+            found.setdefault(route.resource.canonical, set()).add(route.method)
+        return found
+
+
+@asynccontextmanager
+async def tour(
+    folder: Path, house: Home | None = None, *, guest: str = "Bruno", why: str = "a dispute"
+) -> AsyncIterator[Tour]:
+    """Let something happen: an incident was filmed, sealed and held, somebody is invited, a courier is at the door.
+
+    `guest` is the name of somebody of the household, `why` the film is held.
+    """
+    (folder / "ours").mkdir(exist_ok=True)
+    (folder / "new").mkdir()
+    house = house or home(folder / "ours")
+    carrier = min(house.brands["shop"].permission.carriers)
+    async with box(folder / "ours", house, time=Time(mono=7300.0)) as made:
+        await told(made.store, offer(courier_sha256=DIGEST, carrier=carrier), now=NOW)
+        async with awake(made), served(made) as site, _unclaimed(folder / "new") as new:
+            await _filmed(made, why)
+            await made.good_day()
+            await made.ring(PARCEL)
+            await site.guest(Role.HOUSEHOLD, guest)
+            yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
+
+
+@asynccontextmanager
+async def _unclaimed(folder: Path) -> AsyncIterator[Site]:
+    """The pages of a box that others reach, on its port without TLS."""
+    async with box(folder, home(folder)) as made:
+        with patch.object(Pages, "loopback", PropertyMock(return_value=False)):
+            site = a_site(made, Pages(port=0, plain_port=0))
+            await site.open()
+        try:
+            yield site
+        finally:
+            await site.close()
+
+
+async def _filmed(made: Box, why: str) -> None:
+    path = f"visits/{INCIDENT}/cam-1-1.mp4"
+    file = made.home.storage.folder / path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(film_bytes(40))
+    state = Entrance(id="garage", incident=INCIDENT)
+    await made.store.commit(step(state, c.Film(visit=INCIDENT), c.Alarm(code=c.AlarmCode.DOOR_FORCED_OPEN)))
+    for celsius in (4.0, 7.5):
+        heard = e.FridgeHeard(place="fridge", cold=Cold(temp_c=celsius))
+        await made.store.commit(step(state, event=heard))
+    clip = Clip(
+        path=path, entrance="garage", visit=INCIDENT, part=1, camera="cam", start=NOON,
+        end=NOON + timedelta(seconds=SECONDS), sha256="0" * 64, fragments=6, size=file.stat().st_size,
+        gaps=((NOON + timedelta(seconds=1), NOON + timedelta(seconds=2)),),
+    )  # fmt: skip
+    await made.store.clip_closed(clip, NOW)
+    await made.store.visit_sealed(INCIDENT, 1, "0" * 64, NOW)
+    await made.store.hold(INCIDENT, why, NOW)
+
+
+async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
+    now = made.clock.now()
+    assert await site.accounts.confirm(site.owner.who, HERONS, now) is None
+    invited = await site.accounts.invite(site.owner.who, Role.INSTALLER, now)
+    assert isinstance(invited, Invited)
+    later = now.utc + timedelta(hours=1)
+    stop = links.make(links.Purpose.STOP, "front", later, b"n" * links.NONCE_BYTES, LINK_KEY)
+    ours = {
+        **{path: path for path in PLAIN},
+        "/history/{visit}": f"/history/{INCIDENT}",
+        "/shared/{token}": f"/shared/{shares.make(INCIDENT, later, LINK_KEY)}",
+        "/join/{token}": f"/join/{invited.token}",
+        "/link/{token}": f"/link/{stop}",
+        "/c/{digest}": f"/c/{DIGEST}",
+    }  # fmt: skip
+    theirs = {path: f"{new}{path}" for path in ("/claim", "/certificate")}
+    return {route: f"{site.address}{path}" for route, path in ours.items()} | theirs
