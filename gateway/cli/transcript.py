@@ -14,6 +14,7 @@ from gateway.cli.failure import plain
 from gateway.cli.happenings import beside
 from gateway.config import Home
 from gateway.visit.readiness import lacking
+from gateway.visit.rules import paused
 from gateway.visit.state import Refusal
 from gateway.visit.step import Step
 from gateway.voice import REFUSALS, lacked
@@ -60,7 +61,12 @@ async def _watch(app: App) -> None:
 
 def _lacks(step: Step) -> tuple[str, ...]:
     state = step.state
-    others = {"stopped": state.stopped, "incident": state.incident is not None, "somebody_home": state.somebody_home}
+    others = {
+        "stopped": state.stopped,
+        "paused": paused(state, step.now),
+        "incident": state.incident is not None,
+        "somebody_home": state.somebody_home,
+    }
     if state.session is None:
         return ("broker",)  # without it nothing else can be good
     return (*lacking(step, None), *(word for word, holds in others.items() if holds))
@@ -68,6 +74,7 @@ def _lacks(step: Step) -> tuple[str, ...]:
 
 _OTHERS = {
     "stopped": "the owner has stopped it: `perron stop --lift`",
+    "paused": "its household has paused deliveries: `perron pause --list`",
     "incident": "something happened at the door without an order: its owner must look",
     "somebody_home": "the household says that somebody is home",
 }

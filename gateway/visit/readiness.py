@@ -1,15 +1,18 @@
 """Whether the entrance is ready for the deliveries that are announced, said before a courier stands at the door.
 
-A low battery lacks nothing yet: the retailer is told "ready", and the owner which battery to change.
+A low battery lacks nothing yet: the retailer is told "ready", and the owner which battery to change. Of a stop or a
+pause the retailer hears one and the same word, and the household, who said it, nothing.
 """
 
 from dataclasses import replace
 
 from devices.reports import BatteryLevel
 from gateway.visit.commands import Readiness, Saying, Tell
-from gateway.visit.rules import batteries, closed, cold_enough, locked
+from gateway.visit.rules import batteries, closed, cold_enough, locked, shut_to
 from gateway.visit.state import Delivery, Phase, Preflight, Why
 from gateway.visit.step import Step
+
+SHUT = "entrance"  # lacking by the household's own word: neither which nor why is a retailer's matter
 
 
 def window_changed(step: Step, *, expecting: bool) -> None:
@@ -34,6 +37,12 @@ def facts_changed(step: Step, delivery: Delivery) -> None:
     step.state = replace(step.state, preflights=tuple(p for p in watched if p.delivery.refusal is None))
 
 
+def pauses_changed(step: Step) -> None:
+    """Whoever was told something of this entrance may have to be told otherwise, after the lock's latency."""
+    if step.state.preflights:
+        _ask(step)
+
+
 def _ask(step: Step) -> None:
     step.ask("lock", "door")
     step.arm(Why.PREFLIGHT, step.state.rules.latency + 1)
@@ -55,6 +64,7 @@ def lacking(step: Step, delivery: Delivery | None) -> tuple[str, ...]:
         "clock": not step.now.trusted,
         "fridge": delivery is not None and not cold_enough(state, delivery),
         "safe_mode": state.safe_mode,
+        SHUT: delivery is not None and shut_to(state, delivery, step.now),
     }
     dead = batteries(state, BatteryLevel.CRITICAL)
     return (*(word for word, wrong in faults.items() if wrong), *dead, *cameras)
@@ -100,10 +110,15 @@ def _say(step: Step, preflight: Preflight) -> None:
     delivery = preflight.delivery.id
     step.say(Readiness(delivery=delivery, lacking=now_lacking))
     weak = batteries(step.state, BatteryLevel.LOW)
-    worth_a_word = (now_lacking and now_lacking != before) or set(weak) - set(preflight.weak)
-    if worth_a_word:
-        step.say(Tell(saying=Saying.NOT_READY, delivery=delivery, detail=", ".join((*now_lacking, *weak))))
-    elif before and not now_lacking:
+    news, known = _news(now_lacking), _news(before or ())
+    if (news and news != known) or set(weak) - set(preflight.weak):
+        step.say(Tell(saying=Saying.NOT_READY, delivery=delivery, detail=", ".join((*news, *weak))))
+    elif known and not now_lacking:
         step.say(Tell(saying=Saying.READY_AGAIN, delivery=delivery))
     said = replace(preflight, lacking=now_lacking, weak=weak, due=False)
     step.state = replace(step.state, preflights=tuple(said if p is preflight else p for p in step.state.preflights))
+
+
+def _news(lacking: tuple[str, ...]) -> tuple[str, ...]:
+    """What of it the household does not know by itself."""
+    return tuple(word for word in lacking if word != SHUT)
