@@ -96,8 +96,8 @@ def in_window(delivery: Delivery, now: Now) -> bool:
 
 
 def paused(state: Entrance, now: Now) -> bool:
-    """A pause of the household holds now. Without trusted time nobody knows; then nothing opens anyway."""
-    return now.trusted and any(pause.start <= now.utc < pause.end for pause in state.pauses)
+    """A pause of the household holds now. Of a clock that is not trusted it is the guess; then nothing opens anyway."""
+    return any(pause.start <= now.utc < pause.end for pause in state.pauses)
 
 
 def shut_to(state: Entrance, delivery: Delivery, now: Now) -> bool:
