@@ -1,11 +1,14 @@
 """The owner, the household and uninvited guests."""
 
 from dataclasses import replace
+from datetime import timedelta
 
+from gateway.demo.actors import PATIENCE
 from gateway.demo.handles import StopAt
 from gateway.demo.result import Move
 from gateway.demo.scenario import REFUSED, WHOLE_VISIT, Expectation, Play, Scenario
 from gateway.demo.scenarios.homes import asking, somebody_inside
+from gateway.perform import stamp
 from gateway.visit.commands import AlarmCode, Saying
 from gateway.visit.state import House, Outcome, Phase, Refusal
 
@@ -70,6 +73,22 @@ async def _stopped_inside(play: Play) -> None:
     await play.alarm(AlarmCode.STOPPED_INSIDE)
     await play.log.until("signal", within=20, sound="leave")
     await play.comes_out()
+
+
+async def _paused(play: Play) -> None:
+    """It outlives the box's death; ended by one word, the same parcel is let in."""
+    parcels = await play.promised()
+    await play.owner.says("pause", end=stamp(play.retailer.utc() + timedelta(hours=2)))
+    await play.watch.until("the pause", lambda: bool(play.watch.state.get("pauses")), within=PATIENCE)
+    await play.dies()
+    await play.courier.arrives()
+    await play.in_vain(parcels.codes[0], Refusal.PAUSED)
+    await play.all_good()
+    (pause,) = play.watch.state["pauses"]
+    await play.owner.says("end_pause", pause=pause["id"])
+    await play.watch.until("no pause", lambda: play.watch.state.get("pauses") == [], within=PATIENCE)
+    await play.a_moment_later()
+    await play.delivers(parcels)
 
 
 async def _approval_silent(play: Play) -> None:
@@ -159,6 +178,12 @@ SCENARIOS = (
             alarms=(AlarmCode.STOPPED_INSIDE,),
             told=(Saying.AT_THE_DOOR, Saying.STOPPED_INSIDE, Saying.LOCKED_AGAIN),
         ),
+    ),
+    Scenario(
+        name="paused",
+        line="the household pauses deliveries: no scan opens, also after the box died; ended, the parcel is delivered",
+        play=_paused,
+        expected=Expectation(refusals=(Refusal.PAUSED,), deaths=1),
     ),
     Scenario(
         name="approval-silent",
