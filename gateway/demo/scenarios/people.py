@@ -87,7 +87,6 @@ async def _paused(play: Play) -> None:
     (pause,) = play.watch.state["pauses"]
     await play.owner.says("end_pause", pause=pause["id"])
     await play.watch.until("no pause", lambda: play.watch.state.get("pauses") == [], within=PATIENCE)
-    await play.a_moment_later()
     await play.delivers(parcels)
 
 
