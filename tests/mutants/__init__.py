@@ -3,7 +3,9 @@
 To add some: a module with a tuple `MUTANTS`, and its name in the table below.
 """
 
-from tests.mutants import accounts, pocket, shell, visit
+from tests.mutants import accounts, asked, pocket, shell, visit
 from tests.mutants.words import Mutant
 
-ALL: tuple[Mutant, ...] = (*visit.MUTANTS, *shell.MUTANTS, *accounts.MUTANTS, *pocket.MUTANTS)
+ALL: tuple[Mutant, ...] = (
+    *visit.MUTANTS, *asked.MUTANTS, *shell.MUTANTS, *accounts.MUTANTS, *pocket.MUTANTS,
+)  # fmt: skip
