@@ -181,7 +181,7 @@ def _people(step: Step, event: People) -> None:
             if somebody_home:
                 _attended(step)
         case e.PausesChanged(pauses=planned):
-            pauses.changed(step, planned)
+            step.state = replace(step.state, pauses=planned)
         case e.LockAsked(id=ident):
             lockup.asked(step, ident)
         case _:
@@ -202,7 +202,7 @@ def _stop(step: Step, epoch: int, *, stopped: bool) -> None:
 def _facts_changed(step: Step, event: e.FactsChanged) -> None:
     _stop(step, event.epoch, stopped=event.stopped)
     if event.pauses is not None:
-        pauses.changed(step, event.pauses)
+        step.state = replace(step.state, pauses=event.pauses)
     readiness.facts_changed(step, event.delivery)
     visit = step.state.visit
     if visit is not None and visit.delivery.id == event.delivery.id and not visit.committed:

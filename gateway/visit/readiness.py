@@ -37,12 +37,6 @@ def facts_changed(step: Step, delivery: Delivery) -> None:
     step.state = replace(step.state, preflights=tuple(p for p in watched if p.delivery.refusal is None))
 
 
-def pauses_changed(step: Step) -> None:
-    """Whoever was told something of this entrance may have to be told otherwise, after the lock's latency."""
-    if step.state.preflights:
-        _ask(step)
-
-
 def _ask(step: Step) -> None:
     step.ask("lock", "door")
     step.arm(Why.PREFLIGHT, step.state.rules.latency + 1)
@@ -64,10 +58,13 @@ def lacking(step: Step, delivery: Delivery | None) -> tuple[str, ...]:
         "clock": not step.now.trusted,
         "fridge": delivery is not None and not cold_enough(state, delivery),
         "safe_mode": state.safe_mode,
-        SHUT: delivery is not None and shut_to(state, delivery, step.now),
     }
     dead = batteries(state, BatteryLevel.CRITICAL)
-    return (*(word for word, wrong in faults.items() if wrong), *dead, *cameras)
+    return (*(word for word, wrong in faults.items() if wrong), *dead, *cameras, *_shut(step, delivery))
+
+
+def _shut(step: Step, delivery: Delivery | None) -> tuple[str, ...]:
+    return (SHUT,) if delivery is not None and shut_to(step.state, delivery, step.now) else ()
 
 
 def settle(step: Step) -> None:
@@ -83,12 +80,23 @@ def settle(step: Step) -> None:
         if step.passed(Why.PREFLIGHT):  # a visit's own door is no fault of the entrance
             step.arm(Why.PREFLIGHT, step.state.rules.probe)
         return
+    _say_shut(step)
     if step.passed(Why.PREFLIGHT):
         step.disarm(Why.PREFLIGHT)
-        for preflight in live:
+        for preflight in step.state.preflights:
             _say(step, preflight)
     elif step.state.expecting and not step.armed(Why.PREFLIGHT):
         _notice_change(step)
+
+
+def _say_shut(step: Step) -> None:
+    """A stop or a pause, said or taken back, needs no look at anything: what else was last said stands beside it."""
+    for preflight in step.state.preflights:
+        if preflight.lacking is not None:
+            lacks = (*_news(preflight.lacking), *_shut(step, preflight.delivery))
+            if lacks != preflight.lacking:
+                step.say(Readiness(delivery=preflight.delivery.id, lacking=lacks))
+                _remember(step, preflight, replace(preflight, lacking=lacks))
 
 
 def _notice_change(step: Step) -> None:
@@ -115,8 +123,11 @@ def _say(step: Step, preflight: Preflight) -> None:
         step.say(Tell(saying=Saying.NOT_READY, delivery=delivery, detail=", ".join((*news, *weak))))
     elif known and not now_lacking:
         step.say(Tell(saying=Saying.READY_AGAIN, delivery=delivery))
-    said = replace(preflight, lacking=now_lacking, weak=weak, due=False)
-    step.state = replace(step.state, preflights=tuple(said if p is preflight else p for p in step.state.preflights))
+    _remember(step, preflight, replace(preflight, lacking=now_lacking, weak=weak, due=False))
+
+
+def _remember(step: Step, before: Preflight, said: Preflight) -> None:
+    step.state = replace(step.state, preflights=tuple(said if p is before else p for p in step.state.preflights))
 
 
 def _news(lacking: tuple[str, ...]) -> tuple[str, ...]:

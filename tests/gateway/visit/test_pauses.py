@@ -145,10 +145,10 @@ def test_a_retailer_whose_window_lies_in_it_hears_what_he_would_hear_of_a_stop()
     house = good_day()
     watched(house, start=600, end=1200)
     house.pause(300, 1200)
-    house.run(5)
+    house.run(0.3)
     paused = readiness(house)[-1]
     house.end_pauses()
-    house.run(5)
+    house.run(0.3)
     assert readiness(house)[-1] == ()
     stopped = good_day()
     stopped.stop(stopped=True)
@@ -177,6 +177,16 @@ def test_of_what_it_does_not_know_the_household_still_hears() -> None:
     house.run(5)
     assert readiness(house)[-1] == ("disk", "entrance")
     assert [(tell.saying, tell.detail) for tell in house.all(c.Tell)] == [(c.Saying.NOT_READY, "disk")]
+
+
+def test_within_an_open_window_he_hears_it_when_nothing_of_the_window_is_left() -> None:
+    house = good_day()
+    watched(house)
+    house.pause(60, 3600)
+    house.run(59)
+    assert readiness(house) == [()]
+    house.run(2)
+    assert readiness(house) == [(), ("entrance",)]
 
 
 @pytest.mark.parametrize("pause", [(0, 900), (900, 2000), (700, 900)])
