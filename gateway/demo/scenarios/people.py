@@ -10,7 +10,7 @@ from gateway.demo.scenario import REFUSED, WHOLE_VISIT, Expectation, Play, Scena
 from gateway.demo.scenarios.homes import asking, somebody_inside
 from gateway.perform import stamp
 from gateway.visit.commands import AlarmCode, Saying
-from gateway.visit.state import House, Outcome, Phase, Refusal
+from gateway.visit.state import House, Locked, Outcome, Phase, Refusal
 
 
 async def _somebody_answers(play: Play) -> None:
@@ -82,12 +82,33 @@ async def _paused(play: Play) -> None:
     await play.watch.until("the pause", lambda: bool(play.watch.state.get("pauses")), within=PATIENCE)
     await play.dies()
     await play.courier.arrives()
-    await play.in_vain(parcels.codes[0], Refusal.PAUSED)
+    await play.courier.scans(parcels.codes[0])
+    await play.refused(Refusal.PAUSED)
+    await play.a_moment_later()
     await play.all_good()
     (pause,) = play.watch.state["pauses"]
     await play.owner.says("end_pause", pause=pause["id"])
     await play.watch.until("no pause", lambda: play.watch.state.get("pauses") == [], within=PATIENCE)
     await play.delivers(parcels)
+
+
+async def _lock_now(play: Play) -> None:
+    """The household went out and did not lock. An open door is not told to; closed, it is locked and proves it."""
+    await play.resident.turns_key()
+    await play.resident.opens()
+    await play.owner.says("lock")
+    await _locked_up(play, Locked.DOOR_OPEN)
+    await play.resident.closes()
+    await play.watch.until("the door closed", lambda: bool(play.watch.state.get("closed")), within=PATIENCE)
+    await play.owner.says("lock")
+    await _locked_up(play, Locked.PROVEN)
+    play.require(bool(play.watch.state.get("locked")), "what is called locked is shown as locked")
+
+
+async def _locked_up(play: Play, result: Locked) -> None:
+    await play.watch.until(
+        f"the lock-up: {result}", lambda: play.watch.state.get("lockup") == result.value, within=PATIENCE
+    )
 
 
 async def _approval_silent(play: Play) -> None:
@@ -183,6 +204,21 @@ SCENARIOS = (
         line="the household pauses deliveries: no scan opens, also after the box died; ended, the parcel is delivered",
         play=_paused,
         expected=Expectation(refusals=(Refusal.PAUSED,), deaths=1),
+    ),
+    Scenario(
+        name="lock-now",
+        line="the household asks to lock: an open door is not told to; closed, it is locked, and called so once proven",
+        play=_lock_now,
+        expected=Expectation(
+            outcome=None,
+            house=None,
+            moves=(Move.UNLOCKED_BY_HAND, Move.OPENED, Move.CLOSED, Move.LOCKED),
+            phases=(),
+            told=(),
+            proofs=0,
+            parts=0,
+            result=None,
+        ),
     ),
     Scenario(
         name="approval-silent",
