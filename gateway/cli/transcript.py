@@ -149,6 +149,10 @@ class Transcript:
                 yield "a delivery is near: its cameras run" if event["expecting"] else "no delivery is near"
             case "SomebodyAnswered" | "OwnerDecided" | "Stopped" | "StopLifted" | "OwnerAcknowledged" as kind:
                 yield _EVENTS[kind] + (f": {'yes' if event['yes'] else 'no'}" if kind == "OwnerDecided" else "")
+            case "PausesChanged":
+                yield f"the household's pauses: {len(event['pauses']) or 'none'}"
+            case "LockAsked":
+                yield "somebody asks to lock now"
             case "UnlockNotSent":
                 yield f"the unlock did not leave: {_words(event['why'])}"
             case "Sealed":
@@ -185,6 +189,8 @@ def _commanded(command: Row, event: Row) -> str | None:
             return f"{command['delivery']}: {_words(command['outcome'])}"
         case "HouseResult":
             return f"the house: {_words(command['house'])}"
+        case "Note" if command["what"].startswith("lockup_"):
+            return f"the lock-up: {_words(command['what'].removeprefix('lockup_'))}"
         case "Readiness" if not command["lacking"]:
             return f"ready for {command['delivery']}"
         case _:

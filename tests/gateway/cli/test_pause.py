@@ -82,7 +82,9 @@ async def test_a_pause_that_is_none_fails_with_the_box_s_reason(home: Home) -> N
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
-async def test_the_pauses_that_stand_are_told_by_a_gateway_that_runs_and_by_no_old_state(home: Home) -> None:
+async def test_the_pauses_that_stand_are_told_by_a_gateway_that_runs_and_by_no_old_state(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     night = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     state = {"pauses": [{"id": "p1", "start": night.isoformat(), "end": (night + timedelta(hours=1)).isoformat()}]}
     async with guest(home, "gateway") as box, guest(home, "observer", f"{FRONT}/state", BRIDGE) as observer:
@@ -96,6 +98,7 @@ async def test_the_pauses_that_stand_are_told_by_a_gateway_that_runs_and_by_no_o
         assert await listed(home) == ["No pause stands."]
         box.publish(BRIDGE, b'{"state":"offline"}', retain=True)
         await hear(observer)
+        monkeypatch.setattr("gateway.cli.pause.STORED", 0.2)
         with pytest.raises(Failure, match="The gateway does not run"):
             await listed(home)
 

@@ -60,6 +60,8 @@ WAIT = {"command": "Answer", "scanner": "front-scanner", "word": "wait", "refusa
         (row({"event": "Due"}, {"command": "Unlock"}), "front: the unlock is sent"),
         (row({"event": "Due"}, {"command": "Lock", "n": 2}), "front: the lock is told to lock, try 2"),
         (row({"event": "Due"}, phase="handed_to_owner", before="relocking"), "front: relocking -> handed to owner"),
+        (row({"event": "PausesChanged", "pauses": []}), "front: the household's pauses: none"),
+        (row({"event": "Due"}, {"command": "Note", "what": "lockup_door_open"}), "front: the lock-up: door open"),
         (row({"event": "BrokerDown"}), "front: the broker is lost: nothing is known of lock and door"),
         (row({"event": "UnlockNotSent", "visit": "v", "why": "proof_too_old"}),
          "front: the unlock did not leave: proof too old"),
@@ -68,6 +70,9 @@ WAIT = {"command": "Answer", "scanner": "front-scanner", "word": "wait", "refusa
         ({"event": "readiness", "ready": ["front"], "lacking": {}, **AT}, "Ready: front."),
         ({"event": "readiness", "ready": ["garage"], "lacking": {"front": ["clock"]}, **AT},
          "Ready: garage. NOT ready: front (the time is not certain). `perron doctor` looks for the cause."),
+        ({"event": "readiness", "ready": [], "lacking": {"front": ["paused"]}, **AT},
+         "NOT ready: front (its household has paused deliveries: `perron pause --list`). `perron doctor` looks for the"
+         " cause."),
         ({"event": "broker_lost", "why": "[Errno 111] Connection refused", **AT, "level": "warning"},
          "warning: broker lost (why Connection refused)"),
     ],
