@@ -74,7 +74,7 @@ def _lacks(step: Step) -> tuple[str, ...]:
 
 _OTHERS = {
     "stopped": "the owner has stopped it: `perron stop --lift`",
-    "paused": "its household has paused deliveries: `perron pause --list`",
+    "paused": "deliveries are paused: `perron pause --list`",
     "incident": "something happened at the door without an order: its owner must look",
     "somebody_home": "the household says that somebody is home",
 }

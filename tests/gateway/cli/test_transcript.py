@@ -71,8 +71,7 @@ WAIT = {"command": "Answer", "scanner": "front-scanner", "word": "wait", "refusa
         ({"event": "readiness", "ready": ["garage"], "lacking": {"front": ["clock"]}, **AT},
          "Ready: garage. NOT ready: front (the time is not certain). `perron doctor` looks for the cause."),
         ({"event": "readiness", "ready": [], "lacking": {"front": ["paused"]}, **AT},
-         "NOT ready: front (its household has paused deliveries: `perron pause --list`). `perron doctor` looks for the"
-         " cause."),
+         "NOT ready: front (deliveries are paused: `perron pause --list`). `perron doctor` looks for the cause."),
         ({"event": "broker_lost", "why": "[Errno 111] Connection refused", **AT, "level": "warning"},
          "warning: broker lost (why Connection refused)"),
     ],
