@@ -241,6 +241,36 @@ def stop(
 
 @cli.command(
     epilog=_example(
+        "perron pause --to +2h",
+        'perron pause --from "2026-11-28 18:00" --to "2026-11-29 02:00"',
+        "perron pause garage --to +5d",
+        "perron pause --list",
+        "perron pause --end 3f2a9c1e",
+    )
+)
+def pause(  # noqa: PLR0913 - one argument an option of the command
+    entrance: Annotated[str | None, typer.Argument(help="Which entrance; all of them if left out.")] = None,
+    *,
+    home: HomeFile = HOME,
+    start: Annotated[
+        str, typer.Option("--from", help='When it begins, in the house\'s own time: "2026-11-28 18:00", +2h.')
+    ] = "now",
+    until: Annotated[
+        str | None, typer.Option("--to", help="When it ends, written alike.", metavar="TEXT", show_default=False)
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="Tell which pauses stand.")] = False,
+    end: Annotated[str | None, typer.Option(help="End or withdraw the pause of this id.", metavar="ID")] = None,
+) -> None:
+    """Let no delivery in from-to, as the owner. It ends by itself; a visit under way when it begins ends as usual."""
+    from gateway.cli.pause import run as run_pause  # noqa: PLC0415 - the other commands start without it
+
+    house = home_of(home)
+    where = None if entrance is None else entrance_of(house, entrance)
+    typer.echo(run_pause(house, where, start=start, end_at=until, show=show, ended=end))
+
+
+@cli.command(
+    epilog=_example(
         "perron verify var/visits/0f3a",
         "perron verify copy/0f3a --key box.pem --checkpoint phone.jsonl",
     )

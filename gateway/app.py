@@ -213,6 +213,8 @@ class App:
             states=self.states,
             wished=self._reception.wished,
             permitted=self._reception.permit,
+            pause=self._reception.pause,
+            end_pause=self._reception.end_pause,
             video=self.home.storage.folder / "video.sock",
             proofs=lambda: self._video.proofs,
             picture=lambda camera: self._video.picture(camera, PICTURE_WAIT),
@@ -232,6 +234,7 @@ class App:
             rules=rules(self.home, name),
             stopped=stop.stopped,
             stop_epoch=stop.epoch,
+            pauses=store.pauses(name),
             somebody_home=household.somebody_home,
             away=household.away,
         )

@@ -81,6 +81,8 @@ class Diary:
 
     def _look(self, name: str, running: RunningEntrance, now: Now) -> None:
         """Read one entrance's agenda, when it may be another than at the last look."""
+        if self._trusted.get(name, now.trusted) is not now.trusted:
+            running.put(e.Due())  # a pause may have begun or ended while nobody knew the time
         later = self._next.get(name)
         if later is not None and now.utc < later and self._trusted[name] == now.trusted:
             return

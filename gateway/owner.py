@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from devices.vendors.strictjson import Malformed, parse
+from gateway.delivery.promise import Instant
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}\z")]
 VisitId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}\z")]
@@ -60,6 +61,28 @@ class SayHome(Wish):
     do: Literal["home", "nobody_home", "away"]
 
 
+class Pause(Wish):
+    """Let no delivery in from `start` (RFC 3339; left out: now) to `end`, at this entrance or at all of them."""
+
+    do: Literal["pause"]
+    start: Instant | None = None
+    end: Instant
+    everywhere: bool = False
+
+
+class EndPause(Wish):
+    """End a pause, or withdraw one that has not begun."""
+
+    do: Literal["end_pause"]
+    pause: Id
+
+
+class Lock(Wish):
+    """Lock now, if the door is closed and no visit runs."""
+
+    do: Literal["lock"]
+
+
 class Permit(Wish):
     """Let a brand in as its terms stand, refuse it, or take the permission back."""
 
@@ -76,7 +99,7 @@ class Hold(Wish):
 
 
 AnyWish = Annotated[
-    Stop | Acknowledge | Decide | ClearLockout | SayHome | Permit | Hold,
+    Stop | Acknowledge | Decide | ClearLockout | SayHome | Pause | EndPause | Lock | Permit | Hold,
     Field(discriminator="do"),
 ]
 _WISH: TypeAdapter[AnyWish] = TypeAdapter(AnyWish)

@@ -376,7 +376,7 @@ def said(command: c.Command) -> dict[str, object] | None:
 
 def picture_of(state: Entrance) -> dict[str, object]:
     """One entrance's state as one JSON object. Locked and closed are said only of what was proven so (invariant 8)."""
-    visit = state.visit
+    visit, lockup = state.visit, state.lockup
     return {
         "entrance": state.id,
         "phase": "ready" if visit is None else visit.phase.value,
@@ -395,6 +395,8 @@ def picture_of(state: Entrance) -> dict[str, object]:
         "stopped": state.stopped,
         "somebody_home": state.somebody_home,
         "away": state.away,
+        "pauses": [{"id": one.id, "start": stamp(one.start), "end": stamp(one.end)} for one in state.pauses],
+        "lockup": None if lockup is None else "running" if lockup.result is None else lockup.result.value,
         "safe_mode": state.safe_mode,
         "incident": state.incident is not None,
         "handed_to_owner": visit is not None and visit.phase is Phase.HANDED_TO_OWNER,

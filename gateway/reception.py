@@ -6,6 +6,7 @@ import math
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import assert_never
 
 import structlog
@@ -17,6 +18,7 @@ from gateway.delivery.permission import Terms
 from gateway.delivery.signature import Keys, verify
 from gateway.entrance import RunningEntrance
 from gateway.mqtt import Incoming
+from gateway.pause import No, Planned
 from gateway.perform import Line, encoded, stamp
 from gateway.store import Home as Household
 from gateway.store import Store, StoreFailed
@@ -159,6 +161,33 @@ class Reception:
         self._brand_changed(brand)
         return None
 
+    async def pause(self, entrance: str | None, start: datetime | None, end: datetime, by: str | None) -> Planned | No:
+        """Let no delivery in from `start` (None: now) to `end`, at one entrance or (None) at all; or say why not.
+
+        It is on disk when this returns, and no scan that comes after it opens anything.
+
+        Raises:
+            StoreFailed: it could not be stored: there is no such pause.
+        """
+        now = self._clock.now()
+        new = Planned(id=secrets.token_hex(4), entrance=entrance, start=start or now.utc, end=end, by=by)
+        return self._pauses_changed(await self._store.plan_pause(new, now))
+
+    async def end_pause(self, pause: str, by: str | None) -> Planned | No:
+        """End a pause, or withdraw one that has not begun.
+
+        Raises:
+            StoreFailed: it could not be stored: the pause stands.
+        """
+        return self._pauses_changed(await self._store.end_pause(pause, self._clock.now(), by=by))
+
+    def _pauses_changed(self, outcome: Planned | No) -> Planned | No:
+        """Tell each entrance that it concerns: all its pauses, as the store has them now."""
+        for name, running in self._entrances.items():
+            if isinstance(outcome, Planned) and outcome.holds_at(name):
+                running.put(e.PausesChanged(pauses=self._store.pauses(name)))
+        return outcome
+
     async def _obey_owner(self, wishes: asyncio.Queue[_Asked]) -> None:
         while True:
             asked = await wishes.get()
@@ -202,6 +231,13 @@ class Reception:
                 household = Household(somebody_home=wish.do == "home", away=wish.do == "away")
                 await self._store.set_home(entrance, household, now, by=by)
                 running.put(e.HomeChanged(somebody_home=household.somebody_home, away=household.away))
+            case owner.Pause():
+                where = None if wish.everywhere else entrance
+                _done(await self.pause(where, wish.start, wish.end, by))
+            case owner.EndPause():
+                _done(await self.end_pause(wish.pause, by))
+            case owner.Lock():
+                running.put(e.LockAsked(id=f"lockup-{secrets.token_hex(4)}", by=by))
             case owner.Permit():
                 decided = {
                     "permit": self._store.permit,
@@ -254,6 +290,21 @@ class Reception:
         body = {"event_id": secrets.token_hex(8), "at": stamp(self._clock.now().utc), "entrance": entrance,
                 "kind": "wish", "id": id_, "accepted": accepted, "why": why}  # fmt: skip
         self._line.publish(entrance_topic(entrance, "event"), encoded(body))
+
+
+def _done(outcome: Planned | No) -> None:
+    """Say what is no pause, as what is not there is said.
+
+    Raises:
+        LookupError: it is none.
+    """
+    match outcome:
+        case No():
+            raise LookupError(f"no pause: {outcome}")
+        case Planned():
+            pass
+        case _:
+            assert_never(outcome)
 
 
 def _watched(state: Entrance) -> dict[str, str]:

@@ -161,6 +161,7 @@ REFUSALS: Mapping[Refusal, Mapping[Language, str]] = MappingProxyType({
     Refusal.BUSY: {"fr": "une autre visite était en cours", "en": "another visit was under way"},
     Refusal.HOUSEHOLD_PRESENT: {"fr": "quelqu'un est à la maison", "en": "somebody is home"},
     Refusal.STOPPED_BY_OWNER: {"fr": "arrêté par vous", "en": "stopped by you"},
+    Refusal.PAUSED: {"fr": "pause des livraisons", "en": "deliveries are paused"},
     Refusal.AWAITING_PERMISSION: {"fr": "en attente de votre autorisation", "en": "waiting for your permission"},
     Refusal.NOT_APPROVED: {"fr": "vous n'avez pas dit oui", "en": "you did not say yes"},
     Refusal.FRIDGE_TOO_WARM: {"fr": "réfrigérateur trop chaud", "en": "fridge too warm"},
@@ -178,6 +179,7 @@ LACKING: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     "battery:lock": {"fr": "la pile de la serrure est à changer", "en": "the lock's battery needs changing"},
     "battery:door": {"fr": "la pile du capteur de porte est à changer", "en": "the door's battery needs changing"},
     "camera": {"fr": "pas d'image de la caméra", "en": "no pictures from camera"},
+    "entrance": {"fr": "arrêt ou pause : rien ne s'ouvre", "en": "a stop or a pause: nothing opens"},
 })  # fmt: skip
 
 DOOR_WORDS: Mapping[Word, Mapping[Language, str]] = MappingProxyType({

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from gateway.cli.failure import Exit, Failure, ourselves, plain, relative
@@ -94,3 +95,12 @@ async def heard(guest: Guest, wanted: Callable[[Incoming], bool], *, within: flo
                     return incoming
     except TimeoutError:
         return None
+
+
+def body_of(incoming: Incoming) -> dict[str, object]:
+    """Read a message as one JSON object; what is none is empty."""
+    try:
+        body = json.loads(incoming.payload)
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

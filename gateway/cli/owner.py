@@ -4,7 +4,7 @@ import json
 import secrets
 from pathlib import Path
 
-from gateway.cli.broker import heard, logged_in, say
+from gateway.cli.broker import body_of, heard, logged_in, say
 from gateway.cli.failure import Exit, Failure, plain
 from gateway.config import Home
 from gateway.mqtt import Incoming
@@ -27,12 +27,12 @@ async def stop(home: Home, entrance: str, *, lift: bool) -> str:
     wish = {"id": secrets.token_hex(8), "do": "lift" if lift else "stop"}
 
     def fits(incoming: Incoming) -> bool:
-        return not incoming.retain and _body(incoming).get("stopped") is (not lift)
+        return not incoming.retain and body_of(incoming).get("stopped") is (not lift)
 
     async with logged_in(home.broker.account("owner"), [state]) as guest:
         before = await heard(guest, lambda incoming: incoming.retain, within=1.0)
         await say(guest, entrance_topic(entrance, "set"), json.dumps(wish).encode(), expiry=int(ANSWER))
-        if before is not None and _body(before).get("stopped") is (not lift):
+        if before is not None and body_of(before).get("stopped") is (not lift):
             # It stood so already, so no new state will come; that the gateway listens is known by now.
             return f"{entrance}: {'not stopped' if lift else 'stopped'} already"
         now = await heard(guest, fits, within=ANSWER)
@@ -42,15 +42,7 @@ async def stop(home: Home, entrance: str, *, lift: bool) -> str:
             "Take it as not done: look after the door, and see the gateway's log.",
             Exit.SILENT,
         )
-    return f"{entrance}: {'the stop is lifted' if lift else 'stopped'}; phase {_body(now).get('phase')}"
-
-
-def _body(incoming: Incoming) -> dict[str, object]:
-    try:
-        body = json.loads(incoming.payload)
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+    return f"{entrance}: {'the stop is lifted' if lift else 'stopped'}; phase {body_of(now).get('phase')}"
 
 
 def verdict(folder: Path, *, key: Path | None, checkpoint: Path | None) -> tuple[bool, str]:

@@ -14,6 +14,7 @@ from gateway.cli.failure import plain
 from gateway.cli.happenings import beside
 from gateway.config import Home
 from gateway.visit.readiness import lacking
+from gateway.visit.rules import paused
 from gateway.visit.state import Refusal
 from gateway.visit.step import Step
 from gateway.voice import REFUSALS, lacked
@@ -61,7 +62,12 @@ async def _watch(app: App) -> None:
 
 def _lacks(step: Step) -> tuple[str, ...]:
     state = step.state
-    others = {"stopped": state.stopped, "incident": state.incident is not None, "somebody_home": state.somebody_home}
+    others = {
+        "stopped": state.stopped,
+        "paused": paused(state, step.now),
+        "incident": state.incident is not None,
+        "somebody_home": state.somebody_home,
+    }
     if state.session is None:
         return ("broker",)  # without it nothing else can be good
     return (*lacking(step, None), *(word for word, holds in others.items() if holds))
@@ -69,6 +75,7 @@ def _lacks(step: Step) -> tuple[str, ...]:
 
 _OTHERS = {
     "stopped": "the owner has stopped it: `perron stop --lift`",
+    "paused": "deliveries are paused: `perron pause --list`",
     "incident": "something happened at the door without an order: its owner must look",
     "somebody_home": "the household says that somebody is home",
 }
@@ -144,6 +151,10 @@ class Transcript:
                 yield "a delivery is near: its cameras run" if event["expecting"] else "no delivery is near"
             case "SomebodyAnswered" | "OwnerDecided" | "Stopped" | "StopLifted" | "OwnerAcknowledged" as kind:
                 yield _EVENTS[kind] + (f": {'yes' if event['yes'] else 'no'}" if kind == "OwnerDecided" else "")
+            case "PausesChanged":
+                yield f"the household's pauses: {len(event['pauses']) or 'none'}"
+            case "LockAsked":
+                yield "somebody asks to lock now"
             case "UnlockNotSent":
                 yield f"the unlock did not leave: {_words(event['why'])}"
             case "Sealed":
@@ -189,6 +200,8 @@ def _commanded(command: Row, event: Row) -> str | None:
             return f"{command['delivery']}: {_words(command['outcome'])}"
         case "HouseResult":
             return f"the house: {_words(command['house'])}"
+        case "Note" if command["what"].startswith("lockup_"):
+            return f"the lock-up: {_words(command['what'].removeprefix('lockup_'))}"
         case "Readiness" if not command["lacking"]:
             return f"ready for {command['delivery']}"
         case _:

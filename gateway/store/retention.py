@@ -5,11 +5,12 @@ from datetime import datetime
 
 from gateway.store.entries import hide, us
 from gateway.store.outbox import forget_links
+from gateway.store.pauses import forget as forget_pauses
 from gateway.store.people import forget_people
 
 
 def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -> None:
-    """Forget answers and links that `utc` (trusted) has outlived, and what is from `before`.
+    """Forget answers, links and pauses that `utc` (trusted) has outlived, and what is from `before`.
 
     That is deliveries, visits, messages (also where a phone is still owed them), people gone and log bodies. Films have
     their own end (`films.erase`), and whatever belongs to a visit whose film is held or not yet erased stays. The chain
@@ -17,6 +18,7 @@ def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -
     """
     cut = us(before)
     forget_links(connection, utc)
+    forget_pauses(connection, utc)
     connection.execute("DELETE FROM answer WHERE expires < ?", (us(utc),))
     connection.execute("DELETE FROM tombstone WHERE at < ?", (cut,))
     connection.execute("DELETE FROM message WHERE at < ?", (cut,))

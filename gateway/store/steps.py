@@ -7,7 +7,7 @@ from typing import assert_never
 from pydantic import TypeAdapter
 
 from gateway.delivery.facts import House
-from gateway.store import films
+from gateway.store import films, pauses
 from gateway.store.entries import Words, record, us
 from gateway.store.rows import mark, row_of
 from gateway.store.words import Committed, Overtaken, Step
@@ -77,6 +77,8 @@ def _reserve(connection: sqlite3.Connection, reserve: c.Reserve, step: Step, hou
     if row is None:
         raise LookupError(f"no delivery {reserve.delivery}")
     stopped, epoch = _stop(connection, step.entrance)
+    planned = pauses.of(connection, step.entrance)
+    paused = any(pause.start <= step.now.utc < pause.end for pause in planned)
     facts = row.facts(house, step.now)
     same = (facts.version, facts.permission_version, epoch) == (
         reserve.version,
@@ -84,8 +86,8 @@ def _reserve(connection: sqlite3.Connection, reserve: c.Reserve, step: Step, hou
         reserve.stop_epoch,
     )
     free = facts.refusal is None and facts.openings_left >= 1 and facts.withdrawals_left >= 1
-    if not same or not free or stopped or facts.entrance != step.entrance:
-        return FactsChanged(delivery=facts, stopped=stopped, epoch=epoch)
+    if not same or not free or stopped or paused or facts.entrance != step.entrance:
+        return FactsChanged(delivery=facts, stopped=stopped, epoch=epoch, pauses=planned)
     connection.execute(
         "INSERT INTO visit (id, delivery, entrance, began, intent) VALUES (?, ?, ?, ?, 'reserved')",
         (reserve.visit, reserve.delivery, step.entrance, us(step.now.utc)),

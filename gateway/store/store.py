@@ -18,8 +18,9 @@ from gateway.delivery.facts import House
 from gateway.delivery.permission import Permission, Standing, Terms
 from gateway.delivery.promise import LONGEST_WINDOW, Claims, Promise, Result
 from gateway.delivery.signature import Rejected
+from gateway.pause import No, Planned
 from gateway.proof.chain import Entry, Head, Json
-from gateway.store import entries, films, household, outbox, results, retention, rows, steps
+from gateway.store import entries, films, household, outbox, pauses, results, retention, rows, steps
 from gateway.store.offers import Offers
 from gateway.store.register import Register
 from gateway.store.schema import connect
@@ -38,7 +39,7 @@ from gateway.store.words import (
 )
 from gateway.store.writer import Writer
 from gateway.visit.events import Match
-from gateway.visit.state import CodeKind, Delivery, Entrance, Now
+from gateway.visit.state import CodeKind, Delivery, Entrance, Now, Pause
 
 SOON = timedelta(hours=25)  # a little more than the first look at an entrance's readiness
 UPCOMING_AT_MOST = 100  # deliveries of one entrance: more than a house gets, and read in some milliseconds
@@ -232,6 +233,22 @@ class Store:
     def home(self, entrance: str) -> Home:
         """What the household said last. LookupError: unknown entrance."""
         return household.home_of(self._read, entrance)
+
+    async def plan_pause(self, new: Planned, now: Now) -> Planned | No:
+        """Store a pause as it counts from now on, or say why it is none."""
+        return await self._writer.do(lambda db: pauses.plan(db, new, now))
+
+    async def end_pause(self, pause: str, now: Now, *, by: str | None = None) -> Planned | No:
+        """End a pause or withdraw it, and return it; or say that there is none of this id."""
+        return await self._writer.do(lambda db: pauses.end(db, pause, now, by=by))
+
+    def planned(self, now: Now) -> tuple[Planned, ...]:
+        """The household's pauses that are not over, the soonest first."""
+        return tuple(one for one in pauses.planned(self._read) if not now.trusted or now.utc < one.end)
+
+    def pauses(self, entrance: str) -> tuple[Pause, ...]:
+        """The pauses of one entrance, as `decide` knows them; some may be over."""
+        return pauses.of(self._read, entrance)
 
     async def sent(self, message: int, now: Now) -> None:
         """The message was sent."""

@@ -16,7 +16,9 @@ from gateway.visit import (
     facts,
     film,
     household,
+    lockup,
     passage,
+    pauses,
     readiness,
     relocking,
     restart,
@@ -112,6 +114,8 @@ def absorb(step: Step, event: e.Event) -> None:
             | e.OwnerAcknowledged()
             | e.LockoutCleared()
             | e.HomeChanged()
+            | e.PausesChanged()
+            | e.LockAsked()
         ):
             _people(step, event)
         case e.WindowChanged(expecting=expecting):
@@ -148,6 +152,8 @@ People = (
     | e.OwnerAcknowledged
     | e.LockoutCleared
     | e.HomeChanged
+    | e.PausesChanged
+    | e.LockAsked
 )
 
 
@@ -174,6 +180,10 @@ def _people(step: Step, event: People) -> None:
             step.state = replace(step.state, somebody_home=somebody_home, away=away)
             if somebody_home:
                 _attended(step)
+        case e.PausesChanged(pauses=planned):
+            step.state = replace(step.state, pauses=planned)
+        case e.LockAsked(id=ident):
+            lockup.asked(step, ident)
         case _:
             assert_never(event)
 
@@ -191,6 +201,8 @@ def _stop(step: Step, epoch: int, *, stopped: bool) -> None:
 
 def _facts_changed(step: Step, event: e.FactsChanged) -> None:
     _stop(step, event.epoch, stopped=event.stopped)
+    if event.pauses is not None:
+        step.state = replace(step.state, pauses=event.pauses)
     readiness.facts_changed(step, event.delivery)
     visit = step.state.visit
     if visit is not None and visit.delivery.id == event.delivery.id and not visit.committed:
@@ -237,6 +249,8 @@ def _settle_entrance(step: Step) -> None:
         step.disarm(Why.SIGNAL)
     household.settle_incident(step)
     safemode.settle(step)
+    lockup.settle(step)
+    pauses.settle(step)
     _probe(step)
     readiness.settle(step)
     _way_out(step)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from devices.reports import BatteryLevel, DoorReport, LockReport
-from gateway.visit.state import CodeKind, Cold, Delivery
+from gateway.visit.state import CodeKind, Cold, Delivery, Pause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,6 +206,21 @@ class HomeChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PausesChanged:
+    """The household's pauses of this entrance, all of them, as they stand in the store now."""
+
+    pauses: tuple[Pause, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockAsked:
+    """Somebody (a person's id; None: not by an account) asks to lock now; `id` is random, made by the shell."""
+
+    id: str
+    by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowChanged:
     """Whether a delivery's window is open or near at this entrance."""
 
@@ -221,11 +236,15 @@ class PreflightDue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactsChanged:
-    """The store's fresh word on a delivery: on update, cancel, revocation, or an intent that was rolled back."""
+    """The store's fresh word on a delivery: on update, cancel, revocation, or an intent that was rolled back.
+
+    `pauses` where the intent was rolled back, None where nothing is said of them.
+    """
 
     delivery: Delivery
     stopped: bool
     epoch: int
+    pauses: tuple[Pause, ...] | None = None
 
 
 class NotSent:
@@ -290,6 +309,8 @@ Event = (
     | OwnerAcknowledged
     | LockoutCleared
     | HomeChanged
+    | PausesChanged
+    | LockAsked
     | WindowChanged
     | PreflightDue
     | FactsChanged

@@ -25,7 +25,7 @@ def bolt_moved(step: Step, before: Bolt, event: e.LockHeard) -> None:
     hand = _by_hand(step, report)
     if report.bolt in WITHDRAWN:
         step.state = replace(step.state, by_hand=hand)
-    elif report.source in UNATTENDED:
+    elif report.source in UNATTENDED or _told_to_lock(step):
         return
     if explained(step.state):
         return
@@ -34,6 +34,12 @@ def bolt_moved(step: Step, before: Bolt, event: e.LockHeard) -> None:
             begin_incident(step, AlarmCode.UNEXPECTED_UNLOCK)
     elif _seen_moving(before, event):
         _used_by_hand(step, unlocked=report.bolt in WITHDRAWN)
+
+
+def _told_to_lock(step: Step) -> bool:
+    """A lock-up of ours moves the bolt: no hand did."""
+    lockup = step.state.lockup
+    return lockup is not None and lockup.sent and lockup.result is None
 
 
 def _seen_moving(before: Bolt, event: e.LockHeard) -> bool:

@@ -1,15 +1,18 @@
 """Whether the entrance is ready for the deliveries that are announced, said before a courier stands at the door.
 
-A low battery lacks nothing yet: the retailer is told "ready", and the owner which battery to change.
+A low battery lacks nothing yet: the retailer is told "ready", and the owner which battery to change. Of a stop or a
+pause the retailer hears one and the same word, and the household, who said it, nothing.
 """
 
 from dataclasses import replace
 
 from devices.reports import BatteryLevel
 from gateway.visit.commands import Readiness, Saying, Tell
-from gateway.visit.rules import batteries, closed, cold_enough, locked
+from gateway.visit.rules import batteries, closed, cold_enough, locked, shut_to
 from gateway.visit.state import Delivery, Phase, Preflight, Why
 from gateway.visit.step import Step
+
+SHUT = "entrance"  # lacking by the household's own word: neither which nor why is a retailer's matter
 
 
 def window_changed(step: Step, *, expecting: bool) -> None:
@@ -57,7 +60,11 @@ def lacking(step: Step, delivery: Delivery | None) -> tuple[str, ...]:
         "safe_mode": state.safe_mode,
     }
     dead = batteries(state, BatteryLevel.CRITICAL)
-    return (*(word for word, wrong in faults.items() if wrong), *dead, *cameras)
+    return (*(word for word, wrong in faults.items() if wrong), *dead, *cameras, *_shut(step, delivery))
+
+
+def _shut(step: Step, delivery: Delivery | None) -> tuple[str, ...]:
+    return (SHUT,) if delivery is not None and shut_to(step.state, delivery, step.now) else ()
 
 
 def settle(step: Step) -> None:
@@ -73,12 +80,23 @@ def settle(step: Step) -> None:
         if step.passed(Why.PREFLIGHT):  # a visit's own door is no fault of the entrance
             step.arm(Why.PREFLIGHT, step.state.rules.probe)
         return
+    _say_shut(step)
     if step.passed(Why.PREFLIGHT):
         step.disarm(Why.PREFLIGHT)
-        for preflight in live:
+        for preflight in step.state.preflights:
             _say(step, preflight)
     elif step.state.expecting and not step.armed(Why.PREFLIGHT):
         _notice_change(step)
+
+
+def _say_shut(step: Step) -> None:
+    """A stop or a pause, said or taken back, needs no look at anything: what else was last said stands beside it."""
+    for preflight in step.state.preflights:
+        if preflight.lacking is not None:
+            lacks = (*_news(preflight.lacking), *_shut(step, preflight.delivery))
+            if lacks != preflight.lacking:
+                step.say(Readiness(delivery=preflight.delivery.id, lacking=lacks))
+                _remember(step, preflight, replace(preflight, lacking=lacks))
 
 
 def _notice_change(step: Step) -> None:
@@ -100,10 +118,18 @@ def _say(step: Step, preflight: Preflight) -> None:
     delivery = preflight.delivery.id
     step.say(Readiness(delivery=delivery, lacking=now_lacking))
     weak = batteries(step.state, BatteryLevel.LOW)
-    worth_a_word = (now_lacking and now_lacking != before) or set(weak) - set(preflight.weak)
-    if worth_a_word:
-        step.say(Tell(saying=Saying.NOT_READY, delivery=delivery, detail=", ".join((*now_lacking, *weak))))
-    elif before and not now_lacking:
+    news, known = _news(now_lacking), _news(before or ())
+    if (news and news != known) or set(weak) - set(preflight.weak):
+        step.say(Tell(saying=Saying.NOT_READY, delivery=delivery, detail=", ".join((*news, *weak))))
+    elif known and not now_lacking:
         step.say(Tell(saying=Saying.READY_AGAIN, delivery=delivery))
-    said = replace(preflight, lacking=now_lacking, weak=weak, due=False)
-    step.state = replace(step.state, preflights=tuple(said if p is preflight else p for p in step.state.preflights))
+    _remember(step, preflight, replace(preflight, lacking=now_lacking, weak=weak, due=False))
+
+
+def _remember(step: Step, before: Preflight, said: Preflight) -> None:
+    step.state = replace(step.state, preflights=tuple(said if p is before else p for p in step.state.preflights))
+
+
+def _news(lacking: tuple[str, ...]) -> tuple[str, ...]:
+    """What of it the household does not know by itself."""
+    return tuple(word for word in lacking if word != SHUT)

@@ -11,7 +11,7 @@ from gateway.visit.step import Step
 
 def restarted(step: Step, *, safe_mode: bool) -> None:
     """Forget what was observed; keep what was promised. An unlock is never sent again."""
-    step.state = replace(step.state, session=None, disk=False, cold={}, cameras={}, half=None, due={})
+    step.state = replace(step.state, session=None, disk=False, cold={}, cameras={}, half=None, lockup=None, due={})
     facts.blind(step, "lock", "door")
     _clocks_anew(step)
     if before_intent(step.state):

@@ -95,6 +95,20 @@ def in_window(delivery: Delivery, now: Now) -> bool:
     return delivery.start <= now.utc < delivery.end
 
 
+def paused(state: Entrance, now: Now) -> bool:
+    """A pause of the household holds now. Of a clock that is not trusted it is the guess; then nothing opens anyway."""
+    return any(pause.start <= now.utc < pause.end for pause in state.pauses)
+
+
+def shut_to(state: Entrance, delivery: Delivery, now: Now) -> bool:
+    """The household lets this delivery in at no instant that is left of its window: a stop, or pauses all through."""
+    free = max(delivery.start, now.utc)  # the first instant that no pause is known to cover
+    for pause in sorted(state.pauses, key=lambda pause: pause.start):
+        if pause.start <= free:
+            free = max(free, pause.end)
+    return state.stopped or free >= delivery.end
+
+
 def household_present(state: Entrance, now: Now) -> bool:
     """Somebody says so, the door stands open or unlocked by hand, or was used by hand a moment ago."""
     by_hand = state.by_hand and state.bolt.value in WITHDRAWN
@@ -117,6 +131,8 @@ def may_open(state: Entrance, delivery: Delivery, now: Now) -> Refusal | None:
         return Refusal.WRONG_ENTRANCE
     if state.stopped:
         return Refusal.STOPPED_BY_OWNER
+    if paused(state, now):
+        return Refusal.PAUSED
     if delivery.refusal is not None:
         return delivery.refusal
     if delivery.openings_left < 1 or delivery.withdrawals_left < 1:

@@ -86,6 +86,7 @@ class Refusal(StrEnum):
     BUSY = auto()
     HOUSEHOLD_PRESENT = auto()
     STOPPED_BY_OWNER = auto()
+    PAUSED = auto()
     AWAITING_PERMISSION = auto()
     NOT_APPROVED = auto()
     FRIDGE_TOO_WARM = auto()
@@ -118,6 +119,8 @@ class Why(StrEnum):
     PREFLIGHT = auto()
     SIGNAL = auto()  # the red light of a refusal goes out
     SAFE = auto()  # safe mode looks at bolt and door again
+    PAUSE = auto()  # a pause begins or ends
+    LOCKUP = auto()  # the lock-up that somebody asked for: its answer is due, or its result was shown for long enough
 
 
 ENTRANCE_WIDE = frozenset(
@@ -131,6 +134,8 @@ ENTRANCE_WIDE = frozenset(
         Why.PREFLIGHT,
         Why.SIGNAL,
         Why.SAFE,
+        Why.PAUSE,
+        Why.LOCKUP,
     },
 )
 
@@ -222,6 +227,7 @@ class Rules:
     incident: float = 600.0
     alarm_again: float = 60.0
     signal: float = 5.0  # how long a refusal's red light stays
+    lockup_shown: float = 60.0  # how long the result of a lock-up stands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,6 +303,39 @@ class Preflight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """No delivery is let in from `start` up to, not including, `end` (UTC): the household said so. `id` names it."""
+
+    id: str
+    start: datetime
+    end: datetime
+
+
+class Locked(StrEnum):
+    """What came of a lock-up: `PROVEN`, or why the door is not proven locked."""
+
+    PROVEN = auto()
+    DOOR_OPEN = auto()  # no lock was sent, or the door opened before the bolt was proven
+    DOOR_UNKNOWN = auto()  # the door did not answer "closed": no lock was sent
+    NOT_PROVEN = auto()  # a lock was sent, and bolt or door did not prove that it holds
+    NO_LINK = auto()  # the broker is away: nothing can be asked or sent
+    VISIT = auto()  # a visit runs: it locks by itself, and a stop is what ends it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lockup:
+    """Somebody asked to lock, and no visit runs: where its chain of questions stands, and in the end what came of it.
+
+    `sent`: the bolt was told to go out; before that the relocking word is only `DOOR_BEFORE`.
+    """
+
+    id: str
+    at: Relock = Relock.DOOR_BEFORE
+    sent: bool = False
+    result: Locked | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cold:
     """What a fridge says of itself: measured temperature or None, its door."""
 
@@ -324,6 +363,7 @@ class Entrance:
     half: Half | None = None
     stopped: bool = False
     stop_epoch: int = 0
+    pauses: tuple[Pause, ...] = ()  # those that are not over
     somebody_home: bool = False
     away: bool = False
     safe_mode: bool = False
@@ -334,4 +374,5 @@ class Entrance:
     visit: Visit | None = None
     watch: Visit | None = None  # the last sealed visit, while somebody may still come out
     incident: str | None = None  # the id under which an unexpected opening (or safe mode) is filmed
+    lockup: Lockup | None = None
     due: Mapping[Why, float] = field(default_factory=dict)

@@ -54,7 +54,7 @@ class Right(StrEnum):
     """Stop an entrance, or everything."""
 
     LIFT_STOP = auto()
-    """Let the rules open again after a stop; let a locked-out scanner try again."""
+    """Let the rules open again after a stop, or before a pause is over; let a locked-out scanner try again."""
 
     SAY_HOME = auto()
     """Somebody is home, nobody is, the household is away; a pause from-to."""
@@ -65,11 +65,8 @@ class Right(StrEnum):
     ACKNOWLEDGE = auto()
     """Say that one has looked after the door that was handed over, or that safe mode may end."""
 
-    UNLOCK = auto()
-    """Withdraw a bolt by hand, outside any delivery."""
-
     LOCK = auto()
-    """Throw a bolt by hand."""
+    """Throw a bolt. There is no right to withdraw one: nothing opens outside a delivery (ARCHITECTURE.md)."""
 
     SEE_BRANDS = auto()
     """Which brands ask, are let in, were refused, and under which terms."""
@@ -119,7 +116,6 @@ _HOUSEHOLD = frozenset(
         Right.SAY_HOME,
         Right.DECIDE_AT_DOOR,
         Right.ACKNOWLEDGE,  # whoever stands at the jammed door must be able to say that it is good
-        Right.UNLOCK,  # he has a key; his password is asked for all the same
         Right.LOCK,
         Right.SEE_BRANDS,  # not DECIDE_BRANDS: who may come in while nobody is home is answered for by the owner
         Right.SEE_HOUSEHOLD,  # whom he lives with, and who permitted what, is no secret to him
@@ -131,7 +127,7 @@ _INSTALLER = frozenset(
     {
         Right.SEE_STATE,  # whether the lock he just put up works
         Right.STOP,  # safety is everybody's; LIFT_STOP is not: he cannot know why it was said
-        Right.LOCK,  # not UNLOCK: he tests locks under DEVICES, and stands inside while he does
+        Right.LOCK,
         Right.HAND_OVER,  # he may always end his own access
         Right.LANGUAGE,
         Right.DEVICES,
@@ -154,7 +150,6 @@ RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
 
 CONFIRM: frozenset[Right] = frozenset(
     {
-        Right.UNLOCK,
         Right.KEYS,
         Right.RETENTION,
         Right.MOVE_OUT,
@@ -162,8 +157,8 @@ CONFIRM: frozenset[Right] = frozenset(
         Right.ERASE_FILM,
     }
 )
-"""What asks for the password again, within the last 5 minutes: a phone left on a table must not open the door, let
-anybody else in for good, or destroy anything."""
+"""What asks for the password again, within the last 5 minutes: a phone left on a table must not let anybody else in for
+good, or destroy anything."""
 
 
 def may(role: Role, right: Right) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ from gateway.clock import Clock
 from gateway.config import Home
 from gateway.delivery.permission import Terms
 from gateway.owner import AnyWish
+from gateway.pause import No, Planned
 from gateway.proof.keys import PublicKey
 from gateway.store import Store
 from gateway.video.words import Proof
@@ -20,9 +22,10 @@ class Box:
     """One box.
 
     `wished` takes an entrance, a wish and whose it is (a person's id; None: who has a link); it answers None, or why it
-    was not done. `permitted` takes a brand, terms and whose decision it is, and answers alike. `video` is the video
-    process's socket, `proofs` the newest proof of each camera, `picture` a JPEG of what a camera sees now, `public_key`
-    the box's own.
+    was not done. `permitted` takes a brand, terms and whose decision it is, and answers alike. `pause` takes where
+    (None: everywhere), from when, to when and whose word it is, `end_pause` a pause's id and whose; they answer the
+    pause, or why there is none, and raise `StoreFailed`. `video` is the video process's socket, `proofs` the newest
+    proof of each camera, `picture` a JPEG of what a camera sees now, `public_key` the box's own.
     """
 
     home: Home
@@ -31,6 +34,8 @@ class Box:
     states: Callable[[], tuple[tuple[Entrance, Now], ...]]
     wished: Callable[[str, AnyWish, str | None], Awaitable[str | None]]
     permitted: Callable[[str, Terms, str], Awaitable[str | None]]
+    pause: Callable[[str | None, datetime | None, datetime, str | None], Awaitable[Planned | No]]
+    end_pause: Callable[[str, str | None], Awaitable[Planned | No]]
     video: Path
     proofs: Callable[[], Mapping[str, Proof]]
     picture: Callable[[str], Awaitable[bytes | None]]

@@ -33,6 +33,9 @@ WISHES: Mapping[str, Right] = {
     "home": Right.SAY_HOME,
     "nobody_home": Right.SAY_HOME,
     "away": Right.SAY_HOME,
+    "pause": Right.SAY_HOME,
+    "end_pause": Right.LIFT_STOP,
+    "lock": Right.LOCK,
     "permit": Right.DECIDE_BRANDS,
     "refuse_brand": Right.DECIDE_BRANDS,
     "revoke": Right.DECIDE_BRANDS,
@@ -141,6 +144,8 @@ class Desk:
 PARTS_RIGHTS: Mapping[str, Right] = {
     "state": Right.SEE_STATE,
     "visit": Right.SEE_STATE,
+    "lock": Right.LOCK,
+    "pause": Right.SAY_HOME,
     "next": Right.SEE_HISTORY,
     "timeline": Right.SEE_HISTORY,
 }

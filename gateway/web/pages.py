@@ -1,4 +1,4 @@
-"""The pages of owner and household: the house now, live, who may come in."""
+"""The pages of owner and household: what is asked of the house, live, who may come in."""
 
 import secrets
 from collections.abc import Mapping
@@ -39,7 +39,6 @@ class Pages:
         """Return what is served here."""
         behind = self._desk.behind
         return [
-            web.get("/", behind(Right.SEE_STATE, self._home)),
             web.get("/live", behind(Right.WATCH_LIVE, self._live)),
             web.get("/live/{camera}", behind(Right.WATCH_LIVE, self._watch)),
             web.get("/live/{camera}/pictures", behind(Right.WATCH_LIVE, self._pictures)),
@@ -48,9 +47,6 @@ class Pages:
             web.post("/brands/{brand}", self._brand),
             web.post("/brands/{brand}/terms", behind(Right.DECIDE_BRANDS, self._terms)),
         ]
-
-    async def _home(self, request: web.Request, _who: Who) -> web.Response:
-        return self._desk.page(request, "home")
 
     async def _live(self, request: web.Request, _who: Who) -> web.Response:
         cameras = {

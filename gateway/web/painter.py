@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from gateway.pause import ambiguous
 from gateway.proof.chain import canonical
 from gateway.visit.state import Now
 from gateway.voice import Language, isolated
@@ -24,7 +25,9 @@ class Painter:
             loader=PackageLoader("gateway.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        self._environment.filters.update(inert=isolated, utc=_utc, clock=_clock, day=_day, instant=_instant)
+        self._environment.filters.update(
+            inert=isolated, utc=_utc, clock=_clock, day=_day, moment=_moment, instant=_instant
+        )
         self._environment.globals.update(home=box.home, languages=LANGUAGES, language_names=NAMES)
 
     def page(self, template: str, seat: Seat, **facts: Any) -> str:  # noqa: ANN401 - what a template shows
@@ -88,3 +91,10 @@ def _day(instant: datetime, zone: ZoneInfo, language: Language) -> str:
     local = instant.astimezone(zone)
     name = say(f"day.{('mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun')[local.weekday()]}", language)
     return f"{name} {local:%d/%m/%Y}" if language == "fr" else f"{name} {local:%Y-%m-%d}"
+
+
+def _moment(instant: datetime, zone: ZoneInfo, language: Language) -> str:
+    """Day and minute of the house; in the hour that autumn repeats it is said which of the two is meant."""
+    local = instant.astimezone(zone)
+    offset = f" (UTC{local:%z})" if ambiguous(instant, zone) else ""
+    return f"{_day(instant, zone, language)}, {local:%H:%M}{offset}"

@@ -11,7 +11,7 @@ from typing import Any
 
 from gateway.config import EntranceSection
 from gateway.visit.rules import closed, door_open, locked
-from gateway.visit.state import Delivery, Entrance, Now, Phase, Why
+from gateway.visit.state import Delivery, Entrance, Locked, Now, Phase, Why
 from gateway.voice import Language, lacked
 from gateway.web import courier
 from gateway.web.access import Right, may
@@ -114,6 +114,33 @@ def _visit(box: Box, entrance: str, _seat: Seat) -> Mapping[str, Any]:
     }
 
 
+def _pause(box: Box, entrance: str, _seat: Seat) -> Mapping[str, Any]:
+    _, now = box.entrance(entrance)
+    planned = [one for one in box.store.planned(now) if one.holds_at(entrance)]
+    return {"pauses": [{"planned": one, "holds": one.start <= now.utc, "who": _name(box, one.by)} for one in planned]}
+
+
+def _name(box: Box, person: str | None) -> str | None:
+    """Who a person is called; None for what was not asked by an account."""
+    known = None if person is None else box.store.register.person(person)
+    return person if known is None else known.name
+
+
+def _lock(box: Box, entrance: str, _seat: Seat) -> Mapping[str, Any]:
+    """The lock-up that was asked for. Its result is shown as long as the door does not say otherwise."""
+    state, _ = box.entrance(entrance)
+    proven = door(state)[0] is Door.LOCKED
+    result = None if state.lockup is None else state.lockup.result
+    running = state.lockup is not None and result is None
+    holds = result is not None and (result is Locked.PROVEN) is proven
+    return {
+        "entrance": entrance,
+        "offered": state.visit is None and not proven and not running,
+        "running": running,
+        "result": result.value if result is not None and holds else None,
+    }
+
+
 def _next(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
     state, now = box.entrance(entrance)
     coming = [one.delivery for one in box.store.upcoming(entrance, now) if one.delivery.openings_left > 0]
@@ -157,6 +184,8 @@ def _courier(box: Box, digest: str, _seat: Seat) -> Mapping[str, Any]:
 PARTS: Mapping[str, Callable[[Box, str, Seat], Mapping[str, Any]]] = {
     "state": _state,
     "visit": _visit,
+    "lock": _lock,
+    "pause": _pause,
     "next": _next,
     "timeline": _timeline,
     "courier": _courier,

@@ -31,6 +31,7 @@ from gateway.web.feed import Feed
 from gateway.web.household import Household
 from gateway.web.pages import Pages
 from gateway.web.past import Past
+from gateway.web.pauses import Pauses
 from gateway.web.policy import (
     LARGEST_BODY,
     READING,
@@ -81,7 +82,7 @@ class Site:
         app.on_response_prepare.append(dress)
         parts = (
             Pages(self._desk), Past(self._desk, link_key), Threshold(self._desk), Household(self._desk),
-            Errands(self._desk, link_key),
+            Errands(self._desk, link_key), Pauses(self._desk),
         )  # fmt: skip
         for part in parts:
             app.add_routes(part.routes())

@@ -109,6 +109,62 @@ _DOOR: Mapping[str, _Both] = {
     "wish.failed": ("Ce n'est pas fait : {why}", "Not done: {why}"),
 }  # fmt: skip
 
+_ASKED: Mapping[str, _Both] = {
+    "lock": ("Verrouiller maintenant", "Lock now"),
+    "lock.running": ("On verrouille ; la serrure doit encore le prouver…", "Locking; the lock has yet to prove it…"),
+    "lock.proven": ("C'est verrouillé : la porte et le pêne l'ont prouvé.",
+                    "It is locked: door and bolt have proven it."),
+    "lock.door_open": ("Pas verrouillé : la porte est ouverte. Fermez-la, puis réessayez.",
+                       "Not locked: the door is open. Close it, then try again."),
+    "lock.door_unknown": (
+        "Pas verrouillé : la porte n'a pas prouvé qu'elle est fermée, Perron n'envoie donc rien. Allez voir.",
+        "Not locked: the door has not proven that it is closed, so Perron sends nothing. Please look.",
+    ),
+    "lock.not_proven": (
+        "L'ordre est parti, mais la serrure n'a pas prouvé qu'elle est verrouillée. Réessayez, ou allez voir.",
+        "The order has left, but the lock has not proven that it is locked. Try again, or go and look.",
+    ),
+    "lock.no_link": ("Pas verrouillé : la box n'a pas de liaison avec la serrure.",
+                     "Not locked: the box has no link to the lock."),
+    "lock.visit": ("Une visite est en cours : elle verrouille d'elle-même. « Tout arrêter » y met fin.",
+                   "A visit is under way: it locks by itself. “Stop everything” ends it."),
+    "pause.title": ("Mettre les livraisons en pause", "Pause deliveries"),
+    "pause.why": (
+        "Entre ces deux moments rien ne s'ouvre. Une visite en cours s'achève ; « Tout arrêter » agit aussitôt.",
+        "Between these two moments nothing opens. A visit under way ends as usual; “Stop everything” acts at once.",
+    ),
+    "pause.entrance": ("Où", "Where"),
+    "pause.everywhere": ("toutes les entrées", "all entrances"),
+    "pause.from": ("Du", "From"),
+    "pause.to": ("Au", "To"),
+    "pause.zone": ("À l'heure de la maison ({zone}).", "In the house's own time ({zone})."),
+    "pause.go": ("Mettre en pause", "Pause"),
+    "pause.now": ("Livraisons en pause, rien ne s'ouvre. Fin : {until}",
+                  "Deliveries are paused, nothing opens. End: {until}"),
+    "pause.next": ("Pause prévue : {start} - {until}", "Pause planned: {start} - {until}"),
+    "pause.by": ("demandée par {who}", "asked for by {who}"),
+    "pause.by.command": ("demandée sans compte, par `perron pause`", "asked for without an account, by `perron pause`"),
+    "pause.end": ("Finir la pause", "End the pause"),
+    "pause.withdraw": ("Annuler cette pause", "Withdraw this pause"),
+    "pause.no.unreadable": ("Ce n'est pas une date avec une heure.", "This is no date with a time."),
+    "pause.no.no_such_time": (
+        "Cette heure n'existe pas ce jour-là : on passe à l'heure d'été. Choisissez une heure avant ou après.",
+        "There is no such time on that day: the clocks are put forward. Take one before or after.",
+    ),
+    "pause.no.clock_untrusted": (
+        "L'heure de la box n'est pas sûre : en attendant, rien ne s'ouvre. Pour que cela dure : « Tout arrêter ».",
+        "The box's time is not certain: until it is, nothing opens. To make it last: “Stop everything”.",
+    ),
+    "pause.no.backwards": ("La pause finirait avant de commencer.", "The pause would end before it begins."),
+    "pause.no.past": ("Ce moment est déjà passé.", "That is over already."),
+    "pause.no.too_long": ("Une pause dure un an au plus.", "A pause lasts a year at most."),
+    "pause.no.too_far": ("Une pause commence dans l'année qui vient.", "A pause begins within a year from now."),
+    "pause.no.overlaps": ("Une autre pause tombe dans ces moments : finissez ou annulez-la d'abord.",
+                          "Another pause falls into that time: end or withdraw it first."),
+    "pause.no.too_many": ("Il y a déjà cinquante pauses.", "There are fifty pauses already."),
+    "pause.no.unknown": ("Cette pause est déjà finie.", "This pause is over already."),
+}  # fmt: skip
+
 _STORY: Mapping[str, _Both] = {
     "story.wait": ("{what} lu : patientez", "{what} read: please wait"),
     "story.go": ("Feu vert : entrez", "Green light: come in"),
@@ -412,7 +468,7 @@ _LABEL: Mapping[str, _Both] = {
     "label.kind.exact": ("Code", "Code"),
 }  # fmt: skip
 
-WORDS = _table(_PAGES, _DOOR, _STORY, _PAST, _BRANDS, _ACCOUNTS, _TRUST, _COURIER, _LABEL)
+WORDS = _table(_PAGES, _DOOR, _ASKED, _STORY, _PAST, _BRANDS, _ACCOUNTS, _TRUST, _COURIER, _LABEL)
 
 
 def say(key: str, language: Language, **facts: str) -> str:

@@ -13,7 +13,7 @@ import pytest
 from gateway.diary import Diary
 from gateway.visit import commands as c
 from gateway.visit import events as e
-from gateway.visit.state import House
+from gateway.visit.state import House, Pause
 from tests.gateway.delivery.house import step, told
 from tests.gateway.delivery.shop import NOW, offer, window
 from tests.shell.box import Box, box, running
@@ -228,3 +228,17 @@ async def test_retailers_are_thought_of_at_every_look(tmp_path: Path) -> None:
         async with running(made.diary.run()):
             await until(lambda: made.owed >= 2)
         await asyncio.sleep(0)
+
+
+async def test_once_the_time_is_certain_again_a_pause_that_ended_meanwhile_is_over(tmp_path: Path) -> None:
+    async with day(tmp_path) as made:
+        front = made.made.front
+        await made.at(100)
+        now = made.made.clock.now().utc
+        front.put(e.PausesChanged(pauses=(Pause(id="p", start=now, end=now + timedelta(hours=1)),)))
+        await made.at(101)
+        made.made.time.skew = 7200  # somebody set the clock: it is not trusted for a minute
+        await made.at(110)
+        assert front.state.pauses
+        await made.at(175)
+        assert not front.state.pauses

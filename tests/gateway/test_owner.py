@@ -1,6 +1,7 @@
 """What the owner may ask, and what becomes of anything else that arrives there."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from gateway import owner
 
+SIX = datetime(2026, 11, 28, 18, tzinfo=UTC)
 HOSTILE = "\ud800\u202e\n\x1b[31m{0}%s"
 
 
@@ -29,6 +31,13 @@ def said(**keys: Any) -> owner.AnyWish | str:  # noqa: ANN401 - any JSON
         ({"do": "home"}, owner.SayHome(id="w1", do="home")),
         ({"do": "nobody_home"}, owner.SayHome(id="w1", do="nobody_home")),
         ({"do": "away"}, owner.SayHome(id="w1", do="away")),
+        ({"do": "pause", "end": "2026-11-28T18:00:00Z"}, owner.Pause(id="w1", do="pause", end=SIX)),
+        (
+            {"do": "pause", "start": "2026-11-28T18:00:00+01:00", "end": "2026-11-28T18:00:00Z", "everywhere": True},
+            owner.Pause(id="w1", do="pause", start=SIX - timedelta(hours=1), end=SIX, everywhere=True),
+        ),
+        ({"do": "end_pause", "pause": "p1"}, owner.EndPause(id="w1", do="end_pause", pause="p1")),
+        ({"do": "lock"}, owner.Lock(id="w1", do="lock")),
         ({"do": "permit", "brand": "shop"}, owner.Permit(id="w1", do="permit", brand="shop")),
         ({"do": "refuse_brand", "brand": "shop"}, owner.Permit(id="w1", do="refuse_brand", brand="shop")),
         ({"do": "revoke", "brand": "shop"}, owner.Permit(id="w1", do="revoke", brand="shop")),
@@ -37,7 +46,7 @@ def said(**keys: Any) -> owner.AnyWish | str:  # noqa: ANN401 - any JSON
         ({"do": "erase", "visit": "v1"}, owner.Hold(id="w1", do="erase", visit="v1")),
     ],
 )
-def test_every_wish_can_be_read(keys: dict[str, str], wish: owner.AnyWish) -> None:
+def test_every_wish_can_be_read(keys: dict[str, Any], wish: owner.AnyWish) -> None:
     assert said(**keys) == wish
 
 
@@ -59,6 +68,12 @@ def test_every_wish_can_be_read(keys: dict[str, str], wish: owner.AnyWish) -> No
             b'{"id":"w1","do":"erase","visit":"../../etc"}',
             "visit: String should match pattern '^[A-Za-z0-9-]{1,64}\\z'",
         ),
+        (b'{"id":"w1","do":"pause"}', "end: Field required"),
+        (b'{"id":"w1","do":"pause","end":0}', "end: Value error, a time is RFC 3339 text with an offset"),
+        (
+            b'{"id":"w1","do":"pause","end":"2026-11-28T18:00:00"}',
+            "end: Value error, a time is RFC 3339 text with an offset",
+        ),
         (b'{"id":"w1\\n","do":"stop"}', "id: String should match pattern '^[A-Za-z0-9-]{1,64}\\z'"),
     ],
 )
@@ -79,6 +94,9 @@ def test_an_unknown_wish_is_told_which_there_are() -> None:
         {"do": "stop", HOSTILE: 1},
         {"do": "erase", "visit": HOSTILE},
         {"do": "permit", "brand": HOSTILE},
+        {"do": "pause", "end": HOSTILE},
+        {"do": "pause", "end": "9999-12-31T23:59:59-23:59"},
+        {"do": "end_pause", "pause": HOSTILE},
         {"do": "hold", "visit": "v1", "why": HOSTILE},
         {"do": "hold", "visit": "v1", "why": "two\nlines"},
         {"do": "hold", "visit": "v1", "why": "\ud800"},

@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
+from gateway import owner
 from gateway.delivery.signature import sign
 from gateway.mqtt import Incoming
+from gateway.perform import stamp
 from gateway.reception import MESSAGES_WAITING
 from gateway.store import StoreFailed
 from gateway.visit import commands as c
@@ -303,9 +306,13 @@ async def test_an_erasure_that_the_disk_refuses_is_told_and_ends_nothing(
         ({"do": "home"}, e.HomeChanged(somebody_home=True, away=False)),
         ({"do": "away"}, e.HomeChanged(somebody_home=False, away=True)),
         ({"do": "nobody_home"}, e.HomeChanged(somebody_home=False, away=False)),
+        ({"do": "lock"}, e.LockAsked(id="lockup-5eed", by=None)),
     ],
 )
-async def test_each_wish_becomes_its_event(made: Box, wish: dict[str, str], event: e.Event) -> None:
+async def test_each_wish_becomes_its_event(
+    made: Box, wish: dict[str, str], event: e.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.reception.secrets.token_hex", lambda _size: "5eed")
     asked(made, {"id": "w1", **wish})
     await until(lambda: replies(made))
     assert replies(made) == [("w1", True, None)]
@@ -316,3 +323,96 @@ async def test_what_the_household_says_is_stored(made: Box) -> None:
     asked(made, {"id": "w1", "do": "home"})
     await until(lambda: replies(made))
     assert made.store.home("front").somebody_home
+
+
+# ---- pauses ----------------------------------------------------------------------------------------------------------
+
+
+def hours(made: Box, passed: float) -> str:
+    """So many hours from now, as a wish writes it."""
+    return stamp(made.clock.now().utc + timedelta(hours=passed))
+
+
+async def test_a_pause_that_was_acknowledged_counts_for_the_very_next_scan(ready: Box) -> None:
+    asked(ready, {"id": "w1", "do": "pause", "end": hours(ready, 1)})
+    await until(lambda: replies(ready))
+    ready.scan(PARCEL)
+    assert replies(ready) == [("w1", True, None)]
+    await until(lambda: ready.commands(c.Answer))
+    assert ready.commands(c.Answer)[-1].refusal is Refusal.PAUSED
+    assert not ready.commands(c.Ring)
+
+
+async def test_a_pause_is_on_disk_before_it_is_acknowledged(made: Box) -> None:
+    stored: list[int] = []
+
+    def replying(_topic: str, payload: bytes) -> None:
+        if b'"kind":"wish"' in payload:
+            stored.append(len(made.store.planned(made.clock.now())))
+
+    made.line.refuses = replying
+    asked(made, {"id": "w1", "do": "pause", "end": hours(made, 1)})
+    await until(lambda: replies(made))
+    assert stored == [1]
+
+
+async def test_a_pause_that_the_disk_does_not_take_is_not_called_done(
+    ready: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_: object, **__: object) -> None:
+        raise StoreFailed("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ready.store, "plan_pause", full)
+        asked(ready, {"id": "w1", "do": "pause", "end": hours(ready, 1)})
+        await until(lambda: replies(ready))
+    assert replies(ready) == [("w1", False, "not stored: full")]
+    assert ready.front.state.pauses == ()
+
+
+async def test_a_pause_is_this_entrance_s_or_everybody_s_and_ends_by_one_word(ready: Box) -> None:
+    garage = ready.entrances["garage"]
+    asked(ready, {"id": "w1", "do": "pause", "end": hours(ready, 1)})
+    asked(ready, {"id": "w2", "do": "pause", "start": hours(ready, 2), "end": hours(ready, 3), "everywhere": True})
+    await until(lambda: len(ready.front.state.pauses) == 2)
+    await until(lambda: len(garage.state.pauses) == 1)
+    now, later = ready.front.state.pauses
+    assert garage.state.pauses == (later,)
+    asked(ready, {"id": "w3", "do": "end_pause", "pause": later.id})
+    await until(lambda: ready.front.state.pauses == (now,) and garage.state.pauses == ())
+    assert replies(ready) == [("w1", True, None), ("w2", True, None), ("w3", True, None)]
+
+
+@pytest.mark.parametrize(
+    ("wish", "why"),
+    [
+        ({"do": "pause", "end": "2020-01-01T00:00:00Z"}, "no pause: backwards"),
+        ({"do": "pause", "start": "2020-01-01T00:00:00Z", "end": "2020-01-02T00:00:00Z"}, "no pause: past"),
+        ({"do": "pause", "end": "2030-01-01T00:00:00Z"}, "no pause: too_long"),
+        ({"do": "end_pause", "pause": "nobody"}, "no pause: unknown"),
+    ],
+)
+async def test_what_is_no_pause_is_said_to_be_none(made: Box, wish: dict[str, str], why: str) -> None:
+    asked(made, {"id": "w1", **wish})
+    await until(lambda: replies(made))
+    assert replies(made) == [("w1", False, why)]
+
+
+async def test_a_pause_ends_by_itself_and_the_same_parcel_is_let_in(ready: Box) -> None:
+    asked(ready, {"id": "w1", "do": "pause", "end": hours(ready, 0.01)})
+    await until(lambda: ready.front.state.pauses)
+    ready.scan(PARCEL)
+    await until(lambda: ready.commands(c.Answer))
+    ready.passes(40)
+    await until(lambda: not ready.front.state.pauses)
+    await ready.ring(PARCEL)
+    assert [answer.refusal for answer in ready.commands(c.Answer)] == [Refusal.PAUSED, None]
+
+
+async def test_the_log_names_who_asked_to_lock(ready: Box) -> None:
+    assert await ready.reception.wished("front", owner.Lock(id="w1", do="lock"), "anna") is None
+    await until(lambda: any(isinstance(step.event, e.LockAsked) for step in ready.journal.steps))
+    bodies = [json.loads(one.body) for one in ready.store.entries() if isinstance(one.body, bytes)]
+    (row,) = [body for body in bodies if body["kind"] == "step" and body["event"]["event"] == "LockAsked"]
+    assert row["event"]["by"] == "anna"
+    assert row["commands"] == [{"command": "Note", "what": "lockup_proven"}]

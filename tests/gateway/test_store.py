@@ -174,7 +174,8 @@ async def test_whatever_commits_before_the_intent_overtakes_it(
         before, head = store.entrance("front"), store.head()
         outcome = await store.commit(intent)
         assert isinstance(outcome, Overtaken)
-        assert outcome.facts == FactsChanged(delivery=delivery(store), stopped=stopped, epoch=epoch)
+        facts = FactsChanged(delivery=delivery(store), stopped=stopped, epoch=epoch, pauses=())
+        assert outcome.facts == facts
         assert outcome.facts.delivery.refusal is refusal
         assert delivery(store).withdrawals_left == 2
         assert (store.entrance("front"), store.head()) == (before, head)

@@ -11,7 +11,7 @@ from devices.reports import BatteryLevel, Bolt, Door, DoorReport, LockReport, So
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.decide import decide
-from gateway.visit.state import Camera, Cold, Entrance, Now, Rules
+from gateway.visit.state import Camera, Cold, Entrance, Now, Pause, Rules
 from tests.house.devices import Devices
 from tests.house.faults import Faults
 from tests.house.oracle import Oracle
@@ -57,6 +57,7 @@ class House:
         self.stored = Entrance(id="front", rules=self.rules)
         self.stopped = False
         self.epoch = 0
+        self.pauses: tuple[Pause, ...] = ()
         # the gateway
         self.mem = self.stored
         self.alive = False
@@ -66,6 +67,7 @@ class House:
         self.due_at: float | None = None
         self.crash_at: str | None = None
         self.crashes: list[float] = []
+        self.asked_to_lock = 0
         self.asked: dict[int, float] = {}  # question -> when it was asked
         self.scans = 0
         self.devices = Devices(self)
@@ -106,7 +108,7 @@ class House:
     def boot(self) -> None:
         """Start the gateway from what is stored."""
         self.alive = True
-        self.mem = self.stored
+        self.mem = replace(self.stored, pauses=self.pauses)
         self.due_at = None
         recent = [at for at in self.crashes if self.t - at < 60]
         self.feed(e.Restarted(safe_mode=len(recent) >= CRASHES_FOR_SAFE_MODE))
@@ -189,7 +191,7 @@ class House:
             self.oracle.unstored()
         elif not self._commit(new, commands):
             facts = self.promises[next(x.delivery for x in commands if isinstance(x, c.Reserve))].facts()
-            self.feed(e.FactsChanged(delivery=facts, stopped=self.stopped, epoch=self.epoch))
+            self.feed(e.FactsChanged(delivery=facts, stopped=self.stopped, epoch=self.epoch, pauses=self.pauses))
             self.feed(event)
             return
         self.mem = new
@@ -215,7 +217,7 @@ class House:
             if isinstance(command, c.Reserve):
                 promise = self.promises[command.delivery]
                 expected = (command.version, command.permission_version, command.stop_epoch)
-                if (promise.version, promise.permission_version, self.epoch) != expected:
+                if (promise.version, promise.permission_version, self.epoch) != expected or self.paused():
                     return False
                 self.oracle.intends(command, new, promise)
                 self.intents[command.visit] = command.delivery
@@ -441,3 +443,26 @@ class House:
         epoch = self.epoch
         event = e.Stopped(epoch=epoch) if stopped else e.StopLifted(epoch=epoch)
         self.later(self.rng.uniform(0, 0.2), lambda: self.feed(event))
+
+    def paused(self) -> bool:
+        """Whether the household has said that nothing comes in now."""
+        return any(pause.start <= EPOCH + timedelta(seconds=self.t) < pause.end for pause in self.pauses)
+
+    def pause(self, start: float, end: float) -> None:
+        """The household plans a pause, in seconds from now: stored at once, an event a moment later."""
+        now = EPOCH + timedelta(seconds=self.t)
+        begins, ends = now + timedelta(seconds=start), now + timedelta(seconds=end)
+        self._plan((*self.pauses, Pause(id=f"p{len(self.pauses)}", start=begins, end=ends)))
+
+    def end_pauses(self) -> None:
+        """The household ends or withdraws them all."""
+        self._plan(())
+
+    def _plan(self, pauses: tuple[Pause, ...]) -> None:
+        self.pauses = pauses
+        self.later(self.rng.uniform(0, 0.2), lambda: self.feed(e.PausesChanged(pauses=pauses)))
+
+    def lock_now(self) -> None:
+        """Somebody asks to lock."""
+        self.asked_to_lock += 1
+        self.feed(e.LockAsked(id=f"lockup-{self.asked_to_lock}", by="anna"))

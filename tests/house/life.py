@@ -111,6 +111,21 @@ def lift(house: House, _: random.Random, __: Promise) -> str:
     return "lift"
 
 
+def pause(house: House, rng: random.Random, _: Promise) -> str:
+    """Now or soon, for a while; or all are withdrawn."""
+    if rng.random() < 0.4:
+        house.end_pauses()
+        return "no pause any more"
+    start = rng.choice((0.0, 0.0, 5.0, 19.9, 60.0))
+    house.pause(start, start + rng.choice((3.0, 30.0, 300.0)))
+    return "a pause"
+
+
+def lock_now(house: House, _: random.Random, __: Promise) -> str:
+    house.lock_now()
+    return "lock now"
+
+
 def owner_speaks(house: House, rng: random.Random, _: Promise) -> str:
     house.feed(e.OwnerAcknowledged(visit=None))
     if house.mem.visit is not None:
@@ -260,6 +275,8 @@ WORLD: tuple[Act, ...] = (
     home,
     preflight,
     answered,
+    pause,
+    lock_now,
     dash,
     close_and_lock,
     fault,
@@ -277,6 +294,8 @@ CALM: tuple[tuple[int, Act], ...] = (
     (3, lock_by_hand),
     (3, stop),
     (5, lift),
+    (2, pause),
+    (3, lock_now),
     (5, owner_speaks),
     (2, home),
     (1, preflight),
@@ -328,6 +347,7 @@ def one(seed: int, tell: Callable[[str], None] | None = None, steps: int = 150) 
             _random_promise(house, rng, f"e{step}")
             if house.stopped and rng.random() < 0.7:
                 house.stop(stopped=False)
+            house.end_pauses()
             if rng.random() < 0.5:
                 clear_lockout(house, rng, house.promises["d0"])
                 house.feed(e.HomeChanged(somebody_home=False, away=False))
@@ -364,6 +384,7 @@ def heal(house: House) -> None:
     house.run(40)
     house.broker_up()
     house.stop(stopped=False)
+    house.end_pauses()
     house.feed(e.HomeChanged(somebody_home=False, away=False))
     tell_faults(house)
     for _ in range(40):

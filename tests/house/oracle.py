@@ -109,6 +109,7 @@ class Oracle:
         house = self.house
         assert promise.refusal is None, "I9 intent after a cancellation or revocation"
         assert not house.stopped, "I9 intent after the owner's stop"
+        assert not house.paused(), "I9 intent in a pause"
         assert not house.faults.untrusted, "I1 intent with an untrusted clock"
         assert promise.start <= house.t < promise.end, "I1 intent outside the window"
         assert promise.entrance == "front", "I1 intent at the wrong entrance"
@@ -213,6 +214,11 @@ class Oracle:
                     self.lost_cameras.add((visit_now.id, visit_now.part, detail))
             case c.Lock():
                 self._locks()
+            case c.Note(what=what):
+                self.seen["Note"] += 1
+                self.seen[what] += 1
+                if what == "lockup_proven":
+                    self._locked_up()
             case c.ParcelResult(visit=visit, outcome=outcome):
                 self.results[visit] += 1
                 assert self.results[visit] == 1, "a parcel's result told twice"
@@ -256,6 +262,18 @@ class Oracle:
         assert not premises.door_open or premises.last_leaf >= self.door_made, "I7 locked again with an open door"
         if house.rules.guarded and not premises.bolt_out:
             assert premises.last_hand >= self.lock_made, "I7 locked again, and nobody locked"
+
+    def _locked_up(self) -> None:
+        """A lock-up is called proven: bolt and door were asked after the last command, and it is true."""
+        house, premises = self.house, self.house.premises
+        assert locked(house.mem), "I8 locked up without an answer asked after the last command"
+        assert closed(house.mem), "I7 locked up though the door is not affirmatively closed"
+        if not house.rules.door_answers:
+            return
+        assert not premises.in_air or premises.last_leaf >= self.door_made, "I7 locked up with the bolt in the air"
+        assert not premises.door_open or premises.last_leaf >= self.door_made, "I7 locked up with an open door"
+        if house.rules.guarded and not premises.bolt_out:
+            assert premises.last_hand >= self.lock_made, "I7 locked up, and nobody locked"
 
     def _bounded(self, answer: c.Answer) -> None:
         """However somebody guesses, only so many codes are tried."""

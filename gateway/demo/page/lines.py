@@ -31,6 +31,8 @@ FRENCH: Mapping[str, str] = MappingProxyType({
     "owner-stops:at": "le propriétaire arrête à l'instant où l'intention est notée : l'ordre ne part jamais",
     "owner-stops:after": "le propriétaire arrête une porte déverrouillée encore fermée : verrouillée aussitôt",
     "owner-stops:inside": "le propriétaire arrête, le livreur est dedans : prié de sortir, jamais enfermé",
+    "paused": "le foyer met les livraisons en pause : rien ne s'ouvre, même après une panne ; pause finie, livré",
+    "lock-now": "le foyer demande de verrouiller : jamais porte ouverte ; fermée, verrouillée, et dit une fois prouvé",
     "approval-silent": "le propriétaire veut être consulté et ne dit rien : c'est non",
     "forced-door": "la porte est forcée sans aucune visite : alerte, et un film à part",
     "empty-dark-hall": "une entrée vide, sombre et immobile n'est pas une panne : livré",

@@ -1,13 +1,16 @@
 """The owner, the household and uninvited guests."""
 
 from dataclasses import replace
+from datetime import timedelta
 
+from gateway.demo.actors import PATIENCE
 from gateway.demo.handles import StopAt
 from gateway.demo.result import Move
 from gateway.demo.scenario import REFUSED, WHOLE_VISIT, Expectation, Play, Scenario
 from gateway.demo.scenarios.homes import asking, somebody_inside
+from gateway.perform import stamp
 from gateway.visit.commands import AlarmCode, Saying
-from gateway.visit.state import House, Outcome, Phase, Refusal
+from gateway.visit.state import House, Locked, Outcome, Phase, Refusal
 
 
 async def _somebody_answers(play: Play) -> None:
@@ -70,6 +73,42 @@ async def _stopped_inside(play: Play) -> None:
     await play.alarm(AlarmCode.STOPPED_INSIDE)
     await play.log.until("signal", within=20, sound="leave")
     await play.comes_out()
+
+
+async def _paused(play: Play) -> None:
+    """It outlives the box's death; ended by one word, the same parcel is let in."""
+    parcels = await play.promised()
+    await play.owner.says("pause", end=stamp(play.retailer.utc() + timedelta(hours=2)))
+    await play.watch.until("the pause", lambda: bool(play.watch.state.get("pauses")), within=PATIENCE)
+    await play.dies()
+    await play.courier.arrives()
+    await play.courier.scans(parcels.codes[0])
+    await play.refused(Refusal.PAUSED)
+    await play.a_moment_later()
+    await play.all_good()
+    (pause,) = play.watch.state["pauses"]
+    await play.owner.says("end_pause", pause=pause["id"])
+    await play.watch.until("no pause", lambda: play.watch.state.get("pauses") == [], within=PATIENCE)
+    await play.delivers(parcels)
+
+
+async def _lock_now(play: Play) -> None:
+    """The household went out and did not lock. An open door is not told to; closed, it is locked and proves it."""
+    await play.resident.turns_key()
+    await play.resident.opens()
+    await play.owner.says("lock")
+    await _locked_up(play, Locked.DOOR_OPEN)
+    await play.resident.closes()
+    await play.watch.until("the door closed", lambda: bool(play.watch.state.get("closed")), within=PATIENCE)
+    await play.owner.says("lock")
+    await _locked_up(play, Locked.PROVEN)
+    play.require(bool(play.watch.state.get("locked")), "what is called locked is shown as locked")
+
+
+async def _locked_up(play: Play, result: Locked) -> None:
+    await play.watch.until(
+        f"the lock-up: {result}", lambda: play.watch.state.get("lockup") == result.value, within=PATIENCE
+    )
 
 
 async def _approval_silent(play: Play) -> None:
@@ -158,6 +197,27 @@ SCENARIOS = (
         expected=Expectation(
             alarms=(AlarmCode.STOPPED_INSIDE,),
             told=(Saying.AT_THE_DOOR, Saying.STOPPED_INSIDE, Saying.LOCKED_AGAIN),
+        ),
+    ),
+    Scenario(
+        name="paused",
+        line="the household pauses deliveries: no scan opens, also after the box died; ended, the parcel is delivered",
+        play=_paused,
+        expected=Expectation(refusals=(Refusal.PAUSED,), deaths=1),
+    ),
+    Scenario(
+        name="lock-now",
+        line="the household asks to lock: an open door is not told to; closed, it is locked, and called so once proven",
+        play=_lock_now,
+        expected=Expectation(
+            outcome=None,
+            house=None,
+            moves=(Move.UNLOCKED_BY_HAND, Move.OPENED, Move.CLOSED, Move.LOCKED),
+            phases=(),
+            told=(),
+            proofs=0,
+            parts=0,
+            result=None,
         ),
     ),
     Scenario(

@@ -29,7 +29,7 @@ from tests.gateway.cli.terminal import DELIVERY, LONG, ROOT, guest, hear, perron
 # ---- the command itself ---------------------------------------------------------------------------------------------
 
 COMMANDS = (
-    "new", "run", "simulate", "announce", "scan", "stop", "verify", "report", "door-notice", "doctor",
+    "new", "run", "simulate", "announce", "scan", "stop", "pause", "verify", "report", "door-notice", "doctor",
     "schema", "accounts", "claim-code",
 )  # fmt: skip
 

@@ -10,8 +10,8 @@ from devices.reports import BatteryLevel, Bolt, Door, DoorReport, LockReport, So
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.decide import decide
-from gateway.visit.rules import closed
-from gateway.visit.state import CodeKind, Cold, Delivery, Entrance, Now, Refusal, Rules
+from gateway.visit.rules import closed, paused
+from gateway.visit.state import CodeKind, Cold, Delivery, Entrance, Now, Pause, Refusal, Rules
 from tests.house.promise import EPOCH, Promise
 
 FEW = st.integers(0, 4)
@@ -54,6 +54,18 @@ SCANS = st.builds(
     retained=st.sampled_from((False, False, False, True)),
     expected_only=st.booleans(),
 )
+PAUSES_PLANNED = st.lists(
+    st.builds(
+        lambda start, seconds: Pause(
+            id=f"p{start:.0f}",
+            start=EPOCH + timedelta(seconds=start),
+            end=EPOCH + timedelta(seconds=start + seconds),
+        ),
+        start=st.sampled_from((0.0, 100.0, 130.0, 2000.0)),
+        seconds=st.sampled_from((0.5, 40.0, 900.0)),
+    ),
+    max_size=2,
+).map(tuple)
 EVENTS: st.SearchStrategy[e.Event] = st.one_of(
     st.builds(e.Restarted, safe_mode=st.sampled_from((False, False, True))),
     st.builds(e.BrokerUp, session=st.integers(1, 3)),
@@ -101,9 +113,11 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
     st.builds(e.OwnerAcknowledged, visit=st.none() | VISITS),
     st.builds(e.LockoutCleared, scanner=st.sampled_from(("s", "nobody"))),
     st.builds(e.HomeChanged, somebody_home=st.sampled_from((False, False, True)), away=st.booleans()),
+    st.builds(e.PausesChanged, pauses=PAUSES_PLANNED),
+    st.builds(e.LockAsked, id=st.sampled_from(("lockup-a", "lockup-b")), by=st.none() | st.just("anna")),
     st.builds(e.WindowChanged, expecting=st.booleans()),
     st.builds(e.PreflightDue, delivery=DELIVERIES),
-    st.builds(e.FactsChanged, delivery=DELIVERIES, stopped=st.booleans(), epoch=FEW),
+    st.builds(e.FactsChanged, delivery=DELIVERIES, stopped=st.booleans(), epoch=FEW, pauses=st.none() | PAUSES_PLANNED),
     st.builds(
         e.UnlockNotSent,
         visit=VISITS,
@@ -141,17 +155,18 @@ class Guide:
         before = self.state
         self.state, commands = decide(before, event, now=now)
         for number, command in enumerate(commands):
-            self.check(number, command, commands, event)
+            self.check(number, command, commands, event, now)
         for command in commands[: 4 if depth < 4 else 0]:
             self.answer(command, depth + 1)
 
-    def check(self, number: int, command: c.Command, commands: tuple[c.Command, ...], event: e.Event) -> None:
+    def check(self, number: int, command: c.Command, commands: tuple[c.Command, ...], event: e.Event, now: Now) -> None:
         match command:
             case c.Unlock(visit=visit):
                 assert isinstance(commands[number - 1], c.Reserve), "an unlock without its intent"
                 assert visit not in self.unlocked or isinstance(event, e.Scanned), "an unlock twice"
                 assert not isinstance(event, e.Restarted), "an unlock after a restart"
                 assert not self.state.stopped
+                assert not paused(self.state, now)
                 self.unlocked.add(visit)
             case c.Lock():
                 assert closed(self.state), "a lock though the door is not affirmatively closed"

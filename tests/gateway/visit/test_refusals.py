@@ -35,6 +35,11 @@ def stop(house: House, _: Promise) -> None:
     house.run(1)
 
 
+def pause(house: House, _: Promise) -> None:
+    house.pause(0, 60)
+    house.run(1)
+
+
 def cancel(_: House, promise: Promise) -> None:
     promise.refusal = Refusal.CANCELLED
 
@@ -94,6 +99,7 @@ ORDER: tuple[tuple[Fault, Refusal], ...] = (
     (lock_the_scanner_out, Refusal.LOCKED_OUT),
     (elsewhere, Refusal.WRONG_ENTRANCE),
     (stop, Refusal.STOPPED_BY_OWNER),
+    (pause, Refusal.PAUSED),
     (cancel, Refusal.CANCELLED),
     (use_up, Refusal.ALREADY_USED),
     (lose_the_time, Refusal.CLOCK_UNTRUSTED),

@@ -10,7 +10,7 @@ from collections import Counter
 import pytest
 
 from gateway.visit.commands import AlarmCode, Saying
-from gateway.visit.state import Outcome, Phase, Refusal
+from gateway.visit.state import Locked, Outcome, Phase, Refusal
 from tests.house import life
 from tests.house.faults import CRASH_POINTS
 
@@ -24,6 +24,7 @@ MUST_BE_SEEN = {
     *(f"outcome {outcome}" for outcome in Outcome if outcome is not Outcome.REFUSED),  # a refusal is no result
     *(f"alarm {code}" for code in AlarmCode),
     *(f"saying {saying}" for saying in Saying),
+    *(f"lockup_{result}" for result in Locked),
     *(f"crash {point}" for point in CRASH_POINTS),
     *("intent", "unlock published", "opening", "locked again", "sealed", "Lock", "step without a store"),
     *("release never entered", "release unsent", "Readiness", "Spend", "Note", "HouseResult"),

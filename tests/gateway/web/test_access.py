@@ -18,7 +18,6 @@ lift_stop               yes    yes        -          -
 say_home                yes    yes        -          -
 decide_at_door          yes    yes        -          -
 acknowledge             yes    yes        -          -
-unlock                  yes p  yes p      -          -
 lock                    yes    yes        yes        -
 see_brands              yes    yes        -          -
 decide_brands           yes    -          -          -

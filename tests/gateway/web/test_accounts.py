@@ -162,17 +162,17 @@ async def test_the_password_counts_for_five_minutes_and_after_a_restart_not_at_a
     watch = Watch()
     async with running(tmp_path, watch) as house:
         anna = await house.owner()
-        assert house.accounts.refusal(anna.who, Right.UNLOCK, watch.on(seconds=299)) is None
-        assert house.accounts.refusal(anna.who, Right.UNLOCK, watch.on(seconds=1)) is Refused.CONFIRM
+        assert house.accounts.refusal(anna.who, Right.KEYS, watch.on(seconds=299)) is None
+        assert house.accounts.refusal(anna.who, Right.KEYS, watch.on(seconds=1)) is Refused.CONFIRM
         assert house.accounts.refusal(anna.who, Right.STOP, house.now) is None
         assert await house.accounts.confirm(anna.who, "not the password", house.now) is Refused.WRONG
-        assert house.accounts.refusal(anna.who, Right.UNLOCK, house.now) is Refused.CONFIRM
+        assert house.accounts.refusal(anna.who, Right.KEYS, house.now) is Refused.CONFIRM
         assert await house.accounts.confirm(anna.who, HERONS, house.now) is None
         back = replace(house.now, utc=house.now.utc.replace(year=2020), trusted=False, mono=house.now.mono + 300)
-        assert house.accounts.refusal(anna.who, Right.UNLOCK, back) is Refused.CONFIRM
+        assert house.accounts.refusal(anna.who, Right.KEYS, back) is Refused.CONFIRM
         assert await house.accounts.confirm(anna.who, HERONS, house.now) is None
     async with running(tmp_path, watch) as house:
-        assert house.accounts.refusal(anna.who, Right.UNLOCK, house.now) is Refused.CONFIRM
+        assert house.accounts.refusal(anna.who, Right.KEYS, house.now) is Refused.CONFIRM
 
 
 async def test_one_session_ends_alone_and_all_of_a_person_together(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from devices.reports import Bolt, Door, DoorReport, LockReport
-from tests.browser import visitor
+from tests.browser import barriers, visitor
 from tests.shell.box import Box, awake, box
 from tests.shell.house import home
 from tests.shell.parts import until

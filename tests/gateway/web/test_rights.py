@@ -42,6 +42,9 @@ DOES = {
     "home": (OWNER, HOUSEHOLD),
     "nobody_home": (OWNER, HOUSEHOLD),
     "away": (OWNER, HOUSEHOLD),
+    "pause": (OWNER, HOUSEHOLD),
+    "end_pause": (OWNER, HOUSEHOLD),
+    "lock": (OWNER, HOUSEHOLD, INSTALLER),
     "permit": (OWNER,),
     "refuse_brand": (OWNER,),
     "revoke": (OWNER,),
@@ -116,9 +119,10 @@ async def test_every_address_there_is_leads_who_is_not_in_to_the_door(tmp_path: 
 
 
 async def test_each_wish_is_granted_to_those_who_may_ask_it(clients: dict[str, ClientSession]) -> None:
-    fields = {"visit": "nobody", "scanner": "nobody", "brand": "shop"}
+    fields = {"visit": "nobody", "scanner": "nobody", "brand": "shop", "end": "2020-01-01T00:00:00Z", "pause": "nobody"}
     needs = {"approve": "visit", "refuse": "visit", "hold": "visit", "release": "visit", "erase": "visit",
-             "clear_lockout": "scanner", "permit": "brand", "refuse_brand": "brand", "revoke": "brand"}  # fmt: skip
+             "clear_lockout": "scanner", "permit": "brand", "refuse_brand": "brand", "revoke": "brand",
+             "pause": "end", "end_pause": "pause"}  # fmt: skip
     for do, let_in in (DOES | CONFIRMED).items():
         body = {"do": do, **({needs[do]: fields[needs[do]]} if do in needs else {})}
         for name, client in clients.items():
@@ -141,6 +145,14 @@ async def test_people_are_the_owners_matter_and_ask_for_his_password(clients: di
                     assert answer.status == (303 if name == NOBODY else 403), (path, name)
 
 
+async def test_a_pause_is_the_household_s_to_plan_and_to_end(clients: dict[str, ClientSession]) -> None:
+    for path in ("/pause", "/pause/end"):
+        for name, client in clients.items():
+            async with client.post(path, data={"pause": "nobody"}, headers=JSON) as answer:
+                seen = 409 if name in (OWNER, HOUSEHOLD) else 401 if name == NOBODY else 403
+                assert answer.status == seen, (path, name)
+
+
 async def test_the_live_connection_and_a_camera_are_for_nobody_who_is_not_signed_in(
     clients: dict[str, ClientSession],
 ) -> None:
@@ -151,7 +163,7 @@ async def test_the_live_connection_and_a_camera_are_for_nobody_who_is_not_signed
 
 async def test_an_installer_s_live_connection_shows_no_visit_s_story(clients: dict[str, ClientSession]) -> None:
     async with clients[INSTALLER].ws_connect("/feed") as feed:
-        await feed.send_json({"want": ["en/timeline/front", "en/next/front", "en/state/front"]})
+        await feed.send_json({"want": ["en/timeline/front", "en/next/front", "en/pause/front", "en/state/front"]})
         parts: dict[str, str] = {}
         for _ in range(3):
             parts |= (await feed.receive_json(timeout=20)).get("parts", {})

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway import links
-from gateway.visit.state import Outcome, Phase
+from gateway.pause import No
+from gateway.visit.state import Locked, Outcome, Phase
 from gateway.web.access import Role
 from gateway.web.accounts import Refused
 from gateway.web.courier import LABELS, Turn
@@ -24,7 +25,7 @@ SOURCES = {
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
 FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "error.", "turn.", "courier.help.",
             "trust.", "refused.", "role.", "link.", "label.kind.",
-            "label.said.")  # fmt: skip
+            "label.said.", "lock.", "pause.no.")  # fmt: skip
 
 
 def used() -> set[str]:
@@ -59,6 +60,8 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
     needed = [
         *(f"phase.{phase}" for phase in (*Phase, "ready")),
         *(f"outcome.{outcome}" for outcome in Outcome),
+        *(f"lock.{result}" for result in Locked),
+        *(f"pause.no.{no}" for no in No),
         *(f"door.{door}{why}" for door in Door for why in ("", ".why")),
         *(f"turn.{turn}{how}" for turn in Turn for how in ("", ".how")),
         *(f"refused.{why}" for why in Refused),

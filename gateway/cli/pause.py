@@ -1,0 +1,155 @@
+"""`perron pause`: no deliveries from-to, said as the owner without a phone."""
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gateway.cli.broker import body_of, heard, logged_in, say
+from gateway.cli.failure import Exit, Failure
+from gateway.clock import Clock
+from gateway.config import Home
+from gateway.mqtt import Incoming
+from gateway.pause import No, ambiguous, read
+from gateway.perform import stamp
+from gateway.topics import BRIDGE_STATE, entrance_topic
+from gateway.web.words import say as words
+
+ANSWER = 10.0  # seconds for the gateway to answer
+STORED = 2.0  # seconds for the broker to hand out what it keeps
+_RELATIVE = re.compile(r"\+(\d{1,5})([mhd])", re.ASCII)
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_FORM = 'Write it in the house\'s own time, as "2026-11-28 18:00", or from now on: +90m, +2h, +3d.'
+
+
+async def plan(home: Home, entrance: str | None, *, start: str, end: str) -> str:
+    """Let no delivery in from `start` to `end`, at one entrance or (None) at all; returns once it counts.
+
+    Raises:
+        Failure: these are no times, the gateway says no, or it does not answer.
+    """
+    zone, now = ZoneInfo(home.timezone), _clock(home)
+    begins = None if start == "now" else _instant(start, zone, now, end=False)  # the box's clock says when now is
+    ends = _instant(end, zone, now, end=True)
+    wish: dict[str, Any] = {"do": "pause", "end": stamp(ends), "everywhere": entrance is None}
+    if begins is not None:
+        wish["start"] = stamp(begins)
+    await _ask(home, entrance or next(iter(home.entrances)), wish)
+    since = "now on" if begins is None else _told(begins, zone)
+    return f"{entrance or 'all entrances'}: no deliveries from {since} to {_told(ends, zone)}"
+
+
+async def end(home: Home, pause: str) -> str:
+    """End a pause, or withdraw it.
+
+    Raises:
+        Failure: there is no such pause, or the gateway does not answer.
+    """
+    await _ask(home, next(iter(home.entrances)), {"do": "end_pause", "pause": pause})
+    return f"Pause {pause} is ended."
+
+
+async def listed(home: Home) -> list[str]:
+    """One line a pause that is not over, as the running gateway has them.
+
+    Raises:
+        Failure: the gateway does not run.
+    """
+    zone, topics = ZoneInfo(home.timezone), {entrance_topic(name, "state"): name for name in home.entrances}
+    states: dict[str, Mapping[str, Any]] = {}
+    online = False
+
+    def all_there(incoming: Incoming) -> bool:
+        nonlocal online
+        body = body_of(incoming)
+        if incoming.topic in topics:
+            states[topics[incoming.topic]] = body
+        else:
+            online = body.get("state") == "online"
+        return online and len(states) == len(topics)
+
+    async with logged_in(home.broker.account("owner"), [BRIDGE_STATE, *topics]) as guest:
+        if await heard(guest, all_there, within=STORED) is None:
+            raise Failure("The gateway does not run: nobody knows which pauses stand.", "Start it with `perron run`.",
+                          Exit.SILENT)  # fmt: skip
+    pauses: dict[tuple[str, str, str], list[str]] = {}
+    for name, state in states.items():
+        for one in state.get("pauses", ()):
+            pauses.setdefault((one["start"], one["end"], one["id"]), []).append(name)
+    return [
+        f"{ident}  {_told(datetime.fromisoformat(start), zone)} - {_told(datetime.fromisoformat(until), zone)}"
+        f"  {', '.join(where)}"
+        for (start, until, ident), where in sorted(pauses.items())
+    ] or ["No pause stands."]
+
+
+async def _ask(home: Home, entrance: str, wish: Mapping[str, Any]) -> None:
+    """Ask as the owner, and wait for the answer.
+
+    Raises:
+        Failure: the answer is no, or none came.
+    """
+    ident = secrets.token_hex(8)
+
+    def answers(incoming: Incoming) -> bool:
+        body = body_of(incoming)
+        return body.get("kind") == "wish" and body.get("id") == ident
+
+    async with logged_in(home.broker.account("owner"), [entrance_topic(entrance, "event")]) as guest:
+        payload = json.dumps({"id": ident, **wish}).encode()
+        await say(guest, entrance_topic(entrance, "set"), payload, expiry=int(ANSWER))
+        answer = await heard(guest, answers, within=ANSWER)
+    if answer is None:
+        raise Failure(
+            f"The gateway does not answer within {ANSWER:.0f} s.",
+            "Take it as not done: `perron pause --list` tells what stands; `perron stop` stops everything.",
+            Exit.SILENT,
+        )
+    body = body_of(answer)
+    if body.get("accepted") is not True:
+        why = str(body.get("why"))
+        no = why.removeprefix("no pause: ")
+        raise Failure(words(f"pause.no.{no}", "en") if no in set(No) else f"The gateway says no: {why}.",
+                      "`perron pause --list` tells which pauses stand.", Exit.NO)  # fmt: skip
+
+
+def _instant(text: str, zone: ZoneInfo, now: datetime, *, end: bool) -> datetime:
+    match = _RELATIVE.fullmatch(text)
+    if match is not None:
+        return now + timedelta(**{_UNITS[match[2]]: int(match[1])})
+    instant = read(text, zone, end=end)
+    if isinstance(instant, No):
+        why = words(f"pause.no.{instant}", "en")
+        raise Failure(f"{text!r}: {why}", _FORM)
+    return instant
+
+
+def _told(instant: datetime, zone: ZoneInfo) -> str:
+    local = instant.astimezone(zone)
+    return f"{local:%a %Y-%m-%d %H:%M}{local:%z}" if ambiguous(instant, zone) else f"{local:%a %Y-%m-%d %H:%M}"
+
+
+def _clock(home: Home) -> datetime:
+    return Clock(home.clock, floor=None, keep_floor=lambda _: None).now().utc
+
+
+def run(  # noqa: PLR0913 - one argument an option of the command
+    home: Home, entrance: str | None, *, start: str, end_at: str | None, show: bool, ended: str | None
+) -> str:
+    """Do what the command line asks for: list, end, or plan.
+
+    Raises:
+        Failure: two of these at once, none of them, or what they raise.
+    """
+    if (end_at is not None) + show + (ended is not None) != 1:
+        raise Failure("Say one of --to, --list and --end.", "See the examples in `perron pause --help`.")
+    if show:
+        return "\n".join(asyncio.run(listed(home)))
+    if ended is not None:
+        return asyncio.run(end(home, ended))
+    assert end_at is not None  # noqa: S101 - the one that is left
+    return asyncio.run(plan(home, entrance, start=start, end=end_at))

@@ -1,0 +1,127 @@
+"""`perron pause` at a terminal, with a stand-in for the gateway at a real broker."""
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.cli.failure import Exit, Failure
+from gateway.cli.pause import end, listed, plan, run
+from gateway.config import Home
+from gateway.mqtt import Guest
+from tests.gateway.cli.terminal import guest, hear, perron
+
+FRONT = "perron/entrance/front"
+BRIDGE = "perron/bridge/state"
+
+
+async def obeying(box: Guest, wishes: list[dict[str, Any]], why: str | None) -> None:
+    """Stand in for the gateway: answers each wish, after somebody else's answer."""
+    while True:
+        wish = json.loads((await box.hear()).payload)
+        wishes.append(wish)
+        for ident in ("somebody-else", wish["id"]):
+            accepted = why is None and ident == wish["id"]
+            body = {"kind": "wish", "id": ident, "accepted": accepted, "why": why}
+            box.publish(f"{FRONT}/event", json.dumps(body).encode())
+
+
+@contextlib.asynccontextmanager
+async def standing_in(home: Home, why: str | None = None) -> AsyncIterator[list[dict[str, Any]]]:
+    wishes: list[dict[str, Any]] = []
+    async with guest(home, "gateway", f"{FRONT}/set") as box:
+        task = asyncio.create_task(obeying(box, wishes, why))
+        try:
+            yield wishes
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+
+def asked(wish: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in wish.items() if name != "id"}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_a_pause_in_the_house_s_own_time_is_asked_for_and_its_answer_awaited(home: Home) -> None:
+    async with standing_in(home) as wishes:
+        told = await plan(home, "front", start="2026-11-28 18:00", end="2026-11-29T02:00")
+        assert told == "front: no deliveries from Sat 2026-11-28 18:00 to Sun 2026-11-29 02:00"
+        assert (await plan(home, None, start="now", end="+2h")).startswith(
+            "all entrances: no deliveries from now on to"
+        )
+        assert await end(home, "3f2a9c1e") == "Pause 3f2a9c1e is ended."
+    first, second, third = map(asked, wishes)
+    assert first == {
+        "do": "pause", "start": "2026-11-28T17:00:00.000Z", "end": "2026-11-29T01:00:00.000Z", "everywhere": False,
+    }  # fmt: skip
+    assert set(second) == {"do", "end", "everywhere"}  # the box's own clock says when now is
+    assert second["everywhere"] is True
+    assert third == {"do": "end_pause", "pause": "3f2a9c1e"}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_a_pause_that_is_none_fails_with_the_box_s_reason(home: Home) -> None:
+    async with standing_in(home, why="no pause: overlaps"):
+        with pytest.raises(Failure, match="Another pause falls into that time") as caught:
+            await plan(home, "front", start="now", end="+2h")
+        assert caught.value.code == Exit.NO
+    async with standing_in(home, why="not stored: full"):
+        with pytest.raises(Failure, match="The gateway says no: not stored: full"):
+            await end(home, "3f2a9c1e")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_the_pauses_that_stand_are_told_by_a_gateway_that_runs_and_by_no_old_state(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    state = {"pauses": [{"id": "p1", "start": night.isoformat(), "end": (night + timedelta(hours=1)).isoformat()}]}
+    async with guest(home, "gateway") as box, guest(home, "observer", f"{FRONT}/state", BRIDGE) as observer:
+        box.publish(f"{FRONT}/state", json.dumps(state).encode(), retain=True)
+        box.publish(BRIDGE, b'{"state":"online"}', retain=True)
+        await hear(observer)
+        await hear(observer)
+        assert await listed(home) == ["p1  Sun 2026-10-25 02:30+0200 - Sun 2026-10-25 02:30+0100  front"]
+        box.publish(f"{FRONT}/state", b'{"pauses":[]}', retain=True)
+        await hear(observer)
+        assert await listed(home) == ["No pause stands."]
+        box.publish(BRIDGE, b'{"state":"offline"}', retain=True)
+        await hear(observer)
+        monkeypatch.setattr("gateway.cli.pause.STORED", 0.2)
+        with pytest.raises(Failure, match="The gateway does not run"):
+            await listed(home)
+
+
+@pytest.mark.parametrize(
+    ("asks", "said"),
+    [
+        ({}, "Say one of --to, --list and --end."),
+        ({"end_at": "+2h", "show": True}, "Say one of --to, --list and --end."),
+        ({"end_at": "tomorrow"}, "'tomorrow': This is no date with a time."),
+        ({"end_at": "2027-03-28 02:30"}, "the clocks are put forward"),
+        ({"start": "yesterday", "end_at": "+2h"}, "'yesterday': This is no date with a time."),
+    ],
+)
+def test_what_cannot_be_meant_is_told_before_anybody_is_asked(home: Home, asks: dict[str, Any], said: str) -> None:
+    with pytest.raises(Failure, match=re.escape(said)) as caught:
+        run(home, None, **{"start": "now", "end_at": None, "show": False, "ended": None} | asks)
+    assert caught.value.code == Exit.WRONG
+
+
+@pytest.mark.slow
+def test_a_mistake_at_the_terminal_is_told_with_what_to_do(home_file: Path) -> None:
+    told = perron("pause", "cellar", "--to", "+2h", home=home_file)
+    assert told.returncode == Exit.WRONG
+    assert "no entrance 'cellar'. Known: front." in told.stderr
+    assert "Traceback" not in told.stderr
