@@ -201,6 +201,7 @@ class App:
             entrances=self._entrances,
             touch=self._diary.touch,
             erase=self._archive.erase,
+            office=self._office,
         )
         self._site = None if home.pages is None else self._pages(home.pages, store, key, links)
 

@@ -59,6 +59,7 @@ class Waiting:
     def loud(self, utc: datetime) -> bool:
         """Whether it is told alone, whatever else waits."""
         matters = isinstance(self.about, AlarmCode) or self.about is Saying.LOCKED_AGAIN
+        matters = matters or self.about is Saying.BRAND_ASKS  # comes once, and its links answer it alone
         return matters and utc - self.at <= LOUD
 
 

@@ -50,6 +50,7 @@ CARRIES: Mapping[Saying | type[AlarmCode], tuple[Purpose, ...]] = MappingProxyTy
     Saying.NOT_READY: (Purpose.STOP,),
     Saying.DOOR_OPEN: (Purpose.STOP,),
     Saying.LOOK_AFTER_THE_DOOR: (Purpose.STOP,),
+    Saying.BRAND_ASKS: (Purpose.PERMIT, Purpose.REFUSE_BRAND),
     AlarmCode: (Purpose.STOP,),  # every alarm
 })  # fmt: skip
 """Which message carries which actions; what is not named carries none."""
@@ -198,6 +199,8 @@ class _Secretary:
         permission = None if message.delivery is None else self._store.permission(message.delivery.partition(".")[0])
         if permission is None or permission.standing is not Standing.PENDING:
             return None
+        if purpose is Purpose.PERMIT and not permission.terms.let_in:
+            return None  # a yes would let it in nowhere: first its terms are to be said, on the page
         return f"{entrance}.{permission.brand}.{permission.version}"
 
 

@@ -65,6 +65,12 @@ SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
         "fr": "Perron est en mode sûr : il verrouille, filme et alerte, mais n'ouvre plus avant votre accord",
         "en": "Perron is in safe mode: it locks, films and warns, but opens nothing until you say so",
     },
+    Saying.BRAND_ASKS: {  # what a yes lets in: its permission's terms, not what it announced
+        "fr": "{brand}[, par {carrier},] demande à entrer[ : {place} seulement][ ({entrance})][, {hours}]. "
+              "Sans réponse de vous, c'est non",
+        "en": "{brand}[, by {carrier},] asks to be let in[: {place} only][ ({entrance})][, {hours}]. "
+              "Without an answer from you it is no",
+    },
 })  # fmt: skip
 
 # A table of its own: two alarms have the same word as a saying, and equal words are equal keys.
@@ -162,6 +168,7 @@ REFUSALS: Mapping[Refusal, Mapping[Language, str]] = MappingProxyType({
     Refusal.STOPPED_BY_OWNER: {"fr": "arrêté par vous", "en": "stopped by you"},
     Refusal.AWAITING_PERMISSION: {"fr": "en attente de votre autorisation", "en": "waiting for your permission"},
     Refusal.NOT_APPROVED: {"fr": "vous n'avez pas dit oui", "en": "you did not say yes"},
+    Refusal.KEY_DISTRUSTED: {"fr": "clé de la marque rejetée par vous", "en": "you no longer trust the brand's key"},
     Refusal.FRIDGE_TOO_WARM: {"fr": "réfrigérateur trop chaud", "en": "fridge too warm"},
 })  # fmt: skip
 
@@ -198,6 +205,7 @@ class Facts:
     entrance: str | None = None
     place: str | None = None
     seconds: float | None = None
+    hours: str | None = None
     detail: str = (
         ""  # a device, a place, a number, or codes that are put into words: a `Refusal`'s, or what an entrance lacks
     )
@@ -267,6 +275,7 @@ def compose(
         "brand": inert(facts.brand or ""),
         "entrance": inert(facts.entrance or ""),
         "place": inert(facts.place or ""),
+        "hours": facts.hours or "",
         "seconds": "" if facts.seconds is None else str(round(facts.seconds)),
         "time": clock if now.trusted else _UNSURE[language].format(clock),
         "detail": _detail(about, facts.detail, language),

@@ -5,6 +5,7 @@ from gateway.store.sessions import Entry
 from gateway.store.store import Store
 from gateway.store.words import (
     Answer,
+    BrandKey,
     Changed,
     Claimed,
     Clip,
@@ -19,6 +20,7 @@ from gateway.store.words import (
     Overtaken,
     Person,
     Session,
+    Share,
     Step,
     Stop,
     StoreFailed,
@@ -27,6 +29,7 @@ from gateway.store.words import (
 
 __all__ = [
     "Answer",
+    "BrandKey",
     "Changed",
     "Claimed",
     "Clip",
@@ -43,6 +46,7 @@ __all__ = [
     "Person",
     "Register",
     "Session",
+    "Share",
     "Step",
     "Stop",
     "Store",

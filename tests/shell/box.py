@@ -99,6 +99,7 @@ class Box:
             entrances=self.entrances,
             touch=self.touched.append,
             erase=self.archive.erase,
+            office=self.office,
         )
 
     def _entrance(self, name: str) -> RunningEntrance:
