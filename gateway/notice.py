@@ -24,6 +24,11 @@ _WAITED: Mapping[Language, str] = MappingProxyType({
     "en": "{count} other messages were waiting, the oldest {when}:",
 })  # fmt: skip
 
+TRIAL: Mapping[Language, str] = MappingProxyType({
+    "fr": "Un essai de Perron : les messages arrivent ici.",
+    "en": "Perron is trying this phone: its messages arrive here.",
+})  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:

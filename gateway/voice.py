@@ -66,9 +66,9 @@ SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
         "en": "Perron is in safe mode: it locks, films and warns, but opens nothing until you say so",
     },
     Saying.BRAND_ASKS: {  # what a yes lets in: its permission's terms, not what it announced
-        "fr": "{brand}[, par {carrier},] demande à entrer[ : {place} seulement][ ({entrance})][, {hours}]. "
+        "fr": "{asker}[, par {carrier},] demande à entrer[ : {place} seulement][ ({entrance})][, {hours}]. "
               "Sans réponse de vous, c'est non",
-        "en": "{brand}[, by {carrier},] asks to be let in[: {place} only][ ({entrance})][, {hours}]. "
+        "en": "{asker}[, by {carrier},] asks to be let in[: {place} only][ ({entrance})][, {hours}]. "
               "Without an answer from you it is no",
     },
 })  # fmt: skip
@@ -193,6 +193,7 @@ DOOR_WORDS: Mapping[Word, Mapping[Language, str]] = MappingProxyType({
 })  # fmt: skip
 
 _COURIER: Mapping[Language, str] = MappingProxyType({"fr": "Un livreur", "en": "A courier"})
+_BRAND: Mapping[Language, str] = MappingProxyType({"fr": "Une marque", "en": "A brand"})
 _UNSURE: Mapping[Language, str] = MappingProxyType({"fr": "{} (heure non vérifiée)", "en": "{} (time not certain)"})
 
 
@@ -272,7 +273,9 @@ def compose(
     clock = now.utc.astimezone(zone).strftime("%H:%M")
     words = {
         "who": inert(facts.carrier or "") or _COURIER[language],
+        "carrier": inert(facts.carrier or ""),
         "brand": inert(facts.brand or ""),
+        "asker": inert(facts.brand or "") or _BRAND[language],
         "entrance": inert(facts.entrance or ""),
         "place": inert(facts.place or ""),
         "hours": facts.hours or "",

@@ -10,7 +10,7 @@ from gateway.store import Message as Stored
 from gateway.store import Store
 from gateway.visit import commands as c
 from gateway.visit.state import Delivery, Now
-from gateway.voice import Facts, Message, compose
+from gateway.voice import Facts, Language, Message, compose
 
 _COMMAND: TypeAdapter[c.Tell | c.Alarm] = TypeAdapter(c.Tell | c.Alarm)
 
@@ -23,14 +23,25 @@ class Wording:
         self._store = store
         self._zone = ZoneInfo(home.timezone)
 
-    def of(self, command: c.Tell | c.Alarm, entrance: str, delivery: Delivery | None, now: Now) -> Message:
-        """Word a command of an entrance of this house. The visit is the caller's to add."""
+    def of(
+        self,
+        command: c.Tell | c.Alarm,
+        entrance: str,
+        delivery: Delivery | None,
+        now: Now,
+        language: Language | None = None,
+    ) -> Message:
+        """Word a command of an entrance of this house, in the house's language or another.
+
+        The visit is the caller's to add.
+        """
+        language = language or self._home.language
         section = self._home.entrances[entrance]
         brand = None if delivery is None else self._home.brands.get(delivery.brand)
         place = None if delivery is None else section.places.get(delivery.place)
         about = command.saying if isinstance(command, c.Tell) else command.code
         if about is c.Saying.BRAND_ASKS and delivery is not None:
-            said = compose(about, language=self._home.language, zone=self._zone, now=now, facts=self._asked(delivery))
+            said = compose(about, language=language, zone=self._zone, now=now, facts=self._asked(delivery))
             return replace(said, delivery=delivery.id, entrance=entrance)
         facts = Facts(
             brand=None if brand is None else brand.name,
@@ -45,7 +56,7 @@ class Wording:
             else None,
             detail=command.detail,
         )
-        said = compose(about, language=self._home.language, zone=self._zone, now=now, facts=facts)
+        said = compose(about, language=language, zone=self._zone, now=now, facts=facts)
         return replace(said, delivery=None if delivery is None else delivery.id, entrance=entrance)
 
     def _asked(self, delivery: Delivery) -> Facts:
@@ -66,14 +77,14 @@ class Wording:
             hours=spoken_hours(terms.hours),
         )
 
-    def again(self, stored: Stored, now: Now) -> Message | None:
+    def again(self, stored: Stored, now: Now, language: Language | None = None) -> Message | None:
         """Word a stored message, with the time at which it was so; None: this house has its entrance no longer."""
         if stored.entrance not in self._home.entrances:
             return None
         command = _COMMAND.validate_json(stored.body)
         delivery = getattr(command, "delivery", None)
         facts = None if delivery is None else self._store.facts(delivery, now)
-        said = self.of(command, stored.entrance, facts, replace(now, utc=stored.at))
+        said = self.of(command, stored.entrance, facts, replace(now, utc=stored.at), language)
         return replace(said, visit=stored.visit, number=stored.id)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import statistics
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import assert_never
@@ -32,20 +32,17 @@ from gateway.cli.failure import Failure
 from gateway.clock import kernel_synchronised
 from gateway.config import Broker, CameraDevice, ConfigError, Device, DoorDevice, Home, LockDevice
 from gateway.mqtt import STALL, Guest, Sent
-from gateway.notice import Notice
+from gateway.notice import TRIAL, Notice
+from gateway.phonebook import file_of, open_to_others
 from gateway.phones import LIMIT, Heard, read
 from gateway.topics import BRIDGE_STATE, ECHO, device_topic
-from gateway.voice import Language, inert
+from gateway.voice import inert
 
 ECHOES = 10
 SLOW = 1.0  # seconds that an echo may take
 STORED = 1.0  # seconds for the broker to hand out what it keeps
 ANSWER = 5.0  # seconds for a device that declares no latency of its own
 REACH = 3.0  # seconds to open a camera's port
-TRIAL: Mapping[Language, str] = {
-    "fr": "Un essai de Perron : les messages arrivent ici.",
-    "en": "Perron is trying this phone: its messages arrive here.",
-}
 
 
 class Verdict(StrEnum):
@@ -268,17 +265,21 @@ async def _stream(id_: str, camera: CameraDevice) -> Finding:
 
 async def phones(home: Home) -> AsyncIterator[Finding]:
     """Send each of the owner's phones a word: only what arrives shows that messages will. No door waits for a phone."""
-    if home.messages is None:
+    file = file_of(home)
+    if home.messages is None and not file.exists():
         yield Finding("phones", Verdict.GOOD, "none is configured: messages go to the log and to MQTT")
         return
     try:
         # No picture goes with it, and nobody keeps the name: neither folder nor key matters.
-        found = read(home.messages.file, key=b"", scratch=home.storage.folder)
+        found = read(file, key=b"", scratch=home.storage.folder)
     except ConfigError as error:
         yield Finding("phones", Verdict.BAD, str(error), "Until then `perron run` does not start.")
         return
+    if open_to_others(file):
+        todo = f"`chmod 600 {file}`, and where others could read it change what stands in it."
+        yield Finding("phones", Verdict.BAD, f"{file} can be read or written by others on this machine", todo)
     if not found:
-        yield Finding("phones", Verdict.DOUBTFUL, f"{home.messages.file} names none", "Write one Apprise URL a line.")
+        yield Finding("phones", Verdict.DOUBTFUL, f"{file} names none", "Add one on the page Settings, Messages.")
     for number, phone in enumerate(found, start=1):
         what = f"phone {number} ({phone.scheme})"
         match await phone.tell(Notice(title=inert(home.name), text=TRIAL[home.language])):

@@ -1,7 +1,7 @@
 """Signed messages of retailers: each is answered once, and the same bytes get the same answer again."""
 
-import sqlite3
 import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -54,11 +54,11 @@ class Offers:
     def answer(self, connection: sqlite3.Connection, token: bytes, verified: Claims | Rejected, now: Now) -> Answer:
         """Answer in the caller's transaction, which keeps the `jti` with the effect."""
         digest = sha256(token)
-        signer = self.keys.get(kid_of(token) or "") if isinstance(verified, Claims) else None
-        if signer in self.house.distrusted:
+        distrusted = isinstance(verified, Claims) and self._signer(token) in self.house.distrusted
+        if distrusted:  # looked at in the transaction: the owner may have spoken since the signature was looked at
             verified = Rejected(Fault.KEY_DISTRUSTED, "this house no longer trusts the key: sign with another one")
         row = connection.execute("SELECT result FROM answer WHERE token = ?", (digest.digest(),)).fetchone()
-        if row is not None and isinstance(verified, Claims):
+        if row is not None and not distrusted:
             return Answer(result=Result.model_validate_json(row[0]), again=True)
         blank = Result(box=self.box, at=now.utc, token_sha256=digest.hexdigest())
         match verified:
@@ -67,13 +67,18 @@ class Offers:
                 told = {"accepted": False, "code": verified.code.value, "why": verified.why}
                 return Answer(result=blank.model_copy(update=told))
             case Claims():
-                return self._believed(connection, digest.digest(), verified, signer, blank, now)
+                return self._believed(connection, token, verified, blank, now)
             case _:
                 assert_never(verified)
 
-    def _believed(  # noqa: PLR0913 - what was said, under which key, and what is answered
-        self, connection: sqlite3.Connection, token: bytes, claims: Claims, signer: str | None, blank: Result, now: Now
+    def _signer(self, token: bytes) -> str | None:
+        """The public key under which a believed message was signed."""
+        return self.keys.get(kid_of(token) or "")
+
+    def _believed(
+        self, connection: sqlite3.Connection, token: bytes, claims: Claims, blank: Result, now: Now
     ) -> Answer:
+        signer = self._signer(token)
         if signer is not None:
             brandkeys.used(connection, signer, now)
         said = claims.delivery
@@ -94,7 +99,7 @@ class Offers:
         result = self._result(connection, name, blank.model_copy(update=told), code, now)
         connection.execute(
             "INSERT INTO answer (token, brand, jti, expires, result) VALUES (?, ?, ?, ?, ?)",
-            (token, claims.iss, claims.jti, claims.exp * 1_000_000, result.model_dump_json()),
+            (sha256(token).digest(), claims.iss, claims.jti, claims.exp * 1_000_000, result.model_dump_json()),
         )
         _log(connection, claims, code, now)
         if code is not None:
@@ -217,9 +222,7 @@ def _cancel(connection: sqlite3.Connection, brand: str, cancel: Cancel, now: Now
     return None
 
 
-def _asks(
-    connection: sqlite3.Connection, said: Offer | Update | Cancel, brand: str, name: str, now: Now
-) -> int | None:
+def _asks(connection: sqlite3.Connection, said: Offer | Update | Cancel, brand: str, name: str, now: Now) -> int | None:
     """Tell the owner that a brand asks to be let in: once, however many deliveries it announces without an answer."""
     permission = permission_of(connection, brand)
     if isinstance(said, Cancel) or permission is None or permission.standing is not Standing.PENDING:

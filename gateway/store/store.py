@@ -33,6 +33,7 @@ from gateway.store.words import (
     Home,
     Message,
     Overtaken,
+    PhoneStanding,
     Step,
     Stop,
     StoreFailed,
@@ -277,9 +278,24 @@ class Store:
 
     # -- the owner's phones
 
-    async def enlist(self, phones: Sequence[str]) -> None:
-        """Owe each of these phones every message that is stored from now on; what others were owed is forgotten."""
-        await self._writer.do(lambda db: outbox.enlist(db, phones))
+    async def enlist(self, phones: Sequence[str], now: Now) -> None:
+        """Owe each of these phones every message that is stored from now on, and no others.
+
+        What one that goes was owed is handed to those that were not owed it because they came later.
+        """
+        await self._writer.do(lambda db: outbox.enlist(db, phones, now))
+
+    def phones(self) -> tuple[PhoneStanding, ...]:
+        """How each phone stands, and in which language it is told."""
+        return outbox.phones(self._read)
+
+    async def phone_tried(self, phone: str, heard: str, now: Now, *, reached: bool) -> None:
+        """A phone was told something, and this came of it."""
+        await self._writer.do(lambda db: outbox.tried(db, phone, heard, now, reached=reached))
+
+    async def phone_speaks(self, phone: str, language: str | None) -> None:
+        """Tell a phone in this language, or (None) in the house's. LookupError: no such phone."""
+        await self._writer.do(lambda db: outbox.speaks(db, phone, language))
 
     def owed(self, phone: str, now: Now, *, until: datetime) -> tuple[Message, ...]:
         """What a phone is owed and nobody has taken up, oldest first; of more than 200 the newest."""

@@ -186,7 +186,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrandKey:
-    """A brand's public signing key `x`, trusted without a break since `since` unless `distrusted`; `by`: who said so."""
+    """A brand's public signing key `x`: trusted without a break since `since`, or `distrusted`; `by`: who said so."""
 
     x: str
     kid: str
@@ -195,6 +195,18 @@ class BrandKey:
     used: datetime | None = None  # the last message that it signed
     distrusted: datetime | None = None
     by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneStanding:
+    """How a phone stands: the last try and what came of it, when it last took something, how many messages wait."""
+
+    name: str
+    language: str | None = None  # None: the house's
+    tried: datetime | None = None
+    heard: str | None = None
+    reached: datetime | None = None
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

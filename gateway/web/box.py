@@ -9,6 +9,7 @@ from gateway.clock import Clock
 from gateway.config import Home
 from gateway.delivery.permission import Terms
 from gateway.owner import AnyWish
+from gateway.phonebook import Phonebook
 from gateway.proof.keys import PublicKey
 from gateway.store import Store
 from gateway.video.words import Proof
@@ -20,9 +21,9 @@ class Box:
     """One box.
 
     `wished` takes an entrance, a wish and whose it is (a person's id; None: who has a link); it answers None, or why it
-    was not done. `permitted` takes a brand, terms and whose decision it is, and answers alike. `video` is the video
-    process's socket, `proofs` the newest proof of each camera, `picture` a JPEG of what a camera sees now, `public_key`
-    the box's own.
+    was not done. `permitted` takes a brand, terms and whose decision it is, and answers alike; so do `distrusted` and
+    `trusted`, which take a brand's public key and who asks. `video` is the video process's socket, `proofs` the newest
+    proof of each camera, `picture` a JPEG of what a camera sees now, `public_key` the box's own.
     """
 
     home: Home
@@ -31,6 +32,9 @@ class Box:
     states: Callable[[], tuple[tuple[Entrance, Now], ...]]
     wished: Callable[[str, AnyWish, str | None], Awaitable[str | None]]
     permitted: Callable[[str, Terms, str], Awaitable[str | None]]
+    distrusted: Callable[[str, str], Awaitable[str | None]]
+    trusted: Callable[[str, str], Awaitable[str | None]]
+    phonebook: Phonebook
     video: Path
     proofs: Callable[[], Mapping[str, Proof]]
     picture: Callable[[str], Awaitable[bytes | None]]

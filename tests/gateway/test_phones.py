@@ -26,6 +26,7 @@ NOTICE = Notice(title="Home", text="Locked again", urgent=True, picture=b"\xff\x
 def written(folder: Path, *lines: str) -> Path:
     file = folder / "phones.txt"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    file.chmod(0o600)
     return file
 
 

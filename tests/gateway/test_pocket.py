@@ -446,6 +446,7 @@ async def test_what_is_too_old_to_be_answered_carries_no_answer(tmp_path: Path) 
 
     class Kept:
         name, scheme = "kept", "test"
+        host: str | None = None
 
         async def tell(self, notice: Notice) -> Heard:
             heard.append(notice)

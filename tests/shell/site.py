@@ -14,10 +14,9 @@ from gateway.web.access import Role
 from gateway.web.accounts import Accounts, Invited, SignedIn
 from gateway.web.site import Site
 from tests.gateway.web.house import HERONS, cheap, signed_in
-from tests.shell.box import Box
+from tests.shell.box import LINK_KEY, Box
 
 OWNER = "Anna"
-LINK_KEY = b"l" * 32
 
 
 @dataclass
@@ -64,6 +63,9 @@ async def served(made: Box, *, link: VideoLink | None = None) -> AsyncIterator[S
         states=lambda: tuple((running.state, made.clock.now()) for running in made.entrances.values()),
         wished=made.reception.wished,
         permitted=made.reception.permit,
+        distrusted=made.reception.distrust,
+        trusted=made.reception.trust,
+        phonebook=made.phonebook,
         video=made.home.storage.folder / "video.sock",
         proofs=lambda: made.eyes.proofs if link is None else link.proofs,
         picture=lambda camera: (made.eyes if link is None else link).picture(camera, 1.0),
@@ -73,6 +75,7 @@ async def served(made: Box, *, link: VideoLink | None = None) -> AsyncIterator[S
     site = Site(seen, accounts, Pages(port=0), link_key=LINK_KEY)
     for running in made.entrances.values():
         running.changed = site.changes.tell
+    made.pocket.changed = site.changes.tell
     await site.open()
     try:
         now = made.clock.now()

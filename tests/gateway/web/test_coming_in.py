@@ -18,10 +18,10 @@ from gateway.web.accounts import Accounts
 from gateway.web.site import Site
 from tests.browser import barriers, visitor
 from tests.gateway.web.house import HERONS, cheap
-from tests.shell.box import Box, awake, box
+from tests.shell.box import LINK_KEY, Box, awake, box
 from tests.shell.house import home
 from tests.shell.parts import until
-from tests.shell.site import LINK_KEY, served
+from tests.shell.site import served
 
 
 @pytest.fixture
@@ -39,7 +39,8 @@ def a_site(made: Box) -> Site:
         states=lambda: tuple((running.state, made.clock.now()) for running in made.entrances.values()),
         video=made.home.storage.folder / "video.sock", proofs=dict,
         picture=lambda camera: made.eyes.picture(camera, 1.0),
-        public_key=made.key.public,
+        public_key=made.key.public, distrusted=made.reception.distrust, trusted=made.reception.trust,
+        phonebook=made.phonebook,
     )  # fmt: skip
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
     return Site(seen, accounts, Pages(port=0), link_key=LINK_KEY)

@@ -19,10 +19,10 @@ from gateway.web import shares
 from gateway.web.past import plot
 from tests.gateway.delivery.house import step
 from tests.gateway.delivery.shop import NOW
-from tests.shell.box import Box, awake, box
+from tests.shell.box import LINK_KEY, Box, awake, box
 from tests.shell.house import home
 from tests.shell.parts import until
-from tests.shell.site import LINK_KEY, Served, served
+from tests.shell.site import Served, served
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 FILM = b"\0\0\0\x18ftypisom a film"
