@@ -138,6 +138,7 @@ def remove(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> 
         return Changed.LAST_OWNER
     connection.execute("UPDATE person SET removed = ?, password = NULL WHERE id = ?", (us(now.utc), ident))
     connection.execute("DELETE FROM device WHERE person = ?", (ident,))
+    connection.execute("DELETE FROM share WHERE by = ?", (ident,))
     append(connection, "person_removed", {"person": ident, "by": by}, utc=now.utc)
     return Changed.DONE
 
@@ -167,6 +168,11 @@ def set_password(connection: sqlite3.Connection, ident: str, password: str, now:
 def renew_hash(connection: sqlite3.Connection, ident: str, old: str, new: str) -> None:
     """The same password under today's cost; nothing if it was changed meanwhile."""
     connection.execute("UPDATE person SET password = ? WHERE id = ? AND password = ?", (new, ident, old))
+
+
+def wrong(connection: sqlite3.Connection, ident: str, tries: int, now: Now) -> None:
+    """Somebody tried so many wrong passwords for this account."""
+    append(connection, "sign_in_wrong", {"person": ident, "tries": tries}, utc=now.utc)
 
 
 # ---- invitations

@@ -182,6 +182,7 @@ class Session:
     person: Person
     began: datetime
     seen: datetime
+    browser: str | None = None  # a word of gateway/web/browsers.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

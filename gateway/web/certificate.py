@@ -34,6 +34,8 @@ class Certificate:
     key: Path
     authority: bytes  # PEM
     fingerprint: str  # SHA-256 of the authority's DER, in hex
+    until: datetime
+    authority_until: datetime
 
     def context(self) -> ssl.SSLContext:
         """Return what a server needs to speak TLS 1.2 or newer with it."""
@@ -43,8 +45,10 @@ class Certificate:
         return context
 
 
-def certificate(folder: Path, *, box: str, names: Sequence[str], now: datetime) -> Certificate:
+def certificate(folder: Path, *, box: str, names: Sequence[str], now: datetime, renew: bool = False) -> Certificate:
     """Return the box's certificate for these names and addresses; what is missing, old or of other names is made.
+
+    `renew` makes another one though the old one is good, under the same authority.
 
     Raises:
         OSError: the folder cannot be read or written.
@@ -52,7 +56,7 @@ def certificate(folder: Path, *, box: str, names: Sequence[str], now: datetime) 
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        return _kept(folder, box, tuple(sorted(set(names))), now)
+        return _kept(folder, box, tuple(sorted(set(names))), now, renew=renew)
     except (
         TypeError,
         UnsupportedAlgorithm,
@@ -61,15 +65,22 @@ def certificate(folder: Path, *, box: str, names: Sequence[str], now: datetime) 
         raise ValueError(f"{folder} holds a key or certificate that this box did not make: {odd}") from odd
 
 
-def _kept(folder: Path, box: str, wanted: tuple[str, ...], now: datetime) -> Certificate:
+def _kept(folder: Path, box: str, wanted: tuple[str, ...], now: datetime, *, renew: bool) -> Certificate:
     authority_key, authority = _authority(folder, box, wanted, now)
     chain, key = folder / "pages.pem", folder / "pages.key"
-    if not _still_good(chain, key, authority, wanted, now):
+    if renew or not _still_good(chain, key, authority, wanted, now):
         leaf_key = ec.generate_private_key(ec.SECP256R1())
         leaf = _leaf(authority, authority_key, leaf_key, wanted, now)
         write_whole(key, _private(leaf_key))
         write_whole(chain, _pem(leaf) + _pem(authority))
-    return Certificate(chain, key, _pem(authority), authority.fingerprint(hashes.SHA256()).hex())
+    return Certificate(
+        chain,
+        key,
+        _pem(authority),
+        authority.fingerprint(hashes.SHA256()).hex(),
+        until=x509.load_pem_x509_certificates(chain.read_bytes())[0].not_valid_after_utc,
+        authority_until=authority.not_valid_after_utc,
+    )
 
 
 def _authority(

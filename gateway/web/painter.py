@@ -24,7 +24,7 @@ class Painter:
             loader=PackageLoader("gateway.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
-        self._environment.filters.update(inert=inert, utc=_utc, clock=_clock, day=_day, instant=_instant)
+        self._environment.filters.update(inert=inert, utc=_utc, clock=_clock, day=_day, instant=_instant, spaced=spaced)
         self._environment.globals.update(home=box.home, languages=LANGUAGES, language_names=NAMES)
 
     def page(self, template: str, seat: Seat, **facts: Any) -> str:  # noqa: ANN401 - what a template shows
@@ -68,6 +68,11 @@ def ages(language: Language) -> str:
     return canonical(
         {key: say(key, language, age="{age}") if "age." in key else say(key, language) for key in keys}
     ).decode()
+
+
+def spaced(fingerprint: str) -> str:
+    """A fingerprint as people compare it: upper case, in groups of four."""
+    return " ".join(fingerprint[at : at + 4].upper() for at in range(0, len(fingerprint), 4))
 
 
 def _utc(instant: datetime) -> str:

@@ -28,7 +28,10 @@ from gateway.web.desk import DAY, LANGUAGE, YEAR, Desk, wants_json
 from gateway.web.errands import Errands
 from gateway.web.feed import Feed
 from gateway.web.household import Household
+from gateway.web.keyring import Keyring
+from gateway.web.messages import Messages
 from gateway.web.pages import Pages
+from gateway.web.painter import spaced
 from gateway.web.past import Past
 from gateway.web.policy import LARGEST_BODY, Handler, dress, guarded, hosts, is_loopback, local, open_in_clear
 from gateway.web.porch import PATIENCE, Porch, heard, listening
@@ -50,7 +53,7 @@ STATIC = {
 class Site:
     """The pages of one box. Build it, `await open()`, `await close()`; `changes.tell()` when the house changes.
 
-    `link_key` signs links: those in the owner's messages, and those by which a visit is shown to others.
+    `link_key` signs the links in the owner's messages.
     """
 
     def __init__(self, box: Box, accounts: Accounts, pages: PagesSection, *, link_key: bytes) -> None:
@@ -59,15 +62,16 @@ class Site:
         self._desk = Desk(box, accounts, self.changes)
         self._known: frozenset[str] = frozenset()
         self.port, self.plain_port = pages.port, pages.plain_port
-        self._certificate: Certificate | None = None
+        self.certificate: Certificate | None = None
+        self._tls: ssl.SSLContext | None = None
         app = web.Application(
             middlewares=[self._heard, guarded(lambda host: host in self._known), self._plainly, self._in_clear],
             client_max_size=LARGEST_BODY,
         )
         app.on_response_prepare.append(dress)
         parts = (
-            Pages(self._desk), Past(self._desk, link_key), Threshold(self._desk), Household(self._desk),
-            Errands(self._desk, link_key),
+            Pages(self._desk), Past(self._desk), Threshold(self._desk), Household(self._desk),
+            Errands(self._desk, link_key), Messages(self._desk), Keyring(self._desk, self),
         )  # fmt: skip
         for part in parts:
             app.add_routes(part.routes())
@@ -114,8 +118,8 @@ class Site:
         pages = self._pages
         await self._runner.setup()
         if not pages.loopback:
-            self._certificate = await asyncio.to_thread(self._certified)
-        context = self._context()
+            self.certificate = await asyncio.to_thread(self._certified)
+        self._tls = context = self._context()
         self._porch = Porch(self._http)
         self.port = self._receive(pages.port, context)
         self._known = hosts(pages.host, self.port, pages.names)
@@ -154,18 +158,30 @@ class Site:
             await asyncio.to_thread(write_whole, self._box.home.claim_code, f"{code}\n".encode())
             log.warning("unclaimed", todo="perron claim-code")
 
-    def _certified(self) -> Certificate:
+    async def renew(self) -> None:
+        """Make another certificate under the same authority, and serve it from the next connection on.
+
+        Raises:
+            OSError, ValueError: it could not be made; the one before is served on.
+        """
+        made = await asyncio.to_thread(self._certified, renew=True)
+        if self._tls is not None:
+            self._tls.load_cert_chain(made.chain, made.key)
+        self.certificate = made
+        log.info("certificate_renewed", until=made.until.isoformat())
+
+    def _certified(self, *, renew: bool = False) -> Certificate:
         names = (*self._pages.names, "localhost", "127.0.0.1")
         own = () if ip_address(self._pages.host).is_unspecified else (self._pages.host,)
         folder, now = self._box.films / "pages", self._box.clock.now()
-        return certificate(folder, box=self._box.home.box, names=(*names, *own), now=now.utc)
+        return certificate(folder, box=self._box.home.box, names=(*names, *own), now=now.utc, renew=renew)
 
     def _context(self) -> ssl.SSLContext | None:
         if self._pages.certificate is not None and self._pages.key is not None:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(self._pages.certificate, self._pages.key, password="")  # never asks for one
             return context
-        return None if self._certificate is None else self._certificate.context()
+        return None if self.certificate is None else self.certificate.context()
 
     async def close(self) -> None:
         """Serve no more."""
@@ -219,15 +235,15 @@ class Site:
         plain = f"http://{name}:{self.plain_port}/certificate"
         return self._desk.page(
             request, "certificate", secure=request.secure, signed_in_at=f"https://{name}:{self.port}/",
-            fingerprint=None if self._certificate is None else spaced(self._certificate.fingerprint),
+            fingerprint=None if self.certificate is None else spaced(self.certificate.fingerprint),
             qr=None if self.plain_port is None else segno.make(plain, error="m").svg_inline(scale=5, dark="#000"),
             plain=plain,
         )  # fmt: skip
 
     async def _authority(self, _request: web.Request) -> web.Response:
-        if self._certificate is None:
+        if self.certificate is None:
             raise web.HTTPNotFound
-        return web.Response(body=self._certificate.authority, content_type="application/x-x509-ca-cert")
+        return web.Response(body=self.certificate.authority, content_type="application/x-x509-ca-cert")
 
     # ---- the courier, who has no account but his link ---------------------------------------------------------------
 
@@ -307,8 +323,3 @@ def quiet() -> logging.Logger:
 
 def _milliseconds(now: Now) -> int:
     return int(now.utc.timestamp() * 1000)
-
-
-def spaced(fingerprint: str) -> str:
-    """A fingerprint as people compare it: upper case, in groups of four."""
-    return " ".join(fingerprint[at : at + 4].upper() for at in range(0, len(fingerprint), 4))

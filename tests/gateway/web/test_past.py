@@ -15,7 +15,6 @@ from gateway.paper.course import Reading
 from gateway.store import Clip
 from gateway.visit import commands as c
 from gateway.visit.state import Entrance
-from gateway.web import shares
 from gateway.web.past import plot
 from tests.gateway.delivery.house import step
 from tests.gateway.delivery.shop import NOW
