@@ -31,8 +31,8 @@ _MESSAGES: Mapping[str, _Both] = {
         "Écrivez dans home.yaml, puis redémarrez :"),
         ("Messages have no buttons: the box does not know under which address your phone finds its pages. "
         "Write into home.yaml, then restart:")),
-    "messages.house_language": ("La langue de la maison est dans home.yaml (« language: {language} »).",
-                                "The house's language stands in home.yaml (“language: {language}”)."),
+    "messages.house_language": ("La langue de la maison est dans home.yaml (« language: {word} »).",
+                                "The house's language stands in home.yaml (“language: {word}”)."),
     "messages.add": ("Ajouter un téléphone", "Add a phone"),
     "messages.url": ("Adresse Apprise, par exemple {example}", "Apprise address, for example {example}"),
     "messages.forms": ("Ce qui peut être ajouté ici", "What can be added here"),
