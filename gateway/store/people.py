@@ -14,6 +14,8 @@ from gateway.store.words import Changed, Claimed, Invitation, Newcomer, Person
 from gateway.visit.state import Now
 
 CLAIM_TRIES = 5  # wrong codes; then the code is void
+BURSTS_A_DAY = 10  # of wrong passwords for one account that are noted
+_DAY = timedelta(days=1)
 _OWNER = "owner"
 
 
@@ -171,7 +173,14 @@ def renew_hash(connection: sqlite3.Connection, ident: str, old: str, new: str) -
 
 
 def wrong(connection: sqlite3.Connection, ident: str, tries: int, now: Now) -> None:
-    """Somebody tried so many wrong passwords for this account."""
+    """Somebody tried so many wrong passwords for this account: noted, but nobody may fill the log with it."""
+    noted: int = connection.execute(
+        "SELECT count(*) FROM entry WHERE kind = 'sign_in_wrong' AND at > ? AND body IS NOT NULL"
+        " AND json_extract(CAST(body AS TEXT), '$.person') = ?",
+        (us(now.utc - _DAY), ident),
+    ).fetchone()[0]
+    if noted >= BURSTS_A_DAY:
+        return
     append(connection, "sign_in_wrong", {"person": ident, "tries": tries}, utc=now.utc)
 
 

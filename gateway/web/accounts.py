@@ -376,7 +376,7 @@ class Accounts:
         return Newcomer(person=person, folded=_folded(name), password=await self._passwords.hash(password))
 
     def _wrong(self, person: str | None, tries: int, now: Now) -> None:
-        """Log a burst for an account at 5, 10 and 20 wrong passwords; the 20th and later are 15 minutes apart."""
+        """Log a burst for an account at 5, 10 and 20 wrong passwords, and while it lasts at some of the later ones."""
         burst, rest = divmod(tries, BURST)
         if person is not None and burst and not rest and not burst & (burst - 1):
             self._register.wrong(person, tries, now)

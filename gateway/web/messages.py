@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from gateway.config import ConfigError
-from gateway.phonebook import FORMS, MOST, Left, Unfit
+from gateway.phonebook import FORMS, MOST, Left, Unfit, open_to_others
 from gateway.voice import inert
 from gateway.web.access import Right
 from gateway.web.accounts import Who
@@ -39,8 +39,14 @@ class Messages:
         return self._desk.page(
             request, "messages", said=said, why=why, status=status, file=str(self._phonebook.file), forms=FORMS,
             example=FORMS[EXAMPLE], links=messages is not None and messages.pages is not None,
-            here_at=f"{request.scheme}://{request.host}", named=messages is not None,
+            here_at=f"{request.scheme}://{request.host}", open=self._open(),
         )  # fmt: skip
+
+    def _open(self) -> bool:
+        try:
+            return open_to_others(self._phonebook.file)
+        except OSError:  # there is none yet
+            return False
 
     async def _add(self, request: web.Request, who: Who) -> web.Response:
         """Add an address. Pictures of the home go there, so the password is taken with it."""

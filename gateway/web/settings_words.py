@@ -26,6 +26,10 @@ _MESSAGES: Mapping[str, _Both] = {
     "messages.added": ("Ajouté. Essayez-le.", "Added. Try it."),
     "messages.file": ("Les adresses sont dans {file}, que seule la box peut lire.",
                       "The addresses stand in {file}, which only the box can read."),
+    "messages.open": (
+        "Les adresses sont dans {file}, que d'autres sur cette machine peuvent lire : `chmod 600 {file}`.",
+        "The addresses stand in {file}, which others on this machine can read: `chmod 600 {file}`.",
+    ),
     "messages.links": (
         ("Les messages n'ont pas de boutons : la box ne sait pas sous quelle adresse votre téléphone trouve ses pages. "
         "Écrivez dans home.yaml, puis redémarrez :"),

@@ -71,6 +71,15 @@ async def test_a_refusal_says_what_is_wrong_and_repeats_no_secret(site: Served, 
     assert SECRET not in page
 
 
+async def test_a_file_that_others_can_read_is_said_to_be_so(site: Served, made: Box) -> None:
+    async with site.client(site.owner) as client:
+        made.phonebook.file.write_text("")
+        for mode, said in ((0o600, "which only the box can read"), (0o640, "chmod 600")):
+            made.phonebook.file.chmod(mode)
+            async with client.get(PAGE, headers=ENGLISH) as answer:
+                assert said in await answer.text()
+
+
 async def test_the_page_is_the_owner_s_alone(site: Served) -> None:
     for role, name in ((Role.HOUSEHOLD, "Bruno"), (Role.INSTALLER, "Ines")):
         guest = await site.guest(role, name)
