@@ -50,6 +50,17 @@ async def test_a_new_phone_is_owed_what_happens_from_now_on_and_one_that_is_gone
         assert second < third
 
 
+async def test_what_one_that_goes_still_waited_for_is_owed_to_those_that_came_after_it_was_said(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await store.enlist(["early", "gone"], NOW)
+        message = await alarmed(store)
+        await store.phone_has("early", (message,))
+        await store.enlist(["early", "gone", "late"], after(minutes=1))
+        assert (owed(store, "early"), owed(store, "late")) == ([], [])
+        await store.enlist(["early", "late"], after(minutes=2))
+        assert (owed(store, "early"), owed(store, "late")) == ([], [message]), "the early one has had it"
+
+
 async def test_who_takes_a_message_up_has_it_alone_for_its_time(tmp_path: Path) -> None:
     async with opened(tmp_path) as store, opened(tmp_path) as other:
         await store.enlist(["a"], NOW)
