@@ -28,7 +28,7 @@ from devices.reports import (
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.cli.broker import heard, logged_in
-from gateway.cli.failure import Failure
+from gateway.cli.failure import Failure, plain
 from gateway.clock import kernel_synchronised
 from gateway.config import Broker, CameraDevice, ConfigError, Device, DoorDevice, Home, LockDevice
 from gateway.mqtt import STALL, Guest, Sent
@@ -37,6 +37,7 @@ from gateway.phonebook import file_of, open_to_others
 from gateway.phones import LIMIT, Heard, read
 from gateway.topics import BRIDGE_STATE, ECHO, device_topic
 from gateway.voice import inert
+from gateway.web.certificate import FOLDER, authority_of, spaced
 
 ECHOES = 10
 SLOW = 1.0  # seconds that an echo may take
@@ -64,7 +65,7 @@ class Finding:
 
 
 async def examine(home: Home) -> AsyncIterator[Finding]:
-    """Try clock, disk, broker, gateway, every device and phone, one after the other; what is not well never raises."""
+    """Try clock, disk, broker, gateway, every device and phone, the pages' authority; what is not well never raises."""
     yield clock(home)
     yield disk(home)
     installer = home.broker.account("installer")
@@ -87,6 +88,20 @@ async def examine(home: Home) -> AsyncIterator[Finding]:
             yield await _stream(id_, device)
     async for finding in phones(home):
         yield finding
+    if home.pages is not None and not home.pages.loopback and home.pages.certificate is None:
+        yield trust(home)
+
+
+def trust(home: Home) -> Finding:
+    """Tell the fingerprint that people compare before they install the box's authority on a phone."""
+    try:
+        found = authority_of(home.storage.folder / FOLDER)
+    except (OSError, ValueError) as error:
+        return Finding("pages", Verdict.BAD, f"their authority cannot be read: {plain(error)}", "Restart the gateway.")
+    if found is None:
+        return Finding("pages", Verdict.DOUBTFUL, "no authority was made yet", "Start the gateway: it makes one.")
+    fingerprint, until = found
+    return Finding("pages", Verdict.GOOD, f"their authority is {spaced(fingerprint)}, good until {until:%Y-%m-%d}")
 
 
 def clock(home: Home) -> Finding:

@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.proof.files import write_whole
 
+FOLDER, AUTHORITY = "pages", "authority.pem"  # under the storage folder
 AUTHORITY_DAYS = 3650
 LEAF_DAYS = 390
 RENEW = timedelta(days=60)  # before the end
@@ -65,6 +66,25 @@ def certificate(folder: Path, *, box: str, names: Sequence[str], now: datetime, 
         raise ValueError(f"{folder} holds a key or certificate that this box did not make: {odd}") from odd
 
 
+def authority_of(folder: Path) -> tuple[str, datetime] | None:
+    """The fingerprint of the box's own authority (SHA-256, hex) and until when it is good; None: none was made yet.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: what stands there is no certificate.
+    """
+    file = folder / AUTHORITY
+    if not file.exists():
+        return None
+    found = x509.load_pem_x509_certificate(file.read_bytes())
+    return found.fingerprint(hashes.SHA256()).hex(), found.not_valid_after_utc
+
+
+def spaced(fingerprint: str) -> str:
+    """A fingerprint as people compare it: upper case, in groups of four."""
+    return " ".join(fingerprint[at : at + 4].upper() for at in range(0, len(fingerprint), 4))
+
+
 def _kept(folder: Path, box: str, wanted: tuple[str, ...], now: datetime, *, renew: bool) -> Certificate:
     authority_key, authority = _authority(folder, box, wanted, now)
     chain, key = folder / "pages.pem", folder / "pages.key"
@@ -87,7 +107,7 @@ def _authority(
     folder: Path, box: str, names: tuple[str, ...], now: datetime
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     """Read the authority, or make one: also where it may not vouch for a name that is new."""
-    key_file, file = folder / "authority.key", folder / "authority.pem"
+    key_file, file = folder / "authority.key", folder / AUTHORITY
     if key_file.exists() and file.exists():
         key = serialization.load_pem_private_key(key_file.read_bytes(), None)
         authority = x509.load_pem_x509_certificate(file.read_bytes())

@@ -11,6 +11,7 @@ from gateway.proof.chain import canonical
 from gateway.visit.state import Now
 from gateway.voice import Language, inert
 from gateway.web.box import Box
+from gateway.web.certificate import spaced
 from gateway.web.parts import PARTS, Seat, instant
 from gateway.web.words import LANGUAGES, NAMES, say
 
@@ -68,11 +69,6 @@ def ages(language: Language) -> str:
     return canonical(
         {key: say(key, language, age="{age}") if "age." in key else say(key, language) for key in keys}
     ).decode()
-
-
-def spaced(fingerprint: str) -> str:
-    """A fingerprint as people compare it: upper case, in groups of four."""
-    return " ".join(fingerprint[at : at + 4].upper() for at in range(0, len(fingerprint), 4))
 
 
 def _utc(instant: datetime) -> str:

@@ -22,7 +22,7 @@ from gateway.voice import Language
 from gateway.web import courier
 from gateway.web.accounts import Accounts, Refused
 from gateway.web.box import Box
-from gateway.web.certificate import Certificate, certificate
+from gateway.web.certificate import FOLDER, Certificate, certificate, spaced
 from gateway.web.changes import Changes
 from gateway.web.desk import DAY, LANGUAGE, YEAR, Desk, wants_json
 from gateway.web.errands import Errands
@@ -31,7 +31,6 @@ from gateway.web.household import Household
 from gateway.web.keyring import Keyring
 from gateway.web.messages import Messages
 from gateway.web.pages import Pages
-from gateway.web.painter import spaced
 from gateway.web.past import Past
 from gateway.web.policy import LARGEST_BODY, Handler, dress, guarded, hosts, is_loopback, local, open_in_clear
 from gateway.web.porch import PATIENCE, Porch, heard, listening
@@ -173,7 +172,7 @@ class Site:
     def _certified(self, *, renew: bool = False) -> Certificate:
         names = (*self._pages.names, "localhost", "127.0.0.1")
         own = () if ip_address(self._pages.host).is_unspecified else (self._pages.host,)
-        folder, now = self._box.films / "pages", self._box.clock.now()
+        folder, now = self._box.films / FOLDER, self._box.clock.now()
         return certificate(folder, box=self._box.home.box, names=(*names, *own), now=now.utc, renew=renew)
 
     def _context(self) -> ssl.SSLContext | None:

@@ -171,6 +171,14 @@ async def test_a_revocation_reaches_a_ringing_visit(ready: Box) -> None:
     assert set(ready.touched) == {"front", "garage"}
 
 
+async def test_the_end_of_trust_in_a_key_reaches_a_ringing_visit(ready: Box) -> None:
+    await ready.ring(PARCEL)
+    assert await ready.reception.distrust(ready.home.brands["shop"].keys[0].x, "p-anna") is None
+    await until(lambda: ready.front.state.visit is None)
+    assert ready.commands(c.Answer)[-1].refusal is Refusal.KEY_DISTRUSTED
+    assert set(ready.touched) == {"front", "garage"}
+
+
 async def test_a_revocation_ends_the_readiness_that_is_watched(ready: Box) -> None:
     facts = ready.store.facts("shop.d1", ready.clock.now())
     assert facts is not None
