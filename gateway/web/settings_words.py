@@ -65,6 +65,10 @@ _MESSAGES: Mapping[str, _Both] = {
     "phone.try.which": ("Envoyer un essai au téléphone {number}", "Send a test message to phone {number}"),
     "phone.remove": ("Retirer", "Remove"),
     "phone.remove.which": ("Retirer le téléphone {number}", "Remove phone {number}"),
+    "phone.remove.sure": (
+        "Plus rien n'y arrivera, pas même une alerte. Continuer ?",
+        "Nothing will reach it any more, not even an alarm. Go on?",
+    ),
     "phone.language": ("Langue", "Language"),
     "phone.language.house": ("celle de la maison", "the house's"),
     "unfit.no_url": ("Ce n'est pas une adresse : elle commence comme {example}.",
