@@ -102,6 +102,7 @@ class Errands:
             decided=decided,
             asks=None if link is None else self._asks(request, link),
             label=None if link is None else LABELS[link.purpose][language],
+            takes_away=link is None or link.purpose not in (links.Purpose.PERMIT, links.Purpose.APPROVE),
             entrance=None if entrance is None else entrance.name,
             why=None if why is None else self._desk.say(request, f"link.{why}"),
             done=done,

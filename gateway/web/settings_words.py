@@ -134,7 +134,7 @@ _KEYS: Mapping[str, _Both] = {
 }  # fmt: skip
 
 _DOINGS: Mapping[str, _Both] = {
-    "doings.title": ("Qui est entré", "Who signed in"),
+    "doings.title": ("Connexions", "Sign-ins"),
     "doings.own": ("Ce qui s'est passé avec votre compte, le plus récent d'abord.",
                    "What happened with your account, the newest first."),
     "doings.all": ("Ce qui s'est passé avec les comptes du foyer, le plus récent d'abord.",
@@ -146,7 +146,7 @@ _DOINGS: Mapping[str, _Both] = {
     "session.began": ("depuis le {day}", "since {day}"),
     "session.seen": ("vu le {day}", "last seen {day}"),
     "session.end.which": ("Terminer : {browser}", "End it: {browser}"),
-    "did.signed_in": ("{who} est entré : {what}", "{who} signed in: {what}"),
+    "did.signed_in": ("Connexion de {who} : {what}", "{who} signed in: {what}"),
     "did.sign_in_wrong": ("{what} mots de passe faux pour {who}", "{what} wrong passwords for {who}"),
     "did.password_changed": ("{who} a changé son mot de passe", "{who} changed their password"),
     "did.person_added": ("{who} a un compte : {what}", "{who} has an account: {what}"),
