@@ -24,6 +24,7 @@ from gateway.entrance import RunningEntrance
 from gateway.mqtt import Incoming, Mqtt
 from gateway.office import Office
 from gateway.perform import PICTURE_WAIT, Hands
+from gateway.phonebook import Phonebook, file_of, open_to_others
 from gateway.phones import ApprisePhone, read, sweep
 from gateway.pocket import Pocket
 from gateway.proof.keys import BoxKey, link_key
@@ -114,6 +115,9 @@ class App:
                 )
             self._pocket = Pocket(self.home, phones=phones, store=store, clock=self._clock, key=links)
             await self._pocket.enlist()
+            self._phonebook = Phonebook(
+                self.home, pocket=self._pocket, store=store, clock=self._clock, key=links, scratch=folder / SCRATCH
+            )
             self._build(store, key, links, safe_mode=rolled_back or crashes >= CRASHES)
             async with _until_told(), asyncio.TaskGroup() as group:
                 for name, work in self._work().items():
@@ -201,6 +205,7 @@ class App:
             entrances=self._entrances,
             touch=self._diary.touch,
             erase=self._archive.erase,
+            office=self._office,
         )
         self._site = None if home.pages is None else self._pages(home.pages, store, key, links)
 
@@ -215,6 +220,9 @@ class App:
             permitted=self._reception.permit,
             pause=self._reception.pause,
             end_pause=self._reception.end_pause,
+            distrusted=self._reception.distrust,
+            trusted=self._reception.trust,
+            phonebook=self._phonebook,
             video=self.home.storage.folder / "video.sock",
             proofs=lambda: self._video.proofs,
             picture=lambda camera: self._video.picture(camera, PICTURE_WAIT),
@@ -223,6 +231,7 @@ class App:
         site = Site(box, Accounts(store, self._clock.now()), pages, link_key=links)
         for running in self._entrances.values():
             running.changed = site.changes.tell
+        self._pocket.changed = site.changes.tell
         return site
 
     def _enrol(self, name: str, store: Store, *, safe_mode: bool) -> None:
@@ -343,12 +352,15 @@ def _clip(state: Entrance) -> ClipKey | None:
 
 
 def _phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
-    """The owner's phones, where the house names any."""
-    if home.messages is None:
-        return ()
-    scratch = home.storage.folder / SCRATCH
+    """The owner's phones. A file that the house file does not name need not be there."""
+    scratch, file = home.storage.folder / SCRATCH, file_of(home)
     sweep(scratch)
-    return read(home.messages.file, key=key, scratch=scratch)
+    if home.messages is None and not file.exists():
+        return ()
+    phones = read(file, key=key, scratch=scratch)
+    if open_to_others(file):
+        log.warning("phones_open_to_others", file=str(file), todo="chmod 600: who reads it can write to your phones")
+    return phones
 
 
 def _cameras(home: Home) -> Configure:

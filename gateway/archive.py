@@ -197,14 +197,14 @@ class Archive:
 
     # ---- the end of films -------------------------------------------------------------------------------------------
 
-    async def erase(self, visit: str, who: str) -> None:
-        """Erase a visit on request: a signed tombstone stays.
+    async def erase(self, visit: str, by: str | None) -> None:
+        """Erase a visit on request of a person (by id), or of the owner's account: a signed tombstone stays.
 
         Raises:
             LookupError: there is no film of it, it is held, or it still runs.
             StoreFailed, OSError: it could not be done now; it is finished at the next tidying.
         """
-        await self._erase(visit, why="request", who=who)
+        await self._erase(visit, why="request", who=by or "owner", by=by)
 
     async def _tidy(self) -> None:
         """Every hour: old films go, what a crash or a full disk cut short is finished, the store forgets."""
@@ -249,11 +249,13 @@ class Archive:
         for seq in self._store.entries_of(visit):
             for entry in self._store.entries(after=seq - 1, upto=seq):
                 said = json.loads(entry.body) if isinstance(entry.body, bytes) else {}
-                who = said["why"] if said.get("kind") == "erased" else who
+                who = said.get("by", said["why"]) if said.get("kind") == "erased" else who
         async with self._writing:
             await self._erase_files(visit, why="retention" if who == "retention" else "request", who=who)
 
-    async def _erase(self, visit: str, *, why: Literal["request", "retention"], who: str) -> None:
+    async def _erase(
+        self, visit: str, *, why: Literal["request", "retention"], who: str, by: str | None = None
+    ) -> None:
         kept = next((one for one in self._kept() if one.visit == visit), None)
         if kept is None:
             raise LookupError(f"no film of {visit}")
@@ -261,7 +263,8 @@ class Archive:
         if refused is not None:
             raise LookupError(f"{visit} is not erased: {refused.why} {refused.reason}".strip())
         async with self._writing:
-            if not await self._store.erase(visit, who, self._clock.now()):
+            said = who if by is None else "owner"  # in the log; there `by` names the person
+            if not await self._store.erase(visit, said, self._clock.now(), by=by):
                 raise LookupError(f"{visit} is held or was erased before")
             await self._erase_files(visit, why=why, who=who)
 

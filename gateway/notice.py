@@ -24,6 +24,11 @@ _WAITED: Mapping[Language, str] = MappingProxyType({
     "en": "{count} other messages were waiting, the oldest {when}:",
 })  # fmt: skip
 
+TRIAL: Mapping[Language, str] = MappingProxyType({
+    "fr": "Un essai de Perron : les messages arrivent ici.",
+    "en": "Perron is trying this phone: its messages arrive here.",
+})  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
@@ -59,6 +64,7 @@ class Waiting:
     def loud(self, utc: datetime) -> bool:
         """Whether it is told alone, whatever else waits."""
         matters = isinstance(self.about, AlarmCode) or self.about is Saying.LOCKED_AGAIN
+        matters = matters or self.about is Saying.BRAND_ASKS  # comes once, and its links answer it alone
         return matters and utc - self.at <= LOUD
 
 

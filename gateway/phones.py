@@ -9,14 +9,16 @@ import contextlib
 import hmac
 import json
 import logging
+import re
 import tempfile
 import threading
 from collections.abc import Iterator
 from enum import StrEnum, auto
+from ipaddress import ip_address
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from gateway.config import ConfigError, unreadable
 from gateway.notice import Notice
@@ -27,6 +29,10 @@ LARGEST = 65_536  # characters of the file
 NTFY = ("ntfy", "ntfys")  # has buttons of its own, three at most
 NTFY_BUTTONS = 3
 
+# In these, what stands where a host stands is a host and no token, wherever it looks like one.
+_HOSTED = frozenset(
+    {"gotify", "hassio", "json", "mailto", "matrix", "mmost", "nctalk", "ntfy", "signal"}
+)  # also with s
 _CHATTY = ("apprise", "urllib3", "requests")
 _NAMED = b"perron phone 1\n"
 
@@ -43,7 +49,8 @@ class Phone(Protocol):
     """A way to one phone, or to several under one URL."""
 
     name: str  # the same for the same URL, and says nothing of it
-    scheme: str  # all of the URL that may be told
+    scheme: str  # this and the host are all of the URL that may be told
+    host: str | None  # None: none, or none that could not be a secret
 
     async def tell(self, notice: Notice) -> Heard:
         """Hand it over; returns within the limit and never raises for what the world does."""
@@ -59,6 +66,7 @@ class ApprisePhone:
         self._limit = limit
         self._running = 0
         self.scheme = url.partition("://")[0].lower()
+        self.host = host_of(url)
         self.name = hmac.digest(key, _NAMED + url.encode(), "sha256")[:16].hex()
 
     async def tell(self, notice: Notice) -> Heard:
@@ -157,20 +165,17 @@ def read(file: Path, *, key: bytes, scratch: Path, limit: float = LIMIT) -> tupl
         ) from error
     if len(text) > LARGEST:
         raise ConfigError(f"{file}: larger than {LARGEST // 1024} KiB: write one Apprise URL a line.")
-    try:
-        apprise = _apprise()
-    except ImportError as error:
+    found: dict[str, int] = {}
+    wrong = []
+    lines = [(number, url) for number, line in enumerate(text.splitlines(), start=1) if (url := line.strip())]
+    lines = [(number, url) for number, url in lines if not url.startswith("#")]
+    if lines and not installed():
         raise ConfigError(
             f"{file}: messages to phones need an extra that is not installed: `pip install 'perron[messages]'`,"
             " or take `messages:` out of the house file."
-        ) from error
-    found: dict[str, int] = {}
-    wrong = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        url = line.strip()
-        if not url or url.startswith("#"):
-            continue
-        if "://" not in url or apprise.Apprise.instantiate(url, asset=_asset(apprise)) is None:
+        )
+    for number, url in lines:
+        if not known(url):
             wrong.append(f"{file}:{number}: this is no URL that Apprise knows: write one like ntfys://HOST/TOPIC.")
         elif url in found:
             wrong.append(f"{file}:{number}: the same URL stands in line {found[url]} already: keep one.")
@@ -178,6 +183,36 @@ def read(file: Path, *, key: bytes, scratch: Path, limit: float = LIMIT) -> tupl
     if wrong:
         raise ConfigError("\n".join(wrong))
     return tuple(ApprisePhone(url, key=key, scratch=scratch, limit=limit) for url in found)
+
+
+def host_of(url: str) -> str | None:
+    """The host in an address; None where it may be a token, or a topic that nobody else should know."""
+    scheme = url.partition("://")[0].lower()
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        return None
+    if scheme.removesuffix("s") not in _HOSTED or host is None:
+        return None
+    try:
+        return str(ip_address(host))
+    except ValueError:  # a token or a topic has no point in it
+        return host if re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host) else None
+
+
+def known(url: str) -> bool:
+    """Whether Apprise takes it for an address of one of its services. It must be `installed`."""
+    apprise = _apprise()
+    return "://" in url and apprise.Apprise.instantiate(url, asset=_asset(apprise)) is not None
+
+
+def installed() -> bool:
+    """Whether the extra `messages` is there."""
+    try:
+        _apprise()
+    except ImportError:
+        return False
+    return True
 
 
 def sweep(scratch: Path) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
@@ -50,6 +50,7 @@ CARRIES: Mapping[Saying | type[AlarmCode], tuple[Purpose, ...]] = MappingProxyTy
     Saying.NOT_READY: (Purpose.STOP,),
     Saying.DOOR_OPEN: (Purpose.STOP,),
     Saying.LOOK_AFTER_THE_DOOR: (Purpose.STOP,),
+    Saying.BRAND_ASKS: (Purpose.PERMIT, Purpose.REFUSE_BRAND),
     AlarmCode: (Purpose.STOP,),  # every alarm
 })  # fmt: skip
 """Which message carries which actions; what is not named carries none."""
@@ -61,6 +62,10 @@ LABELS: Mapping[Purpose, Mapping[Language, str]] = MappingProxyType({
     Purpose.PERMIT: {"fr": "Autoriser la marque", "en": "Let the brand in"},
     Purpose.REFUSE_BRAND: {"fr": "Refuser la marque", "en": "Refuse the brand"},
 })  # fmt: skip
+
+
+def _language(word: str | None) -> Language | None:
+    return "fr" if word == "fr" else "en" if word == "en" else None
 
 
 def backoff(failures: int, lot: float) -> float:
@@ -85,11 +90,20 @@ class Pocket:
         self._store = store
         self._fresh: OrderedDict[int, Message] = OrderedDict()
         self._unstored = 0
-        writer = _Secretary(home, store, key, self._fresh)
-        self._carriers = [
-            _Carrier(n, phone, store=store, clock=clock, writer=writer, lot=lot, look=look)
-            for n, phone in enumerate(phones, start=1)
-        ]
+        self._clock = clock
+        self._writer = _Secretary(home, store, key, self._fresh)
+        self._lot, self._look = lot, look
+        self._count = 0
+        self._group: asyncio.TaskGroup | None = None
+        self._working: dict[str, asyncio.Task[None]] = {}
+        self._carriers: list[_Carrier] = []
+        self.changed: Callable[[], None] = lambda: None  # called when it is known otherwise how a phone stands
+        self._carry(phones)
+
+    @property
+    def phones(self) -> tuple[Phone, ...]:
+        """Who is told, in the order in which they were named."""
+        return tuple(carrier.phone for carrier in self._carriers)
 
     @property
     def failures(self) -> list[int]:
@@ -99,15 +113,78 @@ class Pocket:
     async def enlist(self) -> None:
         """Owe every message from now on to these phones and no others; call it before anything is decided."""
         try:
-            await self._store.enlist([carrier.phone.name for carrier in self._carriers])
+            await self._enlist()
         except StoreFailed as failure:  # those of the last start are still owed everything
             log.error("phones_not_enlisted", why=str(failure))
+        spoken = {one.name: one.language for one in self._store.phones()}
+        for carrier in self._carriers:
+            carrier.language = _language(spoken.get(carrier.phone.name))
+
+    async def take(self, phones: Sequence[Phone]) -> None:
+        """Tell these phones from now on, and no others. One that stays is not disturbed.
+
+        Raises:
+            StoreFailed: what they are owed from now on is not stored, only told by this process.
+        """
+        self._carry(phones)
+        self._work()
+        try:
+            await self._enlist()
+        finally:
+            self.changed()
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for carrier in self._carriers:
-                group.create_task(carrier.run(), name=f"phone {carrier.phone.scheme}")
+            self._group = group
+            self._work()
+            await asyncio.get_running_loop().create_future()  # phones may come and go; with none there is still this
+
+    def language_of(self, name: str) -> Language | None:
+        """In which language of its own a phone is told; None: the house's."""
+        return next((carrier.language for carrier in self._carriers if carrier.phone.name == name), None)
+
+    def speak(self, name: str, language: Language | None) -> None:
+        """Tell a phone in a language of its own, or (None) in the house's."""
+        for carrier in self._carriers:
+            if carrier.phone.name == name:
+                carrier.language = language
+        self.changed()
+
+    async def note_try(self, name: str, heard: Heard) -> None:
+        """Note what came of telling a phone something; what the disk does not take is not known after a restart."""
+        with contextlib.suppress(StoreFailed):
+            await self._store.phone_tried(name, heard.value, self._clock.now(), reached=heard is Heard.TAKEN)
+        self.changed()
+
+    def _carry(self, phones: Sequence[Phone]) -> None:
+        """Have one carrier for each phone."""
+        known = {carrier.phone.name: carrier for carrier in self._carriers}
+        carriers = []
+        for phone in phones:
+            carrier = known.get(phone.name)
+            if carrier is None:
+                self._count += 1
+                carrier = _Carrier(
+                    self._count, phone, store=self._store, clock=self._clock, writer=self._writer, lot=self._lot,
+                    look=self._look, heard=self.note_try,
+                )  # fmt: skip
+            carriers.append(carrier)
+        self._carriers = carriers
+
+    def _work(self) -> None:
+        """Let each carrier work, and end those of phones that are gone."""
+        if self._group is None:
+            return
+        wanted = {carrier.phone.name: carrier for carrier in self._carriers}
+        for name in self._working.keys() - wanted.keys():
+            self._working.pop(name).cancel()
+        for name, carrier in wanted.items():
+            if name not in self._working:
+                self._working[name] = self._group.create_task(carrier.run(), name=f"phone {carrier.phone.scheme}")
+
+    async def _enlist(self) -> None:
+        await self._store.enlist([carrier.phone.name for carrier in self._carriers], self._clock.now())
 
     async def tell(self, message: Message) -> None:
         """Take the message and return at once. One that is not stored is owed by this process alone."""
@@ -141,13 +218,15 @@ class _Secretary:
             stored.id in self._fresh or not timedelta() <= now.utc - stored.at < GRACE
         )
 
-    def notice(self, group: Sequence[Waiting], known: Mapping[int, Message | Stored], now: Now) -> Notice | None:
-        """Word a group of messages as one notice, the newest first."""
-        language = self._home.language
+    def notice(
+        self, group: Sequence[Waiting], known: Mapping[int, Message | Stored], now: Now, language: Language | None
+    ) -> Notice | None:
+        """Word a group of messages as one notice, the newest first, in the house's language or another."""
+        language = language or self._home.language
         told = [
             message
             for one in reversed(group[-1 - LISTED :])
-            if (message := self._message(known[one.number], now)) is not None
+            if (message := self._message(known[one.number], now, language)) is not None
         ]
         if not told:
             return None
@@ -160,15 +239,19 @@ class _Secretary:
             text=text,
             urgent=told[0].urgent,
             picture=told[0].picture,
-            buttons=self._buttons(told[0], now),
+            buttons=self._buttons(told[0], now, language),
         )
 
-    def _message(self, known: Message | Stored, now: Now) -> Message | None:
+    def _message(self, known: Message | Stored, now: Now, language: Language) -> Message | None:
         if isinstance(known, Message):
-            return known
-        return self._fresh.get(known.id) or self._wording.again(known, now)
+            return known  # not stored, so there is no other wording of it
+        fresh = self._fresh.get(known.id)
+        if fresh is not None and language == self._home.language:
+            return fresh
+        again = self._wording.again(known, now, language)
+        return again if again is None or fresh is None else replace(fresh, text=again.text)
 
-    def _buttons(self, message: Message, now: Now) -> tuple[Button, ...]:
+    def _buttons(self, message: Message, now: Now, language: Language) -> tuple[Button, ...]:
         """The actions that still answer something; where phones do not reach the box's pages there are none."""
         settings = self._home.messages
         if settings is None or settings.pages is None:
@@ -182,7 +265,7 @@ class _Secretary:
             said = f"{message.number}\n{message.at.isoformat()}"
             nonce = links.nonce(said, purpose, subject, self._key)
             token = links.make(purpose, subject, expires, nonce, self._key)
-            label = LABELS[purpose][self._home.language]
+            label = LABELS[purpose][language]
             buttons.append(Button(label=label, url=links.address(settings.pages, token)))
         return tuple(buttons)
 
@@ -198,6 +281,8 @@ class _Secretary:
         permission = None if message.delivery is None else self._store.permission(message.delivery.partition(".")[0])
         if permission is None or permission.standing is not Standing.PENDING:
             return None
+        if purpose is Purpose.PERMIT and not permission.terms.let_in:
+            return None  # a yes would let it in nowhere: first its terms are to be said, on the page
         return f"{entrance}.{permission.brand}.{permission.version}"
 
 
@@ -214,8 +299,11 @@ class _Carrier:
         writer: _Secretary,
         lot: Callable[[], float],
         look: float,
+        heard: Callable[[str, Heard], Awaitable[None]],
     ) -> None:
         self.phone = phone
+        self.language: Language | None = None  # None: the house's
+        self._heard = heard
         self._line = line  # which of the phones, for the log
         self._store = store
         self._clock = clock
@@ -269,7 +357,7 @@ class _Carrier:
         untried = [group for group in ordered if not self._failed.issuperset(one.number for one in group)]
         chosen = (untried or ordered)[0]
         chosen = await self._taken_up(chosen, now)
-        notice = self._writer.notice(chosen, known, now) if chosen else None
+        notice = self._writer.notice(chosen, known, now, self.language) if chosen else None
         if notice is None:
             return False
         await self._deliver(chosen, notice)
@@ -299,6 +387,7 @@ class _Carrier:
                 self._unstored.pop(number, None)
             self._has.update(number for number in numbers if number > 0)
             await self._note()
+            await self._heard(self.phone.name, heard)
             return
         self.failures += 1
         self._failed.update(numbers)
@@ -309,6 +398,7 @@ class _Carrier:
                     failures=self.failures, again_in=round(wait, 1))  # fmt: skip
         with contextlib.suppress(StoreFailed):  # then it is free when its time is over
             await self._store.put_back(self.phone.name, tuple(number for number in numbers if number > 0))
+        await self._heard(self.phone.name, heard)
 
     async def _note(self) -> None:
         """Note what the phone has; what the disk does not take is noted later, or told again after a restart."""

@@ -18,11 +18,13 @@ from gateway.delivery.permission import Terms
 from gateway.delivery.signature import Keys, verify
 from gateway.entrance import RunningEntrance
 from gateway.mqtt import Incoming
+from gateway.office import Office
 from gateway.pause import No, Planned
 from gateway.perform import Line, encoded, stamp
+from gateway.store import Answer, Store, StoreFailed
 from gateway.store import Home as Household
-from gateway.store import Store, StoreFailed
 from gateway.topics import RESULT, entrance_topic
+from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Entrance
 
@@ -55,7 +57,8 @@ class Reception:
         clock: Clock,
         entrances: Mapping[str, RunningEntrance],
         touch: Callable[[str], None],
-        erase: Callable[[str, str], Awaitable[None]],
+        erase: Callable[[str, str | None], Awaitable[None]],
+        office: Office,
     ) -> None:
         self._home = home
         self._store = store
@@ -64,11 +67,13 @@ class Reception:
         self._entrances = entrances
         self._touch = touch
         self._erase = erase
+        self._office = office
         self._keys = Keys.of(home.brands)
         self._offers: asyncio.Queue[bytes] = asyncio.Queue(MESSAGES_WAITING)
         self._flooded = -math.inf  # when a flood was last told of
         self._made_up: dict[str, int] = {}  # epochs of stops that could not be stored
         self._unstored: set[str] = set()  # entrances whose stop the disk has not taken yet
+        self._distrusts: dict[str, str] = {}  # keys whose end the disk has not taken yet, and who said so
         self._stops: asyncio.Queue[_Asked] = asyncio.Queue()
         self._wishes: asyncio.Queue[_Asked] = asyncio.Queue()
 
@@ -106,6 +111,16 @@ class Reception:
                 continue
             self._line.publish(RESULT, answer.result.model_dump_json(exclude_none=True).encode())
             self._changed(answer.changed)
+            if answer.asks is not None:
+                self._asks(answer, answer.asks)
+
+    def _asks(self, answer: Answer, message: int) -> None:
+        """Tell the owner that a brand asks to be let in; the message is stored already."""
+        now, (key,) = self._clock.now(), answer.changed
+        facts = self._store.facts(key, now)
+        if facts is not None:
+            tell = c.Tell(saying=c.Saying.BRAND_ASKS, delivery=key)
+            self._office.tell(tell, self._entrances[facts.entrance].state, now, message=message, picture=None)
 
     def _changed(self, deliveries: tuple[str, ...]) -> None:
         """Tell that a delivery's facts are other than before: its entrance, and one that it was just taken from."""
@@ -188,6 +203,40 @@ class Reception:
                 running.put(e.PausesChanged(pauses=self._store.pauses(name)))
         return outcome
 
+    async def distrust(self, x: str, by: str) -> str | None:
+        """Trust a brand's public key no longer, from this instant on; None, or why it is not stored yet.
+
+        Raises:
+            LookupError: no brand has this key.
+        """
+        brand = self._store.brand_of_key(x)
+        self._distrusts[x] = by
+        try:
+            await self._store.distrust(x, self._clock.now(), by=by)
+        except StoreFailed as failure:
+            return f"it holds, but is not stored yet: {failure}"
+        finally:
+            self._brand_changed(brand)
+        self._distrusts.pop(x, None)
+        return None
+
+    async def trust(self, x: str, by: str) -> str | None:
+        """Trust a brand's public key again; None, or why it was not done.
+
+        Raises:
+            LookupError: no brand has this key.
+        """
+        brand = self._store.brand_of_key(x)
+        owed = self._distrusts.pop(x, None)
+        try:
+            await self._store.trust(x, self._clock.now(), by=by)
+        except StoreFailed as failure:
+            if owed is not None:
+                self._distrusts[x] = owed
+            return f"not stored: {failure}"
+        self._brand_changed(brand)
+        return None
+
     async def _obey_owner(self, wishes: asyncio.Queue[_Asked]) -> None:
         while True:
             asked = await wishes.get()
@@ -247,7 +296,7 @@ class Reception:
                 await decided[wish.do](wish.brand, now, by=by)
                 self._brand_changed(wish.brand)
             case owner.Hold(do="erase"):
-                await self._erase(wish.visit, "owner")
+                await self._erase(wish.visit, by)
             case owner.Hold():
                 await self._store.hold(wish.visit, wish.why if wish.do == "hold" else None, now, by=by)
             case _:
@@ -266,7 +315,7 @@ class Reception:
             raise
 
     async def _store_stops(self) -> None:
-        """Store a stop that the disk did not take, once it does: a restart must not lift what holds in memory only."""
+        """Store what takes access away, once the disk takes it: a restart must not lift what holds in memory only."""
         while True:
             await asyncio.sleep(TRY_AGAIN)
             for entrance in tuple(self._unstored):
@@ -274,6 +323,10 @@ class Reception:
                 with contextlib.suppress(StoreFailed):
                     await self._store.stop(entrance, self._clock.now(), on=True, above=above)
                     self._unstored.discard(entrance)
+            for x, by in tuple(self._distrusts.items()):
+                with contextlib.suppress(StoreFailed):
+                    await self._store.distrust(x, self._clock.now(), by=by)
+                    self._distrusts.pop(x, None)
 
     def _highest_epoch(self, entrance: str) -> int:
         return max(self._entrances[entrance].state.stop_epoch, self._made_up.get(entrance, 0))

@@ -66,6 +66,12 @@ SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
         "fr": "Perron est en mode sûr : il verrouille, filme et alerte, mais n'ouvre plus avant votre accord",
         "en": "Perron is in safe mode: it locks, films and warns, but opens nothing until you say so",
     },
+    Saying.BRAND_ASKS: {  # what a yes lets in: its permission's terms, not what it announced
+        "fr": "{asker}[, par {carrier},] demande à entrer[ : {place} seulement][ ({entrance})][, {hours}]. "
+              "Sans réponse de vous, c'est non",
+        "en": "{asker}[, by {carrier},] asks to be let in[: {place} only][ ({entrance})][, {hours}]. "
+              "Without an answer from you it is no",
+    },
 })  # fmt: skip
 
 # A table of its own: two alarms have the same word as a saying, and equal words are equal keys.
@@ -164,6 +170,7 @@ REFUSALS: Mapping[Refusal, Mapping[Language, str]] = MappingProxyType({
     Refusal.PAUSED: {"fr": "pause des livraisons", "en": "deliveries are paused"},
     Refusal.AWAITING_PERMISSION: {"fr": "en attente de votre autorisation", "en": "waiting for your permission"},
     Refusal.NOT_APPROVED: {"fr": "vous n'avez pas dit oui", "en": "you did not say yes"},
+    Refusal.KEY_DISTRUSTED: {"fr": "clé de la marque rejetée par vous", "en": "you no longer trust the brand's key"},
     Refusal.FRIDGE_TOO_WARM: {"fr": "réfrigérateur trop chaud", "en": "fridge too warm"},
 })  # fmt: skip
 
@@ -189,6 +196,7 @@ DOOR_WORDS: Mapping[Word, Mapping[Language, str]] = MappingProxyType({
 })  # fmt: skip
 
 _COURIER: Mapping[Language, str] = MappingProxyType({"fr": "Un livreur", "en": "A courier"})
+_BRAND: Mapping[Language, str] = MappingProxyType({"fr": "Une marque", "en": "A brand"})
 _UNSURE: Mapping[Language, str] = MappingProxyType({"fr": "{} (heure non vérifiée)", "en": "{} (time not certain)"})
 
 
@@ -201,6 +209,7 @@ class Facts:
     entrance: str | None = None
     place: str | None = None
     seconds: float | None = None
+    hours: str | None = None
     detail: str = (
         ""  # a device, a place, a number, or codes that are put into words: a `Refusal`'s, or what an entrance lacks
     )
@@ -267,9 +276,12 @@ def compose(
     clock = now.utc.astimezone(zone).strftime("%H:%M")
     words = {
         "who": isolated(facts.carrier or "") or _COURIER[language],
+        "carrier": isolated(facts.carrier or ""),
         "brand": isolated(facts.brand or ""),
+        "asker": isolated(facts.brand or "") or _BRAND[language],
         "entrance": isolated(facts.entrance or ""),
         "place": isolated(facts.place or ""),
+        "hours": facts.hours or "",
         "seconds": "" if facts.seconds is None else str(round(facts.seconds)),
         "time": clock if now.trusted else _UNSURE[language].format(clock),
         "detail": _detail(about, facts.detail, language),

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import statistics
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import assert_never
@@ -28,24 +28,22 @@ from devices.reports import (
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.cli.broker import heard, logged_in
-from gateway.cli.failure import Failure, typed
+from gateway.cli.failure import Failure, plain, typed
 from gateway.clock import kernel_synchronised
 from gateway.config import Broker, CameraDevice, ConfigError, Device, DoorDevice, Home, LockDevice
 from gateway.mqtt import STALL, Guest, Sent
-from gateway.notice import Notice
+from gateway.notice import TRIAL, Notice
+from gateway.phonebook import file_of, open_to_others
 from gateway.phones import LIMIT, Heard, read
 from gateway.topics import BRIDGE_STATE, ECHO, device_topic
-from gateway.voice import Language, inert
+from gateway.voice import inert
+from gateway.web.certificate import FOLDER, authority_of, spaced
 
 ECHOES = 10
 SLOW = 1.0  # seconds that an echo may take
 STORED = 1.0  # seconds for the broker to hand out what it keeps
 ANSWER = 5.0  # seconds for a device that declares no latency of its own
 REACH = 3.0  # seconds to open a camera's port
-TRIAL: Mapping[Language, str] = {
-    "fr": "Un essai de Perron : les messages arrivent ici.",
-    "en": "Perron is trying this phone: its messages arrive here.",
-}
 
 
 class Verdict(StrEnum):
@@ -67,7 +65,7 @@ class Finding:
 
 
 async def examine(home: Home) -> AsyncIterator[Finding]:
-    """Try clock, disk, broker, gateway, every device and phone, one after the other; what is not well never raises."""
+    """Try clock, disk, broker, gateway, every device and phone, the pages' authority; what is not well never raises."""
     yield clock(home)
     yield disk(home)
     installer = home.broker.account("installer")
@@ -90,6 +88,20 @@ async def examine(home: Home) -> AsyncIterator[Finding]:
             yield await _stream(id_, device)
     async for finding in phones(home):
         yield finding
+    if home.pages is not None and not home.pages.loopback and home.pages.certificate is None:
+        yield trust(home)
+
+
+def trust(home: Home) -> Finding:
+    """Tell the fingerprint that people compare before they install the box's authority on a phone."""
+    try:
+        found = authority_of(home.storage.folder / FOLDER)
+    except (OSError, ValueError) as error:
+        return Finding("pages", Verdict.BAD, f"their authority cannot be read: {plain(error)}", "Restart the gateway.")
+    if found is None:
+        return Finding("pages", Verdict.DOUBTFUL, "no authority was made yet", "Start the gateway: it makes one.")
+    fingerprint, until = found
+    return Finding("pages", Verdict.GOOD, f"their authority is {spaced(fingerprint)}, good until {until:%Y-%m-%d}")
 
 
 def clock(home: Home) -> Finding:
@@ -268,17 +280,21 @@ async def _stream(id_: str, camera: CameraDevice) -> Finding:
 
 async def phones(home: Home) -> AsyncIterator[Finding]:
     """Send each of the owner's phones a word: only what arrives shows that messages will. No door waits for a phone."""
-    if home.messages is None:
+    file = file_of(home)
+    if home.messages is None and not file.exists():
         yield Finding("phones", Verdict.GOOD, "none is configured: messages go to the log and to MQTT")
         return
     try:
         # No picture goes with it, and nobody keeps the name: neither folder nor key matters.
-        found = read(home.messages.file, key=b"", scratch=home.storage.folder)
+        found = read(file, key=b"", scratch=home.storage.folder)
     except ConfigError as error:
         yield Finding("phones", Verdict.BAD, str(error), "Until then `perron run` does not start.")
         return
+    if open_to_others(file):
+        todo = f"`chmod 600 {file}`, and where others could read it change what stands in it."
+        yield Finding("phones", Verdict.BAD, f"{file} can be read or written by others on this machine", todo)
     if not found:
-        yield Finding("phones", Verdict.DOUBTFUL, f"{home.messages.file} names none", "Write one Apprise URL a line.")
+        yield Finding("phones", Verdict.DOUBTFUL, f"{file} names none", "Add one on the page Settings, Messages.")
     for number, phone in enumerate(found, start=1):
         what = f"phone {number} ({phone.scheme})"
         match await phone.tell(Notice(title=inert(home.name), text=TRIAL[home.language])):

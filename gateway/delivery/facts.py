@@ -1,6 +1,7 @@
 """A promise, its permission and what visits made of it, as `decide` sees them: one candidate with its own refusal."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -13,17 +14,27 @@ WITHDRAWALS = 2  # of the bolt, at most so many for one opening
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class House:
-    """What the house adds to every delivery: its zone, and the entrances that ask for the courier's proof."""
+    """What the house adds to every delivery: its zone, and the entrances that ask for the courier's proof.
+
+    `distrusted`: the public keys that it trusts no longer, each with its brand; it may change under a running house.
+    """
 
     zone: ZoneInfo
     courier_proof: frozenset[str]
+    distrusted: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def distrusts(self, promise: Promise) -> bool:
+        """Whether a promise stands on a key that is trusted no longer; one of an unknown key on any of its brand's."""
+        if promise.signed_by is None:
+            return promise.brand in self.distrusted.values()
+        return promise.signed_by in self.distrusted
 
 
 def facts(promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now) -> Delivery:
     """Put the candidate together, as it stands at `now`.
 
-    Its refusal is, in this order: cancelled, already used, expired, the permission's. A clock that is not trusted
-    expires nothing: `decide` refuses for the clock itself.
+    Its refusal is, in this order: cancelled, already used, expired, its key's, the permission's. A clock that is not
+    trusted expires nothing: `decide` refuses for the clock itself.
     """
     openings = permission.terms.openings if permission is not None else 0
     return Delivery(
@@ -48,7 +59,7 @@ def facts(promise: Promise, permission: Permission | None, usage: Usage, *, hous
 
 def state(promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now) -> Status:
     """Derive what the retailer sees at `now`."""
-    objection = allows(permission, promise, zone=house.zone, utc=now.utc)
+    objection = _objection(promise, permission, house, now)
     pending = objection is Refusal.AWAITING_PERMISSION
     return status(
         promise,
@@ -79,4 +90,10 @@ def _refusal(
         return Refusal.ALREADY_USED
     if now.trusted and now.utc >= promise.end:
         return Refusal.ALREADY_USED if usage.used else Refusal.EXPIRED
+    return _objection(promise, permission, house, now)
+
+
+def _objection(promise: Promise, permission: Permission | None, house: House, now: Now) -> Refusal | None:
+    if house.distrusts(promise):
+        return Refusal.KEY_DISTRUSTED
     return allows(permission, promise, zone=house.zone, utc=now.utc)

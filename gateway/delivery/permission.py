@@ -38,6 +38,11 @@ class Terms:
     ask_each_time: bool = False
     expires: datetime | None = None
 
+    @property
+    def let_in(self) -> bool:
+        """Whether a brand that is granted these comes in anywhere at all."""
+        return bool(self.entrances and self.places and self.carriers and self.days)
+
     def __post_init__(self) -> None:
         """Refuse terms that cannot be meant: ValueError says which."""
         opens_and_closes(self.hours)

@@ -152,6 +152,7 @@ class Promise:
     courier: str | None = None  # normalised value of the courier's code: "courier:" and the digest
     cold_max_c: float | None = None
     cancelled: bool = False
+    signed_by: str | None = None  # the public key (its `x`) of that version; None: not noted
 
     @property
     def key(self) -> str:

@@ -50,6 +50,7 @@ class Fault(StrEnum):
     NOT_YET_VALID = auto()
     NO_LONGER_VALID = auto()
     CLOCK_UNTRUSTED = auto()
+    KEY_DISTRUSTED = auto()  # not found here: the store knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,16 @@ def verify(token: bytes, keys: Mapping[str, Key], *, box: str, now: Now) -> Clai
     if not 0 < claims.exp - claims.iat <= LONGEST_LIFE:
         return Rejected(Fault.WRONG_CLAIMS, "a message lives at most 31 days")
     return claims
+
+
+def kid_of(token: bytes) -> str | None:
+    """Name the key under which a message says that it was signed; None: no such message."""
+    try:
+        header = _strict_json(urlsafe_b64decode(token.partition(b".")[0] + b"=="))
+    except ValueError:
+        return None
+    kid = header.get("kid") if isinstance(header, dict) else None
+    return kid if isinstance(kid, str) else None
 
 
 def sign(claims: Claims, private: OKPKey, *, kid: str) -> bytes:

@@ -6,3 +6,41 @@ CREATE TABLE pause (
   ends INTEGER NOT NULL CHECK (ends > starts),
   by TEXT                              -- the person who said so; NULL: not by an account
 ) STRICT, WITHOUT ROWID;
+
+-- Keys, phones, shares, sign-ins.
+
+-- The brands' signing keys by their public half: another key under the same kid is another key.
+CREATE TABLE brand_key (
+  x TEXT PRIMARY KEY,                  -- base64url, as in home.yaml
+  kid TEXT NOT NULL,
+  brand TEXT NOT NULL,
+  since INTEGER NOT NULL,              -- since when it is trusted, without a break
+  used INTEGER,                        -- the last message that it signed
+  distrusted INTEGER,                  -- since when it is not
+  by TEXT                              -- who said so
+) STRICT, WITHOUT ROWID;
+-- The key under which a delivery stands as it stands; NULL from before it was noted: then any of its brand's.
+ALTER TABLE delivery ADD COLUMN signed_by TEXT;
+
+-- When the owner was told that the brand asks to be let in: once.
+ALTER TABLE permission ADD COLUMN asked INTEGER;
+
+ALTER TABLE phone ADD COLUMN since INTEGER;    -- messages from then on are owed to it; NULL: from the beginning
+ALTER TABLE phone ADD COLUMN language TEXT;    -- NULL: the house's
+ALTER TABLE phone ADD COLUMN tried INTEGER;    -- the last try, and what came of it
+ALTER TABLE phone ADD COLUMN heard TEXT;
+ALTER TABLE phone ADD COLUMN reached INTEGER;  -- the last time it took something
+
+-- What a browser says that it is, in words of gateway/web/browsers.py only.
+ALTER TABLE device ADD COLUMN browser TEXT;
+
+-- A visit that is shown to somebody outside, by a link. Of its secret only the SHA-256 is kept.
+CREATE TABLE share (
+  id TEXT PRIMARY KEY,
+  secret BLOB NOT NULL,
+  visit TEXT NOT NULL,
+  by TEXT NOT NULL REFERENCES person (id) ON DELETE CASCADE,
+  made INTEGER NOT NULL,
+  until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX share_of_visit ON share (visit);

@@ -5,6 +5,7 @@ from gateway.store.sessions import Entry
 from gateway.store.store import Store
 from gateway.store.words import (
     Answer,
+    BrandKey,
     Changed,
     Claimed,
     Clip,
@@ -18,7 +19,9 @@ from gateway.store.words import (
     Newcomer,
     Overtaken,
     Person,
+    PhoneStanding,
     Session,
+    Share,
     Step,
     Stop,
     StoreFailed,
@@ -27,6 +30,7 @@ from gateway.store.words import (
 
 __all__ = [
     "Answer",
+    "BrandKey",
     "Changed",
     "Claimed",
     "Clip",
@@ -41,8 +45,10 @@ __all__ = [
     "Newcomer",
     "Overtaken",
     "Person",
+    "PhoneStanding",
     "Register",
     "Session",
+    "Share",
     "Step",
     "Stop",
     "Store",

@@ -3,7 +3,7 @@
 import hmac
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
@@ -178,6 +178,15 @@ def rows_of_kind(connection: sqlite3.Connection, kind: str) -> tuple[Mapping[str
     """The bodies of the entries of one kind that were not erased, in their order."""
     query = "SELECT body FROM entry WHERE kind = ? AND body IS NOT NULL ORDER BY seq"
     return tuple(json.loads(body) for (body,) in connection.execute(query, (kind,)))
+
+
+def newest_of_kinds(
+    connection: sqlite3.Connection, kinds: Sequence[str], *, at_most: int
+) -> tuple[Mapping[str, Any], ...]:
+    """The newest bodies of the entries of these kinds that were not erased, the newest first."""
+    places = ", ".join("?" * len(kinds))
+    query = f"SELECT body FROM entry WHERE kind IN ({places}) AND body IS NOT NULL ORDER BY seq DESC LIMIT ?"  # noqa: S608 - only question marks are put in
+    return tuple(json.loads(body) for (body,) in connection.execute(query, (*kinds, at_most)))
 
 
 def hide(connection: sqlite3.Connection, seqs: tuple[int, ...]) -> None:

@@ -91,6 +91,7 @@ def erase(connection: sqlite3.Connection, visit: str, why: str, now: Now, *, by:
     if not changed.rowcount:
         return False
     hide(connection, entries_of(connection, visit))
+    connection.execute("DELETE FROM share WHERE visit = ?", (visit,))
     append(connection, "erased", {"why": why, **said_by(by)}, utc=now.utc, visit=visit)
     return True
 

@@ -1,21 +1,24 @@
 """Signed messages of retailers: each is answered once, and the same bytes get the same answer again."""
 
+import json
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import assert_never
 
 from gateway.config import EntranceSection
 from gateway.delivery.facts import House
-from gateway.delivery.permission import allows
+from gateway.delivery.permission import Standing, allows
 from gateway.delivery.promise import Cancel, Claims, Offer, Promise, Result, State, Update, key, promise
-from gateway.delivery.signature import Rejected
+from gateway.delivery.signature import Fault, Rejected, kid_of
 from gateway.proof.chain import Json
+from gateway.store import brandkeys, films
 from gateway.store.entries import append, us
 from gateway.store.results import remember
 from gateway.store.rows import mark, permission_of, row_of
 from gateway.store.words import Answer
+from gateway.visit.commands import Saying
 from gateway.visit.state import Now, Refusal
 
 NOTED_AN_HOUR = 60  # messages that nobody enrolled signed: more of them are answered but no longer noted
@@ -46,12 +49,16 @@ class Offers:
     box: str
     house: House
     entrances: Mapping[str, EntranceSection]
+    keys: Mapping[str, str]  # the brands' public keys by their kid
 
     def answer(self, connection: sqlite3.Connection, token: bytes, verified: Claims | Rejected, now: Now) -> Answer:
         """Answer in the caller's transaction, which keeps the `jti` with the effect."""
         digest = sha256(token)
+        distrusted = isinstance(verified, Claims) and self._signer(token) in self.house.distrusted
+        if distrusted:  # looked at in the transaction: the owner may have spoken since the signature was looked at
+            verified = Rejected(Fault.KEY_DISTRUSTED, "this house no longer trusts the key: sign with another one")
         row = connection.execute("SELECT result FROM answer WHERE token = ?", (digest.digest(),)).fetchone()
-        if row is not None:
+        if row is not None and not distrusted:
             return Answer(result=Result.model_validate_json(row[0]), again=True)
         blank = Result(box=self.box, at=now.utc, token_sha256=digest.hexdigest())
         match verified:
@@ -60,13 +67,20 @@ class Offers:
                 told = {"accepted": False, "code": verified.code.value, "why": verified.why}
                 return Answer(result=blank.model_copy(update=told))
             case Claims():
-                return self._believed(connection, digest.digest(), verified, blank, now)
+                return self._believed(connection, token, verified, blank, now)
             case _:
                 assert_never(verified)
+
+    def _signer(self, token: bytes) -> str | None:
+        """The public key under which a believed message was signed."""
+        return self.keys.get(kid_of(token) or "")
 
     def _believed(
         self, connection: sqlite3.Connection, token: bytes, claims: Claims, blank: Result, now: Now
     ) -> Answer:
+        signer = self._signer(token)
+        if signer is not None:
+            brandkeys.used(connection, signer, now)
         said = claims.delivery
         name = key(claims.iss, said.id)
         told = {"brand": claims.iss, "delivery": said.id, "version": said.version, "answers": claims.jti}
@@ -76,7 +90,8 @@ class Offers:
             return Answer(result=blank.model_copy(update={**told, "accepted": False, "code": No.JTI_REUSED}))
         match said:
             case Offer() | Update():
-                code = self._promised(connection, promise(claims.iss, said), new=isinstance(said, Offer), now=now)
+                promised = replace(promise(claims.iss, said), signed_by=signer)
+                code = self._promised(connection, promised, new=isinstance(said, Offer), now=now)
             case Cancel():
                 code = _cancel(connection, claims.iss, said, now)
             case _:
@@ -84,10 +99,12 @@ class Offers:
         result = self._result(connection, name, blank.model_copy(update=told), code, now)
         connection.execute(
             "INSERT INTO answer (token, brand, jti, expires, result) VALUES (?, ?, ?, ?, ?)",
-            (token, claims.iss, claims.jti, claims.exp * 1_000_000, result.model_dump_json()),
+            (sha256(token).digest(), claims.iss, claims.jti, claims.exp * 1_000_000, result.model_dump_json()),
         )
         _log(connection, claims, code, now)
-        return Answer(result=result, changed=(name,) if code is None else ())
+        if code is not None:
+            return Answer(result=result)
+        return Answer(result=result, changed=(name,), asks=_asks(connection, said, claims.iss, name, now))
 
     def _result(self, connection: sqlite3.Connection, name: str, blank: Result, code: str | None, now: Now) -> Result:
         """Say how the delivery stands after this message, and remember that it was said."""
@@ -159,10 +176,11 @@ def _collides(connection: sqlite3.Connection, new_one: Promise) -> bool:
 
 def _write(connection: sqlite3.Connection, new_one: Promise) -> None:
     connection.execute(
-        "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET version = excluded.version,"
+        "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, signed_by)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET version = excluded.version,"
         " entrance = excluded.entrance, carrier = excluded.carrier, place = excluded.place, starts = excluded.starts,"
-        " ends = excluded.ends, cold_max_c = excluded.cold_max_c, lacking = NULL, checked = NULL",
+        " ends = excluded.ends, cold_max_c = excluded.cold_max_c, lacking = NULL, checked = NULL,"
+        " signed_by = excluded.signed_by",
         (
             new_one.key,
             new_one.brand,
@@ -174,6 +192,7 @@ def _write(connection: sqlite3.Connection, new_one: Promise) -> None:
             us(new_one.start),
             us(new_one.end),
             new_one.cold_max_c,
+            new_one.signed_by,
         ),
     )
     connection.execute("DELETE FROM code WHERE delivery = ?", (new_one.key,))
@@ -201,6 +220,21 @@ def _cancel(connection: sqlite3.Connection, brand: str, cancel: Cancel, now: Now
     connection.execute("UPDATE delivery SET cancelled = 1, version = ? WHERE key = ?", (cancel.version, name))
     mark(connection, name)
     return None
+
+
+def _asks(connection: sqlite3.Connection, said: Offer | Update | Cancel, brand: str, name: str, now: Now) -> int | None:
+    """Tell the owner that a brand asks to be let in: once, however many deliveries it announces without an answer."""
+    permission = permission_of(connection, brand)
+    if isinstance(said, Cancel) or permission is None or permission.standing is not Standing.PENDING:
+        return None
+    asked = connection.execute(
+        "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL", (us(now.utc), brand)
+    )
+    if not asked.rowcount:
+        return None
+    append(connection, "brand_asks", {"brand": brand, "delivery": name, "version": permission.version}, utc=now.utc)
+    tell = {"command": "Tell", "saying": Saying.BRAND_ASKS.value, "delivery": name}
+    return films.say(connection, said.entrance, None, json.dumps(tell).encode(), now)
 
 
 def _log(connection: sqlite3.Connection, claims: Claims, code: str | None, now: Now) -> None:

@@ -5,17 +5,59 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from gateway.store.entries import at, us
-from gateway.store.words import Message
+from gateway.store.words import Message, PhoneStanding
 from gateway.visit.state import Now
 
 AT_ONCE = 200  # messages looked at in one call: the newest, so that what happens now never waits behind the past
 
 
-def enlist(connection: sqlite3.Connection, phones: Sequence[str]) -> None:
-    """Owe each of these phones every message from now on; what others were owed is forgotten."""
+def enlist(connection: sqlite3.Connection, phones: Sequence[str], now: Now) -> None:
+    """Owe each of these phones every message from now on. No others are owed any.
+
+    What one that goes was still owed, those are owed that came only after it was said: the rest had it or are owed it.
+    """
     known = {name for (name,) in connection.execute("SELECT name FROM phone").fetchall()}
-    connection.executemany("DELETE FROM phone WHERE name = ?", [(name,) for name in known - set(phones)])
-    connection.executemany("INSERT OR IGNORE INTO phone (name) VALUES (?)", [(name,) for name in phones])
+    added = [(name, us(now.utc)) for name in phones if name not in known]
+    connection.executemany("INSERT INTO phone (name, since) VALUES (?, ?)", added)
+    for gone in known - set(phones):
+        connection.executemany(
+            "INSERT OR IGNORE INTO owed (phone, message) SELECT p.name, o.message FROM owed o"
+            " JOIN message m ON m.id = o.message JOIN phone p ON p.since > m.at WHERE o.phone = ? AND p.name = ?",
+            [(gone, name) for name in phones],
+        )
+        connection.execute("DELETE FROM phone WHERE name = ?", (gone,))
+
+
+def phones(connection: sqlite3.Connection) -> tuple[PhoneStanding, ...]:
+    """How each phone stands."""
+    rows = connection.execute(
+        "SELECT name, language, tried, heard, reached, (SELECT count(*) FROM owed WHERE phone = name) FROM phone"
+    )
+    return tuple(
+        PhoneStanding(
+            name=name,
+            language=language,
+            tried=None if tried is None else at(tried),
+            heard=heard,
+            reached=None if reached is None else at(reached),
+            waiting=waiting,
+        )
+        for name, language, tried, heard, reached, waiting in rows
+    )
+
+
+def tried(connection: sqlite3.Connection, phone: str, heard: str, now: Now, *, reached: bool) -> None:
+    """A phone was told something, and this came of it."""
+    connection.execute(
+        "UPDATE phone SET tried = ?, heard = ?, reached = CASE WHEN ? THEN ? ELSE reached END WHERE name = ?",
+        (us(now.utc), heard, reached, us(now.utc), phone),
+    )
+
+
+def speaks(connection: sqlite3.Connection, phone: str, language: str | None) -> None:
+    """A phone is told in this language, or in the house's. LookupError: no such phone."""
+    if not connection.execute("UPDATE phone SET language = ? WHERE name = ?", (language, phone)).rowcount:
+        raise LookupError("no such phone")
 
 
 def owe(connection: sqlite3.Connection, message: int) -> None:

@@ -14,6 +14,8 @@ from gateway.store.words import Changed, Claimed, Invitation, Newcomer, Person
 from gateway.visit.state import Now
 
 CLAIM_TRIES = 5  # wrong codes; then the code is void
+BURSTS_A_DAY = 10  # of wrong passwords for one account that are noted
+_DAY = timedelta(days=1)
 _OWNER = "owner"
 
 
@@ -138,6 +140,7 @@ def remove(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> 
         return Changed.LAST_OWNER
     connection.execute("UPDATE person SET removed = ?, password = NULL WHERE id = ?", (us(now.utc), ident))
     connection.execute("DELETE FROM device WHERE person = ?", (ident,))
+    connection.execute("DELETE FROM share WHERE by = ?", (ident,))
     append(connection, "person_removed", {"person": ident, "by": by}, utc=now.utc)
     return Changed.DONE
 
@@ -167,6 +170,18 @@ def set_password(connection: sqlite3.Connection, ident: str, password: str, now:
 def renew_hash(connection: sqlite3.Connection, ident: str, old: str, new: str) -> None:
     """The same password under today's cost; nothing if it was changed meanwhile."""
     connection.execute("UPDATE person SET password = ? WHERE id = ? AND password = ?", (new, ident, old))
+
+
+def wrong(connection: sqlite3.Connection, ident: str, tries: int, now: Now) -> None:
+    """Somebody tried so many wrong passwords for this account: noted, but nobody may fill the log with it."""
+    noted: int = connection.execute(
+        "SELECT count(*) FROM entry WHERE kind = 'sign_in_wrong' AND at > ? AND body IS NOT NULL"
+        " AND json_extract(CAST(body AS TEXT), '$.person') = ?",
+        (us(now.utc - _DAY), ident),
+    ).fetchone()[0]
+    if noted >= BURSTS_A_DAY:
+        return
+    append(connection, "sign_in_wrong", {"person": ident, "tries": tries}, utc=now.utc)
 
 
 # ---- invitations

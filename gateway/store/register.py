@@ -1,12 +1,13 @@
 """The register: people, invitations, sessions and wrong passwords, on the store's own writer and reader."""
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
-from gateway.store import people, sessions
+from gateway.store import entries, people, sessions, shares
 from gateway.store.sessions import Entry, Kind
-from gateway.store.words import Changed, Claimed, Device, Invitation, Newcomer, Person, Session
+from gateway.store.words import Changed, Claimed, Device, Invitation, Newcomer, Person, Session, Share
 from gateway.store.writer import Writer
 from gateway.visit.state import Now
 
@@ -141,6 +142,28 @@ class Register:
     def newest(self) -> datetime | None:
         """The latest reckoned instant that was stored: it is over."""
         return sessions.newest(self._reader())
+
+    def doings(self, kinds: Sequence[str], *, at_most: int) -> tuple[Mapping[str, Any], ...]:
+        """The newest entries of the log of these kinds, the newest first, as JSON objects."""
+        return entries.newest_of_kinds(self._reader(), kinds, at_most=at_most)
+
+    def wrong(self, person: str, tries: int, now: Now) -> None:
+        """Note a burst of wrong passwords for an account. Not waited for: it must not tell whether there is one."""
+        self._writer.post(lambda db: people.wrong(db, person, tries, now))
+
+    # -- visits that are shown outside
+
+    async def share(self, share: Share, now: Now) -> None:
+        """Show a visit. LookupError: its films are erased, or there are none."""
+        await self._writer.do(lambda db: shares.add(db, share, now))
+
+    def shares(self, utc: datetime) -> tuple[Share, ...]:
+        """What is shown at an instant, the newest first."""
+        return shares.shares(self._reader(), utc)
+
+    async def end_share(self, ident: str, now: Now, *, by: str) -> bool:
+        """Show it no longer, at once; False: there is no such share any more."""
+        return await self._writer.do(lambda db: shares.end(db, ident, now, by=by))
 
     # -- devices and wrong passwords
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Literal
 
-from gateway.store.entries import at, us
+from gateway.store.entries import append, at, us
 from gateway.store.words import Device, Person, Session
 
 DEVICES_AT_MOST = 20  # of one person; the one that signed in longest ago is forgotten
@@ -25,6 +25,7 @@ class Entry:
     device: str
     device_secret: bytes = field(repr=False)
     at: datetime
+    browser: str | None = None  # a word of gateway/web/browsers.py
 
 
 def enter(connection: sqlite3.Connection, person: str, password: str, entry: Entry) -> bool:
@@ -35,9 +36,9 @@ def enter(connection: sqlite3.Connection, person: str, password: str, entry: Ent
     if not connection.execute("SELECT 1 FROM person WHERE id = ? AND password = ?", (person, password)).fetchone():
         return False
     connection.execute(
-        "INSERT INTO device (id, secret, person, seen) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
-        " SET seen = excluded.seen, failures = 0",
-        (entry.device, entry.device_secret, person, us(entry.at)),
+        "INSERT INTO device (id, secret, person, seen, browser) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE"
+        " SET seen = excluded.seen, failures = 0, browser = excluded.browser",
+        (entry.device, entry.device_secret, person, us(entry.at), entry.browser),
     )
     connection.execute(
         "DELETE FROM device WHERE person = ? AND id != ? AND id NOT IN"
@@ -49,17 +50,18 @@ def enter(connection: sqlite3.Connection, person: str, password: str, entry: Ent
         "INSERT INTO session (id, secret, device, began, seen) VALUES (?, ?, ?, ?, ?)",
         (entry.session, entry.secret, entry.device, us(entry.at), us(entry.at)),
     )
+    append(connection, "signed_in", {"person": person, "browser": entry.browser}, utc=entry.at)
     return True
 
 
 _SESSION = (
-    "SELECT s.id, s.secret, s.device, s.began, s.seen, p.id, p.name, p.role, p.added FROM session s"
+    "SELECT s.id, s.secret, s.device, s.began, s.seen, d.browser, p.id, p.name, p.role, p.added FROM session s"
     " JOIN device d ON d.id = s.device JOIN person p ON p.id = d.person WHERE p.removed IS NULL"
 )
 
 
-def _session(row: tuple[str, bytes, str, int, int, str, str, str, int]) -> Session:
-    ident, secret, device, began, seen, person, name, role, added = row
+def _session(row: tuple[str, bytes, str, int, int, str | None, str, str, str, int]) -> Session:
+    ident, secret, device, began, seen, browser, person, name, role, added = row
     return Session(
         id=ident,
         secret=secret,
@@ -67,6 +69,7 @@ def _session(row: tuple[str, bytes, str, int, int, str, str, str, int]) -> Sessi
         person=Person(id=person, name=name, role=role, added=at(added)),
         began=at(began),
         seen=at(seen),
+        browser=browser,
     )
 
 

@@ -7,6 +7,7 @@ millisecond and see everything that was returned before.
 import asyncio
 import secrets
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -20,18 +21,20 @@ from gateway.delivery.promise import LONGEST_WINDOW, Claims, Promise, Result
 from gateway.delivery.signature import Rejected
 from gateway.pause import No, Planned
 from gateway.proof.chain import Entry, Head, Json
-from gateway.store import entries, films, household, outbox, pauses, results, retention, rows, steps
+from gateway.store import brandkeys, entries, films, household, outbox, pauses, results, retention, rows, steps
 from gateway.store.offers import Offers
 from gateway.store.register import Register
 from gateway.store.schema import connect
 from gateway.store.words import (
     Answer,
+    BrandKey,
     Clip,
     Committed,
     Film,
     Home,
     Message,
     Overtaken,
+    PhoneStanding,
     Step,
     Stop,
     StoreFailed,
@@ -52,11 +55,15 @@ class Store:
         self._path = path
         self._writer = writer
         self._box = home.box
+        self._distrusted: dict[str, str] = {}  # public keys; each holds from the instant at which it is asked for
+        self._distrusts: Counter[str] = Counter()
         self._house = House(
             zone=ZoneInfo(home.timezone),
             courier_proof=frozenset(name for name, section in home.entrances.items() if section.courier_proof),
+            distrusted=self._distrusted,
         )
-        self._offers = Offers(box=home.box, house=self._house, entrances=home.entrances)
+        keys = brandkeys.by_kid(home.brands.values())
+        self._offers = Offers(box=home.box, house=self._house, entrances=home.entrances, keys=keys)
         self._reader: sqlite3.Connection | None = None
         self._words: entries.Words | None = None
         self.register = Register(writer, lambda: self._read)
@@ -78,6 +85,8 @@ class Store:
         def prepare(connection: sqlite3.Connection) -> entries.Words:
             for seed in seeds:
                 household.seed(connection, seed, now)
+            brandkeys.enrol(connection, home.brands, now)
+            store._distrusted |= brandkeys.distrusted(connection)
             names = [(name,) for name in home.entrances]
             connection.executemany("INSERT OR IGNORE INTO entrance (id) VALUES (?)", names)
             return entries.words(connection)
@@ -215,6 +224,32 @@ class Store:
     ) -> Permission:
         return await self._writer.do(lambda db: household.decide_brand(db, brand, standing, terms, now, by=by))
 
+    def brand_keys(self) -> tuple[BrandKey, ...]:
+        """Every signing key of a brand that was ever enrolled."""
+        return brandkeys.keys(self._read)
+
+    def brand_of_key(self, x: str) -> str:
+        """Whose public key this is. LookupError: nobody's."""
+        found = next((key.brand for key in self.brand_keys() if key.x == x), None)
+        if found is None:
+            raise LookupError("no brand has this key")
+        return found
+
+    async def distrust(self, x: str, now: Now, *, by: str | None = None) -> None:
+        """Trust a public key no longer: it holds at once, also where it cannot be stored. LookupError: unknown key."""
+        brand = self.brand_of_key(x)
+        self._distrusts[x] += 1
+        self._distrusted[x] = brand
+        await self._writer.do(lambda db: brandkeys.distrust(db, x, now, by=by))
+
+    async def trust(self, x: str, now: Now, *, by: str | None = None) -> None:
+        """Trust a public key again, once that is stored. LookupError: unknown key."""
+        self.brand_of_key(x)
+        before = self._distrusts[x]
+        await self._writer.do(lambda db: brandkeys.trust(db, x, now, by=by))
+        if self._distrusts[x] == before:  # else it was distrusted anew meanwhile
+            self._distrusted.pop(x, None)
+
     async def stop(self, entrance: str, now: Now, *, on: bool, above: int = 0, by: str | None = None) -> int:
         """Stop an entrance or lift the stop; returns the new epoch. LookupError: unknown entrance.
 
@@ -260,9 +295,24 @@ class Store:
 
     # -- the owner's phones
 
-    async def enlist(self, phones: Sequence[str]) -> None:
-        """Owe each of these phones every message that is stored from now on; what others were owed is forgotten."""
-        await self._writer.do(lambda db: outbox.enlist(db, phones))
+    async def enlist(self, phones: Sequence[str], now: Now) -> None:
+        """Owe each of these phones every message that is stored from now on, and no others.
+
+        What one that goes was owed is handed to those that were not owed it because they came later.
+        """
+        await self._writer.do(lambda db: outbox.enlist(db, phones, now))
+
+    def phones(self) -> tuple[PhoneStanding, ...]:
+        """How each phone stands, and in which language it is told."""
+        return outbox.phones(self._read)
+
+    async def phone_tried(self, phone: str, heard: str, now: Now, *, reached: bool) -> None:
+        """A phone was told something, and this came of it."""
+        await self._writer.do(lambda db: outbox.tried(db, phone, heard, now, reached=reached))
+
+    async def phone_speaks(self, phone: str, language: str | None) -> None:
+        """Tell a phone in this language, or (None) in the house's. LookupError: no such phone."""
+        await self._writer.do(lambda db: outbox.speaks(db, phone, language))
 
     def owed(self, phone: str, now: Now, *, until: datetime) -> tuple[Message, ...]:
         """What a phone is owed and nobody has taken up, oldest first; of more than 200 the newest."""

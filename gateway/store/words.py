@@ -53,11 +53,13 @@ class Overtaken:
 class Answer:
     """What a retailer is told of one signed message, and whom it concerns in this house.
 
-    `changed` are the deliveries whose facts are other than before: their entrances may have a visit to tell.
+    `changed` are the deliveries whose facts are other than before: their entrances may have a visit to tell. `asks` is
+    the number of the message that tells the owner that its brand asks to be let in.
     """
 
     result: Result
     changed: tuple[str, ...] = ()
+    asks: int | None = None
     again: bool = False  # the same signed bytes were answered before
 
 
@@ -180,6 +182,44 @@ class Session:
     person: Person
     began: datetime
     seen: datetime
+    browser: str | None = None  # a word of gateway/web/browsers.py
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrandKey:
+    """A brand's public signing key `x`: trusted without a break since `since`, or `distrusted`; `by`: who said so."""
+
+    x: str
+    kid: str
+    brand: str
+    since: datetime
+    used: datetime | None = None  # the last message that it signed
+    distrusted: datetime | None = None
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhoneStanding:
+    """How a phone stands: the last try and what came of it, when it last took something, how many messages wait."""
+
+    name: str
+    language: str | None = None  # None: the house's
+    tried: datetime | None = None
+    heard: str | None = None
+    reached: datetime | None = None
+    waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A visit that is shown to whoever has its link; `secret` is the SHA-256 of the link's secret."""
+
+    id: str
+    secret: bytes = field(repr=False)
+    visit: str
+    by: str
+    made: datetime
+    until: datetime
 
 
 class Claimed(StrEnum):

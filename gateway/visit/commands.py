@@ -29,6 +29,7 @@ class Saying(StrEnum):
     READY_AGAIN = auto()
     STOPPED_INSIDE = auto()
     SAFE_MODE = auto()
+    BRAND_ASKS = auto()
 
 
 class AlarmCode(StrEnum):

@@ -90,6 +90,7 @@ class Refusal(StrEnum):
     AWAITING_PERMISSION = auto()
     NOT_APPROVED = auto()
     FRIDGE_TOO_WARM = auto()
+    KEY_DISTRUSTED = auto()
 
 
 class Why(StrEnum):

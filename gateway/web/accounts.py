@@ -26,6 +26,7 @@ KNOWN = timedelta(days=400)  # a device stays known so long after its last sign-
 INVITED = timedelta(hours=48)  # an invitation is good for so long
 CONFIRMED = 300.0  # seconds for which a password counts as just given
 
+BURST = 5  # wrong passwords for one account of which its person is told
 LONGEST_NAME = 64  # characters
 _SEEN_AGAIN = timedelta(minutes=5)  # a session's use is stored so often at most
 _BUSY = 2  # seconds after which a stranger may find room
@@ -118,7 +119,9 @@ class Accounts:
             case _:
                 return code
 
-    async def claim(self, code: str, name: str, password: str, now: Now) -> SignedIn | Refused:
+    async def claim(
+        self, code: str, name: str, password: str, now: Now, *, browser: str | None = None
+    ) -> SignedIn | Refused:
         """Become the first owner. A wrong code counts: after five a new one has to be made on the box.
 
         What cannot be a code (a character too few) does not count; name and password are looked at before the code, so
@@ -137,14 +140,14 @@ class Accounts:
             return refused
         owner = await self._newcomer(name, password, Role.OWNER, now)
         session, device = Token.new(COOKIE_BYTES), Token.new(COOKIE_BYTES)
-        entry = self._entry(session, device, now)
+        entry = self._entry(session, device, now, browser)
         refused = _claim_refused(await self._register.claim(digest, owner, entry, now))
         return refused or self._signed_in(owner.person, session, device, now)
 
     # ---- signing in
 
-    async def sign_in(
-        self, name: str, password: str, *, address: str, device: str | None, now: Now
+    async def sign_in(  # noqa: PLR0913 - who, and from where
+        self, name: str, password: str, *, address: str, device: str | None, now: Now, browser: str | None = None
     ) -> SignedIn | Refused | Wait:
         """Sign in from a client's address, with the known-device cookie if there is one; `WRONG` or a wait otherwise.
 
@@ -159,13 +162,14 @@ class Accounts:
             return wait
         stored, stranger = None if found is None else found[1], token is None
         with self._passwords.queued(stranger=stranger):
-            await self._tries.count(attempt, now)
+            tries = await self._tries.count(attempt, now)
             fits = await self._passwords.fits(password, stored, stranger=stranger)
         if not fits or found is None or stored is None:
+            self._wrong(None if found is None else found[0].id, tries, now)
             return Refused.WRONG
         person, session, token = found[0], Token.new(COOKIE_BYTES), token or Token.new(COOKIE_BYTES)
         await self._register.forget(self._reckoning.read(now), idle=IDLE, oldest=LONGEST, known=KNOWN)
-        if not await self._register.enter(person.id, stored, self._entry(session, token, now)):
+        if not await self._register.enter(person.id, stored, self._entry(session, token, now, browser)):
             return Refused.WRONG
         await self._tries.good(attempt, now)
         if self._passwords.outdated(stored):
@@ -183,8 +187,9 @@ class Accounts:
         wait = self._wait(attempt, now)
         if wait is not None:
             return wait
-        await self._tries.count(attempt, now)
+        tries = await self._tries.count(attempt, now)
         if not await self._passwords.fits(password, self._register.password_of(who.person), stranger=False):
+            self._wrong(who.person, tries, now)
             return Refused.WRONG
         await self._tries.good(attempt, now)
         if self._running(who.session, now) is None:
@@ -293,7 +298,9 @@ class Accounts:
         refused = self.refusal(who, Right.PEOPLE, now)
         return refused or _change_refused(await self._register.withdraw(invitation, now, by=who.person))
 
-    async def redeem(self, token: str, name: str, password: str, now: Now) -> SignedIn | Refused:
+    async def redeem(
+        self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
+    ) -> SignedIn | Refused:
         """Take an invitation. Account, session and its end are stored together; of two at once one wins."""
         invitation = self.invitation(token, now)
         if invitation is None:
@@ -303,7 +310,7 @@ class Accounts:
             return unfit
         new = await self._newcomer(name, password, Role(invitation.role), now)
         session, device = Token.new(COOKIE_BYTES), Token.new(COOKIE_BYTES)
-        match await self._register.redeem(invitation, new, self._entry(session, device, now), now):
+        match await self._register.redeem(invitation, new, self._entry(session, device, now, browser), now):
             case Changed.DONE:
                 return self._signed_in(new.person, session, device, now)
             case Changed.NAME_TAKEN:
@@ -368,13 +375,20 @@ class Accounts:
         person = Person(id=new_id(), name=_written(name), role=role, added=now.utc)
         return Newcomer(person=person, folded=_folded(name), password=await self._passwords.hash(password))
 
-    def _entry(self, session: Token, device: Token, now: Now) -> Entry:
+    def _wrong(self, person: str | None, tries: int, now: Now) -> None:
+        """Log a burst for an account at 5, 10 and 20 wrong passwords, and while it lasts at some of the later ones."""
+        burst, rest = divmod(tries, BURST)
+        if person is not None and burst and not rest and not burst & (burst - 1):
+            self._register.wrong(person, tries, now)
+
+    def _entry(self, session: Token, device: Token, now: Now, browser: str | None) -> Entry:
         return Entry(
             session=session.id,
             secret=session.digest,
             device=device.id,
             device_secret=device.digest,
             at=self._reckoning.read(now),
+            browser=browser,
         )
 
     def _signed_in(self, person: Person, session: Token, device: Token, now: Now) -> SignedIn:

@@ -11,6 +11,7 @@ from gateway.config import Home
 from gateway.delivery.permission import Terms
 from gateway.owner import AnyWish
 from gateway.pause import No, Planned
+from gateway.phonebook import Phonebook
 from gateway.proof.keys import PublicKey
 from gateway.store import Store
 from gateway.video.words import Proof
@@ -22,9 +23,10 @@ class Box:
     """One box.
 
     `wished` takes an entrance, a wish and whose it is (a person's id; None: who has a link); it answers None, or why it
-    was not done. `permitted` takes a brand, terms and whose decision it is, and answers alike. `pause` takes where
-    (None: everywhere), from when, to when and whose word it is, `end_pause` a pause's id and whose; they answer the
-    pause, or why there is none, and raise `StoreFailed`. `video` is the video process's socket, `proofs` the newest
+    was not done. `permitted` takes a brand, terms and whose decision it is, and answers alike; so do `distrusted` and
+    `trusted`, which take a brand's public key and who asks. `pause` takes where (None: everywhere), from when, to when
+    and whose word it is, `end_pause` a pause's id and whose; they answer the pause, or why there is none, and raise
+    `StoreFailed`. `video` is the video process's socket, `proofs` the newest
     proof of each camera, `picture` a JPEG of what a camera sees now, `public_key` the box's own.
     """
 
@@ -36,6 +38,9 @@ class Box:
     permitted: Callable[[str, Terms, str], Awaitable[str | None]]
     pause: Callable[[str | None, datetime | None, datetime, str | None], Awaitable[Planned | No]]
     end_pause: Callable[[str, str | None], Awaitable[Planned | No]]
+    distrusted: Callable[[str, str], Awaitable[str | None]]
+    trusted: Callable[[str, str], Awaitable[str | None]]
+    phonebook: Phonebook
     video: Path
     proofs: Callable[[], Mapping[str, Proof]]
     picture: Callable[[str], Awaitable[bytes | None]]

@@ -20,6 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.proof.files import write_whole
 
+FOLDER, AUTHORITY = "pages", "authority.pem"  # under the storage folder
 AUTHORITY_DAYS = 3650
 LEAF_DAYS = 390
 RENEW = timedelta(days=60)  # before the end
@@ -34,6 +35,8 @@ class Certificate:
     key: Path
     authority: bytes  # PEM
     fingerprint: str  # SHA-256 of the authority's DER, in hex
+    until: datetime
+    authority_until: datetime
 
     def context(self) -> ssl.SSLContext:
         """Return what a server needs to speak TLS 1.2 or newer with it."""
@@ -43,8 +46,10 @@ class Certificate:
         return context
 
 
-def certificate(folder: Path, *, box: str, names: Sequence[str], now: datetime) -> Certificate:
+def certificate(folder: Path, *, box: str, names: Sequence[str], now: datetime, renew: bool = False) -> Certificate:
     """Return the box's certificate for these names and addresses; what is missing, old or of other names is made.
+
+    `renew` makes another one though the old one is good, under the same authority.
 
     Raises:
         OSError: the folder cannot be read or written.
@@ -52,7 +57,7 @@ def certificate(folder: Path, *, box: str, names: Sequence[str], now: datetime) 
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        return _kept(folder, box, tuple(sorted(set(names))), now)
+        return _kept(folder, box, tuple(sorted(set(names))), now, renew=renew)
     except (
         TypeError,
         UnsupportedAlgorithm,
@@ -61,22 +66,48 @@ def certificate(folder: Path, *, box: str, names: Sequence[str], now: datetime) 
         raise ValueError(f"{folder} holds a key or certificate that this box did not make: {odd}") from odd
 
 
-def _kept(folder: Path, box: str, wanted: tuple[str, ...], now: datetime) -> Certificate:
+def authority_of(folder: Path) -> tuple[str, datetime] | None:
+    """The fingerprint of the box's own authority (SHA-256, hex) and until when it is good; None: none was made yet.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: what stands there is no certificate.
+    """
+    file = folder / AUTHORITY
+    if not file.exists():
+        return None
+    found = x509.load_pem_x509_certificate(file.read_bytes())
+    return found.fingerprint(hashes.SHA256()).hex(), found.not_valid_after_utc
+
+
+def spaced(fingerprint: str) -> str:
+    """A fingerprint as people compare it: upper case, in groups of four."""
+    return " ".join(fingerprint[at : at + 4].upper() for at in range(0, len(fingerprint), 4))
+
+
+def _kept(folder: Path, box: str, wanted: tuple[str, ...], now: datetime, *, renew: bool) -> Certificate:
     authority_key, authority = _authority(folder, box, wanted, now)
     chain, key = folder / "pages.pem", folder / "pages.key"
-    if not _still_good(chain, key, authority, wanted, now):
+    if renew or not _still_good(chain, key, authority, wanted, now):
         leaf_key = ec.generate_private_key(ec.SECP256R1())
         leaf = _leaf(authority, authority_key, leaf_key, wanted, now)
         write_whole(key, _private(leaf_key))
         write_whole(chain, _pem(leaf) + _pem(authority))
-    return Certificate(chain, key, _pem(authority), authority.fingerprint(hashes.SHA256()).hex())
+    return Certificate(
+        chain,
+        key,
+        _pem(authority),
+        authority.fingerprint(hashes.SHA256()).hex(),
+        until=x509.load_pem_x509_certificates(chain.read_bytes())[0].not_valid_after_utc,
+        authority_until=authority.not_valid_after_utc,
+    )
 
 
 def _authority(
     folder: Path, box: str, names: tuple[str, ...], now: datetime
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     """Read the authority, or make one: also where it may not vouch for a name that is new."""
-    key_file, file = folder / "authority.key", folder / "authority.pem"
+    key_file, file = folder / "authority.key", folder / AUTHORITY
     if key_file.exists() and file.exists():
         key = serialization.load_pem_private_key(key_file.read_bytes(), None)
         authority = x509.load_pem_x509_certificate(file.read_bytes())

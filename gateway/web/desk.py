@@ -10,7 +10,7 @@ from gateway.owner import AnyWish
 from gateway.visit.state import Now
 from gateway.voice import Language
 from gateway.web.access import Right
-from gateway.web.accounts import Accounts, Refused, SignedIn, Who
+from gateway.web.accounts import Accounts, Refused, SignedIn, Wait, Who
 from gateway.web.box import Box
 from gateway.web.changes import Changes
 from gateway.web.painter import Painter
@@ -115,6 +115,17 @@ class Desk:
         """Put it in the language of who asks."""
         return say(key, self.language(request), **facts)
 
+    def why(self, request: web.Request, outcome: Refused | Wait) -> str:
+        """Say why somebody's password, name or right was not good."""
+        if isinstance(outcome, Wait):
+            return self.say(request, "refused.wait", seconds=str(outcome.seconds))
+        return self.say(request, f"refused.{outcome}")
+
+    async def proven(self, request: web.Request, who: Who, password: str) -> str | None:
+        """Take the password with what is asked, however fresh the last one is; None: it is right, else why not."""
+        outcome = await self.accounts.confirm(who, password, self.now)
+        return None if outcome is None else self.why(request, outcome)
+
     async def wish(self, entrance: str, wish: AnyWish, who: Who) -> str | None:
         """Ask the house for something in somebody's name; None, or why it was not done."""
         return await self.box.wished(entrance, wish, who.person)
@@ -148,6 +159,7 @@ PARTS_RIGHTS: Mapping[str, Right] = {
     "pause": Right.SAY_HOME,
     "next": Right.SEE_HISTORY,
     "timeline": Right.SEE_HISTORY,
+    "phones": Right.SETTINGS,
 }
 """What each part of a page shows asks for; a courier's part is reached by his own link only."""
 

@@ -3,9 +3,10 @@
 import segno
 from aiohttp import web
 
-from gateway.web.access import Right, Role
-from gateway.web.accounts import Invited, Refused, Wait, Who
+from gateway.web.access import Right, Role, may
+from gateway.web.accounts import Invited, Refused, Who
 from gateway.web.desk import Desk
+from gateway.web.doings import browser_name, doings
 
 
 class Household:
@@ -26,6 +27,7 @@ class Household:
             web.get("/settings", behind(Right.LANGUAGE, self._settings)),
             web.post("/settings/password", behind(Right.LANGUAGE, self._password)),
             web.post("/settings/session", behind(Right.LANGUAGE, self._end_session)),
+            web.get("/settings/sign-ins", behind(Right.LANGUAGE, self._doings)),
         ]
 
     async def _household(self, request: web.Request, _who: Who) -> web.Response:
@@ -69,7 +71,9 @@ class Household:
         return self._own(request, who, why=None, status=200)
 
     def _own(self, request: web.Request, who: Who, *, why: str | None, status: int) -> web.Response:
-        sessions = self._desk.accounts.sessions(who.person, self._desk.now)
+        language = self._desk.language(request)
+        running = self._desk.accounts.sessions(who.person, self._desk.now)
+        sessions = [(one, browser_name(one.browser, language)) for one in running]
         return self._desk.page(request, "settings", sessions=sessions, mine=who.session, why=why, status=status)
 
     async def _password(self, request: web.Request, who: Who) -> web.Response:
@@ -78,12 +82,15 @@ class Household:
         outcome = await self._desk.accounts.change_password(who, old, new, self._desk.now)
         if outcome is None:
             raise web.HTTPSeeOther("/settings")
-        why = (
-            self._desk.say(request, "refused.wait", seconds=str(outcome.seconds))
-            if isinstance(outcome, Wait)
-            else self._desk.say(request, f"refused.{outcome}")
+        return self._own(request, who, why=self._desk.why(request, outcome), status=422)
+
+    async def _doings(self, request: web.Request, who: Who) -> web.Response:
+        """Everybody sees what happened with his own account, and who answers for the people all of it."""
+        everything = may(who.role, Right.PEOPLE)
+        told = doings(
+            self._desk.box.store.register, self._desk.language(request), of=None if everything else who.person
         )
-        return self._own(request, who, why=why, status=422)
+        return self._desk.page(request, "doings", told=told, everything=everything)
 
     async def _end_session(self, request: web.Request, who: Who) -> web.Response:
         session = str((await request.post()).get("id", ""))

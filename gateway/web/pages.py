@@ -86,17 +86,12 @@ class Pages:
         brand = home.brands.get(permission.brand)
         if brand is None:
             return None
-        places = {name: place.name for section in home.entrances.values() for name, place in section.places.items()}
+        places = _places(home)
         return {
             "id": permission.brand,
             "name": brand.name,
             "standing": permission.standing.value,
-            "entrances": [home.entrances[name].name for name in sorted(terms.entrances) if name in home.entrances],
-            "places": [places.get(name, name) for name in sorted(terms.places)],
-            "carriers": sorted(terms.carriers),
-            "days": ", ".join(say(f"day.{day}", language) for day in DAYS if day in terms.days),
-            "hours": terms.hours,
-            "ask_each_time": terms.ask_each_time,
+            **spoken_terms(permission, home, language),
             "until": terms.expires,
             "week": week(terms.days, terms.hours),
             "decided": self._decided(permission.brand),
@@ -161,6 +156,23 @@ class Pages:
         if wants_json(request):
             return web.json_response({"done": self._desk.say(request, "wish.done")})
         raise web.HTTPSeeOther(local(back))
+
+
+def spoken_terms(permission: Permission, home: Home, language: Language) -> Mapping[str, Any]:
+    """The terms of a permission with the house's own names; names are as they were given, not inert yet."""
+    terms, places = permission.terms, _places(home)
+    return {
+        "entrances": [home.entrances[name].name for name in sorted(terms.entrances) if name in home.entrances],
+        "places": [places.get(name, name) for name in sorted(terms.places)],
+        "carriers": sorted(terms.carriers),
+        "days": ", ".join(say(f"day.{day}", language) for day in DAYS if day in terms.days),
+        "hours": terms.hours,
+        "ask_each_time": terms.ask_each_time,
+    }
+
+
+def _places(home: Home) -> dict[str, str]:
+    return {name: place.name for section in home.entrances.values() for name, place in section.places.items()}
 
 
 def _right(fields: Mapping[str, str]) -> Right:

@@ -10,6 +10,7 @@ from enum import StrEnum, auto
 from typing import Any
 
 from gateway.config import EntranceSection
+from gateway.phones import LIMIT
 from gateway.visit.rules import closed, door_open, locked
 from gateway.visit.state import Delivery, Entrance, Locked, Now, Phase, Why
 from gateway.voice import Language, lacked
@@ -181,6 +182,10 @@ def _courier(box: Box, digest: str, _seat: Seat) -> Mapping[str, Any]:
     return courier.shown(box, digest)
 
 
+def _phones(box: Box, _: str, _seat: Seat) -> Mapping[str, Any]:
+    return {"phones": box.phonebook.listed(), "limit": f"{LIMIT:.0f}"}
+
+
 PARTS: Mapping[str, Callable[[Box, str, Seat], Mapping[str, Any]]] = {
     "state": _state,
     "visit": _visit,
@@ -189,4 +194,5 @@ PARTS: Mapping[str, Callable[[Box, str, Seat], Mapping[str, Any]]] = {
     "next": _next,
     "timeline": _timeline,
     "courier": _courier,
+    "phones": _phones,
 }

@@ -1,7 +1,7 @@
 """What was: the list of visits, one visit with its films, its report for an insurer, and links to show it by."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -10,12 +10,14 @@ from aiohttp import web
 
 from gateway.paper.course import Reading, course
 from gateway.paper.report import names_of, report
-from gateway.store.words import Clip, Film
-from gateway.web import shares
-from gateway.web.access import Right
+from gateway.store.words import Clip, Film, Share
+from gateway.web.access import Right, Role, may
 from gateway.web.accounts import Who
 from gateway.web.desk import Desk
+from gateway.web.doings import name_of
+from gateway.web.policy import local
 from gateway.web.story import story
+from gateway.web.tokens import LINK_BYTES, Token
 
 SHOWN = 200  # visits on one page, the newest: a month has fewer
 MOST_REPORTS = 4  # drawn and waiting, together: whoever asks for more is told to come back
@@ -26,8 +28,8 @@ DAYS = (1, 7, 30)  # for which a visit may be shown to somebody outside
 class Past:
     """The pages of what was."""
 
-    def __init__(self, desk: Desk, key: bytes) -> None:
-        self._desk, self._box, self._key = desk, desk.box, key
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._box = desk, desk.box
         self._drawing = asyncio.Lock()
         self._asked = 0  # reports that are drawn or wait
 
@@ -39,6 +41,7 @@ class Past:
             web.get("/history/{visit}", behind(Right.SEE_HISTORY, self._visit)),
             web.get("/history/{visit}/report.pdf", behind(Right.SHARE_FILM, self._report)),
             web.post("/history/{visit}/share", behind(Right.SHARE_FILM, self._share)),
+            web.post("/shares/end", behind(Right.SHARE_FILM, self._end_share)),
             web.get("/film/{path:.+}", behind(Right.SEE_HISTORY, self._film)),
             web.get("/shared/{token}", self._shared),
             web.get("/shared/{token}/{file}", self._shared_film),
@@ -52,8 +55,9 @@ class Past:
         first = [film for film in reversed(self._box.store.films()) if film.part == 1 and self._fits(film, asked)]
         brands = {name: brand.name for name, brand in self._box.home.brands.items()}
         return self._desk.page(
-            request, "history", visits=[self._line(film) for film in first[:SHOWN]], asked=asked, brands=brands
-        )
+            request, "history", visits=[self._line(film) for film in first[:SHOWN]], asked=asked, brands=brands,
+            shares=self._shares(), back="/history",
+        )  # fmt: skip
 
     def _fits(self, film: Film, asked: Mapping[str, str]) -> bool:
         day = film.began.astimezone(self._box.zone).date()
@@ -98,7 +102,8 @@ class Past:
             request, template, id=visit, began=first.began, brand=self._brand_of(first), clips=clips, parts=parts,
             held=first.held, entrance=first.entrance, entrance_name=self._entrance_of(first), days=DAYS,
             lines=story(rows, language=self._desk.language(request), zone=self._box.zone),
-            plots=[plot(place, readings) for place, readings in told.temperatures.items()], **facts,
+            plots=[plot(place, readings) for place, readings in told.temperatures.items()],
+            shares=[one for one in self._shares() if one["visit"] == visit], back=f"/history/{visit}", **facts,
         )  # fmt: skip
 
     async def _report(self, request: web.Request, _who: Who) -> web.Response:
@@ -136,21 +141,52 @@ class Past:
 
     # ---- shown to somebody outside ----------------------------------------------------------------------------------
 
-    async def _share(self, request: web.Request, _who: Who) -> web.Response:
+    async def _share(self, request: web.Request, who: Who) -> web.Response:
         """The link is shown this once: the page is the answer to the form itself."""
         visit, days = request.match_info["visit"], str((await request.post()).get("days", ""))
         if days not in {str(known) for known in DAYS}:
             raise web.HTTPBadRequest
-        token = shares.make(visit, self._desk.now.utc + timedelta(days=int(days)), self._key)
-        link = f"{request.scheme}://{request.host}/shared/{token}"
+        token, now = Token.new(LINK_BYTES), self._desk.now
+        share = Share(
+            id=token.id, secret=token.digest, visit=visit, by=who.person, made=now.utc,
+            until=now.utc + timedelta(days=int(days)),
+        )  # fmt: skip
+        try:
+            await self._box.store.register.share(share, now)
+        except LookupError as gone:
+            raise web.HTTPNotFound from gone
+        link = f"{request.scheme}://{request.host}/shared/{token.text}"
         return self._one(request, "visit", visit, link=link, qr=segno.make(link, error="m").svg_inline(scale=3))
 
-    def _shown_by(self, request: web.Request) -> shares.Share:
-        share = shares.read(request.match_info["token"], self._key, self._desk.now.utc)
-        if share is None or not self._desk.now.trusted:
+    async def _end_share(self, request: web.Request, who: Who) -> web.Response:
+        fields = await request.post()
+        if not await self._box.store.register.end_share(str(fields.get("id", "")), self._desk.now, by=who.person):
             raise web.HTTPNotFound
-        if all(part.erased is not None for part in self._box.store.films(visit=share.visit)):
-            raise web.HTTPNotFound  # the story goes with the films
+        raise web.HTTPSeeOther(local(str(fields.get("back", "/history"))))
+
+    def _live(self) -> Iterator[Share]:
+        """What is shown now. It ends with its maker's right to show it."""
+        register = self._box.store.register
+        for share in register.shares(self._desk.now.utc):
+            maker = register.person(share.by)
+            if maker is not None and maker.removed is None and may(Role(maker.role), Right.SHARE_FILM):
+                yield share
+
+    def _shares(self) -> list[Mapping[str, Any]]:
+        """The live links, as they are shown to who may end them."""
+        found: list[Mapping[str, Any]] = []
+        for share in self._live():
+            films = self._box.store.films(visit=share.visit)
+            who = name_of(self._box.store.register, share.by)
+            found.append({"id": share.id, "visit": share.visit, "who": who, "until": share.until,
+                          "began": films[0].began, "entrance": self._entrance_of(films[0])})  # fmt: skip
+        return found
+
+    def _shown_by(self, request: web.Request) -> Share:
+        token = Token.read(request.match_info["token"])
+        share = None if token is None else next((one for one in self._live() if one.id == token.id), None)
+        if token is None or share is None or not token.fits(share.secret) or not self._desk.now.trusted:
+            raise web.HTTPNotFound
         return share
 
     async def _shared(self, request: web.Request) -> web.Response:

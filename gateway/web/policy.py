@@ -40,6 +40,9 @@ HEADERS = MappingProxyType({
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
+    # No Strict-Transport-Security: it holds for a name on all its ports (RFC 6797, 8.3), so it would turn the courier's
+    # plain page and the page by which a phone comes to trust the box (`plain_port`) into HTTPS on a port that speaks
+    # none. What it would protect is kept otherwise: in clear nobody can sign in, and session cookies are `__Host-`.
 })  # fmt: skip
 # Of the one page on which a courier's phone reads a label: the camera, and the reader's WebAssembly (no other eval).
 READING = MappingProxyType({

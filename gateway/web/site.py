@@ -23,12 +23,14 @@ from gateway.voice import Language
 from gateway.web import courier
 from gateway.web.accounts import Accounts, Refused
 from gateway.web.box import Box
-from gateway.web.certificate import Certificate, certificate
+from gateway.web.certificate import FOLDER, Certificate, certificate, spaced
 from gateway.web.changes import Changes
 from gateway.web.desk import DAY, LANGUAGE, YEAR, Desk, wants_json
 from gateway.web.errands import Errands
 from gateway.web.feed import Feed
 from gateway.web.household import Household
+from gateway.web.keyring import Keyring
+from gateway.web.messages import Messages
 from gateway.web.pages import Pages
 from gateway.web.past import Past
 from gateway.web.pauses import Pauses
@@ -51,21 +53,21 @@ log = structlog.get_logger(__name__)
 
 AGAIN = 5.0  # seconds before pages that could not be served are tried again
 KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-FOLDER = resources.files("gateway.web") / "static"
+LYING = resources.files("gateway.web") / "static"
 STATIC = {
     file.name: (file.read_bytes(), KINDS[file.name[file.name.rfind(".") :]])
-    for file in FOLDER.iterdir()
+    for file in LYING.iterdir()
     if file.name[file.name.rfind(".") :] in KINDS
 }
 """What is served as it lies there: by name, its bytes and what they are."""
-WASM = {file.name: Path(str(file)) for file in FOLDER.iterdir() if file.name.endswith(".wasm")}
+WASM = {file.name: Path(str(file)) for file in LYING.iterdir() if file.name.endswith(".wasm")}
 """What is too large to be held, and to be sent in one go to a browser that reads slowly: by name, where it lies."""
 
 
 class Site:
     """The pages of one box. Build it, `await open()`, `await close()`; `changes.tell()` when the house changes.
 
-    `link_key` signs links: those in the owner's messages, and those by which a visit is shown to others.
+    `link_key` signs the links in the owner's messages.
     """
 
     def __init__(self, box: Box, accounts: Accounts, pages: PagesSection, *, link_key: bytes) -> None:
@@ -74,15 +76,16 @@ class Site:
         self._desk = Desk(box, accounts, self.changes)
         self._known: frozenset[str] = frozenset()
         self.port, self.plain_port = pages.port, pages.plain_port
-        self._certificate: Certificate | None = None
+        self.certificate: Certificate | None = None
+        self._tls: ssl.SSLContext | None = None
         app = web.Application(
             middlewares=[self._heard, guarded(lambda host: host in self._known), self._plainly, self._in_clear],
             client_max_size=LARGEST_BODY,
         )
         app.on_response_prepare.append(dress)
         parts = (
-            Pages(self._desk), Past(self._desk, link_key), Threshold(self._desk), Household(self._desk),
-            Errands(self._desk, link_key), Pauses(self._desk),
+            Pages(self._desk), Past(self._desk), Threshold(self._desk), Household(self._desk),
+            Errands(self._desk, link_key), Pauses(self._desk), Messages(self._desk), Keyring(self._desk, self),
         )  # fmt: skip
         for part in parts:
             app.add_routes(part.routes())
@@ -130,8 +133,8 @@ class Site:
         pages = self._pages
         await self._runner.setup()
         if not pages.loopback:
-            self._certificate = await asyncio.to_thread(self._certified)
-        context = self._context()
+            self.certificate = await asyncio.to_thread(self._certified)
+        self._tls = context = self._context()
         self._porch = Porch(self._http)
         self.port = self._receive(pages.port, context)
         self._known = hosts(pages.host, self.port, pages.names)
@@ -144,13 +147,13 @@ class Site:
     @property
     def addresses(self) -> tuple[str, ...]:
         """Where a browser finds the pages: under each of the names by which it answers."""
-        scheme = "http" if self._certificate is None and self._pages.certificate is None else "https"
+        scheme = "http" if self.certificate is None and self._pages.certificate is None else "https"
         return tuple(f"{scheme}://{name}:{self.port}/" for name in self._names())
 
     @property
     def trust(self) -> str | None:
         """Where a phone gets the box's own authority before it comes; None where there is none to get."""
-        if self._certificate is None or self.plain_port is None:
+        if self.certificate is None or self.plain_port is None:
             return None
         return f"http://{self._names()[0]}:{self.plain_port}/certificate"
 
@@ -189,18 +192,30 @@ class Site:
             await asyncio.to_thread(write_whole, self._box.home.claim_code, f"{code}\n".encode())
             log.warning("unclaimed", todo="perron claim-code")
 
-    def _certified(self) -> Certificate:
+    async def renew(self) -> None:
+        """Make another certificate under the same authority, and serve it from the next connection on.
+
+        Raises:
+            OSError, ValueError: it could not be made; the one before is served on.
+        """
+        made = await asyncio.to_thread(self._certified, renew=True)
+        if self._tls is not None:
+            self._tls.load_cert_chain(made.chain, made.key)
+        self.certificate = made
+        log.info("certificate_renewed", until=made.until.isoformat())
+
+    def _certified(self, *, renew: bool = False) -> Certificate:
         names = (*self._pages.names, "localhost", "127.0.0.1")
         own = () if ip_address(self._pages.host).is_unspecified else (self._pages.host,)
-        folder, now = self._box.films / "pages", self._box.clock.now()
-        return certificate(folder, box=self._box.home.box, names=(*names, *own), now=now.utc)
+        folder, now = self._box.films / FOLDER, self._box.clock.now()
+        return certificate(folder, box=self._box.home.box, names=(*names, *own), now=now.utc, renew=renew)
 
     def _context(self) -> ssl.SSLContext | None:
         if self._pages.certificate is not None and self._pages.key is not None:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(self._pages.certificate, self._pages.key, password="")  # never asks for one
             return context
-        return None if self._certificate is None else self._certificate.context()
+        return None if self.certificate is None else self.certificate.context()
 
     async def close(self) -> None:
         """Serve no more."""
@@ -254,15 +269,15 @@ class Site:
         plain = f"http://{name}:{self.plain_port}/certificate"
         return self._desk.page(
             request, "certificate", secure=request.secure, signed_in_at=f"https://{name}:{self.port}/",
-            fingerprint=None if self._certificate is None else spaced(self._certificate.fingerprint),
+            fingerprint=None if self.certificate is None else spaced(self.certificate.fingerprint),
             qr=None if self.plain_port is None else segno.make(plain, error="m").svg_inline(scale=5, dark="#000"),
             plain=plain,
         )  # fmt: skip
 
     async def _authority(self, _request: web.Request) -> web.Response:
-        if self._certificate is None:
+        if self.certificate is None:
             raise web.HTTPNotFound
-        return web.Response(body=self._certificate.authority, content_type="application/x-x509-ca-cert")
+        return web.Response(body=self.certificate.authority, content_type="application/x-x509-ca-cert")
 
     # ---- the courier, who has no account but his link ---------------------------------------------------------------
 
@@ -353,8 +368,3 @@ def quiet() -> logging.Logger:
 
 def _milliseconds(now: Now) -> int:
     return int(now.utc.timestamp() * 1000)
-
-
-def spaced(fingerprint: str) -> str:
-    """A fingerprint as people compare it: upper case, in groups of four."""
-    return " ".join(fingerprint[at : at + 4].upper() for at in range(0, len(fingerprint), 4))

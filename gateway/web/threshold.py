@@ -6,6 +6,7 @@ from aiohttp import web
 
 from gateway.web.access import Right
 from gateway.web.accounts import Refused, SignedIn, Wait, Who
+from gateway.web.browsers import Browser
 from gateway.web.desk import Desk, cookie_name
 from gateway.web.policy import local
 
@@ -44,6 +45,7 @@ class Threshold:
             address=request.remote or "",
             device=request.cookies.get(cookie_name(request, "device")),
             now=self._desk.now,
+            browser=_browser(request),
         )
         if isinstance(outcome, SignedIn):
             return self._desk.enter(request, outcome, back)
@@ -57,7 +59,9 @@ class Threshold:
     async def _claimed(self, request: web.Request) -> web.Response:
         fields = await _fields(request)
         code, name = fields.get("code", ""), fields.get("name", "")
-        outcome = await self._desk.accounts.claim(code, name, fields.get("password", ""), self._desk.now)
+        outcome = await self._desk.accounts.claim(
+            code, name, fields.get("password", ""), self._desk.now, browser=_browser(request)
+        )
         if isinstance(outcome, SignedIn):
             with suppress(OSError):  # it opens nothing any more
                 self._desk.box.home.claim_code.unlink()
@@ -74,7 +78,9 @@ class Threshold:
         token, fields = request.match_info["token"], await _fields(request)
         name = fields.get("name", "")
         invitation = self._desk.accounts.invitation(token, self._desk.now)
-        outcome = await self._desk.accounts.redeem(token, name, fields.get("password", ""), self._desk.now)
+        outcome = await self._desk.accounts.redeem(
+            token, name, fields.get("password", ""), self._desk.now, browser=_browser(request)
+        )
         if isinstance(outcome, SignedIn):
             return self._desk.enter(request, outcome, "/")
         if invitation is None:
@@ -111,6 +117,10 @@ class Threshold:
             answer.headers["Retry-After"] = str(why.seconds)
             return answer
         return self._desk.page(request, template, status=422, why=self._desk.say(request, f"refused.{why}"), **facts)
+
+
+def _browser(request: web.Request) -> str:
+    return Browser.said(request.headers.get("User-Agent", "")).word
 
 
 async def _fields(request: web.Request) -> dict[str, str]:

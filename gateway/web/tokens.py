@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Self
 
 COOKIE_BYTES = 32  # 256 bits: a session or a known device
-LINK_BYTES = 16  # 128 bits: an invitation
+LINK_BYTES = 16  # 128 bits: an invitation, or a visit that is shown to somebody outside
 
 _TOKEN = re.compile(r"([0-9a-f]{16})\.([A-Za-z0-9_-]{22,43})")
 

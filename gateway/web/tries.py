@@ -61,15 +61,16 @@ class Tries:
             return self._devices.wait(attempt.device, now.mono)
         return max(self._names.wait(attempt.name, now.mono), self._pairs.wait(attempt.pair, now.mono))
 
-    async def count(self, attempt: Attempt, now: Now) -> None:
-        """Count it, in memory at once (another try at this moment sees it) and then on disk."""
+    async def count(self, attempt: Attempt, now: Now) -> int:
+        """Count it, in memory at once (another try at this moment sees it) and then on disk; returns how many it is."""
         if attempt.device is not None:
             count = self._devices.count(attempt.device, now.mono)
             await self._register.set_device_failures(attempt.device, count)
-            return
+            return count
         name = self._names.count(attempt.name, now.mono)
         pair = self._pairs.count(attempt.pair, now.mono)
         await self._register.set_failures({("name", attempt.name): name, ("pair", attempt.pair): pair})
+        return name
 
     async def good(self, attempt: Attempt, now: Now) -> None:
         """It was the right password. Of the name's count only this try is taken back: the others were not his."""

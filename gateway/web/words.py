@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.voice import Language
+from gateway.web.settings_words import SETTINGS
 
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
 NAMES: Mapping[Language, str] = MappingProxyType({"fr": "Français", "en": "English"})
@@ -468,7 +469,7 @@ _LABEL: Mapping[str, _Both] = {
     "label.kind.exact": ("Code", "Code"),
 }  # fmt: skip
 
-WORDS = _table(_PAGES, _DOOR, _ASKED, _STORY, _PAST, _BRANDS, _ACCOUNTS, _TRUST, _COURIER, _LABEL)
+WORDS = _table(_PAGES, _DOOR, _ASKED, _STORY, _PAST, _BRANDS, _ACCOUNTS, _TRUST, _COURIER, _LABEL, SETTINGS)
 
 
 def say(key: str, language: Language, **facts: str) -> str:

@@ -6,10 +6,12 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from devices.reports import Bolt, DoorbellPressed, LockReport, ScanReport
 from devices.vendors import VENDORS
@@ -17,14 +19,15 @@ from gateway import app as module
 from gateway.app import App, Occupied
 from gateway.clock import Clock
 from gateway.config import ClockSource, ConfigError, Home, Messages
+from gateway.delivery.promise import Window
 from gateway.mqtt import Incoming, Why
 from gateway.proof.chain import Head
 from gateway.proof.checkpoint import checkpoint
 from gateway.proof.keys import BoxKey
 from gateway.store import Store, StoreFailed
 from gateway.video.words import Adopted, ClipKey, Label, Proof
-from tests.gateway.delivery.shop import NOW
-from tests.shell.house import home
+from tests.gateway.delivery.shop import NOW, claims, offer, signed
+from tests.shell.house import home, pending
 from tests.shell.parts import Eyes, Line, until
 from tests.shell.receiver import SECRET, receiver
 
@@ -173,6 +176,40 @@ async def test_an_alarm_reaches_the_owners_phone_also_without_a_broker(tmp_path:
         assert ear.texts[0].startswith("Alerte")
         assert "https://perron.home/link/" in ear.got[0].headers["X-Actions"]
         assert not any(what_others_may(tmp_path / "key").values())
+
+
+async def test_a_phone_is_added_to_the_running_box_and_stays_over_a_restart_without_a_word_in_the_house_file(
+    tmp_path: Path,
+) -> None:
+    async with receiver() as first, receiver() as second:
+        (tmp_path / "phones.txt").write_text(f"{first.json}\n")
+        (tmp_path / "phones.txt").chmod(0o644)
+        with capture_logs() as lines:
+            async with gateway(tmp_path) as made:
+                assert await made._phonebook.add(second.json, "p-anna") is None  # noqa: SLF001 - as the page does
+                World.broker.on_missed("perron/scanner/event")
+                await until(lambda: first.got and second.got, within=30)
+        assert "phones_open_to_others" in [line["event"] for line in lines], "said at the start"
+        assert SECRET not in str(lines)
+        with capture_logs() as lines:
+            async with gateway(tmp_path):
+                World.broker.on_missed("perron/scanner/event")
+                await until(lambda: len(first.got) >= 2 and len(second.got) >= 2, within=30)
+        assert "phones_open_to_others" not in [line["event"] for line in lines], "written by the box: its own alone"
+
+
+async def test_a_brand_that_asks_to_be_let_in_reaches_the_owner_s_phone_by_itself(tmp_path: Path) -> None:
+    async with receiver() as ear:
+        (tmp_path / "phones.txt").write_text(f"{ear.ntfy}\n")
+        messages = Messages(file=tmp_path / "phones.txt", pages="https://perron.home")
+        house = pending(home(tmp_path)).model_copy(update={"messages": messages})
+        async with gateway(tmp_path, house) as made:
+            now = made._clock.now()  # noqa: SLF001 - the box's own
+            wide = Window(start=now.utc, end=now.utc + timedelta(hours=2))
+            heard("perron/deliveries/offer", signed(claims(offer(window=wide), now=now)))
+            await until(lambda: ear.got, within=30)
+        assert ear.texts[0].startswith("shop, par Colissimo, demande à entrer : ")
+        assert ear.got[0].headers["X-Actions"].count("https://perron.home/link/") == 2
 
 
 async def test_a_phone_that_cannot_be_understood_is_told_before_anything_runs(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from gateway.archive import LAST_CHECKPOINT, was_rolled_back
+from gateway.owner import wish
 from gateway.perform import visit_folder
 from gateway.proof.checkpoint import Checkpoint
 from gateway.proof.files import write_whole
 from gateway.proof.keys import BoxKey
 from gateway.proof.receipt import Receipt
+from gateway.proof.retention import read_tombstone
 from gateway.proof.verdict import Verdict
 from gateway.proof.verify import verify
 from gateway.store import Store
@@ -282,18 +284,33 @@ async def test_the_couriers_receipt_verifies(made: Box) -> None:
 async def test_an_erasure_on_request_leaves_a_tombstone_and_verify_says_so(made: Box) -> None:
     folder = await sealed(made)
     made.front.state = replace(made.front.state, visit=None)
-    await made.archive.erase(VISIT, "owner")
+    await made.archive.erase(VISIT, None)
     assert [path.name for path in folder.iterdir()] == ["erased.json"]
     verdict = judged(made, folder)
     assert verdict.ok
     assert verdict.erased is not None
     assert "on request of owner" in verdict.erased
     with pytest.raises(LookupError):
-        await made.archive.erase(VISIT, "owner")
+        await made.archive.erase(VISIT, None)
     told_of_it = [
         one.body for one in made.store.entries() if isinstance(one.body, bytes) and VISIT.encode() in one.body
     ]
     assert [json.loads(body)["kind"] for body in told_of_it] == ["erased"]
+
+
+async def test_an_erasure_says_who_asked_for_it_in_the_log_and_on_the_tombstone(made: Box) -> None:
+    folder = await sealed(made)
+    made.front.state = replace(made.front.state, visit=None)
+    async with running(made.reception.run()):
+        erase = wish(f'{{"id":"page-1","do":"erase","visit":"{VISIT}"}}'.encode())
+        assert not isinstance(erase, str)
+        assert await made.reception.wished("front", erase, "ab12cd34") is None
+    stone = read_tombstone(folder)
+    assert stone is not None
+    assert (stone.why, stone.who) == ("request", "ab12cd34")
+    assert "on request of ab12cd34" in (judged(made, folder).erased or "")
+    (row,) = (row for row in made.store.rows_of(VISIT) if row["kind"] == "erased")
+    assert (row["by"], row["why"]) == ("ab12cd34", "owner")
 
 
 async def test_what_is_erased_while_it_is_being_sealed_is_erased_whole(
@@ -312,7 +329,7 @@ async def test_what_is_erased_while_it_is_being_sealed_is_erased_whole(
     monkeypatch.setattr(os, "fsync", first_is_slow)
     made.archive.closed(closed)
     await until(began.is_set)
-    erasing = asyncio.create_task(made.archive.erase(VISIT, "owner"))
+    erasing = asyncio.create_task(made.archive.erase(VISIT, None))
     await asyncio.wait({erasing}, timeout=0.3)
     go.set()
     await erasing
@@ -327,7 +344,7 @@ async def test_clips_that_are_told_again_after_an_erasure_bring_nothing_back(mad
     made.archive.closed(closed)
     await until(lambda: heard(made))
     made.front.state = replace(made.front.state, visit=None)
-    await made.archive.erase(VISIT, "owner")
+    await made.archive.erase(VISIT, None)
     made.archive.closed(closed)
     await asyncio.sleep(0.1)
     (film,) = made.store.films(visit=VISIT)
@@ -341,7 +358,7 @@ async def test_a_visit_that_is_not_over_is_not_erased(made: Box, *, watched: boo
     if watched:  # for a while somebody may still come out: the next part names this one
         made.front.state = replace(made.front.state, visit=None, watch=made.front.state.visit)
     with pytest.raises(LookupError, match="running"):
-        await made.archive.erase(VISIT, "owner")
+        await made.archive.erase(VISIT, None)
 
 
 async def test_a_held_visit_is_not_erased_neither_on_request_nor_in_time(made: Box) -> None:
@@ -349,7 +366,7 @@ async def test_a_held_visit_is_not_erased_neither_on_request_nor_in_time(made: B
     made.front.state = replace(made.front.state, visit=None)
     await made.store.hold(VISIT, "dispute", NOW)
     with pytest.raises(LookupError, match="held dispute"):
-        await made.archive.erase(VISIT, "owner")
+        await made.archive.erase(VISIT, None)
     made.time.mono += timedelta(days=40).total_seconds()
     async with running(made.archive.run()):
         await asyncio.sleep(0.2)
@@ -401,16 +418,24 @@ async def test_nothing_goes_while_the_time_is_not_trusted(made: Box) -> None:
     assert (folder / "cam-1-1.mp4").exists()
 
 
-@pytest.mark.parametrize(("who", "left"), [("owner", {"erased.json"}), ("retention", None)])
-async def test_an_erasure_that_a_crash_cut_short_ends_as_it_began(made: Box, who: str, left: set[str] | None) -> None:
+@pytest.mark.parametrize(
+    ("who", "by", "left"),
+    [("owner", None, {"erased.json"}), ("owner", "anna", {"erased.json"}), ("retention", None, None)],
+)
+async def test_an_erasure_that_a_crash_cut_short_ends_as_it_began(
+    made: Box, who: str, by: str | None, left: set[str] | None
+) -> None:
     folder = await sealed(made)
     made.front.state = replace(made.front.state, visit=None)
-    assert await made.store.erase(VISIT, who, NOW)  # and then the power went
+    assert await made.store.erase(VISIT, who, NOW, by=by)  # and then the power went
     made.time.mono += timedelta(days=60).total_seconds()  # and came back after the film's time
     async with running(made.archive.run()):
         await until(lambda: not made.store.films(visit=VISIT)[0].clips)
     names = {path.name for path in folder.iterdir()}
     assert names == left or (left is None and "manifest.json" in names and "cam-1-1.mp4" not in names)
+    stone = read_tombstone(folder)
+    assert stone is not None
+    assert stone.who == (by or who)
     assert judged(made, folder).ok
 
 

@@ -26,6 +26,7 @@ NOTICE = Notice(title="Home", text="Locked again", urgent=True, picture=b"\xff\x
 def written(folder: Path, *lines: str) -> Path:
     file = folder / "phones.txt"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    file.chmod(0o600)
     return file
 
 
@@ -191,6 +192,17 @@ async def test_the_doctor_tries_each_phone_with_a_word(tmp_path: Path) -> None:
         ]
         assert ear.texts == ["Un essai de Perron : les messages arrivent ici."]
         assert SECRET not in str(found)
+
+
+async def test_the_doctor_says_that_others_can_read_the_phones_addresses(tmp_path: Path) -> None:
+    async with receiver() as ear:
+        file = written(tmp_path, ear.json)
+        file.chmod(0o640)
+        house = home(tmp_path).model_copy(update={"messages": Messages(file=file)})
+        found = [finding async for finding in phones(house)]
+    assert [(one.what, one.verdict) for one in found] == [("phones", Verdict.BAD), ("phone 1 (json)", Verdict.GOOD)]
+    assert f"chmod 600 {file}" in found[0].todo
+    assert SECRET not in str(found)
 
 
 async def test_the_doctor_says_what_is_not_configured_or_cannot_be_read(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from gateway.voice import Language, Voice
 from tests.gateway.delivery.house import step, told
 from tests.gateway.delivery.shop import NOW, offer
 from tests.shell.box import running
-from tests.shell.house import VISIT, home, visited
+from tests.shell.house import VISIT, home, pending, visited
 from tests.shell.parts import Line, Time, until
 from tests.shell.receiver import receiver
 
@@ -168,11 +168,7 @@ async def test_a_message_without_pages_carries_no_links(tmp_path: Path) -> None:
 async def test_a_brand_is_answered_for_only_while_nobody_has_decided(
     tmp_path: Path, standing: str, *, asked: bool
 ) -> None:
-    made_home = house(tmp_path)
-    shop = made_home.brands["shop"]
-    permission = shop.permission.model_copy(update={"state": standing})
-    brands = {**made_home.brands, "shop": shop.model_copy(update={"permission": permission})}
-    made_home = made_home.model_copy(update={"brands": brands})
+    made_home = pending(house(tmp_path), state=standing)
     async with receiver() as ear, pocketed(tmp_path, ear.ntfy, made=made_home) as made:
         await made.says(c.Tell(saying=c.Saying.NOT_OPENED, detail="awaiting_permission"))
         await made.until(lambda: ear.got)
@@ -184,6 +180,37 @@ async def test_a_brand_is_answered_for_only_while_nobody_has_decided(
         assert permission_now is not None
         version = permission_now.version
         assert brands_asked == ([("permit", version), ("refuse_brand", version)] if asked else [])
+
+
+@pytest.mark.parametrize(
+    ("terms", "text", "asked"),
+    [
+        ({}, "shop, by Colissimo, asks to be let in: Hall, Fridge only (Front, Garage), 0-24 h.",
+         ["permit", "refuse_brand"]),
+        ({"hours": "14:00-16:30", "places": ("hall",), "entrances": ("garage",)},
+         "shop, by Colissimo, asks to be let in: Hall only (Garage), 14:00-16:30.", ["permit", "refuse_brand"]),
+        ({"places": ()}, "shop asks to be let in.", ["refuse_brand"]),  # a yes would let it in nowhere
+    ],
+)  # fmt: skip
+async def test_a_brand_that_asks_is_told_with_what_a_yes_would_let_in_and_alone(
+    tmp_path: Path, terms: dict[str, Any], text: str, asked: list[str]
+) -> None:
+    made_home = pending(house(tmp_path), **terms)
+    async with receiver(up=False) as ear, pocketed(tmp_path, ear.ntfy, made=made_home) as made:
+        answer = await told(made.store, offer())
+        assert answer.asks is not None
+        for detail in ("lock", "door", "disk", "clock"):
+            await made.says(replace(NOT_READY, detail=detail))
+        await made.until(lambda: made.pocket.failures[0])
+        made.time.mono += 11  # as after a restart: nobody hands it over any more
+        await ear.up()
+        await made.told()
+        (request,) = (got for got in ear.got if "asks to be let in" in got.text)
+        assert request.text.startswith(text)
+        assert "Without an answer from you it is no" in request.text
+        tokens = [one["url"].rpartition("/")[2] for one in json.loads(request.headers["X-Actions"])]
+        made_links = [read(token, KEY, NOW) for token in tokens]
+        assert [errand(link).wish.do for link in made_links if isinstance(link, Link)] == asked
 
 
 # ---- down, up, late
@@ -446,6 +473,7 @@ async def test_what_is_too_old_to_be_answered_carries_no_answer(tmp_path: Path) 
 
     class Kept:
         name, scheme = "kept", "test"
+        host: str | None = None
 
         async def tell(self, notice: Notice) -> Heard:
             heard.append(notice)

@@ -22,6 +22,7 @@ from gateway.visit.state import Refusal
 from tests.gateway.delivery.house import told
 from tests.gateway.delivery.shop import NOW, PARCEL, SECRETS, cancel, claims, offer, signed, update
 from tests.shell.box import Box, awake, box, running
+from tests.shell.house import home, pending
 from tests.shell.parts import Time, until
 
 OPEN = 7300.0
@@ -73,6 +74,21 @@ async def test_a_signed_offer_is_answered_and_its_entrance_is_told(made: Box) ->
     assert (answer["answers"], answer["accepted"], answer["state"]) == (message.jti, True, "scheduled")
     assert made.touched == ["front"]
     assert made.store.promise("shop.d1") is not None
+
+
+async def test_the_first_offer_of_a_brand_without_a_permission_tells_the_owner_once(tmp_path: Path) -> None:
+    async with box(tmp_path, pending(home(tmp_path))) as made, running(made.reception.run(), made.office.run()):
+        for number in range(3):
+            offered(
+                made, signed(claims(offer(id=f"d{number}", parcels=(f"p-{number}",), courier_sha256=f"{number:064x}")))
+            )
+        await until(lambda: len(answers(made)) == 3)
+        await until(lambda: made.line.on("perron/entrance/front/message"))
+        await made.quiet()
+        (said,) = (json.loads(one.payload) for one in made.line.on("perron/entrance/front/message"))
+        assert (said["about"], said["urgent"], said["delivery"]) == ("brand_asks", False, "shop.d0")
+        assert said["text"].startswith("shop, par Colissimo, demande à entrer : Hall, Fridge seulement (Front, Garage)")
+        assert {answer["state"] for answer in answers(made)} == {"awaiting_permission"}
 
 
 async def test_a_forged_offer_is_refused_and_touches_nothing(made: Box) -> None:
@@ -155,6 +171,14 @@ async def test_a_revocation_reaches_a_ringing_visit(ready: Box) -> None:
     await until(lambda: ready.front.state.visit is None)
     assert ready.commands(c.Answer)[-1].refusal is Refusal.BRAND_NOT_PERMITTED
     assert replies(ready) == [("w1", True, None)]
+    assert set(ready.touched) == {"front", "garage"}
+
+
+async def test_the_end_of_trust_in_a_key_reaches_a_ringing_visit(ready: Box) -> None:
+    await ready.ring(PARCEL)
+    assert await ready.reception.distrust(ready.home.brands["shop"].keys[0].x, "p-anna") is None
+    await until(lambda: ready.front.state.visit is None)
+    assert ready.commands(c.Answer)[-1].refusal is Refusal.KEY_DISTRUSTED
     assert set(ready.touched) == {"front", "garage"}
 
 

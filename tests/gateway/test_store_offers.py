@@ -7,19 +7,21 @@ from typing import Any
 
 import pytest
 
+from gateway.config import BrandKey
 from gateway.delivery.promise import Body, Cancel, State
-from gateway.delivery.signature import Fault, Rejected, verify
+from gateway.delivery.signature import Fault, Rejected, public_x, sign, verify
 from gateway.proof.chain import check
-from gateway.store import Answer, Store
+from gateway.store import Answer, Overtaken, Store
 from gateway.store.offers import NOTED_AN_HOUR
 from gateway.visit import commands as c
 from gateway.visit.state import Outcome, Phase, Refusal
-from tests.gateway.delivery.house import OPEN, delivery, opened, release, reserved, state, step, told
+from tests.gateway.delivery.house import OPEN, delivery, opened, release, reserve, reserved, state, step, told
 from tests.gateway.delivery.shop import (
     BOX,
     NOON,
     NOW,
     PARCEL,
+    SECRETS,
     after,
     cancel,
     claims,
@@ -47,6 +49,87 @@ async def test_an_offer_is_answered_with_its_number_and_its_state(tmp_path: Path
         found = store.promise("shop.d1")
         assert found is not None
         assert found.parcels == {PARCEL}
+
+
+async def test_a_brand_without_a_permission_asks_once_however_often_it_announces_something(tmp_path: Path) -> None:
+    asking = home(shop={"state": "pending"})
+    async with opened(tmp_path, asking) as store:
+        await store.enlist(["phone"], NOW)
+        first = await told(store, offer())
+        assert first.asks is not None
+        assert first.result.state is State.AWAITING_PERMISSION
+        flood = [
+            await told(store, offer(id=f"more-{n}", parcels=(f"more-{n}",), courier_sha256=f"{n:064x}"))
+            for n in range(30)
+        ]
+        flood.append(await told(store, update()))
+        assert {answer.asks for answer in flood} == {None}
+        assert [answer.result.accepted for answer in flood] == [True] * 31
+    async with opened(tmp_path, asking) as store:  # a restart is no reason to ask again
+        assert (await told(store, offer(id="later", parcels=("later",), courier_sha256="c" * 64))).asks is None
+        owed = store.owed("phone", NOW, until=after(minutes=1).utc)
+        assert [one.id for one in owed] == [first.asks]
+        assert store.matches("8L20524752032", now=NOW)[0].delivery.refusal is Refusal.AWAITING_PERMISSION
+
+
+async def test_a_brand_that_was_decided_on_and_one_whose_offer_does_not_count_ask_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path, home(shop={"state": "pending"}, farm={"state": "refused"})) as store:
+        assert (await told(store, offer(entrance="cellar"))).asks is None
+        assert (await told(store, offer(), brand="farm")).asks is None
+        assert (await told(store, offer())).asks is not None
+
+
+async def test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more(tmp_path: Path) -> None:
+    x = home().brands["shop"].keys[0].x
+    async with opened(tmp_path) as store:
+        assert [(one.kid, one.used, one.distrusted) for one in store.brand_keys()] == [
+            ("farm-1", None, None), ("shop-1", None, None)
+        ]  # fmt: skip
+        await told(store, offer())
+        await told(store, offer(id="farms", parcels=("farms",), courier_sha256="f" * 64), brand="farm")
+        assert store.brand_keys()[1].used == NOW.utc
+        message = claims(offer(id="d2", parcels=("d2",), courier_sha256="d" * 64))
+        scheduled = delivery(store)
+        await store.distrust(x, after(minutes=1), by="p-anna")
+        with pytest.raises(LookupError):
+            await store.distrust("nobody's", NOW, by="p-anna")
+        refused = await store.accept(signed(message), message, after(minutes=2))
+        assert (refused.result.accepted, refused.result.code) == (False, "key_distrusted")
+        assert "sign with another one" in (refused.result.why or "")
+        assert isinstance(await store.commit(reserve(scheduled)), Overtaken)
+    async with opened(tmp_path) as store:  # it holds over a restart, and the file's own word does not enrol it again
+        assert delivery(store).refusal is Refusal.KEY_DISTRUSTED
+        assert delivery(store, "farm.farms").refusal is None
+        assert [(one.delivery, one.reason) for one in store.changed(after(minutes=2)) if one.reason] == [
+            ("d1", "key_distrusted")
+        ]
+        distrusted = store.brand_keys()[1]
+        assert (distrusted.distrusted, distrusted.by) == (after(minutes=1).utc, "p-anna")
+        await store.trust(x, after(minutes=3), by="p-anna")
+        assert delivery(store).refusal is None
+        assert (await store.accept(signed(message), message, after(minutes=3))).result.accepted, "nothing was used up"
+        assert store.brand_keys()[1].since == after(minutes=3).utc
+
+
+async def test_the_same_brand_signs_anew_with_a_key_that_is_trusted(tmp_path: Path) -> None:
+    """What stands is the newest version; one from before keys were noted stands on none that is distrusted."""
+    house = home()
+    shop = house.brands["shop"]
+    other = BrandKey(kid="shop-2", x=public_x(SECRETS["stranger"]))
+    both = shop.model_copy(update={"keys": (*shop.keys, other)})
+    house = house.model_copy(update={"brands": {**house.brands, "shop": both}})
+    async with opened(tmp_path, house) as store:
+        await told(store, offer())
+        await told(store, offer(id="old", parcels=("old",), courier_sha256="e" * 64))
+        await store._writer.do(  # noqa: SLF001 - as a database from before
+            lambda db: db.execute("UPDATE delivery SET signed_by = NULL WHERE id = 'old'")
+        )
+        await store.distrust(shop.keys[0].x, NOW)
+        assert delivery(store, "shop.old").refusal is Refusal.KEY_DISTRUSTED
+        message = claims(update())
+        answer = await store.accept(sign(message, SECRETS["stranger"], kid="shop-2"), message, NOW)
+        assert answer.result.accepted
+        assert delivery(store).refusal is None
 
 
 async def test_the_same_signed_bytes_get_the_same_answer_whatever_happened_meanwhile(tmp_path: Path) -> None:

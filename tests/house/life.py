@@ -19,6 +19,7 @@ STORE_REFUSALS = (
     Refusal.BRAND_NOT_PERMITTED,
     Refusal.CARRIER_NOT_PERMITTED,
     Refusal.AWAITING_PERMISSION,
+    Refusal.KEY_DISTRUSTED,
 )
 PAUSES = (0.0, 0.02, 0.3, 1.0, 4.0, 12.0, 21.0, 35.0)
 Act = Callable[[House, random.Random, Promise], str]

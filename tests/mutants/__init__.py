@@ -3,11 +3,16 @@
 To add some: a module with a tuple `MUTANTS`, and its name in the table below.
 """
 
-from tests.mutants import accounts, pages, reading
+from tests.mutants import accounts, asked, keys, pages, pocket, reading, shell, visit
 from tests.mutants.words import Mutant
 
 ALL: tuple[Mutant, ...] = (
     *accounts.MUTANTS,
+    *asked.MUTANTS,
+    *keys.MUTANTS,
     *pages.MUTANTS,
+    *pocket.MUTANTS,
     *reading.MUTANTS,
+    *shell.MUTANTS,
+    *visit.MUTANTS,
 )

@@ -47,10 +47,10 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a wrong password is counted after it was looked at",
         file=f"{WEB}accounts.py",
-        old="            await self._tries.count(attempt, now)\n"
+        old="            tries = await self._tries.count(attempt, now)\n"
         "            fits = await self._passwords.fits(password, stored, stranger=stranger)\n",
         new="            fits = await self._passwords.fits(password, stored, stranger=stranger)\n"
-        "            await self._tries.count(attempt, now)\n",
+        "            tries = await self._tries.count(attempt, now)\n",
         tests=(f"{TRIES}::test_tries_at_the_same_moment_all_count",),
     ),
     Mutant(

@@ -181,8 +181,8 @@ MUTANTS = (
     Mutant(
         name="a message's number is not remembered",
         file="gateway/store/offers.py",
-        old="(token, claims.iss, claims.jti, claims.exp",
-        new="(token, claims.iss, claims.jti[::-1], claims.exp",
+        old=", claims.iss, claims.jti, claims.exp",
+        new=", claims.iss, claims.jti[::-1], claims.exp",
         tests=(f"{OFFERS}::test_a_number_is_used_once_by_a_brand_and_over_a_restart",),
     ),
     Mutant(

@@ -16,6 +16,8 @@ from gateway.entrance import RunningEntrance
 from gateway.mqtt import Incoming
 from gateway.office import Office
 from gateway.perform import Hands
+from gateway.phonebook import Phonebook
+from gateway.pocket import Pocket
 from gateway.proof.checkpoint import Checkpoint
 from gateway.proof.keys import BoxKey
 from gateway.reception import Reception
@@ -30,6 +32,7 @@ from tests.shell.house import home
 from tests.shell.parts import Eyes, Line, Published, Time, until
 
 SESSION = 1
+LINK_KEY = b"l" * 32
 
 
 class Journal:
@@ -80,7 +83,12 @@ class Box:
         self.touched: list[str] = []
         self.bolt, self.door = Bolt.LOCKED, Door.CLOSED
         self.seq = 0
-        self.office = Office(house, store=store, line=line, clock=self.clock)
+        scratch = house.storage.folder / "pocket"
+        self.pocket = Pocket(house, phones=(), store=store, clock=self.clock, key=LINK_KEY, look=0.02)
+        self.phonebook = Phonebook(
+            house, pocket=self.pocket, store=store, clock=self.clock, key=LINK_KEY, scratch=scratch
+        )
+        self.office = Office(house, store=store, line=line, clock=self.clock, voices=(self.pocket,))
         self.archive = Archive(
             house,
             store=store,
@@ -99,6 +107,7 @@ class Box:
             entrances=self.entrances,
             touch=self.touched.append,
             erase=self.archive.erase,
+            office=self.office,
         )
 
     def _entrance(self, name: str) -> RunningEntrance:
@@ -260,7 +269,7 @@ async def running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def awake(made: Box) -> AsyncIterator[None]:
-    """Both entrances, office, archive and reception run."""
+    """Both entrances, office, archive, reception and pocket run."""
     works = [one.run() for one in made.entrances.values()]
-    async with running(*works, made.office.run(), made.archive.run(), made.reception.run()):
+    async with running(*works, made.office.run(), made.archive.run(), made.reception.run(), made.pocket.run()):
         yield

@@ -25,6 +25,15 @@ def home(folder: Path, **timing: float) -> Home:
     return Home.model_validate(document, strict=False)
 
 
+def pending(made: Home, **terms: Any) -> Home:  # noqa: ANN401 - any term
+    """The same house, where the shop has no permission yet (or what `terms` say)."""
+    shop = made.brands["shop"]
+    permission = shop.permission.model_copy(update={"state": "pending"} | terms)
+    return made.model_copy(
+        update={"brands": {**made.brands, "shop": shop.model_copy(update={"permission": permission})}}
+    )
+
+
 def delivery(**changes: Any) -> Delivery:  # noqa: ANN401 - any field of a delivery
     """The parcel of the usual window, as `decide` sees it."""
     fields: dict[str, Any] = {

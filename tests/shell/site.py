@@ -14,10 +14,9 @@ from gateway.web.access import Role
 from gateway.web.accounts import Accounts, Invited, SignedIn
 from gateway.web.site import Site
 from tests.gateway.web.house import HERONS, cheap, signed_in
-from tests.shell.box import Box
+from tests.shell.box import LINK_KEY, Box
 
 OWNER = "Anna"
-LINK_KEY = b"l" * 32
 
 
 @dataclass
@@ -69,6 +68,9 @@ async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, 
         permitted=made.reception.permit,
         pause=made.reception.pause,
         end_pause=made.reception.end_pause,
+        distrusted=made.reception.distrust,
+        trusted=made.reception.trust,
+        phonebook=made.phonebook,
         video=made.home.storage.folder / "video.sock",
         proofs=lambda: made.eyes.proofs if link is None else link.proofs,
         picture=lambda camera: (made.eyes if link is None else link).picture(camera, 1.0),
@@ -78,6 +80,7 @@ async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, 
     site = Site(seen, accounts, Pages(port=0, names=names), link_key=LINK_KEY)
     for running in made.entrances.values():
         running.changed = site.changes.tell
+    made.pocket.changed = site.changes.tell
     await site.open()
     try:
         now = made.clock.now()

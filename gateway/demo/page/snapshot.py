@@ -29,6 +29,7 @@ CROSSED: Mapping[Refusal, str] = {
     Refusal.BRAND_NOT_PERMITTED: "brand",
     Refusal.CARRIER_NOT_PERMITTED: "brand",
     Refusal.AWAITING_PERMISSION: "brand",
+    Refusal.KEY_DISTRUSTED: "brand",
     Refusal.COURIER_NOT_PROVEN: "courier",
     Refusal.CAMERA_UNAVAILABLE: "filming",
 }

@@ -41,8 +41,6 @@ _PAGE: Mapping[str, _Both] = {
     "phone.empty": ("Aucun message", "No message"),
     "phone.waited": ("arrivé {seconds} s plus tard", "came {seconds} s late"),
     "phone.picture": ("Image jointe au message", "The message's picture"),
-    "phone.asks": ("{brand} demande à entrer", "{brand} asks to be let in"),
-    "phone.terms": ("par {carrier} : {place} seulement, {hours}", "by {carrier}: {place} only, {hours}"),
     "phone.yes": ("Oui, laisser entrer", "Yes, let them in"),
     "phone.granted": ("Vous avez dit oui", "You said yes"),
     "phone.offline": ("sans réseau de la maison", "no word from the house"),

@@ -37,14 +37,21 @@ function lookAtLink() {
   if (link.textContent !== text) link.textContent = text;
 }
 
+// What a button or a fold is for: one of the same form and value is the same one after a repaint.
+function key(element) {
+  return `${element.closest("form")?.getAttribute("action")} ${element.value ?? ""}`;
+}
+
 function put(parts) {
   for (const [name, html] of Object.entries(parts)) {
     for (const place of document.querySelectorAll(`[data-part="${CSS.escape(name)}"]`)) {
       if (place.dataset.shown === html) continue;
-      const focused = place.contains(document.activeElement) ? document.activeElement.value : null;
+      const focused = place.contains(document.activeElement) ? key(document.activeElement) : null;
+      const open = new Set([...place.querySelectorAll("details[open]")].map(key));
       place.innerHTML = html; // the box's own template: everything in it was escaped there
       place.dataset.shown = html;
-      if (focused !== null) [...place.querySelectorAll("button")].find((one) => one.value === focused)?.focus();
+      for (const one of place.querySelectorAll("details")) one.open = open.has(key(one));
+      if (focused !== null) [...place.querySelectorAll("button")].find((one) => key(one) === focused)?.focus();
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -21,9 +22,10 @@ from devices.reports import (
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.broker import private_broker
-from gateway.cli.doctor import Finding, Verdict, examine, spoken
+from gateway.cli.doctor import Finding, Verdict, examine, spoken, trust
 from gateway.config import ClockSource, Home
 from gateway.topics import BRIDGE_STATE
+from gateway.web.certificate import certificate, spaced
 from tests.gateway.cli.terminal import LONG, guest, hear
 
 
@@ -147,6 +149,17 @@ async def test_a_disk_without_its_reserve_is_red(home: Home) -> None:
 )
 def test_what_a_device_answers_the_doctor_is_put_into_words(report: Report, told: str) -> None:
     assert spoken(report) == told
+
+
+def test_the_doctor_shows_the_fingerprint_that_is_compared_before_the_authority_is_installed(
+    home: Home, tmp_path: Path
+) -> None:
+    house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
+    assert trust(house).verdict is Verdict.DOUBTFUL
+    made = certificate(tmp_path / "pages", box=home.box, names=("perron.local",), now=datetime.now(UTC))
+    assert spaced(made.fingerprint) in trust(house).said
+    (tmp_path / "pages" / "authority.pem").write_text("nonsense")
+    assert trust(house).verdict is Verdict.BAD
 
 
 async def test_a_storage_folder_that_is_no_folder_is_red_and_not_a_traceback(home: Home, tmp_path: Path) -> None:

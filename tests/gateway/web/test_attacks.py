@@ -25,10 +25,10 @@ from tests.gateway.delivery.house import told
 from tests.gateway.delivery.shop import NOW, offer
 from tests.gateway.web.house import HERONS
 from tests.gateway.web.test_coming_in import a_site
-from tests.shell.box import Box, awake, box, running
+from tests.shell.box import LINK_KEY, Box, awake, box, running
 from tests.shell.house import PARCEL, home
 from tests.shell.parts import Time, until
-from tests.shell.site import LINK_KEY, Served, served
+from tests.shell.site import Served, served
 
 JSON = {"Accept": "application/json"}
 ENGLISH = {"Accept-Language": "en"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -64,7 +65,7 @@ async def test_the_authority_may_not_vouch_for_anybody_else(tmp_path: Path) -> N
     leaf = module._leaf(authority, key, leaf_key, ("bank.example",), datetime.now(UTC))  # noqa: SLF001 - the same
     other.chain.write_bytes(module._pem(leaf) + ours.authority)  # noqa: SLF001 - the same
     other.key.write_bytes(module._private(leaf_key))  # noqa: SLF001 - the same
-    forged = Certificate(other.chain, other.key, ours.authority, ours.fingerprint)
+    forged = replace(ours, chain=other.chain, key=other.key)
     assert not await greeted(forged, "bank.example")
 
 

@@ -18,10 +18,10 @@ from gateway.web.accounts import Accounts
 from gateway.web.site import Site
 from tests.browser import barriers, visitor
 from tests.gateway.web.house import HERONS, cheap
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home
+from tests.shell.box import LINK_KEY, Box, awake, box
+from tests.shell.house import home, pending
 from tests.shell.parts import until
-from tests.shell.site import LINK_KEY, served
+from tests.shell.site import served
 
 
 @pytest.fixture
@@ -40,7 +40,8 @@ def a_site(made: Box, pages: Pages | None = None) -> Site:
         states=lambda: tuple((running.state, made.clock.now()) for running in made.entrances.values()),
         video=made.home.storage.folder / "video.sock", proofs=dict,
         picture=lambda camera: made.eyes.picture(camera, 1.0),
-        public_key=made.key.public,
+        public_key=made.key.public, distrusted=made.reception.distrust, trusted=made.reception.trust,
+        phonebook=made.phonebook,
     )  # fmt: skip
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
     return Site(seen, accounts, pages or Pages(port=0), link_key=LINK_KEY)
@@ -182,6 +183,45 @@ async def test_a_link_that_is_not_good_any_more_does_nothing(made: Box, made_wro
         async with client.post(f"/link/{token}") as answer:
             assert answer.status == 410
         assert not made.front.stopped()
+
+
+@pytest.mark.parametrize(
+    ("purpose", "standing", "said"),
+    [
+        (links.Purpose.PERMIT, Standing.GRANTED, "shop is let in."),
+        (links.Purpose.REFUSE_BRAND, Standing.REFUSED, "shop is not let in."),
+    ],
+)
+async def test_a_link_answers_for_a_brand_and_says_what_was_decided_ever_after(
+    tmp_path: Path, purpose: links.Purpose, standing: Standing, said: str
+) -> None:
+    english = {"Accept-Language": "en"}
+    async with box(tmp_path, pending(home(tmp_path))) as made, awake(made), served(made) as site:
+        yes, other = (
+            links.make(
+                one, "front.shop.1", made.clock.now().utc + timedelta(days=7), one.encode().ljust(16)[:16], LINK_KEY
+            )
+            for one in (purpose, links.Purpose.PERMIT)
+        )
+        async with ClientSession(site.address, headers=english) as client:
+            async with client.get(f"/link/{yes}") as answer:
+                page = await answer.text()
+                assert answer.status == 200
+            for fact in ("shop asks to be let in", "Front, Garage", "Colissimo", "00:00-24:00", "it is no"):
+                assert fact in page, fact
+            permission = made.store.permission("shop")
+            assert permission is not None
+            assert permission.standing is Standing.PENDING, "to look at a link decides nothing"
+            async with client.post(f"/link/{yes}") as answer:
+                assert (answer.status, said in await answer.text()) == (200, True)
+            permission = made.store.permission("shop")
+            assert permission is not None
+            assert permission.standing is standing
+            for method, token in (("GET", yes), ("POST", yes), ("GET", other), ("POST", other)):
+                async with client.request(method, f"/link/{token}") as answer:
+                    page = await answer.text()
+                    assert (answer.status, "Decided already." in page, said in page) == (410, True, True), method
+            assert made.store.permission("shop") == permission
 
 
 async def test_a_permission_s_link_from_before_a_revocation_permits_nothing(made: Box) -> None:

@@ -15,14 +15,14 @@ from gateway.paper.course import Reading
 from gateway.store import Clip
 from gateway.visit import commands as c
 from gateway.visit.state import Entrance
-from gateway.web import shares
+from gateway.web.access import Role
 from gateway.web.past import MOST_REPORTS, plot
 from tests.gateway.delivery.house import step
 from tests.gateway.delivery.shop import NOW
 from tests.shell.box import Box, awake, box
 from tests.shell.house import home
 from tests.shell.parts import until
-from tests.shell.site import LINK_KEY, Served, served
+from tests.shell.site import Served, served
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 FILM = b"\0\0\0\x18ftypisom a film"
@@ -50,6 +50,13 @@ async def made(tmp_path: Path) -> AsyncIterator[Box]:
 async def site(made: Box) -> AsyncIterator[Served]:
     async with served(made) as site:
         yield site
+
+
+async def shared(client: ClientSession, visit: str, days: str = "7") -> str:
+    """Make a link to a visit; its token."""
+    async with client.post(f"/history/{visit}/share", data={"days": days}) as answer:
+        text = await answer.text()
+    return text.partition("/shared/")[2].partition("<")[0]
 
 
 @pytest.mark.parametrize(
@@ -83,11 +90,9 @@ async def test_a_film_is_played_from_any_second_on(site: Served) -> None:
 
 async def test_a_visit_is_shown_to_somebody_outside_and_nothing_else_is(site: Served) -> None:
     async with site.client(site.owner) as client:
-        async with client.post("/history/incident-1/share", data={"days": "7"}) as answer:
-            text = await answer.text()
+        token = await shared(client, "incident-1")
         async with client.post("/history/incident-1/share", data={"days": "400"}) as answer:
             assert answer.status == 400
-    token = text.partition("/shared/")[2].partition("<")[0]
     async with ClientSession(site.address) as stranger:
         async with stranger.get(f"/shared/{token}") as answer:
             assert answer.status == 200
@@ -100,12 +105,14 @@ async def test_a_visit_is_shown_to_somebody_outside_and_nothing_else_is(site: Se
 
 
 async def test_what_is_shown_ends_on_its_day_and_with_the_film(site: Served, made: Box) -> None:
-    token = shares.make("incident-1", NOW.utc + timedelta(days=1), LINK_KEY)
+    async with site.client(site.owner) as client:
+        token, longer = await shared(client, "incident-1", "1"), await shared(client, "incident-1", "30")
     async with ClientSession(site.address) as stranger:
         made.time.mono += 86_500
-        async with stranger.get(f"/shared/{token}") as answer:
-            assert answer.status == 404
-    token = shares.make("incident-1", NOW.utc + timedelta(days=9), LINK_KEY)
+        for link, status in ((token, 404), (longer, 200)):
+            async with stranger.get(f"/shared/{link}") as answer:
+                assert answer.status == status
+    token = longer
     await made.store.erase("incident-1", "owner", NOW)
     async with ClientSession(site.address) as stranger:
         for path in (f"/shared/{token}", f"/shared/{token}/cam-1-1.mp4"):
@@ -116,7 +123,8 @@ async def test_what_is_shown_ends_on_its_day_and_with_the_film(site: Served, mad
 async def test_nothing_is_shown_outside_while_nobody_knows_what_time_it_is(
     site: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = shares.make("incident-1", NOW.utc + timedelta(days=1), LINK_KEY)
+    async with site.client(site.owner) as client:
+        token = await shared(client, "incident-1")
     unsure = replace(NOW, trusted=False)
     monkeypatch.setattr("gateway.web.desk.Desk.now", property(lambda _desk: unsure))
     async with ClientSession(site.address) as stranger, stranger.get(f"/shared/{token}") as answer:
@@ -124,7 +132,8 @@ async def test_nothing_is_shown_outside_while_nobody_knows_what_time_it_is(
 
 
 async def test_a_share_ends_at_its_own_visit_whatever_the_path_says(site: Served) -> None:
-    token = shares.make("incident-1", NOW.utc + timedelta(days=1), LINK_KEY)
+    async with site.client(site.owner) as client:
+        token = await shared(client, "incident-1")
     async with ClientSession(site.address) as stranger:
         for path in ("yard-1-1.mp4", "../incident-2/yard-1-1.mp4", "..%2fincident-2%2fyard-1-1.mp4",
                      "%2e%2e%252fincident-2", "cam-1-1.mp4%00", "cam-1-1.mp4.gz", "x" * 4000, "CAM-1-1.mp4",
@@ -167,22 +176,60 @@ async def test_reports_are_drawn_one_at_a_time_and_few_wait(
     assert most == 1
 
 
-@pytest.mark.parametrize("forged", ["incident-2", "incident-1.1", ""])
-def test_a_share_is_of_one_visit_and_signed(forged: str) -> None:
-    until = NOW.utc + timedelta(days=1)
-    token = shares.make("incident-1", until, LINK_KEY)
-    share = shares.read(token, LINK_KEY, NOW.utc)
-    assert share is not None
-    assert (share.visit, share.until) == ("incident-1", until)
-    _, rest = token.split(".", 1)
-    assert shares.read(f"{forged}.{rest}", LINK_KEY, NOW.utc) is None
-    assert shares.read(token, b"x" * 32, NOW.utc) is None
-    assert shares.read(token, LINK_KEY, until) is None
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-    for letter in letters.replace(token[-1], ""):  # the last one has two bits too many: no other spelling counts
-        assert shares.read(token[:-1] + letter, LINK_KEY, NOW.utc) is None
-    for length in range(len(token)):
-        assert shares.read(token[:length], LINK_KEY, NOW.utc) is None
+async def test_whoever_may_share_ends_a_link_at_once_and_sees_who_made_it(site: Served) -> None:
+    bruno = await site.guest(Role.HOUSEHOLD)
+    async with site.client(site.owner) as anna, ClientSession(site.address) as stranger, site.client(bruno) as guest:
+        token = await shared(anna, "incident-1")
+        other = await shared(anna, "incident-2")
+        for path in ("/history", "/history/incident-1"):
+            async with anna.get(path) as answer:
+                page = await answer.text()
+            assert "par Anna, " in page, path
+            assert "17/06/2026" in page, path
+            assert token not in page, "the link itself is shown once"
+        async with guest.get("/history") as answer:
+            assert "/shares/end" not in await answer.text()
+        ended = {"id": token.partition(".")[0], "back": "/history/incident-1"}
+        async with guest.post("/shares/end", data=ended) as answer:
+            assert answer.status == 403
+        async with stranger.get(f"/shared/{token}") as answer:
+            assert answer.status == 200
+        async with anna.post("/shares/end", data=ended, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, "/history/incident-1")
+        async with anna.post("/shares/end", data=ended) as answer:
+            assert answer.status == 404
+        for link, status in ((token, 404), (other, 200)):
+            async with stranger.get(f"/shared/{link}") as answer:
+                assert answer.status == status
+
+
+@pytest.mark.parametrize("how", ["removed", "no owner any more"])
+async def test_a_link_ends_with_its_maker(site: Served, how: str) -> None:
+    bruno = await site.guest(Role.OWNER)
+    async with site.client(bruno) as guest:
+        token = await shared(guest, "incident-1")
+    async with ClientSession(site.address) as stranger:
+        async with stranger.get(f"/shared/{token}") as answer:
+            assert answer.status == 200
+        accounts, now = site.accounts, site.box.clock.now()
+        if how == "removed":
+            assert await accounts.remove(site.owner.who, bruno.who.person, now) is None
+        else:
+            assert await accounts.set_role(site.owner.who, bruno.who.person, Role.HOUSEHOLD, now) is None
+        async with stranger.get(f"/shared/{token}") as answer:
+            assert answer.status == 404
+
+
+async def test_a_link_is_its_own_secret_and_no_other_spelling_of_it(site: Served, made: Box) -> None:
+    async with site.client(site.owner) as client:
+        first, second = await shared(client, "incident-1"), await shared(client, "incident-2")
+    (id1, secret1), (id2, _) = first.split("."), second.split(".")
+    forged = [f"{id2}.{secret1}", f"{id1}.{secret1[:-1]}", f"{id1}.{secret1}x", f"{id1}.", id1, f"incident-1.{secret1}"]
+    async with ClientSession(site.address) as stranger:
+        for token in forged:
+            async with stranger.get(f"/shared/{token}") as answer:
+                assert answer.status == 404, token
+    assert secret1 not in str(made.store.register.shares(NOW.utc))
 
 
 def test_temperatures_become_a_line_that_holds_until_the_next_reading() -> None:

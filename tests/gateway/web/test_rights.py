@@ -30,6 +30,8 @@ PAGES = {
     "/brands": (OWNER, HOUSEHOLD),
     "/household": (OWNER, HOUSEHOLD),
     "/settings": (OWNER, HOUSEHOLD, INSTALLER),
+    "/settings/messages": (OWNER,),
+    "/settings/sign-ins": (OWNER, HOUSEHOLD, INSTALLER),
     "/confirm": (OWNER, HOUSEHOLD, INSTALLER),
 }
 DOES = {

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from gateway import links
+from gateway.delivery.permission import Standing
 from gateway.pause import No
+from gateway.phonebook import Unfit
+from gateway.phones import Heard
 from gateway.visit.state import Locked, Outcome, Phase
 from gateway.web.access import Role
 from gateway.web.accounts import Refused
@@ -20,12 +23,12 @@ SOURCES = {
     path: path.read_text(encoding="utf-8")
     for kind in ("*.py", "*.html", "*.js")
     for path in WEB.rglob(kind)
-    if path.name != "words.py"
+    if not path.name.endswith("words.py")
 }
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
 FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "error.", "turn.", "courier.help.",
-            "trust.", "refused.", "role.", "link.", "label.kind.",
-            "label.said.", "lock.", "pause.no.")  # fmt: skip
+            "trust.", "refused.", "role.", "link.", "label.kind.", "label.said.", "lock.", "pause.no.", "did.",
+            "unfit.", "phone.heard.")  # fmt: skip
 
 
 def used() -> set[str]:
@@ -68,6 +71,9 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"link.{why}" for why in links.Refused),
         *(f"label.kind.{kind}" for kind in LABELS),
         *(f"role.{role}" for role in Role if role is not Role.COURIER),
+        *(f"unfit.{why}" for why in Unfit),
+        *(f"phone.heard.{heard}" for heard in Heard),
+        *(f"link.brand.{standing}" for standing in Standing),
     ]
     assert [key for key in needed if key not in WORDS] == []
 

@@ -14,7 +14,6 @@ from gateway.store import Clip
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Cold, Entrance
-from gateway.web import shares
 from gateway.web.access import Role
 from gateway.web.accounts import Invited
 from gateway.web.site import Site
@@ -23,10 +22,10 @@ from tests.gateway.delivery.shop import NOW, offer
 from tests.gateway.proof.visits import SECONDS, film_bytes
 from tests.gateway.web.house import HERONS
 from tests.gateway.web.test_coming_in import a_site
-from tests.shell.box import Box, awake, box
+from tests.shell.box import LINK_KEY, Box, awake, box
 from tests.shell.house import PARCEL, home
 from tests.shell.parts import Time
-from tests.shell.site import LINK_KEY, Served, served
+from tests.shell.site import Served, served
 
 NO_PAGE = frozenset({
     "/feed", "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/film/{path}", "/shared/{token}/{file}",
@@ -117,6 +116,14 @@ async def _filmed(made: Box, why: str) -> None:
     await made.store.hold(INCIDENT, why, NOW)
 
 
+async def _shared(site: Served) -> str:
+    async with (
+        site.client(site.owner) as client,
+        client.post(f"/history/{INCIDENT}/share", data={"days": "7"}) as answer,
+    ):
+        return f"/shared/{(await answer.text()).partition('/shared/')[2].partition('<')[0]}"
+
+
 async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
     now = made.clock.now()
     assert await site.accounts.confirm(site.owner.who, HERONS, now) is None
@@ -127,7 +134,7 @@ async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
     ours = {
         **{path: path for path in PLAIN},
         "/history/{visit}": f"/history/{INCIDENT}",
-        "/shared/{token}": f"/shared/{shares.make(INCIDENT, later, LINK_KEY)}",
+        "/shared/{token}": await _shared(site),
         "/join/{token}": f"/join/{invited.token}",
         "/link/{token}": f"/link/{stop}",
         "/c/{digest}": f"/c/{DIGEST}",

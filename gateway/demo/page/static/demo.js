@@ -106,10 +106,8 @@ function house(now) {
 function phone(now) {
   document.querySelector(".offline").hidden = now.cable;
   const ask = at("ask");
-  ask.hidden = !now.asked || now.buzzes > 0;
+  ask.hidden = !now.asked || now.buzzes > 1; // the request itself is the first message
   if (now.asked) {
-    put(ask.querySelector(".who"), say("phone.asks", now.asked));
-    put(ask.querySelector(".terms"), say("phone.terms", now.asked));
     at("yes").hidden = now.asked.granted;
     ask.querySelector(".granted").hidden = !now.asked.granted;
   }

@@ -1,0 +1,45 @@
+"""What a browser says that it is, as a short label. Its text is anybody's, so nothing of it is kept but known words."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Self
+
+LONGEST = 512  # characters that are looked at: an honest one is shorter
+
+# In this order: most browsers also name those that they are like.
+_BROWSERS: Mapping[str, str] = MappingProxyType({
+    "Edge": r"\bEdg(A|iOS)?/", "Opera": r"\bOPR/", "Samsung Internet": r"\bSamsungBrowser/", "DuckDuckGo": r"\bDdg/",
+    "Firefox": r"\b(Firefox|FxiOS)/", "Chrome": r"\b(Chrome|CriOS)/", "Safari": r"\bVersion/[0-9.]+ .*\bSafari/",
+})  # fmt: skip
+_SYSTEMS: Mapping[str, str] = MappingProxyType({
+    "iPhone": r"\biPhone\b", "iPad": r"\biPad\b", "Android": r"\bAndroid\b", "Windows": r"\bWindows NT\b",
+    "ChromeOS": r"\bCrOS\b", "Mac": r"\bMacintosh\b", "Linux": r"\bLinux\b",
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Browser:
+    """A browser and the system it runs on, each None where it is none of those we know."""
+
+    name: str | None
+    system: str | None
+
+    @classmethod
+    def said(cls, user_agent: str) -> Self:
+        """Read a `User-Agent` header (RFC 9110)."""
+        text = user_agent[:LONGEST]
+        return cls(*(next((name for name, sign in known.items() if re.search(sign, text)), None)
+                     for known in (_BROWSERS, _SYSTEMS)))  # fmt: skip
+
+    @classmethod
+    def stored(cls, word: str | None) -> Self:
+        """Read what `word` wrote."""
+        name, _, system = (word or "").partition("|")
+        return cls(name if name in _BROWSERS else None, system if system in _SYSTEMS else None)
+
+    @property
+    def word(self) -> str:
+        """As it is stored."""
+        return f"{self.name or ''}|{self.system or ''}"
