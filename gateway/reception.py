@@ -53,7 +53,7 @@ class Reception:
         clock: Clock,
         entrances: Mapping[str, RunningEntrance],
         touch: Callable[[str], None],
-        erase: Callable[[str, str], Awaitable[None]],
+        erase: Callable[[str, str, str | None], Awaitable[None]],
     ) -> None:
         self._home = home
         self._store = store
@@ -211,7 +211,7 @@ class Reception:
                 await decided[wish.do](wish.brand, now, by=by)
                 self._brand_changed(wish.brand)
             case owner.Hold(do="erase"):
-                await self._erase(wish.visit, "owner")
+                await self._erase(wish.visit, "owner", by)
             case owner.Hold():
                 await self._store.hold(wish.visit, wish.why if wish.do == "hold" else None, now, by=by)
             case _:

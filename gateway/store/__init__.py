@@ -1,6 +1,8 @@
 """The only user of SQLite: what must be on disk before anything happens, and everything that is looked up."""
 
-from gateway.store.register import Register
+from gateway.store.handover import Handover
+from gateway.store.keeping import Erased, Keeping, Look, Tally
+from gateway.store.register import ByCode, Register
 from gateway.store.sessions import Entry
 from gateway.store.store import Store
 from gateway.store.words import (
@@ -13,11 +15,13 @@ from gateway.store.words import (
     Device,
     Film,
     Home,
+    HouseOffer,
     Invitation,
     Message,
     Newcomer,
     Overtaken,
     Person,
+    Recovered,
     Session,
     Step,
     Stop,
@@ -27,6 +31,7 @@ from gateway.store.words import (
 
 __all__ = [
     "Answer",
+    "ByCode",
     "Changed",
     "Claimed",
     "Clip",
@@ -34,18 +39,25 @@ __all__ = [
     "DatabaseRefused",
     "Device",
     "Entry",
+    "Erased",
     "Film",
+    "Handover",
     "Home",
+    "HouseOffer",
     "Invitation",
+    "Keeping",
+    "Look",
     "Message",
     "Newcomer",
     "Overtaken",
     "Person",
+    "Recovered",
     "Register",
     "Session",
     "Step",
     "Stop",
     "Store",
     "StoreFailed",
+    "Tally",
     "Upcoming",
 ]
