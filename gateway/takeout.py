@@ -1,4 +1,4 @@
-"""Everything to take along: proofs with their films, log, people, permissions, as one ZIP that is made while it is read.
+"""Everything to take along: proofs with their films, log, people, permissions, as one ZIP, made while it is read.
 
 Nothing of it is ever whole in memory, and nothing is packed: films do not shrink, and the door shares this processor.
 Each visit's folder is as it lies on the box, so `perron verify` checks it where it was unpacked.
@@ -8,7 +8,7 @@ import asyncio
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Set
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def name_of(home: Home, made: datetime) -> str:
 
 
 async def packed(  # noqa: PLR0913 - what is packed, named one by one
-    home: Home, store: Store, key: PublicKey, *, made: datetime, running: Set[str], readme: str
+    home: Home, store: Store, key: PublicKey, *, made: datetime, running: frozenset[str], readme: str
 ) -> AsyncIterator[bytes]:
     """Yield the ZIP piece by piece. Visits that are `running` are left out: nothing of theirs is proven yet.
 
@@ -64,7 +64,7 @@ async def packed(  # noqa: PLR0913 - what is packed, named one by one
     local = made.astimezone(ZoneInfo(home.timezone))
     at = (local.year, local.month, local.day, local.hour, local.minute, local.second)
     top = name_of(home, made)
-    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:  # type: ignore[arg-type]  # only written
+    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
         for name, pieces in _papers(store, key, readme):
             with archive.open(zipfile.ZipInfo(f"{top}/{name}", at), "w", force_zip64=True) as entry:
                 for piece in pieces:
@@ -87,7 +87,7 @@ async def packed(  # noqa: PLR0913 - what is packed, named one by one
     yield outlet.take()
 
 
-def _proofs(films: Path, running: Set[str]) -> list[Path]:
+def _proofs(films: Path, running: frozenset[str]) -> list[Path]:
     if not films.is_dir():
         return []
     return [

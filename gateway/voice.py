@@ -65,6 +65,12 @@ SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
         "fr": "Perron est en mode sûr : il verrouille, filme et alerte, mais n'ouvre plus avant votre accord",
         "en": "Perron is in safe mode: it locks, films and warns, but opens nothing until you say so",
     },
+    Saying.PASSWORD_RESET: {
+        "fr": "Le mot de passe[ de {detail}] a été remplacé à {time} avec un code fait sur la box :"
+        " si ce n'était pas prévu, allez voir qui y a accès",
+        "en": "The password[ of {detail}] was replaced at {time} with a code made on the box:"
+        " if nobody meant to, look who can get at it",
+    },
 })  # fmt: skip
 
 # A table of its own: two alarms have the same word as a saying, and equal words are equal keys.
@@ -281,7 +287,7 @@ def compose(
 
 
 def _detail(about: Saying | AlarmCode, detail: str, language: Language) -> str:
-    if detail in set(Refusal):
+    if detail in set(Refusal) and about is not Saying.PASSWORD_RESET:  # there it is somebody's name
         return REFUSALS[Refusal(detail)][language]
     if about is not Saying.NOT_READY:
         return inert(detail)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.store import entries, films, people, sessions
+from gateway.store import entries, films, outbox, people, sessions
 from gateway.store.sessions import Entry, Kind
 from gateway.store.words import Changed, Claimed, Device, Invitation, Newcomer, Person, Recovered, Session
 from gateway.store.writer import Writer
@@ -105,6 +105,10 @@ class Register:
             return outcome, films.say(connection, by.entrance, None, by.message, now)
 
         return await self._writer.do(work)
+
+    def code_used(self, code: bytes) -> bool:
+        """Whether an owner came back by this code (its SHA-256) before."""
+        return outbox.was_used(self._reader(), code)
 
     def recovered(self) -> tuple[Mapping[str, Any], ...]:
         """Whose password was set by a code, and when, as far as the log still tells: oldest first."""

@@ -29,6 +29,7 @@ class Saying(StrEnum):
     READY_AGAIN = auto()
     STOPPED_INSIDE = auto()
     SAFE_MODE = auto()
+    PASSWORD_RESET = auto()  # not the entrance's doing: somebody at the box set an owner's password anew
 
 
 class AlarmCode(StrEnum):

@@ -1,11 +1,15 @@
 """Who else may come in, and one's own account."""
 
+from datetime import datetime, timedelta
+
 import segno
 from aiohttp import web
 
 from gateway.web.access import Right, Role
 from gateway.web.accounts import Invited, Refused, Wait, Who
 from gateway.web.desk import Desk
+
+SHOWN = 30  # days for which everybody else is shown that a password was set anew on the box
 
 
 class Household:
@@ -28,17 +32,25 @@ class Household:
             web.post("/settings/session", behind(Right.LANGUAGE, self._end_session)),
         ]
 
-    async def _household(self, request: web.Request, _who: Who) -> web.Response:
-        return self._shown(request, invited=None)
+    async def _household(self, request: web.Request, who: Who) -> web.Response:
+        return self._shown(request, who, invited=None)
 
-    def _shown(self, request: web.Request, *, invited: Invited | None) -> web.Response:
+    def _shown(self, request: web.Request, who: Who, *, invited: Invited | None) -> web.Response:
         desk = self._desk
+        gone = desk.now.utc - timedelta(days=SHOWN)
+        recovered = [
+            {"at": at, "who": person}
+            for row in desk.box.store.register.recovered()
+            if (at := datetime.fromisoformat(row["at"])) >= gone
+            and (person := desk.box.store.register.person(row["person"])) is not None
+            and person.id != who.person
+        ]
         people = [person for person in desk.box.store.register.people() if person.removed is None]
         link = None if invited is None else f"{request.scheme}://{request.host}/join/{invited.token}"
         return desk.page(
             request, "household", people=people, invitations=desk.accounts.invitations(desk.now), link=link,
             qr=None if link is None else segno.make(link, error="m").svg_inline(scale=4, dark="#000"),
-            roles=[Role.HOUSEHOLD.value, Role.INSTALLER.value, Role.OWNER.value],
+            recovered=recovered, roles=[Role.HOUSEHOLD.value, Role.INSTALLER.value, Role.OWNER.value],
         )  # fmt: skip
 
     async def _invite(self, request: web.Request, who: Who) -> web.Response:
@@ -49,7 +61,7 @@ class Household:
         invited = await self._desk.accounts.invite(who, Role(asked), self._desk.now)
         if isinstance(invited, Refused):
             raise web.HTTPConflict(text=self._desk.say(request, f"refused.{invited}"))
-        return self._shown(request, invited=invited)
+        return self._shown(request, who, invited=invited)
 
     async def _withdraw(self, request: web.Request, who: Who) -> web.Response:
         invitation = str((await request.post()).get("id", ""))

@@ -48,7 +48,13 @@ class Painter:
             return self.part(name, seat)
 
         return self._environment.get_template(template).render(
-            facts, seat=seat, t=t, part=part, zone=self._box.zone, ages=ages(seat.language)
+            facts,
+            seat=seat,
+            t=t,
+            part=part,
+            zone=self._box.zone,
+            kept=self._box.retention_days,
+            ages=ages(seat.language),
         )
 
 
@@ -64,6 +70,7 @@ def ages(language: Language) -> str:
         "live.stale",
         "live.none",
         "live.waiting",
+        "live.private",
     )
     return canonical(
         {key: say(key, language, age="{age}") if "age." in key else say(key, language) for key in keys}

@@ -28,10 +28,13 @@ from gateway.web.desk import DAY, LANGUAGE, YEAR, Desk, wants_json
 from gateway.web.errands import Errands
 from gateway.web.feed import Feed
 from gateway.web.household import Household
+from gateway.web.moving import Moving
 from gateway.web.pages import Pages
 from gateway.web.past import Past
 from gateway.web.policy import LARGEST_BODY, Handler, dress, guarded, hosts, is_loopback, local, open_in_clear
 from gateway.web.porch import PATIENCE, Porch, heard, listening
+from gateway.web.privacy import Privacy
+from gateway.web.succession import Succession
 from gateway.web.threshold import Threshold
 from gateway.web.words import LANGUAGES
 
@@ -65,9 +68,10 @@ class Site:
             client_max_size=LARGEST_BODY,
         )
         app.on_response_prepare.append(dress)
+        succession = Succession(accounts, box.store, entrance=next(iter(box.home.entrances)))
         parts = (
-            Pages(self._desk), Past(self._desk, link_key), Threshold(self._desk), Household(self._desk),
-            Errands(self._desk, link_key),
+            Pages(self._desk), Past(self._desk, link_key), Threshold(self._desk, succession), Household(self._desk),
+            Errands(self._desk, link_key), Privacy(self._desk), Moving(self._desk, succession),
         )  # fmt: skip
         for part in parts:
             app.add_routes(part.routes())

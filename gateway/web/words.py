@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.voice import Language
+from gateway.web.privacy_words import BACK_IN, MOVING, PRIVACY
 
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
 NAMES: Mapping[Language, str] = MappingProxyType({"fr": "Français", "en": "English"})
@@ -372,7 +373,7 @@ _COURIER: Mapping[str, _Both] = {
     "turn.over.how": ("Ce lien n'ouvre plus rien", "This link opens nothing any more"),
 }  # fmt: skip
 
-WORDS = _table(_PAGES, _DOOR, _STORY, _PAST, _BRANDS, _ACCOUNTS, _TRUST, _COURIER)
+WORDS = _table(_PAGES, _DOOR, _STORY, _PAST, _BRANDS, _ACCOUNTS, PRIVACY, MOVING, BACK_IN, _TRUST, _COURIER)
 
 
 def say(key: str, language: Language, **facts: str) -> str:

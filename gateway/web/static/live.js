@@ -15,6 +15,7 @@ class View {
     this.socket = null;
     this.newest = 0;
     this.live = true;
+    this.private = false; // the box lets nobody watch this camera now
     this.button.addEventListener("click", () => (this.socket ? this.end() : this.begin()));
     setInterval(() => this.look(), 250);
   }
@@ -36,8 +37,10 @@ class View {
     socket.onmessage = (event) => {
       if (typeof event.data !== "string") { queue.push(event.data); this.newest = Date.now(); next(); return; }
       const said = JSON.parse(event.data);
+      if (said.why) this.private = said.why === "private";
       if (said.live !== undefined) { this.live = said.live; this.look(); }
       if (!said.codec) return;
+      this.private = false;
       const source = new (self.ManagedMediaSource ?? MediaSource)();
       this.video.disableRemotePlayback = true; // a managed source begins only so
       this.video.src = URL.createObjectURL(source);
@@ -85,7 +88,7 @@ class View {
     this.figure.classList.toggle("stale", watching && !fresh);
     this.light.classList.toggle("good", fresh);
     this.light.classList.toggle("bad", watching && !fresh);
-    const text = !watching ? "" : fresh ? this.words["nav.live"] : this.newest ? this.words["live.stale"] : this.words["live.none"];
+    const text = !watching ? "" : this.private ? this.words["live.private"] : fresh ? this.words["nav.live"] : this.newest ? this.words["live.stale"] : this.words["live.none"];
     if (this.light.textContent !== text) this.light.textContent = text;
   }
 }

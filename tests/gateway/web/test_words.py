@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway import links
+from gateway.removal import Why
 from gateway.visit.state import Outcome, Phase
 from gateway.web.access import Role
 from gateway.web.accounts import Refused
@@ -19,11 +20,11 @@ SOURCES = {
     path: path.read_text(encoding="utf-8")
     for kind in ("*.py", "*.html", "*.js")
     for path in WEB.rglob(kind)
-    if path.name != "words.py"
+    if not path.name.endswith("words.py")
 }
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
 FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "error.", "turn.", "courier.help.",
-            "trust.", "refused.", "role.", "link.")  # fmt: skip
+            "trust.", "refused.", "role.", "link.", "way.")  # fmt: skip
 
 
 def used() -> set[str]:
@@ -62,6 +63,7 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"turn.{turn}{how}" for turn in Turn for how in ("", ".how")),
         *(f"refused.{why}" for why in Refused),
         *(f"link.{why}" for why in links.Refused),
+        *(f"way.{why}" for why in Why),
         *(f"role.{role}" for role in Role if role is not Role.COURIER),
     ]
     assert [key for key in needed if key not in WORDS] == []
