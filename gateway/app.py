@@ -108,7 +108,7 @@ class App:
         folder = self.home.storage.folder
         os.umask(0o077)  # store, films and sockets are the box user's alone, also in a folder that others may enter
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _alone(folder):
+        with alone(folder):
             if wipe.marked(folder):
                 await _wiped(self.home)
             await self._run(folder)
@@ -395,8 +395,12 @@ def _cameras(home: Home) -> Configure:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Have the folder for this process alone. The lock ends with the process, however it ends."""
+def alone(folder: Path) -> Iterator[None]:
+    """Have the folder for this process alone. The lock ends with the process, however it ends.
+
+    Raises:
+        Occupied: a running gateway has it.
+    """
     handle = os.open(folder / wipe.LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         try:

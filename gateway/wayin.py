@@ -6,13 +6,14 @@ the monotonic clock: no step of the wall clock makes one young again.
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from hmac import compare_digest
 from pathlib import Path
 
-from gateway.proof.files import NotRegular, TooLarge, read_regular, write_whole
+from gateway.proof.files import read_regular, write_whole
 
 FILE = "way-in"
 LIVES = 900.0  # seconds
@@ -55,17 +56,20 @@ def keep(file: Path, code: Code) -> None:
         for one in (*read(file)[1 - KEPT :], code)
     ]
     write_whole(file, json.dumps(rows).encode())
+    if os.geteuid() == 0:  # root at the shell; the box may run as another
+        folder = file.parent.stat()
+        os.chown(file, folder.st_uid, folder.st_gid)
 
 
 def read(file: Path) -> tuple[Code, ...]:
-    """The codes that were made, oldest first; none where there is no such file, or it is none of ours."""
+    """The codes that were made, oldest first; none where there is no file of ours that can be read."""
     try:
         rows = json.loads(read_regular(file, at_most=_LARGEST))
         return tuple(
             Code(person=str(row["person"]), digest=str(row["digest"]), boot=str(row["boot"]), mono=float(row["mono"]))
             for row in rows
         )
-    except (FileNotFoundError, NotRegular, TooLarge, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError):
         return ()
 
 

@@ -69,8 +69,7 @@ class Keeping:
 
     def retention_days(self) -> int | None:
         """For how many days an owner chose to keep films; None: as the house file says."""
-        days = _chosen(self._reader(), _RETENTION)
-        return None if days is None else int(days)
+        return chosen_retention(self._reader())
 
     async def set_retention(self, days: int, was: int, now: Now, *, by: str) -> None:
         """Keep films for so many days from now on."""
@@ -142,6 +141,12 @@ class Keeping:
             visits=visits, film_bytes=film_bytes, oldest_film=instant(oldest_film), held=held,
             entries=entries, oldest_entry=instant(oldest_entry), **counts,
         )  # fmt: skip
+
+
+def chosen_retention(connection: sqlite3.Connection) -> int | None:
+    """For how many days an owner chose to keep films."""
+    days = _chosen(connection, _RETENTION)
+    return None if days is None else int(days)
 
 
 def _chosen(connection: sqlite3.Connection, name: str) -> str | None:

@@ -29,7 +29,9 @@ class Moving:
         behind = self._desk.behind
         return [
             web.get("/settings/moving-out", behind(Right.MOVE_OUT, self._page)),
-            web.get("/settings/moving-out/everything.zip", behind(Right.MOVE_OUT, self._everything)),
+            web.get(
+                "/settings/moving-out/everything.zip", behind(Right.MOVE_OUT, self._everything), allow_head=False
+            ),
             web.post("/settings/moving-out/wipe", behind(Right.MOVE_OUT, self._wipe)),
             web.post("/settings/moving-out/offer", behind(Right.MOVE_OUT, self._offer)),
             web.post("/settings/moving-out/withdraw", behind(Right.MOVE_OUT, self._withdraw)),

@@ -7,8 +7,14 @@ Both = tuple[str, str]  # French, English
 PRIVACY: Mapping[str, Both] = {
     "privacy.title": ("Vie privée", "Privacy"),
     "privacy.where": (
-        "Tout est gardé sur cette box, dans {folder}, et nulle part ailleurs. Aucune caméra n'enregistre de son.",
-        "Everything is kept on this box, in {folder}, and nowhere else. No camera records sound.",
+        (
+            "Tout est gardé sur cette box, dans {folder}. Il n'en sort que les messages à vos téléphones, et pour"
+            " chaque marque où en est sa livraison. Rien n'est enregistré avec le son."
+        ),
+        (
+            "Everything is kept on this box, in {folder}. Only the messages to your phones leave it, and for each brand"
+            " how its delivery stands. Nothing is recorded with sound."
+        ),
     ),
     "privacy.kept": ("Ce qui est gardé", "What is kept"),
     "privacy.films": ("Films", "Films"),

@@ -39,7 +39,8 @@ def a_site(made: Box) -> Site:
         states=lambda: tuple((running.state, made.clock.now()) for running in made.entrances.values()),
         video=made.home.storage.folder / "video.sock", proofs=dict,
         picture=lambda camera: made.eyes.picture(camera, 1.0),
-        public_key=made.key.public,
+        public_key=made.key.public, tidy=made.archive.tidy, told=lambda _command, _message: None,
+        removal=made.removal,
     )  # fmt: skip
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
     return Site(seen, accounts, Pages(port=0), link_key=LINK_KEY)
