@@ -77,12 +77,16 @@ def empty(file: Path) -> bool:
 
 
 def _delete(path: Path) -> None:
-    if path.is_symlink():
-        if path.is_dir():  # films on another disk: they go, the disk stays
-            for inner in path.iterdir():
-                _delete(inner)
-        path.unlink()
-    elif path.is_dir():
+    if path.is_symlink() and path.is_dir():  # films on another disk: they go, the disk stays
+        for inner in path.iterdir():
+            _remove(inner)
+        sync_folder(path)
+    _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove what stands there; a link itself, never what it leads to."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)

@@ -29,9 +29,7 @@ class Moving:
         behind = self._desk.behind
         return [
             web.get("/settings/moving-out", behind(Right.MOVE_OUT, self._page)),
-            web.get(
-                "/settings/moving-out/everything.zip", behind(Right.MOVE_OUT, self._everything), allow_head=False
-            ),
+            web.get("/settings/moving-out/everything.zip", behind(Right.MOVE_OUT, self._everything), allow_head=False),
             web.post("/settings/moving-out/wipe", behind(Right.MOVE_OUT, self._wipe)),
             web.post("/settings/moving-out/offer", behind(Right.MOVE_OUT, self._offer)),
             web.post("/settings/moving-out/withdraw", behind(Right.MOVE_OUT, self._withdraw)),
@@ -108,10 +106,12 @@ class Moving:
         return await self._last(request, self._desk.page(request, "wiped"))
 
     async def _last(self, request: web.Request, answer: web.Response) -> web.Response:
-        """Give the answer whole, then let the box begin anew."""
-        await answer.prepare(request)
-        await answer.write_eof()
-        self._box.removal.again()
+        """Give the answer whole, then let the box begin anew: also where nobody waits for the answer any more."""
+        try:
+            await answer.prepare(request)
+            await answer.write_eof()
+        finally:
+            self._box.removal.again()
         return answer
 
     # ---- hand over --------------------------------------------------------------------------------------------------

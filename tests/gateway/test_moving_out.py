@@ -1,7 +1,9 @@
 """The whole gateway when its household moves out: it ends in good order and begins anew, wiped or another's."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,8 @@ from devices.vendors.words import Channel
 from gateway import app as module
 from gateway import wipe
 from gateway.app import App
+from gateway.broker import free_port
+from gateway.cli import transcript
 from gateway.config import Home, Messages, Pages
 from gateway.mqtt import Incoming
 from gateway.proof.keys import link_key
@@ -56,11 +60,10 @@ class Answering(Broker):
 
 
 @pytest.fixture(autouse=True)
-def _recorders(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _recorders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "Mqtt", Answering)
     monkeypatch.setattr(module, "VideoLink", Video)
     monkeypatch.setattr("os.umask", lambda _mask: 0o022)
-    return
 
 
 @asynccontextmanager
@@ -154,6 +157,31 @@ async def test_a_box_that_was_wiped_on_its_page_begins_anew_as_nobody_s(house: H
             pass
 
 
+async def test_the_command_itself_goes_on_into_the_fresh_start(house: Home) -> None:
+    """`perron run` without a supervisor: the same process, another box."""
+    port = free_port()
+    house = house.model_copy(update={"pages": Pages(port=port)})
+    Answering.house = house
+    World.made.clear()
+    run = asyncio.create_task(transcript.run(house))
+    address = f"http://127.0.0.1:{port}"
+    await until(house.claim_code.exists)
+    World.broker.on_up(1)
+    async with owner(house, address) as anna:
+        await until(lambda: len(World.broker.on("perron/lock/get")) > 0)
+        status = 0
+        async with asyncio.timeout(20):
+            while status != 200:  # 409 until lock and door have answered
+                async with anna.post("/settings/moving-out/wipe", data={"name": "Home"}) as answer:
+                    status = answer.status
+    await until(lambda: len(World.made) == 4 and house.claim_code.exists())
+    async with owner(house, address, "Clara"):
+        assert not run.done()
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(20):
+        await run
+
+
 async def test_a_box_that_died_with_the_mark_is_wiped_at_its_next_start(house: Home) -> None:
     film = await filmed(house, "v1")
     wipe.mark(house.storage.folder)
@@ -194,7 +222,12 @@ async def test_phones_of_the_former_household_that_cannot_be_taken_out_of_the_fi
 ) -> None:
     """A file that is mounted read-only: it is not used until it says something else."""
     asked: list[Path] = []
-    monkeypatch.setattr(module, "read", lambda file, **_given: (asked.append(file), ())[1])
+
+    def read(file: Path, **_given: object) -> tuple[()]:
+        asked.append(file)
+        return ()
+
+    monkeypatch.setattr(module, "read", read)
     monkeypatch.setattr(wipe, "empty", lambda _file: False)
     assert house.messages is not None
     house.storage.folder.mkdir()

@@ -110,10 +110,15 @@ def test_films_on_another_disk_go_too_and_the_disk_stays(tmp_path: Path) -> None
     box = tmp_path / "box"
     box.mkdir()
     (box / "visits").symlink_to(disk)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "letter").write_bytes(SECRET)
+    (disk / "link").symlink_to(elsewhere)
+    (disk / "v1" / "link").symlink_to(elsewhere)
     wipe.mark(box)
     wipe.finish(box, phones=None)
-    assert disk.is_dir()
-    assert what_is_left(tmp_path) == set()
+    assert list(disk.iterdir()) == []
+    assert what_is_left(tmp_path) == {"elsewhere/letter"}, "a link goes itself, not what it leads to"
     assert not (box / "visits").is_symlink()
 
 
@@ -171,6 +176,11 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
 def test_a_mark_is_on_the_disk_before_anything_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     synced: list[int] = []
     real = os.fsync
-    monkeypatch.setattr(os, "fsync", lambda descriptor: (synced.append(descriptor), real(descriptor))[1])
+
+    def sync(descriptor: int) -> None:
+        synced.append(descriptor)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
     wipe.mark(tmp_path)
     assert len(synced) == 2, "the file and the folder"

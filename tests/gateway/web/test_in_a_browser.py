@@ -98,7 +98,7 @@ async def test_nothing_is_in_the_way_of_somebody_who_sees_badly(made: Box, local
     async with served(made) as site, visitor() as somebody:
         page = await somebody.page(locale=locale, color_scheme=scheme, reduced_motion="reduce")
         await site.sign_in(page.context)
-        for path in ("/", "/live", "/history", "/brands", "/nowhere"):
+        for path in ("/", "/live", "/history", "/brands", "/settings/privacy", "/settings/moving-out", "/nowhere"):
             await page.goto(f"{site.address}{path}")
             await calm(page)
             assert await barriers(page) == [], path

@@ -12,6 +12,7 @@ from gateway.notice import Waiting, groups
 from gateway.visit.commands import Saying
 from gateway.web.access import Role
 from gateway.web.tokens import code_digest, new_code
+from gateway.wording import Wording
 from tests.gateway.web.house import HERONS
 from tests.shell.box import Box, awake, box
 from tests.shell.house import home
@@ -92,7 +93,9 @@ async def test_it_is_told_as_a_message_that_is_stored_with_it_and_leaves_at_once
     assert b"Anna" in told.payload
     now = made.clock.now()
     (owed,) = made.store.owed("a-phone", now, until=now.utc)
-    assert b"password_reset" in owed.body
+    again = Wording(made.home, made.store).again(owed, now)
+    assert again is not None, "after a restart it is told out of the store"
+    assert "The password of Anna was replaced at" in again.text or "Le mot de passe de Anna" in again.text
     waiting = [
         Waiting(number=number, about=about, at=now.utc)
         for number, about in enumerate((Saying.NOT_READY, Saying.PASSWORD_RESET, *[Saying.NOT_READY] * 5))
