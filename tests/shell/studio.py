@@ -36,4 +36,7 @@ async def studio(folder: Path, cameras: CameraSet) -> AsyncIterator[Studio]:
         )
         async with running(link.run()), served(made, link=link) as site:
             await until(lambda: link.connected)
-            yield Studio(site, link)
+            try:
+                yield Studio(site, link)
+            finally:  # the cameras' process outlives this block: it must not hear them in the next test
+                link.watch(tuple(names), on=False)
