@@ -377,10 +377,67 @@ def claim_code(home: HomeFile = HOME) -> None:
     except OSError as error:
         raise Failure(
             f"There is no code: the box has an owner already, or it does not run ({plain(error)}).",
-            "Start `perron run`; a box without an owner makes a code at each start.",
+            "Start `perron run`; a box without an owner makes a code at each start. For an owner who lost the password:"
+            " `perron way-in NAME`.",
             Exit.SILENT,
         ) from error
     typer.echo(code)
+
+
+@cli.command(
+    name="way-in", epilog=_example("perron way-in Anna", 'perron way-in "Anna Dupont" --home var/mine/home.yaml')
+)
+def way_in(
+    name: Annotated[str, typer.Argument(help="The owner who comes back, as their account is called.")],
+    home: HomeFile = HOME,
+) -> None:
+    """Make a code by which an owner who lost the only password comes back; good for 15 minutes, once.
+
+    It is typed on the pages, behind "Lost your password?". All their sessions end then, everybody else of the household
+    is shown that it happened, and the phones are told.
+    """
+    from gateway.cli.moving import way_in as make  # noqa: PLC0415 - the other commands start without it
+
+    house = home_of(home)
+    if house.pages is None:
+        raise Failure(f"{home} has no pages.", "Write a section `pages:` into it and start `perron run` again.")
+    typer.echo(make(house, name))
+    typer.echo('Good for 15 minutes, once: on the page for signing in, behind "Lost your password?".', err=True)
+
+
+@cli.command(
+    epilog=_example(
+        "perron wipe",
+        "perron wipe --home var/mine/home.yaml --held",
+        "perron wipe --home /etc/perron/home.yaml --yes",
+    )
+)
+def wipe(
+    home: HomeFile = HOME,
+    held: Annotated[bool, typer.Option("--held", help="Wipe films too that are held as evidence.")] = False,  # noqa: FBT002 - a flag
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the house's name.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Wipe a box that does not run: films, proofs, log, people, keys; what starts afterwards is a new box.
+
+    The house file stays; the file of the phones' addresses is emptied. A box that runs is wiped on its pages, behind
+    Settings, where doors and deliveries are looked after first. Killed halfway, it is finished by the next start.
+    """
+    from gateway.app import Occupied  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.moving import wipe_box  # noqa: PLC0415 - the same
+
+    house = home_of(home)
+
+    def typed() -> str:
+        asked = f"Everything in {relative(house.storage.folder)} goes, for ever. Type the house's name ({house.name})"
+        return house.name if yes else str(typer.prompt(asked))
+
+    try:
+        whole, told = wipe_box(house, held_too=held, typed=typed)
+    except Occupied as occupied:
+        raise Failure(str(occupied), "End it first, or wipe it on its pages.", Exit.SILENT) from occupied
+    typer.echo(told)
+    if not whole:
+        raise typer.Exit(Exit.NO)
 
 
 @cli.command(epilog=_example("perron schema > home.schema.json"))

@@ -16,6 +16,7 @@ from typing import Any, assert_never
 
 import structlog
 
+from gateway import wipe
 from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
 from gateway.clock import Clock
 from gateway.config import Home, Pages, rules
@@ -29,6 +30,8 @@ from gateway.phones import ApprisePhone, read, sweep
 from gateway.pocket import Pocket
 from gateway.proof.keys import BoxKey, link_key
 from gateway.reception import Reception
+from gateway.removal import Removal
+from gateway.settling import settle
 from gateway.store import Store, StoreFailed
 from gateway.topics import FromDevice, FromOwner, FromRetailer, Topics
 from gateway.video.link import VideoLink
@@ -44,6 +47,7 @@ from gateway.video.words import (
     Picture,
     Proof,
 )
+from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Camera, Entrance, Now
 from gateway.web.accounts import Accounts
@@ -52,7 +56,6 @@ from gateway.web.site import Site
 
 log = structlog.get_logger(__name__)
 
-LOCK = "gateway.lock"
 SCRATCH = "pocket"  # the folder of pictures on their way to phones, under the storage folder
 CRASHES = 3  # within a minute: then the box only locks, films and alarms
 
@@ -85,9 +88,18 @@ class App:
         self._entrances: dict[str, RunningEntrance] = {}
         self._hands: dict[str, Hands] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
+        self._again = False
+        self._end: Callable[[], None] = lambda: None
 
-    async def run(self) -> None:
-        """Run until SIGTERM or SIGINT.
+    def begin_again(self) -> None:
+        """End in good order, to begin anew: what ends lies on the disk by then."""
+        self._again = True
+        self._end()
+
+    async def run(self) -> bool:
+        """Run until SIGTERM or SIGINT, or until the box is to begin anew: then True, and whoever called runs a new one.
+
+        A box that is to be wiped is wiped first, before anything of it is opened.
 
         Raises:
             Occupied: another gateway has the storage folder.
@@ -97,15 +109,20 @@ class App:
         folder = self.home.storage.folder
         os.umask(0o077)  # store, films and sockets are the box user's alone, also in a folder that others may enter
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with _alone(folder):
+        with alone(folder):
+            if wipe.marked(folder):
+                await _wiped(self.home)
             await self._run(folder)
+        return self._again
 
     async def _run(self, folder: Path) -> None:
-        key, links = BoxKey.at(folder / "key"), link_key(folder / "key")
-        phones = _phones(self.home, links)
+        key = BoxKey.at(folder / "key")
         early = Clock(self.home.clock, floor=None, keep_floor=lambda _utc: None, wall=self._wall)
         store = await Store.open(folder / "perron.sqlite3", home=self.home, now=early.now())
         try:
+            may_tell = await settle(self.home, store)
+            links = link_key(folder / "key")
+            phones = _phones(self.home, links) if may_tell else ()
             self._clock = Clock(self.home.clock, floor=store.floor(), keep_floor=store.keep_floor, wall=self._wall)
             crashes = await self._begun(store)
             rolled_back = was_rolled_back(folder / LAST_CHECKPOINT, store, key)
@@ -119,7 +136,7 @@ class App:
                 self.home, pocket=self._pocket, store=store, clock=self._clock, key=links, scratch=folder / SCRATCH
             )
             self._build(store, key, links, safe_mode=rolled_back or crashes >= CRASHES)
-            async with _until_told(), asyncio.TaskGroup() as group:
+            async with _until_told() as self._end, asyncio.TaskGroup() as group:
                 for name, work in self._work().items():
                     group.create_task(work, name=name)
             with contextlib.suppress(StoreFailed):  # then the next start takes this end for a crash
@@ -227,12 +244,28 @@ class App:
             proofs=lambda: self._video.proofs,
             picture=lambda camera: self._video.picture(camera, PICTURE_WAIT),
             public_key=key.public,
+            tidy=self._archive.tidy,
+            told=self._told_of_the_box,
+            removal=Removal(
+                self.home,
+                store=store,
+                clock=self._clock,
+                entrances=self._entrances,
+                wished=self._reception.wished,
+                owed=self._office.owed,
+                again=self.begin_again,
+            ),
         )
         site = Site(box, Accounts(store, self._clock.now()), pages, link_key=links)
         for running in self._entrances.values():
             running.changed = site.changes.tell
         self._pocket.changed = site.changes.tell
         return site
+
+    def _told_of_the_box(self, command: c.Tell, message: int) -> None:
+        """Tell the owner what is no entrance's doing; it is stored under the first one's name."""
+        first = self._entrances[next(iter(self.home.entrances))]
+        self._office.tell(command, first.state, self._clock.now(), message=message, picture=None)
 
     def _enrol(self, name: str, store: Store, *, safe_mode: bool) -> None:
         """Wake one entrance from the store."""
@@ -377,9 +410,13 @@ def _cameras(home: Home) -> Configure:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Have the folder for this process alone. The lock ends with the process, however it ends."""
-    handle = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+def alone(folder: Path) -> Iterator[None]:
+    """Have the folder for this process alone. The lock ends with the process, however it ends.
+
+    Raises:
+        Occupied: a running gateway has it.
+    """
+    handle = os.open(folder / wipe.LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -390,9 +427,22 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
+async def _wiped(home: Home) -> None:
+    """Finish what was decided; what is left to people is said.
+
+    Raises:
+        OSError: something could not be deleted: nothing of the box is opened before it is.
+    """
+    log.warning("wiping", folder=str(home.storage.folder))
+    phones = None if home.messages is None else home.messages.file
+    if not await asyncio.to_thread(wipe.finish, home.storage.folder, phones=phones):
+        log.error("phones_not_wiped", file=str(phones), todo="empty this file by hand: it names the household's phones")
+    log.warning("wiped")
+
+
 @contextlib.asynccontextmanager
-async def _until_told() -> AsyncIterator[None]:
-    """Run the block until SIGTERM or SIGINT, which end it without an error."""
+async def _until_told() -> AsyncIterator[Callable[[], None]]:
+    """Run the block until SIGTERM or SIGINT, or what it is given is called: each ends it without an error."""
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     told = False
 
@@ -405,7 +455,7 @@ async def _until_told() -> AsyncIterator[None]:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     try:
-        yield
+        yield stop
     except asyncio.CancelledError:
         if not told or task is None:
             raise

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from gateway.proof.retention import Kept, erase, forgotten, may_go, must_go, tom
 from gateway.proof.seal import Draft, Film, Waits, seal
 from gateway.store import Clip, Store, StoreFailed
 from gateway.store import Film as Part
+from gateway.store.handover import FILMS
 from gateway.video.words import ClipFacts, Closed, Gap
 from gateway.visit import commands as c
 from gateway.visit import events as e
@@ -68,6 +70,7 @@ class Archive:
         self._unsealed: dict[tuple[str, int], _Result] = {}  # what could not be sealed, to be tried again
         self._writing = asyncio.Lock()  # one folder at a time: what is being sealed is not erased meanwhile
         self._work: asyncio.Queue[Closed | tuple[c.Seal, Entrance]] = asyncio.Queue()
+        self._untidy = asyncio.Event()
 
     # ---- what is asked; nothing here waits ---------------------------------------------------------------------------
 
@@ -82,6 +85,10 @@ class Archive:
     def seal(self, command: c.Seal, state: Entrance) -> None:
         """Write and sign the proof of a part; `Sealed` comes back."""
         self._work.put_nowait((command, state))
+
+    def tidy(self) -> None:
+        """Look now for what has had its time, as after a change of how long that is."""
+        self._untidy.set()
 
     async def run(self) -> None:
         """Work in the order in which it was asked, until cancelled."""
@@ -209,8 +216,10 @@ class Archive:
     async def _tidy(self) -> None:
         """Every hour: old films go, what a crash or a full disk cut short is finished, the store forgets."""
         while True:
-            now = self._clock.now()
-            days = self._home.storage.retention_days
+            self._untidy.clear()
+            now, days = self._clock.now(), self._days
+            if self._store.handover.pending(FILMS) is not None:
+                await self._tried(self._erase_history())
             for visit in must_go(self._kept(), now=now, days=days):
                 await self._tried(self._erase(visit, why="retention", who="retention"))
             await self._tried(self._sweep(now, days))
@@ -222,7 +231,29 @@ class Archive:
                     async with self._writing:
                         await self._seal(film.visit, film.part, self._unsealed.get((film.visit, film.part), _Result()))
             await self._tried(self._store.forget(now, before=now.utc - timedelta(days=days)))
-            await asyncio.sleep(TIDY)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TIDY):
+                    await self._untidy.wait()
+
+    @property
+    def _days(self) -> int:
+        """For how many days films are kept: as an owner chose on a page, else as the house file says."""
+        return self._store.keeping.retention_days() or self._home.storage.retention_days
+
+    async def _erase_history(self) -> None:
+        """The house has another owner: what is left of the former household's visits goes, their statements too.
+
+        What was erased in its time left them; so each folder gets a tombstone that says that it was asked for.
+        """
+        films = self._home.storage.folder / VISITS
+        folders = await asyncio.to_thread(lambda: sorted(films.iterdir()) if films.is_dir() else [])
+        async with self._writing:
+            for folder in folders:
+                erased = all(part.erased is not None for part in self._store.films(visit=folder.name))
+                if erased and folder.is_dir() and folder.name not in self._running():
+                    await self._erase_files(folder.name, why="request", who="owner")
+            await self._store.handover.forget_history(self._clock.now())
+            await self._store.handover.leave(FILMS, None)
 
     async def _sweep(self, now: Now, days: int) -> None:
         """Films that the store knows nothing of have their time too."""

@@ -406,6 +406,11 @@ class Home(Section):
         """Where the box shows the code by which its first owner claims it: a file that only its own user can read."""
         return self.storage.folder / "claim-code"
 
+    @property
+    def way_in(self) -> Path:
+        """Where codes stand by which an owner who lost his password comes back: as private as the claim code."""
+        return self.storage.folder / "way-in"
+
 
 def rules(home: Home, entrance: str) -> Rules:
     """Gather what `decide` must know of this entrance.

@@ -11,6 +11,7 @@ from gateway.voice import Language, Message
 
 LATE = timedelta(seconds=60)  # what is told later says so
 LOUD = timedelta(hours=24)  # so long an alarm or "locked again" is told alone; afterwards together with others
+ALONE = frozenset({Saying.LOCKED_AGAIN, Saying.PASSWORD_RESET})  # what is told alone and never dropped, as alarms are
 TOGETHER = 3  # of other messages more than so many that wait are told as one
 LISTED = 5  # messages of those that are told as one, beside the newest, whose words are told too
 
@@ -63,8 +64,7 @@ class Waiting:
 
     def loud(self, utc: datetime) -> bool:
         """Whether it is told alone, whatever else waits."""
-        matters = isinstance(self.about, AlarmCode) or self.about is Saying.LOCKED_AGAIN
-        matters = matters or self.about is Saying.BRAND_ASKS  # comes once, and its links answer it alone
+        matters = isinstance(self.about, AlarmCode) or self.about in ALONE
         return matters and utc - self.at <= LOUD
 
 

@@ -24,7 +24,7 @@ from gateway.clock import Clock
 from gateway.config import Home
 from gateway.delivery.permission import Standing
 from gateway.links import LIVES, Purpose
-from gateway.notice import LISTED, Button, Notice, Waiting, groups, together, words
+from gateway.notice import ALONE, LISTED, Button, Notice, Waiting, groups, together, words
 from gateway.phones import LIMIT, Heard, Phone
 from gateway.store import Message as Stored
 from gateway.store import Store, StoreFailed
@@ -320,7 +320,7 @@ class _Carrier:
     def owes(self, number: int, message: Message) -> None:
         """Keep a message that is not stored. Of many, others than alarms and "locked again" give way."""
         self._unstored[number] = message
-        quiet = [key for key, one in self._unstored.items() if not one.urgent and one.about is not Saying.LOCKED_AGAIN]
+        quiet = [key for key, one in self._unstored.items() if not one.urgent and one.about not in ALONE]
         for key in quiet[:-KEPT]:
             del self._unstored[key]
 

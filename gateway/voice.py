@@ -72,6 +72,12 @@ SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
         "en": "{asker}[, by {carrier},] asks to be let in[: {place} only][ ({entrance})][, {hours}]. "
               "Without an answer from you it is no",
     },
+    Saying.PASSWORD_RESET: {
+        "fr": "Le mot de passe[ de {detail}] a été remplacé à {time} avec un code fait sur la box :"
+        " si ce n'était pas prévu, allez voir qui y a accès",
+        "en": "The password[ of {detail}] was replaced at {time} with a code made on the box:"
+        " if nobody meant to, look who can get at it",
+    },
 })  # fmt: skip
 
 # A table of its own: two alarms have the same word as a saying, and equal words are equal keys.
@@ -296,7 +302,7 @@ def compose(
 
 
 def _detail(about: Saying | AlarmCode, detail: str, language: Language) -> str:
-    if detail in set(Refusal):
+    if detail in set(Refusal) and about is not Saying.PASSWORD_RESET:  # there it is somebody's name
         return REFUSALS[Refusal(detail)][language]
     if about is not Saying.NOT_READY:
         return isolated(detail)

@@ -1,5 +1,6 @@
 """`perron door-notice` and `perron report`: what is printed."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from gateway.config import ClockSource, Home
 from gateway.paper.notice import door_notice, notice_of
 from gateway.paper.report import names_of, report
 from gateway.proof.files import write_whole
+from gateway.store import StoreFailed, aside
 from gateway.voice import Language
 
 ZONE = "Europe/Paris"  # where no house's file says another
@@ -31,7 +33,7 @@ def write_notice(  # noqa: PLR0913 - one argument an option of the command
         Failure: an option does not fit the notice, or the file cannot be written.
     """
     try:
-        notice = notice_of(home, entrance, contact=contact, pages=pages)
+        notice = notice_of(_as_kept(home), entrance, contact=contact, pages=pages)
     except ValueError as error:
         raise Failure(f"This does not fit the notice: {error}.", "Correct --contact or --pages.") from error
     languages: tuple[Language, ...] = ("fr", "en") if language == "both" else (language,)
@@ -43,6 +45,15 @@ def write_notice(  # noqa: PLR0913 - one argument an option of the command
     if contact is None:
         lines.append("Write on its last line whom to ask: the law wants it told. --contact prints it.")
     return "\n".join(lines)
+
+
+def _as_kept(home: Home) -> Home:
+    """The house with the days for which its owner chose on a page to keep films; a box that never ran has none."""
+    with suppress(StoreFailed):
+        days = aside.retention_days(home.storage.folder / "perron.sqlite3")
+        if days is not None:
+            return home.model_copy(update={"storage": home.storage.model_copy(update={"retention_days": days})})
+    return home
 
 
 def write_report(  # noqa: PLR0913 - one argument an option of the command

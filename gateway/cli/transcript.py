@@ -32,12 +32,16 @@ log = structlog.get_logger(__name__)
 async def run(home: Home) -> None:
     """Run the gateway of this home until it is told to end, and log which entrances are ready.
 
+    A box that is to begin anew (it was wiped, or has another owner) does so here, with a supervisor or without.
+
     Raises:
         Occupied, DatabaseRefused, KeyUnusable, OSError: as `App.run`.
     """
-    app = App(home)
-    async with beside(_watch(app)):
-        await app.run()
+    again = True
+    while again:
+        app = App(home)
+        async with beside(_watch(app)):
+            again = await app.run()
 
 
 async def _watch(app: App) -> None:

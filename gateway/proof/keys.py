@@ -152,6 +152,15 @@ def link_key(folder: Path) -> bytes:
     return key
 
 
+def renew_link_key(folder: Path) -> None:
+    """Make a new link key in the place of the old one: every link that was signed before ends.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    write_whole(folder / LINKS, secrets.token_bytes(LINK_KEY_BYTES))
+
+
 def _ours_alone(path: Path) -> None:
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise KeyUnusable(f"{path} can be read by others: make a new box key, or chmod 600 if you trust them")

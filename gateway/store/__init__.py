@@ -1,6 +1,8 @@
 """The only user of SQLite: what must be on disk before anything happens, and everything that is looked up."""
 
-from gateway.store.register import Register
+from gateway.store.handover import Handover
+from gateway.store.keeping import Erased, Keeping, Look, Tally
+from gateway.store.register import ByCode, Register
 from gateway.store.sessions import Entry
 from gateway.store.store import Store
 from gateway.store.words import (
@@ -14,12 +16,14 @@ from gateway.store.words import (
     Device,
     Film,
     Home,
+    HouseOffer,
     Invitation,
     Message,
     Newcomer,
     Overtaken,
     Person,
     PhoneStanding,
+    Recovered,
     Session,
     Share,
     Step,
@@ -31,6 +35,7 @@ from gateway.store.words import (
 __all__ = [
     "Answer",
     "BrandKey",
+    "ByCode",
     "Changed",
     "Claimed",
     "Clip",
@@ -38,14 +43,20 @@ __all__ = [
     "DatabaseRefused",
     "Device",
     "Entry",
+    "Erased",
     "Film",
+    "Handover",
     "Home",
+    "HouseOffer",
     "Invitation",
+    "Keeping",
+    "Look",
     "Message",
     "Newcomer",
     "Overtaken",
     "Person",
     "PhoneStanding",
+    "Recovered",
     "Register",
     "Session",
     "Share",
@@ -53,5 +64,6 @@ __all__ = [
     "Stop",
     "Store",
     "StoreFailed",
+    "Tally",
     "Upcoming",
 ]

@@ -120,6 +120,11 @@ def use_link(connection: sqlite3.Connection, nonce: bytes, expires: datetime, no
     return used.rowcount == 1
 
 
+def was_used(connection: sqlite3.Connection, nonce: bytes) -> bool:
+    """Whether a link was used and is not forgotten."""
+    return connection.execute("SELECT 1 FROM used_link WHERE nonce = ?", (nonce,)).fetchone() is not None
+
+
 def forget_links(connection: sqlite3.Connection, utc: datetime) -> None:
     """Forget used links that have expired by then."""
     connection.execute("DELETE FROM used_link WHERE expires < ?", (us(utc),))

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from gateway.proof.chain import Json
 from gateway.store.entries import append, at, us
-from gateway.store.words import Changed, Claimed, Invitation, Newcomer, Person
+from gateway.store.outbox import use_link
+from gateway.store.words import Changed, Claimed, Invitation, Newcomer, Person, Recovered
 from gateway.visit.state import Now
 
 CLAIM_TRIES = 5  # wrong codes; then the code is void
@@ -66,14 +67,15 @@ def claim(connection: sqlite3.Connection, secret: bytes, owner: Newcomer, now: N
     tried = try_claim(connection, secret, now)
     if tried is Claimed.DONE:
         connection.execute("DELETE FROM claim")
-        _add(connection, owner, {"how": "claim"}, now)
+        add(connection, owner, {"how": "claim"}, now)
     return tried
 
 
 # ---- people
 
 
-def _add(connection: sqlite3.Connection, new: Newcomer, how: dict[str, Json], now: Now) -> None:
+def add(connection: sqlite3.Connection, new: Newcomer, how: dict[str, Json], now: Now) -> None:
+    """Give somebody an account; `how` he came to it stands in the log."""
     person = new.person
     connection.execute(
         "INSERT INTO person (id, name, folded, role, password, added) VALUES (?, ?, ?, ?, ?, ?)",
@@ -167,6 +169,24 @@ def set_password(connection: sqlite3.Connection, ident: str, password: str, now:
     return Changed.DONE
 
 
+def recover(  # noqa: PLR0913 - whose password, by which code, and when
+    connection: sqlite3.Connection, ident: str, password: str, now: Now, *, code: bytes, keep: datetime
+) -> Recovered:
+    """Set an owner's new password by a code that was made on the box, once; all his sessions and devices end.
+
+    `code` is its SHA-256; that it was used is remembered until `keep`.
+    """
+    known = person(connection, ident)
+    if known is None or known.removed is not None or known.role != _OWNER:
+        return Recovered.GONE
+    if not use_link(connection, code, keep, now):
+        return Recovered.USED
+    connection.execute("UPDATE person SET password = ? WHERE id = ?", (password, ident))
+    connection.execute("DELETE FROM device WHERE person = ?", (ident,))
+    append(connection, "password_recovered", {"person": ident}, utc=now.utc)
+    return Recovered.DONE
+
+
 def renew_hash(connection: sqlite3.Connection, ident: str, old: str, new: str) -> None:
     """The same password under today's cost; nothing if it was changed meanwhile."""
     connection.execute("UPDATE person SET password = ? WHERE id = ? AND password = ?", (new, ident, old))
@@ -232,7 +252,7 @@ def redeem(connection: sqlite3.Connection, invitation: Invitation, new: Newcomer
     if not connection.execute("DELETE FROM invitation WHERE id = ?", (invitation.id,)).rowcount:
         return Changed.UNKNOWN
     how: dict[str, Json] = {"how": "invitation", "invitation": invitation.id, "by": invitation.by}
-    _add(connection, new, how, now)
+    add(connection, new, how, now)
     return Changed.DONE
 
 

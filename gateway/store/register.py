@@ -2,14 +2,25 @@
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.store import entries, people, sessions, shares
+from gateway.store import entries, films, outbox, people, sessions, shares
 from gateway.store.sessions import Entry, Kind
-from gateway.store.words import Changed, Claimed, Device, Invitation, Newcomer, Person, Session, Share
+from gateway.store.words import Changed, Claimed, Device, Invitation, Newcomer, Person, Recovered, Session, Share
 from gateway.store.writer import Writer
 from gateway.visit.state import Now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByCode:
+    """The code of a recovery (its SHA-256), remembered as used until `keep`; and the message that is told of it."""
+
+    code: bytes
+    keep: datetime
+    entrance: str
+    message: bytes
 
 
 class Register:
@@ -79,6 +90,29 @@ class Register:
     async def set_password(self, ident: str, password: str, now: Now, *, device: str) -> Changed:
         """Set a new password; sessions and known devices but this one end: `DONE` or `UNKNOWN`."""
         return await self._writer.do(lambda db: people.set_password(db, ident, password, now, device=device))
+
+    async def recover(self, ident: str, password: str, entry: Entry, now: Now, by: ByCode) -> tuple[Recovered, int]:
+        """Set an owner's new password by a code, once, and sign him in; beside it the number of the message about it.
+
+        All his other sessions end, no other device stays known, every phone is owed the message: all of it or nothing.
+        """
+
+        def work(connection: sqlite3.Connection) -> tuple[Recovered, int]:
+            outcome = people.recover(connection, ident, password, now, code=by.code, keep=by.keep)
+            if outcome is not Recovered.DONE:
+                return outcome, 0
+            sessions.enter(connection, ident, password, entry)
+            return outcome, films.say(connection, by.entrance, None, by.message, now)
+
+        return await self._writer.do(work)
+
+    def code_used(self, code: bytes) -> bool:
+        """Whether an owner came back by this code (its SHA-256) before."""
+        return outbox.was_used(self._reader(), code)
+
+    def recovered(self) -> tuple[Mapping[str, Any], ...]:
+        """Whose password was set by a code, and when, as far as the log still tells: oldest first."""
+        return entries.rows_of_kind(self._reader(), "password_recovered")
 
     async def renew_hash(self, ident: str, old: str, new: str) -> None:
         """Keep the same password's hash under today's cost."""

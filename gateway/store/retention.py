@@ -12,9 +12,9 @@ from gateway.store.people import forget_people
 def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -> None:
     """Forget answers, links and pauses that `utc` (trusted) has outlived, and what is from `before`.
 
-    That is deliveries, visits, messages (also where a phone is still owed them), people gone and log bodies. Films have
-    their own end (`films.erase`), and whatever belongs to a visit whose film is held or not yet erased stays. The chain
-    stays whole: a log body leaves its digest.
+    That is deliveries, visits, messages (also where a phone is still owed them), people gone, who looked, and log
+    bodies. Films have their own end (`films.erase`), and whatever belongs to a visit whose film is held or not yet
+    erased stays. The chain stays whole: a log body leaves its digest.
     """
     cut = us(before)
     forget_links(connection, utc)
@@ -38,4 +38,5 @@ def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -
         (cut,),
     ).fetchall()
     hide(connection, tuple(seq for (seq,) in old))
+    connection.execute("DELETE FROM look WHERE ended < ?", (cut,))
     forget_people(connection, before=before)

@@ -14,7 +14,7 @@ _APPLICATION = 0x50455252  # "PERR": tells our file from any other SQLite file
 def scripts() -> tuple[str, ...]:
     """The migrations in their order; number n brings a database from version n - 1 to n."""
     found = sorted((f for f in files("gateway").joinpath("schema").iterdir() if f.name.endswith(".sql")), key=str)
-    if [f.name[:4] for f in found] != [f"{n:04}" for n in range(1, len(found) + 1)]:
+    if [f.name for f in found] != [f"{n:04}.sql" for n in range(1, len(found) + 1)]:
         raise ValueError("the migrations are numbered without a gap")
     return tuple(f.read_text(encoding="utf-8") for f in found)
 

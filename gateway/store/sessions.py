@@ -115,7 +115,7 @@ def newest(connection: sqlite3.Connection) -> datetime | None:
     """The latest reckoned instant that was stored: it is over."""
     row: tuple[int | None] = connection.execute(
         "SELECT max(t) FROM (SELECT max(seen) t FROM session UNION ALL SELECT max(seen) FROM device"
-        " UNION ALL SELECT max(made) FROM invitation)"
+        " UNION ALL SELECT max(made) FROM invitation UNION ALL SELECT max(made) FROM house_offer)"
     ).fetchone()
     return None if row[0] is None else at(row[0])
 

@@ -22,6 +22,8 @@ from gateway.delivery.signature import Rejected
 from gateway.pause import No, Planned
 from gateway.proof.chain import Entry, Head, Json
 from gateway.store import brandkeys, entries, films, household, outbox, pauses, results, retention, rows, steps
+from gateway.store.handover import Handover
+from gateway.store.keeping import Keeping
 from gateway.store.offers import Offers
 from gateway.store.register import Register
 from gateway.store.schema import connect
@@ -68,6 +70,10 @@ class Store:
         self._words: entries.Words | None = None
         self.register = Register(writer, lambda: self._read)
         """People, invitations, sessions."""
+        self.keeping = Keeping(writer, lambda: self._read)
+        """What is kept, for how long, and who looked at it."""
+        self.handover = Handover(writer, lambda: self._read)
+        """The house's way to its next owner."""
 
     @classmethod
     async def open(cls, path: Path, *, home: HomeFile, now: Now) -> Self:

@@ -238,3 +238,23 @@ class Changed(StrEnum):
     UNKNOWN = auto()  # no such person or invitation, or no longer
     NAME_TAKEN = auto()
     LAST_OWNER = auto()  # the house would be left without one
+    BUSY = auto()  # not while a visit runs
+
+
+class Recovered(StrEnum):
+    """What came of a code by which an owner comes back."""
+
+    DONE = auto()
+    USED = auto()
+    GONE = auto()  # he is no owner any more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HouseOffer:
+    """The offer of the whole house to its next owner; `secret` is the SHA-256 of its token's secret, `by` an owner."""
+
+    id: str
+    secret: bytes = field(repr=False)
+    by: str
+    made: datetime
+    leaves_films: bool

@@ -30,6 +30,7 @@ class Saying(StrEnum):
     STOPPED_INSIDE = auto()
     SAFE_MODE = auto()
     BRAND_ASKS = auto()
+    PASSWORD_RESET = auto()  # not the entrance's doing: somebody at the box set an owner's password anew
 
 
 class AlarmCode(StrEnum):

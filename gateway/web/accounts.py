@@ -41,6 +41,8 @@ class Refused(StrEnum):
     CONFIRM = auto()  # ask for the password first (`Accounts.confirm`), then try again
     CLAIMED = auto()  # the box has an owner
     CODE_WRONG = auto()
+    CODE_USED = auto()  # an owner came back by it already
+    CODE_OLD = auto()  # its time is over, or a newer one was made
     CODE_VOID = auto()  # none was made, or too many wrong ones: make one on the box
     INVITATION_GONE = auto()  # unknown, taken, withdrawn or too old; which of them is not told
     NAME_BAD = auto()  # 1 to 64 printable characters
@@ -50,6 +52,7 @@ class Refused(StrEnum):
     PASSWORD_COMMON = auto()
     UNKNOWN = auto()  # no such person, session or invitation
     LAST_OWNER = auto()  # a house is never without an owner
+    BUSY = auto()  # not while a visit runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +98,7 @@ class Accounts:
     def __init__(self, store: Store, now: Now, *, passwords: Passwords | None = None) -> None:
         self._register = store.register
         self._passwords = passwords or Passwords()
-        self._tries = Tries(store.register, now)
+        self.tries = Tries(store.register, now)
         floors = (BUILT, store.floor(), store.register.newest())
         self._reckoning = Reckoning(max(floor for floor in floors if floor is not None), now)
         # When each session's password was given last, on the monotonic clock. In memory only: no clock can be set so
@@ -129,20 +132,20 @@ class Accounts:
         """
         if self._register.owned():
             return Refused.CLAIMED
-        unfit = _unfit(name, password)
-        if unfit is not None:
-            return unfit
+        bad = unfit(name, password)
+        if bad is not None:
+            return bad
         digest = code_digest(code)
         if digest is None:
             return Refused.CODE_WRONG
         refused = _claim_refused(await self._register.try_claim(digest, now))
         if refused is not None:
             return refused
-        owner = await self._newcomer(name, password, Role.OWNER, now)
+        owner = await self.newcomer(name, password, Role.OWNER, now)
         session, device = Token.new(COOKIE_BYTES), Token.new(COOKIE_BYTES)
-        entry = self._entry(session, device, now, browser)
+        entry = self.entry(session, device, now, browser)
         refused = _claim_refused(await self._register.claim(digest, owner, entry, now))
-        return refused or self._signed_in(owner.person, session, device, now)
+        return refused or self.signed_in(owner.person, session, device, now)
 
     # ---- signing in
 
@@ -153,28 +156,28 @@ class Accounts:
 
         Who has the cookie of a device in which he signed in before is never kept waiting by what others try.
         """
-        folded = _folded(name)
-        found = self._register.named(folded)
+        key = folded(name)
+        found = self._register.named(key)
         token = self._known(device, None if found is None else found[0], now)
-        attempt = Attempt(device=token.id) if token is not None else self._tries.stranger(folded, address)
+        attempt = Attempt(device=token.id) if token is not None else self.tries.stranger(key, address)
         wait = self._wait(attempt, now)
         if wait is not None:
             return wait
         stored, stranger = None if found is None else found[1], token is None
         with self._passwords.queued(stranger=stranger):
-            tries = await self._tries.count(attempt, now)
+            tries = await self.tries.count(attempt, now)
             fits = await self._passwords.fits(password, stored, stranger=stranger)
         if not fits or found is None or stored is None:
             self._wrong(None if found is None else found[0].id, tries, now)
             return Refused.WRONG
         person, session, token = found[0], Token.new(COOKIE_BYTES), token or Token.new(COOKIE_BYTES)
         await self._register.forget(self._reckoning.read(now), idle=IDLE, oldest=LONGEST, known=KNOWN)
-        if not await self._register.enter(person.id, stored, self._entry(session, token, now, browser)):
+        if not await self._register.enter(person.id, stored, self.entry(session, token, now, browser)):
             return Refused.WRONG
-        await self._tries.good(attempt, now)
+        await self.tries.good(attempt, now)
         if self._passwords.outdated(stored):
             await self._register.renew_hash(person.id, stored, await self._passwords.hash(password))
-        return self._signed_in(person, session, token, now)
+        return self.signed_in(person, session, token, now)
 
     async def confirm(self, who: Who, password: str, now: Now) -> Refused | Wait | None:
         """Take the password again, for what `CONFIRM` lists; None: it is right and counts for 5 minutes.
@@ -187,11 +190,11 @@ class Accounts:
         wait = self._wait(attempt, now)
         if wait is not None:
             return wait
-        tries = await self._tries.count(attempt, now)
+        tries = await self.tries.count(attempt, now)
         if not await self._passwords.fits(password, self._register.password_of(who.person), stranger=False):
             self._wrong(who.person, tries, now)
             return Refused.WRONG
-        await self._tries.good(attempt, now)
+        await self.tries.good(attempt, now)
         if self._running(who.session, now) is None:
             return Refused.SIGNED_OUT
         self._confirm(who.session, now)
@@ -206,7 +209,7 @@ class Accounts:
         if wrong is not None:
             return wrong
         stored = await self._passwords.hash(new)
-        return _change_refused(await self._register.set_password(who.person, stored, now, device=who.device))
+        return change_refused(await self._register.set_password(who.person, stored, now, device=who.device))
 
     # ---- sessions
 
@@ -296,7 +299,7 @@ class Accounts:
     async def withdraw(self, who: Who, invitation: str, now: Now) -> Refused | None:
         """Take an invitation back, by its id."""
         refused = self.refusal(who, Right.PEOPLE, now)
-        return refused or _change_refused(await self._register.withdraw(invitation, now, by=who.person))
+        return refused or change_refused(await self._register.withdraw(invitation, now, by=who.person))
 
     async def redeem(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
@@ -305,14 +308,14 @@ class Accounts:
         invitation = self.invitation(token, now)
         if invitation is None:
             return Refused.INVITATION_GONE
-        unfit = _unfit(name, password)
-        if unfit is not None:
-            return unfit
-        new = await self._newcomer(name, password, Role(invitation.role), now)
+        bad = unfit(name, password)
+        if bad is not None:
+            return bad
+        new = await self.newcomer(name, password, Role(invitation.role), now)
         session, device = Token.new(COOKIE_BYTES), Token.new(COOKIE_BYTES)
-        match await self._register.redeem(invitation, new, self._entry(session, device, now, browser), now):
+        match await self._register.redeem(invitation, new, self.entry(session, device, now, browser), now):
             case Changed.DONE:
-                return self._signed_in(new.person, session, device, now)
+                return self.signed_in(new.person, session, device, now)
             case Changed.NAME_TAKEN:
                 return Refused.NAME_TAKEN
             case _:
@@ -323,12 +326,12 @@ class Accounts:
         refused = self.refusal(who, Right.PEOPLE, now)
         if refused is not None or role is Role.COURIER:
             return refused or Refused.NOT_ALLOWED
-        return _change_refused(await self._register.set_role(person, role, now, by=who.person))
+        return change_refused(await self._register.set_role(person, role, now, by=who.person))
 
     async def remove(self, who: Who, person: str, now: Now) -> Refused | None:
         """End somebody's account, with all his sessions, devices and invitations. The last owner stays."""
         refused = self.refusal(who, Right.PEOPLE, now)
-        return refused or _change_refused(await self._register.remove(person, now, by=who.person))
+        return refused or change_refused(await self._register.remove(person, now, by=who.person))
 
     async def hand_over(self, who: Who, now: Now) -> tuple[str, ...] | Refused:
         """The installation is done: every installer's account and invitation ends; returns whose account did.
@@ -341,7 +344,7 @@ class Accounts:
     # ---- within
 
     def _wait(self, attempt: Attempt, now: Now) -> Wait | None:
-        wait = self._tries.wait(attempt, now)
+        wait = self.tries.wait(attempt, now)
         if wait > 0:
             return Wait(math.ceil(wait))
         return Wait(_BUSY) if attempt.device is None and self._passwords.crowded else None
@@ -371,17 +374,29 @@ class Accounts:
         self._confirmed = {one: given for one, given in self._confirmed.items() if now.mono - given < CONFIRMED}
         self._confirmed[session] = now.mono
 
-    async def _newcomer(self, name: str, password: str, role: Role, now: Now) -> Newcomer:
-        person = Person(id=new_id(), name=_written(name), role=role, added=now.utc)
-        return Newcomer(person=person, folded=_folded(name), password=await self._passwords.hash(password))
-
     def _wrong(self, person: str | None, tries: int, now: Now) -> None:
         """Log a burst for an account at 5, 10 and 20 wrong passwords, and while it lasts at some of the later ones."""
         burst, rest = divmod(tries, BURST)
         if person is not None and burst and not rest and not burst & (burst - 1):
             self._register.wrong(person, tries, now)
 
-    def _entry(self, session: Token, device: Token, now: Now, browser: str | None) -> Entry:
+    # ---- for whoever comes in another way (`gateway.web.succession`)
+
+    async def hashed(self, password: str) -> str:
+        """The argon2id string of a password that was found fit."""
+        return await self._passwords.hash(password)
+
+    def reckoned(self, now: Now) -> datetime:
+        """The instant that never lies after the true time."""
+        return self._reckoning.read(now)
+
+    async def newcomer(self, name: str, password: str, role: Role, now: Now) -> Newcomer:
+        """Somebody who is to have an account; name and password were found fit."""
+        person = Person(id=new_id(), name=_written(name), role=role, added=now.utc)
+        return Newcomer(person=person, folded=folded(name), password=await self._passwords.hash(password))
+
+    def entry(self, session: Token, device: Token, now: Now, browser: str | None) -> Entry:
+        """A sign-in to be stored."""
         return Entry(
             session=session.id,
             secret=session.digest,
@@ -391,7 +406,8 @@ class Accounts:
             browser=browser,
         )
 
-    def _signed_in(self, person: Person, session: Token, device: Token, now: Now) -> SignedIn:
+    def signed_in(self, person: Person, session: Token, device: Token, now: Now) -> SignedIn:
+        """The two secrets of a sign-in that was stored; the password counts as just given."""
         self._confirm(session.id, now)  # he has just given it
         who = Who(session=session.id, device=device.id, person=person.id, name=person.name, role=Role(person.role))
         return SignedIn(who=who, session=session.text, device=device.text)
@@ -407,12 +423,13 @@ def _written(name: str) -> str:
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
     """A name as it is looked up: large and small letters, full and half width are one."""
     return unicodedata.normalize("NFKC", _written(name[: 4 * LONGEST_NAME])).casefold()
 
 
-def _unfit(name: str, password: str) -> Refused | None:
+def unfit(name: str, password: str) -> Refused | None:
+    """Why nobody can have this name with this password; None: he can."""
     written = _written(name)
     if not 0 < len(written) <= LONGEST_NAME or not written.isprintable():  # nothing that turns a line around either
         return Refused.NAME_BAD
@@ -443,7 +460,8 @@ def _claim_refused(outcome: Claimed) -> Refused | None:
             return Refused.CLAIMED
 
 
-def _change_refused(outcome: Changed) -> Refused | None:
+def change_refused(outcome: Changed) -> Refused | None:
+    """Why a change of people was not made; None: it was."""
     match outcome:
         case Changed.DONE:
             return None
@@ -453,3 +471,5 @@ def _change_refused(outcome: Changed) -> Refused | None:
             return Refused.NAME_TAKEN
         case Changed.LAST_OWNER:
             return Refused.LAST_OWNER
+        case Changed.BUSY:
+            return Refused.BUSY

@@ -13,8 +13,10 @@ from gateway.owner import AnyWish
 from gateway.pause import No, Planned
 from gateway.phonebook import Phonebook
 from gateway.proof.keys import PublicKey
+from gateway.removal import Removal
 from gateway.store import Store
 from gateway.video.words import Proof
+from gateway.visit.commands import Tell
 from gateway.visit.state import Entrance, Now
 
 
@@ -26,8 +28,9 @@ class Box:
     was not done. `permitted` takes a brand, terms and whose decision it is, and answers alike; so do `distrusted` and
     `trusted`, which take a brand's public key and who asks. `pause` takes where (None: everywhere), from when, to when
     and whose word it is, `end_pause` a pause's id and whose; they answer the pause, or why there is none, and raise
-    `StoreFailed`. `video` is the video process's socket, `proofs` the newest
-    proof of each camera, `picture` a JPEG of what a camera sees now, `public_key` the box's own.
+    `StoreFailed`. `video` is the video process's socket, `proofs` the newest proof of each camera, `picture` a JPEG of
+    what a camera sees now, `public_key` the box's own. `tidy` looks for films that have had their time; `told` tells
+    the owner a stored message of the box.
     """
 
     home: Home
@@ -45,11 +48,37 @@ class Box:
     proofs: Callable[[], Mapping[str, Proof]]
     picture: Callable[[str], Awaitable[bytes | None]]
     public_key: PublicKey
+    tidy: Callable[[], None]
+    told: Callable[[Tell, int], None]
+    removal: Removal
 
     @property
     def zone(self) -> ZoneInfo:
         """The house's time zone."""
         return ZoneInfo(self.home.timezone)
+
+    @property
+    def retention_days(self) -> int:
+        """For how many days films are kept: as an owner chose on a page, else as the house file says."""
+        return self.store.keeping.retention_days() or self.home.storage.retention_days
+
+    def inside(self, camera: str) -> bool:
+        """Whether a camera sees the inside of the home, at one entrance or another."""
+        return any(camera in section.cameras.inside for section in self.home.entrances.values())
+
+    def may_be_watched(self, camera: str) -> bool:
+        """Whether a camera may be watched live now, whoever watches: one inside only while there is a film anyway.
+
+        That is during a visit, and while a door that was opened without an order is filmed; unless the owner chose
+        that it may always be.
+        """
+        if not self.inside(camera) or self.store.keeping.inside_always():
+            return True
+        return any(
+            camera in self.home.entrances[state.id].cameras.inside
+            and (state.visit is not None or state.incident is not None)
+            for state, _ in self.states()
+        )
 
     @property
     def films(self) -> Path:

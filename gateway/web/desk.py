@@ -132,7 +132,10 @@ class Desk:
 
     def enter(self, request: web.Request, signed_in: SignedIn, to: str) -> web.Response:
         """Answer with the two cookies of who has just signed in."""
-        answer = web.Response(status=303, headers={"Location": local(to)})
+        return self.carry(request, signed_in, web.Response(status=303, headers={"Location": local(to)}))
+
+    def carry(self, request: web.Request, signed_in: SignedIn, answer: web.Response) -> web.Response:
+        """Put the two cookies of who has just signed in on an answer."""
         for name, value, days in (
             ("session", signed_in.session, SESSION_DAYS),
             ("device", signed_in.device, DEVICE_DAYS),

@@ -1,5 +1,7 @@
 """Who else may come in, and one's own account."""
 
+from datetime import datetime, timedelta
+
 import segno
 from aiohttp import web
 
@@ -7,6 +9,8 @@ from gateway.web.access import Right, Role, may
 from gateway.web.accounts import Invited, Refused, Who
 from gateway.web.desk import Desk
 from gateway.web.doings import browser_name, doings
+
+SHOWN = 30  # days for which everybody else is shown that a password was set anew on the box
 
 
 class Household:
@@ -30,17 +34,25 @@ class Household:
             web.get("/settings/sign-ins", behind(Right.LANGUAGE, self._doings)),
         ]
 
-    async def _household(self, request: web.Request, _who: Who) -> web.Response:
-        return self._shown(request, invited=None)
+    async def _household(self, request: web.Request, who: Who) -> web.Response:
+        return self._shown(request, who, invited=None)
 
-    def _shown(self, request: web.Request, *, invited: Invited | None) -> web.Response:
+    def _shown(self, request: web.Request, who: Who, *, invited: Invited | None) -> web.Response:
         desk = self._desk
+        gone = desk.now.utc - timedelta(days=SHOWN)
+        recovered = [
+            {"at": at, "who": person}
+            for row in desk.box.store.register.recovered()
+            if (at := datetime.fromisoformat(row["at"])) >= gone
+            and (person := desk.box.store.register.person(row["person"])) is not None
+            and person.id != who.person
+        ]
         people = [person for person in desk.box.store.register.people() if person.removed is None]
         link = None if invited is None else f"{request.scheme}://{request.host}/join/{invited.token}"
         return desk.page(
             request, "household", people=people, invitations=desk.accounts.invitations(desk.now), link=link,
             qr=None if link is None else segno.make(link, error="m").svg_inline(scale=4, dark="#000"),
-            roles=[Role.HOUSEHOLD.value, Role.INSTALLER.value, Role.OWNER.value],
+            recovered=recovered, roles=[Role.HOUSEHOLD.value, Role.INSTALLER.value, Role.OWNER.value],
         )  # fmt: skip
 
     async def _invite(self, request: web.Request, who: Who) -> web.Response:
@@ -51,7 +63,7 @@ class Household:
         invited = await self._desk.accounts.invite(who, Role(asked), self._desk.now)
         if isinstance(invited, Refused):
             raise web.HTTPConflict(text=self._desk.say(request, f"refused.{invited}"))
-        return self._shown(request, invited=invited)
+        return self._shown(request, who, invited=invited)
 
     async def _withdraw(self, request: web.Request, who: Who) -> web.Response:
         invitation = str((await request.post()).get("id", ""))

@@ -28,6 +28,16 @@ def believed(proofs: Mapping[str, Proof], camera: str) -> bool | None:
     return None if proof is None else proof.live and not proof.faults
 
 
+async def withhold(request: web.Request) -> web.WebSocketResponse:
+    """Say that a camera may not be watched now, whoever watches: it sees the inside of the home, and nothing films."""
+    page = web.WebSocketResponse(max_msg_size=1024)
+    await page.prepare(request)
+    with suppress(ConnectionError):
+        await page.send_json({"why": "private"})
+    await page.close()
+    return page
+
+
 async def show(
     request: web.Request, socket: Path, camera: str, *, proofs: Callable[[], Mapping[str, Proof]], allowed: Allowed
 ) -> web.WebSocketResponse:

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
@@ -53,18 +54,36 @@ class Pages:
             name: (section.cameras.outside, *section.cameras.inside)
             for name, section in self._box.home.entrances.items()
         }
-        return self._desk.page(request, "live", cameras=cameras)
+        always = self._box.store.keeping.inside_always()
+        private = set() if always else {name for name in self._box.home.devices if self._box.inside(name)}
+        return self._desk.page(request, "live", cameras=cameras, private=private)
 
     async def _watch(self, request: web.Request, who: Who) -> web.StreamResponse:
-        """One camera, live; the right is asked for again for as long as it goes on."""
+        """One camera, live; whether it may be watched is asked again for as long as it goes on."""
         camera = self._camera(request)
-        return await live.show(
-            request, self._box.video, camera, proofs=self._box.proofs, allowed=lambda: self._may_watch(who)
-        )
+        if not self._box.may_be_watched(camera):
+            return await live.withhold(request)
+        allowed = partial(self._may_watch, who, camera)
+        self._watched(who, camera)
+        try:
+            return await live.show(request, self._box.video, camera, proofs=self._box.proofs, allowed=allowed)
+        finally:
+            self._watched(who, camera)
 
     async def _pictures(self, request: web.Request, who: Who) -> web.StreamResponse:
         camera = self._camera(request)
-        return await live.pictures(request, lambda: self._shots.newest(camera), allowed=lambda: self._may_watch(who))
+        if not self._box.may_be_watched(camera):
+            raise web.HTTPConflict(text=self._desk.say(request, "live.private"))
+        allowed = partial(self._may_watch, who, camera)
+        self._watched(who, camera)
+        try:
+            return await live.pictures(request, lambda: self._shots.newest(camera), allowed=allowed)
+        finally:
+            self._watched(who, camera)
+
+    def _watched(self, who: Who, camera: str) -> None:
+        """Note who watches, when it begins and when it ends."""
+        self._box.store.keeping.looked("live", camera, who.person, self._desk.now)
 
     def _camera(self, request: web.Request) -> str:
         camera = request.match_info["camera"]
@@ -73,8 +92,9 @@ class Pages:
             raise web.HTTPNotFound
         return camera
 
-    def _may_watch(self, who: Who) -> bool:
-        return self._desk.accounts.refusal(who, Right.WATCH_LIVE, self._desk.now) is None
+    def _may_watch(self, who: Who, camera: str) -> bool:
+        may = self._desk.accounts.refusal(who, Right.WATCH_LIVE, self._desk.now) is None
+        return may and self._box.may_be_watched(camera)
 
     async def _brands(self, request: web.Request, _who: Who) -> web.Response:
         language = self._desk.language(request)

@@ -52,7 +52,13 @@ class Painter:
             return self.part(name, seat)
 
         return self._environment.get_template(template).render(
-            facts, seat=seat, t=t, part=part, zone=self._box.zone, ages=ages(seat.language)
+            facts,
+            seat=seat,
+            t=t,
+            part=part,
+            zone=self._box.zone,
+            kept=self._box.retention_days,
+            ages=ages(seat.language),
         )
 
 
@@ -69,6 +75,7 @@ def ages(language: Language) -> str:
         "live.none",
         "live.over",
         "live.waiting",
+        "live.private",
     )
     return canonical(
         {key: say(key, language, age="{age}") if "age." in key else say(key, language) for key in keys}

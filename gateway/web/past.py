@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import segno
 from aiohttp import web
@@ -22,6 +22,8 @@ from gateway.web.tokens import LINK_BYTES, Token
 SHOWN = 200  # visits on one page, the newest: a month has fewer
 MOST_REPORTS = 4  # drawn and waiting, together: whoever asks for more is told to come back
 AGAIN = 10  # seconds until then
+NOTED_AGAIN = 60.0  # seconds after which a look that goes on is noted again
+NOTED_AT_MOST = 200
 DAYS = (1, 7, 30)  # for which a visit may be shown to somebody outside
 
 
@@ -32,6 +34,7 @@ class Past:
         self._desk, self._box = desk, desk.box
         self._drawing = asyncio.Lock()
         self._asked = 0  # reports that are drawn or wait
+        self._noted: dict[tuple[str, str, str | None], float] = {}  # when each look was last noted, by the mono clock
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
@@ -106,7 +109,7 @@ class Past:
             shares=[one for one in self._shares() if one["visit"] == visit], back=f"/history/{visit}", **facts,
         )  # fmt: skip
 
-    async def _report(self, request: web.Request, _who: Who) -> web.Response:
+    async def _report(self, request: web.Request, who: Who) -> web.Response:
         """The two pages for an insurer. Drawing takes seconds: in a thread, one at a time, no door waits for it."""
         visit = request.match_info["visit"]
         parts = self._box.store.films(visit=visit)
@@ -117,6 +120,7 @@ class Past:
         self._asked += 1
         try:
             async with self._drawing:
+                self._looked("report", visit, who)
                 pdf, _ = await asyncio.to_thread(
                     report, self._box.films / "visits" / visit, language=self._desk.language(request),
                     zone=self._box.zone, made=self._desk.now.utc,
@@ -127,11 +131,24 @@ class Past:
         headers = {"Content-Disposition": f'attachment; filename="perron-{visit}.pdf"'}
         return web.Response(body=pdf, content_type="application/pdf", headers=headers)
 
-    async def _film(self, request: web.Request, _who: Who) -> web.FileResponse:
+    async def _film(self, request: web.Request, who: Who) -> web.FileResponse:
         """A clip that the store knows, by its path there: nothing else of the disk has an address."""
         path = request.match_info["path"]
         visit = path.split("/")[-2] if path.count("/") else ""
-        return self._file(clip for clip in _clips(self._box.store.films(visit=visit)) if clip.path == path)
+        film = self._file(clip for clip in _clips(self._box.store.films(visit=visit)) if clip.path == path)
+        self._looked("film", visit, who)
+        return film
+
+    def _looked(self, kind: Literal["film", "report"], visit: str, who: Who | None) -> None:
+        """Note who looks; a browser asks for a film in many pieces, and that is one look."""
+        person, now = None if who is None else who.person, self._desk.now
+        last = self._noted.get((kind, visit, person))
+        if last is not None and now.mono - last < NOTED_AGAIN:
+            return
+        if len(self._noted) >= NOTED_AT_MOST:
+            self._noted.clear()
+        self._noted[kind, visit, person] = now.mono
+        self._box.store.keeping.looked(kind, visit, person, now)
 
     def _file(self, found: Any) -> web.FileResponse:  # noqa: ANN401 - an iterator of clips
         clip: Clip | None = next(iter(found), None)
@@ -196,7 +213,9 @@ class Past:
     async def _shared_film(self, request: web.Request) -> web.FileResponse:
         share, name = self._shown_by(request), request.match_info["file"]
         clips = _clips(self._box.store.films(visit=share.visit))
-        return self._file(clip for clip in clips if clip.path.rpartition("/")[2] == name)
+        film = self._file(clip for clip in clips if clip.path.rpartition("/")[2] == name)
+        self._looked("film", share.visit, None)
+        return film
 
 
 def _clips(parts: Sequence[Film]) -> list[Clip]:

@@ -31,6 +31,7 @@ from gateway.web.feed import Feed
 from gateway.web.household import Household
 from gateway.web.keyring import Keyring
 from gateway.web.messages import Messages
+from gateway.web.moving import Moving
 from gateway.web.pages import Pages
 from gateway.web.past import Past
 from gateway.web.pauses import Pauses
@@ -46,6 +47,8 @@ from gateway.web.policy import (
     open_in_clear,
 )
 from gateway.web.porch import PATIENCE, Porch, heard, listening
+from gateway.web.privacy import Privacy
+from gateway.web.succession import Succession
 from gateway.web.threshold import Threshold
 from gateway.web.words import LANGUAGES
 
@@ -83,9 +86,11 @@ class Site:
             client_max_size=LARGEST_BODY,
         )
         app.on_response_prepare.append(dress)
+        succession = Succession(accounts, box.store, entrance=next(iter(box.home.entrances)))
         parts = (
-            Pages(self._desk), Past(self._desk), Threshold(self._desk), Household(self._desk),
+            Pages(self._desk), Past(self._desk), Threshold(self._desk, succession), Household(self._desk),
             Errands(self._desk, link_key), Pauses(self._desk), Messages(self._desk), Keyring(self._desk, self),
+            Privacy(self._desk), Moving(self._desk, succession),
         )  # fmt: skip
         for part in parts:
             app.add_routes(part.routes())

@@ -4,24 +4,28 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from gateway import wayin
 from gateway.web.access import Right
 from gateway.web.accounts import Refused, SignedIn, Wait, Who
 from gateway.web.browsers import Browser
 from gateway.web.desk import Desk, cookie_name
 from gateway.web.policy import local
+from gateway.web.succession import CameBack, Succession
 
 
 class Threshold:
     """The pages before one is in."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Desk, succession: Succession) -> None:
+        self._desk, self._succession = desk, succession
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
         return [
             web.get("/enter", self._enter),
             web.post("/enter", self._sign_in),
+            web.get("/enter/again", self._lost),
+            web.post("/enter/again", self._found),
             web.get("/claim", self._claim),
             web.post("/claim", self._claimed),
             web.get("/join/{token}", self._join),
@@ -50,6 +54,27 @@ class Threshold:
         if isinstance(outcome, SignedIn):
             return self._desk.enter(request, outcome, back)
         return self._again(request, "enter", outcome, back=back, name=name)
+
+    async def _lost(self, request: web.Request) -> web.Response:
+        return self._desk.page(request, "again", why=None, code="")
+
+    async def _found(self, request: web.Request) -> web.Response:
+        """An owner who lost his password comes back by a code that was made on the box."""
+        fields, box = await _fields(request), self._desk.box
+        code = fields.get("code", "")
+        outcome = await self._succession.come_back(
+            code,
+            fields.get("password", ""),
+            address=request.remote or "",
+            codes=wayin.read(box.home.way_in),
+            boot=wayin.boot(),
+            now=self._desk.now,
+            browser=_browser(request),
+        )
+        if isinstance(outcome, CameBack):
+            box.told(outcome.told, outcome.message)
+            return self._desk.enter(request, outcome.signed_in, "/")
+        return self._again(request, "again", outcome, code=code)
 
     async def _claim(self, request: web.Request) -> web.Response:
         if self._desk.accounts.claimed():

@@ -30,10 +30,10 @@ NAME_SLOTS = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One try, by what it is counted: a known device, or else a name's and a pair's slot."""
+    """One try, by what it is counted: a known device, or else a name's and a pair's slot (of no name: the pair's)."""
 
     device: str | None
-    name: int = 0
+    name: int | None = 0
     pair: int = 0
 
 
@@ -55,11 +55,17 @@ class Tries:
             pair=self._register.slot(pair, of=PAIR_SLOTS),
         )
 
+    def place(self, address: str) -> Attempt:
+        """A try that names nobody, from an address: a code that was made on the box."""
+        pair = self._register.slot(f"place\0{network(address)}", of=PAIR_SLOTS)
+        return Attempt(device=None, name=None, pair=pair)
+
     def wait(self, attempt: Attempt, now: Now) -> float:
         """Seconds until it may be made; 0: now."""
         if attempt.device is not None:
             return self._devices.wait(attempt.device, now.mono)
-        return max(self._names.wait(attempt.name, now.mono), self._pairs.wait(attempt.pair, now.mono))
+        by_name = 0.0 if attempt.name is None else self._names.wait(attempt.name, now.mono)
+        return max(by_name, self._pairs.wait(attempt.pair, now.mono))
 
     async def count(self, attempt: Attempt, now: Now) -> int:
         """Count it, in memory at once (another try at this moment sees it) and then on disk; returns how many it is."""
@@ -67,8 +73,11 @@ class Tries:
             count = self._devices.count(attempt.device, now.mono)
             await self._register.set_device_failures(attempt.device, count)
             return count
-        name = self._names.count(attempt.name, now.mono)
         pair = self._pairs.count(attempt.pair, now.mono)
+        if attempt.name is None:
+            await self._register.set_failures({("pair", attempt.pair): pair})
+            return pair
+        name = self._names.count(attempt.name, now.mono)
         await self._register.set_failures({("name", attempt.name): name, ("pair", attempt.pair): pair})
         return name
 
@@ -77,8 +86,11 @@ class Tries:
         if attempt.device is not None:
             await self._register.set_device_failures(attempt.device, self._devices.clear(attempt.device))
             return
-        name = self._names.give_back(attempt.name, now.mono)
         pair = self._pairs.clear(attempt.pair)
+        if attempt.name is None:
+            await self._register.set_failures({("pair", attempt.pair): pair})
+            return
+        name = self._names.give_back(attempt.name, now.mono)
         await self._register.set_failures({("name", attempt.name): name, ("pair", attempt.pair): pair})
 
 

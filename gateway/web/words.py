@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.voice import Language
+from gateway.web.privacy_words import BACK_IN, MOVING, PRIVACY
 from gateway.web.settings_words import SETTINGS
 
 LANGUAGES: tuple[Language, ...] = ("fr", "en")
@@ -469,7 +470,8 @@ _LABEL: Mapping[str, _Both] = {
     "label.kind.exact": ("Code", "Code"),
 }  # fmt: skip
 
-WORDS = _table(_PAGES, _DOOR, _ASKED, _STORY, _PAST, _BRANDS, _ACCOUNTS, _TRUST, _COURIER, _LABEL, SETTINGS)
+WORDS = _table(_PAGES, _DOOR, _ASKED, _STORY, _PAST, _BRANDS, _ACCOUNTS, _TRUST, _COURIER, _LABEL,
+               SETTINGS, PRIVACY, MOVING, BACK_IN)  # fmt: skip
 
 
 def say(key: str, language: Language, **facts: str) -> str:

@@ -3,13 +3,14 @@
 To add some: a module with a tuple `MUTANTS`, and its name in the table below.
 """
 
-from tests.mutants import accounts, asked, keys, pages, pocket, reading, shell, visit
+from tests.mutants import accounts, asked, keys, leaving, pages, pocket, reading, shell, visit
 from tests.mutants.words import Mutant
 
 ALL: tuple[Mutant, ...] = (
     *accounts.MUTANTS,
     *asked.MUTANTS,
     *keys.MUTANTS,
+    *leaving.MUTANTS,
     *pages.MUTANTS,
     *pocket.MUTANTS,
     *reading.MUTANTS,

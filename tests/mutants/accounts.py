@@ -40,17 +40,17 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a known device waits for what strangers try",
         file=f"{WEB}accounts.py",
-        old="attempt = Attempt(device=token.id) if token is not None else self._tries",
-        new="attempt = self._tries",
+        old="attempt = Attempt(device=token.id) if token is not None else self.tries",
+        new="attempt = self.tries",
         tests=(f"{TRIES}::test_whoever_signed_in_before_on_this_device_never_waits_for_what_strangers_try",),
     ),
     Mutant(
         name="a wrong password is counted after it was looked at",
         file=f"{WEB}accounts.py",
-        old="            tries = await self._tries.count(attempt, now)\n"
+        old="            tries = await self.tries.count(attempt, now)\n"
         "            fits = await self._passwords.fits(password, stored, stranger=stranger)\n",
         new="            fits = await self._passwords.fits(password, stored, stranger=stranger)\n"
-        "            tries = await self._tries.count(attempt, now)\n",
+        "            tries = await self.tries.count(attempt, now)\n",
         tests=(f"{TRIES}::test_tries_at_the_same_moment_all_count",),
     ),
     Mutant(
@@ -93,8 +93,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="somebody who was removed stays signed in",
         file=f"{STORE}people.py",
-        old="""    connection.execute("DELETE FROM device WHERE person = ?", (ident,))\n""",
-        new="",
+        old='    connection.execute("DELETE FROM device WHERE person = ?", (ident,))\n'
+        '    append(connection, "person_removed"',
+        new='    append(connection, "person_removed"',
         tests=(f"{PEOPLE}::test_somebody_who_was_removed_is_gone_at_once_and_his_name_is_free",),
     ),
     Mutant(

@@ -33,8 +33,8 @@ MUTANTS = (
     Mutant(
         name="alarms are told together with others",
         file="gateway/notice.py",
-        old="matters = isinstance(self.about, AlarmCode) or self.about is Saying.LOCKED_AGAIN",
-        new="matters = self.about is Saying.LOCKED_AGAIN",
+        old="matters = isinstance(self.about, AlarmCode) or self.about in ALONE",
+        new="matters = self.about in ALONE",
         tests=(f"{NOTICE}::test_alarms_and_locked_again_are_never_told_with_others_for_a_day",),
     ),
     Mutant(

@@ -21,6 +21,7 @@ from gateway.pocket import Pocket
 from gateway.proof.checkpoint import Checkpoint
 from gateway.proof.keys import BoxKey
 from gateway.reception import Reception
+from gateway.removal import Removal
 from gateway.store import Committed, Overtaken, Step, Store, StoreFailed
 from gateway.topics import device_topic
 from gateway.video.words import ClipKey
@@ -109,6 +110,19 @@ class Box:
             erase=self.archive.erase,
             office=self.office,
         )
+        self.began_again = 0
+        self.removal = Removal(
+            house,
+            store=store,
+            clock=self.clock,
+            entrances=self.entrances,
+            wished=self.reception.wished,
+            owed=self.office.owed,
+            again=self._again,
+        )
+
+    def _again(self) -> None:
+        self.began_again += 1
 
     def _entrance(self, name: str) -> RunningEntrance:
         hands = WatchedHands(

@@ -75,6 +75,11 @@ async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, 
         proofs=lambda: made.eyes.proofs if link is None else link.proofs,
         picture=lambda camera: (made.eyes if link is None else link).picture(camera, 1.0),
         public_key=made.key.public,
+        tidy=made.archive.tidy,
+        told=lambda command, message: made.office.tell(
+            command, made.front.state, made.clock.now(), message=message, picture=None
+        ),
+        removal=made.removal,
     )
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
     site = Site(seen, accounts, Pages(port=0, names=names), link_key=LINK_KEY)

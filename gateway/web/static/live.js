@@ -18,6 +18,7 @@ class View {
     this.newest = 0;
     this.live = true;
     this.over = false; // the right to watch has ended
+    this.private = false; // the box lets nobody watch this camera now
     this.asked = 0; // when watching was asked for; 0 once there was a picture
     this.button.addEventListener("click", () => {
       if (this.socket) { this.end(); return; }
@@ -44,8 +45,10 @@ class View {
     socket.onmessage = (event) => {
       if (typeof event.data !== "string") { queue.push(event.data); this.newest = Date.now(); this.asked = 0; next(); return; }
       const said = JSON.parse(event.data);
+      if (said.why) this.private = said.why === "private";
       if (said.live !== undefined) { this.live = said.live; this.look(); }
       if (!said.codec) return;
+      this.private = false;
       const source = new (self.ManagedMediaSource ?? MediaSource)();
       this.video.disableRemotePlayback = true; // a managed source begins only so
       this.video.src = URL.createObjectURL(source);
@@ -100,7 +103,7 @@ class View {
     this.figure.classList.toggle("stale", watching && !fresh && !waiting);
     this.light.classList.toggle("good", fresh);
     this.light.classList.toggle("bad", watching && !fresh && !waiting);
-    const text = !watching ? "" : this.over ? this.words["live.over"] : waiting ? this.words["live.waiting"] : fresh ? this.words["nav.live"] : this.newest ? this.words["live.stale"] : this.words["live.none"];
+    const text = !watching ? "" : this.private ? this.words["live.private"] : this.over ? this.words["live.over"] : waiting ? this.words["live.waiting"] : fresh ? this.words["nav.live"] : this.newest ? this.words["live.stale"] : this.words["live.none"];
     if (this.light.textContent !== text) this.light.textContent = text;
   }
 }

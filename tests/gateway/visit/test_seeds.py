@@ -23,7 +23,9 @@ MUST_BE_SEEN = {
     *(f"refusal {refusal}" for refusal in Refusal),
     *(f"outcome {outcome}" for outcome in Outcome if outcome is not Outcome.REFUSED),  # a refusal is no result
     *(f"alarm {code}" for code in AlarmCode),
-    *(f"saying {saying}" for saying in Saying if saying is not Saying.BRAND_ASKS),  # the reception says that one
+    *(
+        f"saying {saying}" for saying in Saying if saying not in (Saying.BRAND_ASKS, Saying.PASSWORD_RESET)
+    ),  # others say
     *(f"lockup_{result}" for result in Locked),
     *(f"crash {point}" for point in CRASH_POINTS),
     *("intent", "unlock published", "opening", "locked again", "sealed", "Lock", "step without a store"),

@@ -42,6 +42,8 @@ def a_site(made: Box, pages: Pages | None = None) -> Site:
         picture=lambda camera: made.eyes.picture(camera, 1.0),
         public_key=made.key.public, distrusted=made.reception.distrust, trusted=made.reception.trust,
         phonebook=made.phonebook,
+        tidy=made.archive.tidy, told=lambda _command, _message: None,
+        removal=made.removal,
     )  # fmt: skip
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
     return Site(seen, accounts, pages or Pages(port=0), link_key=LINK_KEY)

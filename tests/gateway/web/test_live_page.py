@@ -91,6 +91,8 @@ async def test_a_camera_that_falls_silent_is_stale_and_comes_back_by_itself(tmp_
     async with studio(tmp_path, cameras) as there, visitor() as somebody:
         page = await somebody.page()
         await there.site.sign_in(page.context)
+        keeping, owner = there.site.box.store.keeping, there.site.owner.who.person
+        await keeping.set_inside_always(there.site.box.clock.now(), always=True, by=owner)  # nothing happens here
         await page.goto(f"{there.site.address}/live")
         figure = page.locator("[data-camera=hall]").first
         cameras.hall.stop()

@@ -32,6 +32,7 @@ PAGES = {
     "/settings": (OWNER, HOUSEHOLD, INSTALLER),
     "/settings/messages": (OWNER,),
     "/settings/sign-ins": (OWNER, HOUSEHOLD, INSTALLER),
+    "/settings/privacy": (OWNER,),
     "/confirm": (OWNER, HOUSEHOLD, INSTALLER),
 }
 DOES = {
@@ -53,11 +54,21 @@ DOES = {
     "hold": (OWNER, HOUSEHOLD),
 }
 CONFIRMED = {"release": (OWNER,), "erase": (OWNER,)}
+# what asks for the password again already to be looked at
+GUARDED = {
+    "/settings/moving-out": (OWNER,),
+    "/settings/moving-out/everything.zip": (OWNER,),
+}
 FORMS = {
     "/household/invite": (OWNER,),
     "/household/withdraw": (OWNER,),
     "/household/remove": (OWNER,),
+    "/settings/privacy/retention": (OWNER,),
+    "/settings/moving-out/wipe": (OWNER,),
+    "/settings/moving-out/offer": (OWNER,),
+    "/settings/moving-out/withdraw": (OWNER,),
 }
+UNASKED = {"/settings/privacy/live": (OWNER,)}
 
 
 @pytest.fixture
@@ -91,7 +102,43 @@ async def test_each_page_opens_to_those_who_may_see_it_and_leads_others_to_the_d
                     assert answer.status == 403, (path, name)
 
 
-OPEN = ("/enter", "/claim", "/join/", "/link/", "/c/", "/certificate", "/static/", "/shared/", "/language")
+async def test_what_shows_or_ends_everything_asks_the_owner_for_his_password_and_others_not_at_all(
+    clients: dict[str, ClientSession],
+) -> None:
+    for path, let_in in GUARDED.items():
+        for name, client in clients.items():
+            async with client.get(path, allow_redirects=False) as answer:
+                if name in let_in:
+                    assert (answer.status, answer.headers["Location"]) == (303, f"/confirm?back={path}"), (path, name)
+                else:
+                    assert answer.status == (303 if name == NOBODY else 403), (path, name)
+
+
+async def test_a_setting_that_can_be_taken_back_is_the_owners_without_his_password(
+    clients: dict[str, ClientSession],
+) -> None:
+    for path, let_in in UNASKED.items():
+        for name, client in clients.items():
+            async with client.post(path, data={"inside": "filming"}, allow_redirects=False) as answer:
+                allowed = (303, "/settings/privacy") if name in let_in else (303, "/enter?back=/")
+                if name in let_in or name == NOBODY:
+                    assert (answer.status, answer.headers["Location"]) == allowed, (path, name)
+                else:
+                    assert answer.status == 403, (path, name)
+
+
+OPEN = (
+    "/take-over/",
+    "/enter",
+    "/claim",
+    "/join/",
+    "/link/",
+    "/c/",
+    "/certificate",
+    "/static/",
+    "/shared/",
+    "/language",
+)
 
 
 @pytest.mark.parametrize("how", ["nobody", "signed out", "removed", "another box's"])

@@ -11,6 +11,7 @@ from gateway.delivery.permission import Standing
 from gateway.pause import No
 from gateway.phonebook import Unfit
 from gateway.phones import Heard
+from gateway.removal import Why
 from gateway.visit.state import Locked, Outcome, Phase
 from gateway.web.access import Role
 from gateway.web.accounts import Refused
@@ -28,7 +29,7 @@ SOURCES = {
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
 FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "error.", "turn.", "courier.help.",
             "trust.", "refused.", "role.", "link.", "label.kind.", "label.said.", "lock.", "pause.no.", "did.",
-            "unfit.", "phone.heard.")  # fmt: skip
+            "unfit.", "phone.heard.", "way.")  # fmt: skip
 
 
 def used() -> set[str]:
@@ -70,6 +71,7 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"refused.{why}" for why in Refused),
         *(f"link.{why}" for why in links.Refused),
         *(f"label.kind.{kind}" for kind in LABELS),
+        *(f"way.{why}" for why in Why),
         *(f"role.{role}" for role in Role if role is not Role.COURIER),
         *(f"unfit.{why}" for why in Unfit),
         *(f"phone.heard.{heard}" for heard in Heard),

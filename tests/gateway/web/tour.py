@@ -33,7 +33,8 @@ NO_PAGE = frozenset({
 })  # fmt: skip
 """Addresses under which there is something else than a page for people."""
 
-PLAIN = ("/", "/live", "/history", "/brands", "/household", "/settings", "/confirm", "/enter")
+PLAIN = ("/", "/live", "/history", "/brands", "/household", "/settings", "/settings/messages", "/settings/keys",
+         "/settings/sign-ins", "/settings/privacy", "/settings/moving-out", "/confirm", "/enter")  # fmt: skip
 
 DIGEST = courier_digest(bytes(16))
 INCIDENT = "incident-1"

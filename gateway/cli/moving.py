@@ -1,0 +1,86 @@
+"""`perron wipe` and `perron way-in`: what only somebody at the box itself may do."""
+
+from collections.abc import Callable
+
+from gateway import wayin, wipe
+from gateway.app import alone
+from gateway.cli.failure import Exit, Failure, ourselves, plain, relative
+from gateway.clock import Clock
+from gateway.config import Home
+from gateway.store import StoreFailed, aside
+from gateway.web.accounts import folded
+from gateway.web.tokens import code_digest, new_code
+
+STORE = "perron.sqlite3"
+
+
+def wipe_box(home: Home, *, held_too: bool, typed: Callable[[], str]) -> tuple[bool, str]:
+    """Wipe a box that does not run; returns whether nothing is left to do by hand, and what to tell.
+
+    `typed` asks for the house's name.
+
+    Raises:
+        Occupied: the box runs.
+        Failure: it was not wiped, or not to its end.
+    """
+    folder = home.storage.folder
+    if not folder.is_dir():
+        raise Failure(f"{folder} is no folder: there is nothing to wipe.", "Name the right house file with --home.")
+    with alone(folder):
+        if not wipe.marked(folder):
+            _sure(home, held_too=held_too)
+            if folded(typed()) != folded(home.name):
+                raise Failure("Nothing was wiped: that is not the house's name.", f"It is {home.name!r}.", Exit.NO)
+        phones = None if home.messages is None else home.messages.file
+        try:
+            wipe.mark(folder)
+            whole = wipe.finish(folder, phones=phones)
+        except OSError as error:
+            raise Failure(
+                f"{folder} is not wiped to its end: {plain(error)}.",
+                f"Mend that, then say `{ourselves()} wipe` again: it goes on where it was.",
+                Exit.SILENT,
+            ) from error
+    told = f"Wiped: {relative(folder)}. The next `{ourselves()} run` starts a new box, and shows a code to claim it."
+    return whole, told if whole else f"{told}\nEmpty {phones} by hand: it names the household's phones."
+
+
+def _sure(home: Home, *, held_too: bool) -> None:
+    try:
+        held = aside.held(home.storage.folder / STORE)
+    except StoreFailed as failure:
+        if not held_too:
+            raise Failure(
+                f"Whether films are held as evidence cannot be read ({failure}).", "--held wipes them too.", Exit.NO
+            ) from failure
+        return
+    if held and not held_too:
+        raise Failure(f"The films of {held} visits are held as evidence.", "--held wipes them too.", Exit.NO)
+
+
+def way_in(home: Home, name: str) -> str:
+    """Make the code by which an owner who lost his password comes back; the one before it is void.
+
+    Raises:
+        Failure: there is no such owner, or the box's folder cannot be used.
+    """
+    folder = home.storage.folder
+    try:
+        owners = aside.owners(folder / STORE)
+    except StoreFailed as failure:
+        raise Failure(f"{folder / STORE} cannot be read ({failure}).", "Run this as the box's own user.") from failure
+    if not owners:
+        raise Failure("This box has no owner yet.", f"`{ourselves()} claim-code` shows the code to claim it.", Exit.NO)
+    found = [one for one in owners if folded(one.name) == folded(name)]
+    if not found:
+        known = ", ".join(repr(one.name) for one in owners)
+        raise Failure(f"No owner is called {name!r}.", f"The owners are: {known}.")
+    code = new_code()
+    digest = code_digest(code)
+    assert digest is not None  # noqa: S101 - what was just written can be read
+    mono = Clock(home.clock, floor=None, keep_floor=lambda _: None).now().mono
+    try:
+        wayin.keep(home.way_in, wayin.Code(person=found[0].id, digest=digest.hex(), boot=wayin.boot(), mono=mono))
+    except OSError as error:
+        raise Failure(f"{home.way_in} cannot be written ({plain(error)}).", "Run this as the box's user.") from error
+    return code

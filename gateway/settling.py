@@ -1,0 +1,54 @@
+"""What a hand-over left to do at the start that follows it, before anybody is told anything."""
+
+import asyncio
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+
+import structlog
+
+from gateway import wipe
+from gateway.config import Home
+from gateway.proof.keys import renew_link_key
+from gateway.store import Store, StoreFailed
+from gateway.store.handover import LINKS, PHONES
+
+log = structlog.get_logger(__name__)
+
+
+async def settle(home: Home, store: Store) -> bool:
+    """End the links and the phones of the former household; return whether the phones' file may be used.
+
+    Links, in messages or to a shared visit, are signed by a key that is made anew. The phones' file is emptied; where
+    it cannot be (it may be mounted read-only), what stands in it now is never used again, until it says something else.
+
+    Raises:
+        OSError: the key's folder cannot be written.
+    """
+    file = None if home.messages is None else home.messages.file
+    if store.handover.pending(LINKS) is not None:
+        await asyncio.to_thread(renew_link_key, home.storage.folder / "key")
+        left = None if file is None or wipe.empty(file) else _digest(file)
+        with suppress(StoreFailed):  # then all of it is done again at the next start
+            await store.handover.leave(PHONES, left)
+            await store.handover.leave(LINKS, None)
+        if left is not None:
+            log.error("former_phones", file=str(file), todo="empty this file by hand: nobody in it is told anything")
+            return False
+    left = store.handover.pending(PHONES)
+    if left is None:
+        return True
+    if file is not None and _digest(file) == left:
+        log.error("former_phones", file=str(file), todo="empty this file by hand: nobody in it is told anything")
+        return False
+    with suppress(StoreFailed):
+        await store.handover.leave(PHONES, None)
+    return True
+
+
+def _digest(file: Path) -> str:
+    """What stands in the file, without keeping it; of one that cannot be read nothing."""
+    try:
+        return sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""

@@ -1,0 +1,244 @@
+"""The whole gateway when its household moves out: it ends in good order and begins anew, wiped or another's."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, CookieJar
+
+from devices.reports import Bolt, Door, DoorReport, LockReport, Report
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel
+from gateway import app as module
+from gateway import links, wipe
+from gateway.app import App
+from gateway.broker import free_port
+from gateway.cli import transcript
+from gateway.config import Home, Messages, Pages
+from gateway.mqtt import Incoming
+from gateway.proof.keys import link_key
+from gateway.store import Store
+from gateway.topics import device_topic
+from gateway.visit import commands as c
+from gateway.visit.state import Entrance
+from tests.gateway.delivery.house import step
+from tests.gateway.delivery.shop import NOW
+from tests.gateway.test_app import Broker, Video, World
+from tests.gateway.web.house import HERONS
+from tests.shell.house import home
+from tests.shell.parts import until
+
+ENGLISH = {"Accept-Language": "en"}
+
+
+class Answering(Broker):
+    """A broker at whose other end locks and doors answer that they are locked and closed."""
+
+    house: Home
+
+    def publish(self, topic: str, payload: bytes, **fields: Any) -> Any:  # noqa: ANN401 - of a PUBLISH
+        outcome = super().publish(topic, payload, **fields)
+        device = topic.removeprefix("perron/").removesuffix("/get")
+        if topic.endswith("/get") and device.endswith(("lock", "door")):
+            report = DoorReport(door=Door.CLOSED) if device.endswith("door") else LockReport(bolt=Bolt.LOCKED)
+            asyncio.get_running_loop().call_soon(self.answers, device, report, fields["correlation"])
+        return outcome
+
+    def answers(self, device: str, report: Report, correlation: bytes) -> None:
+        configured = self.house.devices[device]
+        for letter in VENDORS[configured.vendor].encode_report(report, configured.address):
+            topic = device_topic(self.house, device, Channel.RESULT)
+            self.on_message(
+                Incoming(topic=topic, payload=letter.payload, retain=False, session=1, correlation=correlation)
+            )
+
+
+@pytest.fixture(autouse=True)
+def _recorders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Mqtt", Answering)
+    monkeypatch.setattr(module, "VideoLink", Video)
+    monkeypatch.setattr("os.umask", lambda _mask: 0o022)
+
+
+@asynccontextmanager
+async def begun(house: Home) -> AsyncIterator[tuple[App, asyncio.Task[bool], str]]:
+    """A gateway whose doors are proven locked and whose pages are served; it is ended with the block."""
+    Answering.house = house
+    World.made.clear()
+    made = App(house, free_bytes=lambda: 2**40)
+    run = asyncio.create_task(made.run())
+    await until(lambda: run.done() or (len(World.made) == 2 and made._site is not None and made._site._receiving))  # noqa: SLF001 - it tells nobody
+    assert not run.done(), run.exception()
+    World.broker.on_up(1)
+    await until(lambda: all(one.bolt.proven and one.door.proven for one, _ in made.states()))
+    assert made._site is not None  # noqa: SLF001 - the same
+    try:
+        yield made, run, f"http://127.0.0.1:{made._site.port}"  # noqa: SLF001 - the same
+    finally:
+        made._end()  # noqa: SLF001 - what a signal does
+        async with asyncio.timeout(20):
+            await run
+
+
+@asynccontextmanager
+async def owner(house: Home, address: str, name: str = "Anna") -> AsyncIterator[ClientSession]:
+    """Claim the box by the code it shows."""
+    await until(house.claim_code.exists)
+    async with ClientSession(address, cookie_jar=CookieJar(unsafe=True), headers=ENGLISH) as client:
+        code = house.claim_code.read_text(encoding="ascii")
+        async with client.post("/claim", data={"code": code, "name": name, "password": HERONS}) as answer:
+            assert answer.status == 200, await answer.text()
+        yield client
+
+
+async def home_page(address: str, cookies: Mapping[str, str]) -> str:
+    """Where a browser with these cookies is led that asks for the home page."""
+    async with (
+        ClientSession(address, cookies=cookies, cookie_jar=CookieJar(unsafe=True)) as client,
+        client.get("/", allow_redirects=False) as answer,
+    ):
+        return answer.headers.get("Location", "it opens")
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Home:
+    phones = tmp_path / "phones.txt"
+    phones.write_text("")
+    changes = {"pages": Pages(port=0), "messages": Messages(file=phones)}
+    return home(tmp_path / "box").model_copy(update=changes)
+
+
+async def filmed(house: Home, visit: str) -> Path:
+    """A box in which an incident was filmed before it starts."""
+    folder = house.storage.folder
+    folder.mkdir(exist_ok=True)
+    store = await Store.open(folder / "perron.sqlite3", home=house, now=NOW)
+    await store.commit(step(Entrance(id="front", incident=visit), c.Film(visit=visit)))
+    await store.commit(step(Entrance(id="front")))
+    await store.close()
+    film = folder / "visits" / visit / "cam-1.mp4"
+    film.parent.mkdir(parents=True)
+    film.write_bytes(b"a film of Anna")
+    return film
+
+
+async def test_a_box_that_was_wiped_on_its_page_begins_anew_as_nobody_s(house: Home) -> None:
+    film = await filmed(house, "v1")
+    folder = house.storage.folder
+    assert house.messages is not None
+    house.messages.file.write_text("json://127.0.0.1:9/anna/", encoding="utf-8")
+    async with begun(house) as (made, run, address), owner(house, address) as anna:
+        key = (folder / "key" / "box.key.pem").read_bytes()
+        async with anna.post("/settings/moving-out/wipe", data={"name": "Home"}) as answer:
+            assert (answer.status, "The box is being wiped" in await answer.text()) == (200, True)
+        async with asyncio.timeout(20):
+            assert await asyncio.shield(run), "it ends to begin anew"
+        assert wipe.marked(folder)
+        assert film.exists(), "what is wiped is wiped by the start that follows, before anything is opened"
+        cookies = {one.key: one.value for one in anna.cookie_jar}
+        assert made.states()
+    async with begun(house) as (_, run, address):
+        assert not wipe.marked(folder)
+        assert not film.exists()
+        assert house.messages.file.read_bytes() == b""
+        assert (folder / "key" / "box.key.pem").read_bytes() != key
+        await until(house.claim_code.exists)
+        assert (await home_page(address, cookies)).startswith("/enter")
+        left = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+        assert b"Anna" not in left
+        assert b"v1" not in left
+        async with owner(house, address, "Clara"):
+            pass
+
+
+async def test_the_command_itself_goes_on_into_the_fresh_start(house: Home) -> None:
+    """`perron run` without a supervisor: the same process, another box."""
+    port = free_port()
+    house = house.model_copy(update={"pages": Pages(port=port)})
+    Answering.house = house
+    World.made.clear()
+    run = asyncio.create_task(transcript.run(house))
+    address = f"http://127.0.0.1:{port}"
+    await until(house.claim_code.exists)
+    World.broker.on_up(1)
+    async with owner(house, address) as anna:
+        await until(lambda: len(World.broker.on("perron/lock/get")) > 0)
+        status = 0
+        async with asyncio.timeout(20):
+            while status != 200:  # 409 until lock and door have answered
+                async with anna.post("/settings/moving-out/wipe", data={"name": "Home"}) as answer:
+                    status = answer.status
+    await until(lambda: len(World.made) == 4 and house.claim_code.exists())
+    async with owner(house, address, "Clara"):
+        assert not run.done()
+    os.kill(os.getpid(), signal.SIGTERM)
+    async with asyncio.timeout(20):
+        await run
+
+
+async def test_a_box_that_died_with_the_mark_is_wiped_at_its_next_start(house: Home) -> None:
+    film = await filmed(house, "v1")
+    wipe.mark(house.storage.folder)
+    async with begun(house) as (_, _, address), owner(house, address):
+        assert not film.exists()
+        assert not wipe.marked(house.storage.folder)
+
+
+async def test_a_house_with_another_owner_has_new_links_no_phones_and_no_films(house: Home) -> None:
+    film = await filmed(house, "v1")
+    folder = house.storage.folder
+    assert house.messages is not None
+    async with begun(house) as (_, run, address), owner(house, address) as anna:
+        house.messages.file.write_text("ntfys://phone.example/anna", encoding="utf-8")
+        old = link_key(folder / "key")
+        identity = (folder / "key" / "box.key.pem").read_bytes()
+        async with anna.post("/settings/moving-out/offer", data={"name": "Home"}) as answer:
+            link = "/take-over/" + (await answer.text()).partition("/take-over/")[2].partition("<")[0]
+        async with ClientSession(address, cookie_jar=CookieJar(unsafe=True), headers=ENGLISH) as clara:
+            async with clara.post(link, data={"name": "Clara", "password": HERONS}) as answer:
+                assert answer.status == 200
+            cookies = {one.key: one.value for one in clara.cookie_jar}
+        async with asyncio.timeout(20):
+            assert await asyncio.shield(run)
+    async with begun(house) as (_, _, address):
+        new = link_key(folder / "key")
+        assert new != old
+        stop = links.make(links.Purpose.STOP, "front", NOW.utc + timedelta(hours=1), bytes(links.NONCE_BYTES), old)
+        assert links.read(stop, new, NOW) is links.Refused.FORGED
+        assert (folder / "key" / "box.key.pem").read_bytes() == identity, "the box stays who it is"
+        assert house.messages.file.read_bytes() == b""
+        await until(lambda: not film.exists())
+        assert [path.name for path in film.parent.iterdir()] == ["erased.json"]
+        assert await home_page(address, cookies) == "it opens"
+
+
+async def test_phones_of_the_former_household_that_cannot_be_taken_out_of_the_file_are_told_nothing(
+    house: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that is mounted read-only: it is not used until it says something else."""
+    asked: list[Path] = []
+
+    def read(file: Path, **_given: object) -> tuple[()]:
+        asked.append(file)
+        return ()
+
+    monkeypatch.setattr(module, "read", read)
+    monkeypatch.setattr(wipe, "empty", lambda _file: False)
+    assert house.messages is not None
+    house.storage.folder.mkdir()
+    house.messages.file.write_text("ntfys://phone.example/anna", encoding="utf-8")
+    store = await Store.open(house.storage.folder / "perron.sqlite3", home=house, now=NOW)
+    await store.handover.leave("new_house.links", "new")
+    await store.close()
+    for _ in range(2):
+        async with begun(house):
+            assert asked == []
+    house.messages.file.write_text("ntfys://phone.example/clara", encoding="utf-8")
+    async with begun(house):
+        assert asked == [house.messages.file]

@@ -1,0 +1,75 @@
+"""The store when a house changes hands: whatever was looked at before, the one transaction decides."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.proof.chain import check
+from gateway.store import Changed, HouseOffer, Store
+from tests.gateway.delivery.house import OPEN, opened, reserved, told
+from tests.gateway.delivery.shop import NOON, NOW, offer
+from tests.gateway.people import digest, entry, newcomer
+
+OFFER = HouseOffer(id="o", secret=digest("o"), by="p-anna", made=NOON, leaves_films=False)
+
+
+async def offered(store: Store) -> None:
+    """Anna owns the house and offers it."""
+    await store.register.set_claim(digest("code"), NOW)
+    await store.register.claim(digest("code"), newcomer("Anna"), entry("anna"), NOW)
+    await store.handover.offer(OFFER, NOW)
+
+
+async def take(store: Store, what: HouseOffer = OFFER) -> Changed:
+    return await store.handover.take(what, newcomer("Clara"), entry("clara"), NOW)
+
+
+async def test_what_was_withdrawn_between_a_look_and_a_press_is_not_taken(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await offered(store)
+        assert await store.handover.withdraw(NOW, by="p-anna") is Changed.DONE
+        assert await take(store) is Changed.UNKNOWN
+        assert [one.name for one in store.register.people()] == ["Anna"]
+
+
+async def test_an_offer_that_was_made_anew_voids_the_one_before(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await offered(store)
+        await store.handover.offer(replace(OFFER, id="newer"), NOW)
+        assert await take(store) is Changed.UNKNOWN
+        assert await take(store, replace(OFFER, id="newer")) is Changed.DONE
+
+
+async def test_a_visit_that_the_store_knows_of_comes_first(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await offered(store)
+        await told(store, offer())
+        await reserved(store)
+        assert await take(store) is Changed.BUSY
+        assert store.register.person("p-anna") is not None
+        assert store.promise("shop.d1") is not None
+
+
+async def test_the_log_holds_together_when_its_words_are_gone(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await offered(store)
+        await told(store, offer())
+        head = store.head()
+        assert await take(store) is Changed.DONE
+        assert check(store.entries()) is None
+        assert store.hash_at(head.seq) == head.hash, "a checkpoint from before still fits"
+        kinds = [kind for one in store.entries(after=head.seq) if isinstance(one.body, bytes) for kind in [one.body]]
+        assert any(b"house_taken_over" in body for body in kinds)
+        assert not any(isinstance(one.body, bytes) for one in store.entries(upto=head.seq))
+
+
+async def test_open_deliveries_are_cancelled_and_those_that_were_used_are_not(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        for name, letter in (("used", "a"), ("coming", "b")):
+            await told(store, offer(id=name, parcels=(name,), courier_sha256=letter * 64))
+        await reserved(store, "shop.used")
+        assert await store.handover.cancel_open(OPEN, by=None) == 1
+        promises = {name: store.promise(f"shop.{name}") for name in ("used", "coming")}
+        assert {name: one.cancelled for name, one in promises.items() if one is not None} == {
+            "used": False,
+            "coming": True,
+        }

@@ -1,0 +1,186 @@
+"""Wiping the box: all of it, once it was decided, however often it is killed on the way."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway import app, archive, perform, wipe
+from gateway.store import Store
+from tests.gateway.delivery.shop import NOW
+from tests.shell.house import home
+
+SECRET = b"Anna Dupont, 12 rue des Lilas"
+OTHERS = ("home.yaml", "house.jsonl", "another/home.yaml")
+ROOT = Path(__file__).parents[2]
+
+
+def lived_in(folder: Path) -> Path:
+    """A box's folder with something of everything, and what others keep beside it."""
+    for name in (
+        "key/box.key.pem", "key/links.key", "pages/authority.key", "pages/pages.pem", "claim-code", "way-in",
+        "perron.sqlite3", "perron.sqlite3-wal", "perron.sqlite3-shm", "last-checkpoint.json",
+        ".last-checkpoint.json.new", "visits/v1/cam-1.mp4", "visits/v1/manifest.json", "visits/v2/erased.json",
+        "pocket/x.jpg", *OTHERS,
+    ):  # fmt: skip
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(SECRET)
+    phones = folder / "phones.txt"
+    phones.write_bytes(SECRET)
+    return phones
+
+
+def what_is_left(folder: Path) -> set[str]:
+    """Whose words can still be read."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix() for path in files if SECRET in path.read_bytes()}
+
+
+def test_all_that_the_box_wrote_goes_and_nothing_of_others(tmp_path: Path) -> None:
+    phones = lived_in(tmp_path)
+    wipe.mark(tmp_path)
+    assert wipe.marked(tmp_path)
+    assert wipe.finish(tmp_path, phones=phones)
+    assert what_is_left(tmp_path) == set(OTHERS)
+    assert not wipe.marked(tmp_path)
+    assert phones.read_bytes() == b""
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from gateway import wipe
+left = int(sys.argv[2])
+def watch(event, said):
+    global left
+    if event in ("os.remove", "os.rmdir", "os.truncate", "os.rename") and (said[-1] != -1 or os.path.lexists(said[0])):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(watch)
+folder = Path(sys.argv[1])
+wipe.mark(folder)
+wipe.finish(folder, phones=folder / "phones.txt")
+"""
+
+
+def killed_after(folder: Path, steps: int) -> bool:
+    """Wipe in a process that is killed (SIGKILL) just before its next change of the disk; False: it came to its end."""
+    ended = subprocess.run([sys.executable, "-c", KILLED, folder, str(steps)], cwd=ROOT, check=False, timeout=60)
+    assert ended.returncode in (0, -signal.SIGKILL)
+    return ended.returncode != 0
+
+
+def test_killed_at_any_point_the_next_start_finishes_it(tmp_path: Path) -> None:
+    steps = 0
+    while True:
+        folder = tmp_path / str(steps)
+        phones = lived_in(folder)
+        killed = killed_after(folder, steps)
+        if killed and not wipe.marked(folder):
+            assert what_is_left(folder) >= {"visits/v1/cam-1.mp4", "key/box.key.pem"}, "wiped without a mark"
+        elif killed:
+            wipe.finish(folder, phones=phones)
+            assert what_is_left(folder) == set(OTHERS), steps
+        if not killed:
+            assert what_is_left(folder) == set(OTHERS)
+            break
+        steps += 1
+    assert steps > len(wipe.OURS)
+
+
+def test_killed_again_and_again_it_ends_all_the_same(tmp_path: Path) -> None:
+    lived_in(tmp_path)
+    deaths = 0
+    while killed_after(tmp_path, 4):
+        deaths += 1
+        assert deaths < 50, "it begins from the start each time"
+    assert deaths > 3
+    assert what_is_left(tmp_path) == set(OTHERS)
+
+
+def test_films_on_another_disk_go_too_and_the_disk_stays(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    (disk / "v1").mkdir(parents=True)
+    (disk / "v1" / "cam.mp4").write_bytes(SECRET)
+    box = tmp_path / "box"
+    box.mkdir()
+    (box / "visits").symlink_to(disk)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "letter").write_bytes(SECRET)
+    (disk / "link").symlink_to(elsewhere)
+    (disk / "v1" / "link").symlink_to(elsewhere)
+    wipe.mark(box)
+    wipe.finish(box, phones=None)
+    assert list(disk.iterdir()) == []
+    assert what_is_left(tmp_path) == {"elsewhere/letter"}, "a link goes itself, not what it leads to"
+    assert not (box / "visits").is_symlink()
+
+
+def test_what_cannot_be_deleted_leaves_the_mark_and_the_box_shut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lived_in(tmp_path)
+    wipe.mark(tmp_path)
+
+    def stuck(_path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", stuck)
+        with pytest.raises(PermissionError):
+            wipe.finish(tmp_path, phones=None)
+    assert wipe.marked(tmp_path)
+    wipe.finish(tmp_path, phones=None)
+    assert what_is_left(tmp_path) == {*OTHERS, "phones.txt"}
+
+
+def test_a_phones_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "phones").mkdir()  # nobody can write a folder as a file, not even root
+    wipe.mark(tmp_path)
+    assert not wipe.finish(tmp_path, phones=tmp_path / "phones")
+    assert not wipe.marked(tmp_path)
+
+
+async def test_what_the_log_was_kept_in_goes_with_its_wal(tmp_path: Path) -> None:
+    """The real store, whose newest words stand in the WAL only: nobody can read them afterwards."""
+    store = await Store.open(tmp_path / "perron.sqlite3", home=home(tmp_path), now=NOW)
+    await store.note("said", {"text": SECRET.decode()}, NOW)
+    assert what_is_left(tmp_path) == {"perron.sqlite3-wal"}
+    wipe.mark(tmp_path)
+    wipe.finish(tmp_path, phones=None)
+    assert what_is_left(tmp_path) == set()
+    await store.close()
+
+
+def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wipe() -> None:
+    """By the source: a new file there that nobody adds to `wipe.OURS` would outlive its owner."""
+    constants = {"VISITS": perform.VISITS, "LAST_CHECKPOINT": archive.LAST_CHECKPOINT, "SCRATCH": app.SCRATCH}
+    written = set()
+    sources = [*(ROOT / "gateway").glob("*.py"), *(ROOT / "gateway" / "web").glob("*.py")]
+    for path in sources:
+        text = path.read_text(encoding="utf-8")
+        written |= set(re.findall(r"(?:storage\.folder|self\._box\.films) / ([\w.\"-]+(?:\()?)", text))
+        if path.name == "app.py":
+            written |= set(re.findall(r"\bfolder / ([\w.\"-]+)", text))
+    names = {constants.get(one, one.strip('"')) for one in written}
+    assert names - wipe.OURS == {"video.sock", "wipe.LOCK", "visit_folder(", "facts.path", "clip.path"}
+    assert len(names & wipe.OURS) > 5
+
+
+def test_a_mark_is_on_the_disk_before_anything_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    real = os.fsync
+
+    def sync(descriptor: int) -> None:
+        synced.append(descriptor)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    wipe.mark(tmp_path)
+    assert len(synced) == 2, "the file and the folder"

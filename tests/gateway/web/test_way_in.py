@@ -1,0 +1,200 @@
+"""The way back in for an owner who lost the only password: by a code that only the box itself can make."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+from gateway import wayin
+from gateway.notice import Waiting, groups
+from gateway.visit.commands import Saying
+from gateway.web.access import Role
+from gateway.web.tokens import code_digest, new_code
+from gateway.wording import Wording
+from tests.gateway.web.house import HERONS
+from tests.shell.box import Box, awake, box
+from tests.shell.house import home
+from tests.shell.parts import until
+from tests.shell.site import Served, served
+
+CRANES = "eleven grey cranes"
+ENGLISH = {"Accept-Language": "en"}
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[Box]:
+    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+        yield made
+
+
+@pytest.fixture
+async def site(made: Box) -> AsyncIterator[Served]:
+    async with served(made) as site:
+        yield site
+
+
+def a_code(site: Served, person: str | None = None) -> str:
+    """Make a code as `perron way-in` does on the box."""
+    code, box = new_code(), site.box
+    digest = code_digest(code)
+    assert digest is not None
+    made = wayin.Code(
+        person=person or site.owner.who.person, digest=digest.hex(), boot=wayin.boot(), mono=box.time.mono
+    )
+    wayin.keep(box.home.way_in, made)
+    return code
+
+
+async def tried(client: ClientSession, code: str, password: str = CRANES) -> tuple[int, str]:
+    async with client.post(
+        "/enter/again", data={"code": code, "password": password}, allow_redirects=False, headers=ENGLISH
+    ) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_he_sets_a_new_password_is_in_and_everything_that_knew_the_old_one_is_out(
+    site: Served, made: Box
+) -> None:
+    code = a_code(site)
+    async with site.client(None) as stranger, site.client(site.owner) as before:
+        status, _ = await tried(stranger, code.lower().replace("-", " "))
+        assert status == 303
+        async with stranger.get("/settings", allow_redirects=False) as answer:
+            assert answer.status == 200
+        async with before.get("/", allow_redirects=False) as answer:
+            assert answer.headers["Location"] == "/enter?back=/"
+        for password, good in ((HERONS, False), (CRANES, True)):
+            async with before.post(
+                "/enter", data={"name": "Anna", "password": password}, allow_redirects=False
+            ) as answer:
+                assert (answer.status == 303) is good
+    assert [row["person"] for row in made.store.register.recovered()] == [site.owner.who.person]
+
+
+async def test_everybody_else_of_the_household_is_shown_it(site: Served) -> None:
+    bruno = await site.guest(Role.HOUSEHOLD)
+    async with site.client(None) as client, site.client(bruno) as other:
+        assert (await tried(client, a_code(site)))[0] == 303
+        async with other.get("/household", headers=ENGLISH) as answer:
+            assert "The password of Anna was replaced" in await answer.text()
+        async with client.get("/household", headers=ENGLISH) as answer:
+            assert "was replaced" not in await answer.text(), "he did it himself"
+
+
+async def test_it_is_told_as_a_message_that_is_stored_with_it_and_leaves_at_once(site: Served, made: Box) -> None:
+    await made.store.enlist(["a-phone"], made.clock.now())
+    async with site.client(None) as client:
+        assert (await tried(client, a_code(site)))[0] == 303
+    await until(lambda: made.line.on("perron/entrance/front/message"))
+    (told,) = made.line.on("perron/entrance/front/message")
+    assert b"password_reset" in told.payload
+    assert b"Anna" in told.payload
+    now = made.clock.now()
+    (owed,) = made.store.owed("a-phone", now, until=now.utc)
+    again = Wording(made.home, made.store).again(owed, now)
+    assert again is not None, "after a restart it is told out of the store"
+    assert "The password of Anna was replaced at" in again.text or "Le mot de passe de Anna" in again.text
+    waiting = [
+        Waiting(number=number, about=about, at=now.utc)
+        for number, about in enumerate((Saying.NOT_READY, Saying.PASSWORD_RESET, *[Saying.NOT_READY] * 5))
+    ]
+    assert (waiting[1],) in groups(waiting, now.utc), "it is told alone, not as one of many"
+
+
+async def test_a_code_counts_once_and_says_that_it_was_used(site: Served) -> None:
+    code = a_code(site)
+    async with site.client(None) as client:
+        assert (await tried(client, code))[0] == 303
+        status, text = await tried(client, code, "another set of cranes")
+    assert status == 422
+    assert "This code has been used" in text
+
+
+async def test_of_two_at_the_same_moment_one_comes_in(site: Served) -> None:
+    code = a_code(site)
+    async with site.client(None) as one, site.client(None) as other:
+        outcomes = await asyncio.gather(tried(one, code), tried(other, code, "another set of cranes"))
+    assert sorted(status for status, _ in outcomes) == [303, 422]
+
+
+@pytest.mark.parametrize("how", ["a quarter of an hour", "another boot", "a newer code"])
+async def test_a_code_that_is_old_says_so(site: Served, made: Box, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = a_code(site)
+    if how == "a quarter of an hour":
+        made.time.mono += wayin.LIVES
+        made.time.skew -= wayin.LIVES  # whoever sets the clock back wins nothing
+    elif how == "another boot":
+        monkeypatch.setattr(wayin, "boot", lambda: "another")
+    else:
+        a_code(site)
+    async with site.client(None) as client:
+        status, text = await tried(client, code)
+    assert (status, "This code is too old" in text) == (422, True)
+    assert made.store.register.recovered() == ()
+
+
+async def test_wrong_codes_make_an_outsider_wait_and_never_keep_the_owner_out(site: Served) -> None:
+    code = a_code(site)
+    async with site.client(None) as client:
+        seen = [(await tried(client, new_code()))[0] for _ in range(12)]
+        assert seen[:3] == [422] * 3
+        assert seen[-1] == 429
+        # from the very same address, in the middle of the attack
+        assert (await tried(client, code))[0] == 303
+        # and his sign-in by name was not slowed either
+        async with client.post("/enter", data={"name": "Anna", "password": CRANES}, allow_redirects=False) as answer:
+            assert answer.status == 303
+
+
+async def test_what_cannot_be_a_code_spends_no_try(site: Served) -> None:
+    async with site.client(None) as client:
+        seen = {(await tried(client, "7K-Q2"))[0] for _ in range(12)}
+    assert seen == {422}
+
+
+async def test_a_weak_password_spends_no_code(site: Served) -> None:
+    code = a_code(site)
+    async with site.client(None) as client:
+        assert "Ten characters at least" in (await tried(client, code, "short"))[1]
+        assert (await tried(client, code))[0] == 303
+
+
+async def test_a_code_lets_in_nobody_who_is_no_owner_any_more(site: Served, made: Box) -> None:
+    bruno = await site.guest(Role.OWNER)
+    code = a_code(site, bruno.who.person)
+    now = made.clock.now()
+    assert await site.accounts.set_role(site.owner.who, bruno.who.person, Role.HOUSEHOLD, now) is None
+    async with site.client(None) as client:
+        assert (await tried(client, code))[0] == 422
+    assert made.store.register.recovered() == ()
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"{}", b"[1]", b"\xff", b'[{"person": 1}]', b"[" * 3000, b"x" * 9000])
+async def test_a_file_that_is_none_of_ours_lets_nobody_in_and_breaks_nothing(site: Served, rubbish: bytes) -> None:
+    site.box.home.way_in.write_bytes(rubbish)
+    async with site.client(None) as client:
+        assert (await tried(client, new_code()))[0] == 422
+
+
+async def test_another_page_cannot_send_it_and_the_file_is_the_box_s_alone(site: Served) -> None:
+    code = a_code(site)
+    assert site.box.home.way_in.stat().st_mode & 0o777 == 0o600
+    async with (
+        site.client(None) as client,
+        client.post(
+            "/enter/again", data={"code": code, "password": CRANES}, headers={"Origin": "https://evil.example"}
+        ) as answer,
+    ):
+        assert answer.status == 403
+
+
+def test_only_the_last_codes_are_kept(tmp_path: Path) -> None:
+    for number in range(9):
+        wayin.keep(tmp_path / "way-in", wayin.Code(person="p", digest=f"{number:064}", boot="b", mono=float(number)))
+    codes = wayin.read(tmp_path / "way-in")
+    assert [int(code.digest) for code in codes] == [4, 5, 6, 7, 8]
+    found = wayin.find(codes, bytes.fromhex(f"{7:064}"), boot="b", mono=9.0)
+    assert found is not None
+    assert found[1] is wayin.Standing.OLD

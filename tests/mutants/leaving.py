@@ -1,0 +1,105 @@
+"""Faults in privacy, in moving out, and in the way back in."""
+
+from tests.mutants.words import Mutant
+
+PRIVACY = "tests/gateway/web/test_privacy.py"
+MOVING = "tests/gateway/web/test_moving.py"
+WAY_IN = "tests/gateway/web/test_way_in.py"
+WIPE = "tests/gateway/test_wipe.py"
+STORE = "tests/gateway/test_store_handover.py"
+OUT = "tests/gateway/test_moving_out.py"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="the mark of a wipe goes before what it is for",
+        file="gateway/wipe.py",
+        old="    emptied = phones is None or empty(phones)\n",
+        new="    (folder / MARK).unlink(missing_ok=True)\n    emptied = phones is None or empty(phones)\n",
+        tests=(f"{WIPE}::test_killed_at_any_point_the_next_start_finishes_it",),
+    ),
+    Mutant(
+        name="a wipe follows links out of the box",
+        file="gateway/wipe.py",
+        old="            _remove(inner)\n",
+        new="            _delete(inner)\n",
+        tests=(f"{WIPE}::test_films_on_another_disk_go_too_and_the_disk_stays",),
+    ),
+    Mutant(
+        name="a start opens a box that is to be wiped",
+        file="gateway/app.py",
+        old="            if wipe.marked(folder):\n                await _wiped(self.home)\n",
+        new="",
+        tests=(f"{OUT}::test_a_box_that_died_with_the_mark_is_wiped_at_its_next_start",),
+    ),
+    Mutant(
+        name="a box is wiped with a door that nobody proved locked",
+        file="gateway/removal.py",
+        old="if state.session is None or not locked(state) or not closed(state):",
+        new="if not closed(state):",
+        tests=(f"{MOVING}::test_it_is_refused_in_plain_words_while_something_is_under_way",),
+    ),
+    Mutant(
+        name="what began while a wipe was decided is not looked for",
+        file="gateway/removal.py",
+        old='do="stop"), by)\n        ways = self.in_the_way(held_too=held_too)\n',
+        new='do="stop"), by)\n',
+        tests=(f"{MOVING}::test_a_visit_that_begins_while_it_is_decided_stands_in_the_way",),
+    ),
+    Mutant(
+        name="a house is taken by a link that was withdrawn meanwhile",
+        file="gateway/store/handover.py",
+        old='    if not connection.execute("DELETE FROM house_offer WHERE id = ?", (offer.id,)).rowcount:\n'
+        "        return Changed.UNKNOWN\n",
+        new="",
+        tests=(f"{STORE}::test_what_was_withdrawn_between_a_look_and_a_press_is_not_taken",),
+    ),
+    Mutant(
+        name="the former household stays signed in",
+        file="gateway/store/handover.py",
+        old='for table in ("device", "invitation", "person",',
+        new='for table in ("invitation",',
+        tests=(f"{MOVING}::test_the_next_owner_takes_the_house_and_nobody_from_before_has_access",),
+    ),
+    Mutant(
+        name="the former household's links hold in the new one",
+        file="gateway/settling.py",
+        old='        await asyncio.to_thread(renew_link_key, home.storage.folder / "key")\n',
+        new="",
+        tests=(f"{OUT}::test_a_house_with_another_owner_has_new_links_no_phones_and_no_films",),
+    ),
+    Mutant(
+        name="a code lets in twice",
+        file="gateway/store/people.py",
+        old="    if not use_link(connection, code, keep, now):\n        return Recovered.USED\n",
+        new="",
+        tests=(f"{WAY_IN}::test_of_two_at_the_same_moment_one_comes_in",),
+    ),
+    Mutant(
+        name="a code outlives its quarter of an hour where the clock is set back",
+        file="gateway/wayin.py",
+        old=" and 0 <= mono - code.mono < LIVES",
+        new="",
+        tests=(f"{WAY_IN}::test_a_code_that_is_old_says_so",),
+    ),
+    Mutant(
+        name="a family is watched at home",
+        file="gateway/web/box.py",
+        old="        if not self.inside(camera) or self.store.keeping.inside_always():\n",
+        new="        if self.inside(camera) or self.store.keeping.inside_always():\n",
+        tests=(f"{PRIVACY}::test_a_camera_inside_is_not_shown_while_nothing_is_filmed",),
+    ),
+    Mutant(
+        name="a view of the inside outlives the visit",
+        file="gateway/web/pages.py",
+        old="        return may and self._box.may_be_watched(camera)\n",
+        new="        return may\n",
+        tests=(f"{PRIVACY}::test_while_a_visit_runs_it_is_and_not_a_moment_longer",),
+    ),
+    Mutant(
+        name="a shorter retention waits for the next hour",
+        file="gateway/web/privacy.py",
+        old="            self._box.tidy()\n",
+        new="",
+        tests=(f"{PRIVACY}::test_a_shorter_retention_erases_at_once_with_a_tombstone_and_what_is_held_stays",),
+    ),
+)
