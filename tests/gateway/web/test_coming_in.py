@@ -16,12 +16,14 @@ from gateway.web import box as web
 from gateway.web.access import Role
 from gateway.web.accounts import Accounts
 from gateway.web.site import Site
-from tests.browser import barriers, visitor
+from tests.browser import PATIENCE, barriers, visitor
 from tests.gateway.web.house import HERONS, cheap
 from tests.shell.box import LINK_KEY, Box, awake, box
 from tests.shell.house import home, pending
 from tests.shell.parts import until
 from tests.shell.site import served
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from gateway.store import StoreFailed
 from gateway.visit.state import Refusal
 from gateway.web.access import Role
 from gateway.web.site import Site
-from tests.browser import barriers, visitor
+from tests.browser import PATIENCE, barriers, visitor
 from tests.gateway.delivery.house import told
 from tests.gateway.delivery.shop import NOW, offer
 from tests.gateway.web.house import HERONS
@@ -27,6 +27,8 @@ from tests.shell.box import LINK_KEY, Box, awake, box
 from tests.shell.house import home
 from tests.shell.parts import until
 from tests.shell.site import Served, served
+
+expect.set_options(timeout=PATIENCE)
 
 PAGE = "/settings/keys"
 ENGLISH = {"Accept-Language": "en"}

@@ -9,12 +9,14 @@ from aiohttp import ClientSession
 from playwright.async_api import Page, expect
 
 from gateway.web.access import Role
-from tests.browser import barriers, visitor
+from tests.browser import PATIENCE, barriers, visitor
 from tests.gateway.web.house import HERONS
 from tests.shell.box import Box, awake, box
 from tests.shell.house import home
 from tests.shell.receiver import SECRET, receiver
 from tests.shell.site import Served, served
+
+expect.set_options(timeout=PATIENCE)
 
 PAGE = "/settings/messages"
 ENGLISH = {"Accept-Language": "en"}
