@@ -40,7 +40,7 @@ def test_the_help_names_every_command_and_the_exit_codes() -> None:
     assert told.returncode == 0
     assert all(f" {command} " in told.stdout for command in (*COMMANDS, "demo"))
     assert "Exit codes" in told.stdout
-    assert "$ perron new var/mine" in told.stdout
+    assert f"$ {ourselves()} new var/mine" in told.stdout, "it can be typed as it stands"
 
 
 @pytest.mark.slow
@@ -48,7 +48,7 @@ def test_the_help_names_every_command_and_the_exit_codes() -> None:
 def test_each_command_has_help_with_examples(command: str) -> None:
     told = perron(command, "--help")
     assert told.returncode == 0
-    assert f"$ perron {command}" in told.stdout.partition("Examples")[2]
+    assert f"$ {ourselves()} {command}" in told.stdout.partition("Examples")[2]
 
 
 @pytest.mark.slow
