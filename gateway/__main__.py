@@ -342,13 +342,9 @@ def door_notice(  # noqa: PLR0913 - one argument an option of the command
     ] = None,
     language: Annotated[Literal["fr", "en", "both"], typer.Option(help="One A4 page a language.")] = "both",
     contact: Annotated[
-        str | None,
-        typer.Option(help="Whom to ask, and how; left out, the notice has a line to write on.", show_default=False),
+        str | None, typer.Option(help="Whom to ask, and how; left out: a line to write on.", show_default=False)
     ] = None,
-    pages: Annotated[
-        str | None,
-        typer.Option(help="Where the box's pages are; adds a QR code to the courier's.", metavar="URL"),
-    ] = None,
+    pages: Annotated[str | None, typer.Option(help="Where the pages are; adds a QR to his.", metavar="URL")] = None,
 ) -> None:
     """Write the notice for the door: what a courier does there, who films, why, how long, whom to ask."""
     from gateway.cli.paper import write_notice  # noqa: PLC0415 - the other commands start without it
