@@ -25,7 +25,7 @@ from gateway.entrance import RunningEntrance
 from gateway.mqtt import Incoming, Mqtt
 from gateway.office import Office
 from gateway.perform import PICTURE_WAIT, Hands
-from gateway.phonebook import Phonebook, file_of, open_to_others
+from gateway.phonebook import Phonebook, open_to_others
 from gateway.phones import ApprisePhone, read, sweep
 from gateway.pocket import Pocket
 from gateway.proof.keys import BoxKey, link_key
@@ -386,7 +386,7 @@ def _clip(state: Entrance) -> ClipKey | None:
 
 def _phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
     """The owner's phones. A file that the house file does not name need not be there."""
-    scratch, file = home.storage.folder / SCRATCH, file_of(home)
+    scratch, file = home.storage.folder / SCRATCH, home.phones_file
     sweep(scratch)
     if home.messages is None and not file.exists():
         return ()
@@ -434,7 +434,7 @@ async def _wiped(home: Home) -> None:
         OSError: something could not be deleted: nothing of the box is opened before it is.
     """
     log.warning("wiping", folder=str(home.storage.folder))
-    phones = None if home.messages is None else home.messages.file
+    phones = home.phones_file
     if not await asyncio.to_thread(wipe.finish, home.storage.folder, phones=phones):
         log.error("phones_not_wiped", file=str(phones), todo="empty this file by hand: it names the household's phones")
     log.warning("wiped")

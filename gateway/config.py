@@ -402,6 +402,11 @@ class Home(Section):
     brands: dict[Id, Brand] = {}
 
     @property
+    def phones_file(self) -> Path:
+        """Where the phones' URLs stand: where the house file says, else in the storage folder."""
+        return self.storage.folder / "phones.txt" if self.messages is None else self.messages.file
+
+    @property
     def claim_code(self) -> Path:
         """Where the box shows the code by which its first owner claims it: a file that only its own user can read."""
         return self.storage.folder / "claim-code"

@@ -11,7 +11,8 @@ from gateway.voice import Language, Message
 
 LATE = timedelta(seconds=60)  # what is told later says so
 LOUD = timedelta(hours=24)  # so long an alarm or "locked again" is told alone; afterwards together with others
-ALONE = frozenset({Saying.LOCKED_AGAIN, Saying.PASSWORD_RESET})  # what is told alone and never dropped, as alarms are
+# What is told alone and never dropped, as alarms are; a brand asks once, and the links there answer it alone.
+ALONE = frozenset({Saying.LOCKED_AGAIN, Saying.PASSWORD_RESET, Saying.BRAND_ASKS})
 TOGETHER = 3  # of other messages more than so many that wait are told as one
 LISTED = 5  # messages of those that are told as one, beside the newest, whose words are told too
 

@@ -27,7 +27,6 @@ from gateway.voice import Language, inert
 
 MOST = 20  # phones: more than a household has, and each is a task of its own
 LONGEST = 500  # characters of an address
-FILE = "phones.txt"  # in the storage folder, where the house file names none
 
 # What a page may add, each with its form. Of Apprise's other services some do things on this machine itself (dbus,
 # gnome, glib, macosx, windows, blink1, syslog), some open its files (fcm, vapid, nostr), and the rest nobody asked for
@@ -114,7 +113,7 @@ class Phonebook:
     def __init__(  # noqa: PLR0913 - what a phone book needs, named one by one
         self, home: Home, *, pocket: Pocket, store: Store, clock: Clock, key: bytes, scratch: Path
     ) -> None:
-        self.file = file_of(home)
+        self.file = home.phones_file
         self._home, self._pocket, self._store, self._clock = home, pocket, store, clock
         self._key, self._scratch = key, scratch
         self._changing = asyncio.Lock()
@@ -229,11 +228,6 @@ class Phonebook:
 
     def _names(self, line: str, name: str) -> bool:
         return "://" in line and ApprisePhone(line, key=self._key, scratch=self._scratch).name == name
-
-
-def file_of(home: Home) -> Path:
-    """Where the phones' URLs stand: where the house file says, else in the storage folder."""
-    return home.storage.folder / FILE if home.messages is None else home.messages.file
 
 
 def misfit(url: str) -> Unfit | None:

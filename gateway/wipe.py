@@ -45,23 +45,29 @@ def marked(folder: Path) -> bool:
     return (folder / MARK).exists()
 
 
-def finish(folder: Path, *, phones: Path | None) -> bool:
+def finish(folder: Path, *, phones: Path) -> bool:
     """Delete all of it, then the mark. Do it again after a crash and it ends the same.
 
-    `phones` is the file of the phones' addresses: it is emptied, not deleted, for the house file names it. False: it
-    could not be, and somebody has to do it by hand.
+    `phones` is the file of the phones' addresses: it is emptied, not deleted, for the house file may name it. False:
+    it could not be, and somebody has to do it by hand.
 
     Raises:
         OSError: something could not be deleted. The mark stands: the box does not start before it is.
     """
-    emptied = phones is None or empty(phones)
+    emptied = empty(phones)
+    _delete(_half_written(phones))
     for name in (*_FIRST, *sorted(OURS - set(_FIRST))):
         _delete(folder / name)
-        _delete(folder / f".{name}.new")  # what a crash left while it was written (`proof.files.write_whole`)
+        _delete(_half_written(folder / name))
     sync_folder(folder)
     (folder / MARK).unlink(missing_ok=True)
     sync_folder(folder)
     return emptied
+
+
+def _half_written(file: Path) -> Path:
+    """What a crash left while the file was written (`proof.files.write_whole`)."""
+    return file.with_name(f".{file.name}.new")
 
 
 def empty(file: Path) -> bool:

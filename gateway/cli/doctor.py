@@ -33,7 +33,7 @@ from gateway.clock import kernel_synchronised
 from gateway.config import Broker, CameraDevice, ConfigError, Device, DoorDevice, Home, LockDevice
 from gateway.mqtt import STALL, Guest, Sent
 from gateway.notice import TRIAL, Notice
-from gateway.phonebook import file_of, open_to_others
+from gateway.phonebook import open_to_others
 from gateway.phones import LIMIT, Heard, read
 from gateway.topics import BRIDGE_STATE, ECHO, device_topic
 from gateway.voice import inert
@@ -280,7 +280,7 @@ async def _stream(id_: str, camera: CameraDevice) -> Finding:
 
 async def phones(home: Home) -> AsyncIterator[Finding]:
     """Send each of the owner's phones a word: only what arrives shows that messages will. No door waits for a phone."""
-    file = file_of(home)
+    file = home.phones_file
     if home.messages is None and not file.exists():
         yield Finding("phones", Verdict.GOOD, "none is configured: messages go to the log and to MQTT")
         return

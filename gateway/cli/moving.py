@@ -31,7 +31,7 @@ def wipe_box(home: Home, *, held_too: bool, typed: Callable[[], str]) -> tuple[b
             _sure(home, held_too=held_too)
             if folded(typed()) != folded(home.name):
                 raise Failure("Nothing was wiped: that is not the house's name.", f"It is {home.name!r}.", Exit.NO)
-        phones = None if home.messages is None else home.messages.file
+        phones = home.phones_file
         try:
             wipe.mark(folder)
             whole = wipe.finish(folder, phones=phones)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config import Messages
-from gateway.phonebook import FORMS, LONGEST, MOST, Left, Phonebook, Unfit, file_of, misfit, open_to_others
+from gateway.phonebook import FORMS, LONGEST, MOST, Left, Phonebook, Unfit, misfit, open_to_others
 from gateway.phones import Heard, host_of, known
 from gateway.visit import commands as c
 from gateway.visit.state import Entrance
@@ -125,7 +125,7 @@ async def test_each_phone_is_told_in_its_own_language_also_after_a_restart(tmp_p
         urls = (french.json, english.json)
         async with box(tmp_path, home(tmp_path), time=time) as made_again:
             book = made_again.phonebook
-            await asyncio.to_thread(file_of(made_again.home).write_text, "\n".join(urls))
+            await asyncio.to_thread(made_again.home.phones_file.write_text, "\n".join(urls))
             await book._taken_in()  # noqa: SLF001 - what the app does at its start
             await made_again.pocket.enlist()
             assert [one.language for one in book.listed()] == [None, "en"]
@@ -194,9 +194,9 @@ async def test_there_is_an_end_to_the_phones(tmp_path: Path) -> None:
 
 def test_without_a_word_in_the_house_file_the_phones_stand_beside_the_store(tmp_path: Path) -> None:
     house = home(tmp_path)
-    assert file_of(house) == tmp_path / "phones.txt"
+    assert house.phones_file == tmp_path / "phones.txt"
     named = house.model_copy(update={"messages": Messages(file=tmp_path / "mine")})
-    assert file_of(named) == tmp_path / "mine"
+    assert named.phones_file == tmp_path / "mine"
 
 
 # ---- what is let in

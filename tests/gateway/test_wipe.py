@@ -11,6 +11,7 @@ import pytest
 
 from gateway import app, archive, perform, wipe
 from gateway.store import Store
+from gateway.web import certificate
 from tests.gateway.delivery.shop import NOW
 from tests.shell.house import home
 
@@ -116,7 +117,7 @@ def test_films_on_another_disk_go_too_and_the_disk_stays(tmp_path: Path) -> None
     (disk / "link").symlink_to(elsewhere)
     (disk / "v1" / "link").symlink_to(elsewhere)
     wipe.mark(box)
-    wipe.finish(box, phones=None)
+    wipe.finish(box, phones=tmp_path / "phones.txt")
     assert list(disk.iterdir()) == []
     assert what_is_left(tmp_path) == {"elsewhere/letter"}, "a link goes itself, not what it leads to"
     assert not (box / "visits").is_symlink()
@@ -134,10 +135,10 @@ def test_what_cannot_be_deleted_leaves_the_mark_and_the_box_shut(
     with monkeypatch.context() as patch:
         patch.setattr("shutil.rmtree", stuck)
         with pytest.raises(PermissionError):
-            wipe.finish(tmp_path, phones=None)
+            wipe.finish(tmp_path, phones=tmp_path / "phones.txt")
     assert wipe.marked(tmp_path)
-    wipe.finish(tmp_path, phones=None)
-    assert what_is_left(tmp_path) == {*OTHERS, "phones.txt"}
+    wipe.finish(tmp_path, phones=tmp_path / "phones.txt")
+    assert what_is_left(tmp_path) == set(OTHERS)
 
 
 def test_a_phones_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
@@ -153,14 +154,19 @@ async def test_what_the_log_was_kept_in_goes_with_its_wal(tmp_path: Path) -> Non
     await store.note("said", {"text": SECRET.decode()}, NOW)
     assert what_is_left(tmp_path) == {"perron.sqlite3-wal"}
     wipe.mark(tmp_path)
-    wipe.finish(tmp_path, phones=None)
+    wipe.finish(tmp_path, phones=tmp_path / "phones.txt")
     assert what_is_left(tmp_path) == set()
     await store.close()
 
 
 def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wipe() -> None:
     """By the source: a new file there that nobody adds to `wipe.OURS` would outlive its owner."""
-    constants = {"VISITS": perform.VISITS, "LAST_CHECKPOINT": archive.LAST_CHECKPOINT, "SCRATCH": app.SCRATCH}
+    constants = {
+        "VISITS": perform.VISITS,
+        "LAST_CHECKPOINT": archive.LAST_CHECKPOINT,
+        "SCRATCH": app.SCRATCH,
+        "FOLDER": certificate.FOLDER,
+    }
     written = set()
     sources = [*(ROOT / "gateway").glob("*.py"), *(ROOT / "gateway" / "web").glob("*.py")]
     for path in sources:
@@ -169,7 +175,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         if path.name == "app.py":
             written |= set(re.findall(r"\bfolder / ([\w.\"-]+)", text))
     names = {constants.get(one, one.strip('"')) for one in written}
-    assert names - wipe.OURS == {"video.sock", "wipe.LOCK", "visit_folder(", "facts.path", "clip.path"}
+    assert names - wipe.OURS == {"phones.txt", "video.sock", "wipe.LOCK", "visit_folder(", "facts.path", "clip.path"}
     assert len(names & wipe.OURS) > 5
 
 

@@ -94,8 +94,8 @@ MUTANTS: tuple[Mutant, ...] = (
         name="somebody who was removed stays signed in",
         file=f"{STORE}people.py",
         old='    connection.execute("DELETE FROM device WHERE person = ?", (ident,))\n'
-        '    append(connection, "person_removed"',
-        new='    append(connection, "person_removed"',
+        '    connection.execute("DELETE FROM share',
+        new='    connection.execute("DELETE FROM share',
         tests=(f"{PEOPLE}::test_somebody_who_was_removed_is_gone_at_once_and_his_name_is_free",),
     ),
     Mutant(

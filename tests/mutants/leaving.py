@@ -13,8 +13,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the mark of a wipe goes before what it is for",
         file="gateway/wipe.py",
-        old="    emptied = phones is None or empty(phones)\n",
-        new="    (folder / MARK).unlink(missing_ok=True)\n    emptied = phones is None or empty(phones)\n",
+        old="    emptied = empty(phones)\n",
+        new="    (folder / MARK).unlink(missing_ok=True)\n    emptied = empty(phones)\n",
         tests=(f"{WIPE}::test_killed_at_any_point_the_next_start_finishes_it",),
     ),
     Mutant(
@@ -56,8 +56,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the former household stays signed in",
         file="gateway/store/handover.py",
-        old='for table in ("device", "invitation", "person",',
-        new='for table in ("invitation",',
+        old='for table in ("device", "invitation", "share", "person",',
+        new='for table in ("invitation", "share",',
         tests=(f"{MOVING}::test_the_next_owner_takes_the_house_and_nobody_from_before_has_access",),
     ),
     Mutant(
