@@ -123,7 +123,9 @@ class Moving:
         unsaid = self._unsaid(request, fields)
         if unsaid:
             return self._shown(request, status=422, why=unsaid)
-        offered = await self._succession.offer(who, self._desk.now, leaves_films=fields.get("films") == "leave")
+        offered = await self._succession.offer(
+            who, self._desk.now, leaves_films=fields.get("films") == "leave", held_too=fields.get("held") == "1"
+        )
         match offered:
             case Offered():
                 link = f"{request.scheme}://{request.host}/take-over/{offered.token}"
