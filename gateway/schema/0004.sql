@@ -70,5 +70,6 @@ CREATE TABLE house_offer (
   secret BLOB NOT NULL,
   by TEXT NOT NULL,                    -- the owner who leaves
   made INTEGER NOT NULL,               -- reckoned
-  leaves_films INTEGER NOT NULL
+  leaves_films INTEGER NOT NULL,
+  held_too INTEGER NOT NULL            -- whether films go that are held: what is held later stays
 ) STRICT;

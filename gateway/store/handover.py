@@ -38,13 +38,15 @@ class Handover:
     def offered(self, reckoned: datetime, *, lives: timedelta) -> HouseOffer | None:
         """The offer that can still be taken: no older than it `lives`, from somebody who still is an owner."""
         row = self._reader().execute(
-            "SELECT o.id, o.secret, o.by, o.made, o.leaves_films FROM house_offer o JOIN person p ON p.id = o.by"
-            " WHERE p.removed IS NULL AND p.role = 'owner' AND o.made > ?",
+            "SELECT o.id, o.secret, o.by, o.made, o.leaves_films, o.held_too FROM house_offer o"
+            " JOIN person p ON p.id = o.by WHERE p.removed IS NULL AND p.role = 'owner' AND o.made > ?",
             (us(reckoned - lives),),
         ).fetchone()  # fmt: skip
         if row is None:
             return None
-        return HouseOffer(id=row[0], secret=row[1], by=row[2], made=at(row[3]), leaves_films=bool(row[4]))
+        return HouseOffer(
+            id=row[0], secret=row[1], by=row[2], made=at(row[3]), leaves_films=bool(row[4]), held_too=bool(row[5])
+        )
 
     async def withdraw(self, now: Now, *, by: str) -> Changed:
         """Take the offer back: `DONE` or `UNKNOWN`."""
@@ -83,8 +85,9 @@ class Handover:
 
 def _offer(connection: sqlite3.Connection, offer: HouseOffer, now: Now) -> None:
     connection.execute(
-        "INSERT OR REPLACE INTO house_offer (one, id, secret, by, made, leaves_films) VALUES (1, ?, ?, ?, ?, ?)",
-        (offer.id, offer.secret, offer.by, us(offer.made), offer.leaves_films),
+        "INSERT OR REPLACE INTO house_offer (one, id, secret, by, made, leaves_films, held_too)"
+        " VALUES (1, ?, ?, ?, ?, ?, ?)",
+        (offer.id, offer.secret, offer.by, us(offer.made), offer.leaves_films, offer.held_too),
     )
     said: dict[str, Json] = {"offer": offer.id, "leaves_films": offer.leaves_films, "by": offer.by}
     append(connection, "house_offered", said, utc=now.utc)
@@ -110,11 +113,13 @@ def _take(connection: sqlite3.Connection, offer: HouseOffer, new: Newcomer, now:
     cancelled = _cancel_open(connection, now, by=None)
     for (brand,) in connection.execute("SELECT brand FROM permission").fetchall():
         decide_brand(connection, brand, Standing.REVOKED, None, now, by=None)
-    _forget_words(connection, but_visits=offer.leaves_films)
-    if not offer.leaves_films:
+    if not offer.leaves_films and offer.held_too:
         connection.execute("UPDATE film SET held = NULL")
+    stays = "erased IS NULL" if offer.leaves_films else "erased IS NULL AND held IS NOT NULL"
+    _forget_words(connection, f"SELECT visit FROM film WHERE {stays}")  # noqa: S608 - one of two words of our own
+    if not offer.leaves_films:
         for (visit,) in connection.execute("SELECT DISTINCT visit FROM film WHERE erased IS NULL").fetchall():
-            erase(connection, visit, "owner", now, by=None)
+            erase(connection, visit, "owner", now, by=None)  # but for one that is held
         _leave(connection, FILMS, "erase")
     _leave(connection, LINKS, "new")
     how: dict[str, Json] = {"how": "hand-over", "offer": offer.id}
@@ -124,6 +129,7 @@ def _take(connection: sqlite3.Connection, offer: HouseOffer, new: Newcomer, now:
     return Changed.DONE
 
 
+<<<<<<< HEAD
 def _forget_words(connection: sqlite3.Connection, *, but_visits: bool) -> None:
     """End who the former household was and what the box knew of it; the log's chain stays whole."""
     for table in ("device", "invitation", "share", "person", "backoff", "message", "phone", "look", "choice", "pause"):
@@ -132,6 +138,18 @@ def _forget_words(connection: sqlite3.Connection, *, but_visits: bool) -> None:
     connection.execute("UPDATE brand_key SET by = NULL")  # a key that was trusted no longer stays so
     mine = " AND visit IS NULL" if but_visits else ""
     old = connection.execute(f"SELECT seq FROM entry WHERE body IS NOT NULL{mine}").fetchall()  # noqa: S608 - the same
+=======
+def _forget_words(connection: sqlite3.Connection, stay: str) -> None:
+    """End who the former household was and what the box knew of it, but for the story of visits that stay.
+
+    `stay` selects them. The log's chain stays whole.
+    """
+    for table in ("device", "invitation", "person", "backoff", "message", "phone", "look", "choice"):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
+    old = connection.execute(
+        f"SELECT seq FROM entry WHERE body IS NOT NULL AND (visit IS NULL OR visit NOT IN ({stay}))"  # noqa: S608 - the same
+    ).fetchall()
+>>>>>>> moving
     hide(connection, tuple(seq for (seq,) in old))
 
 

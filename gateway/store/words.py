@@ -251,10 +251,14 @@ class Recovered(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HouseOffer:
-    """The offer of the whole house to its next owner; `secret` is the SHA-256 of its token's secret, `by` an owner."""
+    """The offer of the whole house to its next owner; `secret` is the SHA-256 of its token's secret, `by` an owner.
+
+    Films stay where it `leaves_films`; where not, those that are held go only if it says so (`held_too`).
+    """
 
     id: str
     secret: bytes = field(repr=False)
     by: str
     made: datetime
     leaves_films: bool
+    held_too: bool = False

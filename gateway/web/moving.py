@@ -9,6 +9,7 @@ from aiohttp import web
 
 from gateway.removal import InTheWay
 from gateway.takeout import name_of, packed
+from gateway.voice import inert
 from gateway.web.access import Right
 from gateway.web.accounts import Refused, SignedIn, Who, folded
 from gateway.web.browsers import Browser
@@ -55,13 +56,13 @@ class Moving:
 
     def _said(self, request: web.Request, way: InTheWay) -> str:
         section = None if way.entrance is None else self._box.home.entrances[way.entrance]
-        return self._desk.say(request, f"way.{way.why}", entrance="" if section is None else section.name)
+        return self._desk.say(request, f"way.{way.why}", entrance="" if section is None else inert(section.name))
 
     def _unsaid(self, request: web.Request, fields: Mapping[str, Any]) -> tuple[str, ...]:
         """What was not said that has to be: the house's name, and that what is held goes too."""
         unsaid = []
         if folded(str(fields.get("name", ""))) != folded(self._box.home.name):
-            unsaid.append(self._desk.say(request, "moving.name.wrong", name=self._box.home.name))
+            unsaid.append(self._desk.say(request, "moving.name.wrong", name=inert(self._box.home.name)))
         if self._box.removal.held() and fields.get("held") != "1" and fields.get("films") != "leave":
             unsaid.append(self._desk.say(request, "way.held", entrance=""))
         return tuple(unsaid)
@@ -123,7 +124,9 @@ class Moving:
         unsaid = self._unsaid(request, fields)
         if unsaid:
             return self._shown(request, status=422, why=unsaid)
-        offered = await self._succession.offer(who, self._desk.now, leaves_films=fields.get("films") == "leave")
+        offered = await self._succession.offer(
+            who, self._desk.now, leaves_films=fields.get("films") == "leave", held_too=fields.get("held") == "1"
+        )
         match offered:
             case Offered():
                 link = f"{request.scheme}://{request.host}/take-over/{offered.token}"

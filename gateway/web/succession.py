@@ -113,14 +113,17 @@ class Succession:
 
     # ---- the next owner
 
-    async def offer(self, who: Who, now: Now, *, leaves_films: bool) -> Offered | Refused:
+    async def offer(self, who: Who, now: Now, *, leaves_films: bool, held_too: bool) -> Offered | Refused:
         """Offer the house to its next owner, by one link that counts once; the offer before it is void."""
         refused = self._accounts.refusal(who, Right.MOVE_OUT, now)
         if refused is not None:
             return refused
         token, made = Token.new(LINK_BYTES), self._accounts.reckoned(now)
         await self._handover.offer(
-            HouseOffer(id=token.id, secret=token.digest, by=who.person, made=made, leaves_films=leaves_films), now
+            HouseOffer(
+                id=token.id, secret=token.digest, by=who.person, made=made, leaves_films=leaves_films, held_too=held_too
+            ),
+            now,
         )
         return Offered(token=token.text, until=made + OFFERED)
 

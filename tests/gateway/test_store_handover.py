@@ -5,7 +5,9 @@ from pathlib import Path
 
 from gateway.proof.chain import check
 from gateway.store import Changed, HouseOffer, Store
-from tests.gateway.delivery.house import OPEN, opened, reserved, told
+from gateway.visit import commands as c
+from gateway.visit.state import Entrance
+from tests.gateway.delivery.house import OPEN, opened, reserved, step, told
 from tests.gateway.delivery.shop import NOON, NOW, offer
 from tests.gateway.people import digest, entry, newcomer
 
@@ -47,6 +49,23 @@ async def test_a_visit_that_the_store_knows_of_comes_first(tmp_path: Path) -> No
         assert await take(store) is Changed.BUSY
         assert store.register.person("p-anna") is not None
         assert store.promise("shop.d1") is not None
+
+
+async def test_what_is_held_goes_only_where_that_was_said_when_the_house_was_offered(tmp_path: Path) -> None:
+    for number, held_too in enumerate((False, True)):
+        (tmp_path / str(number)).mkdir()
+        async with opened(tmp_path / str(number)) as store:
+            await offered(store)
+            what = replace(OFFER, id="newer", held_too=held_too)
+            await store.handover.offer(what, NOW)
+            for visit in ("v1", "v2"):
+                await store.commit(step(Entrance(id="front", incident=visit), c.Film(visit=visit)))
+                await store.commit(step(Entrance(id="front")))
+            await store.hold("v1", "a dispute", NOW)  # after the house was offered
+            assert await take(store, what) is Changed.DONE
+            left = {film.visit: film.erased is None for film in store.films()}
+            assert left == {"v1": not held_too, "v2": False}
+            assert (len(store.rows_of("v1")) > 1) is not held_too, "its story stays with it"
 
 
 async def test_the_log_holds_together_when_its_words_are_gone(tmp_path: Path) -> None:
