@@ -129,27 +129,18 @@ def _take(connection: sqlite3.Connection, offer: HouseOffer, new: Newcomer, now:
     return Changed.DONE
 
 
-<<<<<<< HEAD
-def _forget_words(connection: sqlite3.Connection, *, but_visits: bool) -> None:
-    """End who the former household was and what the box knew of it; the log's chain stays whole."""
-    for table in ("device", "invitation", "share", "person", "backoff", "message", "phone", "look", "choice", "pause"):
-        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
-    connection.execute("UPDATE permission SET asked = NULL")  # each brand may ask the next owner once
-    connection.execute("UPDATE brand_key SET by = NULL")  # a key that was trusted no longer stays so
-    mine = " AND visit IS NULL" if but_visits else ""
-    old = connection.execute(f"SELECT seq FROM entry WHERE body IS NOT NULL{mine}").fetchall()  # noqa: S608 - the same
-=======
 def _forget_words(connection: sqlite3.Connection, stay: str) -> None:
     """End who the former household was and what the box knew of it, but for the story of visits that stay.
 
     `stay` selects them. The log's chain stays whole.
     """
-    for table in ("device", "invitation", "person", "backoff", "message", "phone", "look", "choice"):
+    for table in ("device", "invitation", "share", "person", "backoff", "message", "phone", "look", "choice", "pause"):
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
+    connection.execute("UPDATE permission SET asked = NULL")  # each brand may ask the next owner once
+    connection.execute("UPDATE brand_key SET by = NULL")  # a key that was trusted no longer stays so
     old = connection.execute(
         f"SELECT seq FROM entry WHERE body IS NOT NULL AND (visit IS NULL OR visit NOT IN ({stay}))"  # noqa: S608 - the same
     ).fetchall()
->>>>>>> moving
     hide(connection, tuple(seq for (seq,) in old))
 
 

@@ -126,6 +126,7 @@ async def test_whoever_loses_the_right_while_he_watches_loses_the_picture_within
 ) -> None:
     async with studio(tmp_path, cameras) as there, visitor() as somebody:
         site, now = there.site, there.site.box.clock.now()
+        await site.box.store.keeping.set_inside_always(now, always=True, by=site.owner.who.person)
         removed, ended = await site.guest(Role.HOUSEHOLD, "Bruno"), await site.guest(Role.HOUSEHOLD, "Carla")
         elsewhere = await site.accounts.sign_in("Carla", HERONS, address="127.0.0.1", device=None, now=now)
 

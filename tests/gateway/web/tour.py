@@ -29,12 +29,14 @@ from tests.shell.site import Served, served
 
 NO_PAGE = frozenset({
     "/feed", "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/film/{path}", "/shared/{token}/{file}",
+    "/settings/keys/box.pub.pem", "/settings/moving-out/everything.zip",
     "/history/{visit}/report.pdf", "/c/{digest}/receipt", "/certificate/authority.crt", "/static/{name}",
 })  # fmt: skip
 """Addresses under which there is something else than a page for people."""
 
 PLAIN = ("/", "/live", "/history", "/brands", "/household", "/settings", "/settings/messages", "/settings/keys",
-         "/settings/sign-ins", "/settings/privacy", "/settings/moving-out", "/confirm", "/enter")  # fmt: skip
+         "/settings/sign-ins", "/settings/privacy", "/settings/moving-out", "/confirm", "/enter",
+         "/enter/again")  # fmt: skip
 
 DIGEST = courier_digest(bytes(16))
 INCIDENT = "incident-1"
@@ -117,12 +119,10 @@ async def _filmed(made: Box, why: str) -> None:
     await made.store.hold(INCIDENT, why, NOW)
 
 
-async def _shared(site: Served) -> str:
-    async with (
-        site.client(site.owner) as client,
-        client.post(f"/history/{INCIDENT}/share", data={"days": "7"}) as answer,
-    ):
-        return f"/shared/{(await answer.text()).partition('/shared/')[2].partition('<')[0]}"
+async def _given(site: Served, form: str, fields: Mapping[str, str], path: str) -> str:
+    """The way to a page by a link that a form gives, and tells this once."""
+    async with site.client(site.owner) as client, client.post(form, data=fields) as answer:
+        return path + (await answer.text()).partition(path)[2].partition("<")[0]
 
 
 async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
@@ -135,10 +135,12 @@ async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
     ours = {
         **{path: path for path in PLAIN},
         "/history/{visit}": f"/history/{INCIDENT}",
-        "/shared/{token}": await _shared(site),
+        "/shared/{token}": await _given(site, f"/history/{INCIDENT}/share", {"days": "7"}, "/shared/"),
+        "/take-over/{token}": await _given(site, "/settings/moving-out/offer", {"name": made.home.name}, "/take-over/"),
         "/join/{token}": f"/join/{invited.token}",
         "/link/{token}": f"/link/{stop}",
         "/c/{digest}": f"/c/{DIGEST}",
+        "/c/{digest}/label": f"/c/{DIGEST}/label",
     }  # fmt: skip
     theirs = {path: f"{new}{path}" for path in ("/claim", "/certificate")}
     return {route: f"{site.address}{path}" for route, path in ours.items()} | theirs
