@@ -17,6 +17,7 @@ from gateway.visit.state import Cold, Entrance
 from gateway.web.access import Role
 from gateway.web.accounts import Invited
 from gateway.web.site import Site
+from gateway.web.succession import Offered, Succession
 from tests.gateway.delivery.house import step, told
 from tests.gateway.delivery.shop import NOW, offer
 from tests.gateway.proof.visits import SECONDS, film_bytes
@@ -130,13 +131,17 @@ async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
     assert await site.accounts.confirm(site.owner.who, HERONS, now) is None
     invited = await site.accounts.invite(site.owner.who, Role.INSTALLER, now)
     assert isinstance(invited, Invited)
+    offered = await Succession(site.accounts, made.store, entrance="front").offer(
+        site.owner.who, now, leaves_films=False, held_too=False
+    )
+    assert isinstance(offered, Offered)
     later = now.utc + timedelta(hours=1)
     stop = links.make(links.Purpose.STOP, "front", later, b"n" * links.NONCE_BYTES, LINK_KEY)
     ours = {
         **{path: path for path in PLAIN},
         "/history/{visit}": f"/history/{INCIDENT}",
         "/shared/{token}": await _given(site, f"/history/{INCIDENT}/share", {"days": "7"}, "/shared/"),
-        "/take-over/{token}": await _given(site, "/settings/moving-out/offer", {"name": made.home.name}, "/take-over/"),
+        "/take-over/{token}": f"/take-over/{offered.token}",
         "/join/{token}": f"/join/{invited.token}",
         "/link/{token}": f"/link/{stop}",
         "/c/{digest}": f"/c/{DIGEST}",
