@@ -191,7 +191,8 @@ class Pages(Section):
     def _whole(self) -> Self:
         if (self.certificate is None) != (self.key is None):
             raise ValueError("certificate and key belong together: give both, or neither for the box's own authority")
-        ip_address(self.host)
+        if ip_address(self.host).is_unspecified and not self.names:
+            raise ValueError("with this host, names has to say how phones reach the box: [perron.local, 192.168.1.20]")
         return self
 
 

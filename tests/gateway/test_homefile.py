@@ -56,6 +56,7 @@ WRONG = [
     ("drift_ppm: 100", "drift_ppm: .inf", "drift_ppm: .inf", "no plain number"),
     ("name: Cdiscount", 'name: "\\u202etnuocsidC"', "name:", "one line, in one direction"),
     ("name: Cdiscount", 'name: "Cdis\\u200bcount"', "name:", "a character that nobody sees, U+200B"),
+    ("host: 127.0.0.1  ", "host: 0.0.0.0  ", "pages:", "names has to say how phones reach the box"),
     ("url: rtsp://127", "url: file:///127", "url: file", "nothing else is opened"),
     ("url: rtsp://127", "url: exec:ffmpeg", "url: exec", "nothing else is opened"),
     ("timezone: Europe/Paris", "timezone: Europe/Pari", "timezone:", "knows no time zone 'Europe/Pari'"),
