@@ -5,13 +5,14 @@ in. Who can write it owns the box already. A code is good for a quarter of an ho
 the monotonic clock: no step of the wall clock makes one young again.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from hmac import compare_digest
 from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from gateway.proof.files import read_regular, write_whole
 
@@ -40,6 +41,9 @@ class Code:
     mono: float
 
 
+_CODES: TypeAdapter[tuple[Code, ...]] = TypeAdapter(tuple[Code, ...])
+
+
 def boot() -> str:
     """Name this boot of the machine."""
     return _BOOT.read_text(encoding="ascii").strip()
@@ -51,11 +55,7 @@ def keep(file: Path, code: Code) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    rows = [
-        {"person": one.person, "digest": one.digest, "boot": one.boot, "mono": one.mono}
-        for one in (*read(file)[1 - KEPT :], code)
-    ]
-    write_whole(file, json.dumps(rows).encode())
+    write_whole(file, _CODES.dump_json((*read(file)[1 - KEPT :], code)))
     if os.geteuid() == 0:  # root at the shell; the box may run as another
         folder = file.parent.stat()
         os.chown(file, folder.st_uid, folder.st_gid)
@@ -64,12 +64,8 @@ def keep(file: Path, code: Code) -> None:
 def read(file: Path) -> tuple[Code, ...]:
     """The codes that were made, oldest first; none where there is no file of ours that can be read."""
     try:
-        rows = json.loads(read_regular(file, at_most=_LARGEST))
-        return tuple(
-            Code(person=str(row["person"]), digest=str(row["digest"]), boot=str(row["boot"]), mono=float(row["mono"]))
-            for row in rows
-        )
-    except (OSError, ValueError, TypeError, KeyError):
+        return _CODES.validate_json(read_regular(file, at_most=_LARGEST))
+    except (OSError, ValueError):
         return ()
 
 
