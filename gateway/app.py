@@ -33,6 +33,7 @@ from gateway.reception import Reception
 from gateway.removal import Removal
 from gateway.settling import settle
 from gateway.store import Store, StoreFailed
+from gateway.store.handover import LINKS
 from gateway.topics import FromDevice, FromOwner, FromRetailer, Topics
 from gateway.video.link import VideoLink
 from gateway.video.words import (
@@ -110,16 +111,17 @@ class App:
         os.umask(0o077)  # store, films and sockets are the box user's alone, also in a folder that others may enter
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with alone(folder):
-            if wipe.marked(folder):
-                await _wiped(self.home)
-            await self._run(folder)
+            left = wipe.marked(folder) and not await _wiped(self.home)
+            await self._run(folder, phones_left=left)
         return self._again
 
-    async def _run(self, folder: Path) -> None:
+    async def _run(self, folder: Path, *, phones_left: bool) -> None:
         key = BoxKey.at(folder / "key")
         early = Clock(self.home.clock, floor=None, keep_floor=lambda _utc: None, wall=self._wall)
         store = await Store.open(folder / "perron.sqlite3", home=self.home, now=early.now())
         try:
+            if phones_left:  # they are the former household's, as after a hand-over
+                await store.handover.leave(LINKS, "new")
             may_tell = await settle(self.home, store)
             links = link_key(folder / "key")
             phones = _phones(self.home, links) if may_tell else ()
@@ -427,17 +429,19 @@ def alone(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-async def _wiped(home: Home) -> None:
-    """Finish what was decided; what is left to people is said.
+async def _wiped(home: Home) -> bool:
+    """Finish what was decided; what is left to people is said. False: the phones still stand in their file.
 
     Raises:
         OSError: something could not be deleted: nothing of the box is opened before it is.
     """
     log.warning("wiping", folder=str(home.storage.folder))
     phones = home.phones_file
-    if not await asyncio.to_thread(wipe.finish, home.storage.folder, phones=phones):
+    emptied = await asyncio.to_thread(wipe.finish, home.storage.folder, phones=phones)
+    if not emptied:
         log.error("phones_not_wiped", file=str(phones), todo="empty this file by hand: it names the household's phones")
     log.warning("wiped")
+    return emptied
 
 
 @contextlib.asynccontextmanager

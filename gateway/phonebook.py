@@ -22,6 +22,7 @@ from gateway.notice import TRIAL, Notice
 from gateway.phones import ApprisePhone, Heard, Phone, installed, known, read
 from gateway.pocket import Pocket
 from gateway.proof.files import write_whole
+from gateway.settling import former
 from gateway.store import PhoneStanding, Store
 from gateway.voice import Language, inert
 
@@ -143,7 +144,8 @@ class Phonebook:
         """
         url = url.strip()
         async with self._changing:
-            unfit = await asyncio.to_thread(self._written, url)
+            anew = former(self.file, self._store)  # never beside phones of the former household: that tells them too
+            unfit = await asyncio.to_thread(self._written, url, anew=anew)
             if unfit is not None:
                 return unfit
             await self._taken_in()
@@ -204,19 +206,20 @@ class Phonebook:
 
     # ---- the file: in a thread, one change at a time
 
-    def _written(self, url: str) -> Unfit | None:
+    def _written(self, url: str, *, anew: bool) -> Unfit | None:
         unfit = misfit(url)
         if unfit is not None:
             return unfit
+        stays = self.file.exists() and not anew
         try:
-            there = read(self.file, key=self._key, scratch=self._scratch) if self.file.exists() else ()
+            there = read(self.file, key=self._key, scratch=self._scratch) if stays else ()
         except ConfigError:
             return Unfit.FILE
         if len(there) >= MOST:
             return Unfit.TOO_MANY
         if ApprisePhone(url, key=self._key, scratch=self._scratch).name in {phone.name for phone in there}:
             return Unfit.KNOWN
-        before = self.file.read_text(encoding="utf-8") if self.file.exists() else ""
+        before = self.file.read_text(encoding="utf-8") if stays else ""
         ended = before if not before or before.endswith("\n") else f"{before}\n"
         write_whole(self.file, f"{ended}{url}\n".encode())
         return None

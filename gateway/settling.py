@@ -46,6 +46,14 @@ async def settle(home: Home, store: Store) -> bool:
     return True
 
 
+def former(file: Path, store: Store) -> bool:
+    """Whether what stands in the phones' file now is the former household's, and nobody in it may be told anything."""
+    if store.handover.pending(LINKS) is not None:  # it could not even be noted
+        return True
+    left = store.handover.pending(PHONES)
+    return left is not None and _digest(file) == left
+
+
 def _digest(file: Path) -> str:
     """What stands in the file, without keeping it; of one that cannot be read nothing."""
     try:

@@ -58,7 +58,7 @@ def keep(file: Path, code: Code) -> None:
     write_whole(file, _CODES.dump_json((*read(file)[1 - KEPT :], code)))
     if os.geteuid() == 0:  # root at the shell; the box may run as another
         folder = file.parent.stat()
-        os.chown(file, folder.st_uid, folder.st_gid)
+        os.chown(file, folder.st_uid, folder.st_gid, follow_symlinks=False)  # whose folder it is may plant a link
 
 
 def read(file: Path) -> tuple[Code, ...]:

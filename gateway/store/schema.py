@@ -29,6 +29,7 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
             raise DatabaseRefused(f"{path.name} cannot be kept in WAL mode (a network file system?)")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
+        connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten: many builds leave it
     else:
         connection.execute("PRAGMA query_only = ON")
     return connection

@@ -218,8 +218,9 @@ async def test_a_house_with_another_owner_has_new_links_no_phones_and_no_films(h
         assert await home_page(address, cookies) == "it opens"
 
 
+@pytest.mark.parametrize("left", ["handed over", "wiped"])
 async def test_phones_of_the_former_household_that_cannot_be_taken_out_of_the_file_are_told_nothing(
-    house: Home, monkeypatch: pytest.MonkeyPatch
+    house: Home, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
     """A file that is mounted read-only: it is not used until it says something else."""
     asked: list[Path] = []
@@ -233,9 +234,12 @@ async def test_phones_of_the_former_household_that_cannot_be_taken_out_of_the_fi
     assert house.messages is not None
     house.storage.folder.mkdir()
     house.messages.file.write_text("ntfys://phone.example/anna", encoding="utf-8")
-    store = await Store.open(house.storage.folder / "perron.sqlite3", home=house, now=NOW)
-    await store.handover.leave("new_house.links", "new")
-    await store.close()
+    if left == "wiped":
+        wipe.mark(house.storage.folder)
+    else:
+        store = await Store.open(house.storage.folder / "perron.sqlite3", home=house, now=NOW)
+        await store.handover.leave("new_house.links", "new")
+        await store.close()
     for _ in range(2):
         async with begun(house):
             assert asked == []

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from gateway.config import Messages
 from gateway.phonebook import FORMS, LONGEST, MOST, Left, Phonebook, Unfit, misfit, open_to_others
 from gateway.phones import Heard, host_of, known
+from gateway.store.handover import PHONES
 from gateway.visit import commands as c
 from gateway.visit.state import Entrance
 from tests.gateway.delivery.house import step
@@ -69,6 +71,20 @@ async def test_a_phone_that_is_added_gets_messages_from_then_on_without_a_restar
         await made.until(lambda: made.book.listed()[0].standing.reached is not None)
         assert (listed.scheme, listed.host) == ("json", "127.0.0.1")
         assert SECRET not in repr(listed)
+
+
+async def test_the_next_owners_first_phone_does_not_bring_back_phones_of_the_former_household(tmp_path: Path) -> None:
+    """Their file could not be emptied at the hand-over; a folder that can be written lets the page replace it."""
+    async with receiver() as former, receiver() as ear, booked(tmp_path) as made:
+        made.book.file.write_text(f"{former.json}\n", encoding="utf-8")
+        await made.box.store.handover.leave(PHONES, sha256(made.book.file.read_bytes()).hexdigest())
+        assert await made.book.add(ear.json, "p-clara") is None
+        assert made.lines == [ear.json]
+        await made.says()
+        await made.until(lambda: answered(ear) == 1)
+        assert await made.book.add(other := f"{ear.json}/kitchen", "p-clara") is None
+        assert made.lines == [ear.json, other]
+        assert answered(former) == 0
 
 
 async def test_a_phone_that_is_removed_gets_nothing_more_and_others_go_on(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """The store when a house changes hands: whatever was looked at before, the one transaction decides."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from gateway.proof.chain import check
-from gateway.store import Changed, HouseOffer, Store
+from gateway.store import ByCode, Changed, HouseOffer, Recovered, Store
 from gateway.visit import commands as c
 from gateway.visit.state import Entrance
 from tests.gateway.delivery.house import OPEN, opened, reserved, step, told
@@ -39,6 +42,21 @@ async def test_an_offer_that_was_made_anew_voids_the_one_before(tmp_path: Path) 
         await store.handover.offer(replace(OFFER, id="newer"), NOW)
         assert await take(store) is Changed.UNKNOWN
         assert await take(store, replace(OFFER, id="newer")) is Changed.DONE
+
+
+@pytest.mark.parametrize("how", ["changed", "recovered"])
+async def test_a_new_password_voids_what_was_offered_under_the_old_one(tmp_path: Path, how: str) -> None:
+    """A thief of the password who offered himself the house does not keep the key to it."""
+    async with opened(tmp_path) as store:
+        await offered(store)
+        if how == "changed":
+            assert await store.register.set_password("p-anna", "new", NOW, device="d-anna") is Changed.DONE
+        else:
+            by = ByCode(code=digest("way in"), keep=NOON + timedelta(days=1), entrance="front", message=b"{}")
+            assert (await store.register.recover("p-anna", "new", entry("again"), NOW, by))[0] is Recovered.DONE
+        assert store.handover.offered(NOON, lives=timedelta(days=7)) is None
+        assert await take(store) is Changed.UNKNOWN
+        assert [one.name for one in store.register.people()] == ["Anna"]
 
 
 async def test_a_visit_that_the_store_knows_of_comes_first(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 from shutil import copy
+from typing import Any
 
 import pytest
 
@@ -88,3 +89,19 @@ async def test_the_file_syncs_every_commit_and_only_the_writer_writes(tmp_path: 
             reader.execute("DELETE FROM entry")
         reader.close()
         assert store.head().seq > 0
+
+
+def test_what_is_forgotten_is_overwritten_whatever_sqlite_was_built_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sqlite3.connect
+
+    def built_without(*args: Any, **given: Any) -> sqlite3.Connection:  # noqa: ANN401 - whatever is asked
+        made: sqlite3.Connection = real(*args, **given)
+        made.execute("PRAGMA secure_delete = OFF")
+        return made
+
+    monkeypatch.setattr("sqlite3.connect", built_without)
+    connection = connect(tmp_path / "perron.sqlite3", writes=True)
+    assert connection.execute("PRAGMA secure_delete").fetchone() == (1,)
+    connection.close()

@@ -190,6 +190,23 @@ async def test_another_page_cannot_send_it_and_the_file_is_the_box_s_alone(site:
         assert answer.status == 403
 
 
+def test_a_link_that_is_planted_where_the_code_was_written_gives_nobody_a_file_of_roots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is the box's own user's; what root does in it must not reach out of it."""
+    file = tmp_path / "way-in"
+
+    def raced(path: Path, data: bytes) -> None:
+        path.write_bytes(data)
+        path.unlink()
+        path.symlink_to(tmp_path / "not-there")  # followed, it would be an error here, and elsewhere /etc/shadow
+
+    monkeypatch.setattr(wayin, "write_whole", raced)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    wayin.keep(file, wayin.Code(person="p", digest="0" * 64, boot="b", mono=0.0))
+    assert file.is_symlink()
+
+
 def test_only_the_last_codes_are_kept(tmp_path: Path) -> None:
     for number in range(9):
         wayin.keep(tmp_path / "way-in", wayin.Code(person="p", digest=f"{number:064}", boot="b", mono=float(number)))
