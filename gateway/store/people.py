@@ -165,7 +165,7 @@ def set_password(connection: sqlite3.Connection, ident: str, password: str, now:
     if not changed:
         return Changed.UNKNOWN
     connection.execute("DELETE FROM device WHERE person = ? AND id != ?", (ident, device))
-    _void_offer(connection, ident, now)
+    _void_links(connection, ident, now)
     append(connection, "password_changed", {"person": ident}, utc=now.utc)
     return Changed.DONE
 
@@ -184,13 +184,16 @@ def recover(  # noqa: PLR0913 - whose password, by which code, and when
         return Recovered.USED
     connection.execute("UPDATE person SET password = ? WHERE id = ?", (password, ident))
     connection.execute("DELETE FROM device WHERE person = ?", (ident,))
-    _void_offer(connection, ident, now)
+    connection.execute("DELETE FROM share WHERE by = ?", (ident,))  # whoever has to come back cannot vouch for them
+    _void_links(connection, ident, now)
     append(connection, "password_recovered", {"person": ident}, utc=now.utc)
     return Recovered.DONE
 
 
-def _void_offer(connection: sqlite3.Connection, ident: str, now: Now) -> None:
-    """Whoever knew the old password may have offered the house by it: that must not outlive the password."""
+def _void_links(connection: sqlite3.Connection, ident: str, now: Now) -> None:
+    """Whoever knew the old password may have invited or offered the house by it: that must not outlive the password."""
+    for (invited,) in connection.execute("DELETE FROM invitation WHERE by = ? RETURNING id", (ident,)).fetchall():
+        append(connection, "invitation_withdrawn", {"invitation": invited, "by": ident}, utc=now.utc)
     for (offer,) in connection.execute("DELETE FROM house_offer WHERE by = ? RETURNING id", (ident,)).fetchall():
         append(connection, "house_offer_withdrawn", {"offer": offer, "by": ident}, utc=now.utc)
 

@@ -93,7 +93,7 @@ class Right(StrEnum):
     """The box's and the brands' keys, certificates, keys of the API."""
 
     RETENTION = auto()
-    """How long films and log are kept."""
+    """How long films and log are kept, and whether the inside may be watched live while nobody is let in."""
 
     MOVE_OUT = auto()
     """Wipe the box, or hand everything over to the next owner."""

@@ -1,5 +1,6 @@
 """Moving out: everything to take along, the box wiped, or the house handed over to its next owner."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,12 +20,15 @@ from gateway.web.succession import Offered, Succession
 
 log = structlog.get_logger(__name__)
 
+AGAIN = 60  # seconds after which whoever wants everything while another copy is made may ask again
+
 
 class Moving:
     """The pages of who leaves, and of who comes after."""
 
     def __init__(self, desk: Desk, succession: Succession) -> None:
         self._desk, self._box, self._succession = desk, desk.box, succession
+        self._packing = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
@@ -71,6 +75,12 @@ class Moving:
 
     async def _everything(self, request: web.Request, who: Who) -> web.StreamResponse:
         """One ZIP; who is signed out meanwhile gets no more of it."""
+        if self._packing.locked():  # a disk that is read for several at once is read for none
+            raise web.HTTPTooManyRequests(headers={"Retry-After": str(AGAIN)})
+        async with self._packing:
+            return await self._packed(request, who)
+
+    async def _packed(self, request: web.Request, who: Who) -> web.StreamResponse:
         now, desk = self._desk.now, self._desk
         running = {one.id for state, _ in self._box.states() for one in (state.visit, state.watch) if one is not None}
         running |= {state.incident for state, _ in self._box.states() if state.incident is not None}

@@ -27,7 +27,7 @@ class Privacy:
         return [
             web.get("/settings/privacy", behind(Right.SETTINGS, self._page)),
             web.post("/settings/privacy/retention", behind(Right.RETENTION, self._retention)),
-            web.post("/settings/privacy/live", behind(Right.SETTINGS, self._live)),
+            web.post("/settings/privacy/live", behind(Right.RETENTION, self._live)),
         ]
 
     async def _page(self, request: web.Request, _who: Who) -> web.Response:

@@ -12,7 +12,7 @@ from gateway.visit import commands as c
 from gateway.visit.state import Entrance
 from tests.gateway.delivery.house import OPEN, opened, reserved, step, told
 from tests.gateway.delivery.shop import NOON, NOW, offer
-from tests.gateway.people import digest, entry, newcomer
+from tests.gateway.people import digest, entry, invitation, newcomer
 
 OFFER = HouseOffer(id="o", secret=digest("o"), by="p-anna", made=NOON, leaves_films=False)
 
@@ -33,6 +33,7 @@ async def test_what_was_withdrawn_between_a_look_and_a_press_is_not_taken(tmp_pa
         await offered(store)
         assert await store.handover.withdraw(NOW, by="p-anna") is Changed.DONE
         assert await take(store) is Changed.UNKNOWN
+        assert store.register.invitations(NOON, lives=timedelta(days=1)) == ()
         assert [one.name for one in store.register.people()] == ["Anna"]
 
 
@@ -49,6 +50,7 @@ async def test_a_new_password_voids_what_was_offered_under_the_old_one(tmp_path:
     """A thief of the password who offered himself the house does not keep the key to it."""
     async with opened(tmp_path) as store:
         await offered(store)
+        await store.register.invite(invitation("thief", "owner"), NOW, lives=timedelta(days=1))
         if how == "changed":
             assert await store.register.set_password("p-anna", "new", NOW, device="d-anna") is Changed.DONE
         else:
@@ -56,6 +58,7 @@ async def test_a_new_password_voids_what_was_offered_under_the_old_one(tmp_path:
             assert (await store.register.recover("p-anna", "new", entry("again"), NOW, by))[0] is Recovered.DONE
         assert store.handover.offered(NOON, lives=timedelta(days=7)) is None
         assert await take(store) is Changed.UNKNOWN
+        assert store.register.invitations(NOON, lives=timedelta(days=1)) == ()
         assert [one.name for one in store.register.people()] == ["Anna"]
 
 

@@ -94,8 +94,8 @@ MUTANTS: tuple[Mutant, ...] = (
         name="somebody who was removed stays signed in",
         file=f"{STORE}people.py",
         old='    connection.execute("DELETE FROM device WHERE person = ?", (ident,))\n'
-        '    connection.execute("DELETE FROM share',
-        new='    connection.execute("DELETE FROM share',
+        '    connection.execute("DELETE FROM share WHERE by = ?", (ident,))\n    append(',
+        new='    connection.execute("DELETE FROM share WHERE by = ?", (ident,))\n    append(',
         tests=(f"{PEOPLE}::test_somebody_who_was_removed_is_gone_at_once_and_his_name_is_free",),
     ),
     Mutant(

@@ -27,8 +27,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a start opens a box that is to be wiped",
         file="gateway/app.py",
-        old="            if wipe.marked(folder):\n                await _wiped(self.home)\n",
-        new="",
+        old="left = wipe.marked(folder) and not await _wiped(self.home)",
+        new="left = False",
         tests=(f"{OUT}::test_a_box_that_died_with_the_mark_is_wiped_at_its_next_start",),
     ),
     Mutant(
@@ -101,5 +101,19 @@ MUTANTS: tuple[Mutant, ...] = (
         old="            self._box.tidy()\n",
         new="",
         tests=(f"{PRIVACY}::test_a_shorter_retention_erases_at_once_with_a_tombstone_and_what_is_held_stays",),
+    ),
+    Mutant(
+        name="a thief's invitations and offers outlive the password he stole",
+        file="gateway/store/people.py",
+        old='    _void_links(connection, ident, now)\n    append(connection, "password_changed"',
+        new='    append(connection, "password_changed"',
+        tests=("tests/gateway/test_store_handover.py::test_a_new_password_voids_what_was_offered_under_the_old_one",),
+    ),
+    Mutant(
+        name="the former household's phones stand beside the next owner's first",
+        file="gateway/phonebook.py",
+        old="stays = self.file.exists() and not anew",
+        new="stays = self.file.exists()",
+        tests=("tests/gateway/test_phonebook.py",),
     ),
 )

@@ -132,6 +132,8 @@ async def test_who_is_signed_out_meanwhile_gets_no_more_and_no_whole_archive(sit
     film.write_bytes(b"f" * 60_000_000)  # more than fits between the box and a reader who waits
     async with site.client(site.owner) as client, client.get(f"{HERE}/everything.zip") as answer:
         await answer.content.readany()
+        async with client.get(f"{HERE}/everything.zip") as another:
+            assert another.status == 429, "one copy at a time"
         await site.accounts.sign_out(site.owner.who)
         with pytest.raises(ClientPayloadError):
             await answer.read()
