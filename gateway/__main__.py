@@ -195,6 +195,8 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
     deliver = " --deliver" if control_socket(house).is_socket() else ""
     typer.echo("The courier now scans the parcel" + (" and the one-time code:" if secret else ":"), err=True)
     typer.echo(f"  $ {ourselves()} scan {shlex.join(codes)}{deliver}{_at(home)}", err=True)
+    if secret is not None and house.pages is not None:
+        typer.echo(f"His page on his phone:\n  {delivery.courier_page(house.pages, secret)}", err=True)
 
 
 def _at(home: Path) -> str:

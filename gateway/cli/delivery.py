@@ -14,8 +14,8 @@ from pydantic import ValidationError
 from gateway.cli.broker import heard, logged_in, say
 from gateway.cli.failure import Exit, Failure, plain
 from gateway.clock import Clock
-from gateway.config import Home
-from gateway.delivery.codes import courier_digest
+from gateway.config import Home, Pages
+from gateway.delivery.codes import courier_digest, new_courier_code
 from gateway.delivery.promise import Claims, Result
 from gateway.delivery.signature import sign
 from gateway.mqtt import Incoming
@@ -31,6 +31,18 @@ HINTS = {  # what to do about some answers; the others say it by themselves
 }
 _RELATIVE = re.compile(r"\+(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def courier_page(pages: Pages, secret: bytes) -> str:
+    """Where the courier's phone is led through his delivery. His code stands behind the `#`, which no server gets."""
+    name = pages.host if pages.loopback or not pages.names else pages.names[0]
+    plain = pages.port if pages.loopback else pages.plain_port
+    at = f"https://{_literal(name)}:{pages.port}" if plain is None else f"http://{_literal(name)}:{plain}"
+    return f"{at}/c/{courier_digest(secret)}#{new_courier_code(secret)}"
+
+
+def _literal(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def claims_of(path: Path, *, brand: str, box: str, utc: datetime, courier: bytes | None = None) -> Claims:

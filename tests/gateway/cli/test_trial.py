@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 
 from gateway.cli import keys, trial
+from gateway.cli.delivery import courier_page
 from gateway.cli.failure import Failure
+from gateway.config import Pages
+from gateway.delivery.codes import courier_digest, new_courier_code
 from gateway.demo.plan import FAST
 from gateway.demo.processes import end_stranger
 from gateway.homefile import load
@@ -58,6 +61,20 @@ def test_a_template_that_is_another_than_expected_makes_no_half_house(
     assert not (tmp_path / "mine" / "home.yaml").exists()
 
 
+@pytest.mark.parametrize(
+    ("pages", "at"),
+    [
+        (Pages(), "http://127.0.0.1:8642/c/"),
+        (Pages(host="192.168.1.20"), "https://192.168.1.20:8642/c/"),
+        (Pages(host="0.0.0.0", names=("perron.home.arpa",), plain_port=8080), "http://perron.home.arpa:8080/c/"),  # noqa: S104 - as in a house
+        (Pages(host="fd00::20"), "https://[fd00::20]:8642/c/"),
+    ],
+)
+def test_a_courier_s_page_is_told_as_his_phone_reaches_it(pages: Pages, at: str) -> None:
+    link = courier_page(pages, bytes(16))
+    assert link == f"{at}{courier_digest(bytes(16))}#{new_courier_code(bytes(16))}"
+
+
 def hurry(home: Path) -> None:
     """Shorten the waiting times as `perron demo --fast` does; the rules stay the same."""
     timing = json.dumps(FAST.model_dump(exclude_unset=True))
@@ -85,6 +102,7 @@ async def test_a_newcomer_lets_a_parcel_in_by_typing_what_is_printed(tmp_path: P
             house.until("All 7 devices are connected")
             gateway.until("Ready: front.")
             promised = ready(announce)
+            assert re.search(r"^  http://127\.0\.0\.1:\d+/c/[0-9a-f]{64}#perron:", promised.stderr, re.MULTILINE)
             scanned = perron(*typed(promised.stderr))
             assert scanned.returncode == 0, scanned.stdout + scanned.stderr
             assert "The door says go." in scanned.stdout
