@@ -82,8 +82,10 @@ class Moving:
 
     async def _packed(self, request: web.Request, who: Who) -> web.StreamResponse:
         now, desk = self._desk.now, self._desk
-        running = {one.id for state, _ in self._box.states() for one in (state.visit, state.watch) if one is not None}
-        running |= {state.incident for state, _ in self._box.states() if state.incident is not None}
+        states = [state for state, _ in self._box.states()]
+        running = {state.visit.id for state in states if state.visit is not None}
+        running |= {state.incident for state in states if state.incident is not None}
+        running |= {state.watch.id for state in states if state.watch is not None and self._filming(state.watch.id)}
         self._box.store.keeping.looked("copy", "", who.person, now)
         name = name_of(self._box.home, now.utc)
         answer = web.StreamResponse(
@@ -104,6 +106,10 @@ class Moving:
             return _broken_off(request, answer)
         await answer.write_eof()
         return answer
+
+    def _filming(self, visit: str) -> bool:
+        """Whether a part of a visit is not sealed yet; after one that is, another may begin when he comes out by hand."""
+        return any(part.sealed is None for part in self._box.store.films(visit=visit))
 
     # ---- wipe -------------------------------------------------------------------------------------------------------
 

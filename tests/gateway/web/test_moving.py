@@ -106,6 +106,19 @@ async def test_a_visit_under_way_and_what_is_no_plain_file_stay_behind(site: Ser
     assert {name for name in names if name.startswith("visits/")} == {"visits/v1/cam.mp4"}
 
 
+async def test_what_is_sealed_is_taken_along_while_its_courier_may_still_come_out(site: Served, made: Box) -> None:
+    film = made.home.storage.folder / "visits" / "0f3a-visit" / "cam.mp4"
+    film.parent.mkdir(parents=True)
+    film.write_bytes(b"film")
+    await filmed(made, "0f3a-visit")
+    state = visited(made.home)
+    made.front.state = replace(state, visit=None, watch=state.visit)
+    async with site.client(site.owner) as client:
+        assert not [name for name in (await everything(client)).namelist() if name.endswith("cam.mp4")]
+        await made.store.visit_sealed("0f3a-visit", 1, "0" * 64, made.clock.now())
+        assert [name for name in (await everything(client)).namelist() if name.endswith("/visits/0f3a-visit/cam.mp4")]
+
+
 async def test_it_is_never_whole_in_memory(site: Served, made: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each piece leaves before the next is read: a film of 20 MB goes in pieces of a quarter of a MB."""
     film = made.home.storage.folder / "visits" / "v1" / "cam.mp4"
