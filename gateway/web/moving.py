@@ -108,7 +108,7 @@ class Moving:
         return answer
 
     def _filming(self, visit: str) -> bool:
-        """Whether a part of a visit is not sealed yet; after one that is, another may begin when he comes out by hand."""
+        """Whether a part of a visit is not sealed yet. After one that is, another may begin for 15 minutes."""
         return any(part.sealed is None for part in self._box.store.films(visit=visit))
 
     # ---- wipe -------------------------------------------------------------------------------------------------------
