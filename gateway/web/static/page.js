@@ -2,7 +2,7 @@
 export const words = JSON.parse(document.body.dataset.words);
 const SILENCE = 3000; // milliseconds without a beat after which nothing shown is certain any more
 let skew = 0; // the box's clock minus this device's, milliseconds
-let heard = 0;
+let heard = Date.now(); // this page itself has just come from the box
 
 function age(milliseconds) {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));

@@ -201,6 +201,9 @@ async def test_whoever_may_share_ends_a_link_at_once_and_sees_who_made_it(site: 
         for link, status in ((token, 404), (other, 200)):
             async with stranger.get(f"/shared/{link}") as answer:
                 assert answer.status == status
+                assert 'id="link"' not in await answer.text(), (
+                    "who hears nothing of the house is told of no lost connection"
+                )
 
 
 @pytest.mark.parametrize("how", ["removed", "no owner any more"])
