@@ -308,9 +308,10 @@ class App:
 
     def _on_message(self, incoming: Incoming) -> None:
         match self._topics.origin(incoming.topic):
-            case FromDevice(device=device, channel=channel):
-                for name in self._by_device[device]:
-                    self._entrances[name].hear(device, channel, incoming)
+            case FromDevice(devices=devices, channel=channel):
+                for device in devices:
+                    for name in self._by_device[device]:
+                        self._entrances[name].hear(device, channel, incoming)
             case FromOwner(entrance=entrance):
                 self._reception.asked(entrance, incoming)
             case FromRetailer():
@@ -336,9 +337,10 @@ class App:
     def _on_missed(self, topic: str) -> None:
         log.debug("message_missed", topic=topic)
         match self._topics.origin(topic):
-            case FromDevice(device=device):
-                for name in self._by_device[device]:
-                    self._entrances[name].missed(device)
+            case FromDevice(devices=devices):
+                for device in devices:
+                    for name in self._by_device[device]:
+                        self._entrances[name].missed(device)
             case FromOwner() | FromRetailer() | None:
                 pass
 

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Literal
 
 from devices.vendors.words import Channel
-from gateway.config import PEOPLE, Home
+from gateway.config import Home
+from gateway.grammar import PEOPLE
 from gateway.leash import leashed
 from gateway.topics import ECHO, OFFER, RESULT, SPOKEN, device_topic
 

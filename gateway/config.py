@@ -1,20 +1,14 @@
 """`home.yaml`: what one box knows of its house. `gateway.homefile` reads the file."""
 
-import unicodedata
-from collections.abc import Mapping
-from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from devices.vendors.words import Channel
+from gateway.equipment import Device
+from gateway.grammar import DeviceId, Hours, Id, Name, PagesUrl, Seconds, Section, day, time_zone
 from gateway.visit.state import Rules
-
-PEOPLE = ("gateway", "owner", "retailer", "observer", "installer")  # the broker's accounts that are no devices
-RESERVED = frozenset({"bridge", "deliveries", "entrance", *PEOPLE})
 
 
 class ConfigError(Exception):
@@ -24,87 +18,6 @@ class ConfigError(Exception):
 def unreadable(error: OSError | UnicodeDecodeError) -> str:
     """Say in a few words why a file cannot be read as text."""
     return (error.strerror or "unreadable") if isinstance(error, OSError) else "it is no UTF-8"
-
-
-def _not_reserved(id_: str) -> str:
-    if id_ in RESERVED:
-        raise ValueError(f"`{id_}` is a word of Perron's own topics or accounts: give the device another id")
-    return id_
-
-
-def _seen(name: str) -> str:
-    """Two names that look the same are the same: nothing in them that nobody sees."""
-    for char in name:
-        if unicodedata.category(char) in ("Cf", "Cn", "Co"):
-            raise ValueError(f"this name has a character that nobody sees, U+{ord(char):04X}: write it without")
-    return name
-
-
-def _hours(text: str) -> str:
-    start, end = (int(half[:2]) * 60 + int(half[3:]) for half in text.split("-"))
-    if any(int(half[3:]) > 59 for half in text.split("-")) or end > 24 * 60 or start >= end:
-        raise ValueError(f"`{text}` is no span of one day: write it like 08:00-20:00, the earlier time first")
-    return text
-
-
-def _timezone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"this machine knows no time zone {name!r}: write it like Europe/Paris") from error
-    return name
-
-
-def _day(text: str) -> str:
-    try:
-        date.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no date: write it like 2027-01-31; that day is the last") from error
-    return text
-
-
-def _region(region: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
-    x, y, width, height = region
-    if min(x, y) < 0 or min(width, height) <= 0 or max(x + width, y + height) > 1.000001:
-        raise ValueError("write [x, y, width, height] as parts of the picture, each from 0 to 1, inside it")
-    return region
-
-
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
-DeviceId = Annotated[Id, AfterValidator(_not_reserved)]
-# A mark that turns the writing direction would let a brand be read as another one.
-_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]{1,80}$"
-Name = Annotated[str, StringConstraints(pattern=_ONE_LINE), AfterValidator(_seen)]
-Address = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,200}$")]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
-Topic = Annotated[str, StringConstraints(pattern=r"^[^+#/\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}$")]
-Hours = Annotated[str, StringConstraints(pattern=r"^\d\d:\d\d-\d\d:\d\d$"), AfterValidator(_hours)]
-Url = Annotated[str, StringConstraints(pattern=r"^rtsps?://[^\s\x00-\x1f\x7f]{1,500}$")]
-# Nothing that ends a link or a button in somebody else's grammar.
-_PAGES = r"^https?://[A-Za-z0-9._\[\]:/~-]{1,200}$"
-PagesUrl = Annotated[str, StringConstraints(pattern=_PAGES)]
-Region = Annotated[tuple[float, float, float, float], AfterValidator(_region)]
-
-# What a pattern means, in words.
-MEANINGS: Mapping[str, str] = {
-    r"^[a-z0-9-]{1,64}$": "an id is 1 to 64 of a-z, 0-9 and -",
-    _ONE_LINE: "a name is 1 to 80 characters on one line, in one direction",
-    r"^[^\x00-\x1f\x7f-\x9f]{0,200}$": "an address is at most 200 characters on one line",
-    r"^[^+#/\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}$": "a topic has no + or #, no leading /, 255 characters at most",
-    r"^\d\d:\d\d-\d\d:\d\d$": "write hours like 08:00-20:00",
-    r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$": "a host name is letters, digits, points and hyphens",
-    r"^[0-9a-fA-F.:]{2,45}$": "the pages' host is an IP address of this box, or 0.0.0.0 for all of them",
-    r"^rtsps?://[^\s\x00-\x1f\x7f]{1,500}$": "a camera's url begins with rtsp:// or rtsps://; nothing else is opened",
-    _PAGES: "write where phones find the box's pages like https://perron.home:8443, without account, ? or #",
-    r"^[A-Za-z0-9._-]{1,64}$": "a kid is 1 to 64 of A-Z, a-z, 0-9, point, _ and -",
-    r"^[A-Za-z0-9_-]{43}$": "a public Ed25519 key is 43 characters of base64url: `perron announce --new-key` makes one",
-}
-
-
-class Section(BaseModel):
-    """A part of the file: unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Broker(Section):
@@ -207,76 +120,6 @@ class Messages(Section):
     pages: PagesUrl | None = None
 
 
-class DeviceSection(Section):
-    """What every device may say: `topics` replaces `perron/<id>/<channel>` for products with MQTT of their own."""
-
-    topics: dict[Channel, Topic] = {}
-
-
-class LockDevice(DeviceSection):
-    """A lock."""
-
-    kind: Literal["lock"]
-    vendor: Literal["somfy", "alexa"]
-    address: Address
-    guarded: bool = False
-    latency: Seconds = 3.0
-
-
-class DoorDevice(DeviceSection):
-    """A door sensor that does not depend on the lock. `answers`: it can be asked.
-
-    One that cannot is a basic door: it must say something at least every `heartbeat` seconds, else it is lost.
-    """
-
-    kind: Literal["door"]
-    vendor: Literal["somfy"]
-    address: Address
-    answers: bool = True
-    heartbeat: Seconds = 600.0
-
-
-class CameraDevice(DeviceSection):
-    """A camera with an H.264 stream over RTSP."""
-
-    kind: Literal["camera"]
-    vendor: Literal["alexa"]
-    address: Address
-    url: Url
-    clock_region: Region | None = None
-
-
-class ScannerDevice(DeviceSection):
-    """A barcode scanner at the door."""
-
-    kind: Literal["scanner"]
-    vendor: Literal["scanner"]
-    address: Address = ""
-
-
-class SignalDevice(DeviceSection):
-    """The light and buzzer at the door, with the answer button inside."""
-
-    kind: Literal["signal"]
-    vendor: Literal["signal"]
-    address: Address = ""
-
-
-class FridgeDevice(DeviceSection):
-    """A fridge that says its temperature."""
-
-    kind: Literal["fridge"]
-    vendor: Literal["smartthings"]
-    address: Address
-    compartment: Id = "cooler"
-
-
-Device = Annotated[
-    LockDevice | DoorDevice | CameraDevice | ScannerDevice | SignalDevice | FridgeDevice,
-    Field(discriminator="kind"),
-]
-
-
 class Place(Section):
     """Where a parcel is left, and how long the door may stand open meanwhile."""
 
@@ -374,7 +217,7 @@ class PermissionSeed(Section):
     hours: Hours = "00:00-24:00"
     openings: int = Field(default=1, ge=1, le=10)
     ask_each_time: bool = False
-    expires: Annotated[str, AfterValidator(_day)] | None = None  # the last day, in the house's time zone
+    expires: Annotated[str, AfterValidator(day)] | None = None  # the last day, in the house's time zone
 
 
 class Brand(Section):
@@ -391,7 +234,7 @@ class Home(Section):
     box: Id
     name: Name
     language: Literal["fr", "en"] = "fr"
-    timezone: Annotated[str, AfterValidator(_timezone)] = "Europe/Paris"
+    timezone: Annotated[str, AfterValidator(time_zone)] = "Europe/Paris"
     broker: Broker = Broker()
     clock: ClockSource = ClockSource()
     storage: Storage = Storage()
@@ -400,7 +243,7 @@ class Home(Section):
     messages: Messages | None = None
     devices: dict[DeviceId, Device]
     entrances: dict[Id, EntranceSection]
-    brands: dict[Id, Brand] = {}
+    brands: dict[Id, Brand] = Field(default={})
 
     @property
     def phones_file(self) -> Path:

@@ -38,6 +38,7 @@ log = structlog.get_logger(__name__)
 CODES = frozenset({Channel.EVENT, Channel.STATE})  # where a scanner says what it read
 SCANS_WAITING = 50  # more than a courier can scan while one commit lasts: beyond it somebody floods us
 RATION = 30  # messages of one device that are heard in a second: none in a house has so much to say
+ANSWERS = (said.LockReport, said.DoorReport, said.FridgeReport)  # what a question of ours is about
 RELEARN = 1.0  # seconds between two questions for what a flood may have hidden
 
 # Performed even when nothing can be stored: none of these increases access (invariant 11).
@@ -120,18 +121,15 @@ class RunningEntrance:
             return
         if not incoming.retain:  # a stored copy tells the uptime of long ago
             self._hands.heard(device, incoming.boot, incoming.uptime_ms, mono)
+        reports = VENDORS[configured.vendor].decode_report(channel, incoming.payload, configured.plate)
         heard = e.Heard(
             session=incoming.session,
             retained=incoming.retain,
-            answers=incoming.answers if channel is Channel.RESULT else None,
+            answers=self._answers(device, channel, incoming, reports),
             boot=incoming.boot,
             seq=incoming.seq,
         )
-        events = [
-            event
-            for report in VENDORS[configured.vendor].decode_report(channel, incoming.payload)
-            for event in self._events(device, report, heard)
-        ]
+        events = [event for report in reports for event in self._events(device, report, heard)]
         read = incoming.payload.strip()
         if read and not events and device in self._section.scanners and channel in CODES:
             events.append(self._scan(device, _bad(read), retained=heard.retained, expected_only=False))
@@ -142,6 +140,19 @@ class RunningEntrance:
             events.append(e.DeviceSpoke(device=role, heard=heard))
         for event in events:
             self.put(event)
+
+    def _answers(
+        self, device: str, channel: Channel, incoming: Incoming, reports: tuple[said.Report, ...]
+    ) -> int | None:
+        """Which question of ours this answers. Who carries no correlation back answers with the first state it tells.
+
+        Zigbee2MQTT and its like publish what they have just read from the device, on the topic of its state.
+        """
+        if VENDORS[self._home.devices[device].vendor].ECHOES:
+            return incoming.answers if channel is Channel.RESULT else None
+        if incoming.retain or not any(isinstance(report, ANSWERS) for report in reports):
+            return None
+        return self._hands.answered(device, incoming.session)
 
     def _within_ration(self, device: str, mono: float) -> bool:
         since, said = self._rations.get(device, (mono, 0))

@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.config import MEANINGS, ConfigError, Home, unreadable
+from gateway.config import ConfigError, Home, unreadable
 from gateway.enrolment import problems
+from gateway.grammar import MEANINGS
 from gateway.yamlfile import Document, Loc, Misread, Spot, parse
 
 TOLD = 10  # problems of one file that are told at once

@@ -150,6 +150,7 @@ class Hands:
         self._stopped = stopped
         self._reached = reached
         self._countdowns: dict[str, Countdown] = {}
+        self._questions: dict[str, tuple[int, int]] = {}  # device -> session and number of what it was asked last
         self._rings: dict[str, str] = {}
         self._held_back: tuple[str, str] | None = None  # the visit whose unlock never left, and why
         self._shown: dict[str, object] = {}
@@ -160,6 +161,11 @@ class Hands:
         """Remember a device's own countdown."""
         if boot is not None and uptime_ms is not None:
             self._countdowns[device] = Countdown(boot, uptime_ms, mono)
+
+    def answered(self, device: str, session: int) -> int | None:
+        """Return the number of the newest question of this session to a device that echoes none, once."""
+        asked_in, number = self._questions.pop(device, (session, -1))
+        return number if asked_in == session and number >= 0 else None
 
     def rang(self, id_: str) -> str | None:
         """Return the visit whose ringing the signal confirms with this id, once."""
@@ -261,18 +267,19 @@ class Hands:
     def ask_fridges(self, session: int) -> None:
         """Ask this entrance's fridges how cold they are: at the start of a session nothing is known of them."""
         for fridge in {place.fridge for place in self._section.places.values()} - {None}:
-            self._ask(str(fridge), f"{session}:0")
+            self._ask(str(fridge), session, 0)
 
     def _query(self, command: c.Query) -> None:
         device = self._section.lock if command.device == "lock" else self._section.door
-        self._ask(device, f"{command.session}:{command.number}")
+        self._ask(device, command.session, command.number)
 
-    def _ask(self, device: str, number: str) -> None:
+    def _ask(self, device: str, session: int, number: int) -> None:
+        self._questions[device] = session, number
         self._send(
             device,
             asked.Query(),
             life=self._section.timing.command_life,
-            correlation=number.encode(),
+            correlation=f"{session}:{number}".encode(),
             response_topic=device_topic(self._home, device, Channel.RESULT),
         )
 
@@ -299,7 +306,7 @@ class Hands:
         response_topic: str | None = None,
     ) -> Sent | NotSent:
         configured = self._home.devices[device]
-        letter = VENDORS[configured.vendor].encode_command(command, configured.address)
+        letter = VENDORS[configured.vendor].encode_command(command, configured.plate)
         id_ = getattr(command, "id", None)
         return self._line.publish(
             device_topic(self._home, device, letter.channel),

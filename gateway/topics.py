@@ -4,9 +4,11 @@ Devices speak on `perron/<id>/state|availability|event|result` and are spoken to
 gives them topics of their own. Nothing here has a wildcard: only devices that are enrolled are heard.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum, auto
 
+from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.config import Home
 
@@ -16,7 +18,8 @@ OFFER = "perron/deliveries/offer"
 RESULT = "perron/deliveries/result"
 
 SPOKEN = (Channel.STATE, Channel.AVAILABILITY, Channel.EVENT, Channel.RESULT)
-STORED = frozenset({Channel.STATE, Channel.AVAILABILITY})
+OF_A_BRIDGE = (Channel.BRIDGE, Channel.LOG)  # shared by all devices behind one bridge
+STORED = frozenset({Channel.STATE, Channel.AVAILABILITY, Channel.BRIDGE})
 
 
 class Loss(StrEnum):
@@ -38,9 +41,9 @@ class Subscription:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromDevice:
-    """A device spoke."""
+    """A device spoke, or what carries several of them: each of `devices` on this `channel` of its own."""
 
-    device: str
+    devices: tuple[str, ...]
     channel: Channel
 
 
@@ -60,12 +63,34 @@ Origin = FromDevice | FromOwner | FromRetailer
 
 
 def device_topic(home: Home, device: str, channel: Channel) -> str:
-    """Name the topic of a device's channel: its own from `home.yaml`, else `perron/<id>/<channel>`.
+    """Name the topic of a device's channel: its own from `home.yaml`, else its product's, else `perron/<id>/<channel>`.
 
     Raises:
         KeyError: no such device.
     """
-    return home.devices[device].topics.get(channel, f"perron/{device}/{channel}")
+    return own_topics(home, device).get(channel, f"perron/{device}/{channel}")
+
+
+def own_topics(home: Home, device: str) -> Mapping[Channel, str]:
+    """Name those of a device's topics that are not Perron's: its product's, and what `home.yaml` says instead.
+
+    Raises:
+        KeyError: no such device.
+    """
+    section = home.devices[device]
+    return {**VENDORS[section.vendor].topics(section.plate), **section.topics}
+
+
+def heard_of(home: Home, device: str) -> Mapping[Channel, str]:
+    """Name every topic on which this device is heard: a product with MQTT of its own speaks on no topic of ours.
+
+    Raises:
+        KeyError: no such device.
+    """
+    own = own_topics(home, device)
+    product = VENDORS[home.devices[device].vendor].topics(home.devices[device].plate)
+    ours = {} if product else {channel: f"perron/{device}/{channel}" for channel in SPOKEN}
+    return {c: topic for c, topic in {**ours, **own}.items() if c in (*SPOKEN, *OF_A_BRIDGE)}
 
 
 def entrance_topic(entrance: str, word: str) -> str:
@@ -86,9 +111,12 @@ class Topics:
             subscriptions.append(Subscription(topic=topic, stored=False, loss=Loss.NEVER))
         for id_, device in home.devices.items():
             scanner = device.kind == "scanner"
-            for channel in SPOKEN:
-                topic = device_topic(home, id_, channel)
-                self._origins[topic] = FromDevice(device=id_, channel=channel)
+            for channel, topic in heard_of(home, id_).items():
+                known = self._origins.get(topic)
+                if isinstance(known, FromDevice):  # what stands behind one bridge shares its topics
+                    self._origins[topic] = replace(known, devices=(*known.devices, id_))
+                    continue
+                self._origins[topic] = FromDevice(devices=(id_,), channel=channel)
                 subscriptions.append(
                     Subscription(
                         topic=topic,

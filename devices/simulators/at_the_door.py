@@ -24,7 +24,7 @@ class Scanner(Device):
 
     def __init__(self, name: str, plan: ScannerPlan, site: Site) -> None:
         super().__init__(name, plan, plan.vendor, site)
-        self._address = plan.address
+        self._plate = plan.plate
         self._last: ScanReport | None = None
         self._shown = ""
 
@@ -32,7 +32,7 @@ class Scanner(Device):
         """Read `code`."""
         report = ScanReport(code=code, event=event)
         try:
-            letters = scanner.encode_report(report, self._address)
+            letters = scanner.encode_report(report, self._plate)
         except ValueError as error:
             raise Impossible(str(error)) from error
         self._last = report

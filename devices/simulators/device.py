@@ -43,15 +43,15 @@ class Device(ABC):
     def __init__(self, name: str, plan: Account, vendor: str, site: Site) -> None:
         self.name, self.log = name, site.log
         self.faults: dict[str, FaultValue] = {}
-        self._vendor, self._address = VENDORS[vendor], plan.address
+        self._vendor, self._plate = VENDORS[vendor], plan.plate
         self._group: asyncio.TaskGroup | None = None
         self._doing: set[asyncio.Task[None]] = set()
         self.link = Link(
             name,
             site.broker,
             plan.secret(name, site.broker),
-            online=self._vendor.encode_report(AvailabilityReport(online=True), plan.address)[0],
-            will=self._vendor.encode_report(AvailabilityReport(online=False), plan.address)[0],
+            online=self._vendor.encode_report(AvailabilityReport(online=True), plan.plate)[0],
+            will=self._vendor.encode_report(AvailabilityReport(online=False), plan.plate)[0],
             on_up=self.on_up,
             on_heard=self._heard,
             lag_s=plan.lag_s,
@@ -92,7 +92,7 @@ class Device(ABC):
 
     def say(self, report: Report, *, correlation: bytes | None = None, channel: Channel | None = None) -> None:
         """Publish a report in the vendor's words, on the vendor's channel or on `channel`."""
-        for letter in self._vendor.encode_report(report, self._address):
+        for letter in self._vendor.encode_report(report, self._plate):
             out = letter if channel is None else replace(letter, channel=channel)
             self.link.say(out, correlation=correlation)
 
@@ -144,10 +144,10 @@ class Device(ABC):
 
     def _heard(self, message: Heard) -> None:
         if message.channel is Channel.GET:
-            if not isinstance(self._vendor.decode_command(Channel.GET, message.payload), Unreadable):
+            if not isinstance(self._vendor.decode_command(Channel.GET, message.payload, self._plate), Unreadable):
                 self.answer(message.correlation)
             return
-        command = self._vendor.decode_command(Channel.SET, message.payload)
+        command = self._vendor.decode_command(Channel.SET, message.payload, self._plate)
         if isinstance(command, Unreadable):
             self.log.write("refused", device=self.name, command=None, why="unreadable")
         elif message.retained:  # it was not said now

@@ -8,6 +8,7 @@ from ruamel.yaml import YAML
 
 from devices.simulators.doorway import Where
 from devices.simulators.scene import SceneKind
+from devices.vendors.words import Nameplate
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 Compartment = Annotated[str, StringConstraints(pattern=r"^(cooler|freezer|flex)$")]
@@ -45,6 +46,11 @@ class Account(Section):
     address: str = ""
     password: str | None = None
     lag_s: Delay = 0.0
+
+    @property
+    def plate(self) -> Nameplate:
+        """What its vendor must know of it."""
+        return Nameplate(address=self.address)
 
     def secret(self, device: str, broker: Broker) -> str | None:
         """Return the password of the account `device`, if there is one."""

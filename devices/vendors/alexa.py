@@ -32,7 +32,7 @@ from devices.reports import (
 )
 from devices.vendors import movement
 from devices.vendors.strictjson import Malformed, identifier, mapping, parse, sequence, text, write
-from devices.vendors.words import Channel, Letter
+from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
 _BOLTS = {"LOCKED": Bolt.LOCKED, "UNLOCKED": Bolt.UNLOCKED}
 _CAUSES = {
@@ -74,7 +74,19 @@ _FAILURE_WORDS = {
 }
 
 
-def decode_report(channel: Channel, payload: bytes) -> tuple[Report, ...]:
+ECHOES = True
+
+
+def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same for all)
+    """It speaks on our topics."""
+    return NO_TOPICS
+
+
+def decode_report(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
+) -> tuple[Report, ...]:
     """Read what an endpoint sent; what cannot be read is one `Unreadable`."""
     if channel in (Channel.SET, Channel.GET):
         return (Unreadable(why="nothing is reported on set or get"),)
@@ -175,7 +187,7 @@ def _streams(streams: Sequence[object]) -> tuple[Report, ...]:
     return ()
 
 
-def encode_command(command: Command, address: str) -> Letter:
+def encode_command(command: Command, plate: Nameplate) -> Letter:
     """Write a directive for the endpoint with this id; a movement's id is also its message id and correlation token.
 
     Raises:
@@ -184,19 +196,23 @@ def encode_command(command: Command, address: str) -> Letter:
     match command:
         case Unlock() | Lock():
             header = _header("Alexa.LockController", type(command).__name__, command.id, command.id)
-            body = {"directive": _to(header, address, {}), **movement.keys(command)}
+            body = {"directive": _to(header, plate.address, {}), **movement.keys(command)}
             return Letter(channel=Channel.SET, payload=write(body))
         case Query():
             # the question's number is MQTT's correlation data, so this id need not tell questions apart
             header = _header("Alexa", "ReportState", "query", "query")
-            return Letter(channel=Channel.GET, payload=write({"directive": _to(header, address, {})}))
+            return Letter(channel=Channel.GET, payload=write({"directive": _to(header, plate.address, {})}))
         case SetSignal() | ShowResult():
             raise ValueError(f"an Alexa endpoint cannot be asked to {type(command).__name__}")
         case _:
             assert_never(command)
 
 
-def decode_command(channel: Channel, payload: bytes) -> Command | Unreadable:
+def decode_command(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (the same)
+) -> Command | Unreadable:
     """Read what an endpoint is asked."""
     try:
         body = mapping(parse(payload), "the envelope")
@@ -214,29 +230,29 @@ def decode_command(channel: Channel, payload: bytes) -> Command | Unreadable:
         return Unreadable(why=str(error))
 
 
-def encode_report(report: Report, address: str) -> tuple[Letter, ...]:
+def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
     """Write what the endpoint with this id would send.
 
     Raises:
         ValueError: the envelope has no words for that.
     """
     if isinstance(report, LockReport):
-        return (Letter(channel=Channel.STATE, payload=_lock_event(report, address)),)
+        return (Letter(channel=Channel.STATE, payload=_lock_event(report, plate.address)),)
     if isinstance(report, AvailabilityReport):
         value = {"value": "OK" if report.online else "UNREACHABLE"}
         health = _property("Alexa.EndpointHealth", "connectivity", value)
-        return (Letter(channel=Channel.AVAILABILITY, payload=_state_report(address, health)),)
+        return (Letter(channel=Channel.AVAILABILITY, payload=_state_report(plate.address, health)),)
     if isinstance(report, MotionReport):
         seen = _property("Alexa.MotionSensor", "detectionState", "DETECTED" if report.detected else "NOT_DETECTED")
-        return (Letter(channel=Channel.EVENT, payload=_change_report(address, seen, "PHYSICAL_INTERACTION")),)
+        return (Letter(channel=Channel.EVENT, payload=_change_report(plate.address, seen, "PHYSICAL_INTERACTION")),)
     if isinstance(report, DoorbellPressed):
-        header = _header("Alexa.DoorbellEventSource", "DoorbellPress", f"{address}-press")
-        event = _to(header, address, {"cause": {"type": "PHYSICAL_INTERACTION"}})
+        header = _header("Alexa.DoorbellEventSource", "DoorbellPress", f"{plate.address}-press")
+        event = _to(header, plate.address, {"cause": {"type": "PHYSICAL_INTERACTION"}})
         return (Letter(channel=Channel.EVENT, payload=write({"event": event, "context": {}})),)
     if isinstance(report, StreamReport):
-        return (Letter(channel=Channel.STATE, payload=_stream_event(report, address)),)
+        return (Letter(channel=Channel.STATE, payload=_stream_event(report, plate.address)),)
     if isinstance(report, CommandReport | FailureReport):
-        return (Letter(channel=Channel.EVENT, payload=_response(report, address)),)
+        return (Letter(channel=Channel.EVENT, payload=_response(report, plate.address)),)
     raise ValueError(f"an Alexa endpoint cannot say {type(report).__name__}")
 
 

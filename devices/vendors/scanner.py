@@ -9,19 +9,32 @@ An ESPHome scanner retains its last code, so it comes again on every reconnect: 
 retained. A code may hold the GS1 separator (0x1D) and is otherwise printable, 512 characters at most.
 """
 
+from collections.abc import Mapping
 from typing import assert_never
 
 from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
 from devices.reports import AvailabilityReport, Report, ScanReport, Unreadable
 from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
-from devices.vendors.words import Channel, Letter
+from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
 WORDS = frozenset({"wait", "go", "no"})
 LONGEST_CODE = 512
 _GS = "\x1d"
 
 
-def decode_report(channel: Channel, payload: bytes) -> tuple[Report, ...]:
+ECHOES = True
+
+
+def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same for all)
+    """It speaks on our topics."""
+    return NO_TOPICS
+
+
+def decode_report(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
+) -> tuple[Report, ...]:
     """Read what a scanner sent; what cannot be read is one `Unreadable`."""
     if channel is Channel.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
@@ -49,7 +62,7 @@ def _code(value: object) -> str:
     return value
 
 
-def encode_command(command: Command, address: str) -> Letter:  # noqa: ARG001 (its topic is the scanner's whole address)
+def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG001 (its topic is the scanner's whole address)
     """Write a command.
 
     Raises:
@@ -66,8 +79,8 @@ def encode_command(command: Command, address: str) -> Letter:  # noqa: ARG001 (i
             assert_never(command)
 
 
-def encode_report(report: Report, address: str) -> tuple[Letter, ...]:
-    """Write what a scanner would send: bare without an event id, as barcode-server (server id `address`) with one.
+def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+    """Write what a scanner would send: bare without an event id, as barcode-server (server id its address) with one.
 
     Raises:
         ValueError: a scanner cannot say that.
@@ -75,7 +88,7 @@ def encode_report(report: Report, address: str) -> tuple[Letter, ...]:
     if isinstance(report, AvailabilityReport):
         return (Letter(channel=Channel.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, ScanReport):
-        return (Letter(channel=Channel.EVENT, payload=_scan(report, address)),)
+        return (Letter(channel=Channel.EVENT, payload=_scan(report, plate.address)),)
     raise ValueError(f"a scanner cannot say {type(report).__name__}")
 
 
@@ -87,7 +100,11 @@ def _scan(report: ScanReport, address: str) -> bytes:
     return report.code.encode()
 
 
-def decode_command(channel: Channel, payload: bytes) -> Command | Unreadable:
+def decode_command(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (the same)
+) -> Command | Unreadable:
     """Read what the scanner shall show."""
     if channel is not Channel.SET:
         return Unreadable(why="a scanner is only told a result")

@@ -6,15 +6,27 @@ event         {"event": "done", "id": "..."}     light and buzzer did it
 availability  online, offline
 """
 
+from collections.abc import Mapping
 from typing import assert_never
 
 from devices.commands import Command, Light, Lock, Query, SetSignal, ShowResult, Sound, Unlock
 from devices.reports import AnsweredReport, AvailabilityReport, Report, SignalReport, Unreadable
 from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
-from devices.vendors.words import Channel, Letter
+from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
+
+ECHOES = True
 
 
-def decode_report(channel: Channel, payload: bytes) -> tuple[Report, ...]:
+def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same for all)
+    """It speaks on our topics."""
+    return NO_TOPICS
+
+
+def decode_report(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
+) -> tuple[Report, ...]:
     """Read what the signal sent; what cannot be read is one `Unreadable`."""
     if channel is Channel.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
@@ -37,7 +49,7 @@ def _event(payload: bytes) -> Report:
             raise Malformed("event is neither done nor answered")
 
 
-def encode_command(command: Command, address: str) -> Letter:  # noqa: ARG001 (its topic is the signal's whole address)
+def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG001 (its topic is the signal's whole address)
     """Write a command.
 
     Raises:
@@ -53,7 +65,7 @@ def encode_command(command: Command, address: str) -> Letter:  # noqa: ARG001 (i
             assert_never(command)
 
 
-def encode_report(report: Report, address: str) -> tuple[Letter, ...]:  # noqa: ARG001 (as above)
+def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # noqa: ARG001 (as above)
     """Write what a signal would send.
 
     Raises:
@@ -68,7 +80,11 @@ def encode_report(report: Report, address: str) -> tuple[Letter, ...]:  # noqa: 
     raise ValueError(f"a signal cannot say {type(report).__name__}")
 
 
-def decode_command(channel: Channel, payload: bytes) -> Command | Unreadable:
+def decode_command(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (the same)
+) -> Command | Unreadable:
     """Read what the signal is asked; a light or sound it does not know is `Unreadable`."""
     if channel is not Channel.SET:
         return Unreadable(why="a signal is only set")

@@ -15,7 +15,7 @@ from typing import Literal, assert_never
 from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
 from devices.reports import AvailabilityReport, Door, FridgeReport, Report, Unreadable
 from devices.vendors.strictjson import Malformed, mapping, number, parse, sequence, text, write
-from devices.vendors.words import Channel, Letter
+from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
 Unit = Literal["C", "F"]
 
@@ -27,7 +27,19 @@ _COLDEST = -273.15
 _REFRESH = {"component": "main", "capability": "refresh", "command": "refresh", "arguments": []}
 
 
-def decode_report(channel: Channel, payload: bytes) -> tuple[Report, ...]:
+ECHOES = True
+
+
+def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same for all)
+    """It speaks on our topics."""
+    return NO_TOPICS
+
+
+def decode_report(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
+) -> tuple[Report, ...]:
     """Read a fridge's status, one report a compartment; what cannot be read is one `Unreadable`."""
     try:
         body = mapping(parse(payload), "the status")
@@ -130,7 +142,7 @@ def _degrees(celsius: float | None, unit: Unit) -> dict[str, object]:
     return {"value": celsius if unit == "C" else round(celsius * 9 / 5 + 32, 2), "unit": unit}
 
 
-def encode_command(command: Command, address: str) -> Letter:  # noqa: ARG001 (a status request names no device)
+def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG001 (a status request names no device)
     """Write a command.
 
     Raises:
@@ -145,7 +157,7 @@ def encode_command(command: Command, address: str) -> Letter:  # noqa: ARG001 (a
             assert_never(command)
 
 
-def encode_report(report: Report, address: str) -> tuple[Letter, ...]:  # noqa: ARG001 (as above)
+def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # noqa: ARG001 (as above)
     """Write what a fridge would send; several compartments in one status: see `status`.
 
     Raises:
@@ -159,7 +171,11 @@ def encode_report(report: Report, address: str) -> tuple[Letter, ...]:  # noqa: 
     raise ValueError(f"a fridge cannot say {type(report).__name__}")
 
 
-def decode_command(channel: Channel, payload: bytes) -> Command | Unreadable:
+def decode_command(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (the same)
+) -> Command | Unreadable:
     """Read what a fridge is asked: only a refresh."""
     if channel is not Channel.GET:
         return Unreadable(why="a fridge is only asked")

@@ -40,7 +40,7 @@ from devices.reports import (
 )
 from devices.vendors import movement
 from devices.vendors.strictjson import Malformed, flag, identifier, mapping, parse, sequence, text, write
-from devices.vendors.words import Channel, Letter
+from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
 LOCKED_UNLOCKED = "core:LockedUnlockedState"
 MOVING = "core:MovingState"
@@ -94,7 +94,19 @@ _FAILURE_WORDS = {
 }
 
 
-def decode_report(channel: Channel, payload: bytes) -> tuple[Report, ...]:
+ECHOES = True
+
+
+def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same for all)
+    """It speaks on our topics."""
+    return NO_TOPICS
+
+
+def decode_report(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
+) -> tuple[Report, ...]:
     """Read what a lock or contact sent; what cannot be read is one `Unreadable`.
 
     An event that speaks only of things Perron has no use for (signal strength, names) says nothing: an empty tuple.
@@ -177,7 +189,7 @@ def _execution(body: Mapping[str, object]) -> Report:
     return CommandReport(id=identifier(body.get("execId"), "execId"), progress=_PROGRESS[state])
 
 
-def encode_command(command: Command, address: str) -> Letter:
+def encode_command(command: Command, plate: Nameplate) -> Letter:
     """Write a command for the device with this deviceURL.
 
     Raises:
@@ -186,18 +198,22 @@ def encode_command(command: Command, address: str) -> Letter:
     match command:
         case Unlock() | Lock():
             name = "unlock" if isinstance(command, Unlock) else "lock"
-            action = {"deviceURL": address, "commands": [{"name": name, "parameters": []}]}
+            action = {"deviceURL": plate.address, "commands": [{"name": name, "parameters": []}]}
             body = {"label": "Perron", "actions": [action], **movement.keys(command)}
             return Letter(channel=Channel.SET, payload=write(body))
         case Query():
-            return Letter(channel=Channel.GET, payload=write({"deviceURL": address}))
+            return Letter(channel=Channel.GET, payload=write({"deviceURL": plate.address}))
         case SetSignal() | ShowResult():
             raise ValueError(f"a Somfy device cannot be asked to {type(command).__name__}")
         case _:
             assert_never(command)
 
 
-def decode_command(channel: Channel, payload: bytes) -> Command | Unreadable:
+def decode_command(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (the same)
+) -> Command | Unreadable:
     """Read what a lock or contact is asked."""
     try:
         body = mapping(parse(payload), "the command")
@@ -226,29 +242,29 @@ def _movement(body: Mapping[str, object]) -> Unlock | Lock:
             raise Malformed("the command is none that moves a bolt")
 
 
-def encode_report(report: Report, address: str) -> tuple[Letter, ...]:
+def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
     """Write what the device with this deviceURL would send: states on `state`, executions on `event`.
 
     Raises:
         ValueError: Overkiz has no words for that.
     """
     if isinstance(report, LockReport):
-        return (_state_letter(address, _lock_states(report)),)
+        return (_state_letter(plate.address, _lock_states(report)),)
     if isinstance(report, DoorReport):
         words = {door: word for word, door in _DOORS.items()} | {Door.UNKNOWN: "unknown"}
         if report.door not in words:
             raise ValueError("a contact says open or closed")
-        return (_state_letter(address, [_state(CONTACT, words[report.door])]),)
+        return (_state_letter(plate.address, [_state(CONTACT, words[report.door])]),)
     if isinstance(report, BatteryReport) and report.level is not None and report.percent is None:
-        return (_state_letter(address, [_state(BATTERY, report.level.value)]),)
+        return (_state_letter(plate.address, [_state(BATTERY, report.level.value)]),)
     if isinstance(report, AvailabilityReport):
         name = "DeviceAvailableEvent" if report.online else "DeviceUnavailableEvent"
-        return (Letter(channel=Channel.AVAILABILITY, payload=write({"name": name, "deviceURL": address})),)
+        return (Letter(channel=Channel.AVAILABILITY, payload=write({"name": name, "deviceURL": plate.address})),)
     if isinstance(report, CommandReport):
         return (Letter(channel=Channel.EVENT, payload=write(_progress(report))),)
     if isinstance(report, FailureReport) and report.id is not None and report.failure in _FAILURE_WORDS:
         kind = _FAILURE_WORDS[report.failure]
-        failed = [{"deviceURL": address, "rank": 0, "failureType": kind}]
+        failed = [{"deviceURL": plate.address, "rank": 0, "failureType": kind}]
         body = _changed(report.id, "IN_PROGRESS", "FAILED") | {"failureType": kind, "failedCommands": failed}
         return (Letter(channel=Channel.EVENT, payload=write(body)),)
     raise ValueError(f"a Somfy device cannot say this {type(report).__name__}")

@@ -1,7 +1,9 @@
 """What every vendor module speaks in: channels, letters and the shape of a vendor."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum, auto
+from types import MappingProxyType
 from typing import Protocol
 
 from devices.commands import Command
@@ -17,6 +19,8 @@ class Channel(StrEnum):
     RESULT = auto()  # device to gateway: answers, with the question's correlation data
     SET = auto()  # gateway to device: dropped when retained or expired
     GET = auto()  # gateway to device: a query
+    BRIDGE = auto()  # the bridge that carries the device says whether it is there itself; shared by all behind it
+    LOG = auto()  # what that bridge logs; shared too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,29 +31,57 @@ class Letter:
     payload: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Nameplate:
+    """What must be known of one device, beside the bytes, to read and write its payloads.
+
+    `address` is the maker's own; of a product with MQTT of its own, its topic. `keys` maps a word of the vendor module
+    to where it stands in the payload, where that is not the usual place.
+    """
+
+    address: str = ""
+    keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+BARE = Nameplate()
+NO_TOPICS: Mapping[Channel, str] = MappingProxyType({})  # of a device whose topics are `perron/<id>/<channel>`
+
+
 class Vendor(Protocol):
     """The shape of a vendor module (a module satisfies it by its functions)."""
 
-    def decode_report(self, channel: Channel, payload: bytes) -> tuple[Report, ...]:
+    @property
+    def ECHOES(self) -> bool:  # noqa: N802 - a constant of the module
+        """Whether an answer carries our question's correlation data back (MQTT 5), on `result`.
+
+        Where it does not, the first state that a device tells after a question is taken for its answer.
+        """
+        ...
+
+    def topics(self, plate: Nameplate) -> Mapping[Channel, str]:
+        """Name the topics of a product with MQTT of its own; `NO_TOPICS` for one that speaks on ours."""
+        ...
+
+    def decode_report(self, channel: Channel, payload: bytes, plate: Nameplate = BARE) -> tuple[Report, ...]:
         """Read what a device sent; what cannot be read is one `Unreadable`, never an exception."""
         ...
 
-    def encode_command(self, command: Command, address: str) -> Letter:
-        """Write a command for the device with the vendor's own `address`.
+    def encode_command(self, command: Command, plate: Nameplate) -> Letter:
+        """Write a command for this device.
 
         Raises:
             ValueError: this vendor's devices cannot be asked that.
         """
         ...
 
-    def encode_report(self, report: Report, address: str) -> tuple[Letter, ...]:
-        """Write what a device with this `address` would send.
+    def encode_report(self, report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+        """Write what this device would send.
 
         Raises:
             ValueError: this vendor's devices cannot say that.
         """
         ...
 
-    def decode_command(self, channel: Channel, payload: bytes) -> Command | Unreadable:
+    def decode_command(self, channel: Channel, payload: bytes, plate: Nameplate = BARE) -> Command | Unreadable:
         """Read what a device is asked; what cannot be read is `Unreadable`, never an exception."""
         ...

@@ -13,7 +13,8 @@ from devices.vendors import VENDORS
 from gateway.cli.broker import TRY_DOCTOR, heard, logged_in, say
 from gateway.cli.failure import Exit, Failure, ourselves, relative
 from gateway.cli.simulation import control_socket
-from gateway.config import EntranceSection, Home, LockDevice
+from gateway.config import EntranceSection, Home
+from gateway.equipment import LockDevice
 from gateway.mqtt import Guest, Incoming
 from gateway.topics import BRIDGE_STATE, device_topic, entrance_topic
 from gateway.visit.commands import Word
@@ -76,7 +77,7 @@ async def hold(home: Home, code: str, scanner: str) -> str:
         return f"held before {scanner} of the simulated house"
     device = home.devices[scanner]
     async with logged_in(home.broker.account(scanner), []) as guest:
-        for letter in VENDORS[device.vendor].encode_report(ScanReport(code=code), device.address):
+        for letter in VENDORS[device.vendor].encode_report(ScanReport(code=code), device.plate):
             await say(guest, device_topic(home, scanner, letter.channel), letter.payload, expiry=int(ANSWER))
     return f"published as {scanner}"
 

@@ -30,7 +30,8 @@ from devices.vendors.words import Channel
 from gateway.cli.broker import heard, logged_in
 from gateway.cli.failure import Failure, plain, typed
 from gateway.clock import kernel_synchronised
-from gateway.config import Broker, CameraDevice, ConfigError, Device, DoorDevice, Home, LockDevice
+from gateway.config import Broker, ConfigError, Home
+from gateway.equipment import CameraDevice, Device, DoorDevice, LockDevice
 from gateway.mqtt import STALL, Guest, Sent
 from gateway.notice import TRIAL, Notice
 from gateway.phonebook import open_to_others
@@ -193,7 +194,11 @@ def _gateway(said: dict[str, bytes]) -> Finding:
 async def _device(home: Home, guest: Guest, id_: str, device: Device, said: dict[str, bytes]) -> Finding:
     """Ask a device that can be asked; of the others only their own word of being online is known."""
     kept = said.get(device_topic(home, id_, Channel.AVAILABILITY))
-    online = None if kept is None else _online(VENDORS[device.vendor].decode_report(Channel.AVAILABILITY, kept))
+    online = (
+        None
+        if kept is None
+        else _online(VENDORS[device.vendor].decode_report(Channel.AVAILABILITY, kept, device.plate))
+    )
     if online is False:
         return Finding(id_, Verdict.BAD, "says that it is offline", "Look at its power, its battery and its link.")
     answer = await _ask(home, guest, id_, device)
@@ -224,14 +229,14 @@ async def _ask(home: Home, guest: Guest, id_: str, device: Device) -> tuple[Repo
         return "a basic door cannot be asked"
     vendor = VENDORS[device.vendor]
     try:
-        letter = vendor.encode_command(Query(), device.address)
+        letter = vendor.encode_command(Query(), device.plate)
     except ValueError:
         return f"a {device.kind} cannot be asked"
     ours = f"doctor:{id_}".encode()
     result = device_topic(home, id_, Channel.RESULT)
     guest.publish(device_topic(home, id_, letter.channel), letter.payload, correlation=ours, response_topic=result)
     answer = await heard(guest, lambda i: i.topic == result and i.correlation == ours, within=_patience(device))
-    return None if answer is None else vendor.decode_report(Channel.RESULT, answer.payload)
+    return None if answer is None else vendor.decode_report(Channel.RESULT, answer.payload, device.plate)
 
 
 def spoken(report: Report) -> str:

@@ -18,7 +18,8 @@ from devices.simulators.house import House, read_house
 from gateway.broker import BrokerMissing, private_broker
 from gateway.cli.failure import Exit, Failure, ourselves, plain, relative
 from gateway.cli.happenings import Links, beside, narrate
-from gateway.config import CameraDevice, Device, DoorDevice, FridgeDevice, Home, LockDevice
+from gateway.config import Home
+from gateway.equipment import CameraDevice, Device, DoorDevice, FridgeDevice, LockDevice
 from gateway.leash import leashed
 
 HEARTBEAT = 30.0  # seconds, of a door that cannot be asked

@@ -7,8 +7,9 @@ from pathlib import Path
 from gateway import broker
 from gateway.cli import keys
 from gateway.cli.failure import Failure, plain
-from gateway.config import CameraDevice, Home
+from gateway.config import Home
 from gateway.delivery.signature import public_x
+from gateway.equipment import CameraDevice
 from gateway.homefile import load
 from gateway.voice import Language
 

@@ -20,15 +20,14 @@ from gateway.config import (
     Brand,
     BrandKey,
     Broker,
-    CameraDevice,
     ClockSource,
     EntranceSection,
     Home,
-    LockDevice,
     Storage,
     Timing,
 )
 from gateway.delivery.signature import private_key, public_x
+from gateway.equipment import CameraDevice, LockDevice
 from gateway.homefile import load
 from gateway.voice import Language
 

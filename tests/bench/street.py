@@ -17,7 +17,7 @@ from paho.mqtt.properties import Properties
 from devices.commands import Lock, Query, SetSignal, ShowResult, Sound, Unlock
 from devices.reports import Bolt, Door, DoorReport, LockReport, Report, ScanReport, SignalReport
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import Channel, Nameplate
 from tests.bench.echo import IN, OUT
 from tests.bench.homes import ADDRESS, code
 
@@ -92,7 +92,7 @@ class Street:
     ) -> None:
         """Let a device publish a report, as soon as may be."""
         device = f"{kind}-{n}"
-        for letter in VENDORS[VENDOR[kind]].encode_report(report, ADDRESS):
+        for letter in VENDORS[VENDOR[kind]].encode_report(report, Nameplate(ADDRESS)):
             out = letter if channel is None else replace(letter, channel=channel)
             self._seqs[device] += 1
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped

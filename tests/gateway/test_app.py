@@ -15,6 +15,7 @@ from structlog.testing import capture_logs
 
 from devices.reports import Bolt, DoorbellPressed, LockReport, ScanReport
 from devices.vendors import VENDORS
+from devices.vendors.words import BARE
 from gateway import app as module
 from gateway.app import App, Occupied
 from gateway.clock import Clock
@@ -133,11 +134,11 @@ async def test_a_device_is_heard_by_the_entrances_that_it_belongs_to(tmp_path: P
     async with gateway(tmp_path):
         World.broker.on_up(1)
         await until(lambda: state().get("connected") and state("garage").get("connected"))
-        (letter,) = VENDORS["somfy"].encode_report(LockReport(bolt=Bolt.UNLOCKED), "a")
+        (letter,) = VENDORS["somfy"].encode_report(LockReport(bolt=Bolt.UNLOCKED), BARE)
         heard("perron/lock/state", letter.payload)
         await until(lambda: state()["bolt"] == "unlocked")
         assert state("garage")["bolt"] == "unknown"
-        (press,) = VENDORS["alexa"].encode_report(DoorbellPressed(), "a")
+        (press,) = VENDORS["alexa"].encode_report(DoorbellPressed(), BARE)
         heard(f"perron/cam/{press.channel}", press.payload)
         heard("perron/nobody/state", b"?")  # a topic that was never asked for ends nothing
 
@@ -245,7 +246,7 @@ async def test_a_label_that_a_camera_reads_is_never_a_wrong_code(tmp_path: Path)
         World.broker.on_up(1)
         for code in ("A-1", "A-2", "A-3", "A-4"):
             World.video.on_event(Label(camera="cam", code=code, symbology="QRCode"))
-        (scan,) = VENDORS["scanner"].encode_report(ScanReport(code="B-1"), "")
+        (scan,) = VENDORS["scanner"].encode_report(ScanReport(code="B-1"), BARE)
         heard("perron/scanner/event", scan.payload)
         await until(lambda: World.broker.on("perron/scanner/set"))
         answers = [json.loads(one.payload) for one in World.broker.on("perron/entrance/front/event")]

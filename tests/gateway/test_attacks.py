@@ -17,6 +17,7 @@ import pytest
 from devices.reports import Bolt, Door, FridgeReport, LockReport
 from devices.simulators import control as ask
 from devices.vendors import VENDORS
+from devices.vendors.words import Nameplate
 from gateway.cli.broker import heard, logged_in
 from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
 from gateway.delivery.promise import Cancel, Claims, Offer, Update, Window
@@ -426,7 +427,7 @@ async def test_a_fridge_that_was_taken_over_says_nothing_in_anothers_name_and_it
         parcels = await play.promised()
         await play.link(FRIDGE, up=False)
         unlocked, locked = (
-            VENDORS["somfy"].encode_report(LockReport(bolt=bolt), "io://1234-5678-3293/5770898")[0].payload
+            VENDORS["somfy"].encode_report(LockReport(bolt=bolt), Nameplate("io://1234-5678-3293/5770898"))[0].payload
             for bolt in (Bolt.UNLOCKED, Bolt.LOCKED)
         )
         stop = json.dumps({"id": "w1", "do": "stop"}).encode()
@@ -470,7 +471,7 @@ async def _floods(thief: Guest) -> None:
     """As much as the line takes: temperatures that are always other, and rubbish."""
     for number in itertools.count():
         report = FridgeReport(compartment="cooler", temp_c=number % 50, door=Door.CLOSED)
-        (letter,) = VENDORS["smartthings"].encode_report(report, "kitchen-fridge-1")
+        (letter,) = VENDORS["smartthings"].encode_report(report, Nameplate("kitchen-fridge-1"))
         for payload in (letter.payload, b"{" * 500):
             thief.publish(f"perron/{FRIDGE}/{letter.channel}", payload, qos=0)
         await asyncio.sleep(0 if number % 20 else 0.002)

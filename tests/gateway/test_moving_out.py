@@ -52,7 +52,7 @@ class Answering(Broker):
 
     def answers(self, device: str, report: Report, correlation: bytes) -> None:
         configured = self.house.devices[device]
-        for letter in VENDORS[configured.vendor].encode_report(report, configured.address):
+        for letter in VENDORS[configured.vendor].encode_report(report, configured.plate):
             topic = device_topic(self.house, device, Channel.RESULT)
             self.on_message(
                 Incoming(topic=topic, payload=letter.payload, retain=False, session=1, correlation=correlation)

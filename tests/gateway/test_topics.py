@@ -30,8 +30,8 @@ def test_every_topic_that_is_heard_has_one_speaker_and_no_wildcard(home: Home) -
 @pytest.mark.parametrize(
     ("topic", "origin"),
     [
-        ("perron/front-lock/result", FromDevice(device="front-lock", channel=Channel.RESULT)),
-        ("barcode/front", FromDevice(device="front-scanner", channel=Channel.EVENT)),
+        ("perron/front-lock/result", FromDevice(devices=("front-lock",), channel=Channel.RESULT)),
+        ("barcode/front", FromDevice(devices=("front-scanner",), channel=Channel.EVENT)),
         ("perron/front-scanner/event", None),  # its own topic has taken the place of ours
         ("perron/front-lock/set", None),  # what we say is nothing that we hear
         ("perron/entrance/front/set", FromOwner(entrance="front")),

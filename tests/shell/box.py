@@ -166,7 +166,7 @@ class Box:
     def says(self, device: str, report: Report, **properties: Any) -> None:  # noqa: ANN401 - of a message
         """A device reports in its vendor's words."""
         configured = self.home.devices[device]
-        for letter in VENDORS[configured.vendor].encode_report(report, configured.address):
+        for letter in VENDORS[configured.vendor].encode_report(report, configured.plate):
             self.hear(device, properties.pop("channel", letter.channel), letter.payload, **properties)
 
     def answer(self, question: Published) -> None:

@@ -5,9 +5,9 @@ from dataclasses import replace
 from devices.reports import Bolt, LockReport, Motion
 from devices.vendors import VENDORS
 from gateway.cli.broker import logged_in
-from gateway.config import LockDevice
 from gateway.demo.result import Move
 from gateway.demo.scenario import TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
+from gateway.equipment import LockDevice
 from gateway.topics import device_topic
 from gateway.visit.commands import AlarmCode, Saying
 from gateway.visit.state import House, Outcome, Phase, Refusal
@@ -84,7 +84,7 @@ async def _say_locked(play: Play) -> None:
     play.require(isinstance(device, LockDevice), "the lock is a lock")
     async with logged_in(home.broker.account(lock), []) as guest:
         report = LockReport(bolt=Bolt.LOCKED, motion=Motion.IDLE)
-        for letter in VENDORS[device.vendor].encode_report(report, device.address):
+        for letter in VENDORS[device.vendor].encode_report(report, device.plate):
             sent = guest.publish(device_topic(home, lock, letter.channel), letter.payload)
             play.require(hasattr(sent, "acknowledged"), "the lie is sent")
 

@@ -21,7 +21,7 @@ from devices.simulators.house import House
 from devices.simulators.physical_log import read_log
 from devices.simulators.residence import run
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import Channel, Nameplate
 from tests.mosquitto import Mosquitto, mosquitto
 
 M = TypeVar("M", Unlock, Lock)
@@ -117,14 +117,14 @@ class Street:
 
     async def tell(self, device: str, command: Command, *, retain: bool = False) -> None:
         """Send a command."""
-        letter = VENDORS[self.vendors[device]].encode_command(command, self.addresses[device])
+        letter = VENDORS[self.vendors[device]].encode_command(command, Nameplate(self.addresses[device]))
         await self.client.publish(f"perron/{device}/{letter.channel}", letter.payload, qos=1, retain=retain)
 
     async def question(self, device: str) -> bytes:
         """Ask a device for its state; returns the question's correlation data."""
         self.asked += 1
         number = f"1:{self.asked}".encode()
-        letter = VENDORS[self.vendors[device]].encode_command(Query(), self.addresses[device])
+        letter = VENDORS[self.vendors[device]].encode_command(Query(), Nameplate(self.addresses[device]))
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho annotates it in part
         properties.ResponseTopic = f"perron/{device}/result"
         properties.CorrelationData = number

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from devices.commands import Command, Light, Lock, Query, SetSignal, ShowResult, Sound, Unlock
 from devices.reports import BatteryReport, Bolt, Door, DoorReport, FridgeReport, LockReport, Unreadable
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import BARE, Channel, Nameplate
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
 
@@ -185,11 +185,11 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
     for name, vendor in VENDORS.items():
         for command in COMMANDS:
             if type(command) in able[name]:
-                letter = vendor.encode_command(command, "a-1")
+                letter = vendor.encode_command(command, Nameplate("a-1"))
                 assert vendor.decode_command(letter.channel, letter.payload) == command
             else:
                 with pytest.raises(ValueError, match="cannot be asked"):
-                    vendor.encode_command(command, "a-1")
+                    vendor.encode_command(command, Nameplate("a-1"))
 
 
 def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:
@@ -206,7 +206,7 @@ def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:
         ("signal", DoorReport(door=Door.OPEN)),
     ):
         with pytest.raises(ValueError, match=r"."):
-            VENDORS[name].encode_report(report, "a-1")
+            VENDORS[name].encode_report(report, Nameplate("a-1"))
 
 
 @pytest.mark.parametrize("vendor", ["somfy", "alexa"])
@@ -229,7 +229,7 @@ def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:
 )
 def test_a_command_whose_deadline_cannot_be_read_moves_no_bolt(vendor: str, change: dict[str, object]) -> None:
     command = Unlock(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot="b1", until_ms=5)
-    letter = VENDORS[vendor].encode_command(command, "a-1")
+    letter = VENDORS[vendor].encode_command(command, Nameplate("a-1"))
     body = json.loads(letter.payload) | change
     for key, value in change.items():
         if value is None:
@@ -242,10 +242,10 @@ def test_a_command_whose_deadline_cannot_be_read_moves_no_bolt(vendor: str, chan
 def test_half_a_countdown_is_never_sent(vendor: str, boot: str | None, until_ms: int | None) -> None:
     command = Unlock(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot=boot, until_ms=until_ms)
     with pytest.raises(ValueError, match="together"):
-        VENDORS[vendor].encode_command(command, "a-1")
+        VENDORS[vendor].encode_command(command, Nameplate("a-1"))
 
 
 def test_a_scanner_is_told_three_words_and_no_reason() -> None:
     with pytest.raises(ValueError, match="wait, go or no"):
-        VENDORS["scanner"].encode_command(ShowResult(word="too early"), "")
+        VENDORS["scanner"].encode_command(ShowResult(word="too early"), BARE)
     assert isinstance(VENDORS["scanner"].decode_command(Channel.SET, b'{"word":"too early"}'), Unreadable)

@@ -11,7 +11,7 @@ from devices import commands, reports
 from devices.commands import Command
 from devices.reports import Report
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel, Letter
+from devices.vendors.words import Channel, Letter, Nameplate
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
 
@@ -22,7 +22,8 @@ def _goldens(kind: str) -> list[Any]:
     found = []
     for name in VENDORS:
         file = json.loads((PAYLOADS / f"{name}.json").read_text(encoding="utf-8"))
-        found += [pytest.param(name, file["address"], entry, id=f"{name}: {entry['name']}") for entry in file[kind]]
+        plate = Nameplate(file["address"], file.get("keys", {}))
+        found += [pytest.param(name, plate, entry, id=f"{name}: {entry['name']}") for entry in file[kind]]
     return found
 
 
@@ -43,39 +44,37 @@ def _command(fields: Golden) -> Command:
     return command
 
 
-@pytest.mark.parametrize(("vendor", "address", "golden"), _goldens("reports"))
-def test_what_a_device_sends_means_what_its_maker_says(vendor: str, address: str, golden: Golden) -> None:
-    assert address is not None
+@pytest.mark.parametrize(("vendor", "plate", "golden"), _goldens("reports"))
+def test_what_a_device_sends_means_what_its_maker_says(vendor: str, plate: Nameplate, golden: Golden) -> None:
     letter = _letter(golden)
     expected = tuple(_report(fields) for fields in golden["reports"])
-    assert VENDORS[vendor].decode_report(letter.channel, letter.payload) == expected
+    assert VENDORS[vendor].decode_report(letter.channel, letter.payload, plate) == expected
 
 
-@pytest.mark.parametrize(("vendor", "address", "golden"), _goldens("reports"))
-def test_a_simulated_device_says_it_so_that_it_means_the_same(vendor: str, address: str, golden: Golden) -> None:
+@pytest.mark.parametrize(("vendor", "plate", "golden"), _goldens("reports"))
+def test_a_simulated_device_says_it_so_that_it_means_the_same(vendor: str, plate: Nameplate, golden: Golden) -> None:
     for report in (_report(fields) for fields in golden["reports"]):
         if "unsayable" in golden:
             with pytest.raises(ValueError, match=r"."):
-                VENDORS[vendor].encode_report(report, address)
+                VENDORS[vendor].encode_report(report, plate)
             continue
-        letters = VENDORS[vendor].encode_report(report, address)
-        heard = tuple(found for x in letters for found in VENDORS[vendor].decode_report(x.channel, x.payload))
+        letters = VENDORS[vendor].encode_report(report, plate)
+        heard = tuple(found for x in letters for found in VENDORS[vendor].decode_report(x.channel, x.payload, plate))
         assert heard == (report,)
 
 
-@pytest.mark.parametrize(("vendor", "address", "golden"), _goldens("commands"))
-def test_a_command_is_written_in_the_maker_s_words(vendor: str, address: str, golden: Golden) -> None:
+@pytest.mark.parametrize(("vendor", "plate", "golden"), _goldens("commands"))
+def test_a_command_is_written_in_the_maker_s_words(vendor: str, plate: Nameplate, golden: Golden) -> None:
     if "decode_only" not in golden:
-        letter = VENDORS[vendor].encode_command(_command(golden["command"]), address)
+        letter = VENDORS[vendor].encode_command(_command(golden["command"]), plate)
         assert letter.channel == golden["channel"]
         assert json.loads(letter.payload) == golden["payload"]
 
 
-@pytest.mark.parametrize(("vendor", "address", "golden"), _goldens("commands"))
-def test_a_simulated_device_understands_the_maker_s_words(vendor: str, address: str, golden: Golden) -> None:
-    assert address is not None
+@pytest.mark.parametrize(("vendor", "plate", "golden"), _goldens("commands"))
+def test_a_simulated_device_understands_the_maker_s_words(vendor: str, plate: Nameplate, golden: Golden) -> None:
     letter = _letter(golden)
-    assert VENDORS[vendor].decode_command(letter.channel, letter.payload) == _command(golden["command"])
+    assert VENDORS[vendor].decode_command(letter.channel, letter.payload, plate) == _command(golden["command"])
 
 
 def test_every_vendor_has_its_payloads_and_no_file_is_left_over() -> None:

@@ -62,12 +62,12 @@ async def test_a_broker_that_refuses_the_account_is_told_apart_from_one_that_is_
 async def answering(home: Home) -> None:
     """Stand in for the lock: online, and answers each question."""
     async with guest(home, "front-lock", "perron/front-lock/get") as lock:
-        somfy, address = VENDORS["somfy"], home.devices["front-lock"].address
+        somfy, plate = VENDORS["somfy"], home.devices["front-lock"].plate
         lock.publish("perron/front-lock/availability", b"online", retain=True)
         while True:
             question = await lock.hear()
             assert somfy.decode_command(Channel.GET, question.payload) == Query()
-            for letter in somfy.encode_report(LockReport(bolt=Bolt.LOCKED), address):
+            for letter in somfy.encode_report(LockReport(bolt=Bolt.LOCKED), plate):
                 lock.publish("perron/front-lock/result", letter.payload, correlation=question.correlation)
 
 

@@ -15,7 +15,8 @@ from devices.simulators.house import House
 from gateway.cli.failure import Failure
 from gateway.cli.happenings import happening
 from gateway.cli.simulation import control_socket, plan, read
-from gateway.config import CameraDevice, Home
+from gateway.config import Home
+from gateway.equipment import CameraDevice
 from tests.gateway.cli.terminal import LONG, Told, started
 
 

@@ -1,0 +1,217 @@
+"""The commands of a household: stop, pause, proofs and their papers, the way in, wiping."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from gateway.cli.failure import Exit, Failure, entrance_of, home_of, plain, relative
+from gateway.cli.shape import HOME, HomeFile, example
+
+
+def stop(
+    entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
+    home: HomeFile = HOME,
+    lift: Annotated[bool, typer.Option("--lift", help="Lift the stop again.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Stop an entrance as its owner: nothing opens any more. Returns once the entrance itself says so."""
+    from gateway.cli.owner import stop as say_stop  # noqa: PLC0415 - the other commands start without it
+
+    house = home_of(home)
+    typer.echo(asyncio.run(say_stop(house, entrance_of(house, entrance), lift=lift)))
+
+
+def pause(  # noqa: PLR0913 - one argument an option of the command
+    entrance: Annotated[str | None, typer.Argument(help="Which entrance; all of them if left out.")] = None,
+    *,
+    home: HomeFile = HOME,
+    start: Annotated[
+        str, typer.Option("--from", help='When it begins, in the house\'s own time: "2026-11-28 18:00", +2h.')
+    ] = "now",
+    until: Annotated[
+        str | None, typer.Option("--to", help="When it ends, written alike.", metavar="TEXT", show_default=False)
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="Tell which pauses stand.")] = False,
+    end: Annotated[str | None, typer.Option(help="End or withdraw the pause of this id.", metavar="ID")] = None,
+) -> None:
+    """Let no delivery in from-to, as the owner. It ends by itself; a visit under way when it begins ends as usual."""
+    from gateway.cli.pause import run as run_pause  # noqa: PLC0415 - the other commands start without it
+
+    house = home_of(home)
+    where = None if entrance is None else entrance_of(house, entrance)
+    typer.echo(run_pause(house, where, start=start, end_at=until, show=show, ended=end))
+
+
+def verify(
+    folder: Annotated[Path, typer.Argument(help="The folder of one visit.")],
+    key: Annotated[Path | None, typer.Option(help="The box's public key (PEM), known from elsewhere.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoints that the owner's phone has kept.")] = None,
+) -> None:
+    """Check a visit's film and log, offline; names the first wrong thing."""
+    from gateway.cli.owner import verdict  # noqa: PLC0415 - the other commands start without it
+
+    holds, text = verdict(folder, key=key, checkpoint=checkpoint)
+    typer.echo(text)
+    if not holds:
+        raise typer.Exit(Exit.NO)
+
+
+def report(  # noqa: PLR0913 - one argument an option of the command
+    folder: Annotated[Path, typer.Argument(help="The folder of one visit.")],
+    out: Annotated[Path, typer.Argument(help="The PDF to write.", metavar="OUT.pdf")],
+    *,
+    language: Annotated[
+        Literal["fr", "en"] | None, typer.Option(help="In which language; the house's if left out.", show_default=False)
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="The box's public key (PEM), known from elsewhere.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoints that the owner's phone has kept.")] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            "--home",
+            envvar="PERRON_HOME",
+            metavar="FILE",
+            help=f"The house file, for names and the time zone. Left out: {HOME} where there is one, else Paris time.",
+        ),
+    ] = None,
+) -> None:
+    """Write the two-page report of one visit, for an insurer: what, who, when, what verification says, pictures."""
+    from gateway.cli.paper import write_report  # noqa: PLC0415 - the other commands start without it
+
+    file = home or (HOME if HOME.is_file() else None)
+    house = None if file is None else home_of(file)
+    holds, told = write_report(folder, out, house=house, language=language, key=key, checkpoint=checkpoint)
+    typer.echo(told)
+    if not holds:
+        raise typer.Exit(Exit.NO)
+
+
+def door_notice(  # noqa: PLR0913 - one argument an option of the command
+    out: Annotated[Path, typer.Argument(help="The PDF to write.", metavar="OUT.pdf")],
+    *,
+    home: HomeFile = HOME,
+    entrance: Annotated[
+        str | None, typer.Option(help="Which entrance; the only one if left out.", metavar="ID", show_default=False)
+    ] = None,
+    language: Annotated[Literal["fr", "en", "both"], typer.Option(help="One A4 page a language.")] = "both",
+    contact: Annotated[
+        str | None, typer.Option(help="Whom to ask, and how; left out: a line to write on.", show_default=False)
+    ] = None,
+    pages: Annotated[str | None, typer.Option(help="Where the pages are; adds a QR to his.", metavar="URL")] = None,
+) -> None:
+    """Write the notice for the door: what a courier does there, who films, why, how long, whom to ask."""
+    from gateway.cli.paper import write_notice  # noqa: PLC0415 - the other commands start without it
+
+    house = home_of(home)
+    typer.echo(write_notice(house, entrance_of(house, entrance), out, language=language, contact=contact, pages=pages))
+
+
+def claim_code(home: HomeFile = HOME) -> None:
+    """Show the code by which the first owner claims this box on its pages: only the box's own user can read it."""
+    house = home_of(home)
+    if house.pages is None:
+        raise Failure(f"{home} has no pages.", "Write a section `pages:` into it and start `perron run` again.")
+    try:
+        code = house.claim_code.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise Failure(
+            f"There is no code: the box has an owner already, or it does not run ({plain(error)}).",
+            "Start `perron run`; a box without an owner makes a code at each start. For an owner who lost the password:"
+            " `perron way-in NAME`.",
+            Exit.SILENT,
+        ) from error
+    typer.echo(code)
+
+
+def way_in(
+    name: Annotated[str, typer.Argument(help="The owner who comes back, as their account is called.")],
+    home: HomeFile = HOME,
+) -> None:
+    """Make a code by which an owner who lost the only password comes back; good for 15 minutes, once.
+
+    It is typed on the pages, behind "Lost your password?". All their sessions end then, everybody else of the household
+    is shown that it happened, and the phones are told.
+    """
+    from gateway.cli.moving import way_in as make  # noqa: PLC0415 - the other commands start without it
+
+    house = home_of(home)
+    if house.pages is None:
+        raise Failure(f"{home} has no pages.", "Write a section `pages:` into it and start `perron run` again.")
+    typer.echo(make(house, name))
+    typer.echo('Good for 15 minutes, once: on the page for signing in, behind "Lost your password?".', err=True)
+
+
+def wipe(
+    home: HomeFile = HOME,
+    held: Annotated[bool, typer.Option("--held", help="Wipe films too that are held as evidence.")] = False,  # noqa: FBT002 - a flag
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the house's name.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Wipe a box that does not run: films, proofs, log, people, keys; what starts afterwards is a new box.
+
+    The house file stays; the file of the phones' addresses is emptied. A box that runs is wiped on its pages, behind
+    Settings, where doors and deliveries are looked after first. Killed halfway, it is finished by the next start.
+    """
+    from gateway.app import Occupied  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.moving import wipe_box  # noqa: PLC0415 - the same
+
+    house = home_of(home)
+
+    def typed() -> str:
+        asked = f"Everything in {relative(house.storage.folder)} goes, for ever. Type the house's name ({house.name})"
+        return house.name if yes else str(typer.prompt(asked))
+
+    try:
+        whole, told = wipe_box(house, held_too=held, typed=typed)
+    except Occupied as occupied:
+        raise Failure(str(occupied), "End it first, or wipe it on its pages.", Exit.SILENT) from occupied
+    typer.echo(told)
+    if not whole:
+        raise typer.Exit(Exit.NO)
+
+
+def add(cli: typer.Typer) -> None:
+    """Add them to the command line."""
+    cli.command(epilog=example("perron stop", "perron stop front", "perron stop front --lift"))(stop)
+    cli.command(
+        epilog=example(
+            "perron pause --to +2h",
+            'perron pause --from "2026-11-28 18:00" --to "2026-11-29 02:00"',
+            "perron pause garage --to +5d",
+            "perron pause --list",
+            "perron pause --end 3f2a9c1e",
+        )
+    )(pause)
+    cli.command(
+        epilog=example(
+            "perron verify var/visits/0f3a",
+            "perron verify copy/0f3a --key box.pem --checkpoint phone.jsonl",
+        )
+    )(verify)
+    cli.command(
+        epilog=example(
+            "perron report var/visits/0f3a visit.pdf",
+            "perron report copy/0f3a visit.pdf --language en --key box.pem --checkpoint phone.jsonl",
+        )
+    )(report)
+    cli.command(
+        "door-notice",
+        epilog=example(
+            'perron door-notice notice.pdf --contact "Anne Dupont, 06 12 34 56 78"',
+            "perron door-notice notice.pdf --entrance front --language fr",
+            "perron door-notice notice.pdf --pages https://perron.example",
+        ),
+    )(door_notice)
+    cli.command(name="claim-code", epilog=example("perron claim-code", "perron claim-code --home var/mine/home.yaml"))(
+        claim_code
+    )
+    cli.command(
+        name="way-in", epilog=example("perron way-in Anna", 'perron way-in "Anna Dupont" --home var/mine/home.yaml')
+    )(way_in)
+    cli.command(
+        epilog=example(
+            "perron wipe",
+            "perron wipe --home var/mine/home.yaml --held",
+            "perron wipe --home /etc/perron/home.yaml --yes",
+        )
+    )(wipe)

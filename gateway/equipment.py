@@ -1,0 +1,88 @@
+"""The devices of a house, as `home.yaml` names them: one section a kind."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from devices.vendors.words import Channel, Nameplate
+from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Section, Topic, Url
+
+
+class DeviceSection(Section):
+    """What every device may say. `address` is the maker's own; of products with MQTT of their own, their topic.
+
+    `topics` replaces single topics, `keys` says where in a payload our words stand, where that is not the usual place.
+    """
+
+    address: Address = ""
+    topics: dict[Channel, Topic] = Field(default={})
+    keys: dict[KeyWord, KeyPath] = Field(default={})
+
+    @property
+    def plate(self) -> Nameplate:
+        """What its vendor must know of it to read and write its payloads."""
+        return Nameplate(address=self.address, keys=self.keys)
+
+
+class LockDevice(DeviceSection):
+    """A lock."""
+
+    kind: Literal["lock"]
+    vendor: Literal["somfy", "alexa"]
+    address: Address
+    guarded: bool = False
+    latency: Seconds = 3.0
+
+
+class DoorDevice(DeviceSection):
+    """A door sensor that does not depend on the lock. `answers`: it can be asked.
+
+    One that cannot is a basic door: it must say something at least every `heartbeat` seconds, else it is lost.
+    """
+
+    kind: Literal["door"]
+    vendor: Literal["somfy"]
+    address: Address
+    answers: bool = True
+    heartbeat: Seconds = 600.0
+
+
+class CameraDevice(DeviceSection):
+    """A camera with an H.264 stream over RTSP."""
+
+    kind: Literal["camera"]
+    vendor: Literal["alexa"]
+    address: Address
+    url: Url
+    clock_region: Region | None = None
+
+
+class ScannerDevice(DeviceSection):
+    """A barcode scanner at the door."""
+
+    kind: Literal["scanner"]
+    vendor: Literal["scanner"]
+    address: Address = ""
+
+
+class SignalDevice(DeviceSection):
+    """The light and buzzer at the door, with the answer button inside."""
+
+    kind: Literal["signal"]
+    vendor: Literal["signal"]
+    address: Address = ""
+
+
+class FridgeDevice(DeviceSection):
+    """A fridge that says its temperature."""
+
+    kind: Literal["fridge"]
+    vendor: Literal["smartthings"]
+    address: Address
+    compartment: Id = "cooler"
+
+
+Device = Annotated[
+    LockDevice | DoorDevice | CameraDevice | ScannerDevice | SignalDevice | FridgeDevice,
+    Field(discriminator="kind"),
+]
