@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import assert_never
-from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
@@ -29,6 +28,7 @@ from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.cli.broker import heard, logged_in
 from gateway.cli.failure import Failure, plain, typed
+from gateway.cli.stream import sight
 from gateway.clock import kernel_synchronised
 from gateway.config import Broker, ConfigError, Home
 from gateway.equipment import CameraDevice, Device, DoorDevice, LockDevice
@@ -36,6 +36,7 @@ from gateway.mqtt import STALL, Guest, Sent
 from gateway.notice import TRIAL, Notice
 from gateway.phonebook import open_to_others
 from gateway.phones import LIMIT, Heard, read
+from gateway.streamurl import without_account
 from gateway.topics import BRIDGE_STATE, ECHO, device_topic
 from gateway.voice import inert
 from gateway.web.certificate import FOLDER, authority_of, spaced
@@ -44,7 +45,6 @@ ECHOES = 10
 SLOW = 1.0  # seconds that an echo may take
 STORED = 1.0  # seconds for the broker to hand out what it keeps
 ANSWER = 5.0  # seconds for a device that declares no latency of its own
-REACH = 3.0  # seconds to open a camera's port
 
 
 class Verdict(StrEnum):
@@ -78,7 +78,8 @@ async def examine(home: Home) -> AsyncIterator[Finding]:
             said = await _stored(guest)
             yield _gateway(said)
             for id_, device in home.devices.items():
-                yield await _device(home, guest, id_, device, said)
+                if device.speaks:
+                    yield await _device(home, guest, id_, device, said)
     except Failure as failure:
         yield Finding("broker", Verdict.BAD, str(failure), failure.todo)
         yield Finding(
@@ -253,7 +254,7 @@ def spoken(report: Report) -> str:
         case AvailabilityReport():
             return "it is online" if report.online else "it is offline"
         case StreamReport():
-            return f"its pictures are at {report.uri}"
+            return f"its pictures are at {without_account(report.uri)}"
         case BatteryReport():
             return f"battery {report.level or f'{report.percent} %'}"
         case _:
@@ -269,18 +270,10 @@ def _patience(device: Device) -> float:
 
 
 async def _stream(id_: str, camera: CameraDevice) -> Finding:
-    """Open the port of a camera's stream; whether its pictures are alive is the video process's to say."""
-    url = urlsplit(camera.url)
-    port = url.port or (322 if url.scheme == "rtsps" else 554)
-    try:
-        async with asyncio.timeout(REACH):
-            _, writer = await asyncio.open_connection(url.hostname, port)
-            writer.close()
-            await writer.wait_closed()
-    except (OSError, TimeoutError):
-        where = f"{url.hostname}:{port}"
-        return Finding(f"{id_} stream", Verdict.BAD, f"{where} does not answer", "Look at the camera and at its url.")
-    return Finding(f"{id_} stream", Verdict.GOOD, f"{url.hostname}:{port} answers")
+    """Look at a camera's stream as the gateway would; whether its pictures are alive is the video process's to say."""
+    seen = await sight(id_, camera)
+    verdict = {True: Verdict.GOOD, None: Verdict.DOUBTFUL, False: Verdict.BAD}[seen.good]
+    return Finding(f"{id_} stream", verdict, seen.said, seen.todo)
 
 
 async def phones(home: Home) -> AsyncIterator[Finding]:

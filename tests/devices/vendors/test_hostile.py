@@ -178,6 +178,8 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
     able: dict[str, set[type]] = {
         "somfy": {Unlock, Lock, Query},
         "alexa": {Unlock, Lock, Query},
+        "frigate": set(),
+        "rtsp": set(),
         "smartthings": {Query},
         "scanner": {ShowResult},
         "signal": {SetSignal},
