@@ -42,9 +42,9 @@ class ForeignCamera:
     def url(self) -> str:
         return f"rtsp{'s' if self.make.certificate else ''}://127.0.0.1:{self.make.port}/cam"
 
-    def source(self, name: str = "front", **more: object) -> CameraSource:
-        """How the video process is told of it."""
-        return CameraSource.model_validate({"name": name, "url": self.url, **more})
+    def source(self, **more: object) -> CameraSource:
+        """How the video process is told of it; its name is `front` where no other is given."""
+        return CameraSource.model_validate({"name": "front", "url": self.url, **more})
 
     def on(self) -> None:
         """Switch it on, and wait until it serves. What it is told stands in no command line."""

@@ -61,7 +61,7 @@ def test_sound_is_never_asked_for_and_no_film_has_any(tmp_path: Path) -> None:
         wire = Wire(front.make.port)
         tapped = front.source().model_copy(update={"url": f"rtsp://127.0.0.1:{wire.port}/cam"})
         try:
-            with filming(tmp_path, tapped, hall.source("hall")) as (process, talk):
+            with filming(tmp_path, tapped, hall.source(name="hall")) as (process, talk):
                 time.sleep(1)
                 closed = talk.finish("visit-1")
         finally:
