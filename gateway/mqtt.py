@@ -61,7 +61,7 @@ _silent.propagate = False
 class _Inbox(asyncio.Queue[aiomqtt.Message]):
     """What has arrived and is not read yet. aiomqtt would only log what it discards; this says so to `missed`."""
 
-    def __init__(self, *, losses: Mapping[str, Loss], missed: Callable[[str], None], largest: int) -> None:
+    def __init__(self, *, losses: Mapping[str, Loss], missed: Callable[[str], None], largest: int = LARGEST) -> None:
         super().__init__()
         self._losses, self._largest = losses, largest
         self._missed = missed
