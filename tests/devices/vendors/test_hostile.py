@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.commands import Command, Light, Lock, Query, SetSignal, ShowResult, Sound, Unlock
-from devices.reports import BatteryReport, Bolt, Door, DoorReport, FridgeReport, LockReport, Unreadable
+from devices.reports import BatteryReport, Bolt, Door, DoorReport, FridgeReport, LockReport, ScanReport, Unreadable
 from devices.vendors import VENDORS
 from devices.vendors.words import BARE, Channel, Nameplate
 
@@ -143,6 +143,8 @@ def _celsius(value: object, unit: object = "C") -> object:
         ("smartthings", "state", _celsius(-500)),
         ("smartthings", "state", {"components": {"cooler": {"contactSensor": {"contact": {"value": False}}}}}),
         ("smartthings", "state", {"components": {"cooler": None}}),
+        ("proglove", "event", {"event_type": "scan", "event_id": "e1", "scan_code": "4250"}),
+        ("proglove", "event", {"event_type": "scan", "event_id": "e1", "scan_code": "4250", "device_serial": 7}),
         ("scanner", "event", {"id": "e1", "barcode": 4250}),
         ("scanner", "event", {"barcode": "4250"}),
         ("signal", "event", {"event": "done", "id": 7}),
@@ -179,6 +181,7 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
         "somfy": {Unlock, Lock, Query},
         "alexa": {Unlock, Lock, Query},
         "smartthings": {Query},
+        "proglove": set(),  # feedback has to carry an id and a time
         "scanner": {ShowResult},
         "signal": {SetSignal},
     }
@@ -203,6 +206,8 @@ def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:
         ("smartthings", FridgeReport(compartment="wine")),
         ("smartthings", FridgeReport(compartment="cooler", door=Door.AJAR)),
         ("scanner", DoorReport(door=Door.OPEN)),
+        ("proglove", DoorReport(door=Door.OPEN)),
+        ("proglove", ScanReport(code="RB123456785GB")),  # its scans have an event's id
         ("signal", DoorReport(door=Door.OPEN)),
     ):
         with pytest.raises(ValueError, match=r"."):
