@@ -90,12 +90,11 @@ class App:
         self._hands: dict[str, Hands] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
         self._again = False
-        self._end: Callable[[], None] = lambda: None
+        self._end: Callable[[], bool] = lambda: False
 
     def begin_again(self) -> None:
-        """End in good order, to begin anew: what ends lies on the disk by then."""
-        self._again = True
-        self._end()
+        """End in good order, to begin anew: what ends lies on the disk by then. One that ends already just ends."""
+        self._again = self._end() or self._again
 
     async def run(self) -> bool:
         """Run until SIGTERM or SIGINT, or until the box is to begin anew: then True, and whoever called runs a new one.
@@ -426,6 +425,8 @@ def alone(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:
             raise Occupied(f"Another gateway runs in {folder}.") from held
+        with contextlib.suppress(OSError):  # a full disk: then `perron reload` finds nobody, and the door is kept
+            os.pwrite(handle, b"%-10d\n" % os.getpid(), 0)
         yield
     finally:
         os.close(handle)
@@ -447,16 +448,21 @@ async def _wiped(home: Home) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _until_told() -> AsyncIterator[Callable[[], None]]:
-    """Run the block until SIGTERM or SIGINT, or what it is given is called: each ends it without an error."""
+async def _until_told() -> AsyncIterator[Callable[[], bool]]:
+    """Run the block until SIGTERM or SIGINT, or what it is given is called: the first ends it without an error.
+
+    What it is given returns whether it was the first.
+    """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     told = False
 
-    def stop() -> None:
+    def stop() -> bool:
         nonlocal told
-        if not told and task is not None:
-            told = True
-            task.cancel()
+        if told or task is None:
+            return False
+        told = True
+        task.cancel()
+        return True
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)

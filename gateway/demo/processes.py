@@ -31,11 +31,13 @@ class Child:
         self.log = log
 
     @classmethod
-    async def start(cls, module: str, arguments: Sequence[str], log: Path) -> Self:
-        """Run `python -m module arguments`, its words appended to `log`."""
+    async def start(
+        cls, module: str, arguments: Sequence[str], log: Path, *, leash: signal.Signals = signal.SIGHUP
+    ) -> Self:
+        """Run `python -m module arguments`, its words appended to `log`; it gets `leash` should we be killed."""
         with log.open("ab") as out:
             process = await asyncio.create_subprocess_exec(
-                *leashed([sys.executable, "-m", module, *arguments]),
+                *leashed([sys.executable, "-m", module, *arguments], leash),
                 stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
         return cls(process, log)

@@ -97,8 +97,12 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(plan: Plan, folder: Path, *, say: Say, told: Callable[[Seen | Line], None]) -> AsyncIterator[Stage]:
+async def stage(
+    plan: Plan, folder: Path, *, say: Say, told: Callable[[Seen | Line], None], rigged: bool = True
+) -> AsyncIterator[Stage]:
     """Set everything up, and take everything down again, whatever happens.
+
+    Unless it is `rigged` the gateway is `perron run` itself, and has no handles.
 
     Raises:
         Died: a process did not start; the text tells its last words.
@@ -127,8 +131,10 @@ async def stage(plan: Plan, folder: Path, *, say: Say, told: Callable[[Seen | Li
 
         async def start() -> Child:
             handles.unlink(missing_ok=True)
-            arguments = ["--home", str(folder / "home.yaml"), "--control", str(handles)]
-            return await Child.start("gateway.demo.rigged", arguments, folder / "gateway.log")
+            arguments, log = ["--home", str(folder / "home.yaml")], folder / "gateway.log"
+            if not rigged:  # SIGHUP has it read its house file
+                return await Child.start("gateway", ["run", *arguments], log, leash=signal.SIGTERM)
+            return await Child.start("gateway.demo.rigged", [*arguments, "--control", str(handles)], log)
 
         gateway = Supervised(start)
         video = box_folder / "video.sock"
@@ -137,7 +143,8 @@ async def stage(plan: Plan, folder: Path, *, say: Say, told: Callable[[Seen | Li
         box = await gateway.begin()
 
         await house.until("the simulated house", control.exists, within=BEGINS)
-        await box.until("the gateway", handles.exists, within=BEGINS)
+        if rigged:
+            await box.until("the gateway", handles.exists, within=BEGINS)
         control_line = await stack.enter_async_context(HouseControl(control))
         log = HouseLog(house_log, told)
         watch = Watch(plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", told)

@@ -163,7 +163,7 @@ async def test_the_command_itself_goes_on_into_the_fresh_start(house: Home) -> N
     house = house.model_copy(update={"pages": Pages(port=port)})
     Answering.house = house
     World.made.clear()
-    run = asyncio.create_task(transcript.run(house))
+    run = asyncio.create_task(transcript.run(house, house.storage.folder / "home.yaml"))
     address = f"http://127.0.0.1:{port}"
     await until(house.claim_code.exists)
     World.broker.on_up(1)
