@@ -43,7 +43,12 @@ class Lifetime:
         self._home, self._file = home, file
         self._make, self._beside = make, beside
         self._app: App | None = None
-        self._asked = asyncio.Event()
+        self._asked, self._ended = asyncio.Event(), asyncio.Event()
+        self._signals = {
+            signal.SIGHUP: self._asked.set,
+            signal.SIGTERM: self._ended.set,
+            signal.SIGINT: self._ended.set,
+        }
         self._next: tuple[str, Home] | None = None  # a reload's id and its house, until it is applied
 
     async def run(self) -> None:
@@ -53,17 +58,19 @@ class Lifetime:
             Occupied, ConfigError, DatabaseRefused, KeyUnusable, OSError: as `App.run`, of the first gateway.
         """
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGHUP, self._asked.set)
+        for number, told in self._signals.items():
+            loop.add_signal_handler(number, told)
         reload.forget(self._home.storage.folder)
         reloading = asyncio.create_task(self._reload(), name="reload")
         try:
-            while await self._one():
+            while not self._ended.is_set() and await self._one():
                 pass
         finally:
             reloading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await reloading
-            loop.remove_signal_handler(signal.SIGHUP)
+            for number in self._signals:
+                loop.remove_signal_handler(number)
 
     async def _one(self) -> bool:
         """Run one gateway; whether another is to begin. A new house in which none begins gives way to the old one."""
@@ -84,15 +91,24 @@ class Lifetime:
 
     async def _gateway(self, home: Home) -> bool:
         self._app = app = self._make(home)
+        app.hears_signals = False  # between two gateways somebody has to hear them too
+        ending = asyncio.create_task(self._end(app), name="end")
         try:
             async with self._beside(app):
                 return await app.run()
         finally:
             self._app = None
+            ending.cancel()
+
+    async def _end(self, app: App) -> None:
+        await self._ended.wait()
+        while not app.begun:  # noqa: ASYNC110 - the gateway tells nobody
+            await asyncio.sleep(LOOK)
+        app.end()
 
     async def _begun(self, ident: str, new: Home) -> None:
         """The new house is applied once its gateway runs."""
-        while self._app is None or not self._app.states():  # noqa: ASYNC110 - the gateway tells nobody
+        while self._app is None or not self._app.begun:  # noqa: ASYNC110 - the gateway tells nobody
             await asyncio.sleep(LOOK)
         self._home = new
         log.info("reload_applied", file=str(self._file))
@@ -123,7 +139,7 @@ class Lifetime:
         while not self._asked.is_set():
             app = self._app
             busy = () if app is None else reload.busy(app.states())
-            if app is not None and app.states() and not busy:
+            if app is not None and app.begun and not busy:
                 app.begin_again()
                 return
             if busy != told:

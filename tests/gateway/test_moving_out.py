@@ -81,7 +81,7 @@ async def begun(house: Home) -> AsyncIterator[tuple[App, asyncio.Task[bool], str
     try:
         yield made, run, f"http://127.0.0.1:{made._site.port}"  # noqa: SLF001 - the same
     finally:
-        made._end()  # noqa: SLF001 - what a signal does
+        made.end()
         async with asyncio.timeout(20):
             await run
 

@@ -10,11 +10,12 @@ from tests.shell.box import awake, box
 from tests.shell.house import home
 from tests.shell.site import served
 
+WRONG, VISIT = ("home.yaml:3:1: `naem` is not known here.",), (reload.Busy(entrance="front", what="visit"),)
 REPORTS = [
-    (reload.Report(id="1", said="refused", problems=("home.yaml:3:1: `naem` is not known here.",)), "goes on with the old one"),
-    (reload.Report(id="2", said="waiting", busy=(reload.Busy(entrance="front", what="visit"),)), "once nothing happens"),
+    (reload.Report(id="1", said="refused", problems=WRONG), "goes on with the old one"),
+    (reload.Report(id="2", said="waiting", busy=VISIT), "once nothing happens"),
     (reload.Report(id="3", said="applied"), "Read anew and applied"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("report", "told"), REPORTS, ids=lambda one: getattr(one, "said", None))
