@@ -179,6 +179,7 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
         "somfy": {Unlock, Lock, Query},
         "alexa": {Unlock, Lock, Query},
         "smartthings": {Query},
+        "nukihub": {Unlock, Lock, Query},
         "scanner": {ShowResult},
         "signal": {SetSignal},
     }
