@@ -20,10 +20,11 @@ Golden = dict[str, Any]
 
 def _goldens(kind: str) -> list[Any]:
     found = []
-    for name in VENDORS:
-        file = json.loads((PAYLOADS / f"{name}.json").read_text(encoding="utf-8"))
+    for path in sorted(PAYLOADS.glob("*.json")):
+        name = path.stem.partition("-")[0]
+        file = json.loads(path.read_text(encoding="utf-8"))
         plate = Nameplate(file["address"], file.get("keys", {}))
-        found += [pytest.param(name, plate, entry, id=f"{name}: {entry['name']}") for entry in file[kind]]
+        found += [pytest.param(name, plate, entry, id=f"{path.stem}: {entry['name']}") for entry in file[kind]]
     return found
 
 
@@ -83,4 +84,5 @@ def test_a_simulated_device_understands_the_maker_s_words(vendor: str, plate: Na
 
 
 def test_every_vendor_has_its_payloads_and_no_file_is_left_over() -> None:
-    assert {file.stem for file in PAYLOADS.glob("*.json")} == set(VENDORS)
+    assert {file.stem.partition("-")[0] for file in PAYLOADS.glob("*.json")} == set(VENDORS)
+    assert all((PAYLOADS / f"{name}.json").exists() for name in VENDORS)
