@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from gateway.leash import leashed
 
@@ -23,21 +23,21 @@ class Died(Exception):  # noqa: N818 - it says what happened
 class Child:
     """One process of our own, with a log file. It has a session of its own, so that Ctrl-C reaches only us.
 
-    Killed as we may be, it does not stay behind.
+    Killed as we may be, it does not stay behind: it gets the signal `leash`.
     """
+
+    leash: ClassVar = signal.SIGHUP
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
         self.log = log
 
     @classmethod
-    async def start(
-        cls, module: str, arguments: Sequence[str], log: Path, *, leash: signal.Signals = signal.SIGHUP
-    ) -> Self:
-        """Run `python -m module arguments`, its words appended to `log`; it gets `leash` should we be killed."""
+    async def start(cls, module: str, arguments: Sequence[str], log: Path) -> Self:
+        """Run `python -m module arguments`, its words appended to `log`."""
         with log.open("ab") as out:
             process = await asyncio.create_subprocess_exec(
-                *leashed([sys.executable, "-m", module, *arguments], leash),
+                *leashed([sys.executable, "-m", module, *arguments], cls.leash),
                 stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
         return cls(process, log)

@@ -21,6 +21,12 @@ Say = Callable[[str], None]
 BEGINS = 60.0  # seconds for a process to be ready, on a machine that has much else to do
 
 
+class Plain(Child):
+    """`perron run` itself: SIGHUP has it read its house file anew."""
+
+    leash = signal.SIGTERM
+
+
 class PrivateBroker:
     """The run's own broker, which can be paused and can break."""
 
@@ -132,8 +138,8 @@ async def stage(
         async def start() -> Child:
             handles.unlink(missing_ok=True)
             arguments, log = ["--home", str(folder / "home.yaml")], folder / "gateway.log"
-            if not rigged:  # SIGHUP has it read its house file
-                return await Child.start("gateway", ["run", *arguments], log, leash=signal.SIGTERM)
+            if not rigged:
+                return await Plain.start("gateway", ["run", *arguments], log)
             return await Child.start("gateway.demo.rigged", [*arguments, "--control", str(handles)], log)
 
         gateway = Supervised(start)

@@ -96,7 +96,7 @@ async def test_a_right_house_file_is_applied_at_once_where_nothing_happens_at_th
         assert [one.name for one in box.houses] == ["Home", "Another house"]
 
 
-WRONG = [
+WRONG: list[tuple[dict[str, Any], str]] = [
     ({"naem": "x"}, "Did you mean `name`?"),
     ({"box": "another"}, "a box keeps its name"),
     ({"storage": {"folder": "elsewhere"}}, "the running box keeps its store"),
