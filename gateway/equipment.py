@@ -29,7 +29,7 @@ class LockDevice(DeviceSection):
     """A lock."""
 
     kind: Literal["lock"]
-    vendor: Literal["somfy", "alexa"]
+    vendor: Literal["somfy", "alexa", "nukihub"]
     address: Address
     guarded: bool = False
     latency: Seconds = 3.0

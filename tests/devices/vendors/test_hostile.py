@@ -176,11 +176,15 @@ def test_the_lock_s_own_open_and_closed_is_never_a_door() -> None:
         assert VENDORS["somfy"].decode_report(Channel.STATE, json.dumps(body).encode()) == ()
 
 
+BLIND = {"nukihub"}  # what is sent to them carries no id, so which command of ours it was cannot be read from it
+
+
 def test_a_device_is_never_asked_what_it_cannot_do() -> None:
     able: dict[str, set[type]] = {
         "somfy": {Unlock, Lock, Query},
         "alexa": {Unlock, Lock, Query},
         "smartthings": {Query},
+        "nukihub": {Unlock, Lock, Query},
         "proglove": set(),  # feedback has to carry an id and a time
         "scanner": {ShowResult},
         "signal": {SetSignal},
@@ -189,7 +193,8 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
         for command in COMMANDS:
             if type(command) in able[name]:
                 letter = vendor.encode_command(command, Nameplate("a-1"))
-                assert vendor.decode_command(letter.channel, letter.payload) == command
+                if name not in BLIND or isinstance(command, Query):
+                    assert vendor.decode_command(letter.channel, letter.payload) == command
             else:
                 with pytest.raises(ValueError, match="cannot be asked"):
                     vendor.encode_command(command, Nameplate("a-1"))
