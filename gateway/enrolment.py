@@ -80,12 +80,25 @@ def _safe(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> I
             f"`{entrance.door}` cannot be asked (answers: false), so nobody can know that the door stayed shut: it will"
             " not do for an entrance to the living space. Take a sensor that answers, or another entrance.",
         )
+    lock = home.devices.get(entrance.lock)
+    if lock is not None and door is not None and _one_thing(lock, door):
+        yield Problem(
+            (*at, "door"),
+            f"`{entrance.door}` is the lock's own sensor, which lies when the lock does: name one that does not depend"
+            " on the lock.",
+        )
     if not entrance.scanners and not entrance.cameras.read_labels:
         yield Problem((*at, "scanners"), "nothing reads a parcel's code here: name a scanner, or cameras.read_labels.")
     if not entrance.places:
         yield Problem((*at, "places"), "a courier must know where to leave the parcel: name at least one place.")
     if entrance.cameras.outside in entrance.cameras.inside:
         yield Problem((*at, "cameras", "outside"), "a camera looks at the outside or the inside, not at both.")
+
+
+def _one_thing(lock: Device, door: Device) -> bool:
+    """Whether both sections mean the same thing on the wall: a product that tells both on one topic."""
+    topics = [VENDORS[section.vendor].topics(section.plate).get(Channel.STATE) for section in (lock, door)]
+    return topics[0] is not None and topics[0] == topics[1]
 
 
 def _topics(home: Home) -> Iterator[Problem]:

@@ -8,6 +8,8 @@ from devices.vendors.scanner import CODE, KEYS
 from devices.vendors.words import Channel, Nameplate
 from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Section, Topic, Url
 
+BASIC = frozenset({"nukihub", "zigbee2mqtt"})  # what their locks are sent has no room for an id or a time
+
 
 class DeviceSection(Section):
     """What every device may say. `address` is the maker's own; of products with MQTT of their own, their topic.
@@ -15,6 +17,7 @@ class DeviceSection(Section):
     `topics` replaces single topics, `keys` says where in a payload our words stand, where that is not the usual place.
     """
 
+    kind: str
     address: Address = ""
     topics: dict[Channel, Topic] = Field(default={})
     keys: dict[KeyWord, KeyPath] = Field(default={})
@@ -22,17 +25,26 @@ class DeviceSection(Section):
     @property
     def plate(self) -> Nameplate:
         """What its vendor must know of it to read and write its payloads."""
-        return Nameplate(address=self.address, keys=self.keys)
+        return Nameplate(address=self.address, keys=self.keys, kind=self.kind)
 
 
 class LockDevice(DeviceSection):
     """A lock."""
 
     kind: Literal["lock"]
-    vendor: Literal["somfy", "alexa", "nukihub"]
+    vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt"]
     address: Address
     guarded: bool = False
     latency: Seconds = 3.0
+
+    @model_validator(mode="after")
+    def _guarded_or_not(self) -> Self:
+        if self.guarded and self.vendor in BASIC:
+            raise ValueError(
+                f"guarded must be false: a lock of the vendor {self.vendor} is told no id and no time, so it obeys a"
+                " late copy of an order too. It is a basic lock"
+            )
+        return self
 
 
 class DoorDevice(DeviceSection):
@@ -42,7 +54,7 @@ class DoorDevice(DeviceSection):
     """
 
     kind: Literal["door"]
-    vendor: Literal["somfy"]
+    vendor: Literal["somfy", "zigbee2mqtt"]
     address: Address
     answers: bool = True
     heartbeat: Seconds = 600.0
@@ -85,10 +97,13 @@ class ScannerDevice(DeviceSection):
 
 
 class SignalDevice(DeviceSection):
-    """The light and buzzer at the door, with the answer button inside."""
+    """The light and buzzer at the door, with the answer button inside.
+
+    Of the vendor `zigbee2mqtt` the address is a siren's topic, and `topics: {event: ...}` names the button's.
+    """
 
     kind: Literal["signal"]
-    vendor: Literal["signal"]
+    vendor: Literal["signal", "zigbee2mqtt"]
     address: Address = ""
 
 
@@ -96,7 +111,7 @@ class FridgeDevice(DeviceSection):
     """A fridge that says its temperature."""
 
     kind: Literal["fridge"]
-    vendor: Literal["smartthings"]
+    vendor: Literal["smartthings", "zigbee2mqtt"]
     address: Address
     compartment: Id = "cooler"
 

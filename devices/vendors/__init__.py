@@ -15,7 +15,7 @@ vendor's payload stays as the vendor sends it.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from devices.vendors import alexa, nukihub, proglove, scanner, signal, smartthings, somfy
+from devices.vendors import alexa, nukihub, proglove, scanner, signal, smartthings, somfy, zigbee2mqtt
 from devices.vendors.words import Vendor
 
 VENDORS: Mapping[str, Vendor] = MappingProxyType(
@@ -27,5 +27,6 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
         "signal": signal,
         "smartthings": smartthings,
         "somfy": somfy,
+        "zigbee2mqtt": zigbee2mqtt,
     }
 )

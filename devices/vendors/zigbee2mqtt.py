@@ -2,12 +2,12 @@
 
 `address` is the device's whole topic, `zigbee2mqtt/FRIENDLY_NAME`; its first level is the bridge's base topic.
 
-    state         zigbee2mqtt/NAME               {"state":"LOCK","lock_state":"locked","battery":84, ...}, all it ever knew
+    state         zigbee2mqtt/NAME               {"state":"LOCK","lock_state":"locked",...}: its whole cache
     availability  zigbee2mqtt/NAME/availability  {"state":"online"}; never there when that feature is off (the default)
     set           zigbee2mqtt/NAME/set           {"state":"UNLOCK"}
     get           zigbee2mqtt/NAME/get           {"state":""}: it reads the device and publishes the state
     bridge        zigbee2mqtt/bridge/state       {"state":"offline"}: all behind it are out of reach
-    log           zigbee2mqtt/bridge/logging     {"level":"error","message":"Publish 'set' 'state' to 'NAME' failed: ..."}
+    log           zigbee2mqtt/bridge/logging     {"message":"Publish 'set' 'state' to 'NAME' failed: .."}
     event         the topic of a button, where `home.yaml` names one for a signal: {"action":"single"}
 
 What is not as it looks (found in Zigbee2MQTT 2.14.1 and its drivers):
@@ -20,8 +20,8 @@ What is not as it looks (found in Zigbee2MQTT 2.14.1 and its drivers):
 * PINs stand in `last_used_pin_code`, `pin_code`, `users`, and in log lines about them. None of it is read or quoted.
 * Nothing carries an id of ours: a late copy of an order cannot be told from a new one. All are basic locks.
 
-Keys that `home.yaml` may place elsewhere: state, lock_state, contact, temperature, battery, mode (a siren's warning that
-sounds; `emergency`), probe (a siren's property that can be asked; `max_duration`).
+Keys that `home.yaml` may place elsewhere: state, lock_state, contact, temperature, battery, mode (a siren's warning
+that sounds; `emergency`), probe (a siren's property that can be asked; `max_duration`).
 """
 
 import re
@@ -113,6 +113,7 @@ _FAILURES = {
     Failure.UNSPECIFIED: "Status 'FAILURE'",
 }
 _SECONDS = {Sound.RING: 3, Sound.WAIT: 0, Sound.GO: 1, Sound.NO: 1, Sound.LEAVE: 5, Sound.CLOSE_THE_DOOR: 5}
+_PROBE = "max_duration"
 _ALARM = 60  # seconds; a siren that is never told to stop ends by itself
 
 
@@ -169,7 +170,7 @@ def _state(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
         celsius = _number(_value(body, plate, "temperature"))
         if celsius is not None and celsius > _COLDEST:
             yield FridgeReport(compartment="", temp_c=celsius)
-    if _is(plate, "signal") and _value(body, plate, "probe") is not None and plate.kind:
+    if plate.kind == "signal" and plate.keys.get("probe", _PROBE) in body:
         yield SignalReport(id="")
     yield from _battery(body, plate)
 
@@ -295,7 +296,7 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:
 
 def _asked(plate: Nameplate) -> str:
     word = {"door": "contact", "fridge": "temperature", "signal": "probe"}.get(plate.kind, "state")
-    return plate.keys.get(word, "max_duration" if word == "probe" else word)
+    return plate.keys.get(word, _PROBE if word == "probe" else word)
 
 
 def _warning(command: SetSignal, plate: Nameplate) -> dict[str, object]:
@@ -395,7 +396,7 @@ def decode_command(channel: Channel, payload: bytes, plate: Nameplate = BARE) ->
             case "LOCK":
                 return movement.bare(Lock)
             case _:
-                raise Malformed("the command is none that moves a bolt or sounds a siren")
+                return Unreadable(why="the command is none that moves a bolt or sounds a siren")
     except Malformed as error:
         return Unreadable(why=str(error))
 
