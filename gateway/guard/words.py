@@ -23,8 +23,8 @@ class Settings:
     """What is declared; times in seconds.
 
     `silent`: so long after the gateway's last word the guard locks what it unlocked itself. `longest`: no command may
-    be good for longer. `alive`: how long the radio's broker may take to answer, `answer`: a device. `latency`: the bolt's
-    longest movement. `moving`: a bolt that answers locked so soon after an unlock may not have begun to move.
+    be good for longer. `alive`: how long the radio's broker may take to answer, `answer`: a device. `latency`: the
+    bolt's longest movement. `moving`: one that answers locked so soon after an unlock may not have begun to move.
     `echoes`: which parts carry a question's number back.
     """
 

@@ -183,6 +183,7 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
     able: dict[str, set[type]] = {
         "somfy": {Unlock, Lock, Query},
         "alexa": {Unlock, Lock, Query},
+        "guard": {Unlock, Lock, Query},
         "smartthings": {Query},
         "nukihub": {Unlock, Lock, Query},
         "proglove": set(),  # feedback has to carry an id and a time
@@ -214,12 +215,13 @@ def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:
         ("proglove", DoorReport(door=Door.OPEN)),
         ("proglove", ScanReport(code="RB123456785GB")),  # its scans have an event's id
         ("signal", DoorReport(door=Door.OPEN)),
+        ("guard", FridgeReport(compartment="cooler")),
     ):
         with pytest.raises(ValueError, match=r"."):
             VENDORS[name].encode_report(report, Nameplate("a-1"))
 
 
-@pytest.mark.parametrize("vendor", ["somfy", "alexa"])
+@pytest.mark.parametrize("vendor", ["somfy", "alexa", "guard"])
 @pytest.mark.parametrize(
     "change",
     [
@@ -247,7 +249,7 @@ def test_a_command_whose_deadline_cannot_be_read_moves_no_bolt(vendor: str, chan
     assert isinstance(VENDORS[vendor].decode_command(letter.channel, json.dumps(body).encode()), Unreadable)
 
 
-@pytest.mark.parametrize("vendor", ["somfy", "alexa"])
+@pytest.mark.parametrize("vendor", ["somfy", "alexa", "guard"])
 @pytest.mark.parametrize(("boot", "until_ms"), [("b1", None), (None, 5)])
 def test_half_a_countdown_is_never_sent(vendor: str, boot: str | None, until_ms: int | None) -> None:
     command = Unlock(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot=boot, until_ms=until_ms)

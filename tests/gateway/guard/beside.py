@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from devices.commands import Lock, Unlock
 from devices.reports import Bolt, Door, DoorReport, LockReport, Report
 from devices.vendors import guard as vendor
+from devices.vendors.words import BARE
 from gateway.guard import words as w
 from gateway.guard.envelope import ToGuard
 from gateway.guard.rules import begin, guard
@@ -87,7 +88,7 @@ class Beside:
             id=str(said["id"]), intent=str(said["intent"]), issued_at=AT, expires_at=AT,
             boot=str(said["boot"]), until_ms=int(str(said["until_ms"])),
         )  # fmt: skip
-        body = vendor.encode_command(command, vendor.BARE).payload.decode()
+        body = vendor.encode_command(command, BARE).payload.decode()
         return ToGuard(
             at="set", lock=str(other.get("lock", LOCK)), question=self.word(), nonce=nonce,
             counter=int(str(other.get("counter", self.state.counter + 1))), body=body,
@@ -96,7 +97,7 @@ class Beside:
     def locking(self, nonce: str | None, id_: str = "l1", until: float = 5.0) -> ToGuard:
         uptime = int((self.mono - self.state.began + until) * 1000)
         command = Lock(id=id_, intent="v1", issued_at=AT, expires_at=AT, boot=self.state.boot, until_ms=uptime)
-        body = vendor.encode_command(command, vendor.BARE).payload.decode()
+        body = vendor.encode_command(command, BARE).payload.decode()
         return ToGuard(at="set", lock=LOCK, question=self.word(), nonce=nonce, body=body)
 
     def asking(self, part: str, nonce: str | None) -> ToGuard:
