@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.config import EntranceSection, Home
+from gateway.equipment import Device
+from gateway.installation.capability import depends
 
 # What a topic of a product may look like, whatever stands in its address.
 TOPIC = re.compile(r"[^+#/$\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}")
-from gateway.equipment import Device
-from gateway.installation.capability import depends
 
 
 @dataclass(frozen=True, slots=True)
