@@ -23,6 +23,7 @@ OURS = frozenset({
     "reload.json",
     "visits",
     "pocket",
+    "installation",  # what was measured and tried when it was put up
 })  # fmt: skip
 """All that a box writes under its storage folder, but for its lock and its sockets, which hold nothing of anybody.
 
