@@ -19,6 +19,7 @@ from devices.reports import (
     AvailabilityReport,
     BatteryReport,
     DoorReport,
+    EchoReport,
     FridgeReport,
     LockReport,
     Report,
@@ -32,7 +33,7 @@ from gateway.cli.failure import Failure, plain, typed
 from gateway.clock import kernel_synchronised
 from gateway.config import Broker, ConfigError, Home
 from gateway.equipment import CameraDevice, Device, DoorDevice, LockDevice
-from gateway.mqtt import STALL, Guest, Sent
+from gateway.mqtt import STALL, Guest, Incoming, Sent
 from gateway.notice import TRIAL, Notice
 from gateway.phonebook import open_to_others
 from gateway.phones import LIMIT, Heard, read
@@ -229,14 +230,22 @@ async def _ask(home: Home, guest: Guest, id_: str, device: Device) -> tuple[Repo
         return "a basic door cannot be asked"
     vendor = VENDORS[device.vendor]
     try:
-        letter = vendor.encode_command(Query(), device.plate)
+        letter = vendor.encode_command(Query(echo=f"doctor:{id_}"), device.plate)
     except ValueError:
         return f"a {device.kind} cannot be asked"
     ours = f"doctor:{id_}".encode()
     result = device_topic(home, id_, Channel.RESULT)
     guest.publish(device_topic(home, id_, letter.channel), letter.payload, correlation=ours, response_topic=result)
-    answer = await heard(guest, lambda i: i.topic == result and i.correlation == ours, within=_patience(device))
-    return None if answer is None else vendor.decode_report(Channel.RESULT, answer.payload, device.plate)
+    echo = EchoReport(echo=ours.decode())  # of a device whose MQTT has no correlation data
+
+    def reports(payload: bytes) -> tuple[Report, ...]:
+        return vendor.decode_report(Channel.RESULT, payload, device.plate)
+
+    def ours_it_is(incoming: Incoming) -> bool:
+        return incoming.topic == result and (incoming.correlation == ours or echo in reports(incoming.payload))
+
+    answer = await heard(guest, ours_it_is, within=_patience(device))
+    return None if answer is None else tuple(report for report in reports(answer.payload) if report != echo)
 
 
 def spoken(report: Report) -> str:
