@@ -90,12 +90,21 @@ class App:
         self._hands: dict[str, Hands] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
         self._again = False
-        self._end: Callable[[], None] = lambda: None
+        self._end: Callable[[], bool] | None = None  # from the start's end
+        self.hears_signals = True  # SIGTERM and SIGINT; else whoever runs it says `end`
 
     def begin_again(self) -> None:
-        """End in good order, to begin anew: what ends lies on the disk by then."""
-        self._again = True
-        self._end()
+        """End in good order, to begin anew: what ends lies on the disk by then. One that ends already just ends."""
+        self._again = self.end() or self._again
+
+    def end(self) -> bool:
+        """End in good order; False: it does not run yet, or ends already."""
+        return self._end is not None and self._end()
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has begun to run: a start that fails never comes so far."""
+        return self._end is not None
 
     async def run(self) -> bool:
         """Run until SIGTERM or SIGINT, or until the box is to begin anew: then True, and whoever called runs a new one.
@@ -138,7 +147,7 @@ class App:
                 self.home, pocket=self._pocket, store=store, clock=self._clock, key=links, scratch=folder / SCRATCH
             )
             self._build(store, key, links, safe_mode=rolled_back or crashes >= CRASHES)
-            async with _until_told() as self._end, asyncio.TaskGroup() as group:
+            async with _until_told(signals=self.hears_signals) as self._end, asyncio.TaskGroup() as group:
                 for name, work in self._work().items():
                     group.create_task(work, name=name)
             with contextlib.suppress(StoreFailed):  # then the next start takes this end for a crash
@@ -426,6 +435,8 @@ def alone(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:
             raise Occupied(f"Another gateway runs in {folder}.") from held
+        with contextlib.suppress(OSError):  # a full disk: then `perron reload` finds nobody, and the door is kept
+            os.pwrite(handle, b"%-10d\n" % os.getpid(), 0)
         yield
     finally:
         os.close(handle)
@@ -447,18 +458,24 @@ async def _wiped(home: Home) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _until_told() -> AsyncIterator[Callable[[], None]]:
-    """Run the block until SIGTERM or SIGINT, or what it is given is called: each ends it without an error."""
+async def _until_told(*, signals: bool) -> AsyncIterator[Callable[[], bool]]:
+    """Run the block until SIGTERM or SIGINT, or what it is given is called: the first ends it without an error.
+
+    What it is given returns whether it was the first. Without `signals` it is the only way.
+    """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT) if signals else ()
     told = False
 
-    def stop() -> None:
+    def stop() -> bool:
         nonlocal told
-        if not told and task is not None:
-            told = True
-            task.cancel()
+        if told or task is None:
+            return False
+        told = True
+        task.cancel()
+        return True
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in numbers:
         loop.add_signal_handler(number, stop)
     try:
         yield stop
@@ -467,5 +484,5 @@ async def _until_told() -> AsyncIterator[Callable[[], None]]:
             raise
         task.uncancel()
     finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in numbers:
             loop.remove_signal_handler(number)
