@@ -22,6 +22,7 @@ from gateway.clock import Clock
 from gateway.config import Home, Pages, rules
 from gateway.diary import Diary
 from gateway.entrance import RunningEntrance
+from gateway.homeassistant.assistant import Assistant
 from gateway.mqtt import Incoming, Mqtt
 from gateway.office import Office
 from gateway.perform import PICTURE_WAIT, Hands
@@ -34,7 +35,7 @@ from gateway.removal import Removal
 from gateway.settling import settle
 from gateway.store import Store, StoreFailed
 from gateway.store.handover import LINKS
-from gateway.topics import FromDevice, FromOwner, FromRetailer, Topics
+from gateway.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
 from gateway.video.link import VideoLink
 from gateway.video.words import (
     Adopted,
@@ -171,6 +172,7 @@ class App:
             "pocket": self._pocket.run(),
             "archive": self._archive.run(),
             "diary": self._diary.run(),
+            "home assistant": self._assistant.run(),
             **({} if self._site is None else {"pages": self._site.run()}),
             **{f"entrance {name}": running.run() for name, running in self._entrances.items()},
         }
@@ -226,6 +228,15 @@ class App:
             erase=self._archive.erase,
             office=self._office,
         )
+        self._assistant = Assistant(
+            home,
+            line=self._mqtt,
+            clock=clock,
+            store=store,
+            entrances=self._entrances,
+            wished=self._reception.wished,
+            picture=self._look,
+        )
         self._site = None if home.pages is None else self._pages(home.pages, store, key, links)
 
     def _pages(self, pages: Pages, store: Store, key: BoxKey, links: bytes) -> Site:
@@ -244,7 +255,7 @@ class App:
             phonebook=self._phonebook,
             video=self.home.storage.folder / "video.sock",
             proofs=lambda: self._video.proofs,
-            picture=lambda camera: self._video.picture(camera, PICTURE_WAIT),
+            picture=self._look,
             public_key=key.public,
             tidy=self._archive.tidy,
             told=self._told_of_the_box,
@@ -263,6 +274,10 @@ class App:
             running.changed = site.changes.tell
         self._pocket.changed = site.changes.tell
         return site
+
+    async def _look(self, camera: str) -> bytes | None:
+        """What a camera sees now, as a small JPEG."""
+        return await self._video.picture(camera, PICTURE_WAIT)
 
     def _told_of_the_box(self, command: c.Tell, message: int) -> None:
         """Tell the owner what is no entrance's doing; it is stored under the first one's name."""
@@ -297,6 +312,7 @@ class App:
         running = RunningEntrance(
             state, home=self.home, journal=store, clock=self._clock, hands=hands, reached=self._reached
         )
+        running.overheard = lambda commands: self._assistant.overheard(name, commands)
         running.put(e.Restarted(safe_mode=safe_mode))
         self._entrances[name], self._hands[name] = running, hands
         fridges = tuple(place.fridge for place in section.places.values() if place.fridge is not None)
@@ -316,6 +332,8 @@ class App:
                 self._reception.asked(entrance, incoming)
             case FromRetailer():
                 self._reception.offered(incoming)
+            case FromHomeAssistant(entrance=asked):
+                self._assistant.heard(asked, incoming)
             case None:
                 log.warning("unexpected_topic", topic=incoming.topic)
             case origin:
@@ -328,6 +346,7 @@ class App:
             running.put(e.BrokerUp(session=session))
             self._hands[name].ask_fridges(session)
         self._office.connected()
+        self._assistant.connected()
 
     def _on_down(self, why: str) -> None:
         log.warning("broker_down", why=why)
@@ -341,7 +360,7 @@ class App:
                 for device in devices:
                     for name in self._by_device[device]:
                         self._entrances[name].missed(device)
-            case FromOwner() | FromRetailer() | None:
+            case FromOwner() | FromRetailer() | FromHomeAssistant() | None:
                 pass
 
     def _on_video(self, event: FromVideo) -> None:
