@@ -72,9 +72,14 @@ class SetSignal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowResult:
-    """Tell the scanner (and who stands before it) what came of a scan: `word` is wait, go or no, nothing more."""
+    """Tell the scanner (and who stands before it) what came of a scan: `word` is wait, go or no, nothing more.
+
+    `event` (a UUID) and `issued_at` are for scanners whose makers want them with each command.
+    """
 
     word: str
+    event: str | None = None
+    issued_at: datetime | None = None
 
 
 Command = Unlock | Lock | Query | SetSignal | ShowResult

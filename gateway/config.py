@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from gateway.equipment import Device
-from gateway.grammar import DeviceId, Hours, Id, Name, PagesUrl, Seconds, Section, day, time_zone
+from gateway.grammar import DeviceId, Hours, Id, Name, PagesUrl, Seconds, Section, Topic, day, time_zone
 from gateway.visit.state import Rules
 
 
@@ -21,12 +21,17 @@ def unreadable(error: OSError | UnicodeDecodeError) -> str:
 
 
 class Broker(Section):
-    """The MQTT 5 broker of the house."""
+    """The MQTT 5 broker of the house.
+
+    `bridges`: base topics of what brings its own devices (zigbee2mqtt, zwave, frigate), each with an account of its
+    own; those of enrolled devices need not be named.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=1883, ge=1, le=65535)
     username: Id = "gateway"
     password_file: Path | None = None
+    bridges: tuple[Topic, ...] = ()
 
     def password(self) -> str | None:
         """Read the account's password; None where `password_file` is not set.
@@ -41,7 +46,7 @@ class Broker(Section):
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
                 f"{self.password_file}: the password of the account {self.username!r} cannot be read"
-                f" ({unreadable(error)}). Write it with `perron accounts`, or correct broker.password_file."
+                f" ({unreadable(error)}). Write it with `perron broker-config`, or correct broker.password_file."
             ) from error
 
     def account(self, username: str) -> "Broker":

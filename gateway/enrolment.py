@@ -1,10 +1,16 @@
 """What must hold between the parts of `home.yaml` before an entrance may be used."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.config import EntranceSection, Home
+from gateway.equipment import Device
+
+# What a topic of a product may look like, whatever stands in its address.
+TOPIC = re.compile(r"[^+#/$\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +95,7 @@ def _topics(home: Home) -> Iterator[Problem]:
         for channel in Channel:
             taken[f"perron/{id_}/{channel}"] = id_
     for id_, device in home.devices.items():
+        yield from _product(id_, device)
         for channel, topic in device.topics.items():
             loc = ("devices", id_, "topics", channel.value)
             if topic.split("/")[0] == "perron":
@@ -98,6 +105,17 @@ def _topics(home: Home) -> Iterator[Problem]:
             elif topic in taken:
                 yield Problem(loc, f"`{topic}` is the topic of `{taken[topic]}` already: one topic, one meaning.")
             taken.setdefault(topic, id_)
+
+
+def _product(id_: str, device: Device) -> Iterator[Problem]:
+    """What an address makes of a product's topics: no wildcards, nothing of ours, nothing of the broker's own."""
+    for channel, topic in VENDORS[device.vendor].topics(device.plate).items():
+        if channel not in device.topics and (not TOPIC.fullmatch(topic) or topic.split("/")[0] == "perron"):
+            yield Problem(
+                ("devices", id_, "address"),
+                f"`{topic}` would be its topic, and that is not for a device to take: correct its address.",
+            )
+            return
 
 
 def _brands(home: Home) -> Iterator[Problem]:

@@ -132,7 +132,8 @@ class RunningEntrance:
         )
         events = [event for report in reports for event in self._events(device, report, heard)]
         read = incoming.payload.strip()
-        if read and not events and device in self._section.scanners and channel in CODES:
+        unreadable = any(isinstance(report, said.Unreadable) for report in reports)
+        if read and unreadable and device in self._section.scanners and channel in CODES:
             events.append(self._scan(device, _bad(read), retained=heard.retained, expected_only=False))
         role = self._role(device)
         if role == "door" and not heard.retained:

@@ -1,9 +1,10 @@
 """The devices of a house, as `home.yaml` names them: one section a kind."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from devices.vendors.scanner import CODE, KEYS
 from devices.vendors.words import Channel, Nameplate
 from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Section, Topic, Url
 
@@ -28,7 +29,7 @@ class LockDevice(DeviceSection):
     """A lock."""
 
     kind: Literal["lock"]
-    vendor: Literal["somfy", "alexa"]
+    vendor: Literal["somfy", "alexa", "nukihub"]
     address: Address
     guarded: bool = False
     latency: Seconds = 3.0
@@ -58,11 +59,29 @@ class CameraDevice(DeviceSection):
 
 
 class ScannerDevice(DeviceSection):
-    """A barcode scanner at the door."""
+    """A barcode scanner at the door. `keys` of the vendor `scanner`: where in its JSON code, event and symbology stand.
+
+    The address of the vendor `proglove` is `<main topic>/gateway/<gateway's serial>/<scanner's serial>`.
+    """
 
     kind: Literal["scanner"]
-    vendor: Literal["scanner"]
+    vendor: Literal["scanner", "proglove"]
     address: Address = ""
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        segments = self.address.split("/")
+        if self.vendor == "proglove" and (len(segments) < 3 or "" in segments):
+            raise ValueError(
+                "a ProGlove scanner's address is <main topic>/gateway/<gateway's serial>/<scanner's serial>"
+            )
+        if self.keys and self.vendor != "scanner":
+            raise ValueError(f"keys are for the vendor scanner; what a {self.vendor} scanner sends is known")
+        if unknown := sorted(self.keys.keys() - KEYS):
+            raise ValueError(f"`{unknown[0]}` is no word of a scan: keys say where code, event and symbology stand")
+        if self.keys and CODE not in self.keys:
+            raise ValueError("keys must say where the code stands, like `code: data.barcode`")
+        return self
 
 
 class SignalDevice(DeviceSection):

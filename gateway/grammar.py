@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 PEOPLE = ("gateway", "owner", "retailer", "observer", "installer")  # the broker's accounts that are no devices
-RESERVED = frozenset({"bridge", "deliveries", "entrance", "ha", *PEOPLE})
+RESERVED = frozenset({"bridge", "deliveries", "entrance", "guard", "ha", "homeassistant", *PEOPLE})
 
 
 def _not_reserved(id_: str) -> str:

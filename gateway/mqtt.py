@@ -37,6 +37,7 @@ from gateway.message import Acknowledgement, Incoming, NotSent, RoundTrip, Sent,
 from gateway.topics import BRIDGE_STATE, Loss, Subscription
 
 LARGEST = 65_536  # bytes of payload; what is larger is refused unread
+LARGEST_LIST = 8 * 1024 * 1024  # for a guest, who asks a radio's bridge for its list of devices
 SCANS_WAITING = 64  # more unread scans than this are a flood
 REPORTS_WAITING = 100  # of one topic: no device's flood costs another's report
 RECEIVE_MAXIMUM = 100  # unacknowledged QoS 1 messages the broker may have on its way to us
@@ -60,15 +61,15 @@ _silent.propagate = False
 class _Inbox(asyncio.Queue[aiomqtt.Message]):
     """What has arrived and is not read yet. aiomqtt would only log what it discards; this says so to `missed`."""
 
-    def __init__(self, *, losses: Mapping[str, Loss], missed: Callable[[str], None]) -> None:
+    def __init__(self, *, losses: Mapping[str, Loss], missed: Callable[[str], None], largest: int = LARGEST) -> None:
         super().__init__()
-        self._losses = losses
+        self._losses, self._largest = losses, largest
         self._missed = missed
         self._waiting: Counter[Loss | str] = Counter()
 
     def put_nowait(self, item: aiomqtt.Message) -> None:
         budget, most = self._budget(item)
-        if (most is not None and self._waiting[budget] >= most) or len(item.payload) > LARGEST:
+        if (most is not None and self._waiting[budget] >= most) or len(item.payload) > self._largest:
             self._missed(item.topic.value)
             return
         self._waiting[budget] += 1
@@ -116,7 +117,8 @@ class _Connection:
         will: bool,
     ) -> None:
         self._monotonic = monotonic
-        self._inbox = _Inbox(losses=losses, missed=missed)
+        heard = LARGEST if will else LARGEST_LIST
+        self._inbox = _Inbox(losses=losses, missed=missed, largest=heard)
         self._pending: dict[int, tuple[asyncio.Future[Acknowledgement], float]] = {}
         self._parked: deque[_Publication] = deque()
         self._look: asyncio.TimerHandle | None = None
@@ -140,7 +142,7 @@ class _Connection:
                 PacketTypes.CONNECT,
                 SessionExpiryInterval=0,
                 ReceiveMaximum=RECEIVE_MAXIMUM,
-                MaximumPacketSize=2 * LARGEST,
+                MaximumPacketSize=2 * heard,
             ),
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             will=aiomqtt.Will(BRIDGE_STATE, b'{"state":"offline"}', qos=1, retain=True) if will else None,

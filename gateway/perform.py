@@ -7,6 +7,7 @@ just come, or live video that is not proven at the very moment of publishing; th
 import asyncio
 import json
 import secrets
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -290,7 +291,8 @@ class Hands:
 
     def _answer(self, command: c.Answer) -> None:
         if command.scanner in self._section.scanners:
-            self._send(command.scanner, asked.ShowResult(word=command.word.value), life=5)
+            event, now = str(uuid.uuid4()), self._clock.now().utc
+            self._send(command.scanner, asked.ShowResult(word=command.word.value, event=event, issued_at=now), life=5)
 
     def _show_signal(self, signal: asked.SetSignal) -> None:
         self._send(self._section.signal, signal, life=5)

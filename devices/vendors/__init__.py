@@ -15,9 +15,17 @@ vendor's payload stays as the vendor sends it.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from devices.vendors import alexa, scanner, signal, smartthings, somfy
+from devices.vendors import alexa, nukihub, proglove, scanner, signal, smartthings, somfy
 from devices.vendors.words import Vendor
 
 VENDORS: Mapping[str, Vendor] = MappingProxyType(
-    {"alexa": alexa, "scanner": scanner, "signal": signal, "smartthings": smartthings, "somfy": somfy}
+    {
+        "alexa": alexa,
+        "nukihub": nukihub,
+        "proglove": proglove,
+        "scanner": scanner,
+        "signal": signal,
+        "smartthings": smartthings,
+        "somfy": somfy,
+    }
 )

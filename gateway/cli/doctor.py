@@ -148,7 +148,7 @@ async def echo(broker: Broker) -> Finding:
             sent = guest.publish(ECHO, str(n).encode())
             back = await heard(guest, lambda incoming: not incoming.retain, within=SLOW)
             if back is None or not isinstance(sent, Sent) or not (await sent.acknowledged).taken:
-                todo = "Look at the broker's load, and write its access list anew with `perron accounts`."
+                todo = "Look at the broker's load, and write its access list anew with `perron broker-config`."
                 return Finding("round trip", Verdict.BAD, f"no echo within {SLOW:g} s", todo)
             took.append((await sent.acknowledged).seconds)
     median = statistics.median(took)
@@ -157,7 +157,7 @@ async def echo(broker: Broker) -> Finding:
             "round trip",
             Verdict.BAD,
             f"{median * 1000:.0f} ms: small packets wait for a delayed acknowledgement",
-            "Say `set_tcp_nodelay true` in mosquitto.conf (`perron accounts` does).",
+            "Say `set_tcp_nodelay true` in mosquitto.conf (`perron broker-config` does).",
         )
     return Finding("round trip", Verdict.GOOD, f"{median * 1000:.1f} ms")
 

@@ -185,6 +185,24 @@ async def test_each_scan_has_an_id_of_its_own(ear: Ear) -> None:
     assert len({event.id for event in events if isinstance(event, e.Scanned)}) == 2
 
 
+async def test_what_another_glove_of_the_same_gateway_reads_is_no_wrong_code_at_this_door(tmp_path: Path) -> None:
+    document = home(tmp_path).model_dump(mode="json")
+    document["devices"]["scanner"] |= {"vendor": "proglove", "address": "Perron/gateway/PGGW1/MDMR1"}
+    body = {"event_type": "scan", "event_id": "02114da8-feae-46e3-8b00-a3f7ea8672df", "scan_code": PARCEL}
+    async with box(tmp_path, Home.model_validate(document, strict=False)) as made:
+        ear = Ear(made)
+        made.hear("scanner", Channel.EVENT, json.dumps(body | {"device_serial": "MDMR2"}).encode())
+        assert ear.taken() == []
+        made.hear("scanner", Channel.EVENT, json.dumps(body | {"device_serial": "MDMR1"}).encode())
+        (event,) = ear.taken()
+        assert isinstance(event, e.Scanned)
+        assert event.code == PARCEL
+        made.hear("scanner", Channel.EVENT, b"rubbish")
+        (event,) = ear.taken()
+        assert isinstance(event, e.Scanned)  # what cannot be read is still one attempt
+        assert event.code.startswith("bad:")
+
+
 # ---- floods ----------------------------------------------------------------------------------------------------------
 
 
