@@ -82,6 +82,7 @@ class Assistant:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        self._seen = {name: running.state for name, running in self._entrances.items()}
         async with asyncio.TaskGroup() as group:
             group.create_task(self._speak(), name="home assistant: entities and states")
             group.create_task(self._pass_on(), name="home assistant: wishes")
