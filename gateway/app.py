@@ -5,11 +5,10 @@ import contextlib
 import fcntl
 import os
 import shutil
-import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
@@ -21,6 +20,7 @@ from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
 from gateway.clock import Clock
 from gateway.config import Home, Pages, rules
 from gateway.diary import Diary
+from gateway.ending import until_told
 from gateway.entrance import RunningEntrance
 from gateway.homeassistant.assistant import Assistant
 from gateway.mqtt import Incoming, Mqtt
@@ -91,12 +91,21 @@ class App:
         self._hands: dict[str, Hands] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
         self._again = False
-        self._end: Callable[[], None] = lambda: None
+        self._end: Callable[[], bool] | None = None  # from the start's end
+        self.hears_signals = True  # SIGTERM and SIGINT; else whoever runs it says `end`
 
     def begin_again(self) -> None:
-        """End in good order, to begin anew: what ends lies on the disk by then."""
-        self._again = True
-        self._end()
+        """End in good order, to begin anew: what ends lies on the disk by then. One that ends already just ends."""
+        self._again = self.end() or self._again
+
+    def end(self) -> bool:
+        """End in good order; False: it does not run yet, or ends already."""
+        return self._end is not None and self._end()
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has begun to run: a start that fails never comes so far."""
+        return self._end is not None
 
     async def run(self) -> bool:
         """Run until SIGTERM or SIGINT, or until the box is to begin anew: then True, and whoever called runs a new one.
@@ -139,7 +148,7 @@ class App:
                 self.home, pocket=self._pocket, store=store, clock=self._clock, key=links, scratch=folder / SCRATCH
             )
             self._build(store, key, links, safe_mode=rolled_back or crashes >= CRASHES)
-            async with _until_told() as self._end, asyncio.TaskGroup() as group:
+            async with until_told(signals=self.hears_signals) as self._end, asyncio.TaskGroup() as group:
                 for name, work in self._work().items():
                     group.create_task(work, name=name)
             with contextlib.suppress(StoreFailed):  # then the next start takes this end for a crash
@@ -445,6 +454,8 @@ def alone(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:
             raise Occupied(f"Another gateway runs in {folder}.") from held
+        with contextlib.suppress(OSError):  # a full disk: then `perron reload` finds nobody, and the door is kept
+            os.pwrite(handle, b"%-10d\n" % os.getpid(), 0)
         yield
     finally:
         os.close(handle)
@@ -463,28 +474,3 @@ async def _wiped(home: Home) -> bool:
         log.error("phones_not_wiped", file=str(phones), todo="empty this file by hand: it names the household's phones")
     log.warning("wiped")
     return emptied
-
-
-@contextlib.asynccontextmanager
-async def _until_told() -> AsyncIterator[Callable[[], None]]:
-    """Run the block until SIGTERM or SIGINT, or what it is given is called: each ends it without an error."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    told = False
-
-    def stop() -> None:
-        nonlocal told
-        if not told and task is not None:
-            told = True
-            task.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    try:
-        yield stop
-    except asyncio.CancelledError:
-        if not told or task is None:
-            raise
-        task.uncancel()
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

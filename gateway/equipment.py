@@ -26,12 +26,13 @@ class DeviceSection(Section):
 
 
 class LockDevice(DeviceSection):
-    """A lock."""
+    """A lock. `auto_lock`: it locks by itself some time after it was unlocked; left out: nobody has said."""
 
     kind: Literal["lock"]
     vendor: Literal["somfy", "alexa", "nukihub"]
     address: Address
     guarded: bool = False
+    auto_lock: bool | None = None
     latency: Seconds = 3.0
 
 
