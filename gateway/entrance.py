@@ -151,6 +151,9 @@ class RunningEntrance:
         Zigbee2MQTT and its like publish what they have just read from the device, on the topic of its state.
         """
         if VENDORS[self._home.devices[device].vendor].ECHOES:
+            for report in reports:
+                if isinstance(report, said.EchoReport):  # its MQTT has no correlation data
+                    incoming = replace(incoming, correlation=report.echo.encode())
             return incoming.answers if channel is Channel.RESULT else None
         if incoming.retain or not any(isinstance(report, ANSWERS) for report in reports):
             return None
@@ -223,6 +226,7 @@ class RunningEntrance:
                 | said.DoorbellPressed()
                 | said.MotionReport()
                 | said.StreamReport()
+                | said.EchoReport()
             ):
                 pass  # true, but no fact that an opening rests on
             case _:
