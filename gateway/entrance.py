@@ -95,6 +95,7 @@ class RunningEntrance:
         self._relearnt = -math.inf
         self._stops_on_their_way = 0
         self.changed: Callable[[], None] = lambda: None  # called after each decision that was taken
+        self.overheard: Callable[[tuple[c.Command, ...]], None] = lambda _commands: None  # the same, with what it asks
 
     def stopped(self) -> bool:
         """Whether the owner said stop, from the instant at which it was received."""
@@ -382,6 +383,7 @@ class RunningEntrance:
         for command in commands:  # no unlock waits for its own announcement
             self._hands.say(command, step.state, step.now)
         self._hands.show(step.state, step.now)
+        self.overheard(commands)
         self.changed()
 
 
