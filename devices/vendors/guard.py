@@ -29,6 +29,7 @@ from devices.reports import (
     Door,
     DoorbellPressed,
     DoorReport,
+    EchoReport,
     Failure,
     FailureReport,
     FridgeReport,
@@ -144,6 +145,7 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
             | FridgeReport()
             | SignalReport()
             | AnsweredReport()
+            | EchoReport()
             | Unreadable()
         ):
             raise ValueError(f"a guard cannot say this {type(report).__name__}")
