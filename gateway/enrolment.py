@@ -8,6 +8,7 @@ from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.config import EntranceSection, Home
 from gateway.equipment import Device
+from gateway.installation.capability import depends
 
 # What a topic of a product may look like, whatever stands in its address.
 TOPIC = re.compile(r"[^+#/$\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}")
@@ -80,12 +81,12 @@ def _safe(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> I
             f"`{entrance.door}` cannot be asked (answers: false), so nobody can know that the door stayed shut: it will"
             " not do for an entrance to the living space. Take a sensor that answers, or another entrance.",
         )
-    lock = home.devices.get(entrance.lock)
-    if lock is not None and door is not None and _one_thing(lock, door):
+    kinds = [found.kind for found in (home.devices.get(entrance.lock), door) if found is not None]
+    if kinds == ["lock", "door"] and depends(home, entrance.lock, entrance.door):
         yield Problem(
             (*at, "door"),
-            f"`{entrance.door}` is the lock's own sensor, which lies when the lock does: name one that does not depend"
-            " on the lock.",
+            f"`{entrance.door}` is the sensor of the lock `{entrance.lock}` itself: a lock that is wrong about its"
+            " bolt may be wrong about the door too. Put up a door sensor of its own and name that one.",
         )
     if not entrance.scanners and not entrance.cameras.read_labels:
         yield Problem((*at, "scanners"), "nothing reads a parcel's code here: name a scanner, or cameras.read_labels.")
@@ -93,12 +94,6 @@ def _safe(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> I
         yield Problem((*at, "places"), "a courier must know where to leave the parcel: name at least one place.")
     if entrance.cameras.outside in entrance.cameras.inside:
         yield Problem((*at, "cameras", "outside"), "a camera looks at the outside or the inside, not at both.")
-
-
-def _one_thing(lock: Device, door: Device) -> bool:
-    """Whether both sections mean the same thing on the wall: a product that tells both on one topic."""
-    topics = [VENDORS[section.vendor].topics(section.plate).get(Channel.STATE) for section in (lock, door)]
-    return topics[0] is not None and topics[0] == topics[1]
 
 
 def _topics(home: Home) -> Iterator[Problem]:

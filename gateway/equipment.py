@@ -29,12 +29,13 @@ class DeviceSection(Section):
 
 
 class LockDevice(DeviceSection):
-    """A lock."""
+    """A lock. `auto_lock`: it locks by itself some time after it was unlocked; left out: nobody has said."""
 
     kind: Literal["lock"]
     vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt"]
     address: Address
     guarded: bool = False
+    auto_lock: bool | None = None
     latency: Seconds = 3.0
 
     @model_validator(mode="after")
@@ -51,13 +52,20 @@ class DoorDevice(DeviceSection):
     """A door sensor that does not depend on the lock. `answers`: it can be asked.
 
     One that cannot is a basic door: it must say something at least every `heartbeat` seconds, else it is lost.
+    The vendor `esphome` is the firmware of `config/esphome/door.yaml`; it needs no address.
     """
 
     kind: Literal["door"]
-    vendor: Literal["somfy", "zigbee2mqtt"]
-    address: Address
+    vendor: Literal["somfy", "esphome", "zigbee2mqtt"]
+    address: Address = ""
     answers: bool = True
     heartbeat: Seconds = 600.0
+
+    @model_validator(mode="after")
+    def _addressed(self) -> Self:
+        if not self.address and self.vendor != "esphome":
+            raise ValueError(f"a door sensor of the vendor {self.vendor} needs its address")
+        return self
 
 
 class CameraDevice(DeviceSection):

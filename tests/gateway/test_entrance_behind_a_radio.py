@@ -34,6 +34,7 @@ def radio_home(folder: Path) -> Home:
     devices["cooler"] |= {**zigbee, "address": "zigbee2mqtt/fridge"}
     button = {"event": "zigbee2mqtt/button inside"}
     devices["signal"] |= {**zigbee, "address": "zigbee2mqtt/siren", "topics": button}
+    devices["garage-door"]["address"] += "-leaf"
     document["entrances"]["front"]["living_space"] = False
     return Home.model_validate(document, strict=False)
 
@@ -229,7 +230,7 @@ def test_the_lock_s_own_sensor_is_no_door_and_a_zigbee_lock_is_never_called_guar
     document = radio_home(tmp_path).model_dump(mode="json")
     document["devices"]["door"]["address"] = "zigbee2mqtt/front lock"
     found = [problem.text for problem in problems(Home.model_validate(document, strict=False))]
-    assert found[0].startswith("`door` is the lock's own sensor")
+    assert found[0].startswith("`door` is the sensor of the lock `lock` itself")
     document["devices"]["lock"]["guarded"] = True
     with pytest.raises(ValueError, match="It is a basic lock"):
         Home.model_validate(document, strict=False)

@@ -85,7 +85,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401  JSON, wha
 
 
 def test_a_hundred_thousand_broken_payloads_never_raise() -> None:
-    assert readings(20_260_302, 100_000) > 1_000, "some are still readable, so the breaking is not blunt"
+    assert readings(20_260_302, 100_000) > 300, "some are still readable, so the breaking is not blunt"
 
 
 def _state(name: str, value: object) -> object:
@@ -119,6 +119,9 @@ def _celsius(value: object, unit: object = "C") -> object:
         ("smartthings", "state", _celsius(-500)),
         ("smartthings", "state", {"components": {"cooler": {"contactSensor": {"contact": {"value": False}}}}}),
         ("smartthings", "state", {"components": {"cooler": None}}),
+        ("esphome", "result", {"door": "closed"}),
+        ("esphome", "result", {"echo": 7, "door": "closed"}),
+        ("esphome", "result", {"echo": "1:7", "door": False}),
         ("proglove", "event", {"event_type": "scan", "event_id": "e1", "scan_code": "4250"}),
         ("proglove", "event", {"event_type": "scan", "event_id": "e1", "scan_code": "4250", "device_serial": 7}),
         ("scanner", "event", {"id": "e1", "barcode": 4250}),
@@ -162,8 +165,10 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
     able: dict[str, set[type]] = {
         "somfy": {Unlock, Lock, Query},
         "alexa": {Unlock, Lock, Query},
+        "guard": {Unlock, Lock, Query},
         "smartthings": {Query},
         "nukihub": {Unlock, Lock, Query},
+        "esphome": {Query},
         "proglove": set(),  # feedback has to carry an id and a time
         "scanner": {ShowResult},
         "signal": {SetSignal},
@@ -194,15 +199,18 @@ def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:
         ("smartthings", FridgeReport(compartment="wine")),
         ("smartthings", FridgeReport(compartment="cooler", door=Door.AJAR)),
         ("scanner", DoorReport(door=Door.OPEN)),
+        ("esphome", DoorReport(door=Door.AJAR)),
+        ("esphome", LockReport(bolt=Bolt.LOCKED)),
         ("proglove", DoorReport(door=Door.OPEN)),
         ("proglove", ScanReport(code="RB123456785GB")),  # its scans have an event's id
         ("signal", DoorReport(door=Door.OPEN)),
+        ("guard", FridgeReport(compartment="cooler")),
     ):
         with pytest.raises(ValueError, match=r"."):
             VENDORS[name].encode_report(report, Nameplate("a-1"))
 
 
-@pytest.mark.parametrize("vendor", ["somfy", "alexa"])
+@pytest.mark.parametrize("vendor", ["somfy", "alexa", "guard"])
 @pytest.mark.parametrize(
     "change",
     [
@@ -230,7 +238,7 @@ def test_a_command_whose_deadline_cannot_be_read_moves_no_bolt(vendor: str, chan
     assert isinstance(VENDORS[vendor].decode_command(letter.channel, json.dumps(body).encode()), Unreadable)
 
 
-@pytest.mark.parametrize("vendor", ["somfy", "alexa"])
+@pytest.mark.parametrize("vendor", ["somfy", "alexa", "guard"])
 @pytest.mark.parametrize(("boot", "until_ms"), [("b1", None), (None, 5)])
 def test_half_a_countdown_is_never_sent(vendor: str, boot: str | None, until_ms: int | None) -> None:
     command = Unlock(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot=boot, until_ms=until_ms)
