@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check mutants soak bench pictures debian pins clean
+.PHONY: help demo test quick check mutants soak bench pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -53,6 +53,14 @@ bench: $(VENV)/ready debian ## speed, as ratios measured in one run
 
 pictures: $(VENV)/ready debian ## photograph the pages into docs/
 	@$(BIN)/python -m tests.pictures
+
+wheels: $(VENV)/ready ## whether every pinned package has a wheel for both kinds of box (amd64 and arm64); installs nothing
+	@for kind in x86_64 aarch64; do \
+		$(BIN)/pip install --quiet --disable-pip-version-check --dry-run --ignore-installed --target build/nowhere \
+			$$(printf ' --platform manylinux%s_'$$kind 2014 _2_17 _2_28 _2_34) --only-binary :all: --no-deps \
+			--require-hashes -r requirements.txt || exit 1; \
+		echo "every pinned package has a wheel for $$kind"; \
+	done
 
 pins: ## pin requirements.txt anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --all-extras --quiet \

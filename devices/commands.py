@@ -58,7 +58,12 @@ class Lock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Tell your state now. The number that ties question and answer travels as MQTT correlation data."""
+    """Tell your state now. The number that ties question and answer travels as MQTT correlation data.
+
+    `echo` is the same number as a text, for devices that can only carry it in the payload.
+    """
+
+    echo: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +77,14 @@ class SetSignal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowResult:
-    """Tell the scanner (and who stands before it) what came of a scan: `word` is wait, go or no, nothing more."""
+    """Tell the scanner (and who stands before it) what came of a scan: `word` is wait, go or no, nothing more.
+
+    `event` (a UUID) and `issued_at` are for scanners whose makers want them with each command.
+    """
 
     word: str
+    event: str | None = None
+    issued_at: datetime | None = None
 
 
 Command = Unlock | Lock | Query | SetSignal | ShowResult

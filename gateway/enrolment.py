@@ -1,10 +1,17 @@
 """What must hold between the parts of `home.yaml` before an entrance may be used."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.config import EntranceSection, Home
+from gateway.equipment import Device
+from gateway.installation.capability import depends
+
+# What a topic of a product may look like, whatever stands in its address.
+TOPIC = re.compile(r"[^+#/$\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,13 @@ def _safe(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> I
             f"`{entrance.door}` cannot be asked (answers: false), so nobody can know that the door stayed shut: it will"
             " not do for an entrance to the living space. Take a sensor that answers, or another entrance.",
         )
+    kinds = [found.kind for found in (home.devices.get(entrance.lock), door) if found is not None]
+    if kinds == ["lock", "door"] and depends(home, entrance.lock, entrance.door):
+        yield Problem(
+            (*at, "door"),
+            f"`{entrance.door}` is the sensor of the lock `{entrance.lock}` itself: a lock that is wrong about its"
+            " bolt may be wrong about the door too. Put up a door sensor of its own and name that one.",
+        )
     if not entrance.scanners and not entrance.cameras.read_labels:
         yield Problem((*at, "scanners"), "nothing reads a parcel's code here: name a scanner, or cameras.read_labels.")
     if not entrance.places:
@@ -89,6 +103,7 @@ def _topics(home: Home) -> Iterator[Problem]:
         for channel in Channel:
             taken[f"perron/{id_}/{channel}"] = id_
     for id_, device in home.devices.items():
+        yield from _product(id_, device)
         for channel, topic in device.topics.items():
             loc = ("devices", id_, "topics", channel.value)
             if topic.split("/")[0] == "perron":
@@ -98,6 +113,17 @@ def _topics(home: Home) -> Iterator[Problem]:
             elif topic in taken:
                 yield Problem(loc, f"`{topic}` is the topic of `{taken[topic]}` already: one topic, one meaning.")
             taken.setdefault(topic, id_)
+
+
+def _product(id_: str, device: Device) -> Iterator[Problem]:
+    """What an address makes of a product's topics: no wildcards, nothing of ours, nothing of the broker's own."""
+    for channel, topic in VENDORS[device.vendor].topics(device.plate).items():
+        if channel not in device.topics and (not TOPIC.fullmatch(topic) or topic.split("/")[0] == "perron"):
+            yield Problem(
+                ("devices", id_, "address"),
+                f"`{topic}` would be its topic, and that is not for a device to take: correct its address.",
+            )
+            return
 
 
 def _brands(home: Home) -> Iterator[Problem]:

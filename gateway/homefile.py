@@ -50,6 +50,17 @@ def load(path: Path) -> Home:
     return _anchored(home, path.resolve().parent)
 
 
+def storage_of(path: Path) -> Path | None:
+    """Find the storage folder that a file names, be the rest of it wrong; None where even that cannot be read."""
+    try:
+        data = parse(path.read_text(encoding="utf-8")).data
+    except (OSError, UnicodeDecodeError, Misread):
+        return None
+    section = data.get("storage", {}) if isinstance(data, dict) else None
+    folder = section.get("folder", "var") if isinstance(section, dict) else None
+    return (path.resolve().parent / folder).resolve() if isinstance(folder, str) else None
+
+
 def schema() -> dict[str, Any]:
     """Return the JSON schema of `home.yaml`, for editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Home.model_json_schema()}

@@ -33,10 +33,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.config import Broker
-from gateway.message import Acknowledgement, Incoming, NotSent, RoundTrip, Sent, Why
+from gateway.message import Acknowledgement, Incoming, NotSent, Presence, RoundTrip, Sent, Why
 from gateway.topics import BRIDGE_STATE, Loss, Subscription
 
 LARGEST = 65_536  # bytes of payload; what is larger is refused unread
+LARGEST_LIST = 8 * 1024 * 1024  # for a guest, who asks a radio's bridge for its list of devices
 SCANS_WAITING = 64  # more unread scans than this are a flood
 REPORTS_WAITING = 100  # of one topic: no device's flood costs another's report
 RECEIVE_MAXIMUM = 100  # unacknowledged QoS 1 messages the broker may have on its way to us
@@ -47,6 +48,7 @@ KEEPALIVE = 5  # seconds; a broker that stands still is noticed within twice tha
 PATIENCE = 3.0  # seconds for the broker to answer CONNECT, SUBSCRIBE, DISCONNECT
 BACKOFF_FIRST, BACKOFF_LAST = 0.2, 5.0  # seconds
 STEADY = 10.0  # seconds a session must hold before the back-off starts anew
+OURS = Presence(topic=BRIDGE_STATE, online=b'{"state":"online"}', offline=b'{"state":"offline"}')
 STALL = (0.035, 0.060)  # seconds: Nagle's algorithm waiting for a delayed acknowledgement (40 ms on Linux)
 
 __all__ = ["Acknowledgement", "Guest", "Incoming", "Mqtt", "NotSent", "RoundTrip", "Sent", "Why", "visit"]
@@ -60,15 +62,15 @@ _silent.propagate = False
 class _Inbox(asyncio.Queue[aiomqtt.Message]):
     """What has arrived and is not read yet. aiomqtt would only log what it discards; this says so to `missed`."""
 
-    def __init__(self, *, losses: Mapping[str, Loss], missed: Callable[[str], None]) -> None:
+    def __init__(self, *, losses: Mapping[str, Loss], missed: Callable[[str], None], largest: int = LARGEST) -> None:
         super().__init__()
-        self._losses = losses
+        self._losses, self._largest = losses, largest
         self._missed = missed
         self._waiting: Counter[Loss | str] = Counter()
 
     def put_nowait(self, item: aiomqtt.Message) -> None:
         budget, most = self._budget(item)
-        if (most is not None and self._waiting[budget] >= most) or len(item.payload) > LARGEST:
+        if (most is not None and self._waiting[budget] >= most) or len(item.payload) > self._largest:
             self._missed(item.topic.value)
             return
         self._waiting[budget] += 1
@@ -113,10 +115,11 @@ class _Connection:
         monotonic: Callable[[], float],
         losses: Mapping[str, Loss],
         missed: Callable[[str], None],
-        will: bool,
+        presence: Presence | None,
     ) -> None:
         self._monotonic = monotonic
-        self._inbox = _Inbox(losses=losses, missed=missed)
+        heard = LARGEST if presence else LARGEST_LIST
+        self._inbox = _Inbox(losses=losses, missed=missed, largest=heard)
         self._pending: dict[int, tuple[asyncio.Future[Acknowledgement], float]] = {}
         self._parked: deque[_Publication] = deque()
         self._look: asyncio.TimerHandle | None = None
@@ -140,10 +143,10 @@ class _Connection:
                 PacketTypes.CONNECT,
                 SessionExpiryInterval=0,
                 ReceiveMaximum=RECEIVE_MAXIMUM,
-                MaximumPacketSize=2 * LARGEST,
+                MaximumPacketSize=2 * heard,
             ),
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            will=aiomqtt.Will(BRIDGE_STATE, b'{"state":"offline"}', qos=1, retain=True) if will else None,
+            will=aiomqtt.Will(presence.topic, presence.offline, qos=1, retain=True) if presence else None,
         )
         # aiomqtt keeps reason codes, receive maximum and the moment of writing to itself.
         self._paho: Paho = self.client._client  # noqa: SLF001 - the one private name used here, for these three
@@ -351,7 +354,7 @@ class _Line:
 
 
 class Mqtt(_Line):
-    """The gateway's own line to the broker.
+    """The gateway's own line to the broker, or a guard's under its own `presence`.
 
     All callbacks run in the event loop, must not block, and an exception out of them is a bug that ends `run`:
     `on_up(session)` before the session's first message, `on_down(why)` after its last, `on_message` for each message
@@ -370,16 +373,15 @@ class Mqtt(_Line):
         on_down: Callable[[str], None],
         on_missed: Callable[[str], None],
         monotonic: Callable[[], float],
+        presence: Presence = OURS,
     ) -> None:
         super().__init__()
-        self._broker = broker
+        self._broker, self._presence = broker, presence
         self._subscriptions = tuple(subscriptions)
         self._session_number = session_number
-        self._on_message = on_message
-        self._on_up = on_up
-        self._on_down = on_down
+        self._on_message, self._on_missed = on_message, on_missed
+        self._on_up, self._on_down = on_up, on_down
         self._monotonic = monotonic
-        self._on_missed = on_missed
 
     async def run(self) -> None:
         """Keep a session open until cancelled: a new client for each, back-off with jitter between them."""
@@ -401,7 +403,7 @@ class Mqtt(_Line):
             monotonic=self._monotonic,
             losses={s.topic: s.loss for s in self._subscriptions},
             missed=self._on_missed,
-            will=True,
+            presence=self._presence,
         )
         async with connection.open():
             session = await self._session_number()
@@ -409,7 +411,8 @@ class Mqtt(_Line):
             self._connection = connection
             why = "the gateway ends"
             try:
-                self.publish(BRIDGE_STATE, b'{"state":"online"}', retain=True)
+                if self._presence.online is not None:
+                    self.publish(self._presence.topic, self._presence.online, retain=True)
                 self._on_up(session)
                 while True:
                     self._on_message(_incoming(await connection.next(), session))
@@ -417,7 +420,7 @@ class Mqtt(_Line):
                 why = _told(error)
                 raise
             finally:
-                self.publish(BRIDGE_STATE, b'{"state":"offline"}', retain=True)
+                self.publish(self._presence.topic, self._presence.offline, retain=True)
                 self._connection = None
                 self._on_down(why)
 
@@ -448,7 +451,7 @@ async def visit(
     Raises:
         ConnectionError: the broker cannot be reached, refuses us, or was lost on the way; the text says which.
     """
-    connection = _Connection(broker, monotonic=monotonic, losses={}, missed=_forget, will=False)
+    connection = _Connection(broker, monotonic=monotonic, losses={}, missed=_forget, presence=None)
     try:
         async with connection.open():
             await connection.subscribe(

@@ -7,6 +7,7 @@ just come, or live video that is not proven at the very moment of publishing; th
 import asyncio
 import json
 import secrets
+import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -177,7 +178,7 @@ class Hands:
             case c.Answer():
                 self._answer(command)
             case c.Ring():
-                self._ring(command)
+                self._ring(command, state)
             case c.Unlock():
                 self._unlock(command, state, now)
             case c.Lock():
@@ -277,20 +278,25 @@ class Hands:
         self._questions[device] = session, number
         self._send(
             device,
-            asked.Query(),
+            asked.Query(echo=f"{session}:{number}"),
             life=self._section.timing.command_life,
             correlation=f"{session}:{number}".encode(),
             response_topic=device_topic(self._home, device, Channel.RESULT),
         )
 
-    def _ring(self, command: c.Ring) -> None:
+    def _ring(self, command: c.Ring, state: Entrance) -> None:
+        """Ring. A signal that confirms no command by its id is asked afterwards: that it answers is its word."""
+        echoes = VENDORS[self._home.devices[self._section.signal].vendor].ECHOES
         id_ = secrets.token_hex(8)
-        self._rings = {id_: command.visit}
+        self._rings = {id_ if echoes else "": command.visit}
         self._show_signal(asked.SetSignal(id=id_, light=asked.Light.AMBER, sound=asked.Sound.RING))
+        if not echoes and state.session is not None:
+            self._ask(self._section.signal, state.session, 0)
 
     def _answer(self, command: c.Answer) -> None:
         if command.scanner in self._section.scanners:
-            self._send(command.scanner, asked.ShowResult(word=command.word.value), life=5)
+            event, now = str(uuid.uuid4()), self._clock.now().utc
+            self._send(command.scanner, asked.ShowResult(word=command.word.value, event=event, issued_at=now), life=5)
 
     def _show_signal(self, signal: asked.SetSignal) -> None:
         self._send(self._section.signal, signal, life=5)

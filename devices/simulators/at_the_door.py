@@ -9,7 +9,6 @@ from devices.reports import AnsweredReport, ScanReport, SignalReport
 from devices.simulators.control import Impossible
 from devices.simulators.device import Device, FaultValue, Site
 from devices.simulators.house import ScannerPlan, SignalPlan
-from devices.vendors import scanner
 
 
 class Scanner(Device):
@@ -24,7 +23,6 @@ class Scanner(Device):
 
     def __init__(self, name: str, plan: ScannerPlan, site: Site) -> None:
         super().__init__(name, plan, plan.vendor, site)
-        self._plate = plan.plate
         self._last: ScanReport | None = None
         self._shown = ""
 
@@ -32,7 +30,7 @@ class Scanner(Device):
         """Read `code`."""
         report = ScanReport(code=code, event=event)
         try:
-            letters = scanner.encode_report(report, self._plate)
+            letters = self._vendor.encode_report(report, self._plate)
         except ValueError as error:
             raise Impossible(str(error)) from error
         self._last = report

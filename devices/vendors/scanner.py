@@ -1,25 +1,35 @@
 """Barcode scanners that speak MQTT.
 
     event, state  the bare code (hidscanner2mqtt; a CR or LF that the scanner appends is dropped), or
-                  {"id": uuid, "serverId", "date", "device": {...}, "barcode": "..."} (barcode-server)
+                  {"id": uuid, "serverId", "date", "device": {...}, "barcode": "..."} (barcode-server), or any JSON
+                  of which the nameplate's `keys` say where `code` stands, and where they like `event` (the scanner's
+                  own id of a reading) and `symbology`
     set           {"word": "wait"}, go or no: ours, for a scanner with a display; the makers have no such topic
     availability  online, offline (ours)
+
+A code has to be a text: as a number it would have lost its leading zeros. A symbology told as an AIM identifier
+(`]C1`, ISO/IEC 15424) is put before the code, which tells a GS1 label from a plain one; any other word says nothing.
 
 An ESPHome scanner retains its last code, so it comes again on every reconnect: whoever receives it drops what is
 retained. A code may hold the GS1 separator (0x1D) and is otherwise printable, 512 characters at most.
 """
 
+import re
 from collections.abc import Mapping
 from typing import assert_never
 
 from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
 from devices.reports import AvailabilityReport, Report, ScanReport, Unreadable
+from devices.vendors.keypath import find, plant
 from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
 from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
 WORDS = frozenset({"wait", "go", "no"})
 LONGEST_CODE = 512
+CODE, EVENT, SYMBOLOGY = "code", "event", "symbology"
+KEYS = frozenset({CODE, EVENT, SYMBOLOGY})  # the words of ours whose place `keys` may tell
 _GS = "\x1d"
+_AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]")
 
 
 ECHOES = True
@@ -33,7 +43,7 @@ def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same
 def decode_report(
     channel: Channel,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
+    plate: Nameplate = BARE,
 ) -> tuple[Report, ...]:
     """Read what a scanner sent; what cannot be read is one `Unreadable`."""
     if channel is Channel.AVAILABILITY and payload in (b"online", b"offline"):
@@ -41,12 +51,22 @@ def decode_report(
     if channel not in (Channel.EVENT, Channel.STATE):
         return (Unreadable(why="a scanner sends only codes and online or offline"),)
     try:
+        if CODE in plate.keys:
+            return (_by_path(mapping(parse(payload), "the scan"), plate.keys),)
         if payload.startswith(b"{"):
             body = mapping(parse(payload), "the scan")
             return (ScanReport(code=_code(body.get("barcode")), event=identifier(body.get("id"), "id")),)
         return (ScanReport(code=_code(_bare(payload))),)
     except Malformed as error:
         return (Unreadable(why=str(error)),)
+
+
+def _by_path(body: Mapping[str, object], keys: Mapping[str, str]) -> ScanReport:
+    code = _code(find(body, keys[CODE]))
+    symbology = find(body, keys[SYMBOLOGY]) if SYMBOLOGY in keys else None
+    if isinstance(symbology, str) and _AIM.fullmatch(symbology) and not code.startswith(symbology):
+        code = _code(symbology + code)
+    return ScanReport(code=code, event=identifier(find(body, keys[EVENT]), "the event's id") if EVENT in keys else None)
 
 
 def _bare(payload: bytes) -> str:
@@ -80,7 +100,9 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG00
 
 
 def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
-    """Write what a scanner would send: bare without an event id, as barcode-server (server id its address) with one.
+    """Write what a scanner would send.
+
+    By its paths where it has some; else bare without an event id, as barcode-server (server id its address) with one.
 
     Raises:
         ValueError: a scanner cannot say that.
@@ -88,16 +110,28 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
     if isinstance(report, AvailabilityReport):
         return (Letter(channel=Channel.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, ScanReport):
-        return (Letter(channel=Channel.EVENT, payload=_scan(report, plate.address)),)
+        return (Letter(channel=Channel.EVENT, payload=_scan(report, plate)),)
     raise ValueError(f"a scanner cannot say {type(report).__name__}")
 
 
-def _scan(report: ScanReport, address: str) -> bytes:
+def _scan(report: ScanReport, plate: Nameplate) -> bytes:
+    if CODE in plate.keys:
+        return write(_planted(report, plate.keys))
     if report.event is not None:
-        return write({"id": report.event, "serverId": address, "barcode": report.code})
+        return write({"id": report.event, "serverId": plate.address, "barcode": report.code})
     if report.code.startswith("{"):
         raise ValueError("a bare code that begins with a brace would be read as JSON")
     return report.code.encode()
+
+
+def _planted(report: ScanReport, keys: Mapping[str, str]) -> dict[str, object]:
+    if (report.event is None) == (EVENT in keys):
+        raise ValueError("this scanner tells an event's id with each reading, or never")
+    values: dict[str, object] = {keys[CODE]: report.code}
+    if SYMBOLOGY in keys:
+        told = _AIM.match(report.code)
+        values = {keys[CODE]: report.code[3:] if told else report.code, keys[SYMBOLOGY]: told[0] if told else "unknown"}
+    return plant(values | ({keys[EVENT]: report.event} if EVENT in keys else {}))
 
 
 def decode_command(

@@ -26,14 +26,14 @@ class Malformed(ValueError):  # noqa: N818 (the word says what is wrong with the
     """The payload cannot be read; the message is one clear line that never quotes the payload."""
 
 
-def parse(payload: bytes) -> object:
-    """Return the JSON value in `payload`.
+def parse(payload: bytes, *, largest: int = LARGEST) -> object:
+    """Return the JSON value in `payload`, which may have `largest` bytes.
 
     Raises:
         Malformed: it is not JSON as this module takes it.
     """
-    if len(payload) > LARGEST:
-        raise Malformed(f"larger than {LARGEST} bytes")
+    if len(payload) > largest:
+        raise Malformed(f"larger than {largest} bytes")
     _check_depth(payload)
     try:
         return json.loads(

@@ -166,7 +166,7 @@ async def _refuse_what_cannot_run(planned: House) -> None:
         file = None if planned.broker.passwords is None else planned.broker.passwords / f"{id_}.password"
         if file is not None and device.password is None and not file.is_file():
             raise Failure(f"The password of {id_} is missing: {relative(file)}.",
-                          f"Write all of them: `{ourselves()} accounts {relative(file.parent)}`.")  # fmt: skip
+                          f"Write all of them: `{ourselves()} broker-config {relative(file.parent)}`.")  # fmt: skip
     if planned.rtsp.port and await _listens(planned.rtsp.host, planned.rtsp.port):
         raise Failure(f"The pictures' port, {planned.rtsp.host}:{planned.rtsp.port}, is taken.",
                       "Does another house run? End that one, or let the cameras' urls name another port.",

@@ -1,0 +1,41 @@
+"""Where in a payload a value stands: names with points between them, like `data.barcode` (a `Nameplate`'s `keys`)."""
+
+from collections.abc import Mapping
+
+from devices.vendors.strictjson import Malformed, mapping
+
+
+def find(body: Mapping[str, object], path: str) -> object:
+    """Return what stands at `path`.
+
+    Raises:
+        Malformed: nothing stands there, or what should hold it is no object.
+    """
+    here: object = body
+    for name in path.split("."):
+        inner = mapping(here, "what the path leads through")
+        if name not in inner:
+            raise Malformed("nothing stands where the path leads")
+        here = inner[name]
+    return here
+
+
+def plant(values: Mapping[str, object]) -> dict[str, object]:
+    """Return the object in which each value stands at its path.
+
+    Raises:
+        ValueError: one path leads through another's value.
+    """
+    body: dict[str, object] = {}
+    for path, value in values.items():
+        *through, last = path.split(".")
+        here = body
+        for name in through:
+            inner = here.setdefault(name, {})
+            if not isinstance(inner, dict):
+                raise ValueError("one path leads through another's value")  # noqa: TRY004 - the paths are wrong
+            here = inner
+        if last in here:
+            raise ValueError("two paths lead to one place")
+        here[last] = value
+    return body

@@ -1,0 +1,178 @@
+"""Nuki locks behind Nuki Hub, a firmware for an ESP32 that speaks Bluetooth with the lock and MQTT with the house.
+
+    <address>/lock/json                        {"lock_state": "locked", "trigger": "manual", "lock_completion_status":
+                                               "success", "door_sensor_state": "doorClosed", "auth_name": "", ...}
+    <address>/lock/battery/basicJson           {"critical": "0", "charging": "0", "level": 86, "keypadCritical": "0"}
+    <address>/maintenance/mqttConnectionState  online; offline is the hub's last will
+    <address>/lock/action                      to the hub, bare: lock, unlock, unlatch
+    <address>/lock/query/lockstate             to the hub, bare: 1
+
+From Nuki Hub's README and source (github.com/technyon/nuki_hub: NukiNetworkLock.cpp, NukiWrapper.cpp). It publishes
+`lock/json` only when it has just read the lock over Bluetooth, changed or not, so the first one after a question is the
+lock's own answer; where the reading fails nothing comes. It ignores actions for a moment after it has reconnected.
+The lock's own door sensor is left out: an entrance needs one that does not depend on the lock. So is the status of the
+last action: each reading says it again, so it tells nothing of *our* command; only a blocked motor is taken from it.
+Who turned the bolt is left out too: with a house's names, of which none is ours to keep.
+"""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.reports import (
+    AvailabilityReport,
+    BatteryLevel,
+    BatteryReport,
+    Bolt,
+    LockReport,
+    Motion,
+    Report,
+    Source,
+    Unreadable,
+)
+from devices.vendors.strictjson import Malformed, mapping, number, parse, text, write
+from devices.vendors.words import BARE, Channel, Letter, Nameplate
+
+ECHOES = False
+
+# `unlockedLnga`: unlocked by lock 'n' go; it locks itself, but is not locked. What turns is nowhere yet.
+_STATES: Mapping[str, tuple[Bolt, Motion]] = {
+    "locked": (Bolt.LOCKED, Motion.IDLE),
+    "unlocked": (Bolt.UNLOCKED, Motion.IDLE),
+    "unlockedLnga": (Bolt.UNLOCKED, Motion.IDLE),
+    "unlatched": (Bolt.UNLATCHED, Motion.IDLE),
+    "locking": (Bolt.NOT_FULLY_LOCKED, Motion.LOCKING),
+    "unlocking": (Bolt.NOT_FULLY_LOCKED, Motion.UNLOCKING),
+    "unlatching": (Bolt.NOT_FULLY_LOCKED, Motion.OPENING),
+    "motorBlocked": (Bolt.UNKNOWN, Motion.IDLE),
+}
+_TRIGGERS = {
+    "autoLock": Source.AUTO,
+    "automatic": Source.AUTO,
+    "button": Source.BUTTON,
+    "manual": Source.MANUAL,
+    "system": Source.REMOTE,
+}
+_SOURCES = {Source.AUTO: "autoLock", Source.BUTTON: "button", Source.MANUAL: "manual", Source.REMOTE: "system"}
+_BLOCKED = "motorBlocked"
+
+
+def topics(plate: Nameplate) -> Mapping[Channel, str]:
+    """Name the hub's topics; the address is its path (`nuki` unless changed on the hub's page)."""
+    return {
+        Channel.STATE: f"{plate.address}/lock/json",
+        Channel.EVENT: f"{plate.address}/lock/battery/basicJson",
+        Channel.AVAILABILITY: f"{plate.address}/maintenance/mqttConnectionState",
+        Channel.SET: f"{plate.address}/lock/action",
+        Channel.GET: f"{plate.address}/lock/query/lockstate",
+    }
+
+
+def decode_report(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
+) -> tuple[Report, ...]:
+    """Read what the hub published; what cannot be read is one `Unreadable`."""
+    if channel is Channel.AVAILABILITY:
+        if payload in (b"online", b"offline"):
+            return (AvailabilityReport(online=payload == b"online"),)
+        return (Unreadable(why="the hub's connection is neither online nor offline"),)
+    try:
+        match channel:
+            case Channel.STATE:
+                return (_lock(mapping(parse(payload), "the lock")),)
+            case Channel.EVENT:
+                return (_battery(mapping(parse(payload), "the battery")),)
+            case _:
+                return (Unreadable(why="the hub tells of lock, battery and its connection only"),)
+    except Malformed as error:
+        return (Unreadable(why=str(error)),)
+
+
+def _lock(body: Mapping[str, object]) -> LockReport:
+    state = text(body.get("lock_state"), "lock_state")
+    bolt, motion = _STATES.get(state, (Bolt.UNKNOWN, Motion.UNKNOWN))
+    trigger, status = body.get("trigger"), body.get("lock_completion_status")
+    blocked = state == _BLOCKED or (status == _BLOCKED and bolt is not Bolt.LOCKED)
+    return LockReport(
+        bolt=bolt,
+        motion=motion,
+        jammed=None if bolt is Bolt.UNKNOWN and not blocked else blocked,
+        source=_TRIGGERS.get(trigger, Source.UNSPECIFIED) if isinstance(trigger, str) else Source.UNSPECIFIED,
+    )
+
+
+def _battery(body: Mapping[str, object]) -> BatteryReport:
+    level, critical = body.get("level"), body.get("critical")
+    percent = None if level is None else round(number(level, "level"))
+    if percent is not None and not 0 <= percent <= 100:
+        raise Malformed("level is no percentage")
+    if percent is None and critical != "1":
+        raise Malformed("neither level nor critical is told")
+    return BatteryReport(percent=percent, level=BatteryLevel.CRITICAL if critical == "1" else None)
+
+
+def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG001 (the address is in the topic)
+    """Write a command. The hub takes no id and no expiry: it obeys a late copy too (a basic lock).
+
+    Raises:
+        ValueError: the hub cannot be asked that.
+    """
+    match command:
+        case Unlock():
+            return Letter(channel=Channel.SET, payload=b"unlock")
+        case Lock():
+            return Letter(channel=Channel.SET, payload=b"lock")
+        case Query():
+            return Letter(channel=Channel.GET, payload=b"1")
+        case SetSignal() | ShowResult():
+            raise ValueError(f"a lock cannot be asked to {type(command).__name__}")
+        case _:
+            assert_never(command)
+
+
+def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # noqa: ARG001 (the same)
+    """Write what the hub would publish.
+
+    Raises:
+        ValueError: the hub cannot say that.
+    """
+    match report:
+        case AvailabilityReport(online=online):
+            return (Letter(channel=Channel.AVAILABILITY, payload=b"online" if online else b"offline"),)
+        case BatteryReport(percent=percent, level=None | BatteryLevel.CRITICAL as level) if percent is not None:
+            body = {"critical": "1" if level else "0", "charging": "0", "level": percent, "keypadCritical": "0"}
+            return (Letter(channel=Channel.EVENT, payload=write(body)),)
+        case LockReport(user=None):
+            return (Letter(channel=Channel.STATE, payload=write(_said(report))),)
+        case _:
+            raise ValueError(f"the hub cannot say {type(report).__name__} like this")
+
+
+def _said(report: LockReport) -> dict[str, object]:
+    names = {meaning: name for name, meaning in _STATES.items() if name != "unlockedLnga"}
+    state = names.get((report.bolt, report.motion))
+    if report.bolt is Bolt.UNKNOWN:
+        state = _BLOCKED if report.jammed else "undefined"
+    if state is None or (report.jammed and report.bolt is Bolt.LOCKED):
+        raise ValueError("no state of the hub's means that")
+    trigger = _SOURCES.get(report.source)
+    if trigger is None and report.source is not Source.UNSPECIFIED:
+        raise ValueError("the hub does not know who that was")
+    return {
+        "lock_state": state,
+        "trigger": trigger or "undefined",
+        "lock_completion_status": _BLOCKED if report.jammed else "success",
+    }
+
+
+def decode_command(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
+) -> Command | Unreadable:
+    """Read a question; an action carries no id and no time, so what it was of ours cannot be told from it."""
+    if channel is Channel.GET:
+        return Query() if payload == b"1" else Unreadable(why="a question is 1")
+    return Unreadable(why="an action carries neither id nor expiry")

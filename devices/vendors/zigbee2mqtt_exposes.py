@@ -1,0 +1,243 @@
+"""What Zigbee2MQTT's devices can do, read from `zigbee2mqtt/bridge/devices` (retained): no list of models.
+
+Each device carries `definition.exposes`, a description of its properties: type, name, property (where it stands in the
+state), access (bits: 1 told, 2 settable, 4 askable), values. Perron uses five kinds of it:
+
+    lock    type lock with a settable and askable feature `state` of LOCK and UNLOCK
+    door    binary `contact`, false when open
+    fridge  numeric `temperature` in degrees Celsius: a thermometer that lies in a fridge
+    button  enum `action` of what is no lock: the answer button inside
+    siren   composite `warning` with a feature `mode`: the buzzer of the signal at the door
+
+What is described in another way is not one of them: unknown stays unknown. No PIN stands in an expose.
+
+Source: Zigbee2MQTT's documentation of `bridge/devices` and of exposes; shapes checked against the 4,478 definitions of
+zigbee-herdsman-converters that Zigbee2MQTT 2.14.1 brings (50 of them locks).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+from types import MappingProxyType
+
+from devices.reports import Unreadable
+from devices.vendors.strictjson import Malformed, identifier, mapping, parse, sequence, text
+
+LARGEST = 8 * 1024 * 1024  # bytes: some 20 KiB a device, and houses with 200 of them
+TOLD, SETTABLE, ASKABLE = 1, 2, 4  # the bits of `access`
+_NO_KEYS: Mapping[str, str] = MappingProxyType({})
+_NO_TOPIC = frozenset("+#\x00")
+
+
+class Kind(StrEnum):
+    """What Perron can use a device as; the first three are kinds of `home.yaml`, button and siren make a signal."""
+
+    LOCK = auto()
+    DOOR = auto()
+    FRIDGE = auto()
+    BUTTON = auto()
+    SIREN = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """One thing that a device can be used as.
+
+    `keys` are those of `home.yaml`: our word to the property, only where that is not the usual one. `answers`: it can
+    be asked and is awake to hear it; a sensor on a battery sleeps.
+    """
+
+    kind: Kind
+    keys: Mapping[str, str] = field(default=_NO_KEYS)
+    answers: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockAbility:
+    """What a lock tells beside its bolt. `relocks`: it can lock itself after a time (so it may, unasked)."""
+
+    lock_state: bool = False  # tells "not fully locked" from "unlocked"
+    door_state: bool = False  # has a door sensor of its own, which does not count: it is not independent
+    actions: tuple[str, ...] = ()
+    sources: bool = False  # names who moved the bolt
+    relocks: bool = False
+    pins: bool = False  # knows PINs: never read here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SirenAbility:
+    """The warnings a siren knows: its modes, its levels (empty where it has one only), and whether a time ends it."""
+
+    modes: tuple[str, ...]
+    levels: tuple[str, ...] = ()
+    duration: bool = False
+    strobe: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One device of the radio's network. `uses` is empty where Perron has no use for it."""
+
+    ieee: str
+    friendly_name: str  # <base>/<friendly_name> is its topic and its `address` in home.yaml; base is `zigbee2mqtt`
+    maker: str | None
+    model: str | None
+    battery: bool  # it runs on one
+    tells_battery: bool  # ... and says how full it is
+    uses: tuple[Use, ...]
+    lock: LockAbility | None = None
+    siren: SirenAbility | None = None
+    actions: tuple[str, ...] = ()  # of a button: what it can say
+
+    def use(self, kind: Kind) -> Use | None:
+        """The first use of this kind, if it has one."""
+        return next((use for use in self.uses if use.kind is kind), None)
+
+
+def read_devices(payload: bytes) -> tuple[Found, ...] | Unreadable:
+    """Read `bridge/devices`: every device but the coordinator, in its order.
+
+    One whose entry cannot be read is left out, and hides no other; one that is switched off in Zigbee2MQTT too.
+    """
+    try:
+        entries = sequence(parse(payload, largest=LARGEST), "bridge/devices")
+    except Malformed as error:
+        return Unreadable(why=str(error))
+    return tuple(_readable(entries))
+
+
+def _readable(entries: Sequence[object]) -> Iterator[Found]:
+    for entry in entries:
+        try:
+            body = mapping(entry, "a device")
+            if body.get("type") != "Coordinator" and body.get("disabled") is not True:
+                yield _device(body)
+        except Malformed:
+            continue
+
+
+def _device(body: Mapping[str, object]) -> Found:
+    name = text(body.get("friendly_name"), "friendly_name", 200)
+    if _NO_TOPIC & set(name) or name.startswith(("/", "$", "bridge/")) or name.endswith(("/set", "/get")):
+        raise Malformed("friendly_name is no topic")
+    definition = body.get("definition")
+    described = {} if definition is None else mapping(definition, "definition")  # null: no driver knows the device
+    exposes = tuple(_named(sequence(described.get("exposes", []), "exposes")))
+    sleeps = body.get("power_source") == "Battery" or body.get("type") == "EndDevice"
+    locks = any(expose.get("type") == "lock" for expose in exposes)
+    uses = tuple(use for use in _uses(exposes, sleeps=sleeps) if not (locks and use.kind is Kind.BUTTON))
+    return Found(
+        ieee=identifier(body.get("ieee_address"), "ieee_address"),
+        friendly_name=name,
+        maker=_word(described.get("vendor")),
+        model=_word(described.get("model")),
+        battery=body.get("power_source") == "Battery",
+        tells_battery=any(_is(e, "battery") or _is(e, "battery_low") for e in exposes),
+        uses=uses,
+        lock=_lock(exposes) if any(use.kind is Kind.LOCK for use in uses) else None,
+        siren=next((siren for siren in map(_siren, exposes) if siren is not None), None),
+        actions=() if locks else next((_values(e) for e in exposes if _is(e, "action")), ()),
+    )
+
+
+def _word(value: object) -> str | None:
+    """A maker's or model's name, if it is one that can be shown."""
+    return value if isinstance(value, str) and 0 < len(value) <= 80 and value.isprintable() else None
+
+
+def _named(exposes: Sequence[object]) -> Iterator[Mapping[str, object]]:
+    """Each expose that is an object; what is not one describes nothing."""
+    for expose in exposes:
+        if isinstance(expose, dict):
+            yield expose
+
+
+def _is(expose: Mapping[str, object], name: str) -> bool:
+    return expose.get("name") == name
+
+
+def _features(expose: Mapping[str, object]) -> tuple[Mapping[str, object], ...]:
+    found = expose.get("features")
+    return tuple(_named(found)) if isinstance(found, list) else ()
+
+
+def _values(expose: Mapping[str, object]) -> tuple[str, ...]:
+    found = expose.get("values")
+    words = found if isinstance(found, list) else []
+    return tuple(word for word in words if isinstance(word, str) and 0 < len(word) <= 64 and word.isprintable())
+
+
+def _may(expose: Mapping[str, object], bits: int) -> bool:
+    access = expose.get("access")
+    return isinstance(access, int) and not isinstance(access, bool) and access & bits == bits
+
+
+def _keys(expose: Mapping[str, object], word: str) -> Mapping[str, str] | None:
+    """Where it stands, if not under our word: devices with several endpoints add a suffix. None: nowhere."""
+    where = expose.get("property")
+    if not isinstance(where, str) or not 0 < len(where) <= 64 or not where.isprintable() or "." in where:
+        return None
+    return _NO_KEYS if where == word else MappingProxyType({word: where})
+
+
+def _uses(exposes: tuple[Mapping[str, object], ...], *, sleeps: bool) -> Iterator[Use]:
+    for expose in exposes:
+        if expose.get("type") == "lock":
+            yield from _lock_use(expose)
+        elif _is(expose, "contact") and expose.get("value_on") is False and expose.get("value_off") is True:
+            yield from _use(expose, Kind.DOOR, "contact", answers=_may(expose, ASKABLE) and not sleeps)
+        elif _is(expose, "temperature") and expose.get("type") == "numeric" and expose.get("unit") == "°C":
+            yield from _use(expose, Kind.FRIDGE, "temperature", answers=_may(expose, ASKABLE) and not sleeps)
+        elif _is(expose, "action") and expose.get("type") == "enum":
+            yield from _use(expose, Kind.BUTTON, "action")
+        elif _siren(expose) is not None:
+            yield from _use(expose, Kind.SIREN, "warning")
+
+
+def _use(expose: Mapping[str, object], kind: Kind, word: str, *, answers: bool = False) -> Iterator[Use]:
+    keys = _keys(expose, word)
+    if keys is not None:
+        yield Use(kind=kind, keys=keys, answers=answers)
+
+
+def _lock_use(expose: Mapping[str, object]) -> Iterator[Use]:
+    """A lock that cannot be told or asked is none for us."""
+    features = {str(feature.get("name")): feature for feature in _features(expose)}
+    state = features.get("state")
+    if state is None or (state.get("value_on"), state.get("value_off")) != ("LOCK", "UNLOCK"):
+        return
+    if not _may(state, TOLD | SETTABLE | ASKABLE):
+        return
+    keys: dict[str, str] = {}
+    for word, feature in (("state", state), ("lock_state", features.get("lock_state"))):
+        found = None if feature is None else _keys(feature, word)
+        keys |= {} if found is None else found
+    yield Use(kind=Kind.LOCK, keys=MappingProxyType(keys), answers=True)
+
+
+def _lock(exposes: tuple[Mapping[str, object], ...]) -> LockAbility:
+    names = {str(expose.get("name")) for expose in exposes}
+    features = {str(f.get("name")) for e in exposes if e.get("type") == "lock" for f in _features(e)}
+    return LockAbility(
+        lock_state="lock_state" in features,
+        door_state="door_state" in names,
+        actions=next((_values(e) for e in exposes if _is(e, "action")), ()),
+        sources="action_source_name" in names or "last_unlock_source" in names,
+        relocks=bool(names & {"auto_relock", "auto_relock_time", "auto_lock_time", "relock_enabled", "auto_lock"}),
+        pins=bool(names & {"pin_code", "last_used_pin_code", "users"}),
+    )
+
+
+def _siren(expose: Mapping[str, object]) -> SirenAbility | None:
+    if not _is(expose, "warning") or expose.get("type") != "composite" or not _may(expose, SETTABLE):
+        return None
+    features = {str(feature.get("name")): feature for feature in _features(expose)}
+    modes = _values(features["mode"]) if "mode" in features else ()
+    if "stop" not in modes or len(modes) < 2:
+        return None
+    return SirenAbility(
+        modes=modes,
+        levels=_values(features["level"]) if "level" in features else (),
+        duration="duration" in features,
+        strobe="strobe" in features,
+    )
