@@ -226,6 +226,7 @@ def schema() -> None:
 
 brokerconfig.add(cli)
 household.add(cli)
+enrolment.add(cli)
 keeping.add(cli)
 
 
