@@ -8,6 +8,8 @@ from devices.vendors.scanner import CODE, KEYS
 from devices.vendors.words import Channel, Nameplate
 from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Section, Topic, Url
 
+BASIC = frozenset({"nukihub", "zigbee2mqtt"})  # what their locks are sent has no room for an id or a time
+
 
 class DeviceSection(Section):
     """What every device may say. `address` is the maker's own; of products with MQTT of their own, their topic.
@@ -15,6 +17,7 @@ class DeviceSection(Section):
     `topics` replaces single topics, `keys` says where in a payload our words stand, where that is not the usual place.
     """
 
+    kind: str
     address: Address = ""
     topics: dict[Channel, Topic] = Field(default={})
     keys: dict[KeyWord, KeyPath] = Field(default={})
@@ -22,31 +25,47 @@ class DeviceSection(Section):
     @property
     def plate(self) -> Nameplate:
         """What its vendor must know of it to read and write its payloads."""
-        return Nameplate(address=self.address, keys=self.keys)
+        return Nameplate(address=self.address, keys=self.keys, kind=self.kind)
 
 
 class LockDevice(DeviceSection):
     """A lock. `auto_lock`: it locks by itself some time after it was unlocked; left out: nobody has said."""
 
     kind: Literal["lock"]
-    vendor: Literal["somfy", "alexa", "nukihub"]
+    vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt"]
     address: Address
     guarded: bool = False
     auto_lock: bool | None = None
     latency: Seconds = 3.0
+
+    @model_validator(mode="after")
+    def _guarded_or_not(self) -> Self:
+        if self.guarded and self.vendor in BASIC:
+            raise ValueError(
+                f"guarded must be false: a lock of the vendor {self.vendor} is told no id and no time, so it obeys a"
+                " late copy of an order too. It is a basic lock"
+            )
+        return self
 
 
 class DoorDevice(DeviceSection):
     """A door sensor that does not depend on the lock. `answers`: it can be asked.
 
     One that cannot is a basic door: it must say something at least every `heartbeat` seconds, else it is lost.
+    The vendor `esphome` is the firmware of `config/esphome/door.yaml`; it needs no address.
     """
 
     kind: Literal["door"]
-    vendor: Literal["somfy"]
-    address: Address
+    vendor: Literal["somfy", "esphome", "zigbee2mqtt"]
+    address: Address = ""
     answers: bool = True
     heartbeat: Seconds = 600.0
+
+    @model_validator(mode="after")
+    def _addressed(self) -> Self:
+        if not self.address and self.vendor != "esphome":
+            raise ValueError(f"a door sensor of the vendor {self.vendor} needs its address")
+        return self
 
 
 class CameraDevice(DeviceSection):
@@ -86,10 +105,13 @@ class ScannerDevice(DeviceSection):
 
 
 class SignalDevice(DeviceSection):
-    """The light and buzzer at the door, with the answer button inside."""
+    """The light and buzzer at the door, with the answer button inside.
+
+    Of the vendor `zigbee2mqtt` the address is a siren's topic, and `topics: {event: ...}` names the button's.
+    """
 
     kind: Literal["signal"]
-    vendor: Literal["signal"]
+    vendor: Literal["signal", "zigbee2mqtt"]
     address: Address = ""
 
 
@@ -97,7 +119,7 @@ class FridgeDevice(DeviceSection):
     """A fridge that says its temperature."""
 
     kind: Literal["fridge"]
-    vendor: Literal["smartthings"]
+    vendor: Literal["smartthings", "zigbee2mqtt"]
     address: Address
     compartment: Id = "cooler"
 

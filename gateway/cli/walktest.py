@@ -13,7 +13,7 @@ from gateway.installation.words import PROMISES, QUESTIONS, TITLES, TO_DO, endin
 from gateway.paper.walk import verified
 from gateway.proof.keys import KeyUnusable, PublicKey
 from gateway.voice import Language
-from gateway.walkline import AnyRequest, Answer, Begin, Lock, Look, Refused, Told, View, speaking
+from gateway.walkline import Answer, AnyRequest, Begin, Lock, Look, Refused, Told, View, speaking
 
 LOOK = 0.5  # seconds between two looks while somebody does something at the door
 WORDS = {
