@@ -240,6 +240,11 @@ class App:
             erase=self._archive.erase,
             office=self._office,
         )
+        self._accompany(store, key, links)
+
+    def _accompany(self, store: Store, key: BoxKey, links: bytes) -> None:
+        """Build what looks on and asks: walk tests, the owner's Home Assistant, the pages."""
+        home, clock = self.home, self._clock
         self._walking = Walking(
             home, store=store, clock=clock, reception=self._reception, entrances=self._entrances, key=key,
             picture=self._look,

@@ -90,6 +90,8 @@ class Walking:
                 self._walks[name] = walk
         self._answered: set[str] = set()
         self._wrong: dict[str, int] = {}
+        self._lived: dict[str, frozenset[str]] = {}  # what this process has seen: a start is no loss
+        self._connected: set[str] = set()
         self._unsaved: set[str] = set()
         self._saving = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -136,14 +138,20 @@ class Walking:
         if walk is None or walk.current is None:
             return
         state = self._entrances[name].state
+        live = frozenset(camera for camera, at in state.cameras.items() if at.live)
         wrong = sum(len(attempts.wrong) + attempts.locked_out for attempts in state.attempts.values())
         seen = Seen(
             state=state,
             delivery=None if walk.promised is None else key(BRAND, walk.promised.id),
             answered=name in self._answered,
             wrong=wrong > self._wrong.get(name, wrong),
-            live={camera: at.live for camera, at in state.cameras.items()},
+            live=live,
+            lost=self._lived.get(name, frozenset()) - live,
+            cut=name in self._connected and state.session is None,
         )
+        self._lived[name] = self._lived.get(name, frozenset()) | live
+        if state.session is not None:
+            self._connected.add(name)
         self._answered.discard(name)
         self._wrong[name] = wrong
         self._changed(advance(walk, seen, self._clock.now().utc))

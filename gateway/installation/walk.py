@@ -7,7 +7,7 @@ loses nothing. Nothing here moves a bolt: the one opening is a delivery's own, t
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from types import MappingProxyType
@@ -172,13 +172,19 @@ class Walk(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What the house shows at one instant, and what happened since the last look."""
+    """What the house shows at one instant, and what happened since the last look.
+
+    `lost` are the cameras that this process saw live and sees no more, `cut`: it had the broker and has it no more. A
+    gateway that has just started knows of neither, and that is no evidence that it notices.
+    """
 
     state: Entrance
     delivery: str | None = None  # the key of the walk's own delivery
     answered: bool = False
     wrong: bool = False
-    live: Mapping[str, bool] = field(default_factory=dict)
+    live: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
+    cut: bool = False
 
 
 def begin(  # noqa: PLR0913 - what begins, and who begins it
@@ -299,7 +305,7 @@ def _shows(goal: Goal, step: Step, seen: Seen) -> bool:
 
 
 def _live(step: Step, seen: Seen) -> bool:
-    return seen.live.get(step.camera or "", False)
+    return step.camera in seen.live
 
 
 def _back(_step: Step, seen: Seen) -> bool:
@@ -336,8 +342,8 @@ _SHOWS: Mapping[Goal, Callable[[Step, Seen], bool]] = MappingProxyType({
     Goal.NOT_PROVEN: _not_proven,
     Goal.ANSWERED: lambda _, seen: seen.answered,
     Goal.LIVE: _live,
-    Goal.NOT_LIVE: lambda step, seen: not _live(step, seen),
-    Goal.BROKER_GONE: lambda _, seen: seen.state.session is None,
+    Goal.NOT_LIVE: lambda step, seen: step.camera in seen.lost,
+    Goal.BROKER_GONE: lambda _, seen: seen.cut,
     Goal.BROKER_BACK: _back,
     Goal.WRONG: lambda _, seen: seen.wrong,
     Goal.RANG: _rang,
