@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from gateway.cli import brokerconfig, household
+from gateway.cli import brokerconfig, household, keeping
 from gateway.cli.failure import Exit, Failure, home_of, ourselves, plain, relative, typed
 from gateway.cli.shape import HOME, HomeFile, at, example, tell
 
@@ -56,7 +56,7 @@ def run(
     else:
         speak_wholly()
     try:
-        asyncio.run(run_gateway(house))
+        asyncio.run(run_gateway(house, home))
     except Occupied as occupied:
         raise Failure(str(occupied), "End that one first, or name another storage.folder.", Exit.SILENT) from occupied
     except ConfigError as error:
@@ -226,6 +226,7 @@ def schema() -> None:
 
 brokerconfig.add(cli)
 household.add(cli)
+keeping.add(cli)
 
 
 def _add_demo() -> None:
