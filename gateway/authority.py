@@ -1,7 +1,7 @@
 """An authority of the house's own and what it vouches for: made on the box, for names that the house gives.
 
-The pages and the broker have one each (`gateway.web.certificate`, `gateway.brokertls`): whoever stole the key of one
-could pretend to be that one only. Keys are P-256: the small chips of locks and sensors know it too.
+The pages and the broker have one each (`gateway.web.certificate`, `gateway.brokercertificate`): whoever stole the key
+of one could pretend to be that one only. Keys are P-256: the small chips of locks and sensors know it too.
 """
 
 import ipaddress

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.accesslist import access, accounts, bridges, radio_access, radio_accounts
-from gateway.brokertls import BrokerCertificate, broker_certificate
+from gateway.brokercertificate import BrokerCertificate, broker_certificate
 from gateway.clock import machine_time
 from gateway.config import Home, on_loopback
 from gateway.leash import leashed

@@ -10,7 +10,7 @@ from gateway.cli.shape import HOME, HomeFile, example, tell
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.broker import Listener
-    from gateway.brokertls import BrokerCertificate
+    from gateway.brokercertificate import BrokerCertificate
     from gateway.config import Home
 
 SECURE = 8883  # IANA's port of MQTT by TLS
@@ -111,7 +111,7 @@ def _renew(folder: Path, home: "Home", user: str | None) -> None:
         Failure: there is none.
     """
     from gateway.broker import hand_over, reload  # noqa: PLC0415 - the other commands start without it
-    from gateway.brokertls import renewed  # noqa: PLC0415 - the same
+    from gateway.brokercertificate import renewed  # noqa: PLC0415 - the same
     from gateway.clock import machine_time  # noqa: PLC0415 - the same
 
     certificate = renewed(folder, box=home.box, now=machine_time())

@@ -15,7 +15,8 @@ from cryptography import x509
 
 from devices.simulators.house import Broker as DevicesBroker
 from gateway.broker import Listener, WeakSetup, broker_user, free_port, private_broker, reload, write
-from gateway.brokertls import TERMS, broker_certificate, context, renewed
+from gateway.brokercertificate import TERMS, broker_certificate, renewed
+from gateway.brokertls import context
 from gateway.config import Broker, BrokerTls, ConfigError, Home
 from gateway.mqtt import Incoming, Mqtt
 from tests.gateway.callers import code_of, guest, until, visiting

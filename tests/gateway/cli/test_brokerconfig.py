@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.brokertls import broker_certificate
+from gateway.brokercertificate import broker_certificate
 from gateway.cli.broker import explained
 from gateway.cli.brokerconfig import base_topic
 from gateway.cli.failure import Exit, Failure
