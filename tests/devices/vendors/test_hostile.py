@@ -165,6 +165,8 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
     able: dict[str, set[type]] = {
         "somfy": {Unlock, Lock, Query},
         "alexa": {Unlock, Lock, Query},
+        "frigate": set(),
+        "rtsp": set(),
         "guard": {Unlock, Lock, Query},
         "smartthings": {Query},
         "nukihub": {Unlock, Lock, Query},
