@@ -59,6 +59,8 @@ def carrier(home: Home, device: str) -> str | None:
         if len(set(words)) > 1:
             break
         shared.append(words[0])
+    if shared == split[0]:  # one topic alone: it is the bridge's own word, its base is above
+        shared.pop()
     return "/".join(shared) or split[0][0]
 
 

@@ -56,7 +56,8 @@ def plan(home: Home) -> dict[str, object]:
         }
     rtsp = {"rtsp": {"host": streams[0].hostname, "port": streams[0].port or 554}} if streams else {}
     accounts = {} if passwords is None else {"passwords": str(passwords.parent)}
-    broker = {"host": home.broker.host, "port": home.broker.port, **accounts}
+    trust = {} if home.broker.tls is None else {"ca": str(home.broker.tls.ca)}
+    broker = {"host": home.broker.host, "port": home.broker.port, **accounts, **trust}
     return {"broker": broker, **rtsp, "devices": devices}
 
 
