@@ -291,7 +291,7 @@ def rules(home: Home, entrance: str) -> Rules:
     timing = section.timing
     return Rules(
         cameras={section.cameras.outside: True, **dict.fromkeys(section.cameras.inside, False)},
-        guarded=lock.kind == "lock" and lock.guarded,
+        guarded=lock.kind == "lock" and lock.refuses_late,
         door_answers=door.kind == "door" and door.answers,
         latency=lock.latency if lock.kind == "lock" else Rules().latency,
         open_limit={id_: place.open_limit for id_, place in section.places.items()},

@@ -2,8 +2,9 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
+from devices.vendors.guard import DOOR, LOCK, PART
 from devices.vendors.scanner import CODE, KEYS
 from devices.vendors.words import Channel, Nameplate
 from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Section, Topic, Url
@@ -25,26 +26,56 @@ class DeviceSection(Section):
         return Nameplate(address=self.address, keys=self.keys)
 
 
+class GuardSection(Section):
+    """The guard that alone may move the lock: its public key, as `perron guard-key --new` tells it."""
+
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
 class LockDevice(DeviceSection):
-    """A lock. `auto_lock`: it locks by itself some time after it was unlocked; left out: nobody has said."""
+    """A lock. `auto_lock`: it locks by itself some time after it was unlocked; left out: nobody has said.
+
+    One of the vendor `guard` stands behind a guard of its own: `address` is the lock's id, and `guard` has its key.
+    """
 
     kind: Literal["lock"]
-    vendor: Literal["somfy", "alexa", "nukihub"]
+    vendor: Literal["somfy", "alexa", "nukihub", "guard"]
     address: Address
     guarded: bool = False
     auto_lock: bool | None = None
     latency: Seconds = 3.0
+    guard: GuardSection | None = None
+
+    @property
+    def refuses_late(self) -> bool:
+        """Whether it refuses a late, a repeated or a forged command: a guard does, whatever lock stands behind it."""
+        return self.guarded or self.guard is not None
+
+    @property
+    def plate(self) -> Nameplate:
+        """A guard speaks for its lock and for a door sensor: this is the lock."""
+        return Nameplate(address=self.address, keys={PART: LOCK}) if self.vendor == "guard" else super().plate
+
+    @model_validator(mode="after")
+    def _behind_its_guard(self) -> Self:
+        if (self.vendor == "guard") != (self.guard is not None):
+            raise ValueError(
+                "vendor: guard and `guard: {key: ...}` belong together: `perron guard-key --new` makes the key and"
+                " tells the line; the lock's own vendor stands in guard.yaml"
+            )
+        return self
 
 
 class DoorDevice(DeviceSection):
     """A door sensor that does not depend on the lock. `answers`: it can be asked.
 
     One that cannot is a basic door: it must say something at least every `heartbeat` seconds, else it is lost.
-    The vendor `esphome` is the firmware of `config/esphome/door.yaml`; it needs no address.
+    The vendor `esphome` is the firmware of `config/esphome/door.yaml`; it needs no address. One behind the radio of a
+    guarded lock has the vendor `guard`, and that lock's id as `address`.
     """
 
     kind: Literal["door"]
-    vendor: Literal["somfy", "esphome"]
+    vendor: Literal["somfy", "esphome", "guard"]
     address: Address = ""
     answers: bool = True
     heartbeat: Seconds = 600.0
@@ -54,6 +85,11 @@ class DoorDevice(DeviceSection):
         if not self.address and self.vendor != "esphome":
             raise ValueError(f"a door sensor of the vendor {self.vendor} needs its address")
         return self
+
+    @property
+    def plate(self) -> Nameplate:
+        """Behind a guard this is the door, not the lock."""
+        return Nameplate(address=self.address, keys={PART: DOOR}) if self.vendor == "guard" else super().plate
 
 
 class CameraDevice(DeviceSection):
