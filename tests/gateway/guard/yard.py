@@ -181,7 +181,8 @@ class Yard:
 
     async def ready(self) -> None:
         """Lock and door have answered, and the gateway has a challenge."""
-        await until(lambda: any(device == DOOR for device, _, _ in self.box.heard))
+        before = len(self.attacker.of(f"perron/{LOCK}/event"))
+        await until(lambda: len(self.attacker.of(f"perron/{LOCK}/event")) > before and self.box.session > 0)
         assert isinstance(await self.box.answer(LOCK), LockReport)
         assert isinstance(await self.box.answer(DOOR), DoorReport)
 
