@@ -31,7 +31,7 @@ def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
         NameTaken: a bridge's account would be a device's or one of ours.
     """
     carried = bridges(home)
-    own = tuple(id_ for id_ in home.devices if not carrier(home, id_))
+    own = tuple(id_ for id_ in home.devices if not carrier(home, id_) and not spoken_for(home, id_))
     for account, base in carried.items():
         if account in RESERVED - {HOMEASSISTANT} or account in own:
             raise NameTaken(
@@ -52,6 +52,8 @@ def carrier(home: Home, device: str) -> str | None:
     if not topics:
         return None
     split = [topic.split("/") for topic in topics.values()]
+    if section.vendor == "guard":  # it speaks on our topics
+        return None
     if not any(channel in topics for channel in OF_A_BRIDGE):
         return split[0][0]
     shared: list[str] = []
@@ -60,6 +62,12 @@ def carrier(home: Home, device: str) -> str | None:
             break
         shared.append(words[0])
     return "/".join(shared) or split[0][0]
+
+
+def spoken_for(home: Home, device: str) -> bool:
+    """Whether a lock's guard speaks for this device on its own account: a door sensor behind the same radio."""
+    section = home.devices[device]
+    return section.vendor == "guard" and section.address != device
 
 
 def bridges(home: Home) -> Mapping[str, str]:
@@ -90,6 +98,8 @@ def access(home: Home, *, homeassistant: bool = False) -> str:
     }
     own: dict[str, list[str]] = {}
     for device in home.devices:
+        if spoken_for(home, device):
+            continue
         speaks_itself = not carrier(home, device)
         for channel, topic in own_topics(home, device).items():
             spoken = channel in (*SPOKEN, *OF_A_BRIDGE)

@@ -175,6 +175,12 @@ def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield ("radio", "lock", "vendor"), f"a {lock.vendor} device is no lock that can be moved and asked."
     if door is not None and not door.can(Query()):
         yield ("radio", "door", "vendor"), f"a {door.vendor} device cannot be asked whether the door is closed."
+    if door is not None and (
+        lock.topic(Channel.STATE) == door.topic(Channel.STATE)
+        or (lock.address and (lock.vendor, lock.address) == (door.vendor, door.address))
+    ):
+        why = "the door sensor is the lock's own, and a lock that is wrong about its bolt may be wrong about that too:"
+        yield ("radio", "door"), f"{why} name an independent one, or leave it out."
     if file.house.port == file.radio.broker.port and file.house.host == file.radio.broker.host:
         yield ("radio", "broker"), "house and radio name the same broker: the radio needs one of its own."
     if file.house.username != file.lock:

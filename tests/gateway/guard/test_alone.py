@@ -32,14 +32,6 @@ async def test_a_door_that_was_left_unlocked_is_locked_once_it_is_closed(tmp_pat
         assert not place.residence.doorway.in_air
 
 
-async def test_while_the_gateway_is_heard_locking_is_its_affair(tmp_path: Path) -> None:
-    async with yard(tmp_path, silent=5) as place, place.guard():
-        await place.ready()
-        await place.unlocks("v1")
-        await asyncio.sleep(6.5)
-        assert place.moves("thrown") == 0
-
-
 async def test_a_guard_that_was_cut_off_from_the_house_locks_too(tmp_path: Path) -> None:
     async with yard(tmp_path, silent=SILENT) as place, place.guard():
         await place.ready()

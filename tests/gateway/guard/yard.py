@@ -35,7 +35,7 @@ from gateway.topics import FromDevice, Topics, device_topic
 from tests.mosquitto import Mosquitto, mosquitto
 
 LOCK, DOOR = "front-lock", "front-door"
-LIFE = 2.0  # seconds that a command is good for
+LIFE = 1.0  # seconds that a command is good for
 ADDRESS = "io://1/2"
 SOON = 8.0  # seconds within which what must come has come, on a machine that has much else to do
 QUICK = Waits(nonce_life=15, answer=2, stable=0.3, again=0.5, moving=1)
