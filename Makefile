@@ -50,7 +50,7 @@ PYTHON313 ?= $(shell for p in python3.13 /usr/bin/python3.13; do \
 
 $(HASS)/ready:
 	@test -n "$(PYTHON313)" || { echo "Home Assistant $(HASS_VERSION) needs Python 3.13.2 or a later 3.13 with venv: install it or give PYTHON313=/path/to/python."; exit 1; }
-	@echo "Setting up $(HASS) with $(PYTHON313): once, a few minutes, about 500 MB ..."
+	@echo "Setting up $(HASS) with $(PYTHON313): once, a few minutes, about 800 MB ..."
 	@$(PYTHON313) -m venv --clear $(HASS)
 	@$(HASS)/bin/pip install --quiet --disable-pip-version-check homeassistant==$(HASS_VERSION)
 	@touch $@
