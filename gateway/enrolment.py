@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
+from gateway.accesslist import NameTaken, accounts
 from gateway.config import EntranceSection, Home
 from gateway.equipment import Device
 from gateway.installation.capability import depends
+from gateway.visit.state import WALK_TEST
 
 # What a topic of a product may look like, whatever stands in its address.
 TOPIC = re.compile(r"[^+#/$\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}")
@@ -24,6 +26,7 @@ class Problem:
 
 def problems(home: Home) -> Iterator[Problem]:
     """Find everything that is wrong between the parts; nothing found means that every entrance can be enrolled."""
+    yield from _broker(home)
     owners: dict[str, str] = {}
     for id_, entrance in home.entrances.items():
         at = ("entrances", id_)
@@ -34,6 +37,20 @@ def problems(home: Home) -> Iterator[Problem]:
     yield from _topics(home)
     yield from _guards(home)
     yield from _brands(home)
+
+
+def _broker(home: Home) -> Iterator[Problem]:
+    """Passwords and commands cross no network in plain sight."""
+    if not home.broker.loopback and home.broker.tls is None:
+        yield Problem(
+            ("broker", "host"),
+            f"`{home.broker.host}` is reached over a network, but without TLS anybody there reads the passwords: say"
+            " `tls: {ca: accounts/authority.pem}` (`perron broker-config` makes it), or take 127.0.0.1.",
+        )
+    try:
+        accounts(home, homeassistant=True)
+    except NameTaken as taken:
+        yield Problem(("broker", "bridges"), f"{taken}")
 
 
 def _named(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
@@ -150,6 +167,8 @@ def _guards(home: Home) -> Iterator[Problem]:
 
 def _brands(home: Home) -> Iterator[Problem]:
     kids: dict[str, str] = {}
+    if WALK_TEST in home.brands:
+        yield Problem(("brands", WALK_TEST), f"`{WALK_TEST}` is the walk test's own: give the brand another id.")
     for id_, brand in home.brands.items():
         for n, key in enumerate(brand.keys):
             owner = kids.setdefault(key.kid, id_)

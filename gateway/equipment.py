@@ -1,5 +1,7 @@
 """The devices of a house, as `home.yaml` names them: one section a kind."""
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -7,7 +9,10 @@ from pydantic import Field, StringConstraints, model_validator
 from devices.vendors.guard import DOOR, LOCK, PART
 from devices.vendors.scanner import CODE, KEYS
 from devices.vendors.words import Channel, Nameplate
-from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Section, Topic, Url
+from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Section, Topic
+from gateway.streamurl import PASSWORD, USER, StreamUrl
+
+BASIC = frozenset({"nukihub", "zigbee2mqtt"})  # what their locks are sent has no room for an id or a time
 
 
 class DeviceSection(Section):
@@ -16,6 +21,7 @@ class DeviceSection(Section):
     `topics` replaces single topics, `keys` says where in a payload our words stand, where that is not the usual place.
     """
 
+    kind: str
     address: Address = ""
     topics: dict[Channel, Topic] = Field(default={})
     keys: dict[KeyWord, KeyPath] = Field(default={})
@@ -23,7 +29,12 @@ class DeviceSection(Section):
     @property
     def plate(self) -> Nameplate:
         """What its vendor must know of it to read and write its payloads."""
-        return Nameplate(address=self.address, keys=self.keys)
+        return Nameplate(address=self.address, keys=self.keys, kind=self.kind)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it has MQTT at all."""
+        return True
 
 
 class GuardSection(Section):
@@ -39,7 +50,7 @@ class LockDevice(DeviceSection):
     """
 
     kind: Literal["lock"]
-    vendor: Literal["somfy", "alexa", "nukihub", "guard"]
+    vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt", "guard"]
     address: Address
     guarded: bool = False
     auto_lock: bool | None = None
@@ -54,7 +65,7 @@ class LockDevice(DeviceSection):
     @property
     def plate(self) -> Nameplate:
         """A guard speaks for its lock and for a door sensor: this is the lock."""
-        return Nameplate(address=self.address, keys={PART: LOCK}) if self.vendor == "guard" else super().plate
+        return replace(super().plate, keys={PART: LOCK}) if self.vendor == "guard" else super().plate
 
     @model_validator(mode="after")
     def _behind_its_guard(self) -> Self:
@@ -62,6 +73,15 @@ class LockDevice(DeviceSection):
             raise ValueError(
                 "vendor: guard and `guard: {key: ...}` belong together: `perron guard-key --new` makes the key and"
                 " tells the line; the lock's own vendor stands in guard.yaml"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _guarded_or_not(self) -> Self:
+        if self.guarded and self.vendor in BASIC:
+            raise ValueError(
+                f"guarded must be false: a lock of the vendor {self.vendor} is told no id and no time, so it obeys a"
+                " late copy of an order too. It is a basic lock"
             )
         return self
 
@@ -75,7 +95,7 @@ class DoorDevice(DeviceSection):
     """
 
     kind: Literal["door"]
-    vendor: Literal["somfy", "esphome", "guard"]
+    vendor: Literal["somfy", "esphome", "zigbee2mqtt", "guard"]
     address: Address = ""
     answers: bool = True
     heartbeat: Seconds = 600.0
@@ -89,17 +109,49 @@ class DoorDevice(DeviceSection):
     @property
     def plate(self) -> Nameplate:
         """Behind a guard this is the door, not the lock."""
-        return Nameplate(address=self.address, keys={PART: DOOR}) if self.vendor == "guard" else super().plate
+        return replace(super().plate, keys={PART: DOOR}) if self.vendor == "guard" else super().plate
+
+
+# SHA-256 over a certificate, as `openssl x509 -fingerprint -sha256` prints it.
+_FINGERPRINT = r"^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$"
+Fingerprint = Annotated[str, StringConstraints(pattern=_FINGERPRINT)]
 
 
 class CameraDevice(DeviceSection):
-    """A camera with an H.264 stream over RTSP."""
+    """A camera with an H.264 stream over RTSP; of vendor `rtsp` it has no MQTT, of `frigate` it is Frigate's restream.
+
+    `credentials_file` holds the one line user:password, which stands nowhere else. With `rtsps` the camera shows a
+    certificate: one that `ca` (PEM) vouches for, or that of this `fingerprint`, or else one that this machine trusts.
+    """
 
     kind: Literal["camera"]
-    vendor: Literal["alexa"]
-    address: Address
-    url: Url
+    vendor: Literal["alexa", "rtsp", "frigate"]
+    url: StreamUrl
+    credentials_file: Path | None = None
+    ca: Path | None = None
+    fingerprint: Fingerprint | None = None
     clock_region: Region | None = None
+
+    @property
+    def speaks(self) -> bool:
+        """Whether it has MQTT at all."""
+        return self.vendor != "rtsp"
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.vendor == "alexa" and "address" not in self.model_fields_set:
+            raise ValueError("this camera's address is missing: of vendor alexa it is the endpoint's id")
+        if not self.speaks and (self.address or self.topics or self.keys):
+            raise ValueError("a camera of vendor rtsp has no MQTT: leave out address, topics and keys")
+        if self.url.startswith("rtsp://") and (self.ca or self.fingerprint):
+            raise ValueError(
+                "ca and fingerprint are for a url that begins with rtsps://: this one shows no certificate"
+            )
+        if self.ca and self.fingerprint:
+            raise ValueError("give ca or fingerprint, not both: either one says which camera is the right one")
+        if self.credentials_file is None and (USER in self.url or PASSWORD in self.url):
+            raise ValueError("the url has a place for user and password: name the file with them as credentials_file")
+        return self
 
 
 class ScannerDevice(DeviceSection):
@@ -129,10 +181,13 @@ class ScannerDevice(DeviceSection):
 
 
 class SignalDevice(DeviceSection):
-    """The light and buzzer at the door, with the answer button inside."""
+    """The light and buzzer at the door, with the answer button inside.
+
+    Of the vendor `zigbee2mqtt` the address is a siren's topic, and `topics: {event: ...}` names the button's.
+    """
 
     kind: Literal["signal"]
-    vendor: Literal["signal"]
+    vendor: Literal["signal", "zigbee2mqtt"]
     address: Address = ""
 
 
@@ -140,7 +195,7 @@ class FridgeDevice(DeviceSection):
     """A fridge that says its temperature."""
 
     kind: Literal["fridge"]
-    vendor: Literal["smartthings"]
+    vendor: Literal["smartthings", "zigbee2mqtt"]
     address: Address
     compartment: Id = "cooler"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from joserfc.jwk import OKPKey
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -44,6 +44,7 @@ Public = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$"), After
 class RadioDevice(Section):
     """A device behind the radio, in its maker's words. Its topics are its product's, else `perron/<id>/...`."""
 
+    kind: ClassVar[str]
     vendor: Annotated[str, AfterValidator(_vendor)]
     id: Id
     address: Address = ""
@@ -53,7 +54,7 @@ class RadioDevice(Section):
     @property
     def plate(self) -> Nameplate:
         """What its vendor must know of it."""
-        return Nameplate(address=self.address, keys=self.keys)
+        return Nameplate(address=self.address, keys=self.keys, kind=self.kind)
 
     @property
     def _own(self) -> Mapping[Channel, str]:
@@ -82,12 +83,14 @@ class RadioDevice(Section):
 class LockBehind(RadioDevice):
     """The lock."""
 
+    kind = "lock"
     id: Id = "lock"
 
 
 class DoorBehind(RadioDevice):
     """The door sensor."""
 
+    kind = "door"
     id: Id = "door"
 
 

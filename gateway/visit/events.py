@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from devices.reports import BatteryLevel, DoorReport, LockReport
+from devices.reports import BatteryLevel, DoorReport, Failure, LockReport
 from gateway.visit.state import CodeKind, Cold, Delivery, Pause
 
 
@@ -82,6 +82,17 @@ class BatteryHeard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockFailed:
+    """The lock, or what carries it, says that it did not do what it was told, and why.
+
+    `command` is the order's id, None where it does not say which.
+    """
+
+    failure: Failure
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceLost:
     """The link of the lock ("lock") or the door sensor ("door") is down: what it said is unknown from here on."""
 
@@ -108,6 +119,13 @@ class DiskChanged:
     """Whether films and log can be stored: the reserve is free and the last write succeeded."""
 
     ok: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalkTested:
+    """How the entrance's walk test stands now: `barred`, it forbids unattended visits. Said at each start too."""
+
+    barred: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,10 +312,12 @@ Event = (
     | DoorHeard
     | DeviceSpoke
     | BatteryHeard
+    | LockFailed
     | DeviceLost
     | ReportsMissed
     | CameraChanged
     | DiskChanged
+    | WalkTested
     | FridgeHeard
     | Scanned
     | ScansDropped

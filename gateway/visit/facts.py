@@ -28,6 +28,7 @@ DeviceEvent = (
     | e.ReportsMissed
     | e.CameraChanged
     | e.DiskChanged
+    | e.WalkTested
     | e.FridgeHeard
 )
 
@@ -61,6 +62,8 @@ def absorb(step: Step, event: DeviceEvent) -> None:
             if intent(step.state) and step.state.disk and not ok:
                 step.say(Alarm(code=AlarmCode.DISK_FULL))
             step.state = replace(step.state, disk=ok)
+        case e.WalkTested(barred=barred):
+            step.state = replace(step.state, barred=barred)
         case e.FridgeHeard(place=place, cold=cold):
             step.state = replace(step.state, cold={**step.state.cold, place: cold})
         case _:
@@ -129,7 +132,7 @@ def _lock_heard(step: Step, event: e.LockHeard) -> None:
     household.bolt_moved(step, old.value, event)
     if report.jammed and intent(step.state):
         step.visit = replace(step.visit, jammed=True)
-    if report.bolt is Bolt.LOCKED and not bolt.proven:
+    if report.event or (report.bolt is Bolt.LOCKED and not bolt.proven):
         _ask_again(step, "lock", old, heard)
 
 

@@ -140,6 +140,8 @@ ENTRANCE_WIDE = frozenset(
     },
 )
 
+WALK_TEST = "walk-test"  # who promises the delivery of a walk test
+
 T = TypeVar("T", Bolt, Door)
 
 
@@ -253,6 +255,8 @@ class Visit:
     tries: int = 0
     jammed: bool = False
     jam_told: bool = False
+    refused: bool = False  # the lock said why it did not obey, and was not asked since
+    refusal_told: bool = False
     warm_told: bool = False
     tried_to_lock: bool = False
     stop_told: bool = False
@@ -333,6 +337,7 @@ class Lockup:
     id: str
     at: Relock = Relock.DOOR_BEFORE
     sent: bool = False
+    refused: bool = False  # the lock said that it did not obey
     result: Locked | None = None
 
 
@@ -367,6 +372,7 @@ class Entrance:
     pauses: tuple[Pause, ...] = ()  # those that are not over
     somebody_home: bool = False
     away: bool = False
+    barred: bool = False  # the walk test forbids unattended visits: nothing is let in but its own delivery
     safe_mode: bool = False
     safe_tries: int = 0  # how often safe mode threw the bolt
     safe_asked: int = 0  # the question to the lock of safe mode's running round, 0 for none
