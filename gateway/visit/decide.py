@@ -21,6 +21,7 @@ from gateway.visit import (
     pauses,
     readiness,
     relocking,
+    residents,
     restart,
     safemode,
     scans,
@@ -102,6 +103,8 @@ def absorb(step: Step, event: e.Event) -> None:
             | e.FridgeHeard()
         ):
             facts.absorb(step, event)
+        case e.PresenceHeard() | e.PanelHeard():
+            residents.absorb(step, event)
         case e.Scanned():
             scans.scanned(step, event)
         case e.ScansDropped(count=count):
