@@ -22,23 +22,21 @@ def around(section: EntranceSection) -> frozenset[str]:
     return frozenset({*fridges, *section.presence, *(() if section.alarm is None else (section.alarm,))})
 
 
-def heard(
-    home: Home, section: EntranceSection, device: str, report: Surrounding, *, retained: bool
-) -> Iterator[e.Event]:
-    """Say what a report of one of them means to this entrance."""
+def heard(home: Home, section: EntranceSection, device: str, report: Surrounding, *, old: bool) -> Iterator[e.Event]:
+    """Say what a report of one of them means here. `old`: stored, or what a bridge that starts remembers."""
     configured = home.devices[device]
     match report:
-        case said.FridgeReport() if not retained and isinstance(configured, FridgeDevice):
-            if configured.part == report.compartment:
+        case said.FridgeReport() if not old and isinstance(configured, FridgeDevice):
+            if report.compartment in ("", configured.compartment):
                 for place, its in section.places.items():
                     if its.fridge == device:
                         yield e.FridgeHeard(place=place, cold=Cold(temp_c=report.temp_c, door=report.door))
         case said.PresenceReport(presence=presence) if device in section.presence:
-            if not (retained and presence in NEVER_OLD):
+            if not (old and presence in NEVER_OLD):
                 yield e.PresenceHeard(device=device, presence=presence)
         case said.PanelReport(panel=panel) if device == section.alarm:
             bypassed = configured.bypassed if configured.kind == "alarm" else frozenset()
-            if not (retained and (panel in NEVER_OLD or panel in bypassed)):
+            if not (old and (panel in NEVER_OLD or panel in bypassed)):
                 yield e.PanelHeard(panel=panel)
         case _:
             pass  # stored good news, or of another entrance

@@ -15,13 +15,30 @@ vendor's payload stays as the vendor sends it.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from devices.vendors import alexa, esphome, homeassistant, nukihub, proglove, scanner, signal, smartthings, somfy
+from devices.vendors import (
+    alexa,
+    esphome,
+    frigate,
+    guard,
+    homeassistant,
+    nukihub,
+    proglove,
+    rtsp,
+    scanner,
+    signal,
+    smartthings,
+    somfy,
+    zigbee2mqtt,
+)
 from devices.vendors.words import Vendor
 
 VENDORS: Mapping[str, Vendor] = MappingProxyType(
     {
         "alexa": alexa,
+        "frigate": frigate,
+        "rtsp": rtsp,
         "esphome": esphome,
+        "guard": guard,
         "homeassistant": homeassistant,
         "nukihub": nukihub,
         "proglove": proglove,
@@ -29,5 +46,6 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
         "signal": signal,
         "smartthings": smartthings,
         "somfy": somfy,
+        "zigbee2mqtt": zigbee2mqtt,
     }
 )

@@ -48,7 +48,6 @@ from devices.vendors.strictjson import Malformed, identifier, mapping, parse, te
 from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
 ECHOES = True
-COMPARTMENT = "main"  # an entity measures one place
 BIRTH = "homeassistant/status"
 _UNMARKED = "0"
 _NUMBER = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,12})?", re.ASCII)
@@ -116,15 +115,15 @@ def _entity(state: str, plate: Nameplate, unit: str) -> Report:
 
 def _fridge(state: str, _domain: str, unit: str) -> Report:
     if state in _NOTHING:
-        return FridgeReport(compartment=COMPARTMENT)
+        return FridgeReport(compartment="")
     if _NUMBER.fullmatch(state) is None:
         raise Malformed("the state is no number")
     if unit not in ("C", "F"):
-        return FridgeReport(compartment=COMPARTMENT)  # degrees of which nobody knows what they are
+        return FridgeReport(compartment="")  # degrees of which nobody knows what they are
     celsius = float(state) if unit == "C" else round((float(state) - 32) * 5 / 9, 2)
     if celsius < _COLDEST:
         raise Malformed("colder than absolute zero")
-    return FridgeReport(compartment=COMPARTMENT, temp_c=celsius)
+    return FridgeReport(compartment="", temp_c=celsius)
 
 
 def _door(state: str, _domain: str, _unit: str) -> Report:
@@ -205,7 +204,7 @@ def answer(report: Report, echo: str, plate: Nameplate) -> Letter:
 def _word(report: Report, of: str, unit: str) -> str:
     words: Mapping[object, str] = {}
     match report:
-        case FridgeReport(compartment="main", setpoint_c=None, door=Door.UNKNOWN) if of in THERMOMETERS:
+        case FridgeReport(compartment="", setpoint_c=None, door=Door.UNKNOWN) if of in THERMOMETERS:
             if report.temp_c is None:
                 return "unavailable"
             return f"{report.temp_c if unit == 'C' else round(report.temp_c * 9 / 5 + 32, 2):g}"

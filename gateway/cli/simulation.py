@@ -44,10 +44,11 @@ def plan(home: Home) -> dict[str, object]:
     passwords = home.broker.password_file
     devices = {}
     for id_, device in home.devices.items():
+        mute = device.kind == "camera" and device.vendor != "alexa"  # only its stream matters: who plays it may speak
         devices[id_] = {
             "kind": device.kind,
-            "vendor": device.vendor,
-            "address": device.address,
+            "vendor": "alexa" if mute else device.vendor,
+            "address": id_ if mute else device.address,
             **_traits(device, outside=id_ in outside),
         }
     rtsp = {"rtsp": {"host": streams[0].hostname, "port": streams[0].port or 554}} if streams else {}

@@ -37,7 +37,7 @@ MUTANTS = (
     Mutant(
         name="a stored disarmed counts",
         file="gateway/surroundings.py",
-        old="if not (retained and (panel in NEVER_OLD or panel in bypassed)):",
+        old="if not (old and (panel in NEVER_OLD or panel in bypassed)):",
         new="if panel is not None:",
         tests=(SURROUNDINGS,),
     ),
