@@ -249,6 +249,9 @@ class RunningEntrance:
                     yield e.BellRang(visit=visit)
             case said.AnsweredReport() if not heard.retained:
                 yield e.SomebodyAnswered()
+            case said.FailureReport() if device == self._section.lock and not heard.retained:
+                log.warning("device_says", device=device, report=repr(report))
+                yield e.LockFailed(failure=report.failure, command=report.id)
             case said.FailureReport() | said.Unreadable():
                 log.warning("device_says", device=device, report=repr(report))
             case (
