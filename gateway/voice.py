@@ -212,6 +212,7 @@ LACKING: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     "presence": {"fr": "on ne sait pas si quelqu'un est là", "en": "nobody knows whether somebody is home"},
     "alarm": {"fr": "l'alarme pourrait sonner", "en": "the alarm might go off"},
     "safe_mode": {"fr": "Perron est en mode sûr", "en": "Perron is in safe mode"},
+    "walk_test": {"fr": "l'essai à la porte n'est pas réussi", "en": "the walk test is not passed"},
     "battery:lock": {"fr": "la pile de la serrure est à changer", "en": "the lock's battery needs changing"},
     "battery:door": {"fr": "la pile du capteur de porte est à changer", "en": "the door's battery needs changing"},
     "camera": {"fr": "pas d'image de la caméra", "en": "no pictures from camera"},

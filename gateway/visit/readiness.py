@@ -9,7 +9,7 @@ from dataclasses import replace
 from devices.reports import BatteryLevel
 from gateway.visit import residents
 from gateway.visit.commands import Readiness, Saying, Tell
-from gateway.visit.rules import batteries, closed, cold_enough, locked, shut_to
+from gateway.visit.rules import barred_to, batteries, closed, cold_enough, locked, shut_to
 from gateway.visit.state import Delivery, Phase, Preflight, Why
 from gateway.visit.step import Step
 
@@ -62,6 +62,7 @@ def lacking(step: Step, delivery: Delivery | None) -> tuple[str, ...]:
         "presence": not residents.all_known(state),
         PANEL: not residents.quiet(state),
         "safe_mode": state.safe_mode,
+        "walk_test": barred_to(state, delivery),
     }
     dead = batteries(state, BatteryLevel.CRITICAL)
     return (*(word for word, wrong in faults.items() if wrong), *dead, *cameras, *_shut(step, delivery))

@@ -2,7 +2,7 @@
 
 from devices.reports import BatteryLevel, BatteryReport, Bolt, Door
 from gateway.visit import residents
-from gateway.visit.state import BEFORE_INTENT, Delivery, Entrance, Now, Refusal
+from gateway.visit.state import BEFORE_INTENT, WALK_TEST, Delivery, Entrance, Now, Refusal
 
 FREE = frozenset({Bolt.UNLOCKED, Bolt.UNLATCHED})  # the door can be opened
 WITHDRAWN = FREE | {Bolt.NOT_FULLY_LOCKED}
@@ -127,6 +127,11 @@ def ready(state: Entrance) -> bool:
     return good and surroundings and state.incident is None and not state.safe_mode
 
 
+def barred_to(state: Entrance, delivery: Delivery | None) -> bool:
+    """The walk test was not passed: nobody is let in but by the test's own delivery, whose installer stands there."""
+    return state.barred and (delivery is None or delivery.brand != WALK_TEST)
+
+
 def may_open(state: Entrance, delivery: Delivery, now: Now) -> Refusal | None:
     """Everything that must hold at the scan and again at the intent, in the order in which it is said."""
     if delivery.entrance != state.id:
@@ -145,7 +150,7 @@ def may_open(state: Entrance, delivery: Delivery, now: Now) -> Refusal | None:
         return Refusal.OUTSIDE_WINDOW
     if household_present(state, now):
         return Refusal.HOUSEHOLD_PRESENT
-    if not ready(state):
+    if not ready(state) or barred_to(state, delivery):
         return Refusal.NOT_READY
     if not cold_enough(state, delivery):
         return Refusal.FRIDGE_TOO_WARM

@@ -140,6 +140,8 @@ ENTRANCE_WIDE = frozenset(
     },
 )
 
+WALK_TEST = "walk-test"  # who promises the delivery of a walk test
+
 T = TypeVar("T", Bolt, Door)
 
 
@@ -373,6 +375,7 @@ class Entrance:
     pauses: tuple[Pause, ...] = ()  # those that are not over
     somebody_home: bool = False
     away: bool = False
+    barred: bool = False  # the walk test forbids unattended visits: nothing is let in but its own delivery
     presence: Mapping[str, Presence] = field(default_factory=dict)  # device -> what it last said, in this session
     panel: Panel = Panel.UNKNOWN  # what the alarm panel last said, in this session
     safe_mode: bool = False
