@@ -6,6 +6,7 @@ To add some: a module with a tuple `MUTANTS`, and its name in the table below.
 from tests.mutants import (
     accounts,
     asked,
+    guard,
     homeassistant,
     keys,
     leaving,
