@@ -1,5 +1,9 @@
 """`perron broker-config`: writes what mosquitto needs, for the house or for the radio beside it."""
 
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,11 +59,10 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     Passwords and authority that lie there already are kept, unless they are weak: then nothing is written. A mosquitto
     that runs with these files reads them anew.
     """
-    from gateway.accesslist import NameTaken  # noqa: PLC0415 - the other commands start without it
-    from gateway.broker import WeakSetup, broker_user, write, write_radio  # noqa: PLC0415 - the same
+    from gateway.broker import write, write_radio  # noqa: PLC0415 - the other commands start without it
 
-    user = user or broker_user()
-    try:
+    user = _user(user)
+    with _told(folder):
         if radio:
             write_radio(folder, port=port, base=base_topic(base), user=user)
             return _tell_radio(folder, port, base)
@@ -72,15 +75,45 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
         host, beyond = _listeners(house, listen, tls_port)
         certificate = write(folder, house, host=host, port=house.broker.port, user=user,
                             homeassistant=homeassistant, beyond=beyond, names=name or ())  # fmt: skip
-    except NameTaken as taken:
-        raise Failure(f"{home}: {taken}.", "Correct the file, then try again.") from taken
+    return _tell_house(folder, certificate)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Say what went wrong.
+
+    Raises:
+        Failure: something did.
+    """
+    from gateway.broker import WeakSetup  # noqa: PLC0415 - the other commands start without it
+
+    try:
+        yield
     except WeakSetup as weak:
         raise Failure(str(weak), weak.todo) from weak
     except OSError as error:
-        raise Failure(f"{folder} cannot be written ({plain(error)}).", "Name another folder.") from error
+        raise Failure(f"{folder} cannot be used ({plain(error)}).", "Name another folder.") from error
     except ValueError as error:
         raise Failure(f"{error}.", "Move that file away; a new authority has to be given to every device.") from error
-    return _tell_house(folder, certificate)
+
+
+def _user(name: str | None) -> str | None:
+    """Take who mosquitto will be.
+
+    Raises:
+        Failure: there is no such user, or only root could give files to him.
+    """
+    from gateway.broker import broker_user  # noqa: PLC0415 - the other commands start without it
+
+    if name is None:
+        return broker_user()
+    try:
+        number = pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise Failure(f"This machine knows no user {name!r}.", "Debian's mosquitto is `--user mosquitto`.") from None
+    if os.geteuid() not in {0, number}:
+        raise Failure(f"Only root may give files to {name!r}.", "Run this as root, or mosquitto as you.")
+    return name
 
 
 def _listeners(home: "Home", listen: str | None, tls_port: int) -> tuple[str, "Listener | None"]:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.brokercertificate import broker_certificate
 from gateway.cli.broker import explained
-from gateway.cli.brokerconfig import base_topic
+from gateway.cli.brokerconfig import base_topic, broker_config
 from gateway.cli.failure import Exit, Failure
 from gateway.config import Broker, BrokerTls
 from tests.gateway.cli.terminal import perron
@@ -92,3 +92,9 @@ def test_a_weak_folder_is_not_written_to_and_every_reason_is_told_at_once(home_f
     for said in ("mosquitto.conf:2: whoever has no account comes in", "mosquitto.conf:1: every address:1883",
                  "no access list"):  # fmt: skip
         assert said in told.stdout
+
+
+def test_a_user_whom_this_machine_does_not_know_is_refused(tmp_path: Path, home_file: Path) -> None:
+    with pytest.raises(Failure, match="knows no user 'nobody-at-all'"):
+        broker_config(tmp_path / "accounts", home=home_file, user="nobody-at-all")
+    assert not (tmp_path / "accounts").exists()
