@@ -123,5 +123,8 @@ def floor_of(connection: sqlite3.Connection) -> datetime | None:
 
 
 def raise_floor(connection: sqlite3.Connection, utc: datetime) -> None:
-    """The floor rises and never falls."""
-    connection.execute("UPDATE box SET floor = max(ifnull(floor, 0), ?)", (us(utc),))
+    """The floor rises and never falls. A copy that was put to use knows from here on since when."""
+    connection.execute(
+        "UPDATE box SET floor = max(ifnull(floor, 0), ?), restored = CASE restored WHEN 0 THEN ? ELSE restored END",
+        (us(utc), us(utc)),
+    )
