@@ -188,6 +188,16 @@ class AnsweredReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EchoReport:
+    """What stands beside it in the same message answers the question that carried `echo` in its payload.
+
+    Said by devices whose MQTT has no correlation data (3.1.1).
+    """
+
+    echo: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
     """The payload is none that this vendor's devices send; `why` is one clear line, safe to log."""
 
@@ -208,5 +218,6 @@ Report = (
     | FridgeReport
     | SignalReport
     | AnsweredReport
+    | EchoReport
     | Unreadable
 )

@@ -12,7 +12,7 @@ from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.config import Home
 from gateway.grammar import PEOPLE, RESERVED
-from gateway.topics import ECHO, OF_A_BRIDGE, OFFER, RESULT, SPOKEN, own_topics
+from gateway.topics import BRIDGE_STATE, ECHO, HOME_ASSISTANT, OF_A_BRIDGE, OFFER, RESULT, SPOKEN, own_topics
 
 HOMEASSISTANT = "homeassistant"  # the owner's Home Assistant
 STATESTREAM = "homeassistant_statestream"  # the base topic under which it tells what it knows, in its documentation
@@ -38,7 +38,7 @@ def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
                 f"the base topic `{base}` would have the account `{account}`, which is taken: give the device of that"
                 " name another id, or the base topic another first word."
             )
-    theirs = {*carried, HOMEASSISTANT} if homeassistant else set(carried)
+    theirs = {*carried, HOMEASSISTANT} if homeassistant or home.homeassistant is not None else set(carried)
     return (*PEOPLE, *own, *sorted(theirs))
 
 
@@ -101,21 +101,26 @@ def access(home: Home, *, homeassistant: bool = False) -> str:
     for account, base in bridges(home).items():
         own[account] = [f"readwrite {base}/#"]
         people["installer"].append(f"read {base}/#")
-    if homeassistant or HOMEASSISTANT in own:
-        own[HOMEASSISTANT] = _homeassistant()
-        people["gateway"] += ["write homeassistant/#", "read homeassistant/status", f"read {STATESTREAM}/#"]
+    if homeassistant or home.homeassistant is not None or HOMEASSISTANT in own:
+        prefix = HOMEASSISTANT if home.homeassistant is None else home.homeassistant.discovery_prefix
+        own[HOMEASSISTANT] = _homeassistant(prefix)
+        people["gateway"] += [f"write {prefix}/#", f"read {HOME_ASSISTANT}", f"read {STATESTREAM}/#"]
     known = accounts(home, homeassistant=homeassistant)
     users = [line for name in known for line in _user(name, {**people, **own}.get(name, ()))]
     return "\n".join([*users, *_patterns()]) + "\n"
 
 
-def _homeassistant() -> list[str]:
-    """What the owner's Home Assistant may: see what it is told, ask, stream its own; never what a device says."""
+def _homeassistant(prefix: str) -> list[str]:
+    """What the owner's Home Assistant may: see what it is told, ask, stream its own; never what a device says.
+
+    It hears its own birth message and our last will too: both end what it shows (`homeassistant/entities.py`).
+    """
     return [
-        "read homeassistant/#",
+        f"read {prefix}/#",
         "read perron/ha/#",
+        f"read {BRIDGE_STATE}",
         "write perron/ha/+/set",
-        "write homeassistant/status",
+        f"readwrite {HOME_ASSISTANT}",
         f"readwrite {STATESTREAM}/#",
     ]
 

@@ -125,6 +125,19 @@ class Messages(Section):
     pages: PagesUrl | None = None
 
 
+class HomeAssistantSection(Section):
+    """The owner's Home Assistant: what it is shown and what it may ask. Without this section nothing is published.
+
+    `may` only ever takes access away: lock now, stop, somebody is home. There is no word for unlocking, nor one that
+    ends what these begin. `picture`: of the last visit, one small picture of the camera outside goes with it; none
+    unless the owner says so, because what Home Assistant keeps no erasure of ours reaches.
+    """
+
+    discovery_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "homeassistant"
+    may: tuple[Literal["lock_now", "stop", "somebody_home"], ...] = ("lock_now",)
+    picture: Literal["none", "last_visit"] = "none"
+
+
 class Place(Section):
     """Where a parcel is left, and how long the door may stand open meanwhile."""
 
@@ -246,6 +259,7 @@ class Home(Section):
     pages: Pages | None = None
 
     messages: Messages | None = None
+    homeassistant: HomeAssistantSection | None = None
     devices: dict[DeviceId, Device]
     entrances: dict[Id, EntranceSection]
     brands: dict[Id, Brand] = Field(default={})

@@ -95,6 +95,7 @@ class RunningEntrance:
         self._relearnt = -math.inf
         self._stops_on_their_way = 0
         self.changed: Callable[[], None] = lambda: None  # called after each decision that was taken
+        self.overheard: Callable[[tuple[c.Command, ...]], None] = lambda _commands: None  # the same, with what it asks
 
     def stopped(self) -> bool:
         """Whether the owner said stop, from the instant at which it was received."""
@@ -150,6 +151,9 @@ class RunningEntrance:
         Zigbee2MQTT and its like publish what they have just read from the device, on the topic of its state.
         """
         if VENDORS[self._home.devices[device].vendor].ECHOES:
+            for report in reports:
+                if isinstance(report, said.EchoReport):  # its MQTT has no correlation data
+                    incoming = replace(incoming, correlation=report.echo.encode())
             return incoming.answers if channel is Channel.RESULT else None
         if incoming.retain or not any(isinstance(report, ANSWERS) for report in reports):
             return None
@@ -222,6 +226,7 @@ class RunningEntrance:
                 | said.DoorbellPressed()
                 | said.MotionReport()
                 | said.StreamReport()
+                | said.EchoReport()
             ):
                 pass  # true, but no fact that an opening rests on
             case _:
@@ -378,6 +383,7 @@ class RunningEntrance:
         for command in commands:  # no unlock waits for its own announcement
             self._hands.say(command, step.state, step.now)
         self._hands.show(step.state, step.now)
+        self.overheard(commands)
         self.changed()
 
 

@@ -40,13 +40,20 @@ class DoorDevice(DeviceSection):
     """A door sensor that does not depend on the lock. `answers`: it can be asked.
 
     One that cannot is a basic door: it must say something at least every `heartbeat` seconds, else it is lost.
+    The vendor `esphome` is the firmware of `config/esphome/door.yaml`; it needs no address.
     """
 
     kind: Literal["door"]
-    vendor: Literal["somfy"]
-    address: Address
+    vendor: Literal["somfy", "esphome"]
+    address: Address = ""
     answers: bool = True
     heartbeat: Seconds = 600.0
+
+    @model_validator(mode="after")
+    def _addressed(self) -> Self:
+        if not self.address and self.vendor != "esphome":
+            raise ValueError(f"a door sensor of the vendor {self.vendor} needs its address")
+        return self
 
 
 class CameraDevice(DeviceSection):

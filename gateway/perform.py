@@ -278,7 +278,7 @@ class Hands:
         self._questions[device] = session, number
         self._send(
             device,
-            asked.Query(),
+            asked.Query(echo=f"{session}:{number}"),
             life=self._section.timing.command_life,
             correlation=f"{session}:{number}".encode(),
             response_topic=device_topic(self._home, device, Channel.RESULT),

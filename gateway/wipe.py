@@ -20,6 +20,7 @@ OURS = frozenset({
     "way-in",
     "perron.sqlite3", "perron.sqlite3-wal", "perron.sqlite3-shm", "perron.sqlite3-journal",
     "last-checkpoint.json",
+    "home-assistant.json",
     "reload.json",
     "visits",
     "pocket",

@@ -15,12 +15,13 @@ vendor's payload stays as the vendor sends it.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from devices.vendors import alexa, nukihub, proglove, scanner, signal, smartthings, somfy
+from devices.vendors import alexa, esphome, nukihub, proglove, scanner, signal, smartthings, somfy
 from devices.vendors.words import Vendor
 
 VENDORS: Mapping[str, Vendor] = MappingProxyType(
     {
         "alexa": alexa,
+        "esphome": esphome,
         "nukihub": nukihub,
         "proglove": proglove,
         "scanner": scanner,

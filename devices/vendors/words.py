@@ -52,7 +52,7 @@ class Vendor(Protocol):
 
     @property
     def ECHOES(self) -> bool:  # noqa: N802 - a constant of the module
-        """Whether an answer carries our question's correlation data back (MQTT 5), on `result`.
+        """Whether an answer carries our question's correlation data back (MQTT 5, or as an `EchoReport`), on `result`.
 
         Where it does not, the first state that a device tells after a question is taken for its answer.
         """

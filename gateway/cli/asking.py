@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from devices.commands import Query
-from devices.reports import AvailabilityReport, DoorReport, FridgeReport, LockReport, Report
+from devices.reports import AvailabilityReport, DoorReport, EchoReport, FridgeReport, LockReport, Report
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.config import Home
@@ -96,7 +96,7 @@ def _asked(home: Home, guest: Guest, id_: str, word: str) -> Heard:
     if isinstance(device, DoorDevice) and not device.answers:
         return Heard(why="a basic door cannot be asked")
     try:
-        letter = VENDORS[device.vendor].encode_command(Query(), device.plate)
+        letter = VENDORS[device.vendor].encode_command(Query(echo=f"{word}:{id_}"), device.plate)
     except ValueError:
         return Heard(why=f"a {device.kind} cannot be asked")
     sent = guest.publish(
@@ -121,7 +121,9 @@ def _reader(home: Home, id_: str, word: str) -> Callable[[Incoming], tuple[tuple
             return None
         reports = vendor.decode_report(channel, incoming.payload, device.plate)
         if vendor.ECHOES:
-            return reports, channel is Channel.RESULT and incoming.correlation == ours
+            echo = EchoReport(echo=ours.decode())  # of a device whose MQTT has no correlation data
+            told = tuple(report for report in reports if report != echo)
+            return told, channel is Channel.RESULT and (incoming.correlation == ours or echo in reports)
         return reports, any(isinstance(report, ABOUT) for report in reports)
 
     return read

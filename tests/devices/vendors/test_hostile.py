@@ -143,6 +143,9 @@ def _celsius(value: object, unit: object = "C") -> object:
         ("smartthings", "state", _celsius(-500)),
         ("smartthings", "state", {"components": {"cooler": {"contactSensor": {"contact": {"value": False}}}}}),
         ("smartthings", "state", {"components": {"cooler": None}}),
+        ("esphome", "result", {"door": "closed"}),
+        ("esphome", "result", {"echo": 7, "door": "closed"}),
+        ("esphome", "result", {"echo": "1:7", "door": False}),
         ("proglove", "event", {"event_type": "scan", "event_id": "e1", "scan_code": "4250"}),
         ("proglove", "event", {"event_type": "scan", "event_id": "e1", "scan_code": "4250", "device_serial": 7}),
         ("scanner", "event", {"id": "e1", "barcode": 4250}),
@@ -185,6 +188,7 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
         "alexa": {Unlock, Lock, Query},
         "smartthings": {Query},
         "nukihub": {Unlock, Lock, Query},
+        "esphome": {Query},
         "proglove": set(),  # feedback has to carry an id and a time
         "scanner": {ShowResult},
         "signal": {SetSignal},
@@ -211,6 +215,8 @@ def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:
         ("smartthings", FridgeReport(compartment="wine")),
         ("smartthings", FridgeReport(compartment="cooler", door=Door.AJAR)),
         ("scanner", DoorReport(door=Door.OPEN)),
+        ("esphome", DoorReport(door=Door.AJAR)),
+        ("esphome", LockReport(bolt=Bolt.LOCKED)),
         ("proglove", DoorReport(door=Door.OPEN)),
         ("proglove", ScanReport(code="RB123456785GB")),  # its scans have an event's id
         ("signal", DoorReport(door=Door.OPEN)),

@@ -61,7 +61,7 @@ async def test_a_broker_that_refuses_the_account_is_told_apart_from_one_that_is_
     (tmp_path / "accounts" / "installer.password").write_text("wrong\n")
     broker = (await found(home.model_copy(update={"devices": {}, "entrances": {}})))["broker"]
     assert (broker.verdict, "it refuses this account" in broker.said) == (Verdict.BAD, True)
-    assert f"accounts {tmp_path / 'accounts'}" in broker.todo
+    assert f"broker-config {tmp_path / 'accounts'}" in broker.todo
 
 
 async def answering(home: Home) -> None:
