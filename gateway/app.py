@@ -15,7 +15,7 @@ from typing import Any, assert_never
 
 import structlog
 
-from gateway import wipe
+from gateway import restore, wipe
 from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
 from gateway.clock import Clock
 from gateway.config import Home, Pages, rules
@@ -121,6 +121,8 @@ class App:
         os.umask(0o077)  # store, films and sockets are the box user's alone, also in a folder that others may enter
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with alone(folder):
+            if restore.unfinished(folder):
+                raise restore.HalfRestored("a backup was put back here and not to its end; say `perron restore` again")
             left = wipe.marked(folder) and not await _wiped(self.home)
             await self._run(folder, phones_left=left)
         return self._again

@@ -102,6 +102,8 @@ def booted(connection: sqlite3.Connection, now: Now) -> int:
     if crashed:
         connection.execute("INSERT INTO crash (noticed) VALUES (?)", (us(now.utc),))
     connection.execute("UPDATE box SET running = 1")
+    if now.trusted:
+        connection.execute("UPDATE box SET restored = ? WHERE restored = 0", (us(now.utc),))
     since = us(now.utc - CRASHES_WITHIN)
     connection.execute("DELETE FROM crash WHERE noticed < ? OR noticed > ?", (since, us(now.utc)))
     crashes: int = connection.execute("SELECT count(*) FROM crash").fetchone()[0]
