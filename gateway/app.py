@@ -434,7 +434,15 @@ def _cameras(home: Home) -> Configure:
     courier = {section.cameras.outside for section in home.entrances.values()}
     return Configure(
         cameras=tuple(
-            CameraSource(name=name, url=device.url, clock_region=device.clock_region, sees_courier=name in courier)
+            CameraSource(
+                name=name,
+                url=device.url,
+                login=device.credentials_file,
+                ca=device.ca,
+                fingerprint=device.fingerprint,
+                clock_region=device.clock_region,
+                sees_courier=name in courier,
+            )
             for name, device in home.devices.items()
             if device.kind == "camera"
         ),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
+from gateway.accesslist import NameTaken, accounts
 from gateway.config import EntranceSection, Home
 from gateway.equipment import Device
 from gateway.installation.capability import depends
@@ -24,6 +25,7 @@ class Problem:
 
 def problems(home: Home) -> Iterator[Problem]:
     """Find everything that is wrong between the parts; nothing found means that every entrance can be enrolled."""
+    yield from _broker(home)
     owners: dict[str, str] = {}
     for id_, entrance in home.entrances.items():
         at = ("entrances", id_)
@@ -33,6 +35,20 @@ def problems(home: Home) -> Iterator[Problem]:
         yield from _safe(home, entrance, at)
     yield from _topics(home)
     yield from _brands(home)
+
+
+def _broker(home: Home) -> Iterator[Problem]:
+    """Passwords and commands cross no network in plain sight."""
+    if not home.broker.loopback and home.broker.tls is None:
+        yield Problem(
+            ("broker", "host"),
+            f"`{home.broker.host}` is reached over a network, but without TLS anybody there reads the passwords: say"
+            " `tls: {ca: accounts/authority.pem}` (`perron broker-config` makes it), or take 127.0.0.1.",
+        )
+    try:
+        accounts(home, homeassistant=True)
+    except NameTaken as taken:
+        yield Problem(("broker", "bridges"), f"{taken}")
 
 
 def _named(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int, ...], str, str]]:

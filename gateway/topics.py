@@ -90,11 +90,15 @@ def own_topics(home: Home, device: str) -> Mapping[Channel, str]:
 
 
 def heard_of(home: Home, device: str) -> Mapping[Channel, str]:
-    """Name every topic on which this device is heard: a product with MQTT of its own speaks on no topic of ours.
+    """Name every topic on which this device is heard; none of one that has no MQTT.
+
+    A product with MQTT of its own speaks on no topic of ours.
 
     Raises:
         KeyError: no such device.
     """
+    if not home.devices[device].speaks:
+        return {}
     own = own_topics(home, device)
     product = VENDORS[home.devices[device].vendor].topics(home.devices[device].plate)
     ours = {} if product else {channel: f"perron/{device}/{channel}" for channel in SPOKEN}

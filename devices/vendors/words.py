@@ -36,11 +36,13 @@ class Nameplate:
     """What must be known of one device, beside the bytes, to read and write its payloads.
 
     `address` is the maker's own; of a product with MQTT of its own, its topic. `keys` maps a word of the vendor module
-    to where it stands in the payload, where that is not the usual place.
+    to where it stands in the payload, where that is not the usual place. `kind` is what it is enrolled as (`lock`,
+    `door` and so on), empty where nobody said.
     """
 
     address: str = ""
     keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    kind: str = ""
 
 
 BARE = Nameplate()

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import assert_never
-from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
@@ -27,6 +26,7 @@ from devices.reports import (
 from gateway.cli.asking import Heard, ask, patience, topics
 from gateway.cli.broker import heard, logged_in
 from gateway.cli.failure import Failure, plain, typed
+from gateway.cli.stream import sight
 from gateway.clock import kernel_synchronised
 from gateway.config import Broker, ConfigError, Home
 from gateway.equipment import CameraDevice, Device
@@ -38,6 +38,7 @@ from gateway.notice import TRIAL, Notice
 from gateway.phonebook import open_to_others
 from gateway.phones import Heard as Reached
 from gateway.phones import read
+from gateway.streamurl import without_account
 from gateway.topics import BRIDGE_STATE, ECHO
 from gateway.voice import inert
 from gateway.web.certificate import FOLDER, authority_of, spaced
@@ -45,7 +46,7 @@ from gateway.web.certificate import FOLDER, authority_of, spaced
 ECHOES = 10
 SLOW = 1.0  # seconds that an echo may take
 LONGEST = 3.0  # seconds for a device to answer: the whole takes under 5
-REACH = 3.0  # seconds to open a camera's port, or for a phone's service to take a word
+REACH = 3.0  # seconds for a phone's service to take a word
 
 
 class Verdict(StrEnum):
@@ -106,7 +107,8 @@ async def _by_the_broker(home: Home) -> AsyncIterator[Finding]:
             found = await ask(home, guest, home.devices, longest=LONGEST, word="doctor")
         yield _gateway(found.stored)
         for id_, device in home.devices.items():
-            yield _device(id_, device, found.devices[id_])
+            if device.speaks:
+                yield _device(id_, device, found.devices[id_])
     except Failure as failure:
         yield Finding("broker", Verdict.BAD, str(failure), failure.todo)
         yield Finding(
@@ -243,7 +245,7 @@ def spoken(report: Report) -> str:
         case AvailabilityReport():
             return "it is online" if report.online else "it is offline"
         case StreamReport():
-            return f"its pictures are at {report.uri}"
+            return f"its pictures are at {without_account(report.uri)}"
         case BatteryReport():
             return f"battery {report.level or f'{report.percent} %'}"
         case _:
@@ -255,18 +257,10 @@ def _words(value: StrEnum) -> str:
 
 
 async def _stream(id_: str, camera: CameraDevice) -> Finding:
-    """Open the port of a camera's stream; whether its pictures are alive is the video process's to say."""
-    url = urlsplit(camera.url)
-    port = url.port or (322 if url.scheme == "rtsps" else 554)
-    try:
-        async with asyncio.timeout(REACH):
-            _, writer = await asyncio.open_connection(url.hostname, port)
-            writer.close()
-            await writer.wait_closed()
-    except (OSError, TimeoutError):
-        where = f"{url.hostname}:{port}"
-        return Finding(f"{id_} stream", Verdict.BAD, f"{where} does not answer", "Look at the camera and at its url.")
-    return Finding(f"{id_} stream", Verdict.GOOD, f"{url.hostname}:{port} answers")
+    """Look at a camera's stream as the gateway would; whether its pictures are alive is the video process's to say."""
+    seen = await sight(id_, camera)
+    verdict = {True: Verdict.GOOD, None: Verdict.DOUBTFUL, False: Verdict.BAD}[seen.good]
+    return Finding(f"{id_} stream", verdict, seen.said, seen.todo)
 
 
 async def phones(home: Home) -> AsyncIterator[Finding]:

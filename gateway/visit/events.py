@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from devices.reports import BatteryLevel, DoorReport, LockReport
+from devices.reports import BatteryLevel, DoorReport, Failure, LockReport
 from gateway.visit.state import CodeKind, Cold, Delivery, Pause
 
 
@@ -79,6 +79,17 @@ class BatteryHeard:
 
     device: str
     level: BatteryLevel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockFailed:
+    """The lock, or what carries it, says that it did not do what it was told, and why.
+
+    `command` is the order's id, None where it does not say which.
+    """
+
+    failure: Failure
+    command: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,6 +305,7 @@ Event = (
     | DoorHeard
     | DeviceSpoke
     | BatteryHeard
+    | LockFailed
     | DeviceLost
     | ReportsMissed
     | CameraChanged

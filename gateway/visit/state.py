@@ -254,6 +254,8 @@ class Visit:
     tries: int = 0
     jammed: bool = False
     jam_told: bool = False
+    refused: bool = False  # the lock said why it did not obey, and was not asked since
+    refusal_told: bool = False
     warm_told: bool = False
     tried_to_lock: bool = False
     stop_told: bool = False
@@ -334,6 +336,7 @@ class Lockup:
     id: str
     at: Relock = Relock.DOOR_BEFORE
     sent: bool = False
+    refused: bool = False  # the lock said that it did not obey
     result: Locked | None = None
 
 

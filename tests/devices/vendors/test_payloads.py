@@ -23,8 +23,9 @@ def _goldens(kind: str) -> list[Any]:
     for path in sorted(PAYLOADS.glob("*.json")):
         name = path.stem.partition("-")[0]
         file = json.loads(path.read_text(encoding="utf-8"))
-        plate = Nameplate(file["address"], file.get("keys", {}))
-        found += [pytest.param(name, plate, entry, id=f"{path.stem}: {entry['name']}") for entry in file[kind]]
+        for entry in file[kind]:
+            plate = Nameplate(file["address"], file.get("keys", {}), entry.get("kind", ""))
+            found.append(pytest.param(name, plate, entry, id=f"{path.stem}: {entry['name']}"))
     return found
 
 

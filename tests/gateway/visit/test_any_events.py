@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.reports import BatteryLevel, Bolt, Door, DoorReport, LockReport, Source
+from devices.reports import BatteryLevel, Bolt, Door, DoorReport, Failure, LockReport, Source
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.decide import decide
@@ -87,6 +87,11 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
         e.BatteryHeard,
         device=st.sampled_from(("lock", "door")),
         level=st.sampled_from((BatteryLevel.GOOD, BatteryLevel.GOOD, BatteryLevel.LOW, BatteryLevel.CRITICAL)),
+    ),
+    st.builds(
+        e.LockFailed,
+        failure=st.sampled_from(Failure),
+        command=st.none() | VISITS | st.just("lockup-a-lock-1"),
     ),
     st.builds(e.ScansDropped, count=st.integers(1, 9)),
     st.builds(e.DeviceLost, device=st.sampled_from(("lock", "door", "fridge"))),

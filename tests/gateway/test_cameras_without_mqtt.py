@@ -1,0 +1,102 @@
+"""A whole delivery filmed by cameras that have no MQTT, one behind an account: nobody but libav ever learns it."""
+
+import base64
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import quote, quote_plus
+
+import pytest
+from rich.console import Console
+
+from devices.simulators.house import CameraPlan
+from gateway.cli import doctor
+from gateway.demo.plan import Plan
+from tests.foreign import ForeignCamera, foreign_camera
+from tests.whole_house import playing
+
+pytestmark = pytest.mark.slow
+
+USER, SECRET = "perron", "zK7/q:W@4#hunter Ü2"
+
+
+def spellings() -> tuple[bytes, ...]:
+    """How the secret may be written without being less of one."""
+    spelt = (SECRET, quote(SECRET), quote(SECRET, safe=""), quote_plus(SECRET), repr(SECRET)[1:-1])
+    basic = base64.b64encode(f"{USER}:{SECRET}".encode()).decode()
+    return tuple({text.encode() for text in (*spelt, basic, SECRET.encode("unicode_escape").decode())})
+
+
+def without_mqtt(plan: Plan, front: ForeignCamera, hall: ForeignCamera, account: Path) -> Plan:
+    """The doorbell is a foreign camera behind an account; the one in the hall is a restream of Frigate's."""
+    devices = dict(plan.home.devices)
+    bare = {"address": "", "clock_region": None}
+    doorbell = {"vendor": "rtsp", "url": front.url, "credentials_file": account, **bare}
+    devices["doorbell"] = devices["doorbell"].model_copy(update=doorbell)
+    devices["hall-camera"] = devices["hall-camera"].model_copy(update={"vendor": "frigate", "url": hall.url, **bare})
+    house = {name: one for name, one in plan.house.devices.items() if not isinstance(one, CameraPlan)}
+    return replace(
+        plan,
+        home=plan.home.model_copy(update={"devices": devices}),
+        house=plan.house.model_copy(update={"devices": house}),
+    )
+
+
+def ours() -> set[int]:
+    """This test's own processes: those that it started, and those that they did."""
+    parents = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with contextlib.suppress(OSError):
+                parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+    found = {os.getpid()}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def shown() -> Iterator[tuple[str, bytes]]:
+    """What anybody who may look sees of each of them: its command line and its environment."""
+    for number in ours():
+        for what in ("cmdline", "environ"):
+            with contextlib.suppress(OSError):  # it has ended
+                yield f"/proc/{number}/{what}", Path(f"/proc/{number}/{what}").read_bytes()
+
+
+async def test_a_delivery_is_filmed_and_the_camera_s_account_is_seen_nowhere(tmp_path: Path) -> None:
+    account = tmp_path.with_name(f"{tmp_path.name}.login")
+    account.write_text(f"{USER}:{SECRET}\n", encoding="utf-8")
+    account.chmod(0o600)
+    told = Console(file=(tmp_path / "doctor.txt").open("w", encoding="utf-8"), width=300)
+    seen = []
+    with foreign_camera(user=USER, password=SECRET, sound="pcma") as front, foreign_camera(sound="aac") as hall:
+        async with playing(tmp_path, lambda plan: without_mqtt(plan, front, hall, account)) as play:
+            parcels = await play.promised()
+            await play.courier.arrives()
+            await play.courier.scans(parcels.codes[0])
+            await play.courier.scans(parcels.courier_code)
+            await play.rung()
+            await play.may_enter()
+            await play.courier.goes_in()
+            seen = list(shown())
+            await doctor.report(play.plan.home, told)
+            front.off()  # in the middle of the visit: what is then told and logged is looked at too
+            account.write_text(f"{USER}:{SECRET}x\n", encoding="utf-8")
+            front.on()
+            await play.comes_out()
+    told.file.close()
+    seen_nowhere(tmp_path, seen)
+
+
+def seen_nowhere(folder: Path, seen: list[tuple[str, bytes]]) -> None:
+    """Neither in what processes show nor in anything that lies in the folder: store, log, films, proofs."""
+    assert "doorbell stream" in (folder / "doctor.txt").read_text(encoding="utf-8"), "the doctor looked too"
+    assert any(b"gateway.video" in line for _, line in seen), "the video process was looked at"
+    films = [path for path in folder.rglob("*.mp4") if path.stat().st_size > 10_000]
+    assert any("doorbell" in film.name for film in films)
+    assert "refuses the user or the password" in (folder / "gateway.log").read_text(encoding="utf-8")
+    for text in spellings():
+        assert not [where for where, line in seen if text in line]
+        assert not [str(path) for path in folder.rglob("*") if path.is_file() and text in path.read_bytes()]
