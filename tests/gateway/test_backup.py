@@ -214,9 +214,8 @@ async def test_killed_anywhere_in_a_restore_no_gateway_begins_and_a_restore_fini
     file, folder = tmp_path / "home.yaml", lived_in.storage.folder
     killed = 0
     for steps in (0, 6, 25, 60, 10_000):
-        done = await asyncio.to_thread(
-            subprocess.run, [sys.executable, "-c", KILLED, archive, file, str(steps)], timeout=60, check=False
-        )
+        command = [sys.executable, "-c", KILLED, str(archive), str(file), str(steps)]
+        done = await asyncio.to_thread(subprocess.run, command, timeout=60, check=False)
         if done.returncode == 0:
             break
         killed += 1
