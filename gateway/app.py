@@ -15,7 +15,7 @@ from typing import Any, assert_never
 
 import structlog
 
-from gateway import restore, wipe
+from gateway import restore, walkline, wipe
 from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
 from gateway.clock import Clock
 from gateway.config import Home, Pages, rules
@@ -52,6 +52,7 @@ from gateway.video.words import (
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Camera, Entrance, Now
+from gateway.walking import Walking
 from gateway.web.accounts import Accounts
 from gateway.web.box import Box
 from gateway.web.site import Site
@@ -183,6 +184,8 @@ class App:
             "pocket": self._pocket.run(),
             "archive": self._archive.run(),
             "diary": self._diary.run(),
+            "walk tests": self._walking.run(),
+            "walk line": walkline.serve(self._walking, self.home),
             "home assistant": self._assistant.run(),
             **({} if self._site is None else {"pages": self._site.run()}),
             **{f"entrance {name}": running.run() for name, running in self._entrances.items()},
@@ -239,6 +242,15 @@ class App:
             erase=self._archive.erase,
             office=self._office,
         )
+        self._accompany(store, key, links)
+
+    def _accompany(self, store: Store, key: BoxKey, links: bytes) -> None:
+        """Build what looks on and asks: walk tests, the owner's Home Assistant, the pages."""
+        home, clock = self.home, self._clock
+        self._walking = Walking(
+            home, store=store, clock=clock, reception=self._reception, entrances=self._entrances, key=key,
+            picture=self._look,
+        )  # fmt: skip
         self._assistant = Assistant(
             home,
             line=self._mqtt,
@@ -249,6 +261,7 @@ class App:
             picture=self._look,
         )
         self._site = None if home.pages is None else self._pages(home.pages, store, key, links)
+        self._walking.follow()
 
     def _pages(self, pages: Pages, store: Store, key: BoxKey, links: bytes) -> Site:
         """Build the pages; each decision of an entrance is news to them."""
@@ -268,6 +281,7 @@ class App:
             proofs=lambda: self._video.proofs,
             picture=self._look,
             public_key=key.public,
+            walks=self._walking,
             tidy=self._archive.tidy,
             told=self._told_of_the_box,
             removal=Removal(
@@ -337,6 +351,7 @@ class App:
         match self._topics.origin(incoming.topic):
             case FromDevice(devices=devices, channel=channel):
                 for device in devices:
+                    self._walking.heard(device, channel, incoming)
                     for name in self._by_device[device]:
                         self._entrances[name].hear(device, channel, incoming)
             case FromOwner(entrance=entrance):

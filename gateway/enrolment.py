@@ -10,6 +10,7 @@ from gateway.accesslist import NameTaken, accounts
 from gateway.config import EntranceSection, Home
 from gateway.equipment import Device
 from gateway.installation.capability import depends
+from gateway.visit.state import WALK_TEST
 
 # What a topic of a product may look like, whatever stands in its address.
 TOPIC = re.compile(r"[^+#/$\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}")
@@ -144,6 +145,8 @@ def _product(id_: str, device: Device) -> Iterator[Problem]:
 
 def _brands(home: Home) -> Iterator[Problem]:
     kids: dict[str, str] = {}
+    if WALK_TEST in home.brands:
+        yield Problem(("brands", WALK_TEST), f"`{WALK_TEST}` is the walk test's own: give the brand another id.")
     for id_, brand in home.brands.items():
         for n, key in enumerate(brand.keys):
             owner = kids.setdefault(key.kid, id_)

@@ -213,6 +213,7 @@ LACKING: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     "clock": {"fr": "l'heure n'est pas sûre", "en": "the time is not certain"},
     "fridge": {"fr": "le réfrigérateur n'est pas assez froid", "en": "the fridge is not cold enough"},
     "safe_mode": {"fr": "Perron est en mode sûr", "en": "Perron is in safe mode"},
+    "walk_test": {"fr": "l'essai à la porte n'est pas réussi", "en": "the walk test is not passed"},
     "battery:lock": {"fr": "la pile de la serrure est à changer", "en": "the lock's battery needs changing"},
     "battery:door": {"fr": "la pile du capteur de porte est à changer", "en": "the door's battery needs changing"},
     "camera": {"fr": "pas d'image de la caméra", "en": "no pictures from camera"},

@@ -100,6 +100,7 @@ def absorb(step: Step, event: e.Event) -> None:
             | e.ReportsMissed()
             | e.CameraChanged()
             | e.DiskChanged()
+            | e.WalkTested()
             | e.FridgeHeard()
         ):
             facts.absorb(step, event)

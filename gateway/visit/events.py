@@ -122,6 +122,13 @@ class DiskChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WalkTested:
+    """How the entrance's walk test stands now: `barred`, it forbids unattended visits. Said at each start too."""
+
+    barred: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FridgeHeard:
     """A fridge said something of itself."""
 
@@ -310,6 +317,7 @@ Event = (
     | ReportsMissed
     | CameraChanged
     | DiskChanged
+    | WalkTested
     | FridgeHeard
     | Scanned
     | ScansDropped

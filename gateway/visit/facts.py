@@ -28,6 +28,7 @@ DeviceEvent = (
     | e.ReportsMissed
     | e.CameraChanged
     | e.DiskChanged
+    | e.WalkTested
     | e.FridgeHeard
 )
 
@@ -61,6 +62,8 @@ def absorb(step: Step, event: DeviceEvent) -> None:
             if intent(step.state) and step.state.disk and not ok:
                 step.say(Alarm(code=AlarmCode.DISK_FULL))
             step.state = replace(step.state, disk=ok)
+        case e.WalkTested(barred=barred):
+            step.state = replace(step.state, barred=barred)
         case e.FridgeHeard(place=place, cold=cold):
             step.state = replace(step.state, cold={**step.state.cold, place: cold})
         case _:

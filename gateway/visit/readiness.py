@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from devices.reports import BatteryLevel
 from gateway.visit.commands import Readiness, Saying, Tell
-from gateway.visit.rules import batteries, closed, cold_enough, locked, shut_to
+from gateway.visit.rules import barred_to, batteries, closed, cold_enough, locked, shut_to
 from gateway.visit.state import Delivery, Phase, Preflight, Why
 from gateway.visit.step import Step
 
@@ -58,6 +58,7 @@ def lacking(step: Step, delivery: Delivery | None) -> tuple[str, ...]:
         "clock": not step.now.trusted,
         "fridge": delivery is not None and not cold_enough(state, delivery),
         "safe_mode": state.safe_mode,
+        "walk_test": barred_to(state, delivery),
     }
     dead = batteries(state, BatteryLevel.CRITICAL)
     return (*(word for word, wrong in faults.items() if wrong), *dead, *cameras, *_shut(step, delivery))

@@ -1,7 +1,7 @@
 """Questions about an entrance that have an answer and no effect. Unknown is never good."""
 
 from devices.reports import BatteryLevel, BatteryReport, Bolt, Door
-from gateway.visit.state import BEFORE_INTENT, Delivery, Entrance, Now, Refusal
+from gateway.visit.state import BEFORE_INTENT, WALK_TEST, Delivery, Entrance, Now, Refusal
 
 FREE = frozenset({Bolt.UNLOCKED, Bolt.UNLATCHED})  # the door can be opened
 WITHDRAWN = FREE | {Bolt.NOT_FULLY_LOCKED}
@@ -125,6 +125,11 @@ def ready(state: Entrance) -> bool:
     return good and state.incident is None and not state.safe_mode
 
 
+def barred_to(state: Entrance, delivery: Delivery | None) -> bool:
+    """The walk test was not passed: nobody is let in but by the test's own delivery, whose installer stands there."""
+    return state.barred and (delivery is None or delivery.brand != WALK_TEST)
+
+
 def may_open(state: Entrance, delivery: Delivery, now: Now) -> Refusal | None:
     """Everything that must hold at the scan and again at the intent, in the order in which it is said."""
     if delivery.entrance != state.id:
@@ -143,7 +148,7 @@ def may_open(state: Entrance, delivery: Delivery, now: Now) -> Refusal | None:
         return Refusal.OUTSIDE_WINDOW
     if household_present(state, now):
         return Refusal.HOUSEHOLD_PRESENT
-    if not ready(state):
+    if not ready(state) or barred_to(state, delivery):
         return Refusal.NOT_READY
     if not cold_enough(state, delivery):
         return Refusal.FRIDGE_TOO_WARM

@@ -141,6 +141,8 @@ ENTRANCE_WIDE = frozenset(
     },
 )
 
+WALK_TEST = "walk-test"  # who promises the delivery of a walk test
+
 T = TypeVar("T", Bolt, Door)
 
 
@@ -371,6 +373,7 @@ class Entrance:
     pauses: tuple[Pause, ...] = ()  # those that are not over
     somebody_home: bool = False
     away: bool = False
+    barred: bool = False  # the walk test forbids unattended visits: nothing is let in but its own delivery
     safe_mode: bool = False
     safe_tries: int = 0  # how often safe mode threw the bolt
     safe_asked: int = 0  # the question to the lock of safe mode's running round, 0 for none

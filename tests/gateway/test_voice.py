@@ -103,6 +103,7 @@ def test_what_an_entrance_lacks_is_told_in_words() -> None:
         rules=Rules(cameras={"outside": True}),
         expecting=True,
         safe_mode=True,
+        barred=True,
         batteries=dict.fromkeys(("lock", "door"), BatteryLevel.CRITICAL),
     )
     lacked = lacking(Step(state, Now(utc=NOW.utc, trusted=False, mono=0)), cold_delivery())

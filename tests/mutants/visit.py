@@ -480,6 +480,13 @@ MUTANTS = (
         tests=(RESTART,),
     ),
     Mutant(
+        name="an entrance whose walk test failed lets couriers in",
+        file="gateway/visit/rules.py",
+        old="if not ready(state) or barred_to(state, delivery):",
+        new="if not ready(state):",
+        tests=("tests/gateway/visit/test_barred.py",),
+    ),
+    Mutant(
         name="a pre-flight takes an unknown camera for good",
         file="gateway/visit/readiness.py",
         old="if state.expecting and not (name in state.cameras and state.cameras[name].live)",

@@ -269,6 +269,8 @@ async def test_a_flood_is_rationed_and_delays_nothing(stage: Stage) -> None:
         await until(lambda: stage.box.entrances["garage"].state.lockup is not None)
         await asyncio.sleep(QUIET)
         assert len([one for one in stage.ha.events if one["event_type"] == "wish_refused"]) == MOST
+        stage.ha.presses("front", b"STOP")  # in the same flood
+        await until(lambda: stage.box.front.state.stopped)
         assert stage.to_the_lock() == []
 
 
