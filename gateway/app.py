@@ -35,6 +35,7 @@ from gateway.removal import Removal
 from gateway.settling import settle
 from gateway.store import Store, StoreFailed
 from gateway.store.handover import LINKS
+from gateway.surroundings import around
 from gateway.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
 from gateway.video.link import VideoLink
 from gateway.video.words import (
@@ -340,9 +341,8 @@ class App:
         running.overheard = lambda commands: self._assistant.overheard(name, commands)
         running.put(e.Restarted(safe_mode=safe_mode))
         self._entrances[name], self._hands[name] = running, hands
-        fridges = tuple(place.fridge for place in section.places.values() if place.fridge is not None)
         cameras = (section.cameras.outside, *section.cameras.inside)
-        for device in {section.lock, section.door, section.signal, *section.scanners, *cameras, *fridges}:
+        for device in {section.lock, section.door, section.signal, *section.scanners, *cameras, *around(section)}:
             self._by_device[device].append(name)
 
     # ---- what is heard ----------------------------------------------------------------------------------------------
@@ -370,7 +370,7 @@ class App:
             self._hands[name].show_again()
             running.forget_fridges()
             running.put(e.BrokerUp(session=session))
-            self._hands[name].ask_fridges(session)
+            self._hands[name].ask_around(session)
         self._office.connected()
         self._assistant.connected()
 

@@ -16,6 +16,9 @@ from gateway.visit.state import WALK_TEST
 TOPIC = re.compile(r"[^+#/$\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}")
 
 
+SHARED = frozenset({"camera", "fridge", "presence", "alarm"})
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What is wrong with the value at `loc`, and what to do."""
@@ -67,6 +70,10 @@ def _named(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int, ...], s
     for place, section in entrance.places.items():
         if section.fridge is not None:
             yield ("places", place, "fridge"), section.fridge, "fridge"
+    for n, person in enumerate(entrance.presence):
+        yield ("presence", n), person, "presence"
+    if entrance.alarm is not None:
+        yield ("alarm",), entrance.alarm, "alarm"
 
 
 def _device(home: Home, loc: tuple[str | int, ...], device: str, kind: str) -> Iterator[Problem]:
@@ -79,9 +86,9 @@ def _device(home: Home, loc: tuple[str | int, ...], device: str, kind: str) -> I
 
 
 def _alone(entrance: EntranceSection, at: tuple[str | int, ...], owners: dict[str, str], id_: str) -> Iterator[Problem]:
-    """Cameras and fridges may serve several entrances; lock, door, signal and scanner belong to one."""
+    """Lock, door, signal and scanner belong to one entrance; what else it names may serve several."""
     for loc, device, kind in _named(entrance):
-        if kind in {"camera", "fridge"}:
+        if kind in SHARED:
             continue
         owner = owners.setdefault(device, id_)
         if owner != id_:

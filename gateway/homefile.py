@@ -116,7 +116,7 @@ def _why(error: ErrorDetails) -> str:
                 f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}."
             )
         case "union_tag_not_found":
-            return "say what this device is: `kind: lock`, door, camera, scanner, signal or fridge."
+            return "say what this device is: `kind: lock`, door, camera, scanner, signal, fridge, presence or alarm."
         case "union_tag_invalid":
             return f"`kind: {_inert(context['tag'])}` is none of {context['expected_tags']}."
         case "string_pattern_mismatch":

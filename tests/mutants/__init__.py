@@ -3,7 +3,19 @@
 To add some: a module with a tuple `MUTANTS`, and its name in the table below.
 """
 
-from tests.mutants import accounts, asked, homeassistant, keys, leaving, pages, pocket, reading, shell, visit
+from tests.mutants import (
+    accounts,
+    asked,
+    homeassistant,
+    keys,
+    leaving,
+    pages,
+    pocket,
+    reading,
+    shell,
+    surroundings,
+    visit,
+)
 from tests.mutants.words import Mutant
 
 ALL: tuple[Mutant, ...] = (
@@ -16,5 +28,6 @@ ALL: tuple[Mutant, ...] = (
     *pocket.MUTANTS,
     *reading.MUTANTS,
     *shell.MUTANTS,
+    *surroundings.MUTANTS,
     *visit.MUTANTS,
 )
