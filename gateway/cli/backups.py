@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway import restore
-from gateway.app import Occupied, alone
 from gateway.backup import HOUSE_FILE, STORE, Listing, make
 from gateway.cli.failure import Exit, Failure, home_of, plain, relative
 from gateway.clock import Clock
 from gateway.config import Home
+from gateway.occupancy import Occupied, alone
 from gateway.perform import VISITS
 from gateway.proof.keys import KeyUnusable, PublicKey
 from gateway.store import DatabaseRefused, StoreFailed

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from gateway import restore, wipe
-from gateway.app import Occupied, alone
 from gateway.backup import make
 from gateway.cli.backups import inspect, put_back, write
 from gateway.cli.failure import Failure
 from gateway.config import Home
 from gateway.demo.processes import end_stranger
 from gateway.demo.scenario import Play
+from gateway.occupancy import Occupied, alone
 from gateway.proof.verify import verify
 from gateway.store import Store
 from gateway.visit.state import Refusal
