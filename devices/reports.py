@@ -208,6 +208,11 @@ class EchoReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnansweredReport:
+    """What carries the device says that it did not answer our question: what comes now is no answer to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
     """The payload is none that this vendor's devices send; `why` is one clear line, safe to log."""
 
@@ -229,5 +234,6 @@ Report = (
     | SignalReport
     | AnsweredReport
     | EchoReport
+    | UnansweredReport
     | Unreadable
 )

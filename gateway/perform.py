@@ -33,6 +33,7 @@ log = structlog.get_logger(__name__)
 
 PROOF_AGE = 0.5  # seconds: the unlock is published only on a proof of live video at most so old
 VISITS = "visits"  # the folder of films and proofs, under the storage folder
+PATIENCE = 15.0  # seconds; a radio's bridge gives a device 10 to answer, and what comes later was not asked for
 PICTURE_WAIT = 1.0  # seconds that a message waits for its picture: the words matter more
 
 
@@ -151,7 +152,7 @@ class Hands:
         self._stopped = stopped
         self._reached = reached
         self._countdowns: dict[str, Countdown] = {}
-        self._questions: dict[str, tuple[int, int]] = {}  # device -> session and number of what it was asked last
+        self._questions: dict[str, tuple[int, int, float]] = {}  # device -> session, number and instant of the last
         self._rings: dict[str, str] = {}
         self._held_back: tuple[str, str] | None = None  # the visit whose unlock never left, and why
         self._shown: dict[str, object] = {}
@@ -165,8 +166,9 @@ class Hands:
 
     def answered(self, device: str, session: int) -> int | None:
         """Return the number of the newest question of this session to a device that echoes none, once."""
-        asked_in, number = self._questions.pop(device, (session, -1))
-        return number if asked_in == session and number >= 0 else None
+        asked_in, number, since = self._questions.pop(device, (session, -1, 0.0))
+        late = self._clock.now().mono - since > PATIENCE
+        return number if asked_in == session and number >= 0 and not late else None
 
     def rang(self, id_: str) -> str | None:
         """Return the visit whose ringing the signal confirms with this id, once."""
@@ -272,10 +274,13 @@ class Hands:
 
     def _query(self, command: c.Query) -> None:
         device = self._section.lock if command.device == "lock" else self._section.door
+        section = self._home.devices[device]
+        if section.kind == "door" and not section.answers:
+            return  # it sleeps, and each question in vain is an error in its bridge's log
         self._ask(device, command.session, command.number)
 
     def _ask(self, device: str, session: int, number: int) -> None:
-        self._questions[device] = session, number
+        self._questions[device] = session, number, self._clock.now().mono
         self._send(
             device,
             asked.Query(echo=f"{session}:{number}"),

@@ -42,6 +42,7 @@ from devices.reports import (
     SignalReport,
     Source,
     StreamReport,
+    UnansweredReport,
     Unreadable,
 )
 from devices.vendors import movement
@@ -146,6 +147,7 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
             | SignalReport()
             | AnsweredReport()
             | EchoReport()
+            | UnansweredReport()
             | Unreadable()
         ):
             raise ValueError(f"a guard cannot say this {type(report).__name__}")
