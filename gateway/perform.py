@@ -33,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 PROOF_AGE = 0.5  # seconds: the unlock is published only on a proof of live video at most so old
 VISITS = "visits"  # the folder of films and proofs, under the storage folder
-PATIENCE = 15.0  # seconds; a radio's bridge gives a device 10 to answer, and what comes later was not asked for
+PATIENCE = 5.0  # seconds in which a device that echoes no question answers it, where it declares no latency
 PICTURE_WAIT = 1.0  # seconds that a message waits for its picture: the words matter more
 
 
@@ -167,7 +167,9 @@ class Hands:
     def answered(self, device: str, session: int) -> int | None:
         """Return the number of the newest question of this session to a device that echoes none, once."""
         asked_in, number, since = self._questions.pop(device, (session, -1, 0.0))
-        late = self._clock.now().mono - since > PATIENCE
+        section = self._home.devices[device]
+        patience = section.latency if section.kind == "lock" else PATIENCE
+        late = self._clock.now().mono - since > patience  # what comes so late was published for another reason
         return number if asked_in == session and number >= 0 and not late else None
 
     def rang(self, id_: str) -> str | None:

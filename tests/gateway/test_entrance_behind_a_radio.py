@@ -12,7 +12,6 @@ from devices.vendors.words import Channel
 from gateway.config import Home
 from gateway.enrolment import problems
 from gateway.entrance import RATION
-from gateway.perform import PATIENCE
 from gateway.returns import SETTLING
 from gateway.topics import FromDevice, Topics
 from gateway.visit import commands as c
@@ -22,6 +21,7 @@ from gateway.visit.state import Cold, Entrance
 from tests.shell.box import SESSION, Box, box
 from tests.shell.house import home
 
+LATENCY = 0.1  # the lock's, in the shell's house
 LOCKED = {"state": "LOCK", "lock_state": "locked", "battery": 84}
 
 
@@ -192,7 +192,7 @@ async def test_a_question_that_failed_or_was_put_long_ago_is_answered_by_nothing
     radio.says("lock", line, Channel.LOG)
     assert answers(radio.says("lock", LOCKED)) == [None], "its cache, published for another reason"
     radio.asks(8)
-    radio.made.time.mono += PATIENCE + 0.1
+    radio.made.time.mono += LATENCY + 0.1
     assert answers(radio.says("lock", LOCKED)) == [None]
     radio.asks(9)
     assert answers(radio.says("lock", LOCKED)) == [9]
