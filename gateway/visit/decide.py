@@ -22,6 +22,7 @@ from gateway.visit import (
     readiness,
     refused,
     relocking,
+    residents,
     restart,
     safemode,
     scans,
@@ -100,9 +101,12 @@ def absorb(step: Step, event: e.Event) -> None:
             | e.ReportsMissed()
             | e.CameraChanged()
             | e.DiskChanged()
+            | e.WalkTested()
             | e.FridgeHeard()
         ):
             facts.absorb(step, event)
+        case e.PresenceHeard() | e.PanelHeard():
+            residents.absorb(step, event)
         case e.LockFailed():
             refused.heard(step, event)
         case e.Scanned():

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from devices.reports import BatteryLevel, DoorReport, Failure, LockReport
+from devices.reports import BatteryLevel, DoorReport, Failure, LockReport, Panel, Presence
 from gateway.visit.state import CodeKind, Cold, Delivery, Pause
 
 
@@ -122,11 +122,33 @@ class DiskChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WalkTested:
+    """How the entrance's walk test stands now: `barred`, it forbids unattended visits. Said at each start too."""
+
+    barred: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FridgeHeard:
     """A fridge said something of itself."""
 
     place: str
     cold: Cold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresenceHeard:
+    """A device that follows somebody said where they are. Never sent for a stored copy that says "away"."""
+
+    device: str
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelHeard:
+    """The alarm panel said what it does. Never sent for a stored copy that says good news."""
+
+    panel: Panel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,7 +332,10 @@ Event = (
     | ReportsMissed
     | CameraChanged
     | DiskChanged
+    | WalkTested
     | FridgeHeard
+    | PresenceHeard
+    | PanelHeard
     | Scanned
     | ScansDropped
     | BellRang

@@ -1,11 +1,15 @@
 """`perron broker-config`, as an installer types it."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from gateway.cli.brokerconfig import base_topic
+from gateway.brokercertificate import broker_certificate
+from gateway.cli.broker import explained
+from gateway.cli.brokerconfig import base_topic, broker_config
 from gateway.cli.failure import Exit, Failure
+from gateway.config import Broker, BrokerTls
 from tests.gateway.cli.terminal import perron
 
 
@@ -27,3 +31,70 @@ def test_a_base_topic_that_would_let_more_in_is_refused_with_what_to_write(base:
         base_topic(base)
     assert "zigbee2mqtt" in refused.value.todo
     assert refused.value.code == Exit.WRONG
+
+
+def test_a_broker_that_is_not_believed_is_told_with_what_to_do() -> None:
+    broker = Broker(host="box", tls=BrokerTls(ca=Path("authority.pem")), password_file=Path("/srv/gateway.password"))
+    for told, said in [
+        ("its certificate has expired", "broker-config /srv --renew"),
+        ("its certificate is another name's", "broker-config /srv --name box"),
+        ("its certificate comes from another authority than broker.tls.ca", "Copy authority.pem anew"),
+        ("it does not speak TLS", "correct broker.port"),
+        ("its certificate is not good yet: one of the two clocks is wrong", "Set the clock"),
+    ]:
+        assert explained(told, broker)[0] == told
+        assert said in explained(told, broker)[1]
+    assert "does not speak TLS" in explained("[Errno 104] Connection reset by peer", broker)[0]
+
+
+@pytest.mark.slow
+def test_the_broker_of_other_machines_is_written_with_its_certificate_and_renewed_by_the_same_command(
+    home_file: Path,
+) -> None:
+    folder = home_file.parent / "accounts"
+    told = perron("broker-config", folder, "--listen", "0.0.0.0", home=home_file)  # noqa: S104 - it is refused
+    assert told.returncode == Exit.WRONG
+    assert "--name perron.home.arpa" in told.stderr
+    told = perron("broker-config", folder, "--listen", "0.0.0.0", "--name", "box.home.arpa", home=home_file)  # noqa: S104 - by TLS
+    assert told.returncode == 0, told.stderr
+    assert "The certificate is for 127.0.0.1, box.home.arpa, localhost, until" in told.stdout
+    conf = (folder / "mosquitto.conf").read_text()
+    assert conf.index("listener 8883 0.0.0.0") < conf.index("certfile")
+    told = perron("broker-config", folder, "--renew", home=home_file)
+    assert "it is not time yet" in told.stdout
+    broker_certificate(folder, box="x", names=("box.home.arpa",), now=datetime.now(UTC) - timedelta(days=20))
+    told = perron("broker-config", folder, "--renew", home=home_file)
+    assert "Renewed: good until" in told.stdout
+    assert "let yours read them (SIGHUP)" in told.stdout
+    (folder / "authority" / "authority.key").write_text("?")
+    told = perron("broker-config", folder, "--renew", home=home_file)
+    assert told.returncode == Exit.WRONG
+    assert "Move that file away" in told.stderr
+
+
+@pytest.mark.slow
+def test_a_weak_folder_is_not_written_to_and_every_reason_is_told_at_once(home_file: Path) -> None:
+    folder = home_file.parent / "accounts"
+    assert perron("broker-config", folder, home=home_file).returncode == 0
+    told = perron("broker-config", folder, "--check", home=home_file)
+    assert (told.returncode, told.stdout) == (0, f"Nothing is weak in {folder}.\n")
+    (folder / "doorbell.password").write_text("doorbell\n")
+    (folder / "passwords").chmod(0o644)
+    (folder / "mosquitto.conf").write_text("listener 1883\nallow_anonymous true\n")
+    told = perron("broker-config", folder, home=home_file)
+    assert told.returncode == Exit.WRONG
+    for said in ("doorbell.password holds a password that can be guessed", "passwords can be read", "mode 644",
+                 "was not written by Perron", "Nothing was written."):  # fmt: skip
+        assert said in told.stderr
+    assert (folder / "mosquitto.conf").read_text() == "listener 1883\nallow_anonymous true\n"
+    told = perron("broker-config", folder, "--check", home=home_file)
+    assert told.returncode == Exit.NO
+    for said in ("mosquitto.conf:2: whoever has no account comes in", "mosquitto.conf:1: every address:1883",
+                 "no access list"):  # fmt: skip
+        assert said in told.stdout
+
+
+def test_a_user_whom_this_machine_does_not_know_is_refused(tmp_path: Path, home_file: Path) -> None:
+    with pytest.raises(Failure, match="knows no user 'nobody-at-all'"):
+        broker_config(tmp_path / "accounts", home=home_file, user="nobody-at-all")
+    assert not (tmp_path / "accounts").exists()

@@ -104,6 +104,7 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
         recording=st.booleans(),
     ),
     st.builds(e.DiskChanged, ok=st.booleans()),
+    st.builds(e.WalkTested, barred=st.booleans()),
     st.builds(
         e.FridgeHeard,
         place=st.sampled_from(("fridge", "hall")),
