@@ -11,6 +11,7 @@ import getpass
 import hashlib
 import json
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -230,7 +231,7 @@ def _another(user: str | None) -> bool:
 
 def _give(path: Path, user: str | None) -> None:
     if user is not None and _another(user):
-        shutil.chown(path, user)
+        shutil.chown(path, user, pwd.getpwnam(user).pw_gid)
 
 
 def _passwords(folder: Path, names: Sequence[str], user: str | None) -> Mapping[str, str]:
