@@ -2,20 +2,19 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
 
 import structlog
 
-from gateway import walkline, wipe
+from gateway import restore, walkline, wipe
 from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
 from gateway.cameras import cameras
 from gateway.clock import Clock
@@ -25,6 +24,7 @@ from gateway.ending import until_told
 from gateway.entrance import RunningEntrance
 from gateway.homeassistant.assistant import Assistant
 from gateway.mqtt import Incoming, Mqtt
+from gateway.occupancy import alone
 from gateway.office import Office
 from gateway.perform import PICTURE_WAIT, Hands
 from gateway.phonebook import Phonebook, open_to_others
@@ -61,10 +61,6 @@ log = structlog.get_logger(__name__)
 
 SCRATCH = "pocket"  # the folder of pictures on their way to phones, under the storage folder
 CRASHES = 3  # within a minute: then the box only locks, films and alarms
-
-
-class Occupied(Exception):  # noqa: N818 - it says what is the matter
-    """Another gateway has this storage folder: two would open one door, each knowing half of what happened."""
 
 
 class App:
@@ -122,6 +118,8 @@ class App:
         os.umask(0o077)  # store, films and sockets are the box user's alone, also in a folder that others may enter
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with alone(folder):
+            if restore.unfinished(folder):
+                raise restore.HalfRestored("a backup was put back here and not to its end; say `perron restore` again")
             left = wipe.marked(folder) and not await _wiped(self.home)
             await self._run(folder, phones_left=left)
         return self._again
@@ -445,26 +443,6 @@ def _phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
     if open_to_others(file):
         log.warning("phones_open_to_others", file=str(file), todo="chmod 600: who reads it can write to your phones")
     return phones
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Have the folder for this process alone. The lock ends with the process, however it ends.
-
-    Raises:
-        Occupied: a running gateway has it.
-    """
-    handle = os.open(folder / wipe.LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as held:
-            raise Occupied(f"Another gateway runs in {folder}.") from held
-        with contextlib.suppress(OSError):  # a full disk: then `perron reload` finds nobody, and the door is kept
-            os.pwrite(handle, b"%-10d\n" % os.getpid(), 0)
-        yield
-    finally:
-        os.close(handle)
 
 
 async def _wiped(home: Home) -> bool:
