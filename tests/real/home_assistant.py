@@ -231,9 +231,7 @@ class HomeAssistant:
 
 
 @contextlib.asynccontextmanager
-async def home_assistant(
-    folder: Path, *, broker: int, password: str, more: str = ""
-) -> AsyncIterator[HomeAssistant]:
+async def home_assistant(folder: Path, *, broker: int, password: str, more: str = "") -> AsyncIterator[HomeAssistant]:
     """Run one until left; `more` is added to its configuration.yaml."""
     made = HomeAssistant(folder, broker=broker, password=password, more=more)
     try:
