@@ -41,7 +41,11 @@ def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
         NameTaken: a bridge's account would be a device's or one of ours.
     """
     carried = bridges(home)
-    own = tuple(id_ for id_, device in home.devices.items() if device.speaks and not carrier(home, id_))
+    own = tuple(
+        id_
+        for id_, device in home.devices.items()
+        if device.speaks and not carrier(home, id_) and not spoken_for(home, id_)
+    )
     for account, bases in carried.items():
         if account != HOMEASSISTANT and (account in RESERVED or account in own or len(bases) > 1):
             raise NameTaken(
@@ -63,6 +67,8 @@ def carrier(home: Home, device: str) -> str | None:
     if not topics:
         return None
     split = [topic.split("/") for topic in topics.values()]
+    if section.vendor == "guard":  # it speaks on our topics
+        return None
     if section.vendor == HOMEASSISTANT:  # <base>/<domain>/<object>; that it is there it says elsewhere
         return "/".join(section.address.split("/")[:-2]) or split[0][0]
     if not any(channel in topics for channel in OF_A_BRIDGE):
@@ -73,6 +79,12 @@ def carrier(home: Home, device: str) -> str | None:
             break
         shared.append(words[0])
     return "/".join(shared) or split[0][0]
+
+
+def spoken_for(home: Home, device: str) -> bool:
+    """Whether a lock's guard speaks for this device on its own account: a door sensor behind the same radio."""
+    section = home.devices[device]
+    return section.vendor == "guard" and section.address != device
 
 
 def bridges(home: Home) -> Mapping[str, tuple[str, ...]]:
@@ -115,6 +127,8 @@ def access(home: Home, *, homeassistant: bool = False) -> str:
     }
     own: dict[str, list[str]] = {}
     for device in home.devices:
+        if spoken_for(home, device):
+            continue
         speaks_itself = not carrier(home, device)
         for channel, topic in own_topics(home, device).items():
             spoken = channel in (*SPOKEN, *OF_A_BRIDGE)
