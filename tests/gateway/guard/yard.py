@@ -113,7 +113,7 @@ class Box:
 
     async def answer(self, device: str) -> Report:
         """Ask, and again where nothing comes, as the rules do."""
-        for _ in range(10):  # a guard that starts anew takes seconds on a busy machine
+        for _ in range(6):  # a guard that starts anew takes seconds on a busy machine
             number = self.ask(device)
             with contextlib.suppress(TimeoutError):
                 await until(lambda n=number: bool(self.answers(device, n)), 1.5)  # type: ignore[misc]  # its default
