@@ -58,7 +58,12 @@ class Lock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Tell your state now. The number that ties question and answer travels as MQTT correlation data."""
+    """Tell your state now. The number that ties question and answer travels as MQTT correlation data.
+
+    `echo` is the same number as a text, for devices that can only carry it in the payload.
+    """
+
+    echo: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

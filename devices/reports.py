@@ -91,13 +91,17 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockReport:
-    """The bolt's state. `jammed` is None where the lock does not say."""
+    """The bolt's state. `jammed` is None where the lock does not say.
+
+    `event`: the lock tells a move as it happens. That is news, and no answer to a question.
+    """
 
     bolt: Bolt
     motion: Motion = Motion.UNKNOWN
     jammed: bool | None = None
     source: Source = Source.UNSPECIFIED
     user: str | None = None
+    event: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +171,10 @@ class StreamReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FridgeReport:
-    """One compartment. Temperatures in degrees Celsius; None where not measured or not told."""
+    """One compartment. Temperatures in degrees Celsius; None where not measured or not told.
+
+    `compartment` is empty where a thermometer lies in it that does not know where it lies.
+    """
 
     compartment: str
     temp_c: float | None = None
@@ -177,7 +184,10 @@ class FridgeReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalReport:
-    """The signal at the door did what the command with our `id` asked (light on, buzzer sounded)."""
+    """The signal at the door did what the command with our `id` asked (light on, buzzer sounded).
+
+    `id` is empty where it carries none: it answers a question that was asked after the command.
+    """
 
     id: str
 
@@ -185,6 +195,16 @@ class SignalReport:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnsweredReport:
     """Somebody inside pressed the answer button: the household is at home."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EchoReport:
+    """What stands beside it in the same message answers the question that carried `echo` in its payload.
+
+    Said by devices whose MQTT has no correlation data (3.1.1).
+    """
+
+    echo: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,5 +228,6 @@ Report = (
     | FridgeReport
     | SignalReport
     | AnsweredReport
+    | EchoReport
     | Unreadable
 )

@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from gateway.cli import household
+from gateway.cli import brokerconfig, household, keeping
 from gateway.cli.failure import Exit, Failure, home_of, ourselves, plain, relative, typed
 from gateway.cli.shape import HOME, HomeFile, at, example, tell
 
@@ -56,7 +56,7 @@ def run(
     else:
         speak_wholly()
     try:
-        asyncio.run(run_gateway(house))
+        asyncio.run(run_gateway(house, home))
     except Occupied as occupied:
         raise Failure(str(occupied), "End that one first, or name another storage.folder.", Exit.SILENT) from occupied
     except ConfigError as error:
@@ -224,24 +224,9 @@ def schema() -> None:
     typer.echo(json.dumps(home_schema(), indent=2, ensure_ascii=False))
 
 
-@cli.command(epilog=example("perron accounts config/accounts", "mosquitto -c config/accounts/mosquitto.conf"))
-def accounts(
-    folder: Annotated[Path, typer.Argument(help="Where the broker's files and the passwords go.")],
-    home: HomeFile = HOME,
-    listen: Annotated[str | None, typer.Option(help="The address to listen on; broker.host if left out.")] = None,
-) -> None:
-    """Write what mosquitto needs for this house: configuration, access list, an account a device. Keeps passwords."""
-    from gateway.broker import broker_user, write  # noqa: PLC0415 - the other commands start without it
-
-    house = home_of(home)
-    try:
-        write(folder, house, host=listen or house.broker.host, port=house.broker.port, user=broker_user())
-    except OSError as error:
-        raise Failure(f"{folder} cannot be written ({plain(error)}).", "Name another folder.") from error
-    typer.echo(f"Written to {folder}: mosquitto.conf, access, passwords, and a .password file for every account.")
-
-
+brokerconfig.add(cli)
 household.add(cli)
+keeping.add(cli)
 
 
 def _add_demo() -> None:

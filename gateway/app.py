@@ -5,11 +5,10 @@ import contextlib
 import fcntl
 import os
 import shutil
-import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
@@ -21,7 +20,9 @@ from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
 from gateway.clock import Clock
 from gateway.config import Home, Pages, rules
 from gateway.diary import Diary
+from gateway.ending import until_told
 from gateway.entrance import RunningEntrance
+from gateway.homeassistant.assistant import Assistant
 from gateway.mqtt import Incoming, Mqtt
 from gateway.office import Office
 from gateway.perform import PICTURE_WAIT, Hands
@@ -34,7 +35,7 @@ from gateway.removal import Removal
 from gateway.settling import settle
 from gateway.store import Store, StoreFailed
 from gateway.store.handover import LINKS
-from gateway.topics import FromDevice, FromOwner, FromRetailer, Topics
+from gateway.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
 from gateway.video.link import VideoLink
 from gateway.video.words import (
     Adopted,
@@ -90,12 +91,21 @@ class App:
         self._hands: dict[str, Hands] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
         self._again = False
-        self._end: Callable[[], None] = lambda: None
+        self._end: Callable[[], bool] | None = None  # from the start's end
+        self.hears_signals = True  # SIGTERM and SIGINT; else whoever runs it says `end`
 
     def begin_again(self) -> None:
-        """End in good order, to begin anew: what ends lies on the disk by then."""
-        self._again = True
-        self._end()
+        """End in good order, to begin anew: what ends lies on the disk by then. One that ends already just ends."""
+        self._again = self.end() or self._again
+
+    def end(self) -> bool:
+        """End in good order; False: it does not run yet, or ends already."""
+        return self._end is not None and self._end()
+
+    @property
+    def begun(self) -> bool:
+        """Whether it has begun to run: a start that fails never comes so far."""
+        return self._end is not None
 
     async def run(self) -> bool:
         """Run until SIGTERM or SIGINT, or until the box is to begin anew: then True, and whoever called runs a new one.
@@ -138,7 +148,7 @@ class App:
                 self.home, pocket=self._pocket, store=store, clock=self._clock, key=links, scratch=folder / SCRATCH
             )
             self._build(store, key, links, safe_mode=rolled_back or crashes >= CRASHES)
-            async with _until_told() as self._end, asyncio.TaskGroup() as group:
+            async with until_told(signals=self.hears_signals) as self._end, asyncio.TaskGroup() as group:
                 for name, work in self._work().items():
                     group.create_task(work, name=name)
             with contextlib.suppress(StoreFailed):  # then the next start takes this end for a crash
@@ -171,6 +181,7 @@ class App:
             "pocket": self._pocket.run(),
             "archive": self._archive.run(),
             "diary": self._diary.run(),
+            "home assistant": self._assistant.run(),
             **({} if self._site is None else {"pages": self._site.run()}),
             **{f"entrance {name}": running.run() for name, running in self._entrances.items()},
         }
@@ -226,6 +237,15 @@ class App:
             erase=self._archive.erase,
             office=self._office,
         )
+        self._assistant = Assistant(
+            home,
+            line=self._mqtt,
+            clock=clock,
+            store=store,
+            entrances=self._entrances,
+            wished=self._reception.wished,
+            picture=self._look,
+        )
         self._site = None if home.pages is None else self._pages(home.pages, store, key, links)
 
     def _pages(self, pages: Pages, store: Store, key: BoxKey, links: bytes) -> Site:
@@ -244,7 +264,7 @@ class App:
             phonebook=self._phonebook,
             video=self.home.storage.folder / "video.sock",
             proofs=lambda: self._video.proofs,
-            picture=lambda camera: self._video.picture(camera, PICTURE_WAIT),
+            picture=self._look,
             public_key=key.public,
             tidy=self._archive.tidy,
             told=self._told_of_the_box,
@@ -263,6 +283,10 @@ class App:
             running.changed = site.changes.tell
         self._pocket.changed = site.changes.tell
         return site
+
+    async def _look(self, camera: str) -> bytes | None:
+        """What a camera sees now, as a small JPEG."""
+        return await self._video.picture(camera, PICTURE_WAIT)
 
     def _told_of_the_box(self, command: c.Tell, message: int) -> None:
         """Tell the owner what is no entrance's doing; it is stored under the first one's name."""
@@ -297,6 +321,7 @@ class App:
         running = RunningEntrance(
             state, home=self.home, journal=store, clock=self._clock, hands=hands, reached=self._reached
         )
+        running.overheard = lambda commands: self._assistant.overheard(name, commands)
         running.put(e.Restarted(safe_mode=safe_mode))
         self._entrances[name], self._hands[name] = running, hands
         fridges = tuple(place.fridge for place in section.places.values() if place.fridge is not None)
@@ -316,6 +341,8 @@ class App:
                 self._reception.asked(entrance, incoming)
             case FromRetailer():
                 self._reception.offered(incoming)
+            case FromHomeAssistant(entrance=asked):
+                self._assistant.heard(asked, incoming)
             case None:
                 log.warning("unexpected_topic", topic=incoming.topic)
             case origin:
@@ -328,6 +355,7 @@ class App:
             running.put(e.BrokerUp(session=session))
             self._hands[name].ask_fridges(session)
         self._office.connected()
+        self._assistant.connected()
 
     def _on_down(self, why: str) -> None:
         log.warning("broker_down", why=why)
@@ -341,7 +369,7 @@ class App:
                 for device in devices:
                     for name in self._by_device[device]:
                         self._entrances[name].missed(device)
-            case FromOwner() | FromRetailer() | None:
+            case FromOwner() | FromRetailer() | FromHomeAssistant() | None:
                 pass
 
     def _on_video(self, event: FromVideo) -> None:
@@ -404,7 +432,15 @@ def _cameras(home: Home) -> Configure:
     courier = {section.cameras.outside for section in home.entrances.values()}
     return Configure(
         cameras=tuple(
-            CameraSource(name=name, url=device.url, clock_region=device.clock_region, sees_courier=name in courier)
+            CameraSource(
+                name=name,
+                url=device.url,
+                login=device.credentials_file,
+                ca=device.ca,
+                fingerprint=device.fingerprint,
+                clock_region=device.clock_region,
+                sees_courier=name in courier,
+            )
             for name, device in home.devices.items()
             if device.kind == "camera"
         ),
@@ -426,6 +462,8 @@ def alone(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:
             raise Occupied(f"Another gateway runs in {folder}.") from held
+        with contextlib.suppress(OSError):  # a full disk: then `perron reload` finds nobody, and the door is kept
+            os.pwrite(handle, b"%-10d\n" % os.getpid(), 0)
         yield
     finally:
         os.close(handle)
@@ -444,28 +482,3 @@ async def _wiped(home: Home) -> bool:
         log.error("phones_not_wiped", file=str(phones), todo="empty this file by hand: it names the household's phones")
     log.warning("wiped")
     return emptied
-
-
-@contextlib.asynccontextmanager
-async def _until_told() -> AsyncIterator[Callable[[], None]]:
-    """Run the block until SIGTERM or SIGINT, or what it is given is called: each ends it without an error."""
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    told = False
-
-    def stop() -> None:
-        nonlocal told
-        if not told and task is not None:
-            told = True
-            task.cancel()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
-    try:
-        yield stop
-    except asyncio.CancelledError:
-        if not told or task is None:
-            raise
-        task.uncancel()
-    finally:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)

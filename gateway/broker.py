@@ -1,7 +1,7 @@
-"""The house's own broker: what mosquitto is told, who may log in, and who may say what.
+"""The house's own broker, and the radio's: what mosquitto is told and who may log in.
 
 One account is one connection: the broker takes the user name for the client id, so nobody can push another out or
-speak in another's name. A device may write its own four topics and read its own two, by one pattern for all.
+speak in another's name. Who may say what stands in `gateway.accesslist`.
 """
 
 import asyncio
@@ -16,19 +16,18 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from devices.vendors.words import Channel
+from gateway.accesslist import access, accounts, bridges, radio_access, radio_accounts
 from gateway.config import Home
-from gateway.grammar import PEOPLE
 from gateway.leash import leashed
-from gateway.topics import ECHO, OFFER, RESULT, SPOKEN, device_topic
 
 PACKET = 69_632  # bytes: the 64 KiB that the gateway reads, and room for topic and properties
+BRIDGE_PACKET = 4_194_304  # bytes: Zigbee2MQTT tells all its devices and what they can in one message
 ROUNDS = 101  # of PBKDF2, mosquitto's own number: the passwords are 192 random bits, not words
 READY = 10.0  # seconds for a broker to listen
 LETTING_GO = 2.0  # seconds for a killed one to leave the port
@@ -52,92 +51,116 @@ class BrokerMissing(Exception):  # noqa: N818 - it names what is the matter
     """There is no broker to start; the text says what to do."""
 
 
-def passwords(home: Home) -> dict[str, str]:
-    """Make a random password for every account: the people's, and one a device."""
-    return {name: secrets.token_urlsafe(24) for name in (*PEOPLE, *home.devices)}
-
-
 def password_line(name: str, password: str, salt: bytes) -> str:
     """Write one line of mosquitto's password file: PBKDF2 with SHA-512 (`$7$`)."""
     key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ROUNDS)
     return f"{name}:$7${ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
 
 
-def access(home: Home) -> str:
-    """Write mosquitto's access list."""
-    people = {
-        "gateway": ["readwrite perron/#"],
-        "owner": ["read perron/entrance/#", "read perron/bridge/state", "write perron/entrance/+/set"],
-        "retailer": [f"write {OFFER}", f"read {RESULT}"],
-        "observer": ["read perron/#"],
-        "installer": ["read perron/#", "write perron/+/get", f"write {ECHO}"],
-    }
-    own: dict[str, list[str]] = {}
-    for device, section in home.devices.items():
-        for channel in section.topics:
-            topic = device_topic(home, device, channel)
-            spoken = channel in SPOKEN
-            own.setdefault(device, []).append(f"{'write' if spoken else 'read'} {topic}")
-            people["gateway"].append(f"{'read' if spoken else 'write'} {topic}")
-            people["observer"].append(f"read {topic}")
-            people["installer"].append(f"{'write' if channel is Channel.GET else 'read'} {topic}")
-    return "\n".join([*_users(people), *_users(own), *_patterns()]) + "\n"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listener:
+    """One address at which the broker is reached."""
+
+    host: str
+    port: int
 
 
-def _users(rules: dict[str, list[str]]) -> Iterable[str]:
-    for name, topics in rules.items():
-        yield f"user {name}"
-        yield from (f"topic {topic}" for topic in topics)
-
-
-def _patterns() -> Iterable[str]:
-    yield from (f"pattern write perron/%u/{channel}" for channel in SPOKEN)
-    yield from (f"pattern read perron/%u/{channel}" for channel in (Channel.SET, Channel.GET))
-
-
-def configuration(*, host: str, port: int, folder: Path, user: str | None = None) -> str:
+def configuration(*, host: str, port: int, folder: Path, user: str | None = None, packet: int = PACKET) -> str:
     """Write mosquitto.conf for accounts and access list in `folder`; `user` is who it runs as when root starts it."""
+    own = f"user {user}\n" if user else ""
+    return "\n".join([*_for_all(folder, packet), *_listener(Listener(host=host, port=port))]) + "\n" + own
+
+
+def _for_all(folder: Path, packet: int) -> Sequence[str]:
+    """What holds whichever way a client comes: no listener has rules of its own that could be weaker."""
     return f"""\
 # Written by Perron. Everything that is not allowed here is refused.
-listener {port} {host}
+per_listener_settings false
 allow_anonymous false
 password_file {folder / "passwords"}
 acl_file {folder / "access"}
-# One account, one connection: a client cannot take another's id.
-use_username_as_clientid true
 # Without it every unlock waits 40 ms for a delayed acknowledgement.
 set_tcp_nodelay true
-max_packet_size {PACKET}
+max_packet_size {packet}
 max_inflight_messages 200
+# Of a client that stands still so much is kept, then the newest is dropped.
+max_queued_messages 1000
+max_queued_bytes {max(8_388_608, 2 * packet)}
 # No max_keepalive: with one, mosquitto 2.0.21 cuts clients off at random (its issue 3226).
 # Nothing outlives the broker: a command from before a restart is never delivered after it.
 persistence false
+persistent_client_expiration 1d
 log_dest stderr
 log_type error
 log_type warning
-log_type notice
-""" + (f"user {user}\n" if user else "")
+log_type notice""".splitlines()
 
 
-def write(folder: Path, home: Home, *, host: str, port: int, user: str | None = None) -> None:
+def _listener(listener: Listener) -> Sequence[str]:
+    """What mosquitto has to be told at each listener anew."""
+    return f"""\
+listener {listener.port} {listener.host}
+# One account, one connection: a client cannot take another's id.
+use_username_as_clientid true""".splitlines()
+
+
+def write(  # noqa: PLR0913 - where, for whom, and how it is reached
+    folder: Path, home: Home, *, host: str, port: int, user: str | None = None, homeassistant: bool = False
+) -> None:
     """Write a broker's files into `folder`: mosquitto.conf, access, passwords, and `<account>.password` for each.
 
+    `homeassistant`: the owner's Home Assistant has an account too.
     Passwords that lie there already are kept, so that devices keep theirs. Only the owner of the files may read them.
+
+    Raises:
+        NameTaken: two of the house would have the same account; nothing is written.
+        OSError: the folder cannot be written.
     """
+    names = accounts(home, homeassistant=homeassistant)
+    rights = access(home, homeassistant=homeassistant)
+    folder = _private_folder(folder)
+    known = _passwords(folder, names)
+    packet = BRIDGE_PACKET if bridges(home) else PACKET
+    _private(folder / "access", rights)
+    _private(folder / "mosquitto.conf", configuration(host=host, port=port, folder=folder, user=user, packet=packet))
+    _private(folder / "embedded.toml", _embedded(host, port, known))
+
+
+def write_radio(folder: Path, *, port: int, base: str, user: str | None = None) -> None:
+    """Write the files of the radio's own broker: on 127.0.0.1 alone, with the accounts `guard` and `bridge` alone.
+
+    `base` is the radio's base topic, without a slash at its end. Passwords that lie there already are kept.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder = _private_folder(folder)
+    _passwords(folder, radio_accounts())
+    _private(folder / "access", radio_access(base))
+    _private(
+        folder / "mosquitto.conf",
+        configuration(host="127.0.0.1", port=port, folder=folder, user=user, packet=BRIDGE_PACKET),
+    )
+
+
+def _private_folder(folder: Path) -> Path:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder = folder.resolve()
-    accounts = passwords(home)
-    for name in accounts:
+    return folder.resolve()
+
+
+def _passwords(folder: Path, names: Sequence[str]) -> Mapping[str, str]:
+    """Keep each account's password or make a random one, and write what mosquitto compares them with."""
+    known: dict[str, str] = {}
+    for name in names:
         file = folder / f"{name}.password"
         if file.exists():
-            accounts[name] = file.read_text(encoding="utf-8").rstrip("\n")
+            known[name] = file.read_text(encoding="utf-8").rstrip("\n")
         else:
-            _private(file, accounts[name] + "\n")
-    lines = [password_line(name, password, secrets.token_bytes(12)) for name, password in accounts.items()]
+            known[name] = secrets.token_urlsafe(24)
+            _private(file, known[name] + "\n")
+    lines = [password_line(name, password, secrets.token_bytes(12)) for name, password in known.items()]
     _private(folder / "passwords", "\n".join(lines) + "\n")
-    _private(folder / "access", access(home))
-    _private(folder / "mosquitto.conf", configuration(host=host, port=port, folder=folder, user=user))
-    _private(folder / "embedded.toml", _embedded(host, port, accounts))
+    return known
 
 
 def _private(file: Path, text: str) -> None:
@@ -145,9 +168,9 @@ def _private(file: Path, text: str) -> None:
         out.write(text)
 
 
-def _embedded(host: str, port: int, accounts: dict[str, str]) -> str:
+def _embedded(host: str, port: int, known: Mapping[str, str]) -> str:
     """Write rumqttd's configuration: MQTT 5, passwords, and no access list, for it knows none."""
-    known = "\n".join(f"{name} = {json.dumps(password)}" for name, password in accounts.items())
+    secret = "\n".join(f"{name} = {json.dumps(password)}" for name, password in known.items())
     return f"""\
 id = 0
 [router]
@@ -166,7 +189,7 @@ max_payload_size = {PACKET}
 max_inflight_count = 200
 dynamic_filters = true
 [v5.1.connections.auth]
-{known}
+{secret}
 """
 
 

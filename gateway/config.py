@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from gateway.equipment import Device
-from gateway.grammar import DeviceId, Hours, Id, Name, PagesUrl, Seconds, Section, day, time_zone
+from gateway.grammar import DeviceId, Hours, Id, Name, PagesUrl, Seconds, Section, Topic, day, time_zone
 from gateway.visit.state import Rules
 
 
@@ -21,12 +21,17 @@ def unreadable(error: OSError | UnicodeDecodeError) -> str:
 
 
 class Broker(Section):
-    """The MQTT 5 broker of the house."""
+    """The MQTT 5 broker of the house.
+
+    `bridges`: base topics of what brings its own devices (zigbee2mqtt, zwave, frigate), each with an account of its
+    own; those of enrolled devices need not be named.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=1883, ge=1, le=65535)
     username: Id = "gateway"
     password_file: Path | None = None
+    bridges: tuple[Topic, ...] = ()
 
     def password(self) -> str | None:
         """Read the account's password; None where `password_file` is not set.
@@ -41,7 +46,7 @@ class Broker(Section):
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
                 f"{self.password_file}: the password of the account {self.username!r} cannot be read"
-                f" ({unreadable(error)}). Write it with `perron accounts`, or correct broker.password_file."
+                f" ({unreadable(error)}). Write it with `perron broker-config`, or correct broker.password_file."
             ) from error
 
     def account(self, username: str) -> "Broker":
@@ -118,6 +123,19 @@ class Messages(Section):
 
     file: Path
     pages: PagesUrl | None = None
+
+
+class HomeAssistantSection(Section):
+    """The owner's Home Assistant: what it is shown and what it may ask. Without this section nothing is published.
+
+    `may` only ever takes access away: lock now, stop, somebody is home. There is no word for unlocking, nor one that
+    ends what these begin. `picture`: of the last visit, one small picture of the camera outside goes with it; none
+    unless the owner says so, because what Home Assistant keeps no erasure of ours reaches.
+    """
+
+    discovery_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "homeassistant"
+    may: tuple[Literal["lock_now", "stop", "somebody_home"], ...] = ("lock_now",)
+    picture: Literal["none", "last_visit"] = "none"
 
 
 class Place(Section):
@@ -241,6 +259,7 @@ class Home(Section):
     pages: Pages | None = None
 
     messages: Messages | None = None
+    homeassistant: HomeAssistantSection | None = None
     devices: dict[DeviceId, Device]
     entrances: dict[Id, EntranceSection]
     brands: dict[Id, Brand] = Field(default={})

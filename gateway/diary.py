@@ -67,6 +67,7 @@ class Diary:
                 if running.state.disk is not disk:
                     running.put(e.DiskChanged(ok=disk))
                 running.mind_heartbeat(now)
+                running.mind_returns(now)
                 self._look(name, running, now)
             self._ring()
             self._owed()

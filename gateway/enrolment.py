@@ -8,6 +8,7 @@ from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.config import EntranceSection, Home
 from gateway.equipment import Device
+from gateway.installation.capability import depends
 
 # What a topic of a product may look like, whatever stands in its address.
 TOPIC = re.compile(r"[^+#/$\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}")
@@ -79,6 +80,13 @@ def _safe(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> I
             (*at, "door"),
             f"`{entrance.door}` cannot be asked (answers: false), so nobody can know that the door stayed shut: it will"
             " not do for an entrance to the living space. Take a sensor that answers, or another entrance.",
+        )
+    kinds = [found.kind for found in (home.devices.get(entrance.lock), door) if found is not None]
+    if kinds == ["lock", "door"] and depends(home, entrance.lock, entrance.door):
+        yield Problem(
+            (*at, "door"),
+            f"`{entrance.door}` is the sensor of the lock `{entrance.lock}` itself: a lock that is wrong about its"
+            " bolt may be wrong about the door too. Put up a door sensor of its own and name that one.",
         )
     if not entrance.scanners and not entrance.cameras.read_labels:
         yield Problem((*at, "scanners"), "nothing reads a parcel's code here: name a scanner, or cameras.read_labels.")

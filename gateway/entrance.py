@@ -26,7 +26,9 @@ from gateway.config import Home
 from gateway.delivery.codes import BAD_PREFIX, BadCode, normalise
 from gateway.mqtt import Incoming
 from gateway.perform import Hands
+from gateway.returns import Returns
 from gateway.store.words import Committed, Overtaken, Step, StoreFailed
+from gateway.topics import OF_A_BRIDGE
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.decide import decide
@@ -38,7 +40,7 @@ log = structlog.get_logger(__name__)
 CODES = frozenset({Channel.EVENT, Channel.STATE})  # where a scanner says what it read
 SCANS_WAITING = 50  # more than a courier can scan while one commit lasts: beyond it somebody floods us
 RATION = 30  # messages of one device that are heard in a second: none in a house has so much to say
-ANSWERS = (said.LockReport, said.DoorReport, said.FridgeReport)  # what a question of ours is about
+ANSWERS = (said.LockReport, said.DoorReport, said.FridgeReport, said.SignalReport)  # what a question of ours is about
 RELEARN = 1.0  # seconds between two questions for what a flood may have hidden
 
 # Performed even when nothing can be stored: none of these increases access (invariant 11).
@@ -94,7 +96,9 @@ class RunningEntrance:
         self._unheard: set[str] = set()  # devices of which something was dropped unread
         self._relearnt = -math.inf
         self._stops_on_their_way = 0
+        self._returns = Returns()
         self.changed: Callable[[], None] = lambda: None  # called after each decision that was taken
+        self.overheard: Callable[[tuple[c.Command, ...]], None] = lambda _commands: None  # the same, with what it asks
 
     def stopped(self) -> bool:
         """Whether the owner said stop, from the instant at which it was received."""
@@ -116,12 +120,16 @@ class RunningEntrance:
         """
         configured = self._home.devices[device]
         mono = self._clock.now().mono
+        vendor = VENDORS[configured.vendor]
+        if channel in OF_A_BRIDGE and not vendor.decode_report(channel, incoming.payload, configured.plate):
+            return  # a line of the bridge's log about somebody else
         if device not in self._section.scanners and not self._within_ration(device, mono):
             self.missed(device)
             return
         if not incoming.retain:  # a stored copy tells the uptime of long ago
             self._hands.heard(device, incoming.boot, incoming.uptime_ms, mono)
-        reports = VENDORS[configured.vendor].decode_report(channel, incoming.payload, configured.plate)
+        reports = vendor.decode_report(channel, incoming.payload, configured.plate)
+        self._mind_link(device, channel, incoming, reports)
         heard = e.Heard(
             session=incoming.session,
             retained=incoming.retain,
@@ -135,7 +143,7 @@ class RunningEntrance:
         if read and unreadable and device in self._section.scanners and channel in CODES:
             events.append(self._scan(device, _bad(read), retained=heard.retained, expected_only=False))
         role = self._role(device)
-        if role == "door" and not heard.retained:
+        if role == "door" and not heard.retained and channel not in OF_A_BRIDGE:
             self._door_heard = mono
         if role is not None and not any(isinstance(event, e.LockHeard | e.DoorHeard) for event in events):
             events.append(e.DeviceSpoke(device=role, heard=heard))
@@ -150,10 +158,32 @@ class RunningEntrance:
         Zigbee2MQTT and its like publish what they have just read from the device, on the topic of its state.
         """
         if VENDORS[self._home.devices[device].vendor].ECHOES:
+            for report in reports:
+                if isinstance(report, said.EchoReport):  # its MQTT has no correlation data
+                    incoming = replace(incoming, correlation=report.echo.encode())
             return incoming.answers if channel is Channel.RESULT else None
-        if incoming.retain or not any(isinstance(report, ANSWERS) for report in reports):
+        if incoming.retain or self._returns.settling(device, self._clock.now().mono):
+            return None
+        if not any(isinstance(report, ANSWERS) and not _tells_a_move(report) for report in reports):
             return None
         return self._hands.answered(device, incoming.session)
+
+    def _mind_link(self, device: str, channel: Channel, incoming: Incoming, reports: tuple[said.Report, ...]) -> None:
+        """A lost link voids what was asked; one that is back is asked anew once it has told what it remembers."""
+        mono, by_bridge = self._clock.now().mono, channel is Channel.BRIDGE and not incoming.retain
+        for report in reports:
+            if isinstance(report, said.AvailabilityReport):
+                if not report.online:
+                    self._returns.lost(device)
+                    self._hands.answered(device, incoming.session)
+                elif self._returns.online(device, mono, by_bridge=by_bridge):
+                    self._hands.answered(device, incoming.session)
+
+    def mind_returns(self, now: Now) -> None:
+        """Ask what has come back."""
+        back = self._returns.settled(now.mono)
+        if any(self._role(device) is not None for device in back):
+            self.put(e.ReportsMissed())
 
     def _within_ration(self, device: str, mono: float) -> bool:
         since, said = self._rations.get(device, (mono, 0))
@@ -195,16 +225,16 @@ class RunningEntrance:
                     yield e.BatteryHeard(device=role, level=level)
             case said.ScanReport():
                 yield self.scanned(device, report.code, retained=heard.retained, expected_only=False)
-            case said.FridgeReport() if not heard.retained:  # a stored temperature may be hours old: it is asked for
-                for place, section in self._section.places.items():
+            case said.FridgeReport() if not (heard.retained or self._returns.settling(device, self._clock.now().mono)):
+                for place, section in self._section.places.items():  # a stored temperature may be hours old
                     fridge = self._home.devices[device]
                     if (
                         fridge.kind == "fridge"
                         and section.fridge == device
-                        and fridge.compartment == report.compartment
+                        and report.compartment in ("", fridge.compartment)
                     ):
                         yield e.FridgeHeard(place=place, cold=Cold(temp_c=report.temp_c, door=report.door))
-            case said.SignalReport():
+            case said.SignalReport() if report.id or heard.answers is not None:
                 visit = self._hands.rang(report.id)
                 if visit is not None:
                     yield e.BellRang(visit=visit)
@@ -218,10 +248,12 @@ class RunningEntrance:
                 | said.FridgeReport()
                 | said.AvailabilityReport()
                 | said.AnsweredReport()
+                | said.SignalReport()
                 | said.CommandReport()
                 | said.DoorbellPressed()
                 | said.MotionReport()
                 | said.StreamReport()
+                | said.EchoReport()
             ):
                 pass  # true, but no fact that an opening rests on
             case _:
@@ -378,7 +410,12 @@ class RunningEntrance:
         for command in commands:  # no unlock waits for its own announcement
             self._hands.say(command, step.state, step.now)
         self._hands.show(step.state, step.now)
+        self.overheard(commands)
         self.changed()
+
+
+def _tells_a_move(report: said.Report) -> bool:
+    return isinstance(report, said.LockReport) and report.event
 
 
 def _bad(raw: bytes) -> str:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 PEOPLE = ("gateway", "owner", "retailer", "observer", "installer")  # the broker's accounts that are no devices
-RESERVED = frozenset({"bridge", "deliveries", "entrance", *PEOPLE})
+RESERVED = frozenset({"bridge", "deliveries", "entrance", "guard", "ha", "homeassistant", *PEOPLE})
 
 
 def _not_reserved(id_: str) -> str:
@@ -75,7 +75,6 @@ Address = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,20
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 Topic = Annotated[str, StringConstraints(pattern=r"^[^+#/\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}$")]
 Hours = Annotated[str, StringConstraints(pattern=r"^\d\d:\d\d-\d\d:\d\d$"), AfterValidator(_hours)]
-Url = Annotated[str, StringConstraints(pattern=r"^rtsps?://[^\s\x00-\x1f\x7f]{1,500}$")]
 # Nothing that ends a link or a button in somebody else's grammar.
 _PAGES = r"^https?://[A-Za-z0-9._\[\]:/~-]{1,200}$"
 PagesUrl = Annotated[str, StringConstraints(pattern=_PAGES)]
@@ -93,10 +92,11 @@ MEANINGS: Mapping[str, str] = {
     r"^\d\d:\d\d-\d\d:\d\d$": "write hours like 08:00-20:00",
     r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$": "a host name is letters, digits, points and hyphens",
     r"^[0-9a-fA-F.:]{2,45}$": "the pages' host is an IP address of this box, or 0.0.0.0 for all of them",
-    r"^rtsps?://[^\s\x00-\x1f\x7f]{1,500}$": "a camera's url begins with rtsp:// or rtsps://; nothing else is opened",
+    r"^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$": "a fingerprint is SHA-256 over the camera's certificate: 64 of 0-9, A-F",
     r"^[a-z_]{1,32}$": "a word of ours is a-z and _",
     _PATH: "write where it stands in the payload like data.code: names with points between them, 8 at most",
     _PAGES: "write where phones find the box's pages like https://perron.home:8443, without account, ? or #",
+    r"^[A-Za-z0-9_-]{1,64}$": "a discovery prefix is 1 to 64 of A-Z, a-z, 0-9, _ and -",
     r"^[A-Za-z0-9._-]{1,64}$": "a kid is 1 to 64 of A-Z, a-z, 0-9, point, _ and -",
     r"^[A-Za-z0-9_-]{43}$": "a public Ed25519 key is 43 characters of base64url: `perron announce --new-key` makes one",
 }

@@ -12,7 +12,9 @@ from pydantic_core import ErrorDetails
 
 from gateway.config import ConfigError, Home, unreadable
 from gateway.enrolment import problems
+from gateway.equipment import CameraDevice, Device
 from gateway.grammar import MEANINGS
+from gateway.streamurl import without_account
 from gateway.yamlfile import Document, Loc, Misread, Spot, parse
 
 TOLD = 10  # problems of one file that are told at once
@@ -48,6 +50,17 @@ def load(path: Path) -> Home:
     return _anchored(home, path.resolve().parent)
 
 
+def storage_of(path: Path) -> Path | None:
+    """Find the storage folder that a file names, be the rest of it wrong; None where even that cannot be read."""
+    try:
+        data = parse(path.read_text(encoding="utf-8")).data
+    except (OSError, UnicodeDecodeError, Misread):
+        return None
+    section = data.get("storage", {}) if isinstance(data, dict) else None
+    folder = section.get("folder", "var") if isinstance(section, dict) else None
+    return (path.resolve().parent / folder).resolve() if isinstance(folder, str) else None
+
+
 def schema() -> dict[str, Any]:
     """Return the JSON schema of `home.yaml`, for editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Home.model_json_schema()}
@@ -60,7 +73,16 @@ def _anchored(home: Home, folder: Path) -> Home:
     messages = home.messages
     if messages is not None:
         messages = messages.model_copy(update={"file": folder / messages.file})
-    return home.model_copy(update={"broker": broker, "storage": storage, "messages": messages})
+    devices = {id_: _beside(folder, device) for id_, device in home.devices.items()}
+    return home.model_copy(update={"broker": broker, "storage": storage, "messages": messages, "devices": devices})
+
+
+def _beside(folder: Path, device: Device) -> Device:
+    """A camera's own files, taken from the house file's folder."""
+    if not isinstance(device, CameraDevice):
+        return device
+    files = {"credentials_file": device.credentials_file, "ca": device.ca}
+    return device.model_copy(update={name: folder / file for name, file in files.items() if file is not None})
 
 
 def _line(path: Path, spot: Spot, text: str) -> str:
@@ -100,8 +122,9 @@ def _why(error: ErrorDetails) -> str:
 
 
 def _inert(value: object) -> str:
-    """Shorten what stood in the file, and take the sting out of control characters."""
-    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]", "?", str(value))
+    """Shorten what stood in the file, without an account, and take the sting out of control characters."""
+    plain = without_account(str(value))
+    text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]", "?", plain)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

@@ -29,6 +29,15 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Presence:
+    """What a line says of itself, retained: `offline` is its last will too, `online` None where it says no more."""
+
+    topic: str
+    online: bytes | None
+    offline: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Acknowledgement:
     """What the broker said to a publication, `seconds` after it left.
 
@@ -59,6 +68,7 @@ class Why(StrEnum):
     BLOCKED = auto()  # the socket takes nothing more
     NO_ROOM = auto()  # the broker's receive maximum is used up
     TOO_LARGE = auto()
+    NO_CHALLENGE = auto()  # the lock's guard has given none that lives: it would refuse
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.config import Broker
-from gateway.message import Acknowledgement, Incoming, NotSent, RoundTrip, Sent, Why
+from gateway.message import Acknowledgement, Incoming, NotSent, Presence, RoundTrip, Sent, Why
 from gateway.topics import BRIDGE_STATE, Loss, Subscription
 
 LARGEST = 65_536  # bytes of payload; what is larger is refused unread
@@ -48,6 +48,7 @@ KEEPALIVE = 5  # seconds; a broker that stands still is noticed within twice tha
 PATIENCE = 3.0  # seconds for the broker to answer CONNECT, SUBSCRIBE, DISCONNECT
 BACKOFF_FIRST, BACKOFF_LAST = 0.2, 5.0  # seconds
 STEADY = 10.0  # seconds a session must hold before the back-off starts anew
+OURS = Presence(topic=BRIDGE_STATE, online=b'{"state":"online"}', offline=b'{"state":"offline"}')
 STALL = (0.035, 0.060)  # seconds: Nagle's algorithm waiting for a delayed acknowledgement (40 ms on Linux)
 
 __all__ = ["Acknowledgement", "Guest", "Incoming", "Mqtt", "NotSent", "RoundTrip", "Sent", "Why", "visit"]
@@ -114,10 +115,10 @@ class _Connection:
         monotonic: Callable[[], float],
         losses: Mapping[str, Loss],
         missed: Callable[[str], None],
-        will: bool,
+        presence: Presence | None,
     ) -> None:
         self._monotonic = monotonic
-        heard = LARGEST if will else LARGEST_LIST
+        heard = LARGEST if presence else LARGEST_LIST
         self._inbox = _Inbox(losses=losses, missed=missed, largest=heard)
         self._pending: dict[int, tuple[asyncio.Future[Acknowledgement], float]] = {}
         self._parked: deque[_Publication] = deque()
@@ -145,7 +146,7 @@ class _Connection:
                 MaximumPacketSize=2 * heard,
             ),
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            will=aiomqtt.Will(BRIDGE_STATE, b'{"state":"offline"}', qos=1, retain=True) if will else None,
+            will=aiomqtt.Will(presence.topic, presence.offline, qos=1, retain=True) if presence else None,
         )
         # aiomqtt keeps reason codes, receive maximum and the moment of writing to itself.
         self._paho: Paho = self.client._client  # noqa: SLF001 - the one private name used here, for these three
@@ -353,7 +354,7 @@ class _Line:
 
 
 class Mqtt(_Line):
-    """The gateway's own line to the broker.
+    """The gateway's own line to the broker, or a guard's under its own `presence`.
 
     All callbacks run in the event loop, must not block, and an exception out of them is a bug that ends `run`:
     `on_up(session)` before the session's first message, `on_down(why)` after its last, `on_message` for each message
@@ -372,16 +373,15 @@ class Mqtt(_Line):
         on_down: Callable[[str], None],
         on_missed: Callable[[str], None],
         monotonic: Callable[[], float],
+        presence: Presence = OURS,
     ) -> None:
         super().__init__()
-        self._broker = broker
+        self._broker, self._presence = broker, presence
         self._subscriptions = tuple(subscriptions)
         self._session_number = session_number
-        self._on_message = on_message
-        self._on_up = on_up
-        self._on_down = on_down
+        self._on_message, self._on_missed = on_message, on_missed
+        self._on_up, self._on_down = on_up, on_down
         self._monotonic = monotonic
-        self._on_missed = on_missed
 
     async def run(self) -> None:
         """Keep a session open until cancelled: a new client for each, back-off with jitter between them."""
@@ -403,7 +403,7 @@ class Mqtt(_Line):
             monotonic=self._monotonic,
             losses={s.topic: s.loss for s in self._subscriptions},
             missed=self._on_missed,
-            will=True,
+            presence=self._presence,
         )
         async with connection.open():
             session = await self._session_number()
@@ -411,7 +411,8 @@ class Mqtt(_Line):
             self._connection = connection
             why = "the gateway ends"
             try:
-                self.publish(BRIDGE_STATE, b'{"state":"online"}', retain=True)
+                if self._presence.online is not None:
+                    self.publish(self._presence.topic, self._presence.online, retain=True)
                 self._on_up(session)
                 while True:
                     self._on_message(_incoming(await connection.next(), session))
@@ -419,7 +420,7 @@ class Mqtt(_Line):
                 why = _told(error)
                 raise
             finally:
-                self.publish(BRIDGE_STATE, b'{"state":"offline"}', retain=True)
+                self.publish(self._presence.topic, self._presence.offline, retain=True)
                 self._connection = None
                 self._on_down(why)
 
@@ -450,7 +451,7 @@ async def visit(
     Raises:
         ConnectionError: the broker cannot be reached, refuses us, or was lost on the way; the text says which.
     """
-    connection = _Connection(broker, monotonic=monotonic, losses={}, missed=_forget, will=False)
+    connection = _Connection(broker, monotonic=monotonic, losses={}, missed=_forget, presence=None)
     try:
         async with connection.open():
             await connection.subscribe(

@@ -178,7 +178,7 @@ class Hands:
             case c.Answer():
                 self._answer(command)
             case c.Ring():
-                self._ring(command)
+                self._ring(command, state)
             case c.Unlock():
                 self._unlock(command, state, now)
             case c.Lock():
@@ -278,16 +278,20 @@ class Hands:
         self._questions[device] = session, number
         self._send(
             device,
-            asked.Query(),
+            asked.Query(echo=f"{session}:{number}"),
             life=self._section.timing.command_life,
             correlation=f"{session}:{number}".encode(),
             response_topic=device_topic(self._home, device, Channel.RESULT),
         )
 
-    def _ring(self, command: c.Ring) -> None:
+    def _ring(self, command: c.Ring, state: Entrance) -> None:
+        """Ring. A signal that confirms no command by its id is asked afterwards: that it answers is its word."""
+        echoes = VENDORS[self._home.devices[self._section.signal].vendor].ECHOES
         id_ = secrets.token_hex(8)
-        self._rings = {id_: command.visit}
+        self._rings = {id_ if echoes else "": command.visit}
         self._show_signal(asked.SetSignal(id=id_, light=asked.Light.AMBER, sound=asked.Sound.RING))
+        if not echoes and state.session is not None:
+            self._ask(self._section.signal, state.session, 0)
 
     def _answer(self, command: c.Answer) -> None:
         if command.scanner in self._section.scanners:

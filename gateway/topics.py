@@ -14,6 +14,7 @@ from gateway.config import Home
 
 BRIDGE_STATE = "perron/bridge/state"
 ECHO = "perron/bridge/echo"
+HOME_ASSISTANT = "homeassistant/status"  # where it says that it has begun, whatever its discovery prefix is
 OFFER = "perron/deliveries/offer"
 RESULT = "perron/deliveries/result"
 
@@ -59,7 +60,14 @@ class FromRetailer:
     """A retailer offers, changes or cancels a delivery."""
 
 
-Origin = FromDevice | FromOwner | FromRetailer
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FromHomeAssistant:
+    """The owner's Home Assistant wants something of an entrance; None: it says that it has begun or ends."""
+
+    entrance: str | None
+
+
+Origin = FromDevice | FromOwner | FromRetailer | FromHomeAssistant
 
 
 def device_topic(home: Home, device: str, channel: Channel) -> str:
@@ -82,11 +90,15 @@ def own_topics(home: Home, device: str) -> Mapping[Channel, str]:
 
 
 def heard_of(home: Home, device: str) -> Mapping[Channel, str]:
-    """Name every topic on which this device is heard: a product with MQTT of its own speaks on no topic of ours.
+    """Name every topic on which this device is heard; none of one that has no MQTT.
+
+    A product with MQTT of its own speaks on no topic of ours.
 
     Raises:
         KeyError: no such device.
     """
+    if not home.devices[device].speaks:
+        return {}
     own = own_topics(home, device)
     product = VENDORS[home.devices[device].vendor].topics(home.devices[device].plate)
     ours = {} if product else {channel: f"perron/{device}/{channel}" for channel in SPOKEN}
@@ -96,6 +108,18 @@ def heard_of(home: Home, device: str) -> Mapping[Channel, str]:
 def entrance_topic(entrance: str, word: str) -> str:
     """Name an entrance's topic; `word` is state, event, message, checkpoint or set."""
     return f"perron/entrance/{entrance}/{word}"
+
+
+def shown_topic(entrance: str, word: str) -> str:
+    """Name a topic between us and Home Assistant; `word` is state, availability, event, picture or set."""
+    return f"perron/ha/{entrance}/{word}"
+
+
+def _asked_by_home_assistant(home: Home) -> Mapping[str, FromHomeAssistant]:
+    if home.homeassistant is None:
+        return {}
+    asked = {shown_topic(entrance, "set"): FromHomeAssistant(entrance=entrance) for entrance in home.entrances}
+    return {HOME_ASSISTANT: FromHomeAssistant(entrance=None), **asked}
 
 
 class Topics:
@@ -109,6 +133,9 @@ class Topics:
             topic = entrance_topic(entrance, "set")
             self._origins[topic] = FromOwner(entrance=entrance)
             subscriptions.append(Subscription(topic=topic, stored=False, loss=Loss.NEVER))
+        for topic, asks in _asked_by_home_assistant(home).items():
+            self._origins[topic] = asks
+            subscriptions.append(Subscription(topic=topic, stored=False, loss=Loss.COUNTED))
         for id_, device in home.devices.items():
             scanner = device.kind == "scanner"
             for channel, topic in heard_of(home, id_).items():

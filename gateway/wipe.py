@@ -20,8 +20,11 @@ OURS = frozenset({
     "way-in",
     "perron.sqlite3", "perron.sqlite3-wal", "perron.sqlite3-shm", "perron.sqlite3-journal",
     "last-checkpoint.json",
+    "home-assistant.json",
+    "reload.json",
     "visits",
     "pocket",
+    "installation",  # what was measured and tried when it was put up
 })  # fmt: skip
 """All that a box writes under its storage folder, but for its lock and its sockets, which hold nothing of anybody.
 

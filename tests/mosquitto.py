@@ -2,33 +2,31 @@
 
 import asyncio
 import contextlib
-import os
 import secrets
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from gateway.broker import configuration, free_port, mosquitto_path, password_line
+from gateway.broker import broker_user, configuration, free_port, mosquitto_path, password_line, write_radio
 
 
 class Mosquitto:
-    """One mosquitto on 127.0.0.1 with these accounts (name to password) and this access list."""
+    """One mosquitto on 127.0.0.1, started with this configuration. `accounts`: name to password."""
 
-    def __init__(self, folder: Path, accounts: Mapping[str, str], acl: str, extra: str) -> None:
+    def __init__(self, conf: Path, port: int, accounts: Mapping[str, str]) -> None:
         self.host = "127.0.0.1"
-        self.port = free_port()
+        self.port = port
         self.accounts = dict(accounts)
-        self.log = folder / "mosquitto.log"
-        self._conf = folder / "mosquitto.conf"
+        self.log = conf.with_name("mosquitto.log")
+        self._conf = conf
         self._process: asyncio.subprocess.Process | None = None
-        (folder / "access").write_text(acl)
-        lines = [password_line(name, word, secrets.token_bytes(12)) for name, word in accounts.items()]
-        (folder / "passwords").write_text("\n".join(lines) + "\n")
-        for file in ("access", "passwords"):
-            (folder / file).chmod(0o600)
-        user = "root" if os.geteuid() == 0 else None
-        self._conf.write_text(configuration(host=self.host, port=self.port, folder=folder, user=user) + extra)
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
 
     async def start(self) -> None:
         """Start it and wait until it listens."""
@@ -65,12 +63,37 @@ class Mosquitto:
 
 
 @contextlib.asynccontextmanager
+async def running(conf: Path, port: int, accounts: Mapping[str, str]) -> AsyncIterator[Mosquitto]:
+    """Run mosquitto with a configuration that lies there already, until left."""
+    broker = Mosquitto(conf, port, accounts)
+    await broker.start()
+    try:
+        yield broker
+    finally:
+        await broker.kill()
+
+
+@contextlib.asynccontextmanager
 async def mosquitto(accounts: Mapping[str, str], acl: str, *, extra: str = "") -> AsyncIterator[Mosquitto]:
-    """Run a mosquitto until left; `extra` is appended to its configuration."""
-    with tempfile.TemporaryDirectory() as folder:
-        broker = Mosquitto(Path(folder), accounts, acl, extra)
-        await broker.start()
-        try:
+    """Run a mosquitto with these accounts and this access list; `extra` is appended to its configuration."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, port = Path(name), free_port()
+        (folder / "access").write_text(acl)
+        lines = [password_line(name, word, secrets.token_bytes(12)) for name, word in accounts.items()]
+        (folder / "passwords").write_text("\n".join(lines) + "\n")
+        for file in ("access", "passwords"):
+            (folder / file).chmod(0o600)
+        conf = folder / "mosquitto.conf"
+        conf.write_text(configuration(host="127.0.0.1", port=port, folder=folder, user=broker_user()) + extra)
+        async with running(conf, port, accounts) as broker:
             yield broker
-        finally:
-            await broker.kill()
+
+
+@contextlib.asynccontextmanager
+async def radio(folder: Path, *, base: str = "zigbee2mqtt") -> AsyncIterator[Mosquitto]:
+    """Run the radio's own broker as `perron broker-config --radio` writes it: accounts `guard` and `bridge`."""
+    port = free_port()
+    write_radio(folder, port=port, base=base, user=broker_user())
+    accounts = {name: (folder / f"{name}.password").read_text().strip() for name in ("guard", "bridge")}
+    async with running(folder / "mosquitto.conf", port, accounts) as broker:
+        yield broker

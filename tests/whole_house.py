@@ -10,9 +10,14 @@ from gateway.demo.stage import stage
 
 
 @contextlib.asynccontextmanager
-async def playing(folder: Path, made: Callable[[Plan], Plan] = lambda plan: plan) -> AsyncIterator[Play]:
-    """Everything up and good in `folder`, until left. What the door did stands in `play.log.lines`."""
-    async with stage(made(plan(folder, fast=True)), folder, say=_unheard, told=_unheard) as ready:
+async def playing(
+    folder: Path, made: Callable[[Plan], Plan] = lambda plan: plan, *, rigged: bool = True
+) -> AsyncIterator[Play]:
+    """Everything up and good in `folder`, until left. What the door did stands in `play.log.lines`.
+
+    Unless it is `rigged` the gateway is `perron run`, without handles.
+    """
+    async with stage(made(plan(folder, fast=True)), folder, say=_unheard, told=_unheard, rigged=rigged) as ready:
         yield Play(ready, _unheard)
 
 

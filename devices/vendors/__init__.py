@@ -15,17 +15,35 @@ vendor's payload stays as the vendor sends it.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from devices.vendors import alexa, nukihub, proglove, scanner, signal, smartthings, somfy
+from devices.vendors import (
+    alexa,
+    esphome,
+    frigate,
+    guard,
+    nukihub,
+    proglove,
+    rtsp,
+    scanner,
+    signal,
+    smartthings,
+    somfy,
+    zigbee2mqtt,
+)
 from devices.vendors.words import Vendor
 
 VENDORS: Mapping[str, Vendor] = MappingProxyType(
     {
         "alexa": alexa,
+        "frigate": frigate,
+        "rtsp": rtsp,
+        "esphome": esphome,
+        "guard": guard,
         "nukihub": nukihub,
         "proglove": proglove,
         "scanner": scanner,
         "signal": signal,
         "smartthings": smartthings,
         "somfy": somfy,
+        "zigbee2mqtt": zigbee2mqtt,
     }
 )

@@ -4,6 +4,7 @@ They let a guarded lock refuse a repeated, a foreign or a late command by itself
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from devices.commands import Lock, Unlock
 from devices.vendors.strictjson import Malformed, identifier, instant, stamp, whole
@@ -44,3 +45,9 @@ def read(body: Mapping[str, object], kind: type[Unlock] | type[Lock]) -> Unlock 
         boot=identifier(body["boot"], "boot") if "boot" in body else None,
         until_ms=whole(body["until_ms"], "until_ms") if "until_ms" in body else None,
     )
+
+
+def bare(kind: type[Unlock] | type[Lock]) -> Unlock | Lock:
+    """Return the order of this `kind` as a basic lock understands it: no id, no intent, no time."""
+    never = datetime.fromtimestamp(0, UTC)
+    return kind(id="", intent="", issued_at=never, expires_at=never)

@@ -36,11 +36,13 @@ class Nameplate:
     """What must be known of one device, beside the bytes, to read and write its payloads.
 
     `address` is the maker's own; of a product with MQTT of its own, its topic. `keys` maps a word of the vendor module
-    to where it stands in the payload, where that is not the usual place.
+    to where it stands in the payload, where that is not the usual place. `kind` is what it is enrolled as (`lock`,
+    `door` and so on), empty where nobody said.
     """
 
     address: str = ""
     keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    kind: str = ""
 
 
 BARE = Nameplate()
@@ -52,7 +54,7 @@ class Vendor(Protocol):
 
     @property
     def ECHOES(self) -> bool:  # noqa: N802 - a constant of the module
-        """Whether an answer carries our question's correlation data back (MQTT 5), on `result`.
+        """Whether an answer carries our question's correlation data back (MQTT 5, or as an `EchoReport`), on `result`.
 
         Where it does not, the first state that a device tells after a question is taken for its answer.
         """

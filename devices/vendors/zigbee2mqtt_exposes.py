@@ -79,7 +79,7 @@ class Found:
     """One device of the radio's network. `uses` is empty where Perron has no use for it."""
 
     ieee: str
-    friendly_name: str  # its topic is <base>/<friendly_name>, and this is the `address` in home.yaml
+    friendly_name: str  # <base>/<friendly_name> is its topic and its `address` in home.yaml; base is `zigbee2mqtt`
     maker: str | None
     model: str | None
     battery: bool  # it runs on one

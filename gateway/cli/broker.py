@@ -42,12 +42,12 @@ def _explained(error: str, broker: Broker) -> tuple[str, str]:
     folder = "FOLDER" if broker.password_file is None else relative(broker.password_file.parent)
     told = error.lower()
     if "refused" in told:
-        start = f"`mosquitto -c {folder}/mosquitto.conf` (`{ourselves()} accounts {folder}` writes that file)"
+        start = f"`mosquitto -c {folder}/mosquitto.conf` (`{ourselves()} broker-config {folder}` writes that file)"
         return "nobody listens there", f"Start it: {start}. To try things, `perron simulate --broker` brings one."
     if "authori" in told or "user name or password" in told:
         return (
             "it refuses this account",
-            f"Write its accounts with `{ourselves()} accounts {folder}`, then start it anew.",
+            f"Write its accounts with `{ourselves()} broker-config {folder}`, then start it anew.",
         )
     if "name or service" in told or "address associated" in told or "name resolution" in told:
         return "no machine of that name is known", "Correct broker.host in the house file."
@@ -79,7 +79,7 @@ async def say(guest: Guest, topic: str, payload: bytes, *, expiry: int | None = 
     if code >= 0x80:
         raise Failure(
             f"The broker does not let this account write to {topic} (MQTT 5 reason {code:#x}).",
-            "Write the broker's files anew with `perron accounts`, and let it read them.",
+            "Write the broker's files anew with `perron broker-config`, and let it read them.",
         )
     if code == NOBODY:
         raise Failure(f"Nobody listens to {topic}.", "Is the gateway running? Start it with `perron run`.", Exit.SILENT)

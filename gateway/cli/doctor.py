@@ -4,17 +4,15 @@ import asyncio
 import os
 import shutil
 import statistics
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import assert_never
-from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from devices.commands import Query
 from devices.reports import (
     AvailabilityReport,
     BatteryReport,
@@ -25,26 +23,30 @@ from devices.reports import (
     StreamReport,
     Unreadable,
 )
-from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from gateway.cli.asking import Heard, ask, patience, topics
 from gateway.cli.broker import heard, logged_in
 from gateway.cli.failure import Failure, plain, typed
+from gateway.cli.stream import sight
 from gateway.clock import kernel_synchronised
 from gateway.config import Broker, ConfigError, Home
-from gateway.equipment import CameraDevice, Device, DoorDevice, LockDevice
-from gateway.mqtt import STALL, Guest, Sent
+from gateway.equipment import CameraDevice, Device
+from gateway.installation.capability import Ground, entrance_promises
+from gateway.installation.notes import measurements, walked
+from gateway.installation.words import promised
+from gateway.mqtt import STALL, Sent
 from gateway.notice import TRIAL, Notice
 from gateway.phonebook import open_to_others
-from gateway.phones import LIMIT, Heard, read
-from gateway.topics import BRIDGE_STATE, ECHO, device_topic
+from gateway.phones import Heard as Reached
+from gateway.phones import read
+from gateway.streamurl import without_account
+from gateway.topics import BRIDGE_STATE, ECHO
 from gateway.voice import inert
 from gateway.web.certificate import FOLDER, authority_of, spaced
 
 ECHOES = 10
 SLOW = 1.0  # seconds that an echo may take
-STORED = 1.0  # seconds for the broker to hand out what it keeps
-ANSWER = 5.0  # seconds for a device that declares no latency of its own
-REACH = 3.0  # seconds to open a camera's port
+LONGEST = 3.0  # seconds for a device to answer: the whole takes under 5
+REACH = 3.0  # seconds for a phone's service to take a word
 
 
 class Verdict(StrEnum):
@@ -66,31 +68,68 @@ class Finding:
 
 
 async def examine(home: Home) -> AsyncIterator[Finding]:
-    """Try clock, disk, broker, gateway, every device and phone, the pages' authority; what is not well never raises."""
-    yield clock(home)
-    yield disk(home)
+    """Try clock, disk, broker, gateway, every device and phone, the pages' authority, all at once: under 5 s.
+
+    What is not well never raises.
+    """
+    others = [asyncio.create_task(_stream(i, d)) for i, d in home.devices.items() if isinstance(d, CameraDevice)]
+    told = asyncio.create_task(_all(phones(home)))
+    try:
+        yield clock(home)
+        yield disk(home)
+        async for finding in _by_the_broker(home):
+            yield finding
+        for other in others:
+            yield await other
+        for finding in await told:
+            yield finding
+    finally:
+        for task in (*others, told):
+            task.cancel()
+    if home.pages is not None and not home.pages.loopback and home.pages.certificate is None:
+        yield trust(home)
+    for finding in unattended(home):
+        yield finding
+
+
+async def _all(findings: AsyncIterator[Finding]) -> list[Finding]:
+    return [finding async for finding in findings]
+
+
+async def _by_the_broker(home: Home) -> AsyncIterator[Finding]:
+    """Speak with the broker, and through it with the devices."""
     installer = home.broker.account("installer")
     try:
         round_trip = await echo(installer)
         yield Finding("broker", Verdict.GOOD, f"{installer.host}:{installer.port} lets {installer.username} in")
         yield round_trip
-        async with logged_in(installer, [BRIDGE_STATE, *_answer_topics(home)]) as guest:
-            said = await _stored(guest)
-            yield _gateway(said)
-            for id_, device in home.devices.items():
-                yield await _device(home, guest, id_, device, said)
+        async with logged_in(installer, [BRIDGE_STATE, *topics(home, home.devices)]) as guest:
+            found = await ask(home, guest, home.devices, longest=LONGEST, word="doctor")
+        yield _gateway(found.stored)
+        for id_, device in home.devices.items():
+            if device.speaks:
+                yield _device(id_, device, found.devices[id_])
     except Failure as failure:
         yield Finding("broker", Verdict.BAD, str(failure), failure.todo)
         yield Finding(
             "devices", Verdict.DOUBTFUL, "not asked: they speak by the broker", "Look again when it is there."
         )
-    for id_, device in home.devices.items():
-        if isinstance(device, CameraDevice):
-            yield await _stream(id_, device)
-    async for finding in phones(home):
-        yield finding
-    if home.pages is not None and not home.pages.loopback and home.pages.certificate is None:
-        yield trust(home)
+
+
+def unattended(home: Home) -> Iterator[Finding]:
+    """Say of each entrance what forbids a visit while nobody is home; red where something does."""
+    measured = measurements(home.storage.folder)
+    for name in home.entrances:
+        found = entrance_promises(home, name, measured, walked(home.storage.folder, name))
+        forbidden = [promised(one, "en") for one in found if one.forbids]
+        untried = [promised(one, "en") for one in found if one.ground is Ground.UNKNOWN]
+        if forbidden:
+            todo = f"`perron walk-test {name}` tells more."
+            yield Finding(f"entrance {name}", Verdict.BAD, " ".join(forbidden), todo)
+        elif untried:
+            yield Finding(f"entrance {name}", Verdict.DOUBTFUL, " ".join(untried), f"`perron walk-test {name}`")
+        else:
+            yield Finding(f"entrance {name}", Verdict.GOOD, "nothing forbids a visit while nobody is home")
 
 
 def trust(home: Home) -> Finding:
@@ -148,7 +187,7 @@ async def echo(broker: Broker) -> Finding:
             sent = guest.publish(ECHO, str(n).encode())
             back = await heard(guest, lambda incoming: not incoming.retain, within=SLOW)
             if back is None or not isinstance(sent, Sent) or not (await sent.acknowledged).taken:
-                todo = "Look at the broker's load, and write its access list anew with `perron accounts`."
+                todo = "Look at the broker's load, and write its access list anew with `perron broker-config`."
                 return Finding("round trip", Verdict.BAD, f"no echo within {SLOW:g} s", todo)
             took.append((await sent.acknowledged).seconds)
     median = statistics.median(took)
@@ -157,28 +196,9 @@ async def echo(broker: Broker) -> Finding:
             "round trip",
             Verdict.BAD,
             f"{median * 1000:.0f} ms: small packets wait for a delayed acknowledgement",
-            "Say `set_tcp_nodelay true` in mosquitto.conf (`perron accounts` does).",
+            "Say `set_tcp_nodelay true` in mosquitto.conf (`perron broker-config` does).",
         )
     return Finding("round trip", Verdict.GOOD, f"{median * 1000:.1f} ms")
-
-
-def _answer_topics(home: Home) -> list[str]:
-    return [
-        device_topic(home, id_, channel) for id_ in home.devices for channel in (Channel.AVAILABILITY, Channel.RESULT)
-    ]
-
-
-async def _stored(guest: Guest) -> dict[str, bytes]:
-    """Collect what the broker keeps: topic to payload."""
-    said: dict[str, bytes] = {}
-    try:
-        async with asyncio.timeout(STORED):
-            while True:
-                incoming = await guest.hear()
-                if incoming.retain:
-                    said[incoming.topic] = incoming.payload
-    except TimeoutError:
-        return said
 
 
 def _gateway(said: dict[str, bytes]) -> Finding:
@@ -191,52 +211,24 @@ def _gateway(said: dict[str, bytes]) -> Finding:
             return Finding("gateway", Verdict.DOUBTFUL, "it is not connected", "Start it with `perron run`.")
 
 
-async def _device(home: Home, guest: Guest, id_: str, device: Device, said: dict[str, bytes]) -> Finding:
-    """Ask a device that can be asked; of the others only their own word of being online is known."""
-    kept = said.get(device_topic(home, id_, Channel.AVAILABILITY))
-    online = (
-        None
-        if kept is None
-        else _online(VENDORS[device.vendor].decode_report(Channel.AVAILABILITY, kept, device.plate))
-    )
-    if online is False:
+def _device(id_: str, device: Device, heard: Heard) -> Finding:
+    """Judge what a device answered; of one that cannot be asked only its own word of being online is known."""
+    if heard.online is False:
         return Finding(id_, Verdict.BAD, "says that it is offline", "Look at its power, its battery and its link.")
-    answer = await _ask(home, guest, id_, device)
-    match answer:
-        case str() as why:
-            known = Verdict.DOUBTFUL if online is None else Verdict.GOOD
-            todo = "" if online else "Use it once: it has not said yet whether it is online."
-            return Finding(id_, known, f"{'online' if online else 'silent'}; {why}", todo)
-        case None:
-            within = f"{_patience(device):g} s"
-            todo = "Look at its power and its link. A simulated one lives in `perron simulate`."
-            return Finding(id_, Verdict.BAD, f"does not answer within {within}", todo)
-        case tuple() if any(isinstance(report, Unreadable) for report in answer):
-            return Finding(id_, Verdict.BAD, "answers what cannot be read", f"Is it a {device.vendor} {device.kind}?")
-        case tuple():
-            return Finding(id_, Verdict.GOOD, "answers: " + ", ".join(map(spoken, answer)))
-        case _:
-            assert_never(answer)
-
-
-def _online(reports: tuple[Report, ...]) -> bool | None:
-    return next((report.online for report in reports if isinstance(report, AvailabilityReport)), None)
-
-
-async def _ask(home: Home, guest: Guest, id_: str, device: Device) -> tuple[Report, ...] | str | None:
-    """Query it: its reports, None for silence, or why it cannot be asked."""
-    if isinstance(device, DoorDevice) and not device.answers:
-        return "a basic door cannot be asked"
-    vendor = VENDORS[device.vendor]
-    try:
-        letter = vendor.encode_command(Query(), device.plate)
-    except ValueError:
-        return f"a {device.kind} cannot be asked"
-    ours = f"doctor:{id_}".encode()
-    result = device_topic(home, id_, Channel.RESULT)
-    guest.publish(device_topic(home, id_, letter.channel), letter.payload, correlation=ours, response_topic=result)
-    answer = await heard(guest, lambda i: i.topic == result and i.correlation == ours, within=_patience(device))
-    return None if answer is None else vendor.decode_report(Channel.RESULT, answer.payload, device.plate)
+    if heard.why is not None:
+        known = Verdict.DOUBTFUL if heard.online is None else Verdict.GOOD
+        todo = "" if heard.online else "Use it once: it has not said yet whether it is online."
+        return Finding(id_, known, f"{'online' if heard.online else 'silent'}; {heard.why}", todo)
+    if heard.answer is None and patience(device) > LONGEST:
+        said = f"has not answered within {LONGEST:g} s; it may take {patience(device):g} s"
+        return Finding(id_, Verdict.DOUBTFUL, said, f"`perron test {id_}` waits as long as it needs.")
+    if heard.answer is None:
+        todo = "Look at its power and its link. A simulated one lives in `perron simulate`."
+        return Finding(id_, Verdict.BAD, f"does not answer within {patience(device):g} s", todo)
+    if any(isinstance(report, Unreadable) for report in heard.answer):
+        return Finding(id_, Verdict.BAD, "answers what cannot be read", f"Is it a {device.vendor} {device.kind}?")
+    told = ", ".join(map(spoken, heard.answer))
+    return Finding(id_, Verdict.GOOD, f"answers within {heard.seconds or 0:.2f} s: {told}")
 
 
 def spoken(report: Report) -> str:
@@ -253,7 +245,7 @@ def spoken(report: Report) -> str:
         case AvailabilityReport():
             return "it is online" if report.online else "it is offline"
         case StreamReport():
-            return f"its pictures are at {report.uri}"
+            return f"its pictures are at {without_account(report.uri)}"
         case BatteryReport():
             return f"battery {report.level or f'{report.percent} %'}"
         case _:
@@ -264,23 +256,11 @@ def _words(value: StrEnum) -> str:
     return value.value.replace("_", " ")
 
 
-def _patience(device: Device) -> float:
-    return device.latency if isinstance(device, LockDevice) else ANSWER
-
-
 async def _stream(id_: str, camera: CameraDevice) -> Finding:
-    """Open the port of a camera's stream; whether its pictures are alive is the video process's to say."""
-    url = urlsplit(camera.url)
-    port = url.port or (322 if url.scheme == "rtsps" else 554)
-    try:
-        async with asyncio.timeout(REACH):
-            _, writer = await asyncio.open_connection(url.hostname, port)
-            writer.close()
-            await writer.wait_closed()
-    except (OSError, TimeoutError):
-        where = f"{url.hostname}:{port}"
-        return Finding(f"{id_} stream", Verdict.BAD, f"{where} does not answer", "Look at the camera and at its url.")
-    return Finding(f"{id_} stream", Verdict.GOOD, f"{url.hostname}:{port} answers")
+    """Look at a camera's stream as the gateway would; whether its pictures are alive is the video process's to say."""
+    seen = await sight(id_, camera)
+    verdict = {True: Verdict.GOOD, None: Verdict.DOUBTFUL, False: Verdict.BAD}[seen.good]
+    return Finding(f"{id_} stream", verdict, seen.said, seen.todo)
 
 
 async def phones(home: Home) -> AsyncIterator[Finding]:
@@ -291,7 +271,7 @@ async def phones(home: Home) -> AsyncIterator[Finding]:
         return
     try:
         # No picture goes with it, and nobody keeps the name: neither folder nor key matters.
-        found = read(file, key=b"", scratch=home.storage.folder)
+        found = read(file, key=b"", scratch=home.storage.folder, limit=REACH)
     except ConfigError as error:
         yield Finding("phones", Verdict.BAD, str(error), "Until then `perron run` does not start.")
         return
@@ -300,19 +280,21 @@ async def phones(home: Home) -> AsyncIterator[Finding]:
         yield Finding("phones", Verdict.BAD, f"{file} can be read or written by others on this machine", todo)
     if not found:
         yield Finding("phones", Verdict.DOUBTFUL, f"{file} names none", "Add one on the page Settings, Messages.")
-    for number, phone in enumerate(found, start=1):
+    word = Notice(title=inert(home.name), text=TRIAL[home.language])
+    heard_by = await asyncio.gather(*(phone.tell(word) for phone in found))
+    for number, (phone, outcome) in enumerate(zip(found, heard_by, strict=True), start=1):
         what = f"phone {number} ({phone.scheme})"
-        match await phone.tell(Notice(title=inert(home.name), text=TRIAL[home.language])):
-            case Heard.TAKEN:
+        match outcome:
+            case Reached.TAKEN:
                 yield Finding(what, Verdict.GOOD, "took a word to try it: look whether the phone shows it")
-            case Heard.REFUSED:
+            case Reached.REFUSED:
                 todo = "Look at its URL's line, at account and topic, and at this machine's way there."
                 yield Finding(what, Verdict.DOUBTFUL, "did not take it, or nobody answers there", todo)
-            case Heard.SILENT:
+            case Reached.SILENT:
                 todo = "Look at this machine's way there."
-                yield Finding(what, Verdict.DOUBTFUL, f"no answer within {LIMIT:g} s", todo)
-            case heard:
-                assert_never(heard)
+                yield Finding(what, Verdict.DOUBTFUL, f"no answer within {REACH:g} s", todo)
+            case never:
+                assert_never(never)
 
 
 async def report(home: Home, console: Console) -> bool:

@@ -127,7 +127,7 @@ class Links:
             return f"All {of} devices are connected to {self._where}."
         who = "none of them" if len(away) == of else ", ".join(sorted(away))
         todo = (
-            "The broker refuses them: write its accounts with `perron accounts` and start it with those"
+            "The broker refuses them: write its accounts with `perron broker-config` and start it with those"
             if "authori" in self._why.lower()
             else "They go on trying. Start the broker, or let `perron simulate --broker` bring one"
         )

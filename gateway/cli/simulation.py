@@ -44,10 +44,11 @@ def plan(home: Home) -> dict[str, object]:
     passwords = home.broker.password_file
     devices = {}
     for id_, device in home.devices.items():
+        mute = device.kind == "camera" and device.vendor != "alexa"  # only its stream matters: who plays it may speak
         devices[id_] = {
             "kind": device.kind,
-            "vendor": device.vendor,
-            "address": device.address,
+            "vendor": "alexa" if mute else device.vendor,
+            "address": id_ if mute else device.address,
             **_traits(device, outside=id_ in outside),
         }
     rtsp = {"rtsp": {"host": streams[0].hostname, "port": streams[0].port or 554}} if streams else {}
@@ -165,7 +166,7 @@ async def _refuse_what_cannot_run(planned: House) -> None:
         file = None if planned.broker.passwords is None else planned.broker.passwords / f"{id_}.password"
         if file is not None and device.password is None and not file.is_file():
             raise Failure(f"The password of {id_} is missing: {relative(file)}.",
-                          f"Write all of them: `{ourselves()} accounts {relative(file.parent)}`.")  # fmt: skip
+                          f"Write all of them: `{ourselves()} broker-config {relative(file.parent)}`.")  # fmt: skip
     if planned.rtsp.port and await _listens(planned.rtsp.host, planned.rtsp.port):
         raise Failure(f"The pictures' port, {planned.rtsp.host}:{planned.rtsp.port}, is taken.",
                       "Does another house run? End that one, or let the cameras' urls name another port.",

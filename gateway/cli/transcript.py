@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,6 +14,7 @@ from gateway.app import App
 from gateway.cli.failure import plain
 from gateway.cli.happenings import beside
 from gateway.config import Home
+from gateway.lifetime import Lifetime
 from gateway.visit.readiness import lacking
 from gateway.visit.rules import paused
 from gateway.visit.state import Refusal
@@ -29,19 +31,16 @@ Row = Mapping[str, Any]
 log = structlog.get_logger(__name__)
 
 
-async def run(home: Home) -> None:
+async def run(home: Home, file: Path) -> None:
     """Run the gateway of this home until it is told to end, and log which entrances are ready.
 
-    A box that is to begin anew (it was wiped, or has another owner) does so here, with a supervisor or without.
+    A box that is to begin anew (it was wiped, has another owner, or a new house file) does so here, with a supervisor
+    or without. `file` is the house file, which SIGHUP has read anew.
 
     Raises:
-        Occupied, DatabaseRefused, KeyUnusable, OSError: as `App.run`.
+        Occupied, ConfigError, DatabaseRefused, KeyUnusable, OSError: as `App.run`.
     """
-    again = True
-    while again:
-        app = App(home)
-        async with beside(_watch(app)):
-            again = await app.run()
+    await Lifetime(home, file, make=App, beside=lambda app: beside(_watch(app))).run()
 
 
 async def _watch(app: App) -> None:

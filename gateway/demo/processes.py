@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from gateway.leash import leashed
 
@@ -23,8 +23,10 @@ class Died(Exception):  # noqa: N818 - it says what happened
 class Child:
     """One process of our own, with a log file. It has a session of its own, so that Ctrl-C reaches only us.
 
-    Killed as we may be, it does not stay behind.
+    Killed as we may be, it does not stay behind: it gets the signal `leash`.
     """
+
+    leash: ClassVar = signal.SIGHUP
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
@@ -35,7 +37,7 @@ class Child:
         """Run `python -m module arguments`, its words appended to `log`."""
         with log.open("ab") as out:
             process = await asyncio.create_subprocess_exec(
-                *leashed([sys.executable, "-m", module, *arguments]),
+                *leashed([sys.executable, "-m", module, *arguments], cls.leash),
                 stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
         return cls(process, log)

@@ -21,6 +21,12 @@ Say = Callable[[str], None]
 BEGINS = 60.0  # seconds for a process to be ready, on a machine that has much else to do
 
 
+class Plain(Child):
+    """`perron run` itself: SIGHUP has it read its house file anew."""
+
+    leash = signal.SIGTERM
+
+
 class PrivateBroker:
     """The run's own broker, which can be paused and can break."""
 
@@ -97,8 +103,12 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(plan: Plan, folder: Path, *, say: Say, told: Callable[[Seen | Line], None]) -> AsyncIterator[Stage]:
+async def stage(
+    plan: Plan, folder: Path, *, say: Say, told: Callable[[Seen | Line], None], rigged: bool = True
+) -> AsyncIterator[Stage]:
     """Set everything up, and take everything down again, whatever happens.
+
+    Unless it is `rigged` the gateway is `perron run` itself, and has no handles.
 
     Raises:
         Died: a process did not start; the text tells its last words.
@@ -127,8 +137,10 @@ async def stage(plan: Plan, folder: Path, *, say: Say, told: Callable[[Seen | Li
 
         async def start() -> Child:
             handles.unlink(missing_ok=True)
-            arguments = ["--home", str(folder / "home.yaml"), "--control", str(handles)]
-            return await Child.start("gateway.demo.rigged", arguments, folder / "gateway.log")
+            arguments, log = ["--home", str(folder / "home.yaml")], folder / "gateway.log"
+            if not rigged:
+                return await Plain.start("gateway", ["run", *arguments], log)
+            return await Child.start("gateway.demo.rigged", [*arguments, "--control", str(handles)], log)
 
         gateway = Supervised(start)
         video = box_folder / "video.sock"
@@ -137,7 +149,8 @@ async def stage(plan: Plan, folder: Path, *, say: Say, told: Callable[[Seen | Li
         box = await gateway.begin()
 
         await house.until("the simulated house", control.exists, within=BEGINS)
-        await box.until("the gateway", handles.exists, within=BEGINS)
+        if rigged:
+            await box.until("the gateway", handles.exists, within=BEGINS)
         control_line = await stack.enter_async_context(HouseControl(control))
         log = HouseLog(house_log, told)
         watch = Watch(plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", told)

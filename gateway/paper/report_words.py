@@ -239,6 +239,7 @@ GAPS: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     Fault.BLACK: {"fr": "image noire", "en": "black picture"},
     Fault.FROZEN: {"fr": "image figée", "en": "frozen picture"},
     Fault.DISK: {"fr": "disque plein ou en panne", "en": "disk full or failing"},
+    Fault.CHANGED: {"fr": "format de l'image changé", "en": "the picture's format changed"},
     Fault.INTERRUPTED: {"fr": "enregistrement interrompu", "en": "recording interrupted"},
 })  # fmt: skip
 

@@ -4,6 +4,7 @@ The thread alone opens, reads, decodes and muxes. What others ask (watch, record
 takes the lock, which the thread holds only while it handles a packet, never while it waits for the network.
 """
 
+import logging
 import math
 import random
 import threading
@@ -16,13 +17,19 @@ from av.video.stream import VideoStream
 from gateway.video.broadcast import Broadcast, Show
 from gateway.video.eye import Eye, thumbnail
 from gateway.video.liveness import Liveness
+from gateway.video.login import changed_at
 from gateway.video.recording import Recorded, Recording, Surroundings
 from gateway.video.ring import Ring, Sample
 from gateway.video.stream import StreamLost, read
-from gateway.video.words import CameraSource, ClipKey, Fault, Label, Proof
+from gateway.video.unopened import SAID
+from gateway.video.words import CameraSource, ClipKey, Fault, Label, Proof, Unopened
+
+log = logging.getLogger(__name__)
 
 FIRST_PAUSE: Final = 0.25  # seconds before the first try to reconnect; doubled each time
 LONGEST_PAUSE: Final = 5.0
+WARY: Final = 3  # refusals of an account after which it is tried seldom: cameras lock accounts that are tried often
+WARY_PAUSE: Final = 300.0  # seconds, or until its file changes
 STEADY: Final = 10.0  # seconds after which a stream counts as good and the pauses begin anew
 STUCK_LIMIT: Final = 2.0  # seconds of timestamps that do not rise after which the connection is given up
 TOLD_AGAIN: Final = 2.0  # seconds after which the same label is told again
@@ -48,6 +55,8 @@ class Camera:
         self._stopping = False
         self._evidence: Liveness | None = None
         self._eye: Eye | None = None
+        self._unopened: Unopened | None = None  # why it did not open the last time
+        self._refused = 0  # times in a row that its account was refused
         self._outage: tuple[Fault, float] | None = None  # why there is no stream, and since when
         self._past_outage: tuple[Fault, float, float] | None = None
         self._faults: dict[Fault, float] = {}  # those of the stream that go on, and since when
@@ -148,6 +157,7 @@ class Camera:
             recording=running[-1] if running else None,
             recordings=running,
             faults=tuple(sorted(faults)),
+            unopened=self._unopened,
         )
 
     def picture(self) -> bytes | None:
@@ -173,9 +183,24 @@ class Camera:
                 self._rest(dice.uniform(pause / 2, pause))
 
     def _rest(self, pause: float) -> None:
-        """Wait before the next try; a film does not wait for the pause that a viewer's vain tries made long."""
+        """Wait before the next try; a film does not wait for the pause that a viewer's vain tries made long.
+
+        An account that was refused again and again is tried when its file has changed, or after a long while.
+        """
         viewed = not self.wanted
         self._lock.wait_for(lambda: self._stopping or (viewed and self.wanted), pause)
+        if self._refused >= WARY:
+            tried, until = changed_at(self.source.login), time.monotonic() + WARY_PAUSE
+            while not self._stopping and time.monotonic() < until and changed_at(self.source.login) == tried:
+                self._lock.wait(1.0)
+
+    def _opens_not(self, why: Unopened | None) -> None:
+        """Remember why, and say it once."""
+        self._refused = self._refused + 1 if why is Unopened.LOGIN_REFUSED else 0
+        if why is not None and why is not self._unopened:
+            said, todo = SAID[why]
+            log.warning("%s: %s. %s", self.source.name, said, todo)
+        self._unopened = why
 
     def _wait_until_wanted(self) -> bool:
         with self._lock:
@@ -185,7 +210,7 @@ class Camera:
     def _stream(self) -> Fault | None:
         """Read the stream; returns why it was lost, None when it is not wanted any more."""
         try:
-            for stream, packet in read(self.source.url):
+            for stream, packet in read(self.source):
                 now = time.monotonic()
                 if self._stopping or not self._connects:
                     return None
@@ -198,6 +223,8 @@ class Camera:
                 if now - self._faults.get(Fault.STUCK_TIMESTAMPS, now) > STUCK_LIMIT:
                     return Fault.STUCK_TIMESTAMPS
         except StreamLost as lost:
+            with self._lock:
+                self._opens_not(lost.unopened)
             return lost.fault
         return None
 
@@ -208,13 +235,16 @@ class Camera:
             self._eye = Eye(stream, self._evidence)
             self._last_dts = 0
             self._faults = {}
+            self._opens_not(None)
 
     def _take(self, stream: VideoStream, packet: "Packet[VideoStream]", now: float) -> None:
         """Count, keep and film one packet. The first one's times are None: they are 0."""
         assert self._evidence is not None  # noqa: S101  set by _connected, in this thread
         dts = next((time for time in (packet.dts, packet.pts) if time is not None), self._last_dts)
-        self._last_dts = dts
         pts = dts if packet.pts is None else packet.pts
+        if packet.dts is None and packet.pts is not None and stream.codec_context.has_b_frames:
+            dts = self._last_dts + 1  # when it is shown says nothing of when it is decoded: after the one before
+        self._last_dts = dts
         self._notice(now)
         self._evidence.packet(now, float(dts * (stream.time_base or 0)))
         self._notice(now)

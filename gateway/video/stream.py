@@ -1,7 +1,16 @@
-"""Opening and reading a camera's H.264 over RTSP, with the options that were measured."""
+"""Opening and reading a camera's H.264 over RTSP, with the options that were measured.
 
+A camera may be hostile: it is followed nowhere (libav is left no protocol but the one of this connection, so that a
+redirect to a file, a page or another camera is refused), and nothing but its first H.264 video is asked for, so that
+no sound ever leaves it. Its account is read here, for this connection; libav's errors carry it and end here.
+"""
+
+import logging
+import re
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Final
 
 import av
@@ -9,7 +18,12 @@ import av.error
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from gateway.video.words import Fault
+from gateway.streamurl import endpoint
+from gateway.video.login import LoginUnusable, read_login
+from gateway.video.secure import Untrusted, trust, why_not
+from gateway.video.words import CameraSource, Fault, Unopened
+
+log = logging.getLogger(__name__)
 
 OPTIONS: Final = {
     # `fflags=nobuffer` would throw the first key picture away; `stimeout` and `rw_timeout` are silently ignored.
@@ -17,47 +31,117 @@ OPTIONS: Final = {
     "fpsprobesize": "0",
     "analyzeduration": "300000",  # microseconds
     "allowed_media_types": "video",  # never sound
+    "protocol_whitelist": "tcp",  # what the stream itself is carried by; without rtsp in it no redirect is followed
 }
 OPENS: Final = 5.0  # seconds for a stream to open
 READS: Final = 1.0  # seconds without a byte after which the connection is given up: no camera may be slower
 SLIP: Final = 0.1  # seconds by which the time limit of a read may come early
+HEAD: Final = 4096  # bytes of a key picture in which its parameter sets stand
+PARAMETERS: Final = re.compile(
+    rb"\x00\x00\x01([\x07\x27\x47\x67\x08\x28\x48\x68].*?)(?=\x00\x00\x01|\x00\x00\x00|$)", re.DOTALL
+)
 
 
 class StreamLost(Exception):  # noqa: N818  a failure of the world, named as what happened
-    """The stream ended or could not be opened; there is no way to end well."""
+    """The stream ended or could not be opened (then `unopened` says why); there is no way to end well."""
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, unopened: Unopened | None = None) -> None:
         super().__init__(fault)
-        self.fault = fault
+        self.fault, self.unopened = fault, unopened
 
 
-def read(url: str) -> Iterator[tuple[VideoStream, "Packet[VideoStream] | None"]]:
+def read(source: CameraSource) -> Iterator[tuple[VideoStream, "Packet[VideoStream] | None"]]:
     """The stream's packets as they arrive. First comes (stream, None): it is open.
+
+    A stream whose pictures take another size or coding ends: what follows would not be decoded with what a film or a
+    page was told at its beginning.
 
     Raises:
         StreamLost: always at last. A reset of the connection looks like an end of file, so both are the same fault.
     """
-    try:
-        container = av.open(url, "r", options=dict(OPTIONS), timeout=(OPENS, READS))
-    except av.error.FFmpegError as error:
-        raise StreamLost(Fault.UNREACHABLE) from error
-    with container:
-        if not container.streams.video:
-            raise StreamLost(Fault.UNREACHABLE)
-        stream = container.streams.video[0]
+    with ExitStack() as stack:
+        container = _opened(source, stack)
+        stream = next((found for found in container.streams.video if found.codec_context.name == "h264"), None)
+        if stream is None:
+            why = Unopened.NOT_H264 if container.streams.video else Unopened.NO_PICTURES
+            raise StreamLost(Fault.UNREACHABLE, why)
         yield stream, None
         try:
-            heard = time.monotonic()
-            for packet in container.demux(stream):
-                if time.monotonic() - heard > READS - SLIP:
-                    # libav's parser holds each picture until the next one begins and lets go of the last one when the
-                    # read has timed out: such a picture would prove a camera live that was cut a second ago.
-                    raise StreamLost(Fault.STALL)
-                heard = time.monotonic()
-                if packet.size:
-                    yield stream, packet
-        except av.error.ExitError as error:  # the read's time limit
-            raise StreamLost(Fault.STALL) from error
-        except av.error.FFmpegError as error:
-            raise StreamLost(Fault.RESET) from error
+            yield from _packets(container, stream)
+        except av.error.ExitError:  # the read's time limit
+            raise StreamLost(Fault.STALL) from None
+        except av.error.FFmpegError:
+            raise StreamLost(Fault.RESET) from None
     raise StreamLost(Fault.RESET)
+
+
+def _packets(
+    container: av.container.InputContainer, stream: VideoStream
+) -> Iterator[tuple[VideoStream, "Packet[VideoStream]"]]:
+    heard, parameters = time.monotonic(), None
+    for packet in container.demux(stream):
+        if time.monotonic() - heard > READS - SLIP:
+            # libav's parser holds each picture until the next one begins and lets go of the last one when the
+            # read has timed out: such a picture would prove a camera live that was cut a second ago.
+            raise StreamLost(Fault.STALL)
+        heard = time.monotonic()
+        if not packet.size:
+            continue
+        if packet.is_keyframe and (found := parameter_sets(packet)):
+            if parameters is not None and found != parameters:
+                raise StreamLost(Fault.CHANGED)
+            parameters = found
+        yield stream, packet
+
+
+def parameter_sets(packet: "Packet[VideoStream]") -> frozenset[bytes]:
+    """H.264's sequence and picture parameter sets that come with a key picture; none where it brings none."""
+    return frozenset(PARAMETERS.findall(bytes(memoryview(packet)[:HEAD])))
+
+
+def _opened(source: CameraSource, stack: ExitStack) -> av.container.InputContainer:
+    """Open the stream; it is closed with `stack`.
+
+    Raises:
+        StreamLost: it does not open. Its cause is left out: libav's errors repeat the address, with the account in it.
+    """
+    url, options = source.url, dict(OPTIONS)
+    try:
+        if source.login is not None:
+            url = read_login(source.login).within(url)
+        if source.url.startswith("rtsps://"):
+            options |= stack.enter_context(trust(source))
+        return stack.enter_context(av.open(url, "r", options=options, timeout=(OPENS, READS)))
+    except LoginUnusable as unusable:
+        log.warning("%s: %s", source.name, unusable)
+        raise StreamLost(Fault.UNREACHABLE, Unopened.LOGIN_UNUSABLE) from None
+    except Untrusted as untrusted:
+        raise StreamLost(Fault.UNREACHABLE, untrusted.why) from None
+    except av.error.FFmpegError as error:
+        raise StreamLost(Fault.UNREACHABLE, _why(error, source)) from None
+
+
+def _why(error: av.error.FFmpegError, source: CameraSource) -> Unopened:
+    match error:
+        case av.error.HTTPUnauthorizedError() | av.error.HTTPForbiddenError():
+            return Unopened.LOGIN_REFUSED
+        case av.error.HTTPClientError():
+            return Unopened.NO_SUCH_STREAM
+        case av.error.ArgumentError():  # a protocol that it was not left
+            return Unopened.SENT_ELSEWHERE
+        case av.error.InvalidDataError():
+            return Unopened.NOT_UNDERSTOOD
+        case av.error.ExitError() | av.error.ConnectionRefusedError():
+            return Unopened.NO_ANSWER
+        case _ if not known(source.url):
+            return Unopened.UNKNOWN_HOST
+        case _:
+            return why_not(source)
+
+
+def known(url: str) -> bool:
+    """Whether the address's host has an IP address."""
+    try:
+        return bool(socket.getaddrinfo(*endpoint(url), type=socket.SOCK_STREAM))
+    except OSError:
+        return False

@@ -14,9 +14,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
 
+from gateway.streamurl import StreamUrl
+
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 Folder = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]
-Url = Annotated[str, StringConstraints(pattern=r"^rtsps?://[^\s]{1,500}$")]
 
 
 class Words(BaseModel):
@@ -28,12 +29,17 @@ class Words(BaseModel):
 class CameraSource(Words):
     """One camera: where its H.264 is and where its burnt-in clock stands (x, y, width, height; 0 to 1), if any.
 
-    The clock's region must change at least once a second. `sees_courier`: every picture is decoded, so `Proof.moving`
-    means something; of other cameras only key pictures are.
+    `login` is the file of its account, which is read for each connection: what stands in it is in no words of ours.
+    `ca` (a file) or `fingerprint` (SHA-256) say which certificate it may show on rtsps. The clock's region
+    must change at least once a second. `sees_courier`: every picture is decoded, so `Proof.moving` means something; of
+    other cameras only key pictures are.
     """
 
     name: Name
-    url: Url
+    url: StreamUrl
+    login: Path | None = None
+    ca: Path | None = None
+    fingerprint: str | None = None
     clock_region: tuple[float, float, float, float] | None = None
     sees_courier: bool = True
 
@@ -106,7 +112,24 @@ class Fault(StrEnum):
     BLACK = auto()
     FROZEN = auto()  # told only where a burnt-in clock stands still: else it may be an empty hall
     DISK = auto()
+    CHANGED = auto()  # its pictures took another size or coding: what comes now is another film
     INTERRUPTED = auto()  # the video process ended; only ever the reason of a gap
+
+
+class Unopened(StrEnum):
+    """Why a stream does not open; `gateway.video.unopened` has the words for it."""
+
+    UNKNOWN_HOST = auto()
+    NO_ANSWER = auto()
+    LOGIN_REFUSED = auto()
+    LOGIN_UNUSABLE = auto()  # the file of its account
+    NO_SUCH_STREAM = auto()
+    NOT_H264 = auto()
+    NO_PICTURES = auto()
+    CERTIFICATE = auto()
+    NO_TLS = auto()
+    SENT_ELSEWHERE = auto()  # it redirects: nobody is followed
+    NOT_UNDERSTOOD = auto()
 
 
 class Adopted(Words):
@@ -121,7 +144,7 @@ class Proof(Words):
     """Four times a second and at once when something changes. `live` is packets; `moving` is pictures.
 
     `recording`: the newest clip of those whose newest fragment is on disk now, None when there is none; `recordings`
-    are all of them, for a camera that serves several entrances.
+    are all of them, for a camera that serves several entrances. `unopened`: why there is no stream.
     """
 
     kind: Literal["proof"] = "proof"
@@ -132,6 +155,7 @@ class Proof(Words):
     recording: ClipKey | None = None
     recordings: tuple[ClipKey, ...] = ()
     faults: tuple[Fault, ...] = ()
+    unopened: Unopened | None = None
 
 
 class Begun(Words):

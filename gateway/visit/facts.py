@@ -129,7 +129,7 @@ def _lock_heard(step: Step, event: e.LockHeard) -> None:
     household.bolt_moved(step, old.value, event)
     if report.jammed and intent(step.state):
         step.visit = replace(step.visit, jammed=True)
-    if report.bolt is Bolt.LOCKED and not bolt.proven:
+    if report.event or (report.bolt is Bolt.LOCKED and not bolt.proven):
         _ask_again(step, "lock", old, heard)
 
 

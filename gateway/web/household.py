@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import segno
 from aiohttp import web
 
+from gateway import reload
 from gateway.web.access import Right, Role, may
 from gateway.web.accounts import Invited, Refused, Who
 from gateway.web.desk import Desk
@@ -86,7 +87,10 @@ class Household:
         language = self._desk.language(request)
         running = self._desk.accounts.sessions(who.person, self._desk.now)
         sessions = [(one, browser_name(one.browser, language)) for one in running]
-        return self._desk.page(request, "settings", sessions=sessions, mine=who.session, why=why, status=status)
+        reloaded = reload.told(self._desk.box.home.storage.folder) if may(who.role, Right.DEVICES) else None
+        return self._desk.page(
+            request, "settings", sessions=sessions, mine=who.session, why=why, status=status, reloaded=reloaded
+        )
 
     async def _password(self, request: web.Request, who: Who) -> web.Response:
         fields = await request.post()

@@ -183,4 +183,17 @@ _LINKS: Mapping[str, _Both] = {
     "link.decided": ("Déjà décidé.", "Decided already."),
 }  # fmt: skip
 
-SETTINGS: Mapping[str, _Both] = {**_MESSAGES, **_KEYS, **_DOINGS, **_SHARES, **_LINKS}
+_HOUSE_FILE: Mapping[str, _Both] = {
+    "house.file": ("Le fichier de la maison", "The house file"),
+    "house.file.applied": ("Relu et appliqué le {day} à {time}.", "Read anew and applied on {day} at {time}."),
+    "house.file.waiting": (
+        "Relu le {day} à {time}. Il sera appliqué quand plus rien ne se passe aux portes.",
+        "Read anew on {day} at {time}. It is applied once nothing happens at the doors any more.",
+    ),
+    "house.file.refused": (
+        "Refusé le {day} à {time} : il y a une erreur, et la maison continue avec l'ancien.",
+        "Refused on {day} at {time}: there is a mistake in it, and the house goes on with the old one.",
+    ),
+}  # fmt: skip
+
+SETTINGS: Mapping[str, _Both] = {**_MESSAGES, **_KEYS, **_DOINGS, **_SHARES, **_LINKS, **_HOUSE_FILE}

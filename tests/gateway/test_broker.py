@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -16,10 +15,10 @@ import aiomqtt
 import pytest
 
 from gateway import broker as broker_module
+from gateway.accesslist import access
 from gateway.broker import (
     BrokerMissing,
     Running,
-    access,
     configuration,
     free_port,
     password_line,
@@ -27,9 +26,8 @@ from gateway.broker import (
     write,
 )
 from gateway.config import Home
-from gateway.mqtt import Guest, Incoming, Sent, visit
+from tests.gateway.callers import code_of, guest, raw, until
 
-LONG = 30.0
 QUIET = 0.5
 DENIED = 0x87  # MQTT 5: not authorised
 OWN = {"state": "barcode/front/state", "event": "barcode/front"}
@@ -62,28 +60,6 @@ async def broker(home: Home, tmp_path: Path) -> AsyncIterator[Running]:
         assert broker.kind == "mosquitto"
         assert broker.enforces_access
         yield broker
-
-
-@contextlib.asynccontextmanager
-async def guest(home: Home, account: str, *topics: str) -> AsyncIterator[Guest]:
-    async with visit(home.broker.account(account), topics, monotonic=time.monotonic) as visitor:
-        yield visitor
-
-
-async def code_of(visitor: Guest, topic: str, payload: bytes = b"x") -> int | None:
-    outcome = visitor.publish(topic, payload, retain=True)
-    assert isinstance(outcome, Sent)
-    async with asyncio.timeout(LONG):
-        return (await outcome.acknowledged).code
-
-
-async def until(visitor: Guest, payload: bytes) -> list[Incoming]:
-    """All that came up to and with the message of this payload."""
-    came: list[Incoming] = []
-    async with asyncio.timeout(LONG):
-        while not came or came[-1].payload != payload:
-            came.append(await visitor.hear())
-    return came
 
 
 @pytest.mark.slow
@@ -153,19 +129,6 @@ async def test_each_account_hears_what_is_its_own_and_nothing_else(
                 while True:
                     came.add((await ears.hear()).topic)
     assert came == (set(topics) if heard is None else heard)
-
-
-def raw(home: Home, account: str | None, **more: object) -> aiomqtt.Client:
-    """A client that keeps none of our rules."""
-    return aiomqtt.Client(
-        home.broker.host,
-        home.broker.port,
-        username=account,
-        password=None if account is None else home.broker.account(account).password(),
-        protocol=aiomqtt.ProtocolVersion.V5,
-        timeout=LONG,
-        **more,  # type: ignore[arg-type]  # each test knows what it passes
-    )
 
 
 @pytest.mark.slow

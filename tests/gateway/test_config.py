@@ -14,7 +14,7 @@ HOME = Path(__file__).parents[2] / "config" / "home.yaml"
 def test_a_password_that_cannot_be_read_is_told_with_its_file(tmp_path: Path) -> None:
     home = load(HOME)
     broker = home.broker.model_copy(update={"password_file": tmp_path / "none.password"})
-    with pytest.raises(ConfigError, match=r"none\.password.*perron accounts"):
+    with pytest.raises(ConfigError, match=r"none\.password.*perron broker-config"):
         broker.password()
 
 

@@ -28,7 +28,7 @@ from devices.reports import (
     Report,
     ScanReport,
 )
-from devices.vendors import smartthings
+from devices.vendors import esphome, smartthings
 from devices.vendors.words import Channel
 from gateway.config import Home
 from gateway.entrance import RATION
@@ -183,6 +183,33 @@ async def test_each_scan_has_an_id_of_its_own(ear: Ear) -> None:
     events = ear.hears("scanner", ScanReport(code=PARCEL)) + ear.hears("scanner", ScanReport(code=PARCEL))
     assert [event.code for event in events if isinstance(event, e.Scanned)] == [PARCEL, PARCEL]
     assert len({event.id for event in events if isinstance(event, e.Scanned)}) == 2
+
+
+async def test_a_wired_reed_proves_the_door_closed_by_the_mark_in_its_answer_and_by_nothing_else(
+    tmp_path: Path,
+) -> None:
+    document = home(tmp_path).model_dump(mode="json")
+    document["devices"]["door"] = {"kind": "door", "vendor": "esphome"}
+    async with box(tmp_path, Home.model_validate(document, strict=False)) as made:
+        ear = Ear(made)
+        closed = DoorReport(door=Door.CLOSED)
+        for payload, channel, proves in (
+            (esphome.answer(closed, "1:7").payload, Channel.RESULT, 7),
+            (esphome.answer(closed, "2:7").payload, Channel.RESULT, None),  # a question of another session
+            (esphome.answer(closed, "x").payload, Channel.RESULT, None),
+            (b"OFF", Channel.STATE, None),  # nobody asked
+        ):
+            made.hear("door", channel, payload)
+            assert ear.taken() == [e.DoorHeard(report=closed, heard=e.Heard(session=1, answers=proves))]
+        made.front.put(e.BrokerUp(session=1))
+        async with running(made.front.run()):
+            await made.quiet()
+        (question,) = made.line.on("perron/door/get")
+        assert question.payload == question.fields["correlation"]  # the mark, where both kinds of device find it
+        made.hear("door", Channel.RESULT, esphome.answer(closed, question.payload.decode()).payload)
+        for event in ear.taken():
+            made.front.state, _ = decide(made.front.state, event, now=NOW)
+        assert made.front.state.door.proven
 
 
 async def test_what_another_glove_of_the_same_gateway_reads_is_no_wrong_code_at_this_door(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from gateway.config import ConfigError, Home, rules
+from gateway.equipment import CameraDevice
 from gateway.homefile import load, schema
 
 HOME = Path(__file__).parents[2] / "config" / "home.yaml"
@@ -59,6 +60,11 @@ WRONG = [
     ("host: 127.0.0.1  ", "host: 0.0.0.0  ", "pages:", "names has to say how phones reach the box"),
     ("url: rtsp://127", "url: file:///127", "url: file", "nothing else is opened"),
     ("url: rtsp://127", "url: exec:ffmpeg", "url: exec", "nothing else is opened"),
+    ("url: rtsp://127.0.0.1:8554/doorbell", "url: rtsp://127.0.0.1:8554/doorbell\n    ca: c.pem", "doorbell:", "rtsps://"),
+    ("alexa\n    address: doorbell-1", "rtsp\n    address: doorbell-1", "doorbell:", "has no MQTT: leave out address"),
+    ("    address: doorbell-1\n", "", "doorbell:", "address is missing"),
+    ("8554/doorbell", "8554/user={user}&password={password}", "doorbell:", "name the file with them as"),
+    ("8554/doorbell", "8554/doorbell\n    fingerprint: AA", "fingerprint:", "SHA-256 over the camera's certificate"),
     ("timezone: Europe/Paris", "timezone: Europe/Pari", "timezone:", "knows no time zone 'Europe/Pari'"),
     ("timezone: Europe/Paris", "timezone: ../../etc/passwd", "timezone:", "knows no time zone"),
     ("hours: 08:00-20:00", "hours: 20:00-08:00", "hours:", "the earlier time first"),
@@ -224,3 +230,28 @@ def test_a_product_with_topics_of_its_own_keeps_them(tmp_path: Path) -> None:
     assert {channel.value: topic for channel, topic in home.devices["front-scanner"].topics.items()} == {
         "event": "barcode/front"
     }
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["url: rtsp://admin:n0bodyKnows@127.0.0.1/doorbell", "url: http://admin:n0bodyKnows@127.0.0.1/doorbell",
+     "url: [rtsp://admin:n0bodyKnows@127.0.0.1/doorbell]", "url: rtsp://127.0.0.1/user=admin&password=n0bodyKnows&x=1",
+     "url: {rtsp://admin:n0bodyKnows@127.0.0.1/doorbell: 1}"],
+)  # fmt: skip
+def test_a_camera_s_account_in_the_house_file_is_refused_and_never_repeated(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "home.yaml"
+    text = HOME.read_text(encoding="utf-8")
+    file.write_text(text.replace("url: rtsp://127.0.0.1:8554/doorbell", line), encoding="utf-8")
+    with pytest.raises(ConfigError, match=rf"{file}:\d+:\d+: ") as refused:
+        load(file)
+    assert "n0bodyKnows" not in str(refused.value)
+
+
+def test_a_camera_s_files_begin_at_the_house_file_s_folder(tmp_path: Path) -> None:
+    file = tmp_path / "home.yaml"
+    text = HOME.read_text(encoding="utf-8")
+    more = "url: rtsps://127.0.0.1/doorbell\n    credentials_file: doorbell.login\n    ca: doorbell.pem"
+    file.write_text(text.replace("url: rtsp://127.0.0.1:8554/doorbell", more), encoding="utf-8")
+    camera = load(file).devices["doorbell"]
+    assert isinstance(camera, CameraDevice)
+    assert (camera.credentials_file, camera.ca) == (tmp_path / "doorbell.login", tmp_path / "doorbell.pem")

@@ -81,7 +81,7 @@ async def begun(house: Home) -> AsyncIterator[tuple[App, asyncio.Task[bool], str
     try:
         yield made, run, f"http://127.0.0.1:{made._site.port}"  # noqa: SLF001 - the same
     finally:
-        made._end()  # noqa: SLF001 - what a signal does
+        made.end()
         async with asyncio.timeout(20):
             await run
 
@@ -163,7 +163,7 @@ async def test_the_command_itself_goes_on_into_the_fresh_start(house: Home) -> N
     house = house.model_copy(update={"pages": Pages(port=port)})
     Answering.house = house
     World.made.clear()
-    run = asyncio.create_task(transcript.run(house))
+    run = asyncio.create_task(transcript.run(house, house.storage.folder / "home.yaml"))
     address = f"http://127.0.0.1:{port}"
     await until(house.claim_code.exists)
     World.broker.on_up(1)

@@ -1,7 +1,7 @@
 """Repeat what `make test` does once: seeded lives of a house, kills at each named point, every scenario in a loop.
 
-Seeds, then kills, then scenarios for so many minutes. Every failure is told with the command that replays it; the exit
-code is 1 if there was any.
+Seeds, then broken payloads, then kills, then scenarios for so many minutes. Every failure is told with the command that
+replays it; the exit code is 1 if there was any.
 """
 
 import argparse
@@ -25,9 +25,11 @@ from gateway.demo.run import Audience, run
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import SCENARIOS, named
 from tests.house import life
+from tests.wire import broken
 
 ROOT = Path(__file__).parents[2]
 VIDEO_KILLS = "tests/gateway/video/test_killed.py"
+BATCH = 50_000  # broken payloads of one seed
 HANGS = 1200  # seconds after which a run of the video's kills has hung
 
 
@@ -39,6 +41,17 @@ def seeds(first: int, last: int, console: Console) -> Iterator[str]:
             life.one(seed)
         except (AssertionError, RuntimeError, LookupError) as failure:
             yield f"seed {seed}: {failure}\n  replay: python -m tests.house.trace {seed}"
+
+
+def payloads(number: int, console: Console) -> Iterator[str]:
+    """Let every vendor read so many broken payloads, and the reader of a bridge's devices a hundredth as many."""
+    for seed in track(range(number // BATCH), "broken payloads", console=console):
+        try:
+            broken.readings(seed, BATCH)
+            broken.lists(seed, BATCH // 100)
+        except Exception as failure:  # noqa: BLE001 - whatever it is, it is what is looked for
+            again = f"from tests.wire.broken import *; readings({seed}, {BATCH}); lists({seed}, {BATCH // 100})"
+            yield f"payloads of seed {seed}: {failure!r}\n  replay: python -c '{again}'"
 
 
 def kills(times: int, console: Console) -> Iterator[str]:
@@ -107,6 +120,9 @@ def options(words: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seeds", type=span, default=(2000, 12000), metavar="A:B", help="lives (2000:12000)")
+    parser.add_argument(
+        "--payloads", type=int, default=5_000_000, metavar="N", help="broken payloads (5000000; 0: none)"
+    )
     parser.add_argument("--kills", type=int, default=10, metavar="N", help="kills at each point (10)")
     parser.add_argument("--minutes", type=float, default=60, metavar="N", help="minutes of scenarios (60; 0: none)")
     return parser.parse_args(words)
@@ -120,6 +136,7 @@ def main(words: list[str]) -> int:
     failures = 0
     parts = (
         seeds(first, last, console),
+        payloads(asked.payloads, console),
         kills(asked.kills, console),
         scenarios(asked.minutes, console),
     )

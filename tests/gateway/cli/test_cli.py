@@ -31,7 +31,7 @@ from tests.gateway.cli.terminal import DELIVERY, LONG, ROOT, guest, hear, perron
 
 COMMANDS = (
     "new", "run", "simulate", "announce", "scan", "stop", "pause", "verify", "report", "door-notice", "doctor",
-    "schema", "accounts", "claim-code",
+    "schema", "broker-config", "claim-code",
 )  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def test_the_schema_is_json_for_editors() -> None:
 @pytest.mark.slow
 def test_accounts_writes_what_mosquitto_needs_for_this_house(home_file: Path) -> None:
     folder = home_file.parent / "accounts"
-    assert perron("accounts", folder, home=home_file).returncode == 0
+    assert perron("broker-config", folder, home=home_file).returncode == 0
     assert {f.name for f in folder.iterdir()} >= {
         "mosquitto.conf",
         "access",
@@ -141,7 +141,7 @@ def test_accounts_writes_what_mosquitto_needs_for_this_house(home_file: Path) ->
         "gateway.password",
         "doorbell.password",
     }
-    assert perron("accounts", folder / "access", home=home_file).returncode == Exit.WRONG
+    assert perron("broker-config", folder / "access", home=home_file).returncode == Exit.WRONG
 
 
 def test_which_entrance_is_meant_is_asked_where_there_are_several(home: Home) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import re
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,8 +24,11 @@ from devices.reports import (
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.broker import private_broker
-from gateway.cli.doctor import Finding, Verdict, examine, spoken, trust
+from gateway.cli.doctor import Finding, Verdict, examine, spoken, trust, unattended
 from gateway.config import ClockSource, Home
+from gateway.installation.capability import Walked
+from gateway.installation.notes import keep
+from gateway.installation.walk import Word, answer, begin
 from gateway.topics import BRIDGE_STATE
 from gateway.web.certificate import certificate, spaced
 from tests.gateway.cli.terminal import LONG, guest, hear
@@ -54,9 +59,9 @@ async def test_a_broker_that_refuses_the_account_is_told_apart_from_one_that_is_
     home: Home, tmp_path: Path
 ) -> None:
     (tmp_path / "accounts" / "installer.password").write_text("wrong\n")
-    broker = (await found(home.model_copy(update={"devices": {}})))["broker"]
+    broker = (await found(home.model_copy(update={"devices": {}, "entrances": {}})))["broker"]
     assert (broker.verdict, "it refuses this account" in broker.said) == (Verdict.BAD, True)
-    assert f"accounts {tmp_path / 'accounts'}" in broker.todo
+    assert f"broker-config {tmp_path / 'accounts'}" in broker.todo
 
 
 async def answering(home: Home) -> None:
@@ -77,7 +82,7 @@ async def test_the_doctor_tells_who_answers_and_who_is_silent(home: Home) -> Non
     quick = {**home.devices, "front-scanner": home.devices["front-scanner"]}
     for silent in ("front-door", "doorbell", "hall-camera", "kitchen-fridge"):
         del quick[silent]
-    home = home.model_copy(update={"devices": quick, "clock": ClockSource(source="host")})
+    home = home.model_copy(update={"devices": quick, "entrances": {}, "clock": ClockSource(source="host")})
     lock = asyncio.create_task(answering(home))
     try:
         async with guest(home, "gateway", "perron/front-lock/availability") as box:
@@ -90,7 +95,7 @@ async def test_the_doctor_tells_who_answers_and_who_is_silent(home: Home) -> Non
         with contextlib.suppress(asyncio.CancelledError):
             await lock
     assert findings["front-lock"].verdict is Verdict.GOOD
-    assert findings["front-lock"].said == "answers: the bolt is locked"
+    assert re.fullmatch(r"answers within 0\.\d\d s: the bolt is locked", findings["front-lock"].said)
     assert findings["front-scanner"].verdict is Verdict.DOUBTFUL  # cannot be asked, and has not said that it is online
     assert findings["broker"].verdict is Verdict.GOOD
     assert findings["clock"].verdict is Verdict.GOOD
@@ -119,7 +124,7 @@ async def test_a_broker_without_nodelay_is_noticed_by_its_forty_milliseconds(
                     await writer.wait_closed()
                     break
                 await asyncio.sleep(0.05)
-        bare = home.model_copy(update={"devices": {}, "clock": ClockSource(source="host")})
+        bare = home.model_copy(update={"devices": {}, "entrances": {}, "clock": ClockSource(source="host")})
         findings = await found(bare)
     finally:
         process.terminate()
@@ -130,7 +135,7 @@ async def test_a_broker_without_nodelay_is_noticed_by_its_forty_milliseconds(
 
 async def test_a_disk_without_its_reserve_is_red(home: Home) -> None:
     storage = home.storage.model_copy(update={"reserve_mib": 10**9})
-    findings = await found(home.model_copy(update={"storage": storage, "devices": {}}))
+    findings = await found(home.model_copy(update={"storage": storage, "devices": {}, "entrances": {}}))
     assert findings["disk"].verdict is Verdict.BAD
     assert "no door opens" in findings["disk"].todo
 
@@ -165,5 +170,25 @@ def test_the_doctor_shows_the_fingerprint_that_is_compared_before_the_authority_
 async def test_a_storage_folder_that_is_no_folder_is_red_and_not_a_traceback(home: Home, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     storage = home.storage.model_copy(update={"folder": tmp_path / "file" / "box"})
-    findings = await found(home.model_copy(update={"storage": storage, "devices": {}}))
+    findings = await found(home.model_copy(update={"storage": storage, "devices": {}, "entrances": {}}))
     assert (findings["disk"].verdict, "Correct storage.folder" in findings["disk"].todo) == (Verdict.BAD, True)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_the_doctor_is_done_in_five_seconds_though_every_device_is_silent(home: Home) -> None:
+    many = {f"lock-{n}": home.devices["front-lock"] for n in range(20)}
+    began = time.monotonic()
+    findings = await found(home.model_copy(update={"devices": {**home.devices, **many}}))
+    assert time.monotonic() - began < 5
+    assert {findings[id_].verdict for id_ in many} == {Verdict.BAD}
+
+
+async def test_an_entrance_whose_walk_test_forbids_it_is_red_and_says_why(home: Home, tmp_path: Path) -> None:
+    house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
+    (never,) = unattended(house)
+    assert (never.verdict, "walk-test front" in never.todo) == (Verdict.DOUBTFUL, True)
+    walk = begin("front", home.entrances["front"], now=datetime.now(UTC), by="Ida", before=Walked.NEVER)
+    keep(tmp_path, answer(walk, 0, Word.FAILED, datetime.now(UTC)))
+    (failed,) = unattended(house)
+    assert (failed.verdict, "no unattended visit" in failed.said) == (Verdict.BAD, True)

@@ -1,0 +1,71 @@
+"""A camera behind Frigate, whose go2rtc serves it again at rtsp://HOST:8554/CAMERA.
+
+    PREFIX/available   online, stopped or offline, retained; offline is its last will
+
+The address is Frigate's `mqtt.topic_prefix`, `frigate` where none is given. One word is heard, and it speaks of all
+cameras behind one Frigate; whether this camera's pictures are live the video process says.
+
+Nothing is ever sent: `PREFIX/CAMERA/recordings/set` and its like outlive a restart of Frigate, so a box that dies in
+the middle of a visit would leave the household's own recordings changed. Perron's film is its own.
+
+Source: Frigate's documentation of its MQTT topics and of its restream (docs.frigate.video, integrations/mqtt and
+configuration/restream).
+"""
+
+from collections.abc import Mapping
+
+from devices.commands import Command
+from devices.reports import AvailabilityReport, Report, Unreadable
+from devices.vendors.words import BARE, Channel, Letter, Nameplate
+
+ECHOES = False
+PREFIX = "frigate"
+_WORDS = {b"online": True, b"stopped": False, b"offline": False}
+
+
+def topics(plate: Nameplate) -> Mapping[Channel, str]:
+    """Frigate's own availability."""
+    return {Channel.BRIDGE: f"{plate.address or PREFIX}/available"}
+
+
+def decode_report(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 - nothing of it is needed
+) -> tuple[Report, ...]:
+    """Read what Frigate says of itself; what cannot be read is one `Unreadable`."""
+    if channel is not Channel.BRIDGE:
+        return (Unreadable(why="of Frigate only its availability is heard"),)
+    online = _WORDS.get(payload)
+    if online is None:
+        return (Unreadable(why="Frigate is online, stopped or offline"),)
+    return (AvailabilityReport(online=online),)
+
+
+def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG001 - the same for all
+    """There is nothing to write.
+
+    Raises:
+        ValueError: always: nothing of Frigate is switched.
+    """
+    raise ValueError(f"a camera behind Frigate cannot be asked to {type(command).__name__}")
+
+
+def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # noqa: ARG001 - the same for all
+    """Write what Frigate would say.
+
+    Raises:
+        ValueError: it has no word for that.
+    """
+    if isinstance(report, AvailabilityReport):
+        return (Letter(channel=Channel.BRIDGE, payload=b"online" if report.online else b"offline"),)
+    raise ValueError(f"Frigate cannot say {type(report).__name__}")
+
+
+def decode_command(
+    channel: Channel,  # noqa: ARG001 - the same on all
+    payload: bytes,  # noqa: ARG001 - whatever it is
+    plate: Nameplate = BARE,  # noqa: ARG001 - nothing of it is needed
+) -> Command | Unreadable:
+    """It is asked nothing."""
+    return Unreadable(why="nothing of Frigate is switched")

@@ -1,0 +1,224 @@
+"""A lock, and a door sensor, behind a guard (`perron guard`): words of our own, in canonical JSON.
+
+What travels over the house's broker is these bodies inside a signed envelope (`gateway/guard/envelope.py`), which is
+opened before they are read here. A guard speaks for two parts, its lock and the door sensor behind the same radio;
+both have its lock's id as `address`, and `keys` says which part a device is (`{"part": "door"}`).
+
+    {"bolt":"locked","motion":"idle","part":"lock","source":"remote"}      what the lock says
+    {"door":"closed","part":"door"}                                        what the door sensor says
+    {"battery":{"level":"low"},"part":"door"}
+    {"online":false,"part":"lock"}       of one part; without `part` of the guard itself, and so of both
+    {"command":"u1","failure":"repeated","part":"lock"}                    a refusal, or what the radio says of it
+    {"do":"unlock","id":...,"intent":...,"issued_at":...,"expires_at":...,"boot":...,"until_ms":...}
+    {"ask":"lock"}                                                         tell your state now
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TypeVar, assert_never
+
+from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.reports import (
+    AnsweredReport,
+    AvailabilityReport,
+    BatteryLevel,
+    BatteryReport,
+    Bolt,
+    CommandReport,
+    Door,
+    DoorbellPressed,
+    DoorReport,
+    EchoReport,
+    Failure,
+    FailureReport,
+    FridgeReport,
+    LockReport,
+    Motion,
+    MotionReport,
+    Progress,
+    Report,
+    ScanReport,
+    SignalReport,
+    Source,
+    StreamReport,
+    Unreadable,
+)
+from devices.vendors import movement
+from devices.vendors.strictjson import Malformed, flag, identifier, mapping, parse, text, whole, write
+from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
+
+ECHOES = True
+PART = "part"  # the key of a plate that says which part of the guard a device is
+LOCK, DOOR = "lock", "door"
+OFFLINE = b'{"online":false}'  # the guard's last will: its one word that nobody needs to sign, for it is bad news
+
+_W = TypeVar("_W", bound=StrEnum)
+_CHANNELS = (Channel.STATE, Channel.AVAILABILITY, Channel.EVENT, Channel.RESULT, Channel.SET, Channel.GET)
+
+
+def topics(plate: Nameplate) -> Mapping[Channel, str]:
+    """Name the topics of the guard: those of its lock, which its door sensor shares."""
+    if not plate.address:
+        return NO_TOPICS
+    return MappingProxyType({channel: f"perron/{plate.address}/{channel}" for channel in _CHANNELS})
+
+
+def decode_report(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> tuple[Report, ...]:
+    """Read what a guard says of this part; of the other part it is nothing: an empty tuple."""
+    if channel in (Channel.SET, Channel.GET):
+        return (Unreadable(why="nothing is reported on set or get"),)
+    try:
+        body = mapping(parse(payload), "the report")
+        part = text(body[PART], PART) if PART in body else None
+        report = _report(body)
+    except Malformed as error:
+        return (Unreadable(why=str(error)),)
+    return () if part is not None and part != plate.keys.get(PART, part) else (report,)
+
+
+def _report(body: Mapping[str, object]) -> Report:
+    if "bolt" in body:
+        return LockReport(
+            bolt=_known(Bolt, body["bolt"], Bolt.UNKNOWN),
+            motion=_known(Motion, body.get("motion", "unknown"), Motion.UNKNOWN),
+            jammed=flag(body["jammed"], "jammed") if "jammed" in body else None,
+            source=_known(Source, body.get("source", "unspecified"), Source.UNSPECIFIED),
+            user=text(body["user"], "user") if "user" in body else None,
+        )
+    if "door" in body:
+        return DoorReport(door=_known(Door, body["door"], Door.UNKNOWN))
+    if "battery" in body:
+        return _battery(mapping(body["battery"], "battery"))
+    if "online" in body:
+        return AvailabilityReport(online=flag(body["online"], "online"))
+    if "failure" in body:
+        id_ = identifier(body["command"], "command") if "command" in body else None
+        return FailureReport(id=id_, failure=_known(Failure, body["failure"], Failure.UNSPECIFIED))
+    progress = text(body.get("progress"), "progress")
+    if progress not in set(Progress):
+        raise Malformed("the report is none that a guard makes")
+    return CommandReport(id=identifier(body.get("command"), "command"), progress=Progress(progress))
+
+
+def _known(words: type[_W], value: object, unknown: _W) -> _W:
+    word = text(value, words.__name__.lower())
+    return words(word) if word in set(words) else unknown
+
+
+def _battery(body: Mapping[str, object]) -> BatteryReport:
+    percent = whole(body["percent"], "percent") if "percent" in body else None
+    level = text(body["level"], "level") if "level" in body else None
+    if (percent is None and level is None) or (percent or 0) > 100 or (level or "low") not in set(BatteryLevel):
+        raise Malformed("a battery has a percent from 0 to 100 or a level of good, medium, low and critical")
+    return BatteryReport(percent=percent, level=None if level is None else BatteryLevel(level))
+
+
+def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+    """Write what the guard says of this part.
+
+    Raises:
+        ValueError: a guard has no words for that.
+    """
+    part = plate.keys.get(PART, LOCK)
+    match report:
+        case LockReport():
+            return (_letter(Channel.STATE, _lock(report) | {PART: LOCK}),)
+        case DoorReport():
+            return (_letter(Channel.STATE, {"door": report.door.value, PART: DOOR}),)
+        case BatteryReport():
+            level = None if report.level is None else report.level.value
+            told = {k: v for k, v in (("percent", report.percent), ("level", level)) if v is not None}
+            return (_letter(Channel.EVENT, {"battery": told, PART: part}),)
+        case AvailabilityReport():
+            return (_letter(Channel.EVENT, {"online": report.online, PART: part}),)
+        case CommandReport():
+            return (_letter(Channel.EVENT, {"command": report.id, PART: LOCK, "progress": report.progress.value}),)
+        case FailureReport():
+            named: dict[str, object] = {} if report.id is None else {"command": report.id}
+            return (_letter(Channel.EVENT, named | {"failure": report.failure.value, PART: LOCK}),)
+        case (
+            ScanReport()
+            | DoorbellPressed()
+            | MotionReport()
+            | StreamReport()
+            | FridgeReport()
+            | SignalReport()
+            | AnsweredReport()
+            | EchoReport()
+            | Unreadable()
+        ):
+            raise ValueError(f"a guard cannot say this {type(report).__name__}")
+        case _:
+            assert_never(report)
+
+
+def _lock(report: LockReport) -> dict[str, object]:
+    body: dict[str, object] = {"bolt": report.bolt.value}
+    if report.motion is not Motion.UNKNOWN:
+        body["motion"] = report.motion.value
+    if report.jammed is not None:
+        body["jammed"] = report.jammed
+    if report.source is not Source.UNSPECIFIED:
+        body["source"] = report.source.value
+    if report.user is not None:
+        body["user"] = report.user
+    return body
+
+
+def _letter(channel: Channel, body: Mapping[str, object]) -> Letter:
+    return Letter(channel=channel, payload=write(dict(sorted(body.items()))))
+
+
+def encode_command(command: Command, plate: Nameplate) -> Letter:
+    """Write a command for the guard's lock, or a question after this part.
+
+    Raises:
+        ValueError: it is neither a movement nor a query.
+    """
+    match command:
+        case Unlock() | Lock():
+            do = "unlock" if isinstance(command, Unlock) else "lock"
+            return _letter(Channel.SET, {"do": do, **movement.keys(command)})
+        case Query():
+            return _letter(Channel.GET, {"ask": plate.keys.get(PART, LOCK)})
+        case SetSignal() | ShowResult():
+            raise ValueError(f"a guard cannot be asked to {type(command).__name__}")
+        case _:
+            assert_never(command)
+
+
+def asked(payload: bytes) -> str:
+    """Say which part is asked after on `get`.
+
+    Raises:
+        Malformed: it is no question.
+    """
+    part = text(mapping(parse(payload), "the question").get("ask"), "ask")
+    if part not in (LOCK, DOOR):
+        raise Malformed("only lock and door can be asked after")
+    return part
+
+
+def decode_command(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (its part stands in the question, see `asked`)
+) -> Command | Unreadable:
+    """Read what the guard is asked."""
+    try:
+        if channel is Channel.GET:
+            asked(payload)
+            return Query()
+        if channel is not Channel.SET:
+            return Unreadable(why="a guard is asked on set and get")
+        body = mapping(parse(payload), "the command")
+        match body.get("do"):
+            case "unlock":
+                return movement.read(body, Unlock)
+            case "lock":
+                return movement.read(body, Lock)
+            case _:
+                return Unreadable(why="the command is none that moves a bolt")
+    except Malformed as error:
+        return Unreadable(why=str(error))

@@ -1,0 +1,415 @@
+"""Locks, contacts, thermometers, sirens and buttons behind Zigbee2MQTT, on its own topics.
+
+`address` is the device's whole topic, `zigbee2mqtt/FRIENDLY_NAME`; its first level is the bridge's base topic.
+
+    state         zigbee2mqtt/NAME               {"state":"LOCK","lock_state":"locked",...}: its whole cache
+    availability  zigbee2mqtt/NAME/availability  {"state":"online"}; never there when that feature is off (the default)
+    set           zigbee2mqtt/NAME/set           {"state":"UNLOCK"}
+    get           zigbee2mqtt/NAME/get           {"state":""}: it reads the device and publishes the state
+    bridge        zigbee2mqtt/bridge/state       {"state":"offline"}: all behind it are out of reach
+    log           zigbee2mqtt/bridge/logging     {"message":"Publish 'set' 'state' to 'NAME' failed: .."}
+    event         the topic of a button, where `home.yaml` names one for a signal: {"action":"single"}
+
+What is not as it looks (found in Zigbee2MQTT 2.14.1 and its drivers):
+
+* A set is never confirmed. The bolt's report is the only sign; a failure stands in the log alone, and a second equal
+  line after it is left out there.
+* Every publication carries the whole cache. An `action` tells a move of now, beside a `state` of before it (Kwikset):
+  so of a payload with an action nothing else of the bolt is believed, and it answers no question.
+* `state` is LOCK or UNLOCK and nothing between; `lock_state` knows "not fully locked". Where they differ, the worse.
+* PINs stand in `last_used_pin_code`, `pin_code`, `users`, and in log lines about them. None of it is read or quoted.
+* Nothing carries an id of ours: a late copy of an order cannot be told from a new one. All are basic locks.
+
+Keys that `home.yaml` may place elsewhere: state, lock_state, contact, temperature, battery, mode (a siren's warning
+that sounds; `emergency`), probe (a siren's property that can be asked; `max_duration`).
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import assert_never
+
+from devices.commands import Command, Light, Lock, Query, SetSignal, ShowResult, Sound, Unlock
+from devices.reports import (
+    AnsweredReport,
+    AvailabilityReport,
+    BatteryLevel,
+    BatteryReport,
+    Bolt,
+    Door,
+    DoorReport,
+    Failure,
+    FailureReport,
+    FridgeReport,
+    LockReport,
+    Report,
+    SignalReport,
+    Source,
+    Unreadable,
+)
+from devices.vendors import movement
+from devices.vendors.strictjson import Malformed, mapping, parse, write
+from devices.vendors.words import BARE, Channel, Letter, Nameplate
+
+ECHOES = False
+
+_LOCK_STATES = {"locked": Bolt.LOCKED, "unlocked": Bolt.UNLOCKED, "not_fully_locked": Bolt.NOT_FULLY_LOCKED}
+_STATES = {"LOCK": Bolt.LOCKED, "UNLOCK": Bolt.UNLOCKED}
+_DOORS = {
+    "open": Door.OPEN,
+    "closed": Door.CLOSED,
+    "error_jammed": Door.JAMMED,
+    "error_forced_open": Door.FORCED_OPEN,
+    "error_unspecified": Door.ERROR,
+}
+_SOURCES = {
+    "keypad": Source.KEYPAD,
+    "rf": Source.REMOTE,
+    "manual": Source.MANUAL,
+    "rfid": Source.RFID,
+    "fingerprint": Source.BIOMETRIC,
+}
+# a word of an action that says who or what moved the bolt; it goes before `action_source_name`
+_MOVERS = {
+    "manual": Source.MANUAL,
+    "key": Source.MANUAL,
+    "touch": Source.BUTTON,
+    "auto": Source.AUTO,
+    "schedule": Source.SCHEDULE,
+    "keypad": Source.KEYPAD,
+    "password": Source.KEYPAD,
+    "rfid": Source.RFID,
+    "fingerprint": Source.BIOMETRIC,
+    "zigbee": Source.REMOTE,
+}
+_ACTIONS = {  # what our simulated lock says
+    Source.MANUAL: "manual_",
+    Source.BUTTON: "one_touch_",
+    Source.AUTO: "auto_",
+    Source.SCHEDULE: "schedule_",
+    Source.KEYPAD: "keypad_",
+    Source.RFID: "rfid_",
+    Source.BIOMETRIC: "fingerprint_",
+    Source.REMOTE: "zigbee_",
+    Source.UNSPECIFIED: "",
+}
+_NAMED_USERS = frozenset({Source.KEYPAD, Source.RFID, Source.BIOMETRIC})
+_NOBODY = 65_535
+_UNTOLD = frozenset({"unknown", "non_access_user_operational_event"})  # something moved, and it is not said what
+_COLDEST = -273.15
+_FAILED = re.compile(r"Publish 'set' '([^']{1,64})' to '(.{1,200}?)' failed: (.*)", re.DOTALL)
+# first match wins; what a driver says of a failure is free text
+_WHY = (
+    (re.compile(r"timeout|timed out", re.IGNORECASE), Failure.TIMEOUT),
+    (re.compile(r"no network route|no_ack|delivery failed|unreachable|no route", re.IGNORECASE), Failure.UNREACHABLE),
+    (re.compile(r"not_authorized|invalid_credential", re.IGNORECASE), Failure.INVALID_CREDENTIAL),
+    (re.compile(r"busy", re.IGNORECASE), Failure.BUSY),
+)
+_FAILURES = {
+    Failure.TIMEOUT: "Timeout - 4242 - 1 - 12 - 257 - 1 after 10000ms",
+    Failure.UNREACHABLE: "Data request failed with error: 'No network route' (205)",
+    Failure.INVALID_CREDENTIAL: "Status 'NOT_AUTHORIZED'",
+    Failure.BUSY: "Status 'BUSY'",
+    Failure.UNSPECIFIED: "Status 'FAILURE'",
+}
+_SECONDS = {Sound.RING: 3, Sound.WAIT: 0, Sound.GO: 1, Sound.NO: 1, Sound.LEAVE: 5, Sound.CLOSE_THE_DOOR: 5}
+_PROBE = "max_duration"
+_ALARM = 60  # seconds; a siren that is never told to stop ends by itself
+
+
+def topics(plate: Nameplate) -> Mapping[Channel, str]:
+    """Name the topics of this device, and the two of its bridge."""
+    base = plate.address.partition("/")[0]
+    return MappingProxyType(
+        {
+            Channel.STATE: plate.address,
+            Channel.AVAILABILITY: f"{plate.address}/availability",
+            Channel.SET: f"{plate.address}/set",
+            Channel.GET: f"{plate.address}/get",
+            Channel.BRIDGE: f"{base}/bridge/state",
+            Channel.LOG: f"{base}/bridge/logging",
+        }
+    )
+
+
+def decode_report(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> tuple[Report, ...]:
+    """Read what a device or its bridge sent. The payload of a device that is none of `plate.kind` tells nothing."""
+    try:
+        match channel:
+            case Channel.STATE:
+                return tuple(_state(mapping(parse(payload), "the state"), plate))
+            case Channel.EVENT:
+                return tuple(_press(mapping(parse(payload), "the press")))
+            case Channel.AVAILABILITY | Channel.BRIDGE:
+                return (_availability(payload),)
+            case Channel.LOG:
+                return tuple(_failure(mapping(parse(payload), "the line of the log"), plate))
+            case Channel.RESULT | Channel.SET | Channel.GET:
+                return (Unreadable(why="a Zigbee device reports on its topic alone"),)
+            case _:
+                assert_never(channel)
+    except Malformed as error:
+        return (Unreadable(why=str(error)),)
+
+
+def _is(plate: Nameplate, kind: str) -> bool:
+    """Whether it is enrolled as that; of one that is enrolled as nothing all is read."""
+    return plate.kind in ("", kind)
+
+
+def _value(body: Mapping[str, object], plate: Nameplate, word: str) -> object:
+    return body.get(plate.keys.get(word, word))
+
+
+def _state(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+    if _is(plate, "lock"):
+        yield from _bolt(body, plate)
+    if _is(plate, "door"):
+        yield from _door(body, plate)
+    if _is(plate, "fridge"):
+        celsius = _number(_value(body, plate, "temperature"))
+        if celsius is not None and celsius > _COLDEST:
+            yield FridgeReport(compartment="", temp_c=celsius)
+    if plate.kind == "signal" and plate.keys.get("probe", _PROBE) in body:
+        yield SignalReport(id="")
+    yield from _battery(body, plate)
+
+
+def _bolt(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+    action = body.get("action")
+    if isinstance(action, str) and action:
+        yield from _moved(action, body)
+        return
+    told, finer = (_value(body, plate, word) for word in ("state", "lock_state"))
+    if told is None and finer is None:
+        return
+    coarse = _STATES.get(told, Bolt.UNKNOWN) if isinstance(told, str) else Bolt.UNKNOWN
+    fine = _LOCK_STATES.get(finer, Bolt.UNKNOWN) if isinstance(finer, str) else Bolt.UNKNOWN
+    if told is None or finer is None:
+        yield LockReport(bolt=fine if told is None else coarse)
+    elif (coarse is Bolt.LOCKED) == (fine is Bolt.LOCKED):
+        yield LockReport(bolt=fine if coarse is not Bolt.UNKNOWN else Bolt.UNKNOWN)
+    else:  # only one of them says locked: the other is believed
+        yield LockReport(bolt=fine if coarse is Bolt.LOCKED else coarse)
+
+
+def _moved(action: str, body: Mapping[str, object]) -> Iterator[Report]:
+    """An operation that the lock tells as it happens. A wrong PIN moves nothing; nor does a new one."""
+    words = action.split("_")
+    if "failure" in words or not ({"lock", "unlock"} & set(words) or action in _UNTOLD):
+        return
+    if action in _UNTOLD:
+        yield LockReport(bolt=Bolt.UNKNOWN, event=True)
+        return
+    named = body.get("action_source_name")
+    source = next((_MOVERS[word] for word in words if word in _MOVERS), None)
+    if source is None:
+        source = _SOURCES.get(named, Source.UNSPECIFIED) if isinstance(named, str) else Source.UNSPECIFIED
+    yield LockReport(
+        bolt=Bolt.UNLOCKED if "unlock" in words else Bolt.LOCKED,
+        source=source,
+        user=_user(body.get("action_user")) if source in _NAMED_USERS else None,
+        event=True,
+    )
+
+
+def _user(number: object) -> str | None:
+    """The number under which the lock knows its user; 65535 is nobody."""
+    known = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < _NOBODY
+    return f"user {number}" if known else None
+
+
+def _door(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+    """A contact that is made is a closed door; a lock's own `door_state` counts for nothing but itself."""
+    contact, own = _value(body, plate, "contact"), body.get("door_state")
+    if isinstance(contact, bool):
+        yield DoorReport(door=Door.CLOSED if contact else Door.OPEN)
+    elif plate.keys.get("contact", "contact") in body:
+        yield DoorReport(door=Door.UNKNOWN)
+    elif isinstance(own, str) and not plate.kind:
+        yield DoorReport(door=_DOORS.get(own, Door.UNKNOWN))
+
+
+def _battery(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+    """A battery that cannot be read hides no bolt: it is left out."""
+    told, low = _number(_value(body, plate, "battery")), body.get("battery_low")
+    percent = round(told) if told is not None and 0 <= told <= 100 else None
+    if percent is not None:
+        yield BatteryReport(percent=percent, level=BatteryLevel.LOW if low is True else None)
+    elif isinstance(low, bool):
+        yield BatteryReport(level=BatteryLevel.LOW if low else BatteryLevel.MEDIUM)
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _press(body: Mapping[str, object]) -> Iterator[Report]:
+    """Any press of the button inside counts; letting go of it, and Zigbee2MQTT's empty action, do not."""
+    action = body.get("action")
+    if isinstance(action, str) and action and "release" not in action.split("_"):
+        yield AnsweredReport()
+    yield from _battery(body, BARE)
+
+
+def _availability(payload: bytes) -> Report:
+    """In JSON, or as the bare word that older bridges send."""
+    word = payload.decode(errors="replace") if payload in (b"online", b"offline") else None
+    if word is None:
+        word = str(mapping(parse(payload), "availability").get("state"))
+    if word not in ("online", "offline"):
+        raise Malformed("state is neither online nor offline")
+    return AvailabilityReport(online=word == "online")
+
+
+def _failure(line: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+    """A set of ours that failed. Every other line of the log is somebody else's matter, and may hold a PIN."""
+    message = line.get("message")
+    found = _FAILED.search(message) if isinstance(message, str) and len(message) <= 2_000 else None
+    if found is None or found[2] != plate.address.partition("/")[2] or not found[2]:
+        return
+    ours = {plate.keys.get("state", "state"), "warning"}
+    if found[1] in ours:
+        why = next((failure for pattern, failure in _WHY if pattern.search(found[3])), Failure.UNSPECIFIED)
+        yield FailureReport(id=None, failure=why)
+
+
+def encode_command(command: Command, plate: Nameplate) -> Letter:
+    """Write a command for the device.
+
+    Raises:
+        ValueError: it shows nothing.
+    """
+    match command:
+        case Unlock() | Lock():
+            word = "UNLOCK" if isinstance(command, Unlock) else "LOCK"
+            return Letter(channel=Channel.SET, payload=write({plate.keys.get("state", "state"): word}))
+        case Query():
+            return Letter(channel=Channel.GET, payload=write({_asked(plate): ""}))
+        case SetSignal():
+            return Letter(channel=Channel.SET, payload=write({"warning": _warning(command, plate)}))
+        case ShowResult():
+            raise ValueError("a Zigbee device cannot be asked to ShowResult")
+        case _:
+            assert_never(command)
+
+
+def _asked(plate: Nameplate) -> str:
+    word = {"door": "contact", "fridge": "temperature", "signal": "probe"}.get(plate.kind, "state")
+    return plate.keys.get(word, _PROBE if word == "probe" else word)
+
+
+def _warning(command: SetSignal, plate: Nameplate) -> dict[str, object]:
+    """A siren has a buzzer and a flash, and no colours: what it cannot say it says by its length."""
+    seconds = _ALARM if command.sound is Sound.ALARM else _SECONDS.get(command.sound, 0)
+    if not seconds:
+        return {"mode": "stop", "strobe": False, "duration": 0}
+    mode = plate.keys.get("mode", "emergency")
+    return {"mode": mode, "strobe": command.light is Light.RED, "duration": seconds}
+
+
+def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+    """Write what a device would send.
+
+    Raises:
+        ValueError: Zigbee2MQTT has no words for that.
+    """
+    match report:
+        case LockReport():
+            return (Letter(channel=Channel.STATE, payload=write(_lock_body(report, plate))),)
+        case DoorReport(door=Door.OPEN | Door.CLOSED):
+            key = plate.keys.get("contact", "contact")
+            return (Letter(channel=Channel.STATE, payload=write({key: report.door is Door.CLOSED})),)
+        case FridgeReport(compartment="", temp_c=float(celsius), setpoint_c=None, door=Door.UNKNOWN):
+            key = plate.keys.get("temperature", "temperature")
+            return (Letter(channel=Channel.STATE, payload=write({key: celsius})),)
+        case BatteryReport():
+            return (Letter(channel=Channel.STATE, payload=write(_battery_body(report, plate))),)
+        case AvailabilityReport():
+            body = {"state": "online" if report.online else "offline"}
+            return (Letter(channel=Channel.AVAILABILITY, payload=write(body)),)
+        case FailureReport(id=None) if report.failure in _FAILURES:
+            name, key = plate.address.partition("/")[2], plate.keys.get("state", "state")
+            message = f"z2m: Publish 'set' '{key}' to '{name}' failed: 'Error: {_FAILURES[report.failure]}'"
+            line = {"message": message, "level": "error", "namespace": "z2m"}
+            return (Letter(channel=Channel.LOG, payload=write(line)),)
+        case AnsweredReport():
+            return (Letter(channel=Channel.EVENT, payload=write({"action": "single"})),)
+        case _:
+            raise ValueError(f"a Zigbee device cannot say this {type(report).__name__}")
+
+
+def _lock_body(report: LockReport, plate: Nameplate) -> dict[str, object]:
+    if report.event:
+        return _action_body(report)
+    fine = {bolt: word for word, bolt in _LOCK_STATES.items()}
+    if report.bolt not in fine or report.source is not Source.UNSPECIFIED or report.user is not None:
+        raise ValueError("a state says locked, unlocked or not fully locked, and no source")
+    if report.jammed is not None:
+        raise ValueError("a Zigbee lock has no word for a jam")
+    coarse = "LOCK" if report.bolt is Bolt.LOCKED else "UNLOCK"
+    keys = plate.keys
+    return {keys.get("state", "state"): coarse, keys.get("lock_state", "lock_state"): fine[report.bolt]}
+
+
+def _action_body(report: LockReport) -> dict[str, object]:
+    words = {Bolt.LOCKED: "lock", Bolt.UNLOCKED: "unlock"}
+    if report.bolt is Bolt.UNKNOWN and report.source is Source.UNSPECIFIED:
+        return {"action": "unknown"}
+    if report.bolt not in words or report.source not in _ACTIONS:
+        raise ValueError("an action says lock or unlock, and a source that Zigbee has")
+    body: dict[str, object] = {"action": _ACTIONS[report.source] + words[report.bolt]}
+    if report.user is not None:
+        body["action_user"] = int(report.user.removeprefix("user "))
+    return body
+
+
+def _battery_body(report: BatteryReport, plate: Nameplate) -> dict[str, object]:
+    if report.level not in (None, BatteryLevel.LOW) and not (
+        report.percent is None and report.level is BatteryLevel.MEDIUM
+    ):
+        raise ValueError("a Zigbee device says low or not low")
+    body: dict[str, object] = {}
+    if report.percent is not None:
+        body[plate.keys.get("battery", "battery")] = report.percent
+    if report.level is not None:
+        body["battery_low"] = report.level is BatteryLevel.LOW
+    return body
+
+
+def decode_command(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> Command | Unreadable:
+    """Read what a device is asked. A PIN beside the order is not kept."""
+    try:
+        body = mapping(parse(payload), "the command")
+        if channel is Channel.GET:
+            return Query()
+        if channel is not Channel.SET:
+            return Unreadable(why="a device is asked on set and get")
+        if "warning" in body:
+            return _sounded(mapping(body["warning"], "warning"))
+        order = body.get(plate.keys.get("state", "state"))
+        if isinstance(order, dict):
+            order = order.get("state")
+        match order.upper() if isinstance(order, str) else None:
+            case "UNLOCK":
+                return movement.bare(Unlock)
+            case "LOCK":
+                return movement.bare(Lock)
+            case _:
+                return Unreadable(why="the command is none that moves a bolt or sounds a siren")
+    except Malformed as error:
+        return Unreadable(why=str(error))
+
+
+def _sounded(warning: Mapping[str, object]) -> Command:
+    """What a siren shows is told by its length alone."""
+    mode, seconds = warning.get("mode"), warning.get("duration")
+    if not isinstance(mode, str):
+        raise Malformed("the warning has no mode")
+    if mode == "stop":
+        return SetSignal(id="", light=Light.OFF, sound=Sound.NONE)
+    sounds = {Sound.RING: 3, Sound.LEAVE: 5, Sound.GO: 1, Sound.ALARM: _ALARM}
+    sound = next((sound for sound, long in sounds.items() if long == seconds), None)
+    if sound is None:
+        raise Malformed("the warning has a length that Perron never asks for")
+    return SetSignal(id="", light=Light.RED if warning.get("strobe") is True else Light.AMBER, sound=sound)

@@ -1,0 +1,152 @@
+"""Who may say what at the house's broker, and at the radio's. Pure: the lines of mosquitto's access list.
+
+One account is one connection. A device that speaks on our topics writes its own four and reads its own two, by one
+pattern for all; one with a topic of its own writes that. What carries several devices (Zigbee2MQTT, Z-Wave JS UI,
+Frigate) owns its base topic whole. Nobody writes what another one says, and nobody but the gateway commands.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel
+from gateway.config import Home
+from gateway.grammar import PEOPLE, RESERVED
+from gateway.topics import BRIDGE_STATE, ECHO, HOME_ASSISTANT, OF_A_BRIDGE, OFFER, RESULT, SPOKEN, own_topics
+
+HOMEASSISTANT = "homeassistant"  # the owner's Home Assistant
+STATESTREAM = "homeassistant_statestream"  # the base topic under which it tells what it knows, in its documentation
+GUARD, BRIDGE = "guard", "bridge"  # the radio's two accounts
+DEEPEST = 6  # levels between a radio's base topic and `set`: Z-Wave JS UI has node, class, endpoint, property
+
+
+class NameTaken(ValueError):  # noqa: N818 - it names what is the matter
+    """Two of the house would have the same account."""
+
+
+def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
+    """Name every account of this house: the people's, one a device that speaks for itself, one a bridge.
+
+    Raises:
+        NameTaken: a bridge's account would be a device's or one of ours.
+    """
+    carried = bridges(home)
+    own = tuple(id_ for id_ in home.devices if not carrier(home, id_))
+    for account, base in carried.items():
+        if account in RESERVED - {HOMEASSISTANT} or account in own:
+            raise NameTaken(
+                f"the base topic `{base}` would have the account `{account}`, which is taken: give the device of that"
+                " name another id, or the base topic another first word."
+            )
+    theirs = {*carried, HOMEASSISTANT} if homeassistant or home.homeassistant is not None else set(carried)
+    return (*PEOPLE, *own, *sorted(theirs))
+
+
+def carrier(home: Home, device: str) -> str | None:
+    """Name the base topic of what carries this device; None: it speaks for itself.
+
+    It is what all of the product's topics begin with where its bridge's own is among them, else their first word.
+    """
+    section = home.devices[device]
+    topics = VENDORS[section.vendor].topics(section.plate)
+    if not topics:
+        return None
+    split = [topic.split("/") for topic in topics.values()]
+    if not any(channel in topics for channel in OF_A_BRIDGE):
+        return split[0][0]
+    shared: list[str] = []
+    for words in zip(*split, strict=False):
+        if len(set(words)) > 1:
+            break
+        shared.append(words[0])
+    return "/".join(shared) or split[0][0]
+
+
+def bridges(home: Home) -> Mapping[str, str]:
+    """Give the base topic of each account that carries several devices; `broker.bridges` names those not used yet."""
+    carried = (carrier(home, device) for device in home.devices)
+    bases = sorted({*home.broker.bridges, *(base for base in carried if base is not None)})
+    whole = [base for base in bases if not any(base.startswith(f"{other}/") for other in bases)]
+    return {_account(base): base for base in whole}
+
+
+def _account(base: str) -> str:
+    """Name a bridge's account after its base topic; Home Assistant's own is its account whatever it streams."""
+    return HOMEASSISTANT if base == STATESTREAM else re.sub(r"[^a-z0-9]+", "-", base.lower()).strip("-")[:64] or BRIDGE
+
+
+def access(home: Home, *, homeassistant: bool = False) -> str:
+    """Write the access list of the house's broker; `homeassistant`: the owner's Home Assistant comes in too.
+
+    Raises:
+        NameTaken: a bridge's account would be a device's or one of ours.
+    """
+    people = {
+        "gateway": ["readwrite perron/#"],
+        "owner": ["read perron/entrance/#", "read perron/bridge/state", "write perron/entrance/+/set"],
+        "retailer": [f"write {OFFER}", f"read {RESULT}"],
+        "observer": ["read perron/#"],
+        "installer": ["read perron/#", "write perron/+/get", f"write {ECHO}"],
+    }
+    own: dict[str, list[str]] = {}
+    for device in home.devices:
+        speaks_itself = not carrier(home, device)
+        for channel, topic in own_topics(home, device).items():
+            spoken = channel in (*SPOKEN, *OF_A_BRIDGE)
+            if speaks_itself:
+                own.setdefault(device, []).append(f"{'write' if spoken else 'read'} {topic}")
+            people["gateway"].append(f"{'read' if spoken else 'write'} {topic}")
+            people["observer"].append(f"read {topic}")
+            people["installer"].append(f"{'write' if channel is Channel.GET else 'read'} {topic}")
+    for account, base in bridges(home).items():
+        own[account] = [f"readwrite {base}/#"]
+        people["installer"].append(f"read {base}/#")
+    if homeassistant or home.homeassistant is not None or HOMEASSISTANT in own:
+        prefix = HOMEASSISTANT if home.homeassistant is None else home.homeassistant.discovery_prefix
+        own[HOMEASSISTANT] = _homeassistant(prefix)
+        people["gateway"] += [f"write {prefix}/#", f"read {HOME_ASSISTANT}", f"read {STATESTREAM}/#"]
+    known = accounts(home, homeassistant=homeassistant)
+    users = [line for name in known for line in _user(name, {**people, **own}.get(name, ()))]
+    return "\n".join([*users, *_patterns()]) + "\n"
+
+
+def _homeassistant(prefix: str) -> list[str]:
+    """What the owner's Home Assistant may: see what it is told, ask, stream its own; never what a device says.
+
+    It hears its own birth message and our last will too: both end what it shows (`homeassistant/entities.py`).
+    """
+    return [
+        f"read {prefix}/#",
+        "read perron/ha/#",
+        f"read {BRIDGE_STATE}",
+        "write perron/ha/+/set",
+        f"readwrite {HOME_ASSISTANT}",
+        f"readwrite {STATESTREAM}/#",
+    ]
+
+
+def radio_accounts() -> tuple[str, str]:
+    """Name the two that may come to the radio's broker."""
+    return GUARD, BRIDGE
+
+
+def radio_access(base: str) -> str:
+    """Write the access list of the radio's broker: the guard alone commands, the bridge alone tells.
+
+    The guard writes `<base>/.../set` and `/get`, not the bridge's own requests: it neither pairs nor forgets a device.
+    """
+    deep = ["/".join(["+"] * depth) for depth in range(1, DEEPEST + 1)]
+    commands = [f"write {base}/{levels}/{word}" for levels in deep for word in (Channel.SET, Channel.GET)]
+    return "\n".join([*_user(GUARD, [f"read {base}/#", *commands]), *_user(BRIDGE, [f"readwrite {base}/#"])]) + "\n"
+
+
+def _user(name: str, topics: Sequence[str]) -> Iterable[str]:
+    """Give an account's lines, each right once."""
+    if topics:
+        yield f"user {name}"
+        yield from (f"topic {topic}" for topic in dict.fromkeys(topics))
+
+
+def _patterns() -> Iterable[str]:
+    yield from (f"pattern write perron/%u/{channel}" for channel in SPOKEN)
+    yield from (f"pattern read perron/%u/{channel}" for channel in (Channel.SET, Channel.GET))

@@ -1,0 +1,125 @@
+"""What gateway and guard say to each other over a broker that neither trusts: Ed25519 JWS in compact form.
+
+One key each way, one header each way, byte for byte; so no algorithm, key or demand of a message's own is ever read.
+The payload is canonical JSON (RFC 8785): what is signed has one spelling, and another one is refused. All that ties a
+message to its question, its boot and its order stands inside, for what MQTT carries beside a payload a broker can
+change. Pure.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+import rfc8785
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+ALGORITHM = "Ed25519"  # RFC 9864
+LARGEST = 8 * 1024  # bytes of a token; a command needs about 700
+_REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
+
+Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+Boot = Annotated[str, StringConstraints(pattern=r"^[0-9]{1,12}-[0-9a-f]{16}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+Count = Annotated[int, Field(ge=0, lt=2**53)]
+Body = Annotated[str, StringConstraints(max_length=4096)]
+
+
+class _Claims(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ToGuard(_Claims):
+    """What the gateway says: `set` moves the bolt, `get` asks after a part, `beat` says that the gateway is there.
+
+    `lock` is whom it is for. `question` is a new random word each time, which the answer has to carry. `nonce` is the
+    guard's newest challenge; `counter` is one more than the guard's, for an unlock.
+    """
+
+    at: Literal["set", "get", "beat"]
+    lock: Name
+    question: Token
+    nonce: Token | None = None
+    counter: Count | None = None
+    body: Body = ""
+
+
+class FromGuard(_Claims):
+    """What the guard says of a `part` (of itself: its challenge). `seq` counts what it said of this part in this boot.
+
+    `counter` is that of the last unlock it spent, `uptime_ms` its own clock, `nonce` a challenge that it takes back
+    for `nonce_ms` from now, `question` the gateway's message that it answers.
+    """
+
+    lock: Name
+    part: Literal["lock", "door", "guard"]
+    channel: Literal["state", "event", "result"]
+    boot: Boot
+    seq: Count
+    uptime_ms: Count
+    counter: Count
+    question: Token | None = None
+    nonce: Token | None = None
+    nonce_ms: Count | None = None
+    body: Body = ""
+
+
+C = TypeVar("C", ToGuard, FromGuard)
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The message is not believed; `why` holds nothing of its own text."""
+
+    why: str
+
+
+def _header(kind: type[_Claims]) -> Mapping[str, Any]:
+    return {"alg": ALGORITHM, "typ": f"perron-{'to' if kind is ToGuard else 'from'}-guard+jws"}
+
+
+def _encoded(data: bytes) -> bytes:
+    return urlsafe_b64encode(data).rstrip(b"=")
+
+
+def seal(claims: ToGuard | FromGuard, private: OKPKey) -> bytes:
+    """Sign what is said."""
+    payload = rfc8785.dumps(claims.model_dump(exclude_none=True))
+    return jws.serialize_compact(dict(_header(type(claims))), payload, private, registry=_REGISTRY).encode()
+
+
+def opened(token: bytes, kind: type[C], public: OKPKey) -> C | Rejected:
+    """Return what this key's owner says, or why it is not believed. The payload is not read before its signature."""
+    parts = token.split(b".")
+    if len(token) > LARGEST or len(parts) != 3 or not all(_one_way(part) for part in parts):
+        return Rejected("it is no message between gateway and guard")
+    if parts[0] not in _headers(kind):
+        return Rejected("its header is not the one that gateway and guard use")
+    try:
+        payload = jws.deserialize_compact(token, public, registry=_REGISTRY).payload
+    except (JoseError, ValueError):
+        return Rejected("its signature does not hold")
+    try:
+        claims = kind.model_validate_json(payload)
+    except ValidationError:
+        return Rejected("it does not say what it has to say")
+    if rfc8785.dumps(claims.model_dump(exclude_none=True)) != payload:
+        return Rejected("what is signed has one spelling, and this is another")
+    return claims
+
+
+def _headers(kind: type[_Claims]) -> frozenset[bytes]:
+    header = _header(kind)
+    return frozenset({_encoded(rfc8785.dumps(dict(header)))})
+
+
+def _one_way(part: bytes) -> bool:
+    """Whether it is base64url without padding, with no bits left over."""
+    try:
+        return bool(part) and _encoded(urlsafe_b64decode(part + b"==")) == part
+    except Error:
+        return False

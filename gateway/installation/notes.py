@@ -1,0 +1,79 @@
+"""What was measured and tried in this house, as files under `installation/` in the storage folder; each written whole.
+
+They hold no secret and nobody's picture but those of a walk test that is under way. A file that cannot be read is as
+good as none: it is measured or tried again.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.installation.capability import Measurement, Walked
+from gateway.installation.walk import Walk, standing
+from gateway.proof.files import write_whole
+
+FOLDER = "installation"
+
+
+class Unreadable(Exception):  # noqa: N818 - it says what is the matter
+    """A file of a walk test is there and cannot be read."""
+
+
+_MEASURED: TypeAdapter[dict[str, Measurement]] = TypeAdapter(dict[str, Measurement])
+
+
+def measurements(storage: Path) -> dict[str, Measurement]:
+    """Read what was measured, by device; what is not there or cannot be read was not measured."""
+    try:
+        return _MEASURED.validate_json((storage / FOLDER / "measured.json").read_bytes())
+    except (OSError, ValidationError):
+        return {}
+
+
+def measured(storage: Path, new: Mapping[str, Measurement]) -> None:
+    """Keep what was measured now, beside what was measured of other devices.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    folder = storage / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(folder / "measured.json", _MEASURED.dump_json({**measurements(storage), **new}, indent=1))
+
+
+def walk_file(storage: Path, entrance: str) -> Path:
+    """Where the walk test of an entrance is written down."""
+    return storage / FOLDER / f"walk-{entrance}.json"
+
+
+def walk_of(storage: Path, entrance: str) -> Walk | None:
+    """Read how far an entrance's walk test has come; None: none was begun.
+
+    Raises:
+        Unreadable: there is one, and it cannot be read: what it forbade is not known.
+    """
+    try:
+        return Walk.model_validate_json(walk_file(storage, entrance).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError) as error:
+        raise Unreadable(f"{walk_file(storage, entrance)} cannot be read") from error
+
+
+def walked(storage: Path, entrance: str) -> Walked:
+    """How an entrance's walk test stands. One that cannot be read counts as failed: it may have forbidden something."""
+    try:
+        return standing(walk_of(storage, entrance))
+    except Unreadable:
+        return Walked.FAILED
+
+
+def keep(storage: Path, walk: Walk) -> None:
+    """Write a walk down.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    (storage / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(walk_file(storage, walk.entrance), walk.model_dump_json(indent=1).encode())

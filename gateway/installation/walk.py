@@ -1,0 +1,323 @@
+"""The walk test of one entrance: the known faults, tried in this house with somebody at its door.
+
+Pure: a walk is a list of trials, each a chain of goals that the house must show in their order, what it may never show
+meanwhile, and a question that only somebody who stands there can answer. `advance` takes what the house shows now,
+`answer` what was answered. A walk is a plain value that is written down after each change, so a restart in the middle
+loses nothing. Nothing here moves a bolt: the one opening is a delivery's own, through all the rules.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum, auto
+from types import MappingProxyType
+from typing import assert_never
+
+from devices.reports import Bolt, Door
+from gateway.config import EntranceSection
+from gateway.grammar import Section
+from gateway.installation.capability import Walked
+from gateway.visit.rules import FREE, OPEN, closed, locked
+from gateway.visit.state import Entrance, House, Locked, Outcome
+
+BRAND = "walk-test"  # who promises the delivery of a walk test; no brand of the house file may be called so
+
+
+class Trial(StrEnum):
+    """What is tried. Those of a camera stand once for each."""
+
+    DOOR_SENSOR = auto()
+    BOLT = auto()
+    BOLT_IN_AIR = auto()
+    JAM = auto()
+    WAY_OUT = auto()
+    KEY = auto()
+    ANSWER = auto()
+    PICTURE = auto()
+    COVERED = auto()
+    CUT = auto()
+    BROKER = auto()
+    WRONG_CODE = auto()
+    DELIVERY = auto()
+
+
+class Goal(StrEnum):
+    """One thing that the house must show."""
+
+    CLOSED = auto()
+    OPEN = auto()
+    LOCKED = auto()  # bolt and door proven, as the pages call it locked
+    BOLT_OUT = auto()  # the bolt says that it is out, or on its way, whatever that is worth
+    FREE = auto()  # the bolt is in
+    NOT_PROVEN = auto()  # a lock-up was asked for and said that it is not proven
+    ANSWERED = auto()  # the answer button was pressed
+    LIVE = auto()
+    NOT_LIVE = auto()
+    BROKER_GONE = auto()
+    BROKER_BACK = auto()  # and lock and door were heard again
+    WRONG = auto()  # a code that nobody promised was read, and counted as wrong
+    RANG = auto()  # the signal said that it rang for the delivery
+    DELIVERED = auto()  # delivered, locked again, both proven
+
+
+class Ending(StrEnum):
+    """What came of a trial."""
+
+    PASSED = auto()
+    FAILED = auto()
+    NOT_HERE = auto()  # it cannot be tried in this house; only of some trials
+    BLOCKED = auto()  # a camera sees what it must not
+
+
+class Word(StrEnum):
+    """What whoever stands at the door answers."""
+
+    YES = auto()
+    NO = auto()
+    FAILED = auto()  # it did not work, or the house did not notice
+    NOT_HERE = auto()
+    AGAIN = auto()  # try this one anew
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rite:
+    """How a trial goes. `good` is the answer to its question that passes it; None: there is no question.
+
+    `asks_lock`: the box may be told to lock now. `optional`: a house may have no way to try it.
+    """
+
+    goals: tuple[Goal, ...] = ()
+    good: Word | None = None
+    never: frozenset[Goal] = frozenset()
+    asks_lock: bool = False
+    optional: bool = False
+
+
+RITES: Mapping[Trial, Rite] = MappingProxyType({
+    Trial.DOOR_SENSOR: Rite(goals=(Goal.CLOSED, Goal.OPEN, Goal.CLOSED)),
+    Trial.BOLT: Rite(goals=(Goal.CLOSED, Goal.LOCKED), good=Word.YES, asks_lock=True),
+    Trial.BOLT_IN_AIR: Rite(goals=(Goal.OPEN, Goal.BOLT_OUT, Goal.FREE), never=frozenset({Goal.LOCKED}), optional=True),
+    Trial.JAM: Rite(goals=(Goal.FREE, Goal.NOT_PROVEN), never=frozenset({Goal.LOCKED}), asks_lock=True, optional=True),
+    Trial.WAY_OUT: Rite(goals=(Goal.LOCKED, Goal.OPEN, Goal.CLOSED), good=Word.YES, asks_lock=True),
+    Trial.KEY: Rite(goals=(Goal.LOCKED, Goal.OPEN, Goal.CLOSED), good=Word.YES, asks_lock=True, optional=True),
+    Trial.ANSWER: Rite(goals=(Goal.ANSWERED,)),
+    Trial.PICTURE: Rite(good=Word.NO),
+    Trial.COVERED: Rite(goals=(Goal.LIVE, Goal.NOT_LIVE, Goal.LIVE)),
+    Trial.CUT: Rite(goals=(Goal.LIVE, Goal.NOT_LIVE, Goal.LIVE)),
+    Trial.BROKER: Rite(goals=(Goal.BROKER_GONE, Goal.BROKER_BACK)),
+    Trial.WRONG_CODE: Rite(goals=(Goal.WRONG,), good=Word.YES),
+    Trial.DELIVERY: Rite(goals=(Goal.LOCKED, Goal.RANG, Goal.DELIVERED), good=Word.YES, asks_lock=True),
+})  # fmt: skip
+"""The table of the walk test: what each trial must show. Nothing else says so."""
+
+
+class Step(Section):
+    """One trial of a walk and how far it has come. `shown`: so many of its goals were seen, in their order."""
+
+    trial: Trial
+    camera: str | None = None
+    shown: int = 0
+    ending: Ending | None = None
+    at: datetime | None = None  # when it ended
+    answered: Word | None = None
+    picture: str | None = None  # SHA-256 of the picture that was looked at
+
+    @property
+    def rite(self) -> Rite:
+        """How it goes."""
+        return RITES[self.trial]
+
+    @property
+    def asks(self) -> bool:
+        """Whether only its question is open."""
+        rite = self.rite
+        return self.ending is None and rite.good is not None and self.shown == len(rite.goals)
+
+
+class Promised(Section):
+    """The walk's own delivery, as it was promised last. `secret`: of the courier's code, hex; it counts once."""
+
+    id: str
+    parcel: str
+    secret: str
+    until: datetime
+
+
+class Walk(Section):
+    """A walk of one entrance. `before`: what an earlier one ended with, and what therefore still forbids."""
+
+    entrance: str
+    begun: datetime
+    by: str
+    before: Walked = Walked.NEVER
+    steps: tuple[Step, ...]
+    promised: Promised | None = None
+
+    @property
+    def current(self) -> int | None:
+        """Which step is open; None: all have ended."""
+        return next((n for n, step in enumerate(self.steps) if step.ending is None), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the house shows at one instant, and what happened since the last look."""
+
+    state: Entrance
+    delivery: str | None = None  # the key of the walk's own delivery
+    answered: bool = False
+    wrong: bool = False
+    live: Mapping[str, bool] = field(default_factory=dict)
+
+
+def begin(name: str, section: EntranceSection, *, now: datetime, by: str, before: Walked) -> Walk:
+    """Begin a walk of this entrance: every trial, those of cameras for each camera."""
+    cameras = (section.cameras.outside, *section.cameras.inside)
+    steps: list[Step] = []
+    for trial in Trial:
+        if trial is Trial.WRONG_CODE and not section.scanners:
+            continue  # a camera that reads labels counts no wrong attempt
+        if trial in (Trial.PICTURE, Trial.COVERED, Trial.CUT):
+            steps.extend(Step(trial=trial, camera=camera) for camera in cameras)
+        else:
+            steps.append(Step(trial=trial))
+    return Walk(entrance=name, begun=now, by=by, before=before, steps=tuple(steps))
+
+
+def standing(walk: Walk | None) -> Walked:
+    """Say how an entrance stands. What an earlier walk forbade stays forbidden until one is passed."""
+    if walk is None:
+        return Walked.NEVER
+    endings = {step.ending for step in walk.steps}
+    if Ending.BLOCKED in endings:
+        return Walked.BLOCKED
+    if Ending.FAILED in endings:
+        return Walked.FAILED
+    if None not in endings:
+        return Walked.PASSED
+    return walk.before if forbids(walk.before) else Walked.UNDER_WAY
+
+
+def forbids(walked: Walked) -> bool:
+    """Whether it keeps deliveries out while nobody is home."""
+    match walked:
+        case Walked.FAILED | Walked.BLOCKED:
+            return True
+        case Walked.NEVER | Walked.UNDER_WAY | Walked.PASSED:
+            return False
+        case _:
+            assert_never(walked)
+
+
+def advance(walk: Walk, seen: Seen, now: datetime) -> Walk:
+    """Take what the house shows now: the open trial goes on by the goals that are shown, or fails."""
+    number = walk.current
+    if number is None:
+        return walk
+    step = walk.steps[number]
+    rite = step.rite
+    while step.ending is None:
+        if step.shown and any(_shows(goal, step, seen) for goal in rite.never):
+            step = _ended(step, Ending.FAILED, now)
+        elif step.shown < len(rite.goals) and _shows(rite.goals[step.shown], step, seen):
+            step = step.model_copy(update={"shown": step.shown + 1})
+            if step.shown == len(rite.goals) and rite.good is None:
+                step = _ended(step, Ending.PASSED, now)
+        else:
+            break
+    return _with(walk, number, step)
+
+
+def answer(walk: Walk, number: int, word: Word, now: datetime) -> Walk:
+    """Take an answer to trial `number`.
+
+    Raises:
+        ValueError: this trial does not take that answer now.
+    """
+    if not 0 <= number < len(walk.steps):
+        raise ValueError("there is no such trial")
+    step = walk.steps[number]
+    match word:
+        case Word.AGAIN if step.ending is not None:
+            fresh = Step(trial=step.trial, camera=step.camera)
+            return _with(walk, number, fresh)
+        case _ if number != walk.current:
+            raise ValueError("another trial is open")
+        case Word.FAILED:
+            return _with(walk, number, _ended(step, Ending.FAILED, now))
+        case Word.NOT_HERE if step.rite.optional:
+            return _with(walk, number, _ended(step, Ending.NOT_HERE, now))
+        case Word.YES | Word.NO if step.asks and (step.trial is not Trial.PICTURE or step.picture is not None):
+            good = word is step.rite.good
+            bad = Ending.BLOCKED if step.trial is Trial.PICTURE else Ending.FAILED
+            answered = step.model_copy(update={"answered": word})
+            return _with(walk, number, _ended(answered, Ending.PASSED if good else bad, now))
+        case _:
+            raise ValueError("this trial does not take that answer now")
+
+
+def looked_at(walk: Walk, number: int, digest: str) -> Walk:
+    """Note which picture was shown for a question: only that one is answered."""
+    return _with(walk, number, walk.steps[number].model_copy(update={"picture": digest}))
+
+
+def _with(walk: Walk, number: int, step: Step) -> Walk:
+    if step == walk.steps[number]:
+        return walk
+    return walk.model_copy(update={"steps": (*walk.steps[:number], step, *walk.steps[number + 1 :])})
+
+
+def _ended(step: Step, ending: Ending, now: datetime) -> Step:
+    return step.model_copy(update={"ending": ending, "at": now})
+
+
+def _shows(goal: Goal, step: Step, seen: Seen) -> bool:
+    """Whether the house shows this now. Good news counts as proven only, as everywhere."""
+    return _SHOWS[goal](step, seen)
+
+
+def _live(step: Step, seen: Seen) -> bool:
+    return seen.live.get(step.camera or "", False)
+
+
+def _back(_step: Step, seen: Seen) -> bool:
+    state = seen.state
+    return state.session is not None and state.bolt.value is not Bolt.UNKNOWN and state.door.value is not Door.UNKNOWN
+
+
+def _rang(_step: Step, seen: Seen) -> bool:
+    visit = seen.state.visit
+    return visit is not None and visit.delivery.id == seen.delivery and visit.rang
+
+
+def _delivered(_step: Step, seen: Seen) -> bool:
+    """It is latched in the visit, and in what is left of it for a quarter of an hour after."""
+    return any(
+        visit is not None
+        and visit.delivery.id == seen.delivery
+        and (visit.outcome, visit.house) == (Outcome.DELIVERED, House.LOCKED_AGAIN)
+        for visit in (seen.state.visit, seen.state.watch)
+    )
+
+
+def _not_proven(_step: Step, seen: Seen) -> bool:
+    lockup = seen.state.lockup
+    return lockup is not None and lockup.result is Locked.NOT_PROVEN
+
+
+_SHOWS: Mapping[Goal, Callable[[Step, Seen], bool]] = MappingProxyType({
+    Goal.CLOSED: lambda _, seen: closed(seen.state),
+    Goal.OPEN: lambda _, seen: seen.state.door.value in OPEN,
+    Goal.LOCKED: lambda _, seen: locked(seen.state) and closed(seen.state),
+    Goal.BOLT_OUT: lambda _, seen: seen.state.bolt.value in (Bolt.LOCKED, Bolt.NOT_FULLY_LOCKED),
+    Goal.FREE: lambda _, seen: seen.state.bolt.value in FREE,
+    Goal.NOT_PROVEN: _not_proven,
+    Goal.ANSWERED: lambda _, seen: seen.answered,
+    Goal.LIVE: _live,
+    Goal.NOT_LIVE: lambda step, seen: not _live(step, seen),
+    Goal.BROKER_GONE: lambda _, seen: seen.state.session is None,
+    Goal.BROKER_BACK: _back,
+    Goal.WRONG: lambda _, seen: seen.wrong,
+    Goal.RANG: _rang,
+    Goal.DELIVERED: _delivered,
+})  # fmt: skip

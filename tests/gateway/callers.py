@@ -1,0 +1,53 @@
+"""Who comes to the broker in tests: as an account of the house, or as a client that keeps none of our rules."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import aiomqtt
+
+from gateway.config import Broker, Home
+from gateway.mqtt import Guest, Incoming, Sent, visit
+
+LONG = 30.0
+
+
+@contextlib.asynccontextmanager
+async def visiting(broker: Broker, *topics: str) -> AsyncIterator[Guest]:
+    async with visit(broker, topics, monotonic=time.monotonic) as visitor:
+        yield visitor
+
+
+def guest(home: Home, account: str, *topics: str) -> contextlib.AbstractAsyncContextManager[Guest]:
+    return visiting(home.broker.account(account), *topics)
+
+
+async def code_of(visitor: Guest, topic: str, payload: bytes = b"x") -> int | None:
+    """The broker's reason code for a retained message."""
+    outcome = visitor.publish(topic, payload, retain=True)
+    assert isinstance(outcome, Sent)
+    async with asyncio.timeout(LONG):
+        return (await outcome.acknowledged).code
+
+
+async def until(visitor: Guest, payload: bytes) -> list[Incoming]:
+    """All that came up to and with the message of this payload."""
+    came: list[Incoming] = []
+    async with asyncio.timeout(LONG):
+        while not came or came[-1].payload != payload:
+            came.append(await visitor.hear())
+    return came
+
+
+def raw(home: Home, account: str | None, **more: object) -> aiomqtt.Client:
+    """A client that keeps none of our rules."""
+    return aiomqtt.Client(
+        home.broker.host,
+        home.broker.port,
+        username=account,
+        password=None if account is None else home.broker.account(account).password(),
+        protocol=aiomqtt.ProtocolVersion.V5,
+        timeout=LONG,
+        **more,  # type: ignore[arg-type]  # each test knows what it passes
+    )

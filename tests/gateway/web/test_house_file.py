@@ -1,0 +1,32 @@
+"""What came of reading the house file anew is shown to those who may mend it."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway import reload
+from gateway.web.access import Role
+from tests.shell.box import awake, box
+from tests.shell.house import home
+from tests.shell.site import served
+
+WRONG, VISIT = ("home.yaml:3:1: `naem` is not known here.",), (reload.Busy(entrance="front", what="visit"),)
+REPORTS = [
+    (reload.Report(id="1", said="refused", problems=WRONG), "goes on with the old one"),
+    (reload.Report(id="2", said="waiting", busy=VISIT), "once nothing happens"),
+    (reload.Report(id="3", said="applied"), "Read anew and applied"),
+]
+
+
+@pytest.mark.parametrize(("report", "told"), REPORTS, ids=lambda one: getattr(one, "said", None))
+async def test_a_reload_is_told_to_owner_and_installer_and_to_nobody_else(
+    tmp_path: Path, report: reload.Report, told: str
+) -> None:
+    async with box(tmp_path, home(tmp_path)) as made, awake(made), served(made) as site:
+        guests = {role: await site.guest(role, role.value) for role in (Role.INSTALLER, Role.HOUSEHOLD)}
+        reload.tell(tmp_path, report)
+        for who, sees in ((site.owner, True), (guests[Role.INSTALLER], True), (guests[Role.HOUSEHOLD], False)):
+            async with site.client(who) as client, client.get("/settings", headers={"Accept-Language": "en"}) as answer:
+                text = await answer.text()
+            assert (answer.status, told in text) == (200, sees)
+            assert all((problem in text) is sees for problem in report.problems)
