@@ -31,7 +31,7 @@ def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
         NameTaken: a bridge's account would be a device's or one of ours.
     """
     carried = bridges(home)
-    own = tuple(id_ for id_ in home.devices if not carrier(home, id_))
+    own = tuple(id_ for id_, device in home.devices.items() if device.speaks and not carrier(home, id_))
     for account, base in carried.items():
         if account in RESERVED - {HOMEASSISTANT} or account in own:
             raise NameTaken(
@@ -55,10 +55,12 @@ def carrier(home: Home, device: str) -> str | None:
     if not any(channel in topics for channel in OF_A_BRIDGE):
         return split[0][0]
     shared: list[str] = []
-    for words in zip(*split, strict=False):
+    for words in zip(*(topic[:-1] for topic in split), strict=False):  # the last word says what is told there
         if len(set(words)) > 1:
             break
         shared.append(words[0])
+    if shared == split[0]:  # one topic alone: it is the bridge's own word, its base is above
+        shared.pop()
     return "/".join(shared) or split[0][0]
 
 

@@ -2,20 +2,19 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
 
 import structlog
 
-from gateway import wipe
+from gateway import restore, walkline, wipe
 from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
 from gateway.clock import Clock
 from gateway.config import Home, Pages, rules
@@ -24,6 +23,7 @@ from gateway.ending import until_told
 from gateway.entrance import RunningEntrance
 from gateway.homeassistant.assistant import Assistant
 from gateway.mqtt import Incoming, Mqtt
+from gateway.occupancy import alone
 from gateway.office import Office
 from gateway.perform import PICTURE_WAIT, Hands
 from gateway.phonebook import Phonebook, open_to_others
@@ -35,6 +35,7 @@ from gateway.removal import Removal
 from gateway.settling import settle
 from gateway.store import Store, StoreFailed
 from gateway.store.handover import LINKS
+from gateway.surroundings import around
 from gateway.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
 from gateway.video.link import VideoLink
 from gateway.video.words import (
@@ -52,6 +53,7 @@ from gateway.video.words import (
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Camera, Entrance, Now
+from gateway.walking import Walking
 from gateway.web.accounts import Accounts
 from gateway.web.box import Box
 from gateway.web.site import Site
@@ -60,10 +62,6 @@ log = structlog.get_logger(__name__)
 
 SCRATCH = "pocket"  # the folder of pictures on their way to phones, under the storage folder
 CRASHES = 3  # within a minute: then the box only locks, films and alarms
-
-
-class Occupied(Exception):  # noqa: N818 - it says what is the matter
-    """Another gateway has this storage folder: two would open one door, each knowing half of what happened."""
 
 
 class App:
@@ -121,6 +119,8 @@ class App:
         os.umask(0o077)  # store, films and sockets are the box user's alone, also in a folder that others may enter
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with alone(folder):
+            if restore.unfinished(folder):
+                raise restore.HalfRestored("a backup was put back here and not to its end; say `perron restore` again")
             left = wipe.marked(folder) and not await _wiped(self.home)
             await self._run(folder, phones_left=left)
         return self._again
@@ -181,6 +181,8 @@ class App:
             "pocket": self._pocket.run(),
             "archive": self._archive.run(),
             "diary": self._diary.run(),
+            "walk tests": self._walking.run(),
+            "walk line": walkline.serve(self._walking, self.home),
             "home assistant": self._assistant.run(),
             **({} if self._site is None else {"pages": self._site.run()}),
             **{f"entrance {name}": running.run() for name, running in self._entrances.items()},
@@ -237,6 +239,15 @@ class App:
             erase=self._archive.erase,
             office=self._office,
         )
+        self._accompany(store, key, links)
+
+    def _accompany(self, store: Store, key: BoxKey, links: bytes) -> None:
+        """Build what looks on and asks: walk tests, the owner's Home Assistant, the pages."""
+        home, clock = self.home, self._clock
+        self._walking = Walking(
+            home, store=store, clock=clock, reception=self._reception, entrances=self._entrances, key=key,
+            picture=self._look,
+        )  # fmt: skip
         self._assistant = Assistant(
             home,
             line=self._mqtt,
@@ -247,6 +258,7 @@ class App:
             picture=self._look,
         )
         self._site = None if home.pages is None else self._pages(home.pages, store, key, links)
+        self._walking.follow()
 
     def _pages(self, pages: Pages, store: Store, key: BoxKey, links: bytes) -> Site:
         """Build the pages; each decision of an entrance is news to them."""
@@ -266,6 +278,7 @@ class App:
             proofs=lambda: self._video.proofs,
             picture=self._look,
             public_key=key.public,
+            walks=self._walking,
             tidy=self._archive.tidy,
             told=self._told_of_the_box,
             removal=Removal(
@@ -324,9 +337,8 @@ class App:
         running.overheard = lambda commands: self._assistant.overheard(name, commands)
         running.put(e.Restarted(safe_mode=safe_mode))
         self._entrances[name], self._hands[name] = running, hands
-        fridges = tuple(place.fridge for place in section.places.values() if place.fridge is not None)
         cameras = (section.cameras.outside, *section.cameras.inside)
-        for device in {section.lock, section.door, section.signal, *section.scanners, *cameras, *fridges}:
+        for device in {section.lock, section.door, section.signal, *section.scanners, *cameras, *around(section)}:
             self._by_device[device].append(name)
 
     # ---- what is heard ----------------------------------------------------------------------------------------------
@@ -335,6 +347,7 @@ class App:
         match self._topics.origin(incoming.topic):
             case FromDevice(devices=devices, channel=channel):
                 for device in devices:
+                    self._walking.heard(device, channel, incoming)
                     for name in self._by_device[device]:
                         self._entrances[name].hear(device, channel, incoming)
             case FromOwner(entrance=entrance):
@@ -353,7 +366,7 @@ class App:
             self._hands[name].show_again()
             running.forget_fridges()
             running.put(e.BrokerUp(session=session))
-            self._hands[name].ask_fridges(session)
+            self._hands[name].ask_around(session)
         self._office.connected()
         self._assistant.connected()
 
@@ -447,26 +460,6 @@ def _cameras(home: Home) -> Configure:
         pre_roll=max((section.timing.pre_roll for section in home.entrances.values()), default=10.0),
         folder=str(home.storage.folder),
     )
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Have the folder for this process alone. The lock ends with the process, however it ends.
-
-    Raises:
-        Occupied: a running gateway has it.
-    """
-    handle = os.open(folder / wipe.LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as held:
-            raise Occupied(f"Another gateway runs in {folder}.") from held
-        with contextlib.suppress(OSError):  # a full disk: then `perron reload` finds nobody, and the door is kept
-            os.pwrite(handle, b"%-10d\n" % os.getpid(), 0)
-        yield
-    finally:
-        os.close(handle)
 
 
 async def _wiped(home: Home) -> bool:

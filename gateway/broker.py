@@ -16,18 +16,23 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from gateway.accesslist import access, accounts, bridges, radio_access, radio_accounts
-from gateway.config import Home
+from gateway.brokercertificate import BrokerCertificate, broker_certificate
+from gateway.clock import machine_time
+from gateway.config import Home, on_loopback
 from gateway.leash import leashed
 
 PACKET = 69_632  # bytes: the 64 KiB that the gateway reads, and room for topic and properties
 BRIDGE_PACKET = 4_194_304  # bytes: Zigbee2MQTT tells all its devices and what they can in one message
+STRANGERS = 500  # connections at a listener beyond this machine: a flood there leaves the loopback one its room
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - it is recognised, not listened on
 ROUNDS = 101  # of PBKDF2, mosquitto's own number: the passwords are 192 random bits, not words
 READY = 10.0  # seconds for a broker to listen
 LETTING_GO = 2.0  # seconds for a killed one to leave the port
@@ -59,16 +64,34 @@ def password_line(name: str, password: str, salt: bytes) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listener:
-    """One address at which the broker is reached."""
+    """One address at which the broker is reached; beyond this machine only with `tls`."""
 
     host: str
     port: int
+    tls: bool = False
 
 
-def configuration(*, host: str, port: int, folder: Path, user: str | None = None, packet: int = PACKET) -> str:
-    """Write mosquitto.conf for accounts and access list in `folder`; `user` is who it runs as when root starts it."""
+class WeakSetup(Exception):  # noqa: N818 - it names what is the matter
+    """What was asked for would let in whom nobody invited; the text says what and where, `todo` what to do."""
+
+    def __init__(self, what: str, todo: str) -> None:
+        """Say `what` is weak and where, and what `todo`."""
+        super().__init__(what)
+        self.todo = todo
+
+
+def configuration(  # noqa: PLR0913 - the listener's parts, and whose files
+    *, host: str, port: int, folder: Path, user: str | None = None, packet: int = PACKET, tls: bool = False,
+    beyond: Listener | None = None,
+) -> str:  # fmt: skip
+    """Write mosquitto.conf for accounts and access list in `folder`; `user` is who it runs as when root starts it.
+
+    `beyond` is a second listener, for the other machines of the house.
+    """
+    listeners = [Listener(host=host, port=port, tls=tls), *([] if beyond is None else [beyond])]
     own = f"user {user}\n" if user else ""
-    return "\n".join([*_for_all(folder, packet), *_listener(Listener(host=host, port=port))]) + "\n" + own
+    lines = [*_for_all(folder, packet), *(line for listener in listeners for line in _listener(listener, folder))]
+    return "\n".join(lines) + "\n" + own
 
 
 def _for_all(folder: Path, packet: int) -> Sequence[str]:
@@ -96,34 +119,86 @@ log_type warning
 log_type notice""".splitlines()
 
 
-def _listener(listener: Listener) -> Sequence[str]:
+def _listener(listener: Listener, folder: Path) -> Iterator[str]:
     """What mosquitto has to be told at each listener anew."""
-    return f"""\
-listener {listener.port} {listener.host}
-# One account, one connection: a client cannot take another's id.
-use_username_as_clientid true""".splitlines()
+    yield f"listener {listener.port} {listener.host}"
+    yield "# One account, one connection: a client cannot take another's id."
+    yield "use_username_as_clientid true"
+    if listener.tls:
+        yield f"certfile {folder / 'tls' / 'broker.pem'}"
+        yield f"keyfile {folder / 'tls' / 'broker.key'}"
+        yield "tls_version tlsv1.2"
+    if not on_loopback(listener.host):
+        yield f"max_connections {STRANGERS}"
 
 
 def write(  # noqa: PLR0913 - where, for whom, and how it is reached
-    folder: Path, home: Home, *, host: str, port: int, user: str | None = None, homeassistant: bool = False
-) -> None:
+    folder: Path,
+    home: Home,
+    *,
+    host: str,
+    port: int,
+    user: str | None = None,
+    homeassistant: bool = False,
+    beyond: Listener | None = None,
+    names: Sequence[str] = (),
+    now: Callable[[], datetime] = machine_time,
+) -> BrokerCertificate | None:
     """Write a broker's files into `folder`: mosquitto.conf, access, passwords, and `<account>.password` for each.
 
-    `homeassistant`: the owner's Home Assistant has an account too.
-    Passwords that lie there already are kept, so that devices keep theirs. Only the owner of the files may read them.
+    `user`: who mosquitto is when root starts it; what it reads belongs to him, what clients read does not.
+    `homeassistant`: the owner's Home Assistant has an account too. `beyond`: a second listener. `names`: further names
+    and addresses under which the broker is reached. Returns the certificate where a listener speaks TLS. Passwords and
+    authority that lie there already are kept, so that devices keep theirs. Only the owner of the files may read them.
 
     Raises:
         NameTaken: two of the house would have the same account; nothing is written.
+        WeakSetup: a listener beyond this machine without TLS, or one whose certificate would name nobody.
         OSError: the folder cannot be written.
+        ValueError: a key or certificate in it is not what it was.
     """
-    names = accounts(home, homeassistant=homeassistant)
+    listeners = [Listener(host=host, port=port, tls=home.broker.tls is not None), *([] if beyond is None else [beyond])]
+    _refuse_weak(listeners, home, names)
+    accounted = accounts(home, homeassistant=homeassistant)
     rights = access(home, homeassistant=homeassistant)
-    folder = _private_folder(folder)
-    known = _passwords(folder, names)
+    folder = _private_folder(folder, user)
+    known = _passwords(folder, accounted, user)
+    certificate = None
+    if any(listener.tls for listener in listeners):
+        reached = (home.broker.host, *(listener.host for listener in listeners), *names)
+        certificate = broker_certificate(folder, box=home.box, names=reached, now=now())
+        hand_over(folder, user)
+    _private(folder / "access", rights, user)
     packet = BRIDGE_PACKET if bridges(home) else PACKET
-    _private(folder / "access", rights)
-    _private(folder / "mosquitto.conf", configuration(host=host, port=port, folder=folder, user=user, packet=packet))
+    told = configuration(
+        host=host, port=port, folder=folder, user=user, packet=packet, tls=listeners[0].tls, beyond=beyond
+    )
+    _private(folder / "mosquitto.conf", told, user)
     _private(folder / "embedded.toml", _embedded(host, port, known))
+    return certificate
+
+
+def hand_over(folder: Path, user: str | None) -> None:
+    """Let mosquitto's own user read what it has to for TLS; the authority's key stays where it is."""
+    for path in (folder / "tls", folder / "tls" / "broker.pem", folder / "tls" / "broker.key"):
+        _give(path, user)
+
+
+def _refuse_weak(listeners: Sequence[Listener], home: Home, names: Sequence[str]) -> None:
+    for listener in listeners:
+        if not listener.tls and not on_loopback(listener.host):
+            raise WeakSetup(
+                f"{listener.host}:{listener.port} would be a listener beyond this machine without TLS: anybody on that"
+                " network reads the passwords and the commands.",
+                "Say `tls: {ca: accounts/authority.pem}` under broker in the house file, or listen on 127.0.0.1.",
+            )
+        nobody = home.broker.loopback and not names
+        if listener.tls and listener.host in EVERYWHERE and nobody:
+            raise WeakSetup(
+                f"{listener.host}:{listener.port} is every address of this machine, so the certificate would name"
+                " none of them and no device could tell this broker from another.",
+                "Say how devices reach it: --name perron.home.arpa --name 192.168.1.20",
+            )
 
 
 def write_radio(folder: Path, *, port: int, base: str, user: str | None = None) -> None:
@@ -134,21 +209,31 @@ def write_radio(folder: Path, *, port: int, base: str, user: str | None = None) 
     Raises:
         OSError: the folder cannot be written.
     """
-    folder = _private_folder(folder)
-    _passwords(folder, radio_accounts())
-    _private(folder / "access", radio_access(base))
-    _private(
-        folder / "mosquitto.conf",
-        configuration(host="127.0.0.1", port=port, folder=folder, user=user, packet=BRIDGE_PACKET),
-    )
+    folder = _private_folder(folder, user)
+    _passwords(folder, radio_accounts(), user)
+    _private(folder / "access", radio_access(base), user)
+    told = configuration(host="127.0.0.1", port=port, folder=folder, user=user, packet=BRIDGE_PACKET)
+    _private(folder / "mosquitto.conf", told, user)
 
 
-def _private_folder(folder: Path) -> Path:
+def _private_folder(folder: Path, user: str | None) -> Path:
+    """Make it, open to nobody else; where mosquitto is another one it may pass through, and lists nothing."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if _another(user):
+        folder.chmod(0o711)
     return folder.resolve()
 
 
-def _passwords(folder: Path, names: Sequence[str]) -> Mapping[str, str]:
+def _another(user: str | None) -> bool:
+    return user is not None and os.geteuid() == 0 and user != getpass.getuser()
+
+
+def _give(path: Path, user: str | None) -> None:
+    if user is not None and _another(user):
+        shutil.chown(path, user)
+
+
+def _passwords(folder: Path, names: Sequence[str], user: str | None) -> Mapping[str, str]:
     """Keep each account's password or make a random one, and write what mosquitto compares them with."""
     known: dict[str, str] = {}
     for name in names:
@@ -159,13 +244,15 @@ def _passwords(folder: Path, names: Sequence[str]) -> Mapping[str, str]:
             known[name] = secrets.token_urlsafe(24)
             _private(file, known[name] + "\n")
     lines = [password_line(name, password, secrets.token_bytes(12)) for name, password in known.items()]
-    _private(folder / "passwords", "\n".join(lines) + "\n")
+    _private(folder / "passwords", "\n".join(lines) + "\n", user)
     return known
 
 
-def _private(file: Path, text: str) -> None:
+def _private(file: Path, text: str, user: str | None = None) -> None:
+    """Write a file that only its owner reads: who writes it, or mosquitto's own `user`."""
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
         out.write(text)
+    _give(file, user)
 
 
 def _embedded(host: str, port: int, known: Mapping[str, str]) -> str:
@@ -203,6 +290,25 @@ def mosquitto_path() -> str | None:
     return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 
 
+def reload(folder: Path) -> tuple[int, ...]:
+    """Let every mosquitto that runs with `folder`'s mosquitto.conf read its files anew; returns their processes.
+
+    Accounts, access list and certificate are read (SIGHUP), and who may still come stays connected; listeners are not.
+    It is found by its command line (Linux, proc(5)); one that is another user's is left alone.
+    """
+    conf = folder.resolve() / "mosquitto.conf"
+    told = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            here = (process / "cwd").readlink()
+            named = any(here / os.fsdecode(word) == conf for word in words[1:])
+            if Path(os.fsdecode(words[0])).name == "mosquitto" and named:
+                os.kill(int(process.name), signal.SIGHUP)
+                told.append(int(process.name))
+    return tuple(told)
+
+
 def free_port() -> int:
     """Find a TCP port of 127.0.0.1 that is free now, drawn by lot from those that no connection takes by itself.
 
@@ -230,6 +336,8 @@ async def private_broker(folder: Path, home: Home, *, embedded: bool = False) ->
     await _until_free(host, port)
     write(folder, home, host=host, port=port, user=broker_user())
     mosquitto = None if embedded else mosquitto_path()
+    if mosquitto is None and home.broker.tls is not None:
+        raise BrokerMissing("the house's broker speaks TLS, which only mosquitto can: `apt install mosquitto`.")
     if mosquitto is None and find_spec("iotcore") is None:
         raise BrokerMissing(
             "there is no MQTT broker on this machine. Install one: `apt install mosquitto`, or the embedded one, good"

@@ -20,8 +20,22 @@ def unreadable(error: OSError | UnicodeDecodeError) -> str:
     return (error.strerror or "unreadable") if isinstance(error, OSError) else "it is no UTF-8"
 
 
+def on_loopback(host: str) -> bool:
+    """Whether an address, or the name of one, is this machine's own and reached by nobody else."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class BrokerTls(Section):
+    """The broker is spoken to by TLS, under an authority that this file (PEM) names; there is no way to do without."""
+
+    ca: Path
+
+
 class Broker(Section):
-    """The MQTT 5 broker of the house.
+    """The MQTT 5 broker of the house. Without `tls` it has to be on this machine.
 
     `bridges`: base topics of what brings its own devices (zigbee2mqtt, zwave, frigate), each with an account of its
     own; those of enrolled devices need not be named.
@@ -31,7 +45,13 @@ class Broker(Section):
     port: int = Field(default=1883, ge=1, le=65535)
     username: Id = "gateway"
     password_file: Path | None = None
+    tls: BrokerTls | None = None
     bridges: tuple[Topic, ...] = ()
+
+    @property
+    def loopback(self) -> bool:
+        """Whether nobody on the network comes between us and it."""
+        return on_loopback(self.host)
 
     def password(self) -> str | None:
         """Read the account's password; None where `password_file` is not set.
@@ -197,6 +217,8 @@ class EntranceSection(Section):
     signal: Id
     places: dict[Id, Place]
     courier_proof: bool = True
+    presence: tuple[Id, ...] = ()
+    alarm: Id | None = None
     timing: Timing = Timing()
 
     @model_validator(mode="after")
@@ -288,12 +310,16 @@ def rules(home: Home, entrance: str) -> Rules:
     """
     section = home.entrances[entrance]
     lock, door = home.devices[section.lock], home.devices[section.door]
+    alarm = None if section.alarm is None else home.devices[section.alarm]
     timing = section.timing
     return Rules(
         cameras={section.cameras.outside: True, **dict.fromkeys(section.cameras.inside, False)},
         guarded=lock.kind == "lock" and lock.guarded,
         door_answers=door.kind == "door" and door.answers,
         latency=lock.latency if lock.kind == "lock" else Rules().latency,
+        presence=section.presence,
+        alarm=section.alarm,
+        bypassed=alarm.bypassed if alarm is not None and alarm.kind == "alarm" else frozenset(),
         open_limit={id_: place.open_limit for id_, place in section.places.items()},
         ring=timing.ring,
         bell=timing.bell,

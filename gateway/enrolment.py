@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
+from gateway.accesslist import NameTaken, accounts
 from gateway.config import EntranceSection, Home
 from gateway.equipment import Device
 from gateway.installation.capability import depends
+from gateway.visit.state import WALK_TEST
 
 # What a topic of a product may look like, whatever stands in its address.
 TOPIC = re.compile(r"[^+#/$\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}")
+
+
+SHARED = frozenset({"camera", "fridge", "presence", "alarm"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,7 @@ class Problem:
 
 def problems(home: Home) -> Iterator[Problem]:
     """Find everything that is wrong between the parts; nothing found means that every entrance can be enrolled."""
+    yield from _broker(home)
     owners: dict[str, str] = {}
     for id_, entrance in home.entrances.items():
         at = ("entrances", id_)
@@ -33,6 +39,20 @@ def problems(home: Home) -> Iterator[Problem]:
         yield from _safe(home, entrance, at)
     yield from _topics(home)
     yield from _brands(home)
+
+
+def _broker(home: Home) -> Iterator[Problem]:
+    """Passwords and commands cross no network in plain sight."""
+    if not home.broker.loopback and home.broker.tls is None:
+        yield Problem(
+            ("broker", "host"),
+            f"`{home.broker.host}` is reached over a network, but without TLS anybody there reads the passwords: say"
+            " `tls: {ca: accounts/authority.pem}` (`perron broker-config` makes it), or take 127.0.0.1.",
+        )
+    try:
+        accounts(home, homeassistant=True)
+    except NameTaken as taken:
+        yield Problem(("broker", "bridges"), f"{taken}")
 
 
 def _named(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
@@ -50,6 +70,10 @@ def _named(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int, ...], s
     for place, section in entrance.places.items():
         if section.fridge is not None:
             yield ("places", place, "fridge"), section.fridge, "fridge"
+    for n, person in enumerate(entrance.presence):
+        yield ("presence", n), person, "presence"
+    if entrance.alarm is not None:
+        yield ("alarm",), entrance.alarm, "alarm"
 
 
 def _device(home: Home, loc: tuple[str | int, ...], device: str, kind: str) -> Iterator[Problem]:
@@ -62,9 +86,9 @@ def _device(home: Home, loc: tuple[str | int, ...], device: str, kind: str) -> I
 
 
 def _alone(entrance: EntranceSection, at: tuple[str | int, ...], owners: dict[str, str], id_: str) -> Iterator[Problem]:
-    """Cameras and fridges may serve several entrances; lock, door, signal and scanner belong to one."""
+    """Lock, door, signal and scanner belong to one entrance; what else it names may serve several."""
     for loc, device, kind in _named(entrance):
-        if kind in {"camera", "fridge"}:
+        if kind in SHARED:
             continue
         owner = owners.setdefault(device, id_)
         if owner != id_:
@@ -128,6 +152,8 @@ def _product(id_: str, device: Device) -> Iterator[Problem]:
 
 def _brands(home: Home) -> Iterator[Problem]:
     kids: dict[str, str] = {}
+    if WALK_TEST in home.brands:
+        yield Problem(("brands", WALK_TEST), f"`{WALK_TEST}` is the walk test's own: give the brand another id.")
     for id_, brand in home.brands.items():
         for n, key in enumerate(brand.keys):
             owner = kids.setdefault(key.kid, id_)

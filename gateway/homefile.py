@@ -68,7 +68,13 @@ def schema() -> dict[str, Any]:
 
 def _anchored(home: Home, folder: Path) -> Home:
     file = home.broker.password_file
-    broker = home.broker.model_copy(update={"password_file": folder / file if file is not None else None})
+    tls = home.broker.tls
+    broker = home.broker.model_copy(
+        update={
+            "password_file": folder / file if file is not None else None,
+            "tls": tls.model_copy(update={"ca": folder / tls.ca}) if tls is not None else None,
+        }
+    )
     storage = home.storage.model_copy(update={"folder": (folder / home.storage.folder).resolve()})
     messages = home.messages
     if messages is not None:
@@ -110,7 +116,7 @@ def _why(error: ErrorDetails) -> str:
                 f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}."
             )
         case "union_tag_not_found":
-            return "say what this device is: `kind: lock`, door, camera, scanner, signal or fridge."
+            return "say what this device is: `kind: lock`, door, camera, scanner, signal, fridge, presence or alarm."
         case "union_tag_invalid":
             return f"`kind: {_inert(context['tag'])}` is none of {context['expected_tags']}."
         case "string_pattern_mismatch":

@@ -84,3 +84,8 @@ class RoundTrip:
 
     median: float
     stalls: bool
+
+
+def whole_number(text: str | None) -> int | None:
+    """Read a whole number of at most 18 digits; anything else is no number."""
+    return int(text) if text and len(text) <= 18 and text.isascii() and text.isdigit() else None

@@ -32,8 +32,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from gateway.brokertls import context, in_words
 from gateway.config import Broker
-from gateway.message import Acknowledgement, Incoming, NotSent, Presence, RoundTrip, Sent, Why
+from gateway.message import Acknowledgement, Incoming, NotSent, Presence, RoundTrip, Sent, Why, whole_number
 from gateway.topics import BRIDGE_STATE, Loss, Subscription
 
 LARGEST = 65_536  # bytes of payload; what is larger is refused unread
@@ -131,6 +132,7 @@ class _Connection:
             broker.port,
             username=broker.username,
             password=broker.password(),
+            tls_context=context(broker),
             identifier=broker.username,
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=True,
@@ -467,8 +469,8 @@ def _forget(_topic: str) -> None:
 
 
 def _told(error: aiomqtt.MqttError) -> str:
-    """Say why, in aiomqtt's words: its iterator hides the cause behind a general one."""
-    return str(error.__cause__ if isinstance(error.__cause__, aiomqtt.MqttError) else error)
+    """Say why, in our words or in aiomqtt's: its iterator hides the cause behind a general one."""
+    return in_words(str(error.__cause__ if isinstance(error.__cause__, aiomqtt.MqttError) else error))
 
 
 def _properties(packet: int, **values: object) -> Properties:
@@ -490,11 +492,6 @@ def _incoming(message: aiomqtt.Message, session: int) -> Incoming:
         correlation=getattr(message.properties, "CorrelationData", None),
         response_topic=getattr(message.properties, "ResponseTopic", None),
         boot=boot if boot and len(boot) <= 64 and boot.isprintable() else None,
-        seq=_number(said.get("seq")),
-        uptime_ms=_number(said.get("uptime")),
+        seq=whole_number(said.get("seq")),
+        uptime_ms=whole_number(said.get("uptime")),
     )
-
-
-def _number(text: str | None) -> int | None:
-    """Read a whole number of at most 18 digits; anything else is no number."""
-    return int(text) if text and len(text) <= 18 and text.isascii() and text.isdigit() else None

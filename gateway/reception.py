@@ -15,7 +15,7 @@ from gateway import owner
 from gateway.clock import Clock
 from gateway.config import Home
 from gateway.delivery.permission import Terms
-from gateway.delivery.signature import Keys, verify
+from gateway.delivery.signature import Key, Keys, verify
 from gateway.entrance import RunningEntrance
 from gateway.mqtt import Incoming
 from gateway.office import Office
@@ -134,6 +134,20 @@ class Reception:
                     stop = self._store.stopped(name)
                     running.put(e.FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch))
                     self._touch(name)
+
+    def lend(self, kid: str, key: Key) -> None:
+        """Believe a key that no brand of the house file has: a walk test's own, until it is taken back."""
+        self._keys[kid] = key
+
+    def take_back(self, kid: str) -> None:
+        """Believe a lent key no longer; what it promised may be let in no more."""
+        self._keys.pop(kid, None)
+        for name in self._entrances:
+            self._touch(name)
+
+    def offer(self, token: bytes) -> None:
+        """Take in a message of the walk test's own brand: the very way a retailer's goes."""
+        self._offers.put_nowait(token)
 
     # ---- the owner --------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from devices.reports import Failure
 from gateway.visit.commands import AlarmCode, Saying, Word
 from gateway.visit.state import Now, Refusal
 
@@ -122,6 +123,10 @@ ALARMS: Mapping[AlarmCode, Mapping[Language, str]] = MappingProxyType({
         "fr": "Alerte {time} : serrure bloquée[ ({entrance})]",
         "en": "Alarm {time}: lock jammed[ ({entrance})]",
     },
+    AlarmCode.LOCK_REFUSED: {
+        "fr": "Alerte {time} : la serrure n'a pas obéi[ : {detail}][ ({entrance})]",
+        "en": "Alarm {time}: the lock did not obey[: {detail}][ ({entrance})]",
+    },
     AlarmCode.NOT_LOCKED: {
         "fr": "Alerte {time} : la porte n'est pas prouvée verrouillée[ ({entrance})]",
         "en": "Alarm {time}: the door is not proven locked[ ({entrance})]",
@@ -177,7 +182,26 @@ REFUSALS: Mapping[Refusal, Mapping[Language, str]] = MappingProxyType({
     Refusal.AWAITING_PERMISSION: {"fr": "en attente de votre autorisation", "en": "waiting for your permission"},
     Refusal.NOT_APPROVED: {"fr": "vous n'avez pas dit oui", "en": "you did not say yes"},
     Refusal.KEY_DISTRUSTED: {"fr": "clé de la marque rejetée par vous", "en": "you no longer trust the brand's key"},
+    Refusal.ANNOUNCE_AGAIN: {
+        "fr": "annoncée avant que la box soit restaurée", "en": "announced before the box was restored",
+    },
     Refusal.FRIDGE_TOO_WARM: {"fr": "réfrigérateur trop chaud", "en": "fridge too warm"},
+})  # fmt: skip
+
+# Why a lock says that it did not obey.
+FAILURES: Mapping[Failure, Mapping[Language, str]] = MappingProxyType({
+    Failure.UNSPECIFIED: {"fr": "elle ne dit pas pourquoi", "en": "it does not say why"},
+    Failure.INVALID_CREDENTIAL: {"fr": "elle demande un code ou une clé", "en": "it asks for a code or a key"},
+    Failure.DISABLED_USER_DENIED: {"fr": "l'accès y est désactivé", "en": "access is disabled in it"},
+    Failure.RESTRICTED: {"fr": "ses réglages l'interdisent", "en": "its settings forbid it"},
+    Failure.INSUFFICIENT_BATTERY: {"fr": "sa pile est trop faible", "en": "its battery is too weak"},
+    Failure.UNREACHABLE: {"fr": "elle est injoignable", "en": "it is out of reach"},
+    Failure.BUSY: {"fr": "elle est occupée", "en": "it is busy"},
+    Failure.LOW_POWER: {"fr": "elle manque de courant", "en": "it lacks power"},
+    Failure.TIMEOUT: {"fr": "elle n'a pas répondu à temps", "en": "it did not answer in time"},
+    Failure.NOT_CALIBRATED: {"fr": "elle n'est pas calibrée", "en": "it is not calibrated"},
+    Failure.EXPIRED: {"fr": "l'ordre est arrivé trop tard", "en": "the order came too late"},
+    Failure.REPEATED: {"fr": "l'ordre est arrivé deux fois", "en": "the order came twice"},
 })  # fmt: skip
 
 # What an entrance can lack (`gateway/visit/readiness.py`); a camera is named behind a colon, a battery by its device.
@@ -188,7 +212,10 @@ LACKING: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     "disk": {"fr": "le disque est plein ou en panne", "en": "the disk is full or failing"},
     "clock": {"fr": "l'heure n'est pas sûre", "en": "the time is not certain"},
     "fridge": {"fr": "le réfrigérateur n'est pas assez froid", "en": "the fridge is not cold enough"},
+    "presence": {"fr": "on ne sait pas si quelqu'un est là", "en": "nobody knows whether somebody is home"},
+    "alarm": {"fr": "l'alarme pourrait sonner", "en": "the alarm might go off"},
     "safe_mode": {"fr": "Perron est en mode sûr", "en": "Perron is in safe mode"},
+    "walk_test": {"fr": "l'essai à la porte n'est pas réussi", "en": "the walk test is not passed"},
     "battery:lock": {"fr": "la pile de la serrure est à changer", "en": "the lock's battery needs changing"},
     "battery:door": {"fr": "la pile du capteur de porte est à changer", "en": "the door's battery needs changing"},
     "camera": {"fr": "pas d'image de la caméra", "en": "no pictures from camera"},
@@ -304,6 +331,8 @@ def compose(
 def _detail(about: Saying | AlarmCode, detail: str, language: Language) -> str:
     if detail in set(Refusal) and about is not Saying.PASSWORD_RESET:  # there it is somebody's name
         return REFUSALS[Refusal(detail)][language]
+    if about is AlarmCode.LOCK_REFUSED and detail in set(Failure):
+        return FAILURES[Failure(detail)][language]
     if about is not Saying.NOT_READY:
         return isolated(detail)
     return ", ".join(isolated(lacked(word, language)) for word in detail.split(", "))

@@ -12,10 +12,10 @@ from gateway.broker import broker_user, configuration, free_port, mosquitto_path
 
 
 class Mosquitto:
-    """One mosquitto on 127.0.0.1, started with this configuration. `accounts`: name to password."""
+    """One mosquitto, started with this configuration. `accounts`: name to password."""
 
-    def __init__(self, conf: Path, port: int, accounts: Mapping[str, str]) -> None:
-        self.host = "127.0.0.1"
+    def __init__(self, conf: Path, port: int, accounts: Mapping[str, str], host: str = "127.0.0.1") -> None:
+        self.host = host
         self.port = port
         self.accounts = dict(accounts)
         self.log = conf.with_name("mosquitto.log")
@@ -63,9 +63,11 @@ class Mosquitto:
 
 
 @contextlib.asynccontextmanager
-async def running(conf: Path, port: int, accounts: Mapping[str, str]) -> AsyncIterator[Mosquitto]:
+async def running(
+    conf: Path, port: int, accounts: Mapping[str, str], *, host: str = "127.0.0.1"
+) -> AsyncIterator[Mosquitto]:
     """Run mosquitto with a configuration that lies there already, until left."""
-    broker = Mosquitto(conf, port, accounts)
+    broker = Mosquitto(conf, port, accounts, host)
     await broker.start()
     try:
         yield broker

@@ -1,5 +1,6 @@
 """`house.yaml`: the house that is simulated."""
 
+import ssl
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -22,11 +23,23 @@ class Section(BaseModel):
 
 
 class Broker(Section):
-    """The MQTT 5 broker of the house. `passwords`: the folder of the files `<device id>.password`."""
+    """The MQTT 5 broker of the house. `passwords`: the folder of the files `<device id>.password`.
+
+    `ca`: its authority (PEM); with it the devices speak TLS, and to no broker that this authority does not vouch for.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=1883, ge=1, le=65535)
     passwords: Path | None = None
+    ca: Path | None = None
+
+    def context(self) -> ssl.SSLContext | None:
+        """Return what a device needs to speak TLS, if it does.
+
+        Raises:
+            OSError: the authority cannot be read.
+        """
+        return None if self.ca is None else ssl.create_default_context(cafile=str(self.ca))
 
 
 class Rtsp(Section):
@@ -152,7 +165,6 @@ def read_house(path: Path) -> House:
         pydantic.ValidationError: it is not a house; the error names the key.
     """
     house = House.model_validate(YAML(typ="safe").load(path))
-    if house.broker.passwords is None:
-        return house
-    broker = house.broker.model_copy(update={"passwords": path.parent / house.broker.passwords})
-    return house.model_copy(update={"broker": broker})
+    own = {"passwords": house.broker.passwords, "ca": house.broker.ca}
+    anchored = {key: path.parent / file for key, file in own.items() if file is not None}
+    return house.model_copy(update={"broker": house.broker.model_copy(update=anchored)})

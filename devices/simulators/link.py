@@ -144,6 +144,7 @@ class Link:
             identifier=self.device,
             username=self.device if self._password is not None else None,
             password=self._password,
+            tls_context=self._broker.context(),
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=True,
             keepalive=KEEPALIVE,

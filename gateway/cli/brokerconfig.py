@@ -1,21 +1,45 @@
 """`perron broker-config`: writes what mosquitto needs, for the house or for the radio beside it."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli.failure import Failure, home_of, plain
 from gateway.cli.shape import HOME, HomeFile, example, tell
 
+if TYPE_CHECKING:  # `perron --help` answers without them
+    from gateway.broker import Listener
+    from gateway.brokercertificate import BrokerCertificate
+    from gateway.config import Home
+
+SECURE = 8883  # IANA's port of MQTT by TLS
+
 
 def broker_config(  # noqa: PLR0913 - one argument an option of the command
     folder: Annotated[Path, typer.Argument(help="Where the broker's files and the passwords go.")],
     *,
     home: HomeFile = HOME,
-    listen: Annotated[str | None, typer.Option(help="The address to listen on; broker.host if left out.")] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            help="Where to listen; beyond this machine by TLS only. Left out: broker.host.", metavar="ADDRESS"
+        ),
+    ] = None,
+    tls_port: Annotated[
+        int, typer.Option(help="The port of --listen, where broker itself speaks plainly.", min=1, max=65535)
+    ] = SECURE,
+    name: Annotated[
+        list[str] | None, typer.Option(help="A name or address by which devices reach it (repeat it for more).")
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(help="Who mosquitto is when root starts it: its files become this user's.")
+    ] = None,
     homeassistant: Annotated[
         bool, typer.Option("--homeassistant", help="An account for the owner's Home Assistant too.")
+    ] = False,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Only renew the certificate, if it is time, and let mosquitto read it.")
     ] = False,
     radio: Annotated[
         bool, typer.Option("--radio", help="The radio's own broker instead: guard and bridge, on 127.0.0.1 alone.")
@@ -23,22 +47,85 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     base: Annotated[str, typer.Option(help="With --radio: the base topic of the radio's bridge.")] = "zigbee2mqtt",
     port: Annotated[int, typer.Option(help="With --radio: the port on 127.0.0.1.", min=1, max=65535)] = 1884,
 ) -> None:
-    """Write what mosquitto needs for this house: configuration, access list, an account a device. Keeps passwords."""
-    from gateway.accesslist import NameTaken  # noqa: PLC0415 - the other commands start without it
-    from gateway.broker import broker_user, write, write_radio  # noqa: PLC0415 - the same
+    """Write what mosquitto needs for this house: configuration, access list, an account a device, a certificate.
 
+    Passwords and authority that lie there already are kept. A mosquitto that runs with these files reads them anew.
+    """
+    from gateway.accesslist import NameTaken  # noqa: PLC0415 - the other commands start without it
+    from gateway.broker import WeakSetup, broker_user, write, write_radio  # noqa: PLC0415 - the same
+
+    user = user or broker_user()
     try:
         if radio:
-            write_radio(folder, port=port, base=base_topic(base), user=broker_user())
+            write_radio(folder, port=port, base=base_topic(base), user=user)
             return _tell_radio(folder, port, base)
         house = home_of(home)
-        write(folder, house, host=listen or house.broker.host, port=house.broker.port, user=broker_user(),
-              homeassistant=homeassistant)  # fmt: skip
+        if renew:
+            return _renew(folder, house, user)
+        host, beyond = _listeners(house, listen, tls_port)
+        certificate = write(folder, house, host=host, port=house.broker.port, user=user,
+                            homeassistant=homeassistant, beyond=beyond, names=name or ())  # fmt: skip
     except NameTaken as taken:
         raise Failure(f"{home}: {taken}.", "Correct the file, then try again.") from taken
+    except WeakSetup as weak:
+        raise Failure(str(weak), weak.todo) from weak
     except OSError as error:
         raise Failure(f"{folder} cannot be written ({plain(error)}).", "Name another folder.") from error
+    except ValueError as error:
+        raise Failure(f"{error}.", "Move that file away; a new authority has to be given to every device.") from error
+    return _tell_house(folder, certificate)
+
+
+def _listeners(home: "Home", listen: str | None, tls_port: int) -> tuple[str, "Listener | None"]:
+    """Where the house's own listener is, and the one for other machines, if they have one of their own."""
+    from gateway.broker import Listener  # noqa: PLC0415 - the other commands start without it
+    from gateway.config import on_loopback  # noqa: PLC0415 - the same
+
+    if listen is None or home.broker.tls is not None or on_loopback(listen):
+        return listen or home.broker.host, None
+    return home.broker.host, Listener(host=listen, port=tls_port, tls=True)
+
+
+def _tell_house(folder: Path, certificate: "BrokerCertificate | None") -> None:
+    from gateway.broker import reload  # noqa: PLC0415 - the other commands start without it
+
     tell(f"Written to {folder}: mosquitto.conf, access, passwords, and a .password file for every account.")
+    if certificate is not None:
+        _tell_certificate(certificate)
+    for pid in reload(folder):
+        tell(f"The mosquitto that runs with it ({pid}) was told to read it anew; another listener needs a restart.")
+
+
+def _tell_certificate(certificate: "BrokerCertificate") -> None:
+    from gateway.web.certificate import spaced  # noqa: PLC0415 - the other commands start without it
+
+    tell(f"Devices trust {certificate.authority}, SHA-256 {spaced(certificate.fingerprint)}.")
+    tell(f"The certificate is for {', '.join(certificate.names)}, until {certificate.until:%Y-%m-%d}. Have it renewed"
+         " each day: `perron broker-config FOLDER --renew` does it when it is time.")  # fmt: skip
+
+
+def _renew(folder: Path, home: "Home", user: str | None) -> None:
+    """Renew the certificate if it is time.
+
+    Raises:
+        Failure: there is none.
+    """
+    from gateway.broker import hand_over, reload  # noqa: PLC0415 - the other commands start without it
+    from gateway.brokercertificate import renewed  # noqa: PLC0415 - the same
+    from gateway.clock import machine_time  # noqa: PLC0415 - the same
+
+    certificate = renewed(folder, box=home.box, now=machine_time())
+    if certificate is None:
+        raise Failure(f"{folder} holds no certificate of a broker.", "Write one: `perron broker-config FOLDER`.")
+    if not certificate.anew:
+        return tell(f"The certificate is good until {certificate.until:%Y-%m-%d}: it is not time yet.")
+    hand_over(folder, user)
+    tell(f"Renewed: good until {certificate.until:%Y-%m-%d}, under the same authority.")
+    running = reload(folder)
+    for pid in running:
+        tell(f"mosquitto ({pid}) was told to read it; who is connected stays so.")
+    if not running:
+        tell("No mosquitto of this machine that may be told runs with these files: let yours read them (SIGHUP).")
     return None
 
 
@@ -67,6 +154,8 @@ def add(cli: typer.Typer) -> None:
         epilog=example(
             "perron broker-config config/accounts",
             "mosquitto -c config/accounts/mosquitto.conf",
+            "perron broker-config config/accounts --listen 0.0.0.0 --name perron.home.arpa",
+            "perron broker-config config/accounts --renew",
             "perron broker-config /etc/perron/radio --radio --base zigbee2mqtt --port 1884",
         ),
     )(broker_config)

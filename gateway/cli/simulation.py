@@ -38,22 +38,26 @@ def physical_log(home: Home) -> Path:
 
 
 def plan(home: Home) -> dict[str, object]:
-    """Plan a house (`devices.simulators.house.House`) with every device of `home`, under its own account."""
+    """Plan a house (`devices.simulators.house.House`) with every device of `home`, under its own account.
+
+    A camera that has no account (RTSP's, Frigate's) is real or is not there: nobody plays it.
+    """
     outside = {entrance.cameras.outside for entrance in home.entrances.values()}
-    streams = [urlsplit(device.url) for device in home.devices.values() if isinstance(device, CameraDevice)]
+    played = {id_: one for id_, one in home.devices.items() if one.kind != "camera" or one.vendor == "alexa"}
+    streams = [urlsplit(device.url) for device in played.values() if isinstance(device, CameraDevice)]
     passwords = home.broker.password_file
     devices = {}
-    for id_, device in home.devices.items():
-        mute = device.kind == "camera" and device.vendor != "alexa"  # only its stream matters: who plays it may speak
+    for id_, device in played.items():
         devices[id_] = {
             "kind": device.kind,
-            "vendor": "alexa" if mute else device.vendor,
-            "address": id_ if mute else device.address,
+            "vendor": device.vendor,
+            "address": device.address,
             **_traits(device, outside=id_ in outside),
         }
     rtsp = {"rtsp": {"host": streams[0].hostname, "port": streams[0].port or 554}} if streams else {}
     accounts = {} if passwords is None else {"passwords": str(passwords.parent)}
-    broker = {"host": home.broker.host, "port": home.broker.port, **accounts}
+    trust = {} if home.broker.tls is None else {"ca": str(home.broker.tls.ca)}
+    broker = {"host": home.broker.host, "port": home.broker.port, **accounts, **trust}
     return {"broker": broker, **rtsp, "devices": devices}
 
 

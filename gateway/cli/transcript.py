@@ -140,6 +140,8 @@ class Transcript:
                 yield from self._new(entrance, "bolt", event["report"]["bolt"])
             case "DoorHeard":
                 yield from self._new(entrance, "door", event["report"]["door"])
+            case "LockFailed":
+                yield f"the lock says that it did not obey: {_words(event['failure'])}"
             case "DeviceLost":
                 yield f"the {event['device']} is lost"
             case "BrokerUp":

@@ -5,6 +5,7 @@ good as none: it is measured or tried again.
 """
 
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -77,3 +78,61 @@ def keep(storage: Path, walk: Walk) -> None:
     """
     (storage / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(walk_file(storage, walk.entrance), walk.model_dump_json(indent=1).encode())
+
+
+def picture_file(storage: Path, entrance: str, number: int) -> Path:
+    """Where the picture of a walk's trial lies until its report is written."""
+    return storage / FOLDER / f"walk-{entrance}-{number}.jpg"
+
+
+def keep_picture(file: Path, jpeg: bytes) -> None:
+    """Keep a picture until the report is written.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(file, jpeg)
+
+
+def pictures(storage: Path, walk: Walk) -> dict[str, bytes]:
+    """Read the pictures that were answered about, by camera; one that is not what was shown is left out."""
+    found: dict[str, bytes] = {}
+    for number, step in enumerate(walk.steps):
+        if step.camera is None or step.picture is None:
+            continue
+        try:
+            jpeg = picture_file(storage, walk.entrance, number).read_bytes()
+        except OSError:
+            continue
+        if sha256(jpeg).hexdigest() == step.picture:
+            found[step.camera] = jpeg
+    return found
+
+
+def forget_pictures(storage: Path, entrance: str) -> None:
+    """Delete the pictures of an entrance's walk.
+
+    Raises:
+        OSError: one could not be deleted.
+    """
+    for file in (storage / FOLDER).glob(f"walk-{entrance}-*.jpg"):
+        if file.stem.removeprefix(f"walk-{entrance}-").isdigit():
+            file.unlink(missing_ok=True)
+
+
+def report_files(storage: Path, entrance: str) -> tuple[Path, Path]:
+    """Where an entrance's report lies, and what the box has signed of it."""
+    return storage / FOLDER / f"walk-{entrance}.pdf", storage / FOLDER / f"walk-{entrance}.signed.json"
+
+
+def keep_report(storage: Path, entrance: str, sheet: bytes, signed: bytes) -> None:
+    """Keep a report; the pictures that stand in it go.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    file, beside = report_files(storage, entrance)
+    write_whole(file, sheet)
+    write_whole(beside, signed)
+    forget_pictures(storage, entrance)

@@ -7,7 +7,7 @@ loses nothing. Nothing here moves a bolt: the one opening is a delivery's own, t
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from types import MappingProxyType
@@ -18,9 +18,9 @@ from gateway.config import EntranceSection
 from gateway.grammar import Section
 from gateway.installation.capability import Walked
 from gateway.visit.rules import FREE, OPEN, closed, locked
-from gateway.visit.state import Entrance, House, Locked, Outcome
+from gateway.visit.state import WALK_TEST, Entrance, House, Locked, Outcome
 
-BRAND = "walk-test"  # who promises the delivery of a walk test; no brand of the house file may be called so
+BRAND = WALK_TEST  # no brand of the house file may be called so
 
 
 class Trial(StrEnum):
@@ -135,20 +135,31 @@ class Step(Section):
 
 
 class Promised(Section):
-    """The walk's own delivery, as it was promised last. `secret`: of the courier's code, hex; it counts once."""
+    """The walk's own delivery, as it was promised last.
+
+    `secret`: of the courier's code, `seed`: of the brand's key, both hex; they are good for this delivery alone.
+    """
 
     id: str
     parcel: str
     secret: str
+    seed: str
     until: datetime
 
 
 class Walk(Section):
-    """A walk of one entrance. `before`: what an earlier one ended with, and what therefore still forbids."""
+    """A walk of one entrance. `before`: what an earlier one ended with, and what therefore still forbids.
+
+    `by` is the name of who began it, `person` their account's id. `asks_owner`: the owner is asked before the test's
+    delivery is let in, because another than the owner began it. `reported`: its report lies there.
+    """
 
     entrance: str
     begun: datetime
     by: str
+    person: str | None = None
+    asks_owner: bool = False
+    reported: bool = False
     before: Walked = Walked.NEVER
     steps: tuple[Step, ...]
     promised: Promised | None = None
@@ -161,16 +172,31 @@ class Walk(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """What the house shows at one instant, and what happened since the last look."""
+    """What the house shows at one instant, and what happened since the last look.
+
+    `lost` are the cameras that this process saw live and sees no more, `cut`: it had the broker and has it no more. A
+    gateway that has just started knows of neither, and that is no evidence that it notices.
+    """
 
     state: Entrance
     delivery: str | None = None  # the key of the walk's own delivery
     answered: bool = False
     wrong: bool = False
-    live: Mapping[str, bool] = field(default_factory=dict)
+    live: frozenset[str] = frozenset()
+    lost: frozenset[str] = frozenset()
+    cut: bool = False
 
 
-def begin(name: str, section: EntranceSection, *, now: datetime, by: str, before: Walked) -> Walk:
+def begin(  # noqa: PLR0913 - what begins, and who begins it
+    name: str,
+    section: EntranceSection,
+    *,
+    now: datetime,
+    by: str,
+    before: Walked,
+    person: str | None = None,
+    asks_owner: bool = False,
+) -> Walk:
     """Begin a walk of this entrance: every trial, those of cameras for each camera."""
     cameras = (section.cameras.outside, *section.cameras.inside)
     steps: list[Step] = []
@@ -181,7 +207,9 @@ def begin(name: str, section: EntranceSection, *, now: datetime, by: str, before
             steps.extend(Step(trial=trial, camera=camera) for camera in cameras)
         else:
             steps.append(Step(trial=trial))
-    return Walk(entrance=name, begun=now, by=by, before=before, steps=tuple(steps))
+    return Walk(
+        entrance=name, begun=now, by=by, person=person, asks_owner=asks_owner, before=before, steps=tuple(steps)
+    )
 
 
 def standing(walk: Walk | None) -> Walked:
@@ -240,7 +268,7 @@ def answer(walk: Walk, number: int, word: Word, now: datetime) -> Walk:
     match word:
         case Word.AGAIN if step.ending is not None:
             fresh = Step(trial=step.trial, camera=step.camera)
-            return _with(walk, number, fresh)
+            return _with(walk, number, fresh).model_copy(update={"reported": False})
         case _ if number != walk.current:
             raise ValueError("another trial is open")
         case Word.FAILED:
@@ -277,7 +305,7 @@ def _shows(goal: Goal, step: Step, seen: Seen) -> bool:
 
 
 def _live(step: Step, seen: Seen) -> bool:
-    return seen.live.get(step.camera or "", False)
+    return step.camera in seen.live
 
 
 def _back(_step: Step, seen: Seen) -> bool:
@@ -314,8 +342,8 @@ _SHOWS: Mapping[Goal, Callable[[Step, Seen], bool]] = MappingProxyType({
     Goal.NOT_PROVEN: _not_proven,
     Goal.ANSWERED: lambda _, seen: seen.answered,
     Goal.LIVE: _live,
-    Goal.NOT_LIVE: lambda step, seen: not _live(step, seen),
-    Goal.BROKER_GONE: lambda _, seen: seen.state.session is None,
+    Goal.NOT_LIVE: lambda step, seen: step.camera in seen.lost,
+    Goal.BROKER_GONE: lambda _, seen: seen.cut,
     Goal.BROKER_BACK: _back,
     Goal.WRONG: lambda _, seen: seen.wrong,
     Goal.RANG: _rang,

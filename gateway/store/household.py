@@ -1,6 +1,7 @@
 """What the owner says, and what the box must not forget of itself."""
 
 import sqlite3
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.delivery.permission import Permission, Standing, Terms
@@ -30,6 +31,24 @@ def decide_brand(  # noqa: PLR0913 - what is decided, and who decides
     _write(connection, new, now, by=by)
     connection.execute("UPDATE delivery SET look_at = 0 WHERE brand = ? AND ends > ?", (brand, us(now.utc)))
     return new
+
+
+def lend(connection: sqlite3.Connection, brand: str, terms: Terms, now: Now, *, by: str | None) -> None:
+    """Let in, under these terms, a brand that the house file does not know: a walk test's."""
+    old = permission_of(connection, brand)
+    version = 1 if old is None else old.version + 1
+    _write(connection, Permission(brand=brand, version=version, standing=Standing.GRANTED, terms=terms), now, by=by)
+
+
+def take_back(connection: sqlite3.Connection, brand: str, now: Now) -> bool:
+    """End what was lent, for good; False: nothing was."""
+    old = permission_of(connection, brand)
+    if old is None:
+        return False
+    _write(connection, replace(old, version=old.version + 1, standing=Standing.REVOKED), now, by=None)
+    connection.execute("DELETE FROM permission WHERE brand = ?", (brand,))
+    connection.execute("UPDATE delivery SET look_at = 0 WHERE brand = ? AND ends > ?", (brand, us(now.utc)))
+    return True
 
 
 def _write(connection: sqlite3.Connection, permission: Permission, now: Now, *, by: str | None) -> None:
@@ -102,6 +121,8 @@ def booted(connection: sqlite3.Connection, now: Now) -> int:
     if crashed:
         connection.execute("INSERT INTO crash (noticed) VALUES (?)", (us(now.utc),))
     connection.execute("UPDATE box SET running = 1")
+    if now.trusted:
+        connection.execute("UPDATE box SET restored = ? WHERE restored = 0", (us(now.utc),))
     since = us(now.utc - CRASHES_WITHIN)
     connection.execute("DELETE FROM crash WHERE noticed < ? OR noticed > ?", (since, us(now.utc)))
     crashes: int = connection.execute("SELECT count(*) FROM crash").fetchone()[0]
@@ -123,5 +144,8 @@ def floor_of(connection: sqlite3.Connection) -> datetime | None:
 
 
 def raise_floor(connection: sqlite3.Connection, utc: datetime) -> None:
-    """The floor rises and never falls."""
-    connection.execute("UPDATE box SET floor = max(ifnull(floor, 0), ?)", (us(utc),))
+    """The floor rises and never falls. A copy that was put to use knows from here on since when."""
+    connection.execute(
+        "UPDATE box SET floor = max(ifnull(floor, 0), ?), restored = CASE restored WHEN 0 THEN ? ELSE restored END",
+        (us(utc), us(utc)),
+    )

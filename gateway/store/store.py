@@ -230,6 +230,14 @@ class Store:
     ) -> Permission:
         return await self._writer.do(lambda db: household.decide_brand(db, brand, standing, terms, now, by=by))
 
+    async def lend(self, brand: str, terms: Terms, now: Now, *, by: str | None = None) -> None:
+        """Let in, under these terms, a brand that the house file does not know: a walk test's."""
+        await self._writer.do(lambda db: household.lend(db, brand, terms, now, by=by))
+
+    async def take_back(self, brand: str, now: Now) -> bool:
+        """End what was lent, for good; False: nothing was."""
+        return await self._writer.do(lambda db: household.take_back(db, brand, now))
+
     def brand_keys(self) -> tuple[BrandKey, ...]:
         """Every signing key of a brand that was ever enrolled."""
         return brandkeys.keys(self._read)

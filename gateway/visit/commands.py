@@ -46,6 +46,7 @@ class AlarmCode(StrEnum):
     HAND_USE_WHILE_AWAY = auto()
     LATE_UNLOCK = auto()
     LOCK_JAMMED = auto()
+    LOCK_REFUSED = auto()
     NOT_LOCKED = auto()
     PROOF_INCOMPLETE = auto()
     SAFE_MODE = auto()

@@ -20,7 +20,9 @@ from gateway.visit import (
     passage,
     pauses,
     readiness,
+    refused,
     relocking,
+    residents,
     restart,
     safemode,
     scans,
@@ -99,9 +101,14 @@ def absorb(step: Step, event: e.Event) -> None:
             | e.ReportsMissed()
             | e.CameraChanged()
             | e.DiskChanged()
+            | e.WalkTested()
             | e.FridgeHeard()
         ):
             facts.absorb(step, event)
+        case e.PresenceHeard() | e.PanelHeard():
+            residents.absorb(step, event)
+        case e.LockFailed():
+            refused.heard(step, event)
         case e.Scanned():
             scans.scanned(step, event)
         case e.ScansDropped(count=count):
@@ -374,6 +381,8 @@ def _unlocking(step: Step) -> None:
         passage.give_up(step, Refusal.STOPPED_BY_OWNER)
     elif state.bolt.value in FREE:
         passage.let_in(step)
+    elif refused.unlocking(step):
+        return
     elif step.passed(Why.ANSWER) and not visit.asked:
         step.ask("lock")
         step.visit = replace(visit, asked=True)

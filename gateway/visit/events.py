@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from devices.reports import BatteryLevel, DoorReport, LockReport
+from devices.reports import BatteryLevel, DoorReport, Failure, LockReport, Panel, Presence
 from gateway.visit.state import CodeKind, Cold, Delivery, Pause
 
 
@@ -82,6 +82,17 @@ class BatteryHeard:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LockFailed:
+    """The lock, or what carries it, says that it did not do what it was told, and why.
+
+    `command` is the order's id, None where it does not say which.
+    """
+
+    failure: Failure
+    command: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceLost:
     """The link of the lock ("lock") or the door sensor ("door") is down: what it said is unknown from here on."""
 
@@ -111,11 +122,33 @@ class DiskChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WalkTested:
+    """How the entrance's walk test stands now: `barred`, it forbids unattended visits. Said at each start too."""
+
+    barred: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FridgeHeard:
     """A fridge said something of itself."""
 
     place: str
     cold: Cold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresenceHeard:
+    """A device that follows somebody said where they are. Never sent for a stored copy that says "away"."""
+
+    device: str
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelHeard:
+    """The alarm panel said what it does. Never sent for a stored copy that says good news."""
+
+    panel: Panel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -294,11 +327,15 @@ Event = (
     | DoorHeard
     | DeviceSpoke
     | BatteryHeard
+    | LockFailed
     | DeviceLost
     | ReportsMissed
     | CameraChanged
     | DiskChanged
+    | WalkTested
     | FridgeHeard
+    | PresenceHeard
+    | PanelHeard
     | Scanned
     | ScansDropped
     | BellRang

@@ -58,7 +58,7 @@ def _forward(step: Step, running: Lockup) -> bool:
             step.doubt("lock")
             _wait_at(step, Relock.BOLT_MOVES)
             step.arm(Why.LOCKUP, state.rules.latency)
-        case Relock.BOLT_MOVES if state.bolt.value is Bolt.LOCKED or step.passed(Why.LOCKUP):
+        case Relock.BOLT_MOVES if state.bolt.value is Bolt.LOCKED or running.refused or step.passed(Why.LOCKUP):
             armed_until = 0.0 if state.watch is None else state.watch.armed_until
             if step.now.mono < armed_until:  # the unlock of the visit before may still act: no answer counts before
                 step.arm(Why.LOCKUP, armed_until - step.now.mono)

@@ -72,11 +72,11 @@ def _forward(step: Step) -> bool:
     match visit.relock:
         case Relock.DOOR_BEFORE if closed(state):
             _throw(step)
-        case Relock.BOLT_MOVES if state.bolt.value is Bolt.LOCKED or step.passed(Why.ANSWER):
+        case Relock.BOLT_MOVES if state.bolt.value is Bolt.LOCKED or visit.refused or step.passed(Why.ANSWER):
             if step.now.mono < visit.armed_until:  # an unlock of ours may still act: no answer counts before
                 step.arm(Why.ANSWER, visit.armed_until - step.now.mono)
                 return True
-            step.visit = replace(visit, relock=Relock.BOLT_ANSWERS)
+            step.visit = replace(visit, relock=Relock.BOLT_ANSWERS, refused=False)
             step.doubt("lock")
             step.ask("lock")
             step.arm(Why.ANSWER, rules.latency)
@@ -98,5 +98,5 @@ def _throw(step: Step) -> None:
     passage.latch_if_opened(step)
     step.say(Lock(visit=visit.id, n=visit.tries, life=step.state.rules.command_life))
     step.doubt("lock")
-    step.visit = replace(step.visit, relock=Relock.BOLT_MOVES, jammed=False, tried_to_lock=True)
+    step.visit = replace(step.visit, relock=Relock.BOLT_MOVES, jammed=False, refused=False, tried_to_lock=True)
     step.arm(Why.ANSWER, step.state.rules.latency)

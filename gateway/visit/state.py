@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Generic, TypeVar
 
-from devices.reports import BatteryLevel, Bolt, Door
+from devices.reports import BatteryLevel, Bolt, Door, Panel, Presence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +91,7 @@ class Refusal(StrEnum):
     NOT_APPROVED = auto()
     FRIDGE_TOO_WARM = auto()
     KEY_DISTRUSTED = auto()
+    ANNOUNCE_AGAIN = auto()  # promised before the box's state was put back from a copy: it may have been used since
 
 
 class Why(StrEnum):
@@ -139,6 +140,8 @@ ENTRANCE_WIDE = frozenset(
         Why.LOCKUP,
     },
 )
+
+WALK_TEST = "walk-test"  # who promises the delivery of a walk test
 
 T = TypeVar("T", Bolt, Door)
 
@@ -201,6 +204,9 @@ class Rules:
     cameras: Mapping[str, bool] = field(default_factory=dict)  # required camera -> it sees the courier
     guarded: bool = True  # the lock checks id and expiry itself (by challenge or its own countdown)
     door_answers: bool = True  # the door sensor can be asked; if not it is a basic door
+    presence: tuple[str, ...] = ()  # devices that say whether somebody is home
+    alarm: str | None = None  # the alarm panel, where there is one
+    bypassed: frozenset[Panel] = frozenset()  # its modes in which opening this door sets off nothing
     latency: float = 3.0  # the lock's declared longest answer
     ring: float = 20.0
     bell: float = 5.0
@@ -253,6 +259,8 @@ class Visit:
     tries: int = 0
     jammed: bool = False
     jam_told: bool = False
+    refused: bool = False  # the lock said why it did not obey, and was not asked since
+    refusal_told: bool = False
     warm_told: bool = False
     tried_to_lock: bool = False
     stop_told: bool = False
@@ -333,6 +341,7 @@ class Lockup:
     id: str
     at: Relock = Relock.DOOR_BEFORE
     sent: bool = False
+    refused: bool = False  # the lock said that it did not obey
     result: Locked | None = None
 
 
@@ -367,6 +376,9 @@ class Entrance:
     pauses: tuple[Pause, ...] = ()  # those that are not over
     somebody_home: bool = False
     away: bool = False
+    barred: bool = False  # the walk test forbids unattended visits: nothing is let in but its own delivery
+    presence: Mapping[str, Presence] = field(default_factory=dict)  # device -> what it last said, in this session
+    panel: Panel = Panel.UNKNOWN  # what the alarm panel last said, in this session
     safe_mode: bool = False
     safe_tries: int = 0  # how often safe mode threw the bolt
     safe_asked: int = 0  # the question to the lock of safe mode's running round, 0 for none

@@ -18,6 +18,7 @@ from gateway.store import Store
 from gateway.video.words import Proof
 from gateway.visit.commands import Tell
 from gateway.visit.state import Entrance, Now
+from gateway.walking import Walking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class Box:
     and whose word it is, `end_pause` a pause's id and whose; they answer the pause, or why there is none, and raise
     `StoreFailed`. `video` is the video process's socket, `proofs` the newest proof of each camera, `picture` a JPEG of
     what a camera sees now, `public_key` the box's own. `tidy` looks for films that have had their time; `told` tells
-    the owner a stored message of the box.
+    the owner a stored message of the box. `walks` are the walk tests.
     """
 
     home: Home
@@ -51,6 +52,7 @@ class Box:
     tidy: Callable[[], None]
     told: Callable[[Tell, int], None]
     removal: Removal
+    walks: Walking
 
     @property
     def zone(self) -> ZoneInfo:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from devices.reports import Bolt, Door, LockReport, Source
+from devices.reports import Bolt, Door, Failure, LockReport, Source
 from devices.vendors.words import Channel
 from gateway.config import Home
 from gateway.enrolment import problems
@@ -183,6 +183,15 @@ async def test_a_talkative_log_costs_no_ration_and_is_no_heartbeat(radio: Radio)
     radio.says("door", line, Channel.LOG)
     radio.running.mind_heartbeat(radio.made.clock.now())
     assert radio.running._inbox.pop() == e.DeviceLost(device="door")  # noqa: SLF001 - what was heard
+
+
+async def test_a_failed_order_is_heard_of_the_lock_alone_and_never_out_of_the_broker_s_memory(radio: Radio) -> None:
+    line = {"level": "error", "message": "z2m: Publish 'set' 'state' to 'front lock' failed: 'Error: Timeout - 1'"}
+    failed = e.LockFailed(failure=Failure.TIMEOUT)
+    assert failed in radio.says("lock", line, Channel.LOG)
+    assert failed not in radio.says("lock", line, Channel.LOG, retain=True)
+    siren = {**line, "message": line["message"].replace("'state' to 'front lock'", "'warning' to 'siren'")}
+    assert radio.says("signal", siren, Channel.LOG) == []
 
 
 async def test_the_button_inside_answers_the_bell(radio: Radio) -> None:

@@ -79,7 +79,8 @@ async def test_whatever_else_lock_and_door_publish_carries_their_sequence_on(ear
     heard = e.Heard(session=1, boot="b", seq=5)
     spoke = [e.DeviceSpoke(device="lock", heard=heard)]
     assert ear.hears("lock", CommandReport(id="x", progress=Progress.SENT), boot="b", seq=5) == spoke
-    assert ear.hears("lock", FailureReport(id="x", failure=Failure.BUSY), boot="b", seq=5) == spoke
+    failed = e.LockFailed(failure=Failure.BUSY, command="x")
+    assert ear.hears("lock", FailureReport(id="x", failure=Failure.BUSY), boot="b", seq=5) == [failed, *spoke]
     assert ear.hears("lock", AvailabilityReport(online=True), boot="b", seq=5) == spoke
     ear.made.hear("lock", Channel.STATE, b"rubbish", boot="b", seq=5)
     assert ear.taken() == spoke

@@ -10,7 +10,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devices.reports import BatteryLevel
+from devices.reports import BatteryLevel, Failure
 from gateway.visit.commands import AlarmCode, Saying, Word
 from gateway.visit.readiness import lacking
 from gateway.visit.state import Delivery, Entrance, Now, Refusal, Rules
@@ -84,6 +84,14 @@ def test_an_alarm_and_a_saying_of_the_same_word_are_two_sentences() -> None:
     assert said(Saying.STOPPED_INSIDE, "en") != said(AlarmCode.STOPPED_INSIDE, "en")
 
 
+def test_why_a_lock_did_not_obey_is_told_in_words() -> None:
+    text = said(AlarmCode.LOCK_REFUSED, "en", Facts(detail=Failure.INSUFFICIENT_BATTERY))
+    assert text == "Alarm 14:07: the lock did not obey: its battery is too weak"
+    for language in LANGUAGES:
+        told = {said(AlarmCode.LOCK_REFUSED, language, Facts(detail=failure)) for failure in Failure}
+        assert len(told) == len(Failure), "each reason has words of its own"
+
+
 def test_a_refusal_is_told_in_words() -> None:
     text = said(Saying.NOT_OPENED, "fr", Facts(detail=Refusal.FRIDGE_TOO_WARM))
     assert text == "La porte est restée fermée : réfrigérateur trop chaud"
@@ -92,9 +100,10 @@ def test_a_refusal_is_told_in_words() -> None:
 def test_what_an_entrance_lacks_is_told_in_words() -> None:
     state = Entrance(
         id="front",
-        rules=Rules(cameras={"outside": True}),
+        rules=Rules(cameras={"outside": True}, presence=("claire",), alarm="panel"),
         expecting=True,
         safe_mode=True,
+        barred=True,
         batteries=dict.fromkeys(("lock", "door"), BatteryLevel.CRITICAL),
     )
     lacked = lacking(Step(state, Now(utc=NOW.utc, trusted=False, mono=0)), cold_delivery())

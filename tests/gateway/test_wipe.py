@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import app, archive, perform, wipe
+from gateway import app, archive, perform, walkline, wipe
 from gateway.store import Store
 from gateway.web import certificate
 from tests.gateway.delivery.shop import NOW
@@ -54,7 +54,7 @@ def test_all_that_the_box_wrote_goes_and_nothing_of_others(tmp_path: Path) -> No
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from gateway import wipe
+from gateway import walkline, wipe
 left = int(sys.argv[2])
 def watch(event, said):
     global left
@@ -166,6 +166,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "LAST_CHECKPOINT": archive.LAST_CHECKPOINT,
         "SCRATCH": app.SCRATCH,
         "FOLDER": certificate.FOLDER,
+        "SOCKET": walkline.SOCKET,
     }
     written = set()
     sources = [*(ROOT / "gateway").glob("*.py"), *(ROOT / "gateway" / "web").glob("*.py")]
@@ -175,7 +176,15 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         if path.name == "app.py":
             written |= set(re.findall(r"\bfolder / ([\w.\"-]+)", text))
     names = {constants.get(one, one.strip('"')) for one in written}
-    assert names - wipe.OURS == {"phones.txt", "video.sock", "wipe.LOCK", "visit_folder(", "facts.path", "clip.path"}
+    assert names - wipe.OURS == {
+        "phones.txt",
+        "video.sock",
+        "walk.sock",
+        "wipe.LOCK",
+        "visit_folder(",
+        "facts.path",
+        "clip.path",
+    }
     assert len(names & wipe.OURS) > 5
 
 

@@ -123,6 +123,11 @@ class Devices:
         if self.house.rules.guarded and (late or ident in self.obeyed):
             return
         self.obeyed.add(ident)
+        failure = self.house.faults.refuses
+        if failure is not None:
+            self._net(lambda: self.house.feed(e.LockFailed(failure=failure)))
+            if not self.house.faults.refused_yet_done:
+                return
         heard_on = self._heard("lock", None, None)
         self._net(lambda: self._acknowledged(heard_on()))
         self.house.later(

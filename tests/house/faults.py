@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from devices.reports import BatteryLevel
+from devices.reports import BatteryLevel, Failure
 
 CRASH_POINTS = (
     "before-commit",
@@ -29,6 +29,8 @@ class Faults:
     stale: bool = False  # after an action the lock repeats its old state first
     lag: float = 0.5  # longest time from command to movement
     slow_unlock: float = 0.0  # the way of an unlock to the lock
+    refuses: Failure | None = None  # the lock does nothing, and says why
+    refused_yet_done: bool = False  # ... but it, or its radio, is wrong: the bolt moves all the same
     countdown: float = 0.0  # how wrong the lock's own countdown is
     loses_open: bool = False  # the door sensor's "open" is lost
     bell: bool = False

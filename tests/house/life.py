@@ -4,7 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-from devices.reports import BatteryLevel
+from devices.reports import BatteryLevel, Failure
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Refusal, Rules
@@ -20,6 +20,7 @@ STORE_REFUSALS = (
     Refusal.CARRIER_NOT_PERMITTED,
     Refusal.AWAITING_PERMISSION,
     Refusal.KEY_DISTRUSTED,
+    Refusal.ANNOUNCE_AGAIN,
 )
 PAUSES = (0.0, 0.02, 0.3, 1.0, 4.0, 12.0, 21.0, 35.0)
 Act = Callable[[House, random.Random, Promise], str]
@@ -240,13 +241,16 @@ CHOICES: dict[str, tuple[float, ...]] = {
 
 def fault(house: House, rng: random.Random, _: Promise) -> str:
     """One thing breaks, or all is well again."""
-    what = rng.choice((*SWITCHES, *CHOICES, "camera", "held_back", "nothing", "nothing", "nothing"))
+    what = rng.choice((*SWITCHES, *CHOICES, "camera", "held_back", "refuses", "nothing", "nothing", "nothing"))
     if what == "nothing":
         house.faults = Faults()
     elif what == "camera":
         house.faults.camera = rng.choice((frozenset(), frozenset({"outside"}), frozenset({"inside"})))
     elif what == "held_back":
         house.faults.held_back = rng.choice((None, e.NotSent.PROOF_TOO_OLD, e.NotSent.EXPIRED, e.NotSent.BROKER))
+    elif what == "refuses":
+        house.faults.refuses = rng.choice((None, Failure.TIMEOUT, Failure.BUSY))
+        house.faults.refused_yet_done = rng.random() < 0.5
     elif what in CHOICES:
         setattr(house.faults, what, rng.choice(CHOICES[what]))
     else:

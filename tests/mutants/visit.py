@@ -71,9 +71,11 @@ MUTANTS = (
         name="a lost broker leaves facts proven",
         file="gateway/visit/facts.py",
         old="""            step.state = replace(step.state, session=None)
+            residents.forget(step)
             blind(step, "lock", "door")
 """,
         new="""            step.state = replace(step.state, session=None)
+            residents.forget(step)
 """,
         tests=(FACTS,),
     ),
@@ -468,8 +470,8 @@ MUTANTS = (
     Mutant(
         name="safe mode lets couriers in",
         file="gateway/visit/rules.py",
-        old="return good and state.incident is None and not state.safe_mode",
-        new="return good",
+        old="return good and surroundings and state.incident is None and not state.safe_mode",
+        new="return good and surroundings",
         tests=(RESTART, HOUSEHOLD),
     ),
     Mutant(
@@ -478,6 +480,13 @@ MUTANTS = (
         old="answered = state.safe_asked > 0 and closed(state) and state.bolt.answered >= state.safe_asked",
         new="answered = state.safe_asked > 0 and state.bolt.answered >= state.safe_asked",
         tests=(RESTART,),
+    ),
+    Mutant(
+        name="an entrance whose walk test failed lets couriers in",
+        file="gateway/visit/rules.py",
+        old="if not ready(state) or barred_to(state, delivery):",
+        new="if not ready(state):",
+        tests=("tests/gateway/visit/test_barred.py",),
     ),
     Mutant(
         name="a pre-flight takes an unknown camera for good",

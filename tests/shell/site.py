@@ -1,6 +1,6 @@
 """The pages of a box without broker and cameras, really served; its owner has claimed it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from playwright.async_api import BrowserContext
 
 from gateway.config import Pages
 from gateway.video.link import VideoLink
+from gateway.walking import Walking
 from gateway.web import box as web
 from gateway.web.access import Role
 from gateway.web.accounts import Accounts, Invited, SignedIn
@@ -53,6 +54,14 @@ class Served:
         )
 
 
+def walks(made: Box, picture: Callable[[str], Awaitable[bytes | None]]) -> Walking:
+    """The walk tests of this box."""
+    return Walking(
+        made.home, store=made.store, clock=made.clock, reception=made.reception, entrances=made.entrances,
+        picture=picture, key=made.key,
+    )  # fmt: skip
+
+
 @asynccontextmanager
 async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, ...] = ()) -> AsyncIterator[Served]:
     """Serve the box's pages on a port of their own; `link` leads to real cameras, where there are any.
@@ -80,6 +89,7 @@ async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, 
             command, made.front.state, made.clock.now(), message=message, picture=None
         ),
         removal=made.removal,
+        walks=walks(made, lambda camera: (made.eyes if link is None else link).picture(camera, 1.0)),
     )
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
     site = Site(seen, accounts, Pages(port=0, names=names), link_key=LINK_KEY)

@@ -1,11 +1,15 @@
 """`perron broker-config`, as an installer types it."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from gateway.brokercertificate import broker_certificate
+from gateway.cli.broker import explained
 from gateway.cli.brokerconfig import base_topic
 from gateway.cli.failure import Exit, Failure
+from gateway.config import Broker, BrokerTls
 from tests.gateway.cli.terminal import perron
 
 
@@ -27,3 +31,42 @@ def test_a_base_topic_that_would_let_more_in_is_refused_with_what_to_write(base:
         base_topic(base)
     assert "zigbee2mqtt" in refused.value.todo
     assert refused.value.code == Exit.WRONG
+
+
+def test_a_broker_that_is_not_believed_is_told_with_what_to_do() -> None:
+    broker = Broker(host="box", tls=BrokerTls(ca=Path("authority.pem")), password_file=Path("/srv/gateway.password"))
+    for told, said in [
+        ("its certificate has expired", "broker-config /srv --renew"),
+        ("its certificate is another name's", "broker-config /srv --name box"),
+        ("its certificate comes from another authority than broker.tls.ca", "Copy authority.pem anew"),
+        ("it does not speak TLS", "correct broker.port"),
+        ("its certificate is not good yet: one of the two clocks is wrong", "Set the clock"),
+    ]:
+        assert explained(told, broker)[0] == told
+        assert said in explained(told, broker)[1]
+    assert "does not speak TLS" in explained("[Errno 104] Connection reset by peer", broker)[0]
+
+
+@pytest.mark.slow
+def test_the_broker_of_other_machines_is_written_with_its_certificate_and_renewed_by_the_same_command(
+    home_file: Path,
+) -> None:
+    folder = home_file.parent / "accounts"
+    told = perron("broker-config", folder, "--listen", "0.0.0.0", home=home_file)  # noqa: S104 - it is refused
+    assert told.returncode == Exit.WRONG
+    assert "--name perron.home.arpa" in told.stderr
+    told = perron("broker-config", folder, "--listen", "0.0.0.0", "--name", "box.home.arpa", home=home_file)  # noqa: S104 - by TLS
+    assert told.returncode == 0, told.stderr
+    assert "The certificate is for 127.0.0.1, box.home.arpa, localhost, until" in told.stdout
+    conf = (folder / "mosquitto.conf").read_text()
+    assert conf.index("listener 8883 0.0.0.0") < conf.index("certfile")
+    told = perron("broker-config", folder, "--renew", home=home_file)
+    assert "it is not time yet" in told.stdout
+    broker_certificate(folder, box="x", names=("box.home.arpa",), now=datetime.now(UTC) - timedelta(days=20))
+    told = perron("broker-config", folder, "--renew", home=home_file)
+    assert "Renewed: good until" in told.stdout
+    assert "let yours read them (SIGHUP)" in told.stdout
+    (folder / "authority" / "authority.key").write_text("?")
+    told = perron("broker-config", folder, "--renew", home=home_file)
+    assert told.returncode == Exit.WRONG
+    assert "Move that file away" in told.stderr

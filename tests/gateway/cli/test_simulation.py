@@ -12,12 +12,14 @@ import pytest
 
 from devices.simulators.control import Arrive, Force, HouseControl
 from devices.simulators.house import House
+from gateway.cli.broker import logged_in
 from gateway.cli.failure import Failure
 from gateway.cli.happenings import happening
 from gateway.cli.simulation import control_socket, plan, read
 from gateway.config import Home
 from gateway.equipment import CameraDevice
-from tests.gateway.cli.terminal import LONG, Told, started
+from gateway.homefile import load
+from tests.gateway.cli.terminal import LONG, Told, perron, started
 
 
 def test_the_simulated_house_has_every_device_of_the_real_one_under_its_own_account(home: Home) -> None:
@@ -59,6 +61,27 @@ async def test_a_simulation_that_is_killed_leaves_neither_house_nor_broker(home:
     assert simulated.end(signal.SIGKILL) == -signal.SIGKILL
     await nobody_listens(lambda: asyncio.open_connection(home.broker.host, home.broker.port))
     await nobody_listens(lambda: asyncio.open_unix_connection(control_socket(home)))
+
+
+def by_tls(home_file: Path) -> Home:
+    text = home_file.read_text(encoding="utf-8")
+    tls = "  tls: {ca: accounts/authority.pem}\n  username: gateway\n"
+    home_file.write_text(text.replace("  username: gateway\n", tls), encoding="utf-8")
+    return load(home_file)
+
+
+@pytest.mark.slow
+async def test_a_house_whose_broker_speaks_tls_is_simulated_and_spoken_to_by_tls(home_file: Path) -> None:
+    home = by_tls(home_file)
+    with started("simulate", "--broker", "--home", home_file) as told:
+        told.until("All 7 devices are connected to the broker")
+        stopped = await asyncio.to_thread(perron, "stop", home=home_file)
+        assert "talking to the broker" not in stopped.stderr
+        assert "Nobody listens" in stopped.stderr, "the broker took it; no gateway runs"
+        plain = home.broker.model_copy(update={"tls": None})
+        with pytest.raises(Failure, match="TLS"):
+            async with logged_in(plain, []):
+                pass
 
 
 async def nobody_listens(connect: Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]) -> None:

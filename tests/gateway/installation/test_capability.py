@@ -1,6 +1,5 @@
 """What a device can promise, on which ground, and what forbids a visit while nobody is home."""
 
-import string
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from gateway.installation.capability import (
     promises,
     proposed,
 )
-from gateway.installation.words import PROMISES, promised
+from gateway.installation.words import promised
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -123,11 +122,3 @@ def test_a_sensor_that_speaks_on_the_lock_s_topic_is_the_lock_s_own() -> None:
     assert not depends(home, "front-lock", "front-door")
     both = {**home.devices, "front-door": home.devices["front-door"].model_copy(update=shared)}
     assert depends(home.model_copy(update={"devices": both}), "front-lock", "front-door")
-
-
-def test_each_sentence_is_there_in_both_languages_and_names_the_same_facts() -> None:
-    for key, texts in PROMISES.items():
-        french, english = ({name for _, name, _, _ in string.Formatter().parse(text) if name} for text in texts)
-        assert french == english, key
-        assert all(text.strip() for text in texts), key
-    assert {f"walk.{walked}" for walked in Walked} <= PROMISES.keys()

@@ -56,7 +56,8 @@ def visit(*, rang: bool = False, outcome: Outcome | None = None, house_: House |
 OPEN, SHUT = Seen(state=house(Door.OPEN, Bolt.UNLOCKED)), Seen(state=house(bolt=Bolt.UNLOCKED))
 LOCKED = Seen(state=house())
 UNPROVEN = Seen(state=house(proven=False))
-GONE = Seen(state=house(Door.UNKNOWN, Bolt.UNKNOWN, proven=False, session=None))
+GONE = Seen(state=house(Door.UNKNOWN, Bolt.UNKNOWN, proven=False, session=None), cut=True)
+NOT_YET = Seen(state=GONE.state)  # a gateway that has not reached the broker yet
 DEAF = Seen(state=house(Door.UNKNOWN, Bolt.UNKNOWN, proven=False, session=2))
 JAMMED = Seen(
     state=Entrance(
@@ -64,7 +65,8 @@ JAMMED = Seen(
     )
 )
 IN_AIR = Seen(state=house(Door.OPEN, Bolt.LOCKED))
-LIVE, DARK = Seen(state=house(), live={"hall": True}), Seen(state=house(), live={"hall": False})
+LIVE, DARK = Seen(state=house(), live=frozenset({"hall"})), Seen(state=house(), lost=frozenset({"hall"}))
+STARTED = Seen(state=house())  # a gateway that has not seen the camera yet
 RANG = Seen(state=Entrance(id="front", visit=visit(rang=True)), delivery="walk-test.1")
 DONE = Seen(
     state=Entrance(id="front", watch=visit(outcome=Outcome.DELIVERED, house_=House.LOCKED_AGAIN)),
@@ -90,6 +92,8 @@ OTHER = Seen(state=DONE.state, delivery="walk-test.2")
         (Trial.ANSWER, [SHUT, Seen(state=house(), answered=True)], Ending.PASSED),
         (Trial.COVERED, [LIVE, DARK, LIVE], Ending.PASSED),
         (Trial.COVERED, [LIVE, LIVE], None),
+        (Trial.COVERED, [LIVE, STARTED, LIVE], None),  # a restart is no loss that was noticed
+        (Trial.BROKER, [LOCKED, NOT_YET, LOCKED], None),
         (Trial.CUT, [DARK, LIVE], None),
         (Trial.BROKER, [LOCKED, GONE, LOCKED], Ending.PASSED),
         (Trial.BROKER, [GONE, DEAF], None),  # the broker is back, and lock and door are not

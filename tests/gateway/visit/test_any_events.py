@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.reports import BatteryLevel, Bolt, Door, DoorReport, LockReport, Source
+from devices.reports import BatteryLevel, Bolt, Door, DoorReport, Failure, LockReport, Source
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.decide import decide
@@ -88,6 +88,11 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
         device=st.sampled_from(("lock", "door")),
         level=st.sampled_from((BatteryLevel.GOOD, BatteryLevel.GOOD, BatteryLevel.LOW, BatteryLevel.CRITICAL)),
     ),
+    st.builds(
+        e.LockFailed,
+        failure=st.sampled_from(Failure),
+        command=st.none() | VISITS | st.just("lockup-a-lock-1"),
+    ),
     st.builds(e.ScansDropped, count=st.integers(1, 9)),
     st.builds(e.DeviceLost, device=st.sampled_from(("lock", "door", "fridge"))),
     st.just(e.ReportsMissed()),
@@ -99,6 +104,7 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
         recording=st.booleans(),
     ),
     st.builds(e.DiskChanged, ok=st.booleans()),
+    st.builds(e.WalkTested, barred=st.booleans()),
     st.builds(
         e.FridgeHeard,
         place=st.sampled_from(("fridge", "hall")),

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from gateway.authority import Shelf, Terms, vouched
 from gateway.web.certificate import LEAF_DAYS, Certificate, certificate
 
 NAMES = ("perron.local", "127.0.0.1", "localhost")
@@ -55,17 +56,12 @@ async def test_a_browser_that_has_the_authority_believes_the_boxs_own_names_only
 async def test_the_authority_may_not_vouch_for_anybody_else(tmp_path: Path) -> None:
     """Even with the stolen key: a leaf for a foreign name under our authority is refused by the client."""
     ours = made(tmp_path / "ours")
-    other = made(tmp_path / "other", names=("bank.example",))
-    for file in ("authority.key", "authority.pem"):
-        (tmp_path / "other" / file).write_bytes((tmp_path / "ours" / file).read_bytes())
-    from gateway.web import certificate as module  # noqa: PLC0415 - only here is its inside used
-
-    key, authority = module._authority(tmp_path / "ours", "box-1", NAMES, datetime.now(UTC))  # noqa: SLF001 - the thief's way
-    leaf_key = ec.generate_private_key(ec.SECP256R1())
-    leaf = module._leaf(authority, key, leaf_key, ("bank.example",), datetime.now(UTC))  # noqa: SLF001 - the same
-    other.chain.write_bytes(module._pem(leaf) + ours.authority)  # noqa: SLF001 - the same
-    other.key.write_bytes(module._private(leaf_key))  # noqa: SLF001 - the same
-    forged = replace(ours, chain=other.chain, key=other.key)
+    stolen = Shelf(authority_key=tmp_path / "ours" / "authority.key", authority=tmp_path / "ours" / "authority.pem",
+                   key=tmp_path / "other.key", chain=tmp_path / "other.pem")  # fmt: skip
+    terms = Terms(days=30, renew=timedelta(0), bound=False)
+    other = vouched(stolen, name="box-1", names=("bank.example",), terms=terms, now=datetime.now(UTC))
+    assert other.pem == ours.authority
+    forged = replace(ours, chain=stolen.chain, key=stolen.key)
     assert not await greeted(forged, "bank.example")
 
 

@@ -1,0 +1,214 @@
+"""An authority of the house's own and what it vouches for: made on the box, for names that the house gives.
+
+The pages and the broker have one each (`gateway.web.certificate`, `gateway.brokercertificate`): whoever stole the key
+of one could pretend to be that one only. Keys are P-256: the small chips of locks and sensors know it too.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from gateway.proof.files import write_whole
+
+AUTHORITY_DAYS = 3650
+BACKDATED = timedelta(days=1)  # a client whose clock is late still believes it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """Where the files lie. A server reads `chain` and `key`; `authority_key` is nobody's but its maker's."""
+
+    authority_key: Path
+    authority: Path
+    key: Path
+    chain: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How long a server's certificate is good, when it is renewed before its end, and whether its authority is bound.
+
+    `bound`: it may vouch for these names and no others (name constraints, RFC 5280 4.2.1.10); another name then needs
+    another authority, and a client that cannot read the constraint refuses it whole (Mbed TLS, its issue 8759).
+    """
+
+    days: int
+    renew: timedelta
+    bound: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vouched:
+    """A server's certificate and its authority; `anew`: the certificate was made now."""
+
+    leaf: x509.Certificate
+    authority: x509.Certificate
+    anew: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the authority's DER, in hex."""
+        return self.authority.fingerprint(hashes.SHA256()).hex()
+
+    @property
+    def pem(self) -> bytes:
+        """The authority as clients want it."""
+        return _pem(self.authority)
+
+
+def vouched(  # noqa: PLR0913 - whose, where, for whom, how long and when
+    shelf: Shelf, *, name: str, names: tuple[str, ...], terms: Terms, now: datetime, renew: bool = False
+) -> Vouched:
+    """Return the server's certificate for these names and addresses; what is missing, old or of other names is made.
+
+    `name` is what people read of the authority; `names` are sorted. `renew` makes another one though the old one is
+    good, under the same authority.
+
+    Raises:
+        OSError: a folder cannot be read or written.
+        ValueError: a file is not what it was.
+    """
+    try:
+        authority_key, authority = _authority(shelf, name, names, terms, now)
+        if not renew and _still_good(shelf, authority, names, terms, now):
+            return Vouched(leaf=leaf_of(shelf.chain), authority=authority, anew=False)
+        key = ec.generate_private_key(ec.SECP256R1())
+        leaf = _leaf(authority, authority_key, key, names, (now, terms.days))
+    except (TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound) as odd:  # a key with a password, a foreign one
+        folder = shelf.authority_key.parent
+        raise ValueError(f"{folder} holds a key or certificate that this box did not make: {odd}") from odd
+    write_whole(shelf.key, _private(key))
+    write_whole(shelf.chain, _pem(leaf) + _pem(authority))
+    return Vouched(leaf=leaf, authority=authority, anew=True)
+
+
+def leaf_of(chain: Path) -> x509.Certificate:
+    """Read the server's own certificate.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: what stands there is no certificate.
+    """
+    return x509.load_pem_x509_certificates(chain.read_bytes())[0]
+
+
+def names_of(leaf: x509.Certificate) -> tuple[str, ...]:
+    """For which names and addresses it was made, sorted."""
+    spoken = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return tuple(sorted(str(name.value) for name in spoken))
+
+
+def _authority(
+    shelf: Shelf, name: str, names: tuple[str, ...], terms: Terms, now: datetime
+) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    """Read the authority, or make one: also where it is bound and may not vouch for a name that is new."""
+    if shelf.authority_key.exists() and shelf.authority.exists():
+        key = serialization.load_pem_private_key(shelf.authority_key.read_bytes(), None)
+        authority = x509.load_pem_x509_certificate(shelf.authority.read_bytes())
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError(f"{shelf.authority_key} holds another kind of key")
+        if _may(authority, names, terms) and authority.not_valid_after_utc > now:
+            return key, authority
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
+    builder = (
+        _builder(subject, subject, key.public_key(), now, AUTHORITY_DAYS)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs=True), critical=True)
+    )
+    if terms.bound:
+        builder = builder.add_extension(x509.NameConstraints(_subtrees(names), None), critical=True)
+    authority = builder.sign(key, hashes.SHA256())
+    write_whole(shelf.authority_key, _private(key))
+    write_whole(shelf.authority, _pem(authority))
+    return key, authority
+
+
+def _may(authority: x509.Certificate, names: tuple[str, ...], terms: Terms) -> bool:
+    if not terms.bound:
+        return True
+    constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
+    return set(constraints.permitted_subtrees or ()) == set(_subtrees(names))
+
+
+def _leaf(
+    authority: x509.Certificate,
+    authority_key: ec.EllipticCurvePrivateKey,
+    key: ec.EllipticCurvePrivateKey,
+    names: tuple[str, ...],
+    good: tuple[datetime, int],
+) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
+    return (
+        _builder(subject, authority.subject, key.public_key(), *good)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(signs=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
+        .sign(authority_key, hashes.SHA256())
+    )
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, days: int
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now + timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs, key_cert_sign=signs, crl_sign=signs, content_commitment=False,
+        key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
+    )  # fmt: skip
+
+
+def _still_good(shelf: Shelf, authority: x509.Certificate, names: tuple[str, ...], terms: Terms, now: datetime) -> bool:
+    if not (shelf.chain.exists() and shelf.key.exists()):
+        return False
+    leaf = leaf_of(shelf.chain)
+    same = set(names_of(leaf)) == set(names) and leaf.issuer == authority.subject
+    by_it = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
+    ours = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
+    return same and by_it == ours and leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc - terms.renew
+
+
+def _general(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _subtrees(names: tuple[str, ...]) -> list[x509.GeneralName]:
+    """The names as subtrees of themselves: a constraint on an address is a network, here of one address."""
+    trees: list[x509.GeneralName] = []
+    for name in names:
+        general = _general(name)
+        trees.append(x509.IPAddress(ipaddress.ip_network(name)) if isinstance(general, x509.IPAddress) else general)
+    return trees
+
+
+def _pem(one: x509.Certificate) -> bytes:
+    return one.public_bytes(serialization.Encoding.PEM)
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(encoding, form, serialization.NoEncryption())

@@ -1,0 +1,58 @@
+"""Whom a client of the broker believes: TLS, under the authority that the house file names, never without."""
+
+import ssl
+
+from gateway.config import Broker, ConfigError, unreadable
+
+
+class _Socket(ssl.SSLSocket):
+    """A socket that is closed when the handshake fails: paho 2.1 drops it open."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002 - the standard library's signature
+        try:
+            super().do_handshake(block)
+        except OSError:  # ssl.SSLError is one
+            self.close()
+            raise
+
+
+def context(broker: Broker) -> ssl.SSLContext | None:
+    """Return what a client needs to believe this broker and no other; None where the house speaks plainly.
+
+    The broker's name has to be the one in `broker.host`. Read anew for each connection.
+
+    Raises:
+        ConfigError: the authority cannot be read.
+    """
+    if broker.tls is None:
+        return None
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # asks for a certificate and compares the name, by default
+    ours.minimum_version = ssl.TLSVersion.TLSv1_2
+    ours.sslsocket_class = _Socket
+    try:
+        ours.load_verify_locations(cadata=broker.tls.ca.read_text(encoding="ascii"))
+    except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
+        why = unreadable(error) if not isinstance(error, ssl.SSLError) else "it is no certificate (PEM)"
+        raise ConfigError(
+            f"{broker.tls.ca}: the authority of the broker at {broker.host} cannot be read ({why}). Copy authority.pem"
+            " out of the folder that `perron broker-config` wrote, or correct broker.tls.ca."
+        ) from error
+    return ours
+
+
+def in_words(error: str) -> str:
+    """Say in words why a TLS connection did not come about; another reason is left as it is."""
+    told = error.lower()
+    if "certificate_verify_failed" in told or "certificate verify failed" in told:
+        if "expired" in told:
+            return "its certificate has expired"
+        if "not yet valid" in told:
+            return "its certificate is not good yet: one of the two clocks is wrong"
+        if "mismatch" in told or "not valid for" in told:
+            return "its certificate is another name's"
+        return "its certificate comes from another authority than broker.tls.ca"
+    if any(sign in told for sign in ("wrong_version_number", "unexpected_message", "record_layer_failure")):
+        return "it does not speak TLS"
+    if "[ssl" in told:
+        return "no TLS connection came about"
+    return error
