@@ -21,6 +21,7 @@ from gateway.config import Home, Pages, rules
 from gateway.diary import Diary
 from gateway.ending import until_told
 from gateway.entrance import RunningEntrance
+from gateway.guarded import Guarded
 from gateway.homeassistant.assistant import Assistant
 from gateway.mqtt import Incoming, Mqtt
 from gateway.occupancy import alone
@@ -176,6 +177,7 @@ class App:
         return {
             "video": self._video.run(),
             "broker": self._mqtt.run(),
+            "guards": self._guarded.run(),
             "reception": self._reception.run(),
             "office": self._office.run(),
             "pocket": self._pocket.run(),
@@ -208,6 +210,7 @@ class App:
             on_missed=self._on_missed,
             monotonic=time.monotonic,
         )
+        self._guarded = Guarded(home, line=self._mqtt, mono=time.monotonic)
         self._office = Office(home, store=store, line=self._mqtt, clock=clock, voices=(self._pocket,))
         self._archive = Archive(
             home,
@@ -249,14 +252,9 @@ class App:
             picture=self._look,
         )  # fmt: skip
         self._assistant = Assistant(
-            home,
-            line=self._mqtt,
-            clock=clock,
-            store=store,
-            entrances=self._entrances,
-            wished=self._reception.wished,
-            picture=self._look,
-        )
+            home, line=self._mqtt, clock=clock, store=store, entrances=self._entrances,
+            wished=self._reception.wished, picture=self._look,
+        )  # fmt: skip
         self._site = None if home.pages is None else self._pages(home.pages, store, key, links)
         self._walking.follow()
 
@@ -322,7 +320,7 @@ class App:
         hands = Hands(
             self.home,
             name,
-            line=self._mqtt,
+            line=self._guarded,
             cameras=self._video,
             office=self._office,
             films=self._archive,
@@ -346,10 +344,10 @@ class App:
     def _on_message(self, incoming: Incoming) -> None:
         match self._topics.origin(incoming.topic):
             case FromDevice(devices=devices, channel=channel):
-                for device in devices:
-                    self._walking.heard(device, channel, incoming)
+                for device, where, told in self._guarded.heard(devices, channel, incoming):
+                    self._walking.heard(device, where, told)
                     for name in self._by_device[device]:
-                        self._entrances[name].hear(device, channel, incoming)
+                        self._entrances[name].hear(device, where, told)
             case FromOwner(entrance=entrance):
                 self._reception.asked(entrance, incoming)
             case FromRetailer():
@@ -362,6 +360,7 @@ class App:
                 assert_never(origin)
 
     def _on_up(self, session: int) -> None:
+        self._guarded.up()
         for name, running in self._entrances.items():
             self._hands[name].show_again()
             running.forget_fridges()
