@@ -23,7 +23,7 @@ from devices.reports import (
     StreamReport,
     Unreadable,
 )
-from gateway.cli.asking import Heard, ask, patience, topics
+from gateway.asking import Heard, ask, patience, topics
 from gateway.cli.broker import heard, logged_in
 from gateway.cli.failure import Failure, plain, typed
 from gateway.cli.stream import sight
