@@ -42,6 +42,7 @@ from gateway.installation.walk import (
     begin,
     forbids,
     looked_at,
+    resumed,
     standing,
 )
 from gateway.message import Incoming
@@ -90,11 +91,12 @@ class Walking:
                 self._unread.add(name)
                 continue
             if walk is not None:
-                self._walks[name] = walk
+                self._walks[name] = resumed(walk)
         self._answered: set[str] = set()
         self._wrong: dict[str, int] = {}
         self._lived: dict[str, frozenset[str]] = {}  # what this process has seen: a start is no loss
         self._connected: set[str] = set()
+        self._decides: set[str] = set()  # entrances that have left behind what the process before this one knew
         self._unsaved: set[str] = set()
         self._saving = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -140,7 +142,7 @@ class Walking:
     def look(self, name: str) -> None:
         """See what the entrance shows now; called after each of its decisions too."""
         walk = self._walks.get(name)
-        if walk is None or walk.current is None:
+        if walk is None or walk.current is None or name not in self._decides:
             return
         state = self._entrances[name].state
         live = frozenset(camera for camera, at in state.cameras.items() if at.live)
@@ -181,6 +183,7 @@ class Walking:
 
     def _after(self, before: Callable[[], None], name: str) -> None:
         before()
+        self._decides.add(name)
         self.look(name)
 
     # ---- what is asked ----------------------------------------------------------------------------------------------

@@ -96,6 +96,7 @@ async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, 
     for running in made.entrances.values():
         running.changed = site.changes.tell
     made.pocket.changed = seen.walks.changed = site.changes.tell
+    seen.walks.follow()
     await site.open()
     try:
         now = made.clock.now()
