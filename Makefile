@@ -9,10 +9,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check mutants soak bench pictures debian wheels pins clean
+.PHONY: help demo test test-homeassistant quick check mutants soak bench pictures debian wheels pins clean
 
 help: ## what there is to make
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
 
 $(VENV)/ready: requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 with venv was found. Install one (Debian: apt-get install python3 python3-venv) or give PYTHON=/path/to/python."; exit 1; }
@@ -41,6 +41,22 @@ check: $(VENV)/ready ## lint, format, types, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+# The last Home Assistant for Python 3.13, in a venv of its own; what it wants beside it fetches itself at its first start.
+HASS_VERSION := 2026.2.3
+HASS := build/homeassistant-$(HASS_VERSION)
+PYTHON313 ?= $(shell for p in python3.13 /usr/bin/python3.13; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 13, 2) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+
+$(HASS)/ready:
+	@test -n "$(PYTHON313)" || { echo "Home Assistant $(HASS_VERSION) needs Python 3.13.2 or a later 3.13 with venv: install it or give PYTHON313=/path/to/python."; exit 1; }
+	@echo "Setting up $(HASS) with $(PYTHON313): once, a few minutes, about 800 MB ..."
+	@$(PYTHON313) -m venv --clear $(HASS)
+	@$(HASS)/bin/pip install --quiet --disable-pip-version-check homeassistant==$(HASS_VERSION)
+	@touch $@
+
+test-homeassistant: $(VENV)/ready debian $(HASS)/ready ## a real Home Assistant beside a whole house (heavy: not in `make test`)
+	@HASS=$(HASS)/bin/hass $(BIN)/python -m pytest -q tests/real/with_home_assistant.py
 
 mutants: $(VENV)/ready ## plant faults one by one and name the test that catches each
 	@$(BIN)/python -m tests.mutants

@@ -89,6 +89,30 @@ class Progress(StrEnum):
     CONFIRMED = auto()
 
 
+class Presence(StrEnum):
+    """Where somebody is whom the household lets be followed."""
+
+    HOME = auto()
+    AWAY = auto()
+    UNKNOWN = auto()
+
+
+class Panel(StrEnum):
+    """What an alarm panel does (the states of Home Assistant's alarm panels)."""
+
+    DISARMED = auto()
+    ARMED_HOME = auto()
+    ARMED_AWAY = auto()
+    ARMED_NIGHT = auto()
+    ARMED_VACATION = auto()
+    ARMED_CUSTOM_BYPASS = auto()
+    ARMING = auto()
+    DISARMING = auto()
+    PENDING = auto()  # somebody has come in: it will be triggered unless it is disarmed
+    TRIGGERED = auto()
+    UNKNOWN = auto()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockReport:
     """The bolt's state. `jammed` is None where the lock does not say.
@@ -198,6 +222,20 @@ class AnsweredReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PresenceReport:
+    """Whether somebody (or anybody, of a group) is home."""
+
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelReport:
+    """What the alarm panel does."""
+
+    panel: Panel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EchoReport:
     """What stands beside it in the same message answers the question that carried `echo` in its payload.
 
@@ -228,6 +266,8 @@ Report = (
     | FridgeReport
     | SignalReport
     | AnsweredReport
+    | PresenceReport
+    | PanelReport
     | EchoReport
     | Unreadable
 )

@@ -1,8 +1,8 @@
 """Asks devices as the installer's account may: all of them at once, each in its own words, and how long each took."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from devices.commands import Query
@@ -11,14 +11,24 @@ from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.config import Home
 from gateway.equipment import Device, DoorDevice, LockDevice
+from gateway.guarded import Guarded
 from gateway.installation.capability import Measurement
 from gateway.mqtt import Guest, Incoming, NotSent
+from gateway.proof.keys import KeyUnusable
 from gateway.topics import device_topic, heard_of
 
 STORED = 1.0  # seconds for the broker to hand out what it keeps
 LEAST = 10.0  # seconds that a measured device may take at least
 ANSWER = 3.0  # seconds for a device that declares no latency of its own
 ABOUT = (LockReport, DoorReport, FridgeReport)  # what a question is about, where answers carry no correlation
+
+
+class NoKey(Exception):  # noqa: N818 - it says what is the matter
+    """The box's key cannot be used, and a guard answers only what it has signed: ask on the box, as its own user."""
+
+
+def _why(error: OSError | KeyUnusable) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 @dataclass(slots=True)
@@ -66,7 +76,11 @@ async def ask(  # noqa: PLR0913 - who is asked, by whom, and for how long
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
-    found = Round({id_: _asked(home, guest, id_, word) for id_ in devices})
+    try:
+        guarded = Guarded(home, line=guest, mono=loop.time)
+    except (KeyUnusable, OSError) as error:
+        raise NoKey(f"{home.storage.folder / 'key'} cannot be used: {_why(error)}") from error
+    found = Round({id_: _asked(home, guarded, id_, word) for id_ in devices})
     until = {
         id_: began + (longest if patient else min(longest, patience(home.devices[id_])))
         for id_, heard in found.devices.items()
@@ -88,9 +102,25 @@ async def ask(  # noqa: PLR0913 - who is asked, by whom, and for how long
             continue
         if incoming.topic not in kept:
             found.stored[incoming.topic] = incoming.payload
-        for id_, read in readers.items():
-            _take(found.devices[id_], read(incoming), incoming, loop.time() - began)
+        for id_, told in _believed(guarded, home, readers, incoming):
+            _take(found.devices[id_], readers[id_](told), told, loop.time() - began)
     return found
+
+
+def _believed(guarded: Guarded, home: Home, ids: Iterable[str], incoming: Incoming) -> Iterator[tuple[str, Incoming]]:
+    """Give to each device what counts of a message: of those behind a guard what its signature covers."""
+    behind: dict[str, Channel] = {}
+    for id_ in ids:
+        if home.devices[id_].vendor != "guard":
+            yield id_, incoming
+            continue
+        here = (channel for channel, topic in heard_of(home, id_).items() if topic == incoming.topic)
+        behind |= dict.fromkeys((id_,), next(here, Channel.SET))
+    spoke = tuple(id_ for id_, channel in behind.items() if channel is not Channel.SET)
+    if spoke:
+        for device, channel, told in guarded.heard(spoke, behind[spoke[0]], incoming):
+            if device in behind:
+                yield device, replace(told, topic=device_topic(home, device, channel))
 
 
 def _take(heard: Heard, said: tuple[tuple[Report, ...], bool] | None, incoming: Incoming, seconds: float) -> None:
@@ -104,7 +134,7 @@ def _take(heard: Heard, said: tuple[tuple[Report, ...], bool] | None, incoming: 
         heard.answer, heard.seconds = reports, seconds
 
 
-def _asked(home: Home, guest: Guest, id_: str, word: str) -> Heard:
+def _asked(home: Home, line: Guarded, id_: str, word: str) -> Heard:
     device = home.devices[id_]
     if isinstance(device, DoorDevice) and not device.answers:
         return Heard(why="a basic door cannot be asked")
@@ -112,7 +142,7 @@ def _asked(home: Home, guest: Guest, id_: str, word: str) -> Heard:
         letter = VENDORS[device.vendor].encode_command(Query(echo=f"{word}:{id_}"), device.plate)
     except ValueError:
         return Heard(why=f"a {device.kind} cannot be asked")
-    sent = guest.publish(
+    sent = line.publish(
         device_topic(home, id_, letter.channel),
         letter.payload,
         correlation=f"{word}:{id_}".encode(),

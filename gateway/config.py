@@ -217,6 +217,8 @@ class EntranceSection(Section):
     signal: Id
     places: dict[Id, Place]
     courier_proof: bool = True
+    presence: tuple[Id, ...] = ()
+    alarm: Id | None = None
     timing: Timing = Timing()
 
     @model_validator(mode="after")
@@ -308,12 +310,16 @@ def rules(home: Home, entrance: str) -> Rules:
     """
     section = home.entrances[entrance]
     lock, door = home.devices[section.lock], home.devices[section.door]
+    alarm = None if section.alarm is None else home.devices[section.alarm]
     timing = section.timing
     return Rules(
         cameras={section.cameras.outside: True, **dict.fromkeys(section.cameras.inside, False)},
-        guarded=lock.kind == "lock" and lock.guarded,
+        guarded=lock.kind == "lock" and lock.refuses_late,
         door_answers=door.kind == "door" and door.answers,
         latency=lock.latency if lock.kind == "lock" else Rules().latency,
+        presence=section.presence,
+        alarm=section.alarm,
+        bypassed=alarm.bypassed if alarm is not None and alarm.kind == "alarm" else frozenset(),
         open_limit={id_: place.open_limit for id_, place in section.places.items()},
         ring=timing.ring,
         bell=timing.bell,

@@ -21,6 +21,7 @@ import structlog
 from devices import reports as said
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
+from gateway import surroundings
 from gateway.clock import Clock
 from gateway.config import Home
 from gateway.delivery.codes import BAD_PREFIX, BadCode, normalise
@@ -90,6 +91,7 @@ class RunningEntrance:
         self._wake = asyncio.Event()
         self._scans = 0
         self._door_heard: float | None = None
+        self._spoke: dict[str, float] = {}  # what stands around the entrance -> when it was last heard live
         self._dropped = 0
         self._told_of_flood = -math.inf
         self._rations: dict[str, tuple[float, int]] = {}  # device -> when its second began, and how often it spoke then
@@ -193,13 +195,26 @@ class RunningEntrance:
         return said < RATION
 
     def mind_heartbeat(self, now: Now) -> None:
-        """A door that cannot be asked lives by its heartbeat: when it is missed the door is lost, told once."""
+        """A door that cannot be asked lives by its heartbeat: when it is missed the door is lost, told once.
+
+        So does what stands around the entrance and has to speak now and then.
+        """
+        self._mind_silence(now)
         door = self._home.devices[self._section.door]
         if door.kind != "door" or door.answers or self._door_heard is None:
             return
         if now.mono - self._door_heard > door.heartbeat:
             self._door_heard = None
             self.put(e.DeviceLost(device="door"))
+
+    def _mind_silence(self, now: Now) -> None:
+        for device in surroundings.silent(self._home, self._spoke, now.mono):
+            del self._spoke[device]
+            self._unknown(device)
+
+    def _unknown(self, device: str) -> None:
+        for event in surroundings.unknown(self._section, device):
+            self.put(event)
 
     def _role(self, device: str) -> str | None:
         return {self._section.lock: "lock", self._section.door: "door"}.get(device)
@@ -216,24 +231,18 @@ class RunningEntrance:
                 role = self._role(device)
                 if role is not None:
                     yield e.DeviceLost(device=role)
-                for place, section in self._section.places.items():
-                    if section.fridge == device:  # what it said is unknown from here on
-                        yield e.FridgeHeard(place=place, cold=Cold())
+                yield from surroundings.unknown(self._section, device)
             case said.BatteryReport():
                 role, level = self._role(device), battery(report)
                 if role is not None and not (heard.retained and level is said.BatteryLevel.GOOD):
                     yield e.BatteryHeard(device=role, level=level)
             case said.ScanReport():
                 yield self.scanned(device, report.code, retained=heard.retained, expected_only=False)
-            case said.FridgeReport() if not (heard.retained or self._returns.settling(device, self._clock.now().mono)):
-                for place, section in self._section.places.items():  # a stored temperature may be hours old
-                    fridge = self._home.devices[device]
-                    if (
-                        fridge.kind == "fridge"
-                        and section.fridge == device
-                        and report.compartment in ("", fridge.compartment)
-                    ):
-                        yield e.FridgeHeard(place=place, cold=Cold(temp_c=report.temp_c, door=report.door))
+            case said.FridgeReport() | said.PresenceReport() | said.PanelReport():
+                old = heard.retained or self._returns.settling(device, self._clock.now().mono)
+                if not old:
+                    self._spoke[device] = self._clock.now().mono
+                yield from surroundings.heard(self._home, self._section, device, report, old=old)
             case said.SignalReport() if report.id or heard.answers is not None:
                 visit = self._hands.rang(report.id)
                 if visit is not None:
@@ -248,7 +257,6 @@ class RunningEntrance:
             case (
                 said.LockReport()
                 | said.DoorReport()
-                | said.FridgeReport()
                 | said.AvailabilityReport()
                 | said.AnsweredReport()
                 | said.SignalReport()
@@ -276,6 +284,7 @@ class RunningEntrance:
 
     def forget_fridges(self) -> None:
         """A new broker session: what fridges said before is not known to be so any more."""
+        self._spoke.clear()
         for place, section in self._section.places.items():
             if section.fridge is not None and place in self.state.cold:
                 self.put(e.FridgeHeard(place=place, cold=Cold()))
@@ -294,14 +303,13 @@ class RunningEntrance:
             self._wake.set()
 
     def _relearn(self, mono: float) -> None:
-        """What was dropped may have been news: lock and door are asked, and of a fridge nothing is known."""
+        """What was dropped may have been news: lock and door are asked, and of what stands around nothing is known."""
         self._relearnt, devices, self._unheard = mono, self._unheard, set()
         log.warning("devices_flood", entrance=self.state.id, devices=sorted(devices))
         if any(self._role(device) is not None for device in devices):
             self.put(e.ReportsMissed())
-        for place, section in self._section.places.items():
-            if section.fridge in devices:
-                self.put(e.FridgeHeard(place=place, cold=Cold()))
+        for device in sorted(devices):
+            self._unknown(device)
 
     def put(self, event: e.Event) -> None:
         """Take an event in. Only scans are ever dropped, and counted; everything else waits its turn."""

@@ -1,16 +1,23 @@
 """The devices of a house, as `home.yaml` names them: one section a kind."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
+from devices.reports import Panel
+from devices.vendors import homeassistant
+from devices.vendors.guard import DOOR, LOCK, PART
 from devices.vendors.scanner import CODE, KEYS
 from devices.vendors.words import Channel, Nameplate
 from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Section, Topic
 from gateway.streamurl import PASSWORD, USER, StreamUrl
 
 BASIC = frozenset({"nukihub", "zigbee2mqtt"})  # what their locks are sent has no room for an id or a time
+
+_ENTITY = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")
 
 
 class DeviceSection(Section):
@@ -34,16 +41,50 @@ class DeviceSection(Section):
         """Whether it has MQTT at all."""
         return True
 
+    @property
+    def asked(self) -> bool:
+        """Whether it answers when it is asked, so far as the house file knows."""
+        return True
+
+
+class GuardSection(Section):
+    """The guard that alone may move the lock: its public key, as `perron guard-key --new` tells it."""
+
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
 
 class LockDevice(DeviceSection):
-    """A lock. `auto_lock`: it locks by itself some time after it was unlocked; left out: nobody has said."""
+    """A lock. `auto_lock`: it locks by itself some time after it was unlocked; left out: nobody has said.
+
+    One of the vendor `guard` stands behind a guard of its own: `address` is the lock's id, and `guard` has its key.
+    """
 
     kind: Literal["lock"]
-    vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt"]
+    vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt", "guard"]
     address: Address
     guarded: bool = False
     auto_lock: bool | None = None
     latency: Seconds = 3.0
+    guard: GuardSection | None = None
+
+    @property
+    def refuses_late(self) -> bool:
+        """Whether it refuses a late, a repeated or a forged command: a guard does, whatever lock stands behind it."""
+        return self.guarded or self.guard is not None
+
+    @property
+    def plate(self) -> Nameplate:
+        """A guard speaks for its lock and for a door sensor: this is the lock."""
+        return replace(super().plate, keys={PART: LOCK}) if self.vendor == "guard" else super().plate
+
+    @model_validator(mode="after")
+    def _behind_its_guard(self) -> Self:
+        if (self.vendor == "guard") != (self.guard is not None):
+            raise ValueError(
+                "vendor: guard and `guard: {key: ...}` belong together: `perron guard-key --new` makes the key and"
+                " tells the line; the lock's own vendor stands in guard.yaml"
+            )
+        return self
 
     @model_validator(mode="after")
     def _guarded_or_not(self) -> Self:
@@ -59,20 +100,37 @@ class DoorDevice(DeviceSection):
     """A door sensor that does not depend on the lock. `answers`: it can be asked.
 
     One that cannot is a basic door: it must say something at least every `heartbeat` seconds, else it is lost.
-    The vendor `esphome` is the firmware of `config/esphome/door.yaml`; it needs no address.
+    The vendor `esphome` is the firmware of `config/esphome/door.yaml`; it needs no address. One behind the radio of a
+    guarded lock has the vendor `guard`, and that lock's id as `address`.
     """
 
     kind: Literal["door"]
-    vendor: Literal["somfy", "esphome", "zigbee2mqtt"]
+    vendor: Literal["somfy", "esphome", "zigbee2mqtt", "homeassistant", "guard"]
     address: Address = ""
     answers: bool = True
     heartbeat: Seconds = 600.0
+
+    @property
+    def asked(self) -> bool:
+        """A basic door is not."""
+        return self.answers
 
     @model_validator(mode="after")
     def _addressed(self) -> Self:
         if not self.address and self.vendor != "esphome":
             raise ValueError(f"a door sensor of the vendor {self.vendor} needs its address")
+        if self.vendor == "homeassistant":
+            _of_home_assistant(self, homeassistant.CONTACTS)
+            if self.answers:
+                raise ValueError(
+                    "what Home Assistant last heard of a contact is no answer of the contact: write answers: false"
+                )
         return self
+
+    @property
+    def plate(self) -> Nameplate:
+        """Behind a guard this is the door, not the lock."""
+        return replace(super().plate, keys={PART: DOOR}) if self.vendor == "guard" else super().plate
 
 
 # SHA-256 over a certificate, as `openssl x509 -fingerprint -sha256` prints it.
@@ -155,15 +213,100 @@ class SignalDevice(DeviceSection):
 
 
 class FridgeDevice(DeviceSection):
-    """A fridge that says its temperature."""
+    """A fridge that says its temperature, or a thermometer in it (vendor `homeassistant`, in degrees of `unit`).
+
+    `heartbeat`: after so many seconds without a word its temperature is unknown; left out: it is asked, and believed.
+    """
 
     kind: Literal["fridge"]
-    vendor: Literal["smartthings", "zigbee2mqtt"]
+    vendor: Literal["smartthings", "zigbee2mqtt", "homeassistant"]
     address: Address
     compartment: Id = "cooler"
+    unit: Literal["C", "F"] = "C"
+    heartbeat: Seconds | None = None
+
+    @property
+    def plate(self) -> Nameplate:
+        """With the unit, where the payload tells none."""
+        return Nameplate(address=self.address, keys=self.keys, kind=self.kind, unit=self.unit)
+
+    @property
+    def asked(self) -> bool:
+        """A statestream only talks."""
+        return self.vendor != "homeassistant" or homeassistant.asked(self.plate)
+
+    @property
+    def silence(self) -> float | None:
+        """After how many seconds without a word it is unknown: an hour behind Home Assistant, if nobody says else."""
+        return 3600.0 if self.heartbeat is None and self.vendor == "homeassistant" else self.heartbeat
+
+    @model_validator(mode="after")
+    def _entity(self) -> Self:
+        if self.vendor == "homeassistant":
+            _of_home_assistant(self, homeassistant.THERMOMETERS)
+        elif self.unit != "C":
+            raise ValueError(f"a {self.vendor} fridge says its unit itself: leave unit out")
+        return self
+
+
+class PresenceDevice(DeviceSection):
+    """Somebody, or everybody, of the household as Home Assistant sees them: while anybody is home nothing opens."""
+
+    kind: Literal["presence"]
+    vendor: Literal["homeassistant"]
+    address: Address
+
+    @property
+    def asked(self) -> bool:
+        """A statestream only talks."""
+        return homeassistant.asked(self.plate)
+
+    @model_validator(mode="after")
+    def _entity(self) -> Self:
+        _of_home_assistant(self, homeassistant.PRESENCES)
+        return self
+
+
+Armed = Literal["armed_home", "armed_away", "armed_night", "armed_vacation", "armed_custom_bypass"]
+
+
+class AlarmDevice(DeviceSection):
+    """The alarm panel of the house. `bypassed_in`: the modes in which opening the entrance's door sets off nothing.
+
+    In every other armed mode, and while nobody knows the mode, nothing opens: a courier must not set off a siren.
+    """
+
+    kind: Literal["alarm"]
+    vendor: Literal["homeassistant"]
+    address: Address
+    bypassed_in: tuple[Armed, ...] = ()
+
+    @property
+    def asked(self) -> bool:
+        """A statestream only talks."""
+        return homeassistant.asked(self.plate)
+
+    @property
+    def bypassed(self) -> frozenset[Panel]:
+        """The modes, as the panel's words."""
+        return frozenset(Panel(mode) for mode in self.bypassed_in)
+
+    @model_validator(mode="after")
+    def _entity(self) -> Self:
+        _of_home_assistant(self, homeassistant.PANELS)
+        return self
+
+
+def _of_home_assistant(device: DeviceSection, domains: frozenset[str]) -> None:
+    if homeassistant.domain(device.plate) not in domains or not _ENTITY.fullmatch(device.address):
+        known = ", ".join(sorted(domains))
+        raise ValueError(
+            f"write which entity of Home Assistant it is: <base topic>/<domain>/<object> by statestream, or"
+            f" <domain>.<object> by an automation; domains that fit here: {known}"
+        )
 
 
 Device = Annotated[
-    LockDevice | DoorDevice | CameraDevice | ScannerDevice | SignalDevice | FridgeDevice,
+    LockDevice | DoorDevice | CameraDevice | ScannerDevice | SignalDevice | FridgeDevice | PresenceDevice | AlarmDevice,
     Field(discriminator="kind"),
 ]

@@ -22,6 +22,7 @@ from devices.vendors.words import Channel
 from gateway.clock import Clock
 from gateway.config import EntranceSection, Home
 from gateway.mqtt import Acknowledgement, NotSent, Sent
+from gateway.surroundings import around
 from gateway.topics import device_topic, entrance_topic
 from gateway.video.words import ClipKey, Proof
 from gateway.visit import commands as c
@@ -265,16 +266,18 @@ class Hands:
             "until_ms": None if countdown is None else countdown.at(now.mono) + int(life * 1000),
         }
 
-    def ask_fridges(self, session: int) -> None:
-        """Ask this entrance's fridges how cold they are: at the start of a session nothing is known of them."""
-        for fridge in {place.fridge for place in self._section.places.values()} - {None}:
-            self._ask(str(fridge), session, 0)
+    def ask_around(self, session: int) -> None:
+        """Ask what stands around this entrance: at the start of a session nothing is known of it."""
+        for device in sorted(around(self._section)):
+            self._ask(device, session, 0)
 
     def _query(self, command: c.Query) -> None:
         device = self._section.lock if command.device == "lock" else self._section.door
         self._ask(device, command.session, command.number)
 
     def _ask(self, device: str, session: int, number: int) -> None:
+        if not self._home.devices[device].asked:
+            return
         self._questions[device] = session, number
         self._send(
             device,

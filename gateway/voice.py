@@ -182,6 +182,9 @@ REFUSALS: Mapping[Refusal, Mapping[Language, str]] = MappingProxyType({
     Refusal.AWAITING_PERMISSION: {"fr": "en attente de votre autorisation", "en": "waiting for your permission"},
     Refusal.NOT_APPROVED: {"fr": "vous n'avez pas dit oui", "en": "you did not say yes"},
     Refusal.KEY_DISTRUSTED: {"fr": "clé de la marque rejetée par vous", "en": "you no longer trust the brand's key"},
+    Refusal.ANNOUNCE_AGAIN: {
+        "fr": "annoncée avant que la box soit restaurée", "en": "announced before the box was restored",
+    },
     Refusal.FRIDGE_TOO_WARM: {"fr": "réfrigérateur trop chaud", "en": "fridge too warm"},
 })  # fmt: skip
 
@@ -209,6 +212,8 @@ LACKING: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     "disk": {"fr": "le disque est plein ou en panne", "en": "the disk is full or failing"},
     "clock": {"fr": "l'heure n'est pas sûre", "en": "the time is not certain"},
     "fridge": {"fr": "le réfrigérateur n'est pas assez froid", "en": "the fridge is not cold enough"},
+    "presence": {"fr": "on ne sait pas si quelqu'un est là", "en": "nobody knows whether somebody is home"},
+    "alarm": {"fr": "l'alarme pourrait sonner", "en": "the alarm might go off"},
     "safe_mode": {"fr": "Perron est en mode sûr", "en": "Perron is in safe mode"},
     "walk_test": {"fr": "l'essai à la porte n'est pas réussi", "en": "the walk test is not passed"},
     "battery:lock": {"fr": "la pile de la serrure est à changer", "en": "the lock's battery needs changing"},

@@ -19,7 +19,7 @@ from devices import reports as said
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway import owner
-from gateway.asking import measure, topics
+from gateway.asking import NoKey, measure, topics
 from gateway.clock import Clock
 from gateway.config import ConfigError, Home
 from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
@@ -268,7 +268,7 @@ class Walking:
         try:
             async with self._asking, visit(broker, heard, monotonic=asyncio.get_running_loop().time) as guest:
                 found = await measure(self._home, guest, device, times=TIMES, now=self._clock.now().utc)
-        except (ConnectionError, ConfigError) as error:
+        except (ConnectionError, ConfigError, NoKey) as error:
             return str(error)
         if not isinstance(found, str):
             await asyncio.to_thread(notes.measured, self._folder, {device: found})

@@ -36,6 +36,8 @@ from devices.reports import (
     LockReport,
     Motion,
     MotionReport,
+    PanelReport,
+    PresenceReport,
     Progress,
     Report,
     ScanReport,
@@ -146,6 +148,8 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
             | SignalReport()
             | AnsweredReport()
             | EchoReport()
+            | PresenceReport()
+            | PanelReport()
             | Unreadable()
         ):
             raise ValueError(f"a guard cannot say this {type(report).__name__}")

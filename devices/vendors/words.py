@@ -37,12 +37,13 @@ class Nameplate:
 
     `address` is the maker's own; of a product with MQTT of its own, its topic. `keys` maps a word of the vendor module
     to where it stands in the payload, where that is not the usual place. `kind` is what it is enrolled as (`lock`,
-    `door` and so on), empty where nobody said.
+    `door` and so on), empty where nobody said. `unit`: of degrees that are told without one.
     """
 
     address: str = ""
     keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     kind: str = ""
+    unit: str = "C"
 
 
 BARE = Nameplate()

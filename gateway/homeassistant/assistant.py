@@ -61,7 +61,7 @@ class Assistant:
         clock: Clock,
         store: Store,
         entrances: Mapping[str, RunningEntrance],
-        wished: Callable[[str, AnyWish, str | None], Awaitable[str | None]],
+        wished: Callable[[str, AnyWish, str | None], asyncio.Future[str | None]],
         picture: Callable[[str], Awaitable[bytes | None]],
     ) -> None:
         self._home, self._section = home, home.homeassistant
@@ -74,7 +74,6 @@ class Assistant:
         self._said: dict[str, object] = {}
         self._rations = {name: Ration() for name in home.entrances}
         self._refused: dict[tuple[str, str], float] = {}  # what was noted in the log, and when
-        self._wishes: asyncio.Queue[tuple[str, AnyWish, Asked]] = asyncio.Queue()
         self._rings: deque[tuple[str, str]] = deque()
         self._rang = asyncio.Event()
         self._pictures: dict[str, _Picture] = {}
@@ -85,7 +84,6 @@ class Assistant:
         self._seen = {name: running.state for name, running in self._entrances.items()}
         async with asyncio.TaskGroup() as group:
             group.create_task(self._speak(), name="home assistant: entities and states")
-            group.create_task(self._pass_on(), name="home assistant: wishes")
             group.create_task(self._note(), name="home assistant: refusals")
             group.create_task(self._look(), name="home assistant: pictures")
 
@@ -96,34 +94,40 @@ class Assistant:
         self._born.set()
 
     def heard(self, entrance: str | None, incoming: Incoming) -> None:
-        """Home Assistant says that it has begun (no entrance), or wants something. A stored copy is never acted on."""
-        if incoming.retain:
-            log.warning("stored_word_of_home_assistant_ignored", topic=incoming.topic)
-        elif entrance is None:
+        """Home Assistant says that it has begun (no entrance), or wants something. No stored wish is acted on.
+
+        A birth counts however it was sent: some owners have theirs stored, and an answer does no harm.
+        """
+        if entrance is None:
             if incoming.payload.strip() == b"online":
                 self._born.set()
+        elif incoming.retain:
+            log.warning("stored_wish_of_home_assistant_ignored", entrance=entrance)
         elif self._section is not None:
             self._asked(entrance, incoming.payload, self._section)
 
     def _asked(self, entrance: str, payload: bytes, section: HomeAssistantSection) -> None:
+        """A stop is heard in any flood, once: what it does counts before this returns, and only people end it."""
+        what = asked(payload)
+        stops = what is Asked.STOP and "stop" in section.may
+        if stops and self._entrances[entrance].stopped():
+            return
         ration = self._rations[entrance]
-        if not ration.takes(self._clock.now().mono):
+        if not stops and not ration.takes(self._clock.now().mono):
             if ration.dropped == 1:
                 log.warning("home_assistant_floods", entrance=entrance)
             return
-        what = asked(payload)
         wish = what if isinstance(what, No) else ruled(what, section, f"ha-{secrets.token_hex(6)}")
         if isinstance(wish, No):
             self._refuse(entrance, wish)
-        elif isinstance(what, Asked) and not (what is Asked.STOP and self._entrances[entrance].stopped()):
-            self._wishes.put_nowait((entrance, wish, what))
+            return
+        answer = self._wished(entrance, wish, BY)
+        answer.add_done_callback(lambda done: self._answered(entrance, str(what), done))
 
-    async def _pass_on(self) -> None:
-        while True:
-            entrance, wish, what = await self._wishes.get()
-            why = await self._wished(entrance, wish, BY)
-            if why is not None:
-                self._refuse(entrance, No(what, why))
+    def _answered(self, entrance: str, what: str, done: asyncio.Future[str | None]) -> None:
+        why = None if done.cancelled() else done.result()
+        if why is not None:
+            self._refuse(entrance, No(what, why))
 
     def _refuse(self, entrance: str, no: No) -> None:
         """Say so to whoever asked, to whoever follows the entrance, and to the log that nobody can rewrite."""

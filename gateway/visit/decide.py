@@ -22,6 +22,7 @@ from gateway.visit import (
     readiness,
     refused,
     relocking,
+    residents,
     restart,
     safemode,
     scans,
@@ -104,6 +105,8 @@ def absorb(step: Step, event: e.Event) -> None:
             | e.FridgeHeard()
         ):
             facts.absorb(step, event)
+        case e.PresenceHeard() | e.PanelHeard():
+            residents.absorb(step, event)
         case e.LockFailed():
             refused.heard(step, event)
         case e.Scanned():

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from devices.reports import BatteryLevel, DoorReport, Failure, LockReport
+from devices.reports import BatteryLevel, DoorReport, Failure, LockReport, Panel, Presence
 from gateway.visit.state import CodeKind, Cold, Delivery, Pause
 
 
@@ -134,6 +134,21 @@ class FridgeHeard:
 
     place: str
     cold: Cold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresenceHeard:
+    """A device that follows somebody said where they are. Never sent for a stored copy that says "away"."""
+
+    device: str
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PanelHeard:
+    """The alarm panel said what it does. Never sent for a stored copy that says good news."""
+
+    panel: Panel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,6 +334,8 @@ Event = (
     | DiskChanged
     | WalkTested
     | FridgeHeard
+    | PresenceHeard
+    | PanelHeard
     | Scanned
     | ScansDropped
     | BellRang

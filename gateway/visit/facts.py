@@ -8,7 +8,7 @@ from typing import assert_never
 
 from devices.reports import Bolt, Door
 from gateway.visit import events as e
-from gateway.visit import household
+from gateway.visit import household, residents
 from gateway.visit.commands import Alarm, AlarmCode
 from gateway.visit.rules import door_open, intent
 from gateway.visit.state import Camera, Entrance, Fact, Phase, T
@@ -38,10 +38,12 @@ def absorb(step: Step, event: DeviceEvent) -> None:
     match event:
         case e.BrokerUp(session=session):
             step.state = replace(step.state, session=session)
+            residents.forget(step)
             blind(step, "lock", "door")
             step.ask("lock", "door")
         case e.BrokerDown():
             step.state = replace(step.state, session=None)
+            residents.forget(step)
             blind(step, "lock", "door")
         case e.LockHeard():
             _lock_heard(step, event)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from devices.reports import Bolt, Door, LockReport, Source
 from gateway.visit import events as e
-from gateway.visit import film
+from gateway.visit import film, residents
 from gateway.visit.commands import Alarm, AlarmCode, Note, StopFilm
 from gateway.visit.rules import OPEN, WITHDRAWN, before_intent, closed, door_open, explained, locked
 from gateway.visit.state import Why
@@ -55,7 +55,7 @@ def _by_hand(step: Step, report: LockReport) -> bool:
     if report.user is not None:
         return True
     if report.source is Source.UNSPECIFIED:
-        return not step.state.away
+        return not residents.away(step.state)
     return report.source is not Source.REMOTE
 
 
@@ -63,7 +63,7 @@ def _used_by_hand(step: Step, *, unlocked: bool) -> None:
     step.state = replace(step.state, by_hand_at=step.now.mono)
     if before_intent(step.state):
         step.visit = replace(step.visit, attended=True)
-    if unlocked and step.state.away:
+    if unlocked and residents.away(step.state):
         step.say(Alarm(code=AlarmCode.HAND_USE_WHILE_AWAY))
     elif unlocked:
         step.say(Note(what="household_use"))

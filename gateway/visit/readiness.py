@@ -7,12 +7,14 @@ pause the retailer hears one and the same word, and the household, who said it, 
 from dataclasses import replace
 
 from devices.reports import BatteryLevel
+from gateway.visit import residents
 from gateway.visit.commands import Readiness, Saying, Tell
 from gateway.visit.rules import barred_to, batteries, closed, cold_enough, locked, shut_to
 from gateway.visit.state import Delivery, Phase, Preflight, Why
 from gateway.visit.step import Step
 
 SHUT = "entrance"  # lacking by the household's own word: neither which nor why is a retailer's matter
+PANEL = "alarm"  # nor that a panel is armed, which tells that nobody is home
 
 
 def window_changed(step: Step, *, expecting: bool) -> None:
@@ -57,6 +59,8 @@ def lacking(step: Step, delivery: Delivery | None) -> tuple[str, ...]:
         "disk": not state.disk,
         "clock": not step.now.trusted,
         "fridge": delivery is not None and not cold_enough(state, delivery),
+        "presence": not residents.all_known(state),
+        PANEL: not residents.quiet(state),
         "safe_mode": state.safe_mode,
         "walk_test": barred_to(state, delivery),
     }
@@ -96,7 +100,7 @@ def _say_shut(step: Step) -> None:
         if preflight.lacking is not None:
             lacks = (*_news(preflight.lacking), *_shut(step, preflight.delivery))
             if lacks != preflight.lacking:
-                step.say(Readiness(delivery=preflight.delivery.id, lacking=lacks))
+                step.say(Readiness(delivery=preflight.delivery.id, lacking=_outside(lacks)))
                 _remember(step, preflight, replace(preflight, lacking=lacks))
 
 
@@ -117,7 +121,7 @@ def _say(step: Step, preflight: Preflight) -> None:
     if not preflight.due and now_lacking == before:
         return
     delivery = preflight.delivery.id
-    step.say(Readiness(delivery=delivery, lacking=now_lacking))
+    step.say(Readiness(delivery=delivery, lacking=_outside(now_lacking)))
     weak = batteries(step.state, BatteryLevel.LOW)
     news, known = _news(now_lacking), _news(before or ())
     if (news and news != known) or set(weak) - set(preflight.weak):
@@ -129,6 +133,11 @@ def _say(step: Step, preflight: Preflight) -> None:
 
 def _remember(step: Step, before: Preflight, said: Preflight) -> None:
     step.state = replace(step.state, preflights=tuple(said if p is before else p for p in step.state.preflights))
+
+
+def _outside(lacking: tuple[str, ...]) -> tuple[str, ...]:
+    """What of it a retailer may read."""
+    return tuple(dict.fromkeys(SHUT if word == PANEL else word for word in lacking))
 
 
 def _news(lacking: tuple[str, ...]) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.visit import facts, film, passage, safemode, scans
+from gateway.visit import facts, film, passage, residents, safemode, scans
 from gateway.visit.commands import StopFilm
 from gateway.visit.rules import before_intent
 from gateway.visit.state import Phase, Refusal, Visit, Why
@@ -12,6 +12,7 @@ from gateway.visit.step import Step
 def restarted(step: Step, *, safe_mode: bool) -> None:
     """Forget what was observed; keep what was promised. An unlock is never sent again."""
     step.state = replace(step.state, session=None, disk=False, cold={}, cameras={}, half=None, lockup=None, due={})
+    residents.forget(step)
     facts.blind(step, "lock", "door")
     _clocks_anew(step)
     if before_intent(step.state):

@@ -1,6 +1,7 @@
 """Questions about an entrance that have an answer and no effect. Unknown is never good."""
 
 from devices.reports import BatteryLevel, BatteryReport, Bolt, Door
+from gateway.visit import residents
 from gateway.visit.state import BEFORE_INTENT, WALK_TEST, Delivery, Entrance, Now, Refusal
 
 FREE = frozenset({Bolt.UNLOCKED, Bolt.UNLATCHED})  # the door can be opened
@@ -113,7 +114,7 @@ def household_present(state: Entrance, now: Now) -> bool:
     """Somebody says so, the door stands open or unlocked by hand, or was used by hand a moment ago."""
     by_hand = state.by_hand and state.bolt.value in WITHDRAWN
     recent = now.mono - state.by_hand_at < state.rules.by_hand
-    return state.somebody_home or by_hand or recent or door_open(state)
+    return state.somebody_home or residents.somebody_home(state) or by_hand or recent or door_open(state)
 
 
 def ready(state: Entrance) -> bool:
@@ -122,7 +123,8 @@ def ready(state: Entrance) -> bool:
     A critical battery is a reason to stay shut: it may withdraw the bolt and not throw it again.
     """
     good = locked(state) and closed(state) and state.disk and not batteries(state, BatteryLevel.CRITICAL)
-    return good and state.incident is None and not state.safe_mode
+    surroundings = residents.all_known(state) and residents.quiet(state)
+    return good and surroundings and state.incident is None and not state.safe_mode
 
 
 def barred_to(state: Entrance, delivery: Delivery | None) -> bool:

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Generic, TypeVar
 
-from devices.reports import BatteryLevel, Bolt, Door
+from devices.reports import BatteryLevel, Bolt, Door, Panel, Presence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +91,7 @@ class Refusal(StrEnum):
     NOT_APPROVED = auto()
     FRIDGE_TOO_WARM = auto()
     KEY_DISTRUSTED = auto()
+    ANNOUNCE_AGAIN = auto()  # promised before the box's state was put back from a copy: it may have been used since
 
 
 class Why(StrEnum):
@@ -203,6 +204,9 @@ class Rules:
     cameras: Mapping[str, bool] = field(default_factory=dict)  # required camera -> it sees the courier
     guarded: bool = True  # the lock checks id and expiry itself (by challenge or its own countdown)
     door_answers: bool = True  # the door sensor can be asked; if not it is a basic door
+    presence: tuple[str, ...] = ()  # devices that say whether somebody is home
+    alarm: str | None = None  # the alarm panel, where there is one
+    bypassed: frozenset[Panel] = frozenset()  # its modes in which opening this door sets off nothing
     latency: float = 3.0  # the lock's declared longest answer
     ring: float = 20.0
     bell: float = 5.0
@@ -373,6 +377,8 @@ class Entrance:
     somebody_home: bool = False
     away: bool = False
     barred: bool = False  # the walk test forbids unattended visits: nothing is let in but its own delivery
+    presence: Mapping[str, Presence] = field(default_factory=dict)  # device -> what it last said, in this session
+    panel: Panel = Panel.UNKNOWN  # what the alarm panel last said, in this session
     safe_mode: bool = False
     safe_tries: int = 0  # how often safe mode threw the bolt
     safe_asked: int = 0  # the question to the lock of safe mode's running round, 0 for none

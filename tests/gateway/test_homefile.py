@@ -43,12 +43,16 @@ def test_relative_paths_begin_at_the_files_own_folder() -> None:
     assert home.broker.account("owner").password_file == HOME.parent / "accounts" / "owner.password"
 
 
+FRIDGE = "vendor: smartthings\n    address: kitchen-fridge-1"
+ENTITY = "vendor: homeassistant\n    address:"
+SIGNAL = "    signal: front-signal"
+
 WRONG = [
     # what is written, where it is seen, what a person reads
     ("guarded: true", "gaurded: true", "gaurded", "Did you mean `guarded`?"),
     ("timezone:", "time_zone:", "time_zone", "Did you mean `timezone`?"),
     ("open_limit: 120", "open_limt: 120", "open_limt", "Did you mean `open_limit`?"),
-    ("living_space: true", "entirely_unknown: true", "entirely_unknown", "Known: cameras, courier_proof"),
+    ("living_space: true", "entirely_unknown: true", "entirely_unknown", "Known: alarm, cameras, courier_proof"),
     ("kind: lock", "kind: lok", "front-lock:", "`kind: lok` is none of 'lock', 'door'"),
     ("    kind: door\n", "", "front-door:", "say what this device is"),
     ("latency: 3 ", "latency: -1 ", "latency: -1", "greater than 0"),
@@ -106,6 +110,12 @@ WRONG = [
     ("vendor: scanner", "vendor: proglove\n    address: x/+/G1/S1", "address:", "would be its topic"),
     ("vendor: scanner", "vendor: proglove\n    address: perron/gateway/G1/S1", "address:", "would be its topic"),
     ("vendor: scanner", "vendor: proglove\n    address: $share/gateway/G1/S1", "address:", "would be its topic"),
+    (FRIDGE, f"{ENTITY} fridge", "kitchen-fridge:", "domains that fit"),
+    (FRIDGE, f"{ENTITY} ha/person/x", "kitchen-fridge:", "domains that fit here: sensor"),
+    (FRIDGE, f"{ENTITY} ha/+/sensor/x", "address:", "would be its topic"),
+    ("compartment: cooler", "unit: F", "kitchen-fridge:", "leave unit out"),
+    (SIGNAL, f"{SIGNAL}\n    presence: [front-door]", "presence:", "a presence is needed"),
+    (SIGNAL, f"{SIGNAL}\n    alarm: panel", "alarm:", "Devices of kind alarm: none yet"),
     ("compartment: cooler", "topics: {shout: fridge/x}", "topics: {", "`shout` is 'shout'"),
     ("clock_region: [0.0, 0.91, 1.0, 0.09]", "clock_region: [0.5, 0, 1, 1]", "clock_region:", "inside it"),
 ]  # fmt: skip

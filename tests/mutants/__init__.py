@@ -3,17 +3,33 @@
 To add some: a module with a tuple `MUTANTS`, and its name in the table below.
 """
 
-from tests.mutants import accounts, asked, keys, leaving, pages, pocket, reading, shell, visit
+from tests.mutants import (
+    accounts,
+    asked,
+    guard,
+    homeassistant,
+    keys,
+    leaving,
+    pages,
+    pocket,
+    reading,
+    shell,
+    surroundings,
+    visit,
+)
 from tests.mutants.words import Mutant
 
 ALL: tuple[Mutant, ...] = (
     *accounts.MUTANTS,
     *asked.MUTANTS,
+    *guard.MUTANTS,
+    *homeassistant.MUTANTS,
     *keys.MUTANTS,
     *leaving.MUTANTS,
     *pages.MUTANTS,
     *pocket.MUTANTS,
     *reading.MUTANTS,
     *shell.MUTANTS,
+    *surroundings.MUTANTS,
     *visit.MUTANTS,
 )

@@ -71,9 +71,11 @@ MUTANTS = (
         name="a lost broker leaves facts proven",
         file="gateway/visit/facts.py",
         old="""            step.state = replace(step.state, session=None)
+            residents.forget(step)
             blind(step, "lock", "door")
 """,
         new="""            step.state = replace(step.state, session=None)
+            residents.forget(step)
 """,
         tests=(FACTS,),
     ),
@@ -468,8 +470,8 @@ MUTANTS = (
     Mutant(
         name="safe mode lets couriers in",
         file="gateway/visit/rules.py",
-        old="return good and state.incident is None and not state.safe_mode",
-        new="return good",
+        old="return good and surroundings and state.incident is None and not state.safe_mode",
+        new="return good and surroundings",
         tests=(RESTART, HOUSEHOLD),
     ),
     Mutant(

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from devices.vendors.words import Channel, Nameplate
 from devices.vendors.zigbee2mqtt_exposes import read_devices
 
 PAYLOADS = Path(__file__).parents[1] / "devices" / "payloads"
-KINDS = ("", "lock", "door", "camera", "scanner", "signal", "fridge")
+KINDS = ("", "lock", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm")
 PUT_IN = (b"\x00", b"{", b"[" * 40, b'"', b"null", b"9" * 5_000, b"\xff", b"1e999", b"true", b"\\u0000", b'{"state":')
 
 
@@ -27,6 +28,17 @@ def real() -> tuple[bytes, ...]:
             else:
                 found.append(entry["text"].encode())
     return tuple(found)
+
+
+def _plates() -> Iterator[Nameplate]:
+    """Nothing, something, and every golden device."""
+    yield from (Nameplate(), Nameplate("a/b"))
+    for file in sorted(PAYLOADS.glob("*.json")):
+        golden = json.loads(file.read_text(encoding="utf-8"))
+        yield Nameplate(golden["address"], golden.get("keys", {}))
+
+
+PLATES = tuple(_plates())
 
 
 def payloads(rng: random.Random) -> Iterator[bytes]:
@@ -59,7 +71,7 @@ def readings(seed: int, number: int) -> int:
     readable = 0
     channels = tuple(Channel)
     for payload in islice(payloads(rng), -(-number // len(VENDORS))):
-        channel, plate = rng.choice(channels), Nameplate("a/b", kind=rng.choice(KINDS))
+        channel, plate = rng.choice(channels), replace(rng.choice(PLATES), kind=rng.choice(KINDS))
         for vendor in VENDORS.values():
             command = vendor.decode_command(channel, payload, plate)
             said = (*vendor.decode_report(channel, payload, plate), command)

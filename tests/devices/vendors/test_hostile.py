@@ -14,7 +14,7 @@ from devices.commands import Command, Light, Lock, Query, SetSignal, ShowResult,
 from devices.reports import BatteryReport, Bolt, Door, DoorReport, FridgeReport, LockReport, ScanReport, Unreadable
 from devices.vendors import VENDORS
 from devices.vendors.words import BARE, Channel, Nameplate
-from tests.wire.broken import readings, real
+from tests.wire.broken import PLATES, readings, real
 
 REAL = tuple(payload for payload in real() if payload[:1] in b"{[")
 AT = datetime(2026, 3, 2, 13, 5, tzinfo=UTC)
@@ -35,10 +35,11 @@ json_values = st.recursive(
 
 def _read(channel: Channel, payload: bytes) -> None:
     for vendor in VENDORS.values():
-        for report in vendor.decode_report(channel, payload):
-            if isinstance(report, Unreadable):
-                assert report.why.isprintable()
-                assert 0 < len(report.why) < 120
+        for plate in PLATES:
+            for report in vendor.decode_report(channel, payload, plate):
+                if isinstance(report, Unreadable):
+                    assert report.why.isprintable()
+                    assert 0 < len(report.why) < 120
         command = vendor.decode_command(channel, payload)
         if isinstance(command, Unreadable):
             assert command.why.isprintable()
@@ -171,6 +172,7 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
         "smartthings": {Query},
         "nukihub": {Unlock, Lock, Query},
         "esphome": {Query},
+        "homeassistant": {Query},
         "proglove": set(),  # feedback has to carry an id and a time
         "scanner": {ShowResult},
         "signal": {SetSignal},
@@ -203,6 +205,7 @@ def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:
         ("scanner", DoorReport(door=Door.OPEN)),
         ("esphome", DoorReport(door=Door.AJAR)),
         ("esphome", LockReport(bolt=Bolt.LOCKED)),
+        ("homeassistant", DoorReport(door=Door.OPEN)),  # nobody said that it is a contact
         ("proglove", DoorReport(door=Door.OPEN)),
         ("proglove", ScanReport(code="RB123456785GB")),  # its scans have an event's id
         ("signal", DoorReport(door=Door.OPEN)),

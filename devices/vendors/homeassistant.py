@@ -1,0 +1,250 @@
+"""Entities of the owner's own Home Assistant: a thermometer, a contact, an alarm panel, who is home.
+
+By its statestream (address `<base topic>/<domain>/<object>`):
+
+    state   the entity's state as text, at each change of state or attributes; QoS 1, retained
+    bridge  homeassistant/status: online, offline (its birth and last will; QoS 0, not retained)
+
+or by an automation of the owner's (address `<domain>.<object>`), on Perron's own topics:
+
+    state   the same text
+    get     the question's mark
+    result  {"echo": "<that mark>", "state": "<text>"} and, of a thermometer, "unit": "C" or "F"
+
+`unknown` and `unavailable` are no states of the thing. The domain says what is meant:
+
+    sensor               degrees, in the unit that the house file says (the text carries none)
+    binary_sensor        on: open, off: closed (device classes door, garage_door, opening, window)
+    alarm_control_panel  disarmed, armed_*, arming, disarming, pending, triggered
+    person, device_tracker, group   home; not_home; of the first two also the name of another zone
+    zone                 how many persons are in it (zone.home)
+    input_boolean        on: somebody is home
+
+Sources: home-assistant.io "MQTT Statestream" and its code (`mqtt_statestream/__init__.py`: topic, QoS, retain, no
+republication), "MQTT" (birth and last will), "Binary sensor" (device classes), "Alarm control panel", "Person",
+"Zone". What an answer proves is only what Home Assistant last heard: of a contact it is no proof that it is closed now.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import assert_never
+
+from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.reports import (
+    AvailabilityReport,
+    Door,
+    DoorReport,
+    EchoReport,
+    FridgeReport,
+    Panel,
+    PanelReport,
+    Presence,
+    PresenceReport,
+    Report,
+    Unreadable,
+)
+from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
+from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
+
+ECHOES = True
+BIRTH = "homeassistant/status"
+_UNMARKED = "0"
+_NUMBER = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,12})?", re.ASCII)
+_COUNT = re.compile(r"[0-9]{1,4}", re.ASCII)
+_NOTHING = frozenset({"unknown", "unavailable", "none", "None", ""})
+_COLDEST = -273.15
+_PLACES = frozenset({"person", "device_tracker"})  # whose state may be the name of a zone
+
+
+def domain(plate: Nameplate) -> str:
+    """Say what sort of entity an address names."""
+    return plate.address.split("/")[-2] if "/" in plate.address else plate.address.partition(".")[0]
+
+
+def asked(plate: Nameplate) -> bool:
+    """Whether it can be asked: the statestream only talks."""
+    return "/" not in plate.address
+
+
+def topics(plate: Nameplate) -> Mapping[Channel, str]:
+    """Name the statestream's topics; an automation speaks on ours."""
+    if asked(plate):
+        return NO_TOPICS
+    return {Channel.STATE: f"{plate.address}/state", Channel.BRIDGE: BIRTH}
+
+
+def decode_report(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,
+) -> tuple[Report, ...]:
+    """Read an entity's state, an answer (its echo first), or whether Home Assistant is there."""
+    if channel in (Channel.BRIDGE, Channel.AVAILABILITY):
+        if payload in (b"online", b"offline"):
+            return (AvailabilityReport(online=payload == b"online"),)
+        return (Unreadable(why="it is neither online nor offline"),)
+    try:
+        if channel is Channel.STATE:
+            return (_entity(_text(payload), plate, plate.unit),)
+        if channel is not Channel.RESULT:
+            return (Unreadable(why="an entity tells its state, and an automation answers"),)
+        body = mapping(parse(payload), "the answer")
+        unit = text(body.get("unit", plate.unit), "unit").removeprefix("°")
+        state = body.get("state")
+        if not isinstance(state, str):
+            return (Unreadable(why="state is not a text"),)
+        return (EchoReport(echo=identifier(body.get("echo"), "echo")), _entity(state, plate, unit))
+    except Malformed as error:
+        return (Unreadable(why=str(error)),)
+
+
+def _text(payload: bytes) -> str:
+    try:
+        return payload[:1024].decode()
+    except UnicodeDecodeError as error:
+        raise Malformed("the state is not UTF-8") from error
+
+
+def _entity(state: str, plate: Nameplate, unit: str) -> Report:
+    reader = _READERS.get(domain(plate))
+    if reader is None:
+        raise Malformed("the address names no entity of a kind that is read")
+    return reader(state, domain(plate), unit)
+
+
+def _fridge(state: str, _domain: str, unit: str) -> Report:
+    if state in _NOTHING:
+        return FridgeReport(compartment="")
+    if _NUMBER.fullmatch(state) is None:
+        raise Malformed("the state is no number")
+    if unit not in ("C", "F"):
+        return FridgeReport(compartment="")  # degrees of which nobody knows what they are
+    celsius = float(state) if unit == "C" else round((float(state) - 32) * 5 / 9, 2)
+    if celsius < _COLDEST:
+        raise Malformed("colder than absolute zero")
+    return FridgeReport(compartment="", temp_c=celsius)
+
+
+def _door(state: str, _domain: str, _unit: str) -> Report:
+    return DoorReport(door={"on": Door.OPEN, "off": Door.CLOSED}.get(state, Door.UNKNOWN))
+
+
+def _panel(state: str, _domain: str, _unit: str) -> Report:
+    return PanelReport(panel=Panel(state) if state in set(Panel) else Panel.UNKNOWN)
+
+
+def _presence(state: str, of: str, _unit: str) -> Report:
+    if state in _NOTHING or not state.isprintable() or len(state) > 255:
+        return PresenceReport(presence=Presence.UNKNOWN)
+    if of == "zone":
+        counted = _COUNT.fullmatch(state) is not None
+        known = (Presence.HOME if int(state) else Presence.AWAY) if counted else Presence.UNKNOWN
+    elif of == "input_boolean":
+        known = {"on": Presence.HOME, "off": Presence.AWAY}.get(state, Presence.UNKNOWN)
+    else:
+        elsewhere = Presence.AWAY if of in _PLACES else Presence.UNKNOWN
+        known = {"home": Presence.HOME, "not_home": Presence.AWAY}.get(state, elsewhere)
+    return PresenceReport(presence=known)
+
+
+_READERS: Mapping[str, Callable[[str, str, str], Report]] = MappingProxyType(
+    {
+        "sensor": _fridge,
+        "binary_sensor": _door,
+        "alarm_control_panel": _panel,
+        **dict.fromkeys(("person", "device_tracker", "group", "zone", "input_boolean"), _presence),
+    }
+)
+THERMOMETERS = frozenset({"sensor"})
+CONTACTS = frozenset({"binary_sensor"})
+PANELS = frozenset({"alarm_control_panel"})
+PRESENCES = frozenset(name for name, reader in _READERS.items() if reader is _presence)
+
+
+def encode_command(command: Command, plate: Nameplate) -> Letter:
+    """Write a question for the owner's automation.
+
+    Raises:
+        ValueError: an entity is only asked, and behind a statestream not even that.
+    """
+    match command:
+        case Query(echo=echo) if asked(plate):
+            return Letter(channel=Channel.GET, payload=(echo or _UNMARKED).encode())
+        case Query():
+            raise ValueError("a statestream cannot be asked: it only talks")
+        case Unlock() | Lock() | SetSignal() | ShowResult():
+            raise ValueError(f"an entity of Home Assistant cannot be asked to {type(command).__name__}")
+        case _:
+            assert_never(command)
+
+
+def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+    """Write what Home Assistant would publish of this entity, unasked.
+
+    Raises:
+        ValueError: this entity has no word for that.
+    """
+    if isinstance(report, AvailabilityReport):
+        channel = Channel.AVAILABILITY if asked(plate) else Channel.BRIDGE
+        return (Letter(channel=channel, payload=b"online" if report.online else b"offline"),)
+    return (Letter(channel=Channel.STATE, payload=_word(report, domain(plate), plate.unit).encode()),)
+
+
+def answer(report: Report, echo: str, plate: Nameplate) -> Letter:
+    """Write the automation's answer to the question with this mark.
+
+    Raises:
+        ValueError: this entity has no word for that.
+    """
+    body = {"echo": echo, "state": _word(report, domain(plate), plate.unit)}
+    return Letter(channel=Channel.RESULT, payload=write(body))
+
+
+def _word(report: Report, of: str, unit: str) -> str:
+    words: Mapping[object, str] = {}
+    match report:
+        case FridgeReport(compartment="", setpoint_c=None, door=Door.UNKNOWN) if of in THERMOMETERS:
+            if report.temp_c is None:
+                return "unavailable"
+            return f"{report.temp_c if unit == 'C' else round(report.temp_c * 9 / 5 + 32, 2):g}"
+        case DoorReport(door=value) if of in CONTACTS:
+            words = {Door.OPEN: "on", Door.CLOSED: "off", Door.UNKNOWN: "unavailable"}
+            word = words.get(value)
+        case PanelReport(panel=value) if of in PANELS:
+            word = value.value
+        case PresenceReport(presence=presence) if of in PRESENCES:
+            word = _presence_word(presence, of)
+        case _:
+            word = None
+    if word is None:
+        raise ValueError(f"this entity of Home Assistant cannot say this {type(report).__name__}")
+    return word
+
+
+def _presence_word(presence: Presence, of: str) -> str:
+    if presence is Presence.UNKNOWN:
+        return "unknown"
+    home = presence is Presence.HOME
+    match of:
+        case "zone":
+            return "1" if home else "0"
+        case "input_boolean":
+            return "on" if home else "off"
+        case _:
+            return "home" if home else "not_home"
+
+
+def decode_command(
+    channel: Channel,
+    payload: bytes,
+    plate: Nameplate = BARE,  # noqa: ARG001 (the same for all)
+) -> Command | Unreadable:
+    """Read what an automation is asked: anything on `get` is a question, its payload the mark."""
+    if channel is not Channel.GET:
+        return Unreadable(why="an entity is only asked")
+    try:
+        mark = identifier(payload.decode(errors="replace"), "the question")
+        return Query(echo=None if mark == _UNMARKED else mark)
+    except Malformed as error:
+        return Unreadable(why=str(error))

@@ -1,0 +1,204 @@
+"""A real Home Assistant beside a whole house: real broker, real gateway, simulated devices.
+
+Run by `make test-homeassistant`, which installs it; not part of `make test`, whose Home Assistant is played
+(tests/gateway/homeassistant/played.py).
+"""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from gateway.config import Home, HomeAssistantSection
+from gateway.demo.plan import Plan
+from gateway.demo.result import Move, moves
+from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
+from gateway.homeassistant.entities import NEVER_FROM_HERE, Part
+from gateway.homeassistant.wishes import Asked
+from gateway.visit.state import Refusal
+from tests.real.home_assistant import HomeAssistant, Refused, home_assistant
+from tests.shell.parts import until
+from tests.whole_house import playing
+
+PLATFORMS = {
+    Part.LOCK: "lock", Part.DOOR: "binary_sensor", Part.PROBLEM: "binary_sensor", Part.DELIVERY: "sensor",
+    Part.LOCK_BATTERY: "sensor", Part.DOOR_BATTERY: "sensor", Part.EVENT: "event", Part.PICTURE: "image",
+    Part.STOP: "button", Part.SOMEBODY_HOME: "button",
+}  # fmt: skip
+OFTEN = HomeAssistantSection(may=("lock_now", "stop", "somebody_home"), picture="last_visit")
+
+
+def entity(part: Part) -> str:
+    return f"{PLATFORMS[part]}.perron_perron_demo_front_{part}"
+
+
+LOCK, DOOR, DELIVERY, EVENT, PICTURE = (
+    entity(part) for part in (Part.LOCK, Part.DOOR, Part.DELIVERY, Part.EVENT, Part.PICTURE)
+)
+
+
+@dataclass
+class Both:
+    """The house and its Home Assistant, which shows the front door locked."""
+
+    play: Play
+    ha: HomeAssistant
+    folder: Path
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """All that bolt and leaf did, from the house's own log."""
+        self.play.log.look()
+        return moves(self.play.log.lines)
+
+    def rewrite(self, change: Callable[[Home], Home]) -> None:
+        """Write the house file anew; the gateway reads it at its next start."""
+        file = self.folder / "home.yaml"
+        home = change(Home.model_validate_json(file.read_text()))
+        file.write_text(json.dumps(home.model_dump(mode="json")))
+
+
+def shown(plan: Plan) -> Plan:
+    return replace(plan, home=plan.home.model_copy(update={"homeassistant": OFTEN}))
+
+
+@contextlib.asynccontextmanager
+async def both(folder: Path) -> AsyncIterator[Both]:
+    async with playing(folder / "house", shown) as play:
+        password = (folder / "house" / "accounts" / "homeassistant.password").read_text().strip()
+        port = play.plan.home.broker.port
+        async with home_assistant(folder / "hass", broker=port, password=password) as ha:
+            await ha.until(LOCK, "locked")
+            yield Both(play, ha, folder / "house")
+
+
+@pytest.fixture
+async def up(tmp_path: Path) -> AsyncIterator[Both]:
+    async with both(tmp_path) as made:
+        yield made
+
+
+async def test_every_entity_of_the_entrance_appears_under_one_device(up: Both) -> None:
+    assert await up.ha.entities() == {entity(part) for part in Part}
+    (device,) = [one for one in await up.ha.registry("device") if one["manufacturer"] == "Perron"]
+    section = up.play.plan.section
+    assert device["name"] == section.name
+    ours = [one for one in await up.ha.registry("entity") if one["device_id"] == device["id"]]
+    assert len(ours) == len({one["unique_id"] for one in ours}) == len(Part)
+    lock = await up.ha.whole(LOCK)
+    assert lock["attributes"]["unlock"] == NEVER_FROM_HERE["fr"]
+    assert lock["attributes"]["supported_features"] == 0  # no latch to open
+    assert await up.ha.state(DOOR) == "off"
+    assert await up.ha.state(entity(Part.PROBLEM)) == "off"
+    assert await up.ha.state(DELIVERY) in {"idle", "expected"}
+    assert await up.ha.state(EVENT) == await up.ha.state(PICTURE) == "unknown"
+
+
+async def test_a_delivery_is_followed_from_the_bell_to_the_proven_lock(up: Both) -> None:
+    parcels = await up.play.promised()
+    await up.play.delivers(parcels)
+    await up.ha.until_seen(lambda: "unlocked" in up.ha.shown(LOCK) and up.ha.shown(LOCK)[-1] == "locked")
+    seen = [state for n, state in enumerate(up.ha.shown(LOCK)) if n == 0 or up.ha.shown(LOCK)[n - 1] != state]
+    assert [state for state in seen if state in {"locked", "unlocked"}][-2:] == ["unlocked", "locked"]
+    assert seen.index("unlocked") < seen.index("locking") < len(seen) - 1
+    assert "on" in up.ha.shown(DOOR)
+    assert up.moves == ONCE_IN_AND_OUT
+    await up.ha.until_seen(lambda: "locked_again" in [said.get("event_type") for said in up.ha.told(EVENT)])
+    told = [said["event_type"] for said in up.ha.told(EVENT)]
+    assert told == ["at_the_door", "unlocked", "inside", "delivered", "locked_again"]
+    phases = up.ha.shown(DELIVERY)
+    assert [one for one in ("ringing", "unlocked", "inside", "relocking", "locked_again") if one not in phases] == []
+    picture = await up.ha.picture(PICTURE)
+    assert picture.startswith(b"\xff\xd8")
+    codes = (*parcels.codes, parcels.courier_code)
+    assert not [code for code in codes if code in json.dumps([up.ha.seen, up.ha.attributes])]
+
+
+async def test_unlocking_from_home_assistant_opens_nothing(up: Both) -> None:
+    await up.ha.asks("lock.unlock", LOCK)
+    await up.ha.until_seen(lambda: up.ha.told(EVENT))
+    assert up.ha.told(EVENT) == [{"event_type": "wish_refused", "asked": Asked.UNLOCK.value}]
+    with pytest.raises(Refused):
+        await up.ha.asks("lock.open", LOCK)
+    await up.play.stays_shut()
+    assert up.moves == ()
+    assert set(up.ha.shown(LOCK)) <= {"locked", "unavailable"}  # the latter around its own birth message
+
+
+async def test_locking_from_home_assistant_is_lock_now_with_its_proof(up: Both) -> None:
+    await up.play.resident.turns_key()
+    await up.ha.until(LOCK, "unlocked")
+    await up.ha.asks("lock.lock", LOCK)
+    await up.ha.until(LOCK, "locked")
+    assert up.moves == (Move.UNLOCKED_BY_HAND, Move.LOCKED)
+    await up.ha.until_seen(lambda: up.ha.told(EVENT))
+    assert up.ha.told(EVENT)[-1] == {"event_type": "lock_now", "result": "proven"}
+
+
+async def test_with_the_door_open_locking_from_home_assistant_throws_no_bolt(up: Both) -> None:
+    await up.play.resident.turns_key()
+    await up.play.resident.opens()
+    await up.ha.until(DOOR, "on")
+    await up.ha.asks("lock.lock", LOCK)
+    await up.ha.until_seen(lambda: up.ha.told(EVENT))
+    assert up.ha.told(EVENT)[-1] == {"event_type": "lock_now", "result": "door_open"}
+    assert Move.LOCKED not in up.moves
+    assert await up.ha.state(LOCK) == "unlocked"
+
+
+async def test_the_stop_button_keeps_the_courier_out(up: Both) -> None:
+    parcels = await up.play.promised()
+    await up.ha.asks("button.press", entity(Part.STOP))
+    await up.ha.until(DELIVERY, "stopped")
+    await up.play.courier.arrives()
+    await up.play.courier.scans(parcels.codes[0])
+    await up.play.in_vain(parcels.courier_code, Refusal.STOPPED_BY_OWNER)
+    assert up.moves == ()
+
+
+async def test_a_killed_gateway_shows_as_unavailable_and_everything_is_back_with_it(up: Both) -> None:
+    up.play.stage.gateway.kill()
+    await up.ha.until_seen(lambda: "unavailable" in up.ha.shown(LOCK))
+    await up.ha.until_seen(lambda: up.ha.shown(LOCK)[-1] == "locked")
+    await up.play.stage.gateway.end()
+    for part in Part:
+        await up.ha.until(entity(part), "unavailable")
+
+
+async def test_a_home_assistant_that_restarts_finds_everything_again(up: Both) -> None:
+    await up.ha.end()
+    await up.play.resident.turns_key()  # while nobody looks
+    await up.ha.begin()
+    await up.ha.until(LOCK, "unlocked")
+    await up.ha.until(DOOR, "off")
+    assert await up.ha.entities() == {entity(part) for part in Part}
+    assert "locked" not in up.ha.shown(LOCK)
+
+
+async def test_a_broker_that_comes_back_without_the_gateway_shows_no_old_locked_door(up: Both) -> None:
+    await up.play.stage.broker.crash()
+    await up.ha.until(LOCK, "unavailable")
+    await up.play.stage.gateway.end()
+    up.ha.forget()
+    await up.play.stage.broker.begin()
+    await until(lambda: up.ha.shown(DELIVERY), within=60)  # it has connected again, and remembers
+    await up.ha.until(LOCK, "unavailable")
+    await up.play.stage.gateway.begin()
+    await up.ha.until(LOCK, "locked")
+
+
+async def test_what_is_no_longer_shown_goes_from_home_assistant(up: Both) -> None:
+    fewer = OFTEN.model_copy(update={"may": (), "picture": "none"})
+    up.rewrite(lambda home: home.model_copy(update={"homeassistant": fewer}))
+    up.play.stage.gateway.kill()
+    for part in (Part.STOP, Part.SOMEBODY_HOME, Part.PICTURE):
+        await up.ha.until(entity(part), "none")
+    await up.ha.until(LOCK, "locked")
+    up.rewrite(lambda home: home.model_copy(update={"homeassistant": None}))
+    up.play.stage.gateway.kill()
+    await up.ha.until(LOCK, "none")
+    assert await up.ha.entities() == set()
+    assert not [one for one in await up.ha.registry("device") if one["manufacturer"] == "Perron"]
