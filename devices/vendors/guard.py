@@ -26,6 +26,7 @@ from devices.reports import (
     BatteryReport,
     Bolt,
     CommandReport,
+    CoverReport,
     Door,
     DoorbellPressed,
     DoorReport,
@@ -149,6 +150,7 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
             | AnsweredReport()
             | EchoReport()
             | PresenceReport()
+            | CoverReport()
             | PanelReport()
             | Unreadable()
         ):

@@ -9,7 +9,7 @@ from devices.reports import AvailabilityReport, DoorReport, EchoReport, FridgeRe
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.config import Home
-from gateway.equipment import Device, DoorDevice, LockDevice
+from gateway.equipment import CoverDevice, Device, DoorDevice, LockDevice
 from gateway.mqtt import Guest, Incoming, NotSent
 from gateway.topics import device_topic, heard_of
 
@@ -43,7 +43,7 @@ def topics(home: Home, devices: Iterable[str]) -> list[str]:
 
 def patience(device: Device) -> float:
     """Say how many seconds this device may take: what a lock declares, else a few."""
-    return device.latency if isinstance(device, LockDevice) else ANSWER
+    return device.latency if isinstance(device, LockDevice | CoverDevice) else ANSWER
 
 
 async def ask(  # noqa: PLR0913 - who is asked, by whom, and for how long

@@ -18,14 +18,22 @@ from dataclasses import replace
 from gateway.visit import passage
 from gateway.visit.commands import AlarmCode, Close
 from gateway.visit.rules import clear, door_open
-from gateway.visit.state import Closing, Phase, Why
+from gateway.visit.state import Closing, Phase, Way, Why
 from gateway.visit.step import Step
 
 
 def says_out(step: Step) -> None:
-    """Somebody outside rang, or scanned once more what was scanned before: the courier is out."""
-    if step.state.rules.cover and step.state.visit is not None and step.visit.phase is Phase.INSIDE:
+    """Somebody outside rang, or scanned once more what was scanned before: the courier is out.
+
+    His word counts from a moment at which nothing was known to be in the way: otherwise whoever leaves the beam later
+    may just as well have gone in.
+    """
+    if not step.state.rules.cover or step.state.visit is None or step.visit.phase is not Phase.INSIDE:
+        return
+    if step.state.way.value is Way.CLEAR:
         step.visit = replace(step.visit, out=True)
+    elif step.state.rules.beam:
+        step.ask("way")
 
 
 def settle(step: Step) -> None:
@@ -48,6 +56,8 @@ def settle(step: Step) -> None:
 def _forward(step: Step) -> None:
     rules = step.state.rules
     match step.visit.closing:
+        case Closing.NOT if step.visit.closings >= rules.tries:
+            passage.hand_over(step, AlarmCode.DOOR_LEFT_OPEN)
         case Closing.NOT:
             _ask(step, Closing.ASKED)
         case Closing.ASKED if clear(step.state):
