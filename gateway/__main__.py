@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from gateway.cli import brokerconfig, enrolment, household, keeping
+from gateway.cli import brokerconfig, enrolment, guard, household, keeping
 from gateway.cli.failure import Exit, Failure, home_of, ourselves, plain, relative, typed
 from gateway.cli.shape import HOME, HomeFile, at, example, tell
 
@@ -40,10 +40,10 @@ def run(
     Its video process stays up to 60 s longer, with a film open up to 30 minutes: a gateway that comes back in that time
     takes it over, and the film has no hole.
     """
-    from gateway.app import Occupied  # noqa: PLC0415 - the other commands start without it
     from gateway.cli.transcript import run as run_gateway  # noqa: PLC0415 - the same
     from gateway.cli.transcript import speak_briefly, speak_wholly  # noqa: PLC0415 - the same
     from gateway.config import ConfigError  # noqa: PLC0415 - the same
+    from gateway.occupancy import Occupied  # noqa: PLC0415 - the other commands start without it
     from gateway.proof.keys import KeyUnusable  # noqa: PLC0415 - the same
     from gateway.store import DatabaseRefused  # noqa: PLC0415 - the same
 
@@ -225,6 +225,7 @@ def schema() -> None:
 
 
 brokerconfig.add(cli)
+guard.add(cli)
 household.add(cli)
 enrolment.add(cli)
 keeping.add(cli)

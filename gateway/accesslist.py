@@ -31,12 +31,16 @@ def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
         NameTaken: a bridge's account would be a device's or one of ours.
     """
     carried = bridges(home)
-    own = tuple(id_ for id_, device in home.devices.items() if device.speaks and not carrier(home, id_))
-    for account, base in carried.items():
-        if account in RESERVED - {HOMEASSISTANT} or account in own:
+    own = tuple(
+        id_
+        for id_, device in home.devices.items()
+        if device.speaks and not carrier(home, id_) and not spoken_for(home, id_)
+    )
+    for account, bases in carried.items():
+        if account != HOMEASSISTANT and (account in RESERVED or account in own or len(bases) > 1):
             raise NameTaken(
-                f"the base topic `{base}` would have the account `{account}`, which is taken: give the device of that"
-                " name another id, or the base topic another first word."
+                f"the base topic `{bases[-1]}` would have the account `{account}`, which is taken: give the device of"
+                " that name another id, or the base topic another first word."
             )
     theirs = {*carried, HOMEASSISTANT} if homeassistant or home.homeassistant is not None else set(carried)
     return (*PEOPLE, *own, *sorted(theirs))
@@ -52,6 +56,10 @@ def carrier(home: Home, device: str) -> str | None:
     if not topics:
         return None
     split = [topic.split("/") for topic in topics.values()]
+    if section.vendor == "guard":  # it speaks on our topics
+        return None
+    if section.vendor == HOMEASSISTANT:  # <base>/<domain>/<object>; that it is there it says elsewhere
+        return "/".join(section.address.split("/")[:-2]) or split[0][0]
     if not any(channel in topics for channel in OF_A_BRIDGE):
         return split[0][0]
     shared: list[str] = []
@@ -59,22 +67,38 @@ def carrier(home: Home, device: str) -> str | None:
         if len(set(words)) > 1:
             break
         shared.append(words[0])
-    if shared == split[0]:  # one topic alone: it is the bridge's own word, its base is above
-        shared.pop()
     return "/".join(shared) or split[0][0]
 
 
-def bridges(home: Home) -> Mapping[str, str]:
-    """Give the base topic of each account that carries several devices; `broker.bridges` names those not used yet."""
-    carried = (carrier(home, device) for device in home.devices)
-    bases = sorted({*home.broker.bridges, *(base for base in carried if base is not None)})
-    whole = [base for base in bases if not any(base.startswith(f"{other}/") for other in bases)]
-    return {_account(base): base for base in whole}
+def spoken_for(home: Home, device: str) -> bool:
+    """Whether a lock's guard speaks for this device on its own account: a door sensor behind the same radio."""
+    section = home.devices[device]
+    return section.vendor == "guard" and section.address != device
+
+
+def bridges(home: Home) -> Mapping[str, tuple[str, ...]]:
+    """Give the base topics of each account that carries several devices; `broker.bridges` names those not used yet.
+
+    Each has one, but the owner's Home Assistant, which may stream below several.
+    """
+    streams = {STATESTREAM}
+    bases = set(home.broker.bridges)
+    for id_, device in home.devices.items():
+        base = carrier(home, id_)
+        if base is not None:
+            bases.add(base)
+            streams |= {base} if device.vendor == HOMEASSISTANT else set()
+    whole = sorted(base for base in bases if not any(base.startswith(f"{other}/") for other in bases))
+    found: dict[str, tuple[str, ...]] = {}
+    for base in whole:
+        account = HOMEASSISTANT if base in streams else _account(base)
+        found[account] = (*found.get(account, ()), base)
+    return found
 
 
 def _account(base: str) -> str:
-    """Name a bridge's account after its base topic; Home Assistant's own is its account whatever it streams."""
-    return HOMEASSISTANT if base == STATESTREAM else re.sub(r"[^a-z0-9]+", "-", base.lower()).strip("-")[:64] or BRIDGE
+    """Name a bridge's account after its base topic."""
+    return re.sub(r"[^a-z0-9]+", "-", base.lower()).strip("-")[:64] or BRIDGE
 
 
 def access(home: Home, *, homeassistant: bool = False) -> str:
@@ -92,6 +116,8 @@ def access(home: Home, *, homeassistant: bool = False) -> str:
     }
     own: dict[str, list[str]] = {}
     for device in home.devices:
+        if spoken_for(home, device):
+            continue
         speaks_itself = not carrier(home, device)
         for channel, topic in own_topics(home, device).items():
             spoken = channel in (*SPOKEN, *OF_A_BRIDGE)
@@ -100,19 +126,20 @@ def access(home: Home, *, homeassistant: bool = False) -> str:
             people["gateway"].append(f"{'read' if spoken else 'write'} {topic}")
             people["observer"].append(f"read {topic}")
             people["installer"].append(f"{'write' if channel is Channel.GET else 'read'} {topic}")
-    for account, base in bridges(home).items():
-        own[account] = [f"readwrite {base}/#"]
-        people["installer"].append(f"read {base}/#")
+    carried = bridges(home)
+    for account, bases in carried.items():
+        own[account] = [f"readwrite {base}/#" for base in bases]
+        people["installer"] += [f"read {base}/#" for base in bases]
     if homeassistant or home.homeassistant is not None or HOMEASSISTANT in own:
         prefix = HOMEASSISTANT if home.homeassistant is None else home.homeassistant.discovery_prefix
-        own[HOMEASSISTANT] = _homeassistant(prefix)
-        people["gateway"] += [f"write {prefix}/#", f"read {HOME_ASSISTANT}", f"read {STATESTREAM}/#"]
+        own[HOMEASSISTANT] = _homeassistant(prefix, carried.get(HOMEASSISTANT, (STATESTREAM,)))
+        people["gateway"] += [f"write {prefix}/#", f"read {HOME_ASSISTANT}"]
     known = accounts(home, homeassistant=homeassistant)
     users = [line for name in known for line in _user(name, {**people, **own}.get(name, ()))]
     return "\n".join([*users, *_patterns()]) + "\n"
 
 
-def _homeassistant(prefix: str) -> list[str]:
+def _homeassistant(prefix: str, streams: Sequence[str]) -> list[str]:
     """What the owner's Home Assistant may: see what it is told, ask, stream its own; never what a device says.
 
     It hears its own birth message and our last will too: both end what it shows (`homeassistant/entities.py`).
@@ -123,7 +150,7 @@ def _homeassistant(prefix: str) -> list[str]:
         f"read {BRIDGE_STATE}",
         "write perron/ha/+/set",
         f"readwrite {HOME_ASSISTANT}",
-        f"readwrite {STATESTREAM}/#",
+        *(f"readwrite {base}/#" for base in streams),
     ]
 
 

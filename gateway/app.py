@@ -2,28 +2,29 @@
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, assert_never
 
 import structlog
 
-from gateway import walkline, wipe
+from gateway import restore, walkline, wipe
 from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
 from gateway.clock import Clock
 from gateway.config import Home, Pages, rules
 from gateway.diary import Diary
 from gateway.ending import until_told
 from gateway.entrance import RunningEntrance
+from gateway.guarded import Guarded
 from gateway.homeassistant.assistant import Assistant
 from gateway.mqtt import Incoming, Mqtt
+from gateway.occupancy import alone
 from gateway.office import Office
 from gateway.perform import PICTURE_WAIT, Hands
 from gateway.phonebook import Phonebook, open_to_others
@@ -62,10 +63,6 @@ log = structlog.get_logger(__name__)
 
 SCRATCH = "pocket"  # the folder of pictures on their way to phones, under the storage folder
 CRASHES = 3  # within a minute: then the box only locks, films and alarms
-
-
-class Occupied(Exception):  # noqa: N818 - it says what is the matter
-    """Another gateway has this storage folder: two would open one door, each knowing half of what happened."""
 
 
 class App:
@@ -123,6 +120,8 @@ class App:
         os.umask(0o077)  # store, films and sockets are the box user's alone, also in a folder that others may enter
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with alone(folder):
+            if restore.unfinished(folder):
+                raise restore.HalfRestored("a backup was put back here and not to its end; say `perron restore` again")
             left = wipe.marked(folder) and not await _wiped(self.home)
             await self._run(folder, phones_left=left)
         return self._again
@@ -178,6 +177,7 @@ class App:
         return {
             "video": self._video.run(),
             "broker": self._mqtt.run(),
+            "guards": self._guarded.run(),
             "reception": self._reception.run(),
             "office": self._office.run(),
             "pocket": self._pocket.run(),
@@ -210,6 +210,7 @@ class App:
             on_missed=self._on_missed,
             monotonic=time.monotonic,
         )
+        self._guarded = Guarded(home, line=self._mqtt, mono=time.monotonic)
         self._office = Office(home, store=store, line=self._mqtt, clock=clock, voices=(self._pocket,))
         self._archive = Archive(
             home,
@@ -251,14 +252,9 @@ class App:
             picture=self._look,
         )  # fmt: skip
         self._assistant = Assistant(
-            home,
-            line=self._mqtt,
-            clock=clock,
-            store=store,
-            entrances=self._entrances,
-            wished=self._reception.wished,
-            picture=self._look,
-        )
+            home, line=self._mqtt, clock=clock, store=store, entrances=self._entrances,
+            wished=self._reception.wished, picture=self._look,
+        )  # fmt: skip
         self._site = None if home.pages is None else self._pages(home.pages, store, key, links)
         self._walking.follow()
 
@@ -296,7 +292,7 @@ class App:
         site = Site(box, Accounts(store, self._clock.now()), pages, link_key=links)
         for running in self._entrances.values():
             running.changed = site.changes.tell
-        self._pocket.changed = site.changes.tell
+        self._pocket.changed = self._walking.changed = site.changes.tell
         return site
 
     async def _look(self, camera: str) -> bytes | None:
@@ -324,7 +320,7 @@ class App:
         hands = Hands(
             self.home,
             name,
-            line=self._mqtt,
+            line=self._guarded,
             cameras=self._video,
             office=self._office,
             films=self._archive,
@@ -348,10 +344,10 @@ class App:
     def _on_message(self, incoming: Incoming) -> None:
         match self._topics.origin(incoming.topic):
             case FromDevice(devices=devices, channel=channel):
-                for device in devices:
-                    self._walking.heard(device, channel, incoming)
+                for device, where, told in self._guarded.heard(devices, channel, incoming):
+                    self._walking.heard(device, where, told)
                     for name in self._by_device[device]:
-                        self._entrances[name].hear(device, channel, incoming)
+                        self._entrances[name].hear(device, where, told)
             case FromOwner(entrance=entrance):
                 self._reception.asked(entrance, incoming)
             case FromRetailer():
@@ -364,6 +360,7 @@ class App:
                 assert_never(origin)
 
     def _on_up(self, session: int) -> None:
+        self._guarded.up()
         for name, running in self._entrances.items():
             self._hands[name].show_again()
             running.forget_fridges()
@@ -462,26 +459,6 @@ def _cameras(home: Home) -> Configure:
         pre_roll=max((section.timing.pre_roll for section in home.entrances.values()), default=10.0),
         folder=str(home.storage.folder),
     )
-
-
-@contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Have the folder for this process alone. The lock ends with the process, however it ends.
-
-    Raises:
-        Occupied: a running gateway has it.
-    """
-    handle = os.open(folder / wipe.LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as held:
-            raise Occupied(f"Another gateway runs in {folder}.") from held
-        with contextlib.suppress(OSError):  # a full disk: then `perron reload` finds nobody, and the door is kept
-            os.pwrite(handle, b"%-10d\n" % os.getpid(), 0)
-        yield
-    finally:
-        os.close(handle)
 
 
 async def _wiped(home: Home) -> bool:

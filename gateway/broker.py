@@ -11,6 +11,7 @@ import getpass
 import hashlib
 import json
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -230,7 +231,7 @@ def _another(user: str | None) -> bool:
 
 def _give(path: Path, user: str | None) -> None:
     if user is not None and _another(user):
-        shutil.chown(path, user)
+        shutil.chown(path, user, pwd.getpwnam(user).pw_gid)
 
 
 def _passwords(folder: Path, names: Sequence[str], user: str | None) -> Mapping[str, str]:
@@ -324,7 +325,9 @@ def free_port() -> int:
 
 
 @contextlib.asynccontextmanager
-async def private_broker(folder: Path, home: Home, *, embedded: bool = False) -> AsyncIterator[Running]:
+async def private_broker(
+    folder: Path, home: Home, *, embedded: bool = False, now: Callable[[], datetime] = machine_time
+) -> AsyncIterator[Running]:
     """Run a broker of our own at `home.broker`'s address until left or killed; its files go to `folder`.
 
     It is the machine's mosquitto, or, where there is none or `embedded` is set, the embedded one.
@@ -334,7 +337,7 @@ async def private_broker(folder: Path, home: Home, *, embedded: bool = False) ->
     """
     host, port = home.broker.host, home.broker.port
     await _until_free(host, port)
-    write(folder, home, host=host, port=port, user=broker_user())
+    write(folder, home, host=host, port=port, user=broker_user(), now=now)
     mosquitto = None if embedded else mosquitto_path()
     if mosquitto is None and home.broker.tls is not None:
         raise BrokerMissing("the house's broker speaks TLS, which only mosquitto can: `apt install mosquitto`.")

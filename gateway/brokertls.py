@@ -1,6 +1,8 @@
 """Whom a client of the broker believes: TLS, under the authority that the house file names, never without."""
 
+import asyncio
 import ssl
+from datetime import UTC, datetime
 
 from gateway.config import Broker, ConfigError, unreadable
 
@@ -38,6 +40,22 @@ def context(broker: Broker) -> ssl.SSLContext | None:
             " out of the folder that `perron broker-config` wrote, or correct broker.tls.ca."
         ) from error
     return ours
+
+
+async def good_until(broker: Broker) -> datetime | None:
+    """Ask the broker until when the certificate that it shows now is good; None where the house speaks plainly.
+
+    Raises:
+        ConfigError: the authority cannot be read.
+        OSError: it is not believed (ssl.SSLError) or cannot be reached.
+    """
+    ours = context(broker)
+    if ours is None:
+        return None
+    _, writer = await asyncio.open_connection(broker.host, broker.port, ssl=ours)
+    shown = writer.get_extra_info("peercert")["notAfter"]
+    writer.transport.abort()
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(shown), UTC)
 
 
 def in_words(error: str) -> str:

@@ -314,7 +314,7 @@ def rules(home: Home, entrance: str) -> Rules:
     timing = section.timing
     return Rules(
         cameras={section.cameras.outside: True, **dict.fromkeys(section.cameras.inside, False)},
-        guarded=lock.kind == "lock" and lock.guarded,
+        guarded=lock.kind == "lock" and lock.refuses_late,
         door_answers=door.kind == "door" and door.answers,
         latency=lock.latency if lock.kind in ("lock", "cover") else Rules().latency,
         cover=lock.kind == "cover",

@@ -38,6 +38,7 @@ def problems(home: Home) -> Iterator[Problem]:
         yield from _alone(entrance, at, owners, id_)
         yield from _safe(home, entrance, at)
     yield from _topics(home)
+    yield from _guards(home)
     yield from _brands(home)
 
 
@@ -159,6 +160,8 @@ def _topics(home: Home) -> Iterator[Problem]:
 
 def _product(id_: str, device: Device) -> Iterator[Problem]:
     """What an address makes of a product's topics: no wildcards, nothing of ours, nothing of the broker's own."""
+    if device.vendor == "guard":  # `_guards` looks at it
+        return
     for channel, topic in VENDORS[device.vendor].topics(device.plate).items():
         if channel not in device.topics and (not TOPIC.fullmatch(topic) or topic.split("/")[0] == "perron"):
             yield Problem(
@@ -166,6 +169,25 @@ def _product(id_: str, device: Device) -> Iterator[Problem]:
                 f"`{topic}` would be its topic, and that is not for a device to take: correct its address.",
             )
             return
+
+
+def _guards(home: Home) -> Iterator[Problem]:
+    """A guard speaks on its lock's own topics, for that lock and for one door sensor at most."""
+    for id_, device in home.devices.items():
+        if device.kind not in {"lock", "door"} or device.vendor != "guard":
+            continue
+        at = ("devices", id_, "address")
+        guard = home.devices.get(device.address)
+        sisters = [other for other, one in home.devices.items()
+                   if one.kind == "door" and one.vendor == "guard" and one.address == device.address]  # fmt: skip
+        if device.kind == "lock" and device.address != id_:
+            yield Problem(at, f"a guarded lock's address is its own id: write `address: {id_}`.")
+        elif device.kind == "door" and (guard is None or guard.kind != "lock" or guard.vendor != "guard"):
+            yield Problem(at, "write here the id of the lock whose guard has this door sensor behind its radio.")
+        elif device.kind == "door" and sisters[0] != id_:
+            yield Problem(at, f"the guard of `{device.address}` has the door sensor `{sisters[0]}` already.")
+        if device.topics:
+            yield Problem(("devices", id_, "topics"), "a guard has no topics but those of its lock: leave this out.")
 
 
 def _brands(home: Home) -> Iterator[Problem]:

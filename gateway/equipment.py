@@ -1,6 +1,7 @@
 """The devices of a house, as `home.yaml` names them: one section a kind."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -8,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from devices.reports import Panel
 from devices.vendors import homeassistant
+from devices.vendors.guard import DOOR, LOCK, PART
 from devices.vendors.scanner import CODE, KEYS
 from devices.vendors.words import Channel, Nameplate
 from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Section, Topic
@@ -45,15 +47,44 @@ class DeviceSection(Section):
         return True
 
 
+class GuardSection(Section):
+    """The guard that alone may move the lock: its public key, as `perron guard-key --new` tells it."""
+
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
 class LockDevice(DeviceSection):
-    """A lock. `auto_lock`: it locks by itself some time after it was unlocked; left out: nobody has said."""
+    """A lock. `auto_lock`: it locks by itself some time after it was unlocked; left out: nobody has said.
+
+    One of the vendor `guard` stands behind a guard of its own: `address` is the lock's id, and `guard` has its key.
+    """
 
     kind: Literal["lock"]
-    vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt"]
+    vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt", "guard"]
     address: Address
     guarded: bool = False
     auto_lock: bool | None = None
     latency: Seconds = 3.0
+    guard: GuardSection | None = None
+
+    @property
+    def refuses_late(self) -> bool:
+        """Whether it refuses a late, a repeated or a forged command: a guard does, whatever lock stands behind it."""
+        return self.guarded or self.guard is not None
+
+    @property
+    def plate(self) -> Nameplate:
+        """A guard speaks for its lock and for a door sensor: this is the lock."""
+        return replace(super().plate, keys={PART: LOCK}) if self.vendor == "guard" else super().plate
+
+    @model_validator(mode="after")
+    def _behind_its_guard(self) -> Self:
+        if (self.vendor == "guard") != (self.guard is not None):
+            raise ValueError(
+                "vendor: guard and `guard: {key: ...}` belong together: `perron guard-key --new` makes the key and"
+                " tells the line; the lock's own vendor stands in guard.yaml"
+            )
+        return self
 
     @model_validator(mode="after")
     def _guarded_or_not(self) -> Self:
@@ -94,11 +125,12 @@ class DoorDevice(DeviceSection):
     """A door sensor that does not depend on the lock. `answers`: it can be asked.
 
     One that cannot is a basic door: it must say something at least every `heartbeat` seconds, else it is lost.
-    The vendor `esphome` is the firmware of `config/esphome/door.yaml`; it needs no address.
+    The vendor `esphome` is the firmware of `config/esphome/door.yaml`; it needs no address. One behind the radio of a
+    guarded lock has the vendor `guard`, and that lock's id as `address`.
     """
 
     kind: Literal["door"]
-    vendor: Literal["somfy", "esphome", "zigbee2mqtt", "homeassistant"]
+    vendor: Literal["somfy", "esphome", "zigbee2mqtt", "homeassistant", "guard"]
     address: Address = ""
     answers: bool = True
     heartbeat: Seconds = 600.0
@@ -119,6 +151,11 @@ class DoorDevice(DeviceSection):
                     "what Home Assistant last heard of a contact is no answer of the contact: write answers: false"
                 )
         return self
+
+    @property
+    def plate(self) -> Nameplate:
+        """Behind a guard this is the door, not the lock."""
+        return replace(super().plate, keys={PART: DOOR}) if self.vendor == "guard" else super().plate
 
 
 # SHA-256 over a certificate, as `openssl x509 -fingerprint -sha256` prints it.
@@ -225,8 +262,9 @@ class FridgeDevice(DeviceSection):
 
     @property
     def silence(self) -> float | None:
-        """After how many seconds without a word it is unknown: an hour behind Home Assistant, if nobody says else."""
-        return 3600.0 if self.heartbeat is None and self.vendor == "homeassistant" else self.heartbeat
+        """After how many seconds without a word it is unknown: an hour behind a bridge, if nobody says else."""
+        quiet = self.heartbeat is None and self.vendor in ("homeassistant", "zigbee2mqtt")
+        return 3600.0 if quiet else self.heartbeat
 
     @model_validator(mode="after")
     def _entity(self) -> Self:

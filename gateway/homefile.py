@@ -5,9 +5,9 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from gateway.config import ConfigError, Home, unreadable
@@ -16,6 +16,8 @@ from gateway.equipment import CameraDevice, Device
 from gateway.grammar import MEANINGS
 from gateway.streamurl import without_account
 from gateway.yamlfile import Document, Loc, Misread, Spot, parse
+
+M = TypeVar("M", bound=BaseModel)
 
 TOLD = 10  # problems of one file that are told at once
 
@@ -26,28 +28,37 @@ def load(path: Path) -> Home:
     Raises:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
     """
+    shape = "a house is written as `key: value` lines: see `perron schema`."
+    home, document = read(path, Home, todo="Name another with --home.", shape=shape)
+    wrong = [(problem.loc, problem.text) for problem in problems(home)]
+    if wrong:
+        raise ConfigError(told(path, document, iter(wrong)))
+    return _anchored(home, path.resolve().parent)
+
+
+def read(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, Document]:
+    """Read a file of ours as `model`; `todo` and `shape` say what to do where it cannot be read or is no section.
+
+    Raises:
+        ConfigError: one line a problem: file:line:column, what is wrong, what to do.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            f"{path}: this file cannot be read ({unreadable(error)}). Name another with --home."
-        ) from error
+        raise ConfigError(f"{path}: this file cannot be read ({unreadable(error)}). {todo}") from error
     try:
         document = parse(text)
     except Misread as misread:
         raise ConfigError(_line(path, misread.spot, f"{misread}.")) from misread
     if not isinstance(document.data, dict):
-        raise ConfigError(_line(path, Spot(1, 1), "a house is written as `key: value` lines: see `perron schema`."))
+        raise ConfigError(_line(path, Spot(1, 1), shape))
     try:
         # Through JSON, because there strictness takes a list for a tuple and a text for a path, and nothing else.
-        home = Home.model_validate_json(json.dumps(document.data), strict=True)
+        return model.model_validate_json(json.dumps(document.data), strict=True), document
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)
-        raise ConfigError(_told(path, document, ((e["loc"], _why(e)) for e in errors))) from invalid
-    wrong = [(problem.loc, problem.text) for problem in problems(home)]
-    if wrong:
-        raise ConfigError(_told(path, document, iter(wrong)))
-    return _anchored(home, path.resolve().parent)
+        whole = model.model_json_schema()
+        raise ConfigError(told(path, document, ((e["loc"], _why(e, whole)) for e in errors))) from invalid
 
 
 def storage_of(path: Path) -> Path | None:
@@ -95,13 +106,14 @@ def _line(path: Path, spot: Spot, text: str) -> str:
     return f"{path}:{spot.line}:{spot.column}: {text}"
 
 
-def _told(path: Path, document: Document, wrong: Iterator[tuple[Loc, str]]) -> str:
+def told(path: Path, document: Document, wrong: Iterator[tuple[Loc, str]]) -> str:
+    """Write one line a problem: where in the file, and what."""
     lines = sorted({(document.spot(loc).line, _line(path, document.spot(loc), text)) for loc, text in wrong})
     more = [f"... and {len(lines) - TOLD} more"] if len(lines) > TOLD else []
     return "\n".join([*(line for _, line in lines[:TOLD]), *more])
 
 
-def _why(error: ErrorDetails) -> str:
+def _why(error: ErrorDetails, whole: dict[str, Any]) -> str:
     """Say in plain words what pydantic found, what stood there, and what to write instead."""
     names = [_inert(part) for part in error["loc"] if part != "[key]"]
     key = f"`{names[-1]}`" if names else "this"
@@ -110,7 +122,7 @@ def _why(error: ErrorDetails) -> str:
         case "missing":
             return f"{key} is missing here."
         case "extra_forbidden":
-            known = sorted(_known(error["loc"]))
+            known = sorted(_known(error["loc"], whole))
             close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
             return f"{key} is not known here. " + (
                 f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}."
@@ -135,9 +147,8 @@ def _inert(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _known(loc: tuple[str | int, ...]) -> set[str]:
+def _known(loc: tuple[str | int, ...], whole: dict[str, Any]) -> set[str]:
     """Find the keys that may stand beside the last part of `loc`, by walking the schema."""
-    whole = Home.model_json_schema()
     here: dict[str, Any] = whole
     for part in loc[:-1]:
         if "discriminator" in here and part in here["discriminator"]["mapping"]:

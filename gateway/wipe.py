@@ -12,6 +12,7 @@ from gateway.proof.files import sync_folder, write_whole
 
 MARK = "wipe"
 LOCK = "gateway.lock"
+RESTORING = "restoring"  # a backup is being put back (gateway/backup.py)
 
 OURS = frozenset({
     "key",  # the box's own key and that of its links: first, so that what is left can vouch for nothing
@@ -22,6 +23,7 @@ OURS = frozenset({
     "last-checkpoint.json",
     "home-assistant.json",
     "reload.json",
+    RESTORING,
     "visits",
     "pocket",
     "installation",  # what was measured and tried when it was put up
@@ -66,6 +68,18 @@ def finish(folder: Path, *, phones: Path) -> bool:
     (folder / MARK).unlink(missing_ok=True)
     sync_folder(folder)
     return emptied
+
+
+def clear(folder: Path, *, but: str) -> None:
+    """Delete what a box wrote there, but for one name.
+
+    Raises:
+        OSError: something could not be deleted.
+    """
+    for name in sorted(OURS - {but}):
+        _delete(folder / name)
+        _delete(_half_written(folder / name))
+    sync_folder(folder)
 
 
 def _half_written(file: Path) -> Path:

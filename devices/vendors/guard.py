@@ -45,6 +45,7 @@ from devices.reports import (
     SignalReport,
     Source,
     StreamReport,
+    UnansweredReport,
     Unreadable,
 )
 from devices.vendors import movement
@@ -149,6 +150,7 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
             | SignalReport()
             | AnsweredReport()
             | EchoReport()
+            | UnansweredReport()
             | PresenceReport()
             | CoverReport()
             | PanelReport()

@@ -1,11 +1,15 @@
 """`perron broker-config`: writes what mosquitto needs, for the house or for the radio beside it."""
 
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.failure import Failure, home_of, plain
+from gateway.cli.failure import Exit, Failure, home_of, plain
 from gateway.cli.shape import HOME, HomeFile, example, tell
 
 if TYPE_CHECKING:  # `perron --help` answers without them
@@ -41,6 +45,9 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     renew: Annotated[
         bool, typer.Option("--renew", help="Only renew the certificate, if it is time, and let mosquitto read it.")
     ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say what is weak in the folder; exit code 1 if anything is.")
+    ] = False,
     radio: Annotated[
         bool, typer.Option("--radio", help="The radio's own broker instead: guard and bridge, on 127.0.0.1 alone.")
     ] = False,
@@ -49,31 +56,64 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
 ) -> None:
     """Write what mosquitto needs for this house: configuration, access list, an account a device, a certificate.
 
-    Passwords and authority that lie there already are kept. A mosquitto that runs with these files reads them anew.
+    Passwords and authority that lie there already are kept, unless they are weak: then nothing is written. A mosquitto
+    that runs with these files reads them anew.
     """
-    from gateway.accesslist import NameTaken  # noqa: PLC0415 - the other commands start without it
-    from gateway.broker import WeakSetup, broker_user, write, write_radio  # noqa: PLC0415 - the same
+    from gateway.broker import write, write_radio  # noqa: PLC0415 - the other commands start without it
 
-    user = user or broker_user()
-    try:
+    user = _user(user)
+    with _told(folder):
         if radio:
             write_radio(folder, port=port, base=base_topic(base), user=user)
             return _tell_radio(folder, port, base)
         house = home_of(home)
+        if check:
+            return _check(folder, house, user)
         if renew:
             return _renew(folder, house, user)
+        _refuse_weak(folder, house, user)
         host, beyond = _listeners(house, listen, tls_port)
         certificate = write(folder, house, host=host, port=house.broker.port, user=user,
                             homeassistant=homeassistant, beyond=beyond, names=name or ())  # fmt: skip
-    except NameTaken as taken:
-        raise Failure(f"{home}: {taken}.", "Correct the file, then try again.") from taken
+    return _tell_house(folder, certificate)
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Say what went wrong.
+
+    Raises:
+        Failure: something did.
+    """
+    from gateway.broker import WeakSetup  # noqa: PLC0415 - the other commands start without it
+
+    try:
+        yield
     except WeakSetup as weak:
         raise Failure(str(weak), weak.todo) from weak
     except OSError as error:
-        raise Failure(f"{folder} cannot be written ({plain(error)}).", "Name another folder.") from error
+        raise Failure(f"{folder} cannot be used ({plain(error)}).", "Name another folder.") from error
     except ValueError as error:
         raise Failure(f"{error}.", "Move that file away; a new authority has to be given to every device.") from error
-    return _tell_house(folder, certificate)
+
+
+def _user(name: str | None) -> str | None:
+    """Take who mosquitto will be.
+
+    Raises:
+        Failure: there is no such user, or only root could give files to him.
+    """
+    from gateway.broker import broker_user  # noqa: PLC0415 - the other commands start without it
+
+    if name is None:
+        return broker_user()
+    try:
+        number = pwd.getpwnam(name).pw_uid
+    except KeyError:
+        raise Failure(f"This machine knows no user {name!r}.", "Debian's mosquitto is `--user mosquitto`.") from None
+    if os.geteuid() not in {0, number}:
+        raise Failure(f"Only root may give files to {name!r}.", "Run this as root, or mosquitto as you.")
+    return name
 
 
 def _listeners(home: "Home", listen: str | None, tls_port: int) -> tuple[str, "Listener | None"]:
@@ -84,6 +124,39 @@ def _listeners(home: "Home", listen: str | None, tls_port: int) -> tuple[str, "L
     if listen is None or home.broker.tls is not None or on_loopback(listen):
         return listen or home.broker.host, None
     return home.broker.host, Listener(host=listen, port=tls_port, tls=True)
+
+
+def _check(folder: Path, home: "Home", user: str | None) -> None:
+    """Say what is weak.
+
+    Raises:
+        Exit: something is (1).
+        Failure: there is nothing to look at.
+    """
+    from gateway.weakness import weaknesses  # noqa: PLC0415 - the other commands start without it
+
+    if not (folder / "mosquitto.conf").exists():
+        raise Failure(f"{folder} holds no mosquitto.conf: nothing was looked at.", "Name the broker's folder.")
+    found = weaknesses(folder, home, user=user)
+    for weak in found:
+        tell(f"{weak.what} {weak.todo}")
+    if found:
+        raise typer.Exit(Exit.NO)
+    tell(f"Nothing is weak in {folder}.")
+
+
+def _refuse_weak(folder: Path, home: "Home", user: str | None) -> None:
+    """Write nothing beside passwords or keys that others know or may know.
+
+    Raises:
+        Failure: something is weak; each line says what and what to do.
+    """
+    from gateway.weakness import foreign, kept  # noqa: PLC0415 - the other commands start without it
+
+    theirs = foreign(folder)
+    found = [*kept(folder, home, user=user), *([] if theirs is None else [theirs])]
+    if found:
+        raise Failure("\n".join(f"{weak.what} {weak.todo}" for weak in found), "Nothing was written.")
 
 
 def _tell_house(folder: Path, certificate: "BrokerCertificate | None") -> None:
@@ -156,6 +229,7 @@ def add(cli: typer.Typer) -> None:
             "mosquitto -c config/accounts/mosquitto.conf",
             "perron broker-config config/accounts --listen 0.0.0.0 --name perron.home.arpa",
             "perron broker-config config/accounts --renew",
+            "perron broker-config config/accounts --check",
             "perron broker-config /etc/perron/radio --radio --base zigbee2mqtt --port 1884",
         ),
     )(broker_config)

@@ -23,11 +23,12 @@ from devices.reports import (
     StreamReport,
     Unreadable,
 )
-from gateway.cli.asking import Heard, ask, patience, topics
+from gateway.asking import Heard, NoKey, ask, patience, topics
+from gateway.brokertls import good_until, in_words
 from gateway.cli.broker import heard, logged_in
 from gateway.cli.failure import Failure, plain, typed
 from gateway.cli.stream import sight
-from gateway.clock import kernel_synchronised
+from gateway.clock import kernel_synchronised, machine_time
 from gateway.config import Broker, ConfigError, Home
 from gateway.equipment import CameraDevice, Device
 from gateway.installation.capability import Ground, entrance_promises
@@ -41,9 +42,11 @@ from gateway.phones import read
 from gateway.streamurl import without_account
 from gateway.topics import BRIDGE_STATE, ECHO
 from gateway.voice import inert
+from gateway.weakness import weaknesses
 from gateway.web.certificate import FOLDER, authority_of, spaced
 
 ECHOES = 10
+LATE = 12  # days left of the broker's certificate, which is renewed from 15 on
 SLOW = 1.0  # seconds that an echo may take
 LONGEST = 3.0  # seconds for a device to answer: the whole takes under 5
 REACH = 3.0  # seconds for a phone's service to take a word
@@ -77,6 +80,8 @@ async def examine(home: Home) -> AsyncIterator[Finding]:
     try:
         yield clock(home)
         yield disk(home)
+        for finding in broker_files(home):
+            yield finding
         async for finding in _by_the_broker(home):
             yield finding
         for other in others:
@@ -103,12 +108,17 @@ async def _by_the_broker(home: Home) -> AsyncIterator[Finding]:
         round_trip = await echo(installer)
         yield Finding("broker", Verdict.GOOD, f"{installer.host}:{installer.port} lets {installer.username} in")
         yield round_trip
+        if home.broker.tls is not None:
+            yield await certificate(home.broker)
         async with logged_in(installer, [BRIDGE_STATE, *topics(home, home.devices)]) as guest:
             found = await ask(home, guest, home.devices, longest=LONGEST, word="doctor")
         yield _gateway(found.stored)
         for id_, device in home.devices.items():
             if device.speaks:
                 yield _device(id_, device, found.devices[id_])
+    except NoKey as error:
+        todo = "Ask on the box itself, as its own user: a guard answers only what the box's key has signed."
+        yield Finding("devices", Verdict.BAD, f"{error}.", todo)
     except Failure as failure:
         yield Finding("broker", Verdict.BAD, str(failure), failure.todo)
         yield Finding(
@@ -170,6 +180,38 @@ def disk(home: Home) -> Finding:
     if free >= home.storage.reserve_mib:
         return Finding("disk", Verdict.GOOD, said)
     return Finding("disk", Verdict.BAD, said, "Make room, or name another storage.folder: no door opens without it.")
+
+
+def broker_files(home: Home) -> Iterator[Finding]:
+    """Look for what is weak in the broker's files, where they lie on this machine beside the gateway's password."""
+    folder = None if home.broker.password_file is None else home.broker.password_file.parent
+    if folder is None or not (folder / "mosquitto.conf").exists():
+        return
+    try:
+        found = weaknesses(folder, home)
+    except OSError as error:
+        said = f"{error.filename} cannot be looked at ({plain(error)})"
+        yield Finding("broker files", Verdict.DOUBTFUL, said, f"As root: `perron broker-config {folder} --check`")
+        return
+    if not found:
+        yield Finding("broker files", Verdict.GOOD, f"nothing in {folder} is weak")
+    for weak in found:
+        yield Finding("broker files", Verdict.BAD, weak.what, weak.todo)
+
+
+async def certificate(broker: Broker) -> Finding:
+    """Look whether the broker's certificate is renewed as it should be."""
+    todo = f"`perron broker-config {broker.password_file.parent if broker.password_file else 'FOLDER'} --renew`, daily"
+    try:
+        until = await good_until(broker)
+    except OSError as error:
+        return Finding("broker certificate", Verdict.BAD, in_words(plain(error)), todo)
+    left = None if until is None else (until - machine_time()).days
+    if until is None or left is None:
+        return Finding("broker certificate", Verdict.BAD, "it shows none", todo)
+    if left < LATE:
+        return Finding("broker certificate", Verdict.DOUBTFUL, f"good until {until:%Y-%m-%d}: nobody renews it", todo)
+    return Finding("broker certificate", Verdict.GOOD, f"good until {until:%Y-%m-%d}")
 
 
 async def echo(broker: Broker) -> Finding:
@@ -241,7 +283,7 @@ def spoken(report: Report) -> str:
             return f"the door is {_words(report.door)}"
         case FridgeReport():
             degrees = "unknown" if report.temp_c is None else f"{report.temp_c:g} °C"
-            return f"{report.compartment} {degrees}"
+            return f"{report.compartment} {degrees}".strip()
         case AvailabilityReport():
             return "it is online" if report.online else "it is offline"
         case StreamReport():

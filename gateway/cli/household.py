@@ -152,8 +152,8 @@ def wipe(
     The house file stays; the file of the phones' addresses is emptied. A box that runs is wiped on its pages, behind
     Settings, where doors and deliveries are looked after first. Killed halfway, it is finished by the next start.
     """
-    from gateway.app import Occupied  # noqa: PLC0415 - the other commands start without it
     from gateway.cli.moving import wipe_box  # noqa: PLC0415 - the same
+    from gateway.occupancy import Occupied  # noqa: PLC0415 - the other commands start without it
 
     house = home_of(home)
 

@@ -1,6 +1,7 @@
 """The commands that keep a box in being: a new house file, backup, restore, a new key."""
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,8 +23,54 @@ def reload(
     asyncio.run(ask(home, wait=wait, tell=tell))
 
 
+def backup(
+    target: Annotated[Path, typer.Argument(help="The file to write; it must not exist.", metavar="FILE.tar")],
+    home: HomeFile = HOME,
+    no_films: Annotated[bool, typer.Option("--no-films", help="Without the films of past visits.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Write everything of a box into one file, while it runs: log, proofs, films, people, keys, the house file.
+
+    The file holds the box's private key and what was filmed: keep it as you keep the key to the house. What the box
+    does afterwards the file does not know, so from a restored one nothing opens by itself: see `perron restore --help`.
+    """
+    from gateway.cli.backups import write  # noqa: PLC0415 - the other commands start without it
+
+    write(home, target, films=not no_films, tell=tell)
+
+
+def restore(
+    archive: Annotated[Path, typer.Argument(help="A file that `perron backup` wrote.", metavar="FILE.tar")],
+    home: HomeFile = HOME,
+    check: Annotated[bool, typer.Option("--check", help="Only read it whole and say what is in it.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Put a backup back, into an empty storage folder: on this box, or on new hardware that takes its place.
+
+    Where --home does not exist it is written too, out of the backup, with what it names. The box that was backed up
+    must not go on anywhere. Then nothing opens before the owner has looked: every entrance is in safe mode; each brand
+    that was let in asks again; each delivery has to be announced anew; everybody signs in again.
+    """
+    from gateway.cli.backups import inspect, put_back  # noqa: PLC0415 - the other commands start without it
+
+    if check:
+        inspect(archive, tell=tell)
+    else:
+        put_back(archive, home, tell=tell)
+
+
 def add(cli: typer.Typer) -> None:
     """Add them to the command line."""
     cli.command(epilog=example("perron reload", "perron reload --wait", "perron reload --home /etc/perron/home.yaml"))(
         reload
     )
+    cli.command(
+        epilog=example(
+            "perron backup /media/stick/perron-2026-11-25.tar",
+            "perron backup --no-films --home /etc/perron/home.yaml /media/stick/perron.tar",
+        )
+    )(backup)
+    cli.command(
+        epilog=example(
+            "perron restore /media/stick/perron-2026-11-25.tar --check",
+            "perron restore /media/stick/perron-2026-11-25.tar --home /etc/perron/home.yaml",
+        )
+    )(restore)

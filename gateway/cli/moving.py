@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from gateway import wayin, wipe
-from gateway.app import alone
 from gateway.cli.failure import Exit, Failure, ourselves, plain, relative
 from gateway.clock import Clock
 from gateway.config import Home
+from gateway.occupancy import alone
 from gateway.store import StoreFailed, aside
 from gateway.web.accounts import folded
 from gateway.web.tokens import code_digest, new_code

@@ -48,6 +48,8 @@ def plan(home: Home) -> dict[str, object]:
     passwords = home.broker.password_file
     devices = {}
     for id_, device in played.items():
+        if device.vendor == "guard":  # it stands behind another broker, and its guard in between
+            continue
         devices[id_] = {
             "kind": device.kind,
             "vendor": device.vendor,

@@ -9,6 +9,18 @@ from gateway.delivery.permission import Permission, Standing, allows
 from gateway.delivery.promise import Promise, State, Status, Usage, status
 from gateway.visit.state import Delivery, Now, Refusal
 
+_IN_DOUBT = frozenset(
+    {
+        State.AWAITING_LABEL,
+        State.AWAITING_PERMISSION,
+        State.SCHEDULED,
+        State.WINDOW_OPEN,
+        State.REFUSED,
+        State.EXPIRED,
+    }
+)
+"""States that a promise has by itself; every other one somebody has brought about."""
+
 WITHDRAWALS = 2  # of the bolt, at most so many for one opening
 
 
@@ -33,8 +45,8 @@ class House:
 def facts(promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now) -> Delivery:
     """Put the candidate together, as it stands at `now`.
 
-    Its refusal is, in this order: cancelled, already used, expired, its key's, the permission's. A clock that is not
-    trusted expires nothing: `decide` refuses for the clock itself.
+    Its refusal is, in this order: cancelled, already used, in doubt, expired, its key's, the permission's. A clock that
+    is not trusted expires nothing: `decide` refuses for the clock itself.
     """
     openings = permission.terms.openings if permission is not None else 0
     return Delivery(
@@ -61,13 +73,16 @@ def state(promise: Promise, permission: Permission | None, usage: Usage, *, hous
     """Derive what the retailer sees at `now`."""
     objection = _objection(promise, permission, house, now)
     pending = objection is Refusal.AWAITING_PERMISSION
-    return status(
+    seen = status(
         promise,
         usage,
         None if pending else objection,
         pending=pending,
         utc=now.utc if now.trusted else None,
     )
+    if promise.doubtful and seen.state in _IN_DOUBT:  # nor expired: nobody knows here what became of it
+        return Status(state=State.REFUSED, reason=Refusal.ANNOUNCE_AGAIN)
+    return seen
 
 
 def changes_at(promise: Promise, seen: Status, *, now: Now) -> datetime | None:
@@ -88,6 +103,8 @@ def _refusal(
     openings = permission.terms.openings if permission is not None else 0
     if usage.used and granted and (usage.used >= openings or usage.withdrawals >= WITHDRAWALS * openings):
         return Refusal.ALREADY_USED
+    if promise.doubtful:
+        return Refusal.ANNOUNCE_AGAIN
     if now.trusted and now.utc >= promise.end:
         return Refusal.ALREADY_USED if usage.used else Refusal.EXPIRED
     return _objection(promise, permission, house, now)

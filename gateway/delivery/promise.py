@@ -153,6 +153,7 @@ class Promise:
     cold_max_c: float | None = None
     cancelled: bool = False
     signed_by: str | None = None  # the public key (its `x`) of that version; None: not noted
+    doubtful: bool = False  # promised before the box's state was put back from a copy, and not anew since
 
     @property
     def key(self) -> str:

@@ -94,12 +94,15 @@ class Assistant:
         self._born.set()
 
     def heard(self, entrance: str | None, incoming: Incoming) -> None:
-        """Home Assistant says that it has begun (no entrance), or wants something. A stored copy is never acted on."""
-        if incoming.retain:
-            log.warning("stored_word_of_home_assistant_ignored", topic=incoming.topic)
-        elif entrance is None:
+        """Home Assistant says that it has begun (no entrance), or wants something. No stored wish is acted on.
+
+        A birth counts however it was sent: some owners have theirs stored, and an answer does no harm.
+        """
+        if entrance is None:
             if incoming.payload.strip() == b"online":
                 self._born.set()
+        elif incoming.retain:
+            log.warning("stored_wish_of_home_assistant_ignored", entrance=entrance)
         elif self._section is not None:
             self._asked(entrance, incoming.payload, self._section)
 

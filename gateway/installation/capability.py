@@ -126,6 +126,8 @@ def depends(home: Home, lock: str, door: str) -> bool:
     A lock that is wrong about its bolt may be wrong about its own sensor too.
     """
     one, other = home.devices[lock], home.devices[door]
+    if other.vendor == "guard":  # what stands behind the guard its own file says, and it refuses the same there
+        return False
     if lock == door or (one.address and (one.vendor, one.address) == (other.vendor, other.address)):
         return True
     shared = set(own_topics(home, lock).items()) & set(own_topics(home, door).items())
@@ -148,7 +150,7 @@ def _bolt(id_: str, measured: Measurement | None) -> Iterator[Promise]:
 
 
 def _guarded(id_: str, lock: LockDevice) -> Promise:
-    if lock.guarded:
+    if lock.refuses_late:
         return Promise(of=id_, facet=Facet.GUARDED, ground=Ground.DECLARED, said="guarded.declared")
     life = {"life": f"{Rules().command_life:g}"}
     return Promise(of=id_, facet=Facet.GUARDED, ground=Ground.MISSING, said="guarded.missing", facts=life)

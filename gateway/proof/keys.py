@@ -108,6 +108,15 @@ class BoxKey:
         return cls(Ed25519PrivateKey.generate())
 
     @classmethod
+    def of(cls, pem: bytes) -> Self:
+        """Read a private key out of a file's bytes.
+
+        Raises:
+            KeyUnusable: they hold none.
+        """
+        return cls(_private("the key", pem))
+
+    @classmethod
     def at(cls, folder: Path) -> Self:
         """Load the key from `folder`, or make and store it (readable by its owner only) when there is none.
 
@@ -124,7 +133,7 @@ class BoxKey:
             )
             write_whole(path, pem)
         _ours_alone(path)
-        key = cls(_private(path))
+        key = cls(_private(str(path), read_regular(path, at_most=_LARGEST)))
         if not (folder / PUBLIC).exists():
             write_whole(folder / PUBLIC, key.public.pem)
         return key
@@ -171,11 +180,11 @@ def last4(code: str) -> str:
     return code[-min(4, len(code) // 2) :] if len(code) > 1 else ""
 
 
-def _private(path: Path) -> Ed25519PrivateKey:
+def _private(where: str, pem: bytes) -> Ed25519PrivateKey:
     try:
-        key = serialization.load_pem_private_key(read_regular(path, at_most=_LARGEST), password=None)
+        key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as failure:
-        raise KeyUnusable(f"{path} holds no usable private key: {failure}") from failure
+        raise KeyUnusable(f"{where} holds no usable private key: {failure}") from failure
     if not isinstance(key, Ed25519PrivateKey):
-        raise KeyUnusable(f"{path} holds another kind of key than Ed25519")
+        raise KeyUnusable(f"{where} holds another kind of key than Ed25519")
     return key

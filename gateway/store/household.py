@@ -121,6 +121,8 @@ def booted(connection: sqlite3.Connection, now: Now) -> int:
     if crashed:
         connection.execute("INSERT INTO crash (noticed) VALUES (?)", (us(now.utc),))
     connection.execute("UPDATE box SET running = 1")
+    if now.trusted:
+        connection.execute("UPDATE box SET restored = ? WHERE restored = 0", (us(now.utc),))
     since = us(now.utc - CRASHES_WITHIN)
     connection.execute("DELETE FROM crash WHERE noticed < ? OR noticed > ?", (since, us(now.utc)))
     crashes: int = connection.execute("SELECT count(*) FROM crash").fetchone()[0]
@@ -142,5 +144,8 @@ def floor_of(connection: sqlite3.Connection) -> datetime | None:
 
 
 def raise_floor(connection: sqlite3.Connection, utc: datetime) -> None:
-    """The floor rises and never falls."""
-    connection.execute("UPDATE box SET floor = max(ifnull(floor, 0), ?)", (us(utc),))
+    """The floor rises and never falls. A copy that was put to use knows from here on since when."""
+    connection.execute(
+        "UPDATE box SET floor = max(ifnull(floor, 0), ?), restored = CASE restored WHEN 0 THEN ? ELSE restored END",
+        (us(utc), us(utc)),
+    )

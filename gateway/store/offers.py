@@ -11,7 +11,7 @@ from gateway.config import EntranceSection
 from gateway.delivery.facts import House
 from gateway.delivery.permission import Standing, allows
 from gateway.delivery.promise import Cancel, Claims, Offer, Promise, Result, State, Update, key, promise
-from gateway.delivery.signature import Fault, Rejected, kid_of
+from gateway.delivery.signature import EARLY, Fault, Rejected, kid_of
 from gateway.proof.chain import Json
 from gateway.store import brandkeys, films
 from gateway.store.entries import append, us
@@ -40,6 +40,7 @@ class No:
     PLACE_NOT_COLD = "place_not_cold"
     COURIER_CODE_MISSING = "courier_code_missing"
     CODE_COLLISION = "code_collision"
+    ANNOUNCE_AGAIN = Refusal.ANNOUNCE_AGAIN.value  # signed before the box's state was put back from a copy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,9 @@ class Offers:
         match said:
             case Offer() | Update():
                 promised = replace(promise(claims.iss, said), signed_by=signer)
-                code = self._promised(connection, promised, new=isinstance(said, Offer), now=now)
+                stale = _before_the_copy(connection, claims.iat)
+                new = isinstance(said, Offer)
+                code = No.ANNOUNCE_AGAIN if stale else self._promised(connection, promised, new=new, now=now)
             case Cancel():
                 code = _cancel(connection, claims.iss, said, now)
             case _:
@@ -138,6 +141,8 @@ class Offers:
             return No.CANCELLED
         if old is None:
             return None if new else No.UNKNOWN_DELIVERY
+        if old.doubtful:  # which version was the last nobody knows here
+            return No.VERSION_TOO_LOW if new_one.version < old.version else None
         if new:
             return No.ALREADY_OFFERED
         return No.VERSION_TOO_LOW if new_one.version <= old.version else None
@@ -180,7 +185,7 @@ def _write(connection: sqlite3.Connection, new_one: Promise) -> None:
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET version = excluded.version,"
         " entrance = excluded.entrance, carrier = excluded.carrier, place = excluded.place, starts = excluded.starts,"
         " ends = excluded.ends, cold_max_c = excluded.cold_max_c, lacking = NULL, checked = NULL,"
-        " signed_by = excluded.signed_by",
+        " signed_by = excluded.signed_by, doubtful = 0",
         (
             new_one.key,
             new_one.brand,
@@ -200,6 +205,15 @@ def _write(connection: sqlite3.Connection, new_one: Promise) -> None:
     if new_one.courier is not None:
         codes.append((new_one.courier, new_one.key, "courier"))
     connection.executemany("INSERT INTO code (value, delivery, kind) VALUES (?, ?, ?)", codes)
+
+
+def _before_the_copy(connection: sqlite3.Connection, iat: int) -> bool:
+    """Whether a message is from before this store was put back from a copy: what it promised may have been used since.
+
+    A retailer's clock may run ahead of ours, by as much as is let pass.
+    """
+    since: int | None = connection.execute("SELECT restored FROM box").fetchone()[0]
+    return since is not None and (since == 0 or iat * 1_000_000 <= since + EARLY * 1_000_000)
 
 
 def _cancel(connection: sqlite3.Connection, brand: str, cancel: Cancel, now: Now) -> str | None:

@@ -28,9 +28,10 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE: Final = 0.25  # seconds before the first try to reconnect; doubled each time
 LONGEST_PAUSE: Final = 5.0
+FILMING_PAUSE: Final = 1.0  # seconds: the same while it films, for each second then is a hole
 WARY: Final = 3  # refusals of an account after which it is tried seldom: cameras lock accounts that are tried often
 WARY_PAUSE: Final = 300.0  # seconds, or until its file changes
-STEADY: Final = 10.0  # seconds after which a stream counts as good and the pauses begin anew
+STEADY: Final = 1.0  # seconds after which a stream counts as good and the pauses begin anew: bad Wi-Fi cuts often
 STUCK_LIMIT: Final = 2.0  # seconds of timestamps that do not rise after which the connection is given up
 TOLD_AGAIN: Final = 2.0  # seconds after which the same label is told again
 PICTURE_AGE: Final = 2.0  # seconds
@@ -179,7 +180,10 @@ class Camera:
                 self._disconnected(fault, now)
                 if fault is None:
                     continue
-                pause = FIRST_PAUSE if now - began > STEADY else min(2 * pause, LONGEST_PAUSE)
+                shown = fault is not Fault.UNREACHABLE and now - began > STEADY
+                pause = FIRST_PAUSE if shown else min(2 * pause, LONGEST_PAUSE)
+                if self._recordings:
+                    pause = min(pause, FILMING_PAUSE)
                 self._rest(dice.uniform(pause / 2, pause))
 
     def _rest(self, pause: float) -> None:

@@ -91,6 +91,7 @@ class Refusal(StrEnum):
     NOT_APPROVED = auto()
     FRIDGE_TOO_WARM = auto()
     KEY_DISTRUSTED = auto()
+    ANNOUNCE_AGAIN = auto()  # promised before the box's state was put back from a copy: it may have been used since
 
 
 class Why(StrEnum):

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from gateway.accesslist import accounts, bridges
+import pytest
+
+from gateway.accesslist import NameTaken, access, accounts, bridges
+from gateway.config import ConfigError, Home
 from gateway.homefile import load
 from tests.gateway.cli.terminal import TEXT
 
@@ -14,6 +17,88 @@ def test_a_camera_without_mqtt_has_no_account_and_those_behind_one_frigate_share
 
     home = load(file)
 
-    assert bridges(home) == {"frigate": "frigate"}
+    assert bridges(home) == {"frigate": ("frigate",)}
     assert {"doorbell", "hall-camera"}.isdisjoint(accounts(home))
     assert "frigate" in accounts(home)
+
+
+def house(*bases: str, **devices: dict[str, str]) -> Home:
+    named = {id_.replace("_", "-"): device for id_, device in devices.items()}
+    broker = {"bridges": bases}
+    return Home.model_validate({"box": "b", "name": "n", "broker": broker, "devices": named, "entrances": {}})
+
+
+def rights(home: Home, account: str) -> list[str]:
+    """What stands below this account in the access list."""
+    lines = access(home, homeassistant=True).splitlines()
+    own = lines[lines.index(f"user {account}") + 1 :]
+    end = next((n for n, line in enumerate(own) if not line.startswith("topic ")), len(own))
+    return [line.removeprefix("topic ") for line in own[:end]]
+
+
+LOCK = {"kind": "lock", "vendor": "zigbee2mqtt"}
+DOOR = {"kind": "door", "vendor": "zigbee2mqtt"}
+
+
+def test_devices_behind_one_bridge_share_its_account_which_owns_their_base_topic_and_nothing_else() -> None:
+    home = house(front_lock={**LOCK, "address": "zigbee2mqtt/front lock"}, front_door={
+        **DOOR, "address": "zigbee2mqtt/front door"})  # fmt: skip
+    assert bridges(home) == {"zigbee2mqtt": ("zigbee2mqtt",)}
+    assert {"front-lock", "front-door"}.isdisjoint(accounts(home))
+    assert rights(home, "zigbee2mqtt") == ["readwrite zigbee2mqtt/#"]
+    assert "write zigbee2mqtt/front lock/set" in rights(home, "gateway")
+    assert "read zigbee2mqtt/bridge/state" in rights(home, "gateway")
+    assert not [right for right in rights(home, "installer") if "write" in right and right.endswith("/set")]
+    assert not [right for right in rights(home, "homeassistant") if "zigbee2mqtt" in right]
+
+
+def test_a_bridge_has_its_account_before_its_first_device_is_enrolled() -> None:
+    home = house("zigbee2mqtt", "zwave", "frigate")
+    assert {"zigbee2mqtt", "zwave", "frigate"} <= set(accounts(home))
+    assert "read zwave/#" in rights(home, "installer"), "to find what stands behind it"
+    assert not [right for right in rights(home, "observer") if "zwave" in right], "PINs may pass there"
+
+
+@pytest.mark.parametrize(
+    "home",
+    [
+        house("gateway"),
+        house("bridge"),
+        house("Zigbee2MQTT", "zigbee2mqtt"),
+        house("frigate", frigate={"kind": "signal", "vendor": "signal"}),
+    ],
+)
+def test_a_bridge_whose_account_would_be_anothers_is_refused(home: Home) -> None:
+    with pytest.raises(NameTaken, match="taken"):
+        accounts(home)
+
+
+def test_a_house_file_that_names_such_a_bridge_is_refused_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "home.yaml"
+    file.write_text(TEXT.replace("  port: 1883\n", "  port: 1883\n  bridges: [doorbell]\n"), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"home\.yaml:\d+:\d+: the base topic `doorbell`"):
+        load(file)
+
+
+def test_a_house_file_whose_broker_is_another_machines_says_how_it_is_believed(tmp_path: Path) -> None:
+    file = tmp_path / "home.yaml"
+    far = TEXT.replace("  host: 127.0.0.1\n  port: 1883", "  host: perron.home.arpa\n  port: 8883", 1)
+    file.write_text(far, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"home\.yaml:\d+:\d+: .*without TLS") as refused:
+        load(file)
+    assert "tls:" in str(refused.value)
+    file.write_text(far.replace("  port: 8883\n", "  port: 8883\n  tls: {ca: authority.pem}\n"), encoding="utf-8")
+    assert load(file).broker.tls is not None
+    file.write_text(far.replace("  port: 8883\n", "  port: 8883\n  tls: {verify: false}\n"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="not known here"):
+        load(file)
+
+
+def test_each_right_of_an_account_stands_once_and_nobody_but_the_gateway_commands_a_device() -> None:
+    home = load(Path(__file__).parents[2] / "config" / "home.yaml")
+    for account in accounts(home, homeassistant=True):
+        if f"user {account}\n" in access(home, homeassistant=True):
+            own = rights(home, account)
+            assert len(own) == len(set(own))
+            commands = [r for r in own if r.split(" ", 1)[0] != "read" and r.endswith("/set")]
+            assert account == "gateway" or all("/entrance/" in r or "/ha/" in r for r in commands), account

@@ -17,11 +17,12 @@ from devices.reports import Bolt, DoorbellPressed, LockReport, ScanReport
 from devices.vendors import VENDORS
 from devices.vendors.words import BARE
 from gateway import app as module
-from gateway.app import App, Occupied
+from gateway.app import App
 from gateway.clock import Clock
 from gateway.config import ClockSource, ConfigError, Home, Messages
 from gateway.delivery.promise import Window
 from gateway.mqtt import Incoming, Why
+from gateway.occupancy import Occupied
 from gateway.proof.chain import Head
 from gateway.proof.checkpoint import checkpoint
 from gateway.proof.keys import BoxKey

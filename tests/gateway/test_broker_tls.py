@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import pwd
 import socket
 import ssl
 import time
@@ -19,6 +21,7 @@ from gateway.brokercertificate import TERMS, broker_certificate, renewed
 from gateway.brokertls import context
 from gateway.config import Broker, BrokerTls, ConfigError, Home
 from gateway.mqtt import Incoming, Mqtt
+from gateway.weakness import weaknesses
 from tests.gateway.callers import code_of, guest, until, visiting
 from tests.mosquitto import Mosquitto, running
 
@@ -264,3 +267,17 @@ def test_an_authority_that_cannot_be_read_is_told_with_its_file_and_the_remedy(t
     (tmp_path / "authority.pem").write_text("no certificate\n")
     with pytest.raises(ConfigError, match="it is no certificate"):
         context(missing)
+
+
+def test_what_mosquitto_reads_belongs_to_its_user_and_the_rest_does_not(tmp_path: Path) -> None:
+    """As root for Debian's `nobody`; as somebody else nothing can be given away, and all stays one's own."""
+    home = house(tmp_path / "broker")
+    write(tmp_path / "broker", home, host="127.0.0.1", port=1883, user="nobody")
+    theirs = {"mosquitto.conf", "access", "passwords", "tls", "tls/broker.pem", "tls/broker.key"}
+    ours = {"gateway.password", "front-lock.password", "authority", "authority/authority.key", "embedded.toml"}
+    nobody = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else os.geteuid()
+    assert {(tmp_path / "broker" / name).stat().st_uid for name in theirs} == {nobody}
+    assert {(tmp_path / "broker" / name).stat().st_uid for name in ours} == {os.geteuid()}
+    for name in (theirs | ours) - {"tls", "authority"}:
+        assert (tmp_path / "broker" / name).stat().st_mode & 0o077 == 0, name
+    assert weaknesses(tmp_path / "broker", home, user="nobody") == ()

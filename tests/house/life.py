@@ -20,6 +20,7 @@ STORE_REFUSALS = (
     Refusal.CARRIER_NOT_PERMITTED,
     Refusal.AWAITING_PERMISSION,
     Refusal.KEY_DISTRUSTED,
+    Refusal.ANNOUNCE_AGAIN,
 )
 PAUSES = (0.0, 0.02, 0.3, 1.0, 4.0, 12.0, 21.0, 35.0)
 Act = Callable[[House, random.Random, Promise], str]

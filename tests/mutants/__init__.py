@@ -6,6 +6,7 @@ To add some: a module with a tuple `MUTANTS`, and its name in the table below.
 from tests.mutants import (
     accounts,
     asked,
+    guard,
     homeassistant,
     keys,
     leaving,
@@ -21,6 +22,7 @@ from tests.mutants.words import Mutant
 ALL: tuple[Mutant, ...] = (
     *accounts.MUTANTS,
     *asked.MUTANTS,
+    *guard.MUTANTS,
     *homeassistant.MUTANTS,
     *keys.MUTANTS,
     *leaving.MUTANTS,

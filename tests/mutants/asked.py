@@ -59,7 +59,7 @@ MUTANTS = (
     Mutant(
         name="lock now believes the lock's own word",
         file="gateway/visit/lockup.py",
-        old="case Relock.BOLT_MOVES if state.bolt.value is Bolt.LOCKED or step.passed(Why.LOCKUP):",
+        old="case Relock.BOLT_MOVES if state.bolt.value is Bolt.LOCKED or running.refused or step.passed(Why.LOCKUP):",
         new="case Relock.BOLT_MOVES if state.bolt.value is Bolt.LOCKED:\n"
         "            _end(step, Locked.PROVEN)\n"
         "        case Relock.BOLT_MOVES if step.passed(Why.LOCKUP):",

@@ -38,8 +38,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="Home Assistant's stored wishes are obeyed",
         file="gateway/homeassistant/assistant.py",
-        old="        if incoming.retain:\n",
-        new="        if incoming.retain and entrance is None:\n",
+        old="        elif incoming.retain:\n",
+        new="        elif incoming.retain and entrance is None:\n",
         tests=(f"{ASSISTANT}::test_a_stored_wish_is_never_obeyed",),
     ),
     Mutant(

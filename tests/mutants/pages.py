@@ -103,7 +103,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the box's authority may vouch for a bank",
-        file=f"{WEB}certificate.py",
+        file="gateway/authority.py",
         old="if isinstance(general, x509.IPAddress) else general)",
         new="if isinstance(general, x509.IPAddress) else x509.DNSName(''))",
         tests=("tests/gateway/web/test_certificate.py::test_the_authority_may_not_vouch_for_anybody_else",),

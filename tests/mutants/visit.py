@@ -471,7 +471,7 @@ MUTANTS = (
         name="safe mode lets couriers in",
         file="gateway/visit/rules.py",
         old="return good and surroundings and state.incident is None and not state.safe_mode",
-        new="return good",
+        new="return good and surroundings",
         tests=(RESTART, HOUSEHOLD),
     ),
     Mutant(

@@ -1,16 +1,25 @@
-"""A wire between a client and its broker that can be watched, held and cut."""
+"""A wire between a client and its server that can be watched, held, made late and cut."""
 
 import contextlib
 import socket
 import threading
+import time
+from collections.abc import Callable
 
 LONG = 30.0  # seconds for a thread to end
 
 
 class Wire:
-    """A TCP relay in threads of its own that keeps every byte a client sent, and can stop taking bytes."""
+    """A TCP relay in threads of its own that keeps every byte a client sent, and can stop taking bytes.
 
-    def __init__(self, port: int) -> None:
+    `flowing` is the client's way, `returning` the server's; `late` says how many seconds each of the server's bits
+    comes late (one after the other: a burst piles up).
+    """
+
+    def __init__(self, port: int, late: Callable[[], float] = lambda: 0.0) -> None:
+        self.returning = threading.Event()
+        self.returning.set()
+        self._late = late
         self.seen = bytearray()
         self.flowing = threading.Event()
         self.flowing.set()
@@ -43,6 +52,9 @@ class Wire:
                     self.seen += data
                 if not data:
                     break
+                if not kept:
+                    time.sleep(self._late())
+                    self.returning.wait()
                 sink.sendall(data)
         for end in (source, sink):
             with contextlib.suppress(OSError):
@@ -56,6 +68,7 @@ class Wire:
 
     def close(self) -> None:
         self.flowing.set()
+        self.returning.set()
         self.cut()
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.brokercertificate import broker_certificate
 from gateway.cli.broker import explained
-from gateway.cli.brokerconfig import base_topic
+from gateway.cli.brokerconfig import base_topic, broker_config
 from gateway.cli.failure import Exit, Failure
 from gateway.config import Broker, BrokerTls
 from tests.gateway.cli.terminal import perron
@@ -70,3 +70,31 @@ def test_the_broker_of_other_machines_is_written_with_its_certificate_and_renewe
     told = perron("broker-config", folder, "--renew", home=home_file)
     assert told.returncode == Exit.WRONG
     assert "Move that file away" in told.stderr
+
+
+@pytest.mark.slow
+def test_a_weak_folder_is_not_written_to_and_every_reason_is_told_at_once(home_file: Path) -> None:
+    folder = home_file.parent / "accounts"
+    assert perron("broker-config", folder, home=home_file).returncode == 0
+    told = perron("broker-config", folder, "--check", home=home_file)
+    assert (told.returncode, told.stdout) == (0, f"Nothing is weak in {folder}.\n")
+    (folder / "doorbell.password").write_text("doorbell\n")
+    (folder / "passwords").chmod(0o644)
+    (folder / "mosquitto.conf").write_text("listener 1883\nallow_anonymous true\n")
+    told = perron("broker-config", folder, home=home_file)
+    assert told.returncode == Exit.WRONG
+    for said in ("doorbell.password holds a password that can be guessed", "passwords can be read", "mode 644",
+                 "was not written by Perron", "Nothing was written."):  # fmt: skip
+        assert said in told.stderr
+    assert (folder / "mosquitto.conf").read_text() == "listener 1883\nallow_anonymous true\n"
+    told = perron("broker-config", folder, "--check", home=home_file)
+    assert told.returncode == Exit.NO
+    for said in ("mosquitto.conf:2: whoever has no account comes in", "mosquitto.conf:1: every address:1883",
+                 "no access list"):  # fmt: skip
+        assert said in told.stdout
+
+
+def test_a_user_whom_this_machine_does_not_know_is_refused(tmp_path: Path, home_file: Path) -> None:
+    with pytest.raises(Failure, match="knows no user 'nobody-at-all'"):
+        broker_config(tmp_path / "accounts", home=home_file, user="nobody-at-all")
+    assert not (tmp_path / "accounts").exists()

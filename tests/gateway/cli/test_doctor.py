@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import re
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,9 +24,9 @@ from devices.reports import (
 )
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
-from gateway.broker import private_broker
-from gateway.cli.doctor import Finding, Verdict, examine, spoken, trust, unattended
-from gateway.config import ClockSource, Home
+from gateway.broker import private_broker, write
+from gateway.cli.doctor import Finding, Verdict, broker_files, examine, spoken, trust, unattended
+from gateway.config import BrokerTls, ClockSource, Home
 from gateway.installation.capability import Walked
 from gateway.installation.notes import keep
 from gateway.installation.walk import Word, answer, begin
@@ -192,3 +193,29 @@ async def test_an_entrance_whose_walk_test_forbids_it_is_red_and_says_why(home: 
     keep(tmp_path, answer(walk, 0, Word.FAILED, datetime.now(UTC)))
     (failed,) = unattended(house)
     assert (failed.verdict, "no unattended visit" in failed.said) == (Verdict.BAD, True)
+
+
+async def test_what_is_weak_in_the_brokers_files_is_red_with_its_remedy(home: Home, tmp_path: Path) -> None:
+    write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
+    assert [finding.verdict for finding in broker_files(home)] == [Verdict.GOOD]
+    (tmp_path / "accounts" / "owner.password").chmod(0o644)
+    [finding] = broker_files(home)
+    assert finding.verdict is Verdict.BAD
+    assert "owner.password can be read" in finding.said
+    assert "chmod 600" in finding.todo
+
+
+@pytest.mark.slow
+async def test_a_certificate_of_the_broker_that_nobody_renews_is_told_before_it_ends(
+    home: Home, tmp_path: Path
+) -> None:
+    accounts = tmp_path / "accounts"
+    trust = home.broker.model_copy(update={"tls": BrokerTls(ca=accounts / "authority.pem")})
+    home = home.model_copy(update={"broker": trust, "devices": {}, "entrances": {}})
+    for age, verdict in ((0, Verdict.GOOD), (20, Verdict.DOUBTFUL)):
+        made = datetime.now(UTC) - timedelta(days=age)
+        async with private_broker(accounts, home, now=partial(made.astimezone, UTC)):
+            findings = await found(home)
+        assert findings["broker"].verdict is Verdict.GOOD
+        assert findings["broker certificate"].verdict is verdict
+        assert ("--renew" in findings["broker certificate"].todo) is (verdict is Verdict.DOUBTFUL)

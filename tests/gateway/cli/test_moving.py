@@ -9,11 +9,11 @@ from typer.testing import CliRunner, Result
 
 from gateway import wayin, wipe
 from gateway.__main__ import cli
-from gateway.app import Occupied, alone
 from gateway.cli.failure import Exit, Failure
 from gateway.cli.moving import way_in, wipe_box
 from gateway.cli.paper import write_notice
 from gateway.config import Home, Messages
+from gateway.occupancy import Occupied, alone
 from gateway.store import Store
 from gateway.visit import commands as c
 from gateway.visit.state import Entrance

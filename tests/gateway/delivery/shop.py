@@ -41,7 +41,7 @@ def home(shop: Mapping[str, Any] | None = None, farm: Mapping[str, Any] | None =
     }
     devices: dict[str, Any] = {
         "lock": {"kind": "lock", "vendor": "somfy", "address": "a"},
-        "door": {"kind": "door", "vendor": "somfy", "address": "a"},
+        "door": {"kind": "door", "vendor": "somfy", "address": "b"},
         "cam": {"kind": "camera", "vendor": "alexa", "address": "a", "url": "rtsp://127.0.0.1/a"},
         "scanner": {"kind": "scanner", "vendor": "scanner"},
         "signal": {"kind": "signal", "vendor": "signal"},

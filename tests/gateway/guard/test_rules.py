@@ -313,9 +313,10 @@ def test_a_door_that_is_not_affirmatively_closed_is_never_locked(door: Door, whe
     assert house.locked == 1, "it tries again"
 
 
-def test_news_of_a_closed_door_is_no_answer() -> None:
+@pytest.mark.parametrize("first_answers", [False, True])
+def test_news_of_a_closed_door_is_no_answer(*, first_answers: bool) -> None:
     house = silent(Beside().opened())
-    house.leaf(Door.CLOSED)
+    house.leaf(Door.CLOSED, answers=first_answers)
     house.wait(house.settings.stable)
     house.leaf(Door.CLOSED)
     assert house.locked == 0

@@ -54,10 +54,10 @@ class Played:
         assert self._guest is not None
         self._guest.publish(shown_topic(entrance, "set"), payload, retain=retain)
 
-    def is_born_again(self) -> None:
+    def is_born_again(self, *, retain: bool = False) -> None:
         """Restart."""
         assert self._guest is not None
-        self._guest.publish(HOME_ASSISTANT, b"online", qos=0)
+        self._guest.publish(HOME_ASSISTANT, b"online", qos=0, retain=retain)
 
     def shows(self, entrance: str, entity: str = "lock") -> str:
         """What its page shows of an entity that reads the state."""

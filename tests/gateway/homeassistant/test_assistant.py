@@ -17,11 +17,11 @@ from devices.reports import Bolt, Door, DoorReport, LockReport
 from gateway import broker
 from gateway.accesslist import access
 from gateway.config import Home, HomeAssistantSection
-from gateway.homeassistant.assistant import FILE, Assistant, recorded
+from gateway.homeassistant.assistant import CALM, FILE, Assistant, recorded
 from gateway.homeassistant.wishes import MOST
 from gateway.message import Incoming
 from gateway.mqtt import Mqtt, visit
-from gateway.topics import FromHomeAssistant, Topics
+from gateway.topics import HOME_ASSISTANT, FromHomeAssistant, Topics
 from tests.gateway.delivery.house import told
 from tests.gateway.delivery.shop import NOW, PARCEL, offer
 from tests.gateway.homeassistant.played import Played
@@ -147,6 +147,19 @@ async def test_after_a_birth_everything_is_said_again(stage: Stage) -> None:
         stage.ha.devices, stage.ha.states = {}, {}
         stage.ha.is_born_again()
         await stage.ha.until(lambda: stage.ha.shows("front") == stage.ha.shows("garage") == "LOCKED")
+
+
+async def test_a_birth_that_is_stored_is_answered_too_and_a_flood_of_births_but_a_few_times(stage: Stage) -> None:
+    async with stage.gateway(), stage.ha.connected(stage.house):
+        await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKED")
+        await asyncio.sleep(CALM)
+        stage.ha.told.clear()
+        for _ in range(100):
+            stage.ha.is_born_again(retain=True)
+        await stage.ha.until(lambda: sum(one.topic == HOME_ASSISTANT for one in stage.ha.told) == 100)
+        await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKED")
+        await asyncio.sleep(2 * CALM)
+        assert 1 <= sum(one.topic.endswith("_front/config") for one in stage.ha.told) <= 3
 
 
 async def test_when_the_gateway_is_gone_home_assistant_shows_nothing(stage: Stage) -> None:

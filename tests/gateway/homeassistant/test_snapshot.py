@@ -113,6 +113,10 @@ def test_a_delivery_is_idle_expected_paused_or_stopped() -> None:
     assert [shown(state)["delivery"] for state in states] == ["idle", "expected", "paused", "stopped"]
 
 
+def test_every_phase_of_a_visit_has_its_word() -> None:
+    assert {shown(visiting(phase))["delivery"] for phase in Phase} == {phase.value for phase in Phase}
+
+
 def test_nothing_that_names_a_delivery_goes_out() -> None:
     told = str(shown(visiting(Phase.INSIDE, door=Door.OPEN)))
     secret = delivery()

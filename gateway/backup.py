@@ -1,0 +1,234 @@
+"""A backup of a box: one file, made while it runs.
+
+It is a tar file. Its last member, `listing.json`, names every other one with its SHA-256 and is signed by the box, so
+that one is known that was cut or changed. Against whoever holds it the signature proves nothing: the key is in it.
+
+The store in it is a copy in which nothing opens (`store/copying.py`). Not in it: films of visits that were not over,
+the key of links and codes of the way in, which begin anew.
+"""
+
+import os
+import re
+import stat
+import tarfile
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from gateway.config import Home
+from gateway.perform import VISITS
+from gateway.proof.checkpoint import UNSIGNED, Hash, Id, Signed, sign
+from gateway.proof.files import NotRegular, open_regular, read_regular, sync_folder
+from gateway.proof.keys import LINKS, BoxKey
+from gateway.store.copying import Copied, copy
+from gateway.visit.state import Now
+
+STORE, LISTING, LAST_CHECKPOINT = "perron.sqlite3", "listing.json", "last-checkpoint.json"
+HOUSE = "house/"  # the house file and what it names, by their place beside it
+HOUSE_FILE = "house/home.yaml"
+KEY_FOLDER, PAGES_FOLDER = "key", "pages"
+CHUNK = 2**18  # bytes read at once
+SMALL = 2**20  # bytes: no file of a house is larger
+
+NAME = re.compile(r"(perron\.sqlite3|listing\.json|last-checkpoint\.json"
+                   r"|(key|pages|house|visits)(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){1,8})")  # fmt: skip
+
+
+class Item(BaseModel):
+    """One file of a backup."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")]
+    size: int = Field(ge=0)
+    sha256: Hash
+
+
+class Listing(Signed):
+    """What is in a backup of `box`, made at `at`; `films`: whether its films are."""
+
+    kind: Literal["perron backup 1"] = "perron backup 1"
+    box: Id
+    at: AwareDatetime
+    clock_trusted: bool
+    seq: int = Field(ge=0)  # the last entry of its log
+    films: bool
+    files: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """A backup that was written. `damaged`: films that are not as they were closed; `outside`: files it has not."""
+
+    listing: Listing
+    copied: Copied
+    damaged: tuple[str, ...]
+    outside: tuple[Path, ...]
+    open_to_others: bool  # the file system keeps no rights
+
+
+def make(home: Home, file: Path, target: Path, now: Now, *, films: bool) -> Made:
+    """Write a backup of the box, whether it runs or not; `file` is its house file. Nothing half has the name `target`.
+
+    Raises:
+        FileExistsError: there is something of this name already.
+        StoreFailed, DatabaseRefused, KeyUnusable, OSError: something cannot be read or written.
+    """
+    folder = home.storage.folder
+    if os.path.lexists(target):
+        raise FileExistsError(f"{target} exists: a backup is never written over another file")
+    key = BoxKey.at(folder / KEY_FOLDER)
+    with TemporaryDirectory(dir=target.parent, prefix=".perron-backup-") as made:
+        whole, store = Path(made) / "whole.tar", Path(made) / STORE
+        remembered = _remembered(folder)  # before the copy: then the copy's log contains it
+        copied = copy(folder / STORE, store, now)
+        hashes = {clip.path: clip.sha256 for clip in copied.clips}
+        house, outside = _house(home, file)
+        with (
+            open(whole, "xb", opener=private) as out,
+            tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        ):
+            packed = _Packing(tar, now)
+            packed.file(STORE, store)
+            packed.small(LAST_CHECKPOINT, remembered)
+            for name, path in (*_ours(folder), *house, *(_films(folder, copied.running) if films else ())):
+                with suppress(FileNotFoundError, NotRegular):  # erased meanwhile
+                    packed.file(name, path)
+            damaged = tuple(sorted(n for n, found in packed.hashes.items() if hashes.get(n, found) != found))
+            unsigned = Listing(
+                box=home.box, at=now.utc, clock_trusted=now.trusted, seq=copied.head.seq, films=films,
+                files=tuple(packed.items), key=key.public.text, signature=UNSIGNED,
+            )  # fmt: skip
+            listing = sign(unsigned, key)
+            packed.small(LISTING, listing.to_json())
+            tar.close()
+            out.flush()
+            os.fsync(out.fileno())
+        whole.rename(target)
+        sync_folder(target.parent)
+    seen = stat.S_IMODE(target.stat().st_mode) & 0o077 != 0
+    return Made(listing=listing, copied=copied, damaged=damaged, outside=outside, open_to_others=seen)
+
+
+class _Packing:
+    """What is put into the archive, and the hash of each."""
+
+    def __init__(self, tar: tarfile.TarFile, now: Now) -> None:
+        self._tar, self._at = tar, int(now.utc.timestamp())
+        self.items: list[Item] = []
+        self.hashes: dict[str, str] = {}
+
+    def file(self, name: str, path: Path) -> None:
+        """Put a file in as it lies there."""
+        with open_regular(path) as file:
+            self._put(name, os.fstat(file.fileno()).st_size, Hashing(file))
+
+    def small(self, name: str, data: bytes | None) -> None:
+        """Put in what is in memory; nothing where there is nothing."""
+        if data is not None:
+            self._put(name, len(data), Hashing(BytesIO(data)))
+
+    def _put(self, name: str, size: int, source: "Hashing") -> None:
+        info = tarfile.TarInfo(name)
+        info.size, info.mode, info.mtime = size, 0o600, self._at
+        self._tar.addfile(info, source)
+        self.hashes[name] = source.digest
+        self.items.append(Item(name=name, size=size, sha256=source.digest))
+
+
+class Hashing:
+    """A file whose bytes are hashed as they are read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._sha = file, sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """Read so many bytes."""
+        data = self._file.read(size)
+        self._sha.update(data)
+        return data
+
+    @property
+    def digest(self) -> str:
+        """Of what was read so far."""
+        return self._sha.hexdigest()
+
+
+def private(path: str, flags: int) -> int:
+    """Open a file that only the box's user can read; for `open`."""
+    return os.open(path, flags, 0o600)
+
+
+def _remembered(folder: Path) -> bytes | None:
+    try:
+        return read_regular(folder / LAST_CHECKPOINT, at_most=SMALL)
+    except FileNotFoundError:
+        return None
+
+
+def _ours(folder: Path) -> Iterator[tuple[str, Path]]:
+    """The box's keys, but for the one of links; the authority of its pages."""
+    for name in (KEY_FOLDER, PAGES_FOLDER):
+        for path in sorted((folder / name).iterdir()) if (folder / name).is_dir() else ():
+            if _plain(path) and path.name != LINKS:
+                yield f"{name}/{path.name}", path
+
+
+def _films(folder: Path, running: frozenset[str]) -> Iterator[tuple[str, Path]]:
+    """The folders of visits that are over."""
+    visits = folder / VISITS
+    for visit in sorted(visits.iterdir()) if visits.is_dir() else ():
+        if visit.name in running or not visit.is_dir() or visit.is_symlink():
+            continue
+        for path in sorted(visit.iterdir()):
+            if _plain(path) and path.suffix != ".part":
+                yield f"{VISITS}/{visit.name}/{path.name}", path
+
+
+def _house(home: Home, file: Path) -> tuple[tuple[tuple[str, Path], ...], tuple[Path, ...]]:
+    """The house file and the files that it names; second, those that do not lie beside or below it."""
+    beside = file.resolve().parent
+    named = {path for path in _paths(home) if path.is_file()}
+    accounts = home.broker.password_file
+    if accounts is not None and (accounts.parent / "mosquitto.conf").is_file():  # the broker's, written for this house
+        named |= {path for path in accounts.parent.iterdir() if _plain(path) and path.stat().st_size <= SMALL}
+    named = {path.resolve() for path in named} - {file.resolve()}
+    named = {path for path in named if not path.is_relative_to(home.storage.folder)}
+    inside = sorted(path for path in named if path.is_relative_to(beside))
+    members = [(HOUSE_FILE, file.resolve())]
+    members += [(f"{HOUSE}{path.relative_to(beside).as_posix()}", path) for path in inside]
+    usable = tuple((name, path) for name, path in members if NAME.fullmatch(name))
+    return usable, tuple(sorted(named - {path for _, path in usable}))
+
+
+def _paths(model: BaseModel) -> Iterator[Path]:
+    """Every path that a house names."""
+    for value in (getattr(model, name) for name in type(model).model_fields):
+        yield from _paths_in(value)
+
+
+def _paths_in(value: object) -> Iterator[Path]:
+    match value:
+        case Path():
+            yield value
+        case BaseModel():
+            yield from _paths(value)
+        case dict():
+            for inner in value.values():
+                yield from _paths_in(inner)
+        case tuple():
+            for inner in value:
+                yield from _paths_in(inner)
+        case _:
+            pass
+
+
+def _plain(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and not path.name.startswith(".")

@@ -1,0 +1,137 @@
+"""`perron backup` and `perron restore`: what is told, and where a restore goes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway import restore
+from gateway.backup import HOUSE_FILE, STORE, Listing, make
+from gateway.cli.failure import Exit, Failure, home_of, plain, relative
+from gateway.clock import Clock
+from gateway.config import Home
+from gateway.occupancy import Occupied, alone
+from gateway.perform import VISITS
+from gateway.proof.keys import KeyUnusable, PublicKey
+from gateway.store import DatabaseRefused, StoreFailed
+
+Tell = Callable[[str], None]
+
+
+def write(file: Path, target: Path, *, films: bool, tell: Tell) -> None:
+    """Write a backup of the box of this house file.
+
+    Raises:
+        Failure: there is nothing to back up, or it cannot be written; no file of that name is there then.
+    """
+    home = home_of(file)
+    folder = home.storage.folder
+    if not (folder / STORE).is_file():
+        raise Failure(f"No box has its store in {folder}: there is nothing to back up.", "Name its house file: --home.")
+    if folder in target.resolve().parents:
+        raise Failure(f"{target} is in the storage folder itself.", "Name a place on another disk.")
+    now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now()
+    try:
+        made = make(home, file, target, now, films=films)
+    except FileExistsError as error:
+        raise Failure(f"{error}.", "Name another one.") from error
+    except (OSError, StoreFailed, DatabaseRefused, KeyUnusable) as error:
+        todo = "Make room or name another place; run this as the box's own user."
+        raise Failure(f"No backup was written: {plain(error)}.", todo, Exit.SILENT) from error
+    tell(f"Written and synced: {relative(target)}, {_content(made.listing)}.")
+    tell("It holds the box's private key, its people and what was filmed: keep it as you keep the key to the house.")
+    if made.open_to_others:
+        tell(f"Where {relative(target)} lies no rights are kept: whoever gets hold of it can read it.")
+    if made.copied.running:
+        tell(f"Not in it: the films of {len(made.copied.running)} visits that are not over yet.")
+    for name in made.damaged:
+        tell(f"{name} is not as it was closed: it was changed, or the disk fails. It is in the backup as it is.")
+    for path in made.outside:
+        tell(f"Not in it: {path}, which the house file names. Copy it yourself.")
+
+
+def inspect(archive: Path, *, tell: Tell) -> None:
+    """Read a backup whole and say what is in it.
+
+    Raises:
+        Failure: it is none, or no whole one.
+    """
+    listing = _read(archive)
+    tell(f"Whole: {_content(listing)}.")
+    tell(f"Of the box {listing.box}, key {PublicKey.from_text(listing.key).fingerprint}.")
+
+
+def put_back(archive: Path, file: Path, *, tell: Tell) -> None:
+    """Put a backup back into the storage folder of this house; write the house too, where there is none.
+
+    Raises:
+        Failure: it cannot be put there; the text says what was left as it was.
+    """
+    listing = _read(archive)
+    written = not file.exists()
+    if written:
+        files = dict(restore.house_in(archive))
+        files[file.name] = files.pop(HOUSE_FILE.partition("/")[2])
+        try:
+            restore.write_house(files, file.resolve().parent)
+        except OSError as error:
+            raise Failure(f"The house's files cannot be written: {plain(error)}.", "Name another --home.") from error
+        tell(f"Written: {relative(file)}" + "".join(f", {name}" for name in sorted(files) if name != file.name))
+    home = home_of(file)
+    _fits(home, listing, file)
+    _unpacked(archive, home)
+    made = f"{listing.at:%Y-%m-%d %H:%M} UTC"
+    tell(
+        f"Restored: {relative(home.storage.folder)}, as it was on {made}. The box that it was must not go on anywhere."
+    )
+    tell("Nothing opens yet. Start it, sign in, look after the doors and acknowledge; then each brand asks again to be"
+         " let in, and its deliveries count once they are announced anew.")  # fmt: skip
+    tell(f"Look at Household and Keys: who was removed, and which key was trusted no longer, after {made}, is back.")
+    if not listing.films:
+        tell("The films are not in this backup.")
+
+
+def _read(archive: Path) -> Listing:
+    try:
+        return restore.read(archive)
+    except restore.BackupUnusable as unusable:
+        raise Failure(f"{unusable}. Nothing was touched.", "Take another backup.") from unusable
+    except OSError as error:
+        raise Failure(
+            f"{archive} cannot be read: {plain(error)}.", "Name a file that `perron backup` wrote."
+        ) from error
+
+
+def _fits(home: Home, listing: Listing, file: Path) -> None:
+    if listing.box != home.box:
+        raise Failure(
+            f"The backup is of the box {listing.box!r}, and {file} is of {home.box!r}.", "Name the right house file."
+        )
+    in_the_way = restore.foreign(home.storage.folder)
+    if in_the_way:
+        raise Failure(
+            f"{home.storage.folder} is not empty ({', '.join(in_the_way[:5])}): a box is never written over.",
+            "Move it away, or `perron wipe` it; then restore again.",
+            Exit.NO,
+        )
+
+
+def _unpacked(archive: Path, home: Home) -> None:
+    folder = home.storage.folder
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with alone(folder):
+            restore.unpack(archive, folder)
+    except Occupied as occupied:
+        raise Failure(str(occupied), "End it first.", Exit.SILENT) from occupied
+    except (OSError, restore.BackupUnusable) as error:
+        raise Failure(
+            f"{folder} is restored by half: {plain(error)}. No gateway begins there.",
+            "Mend that, then restore again: it begins anew.",
+            Exit.SILENT,
+        ) from error
+
+
+def _content(listing: Listing) -> str:
+    visits = {item.name.split("/")[1] for item in listing.files if item.name.startswith(f"{VISITS}/")}
+    size = sum(item.size for item in listing.files) / 2**20
+    proofs = f"{len(visits)} visits" if listing.films else "without films"
+    return f"{len(listing.files)} files, {size:.1f} MiB, log up to entry {listing.seq}, {proofs}"

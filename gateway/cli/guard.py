@@ -1,0 +1,89 @@
+"""The guard beside the radio, and the keys by which gateway and guard know each other."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli.failure import Exit, Failure, home_of, plain
+from gateway.cli.shape import HOME, HomeFile, example, tell
+
+
+def guard(
+    config: Annotated[Path, typer.Option(help="The guard's file.", metavar="FILE")] = Path("guard.yaml"),
+) -> None:
+    """Guard one lock until told to end: the only one that may move it, on signed orders, each once and in time.
+
+    It runs beside the radio (for example where Zigbee2MQTT runs), between the house's broker and a second one that
+    only this machine can reach. docs/guard.md tells how it is set up.
+    """
+    import structlog  # noqa: PLC0415 - the other commands start without it
+
+    from gateway.config import ConfigError  # noqa: PLC0415 - the same
+    from gateway.guard.file import load  # noqa: PLC0415 - the same
+    from gateway.guard.keys import KeyUnusable  # noqa: PLC0415 - the same
+    from gateway.guard.keys import load as load_key  # noqa: PLC0415 - the same
+    from gateway.guard.ledger import Ledger, LedgerUnusable  # noqa: PLC0415 - the same
+    from gateway.guard.process import Process  # noqa: PLC0415 - the same
+
+    structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
+    try:
+        file = load(config)
+        file.house.password()
+        file.radio.broker.password()
+    except ConfigError as error:
+        raise Failure(str(error), "Correct the file, then try again; docs/guard.md shows one.") from error
+    try:
+        key = load_key(file.key)
+    except FileNotFoundError as missing:
+        todo = f"Make one: `perron guard-key --new {file.key}`."
+        raise Failure(f"{file.key}: there is no such key.", todo) from missing
+    except (KeyUnusable, OSError) as error:
+        raise Failure(f"{file.key} cannot be used: {plain(error)}.", "Correct `key` in the guard's file.") from error
+    try:
+        ledger = Ledger.begin(file.folder)
+    except LedgerUnusable as error:
+        raise Failure(str(error), "Correct `folder` in the guard's file, or end the other guard.") from error
+    except OSError as error:
+        raise Failure(f"{file.folder} cannot be used: {plain(error)}.", "Correct `folder`.") from error
+    asyncio.run(Process(file, key=key, ledger=ledger).run())
+
+
+def guard_key(
+    *,
+    home: HomeFile = HOME,
+    new: Annotated[
+        Path | None, typer.Option(help="Make a guard's private key in this file instead, and tell its public half.")
+    ] = None,
+) -> None:
+    """Tell the gateway's public command key, which goes into guard.yaml; with --new make a guard's own."""
+    from gateway.guard.keys import KeyUnusable, command_key, make, public_x  # noqa: PLC0415 - the same
+
+    try:
+        if new is not None:
+            made = make(new)
+            typer.echo(f"# The private half is {new}; it never leaves the guard.")
+            tell("# Write this under the lock in the box's home.yaml, then `perron reload`:")
+            typer.echo(f"    guard: {{key: {public_x(made)}}}")
+            return
+        key = command_key(home_of(home).storage.folder / "key")
+    except KeyUnusable as error:
+        raise Failure(f"{error}.", "Mend it, then try again.") from error
+    except FileExistsError as error:
+        raise Failure(f"{new}: {plain(error)}.", "Name another file, or delete this one first.", Exit.WRONG) from error
+    except OSError as error:
+        raise Failure(f"{error.filename or new}: {plain(error)}.", "Name another place.") from error
+    typer.echo("# Write this into guard.yaml, beside the radio:")
+    typer.echo(f"gateway: {public_x(key)}")
+
+
+def add(cli: typer.Typer) -> None:
+    """Add these commands."""
+    cli.command(epilog=example("perron guard --config /etc/perron/guard.yaml", "perron guard-key --new guard.key.pem"))(
+        guard
+    )
+    cli.command(
+        "guard-key",
+        epilog=example("perron guard-key", "perron guard-key --new guard.key.pem", "perron guard --config guard.yaml"),
+    )(guard_key)

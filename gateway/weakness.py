@@ -1,0 +1,271 @@
+"""What is weak in a broker's folder: each finding says what, where, and what to do. It only reads.
+
+A mosquitto.conf is read as mosquitto reads it (mosquitto.conf(5), 2.0): `password_file`, `acl_file` and
+`allow_anonymous` hold for all listeners unless `per_listener_settings` says otherwise; certificate, key and
+`use_username_as_clientid` always belong to the listener above them.
+"""
+
+import os
+import pwd
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from devices.vendors.words import Channel
+from gateway.accesslist import bridges, carrier
+from gateway.config import Home, on_loopback
+from gateway.topics import OF_A_BRIDGE, SPOKEN, device_topic
+
+OURS = "# Written by Perron."
+SHORTEST = 16  # characters of a password; ours have 32
+FEWEST = 8  # different characters in it
+FOR_ALL = ("password_file", "acl_file")
+OUTDATED = frozenset({"tlsv1", "tlsv1.1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Weakness:
+    """What is weak and where, and what to do about it."""
+
+    what: str
+    todo: str
+
+
+@dataclass(slots=True)
+class _Listener:
+    """One `listener` of a mosquitto.conf, with the lines that belong to it."""
+
+    line: int
+    port: str
+    host: str  # empty: every address
+    said: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def where(self) -> str:
+        return f"{self.host or 'every address'}:{self.port}"
+
+    @property
+    def near(self) -> bool:
+        """Whether only this machine reaches it: loopback, or a socket of the file system."""
+        return self.port == "0" or (bool(self.host) and on_loopback(self.host))
+
+
+def weaknesses(folder: Path, home: Home, *, user: str | None = None) -> tuple[Weakness, ...]:
+    """Find everything that is weak in the broker's folder of this house; nothing found means that it may be used.
+
+    `user`: who mosquitto is, where it is another than who looks.
+
+    Raises:
+        OSError: something in it cannot be read.
+    """
+    return (*kept(folder, home, user=user), *_configuration(folder / "mosquitto.conf"),
+            *_access(folder / "access", home))  # fmt: skip
+
+
+def kept(folder: Path, home: Home, *, user: str | None = None) -> Iterator[Weakness]:
+    """Find what is weak in what stays when a folder is written anew: passwords, keys, and who may read them.
+
+    Raises:
+        OSError: something in it cannot be read.
+    """
+    if home.broker.password_file is None:
+        yield Weakness("broker.password_file is not in the house file, so the gateway would come as nobody.",
+                       f"Write `password_file: {folder.name}/gateway.password` under broker.")  # fmt: skip
+    if not folder.is_dir():
+        return
+    if folder.stat().st_mode & 0o066:
+        yield Weakness(f"{folder} can be listed or written by others ({_mode(folder)}).", f"`chmod 700 {folder}`")
+    yield from _passwords(folder)
+    for file in (*sorted(folder.glob("*.password")), folder / "passwords", folder / "embedded.toml",
+                 folder / "authority" / "authority.key", folder / "tls" / "broker.key"):  # fmt: skip
+        yield from _secret(file, user)
+
+
+def foreign(folder: Path) -> Weakness | None:
+    """Tell whether a mosquitto.conf lies there that somebody else wrote: it is never written over."""
+    conf = folder / "mosquitto.conf"
+    if not conf.exists() or conf.read_text(encoding="utf-8", errors="replace").startswith(OURS):
+        return None
+    return Weakness(f"{conf} was not written by Perron, and would be lost.",
+                    "Move it away, or name another folder; --check says what is weak in it.")  # fmt: skip
+
+
+def _mode(path: Path) -> str:
+    return f"mode {path.stat().st_mode & 0o777:o}"
+
+
+def _passwords(folder: Path) -> Iterator[Weakness]:
+    anew = "Delete the file and run `perron broker-config` again: it makes a new one; give that to the device."
+    known: dict[str, Path] = {}
+    for file in sorted(folder.glob("*.password")):
+        if not file.is_file() or file.is_symlink():
+            yield Weakness(f"{file} is no plain file.", "Remove it; what it leads to may be anybody's.")
+            continue
+        password = file.read_text(encoding="utf-8", errors="replace").rstrip("\n")
+        if len(password) < SHORTEST or len(set(password)) < FEWEST:
+            yield Weakness(f"{file} holds a password that can be guessed ({len(password)} characters).", anew)
+        elif password in known:
+            yield Weakness(f"{file} and {known[password].name} hold the same password: one stands for both.", anew)
+        known.setdefault(password, file)
+
+
+def _secret(file: Path, user: str | None) -> Iterator[Weakness]:
+    if not file.exists():
+        return
+    about = file.stat()
+    if stat.S_IMODE(about.st_mode) & 0o077:
+        yield Weakness(f"{file} can be read or written by others on this machine ({_mode(file)}).",
+                       f"`chmod 600 {file}`; where others were there, delete it and write it anew.")  # fmt: skip
+    if about.st_uid not in {0, os.geteuid(), *_number(user)}:
+        yield Weakness(f"{file} belongs to another user ({about.st_uid}), who can change it.", f"`chown` {file}.")
+
+
+def _number(user: str | None) -> Iterator[int]:
+    if user is not None:
+        try:
+            yield pwd.getpwnam(user).pw_uid
+        except KeyError:
+            return
+
+
+def _configuration(conf: Path) -> Iterator[Weakness]:
+    """Read a mosquitto.conf as far as safety goes."""
+    if not conf.exists():
+        return
+    whole: dict[str, str] = {}
+    listeners: list[_Listener] = []
+    for number, line in enumerate(conf.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        word, _, value = line.strip().partition(" ")
+        value = value.strip()
+        if not word or word.startswith("#"):
+            continue
+        if word == "listener":
+            port, _, host = value.partition(" ")
+            listeners.append(_Listener(number, port, host.strip()))
+        elif word == "port":  # the listener of before there were several: every address, unless bind_address follows
+            listeners.append(_Listener(number, value, ""))
+        elif listeners:
+            listeners[-1].said[word] = value
+        whole[word] = value
+        yield from _alone(f"{conf}:{number}", word, value)
+    if not listeners:
+        yield Weakness(f"{conf} names no listener: mosquitto then lets in everybody on this machine, without password.",
+                       _REWRITE)  # fmt: skip
+    yield from _together(conf, whole, listeners)
+    for listener in listeners:
+        yield from _heard(f"{conf}:{listener.line}", listener)
+
+
+_REWRITE = "Write it with `perron broker-config`."
+
+
+def _alone(at: str, word: str, value: str) -> Iterator[Weakness]:
+    """What is weak whatever stands beside it."""
+    match word, value:
+        case "allow_anonymous", "true":
+            yield Weakness(f"{at}: whoever has no account comes in too (allow_anonymous).", "Write false.")
+        case "tls_version", outdated if outdated in OUTDATED:
+            yield Weakness(f"{at}: {value} was broken long ago.", "Write `tls_version tlsv1.2`.")
+        case "persistence", "true":
+            yield Weakness(f"{at}: a command from before a restart would be delivered after it.", "Write false.")
+        case "max_keepalive", _:
+            yield Weakness(f"{at}: mosquitto 2.0.21 then cuts clients off at random (its issue 3226).", "Delete it.")
+        case (("include_dir" | "plugin" | "auth_plugin" | "global_plugin"), _):
+            yield Weakness(f"{at}: what {value} adds to these rules is not seen here.", "Delete it.")
+        case (("connection" | "address" | "addresses"), _):
+            yield Weakness(f"{at}: it carries messages between this broker and another.", "Delete the bridge.")
+        case "insecure_tls" | "bridge_insecure", "true":
+            yield Weakness(f"{at}: nobody is compared with his certificate.", "Delete it.")
+
+
+def _together(conf: Path, whole: Mapping[str, str], listeners: list[_Listener]) -> Iterator[Weakness]:
+    """What has to be there for all, or at each listener where each has rules of its own."""
+    each = whole.get("per_listener_settings") == "true"
+    for word in FOR_ALL:
+        lacking = [x for x in listeners if word not in x.said] if each else [] if word in whole else listeners[:1]
+        meaning = "accounts" if word == "password_file" else "access list: every account may say everything"
+        for listener in lacking:
+            where = f" for the listener in line {listener.line}" if each else ""
+            yield Weakness(f"{conf} has no {word}{where}, so there is no {meaning}.", _REWRITE)
+    if whole.get("set_tcp_nodelay") != "true":
+        yield Weakness(f"{conf}: without set_tcp_nodelay every unlock waits 40 ms.", "Write `set_tcp_nodelay true`.")
+    if whole.get("max_packet_size", "0") == "0":
+        yield Weakness(f"{conf} limits no packet: one client fills the memory (max_packet_size).", _REWRITE)
+
+
+def _heard(at: str, listener: _Listener) -> Iterator[Weakness]:
+    """What is weak at one listener."""
+    said = listener.said
+    host = said.get("bind_address", listener.host)
+    near = listener.near or (bool(host) and on_loopback(host))
+    if not near and not ("certfile" in said and "keyfile" in said):
+        yield Weakness(f"{at}: {listener.where} is reached from beyond this machine without TLS: anybody on that"
+                       " network reads the passwords and the commands.",
+                       "Listen on 127.0.0.1, or have `perron broker-config --listen` write it with TLS.")  # fmt: skip
+    if said.get("use_username_as_clientid") != "true":
+        yield Weakness(f"{at}: a client may take another's id and push it out (use_username_as_clientid).",
+                       "Write `use_username_as_clientid true` below the listener.")  # fmt: skip
+
+
+def _access(file: Path, home: Home) -> Iterator[Weakness]:
+    """Find who may say what another one says, or command what only the gateway commands."""
+    if not file.exists():
+        return
+    speakers = _speakers(home)
+    account: str | None = None
+    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        words = line.split()
+        if len(words) < 2 or words[0].startswith("#"):
+            continue
+        if words[0] == "user":
+            account = line.strip().partition(" ")[2].strip()
+            continue
+        right, topic = (words[1], " ".join(words[2:])) if words[1] in _RIGHTS else ("readwrite", " ".join(words[1:]))
+        at = f"{file}:{number}"
+        if words[0] == "topic" and account is None:
+            yield Weakness(f"{at}: this holds for whoever has no account.", "Put it below a `user` line, or delete it.")
+        if right not in {"write", "readwrite"}:
+            continue
+        who = "%u" if words[0] == "pattern" else account
+        wrong = next((t for t, may in speakers.items() if who not in may and _covers(topic, t, who)), None)
+        if wrong is not None:
+            said = "anybody" if who == "%u" else f"the account {who}"
+            yield Weakness(f"{at}: {said} may say what only {' or '.join(sorted(speakers[wrong]))} may: {wrong}.",
+                           f"Delete the line. {_REWRITE}")  # fmt: skip
+
+
+_RIGHTS = frozenset({"read", "write", "readwrite", "deny"})
+
+
+def _speakers(home: Home) -> dict[str, frozenset[str]]:
+    """For each topic of each device: who may publish there."""
+    accounts = {base: account for account, bases in bridges(home).items() for base in bases}
+    found: dict[str, frozenset[str]] = {}
+    for id_, device in home.devices.items():
+        base = carrier(home, id_)
+        whose = id_ if base is None else accounts.get(base, base)
+        for channel in (*SPOKEN, *OF_A_BRIDGE, Channel.SET, Channel.GET) if device.speaks else ():
+            by = {whose} if channel in (*SPOKEN, *OF_A_BRIDGE) else {"gateway", *({whose} if base else ())}
+            topic = device_topic(home, id_, channel)
+            owns = {"gateway"} if topic.startswith("perron/") else set()
+            asks = {"installer"} if channel is Channel.GET else set()
+            found[topic] = found.get(topic, frozenset()) | by | owns | asks
+    return found
+
+
+def _covers(rule: str, topic: str, who: str | None) -> bool:
+    """Whether a topic filter covers a topic; of a pattern, for somebody else than whose topic it is."""
+    words, parts = rule.split("/"), topic.split("/")
+    for number, word in enumerate(words):
+        if word == "#":
+            return True
+        if number >= len(parts):
+            return False
+        if word in {"%u", "%c"}:  # it is his own name there: of another's topic it is none
+            if who == "%u":
+                return False
+            continue
+        if word not in {"+", parts[number]}:
+            return False
+    return len(words) == len(parts)

@@ -1,0 +1,159 @@
+"""Faults in the guard: each rule once without."""
+
+from tests.mutants.words import Mutant
+
+RULES = "gateway/guard/rules.py"
+TESTS = "tests/gateway/guard/test_rules.py"
+ORDER = "tests/gateway/guard/test_any_order.py"
+ENVELOPE = "tests/gateway/guard/test_envelope.py"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="the guard takes an order of an earlier boot",
+        file=RULES,
+        old="if command.boot != self.state.boot or command.until_ms is None:",
+        new="if command.until_ms is None:",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="the guard takes an order whose time is over",
+        file=RULES,
+        old="if not self.uptime_ms <= command.until_ms <= self.uptime_ms + longest:",
+        new="if not command.until_ms <= self.uptime_ms + longest:",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="the guard takes an order that is good for ever",
+        file=RULES,
+        old="if not self.uptime_ms <= command.until_ms <= self.uptime_ms + longest:",
+        new="if not self.uptime_ms <= command.until_ms:",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="the guard's challenge serves twice",
+        file=RULES,
+        old="waiting=waiting, nonces=left)",
+        new="waiting=waiting)",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="the guard's challenge never dies",
+        file=RULES,
+        old="if nonce.until > self.mono))",
+        new="if nonce.until))",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="the guard takes any counter",
+        file=RULES,
+        old="elif claims.counter != state.counter + 1:",
+        new="elif claims.counter is None:",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="the guard obeys an intent twice",
+        file=RULES,
+        old="elif command.intent in state.intents:",
+        new="elif command.intent in state.intents[:0]:",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="the guard moves first and keeps then",
+        file=RULES,
+        old="        self.keep()\n        self.commands.append(Move(command))\n",
+        new="        self.commands.append(Move(command))\n        self.keep()\n",
+        tests=(TESTS, ORDER),
+    ),
+    Mutant(
+        name="the guard takes an order for another lock",
+        file=RULES,
+        old="if claims.lock != self.state.settings.lock:",
+        new="if not claims.lock:",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="the guard does not ask again whether an order is late once the radio has answered",
+        file=RULES,
+        old="        why = self.late(command, nonce)\n        if why is not None:\n"
+        "            self.refuse(command.id, Failure.EXPIRED, why)\n            return\n",
+        new="",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="the guard locks on the first answer of closed",
+        file=RULES,
+        old="                until = self.mono + self.state.settings.stable\n",
+        new="                self.throw()\n                until = self.mono + self.state.settings.stable\n",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="the guard locks on news of a closed door",
+        file=RULES,
+        old="elif asked is not None and self.on(Step.DOOR_AGAIN, asked.number):",
+        new="elif chain.step is Step.DOOR_AGAIN:",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="a door that opens meanwhile does not stop the guard's own locking",
+        file=RULES,
+        old="if report.door is not Door.CLOSED:\n                self.try_again",
+        new="if report.door is Door.ERROR:\n                self.try_again",
+        tests=(TESTS, ORDER),
+    ),
+    Mutant(
+        name="the guard locks what a hand unlocked",
+        file=RULES,
+        old="return state.owes and state.radio and state.settings.door",
+        new="return state.radio and state.settings.door",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="an old beat keeps the gateway alive for the guard",
+        file=RULES,
+        old="        if nonce is not None:\n            self.state = replace(self.state, heard=self.mono)",
+        new="        if claims.nonce is not None:\n            self.state = replace(self.state, heard=self.mono)",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="the guard takes news for an answer",
+        file=RULES,
+        old="event.part in self.state.settings.echoes and event.number != asked.number",
+        new="event.number is not None and event.number != asked.number",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="between gateway and guard a signature is read in any spelling",
+        file="gateway/guard/envelope.py",
+        old="    if rfc8785.dumps(claims.model_dump(exclude_none=True)) != payload:\n",
+        new="    if not payload:\n",
+        tests=(ENVELOPE,),
+    ),
+    Mutant(
+        name="between gateway and guard a message's own header is read",
+        file="gateway/guard/envelope.py",
+        old="    if parts[0] not in _headers(kind):\n",
+        new="    if not parts[0]:\n",
+        tests=(ENVELOPE,),
+    ),
+    Mutant(
+        name="the gateway believes an answer of the guard that is long in coming",
+        file="gateway/guarded.py",
+        old="answered = asked if asked is not None and now - asked.at <= ANSWER else None",
+        new="answered = asked",
+        tests=("tests/gateway/guard/test_guarded.py",),
+    ),
+    Mutant(
+        name="the gateway believes a guard's message twice",
+        file="gateway/guarded.py",
+        old="if claims.seq <= guard.seqs.get(claims.part, 0):",
+        new="if claims.seq < 0:",
+        tests=("tests/gateway/guard/test_guarded.py",),
+    ),
+    Mutant(
+        name="the gateway believes a boot of the guard that nobody asked after",
+        file="gateway/guarded.py",
+        old="            if answered is None:  # perhaps",
+        new="            if False:  # perhaps",
+        tests=("tests/gateway/guard/test_guarded.py",),
+    ),
+)
