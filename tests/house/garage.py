@@ -187,7 +187,7 @@ class Garage(House):
     def __init__(self, seed: int, tell: Callable[[str], None] | None = None, **rules: object) -> None:
         super().__init__(seed, Rules(cameras=CAMERAS, **{**RULES, **rules}), tell)  # type: ignore[arg-type] # a story's
         self.premises = self.opening = Opening()
-        self.devices = Opener(self)
+        self.devices = self.opener = Opener(self)
         self.oracle = self.watch = Watch(self)
 
     def perform(self, command: c.Command) -> None:
@@ -255,7 +255,7 @@ class Garage(House):
             self.opening.beam = broken
             self.watch.beams.append(self.t)
             self.note(f"{'':26} == beam {'broken' if broken else 'free'}")
-            self.devices.way_says()
+            self.opener.way_says()
 
     def walks_through(self) -> None:
         """Somebody walks in or out: the beam is broken for a moment."""

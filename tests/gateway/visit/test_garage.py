@@ -13,7 +13,7 @@ SEEDS = 100
 
 
 def good_garage(**rules: object) -> Garage:
-    house = Garage(1, **rules)
+    house = Garage(1, None, **rules)
     house.run(5)
     announce(house)
     return house
