@@ -91,20 +91,10 @@ def absorb(step: Step, event: e.Event) -> None:
         case e.Restarted(safe_mode=safe_mode):
             restart.restarted(step, safe_mode=safe_mode)
         case (
-            e.BrokerUp()
-            | e.BrokerDown()
-            | e.LockHeard()
-            | e.DoorHeard()
-            | e.WayHeard()
-            | e.DeviceSpoke()
-            | e.BatteryHeard()
-            | e.DeviceLost()
-            | e.ReportsMissed()
-            | e.CameraChanged()
-            | e.DiskChanged()
-            | e.WalkTested()
+            e.BrokerUp() | e.BrokerDown() | e.LockHeard() | e.DoorHeard() | e.WayHeard() | e.DeviceSpoke()
+            | e.BatteryHeard() | e.DeviceLost() | e.ReportsMissed() | e.CameraChanged() | e.DiskChanged()
             | e.FridgeHeard()
-        ):
+        ):  # fmt: skip
             facts.absorb(step, event)
         case e.PresenceHeard() | e.PanelHeard():
             residents.absorb(step, event)
