@@ -4,12 +4,12 @@ import asyncio
 import json
 import secrets
 from collections.abc import Callable
-from datetime import UTC, datetime
 from statistics import median
 
 from gateway.asking import NoKey, measure, topics
 from gateway.cli.broker import body_of, heard, logged_in, say
 from gateway.cli.failure import Exit, Failure, plain
+from gateway.clock import Clock
 from gateway.config import Home
 from gateway.installation import notes
 from gateway.installation.capability import Measurement, promises
@@ -28,9 +28,10 @@ async def test(home: Home, device: str, *, times: int, tell: Callable[[str], Non
     if device not in home.devices:
         known = ", ".join(home.devices) or "none yet"
         raise Failure(f"The house has no device {device!r}. Known: {known}.", "Name one of these.")
+    now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now().utc
     async with logged_in(home.broker.account("installer"), topics(home, [device])) as guest:
         try:
-            found = await measure(home, guest, device, times=times, now=datetime.now(UTC))
+            found = await measure(home, guest, device, times=times, now=now)
         except NoKey as error:
             raise Failure(f"{error}.", "Ask on the box itself, as its own user.") from error
     if isinstance(found, str):
