@@ -16,6 +16,7 @@ import structlog
 
 from gateway import restore, walkline, wipe
 from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
+from gateway.cameras import cameras
 from gateway.clock import Clock
 from gateway.config import Home, Pages, rules
 from gateway.diary import Diary
@@ -30,6 +31,7 @@ from gateway.perform import PICTURE_WAIT, Hands
 from gateway.phonebook import Phonebook, open_to_others
 from gateway.phones import ApprisePhone, read, sweep
 from gateway.pocket import Pocket
+from gateway.proof import succession
 from gateway.proof.keys import BoxKey, link_key
 from gateway.reception import Reception
 from gateway.removal import Removal
@@ -42,10 +44,8 @@ from gateway.video.link import VideoLink
 from gateway.video.words import (
     Adopted,
     Begun,
-    CameraSource,
     ClipKey,
     Closed,
-    Configure,
     FromVideo,
     Label,
     Picture,
@@ -127,8 +127,10 @@ class App:
         return self._again
 
     async def _run(self, folder: Path, *, phones_left: bool) -> None:
-        key = BoxKey.at(folder / "key")
         early = Clock(self.home.clock, floor=None, keep_floor=lambda _utc: None, wall=self._wall)
+        if succession.settle(folder / "key", box=self.home.box, now=early.now()) is not None:
+            log.warning("key_replaced", fingerprint=BoxKey.at(folder / "key").public.fingerprint)
+        key = BoxKey.at(folder / "key")
         store = await Store.open(folder / "perron.sqlite3", home=self.home, now=early.now())
         try:
             if phones_left:  # they are the former household's, as after a hand-over
@@ -138,7 +140,7 @@ class App:
             phones = _phones(self.home, links) if may_tell else ()
             self._clock = Clock(self.home.clock, floor=store.floor(), keep_floor=store.keep_floor, wall=self._wall)
             crashes = await self._begun(store)
-            rolled_back = was_rolled_back(folder / LAST_CHECKPOINT, store, key)
+            rolled_back = was_rolled_back(folder / LAST_CHECKPOINT, store, key, succession.line_in(folder / "key"))
             if rolled_back:
                 log.error(
                     "store_rolled_back", why="the log lacks what its last checkpoint names: an older copy was put back"
@@ -197,7 +199,7 @@ class App:
         self._video = VideoLink(
             command=(*self._video_command, "--socket", str(home.storage.folder / "video.sock")),
             socket=home.storage.folder / "video.sock",
-            configure=_cameras(home),
+            configure=cameras(home),
             on_event=self._on_video,
         )
         self._mqtt = Mqtt(
@@ -343,21 +345,26 @@ class App:
 
     def _on_message(self, incoming: Incoming) -> None:
         match self._topics.origin(incoming.topic):
-            case FromDevice(devices=devices, channel=channel):
-                for device, where, told in self._guarded.heard(devices, channel, incoming):
-                    self._walking.heard(device, where, told)
-                    for name in self._by_device[device]:
-                        self._entrances[name].hear(device, where, told)
+            case FromDevice() as origin:
+                self._on_device(origin, incoming)
             case FromOwner(entrance=entrance):
                 self._reception.asked(entrance, incoming)
             case FromRetailer():
                 self._reception.offered(incoming)
-            case FromHomeAssistant(entrance=asked):
+            case FromHomeAssistant(entrance=asked, carries=carried):
                 self._assistant.heard(asked, incoming)
+                if carried is not None:
+                    self._on_device(carried, incoming)
             case None:
                 log.warning("unexpected_topic", topic=incoming.topic)
             case origin:
                 assert_never(origin)
+
+    def _on_device(self, origin: FromDevice, incoming: Incoming) -> None:
+        for device, where, told in self._guarded.heard(origin.devices, origin.channel, incoming):
+            self._walking.heard(device, where, told)
+            for name in self._by_device[device]:
+                self._entrances[name].hear(device, where, told)
 
     def _on_up(self, session: int) -> None:
         self._guarded.up()
@@ -377,7 +384,7 @@ class App:
     def _on_missed(self, topic: str) -> None:
         log.debug("message_missed", topic=topic)
         match self._topics.origin(topic):
-            case FromDevice(devices=devices):
+            case FromDevice(devices=devices) | FromHomeAssistant(carries=FromDevice(devices=devices)):
                 for device in devices:
                     for name in self._by_device[device]:
                         self._entrances[name].missed(device)
@@ -438,27 +445,6 @@ def _phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
     if open_to_others(file):
         log.warning("phones_open_to_others", file=str(file), todo="chmod 600: who reads it can write to your phones")
     return phones
-
-
-def _cameras(home: Home) -> Configure:
-    courier = {section.cameras.outside for section in home.entrances.values()}
-    return Configure(
-        cameras=tuple(
-            CameraSource(
-                name=name,
-                url=device.url,
-                login=device.credentials_file,
-                ca=device.ca,
-                fingerprint=device.fingerprint,
-                clock_region=device.clock_region,
-                sees_courier=name in courier,
-            )
-            for name, device in home.devices.items()
-            if device.kind == "camera"
-        ),
-        pre_roll=max((section.timing.pre_roll for section in home.entrances.values()), default=10.0),
-        folder=str(home.storage.folder),
-    )
 
 
 async def _wiped(home: Home) -> bool:
