@@ -321,6 +321,8 @@ def rules(home: Home, entrance: str) -> Rules:
         beam=lock.kind == "cover" and lock.beam,
         warning=lock.warning if lock.kind == "cover" else Rules().warning,
         closing=lock.closing if lock.kind == "cover" else Rules().closing,
+        unlatch=lock.kind == "lock" and lock.unlatch,
+        lift_handle=lock.kind == "lock" and lock.lift_handle,
         presence=section.presence,
         alarm=section.alarm,
         bypassed=alarm.bypassed if alarm is not None and alarm.kind == "alarm" else frozenset(),

@@ -29,12 +29,12 @@ from gateway.visit import (
     scans,
 )
 from gateway.visit.rules import (
-    FREE,
     WITHDRAWN,
     closed,
     courier_seen,
     door_open,
     filmed,
+    free,
     intent,
     locked,
     may_open,
@@ -372,7 +372,7 @@ def _unlocking(step: Step) -> None:
         passage.give_up(step, Refusal.NOT_READY)
     elif state.stopped:
         passage.give_up(step, Refusal.STOPPED_BY_OWNER)
-    elif state.bolt.value in FREE:
+    elif free(state):
         passage.let_in(step)
     elif refused.unlocking(step):
         return
