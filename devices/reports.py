@@ -246,6 +246,11 @@ class EchoReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnansweredReport:
+    """What carries the device says that it did not answer our question: what comes now is no answer to it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unreadable:
     """The payload is none that this vendor's devices send; `why` is one clear line, safe to log."""
 
@@ -269,5 +274,6 @@ Report = (
     | PresenceReport
     | PanelReport
     | EchoReport
+    | UnansweredReport
     | Unreadable
 )

@@ -174,7 +174,9 @@ class RunningEntrance:
         """A lost link voids what was asked; one that is back is asked anew once it has told what it remembers."""
         mono, by_bridge = self._clock.now().mono, channel is Channel.BRIDGE and not incoming.retain
         for report in reports:
-            if isinstance(report, said.AvailabilityReport):
+            if isinstance(report, said.UnansweredReport):
+                self._hands.answered(device, incoming.session)
+            elif isinstance(report, said.AvailabilityReport):
                 if not report.online:
                     self._returns.lost(device)
                     self._hands.answered(device, incoming.session)
@@ -265,6 +267,7 @@ class RunningEntrance:
                 | said.MotionReport()
                 | said.StreamReport()
                 | said.EchoReport()
+                | said.UnansweredReport()
             ):
                 pass  # true, but no fact that an opening rests on
             case _:

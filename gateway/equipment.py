@@ -237,8 +237,9 @@ class FridgeDevice(DeviceSection):
 
     @property
     def silence(self) -> float | None:
-        """After how many seconds without a word it is unknown: an hour behind Home Assistant, if nobody says else."""
-        return 3600.0 if self.heartbeat is None and self.vendor == "homeassistant" else self.heartbeat
+        """After how many seconds without a word it is unknown: an hour behind a bridge, if nobody says else."""
+        quiet = self.heartbeat is None and self.vendor in ("homeassistant", "zigbee2mqtt")
+        return 3600.0 if quiet else self.heartbeat
 
     @model_validator(mode="after")
     def _entity(self) -> Self:

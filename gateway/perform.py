@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 PROOF_AGE = 0.5  # seconds: the unlock is published only on a proof of live video at most so old
 VISITS = "visits"  # the folder of films and proofs, under the storage folder
+PATIENCE = 5.0  # seconds in which a device that echoes no question answers it, where it declares no latency
 PICTURE_WAIT = 1.0  # seconds that a message waits for its picture: the words matter more
 
 
@@ -152,7 +153,7 @@ class Hands:
         self._stopped = stopped
         self._reached = reached
         self._countdowns: dict[str, Countdown] = {}
-        self._questions: dict[str, tuple[int, int]] = {}  # device -> session and number of what it was asked last
+        self._questions: dict[str, tuple[int, int, float]] = {}  # device -> session, number and instant of the last
         self._rings: dict[str, str] = {}
         self._held_back: tuple[str, str] | None = None  # the visit whose unlock never left, and why
         self._shown: dict[str, object] = {}
@@ -166,8 +167,11 @@ class Hands:
 
     def answered(self, device: str, session: int) -> int | None:
         """Return the number of the newest question of this session to a device that echoes none, once."""
-        asked_in, number = self._questions.pop(device, (session, -1))
-        return number if asked_in == session and number >= 0 else None
+        asked_in, number, since = self._questions.pop(device, (session, -1, 0.0))
+        section = self._home.devices[device]
+        patience = section.latency if section.kind == "lock" else PATIENCE
+        late = self._clock.now().mono - since > patience  # what comes so late was published for another reason
+        return number if asked_in == session and number >= 0 and not late else None
 
     def rang(self, id_: str) -> str | None:
         """Return the visit whose ringing the signal confirms with this id, once."""
@@ -278,7 +282,7 @@ class Hands:
     def _ask(self, device: str, session: int, number: int) -> None:
         if not self._home.devices[device].asked:
             return
-        self._questions[device] = session, number
+        self._questions[device] = session, number, self._clock.now().mono
         self._send(
             device,
             asked.Query(echo=f"{session}:{number}"),

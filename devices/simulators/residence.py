@@ -28,6 +28,7 @@ from devices.simulators.lock import MotorLock
 from devices.simulators.physical_log import PhysicalLog
 from devices.simulators.rtsp import RtspServer
 from devices.simulators.watcher import Watcher
+from devices.simulators.zigbee import ZigbeeBridge
 
 D = TypeVar("D", bound=Device)
 
@@ -58,6 +59,7 @@ class Residence:
                     self.devices[name] = Fridge(name, plan, site)
                 case _:
                     assert_never(plan)
+        self.zigbee = None if house.zigbee is None else ZigbeeBridge(house.zigbee, site)
         for who, where in house.people.items():
             self.doorway.place(who, where)
 
@@ -150,6 +152,9 @@ class Residence:
                 assert_never(request)
 
     async def _mishap(self, request: ask.Fault | ask.Link | ask.Reboot) -> None:
+        if self.zigbee is not None and request.device == self.zigbee.name and isinstance(request, ask.Fault):
+            self.zigbee.set_fault(request.fault, request.on)
+            return
         if request.device not in self.devices:
             raise Impossible(f"there is no such device: there are {', '.join(self.devices)}")
         device = self.devices[request.device]
@@ -183,6 +188,7 @@ class Residence:
             "in_air": self.doorway.in_air,
             "people": {who: where.value for who, where in self.doorway.people.items()},
             "devices": devices,
+            **({} if self.zigbee is None else {"zigbee": self.zigbee.physical()}),
         }
 
     def _all(self, kind: type[D]) -> list[D]:
@@ -222,6 +228,8 @@ async def run(house: House, control: Path, log: Path, *, seed: int | None = None
         async with asyncio.TaskGroup() as group:
             for name, device in residence.devices.items():
                 group.create_task(device.run(), name=name)
+            if residence.zigbee is not None:
+                group.create_task(residence.zigbee.run(), name=residence.zigbee.name)
             group.create_task(serve(line, residence.act), name="control")
 
 

@@ -44,6 +44,7 @@ from devices.reports import (
     SignalReport,
     Source,
     StreamReport,
+    UnansweredReport,
     Unreadable,
 )
 from devices.vendors import movement
@@ -148,6 +149,7 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
             | SignalReport()
             | AnsweredReport()
             | EchoReport()
+            | UnansweredReport()
             | PresenceReport()
             | PanelReport()
             | Unreadable()

@@ -12,6 +12,8 @@
 
 What is not as it looks (found in Zigbee2MQTT 2.14.1 and its drivers):
 
+* A question that failed stands in the log too; the cache may be published meanwhile for another reason (a battery, an
+  update that is on offer), and then looks like its answer. So a failed question is void.
 * A set is never confirmed. The bolt's report is the only sign; a failure stands in the log alone, and a second equal
   line after it is left out there.
 * Every publication carries the whole cache. An `action` tells a move of now, beside a `state` of before it (Kwikset):
@@ -45,6 +47,7 @@ from devices.reports import (
     Report,
     SignalReport,
     Source,
+    UnansweredReport,
     Unreadable,
 )
 from devices.vendors import movement
@@ -97,7 +100,7 @@ _NAMED_USERS = frozenset({Source.KEYPAD, Source.RFID, Source.BIOMETRIC})
 _NOBODY = 65_535
 _UNTOLD = frozenset({"unknown", "non_access_user_operational_event"})  # something moved, and it is not said what
 _COLDEST = -273.15
-_FAILED = re.compile(r"Publish 'set' '([^']{1,64})' to '(.{1,200}?)' failed: (.*)", re.DOTALL)
+_FAILED = re.compile(r"Publish '(set|get)' '([^']{1,64})' to '(.{1,200}?)' failed: (.*)", re.DOTALL)
 # first match wins; what a driver says of a failure is free text
 _WHY = (
     (re.compile(r"timeout|timed out", re.IGNORECASE), Failure.TIMEOUT),
@@ -263,14 +266,16 @@ def _availability(payload: bytes) -> Report:
 
 
 def _failure(line: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
-    """A set of ours that failed. Every other line of the log is somebody else's matter, and may hold a PIN."""
+    """A set or get of ours that failed. All else in the log is somebody else's matter, and may hold a PIN."""
     message = line.get("message")
     found = _FAILED.search(message) if isinstance(message, str) and len(message) <= 2_000 else None
-    if found is None or found[2] != plate.address.partition("/")[2] or not found[2]:
+    if found is None or found[3] != plate.address.partition("/")[2] or not found[3]:
         return
-    ours = {plate.keys.get("state", "state"), "warning"}
-    if found[1] in ours:
-        why = next((failure for pattern, failure in _WHY if pattern.search(found[3])), Failure.UNSPECIFIED)
+    if found[1] == "get":
+        if found[2] == _asked(plate):
+            yield UnansweredReport()
+    elif found[2] in (plate.keys.get("state", "state"), "warning"):
+        why = next((failure for pattern, failure in _WHY if pattern.search(found[4])), Failure.UNSPECIFIED)
         yield FailureReport(id=None, failure=why)
 
 
@@ -331,6 +336,11 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
         case FailureReport(id=None) if report.failure in _FAILURES:
             name, key = plate.address.partition("/")[2], plate.keys.get("state", "state")
             message = f"z2m: Publish 'set' '{key}' to '{name}' failed: 'Error: {_FAILURES[report.failure]}'"
+            line = {"message": message, "level": "error", "namespace": "z2m"}
+            return (Letter(channel=Channel.LOG, payload=write(line)),)
+        case UnansweredReport():
+            name = plate.address.partition("/")[2]
+            message = f"z2m: Publish 'get' '{_asked(plate)}' to '{name}' failed: 'Error: {_FAILURES[Failure.TIMEOUT]}'"
             line = {"message": message, "level": "error", "namespace": "z2m"}
             return (Letter(channel=Channel.LOG, payload=write(line)),)
         case AnsweredReport():

@@ -280,7 +280,7 @@ def spoken(report: Report) -> str:
             return f"the door is {_words(report.door)}"
         case FridgeReport():
             degrees = "unknown" if report.temp_c is None else f"{report.temp_c:g} °C"
-            return f"{report.compartment} {degrees}"
+            return f"{report.compartment} {degrees}".strip()
         case AvailabilityReport():
             return "it is online" if report.online else "it is offline"
         case StreamReport():

@@ -21,6 +21,7 @@ from gateway.visit.state import Cold, Entrance
 from tests.shell.box import SESSION, Box, box
 from tests.shell.house import home
 
+LATENCY = 0.1  # the lock's, in the shell's house
 LOCKED = {"state": "LOCK", "lock_state": "locked", "battery": 84}
 
 
@@ -183,6 +184,18 @@ async def test_a_talkative_log_costs_no_ration_and_is_no_heartbeat(radio: Radio)
     radio.says("door", line, Channel.LOG)
     radio.running.mind_heartbeat(radio.made.clock.now())
     assert radio.running._inbox.pop() == e.DeviceLost(device="door")  # noqa: SLF001 - what was heard
+
+
+async def test_a_question_that_failed_or_was_put_long_ago_is_answered_by_nothing(radio: Radio) -> None:
+    radio.asks(7)
+    line = {"level": "error", "message": "z2m: Publish 'get' 'state' to 'front lock' failed: 'Error: Timeout - 1'"}
+    radio.says("lock", line, Channel.LOG)
+    assert answers(radio.says("lock", LOCKED)) == [None], "its cache, published for another reason"
+    radio.asks(8)
+    radio.made.time.mono += LATENCY + 0.1
+    assert answers(radio.says("lock", LOCKED)) == [None]
+    radio.asks(9)
+    assert answers(radio.says("lock", LOCKED)) == [9]
 
 
 async def test_a_failed_order_is_heard_of_the_lock_alone_and_never_out_of_the_broker_s_memory(radio: Radio) -> None:

@@ -1,0 +1,233 @@
+"""Zigbee2MQTT with a lock, a contact and a thermometer on its radio, as its topics show it: one link for all of them.
+
+Its words are written here a second time, from its documentation and source and not by `devices/vendors/zigbee2mqtt.py`,
+so that a misreading there does not agree with itself. MQTT 3.1.1, as Zigbee2MQTT speaks by default.
+"""
+
+import asyncio
+import json
+import math
+import socket
+from collections.abc import Coroutine, Mapping
+from typing import ClassVar
+
+import aiomqtt
+
+from devices.simulators.control import Impossible
+from devices.simulators.device import FaultValue, Site
+from devices.simulators.doorway import FROM_AFAR, HAND
+from devices.simulators.house import ZigbeePlan
+
+RETRY = 0.2  # seconds between attempts to connect
+AWAY = 1.0  # seconds that a restart takes
+UNCACHED = ("action", "action_source_name", "action_user")
+
+
+class ZigbeeBridge:
+    """Carries the doorway's bolt and leaf over a radio.
+
+    Faults (all off is a plain Zigbee2MQTT, which repeats its whole cache in each publication):
+        filtered_cache   its user set `filtered_cache` for bolt and contact: only what was just told is published
+        kwikset          the lock tells a move by an `action` alone; its `state` changes when it is read
+        battery_first    when the lock is read, a battery report with the old state comes before the answer
+        fails            a set does nothing, and stands in the log with this reason
+        fails_yet_moves  the same, but the bolt moves
+        jam              the bolt stops on its way: not fully locked
+        asleep           the lock answers no question
+        warm             what the thermometer measures
+    Actions: restart (its memory is published as if it were news), battery (each device tells its battery).
+    """
+
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = {
+        "filtered_cache": True,
+        "kwikset": True,
+        "battery_first": True,
+        "fails": "Timeout - 48151 - 1 - 12 - 257 - 1 after 10000ms",
+        "fails_yet_moves": True,
+        "jam": True,
+        "asleep": True,
+        "warm": 12.0,
+    }
+    ACTIONS = frozenset({"restart", "battery"})
+
+    def __init__(self, plan: ZigbeePlan, site: Site) -> None:
+        self._plan, self._site, self._doorway = plan, site, site.doorway
+        self.faults: dict[str, FaultValue] = {}
+        self._cache: dict[str, dict[str, object]] = {
+            plan.lock: {"state": "LOCK", "lock_state": "locked", "battery": plan.battery},
+            plan.contact: {"contact": not site.doorway.open, "battery": plan.battery},
+            plan.thermometer: {"temperature": plan.celsius, "battery": plan.battery},
+        }
+        self._half = False  # the bolt stopped on its way
+        self._client: aiomqtt.Client | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._last_line = b""
+        self._cut = asyncio.Event()
+        site.doorway.bolt_moved.append(self._moved)
+        site.doorway.leaf_moved.append(self._leaf)
+
+    @property
+    def name(self) -> str:
+        """Its account at the broker, and what the house's control calls it."""
+        return self._plan.base
+
+    def set_fault(self, fault: str, on: FaultValue) -> None:
+        """Switch a fault on or off, or do one of the actions.
+
+        Raises:
+            Impossible: it has no such fault.
+        """
+        if fault in self.ACTIONS:
+            self._cut.set() if fault == "restart" else self._batteries()
+        elif fault not in self.FAULTS:
+            known = ", ".join(sorted({*self.FAULTS, *self.ACTIONS}))
+            raise Impossible(f"{self.name} has no such fault; it has {known}")
+        elif on is False:
+            self.faults.pop(fault, None)
+        else:
+            self.faults[fault] = self.FAULTS[fault] if on is True else on
+        self._site.log.write("fault", device=self.name, fault=fault, on=on)
+        if fault == "warm":
+            self._tell(self._plan.thermometer, {"temperature": self.faults.get("warm", self._plan.celsius)})
+
+    def physical(self) -> Mapping[str, object]:
+        """What it remembers of each device."""
+        return {"faults": dict(self.faults), "cache": {name: dict(known) for name, known in self._cache.items()}}
+
+    # ---- its link ---------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep the link up; the contact and the thermometer say something every so often, as real ones do."""
+        while True:
+            self._cut.clear()
+            try:
+                await self._session()
+            except* aiomqtt.MqttError:
+                pass  # tried again below, as the real one does
+            finally:
+                self._client = None
+            await asyncio.sleep(RETRY)
+
+    async def _session(self) -> None:
+        base, broker = self._plan.base, self._site.broker
+        client = aiomqtt.Client(
+            broker.host,
+            broker.port,
+            identifier=self.name,
+            username=self.name,
+            password=self._plan.secret(self.name, broker),
+            timeout=math.inf,
+            will=aiomqtt.Will(f"{base}/bridge/state", b'{"state":"offline"}', qos=1, retain=True),
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        )
+        async with client:
+            await client.subscribe(f"{base}/#")
+            self._client = client
+            self._publish(f"{base}/bridge/state", {"state": "online"}, retain=True)
+            for name, known in self._cache.items():
+                self._publish(f"{base}/{name}", known)
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                works = [group.create_task(work) for work in (self._listen(client), self._beat())]
+                await self._cut.wait()
+                for work in works:
+                    work.cancel()
+            self._publish(f"{base}/bridge/state", {"state": "offline"}, retain=True)
+            await asyncio.sleep(AWAY)
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            topic, _, word = message.topic.value.removeprefix(f"{self._plan.base}/").rpartition("/")
+            if word in ("set", "get") and topic in self._cache:
+                body = json.loads(message.payload)
+                self._do(self._set(topic, body) if word == "set" else self._get(topic, body))
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._plan.report_s)
+            self._leaf()
+            self._tell(self._plan.thermometer, {"temperature": self.faults.get("warm", self._plan.celsius)})
+
+    def _do(self, work: Coroutine[None, None, None]) -> None:
+        if self._group is not None:
+            self._group.create_task(work)
+
+    def _publish(self, topic: str, body: Mapping[str, object], *, retain: bool = False) -> None:
+        if self._client is not None:
+            # the state of a device is QoS 0 and not retained, as Zigbee2MQTT sends it unless told otherwise
+            self._client._client.publish(topic, json.dumps(body), 1 if retain else 0, retain)  # noqa: SLF001 - aiomqtt's publish is a coroutine, and a bolt moves in none
+
+    def _tell(self, name: str, update: Mapping[str, object]) -> None:
+        """Publish what a device told: with all that is cached of it, unless its user keeps that out."""
+        known = self._cache[name]
+        self._cache[name] = {key: value for key, value in {**known, **update}.items() if key not in UNCACHED}
+        told = {"battery": known["battery"], **update} if "filtered_cache" in self.faults else {**known, **update}
+        self._publish(f"{self._plan.base}/{name}", told)
+
+    def _log(self, message: str) -> None:
+        """A line of the log; one that equals the line before is left out."""
+        line = {"message": f"z2m: {message}", "level": "error", "namespace": "z2m"}
+        if json.dumps(line).encode() != self._last_line:
+            self._last_line = json.dumps(line).encode()
+            self._publish(f"{self._plan.base}/bridge/logging", line)
+
+    # ---- its devices ------------------------------------------------------------------------------------------------
+
+    async def _set(self, name: str, body: Mapping[str, object]) -> None:
+        order = body.get("state")
+        if name != self._plan.lock or order not in ("LOCK", "UNLOCK"):
+            for key in body:
+                self._log(f"No converter available for '{key}' on '{name}': ({json.dumps(body[key])})")
+            return
+        self._site.log.write("zigbee", device=name, set=order)
+        await asyncio.sleep(self._plan.latency_s)
+        if "fails" in self.faults:
+            self._log(f"Publish 'set' 'state' to '{name}' failed: 'Error: {self.faults['fails']}'")
+            if "fails_yet_moves" not in self.faults:
+                return
+        self._half = "jam" in self.faults
+        if self._half:
+            self._tell(name, self._bolt())
+        else:
+            self._doorway.move_bolt(thrown=order == "LOCK", cause=FROM_AFAR)
+
+    async def _get(self, name: str, body: Mapping[str, object]) -> None:
+        if name != self._plan.lock or "state" not in body:
+            for key in body:
+                self._log(f"No converter available for 'get' '{key}' (\"\")")
+            return
+        await asyncio.sleep(self._plan.latency_s / 2)
+        if "battery_first" in self.faults:
+            self._tell(name, {"battery": self._plan.battery})
+            await asyncio.sleep(self._plan.latency_s / 2)
+        if "asleep" in self.faults:
+            self._log(f"Publish 'get' 'state' to '{name}' failed: 'Error: Timeout'")
+        else:
+            self._tell(name, self._bolt())
+
+    def _bolt(self) -> dict[str, object]:
+        """What the lock's own attribute says."""
+        if self._half:
+            return {"state": "UNLOCK", "lock_state": "not_fully_locked"}
+        thrown = self._doorway.thrown
+        return {"state": "LOCK" if thrown else "UNLOCK", "lock_state": "locked" if thrown else "unlocked"}
+
+    def _moved(self, cause: str) -> None:
+        self._half = False
+        word = "lock" if self._doorway.thrown else "unlock"
+        by_hand = cause == HAND
+        action = {
+            "action": f"manual_{word}" if by_hand else word,
+            "action_source_name": "manual" if by_hand else "rf",
+            "action_user": 65_535,
+        }
+        self._tell(self._plan.lock, action)
+        if "kwikset" not in self.faults:
+            self._tell(self._plan.lock, self._bolt())
+
+    def _leaf(self) -> None:
+        self._tell(self._plan.contact, {"contact": not self._doorway.open})
+
+    def _batteries(self) -> None:
+        for name in self._cache:
+            self._tell(name, {"battery": self._plan.battery})

@@ -1,0 +1,111 @@
+"""A parcel is let in through a door whose lock, contact and fridge thermometer stand behind Zigbee2MQTT's topics."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from devices.simulators.house import ZigbeePlan
+from gateway.demo.plan import Plan
+from gateway.demo.result import Move, moves
+from gateway.demo.scenario import Play
+from gateway.equipment import DoorDevice, FridgeDevice, LockDevice
+from gateway.returns import SETTLING
+from gateway.visit.commands import AlarmCode
+from gateway.visit.state import Refusal
+from tests.whole_house import playing
+
+pytestmark = pytest.mark.slow
+
+BRIDGE = ZigbeePlan(report_s=1.0, latency_s=0.1)
+
+
+def behind_zigbee(plan: Plan) -> Plan:
+    """The demo's house with a basic lock, a basic door and a thermometer on a radio."""
+    devices = dict(plan.home.devices)
+    entrance = plan.home.entrances[plan.entrance]
+    lock, door = devices[entrance.lock], devices[entrance.door]
+    fridge = devices["kitchen-fridge"]
+    assert isinstance(lock, LockDevice)
+    assert isinstance(door, DoorDevice)
+    assert isinstance(fridge, FridgeDevice)
+    zigbee = {"vendor": "zigbee2mqtt"}
+    devices[entrance.lock] = lock.model_copy(update={**zigbee, "address": "zigbee2mqtt/front lock", "guarded": False})
+    basic = {"answers": False, "heartbeat": 30.0}
+    devices[entrance.door] = door.model_copy(update={**zigbee, "address": "zigbee2mqtt/front contact", **basic})
+    devices["kitchen-fridge"] = fridge.model_copy(update={**zigbee, "address": "zigbee2mqtt/fridge"})
+    entrances = {plan.entrance: entrance.model_copy(update={"living_space": False})}
+    carried = {entrance.lock, entrance.door, "kitchen-fridge"}
+    house = {name: one for name, one in plan.house.devices.items() if name not in carried}
+    return replace(
+        plan,
+        home=plan.home.model_copy(update={"devices": devices, "entrances": entrances}),
+        house=plan.house.model_copy(update={"devices": house, "zigbee": BRIDGE}),
+    )
+
+
+@asynccontextmanager
+async def zigbee_house(folder: Path) -> AsyncIterator[Play]:
+    async with playing(folder, behind_zigbee) as play:
+        yield play
+
+
+async def lost_and_found(play: Play) -> None:
+    """The bridge starts anew; wait until the box has lost it and found all good again."""
+    await play.fault("zigbee2mqtt", "restart")
+    await play.watch.until("the bridge lost", lambda: not play.watch.state["locked"], within=20)
+    await play.watch.until("all good again", lambda: play.watch.state["locked"] is True, within=30)
+
+
+def sets(play: Play) -> list[str]:
+    return [str(line["set"]) for line in play.log.lines if line["what"] == "zigbee"]
+
+
+async def test_a_cold_parcel_is_let_in_and_its_bridge_may_start_anew(tmp_path: Path) -> None:
+    async with zigbee_house(tmp_path) as play:
+        await lost_and_found(play)
+        parcels = await play.promised(place="fridge", max_celsius=8)
+        await play.delivers(parcels)
+        assert sets(play) == ["UNLOCK", "LOCK"]
+        assert moves(play.log.lines) == (Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.LOCKED)
+        assert [body["outcome"] for body in play.watch.events("outcome")] == ["delivered"]
+
+
+async def test_a_lock_that_refuses_is_told_of_and_the_unlock_is_never_sent_again(tmp_path: Path) -> None:
+    async with zigbee_house(tmp_path) as play:
+        await play.fault("zigbee2mqtt", "fails")
+        parcels = await play.promised()
+        await play.shows(parcels)
+        told = await play.alarm(AlarmCode.LOCK_REFUSED, due=play.timing.ring)
+        assert "pas répondu à temps" in json.dumps(told, ensure_ascii=False)
+        await play.refused(Refusal.NOT_READY)
+        await play.fault("zigbee2mqtt", "fails", on=False)
+        await play.locked_again()
+        assert sets(play).count("UNLOCK") == 1
+        assert moves(play.log.lines) == ()
+
+
+async def test_an_old_lock_in_a_bridge_s_memory_is_never_shown_as_locked(tmp_path: Path) -> None:
+    async with zigbee_house(tmp_path) as play:
+        for fault in ("kwikset", "asleep"):  # it tells a move by an action alone, and cannot be read
+            await play.fault("zigbee2mqtt", fault)
+        await play.resident.turns_key()
+        await play.watch.until("unlocked by hand", lambda: play.watch.state["bolt"] == "unlocked", within=20)
+        seen = len(play.watch.seen)
+        await play.fault("zigbee2mqtt", "restart")
+        await play.watch.until("the bridge lost", lambda: play.watch.state["bolt"] == "unknown", within=20)
+        await asyncio.sleep(SETTLING + 4)  # by then the box has asked, and waited for the lock's latency in vain
+        await play.fault("zigbee2mqtt", "battery")
+        await play.fault("zigbee2mqtt", "filtered_cache")
+        await play.fault("zigbee2mqtt", "battery_first")
+        await asyncio.sleep(1)
+        states = [one.body for one in play.watch.seen[seen:] if one.kind == "state"]
+        assert states
+        assert not any(body["locked"] for body in states)
+        await play.fault("zigbee2mqtt", "asleep", on=False)
+        await play.resident.locks_by_hand()
+        await play.watch.until("locked, read from the lock", lambda: play.watch.state["locked"] is True, within=20)
