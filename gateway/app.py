@@ -292,7 +292,7 @@ class App:
         site = Site(box, Accounts(store, self._clock.now()), pages, link_key=links)
         for running in self._entrances.values():
             running.changed = site.changes.tell
-        self._pocket.changed = site.changes.tell
+        self._pocket.changed = self._walking.changed = site.changes.tell
         return site
 
     async def _look(self, camera: str) -> bytes | None:

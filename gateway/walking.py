@@ -19,15 +19,16 @@ from devices import reports as said
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway import owner
+from gateway.asking import NoKey, measure, topics
 from gateway.clock import Clock
-from gateway.config import Home
+from gateway.config import ConfigError, Home
 from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
 from gateway.delivery.permission import Terms
 from gateway.delivery.promise import Claims, Offer, Window, key
 from gateway.delivery.signature import Key, private_key, sign
 from gateway.entrance import RunningEntrance
 from gateway.installation import notes
-from gateway.installation.capability import Walked
+from gateway.installation.capability import Measurement, Walked
 from gateway.installation.walk import (
     BRAND,
     Promised,
@@ -41,9 +42,11 @@ from gateway.installation.walk import (
     begin,
     forbids,
     looked_at,
+    resumed,
     standing,
 )
 from gateway.message import Incoming
+from gateway.mqtt import visit
 from gateway.paper.walk import signed, walk_sheet
 from gateway.proof.keys import BoxKey
 from gateway.reception import Reception
@@ -56,6 +59,7 @@ LOOK = 0.25  # seconds between two looks at the cameras
 CARRIER = "Perron"
 WINDOW = timedelta(hours=4)  # of the test's own delivery: an installation takes its time
 SOON_OVER = timedelta(minutes=15)  # before its window's end it is promised anew
+TIMES = 5  # that a device is asked when it is measured
 LIFE = 3600  # seconds that a signed message counts
 WINDOWED = frozenset({Trial.PICTURE, Trial.COVERED, Trial.CUT, Trial.DELIVERY})  # cameras run near a window only
 
@@ -87,14 +91,17 @@ class Walking:
                 self._unread.add(name)
                 continue
             if walk is not None:
-                self._walks[name] = walk
+                self._walks[name] = resumed(walk)
         self._answered: set[str] = set()
         self._wrong: dict[str, int] = {}
         self._lived: dict[str, frozenset[str]] = {}  # what this process has seen: a start is no loss
         self._connected: set[str] = set()
+        self._decides: set[str] = set()  # entrances that have left behind what the process before this one knew
         self._unsaved: set[str] = set()
         self._saving = asyncio.Lock()
         self._wake = asyncio.Event()
+        self._asking = asyncio.Lock()  # the account has one connection
+        self.changed: Callable[[], None] = lambda: None  # called when a walk is another than before
 
     # ---- what the house shows ---------------------------------------------------------------------------------------
 
@@ -135,7 +142,7 @@ class Walking:
     def look(self, name: str) -> None:
         """See what the entrance shows now; called after each of its decisions too."""
         walk = self._walks.get(name)
-        if walk is None or walk.current is None:
+        if walk is None or walk.current is None or name not in self._decides:
             return
         state = self._entrances[name].state
         live = frozenset(camera for camera, at in state.cameras.items() if at.live)
@@ -164,6 +171,7 @@ class Walking:
         self._walks[name] = walk
         self._unsaved.add(name)
         self._wake.set()
+        self.changed()
         if self.barred(name) is not before:
             self._entrances[name].put(e.WalkTested(barred=self.barred(name)))
 
@@ -175,6 +183,7 @@ class Walking:
 
     def _after(self, before: Callable[[], None], name: str) -> None:
         before()
+        self._decides.add(name)
         self.look(name)
 
     # ---- what is asked ----------------------------------------------------------------------------------------------
@@ -246,6 +255,24 @@ class Walking:
         if walk is None:
             raise LookupError("no walk test was begun here")
         return walk
+
+    async def measure(self, device: str) -> Measurement | str:
+        """Ask a device several times and keep how long it took; or say why it could not be asked.
+
+        Raises:
+            KeyError: no such device.
+            OSError: what was measured cannot be kept.
+        """
+        broker = self._home.broker.account("installer")
+        heard = topics(self._home, [device])
+        try:
+            async with self._asking, visit(broker, heard, monotonic=asyncio.get_running_loop().time) as guest:
+                found = await measure(self._home, guest, device, times=TIMES, now=self._clock.now().utc)
+        except (ConnectionError, ConfigError, NoKey) as error:
+            return str(error)
+        if not isinstance(found, str):
+            await asyncio.to_thread(notes.measured, self._folder, {device: found})
+        return found
 
     # ---- work -------------------------------------------------------------------------------------------------------
 

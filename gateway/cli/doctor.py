@@ -23,8 +23,8 @@ from devices.reports import (
     StreamReport,
     Unreadable,
 )
+from gateway.asking import Heard, NoKey, ask, patience, topics
 from gateway.brokertls import good_until, in_words
-from gateway.cli.asking import Heard, ask, patience, topics
 from gateway.cli.broker import heard, logged_in
 from gateway.cli.failure import Failure, plain, typed
 from gateway.cli.stream import sight
@@ -116,6 +116,9 @@ async def _by_the_broker(home: Home) -> AsyncIterator[Finding]:
         for id_, device in home.devices.items():
             if device.speaks:
                 yield _device(id_, device, found.devices[id_])
+    except NoKey as error:
+        todo = "Ask on the box itself, as its own user: a guard answers only what the box's key has signed."
+        yield Finding("devices", Verdict.BAD, f"{error}.", todo)
     except Failure as failure:
         yield Finding("broker", Verdict.BAD, str(failure), failure.todo)
         yield Finding(

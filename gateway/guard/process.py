@@ -273,7 +273,8 @@ class Process:
             log.error("ledger_not_kept", why=str(failure))
             self._take(NotKept())
             return False
-        self._reached("kept")
+        if kept.owes:
+            self._reached("kept")
         return True
 
     def _move(self, command: asked.Unlock | asked.Lock) -> None:

@@ -256,6 +256,17 @@ def advance(walk: Walk, seen: Seen, now: datetime) -> Walk:
     return _with(walk, number, step)
 
 
+def resumed(walk: Walk) -> Walk:
+    """Take a walk up again after a restart: what is being lost and found is looked at from its beginning.
+
+    A gateway that has just started has not seen the camera live, so it cannot say that it was lost.
+    """
+    number = walk.current
+    if number is None or walk.steps[number].trial not in (Trial.COVERED, Trial.CUT, Trial.BROKER):
+        return walk
+    return _with(walk, number, walk.steps[number].model_copy(update={"shown": 0}))
+
+
 def answer(walk: Walk, number: int, word: Word, now: datetime) -> Walk:
     """Take an answer to trial `number`.
 

@@ -78,7 +78,7 @@ def read(source: CameraSource) -> Iterator[tuple[VideoStream, "Packet[VideoStrea
 def _packets(
     container: av.container.InputContainer, stream: VideoStream
 ) -> Iterator[tuple[VideoStream, "Packet[VideoStream]"]]:
-    heard, parameters = time.monotonic(), None
+    heard, known = time.monotonic(), frozenset[bytes]()
     for packet in container.demux(stream):
         if time.monotonic() - heard > READS - SLIP:
             # libav's parser holds each picture until the next one begins and lets go of the last one when the
@@ -87,16 +87,23 @@ def _packets(
         heard = time.monotonic()
         if not packet.size:
             continue
-        if packet.is_keyframe and (found := parameter_sets(packet)):
-            if parameters is not None and found != parameters:
+        if packet.is_keyframe:
+            found = parameter_sets(bytes(memoryview(packet)[:HEAD]))
+            if changed(known, found):
                 raise StreamLost(Fault.CHANGED)
-            parameters = found
+            known |= found
         yield stream, packet
 
 
-def parameter_sets(packet: "Packet[VideoStream]") -> frozenset[bytes]:
-    """H.264's sequence and picture parameter sets that come with a key picture; none where it brings none."""
-    return frozenset(PARAMETERS.findall(bytes(memoryview(packet)[:HEAD])))
+def parameter_sets(head: bytes) -> frozenset[bytes]:
+    """H.264's sequence and picture parameter sets at the beginning of a key picture; none where it brings none."""
+    return frozenset(PARAMETERS.findall(head))
+
+
+def changed(known: frozenset[bytes], found: frozenset[bytes]) -> bool:
+    """Whether these parameter sets are others than those known: not when some are only left out, or come late."""
+    kinds = {one[0] & 0x1F for one in known}
+    return any(one[0] & 0x1F in kinds for one in found - known)
 
 
 def _opened(source: CameraSource, stack: ExitStack) -> av.container.InputContainer:

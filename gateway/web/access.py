@@ -99,7 +99,12 @@ class Right(StrEnum):
     """Wipe the box, or hand everything over to the next owner."""
 
     DEVICES = auto()
-    """Configure devices and test them, one at a time; a test shows no picture (see `WATCH_LIVE`)."""
+    """Configure devices and test them, one at a time; that shows no picture (see `WALK_TEST`)."""
+
+    WALK_TEST = auto()
+    """Walk an entrance's known faults, at its door. It shows one still picture of each of its cameras, once: who put a
+    camera up has to see whether it sees a neighbour. A test that an installer begins lets its delivery in only when the
+    owner says yes."""
 
     DIAGNOSTICS = auto()
     """Connection, versions, batteries, what `perron doctor` says; no films, no deliveries, no people."""
@@ -131,6 +136,7 @@ _INSTALLER = frozenset(
         Right.HAND_OVER,  # he may always end his own access
         Right.LANGUAGE,
         Right.DEVICES,
+        Right.WALK_TEST,
         Right.DIAGNOSTICS,
         # Never WATCH_LIVE or SEE_HISTORY, not even before the hand-over: the house may be lived in from the first day
         # and certainly is when he is invited back. To point a camera the owner holds the picture on his own phone.

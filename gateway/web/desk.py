@@ -163,6 +163,7 @@ PARTS_RIGHTS: Mapping[str, Right] = {
     "next": Right.SEE_HISTORY,
     "timeline": Right.SEE_HISTORY,
     "phones": Right.SETTINGS,
+    "walk": Right.WALK_TEST,
 }
 """What each part of a page shows asks for; a courier's part is reached by his own link only."""
 

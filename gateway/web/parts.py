@@ -9,7 +9,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from typing import Any
 
+import segno
+
 from gateway.config import EntranceSection
+from gateway.installation import words as installing
+from gateway.installation.walk import Trial, forbids
 from gateway.phones import LIMIT
 from gateway.visit.rules import closed, door_open, locked
 from gateway.visit.state import Delivery, Entrance, Locked, Now, Phase, Why
@@ -182,6 +186,38 @@ def _courier(box: Box, digest: str, _seat: Seat) -> Mapping[str, Any]:
     return courier.shown(box, digest)
 
 
+def _walk(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
+    """How far the walk test has come; of the open trial what is to be done, waited for, asked."""
+    state, _ = box.entrance(entrance)
+    walk, standing = box.walks.walk(entrance), box.walks.standing(entrance)
+    current = None if walk is None else walk.current
+    step = None if walk is None or current is None else walk.steps[current]
+    delivers = step is not None and step.trial is Trial.DELIVERY
+    return {
+        "entrance": entrance,
+        "standing": standing,
+        "told": installing.said(f"walk.{standing}", seat.language, {"entrance": entrance}).replace("`", ""),
+        "bad": forbids(standing),
+        "steps": () if walk is None else tuple(enumerate(walk.steps)),
+        "number": current,
+        "step": step,
+        "words": installing,
+        "codes": tuple((code, qr(code)) for code in box.walks.codes(entrance)) if delivers else (),
+        "pictured": step is not None and step.trial is Trial.PICTURE and step.camera in _live(state),
+        "reported": walk is not None and walk.reported,
+        "language": seat.language,
+    }
+
+
+def _live(state: Entrance) -> frozenset[str]:
+    return frozenset(name for name, camera in state.cameras.items() if camera.live)
+
+
+def qr(code: str) -> str:
+    """A code as the door's scanner reads it from a phone: an SVG."""
+    return segno.make(code, error="m", micro=False).svg_inline(scale=5, dark="#000")
+
+
 def _phones(box: Box, _: str, _seat: Seat) -> Mapping[str, Any]:
     return {"phones": box.phonebook.listed(), "limit": f"{LIMIT:.0f}"}
 
@@ -195,4 +231,5 @@ PARTS: Mapping[str, Callable[[Box, str, Seat], Mapping[str, Any]]] = {
     "timeline": _timeline,
     "courier": _courier,
     "phones": _phones,
+    "walk": _walk,
 }

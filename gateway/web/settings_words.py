@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from gateway.web.installation_words import INSTALLATION
+
 _Both = tuple[str, str]  # French, English
 
 _MESSAGES: Mapping[str, _Both] = {
@@ -196,4 +198,4 @@ _HOUSE_FILE: Mapping[str, _Both] = {
     ),
 }  # fmt: skip
 
-SETTINGS: Mapping[str, _Both] = {**_MESSAGES, **_KEYS, **_DOINGS, **_SHARES, **_LINKS, **_HOUSE_FILE}
+SETTINGS: Mapping[str, _Both] = {**_MESSAGES, **_KEYS, **_DOINGS, **_SHARES, **_LINKS, **_HOUSE_FILE, **INSTALLATION}

@@ -29,6 +29,7 @@ from gateway.web.desk import DAY, LANGUAGE, YEAR, Desk, wants_json
 from gateway.web.errands import Errands
 from gateway.web.feed import Feed
 from gateway.web.household import Household
+from gateway.web.installation import Installation
 from gateway.web.keyring import Keyring
 from gateway.web.messages import Messages
 from gateway.web.moving import Moving
@@ -90,7 +91,7 @@ class Site:
         parts = (
             Pages(self._desk), Past(self._desk), Threshold(self._desk, succession), Household(self._desk),
             Errands(self._desk, link_key), Pauses(self._desk), Messages(self._desk), Keyring(self._desk, self),
-            Privacy(self._desk), Moving(self._desk, succession),
+            Privacy(self._desk), Moving(self._desk, succession), Installation(self._desk),
         )  # fmt: skip
         for part in parts:
             app.add_routes(part.routes())

@@ -63,3 +63,20 @@ def test_the_owners_word_is_never_lost_and_scans_go_first(home: Home) -> None:
 def test_what_is_said_to_a_device_goes_to_its_own_topic(home: Home) -> None:
     assert device_topic(home, "front-lock", Channel.SET) == "perron/front-lock/set"
     assert device_topic(home, "front-scanner", Channel.EVENT) == "barcode/front"
+
+
+def test_a_camera_without_mqtt_is_heard_nowhere_and_those_behind_one_frigate_share_what_it_says(home: Home) -> None:
+    frigate = {"vendor": "frigate", "address": ""}
+    devices = {
+        **home.devices,
+        "doorbell": home.devices["doorbell"].model_copy(update=frigate),
+        "hall-camera": home.devices["hall-camera"].model_copy(update=frigate),
+        "garden-camera": home.devices["doorbell"].model_copy(update={"vendor": "rtsp", "address": ""}),
+    }
+    topics = Topics(home.model_copy(update={"devices": devices}))
+
+    both = FromDevice(devices=("doorbell", "hall-camera"), channel=Channel.BRIDGE)
+    assert topics.origin("frigate/available") == both
+    heard = {subscription.topic: subscription.stored for subscription in topics.subscriptions}
+    assert heard["frigate/available"], "it is retained, and wanted from before"
+    assert not [topic for topic in heard if "camera" in topic or "doorbell" in topic]

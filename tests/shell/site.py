@@ -95,7 +95,8 @@ async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, 
     site = Site(seen, accounts, Pages(port=0, names=names), link_key=LINK_KEY)
     for running in made.entrances.values():
         running.changed = site.changes.tell
-    made.pocket.changed = site.changes.tell
+    made.pocket.changed = seen.walks.changed = site.changes.tell
+    seen.walks.follow()
     await site.open()
     try:
         now = made.clock.now()

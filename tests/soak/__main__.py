@@ -7,6 +7,7 @@ replays it; the exit code is 1 if there was any.
 import argparse
 import asyncio
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -24,12 +25,14 @@ from gateway.demo.processes import Died
 from gateway.demo.run import Audience, run
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import SCENARIOS, named
+from tests.gateway.guard import killing
 from tests.house import life
 from tests.wire import broken
 
 ROOT = Path(__file__).parents[2]
 VIDEO_KILLS = "tests/gateway/video/test_killed.py"
 BATCH = 50_000  # broken payloads of one seed
+GUARD_ROUNDS = 20  # kills of one guard and its heirs, then a new house
 HANGS = 1200  # seconds after which a run of the video's kills has hung
 
 
@@ -93,6 +96,21 @@ def video_killed() -> Iterator[str]:
         yield f"{VIDEO_KILLS}:\n{done.stdout[-2000:]}\n  replay: python -m pytest {VIDEO_KILLS}"
 
 
+def guard_killed(times: int, console: Console) -> Iterator[str]:
+    """Kill the guard at each of its points and at any moment after an order has left, so many times in all."""
+    rng = random.Random(times)
+    points = [rng.choice((*killing.POINTS, killing.ANY, killing.ANY)) for _ in range(times)]
+    for first in track(range(0, times, GUARD_ROUNDS), "kills of the guard", console=console):
+        some = points[first : first + GUARD_ROUNDS]
+        with tempfile.TemporaryDirectory(prefix="perron-soak-") as folder:
+            try:
+                found = asyncio.run(killing.rounds(Path(folder), some, rng))
+            except (AssertionError, TimeoutError) as failure:
+                yield f"the guard, killed {some}: {failure!r}"
+                continue
+        yield from (f"the guard: {complaint}" for complaint in killing.complaints(found))
+
+
 def scenarios(minutes: float, console: Console) -> Iterator[str]:
     """Play all scenarios again and again, for so long."""
     end = time.monotonic() + 60 * minutes
@@ -116,7 +134,7 @@ def options(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.soak",
         description=__doc__,
-        epilog="Examples:\n  python -m tests.soak\n  python -m tests.soak --seeds 0:20000 --kills 0 --minutes 0",
+        epilog="Examples:\n  python -m tests.soak\n  python -m tests.soak --seeds 0:20000 --kills 0 --guard 0 --minutes 0",  # noqa: E501 - a line to type
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seeds", type=span, default=(2000, 12000), metavar="A:B", help="lives (2000:12000)")
@@ -124,6 +142,7 @@ def options(words: list[str]) -> argparse.Namespace:
         "--payloads", type=int, default=5_000_000, metavar="N", help="broken payloads (5000000; 0: none)"
     )
     parser.add_argument("--kills", type=int, default=10, metavar="N", help="kills at each point (10)")
+    parser.add_argument("--guard", type=int, default=200, metavar="N", help="kills of the guard (200)")
     parser.add_argument("--minutes", type=float, default=60, metavar="N", help="minutes of scenarios (60; 0: none)")
     return parser.parse_args(words)
 
@@ -138,6 +157,7 @@ def main(words: list[str]) -> int:
         seeds(first, last, console),
         payloads(asked.payloads, console),
         kills(asked.kills, console),
+        guard_killed(asked.guard, console),
         scenarios(asked.minutes, console),
     )
     for part in parts:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.accesslist import access, accounts
-from gateway.cli.asking import ask
+from gateway.asking import ask
 from gateway.config import ConfigError, Home, rules
 from gateway.homefile import load
 from gateway.installation.capability import depends

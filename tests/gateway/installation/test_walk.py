@@ -22,6 +22,7 @@ from gateway.installation.walk import (
     begin,
     forbids,
     looked_at,
+    resumed,
     standing,
 )
 from gateway.visit.state import Delivery, Entrance, Fact, House, Locked, Lockup, Outcome, Phase, Visit
@@ -104,6 +105,13 @@ def test_a_trial_ends_by_what_the_house_shows(trial: Trial, shown: list[Seen], e
     for seen in shown:
         walk = advance(walk, seen, NOW)
     assert walk.steps[0].ending is ending
+
+
+def test_after_a_restart_a_loss_is_looked_for_from_its_beginning() -> None:
+    lost = advance(advance(only(Trial.CUT, "hall"), LIVE, NOW), DARK, NOW)
+    assert (lost.steps[0].shown, resumed(lost).steps[0].shown) == (2, 0)
+    opened = advance(advance(only(Trial.DOOR_SENSOR), SHUT, NOW), OPEN, NOW)
+    assert resumed(opened) == opened
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,21 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.broker import free_port
+from gateway.video.camera import WARY
 from gateway.video.look import look
 from gateway.video.stream import StreamLost, read
 from gateway.video.unopened import SAID
-from gateway.video.words import CameraSource, Unopened
+from gateway.video.words import CameraSource, Configure, Unopened, Watch
+from tests.filmset.talk import PATIENCE, Talk, video_process
 from tests.foreign import ForeignCamera, foreign_camera
+from tests.wire import Wire
 
 pytestmark = pytest.mark.slow
 
@@ -205,3 +209,31 @@ def test_a_description_that_names_another_place_is_asked_of_the_camera_only(cont
             assert any(request.startswith(b"SETUP") for request in camera.heard), "it went as far as that"
 
     assert other.heard == []
+
+
+def test_an_account_that_is_refused_is_not_tried_until_the_camera_locks_it_and_is_tried_at_once_when_it_changes(
+    guarded: ForeignCamera, tmp_path: Path
+) -> None:
+    account, wire = login(tmp_path, f"{USER}:wrong"), Wire(guarded.make.port)
+    source = guarded.source(login=account, url=f"rtsp://127.0.0.1:{wire.port}/cam")
+    try:
+        with video_process(tmp_path) as process, Talk(process.socket) as talk:
+            talk.say(Configure(cameras=(source,), folder=str(process.films)))
+            talk.say(Watch(cameras=("front",), on=True))
+            talk.proof("front", lambda proof: proof.unopened is Unopened.LOGIN_REFUSED)
+            _until(lambda: wire.seen.count(b"OPTIONS ") >= WARY)
+            time.sleep(3)  # it would have been tried twice more
+            tried = wire.seen.count(b"OPTIONS ")
+            login(tmp_path, f"{USER}:{PASSWORD}")
+            talk.proof("front", lambda proof: proof.live and proof.unopened is None)
+    finally:
+        wire.close()
+
+    assert tried == WARY
+
+
+def _until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)

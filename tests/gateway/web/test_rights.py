@@ -33,6 +33,10 @@ PAGES = {
     "/settings/messages": (OWNER,),
     "/settings/sign-ins": (OWNER, HOUSEHOLD, INSTALLER),
     "/settings/privacy": (OWNER,),
+    "/installation": (OWNER, INSTALLER),
+    "/installation/walk/front": (OWNER, INSTALLER),
+    "/installation/walk/front/picture/0": (OWNER, INSTALLER),
+    "/installation/walk/front/report.pdf": (OWNER, INSTALLER),
     "/confirm": (OWNER, HOUSEHOLD, INSTALLER),
 }
 DOES = {

@@ -31,12 +31,14 @@ from tests.shell.site import Served, served
 NO_PAGE = frozenset({
     "/feed", "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/film/{path}", "/shared/{token}/{file}",
     "/settings/keys/box.pub.pem", "/settings/moving-out/everything.zip",
-    "/history/{visit}/report.pdf", "/c/{digest}/receipt", "/certificate/authority.crt", "/static/{name}",
+    "/history/{visit}/report.pdf", "/c/{digest}/receipt",
+    "/installation/walk/{entrance}/picture/{number}", "/installation/walk/{entrance}/report.pdf",
+    "/certificate/authority.crt", "/static/{name}",
 })  # fmt: skip
 """Addresses under which there is something else than a page for people."""
 
 PLAIN = ("/", "/live", "/history", "/brands", "/household", "/settings", "/settings/messages", "/settings/keys",
-         "/settings/sign-ins", "/settings/privacy", "/settings/moving-out", "/confirm", "/enter",
+         "/settings/sign-ins", "/installation", "/settings/privacy", "/settings/moving-out", "/confirm", "/enter",
          "/enter/again")  # fmt: skip
 
 DIGEST = courier_digest(bytes(16))
@@ -84,6 +86,7 @@ async def tour(
             await made.good_day()
             await made.ring(PARCEL)
             await site.guest(Role.HOUSEHOLD, guest)
+            await site.site._box.walks.begin("garage", "Ida")  # noqa: SLF001 - as on its page
             yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
 
 
@@ -145,6 +148,7 @@ async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
         "/join/{token}": f"/join/{invited.token}",
         "/link/{token}": f"/link/{stop}",
         "/c/{digest}": f"/c/{DIGEST}",
+        "/installation/walk/{entrance}": "/installation/walk/garage",
         "/c/{digest}/label": f"/c/{DIGEST}/label",
     }  # fmt: skip
     theirs = {path: f"{new}{path}" for path in ("/claim", "/certificate")}

@@ -3,22 +3,32 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from devices.commands import Query
-from devices.reports import AvailabilityReport, DoorReport, EchoReport, FridgeReport, LockReport, Report
+from devices.reports import AvailabilityReport, Bolt, Door, DoorReport, EchoReport, FridgeReport, LockReport, Report
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
-from gateway.cli.failure import Failure, plain
 from gateway.config import Home
 from gateway.equipment import Device, DoorDevice, LockDevice
 from gateway.guarded import Guarded
+from gateway.installation.capability import Measurement
 from gateway.mqtt import Guest, Incoming, NotSent
 from gateway.proof.keys import KeyUnusable
 from gateway.topics import device_topic, heard_of
 
 STORED = 1.0  # seconds for the broker to hand out what it keeps
+LEAST = 10.0  # seconds that a measured device may take at least
 ANSWER = 3.0  # seconds for a device that declares no latency of its own
 ABOUT = (LockReport, DoorReport, FridgeReport)  # what a question is about, where answers carry no correlation
+
+
+class NoKey(Exception):  # noqa: N818 - it says what is the matter
+    """The box's key cannot be used, and a guard answers only what it has signed: ask on the box, as its own user."""
+
+
+def _why(error: OSError | KeyUnusable) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 @dataclass(slots=True)
@@ -50,22 +60,31 @@ def patience(device: Device) -> float:
 
 
 async def ask(  # noqa: PLR0913 - who is asked, by whom, and for how long
-    home: Home, guest: Guest, devices: Iterable[str], *, longest: float, word: str = "ask", settle: float = STORED
+    home: Home,
+    guest: Guest,
+    devices: Iterable[str],
+    *,
+    longest: float,
+    word: str = "ask",
+    settle: float = STORED,
+    patient: bool = False,
 ) -> Round:
     """Ask all of them at once; return when each has answered, or its patience (`longest` at most) is over.
 
     It takes at least `settle` seconds, in which the broker hands out what it keeps. `word` names our questions.
+    `patient`: wait `longest`, whatever a device declares.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
         guarded = Guarded(home, line=guest, mono=loop.time)
     except (KeyUnusable, OSError) as error:
-        todo = "Ask on the box itself, as its own user: a guard answers only what the box's key has signed."
-        raise Failure(f"{home.storage.folder / 'key'} cannot be used: {plain(error)}.", todo) from error
+        raise NoKey(f"{home.storage.folder / 'key'} cannot be used: {_why(error)}") from error
     found = Round({id_: _asked(home, guarded, id_, word) for id_ in devices})
     until = {
-        id_: began + min(longest, patience(home.devices[id_])) for id_, heard in found.devices.items() if not heard.why
+        id_: began + (longest if patient else min(longest, patience(home.devices[id_])))
+        for id_, heard in found.devices.items()
+        if not heard.why
     }
     readers = {id_: _reader(home, id_, word) for id_ in found.devices}
     kept = set(topics(home, found.devices))
@@ -151,3 +170,30 @@ def _reader(home: Home, id_: str, word: str) -> Callable[[Incoming], tuple[tuple
         return reports, any(isinstance(report, ABOUT) for report in reports)
 
     return read
+
+
+async def measure(  # noqa: PLR0913 - who is asked, by whom, and how
+    home: Home, guest: Guest, id_: str, *, times: int, now: datetime, word: str = "test"
+) -> Measurement | str:
+    """Ask a device several times, one after the other, as long as it may need each; or say why it cannot be asked."""
+    longest = max(2 * patience(home.devices[id_]), LEAST)
+    seconds: list[float] = []
+    bolts: list[bool] = []
+    doors: list[bool] = []
+    for number in range(times):
+        found = await ask(home, guest, [id_], longest=longest, word=f"{word}-{number}", settle=0.0, patient=True)
+        heard = found.devices[id_]
+        if heard.why is not None:
+            return heard.why
+        if heard.answer is None or heard.seconds is None:
+            continue
+        seconds.append(heard.seconds)
+        bolts.extend(one.bolt is not Bolt.UNKNOWN for one in heard.answer if isinstance(one, LockReport))
+        doors.extend(one.door is not Door.UNKNOWN for one in heard.answer if isinstance(one, DoorReport))
+    return Measurement(
+        at=now,
+        asked=times,
+        seconds=tuple(seconds),
+        bolt=all(bolts) if bolts else None,
+        door=all(doors) if doors else None,
+    )

@@ -1,0 +1,142 @@
+"""The pages of whoever puts Perron up: what each device can promise, how it answers, and the walk test at the door."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from aiohttp import web
+
+from gateway.installation import notes
+from gateway.installation.capability import Ground, Promise, entrance_promises, promises
+from gateway.installation.walk import Word
+from gateway.installation.words import promised
+from gateway.store import StoreFailed
+from gateway.voice import Language
+from gateway.web.access import Right, Role
+from gateway.web.accounts import Who
+from gateway.web.desk import Desk
+
+PAGE = "/installation"
+CANNOT_BE_ASKED = frozenset({"camera", "scanner", "signal"})  # the walk test tries them
+
+
+class Installation:
+    """What is seen and done while Perron is put up."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk, self._box = desk, desk.box
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served here."""
+        behind = self._desk.behind
+        return [
+            web.get(PAGE, behind(Right.DEVICES, self._installation)),
+            web.post(f"{PAGE}/test", behind(Right.DEVICES, self._test)),
+            web.get(f"{PAGE}/walk/{{entrance}}", behind(Right.WALK_TEST, self._walk)),
+            web.post(f"{PAGE}/walk/{{entrance}}", behind(Right.WALK_TEST, self._do)),
+            web.get(f"{PAGE}/walk/{{entrance}}/picture/{{number}}", behind(Right.WALK_TEST, self._picture)),
+            web.get(f"{PAGE}/walk/{{entrance}}/report.pdf", behind(Right.WALK_TEST, self._report)),
+        ]
+
+    async def _installation(self, request: web.Request, _who: Who) -> web.Response:
+        return await self._shown(request)
+
+    async def _shown(self, request: web.Request, *, said: str | None = None, status: int = 200) -> web.Response:
+        home, language = self._box.home, self._desk.language(request)
+        measured = await asyncio.to_thread(notes.measurements, home.storage.folder)
+        entrances = {
+            name: _told(entrance_promises(home, name, measured, self._box.walks.standing(name)), language)
+            for name in home.entrances
+        }
+        devices = {
+            id_: {
+                "kind": device.kind,
+                "vendor": device.vendor,
+                "asked": device.kind not in CANNOT_BE_ASKED,
+                "promises": _told(promises(home, id_, measured.get(id_)), language),
+            }
+            for id_, device in home.devices.items()
+        }
+        return self._desk.page(
+            request, "installation", status=status, said=said, page=PAGE, entrances=entrances, devices=devices
+        )
+
+    async def _test(self, request: web.Request, _who: Who) -> web.Response:
+        """Ask a device several times; what was measured stands beside it then."""
+        device = str((await request.post()).get("device", ""))
+        if device not in self._box.home.devices:
+            raise web.HTTPNotFound
+        try:
+            found = await self._box.walks.measure(device)
+        except OSError as error:
+            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=str(error))) from error
+        if isinstance(found, str):
+            return await self._shown(request, said=self._desk.say(request, "wish.failed", why=found), status=409)
+        key = "install.measured" if found.seconds else "install.silent"
+        return await self._shown(request, said=self._desk.say(request, key, device=device))
+
+    async def _walk(self, request: web.Request, _who: Who) -> web.Response:
+        name = self._entrance(request)
+        return self._desk.page(request, "walk", entrance=name, section=self._box.home.entrances[name], page=PAGE)
+
+    async def _do(self, request: web.Request, who: Who) -> web.Response:
+        """Begin, answer, lock now."""
+        name, fields = self._entrance(request), await request.post()
+        walks, do = self._box.walks, str(fields.get("do", ""))
+        why: str | None = None
+        try:
+            match do:
+                case "begin":
+                    await walks.begin(name, who.name, person=who.person, asks_owner=who.role is not Role.OWNER)
+                case "lock":
+                    why = await walks.lock(name, who.person)
+                case _:
+                    await walks.answer(name, int(str(fields.get("number", ""))), Word(do))
+        except (LookupError, ValueError, OSError, StoreFailed) as error:
+            why = str(error.args[0]) if error.args else do
+        if why is not None:
+            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
+        raise web.HTTPSeeOther(f"{PAGE}/walk/{name}")
+
+    async def _picture(self, request: web.Request, who: Who) -> web.Response:
+        """The picture that a trial asks about. That it was looked at is noted, as each look into the home is."""
+        name = self._entrance(request)
+        walk = self._box.walks.walk(name)
+        try:
+            number = int(request.match_info["number"])
+            jpeg = await self._box.walks.look_through(name, number)
+        except (LookupError, ValueError) as error:
+            raise web.HTTPNotFound from error
+        except OSError as error:
+            raise web.HTTPConflict(text=self._desk.say(request, "error.disk")) from error
+        camera = None if walk is None else walk.steps[number].camera
+        if camera is not None:
+            self._box.store.keeping.looked("live", camera, who.person, self._desk.now)
+        return web.Response(body=jpeg, content_type="image/jpeg")
+
+    async def _report(self, request: web.Request, _who: Who) -> web.Response:
+        name = self._entrance(request)
+        file, _ = notes.report_files(self._box.home.storage.folder, name)
+        try:
+            sheet = await asyncio.to_thread(file.read_bytes)
+        except OSError as error:
+            raise web.HTTPNotFound from error
+        headers = {"Content-Disposition": f'attachment; filename="walk-{name}.pdf"'}
+        return web.Response(body=sheet, content_type="application/pdf", headers=headers)
+
+    def _entrance(self, request: web.Request) -> str:
+        name = request.match_info["entrance"]
+        if name not in self._box.home.entrances:
+            raise web.HTTPNotFound
+        return name
+
+
+def _told(found: tuple[Promise, ...], language: Language) -> list[Mapping[str, Any]]:
+    """Each promise as a sentence, and whether it is good, unknown or bad news."""
+    return [
+        {
+            "text": promised(one, language).replace("`", ""),
+            "how": "bad" if one.forbids else "rests" if one.ground in (Ground.UNKNOWN, Ground.MISSING) else "good",
+        }
+        for one in found
+    ]

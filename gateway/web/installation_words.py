@@ -1,0 +1,105 @@
+"""What the pages of whoever puts Perron up say, in French and English. The trials' own words are the walk test's."""
+
+from collections.abc import Mapping
+
+_Both = tuple[str, str]  # French, English
+
+INSTALLATION: Mapping[str, _Both] = {
+    "install.title": (
+        "Installation",
+        "Installation",
+    ),
+    "install.why": (
+        (
+            "Ce que chaque appareil peut promettre, déclaré ou mesuré ici, et ce qui manque pour une visite en "
+            "votre absence."
+        ),
+        (
+            "What each device can promise, declared or measured here, and what is missing for a visit while nobody "
+            "is home."
+        ),
+    ),
+    "install.walk": (
+        "Essai à la porte",
+        "Walk test",
+    ),
+    "install.devices": (
+        "Appareils",
+        "Devices",
+    ),
+    "install.test": (
+        "Mesurer",
+        "Measure",
+    ),
+    "install.test.which": (
+        "Mesurer {device}",
+        "Measure {device}",
+    ),
+    "install.unasked": (
+        "Ne peut pas être interrogé : l'essai à la porte le couvre.",
+        "Cannot be asked: the walk test covers it.",
+    ),
+    "install.measured": (
+        "{device} a répondu.",
+        "{device} has answered.",
+    ),
+    "install.silent": (
+        "{device} n'a pas répondu.",
+        "{device} did not answer.",
+    ),
+    "walk.begin": (
+        "Commencer",
+        "Begin",
+    ),
+    "walk.anew": (
+        "Tout recommencer",
+        "Begin anew",
+    ),
+    "walk.trials": (
+        "Les essais",
+        "The trials",
+    ),
+    "walk.yes": (
+        "Oui",
+        "Yes",
+    ),
+    "walk.no": (
+        "Non",
+        "No",
+    ),
+    "walk.lock": (
+        "Verrouiller",
+        "Lock",
+    ),
+    "walk.failed": (
+        "Cela n'a pas marché",
+        "It did not work",
+    ),
+    "walk.not_here": (
+        "Pas possible ici",
+        "Cannot be tried here",
+    ),
+    "walk.again": (
+        "Réessayer",
+        "Try again",
+    ),
+    "walk.again.which": (
+        "Réessayer : {title}",
+        "Try again: {title}",
+    ),
+    "walk.camera": (
+        "La caméra démarre.",
+        "The camera is starting.",
+    ),
+    "walk.report": (
+        "Le rapport (PDF)",
+        "The report (PDF)",
+    ),
+    "barred": (
+        (
+            "L'essai à la porte n'est pas réussi : aucune livraison n'entre en votre absence. Voyez Réglages, "
+            "Installation."
+        ),
+        "The walk test is not passed: no delivery comes in while nobody is home. See Settings, Installation.",
+    ),
+}

@@ -1,0 +1,95 @@
+"""Kill the guard around its move, again and again, and count what the bolt did. `make soak` does it 200 times."""
+
+import asyncio
+import random
+import signal
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.guard.file import GuardFile
+from gateway.guard.ledger import FILE, Page
+from gateway.message import Sent
+from tests.gateway.guard.yard import LOCK, SET, Yard, until, yard
+
+ROOT = Path(__file__).parents[3]
+POINTS = ("kept", "moved")  # between the disk and the move; just after the move
+ANY = "any"  # some moment after the order left
+NEVER = "never"
+SETTLES = 0.3  # seconds in which what was to move would have moved
+
+
+@dataclass(frozen=True)
+class Round:
+    """What came of one kill."""
+
+    point: str
+    withdrawals: int
+    kept: bool  # the intent is on the disk
+
+
+async def guard(config: Path, point: str) -> asyncio.subprocess.Process:
+    """Start a guard in a process of its own."""
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.gateway.guard.deadly", str(config), point, cwd=ROOT,
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+async def rounds(folder: Path, points: Iterable[str], rng: random.Random) -> list[Round]:
+    """Kill a guard at each of these points; then its successor hears the order again, and the gateway tries again."""
+    found: list[Round] = []
+    async with yard(folder) as place:
+        config = folder / "guard.yaml"
+        config.write_text(place.file.model_dump_json(), encoding="utf-8")
+        for number, point in enumerate(points):
+            found.append(await _round(place, config, point, f"v{number}", rng))
+            if not place.residence.doorway.thrown:
+                place.residence.doorway.move_bolt(thrown=True, cause="hand")
+    return found
+
+
+async def _round(place: Yard, config: Path, point: str, intent: str, rng: random.Random) -> Round:
+    before, orders = place.moves("withdrawn"), len(place.attacker.of(SET))
+    child = await guard(config, point)
+    try:
+        await place.ready()
+        assert isinstance(place.box.unlock(intent), Sent)
+        if point == ANY:
+            await asyncio.sleep(rng.uniform(0, 0.04))
+            child.send_signal(signal.SIGKILL)
+        assert await asyncio.wait_for(child.wait(), 10) == -signal.SIGKILL
+        await until(lambda: len(place.attacker.of(SET)) > orders)
+    finally:
+        if child.returncode is None:
+            child.kill()
+    order = place.attacker.of(SET)[orders].payload
+    heir = await guard(config, NEVER)
+    try:
+        await place.attacker.say(SET, order)
+        await place.ready()
+        await place.attacker.say(SET, order)
+        kept = intent in page(place.file).intents
+        if kept:  # what was spent is spent, even if the gateway tried again, which it does not
+            place.box.unlock(intent)
+        await place.box.answer(LOCK)
+        await asyncio.sleep(SETTLES)
+        return Round(point, place.moves("withdrawn") - before, kept)
+    finally:
+        heir.terminate()
+        await heir.wait()
+
+
+def page(file: GuardFile) -> Page:
+    """What the guard has on its disk."""
+    return Page.model_validate_json((file.folder / FILE).read_bytes())
+
+
+def complaints(found: Iterable[Round]) -> list[str]:
+    """Say what must not be."""
+    return [
+        f"killed at {one.point!r}: withdrawn {one.withdrawals} times, {'' if one.kept else 'not '}on the disk"
+        for one in found
+        if one.withdrawals > 1 or (one.withdrawals and not one.kept) or (one.point == "kept" and one.withdrawals)
+    ]

@@ -1,0 +1,176 @@
+"""The installer's walk test on his phone's browser: invited by the owner, at the door of a house with real broker and
+real cameras, through a restart of the gateway in the middle, to the report that the box has signed.
+"""
+
+import asyncio
+import contextlib
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Error, Locator, Page, expect
+
+from gateway.broker import free_port
+from gateway.config import EntranceSection, Pages
+from gateway.demo.plan import Plan
+from gateway.demo.scenario import Play
+from gateway.installation import notes
+from gateway.installation.capability import Walked
+from gateway.installation.walk import Step, Trial, Word, begin
+from gateway.installation.words import waits_for
+from gateway.paper.walk import SignedWalk, verified
+from gateway.proof.keys import PublicKey
+from gateway.visit.state import Phase
+from tests.browser import visitor
+from tests.gateway.web.house import HERONS
+from tests.installer import PATIENCE, Installer
+from tests.lens import scan
+from tests.whole_house import playing
+
+pytestmark = pytest.mark.slow
+
+PASSWORD = "eleven blue ladders"  # noqa: S105 - of a box that lives for one test
+
+
+def with_pages(plan: Plan, port: int) -> Plan:
+    """The owner needs a moment to say yes, and the installer one to open the door."""
+    home = plan.home
+    entrances = {
+        name: one.model_copy(update={"timing": one.timing.model_copy(update={"approval": 20.0, "never": 15.0})})
+        for name, one in home.entrances.items()
+    }
+    return replace(plan, home=home.model_copy(update={"pages": Pages(port=port), "entrances": entrances}))
+
+
+class Phone:
+    """The walk test's page in a browser."""
+
+    def __init__(self, page: Page, section: EntranceSection) -> None:
+        self.page = page
+        walk = begin("front", section, now=datetime(2026, 1, 1, tzinfo=UTC), by="?", before=Walked.NEVER)
+        self.steps = walk.steps
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    async def locks(self) -> None:
+        await self.button("Lock").click()
+
+    async def comes_back(self) -> None:
+        """The box was gone: load the page again until it is there."""
+        for _ in range(20):
+            with contextlib.suppress(Error):
+                await self.page.reload(timeout=5000)
+                return
+            await asyncio.sleep(0.5)
+
+    async def opens(self, number: int) -> None:
+        """The trial of this number is the open one."""
+        heading = self.page.locator("#open-trial")
+        await expect(heading).to_contain_text(f"{number + 1}/{len(self.steps)}", timeout=1000 * PATIENCE)
+
+    async def shows(self, number: int, goals: int) -> None:
+        """Wait until this trial waits for what comes after so many goals, asks its question, or has ended."""
+        step = self.steps[number]
+        wanted = {waits_for(step.model_copy(update={"shown": n}), "en") for n in range(goals, len(step.rite.goals))}
+        end = time.monotonic() + PATIENCE
+        while True:
+            heading = await self.page.locator("#open-trial").all_inner_texts()
+            waits = set(await self.page.locator("#open-trial ~ .countdown").all_inner_texts())
+            over = heading and not heading[0].startswith(f"{number + 1}/")
+            if over or (heading and (waits & wanted or (not waits and await self.button("Yes").count()))):
+                return
+            assert time.monotonic() < end, (step, heading, waits)
+            await asyncio.sleep(0.1)
+
+    async def answers(self, step: Step) -> None:
+        if step.trial is Trial.PICTURE:
+            picture = self.page.locator("img.still")
+            await expect(picture).to_have_js_property("complete", value=True)
+            assert await picture.evaluate("picture => picture.naturalWidth") > 100
+        if step.rite.good is not None:
+            await self.button("Yes" if step.rite.good is Word.YES else "No").click()
+
+
+async def codes(phone: Phone) -> list[str]:
+    """What the door's scanner reads from the phone's screen, one code after the other."""
+    await expect(phone.page.locator(".qr svg").nth(1)).to_be_visible()
+    return [await _read(phone.page.locator(".qr").nth(n)) for n in range(2)]
+
+
+async def _read(code: Locator) -> str:
+    """The page may be painted anew under the scanner's eye: then it looks again."""
+    for _ in range(10):
+        with contextlib.suppress(Error, ValueError):
+            await code.evaluate("code => code.scrollIntoView({ block: 'center' })")
+            return await scan(code)
+        await asyncio.sleep(0.2)
+    raise AssertionError(code)
+
+
+async def invited(owner: Page, installer: Page, address: str, code: str) -> None:
+    """The owner claims the box and invites an installer, who joins."""
+    await owner.goto(f"{address}/claim")
+    await owner.get_by_label("The box's code").fill(code)
+    await owner.get_by_label("Name", exact=True).fill("Anna")
+    await owner.get_by_label("New password").fill(HERONS)
+    await owner.get_by_role("button", name="Claim it").click()
+    await expect(owner.locator(".door .word")).to_have_text("Locked")
+    await owner.goto(f"{address}/household")
+    await owner.locator("[name=role][value=installer]").click()
+    link = await owner.locator(".qr ~ p code").first.inner_text()
+    await installer.goto(link)
+    await installer.get_by_label("Name", exact=True).fill("Ida")
+    await installer.get_by_label("New password").fill(PASSWORD)
+    await installer.get_by_role("button", name="Join").click()
+    await installer.get_by_role("link", name="Settings").click()
+    await installer.get_by_role("link", name="Installation").click()
+    await expect(installer.locator("main")).to_contain_text("The walk test was not made yet")
+    await installer.get_by_role("link", name="Walk test").click()
+    await installer.get_by_role("button", name="Begin", exact=True).click()
+
+
+async def approved(play: Play, owner: Page, address: str) -> None:
+    """Another than the owner began the test: the owner says yes, or nobody comes in."""
+    await play.phase(Phase.APPROVING, due=play.timing.ring)
+    await owner.goto(address)
+    await owner.locator("[name=do][value=approve]").click()
+
+
+async def test_an_installer_walks_the_house_in_his_browser_through_a_restart_to_a_signed_report(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    async with playing(tmp_path, lambda plan: with_pages(plan, port)) as play, visitor() as somebody:
+        home = play.stage.plan.home
+        owner, page = await somebody.page(), await somebody.page()
+        await invited(owner, page, address, home.claim_code.read_text(encoding="ascii").strip())
+        phone = Phone(page, home.entrances["front"])
+        installer = Installer(play, locks=phone.locks, shows=phone.shows)
+        for number, step in enumerate(phone.steps):
+            await phone.opens(number)
+            if step.trial is Trial.COVERED and step.camera == "doorbell":
+                await play.dies()
+                await phone.comes_back()
+            if step.trial is Trial.DELIVERY:
+                await asyncio.gather(installer.tries(number, step, await codes(phone)), approved(play, owner, address))
+            else:
+                await installer.tries(number, step, ())
+            await phone.shows(number, len(step.rite.goals))
+            await phone.answers(step)
+        await expect(page.locator(".notice").first).to_contain_text("The walk test is passed")
+        async with page.expect_download() as downloading:
+            await page.get_by_role("link", name="The report (PDF)").click()
+        await (await downloading.value).save_as(tmp_path / "report.pdf")
+        sheet = (tmp_path / "report.pdf").read_bytes()
+        storage = home.storage.folder
+        beside = notes.report_files(storage, "front")[1].read_bytes()
+        found = verified(beside, sheet, PublicKey.from_pem((storage / "key" / "box.pub.pem").read_bytes()))
+        assert isinstance(found, SignedWalk)
+        assert (found.by, found.standing) == ("Ida", "passed")
+        assert {ending for _, _, ending, _ in found.trials} == {"passed"}
+        assert not list((storage / notes.FOLDER).glob("*.jpg"))  # the pictures stand in the report alone
+        somebody.complaints.clear()  # the browser tells of connections that it could not make while the box was gone
