@@ -26,10 +26,7 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     *,
     home: HomeFile = HOME,
     listen: Annotated[
-        str | None,
-        typer.Option(
-            help="Where to listen; beyond this machine by TLS only. Left out: broker.host.", metavar="ADDRESS"
-        ),
+        str | None, typer.Option(help="Where to listen; beyond this machine by TLS only.", metavar="ADDRESS")
     ] = None,
     tls_port: Annotated[
         int, typer.Option(help="The port of --listen, where broker itself speaks plainly.", min=1, max=65535)
