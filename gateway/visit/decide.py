@@ -93,7 +93,7 @@ def absorb(step: Step, event: e.Event) -> None:
         case (
             e.BrokerUp() | e.BrokerDown() | e.LockHeard() | e.DoorHeard() | e.WayHeard() | e.DeviceSpoke()
             | e.BatteryHeard() | e.DeviceLost() | e.ReportsMissed() | e.CameraChanged() | e.DiskChanged()
-            | e.FridgeHeard()
+            | e.WalkTested() | e.FridgeHeard()
         ):  # fmt: skip
             facts.absorb(step, event)
         case e.PresenceHeard() | e.PanelHeard():
