@@ -10,6 +10,7 @@ from pathlib import Path
 from devices.simulators.control import HouseControl
 from gateway.broker import Running, private_broker
 from gateway.cli.simulation import control_socket
+from gateway.demo.behind import FILE as GUARD_FILE
 from gateway.demo.handles import Handles
 from gateway.demo.plan import Plan
 from gateway.demo.processes import Child, Supervised, end_stranger, read_pid
@@ -125,6 +126,12 @@ async def stage(
         stack.push_async_callback(broker.end)
         stack.callback(broker.resume)  # a paused process does not hear that it should end
         await broker.begin()
+
+        if plan.behind is not None:
+            say("the radio's broker and the guard")
+            await stack.enter_async_context(private_broker(folder / "radio", plan.behind.home))
+            guard = await Child.start("gateway", ["guard", "--config", str(folder / GUARD_FILE)], folder / "guard.log")
+            stack.push_async_callback(guard.end)
 
         say("the house and the box")
         house_log = folder / "house.jsonl"
