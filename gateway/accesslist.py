@@ -12,7 +12,17 @@ from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.config import Home
 from gateway.grammar import PEOPLE, RESERVED
-from gateway.topics import BRIDGE_STATE, ECHO, HOME_ASSISTANT, OF_A_BRIDGE, OFFER, RESULT, SPOKEN, own_topics
+from gateway.topics import (
+    BRIDGE_STATE,
+    ECHO,
+    HOME_ASSISTANT,
+    OF_A_BRIDGE,
+    OFFER,
+    RESULT,
+    SPOKEN,
+    device_topic,
+    own_topics,
+)
 
 HOMEASSISTANT = "homeassistant"  # the owner's Home Assistant
 STATESTREAM = "homeassistant_statestream"  # the base topic under which it tells what it knows, in its documentation
@@ -42,7 +52,8 @@ def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
                 f"the base topic `{bases[-1]}` would have the account `{account}`, which is taken: give the device of"
                 " that name another id, or the base topic another first word."
             )
-    theirs = {*carried, HOMEASSISTANT} if homeassistant or home.homeassistant is not None else set(carried)
+    comes_in = homeassistant or home.homeassistant is not None or _entities(home)
+    theirs = {*carried, HOMEASSISTANT} if comes_in else set(carried)
     return (*PEOPLE, *own, *sorted(theirs))
 
 
@@ -130,13 +141,27 @@ def access(home: Home, *, homeassistant: bool = False) -> str:
     for account, bases in carried.items():
         own[account] = [f"readwrite {base}/#" for base in bases]
         people["installer"] += [f"read {base}/#" for base in bases]
-    if homeassistant or home.homeassistant is not None or HOMEASSISTANT in own:
+    if HOMEASSISTANT in accounts(home, homeassistant=homeassistant):
         prefix = HOMEASSISTANT if home.homeassistant is None else home.homeassistant.discovery_prefix
-        own[HOMEASSISTANT] = _homeassistant(prefix, carried.get(HOMEASSISTANT, (STATESTREAM,)))
+        streams = carried.get(HOMEASSISTANT, (STATESTREAM,))
+        own[HOMEASSISTANT] = [*_homeassistant(prefix, streams), *_speaks_for(home)]
         people["gateway"] += [f"write {prefix}/#", f"read {HOME_ASSISTANT}"]
     known = accounts(home, homeassistant=homeassistant)
     users = [line for name in known for line in _user(name, {**people, **own}.get(name, ()))]
     return "\n".join([*users, *_patterns()]) + "\n"
+
+
+def _entities(home: Home) -> Sequence[str]:
+    """Name the devices that are entities of the owner's Home Assistant and speak by an automation there."""
+    return [
+        id_ for id_, section in home.devices.items() if section.vendor == HOMEASSISTANT and carrier(home, id_) is None
+    ]
+
+
+def _speaks_for(home: Home) -> Iterable[str]:
+    for device in _entities(home):
+        yield from (f"write {device_topic(home, device, channel)}" for channel in SPOKEN)
+        yield f"read {device_topic(home, device, Channel.GET)}"
 
 
 def _homeassistant(prefix: str, streams: Sequence[str]) -> list[str]:

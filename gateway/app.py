@@ -16,6 +16,7 @@ import structlog
 
 from gateway import restore, walkline, wipe
 from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
+from gateway.cameras import cameras
 from gateway.clock import Clock
 from gateway.config import Home, Pages, rules
 from gateway.diary import Diary
@@ -42,10 +43,8 @@ from gateway.video.link import VideoLink
 from gateway.video.words import (
     Adopted,
     Begun,
-    CameraSource,
     ClipKey,
     Closed,
-    Configure,
     FromVideo,
     Label,
     Picture,
@@ -197,7 +196,7 @@ class App:
         self._video = VideoLink(
             command=(*self._video_command, "--socket", str(home.storage.folder / "video.sock")),
             socket=home.storage.folder / "video.sock",
-            configure=_cameras(home),
+            configure=cameras(home),
             on_event=self._on_video,
         )
         self._mqtt = Mqtt(
@@ -343,21 +342,26 @@ class App:
 
     def _on_message(self, incoming: Incoming) -> None:
         match self._topics.origin(incoming.topic):
-            case FromDevice(devices=devices, channel=channel):
-                for device, where, told in self._guarded.heard(devices, channel, incoming):
-                    self._walking.heard(device, where, told)
-                    for name in self._by_device[device]:
-                        self._entrances[name].hear(device, where, told)
+            case FromDevice() as origin:
+                self._on_device(origin, incoming)
             case FromOwner(entrance=entrance):
                 self._reception.asked(entrance, incoming)
             case FromRetailer():
                 self._reception.offered(incoming)
-            case FromHomeAssistant(entrance=asked):
+            case FromHomeAssistant(entrance=asked, carries=carried):
                 self._assistant.heard(asked, incoming)
+                if carried is not None:
+                    self._on_device(carried, incoming)
             case None:
                 log.warning("unexpected_topic", topic=incoming.topic)
             case origin:
                 assert_never(origin)
+
+    def _on_device(self, origin: FromDevice, incoming: Incoming) -> None:
+        for device, where, told in self._guarded.heard(origin.devices, origin.channel, incoming):
+            self._walking.heard(device, where, told)
+            for name in self._by_device[device]:
+                self._entrances[name].hear(device, where, told)
 
     def _on_up(self, session: int) -> None:
         self._guarded.up()
@@ -377,7 +381,7 @@ class App:
     def _on_missed(self, topic: str) -> None:
         log.debug("message_missed", topic=topic)
         match self._topics.origin(topic):
-            case FromDevice(devices=devices):
+            case FromDevice(devices=devices) | FromHomeAssistant(carries=FromDevice(devices=devices)):
                 for device in devices:
                     for name in self._by_device[device]:
                         self._entrances[name].missed(device)
@@ -438,27 +442,6 @@ def _phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
     if open_to_others(file):
         log.warning("phones_open_to_others", file=str(file), todo="chmod 600: who reads it can write to your phones")
     return phones
-
-
-def _cameras(home: Home) -> Configure:
-    courier = {section.cameras.outside for section in home.entrances.values()}
-    return Configure(
-        cameras=tuple(
-            CameraSource(
-                name=name,
-                url=device.url,
-                login=device.credentials_file,
-                ca=device.ca,
-                fingerprint=device.fingerprint,
-                clock_region=device.clock_region,
-                sees_courier=name in courier,
-            )
-            for name, device in home.devices.items()
-            if device.kind == "camera"
-        ),
-        pre_roll=max((section.timing.pre_roll for section in home.entrances.values()), default=10.0),
-        folder=str(home.storage.folder),
-    )
 
 
 async def _wiped(home: Home) -> bool:

@@ -183,6 +183,10 @@ class RunningEntrance:
                 elif self._returns.online(device, mono, by_bridge=by_bridge):
                     self._hands.answered(device, incoming.session)
 
+    def _remembered(self, device: str, report: said.DoorReport) -> bool:
+        """Whether a "closed" may come out of a starting bridge's memory: of a basic door it would count."""
+        return report.door is said.Door.CLOSED and self._returns.settling(device, self._clock.now().mono)
+
     def mind_returns(self, now: Now) -> None:
         """Ask what has come back."""
         back = self._returns.settled(now.mono)
@@ -227,7 +231,7 @@ class RunningEntrance:
                 if report.bolt is said.Bolt.UNLOCKED and not heard.retained:
                     self._reached("after-report")
                 yield e.LockHeard(report=report, heard=heard)
-            case said.DoorReport() if device == self._section.door:
+            case said.DoorReport() if device == self._section.door and not self._remembered(device, report):
                 yield e.DoorHeard(report=report, heard=heard)
             case said.AvailabilityReport(online=False):
                 role = self._role(device)

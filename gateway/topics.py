@@ -62,9 +62,13 @@ class FromRetailer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FromHomeAssistant:
-    """The owner's Home Assistant wants something of an entrance; None: it says that it has begun or ends."""
+    """The owner's Home Assistant wants something of an entrance; None: it says that it has begun or ends.
+
+    `carries`: devices that are entities of it, which hear so that it has begun or ends.
+    """
 
     entrance: str | None
+    carries: FromDevice | None = None
 
 
 Origin = FromDevice | FromOwner | FromRetailer | FromHomeAssistant
@@ -133,9 +137,6 @@ class Topics:
             topic = entrance_topic(entrance, "set")
             self._origins[topic] = FromOwner(entrance=entrance)
             subscriptions.append(Subscription(topic=topic, stored=False, loss=Loss.NEVER))
-        for topic, asks in _asked_by_home_assistant(home).items():
-            self._origins[topic] = asks
-            subscriptions.append(Subscription(topic=topic, stored=False, loss=Loss.COUNTED))
         for id_, device in home.devices.items():
             scanner = device.kind == "scanner"
             for channel, topic in heard_of(home, id_).items():
@@ -151,6 +152,13 @@ class Topics:
                         loss=Loss.COUNTED if scanner and channel is not Channel.AVAILABILITY else Loss.ASKED_AGAIN,
                     )
                 )
+        for topic, asks in _asked_by_home_assistant(home).items():
+            known = self._origins.get(topic)
+            if isinstance(known, FromDevice):
+                self._origins[topic] = replace(asks, carries=known)
+                continue
+            self._origins[topic] = asks
+            subscriptions.append(Subscription(topic=topic, stored=False, loss=Loss.COUNTED))
         self.subscriptions = tuple(subscriptions)
 
     def origin(self, topic: str) -> Origin | None:

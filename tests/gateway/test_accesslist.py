@@ -102,3 +102,14 @@ def test_each_right_of_an_account_stands_once_and_nobody_but_the_gateway_command
             assert len(own) == len(set(own))
             commands = [r for r in own if r.split(" ", 1)[0] != "read" and r.endswith("/set")]
             assert account == "gateway" or all("/entrance/" in r or "/ha/" in r for r in commands), account
+
+
+def test_home_assistant_may_say_what_its_entities_say_by_automation_and_nothing_of_another_device() -> None:
+    tom = {"kind": "presence", "vendor": "homeassistant", "address": "person.tom"}
+    claire = {"kind": "presence", "vendor": "homeassistant", "address": "homeassistant/person/claire"}
+    contact = {"kind": "door", "vendor": "somfy", "address": "io://1"}
+    theirs = rights(house(tom=tom, claire=claire, front_door=contact), "homeassistant")
+    assert {"write perron/tom/state", "write perron/tom/result", "read perron/tom/get"} <= set(theirs)
+    assert "readwrite homeassistant/#" in theirs
+    assert not [line for line in theirs if "perron/claire/" in line or "perron/front-door/" in line]
+    assert "homeassistant" in accounts(house(tom=tom))

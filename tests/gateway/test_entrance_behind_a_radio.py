@@ -148,6 +148,14 @@ async def test_what_a_starting_bridge_remembers_answers_no_question_and_all_is_a
     assert answers(radio.says("lock", LOCKED)) == [9]
 
 
+async def test_a_closed_out_of_a_starting_bridge_s_memory_is_not_believed_and_an_open_is(radio: Radio) -> None:
+    radio.says("door", {"state": "online"}, Channel.BRIDGE)
+    assert not [event for event in radio.says("door", {"contact": True}) if isinstance(event, e.DoorHeard)]
+    assert [event for event in radio.says("door", {"contact": False}) if isinstance(event, e.DoorHeard)]
+    radio.passes(SETTLING)
+    assert [event for event in radio.says("door", {"contact": True}) if isinstance(event, e.DoorHeard)]
+
+
 async def test_a_temperature_out_of_a_starting_bridge_s_memory_is_not_believed(radio: Radio) -> None:
     radio.says("cooler", {"state": "online"}, Channel.BRIDGE)
     assert radio.says("cooler", {"temperature": 4.2}) == []

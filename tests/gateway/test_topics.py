@@ -5,9 +5,19 @@ from pathlib import Path
 import pytest
 
 from devices.vendors.words import Channel
-from gateway.config import Home
+from gateway.config import Home, HomeAssistantSection
 from gateway.homefile import load
-from gateway.topics import OFFER, FromDevice, FromOwner, FromRetailer, Loss, Topics, device_topic
+from gateway.topics import (
+    HOME_ASSISTANT,
+    OFFER,
+    FromDevice,
+    FromHomeAssistant,
+    FromOwner,
+    FromRetailer,
+    Loss,
+    Topics,
+    device_topic,
+)
 
 HOME = Path(__file__).parents[2] / "config" / "home.yaml"
 
@@ -42,6 +52,22 @@ def test_every_topic_that_is_heard_has_one_speaker_and_no_wildcard(home: Home) -
 )
 def test_who_speaks_is_told_by_the_topic_alone(home: Home, topic: str, origin: object) -> None:
     assert Topics(home).origin(topic) == origin
+
+
+def test_home_assistants_birth_is_heard_by_its_entities_and_by_who_shows_the_house(home: Home) -> None:
+    person = {"kind": "presence", "vendor": "homeassistant", "address": "homeassistant/person/claire"}
+    devices = {"devices": {"claire": person, "tom": {**person, "address": "homeassistant/person/tom"}}}
+    entities = Home.model_validate({"box": "b", "name": "A house", "entrances": {}, **devices})
+    both = entities.model_copy(update={"homeassistant": HomeAssistantSection()})
+    heard = [subscription.topic for subscription in Topics(both).subscriptions]
+    assert len(heard) == len(set(heard))
+    carried = FromDevice(devices=("claire", "tom"), channel=Channel.BRIDGE)
+    assert Topics(both).origin(HOME_ASSISTANT) == FromHomeAssistant(entrance=None, carries=carried)
+    assert Topics(entities).origin(HOME_ASSISTANT) == carried
+    alone = home.model_copy(update={"homeassistant": HomeAssistantSection()})
+    assert Topics(alone).origin(HOME_ASSISTANT) == FromHomeAssistant(entrance=None)
+    assert Topics(alone).origin("perron/ha/front/set") == FromHomeAssistant(entrance="front")
+    assert Topics(home).origin("perron/ha/front/set") is None
 
 
 def test_only_states_are_wanted_from_before_and_never_a_scanners(home: Home) -> None:

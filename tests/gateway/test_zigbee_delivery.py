@@ -58,7 +58,10 @@ async def lost_and_found(play: Play) -> None:
     """The bridge starts anew; wait until the box has lost it and found all good again."""
     await play.fault("zigbee2mqtt", "restart")
     await play.watch.until("the bridge lost", lambda: not play.watch.state["locked"], within=20)
-    await play.watch.until("all good again", lambda: play.watch.state["locked"] is True, within=30)
+    await asyncio.sleep(SETTLING + 1)  # then the lock is asked, and the contact has to speak by itself
+    await play.watch.until(
+        "all good again", lambda: play.watch.state["locked"] and play.watch.state["closed"], within=30
+    )
 
 
 def sets(play: Play) -> list[str]:

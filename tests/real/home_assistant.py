@@ -35,7 +35,7 @@ class Refused(Exception):  # noqa: N818 - it says what happened
 class HomeAssistant:
     """One instance. `seen` is every state that it has shown since it was last begun: (entity, state), in order."""
 
-    def __init__(self, folder: Path, *, broker: int, password: str) -> None:
+    def __init__(self, folder: Path, *, broker: int, password: str, more: str = "") -> None:
         self._folder, self._port = folder, free_port()
         self._broker = {"broker": "127.0.0.1", "port": broker, "username": "homeassistant", "password": password}
         self._key, self._token_id = secrets.token_hex(64), secrets.token_hex(16)
@@ -46,7 +46,7 @@ class HomeAssistant:
         self.attributes: list[tuple[str, dict[str, Any]]] = []
         self._changed = asyncio.Event()
         assert HASS.exists(), f"{HASS} is not there: `make test-homeassistant` installs it"
-        self._write()
+        self._write(more)
 
     # ---- its life ---------------------------------------------------------------------------------------------------
 
@@ -140,7 +140,7 @@ class HomeAssistant:
         }
         return [{k: v for k, v in said.items() if k in ours} for said in events.values()]
 
-    async def asks(self, action: str, entity: str) -> None:
+    async def asks(self, action: str, entity: str, **data: object) -> None:
         """Call an action, such as `lock.lock`, as a press on its page does.
 
         Raises:
@@ -148,7 +148,7 @@ class HomeAssistant:
         """
         assert self._http is not None
         path = f"/api/services/{action.replace('.', '/')}"
-        async with self._http.post(path, json={"entity_id": entity}) as answer:
+        async with self._http.post(path, json={"entity_id": entity, **data}) as answer:
             if answer.status != 200:
                 raise Refused(await answer.text())
 
@@ -200,10 +200,10 @@ class HomeAssistant:
             OctKey.import_key(self._key),
         )
 
-    def _write(self) -> None:
+    def _write(self, more: str) -> None:
         self._folder.mkdir(parents=True)
         (self._folder / "configuration.yaml").write_text(
-            f"http:\n  server_host: 127.0.0.1\n  server_port: {self._port}\nlogger:\n  default: warning\n"
+            f"http:\n  server_host: 127.0.0.1\n  server_port: {self._port}\nlogger:\n  default: warning\n{more}"
         )
         self._store("onboarding", 4, {"done": ["user", "core_config", "analytics", "integration"]})
         person, token = secrets.token_hex(16), secrets.token_hex(64)
@@ -231,9 +231,9 @@ class HomeAssistant:
 
 
 @contextlib.asynccontextmanager
-async def home_assistant(folder: Path, *, broker: int, password: str) -> AsyncIterator[HomeAssistant]:
-    """Run one until left."""
-    made = HomeAssistant(folder, broker=broker, password=password)
+async def home_assistant(folder: Path, *, broker: int, password: str, more: str = "") -> AsyncIterator[HomeAssistant]:
+    """Run one until left; `more` is added to its configuration.yaml."""
+    made = HomeAssistant(folder, broker=broker, password=password, more=more)
     try:
         await made.begin()
         yield made

@@ -4,6 +4,7 @@ Run by `make test-homeassistant`, which installs it; not part of `make test`, wh
 (tests/gateway/homeassistant/played.py).
 """
 
+import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +19,7 @@ from gateway.demo.result import Move, moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
 from gateway.homeassistant.entities import NEVER_FROM_HERE, Part
 from gateway.homeassistant.wishes import Asked
+from gateway.returns import SETTLING
 from gateway.visit.state import Refusal
 from tests.real.home_assistant import HomeAssistant, Refused, home_assistant
 from tests.shell.parts import until
@@ -202,3 +204,107 @@ async def test_what_is_no_longer_shown_goes_from_home_assistant(up: Both) -> Non
     await up.ha.until(LOCK, "none")
     assert await up.ha.entities() == set()
     assert not [one for one in await up.ha.registry("device") if one["manufacturer"] == "Perron"]
+
+
+# ---- the other way: what Perron hears from it (docs/homeassistant-in.md) -------------------------------------------
+
+ENTITIES = """\
+input_boolean:
+  claire:
+  tom:
+mqtt_statestream:
+  base_topic: homeassistant
+  include:
+    entities: [input_boolean.claire]
+automation:
+  - alias: Perron asks where Tom is
+    triggers:
+      - trigger: mqtt
+        topic: perron/tom/get
+    actions:
+      - action: mqtt.publish
+        data:
+          topic: perron/tom/result
+          qos: 1
+          payload: >-
+            {{ {'echo': trigger.payload, 'state': states('input_boolean.tom')} | to_json }}
+  - alias: Perron hears where Tom is
+    triggers:
+      - trigger: state
+        entity_id: input_boolean.tom
+    actions:
+      - action: mqtt.publish
+        data:
+          topic: perron/tom/state
+          qos: 1
+          payload: "{{ states('input_boolean.tom') }}"
+"""
+CLAIRE, TOM = "input_boolean.claire", "input_boolean.tom"
+
+
+def lived_in(plan: Plan) -> Plan:
+    """Claire is known by statestream, Tom by an automation of the owner's."""
+    document = shown(plan).home.model_dump(mode="json")
+    entity = {"kind": "presence", "vendor": "homeassistant"}
+    document["devices"] |= {
+        "claire": {**entity, "address": "homeassistant/input_boolean/claire"},
+        "tom": {**entity, "address": TOM},
+    }
+    document["entrances"]["front"]["presence"] = ["claire", "tom"]
+    return replace(plan, home=Home.model_validate(document, strict=False))
+
+
+async def test_who_is_home_in_home_assistant_keeps_the_door_shut_and_who_is_unknown_too(tmp_path: Path) -> None:
+    async with playing(tmp_path / "house", lived_in) as play:
+        password = (tmp_path / "house" / "accounts" / "homeassistant.password").read_text().strip()
+        port = play.plan.home.broker.port
+        async with home_assistant(tmp_path / "hass", broker=port, password=password, more=ENTITIES) as ha:
+            await ha.until(LOCK, "locked")
+            await asyncio.sleep(SETTLING + 1)  # what it tells while it begins may be of yesterday
+            for action in ("turn_on", "turn_off"):
+                await ha.asks(f"input_boolean.{action}", CLAIRE)
+                await ha.asks(f"input_boolean.{action}", TOM)
+            parcels = await play.promised()
+
+            for person in (CLAIRE, TOM):
+                await ha.asks("input_boolean.turn_on", person)
+                await play.a_moment_later()
+                await play.in_vain(parcels.codes[0], Refusal.HOUSEHOLD_PRESENT)
+                await ha.asks("input_boolean.turn_off", person)
+
+            await ha.end()  # of Claire nobody knows any more
+            await play.a_moment_later()
+            await play.in_vain(parcels.codes[0], Refusal.NOT_READY)
+            await ha.begin()
+            await ha.until(LOCK, "locked")
+            await asyncio.sleep(SETTLING + 1)
+            await ha.asks("input_boolean.turn_on", CLAIRE)
+            await ha.asks("input_boolean.turn_off", CLAIRE)
+            play.log.look()
+            assert moves(play.log.lines) == ()
+            await play.a_moment_later()
+            await play.delivers(parcels)
+            play.log.look()
+            assert moves(play.log.lines) == ONCE_IN_AND_OUT
+
+
+async def test_an_alarm_and_a_weak_battery_show(up: Both) -> None:
+    problem, battery = entity(Part.PROBLEM), entity(Part.LOCK_BATTERY)
+    await up.play.fault("front-lock", "battery", "low")
+    await up.ha.until(battery, "low")
+    await up.play.thief.forces()
+    await up.ha.until(problem, "on")
+    assert (await up.ha.whole(problem))["attributes"]["problems"]
+    await up.ha.until_seen(lambda: {"event_type": "alarm", "code": "door_forced_open"} in up.ha.told(EVENT))
+    assert await up.ha.state(LOCK) != "locked"
+    assert await up.ha.state(DOOR) == "on"
+
+
+async def test_somebody_is_home_when_home_assistant_says_so(up: Both) -> None:
+    parcels = await up.play.promised()
+    await up.ha.asks("button.press", entity(Part.SOMEBODY_HOME))
+    await until(lambda: up.play.watch.state.get("somebody_home"), within=20)
+    await up.play.courier.arrives()
+    await up.play.courier.scans(parcels.codes[0])
+    await up.play.in_vain(parcels.courier_code, Refusal.HOUSEHOLD_PRESENT)
+    assert up.moves == ()
