@@ -10,7 +10,7 @@ from pathlib import Path
 from devices.simulators.control import HouseControl
 from gateway.broker import Running, private_broker
 from gateway.cli.simulation import control_socket
-from gateway.demo.behind import FILE as GUARD_FILE
+from gateway.demo.behind import FILE, Behind
 from gateway.demo.handles import Handles
 from gateway.demo.plan import Plan
 from gateway.demo.processes import Child, Supervised, end_stranger, read_pid
@@ -129,10 +129,7 @@ async def stage(
 
         if plan.behind is not None:
             say("the radio's broker and the guard")
-            await stack.enter_async_context(private_broker(folder / "radio", plan.behind.home))
-            guard = await Child.start("gateway", ["guard", "--config", str(folder / GUARD_FILE)], folder / "guard.log")
-            stack.push_async_callback(guard.end)
-
+            await stack.enter_async_context(_guarding(plan.behind, folder))
         say("the house and the box")
         house_log = folder / "house.jsonl"
         house = await Child.start(
@@ -169,6 +166,17 @@ async def stage(
             plan=plan, folder=folder, broker=broker, gateway=gateway, watch=watch, log=log, house=control_line,
             handles=handles, video=video,
         )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def _guarding(behind: Behind, folder: Path) -> AsyncIterator[None]:
+    """The radio's own broker, and the guard between it and the house's."""
+    async with private_broker(folder / "radio", behind.home):
+        guard = await Child.start("gateway", ["guard", "--config", str(folder / FILE)], folder / "guard.log")
+        try:
+            yield
+        finally:
+            await guard.end()
 
 
 def _good(watch: Watch) -> bool:
