@@ -127,9 +127,7 @@ async def stage(
         stack.callback(broker.resume)  # a paused process does not hear that it should end
         await broker.begin()
 
-        if plan.behind is not None:
-            say("the radio's broker and the guard")
-            await stack.enter_async_context(_guarding(plan.behind, folder))
+        await stack.enter_async_context(_guarding(plan.behind, folder, say))
         say("the house and the box")
         house_log = folder / "house.jsonl"
         house = await Child.start(
@@ -169,8 +167,12 @@ async def stage(
 
 
 @contextlib.asynccontextmanager
-async def _guarding(behind: Behind, folder: Path) -> AsyncIterator[None]:
-    """The radio's own broker, and the guard between it and the house's."""
+async def _guarding(behind: Behind | None, folder: Path, say: Say) -> AsyncIterator[None]:
+    """The radio's own broker, and the guard between it and the house's, in a run that has one."""
+    if behind is None:
+        yield
+        return
+    say("the radio's broker and the guard")
     async with private_broker(folder / "radio", behind.home):
         guard = await Child.start("gateway", ["guard", "--config", str(folder / FILE)], folder / "guard.log")
         try:
