@@ -31,6 +31,7 @@ from gateway.perform import PICTURE_WAIT, Hands
 from gateway.phonebook import Phonebook, open_to_others
 from gateway.phones import ApprisePhone, read, sweep
 from gateway.pocket import Pocket
+from gateway.proof import succession
 from gateway.proof.keys import BoxKey, link_key
 from gateway.reception import Reception
 from gateway.removal import Removal
@@ -126,8 +127,10 @@ class App:
         return self._again
 
     async def _run(self, folder: Path, *, phones_left: bool) -> None:
-        key = BoxKey.at(folder / "key")
         early = Clock(self.home.clock, floor=None, keep_floor=lambda _utc: None, wall=self._wall)
+        if succession.settle(folder / "key", box=self.home.box, now=early.now()) is not None:
+            log.warning("key_replaced", fingerprint=BoxKey.at(folder / "key").public.fingerprint)
+        key = BoxKey.at(folder / "key")
         store = await Store.open(folder / "perron.sqlite3", home=self.home, now=early.now())
         try:
             if phones_left:  # they are the former household's, as after a hand-over
@@ -137,7 +140,7 @@ class App:
             phones = _phones(self.home, links) if may_tell else ()
             self._clock = Clock(self.home.clock, floor=store.floor(), keep_floor=store.keep_floor, wall=self._wall)
             crashes = await self._begun(store)
-            rolled_back = was_rolled_back(folder / LAST_CHECKPOINT, store, key)
+            rolled_back = was_rolled_back(folder / LAST_CHECKPOINT, store, key, succession.line_in(folder / "key"))
             if rolled_back:
                 log.error(
                     "store_rolled_back", why="the log lacks what its last checkpoint names: an older copy was put back"

@@ -22,6 +22,7 @@ from gateway.proof.manifest import DeliveryFacts, Hole, Span
 from gateway.proof.receipt import receipt
 from gateway.proof.retention import Kept, erase, forgotten, may_go, must_go, tombstone
 from gateway.proof.seal import Draft, Film, Waits, seal
+from gateway.proof.succession import SUCCESSION, Line, copy_line
 from gateway.store import Clip, Store, StoreFailed
 from gateway.store import Film as Part
 from gateway.store.handover import FILMS
@@ -183,6 +184,7 @@ class Archive:
             if isinstance(proof, Waits):
                 earlier = await self._seal(visit, proof.part, _Result(visit=result.visit))
                 return earlier and await self._seal(visit, number, result)
+            await self._vouch(folder)
             if result.visit is not None:
                 await self._write_receipt(folder, part, result.visit, now)
             await self._store.visit_sealed(visit, number, proof.sealed.manifest_sha256, now)
@@ -194,6 +196,13 @@ class Archive:
         await self._keep(proof.checkpoint)
         self._publish(part.entrance, proof.checkpoint)
         return True
+
+    async def _vouch(self, folder: Path) -> None:
+        """Where the box's key was changed, let the folder say so itself: whoever checks it may know the old one."""
+        try:
+            await asyncio.to_thread(copy_line, self._home.storage.folder / "key", folder)
+        except ValueError as failure:
+            raise OSError(f"{SUCCESSION}: {failure}") from failure
 
     async def _keep(self, signed: Checkpoint) -> None:
         """Keep it beside the store: an older copy that is put back shows at the next start (`was_rolled_back`)."""
@@ -319,6 +328,7 @@ class Archive:
         if folder.is_dir():
             try:
                 await asyncio.to_thread(erase, folder, kept, stone)
+                await self._vouch(folder)
             except ValueError as failure:  # somebody put a folder into it
                 raise OSError(f"{visit}: {failure}") from failure
         await self._store.clips_deleted(visit)
@@ -394,8 +404,10 @@ class Archive:
         )
 
 
-def was_rolled_back(file: Path, store: Store, key: BoxKey) -> bool:
+def was_rolled_back(file: Path, store: Store, key: BoxKey, line: Line = Line()) -> bool:  # noqa: B008 - it is frozen
     """Whether the store's log lacks what the checkpoint beside it names: then an older copy was put back.
+
+    `line` is that of the box's keys: one of before may have signed it.
 
     Without a checkpoint (a new box) nothing can be said. One that is not ours says nothing either.
     """
@@ -403,7 +415,8 @@ def was_rolled_back(file: Path, store: Store, key: BoxKey) -> bool:
         last = Checkpoint.from_json(read_regular(file, at_most=65_536))
     except (FileNotFoundError, ValueError):
         return False
-    return last.is_signed_by(key.public) and store.hash_at(last.seq) != last.head.hash
+    ours = any(last.is_signed_by(one) for one in line.kin(key.public))
+    return ours and store.hash_at(last.seq) != last.head.hash
 
 
 def _current(state: Entrance) -> set[str]:

@@ -317,6 +317,8 @@ def rules(home: Home, entrance: str) -> Rules:
         guarded=lock.kind == "lock" and lock.refuses_late,
         door_answers=door.kind == "door" and door.answers,
         latency=lock.latency if lock.kind == "lock" else Rules().latency,
+        unlatch=lock.kind == "lock" and lock.unlatch,
+        lift_handle=lock.kind == "lock" and lock.lift_handle,
         presence=section.presence,
         alarm=section.alarm,
         bypassed=alarm.bypassed if alarm is not None and alarm.kind == "alarm" else frozenset(),

@@ -241,7 +241,8 @@ class RunningEntrance:
             case said.BatteryReport():
                 role, level = self._role(device), battery(report)
                 if role is not None and not (heard.retained and level is said.BatteryLevel.GOOD):
-                    yield e.BatteryHeard(device=role, level=level)
+                    percent = None if heard.retained else report.percent
+                    yield e.BatteryHeard(device=role, level=level, percent=percent)
             case said.ScanReport():
                 yield self.scanned(device, report.code, retained=heard.retained, expected_only=False)
             case said.FridgeReport() | said.PresenceReport() | said.PanelReport():

@@ -15,6 +15,7 @@ from devices.vendors.words import Channel, Nameplate
 from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Section, Topic
 from gateway.streamurl import PASSWORD, USER, StreamUrl
 
+UNLATCHING = frozenset({"nukihub"})
 BASIC = frozenset({"nukihub", "zigbee2mqtt"})  # what their locks are sent has no room for an id or a time
 
 _ENTITY = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")
@@ -56,6 +57,8 @@ class GuardSection(Section):
 class LockDevice(DeviceSection):
     """A lock. `auto_lock`: it locks by itself some time after it was unlocked; left out: nobody has said.
 
+    `unlatch`: the knob outside is fixed, so the lock has to pull the latch too, and only then the door can be opened.
+    `lift_handle`: somebody has to lift the handle before the bolts can be thrown.
     One of the vendor `guard` stands behind a guard of its own: `address` is the lock's id, and `guard` has its key.
     """
 
@@ -64,6 +67,8 @@ class LockDevice(DeviceSection):
     address: Address
     guarded: bool = False
     auto_lock: bool | None = None
+    unlatch: bool = False
+    lift_handle: bool = False
     latency: Seconds = 3.0
     guard: GuardSection | None = None
 
@@ -83,6 +88,15 @@ class LockDevice(DeviceSection):
             raise ValueError(
                 "vendor: guard and `guard: {key: ...}` belong together: `perron guard-key --new` makes the key and"
                 " tells the line; the lock's own vendor stands in guard.yaml"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _unlatches_or_not(self) -> Self:
+        if self.unlatch and self.vendor not in UNLATCHING:
+            raise ValueError(
+                f"unlatch must be false: no lock of the vendor {self.vendor} is known to pull the latch by an order of"
+                f" its own ({', '.join(sorted(UNLATCHING))} can). With a fixed knob outside it opens no door"
             )
         return self
 

@@ -220,7 +220,10 @@ class Hands:
         if why is None:
             self._reached("before-publish")
             unlock = asked.Unlock(
-                id=command.visit, intent=command.visit, **self._deadline(self._section.lock, command.life, now)
+                id=command.visit,
+                intent=command.visit,
+                latch=state.rules.unlatch,
+                **self._deadline(self._section.lock, command.life, now),
             )
             match self._send(self._section.lock, unlock, life=command.life, now_or_never=True):
                 case Sent(acknowledged=acknowledged):

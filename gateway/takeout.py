@@ -19,6 +19,7 @@ from gateway.perform import VISITS
 from gateway.proof.chain import Hidden
 from gateway.proof.files import NotRegular, open_regular
 from gateway.proof.keys import PublicKey
+from gateway.proof.succession import SUCCESSION
 from gateway.store import Store
 from gateway.store.rows import TERMS
 
@@ -71,7 +72,7 @@ async def packed(  # noqa: PLR0913 - what is packed, named one by one
                     entry.write(piece)
                     yield outlet.take()
                     await asyncio.sleep(0)  # the door first
-        files = [home.storage.folder / LAST_CHECKPOINT]
+        files = [home.storage.folder / LAST_CHECKPOINT, home.storage.folder / "key" / SUCCESSION]
         files += await asyncio.to_thread(_proofs, home.storage.folder / VISITS, running)
         for path in files:
             try:

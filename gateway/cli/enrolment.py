@@ -5,9 +5,73 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.console import Console
 
-from gateway.cli.failure import Exit, Failure, entrance_of, home_of
+from gateway.cli.failure import Exit, Failure, entrance_of, home_of, relative
 from gateway.cli.shape import HOME, HomeFile, example, tell
+
+
+def discover(
+    home: HomeFile = HOME,
+    seconds: Annotated[float, typer.Option(help="For how long.", min=1, max=600)] = 10.0,
+    interface: Annotated[
+        list[str] | None, typer.Option(help="Hear mDNS on the network of this address of ours only.", metavar="ADDRESS")
+    ] = None,
+) -> None:
+    """Show, live, what calls its name on the house's broker and, by mDNS, on its network, and how to add it."""
+    from gateway.cli.discover import discover as show  # noqa: PLC0415 - the other commands start without it
+
+    house = home_of(home)
+    wrong = asyncio.run(show(house, seconds, Console(), interfaces=interface))
+    if wrong is not None:
+        tell(wrong)
+        raise typer.Exit(Exit.SILENT)
+
+
+def add_to_house(  # noqa: PLR0913 - one argument an option of the command
+    id_: Annotated[str, typer.Argument(metavar="ID", help="How it is called in the house file.")],
+    *,
+    kind: Annotated[str, typer.Option(help="lock, door, camera, scanner, signal, fridge ..., or entrance.")],
+    vendor: Annotated[str | None, typer.Option(help="Whose words it speaks.", show_default=False)] = None,
+    address: Annotated[str | None, typer.Option(help="Its maker's address, or its topic.", show_default=False)] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any other key, nested ones with points.", metavar="KEY=VALUE", show_default=False),
+    ] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="Write over the one of this name.")] = False,
+    home: HomeFile = HOME,
+) -> None:
+    """Write a device or an entrance into the house file: comments stay, and nothing is written that is no house.
+
+    A file that is not there yet is begun.
+    """
+    from gateway.cli.adding import add as write  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.adding import fields_of  # noqa: PLC0415 - the same
+
+    said = {"vendor": vendor, "address": address}
+    fields = {key: value for key, value in said.items() if value is not None} | fields_of(set_ or ())
+    write(home, id_, kind, fields, replace=replace)
+    tell(f"{id_} stands in {relative(home)}. Once all do: `perron broker-config accounts`, then `perron doctor`.")
+
+
+def measure_device(
+    device: Annotated[str, typer.Argument(help="Which device.")],
+    *,
+    home: HomeFile = HOME,
+    times: Annotated[int, typer.Option(help="How often it is asked.", min=1, max=100)] = 10,
+    move: Annotated[
+        bool, typer.Option("--move", help="Stand at the door: the gateway throws the lock's bolt. Nothing unlocks.")
+    ] = False,
+) -> None:
+    """Ask a device several times, one after the other, and tell how long it took; what it can promise by that."""
+    from gateway.cli import testing  # noqa: PLC0415 - the other commands start without it
+
+    house = home_of(home)
+    good = asyncio.run(testing.test(house, device, times=times, tell=tell))
+    if good and move:
+        good = asyncio.run(testing.move(house, device, tell=tell))
+    if not good:
+        raise typer.Exit(Exit.NO)
 
 
 def walk_test(  # noqa: PLR0913 - one argument an option of the command
@@ -57,6 +121,23 @@ def walk_test(  # noqa: PLR0913 - one argument an option of the command
 
 def add(cli: typer.Typer) -> None:
     """Add them to the command line."""
+    cli.command(
+        epilog=example("perron discover", "perron discover --seconds 30", "perron discover --interface 192.168.1.20")
+    )(discover)
+    cli.command(
+        "add",
+        epilog=example(
+            "perron add front-lock --kind lock --vendor zigbee2mqtt --address zigbee2mqtt/front-lock --set latency=8",
+            "perron add doorbell --kind camera --vendor rtsp --set url=rtsp://192.168.1.30/stream",
+            "perron add front --kind entrance --set name=Front --set way_out_by_hand=true --set lock=front-lock"
+            " --set door=front-door --set signal=front-signal --set scanners=[front-scanner]"
+            " --set cameras.outside=doorbell --set places.hall.name=Hall",
+        ),
+    )(add_to_house)
+    cli.command(
+        "test",
+        epilog=example("perron test front-lock", "perron test front-lock --times 50", "perron test front-lock --move"),
+    )(measure_device)
     cli.command(
         "walk-test",
         epilog=example(

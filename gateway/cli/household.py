@@ -47,11 +47,18 @@ def verify(
     folder: Annotated[Path, typer.Argument(help="The folder of one visit.")],
     key: Annotated[Path | None, typer.Option(help="The box's public key (PEM), known from elsewhere.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Checkpoints that the owner's phone has kept.")] = None,
+    succession: Annotated[
+        Path | None,
+        typer.Option(
+            help="How the box's keys follow each other (key/succession.jsonl); left out: as the folder says.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Check a visit's film and log, offline; names the first wrong thing."""
     from gateway.cli.owner import verdict  # noqa: PLC0415 - the other commands start without it
 
-    holds, text = verdict(folder, key=key, checkpoint=checkpoint)
+    holds, text = verdict(folder, key=key, checkpoint=checkpoint, succession=succession)
     typer.echo(text)
     if not holds:
         raise typer.Exit(Exit.NO)

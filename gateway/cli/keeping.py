@@ -57,6 +57,18 @@ def restore(
         put_back(archive, home, tell=tell)
 
 
+def rotate_key(home: HomeFile = HOME) -> None:
+    """Give the box a new signing key, without dropping a visit. The old key signs the new one, then it is destroyed.
+
+    Proofs of before and after verify, whichever of the two keys is known: each folder that is sealed since tells how
+    the keys follow each other. What was stolen with the old key stays stolen: give the new fingerprint to whoever
+    checks proofs.
+    """
+    from gateway.cli.rotation import rotate  # noqa: PLC0415 - the other commands start without it
+
+    asyncio.run(rotate(home, tell=tell))
+
+
 def add(cli: typer.Typer) -> None:
     """Add them to the command line."""
     cli.command(epilog=example("perron reload", "perron reload --wait", "perron reload --home /etc/perron/home.yaml"))(
@@ -74,3 +86,6 @@ def add(cli: typer.Typer) -> None:
             "perron restore /media/stick/perron-2026-11-25.tar --home /etc/perron/home.yaml",
         )
     )(restore)
+    cli.command("rotate-key", epilog=example("perron rotate-key", "perron rotate-key --home /etc/perron/home.yaml"))(
+        rotate_key
+    )

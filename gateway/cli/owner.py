@@ -9,7 +9,9 @@ from gateway.cli.failure import Exit, Failure, plain
 from gateway.config import Home
 from gateway.mqtt import Incoming
 from gateway.proof.checkpoint import read_remembered
+from gateway.proof.files import read_regular
 from gateway.proof.keys import KeyUnusable, PublicKey
+from gateway.proof.succession import LARGEST, Line
 from gateway.proof.verdict import Verdict
 from gateway.proof.verify import verify
 from gateway.topics import entrance_topic
@@ -45,13 +47,21 @@ async def stop(home: Home, entrance: str, *, lift: bool) -> str:
     return f"{entrance}: {'the stop is lifted' if lift else 'stopped'}; phase {body_of(now).get('phase')}"
 
 
-def verdict(folder: Path, *, key: Path | None, checkpoint: Path | None) -> tuple[bool, str]:
+def verdict(
+    folder: Path, *, key: Path | None, checkpoint: Path | None, succession: Path | None = None
+) -> tuple[bool, str]:
     """Check a visit's folder: whether it holds, and what to tell.
 
     Raises:
         Failure: the key, the folder or the checkpoints cannot be read: then nothing is known, neither good nor bad.
     """
-    found = verify(folder, public_key=to_compare(folder, key=key, checkpoint=checkpoint), checkpoint=checkpoint)
+    public = to_compare(folder, key=key, checkpoint=checkpoint)
+    try:
+        line = None if succession is None else Line.read(read_regular(succession, at_most=LARGEST))
+    except (OSError, ValueError) as error:
+        todo = "Take key/succession.jsonl from the box again, or leave --succession out."
+        raise Failure(f"{succession}: no line of keys can be read ({plain(error)}).", todo) from error
+    found = verify(folder, public_key=public, checkpoint=checkpoint, line=line)
     return found.ok, "\n".join(_told(found))
 
 

@@ -257,6 +257,8 @@ _FRENCH: Mapping[Problem, tuple[str, str]] = MappingProxyType({
     Problem.SIGNATURE_WRONG: ("manifeste ou signature ont été changés : ils ne vont pas ensemble", _DITES),
     Problem.FOREIGN_KEY: ("une autre boîte a signé",
         "Comparez les empreintes : il faut la clé de la boîte qui filmait."),
+    Problem.KEY_REPLACED: ("signé par une clé que la boîte n'avait plus à ce moment", _DITES),
+    Problem.SUCCESSION_WRONG: ("la suite des clés de la boîte n'est pas telle qu'elle l'a signée", _COPIE),
     Problem.PART_MISSING: ("une partie de la visite manque", _COPIE),
     Problem.PART_FOREIGN: ("cette partie ne va pas avec la partie précédente", _DITES),
     Problem.MANIFEST_REPLACED: ("un autre manifeste avait été scellé, on s'en souvient hors de la boîte", _DITES),

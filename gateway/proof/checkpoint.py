@@ -5,7 +5,7 @@ does not contain it was changed, cut or rolled back.
 """
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from enum import StrEnum, auto
 from pathlib import Path
 from typing import Annotated, Literal, Self, TypeVar
@@ -159,15 +159,17 @@ def check_log(
     *,
     remembered: Sequence[Checkpoint],
     key: PublicKey,
+    kin: Collection[PublicKey] = (),
     after: Head | None = None,
 ) -> LogProblem | None:
     """Check a log (or the part of it that follows `after`) in itself and against remembered checkpoints.
 
-    Checkpoints of entries before the part prove nothing about it.
+    `kin` are the keys that the box had before `key`, or has since. Checkpoints of entries before the part prove nothing
+    about it.
     """
     start = after or Head()
     for point in remembered:
-        if not point.is_signed_by(key):
+        if not any(point.is_signed_by(one) for one in (key, *kin)):
             return LogProblem(mismatch=Mismatch.FOREIGN, seq=point.seq, remembered=point)
     kept = tuple(entries)
     broken = check(kept, after=start)

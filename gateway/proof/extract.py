@@ -4,7 +4,7 @@ First line `{"after":{"hash","seq"}}`, then one line an entry, `{"body","hash","
 `{"hash","hidden","seq"}`; last line `{"checkpoint"}`. Each line is canonical JSON.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Annotated, assert_never, cast
@@ -79,8 +79,13 @@ def write_extract(after: Head, entries: Sequence[Entry], end: Checkpoint) -> byt
     return text + b'{"checkpoint":' + end.to_json() + b"}\n"
 
 
-def check_extract(data: bytes, manifest: Manifest, *, remembered: Sequence[Checkpoint]) -> Wrong | None:
-    """Find the first thing wrong with the file, in view of what the manifest and the remembered checkpoints say."""
+def check_extract(
+    data: bytes, manifest: Manifest, *, remembered: Sequence[Checkpoint], kin: Collection[PublicKey] = ()
+) -> Wrong | None:
+    """Find the first thing wrong with the file, in view of what the manifest and the remembered checkpoints say.
+
+    `kin` are the keys that the box had before the manifest's own, or has since.
+    """
     sealed = manifest.log
     read = _read(data, manifest)
     lines, torn = read
@@ -89,7 +94,7 @@ def check_extract(data: bytes, manifest: Manifest, *, remembered: Sequence[Check
     entries = tuple(_entry(line) for line in lines[1:] if isinstance(line, _Told | _Untold))
     key = PublicKey.from_text(manifest.key)
     within = [point for point in remembered if point.seq <= max([sealed.after.seq, *(one.seq for one in entries)])]
-    problem = check_log(entries, remembered=within, key=key, after=sealed.after.head)
+    problem = check_log(entries, remembered=within, key=key, kin=kin, after=sealed.after.head)
     if problem is not None:
         return log_problem(problem, sealed.file)
     changed = _as_sealed(entries, manifest)

@@ -126,17 +126,20 @@ class BoxKey:
         """
         path = folder / PRIVATE
         if not path.exists():
-            made = cls.fresh()
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            pem = made._key.private_bytes(  # noqa: SLF001 - our own
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-            write_whole(path, pem)
+            write_whole(path, cls.fresh().pem)
         _ours_alone(path)
         key = cls(_private(str(path), read_regular(path, at_most=_LARGEST)))
         if not (folder / PUBLIC).exists():
             write_whole(folder / PUBLIC, key.public.pem)
         return key
+
+    @property
+    def pem(self) -> bytes:
+        """The private key as a file, in clear: for a place that only the box's user can read."""
+        return self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
 
     def sign(self, signed: bytes) -> bytes:
         """64 bytes over exactly these; the same each time."""

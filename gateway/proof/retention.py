@@ -15,6 +15,7 @@ from pydantic import AwareDatetime, StringConstraints
 from gateway.proof.checkpoint import UNSIGNED, FileName, Id, SealedPart, Signed, sign
 from gateway.proof.files import NotRegular, TooLarge, read_regular, sync_folder, write_whole
 from gateway.proof.keys import BoxKey, PublicKey
+from gateway.proof.succession import SUCCESSION
 from gateway.visit.state import Now
 
 LONGEST = timedelta(days=30)
@@ -81,7 +82,9 @@ def forgotten(films: Path, known: Container[str], *, now: Now, days: int) -> tup
         for folder in sorted(films.iterdir())
         if folder.name not in known and folder.is_dir() and not folder.is_symlink()
         for path in sorted(folder.iterdir())
-        if not _STATEMENTS.fullmatch(path.name) and path.name != TOMBSTONE and path.lstat().st_mtime <= until
+        if not _STATEMENTS.fullmatch(path.name)
+        and path.name not in (TOMBSTONE, SUCCESSION)
+        and path.lstat().st_mtime <= until
     )
 
 
@@ -122,7 +125,7 @@ def erase(folder: Path, one: Kept, stone: Tombstone) -> Tombstone | Refused:
 
 def goes(name: str, stone: Tombstone) -> bool:
     """Whether a file of the visit's folder goes under this tombstone."""
-    return name != TOMBSTONE and not (stone.why == "retention" and _STATEMENTS.fullmatch(name))
+    return name not in (TOMBSTONE, SUCCESSION) and not (stone.why == "retention" and _STATEMENTS.fullmatch(name))
 
 
 def _standing(folder: Path, stone: Tombstone) -> Tombstone | None:

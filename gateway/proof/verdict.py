@@ -19,6 +19,8 @@ class Problem(StrEnum):
     UNSIGNED = auto()
     SIGNATURE_WRONG = auto()
     FOREIGN_KEY = auto()
+    KEY_REPLACED = auto()
+    SUCCESSION_WRONG = auto()
     PART_MISSING = auto()
     PART_FOREIGN = auto()
     MANIFEST_REPLACED = auto()
@@ -57,6 +59,8 @@ WORDS: Mapping[Problem, tuple[str, str]] = MappingProxyType({
     Problem.UNSIGNED: ("the manifest is not signed", "Let the box seal the visit again; until then it proves nothing."),
     Problem.SIGNATURE_WRONG: ("manifest or signature was changed: they do not belong together", _TELL),
     Problem.FOREIGN_KEY: ("another box signed this", "Compare the fingerprints: use the key of the box that filmed."),
+    Problem.KEY_REPLACED: ("signed by a key that the box no longer had at that time", _TELL),
+    Problem.SUCCESSION_WRONG: ("the line of the box's keys is not as the box signed it", _COPY),
     Problem.PART_MISSING: ("a part of the visit is missing", _COPY),
     Problem.PART_FOREIGN: ("this part does not belong to the part before it", _TELL),
     Problem.MANIFEST_REPLACED: ("another manifest was sealed, as remembered outside the box", _TELL),

@@ -5,6 +5,7 @@ the box, its films one by one, whether every camera's film is whole but for decl
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
@@ -20,12 +21,14 @@ from gateway.proof.manifest import ClipRecord, Hole, Manifest, log_name, manifes
 from gateway.proof.receipt import RECEIPT, Receipt
 from gateway.proof.retention import TOMBSTONE, Tombstone, goes, read_tombstone
 from gateway.proof.seal import LARGEST_LOG, LARGEST_MANIFEST, LARGEST_SIDECAR
+from gateway.proof.succession import SUCCESSION, Line, line_in
 from gateway.proof.verdict import PartReport, Problem, Verdict, Wrong, condemn
 
 NO_KEY = "no key was given to compare with: the folder agrees with itself; compare the fingerprint"
 NO_CHECKPOINT = "no checkpoint was given: whether the box rolled its log back cannot be told"
 
 _FILMS = (".mp4", ".mp4.part")
+HELD = timedelta(minutes=1)  # what the clock may have been put right by while a key was replaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,11 @@ class _Case:
     folder: Path
     public_key: PublicKey | None
     remembered: tuple[Checkpoint, ...]
+    line: Line
+
+    def accepts(self, key: PublicKey) -> bool:
+        """Whether a key is the box's: the known one, or one that the line ties to it."""
+        return self.public_key is None or key in self.line.kin(self.public_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +51,26 @@ class _Part:
     sha256: str
 
 
-def verify(folder: Path, *, public_key: PublicKey | None = None, checkpoint: Path | None = None) -> Verdict:
+def verify(
+    folder: Path, *, public_key: PublicKey | None = None, checkpoint: Path | None = None, line: Line | None = None
+) -> Verdict:
     """Check a visit's folder.
 
     `public_key` is the box's, known from elsewhere; without it the verdict only says that the folder agrees with
-    itself, and notes the fingerprint to compare. `checkpoint` is a file of checkpoints kept outside the box.
+    itself, and notes the fingerprint to compare. `checkpoint` is a file of checkpoints kept outside the box. `line`
+    says which keys the box had one after another; where it is left out, what lies in the folder says it.
     """
     try:
         remembered = () if checkpoint is None else read_remembered(checkpoint)
     except (ValueError, OSError) as failure:
         return condemn(Wrong(problem=Problem.CHECKPOINT_UNREADABLE, where=str(failure)))
-    case = _Case(folder=folder, public_key=public_key, remembered=remembered)
     if not folder.is_dir():
         return condemn(Wrong(problem=Problem.NO_PROOF, where=f"{folder.name} is not a folder"))
+    try:
+        line = line_in(folder) if line is None else line
+    except (ValueError, OSError) as failure:
+        return condemn(Wrong(problem=Problem.SUCCESSION_WRONG, where=f"{SUCCESSION}: {failure}"))
+    case = _Case(folder=folder, public_key=public_key, remembered=remembered, line=line)
     try:
         stone = read_tombstone(folder)
     except (ValueError, OSError) as failure:
@@ -74,7 +89,7 @@ def _verify_parts(case: _Case, *, films: bool = True) -> Verdict:
             return condemn(part, parts=tuple(good), fingerprint=None if key is None else key.fingerprint)
         key = PublicKey.from_text(part.manifest.key)
         wrong = (
-            _part_before(part, previous)
+            _part_before(case, part, previous)
             or _log(case, part.manifest)
             or _remembered(case, part, key)
             or (_films(case.folder, part.manifest) if films else None)
@@ -86,7 +101,7 @@ def _verify_parts(case: _Case, *, films: bool = True) -> Verdict:
         previous = part
     if previous is None or key is None:
         return condemn(Wrong(problem=Problem.NO_PROOF, where=f"no {manifest_name(1)} in {case.folder.name}"))
-    wrong = _later_part(case, previous.manifest) or _receipt(case, previous.manifest, key)
+    wrong = _later_part(case, previous.manifest) or _receipt(case, previous.manifest, case.line.kin(key))
     if wrong is not None:
         return condemn(wrong, parts=tuple(good), fingerprint=key.fingerprint)
     notes = _notes(case, previous.manifest.visit, named)
@@ -94,15 +109,16 @@ def _verify_parts(case: _Case, *, films: bool = True) -> Verdict:
 
 
 def _verify_erased(case: _Case, stone: Tombstone) -> Verdict:
-    key = case.public_key or PublicKey.from_text(stone.key)
-    if stone.key != key.text:
+    key = PublicKey.from_text(stone.key)
+    if not case.accepts(key):
         return condemn(Wrong(problem=Problem.FOREIGN_KEY, where=TOMBSTONE), fingerprint=key.fingerprint)
-    if not stone.is_signed_by(key):
+    replaced = case.line.replaced(key)
+    if not stone.is_signed_by(key) or (replaced is not None and stone.at > replaced + HELD):
         return condemn(Wrong(problem=Problem.TOMBSTONE_WRONG, where=TOMBSTONE), fingerprint=key.fingerprint)
     hashes = {part.part: part.manifest_sha256 for part in stone.parts if part.visit == stone.visit}
     for point in case.remembered:
         seal = point.sealed
-        if not point.is_signed_by(key):
+        if not any(point.is_signed_by(one) for one in case.line.kin(key)):
             return condemn(Wrong(problem=Problem.CHECKPOINT_FOREIGN, where=f"checkpoint of entry {point.seq}"))
         if seal is not None and seal.visit == stone.visit and hashes.get(seal.part) != seal.manifest_sha256:
             where = f"{TOMBSTONE} names another manifest of part {seal.part} than the one sealed at {point.at}"
@@ -115,7 +131,10 @@ def _verify_erased(case: _Case, stone: Tombstone) -> Verdict:
     erased = f"{asked} at {stone.at:%Y-%m-%d %H:%M} UTC"
     if stone.why == "request":
         return Verdict(
-            ok=True, erased=erased, notes=_notes(case, stone.visit, {TOMBSTONE}), fingerprint=key.fingerprint
+            ok=True,
+            erased=erased,
+            notes=_notes(case, stone.visit, {TOMBSTONE, SUCCESSION}),
+            fingerprint=key.fingerprint,
         )
     verdict = _verify_parts(replace(case, public_key=key), films=False)
     if verdict.ok and {part.part: part.manifest_sha256 for part in verdict.parts} != hashes:
@@ -157,7 +176,7 @@ def _manifest(case: _Case, number: int) -> _Part | Wrong:
         return signature
     if not signature:
         return Wrong(problem=Problem.UNSIGNED, where=f"{signature_name(number)} is empty")
-    known = case.public_key is not None and case.public_key.verifies(signature, data)
+    known = case.public_key is not None and any(one.verifies(signature, data) for one in case.line.kin(case.public_key))
     try:
         manifest = Manifest.from_json(data)
         key = PublicKey.from_text(manifest.key)
@@ -166,19 +185,26 @@ def _manifest(case: _Case, number: int) -> _Part | Wrong:
         return Wrong(problem=problem, where=f"{name}: {str(failure).splitlines()[0]}")
     if not key.verifies(signature, data):
         return Wrong(problem=Problem.SIGNATURE_WRONG, where=f"{name} and {signature_name(number)}")
-    if case.public_key is not None and key != case.public_key:
+    if not case.accepts(key):
         return Wrong(problem=Problem.FOREIGN_KEY, where=f"{name} is signed by {key.fingerprint}")
+    replaced = case.line.replaced(key)
+    if replaced is not None and manifest.clock_trusted and manifest.sealed_at > replaced + HELD:
+        where = (
+            f"{name} says {manifest.sealed_at:%Y-%m-%d %H:%M} UTC, the key was replaced at {replaced:%Y-%m-%d %H:%M}"
+        )
+        return Wrong(problem=Problem.KEY_REPLACED, where=where)
     if manifest.part != number or manifest.log.file != log_name(number):
         return Wrong(problem=Problem.PART_FOREIGN, where=f"{name} says that it is part {manifest.part}")
     return _Part(manifest=manifest, sha256=sha256(data).hexdigest())
 
 
-def _part_before(part: _Part, previous: _Part | None) -> Wrong | None:
+def _part_before(case: _Case, part: _Part, previous: _Part | None) -> Wrong | None:
     if previous is None:
         return None
     ours, before = part.manifest, previous.manifest
     name = manifest_name(ours.part)
-    if (ours.key, ours.box, ours.visit, ours.entrance) != (before.key, before.box, before.visit, before.entrance):
+    kin = PublicKey.from_text(ours.key) in case.line.kin(PublicKey.from_text(before.key))
+    if not kin or (ours.box, ours.visit, ours.entrance) != (before.box, before.visit, before.entrance):
         return Wrong(problem=Problem.PART_FOREIGN, where=f"{name} is of visit {ours.visit}, not of {before.visit}")
     if ours.previous_sha256 != previous.sha256:
         where = f"{name} names another {manifest_name(before.part)} than the one that is here"
@@ -190,14 +216,15 @@ def _log(case: _Case, manifest: Manifest) -> Wrong | None:
     data = _read(case.folder, manifest.log.file, at_most=LARGEST_LOG, missing=Problem.LOG_MISSING)
     if isinstance(data, Wrong):
         return data
-    return check_extract(data, manifest, remembered=case.remembered)
+    kin = case.line.kin(PublicKey.from_text(manifest.key))
+    return check_extract(data, manifest, remembered=case.remembered, kin=kin)
 
 
 def _remembered(case: _Case, part: _Part, key: PublicKey) -> Wrong | None:
     """What the phone knows of this box's log and of this very manifest."""
     manifest = part.manifest
     for point in case.remembered:
-        if not point.is_signed_by(key) or point.box != manifest.box:
+        if not any(point.is_signed_by(one) for one in case.line.kin(key)) or point.box != manifest.box:
             return Wrong(problem=Problem.CHECKPOINT_FOREIGN, where=f"checkpoint of entry {point.seq}")
         seal = point.sealed
         if seal is None or (seal.visit, seal.part) != (manifest.visit, manifest.part):
@@ -226,7 +253,7 @@ def _later_part(case: _Case, last: Manifest) -> Wrong | None:
     return None
 
 
-def _receipt(case: _Case, manifest: Manifest, key: PublicKey) -> Wrong | None:
+def _receipt(case: _Case, manifest: Manifest, keys: Collection[PublicKey]) -> Wrong | None:
     """The courier's receipt, where one lies here, is of this visit and as the box signed it."""
     try:
         issued = Receipt.from_json(read_regular(case.folder / RECEIPT, at_most=LARGEST_MANIFEST))
@@ -236,7 +263,7 @@ def _receipt(case: _Case, manifest: Manifest, key: PublicKey) -> Wrong | None:
         return _unreadable(RECEIPT, failure)
     except ValueError:
         return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} is no receipt")
-    if not issued.is_signed_by(key):
+    if not any(issued.is_signed_by(key) for key in keys):
         return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} was changed, or another box signed it")
     if (issued.box, issued.visit) != (manifest.box, manifest.visit):
         return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} is of visit {issued.visit}")
@@ -366,4 +393,4 @@ def _named(manifest: Manifest) -> set[str]:
     """The files of one part."""
     number = manifest.part
     films = {name for clip in manifest.clips for name in (clip.file, clip.sidecar) if name is not None}
-    return films | {manifest_name(number), signature_name(number), log_name(number), RECEIPT, TOMBSTONE}
+    return films | {manifest_name(number), signature_name(number), log_name(number), RECEIPT, TOMBSTONE, SUCCESSION}

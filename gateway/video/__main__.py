@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import signal
 import sys
 import threading
@@ -26,6 +27,7 @@ def main(reached: Reached = lambda _point: None) -> int:
     logging.basicConfig(level=logging.INFO, format="video %(levelname)s %(name)s: %(message)s")
     av.logging.set_level(None)  # libav's own lines may carry a camera's password
     threading.excepthook = _end
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash must not write a camera's password to the disk
     try:
         asyncio.run(VideoProcess(options.socket, utc=lambda: datetime.now(UTC), reached=reached).run())
     except AlreadyRunning:

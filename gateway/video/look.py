@@ -6,6 +6,7 @@ never the account) and writes one line (`Looked`). For `perron doctor` and whoev
 
 import asyncio
 import contextlib
+import resource
 import sys
 import time
 from typing import Final
@@ -94,6 +95,7 @@ def main() -> None:
     import av.logging  # noqa: PLC0415 - only here
 
     av.logging.set_level(None)  # libav's own lines may carry a camera's password
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # and so would a core
     source = CameraSource.model_validate_json(sys.stdin.readline())
     sys.stdout.write(_look(source).model_dump_json() + "\n")
 

@@ -5,6 +5,7 @@ redirect to a file, a page or another camera is refused), and nothing but its fi
 no sound ever leaves it. Its account is read here, for this connection; libav's errors carry it and end here.
 """
 
+import errno
 import logging
 import re
 import socket
@@ -132,14 +133,18 @@ def _why(error: av.error.FFmpegError, source: CameraSource) -> Unopened:
     match error:
         case av.error.HTTPUnauthorizedError() | av.error.HTTPForbiddenError():
             return Unopened.LOGIN_REFUSED
-        case av.error.HTTPClientError():
+        case av.error.HTTPNotFoundError() | av.error.HTTPBadRequestError():
             return Unopened.NO_SUCH_STREAM
+        case av.error.HTTPClientError() | av.error.HTTPServerError():
+            return Unopened.TURNED_AWAY
         case av.error.ArgumentError():  # a protocol that it was not left
             return Unopened.SENT_ELSEWHERE
         case av.error.InvalidDataError():
             return Unopened.NOT_UNDERSTOOD
         case av.error.ExitError() | av.error.ConnectionRefusedError():
             return Unopened.NO_ANSWER
+        case _ if error.errno == errno.EPROTONOSUPPORT:
+            return Unopened.NO_TCP
         case _ if not known(source.url):
             return Unopened.UNKNOWN_HOST
         case _:

@@ -31,5 +31,10 @@ SAID: Mapping[Unopened, tuple[str, str]] = MappingProxyType({
         "it sends whoever asks to another address",
         "Write that address as its url if you trust it: Perron follows nobody.",
     ),
+    Unopened.TURNED_AWAY: (
+        "it is there and turns us away",
+        "Most cameras serve two to four viewers: end another one, or take its pictures from Frigate.",
+    ),
+    Unopened.NO_TCP: ("it sends pictures over UDP only", "Allow RTSP over TCP (interleaved) in the camera."),
     Unopened.NOT_UNDERSTOOD: ("what answers there is no RTSP server", "Look at the port in its url, often 554."),
 })  # fmt: skip

@@ -129,6 +129,8 @@ class Unopened(StrEnum):
     CERTIFICATE = auto()
     NO_TLS = auto()
     SENT_ELSEWHERE = auto()  # it redirects: nobody is followed
+    TURNED_AWAY = auto()  # it is there and serves us not: too many viewers, mostly
+    NO_TCP = auto()
     NOT_UNDERSTOOD = auto()
 
 

@@ -28,6 +28,8 @@ class Saying(StrEnum):
     NOT_READY = auto()
     READY_AGAIN = auto()
     STOPPED_INSIDE = auto()
+    LIFT_THE_HANDLE = auto()
+    BATTERY_SOON = auto()
     SAFE_MODE = auto()
     BRAND_ASKS = auto()
     PASSWORD_RESET = auto()  # not the entrance's doing: somebody at the box set an owner's password anew

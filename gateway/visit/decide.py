@@ -28,13 +28,13 @@ from gateway.visit import (
     scans,
 )
 from gateway.visit.rules import (
-    FREE,
     WITHDRAWN,
     bolt_out_with_the_door_open,
     closed,
     courier_seen,
     door_open,
     filmed,
+    free,
     intent,
     locked,
     may_open,
@@ -379,7 +379,7 @@ def _unlocking(step: Step) -> None:
         passage.give_up(step, Refusal.NOT_READY)
     elif state.stopped:
         passage.give_up(step, Refusal.STOPPED_BY_OWNER)
-    elif state.bolt.value in FREE:
+    elif free(state):
         passage.let_in(step)
     elif refused.unlocking(step):
         return

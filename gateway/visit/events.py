@@ -74,11 +74,12 @@ class BatteryHeard:
     """The lock ("lock") or the door sensor ("door") said how full its battery is.
 
     `rules.battery` puts a report into one of three words: critical, low, good. Never sent for a stored copy that is
-    good: bad news is believed however old it is, good news is not.
+    good: bad news is believed however old it is, good news is not. `percent` where it was told, of live reports.
     """
 
     device: str
     level: BatteryLevel
+    percent: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

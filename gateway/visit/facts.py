@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from devices.reports import Bolt, Door
+from gateway.visit import batteries, household, residents
 from gateway.visit import events as e
-from gateway.visit import household, residents
 from gateway.visit.commands import Alarm, AlarmCode
 from gateway.visit.rules import door_open, intent
 from gateway.visit.state import Camera, Entrance, Fact, Phase, T
@@ -51,8 +51,8 @@ def absorb(step: Step, event: DeviceEvent) -> None:
             _door_heard(step, event)
         case e.DeviceSpoke(device=device, heard=heard):
             _spoke(step, device, heard)
-        case e.BatteryHeard(device=device, level=level):
-            step.state = replace(step.state, batteries={**step.state.batteries, device: level})
+        case e.BatteryHeard():
+            batteries.heard(step, event)
         case e.DeviceLost(device=device):
             blind(step, device)
         case e.ReportsMissed():

@@ -30,6 +30,7 @@ GO = Show(light=Light.GREEN, sound=Sound.GO)
 NO = Show(light=Light.RED, sound=Sound.NO)
 INSIDE = Show(light=Light.AMBER, sound=Sound.NONE)
 CLOSE_THE_DOOR = Show(light=Light.AMBER, sound=Sound.CLOSE_THE_DOOR)
+LIFT_THE_HANDLE = Show(light=Light.AMBER, sound=Sound.LIFT_THE_HANDLE)
 LEAVE = Show(light=Light.RED, sound=Sound.LEAVE)
 TROUBLE = Show(light=Light.RED, sound=Sound.ALARM)
 DARK = Show(light=Light.OFF, sound=Sound.NONE)
@@ -139,6 +140,8 @@ def go_inside(step: Step) -> None:
 
 def wait_then_lock(step: Step, seconds: float) -> None:
     """Relock after so many seconds without the door opening again."""
+    if step.state.rules.lift_handle and step.visit.opened:
+        step.say(LIFT_THE_HANDLE)
     step.visit = replace(step.visit, relock=Relock.WAIT, tries=0)
     step.enter(Phase.RELOCKING, {Why.RELOCK: seconds})
 

@@ -6,6 +6,7 @@ from gateway.visit.state import BEFORE_INTENT, WALK_TEST, Delivery, Entrance, No
 
 FREE = frozenset({Bolt.UNLOCKED, Bolt.UNLATCHED})  # the door can be opened
 WITHDRAWN = FREE | {Bolt.NOT_FULLY_LOCKED}
+EMPTY = 10  # percent: a battery that may withdraw the bolt and not throw it again
 OPEN = frozenset({Door.OPEN, Door.AJAR, Door.FORCED_OPEN})
 
 
@@ -27,6 +28,11 @@ def door_open(state: Entrance) -> bool:
 def bolt_out_with_the_door_open(state: Entrance) -> bool:
     """It looks so; whether it is so must be asked."""
     return door_open(state) and state.bolt.value is Bolt.LOCKED
+
+
+def free(state: Entrance) -> bool:
+    """The door can be opened from outside: with a fixed knob only while the latch is pulled."""
+    return state.bolt.value is Bolt.UNLATCHED or (state.bolt.value is Bolt.UNLOCKED and not state.rules.unlatch)
 
 
 def filmed(state: Entrance) -> bool:
@@ -81,7 +87,7 @@ def fridge_open(state: Entrance, delivery: Delivery) -> bool:
 def battery(report: BatteryReport) -> BatteryLevel:
     """Put a battery into one of three words: critical (10 % or less), low (20 % or less) or good."""
     percent = 100 if report.percent is None else report.percent
-    if report.level is BatteryLevel.CRITICAL or percent <= 10:
+    if report.level is BatteryLevel.CRITICAL or percent <= EMPTY:
         return BatteryLevel.CRITICAL
     return BatteryLevel.LOW if report.level is BatteryLevel.LOW or percent <= 20 else BatteryLevel.GOOD
 

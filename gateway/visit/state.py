@@ -208,6 +208,9 @@ class Rules:
     alarm: str | None = None  # the alarm panel, where there is one
     bypassed: frozenset[Panel] = frozenset()  # its modes in which opening this door sets off nothing
     latency: float = 3.0  # the lock's declared longest answer
+    unlatch: bool = False  # the knob outside is fixed: only a pulled latch lets anybody in
+    lift_handle: bool = False  # somebody has to lift the handle before the bolts can be thrown
+    handle: float = 20.0  # how long somebody is given to lift it before the next try
     ring: float = 20.0
     bell: float = 5.0
     live: float = 5.0
@@ -261,6 +264,7 @@ class Visit:
     jam_told: bool = False
     refused: bool = False  # the lock said why it did not obey, and was not asked since
     refusal_told: bool = False
+    handle_told: bool = False
     warm_told: bool = False
     tried_to_lock: bool = False
     stop_told: bool = False
@@ -346,6 +350,15 @@ class Lockup:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """How a battery goes down: the percentage at `since` (UTC), and the newest."""
+
+    since: datetime
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cold:
     """What a fridge says of itself: measured temperature or None, its door."""
 
@@ -368,6 +381,8 @@ class Entrance:
     cameras: Mapping[str, Camera] = field(default_factory=dict)
     disk: bool = False
     batteries: Mapping[str, BatteryLevel] = field(default_factory=dict)  # lock, door: what was last said, over restarts
+    charges: Mapping[str, Charge] = field(default_factory=dict)  # of those batteries that tell a percentage
+    battery_told: frozenset[str] = frozenset()  # lock, door: whose change was asked for, until it comes
     cold: Mapping[str, Cold] = field(default_factory=dict)  # place -> what its fridge says
     attempts: Mapping[str, Attempts] = field(default_factory=dict)
     half: Half | None = None

@@ -29,15 +29,16 @@ class Span:
         return self.end - self.begin
 
 
-def dark(proofs: Iterable[tuple[float, bool]], *, until: float) -> tuple[Span, ...]:
+def dark(proofs: Iterable[tuple[float, bool]], *, until: float, stale: float = STALE) -> tuple[Span, ...]:
     """When the pictures were not live: `proofs` are (at, live) in their order, the survey ends at `until`.
 
-    A proof holds until the next one, a second at most; what stands before the first one is not reckoned.
+    A proof holds until the next one, `stale` seconds at most (infinite where only changes are told); what stands before
+    the first one is not reckoned.
     """
     found: list[Span] = []
     told = list(proofs)
     for (at, live), (after, _) in pairwise([*told, (until, False)]):
-        good_until = min(after, at + STALE) if live else at
+        good_until = min(after, at + stale) if live else at
         if good_until < after:
             if found and found[-1].end >= good_until:
                 found[-1] = Span(begin=found[-1].begin, end=after)

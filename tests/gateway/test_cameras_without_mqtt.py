@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from devices.simulators.house import CameraPlan
 from gateway.cli import doctor
 from gateway.demo.plan import Plan
 from tests.foreign import ForeignCamera, foreign_camera
+from tests.foreign.papers import Paper, paper
 from tests.whole_house import playing
 
 pytestmark = pytest.mark.slow
@@ -29,11 +31,11 @@ def spellings() -> tuple[bytes, ...]:
     return tuple({text.encode() for text in (*spelt, basic, SECRET.encode("unicode_escape").decode())})
 
 
-def without_mqtt(plan: Plan, front: ForeignCamera, hall: ForeignCamera, account: Path) -> Plan:
-    """The doorbell is a foreign camera behind an account; the one in the hall is a restream of Frigate's."""
+def without_mqtt(plan: Plan, front: ForeignCamera, hall: ForeignCamera, account: Path, shows: Paper) -> Plan:
+    """The doorbell is a foreign camera behind TLS and an account; the one in the hall is a restream of Frigate's."""
     devices = dict(plan.home.devices)
     bare = {"address": "", "clock_region": None}
-    doorbell = {"vendor": "rtsp", "url": front.url, "credentials_file": account, **bare}
+    doorbell = {"vendor": "rtsp", "url": front.url, "credentials_file": account, "fingerprint": shows.digest, **bare}
     devices["doorbell"] = devices["doorbell"].model_copy(update=doorbell)
     devices["hall-camera"] = devices["hall-camera"].model_copy(update={"vendor": "frigate", "url": hall.url, **bare})
     house = {name: one for name, one in plan.house.devices.items() if not isinstance(one, CameraPlan)}
@@ -58,9 +60,9 @@ def ours() -> set[int]:
 
 
 def shown() -> Iterator[tuple[str, bytes]]:
-    """What anybody who may look sees of each of them: its command line and its environment."""
+    """What anybody who may look sees of each of them: its command line, its environment, and its limits."""
     for number in ours():
-        for what in ("cmdline", "environ"):
+        for what in ("cmdline", "environ", "limits"):
             with contextlib.suppress(OSError):  # it has ended
                 yield f"/proc/{number}/{what}", Path(f"/proc/{number}/{what}").read_bytes()
 
@@ -71,8 +73,10 @@ async def test_a_delivery_is_filmed_and_the_camera_s_account_is_seen_nowhere(tmp
     account.chmod(0o600)
     told = Console(file=(tmp_path / "doctor.txt").open("w", encoding="utf-8"), width=300)
     seen = []
-    with foreign_camera(user=USER, password=SECRET, sound="pcma") as front, foreign_camera(sound="aac") as hall:
-        async with playing(tmp_path, lambda plan: without_mqtt(plan, front, hall, account)) as play:
+    shows = paper(account.parent, f"{tmp_path.name}-model", ip=False)
+    tls = {"certificate": str(shows.certificate), "key": str(shows.key)}
+    with foreign_camera(user=USER, password=SECRET, sound="pcma", **tls) as front, foreign_camera(sound="aac") as hall:
+        async with playing(tmp_path, lambda plan: without_mqtt(plan, front, hall, account, shows)) as play:
             parcels = await play.promised()
             await play.courier.arrives()
             await play.courier.scans(parcels.codes[0])
@@ -93,7 +97,11 @@ async def test_a_delivery_is_filmed_and_the_camera_s_account_is_seen_nowhere(tmp
 def seen_nowhere(folder: Path, seen: list[tuple[str, bytes]]) -> None:
     """Neither in what processes show nor in anything that lies in the folder: store, log, films, proofs."""
     assert "doorbell stream" in (folder / "doctor.txt").read_text(encoding="utf-8"), "the doctor looked too"
-    assert any(b"gateway.video" in line for _, line in seen), "the video process was looked at"
+    knows = [where.rpartition("/")[0] for where, line in seen if b"\0gateway.video\0" in line]
+    assert knows, "the video process was looked at"
+    for where, limits in seen:
+        if where.endswith("/limits") and where.rpartition("/")[0] in knows:
+            assert re.search(rb"Max core file size +0 +0 ", limits), "no crash writes its memory to the disk"
     films = [path for path in folder.rglob("*.mp4") if path.stat().st_size > 10_000]
     assert any("doorbell" in film.name for film in films)
     assert "refuses the user or the password" in (folder / "gateway.log").read_text(encoding="utf-8")

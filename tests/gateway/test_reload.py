@@ -1,4 +1,6 @@
-"""The house file is read anew while the house is delivered to: by a real gateway, a real broker, a real delivery."""
+"""The house file is read anew, and the box's key changed, while the house is delivered to: by a real gateway, a real
+broker, a real delivery.
+"""
 
 import asyncio
 import json
@@ -15,6 +17,8 @@ from gateway import reload
 from gateway.config import Home
 from gateway.demo.plan import Plan
 from gateway.demo.scenario import Play
+from gateway.proof.keys import PUBLIC, PublicKey
+from gateway.proof.succession import line_in
 from gateway.proof.verify import verify
 from gateway.visit.state import Phase
 from tests.whole_house import playing
@@ -46,10 +50,18 @@ def of_another_name(house: dict[str, Any]) -> None:
     house["entrances"]["front"]["name"] = "La porte verte"
 
 
-async def asked(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """`perron reload`, as in a shell or from ExecReload=."""
-    command = [sys.executable, "-m", "gateway", "reload", "--home", str(file), *options]
+async def perron(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, as in a shell or from ExecReload=."""
+    command = [sys.executable, "-m", "gateway", *arguments]
     return await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120, check=False)
+
+
+async def asked(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return await perron("reload", "--home", str(file), *options)
+
+
+def public(box: Home) -> PublicKey:
+    return PublicKey.from_pem((box.storage.folder / "key" / PUBLIC).read_bytes())
 
 
 def log_of(play: Play) -> str:
@@ -82,6 +94,11 @@ async def test_a_house_file_is_read_anew_and_no_visit_is_dropped_for_it(tmp_path
         assert (waits.returncode, "at front a visit runs" in waits.stdout) == (0, True), waits.stderr
         assert play.watch.online, "nothing has ended"
 
+        old = public(box)
+        rotated = await perron("rotate-key", "--home", str(file))
+        assert (rotated.returncode, "at front a visit runs" in rotated.stdout) == (0, True), rotated.stderr
+        assert public(box) == old
+
         waiting = asyncio.create_task(asked(file, "--wait"))
         await play.comes_out()
         applied = await waiting
@@ -98,7 +115,9 @@ async def test_a_house_file_is_read_anew_and_no_visit_is_dropped_for_it(tmp_path
         assert Phase.LOCKED_AGAIN in phases
         proofs = sorted((box.storage.folder / "visits").iterdir())
         manifests = [json.loads((proof / "manifest.json").read_bytes()) for proof in proofs]
-        assert [verify(proof).ok for proof in proofs] == [True, True]
+        assert len({one["key"] for one in manifests}) == 2, "the second visit was sealed under the new key"
+        line, new = line_in(box.storage.folder / "key"), public(box)
+        assert [verify(proof, public_key=key, line=line).ok for proof in proofs for key in (old, new)] == [True] * 4
         assert all(not one["gaps"] for one in manifests), "no film has a hole"
         receipts = {json.loads((proof / "receipt.json").read_bytes())["entrance"] for proof in proofs}
         assert "La porte verte" in receipts, "the second visit was at the door of the new name"

@@ -158,7 +158,7 @@ def redirecting(to: str, at: bytes) -> Answer:
     return answer
 
 
-def describing(control: str, base: str = "") -> Answer:
+def describing(control: str, base: str = "", setup: str = "404 Not Found") -> Answer:
     lines = ("v=0", "o=- 0 0 IN IP4 127.0.0.1", "s=x", "t=0 0", "m=video 0 RTP/AVP 96", "c=IN IP4 127.0.0.1",
              "a=rtpmap:96 H264/90000", f"a=control:{control}", "")  # fmt: skip
     body = "\r\n".join(lines).encode()
@@ -169,7 +169,7 @@ def describing(control: str, base: str = "") -> Answer:
         if request.startswith(b"DESCRIBE"):
             return head.encode() + body
         if request.startswith(b"SETUP"):
-            return b"RTSP/1.0 404 Not Found\r\n@CSEQ\r\n\r\n"
+            return f"RTSP/1.0 {setup}\r\n@CSEQ\r\n\r\n".encode()
         return b"RTSP/1.0 200 OK\r\n@CSEQ\r\nPublic: OPTIONS, DESCRIBE, SETUP, PLAY\r\n\r\n"
 
     return answer
@@ -237,3 +237,19 @@ def _until(true: Callable[[], bool]) -> None:
     while not true():
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("setup", "told"),
+    [
+        ("401 Unauthorized", Unopened.LOGIN_REFUSED),
+        ("403 Forbidden", Unopened.LOGIN_REFUSED),
+        ("404 Not Found", Unopened.NO_SUCH_STREAM),
+        ("453 Not Enough Bandwidth", Unopened.TURNED_AWAY),
+        ("461 Unsupported Transport", Unopened.NO_TCP),
+        ("503 Service Unavailable", Unopened.TURNED_AWAY),
+    ],
+)
+def test_a_camera_s_no_is_understood(setup: str, told: Unopened) -> None:
+    with hostile(describing("track1", setup=setup)) as camera:
+        assert why(CameraSource(name="front", url=f"rtsp://127.0.0.1:{camera.port}/cam")) is told

@@ -1,0 +1,51 @@
+"""`perron rotate-key`: makes the next key, and has it taken up between visits or at once where no gateway runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway import reload
+from gateway.cli.failure import Exit, Failure, home_of, plain, relative
+from gateway.cli.reloading import ask
+from gateway.clock import Clock
+from gateway.config import Home
+from gateway.occupancy import Occupied, alone
+from gateway.proof.keys import PRIVATE, PUBLIC, KeyUnusable
+from gateway.proof.succession import SUCCESSION, prepare, settle
+
+NEVER = "The key is as it was."
+
+
+async def rotate(file: Path, *, tell: Callable[[str], None]) -> None:
+    """Let a new key follow the box's present one.
+
+    Raises:
+        Failure: there is no box, its key cannot be used, or the disk does not take the new one.
+    """
+    home = home_of(file)
+    folder = home.storage.folder / "key"
+    if not (folder / PRIVATE).is_file():
+        raise Failure(f"No box has its key in {folder}.", "Name its house file: --home.")
+    try:
+        new = prepare(folder)
+    except (OSError, KeyUnusable) as error:
+        raise Failure(f"No new key was made: {plain(error)}.", NEVER, Exit.SILENT) from error
+    tell(f"The new key has the fingerprint {new.fingerprint}.")
+    if reload.gateway_in(home.storage.folder) is None:
+        _at_once(home)
+        tell("It is in use, and the old one is destroyed.")
+    else:
+        await ask(file, wait=False, tell=tell)
+        tell("Once that is applied the box signs under it, and the old one is destroyed.")
+    tell(f"Give {relative(folder / PUBLIC)} to whoever checks proofs, with {SUCCESSION} beside it for older ones.")
+
+
+def _at_once(home: Home) -> None:
+    now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now()
+    try:
+        with alone(home.storage.folder):
+            settle(home.storage.folder / "key", box=home.box, now=now)
+    except Occupied:
+        return  # a gateway has just begun: it takes it up, at this start or at the next one
+    except (OSError, ValueError) as error:
+        todo = "Mend that; the next start finishes it."
+        raise Failure(f"The new key is not in use yet: {plain(error)}.", todo, Exit.SILENT) from error

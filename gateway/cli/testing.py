@@ -1,0 +1,86 @@
+"""`perron test`: asks a device several times and tells how long it took; a lock may be locked, never unlocked."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Callable
+from statistics import median
+
+from gateway.asking import NoKey, measure, topics
+from gateway.cli.broker import body_of, heard, logged_in, say
+from gateway.cli.failure import Exit, Failure, plain
+from gateway.clock import Clock
+from gateway.config import Home
+from gateway.installation import notes
+from gateway.installation.capability import Measurement, promises
+from gateway.installation.words import promised
+from gateway.topics import entrance_topic
+
+LOCKING = 60.0  # seconds for a lock-up to end, however slow the lock
+
+
+async def test(home: Home, device: str, *, times: int, tell: Callable[[str], None]) -> bool:
+    """Ask a device and keep what was measured; whether it always answered.
+
+    Raises:
+        Failure: there is no such device, it cannot be asked, or the broker cannot be spoken to.
+    """
+    if device not in home.devices:
+        known = ", ".join(home.devices) or "none yet"
+        raise Failure(f"The house has no device {device!r}. Known: {known}.", "Name one of these.")
+    now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now().utc
+    async with logged_in(home.broker.account("installer"), topics(home, [device])) as guest:
+        try:
+            found = await measure(home, guest, device, times=times, now=now)
+        except NoKey as error:
+            raise Failure(f"{error}.", "Ask on the box itself, as its own user.") from error
+    if isinstance(found, str):
+        raise Failure(f"{device} cannot be measured: {found}.", "The walk test tries it: `perron walk-test`.", Exit.NO)
+    for line in told(home, device, found):
+        tell(line)
+    try:
+        notes.measured(home.storage.folder, {device: found})
+    except OSError as error:
+        raise Failure(f"What was measured cannot be kept ({plain(error)}).", "Look at storage.folder.") from error
+    return len(found.seconds) == found.asked
+
+
+def told(home: Home, device: str, found: Measurement) -> tuple[str, ...]:
+    """Tell what was measured, then what the device can promise by it, in the house's language."""
+    spread = ""
+    if found.seconds:
+        fastest, middle, slowest = min(found.seconds), median(found.seconds), max(found.seconds)
+        spread = f": {fastest:.2f} s at least, {middle:.2f} s median, {slowest:.2f} s at most"
+    first = f"{device}: {len(found.seconds)} of {found.asked} answered{spread}"
+    return (first, *(f"- {promised(one, home.language)}" for one in promises(home, device, found)))
+
+
+async def move(home: Home, device: str, *, tell: Callable[[str], None]) -> bool:
+    """Have the gateway throw this lock's bolt, with its whole chain of questions; whether it is proven locked.
+
+    Raises:
+        Failure: it is no entrance's lock, or the gateway does not say what came of it.
+    """
+    entrance = next((name for name, section in home.entrances.items() if section.lock == device), None)
+    if entrance is None:
+        raise Failure(f"{device} is the lock of no entrance.", "Only the gateway moves a lock, at an entrance.")
+    loop = asyncio.get_running_loop()
+    state = entrance_topic(entrance, "state")
+    async with logged_in(home.broker.account("owner"), [state]) as guest:
+        began = loop.time()
+        ident = f"test-{secrets.token_hex(4)}"
+        await say(guest, entrance_topic(entrance, "set"), json.dumps({"id": ident, "do": "lock"}).encode())
+        ended = await heard(
+            guest, lambda i: i.topic == state and not i.retain and _result(body_of(i)) is not None, within=LOCKING
+        )
+    if ended is None:
+        raise Failure(f"What came of it is not known within {LOCKING:g} s.", "Look at the door.", Exit.SILENT)
+    result = _result(body_of(ended))
+    tell(f"{device}: {result} after {loop.time() - began:.1f} s")
+    return result == "proven"
+
+
+def _result(body: dict[str, object]) -> str | None:
+    """What came of the lock-up; None while it runs, or where there is none."""
+    lockup = body.get("lockup")
+    return lockup if isinstance(lockup, str) and lockup != "running" else None

@@ -1,0 +1,123 @@
+"""What calls its name in a house: on its broker and, by mDNS, on its network. Pure: words in, sightings out.
+
+A sighting is no promise: what it says of a device is what `perron add` would write, and the walk test shows the rest.
+
+Sources: Zigbee2MQTT's `bridge/devices` (`devices/vendors/zigbee2mqtt_exposes.py`); Frigate's documentation of MQTT
+(`<base>/available`, online or offline); DNS service types of RTSP cameras (`_rtsp._tcp`), Axis cameras
+(`_axis-video._tcp`), ESPHome nodes (`_esphomelib._tcp`), brokers (`_mqtt._tcp`) and Home Assistant
+(`_home-assistant._tcp`), as those products and IANA's registry name them.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from types import MappingProxyType
+
+from devices.reports import Unreadable
+from devices.vendors.zigbee2mqtt_exposes import Found, Kind, read_devices
+from gateway.config import Home
+from gateway.voice import inert
+
+MDNS: Mapping[str, str] = MappingProxyType({
+    "_rtsp._tcp.local.": "camera",
+    "_axis-video._tcp.local.": "camera",
+    "_esphomelib._tcp.local.": "ESPHome node",
+    "_mqtt._tcp.local.": "broker",
+    "_secure-mqtt._tcp.local.": "broker",
+    "_home-assistant._tcp.local.": "Home Assistant",
+})  # fmt: skip
+"""The service types that are looked for, and what calls itself so."""
+
+_USABLE = {Kind.LOCK: "lock", Kind.DOOR: "door", Kind.FRIDGE: "fridge", Kind.BUTTON: "signal", Kind.SIREN: "signal"}
+_AVAILABILITY = re.compile(r"perron/([a-z0-9-]{1,64})/availability")
+
+
+class Where(StrEnum):
+    """Where something called its name."""
+
+    BROKER = auto()
+    NETWORK = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One thing that called its name. `known`: its id in the house file; `add`: the command that would write it there.
+
+    Two sightings of one `key` are the same thing.
+    """
+
+    key: str
+    where: Where
+    what: str
+    name: str
+    at: str = ""
+    known: str | None = None
+    add: str = ""
+
+
+def on_the_broker(home: Home, topic: str, payload: bytes) -> Iterator[Sighting]:
+    """Read one stored message of the broker; what is none of ours says nothing."""
+    device = _AVAILABILITY.fullmatch(topic)
+    if device is not None:
+        known = device[1] if device[1] in home.devices else None
+        what = home.devices[device[1]].kind if known else "device"
+        at = inert(payload[:40].decode(errors="replace"))
+        yield Sighting(key=topic, where=Where.BROKER, what=what, name=device[1], at=at, known=known)
+        return
+    base, _, rest = topic.rpartition("/bridge/")
+    if base and rest == "devices":
+        found = read_devices(payload)
+        if not isinstance(found, Unreadable):
+            for one in found:
+                yield from _of_a_radio(home, base, one)
+    elif topic.endswith("/available"):
+        name = topic.removesuffix("/available")
+        said = inert(payload[:40].decode(errors="replace"))
+        yield Sighting(key=topic, where=Where.BROKER, what="Frigate", name=inert(name), at=said)
+
+
+def _of_a_radio(home: Home, base: str, found: Found) -> Iterator[Sighting]:
+    address = f"{base}/{found.friendly_name}"
+    known: dict[tuple[str, str], str] = {(d.kind, d.address): id_ for id_, d in home.devices.items()}
+    made = " ".join(word for word in (found.maker, found.model) if word)
+    for use in found.uses:
+        kind = _USABLE[use.kind]
+        id_ = known.get((kind, address))
+        line = "" if id_ else _command(found.friendly_name, kind, "zigbee2mqtt", address)
+        yield Sighting(
+            key=f"{address} {use.kind}", where=Where.BROKER, what=kind, name=inert(found.friendly_name), at=inert(made),
+            known=id_, add=line,
+        )  # fmt: skip
+    if not found.uses:
+        yield Sighting(
+            key=address, where=Where.BROKER, what="of no use here", name=inert(found.friendly_name), at=inert(made)
+        )
+
+
+def on_the_network(home: Home, service: str, name: str, host: str, port: int) -> Sighting:
+    """Read one mDNS service; `host` is an address or a name.
+
+    Raises:
+        KeyError: no such service type is looked for.
+    """
+    what = MDNS[service]
+    called = inert(name.removesuffix(f".{service}"))
+    at = f"{host}:{port}"
+    known = next((id_ for id_, d in home.devices.items() if d.kind == "camera" and f"//{at}/" in f"{d.url}/"), None)
+    line = ""
+    if what == "camera" and known is None:
+        line = f"perron add {_id(called)} --kind camera --vendor rtsp --set url=rtsp://{at}/PATH"
+    return Sighting(
+        key=f"{service} {name}", where=Where.NETWORK, what=what, name=called, at=inert(at), known=known, add=line
+    )
+
+
+def _command(name: str, kind: str, vendor: str, address: str) -> str:
+    return f"perron add {_id(name)} --kind {kind} --vendor {vendor} --address {shlex.quote(address)}"
+
+
+def _id(name: str) -> str:
+    """Make an id of a name, as the house file wants it."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64] or "device"

@@ -1,0 +1,175 @@
+"""A box's signing keys, one after another: the old one signs the new one, and the new one signs that it follows it.
+
+So whoever knows any one of them can follow the line in both directions: a proof of before and one of after the change
+are the same box's. The line lies beside the key, and a copy of it in the folder of each visit that is sealed since.
+
+A change is decided by one file that is written last, and done at the start of a gateway, before anything is opened:
+killed anywhere, the next start finishes it. The private half of the old key goes with it.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, StringConstraints
+
+from gateway.proof.chain import canonical
+from gateway.proof.checkpoint import UNSIGNED, Id, KeyText, Signed, sign
+from gateway.proof.files import read_regular, sync_folder, write_whole
+from gateway.proof.keys import PRIVATE, PUBLIC, BoxKey, KeyUnusable, PublicKey
+from gateway.visit.state import Now
+
+SUCCESSION = "succession.jsonl"  # beside the key, and in the folder of a visit
+NEXT_KEY, NEXT = "next.key.pem", "next"
+LARGEST = 2**20  # bytes: some thousand changes
+
+
+class Succession(Signed):
+    """From `at` on the box signs under `new` and no longer under `key`. `agreed` is the new key's own signature."""
+
+    kind: Literal["perron succession 1"] = "perron succession 1"
+    box: Id
+    new: KeyText
+    at: AwareDatetime
+    clock_trusted: bool
+    agreed: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{86}==$")]
+
+    def agreed_bytes(self) -> bytes:
+        """What the new key signs: all but the two signatures."""
+        return canonical(self.model_dump(mode="json", exclude={"signature", "agreed"}))
+
+    @property
+    def holds(self) -> bool:
+        """Whether both keys signed it."""
+        old, new = PublicKey.from_text(self.key), PublicKey.from_text(self.new)
+        return self.is_signed_by(old) and new.verifies(b64decode(self.agreed), self.agreed_bytes())
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The keys of one box in their order, as far as they were changed."""
+
+    steps: tuple[Succession, ...] = ()
+
+    @classmethod
+    def read(cls, data: bytes) -> "Line":
+        """Read what `written` wrote.
+
+        Raises:
+            ValueError: a line is no change, is not signed by both its keys, or does not follow the one before.
+        """
+        steps: list[Succession] = []
+        for number, text in enumerate(data.splitlines(), start=1):
+            try:
+                step = Succession.from_json(text)
+                good = step.holds and (not steps or (steps[-1].new, steps[-1].box) == (step.key, step.box))
+            except ValueError as failure:
+                raise ValueError(f"line {number} is no change of a key") from failure
+            if not good:
+                raise ValueError(f"line {number} is not signed by both keys, or does not follow the one before")
+            steps.append(step)
+        return cls(tuple(steps))
+
+    @property
+    def written(self) -> bytes:
+        """One change a line, the oldest first."""
+        return b"".join(step.to_json() + b"\n" for step in self.steps)
+
+    @property
+    def keys(self) -> tuple[PublicKey, ...]:
+        """All of them, the first one first; none where no key was ever changed."""
+        texts = [*(step.key for step in self.steps[:1]), *(step.new for step in self.steps)]
+        return tuple(PublicKey.from_text(text) for text in texts)
+
+    def kin(self, key: PublicKey) -> Collection[PublicKey]:
+        """Every key of the box whose key this is; one that is not in the line stands alone."""
+        keys = self.keys
+        return keys if key in keys else (key,)
+
+    def replaced(self, key: PublicKey) -> datetime | None:
+        """When a key was replaced, by a clock that was trusted; None: it was not, or nobody knows when."""
+        return next((step.at for step in self.steps if step.key == key.text and step.clock_trusted), None)
+
+
+def line_in(folder: Path) -> Line:
+    """Read the line that lies in a folder; an empty one where there is none.
+
+    Raises:
+        ValueError: what lies there is none.
+        OSError: it cannot be read.
+    """
+    try:
+        return Line.read(read_regular(folder / SUCCESSION, at_most=LARGEST))
+    except FileNotFoundError:
+        return Line()
+
+
+def copy_line(source: Path, folder: Path) -> None:
+    """Let a visit's folder tell by itself how the key that sealed it follows older ones; nothing where none does.
+
+    Raises:
+        ValueError, OSError: the line cannot be read, or not be written there.
+    """
+    line = line_in(source)
+    if line.steps:
+        write_whole(folder / SUCCESSION, line.written)
+
+
+def prepare(folder: Path) -> PublicKey:
+    """Make the next key and decide that it follows; the box signs under it from its next start on.
+
+    One that was prepared before and that no start has taken up is given up: the newest counts.
+
+    Raises:
+        KeyUnusable: the present key cannot be used.
+        OSError: the folder does not take it, and nothing is decided.
+    """
+    BoxKey.at(folder)
+    if (folder / NEXT).exists() and not (folder / NEXT_KEY).exists():
+        raise KeyUnusable(
+            "a change of the key was cut short: start the gateway, which finishes it; then change it again"
+        )
+    (folder / NEXT).unlink(missing_ok=True)
+    new = BoxKey.fresh()
+    write_whole(folder / NEXT_KEY, new.pem)
+    write_whole(folder / NEXT, b"perron next key 1\n")
+    return new.public
+
+
+def settle(folder: Path, *, box: str, now: Now) -> Succession | None:
+    """Let the key that was prepared follow, and return how; None: none was. Again after a crash it ends the same.
+
+    Raises:
+        KeyUnusable: the files do not belong together: a key was put there by hand.
+        ValueError, OSError: they cannot be read or written.
+    """
+    if not (folder / NEXT).exists():
+        (folder / NEXT_KEY).unlink(missing_ok=True)  # of a change that was not decided
+        return None
+    line = line_in(folder)
+    if (folder / NEXT_KEY).exists():
+        new = BoxKey.of(read_regular(folder / NEXT_KEY, at_most=LARGEST))
+        if not line.steps or line.steps[-1].new != new.public.text:
+            line = Line((*line.steps, _signed(BoxKey.at(folder), new, box=box, now=now)))
+            write_whole(folder / SUCCESSION, line.written)
+        (folder / NEXT_KEY).replace(folder / PRIVATE)
+        sync_folder(folder)
+    present = BoxKey.at(folder).public
+    if not line.steps or line.steps[-1].new != present.text:
+        raise KeyUnusable(f"{folder / PRIVATE} is not the key that {SUCCESSION} ends with: it was put there by hand")
+    write_whole(folder / PUBLIC, present.pem)
+    (folder / NEXT).unlink()
+    sync_folder(folder)
+    return line.steps[-1]
+
+
+def _signed(old: BoxKey, new: BoxKey, *, box: str, now: Now) -> Succession:
+    bare = Succession(
+        box=box, new=new.public.text, at=now.utc, clock_trusted=now.trusted, agreed=UNSIGNED, key=old.public.text,
+        signature=UNSIGNED,
+    )  # fmt: skip
+    agreed = b64encode(new.sign(bare.agreed_bytes())).decode()
+    return sign(bare.model_copy(update={"agreed": agreed}), old)

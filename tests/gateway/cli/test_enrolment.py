@@ -1,0 +1,157 @@
+"""Putting a house together at the terminal: what is there, adding it, measuring it."""
+
+import asyncio
+import contextlib
+import re
+import socket
+from pathlib import Path
+
+import pytest
+from zeroconf import IPVersion, ServiceInfo
+from zeroconf.asyncio import AsyncZeroconf
+
+from gateway.broker import private_broker
+from gateway.cli import adding, discover, testing
+from gateway.cli.failure import Failure
+from gateway.config import Home
+from gateway.homefile import load
+from gateway.installation import notes
+from gateway.installation.discovery import Sighting
+from tests.gateway.cli.terminal import LONG, guest, perron
+from tests.gateway.cli.test_doctor import answering
+
+PAYLOADS = Path(__file__).parents[2] / "devices" / "payloads" / "bridges" / "zigbee2mqtt_devices.json"
+
+
+def only_added(before: str, after: str) -> list[str]:
+    """The lines that are new; all others stand as they did."""
+    old, new = before.splitlines(), after.splitlines()
+    added = []
+    for line in new:
+        if old and line == old[0]:
+            old.pop(0)
+        else:
+            added.append(line)
+    assert old == [], old[:3]
+    return added
+
+
+# ---- add
+
+
+def test_a_device_is_added_and_every_comment_stays_where_it_was(home_file: Path) -> None:
+    before = home_file.read_text(encoding="utf-8")
+    adding.add(home_file, "porch", "camera", {"vendor": "rtsp", "url": "rtsp://192.168.1.30/stream"})
+    after = home_file.read_text(encoding="utf-8")
+    added = [line.strip() for line in only_added(before, after) if line.strip()]
+    assert added == ["porch:", "kind: camera", "vendor: rtsp", "url: rtsp://192.168.1.30/stream"]
+    assert load(home_file).devices["porch"].kind == "camera"
+
+
+def test_what_would_be_no_house_is_not_written_and_says_why(home_file: Path) -> None:
+    before = home_file.read_bytes()
+    with pytest.raises(Failure, match=r"would be no house any more:\n.*is 'zigbee2mqt'"):
+        adding.add(home_file, "back", "lock", {"vendor": "zigbee2mqt", "address": "x"})
+    with pytest.raises(Failure, match="there is `front-lock` under devices already"):
+        adding.add(home_file, "front-lock", "lock", {"vendor": "somfy", "address": "x"})
+    same = {"vendor": "somfy", "address": "io://1234-5678-3293/5770898"}
+    with pytest.raises(Failure, match="the sensor of the lock"):
+        adding.add(home_file, "front-door", "door", same, replace=True)
+    assert home_file.read_bytes() == before
+    assert [file.name for file in home_file.parent.iterdir()] == [home_file.name]
+
+
+def test_a_house_grows_from_nothing_to_an_entrance(tmp_path: Path) -> None:
+    file = tmp_path / "mine" / "home.yaml"
+    z2m = "zigbee2mqtt/front"
+    adding.add(file, "front-lock", "lock", {"vendor": "zigbee2mqtt", "address": f"{z2m}-lock", "latency": "8"})
+    adding.add(file, "front-door", "door", {"vendor": "zigbee2mqtt", "address": f"{z2m}-door"})
+    adding.add(file, "doorbell", "camera", {"vendor": "rtsp", "url": "rtsp://192.168.1.30/stream"})
+    adding.add(file, "front-signal", "signal", {"vendor": "signal"})
+    adding.add(file, "front-scanner", "scanner", {"vendor": "scanner"})
+    said = adding.fields_of(
+        ["name=Front", "way_out_by_hand=true", "lock=front-lock", "door=front-door", "signal=front-signal",
+         "living_space=false", "scanners=[front-scanner]", "cameras.outside=doorbell", "places.hall.name=Hall"]
+    )  # fmt: skip
+    adding.add(file, "front", adding.ENTRANCE, said)
+    home = load(file)
+    assert home.entrances["front"].cameras.outside == "doorbell"
+    assert home.storage.folder == file.parent / "var"
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_word_that_is_no_key_and_value_says_how_to_write_it() -> None:
+    with pytest.raises(Failure, match="no key=value"):
+        adding.fields_of(["latency"])
+
+
+# ---- discover
+
+
+@pytest.mark.slow
+async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(home_file: Path, tmp_path: Path) -> None:
+    plain = load(home_file)
+    home = plain.model_copy(update={"broker": plain.broker.model_copy(update={"bridges": ("zigbee2mqtt",)})})
+    service = "_rtsp._tcp.local."
+    info = ServiceInfo(
+        service, f"Porch.{service}", addresses=[socket.inet_aton("127.0.0.1")], port=8999, server="porch.local."
+    )
+    calling = AsyncZeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
+    found: dict[str, Sighting] = {}
+    try:
+        async with private_broker(tmp_path / "accounts", home):
+            await calling.async_register_service(info)
+            async with guest(home, "front-lock") as lock, guest(home, "zigbee2mqtt") as bridge:
+                lock.publish("perron/front-lock/availability", b"online", retain=True)
+                bridge.publish("zigbee2mqtt/bridge/devices", PAYLOADS.read_bytes(), retain=True)
+                await asyncio.sleep(0.2)
+                wrong, _ = await asyncio.gather(
+                    discover.broker(home, 3, lambda seen: found.update({seen.key: seen})),
+                    discover.network(home, 3, lambda seen: found.update({seen.key: seen}), interfaces=["127.0.0.1"]),
+                )
+    finally:
+        await calling.async_close()
+    assert wrong is None
+    assert {one.known for one in found.values() if one.name == "front-lock"} == {"front-lock"}
+    assert any(one.add.startswith("perron add") and one.what == "lock" for one in found.values())
+    assert [one.at for one in found.values() if one.name == "Porch"] == ["127.0.0.1:8999"]
+
+
+@pytest.mark.slow
+def test_without_a_broker_the_network_is_shown_all_the_same(home_file: Path) -> None:
+    (home_file.parent / "accounts").mkdir()
+    (home_file.parent / "accounts" / "installer.password").write_text("x\n")
+    done = perron("discover", "--seconds", "1", "--interface", "127.0.0.1", home=home_file)
+    assert done.returncode == 3
+    assert "to add it" in done.stdout
+    assert "nobody listens there" in done.stdout
+
+
+# ---- test
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_a_device_is_asked_several_times_and_what_was_measured_is_kept(home: Home) -> None:
+    lock = asyncio.create_task(answering(home))
+    told: list[str] = []
+    try:
+        async with asyncio.timeout(LONG), guest(home, "observer", "perron/front-lock/availability") as watcher:
+            await watcher.hear()
+            assert await testing.test(home, "front-lock", times=4, tell=told.append)
+    finally:
+        lock.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await lock
+    spread = r"front-lock: 4 of 4 answered: [\d.]+ s at least, [\d.]+ s median, [\d.]+ s at most"
+    assert re.fullmatch(spread, told[0])
+    assert "- Interrogée, elle a dit où est son pêne." in told
+    measured = notes.measurements(home.storage.folder)["front-lock"]
+    assert (measured.asked, len(measured.seconds), measured.bolt) == (4, 4, True)
+
+
+async def test_what_cannot_be_asked_says_so_and_what_is_not_there_names_what_is(home: Home) -> None:
+    with pytest.raises(Failure, match=r"no device 'back-lock'\. Known: front-lock"):
+        await testing.test(home, "back-lock", times=1, tell=print)
+    with pytest.raises(Failure, match="the lock of no entrance"):
+        await testing.move(home, "front-scanner", tell=print)

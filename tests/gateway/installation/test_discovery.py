@@ -1,0 +1,75 @@
+"""What calls its name, read: from a broker's stored messages and from mDNS."""
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from gateway.config import Home
+from gateway.homefile import load
+from gateway.installation.discovery import MDNS, Sighting, Where, on_the_broker, on_the_network
+
+ROOT = Path(__file__).parents[3]
+RADIO = ROOT / "tests" / "devices" / "payloads" / "bridges" / "zigbee2mqtt_devices.json"
+
+
+@pytest.fixture
+def home() -> Home:
+    return load(ROOT / "config" / "home.yaml")
+
+
+def sightings(home: Home, topic: str, payload: bytes) -> list[Sighting]:
+    return list(on_the_broker(home, topic, payload))
+
+
+def test_a_device_that_stands_in_the_house_file_is_known_and_another_is_not(home: Home) -> None:
+    (lock,) = sightings(home, "perron/front-lock/availability", b"online")
+    assert (lock.known, lock.what, lock.at) == ("front-lock", "lock", "online")
+    (stranger,) = sightings(home, "perron/back-lock/availability", b"on\x1b[31mline")
+    assert (stranger.known, stranger.what) == (None, "device")
+    assert "\x1b" not in stranger.at
+
+
+def test_what_stands_behind_a_radio_is_named_with_the_command_that_adds_it(home: Home) -> None:
+    found = sightings(home, "zigbee2mqtt/bridge/devices", RADIO.read_bytes())
+    locks = [one for one in found if one.what == "lock"]
+    assert locks
+    assert all(one.add.startswith("perron add ") and "--vendor zigbee2mqtt" in one.add for one in locks)
+    assert len({one.key for one in found}) == len(found)
+    address = shlex.split(locks[0].add)[-1]
+    lock = home.devices["front-lock"].model_copy(update={"address": address})
+    added = home.model_copy(update={"devices": {**home.devices, "front-lock": lock}})
+    again = next(
+        one for one in sightings(added, "zigbee2mqtt/bridge/devices", RADIO.read_bytes()) if one.what == "lock"
+    )
+    assert (again.known, again.add) == ("front-lock", "")
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        ("zigbee2mqtt/bridge/devices", b"{"),
+        ("zigbee2mqtt/bridge/devices", b"\xff" * 100),
+        ("perron/a/b/availability", b""),
+        ("x", b""),
+    ],
+)
+def test_what_cannot_be_read_says_nothing(home: Home, topic: str, payload: bytes) -> None:
+    assert sightings(home, topic, payload) == []
+
+
+def test_a_camera_on_the_network_is_known_by_its_address_and_port(home: Home) -> None:
+    service = "_rtsp._tcp.local."
+    seen = on_the_network(home, service, f"Porch Cam.{service}", "192.168.1.30", 554)
+    assert (seen.where, seen.what, seen.name, seen.at) == (Where.NETWORK, "camera", "Porch Cam", "192.168.1.30:554")
+    assert seen.add == "perron add porch-cam --kind camera --vendor rtsp --set url=rtsp://192.168.1.30:554/PATH"
+    known = on_the_network(home, service, f"Bell.{service}", "127.0.0.1", 8554)
+    assert (known.known is not None, known.add) == (True, "")
+
+
+@pytest.mark.parametrize("service", MDNS)
+def test_names_from_the_network_are_inert_and_never_a_command_of_their_own(home: Home, service: str) -> None:
+    seen = on_the_network(home, service, f"a; rm -rf /\x1b[2J\u202e.{service}", "10.0.0.1", 1)
+    assert "\x1b" not in seen.name
+    assert ";" not in seen.add
+    assert "\u202e" not in seen.name + seen.add
