@@ -15,6 +15,7 @@ from gateway.grammar import PEOPLE, RESERVED
 from gateway.topics import (
     BRIDGE_STATE,
     ECHO,
+    HEARD,
     HOME_ASSISTANT,
     OF_A_BRIDGE,
     OFFER,
@@ -141,7 +142,7 @@ def access(home: Home, *, homeassistant: bool = False) -> str:
             continue
         speaks_itself = not carrier(home, device)
         for channel, topic in own_topics(home, device).items():
-            spoken = channel in (*SPOKEN, *OF_A_BRIDGE)
+            spoken = channel in HEARD
             if speaks_itself:
                 own.setdefault(device, []).append(f"{'write' if spoken else 'read'} {topic}")
             people["gateway"].append(f"{'read' if spoken else 'write'} {topic}")
