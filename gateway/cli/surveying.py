@@ -21,6 +21,8 @@ from gateway.config import Home
 from gateway.installation import notes
 from gateway.installation.survey import Begun, Look, Summary, devices_of, drawn, summary
 from gateway.video.link import VideoLink
+from gateway.video.survey import Survey
+from gateway.visit.survey import refusing
 
 LONGEST = 30.0  # seconds that a device may declare to need
 AHEAD = 10.0  # seconds for cameras to begin before the first look
@@ -54,18 +56,24 @@ async def survey(  # noqa: PLR0913 - what is looked at, how often, by whom
         looks = []
     cameras = tuple(id_ for id_ in begun.devices if id_ in home.devices and home.devices[id_].kind == "camera")
     others = tuple(id_ for id_ in begun.devices if id_ in home.devices and id_ not in cameras)
-    patience = home.entrances[entrance].timing.live
-    async with _watching(home, cameras) as live:
+    timing, loop = home.entrances[entrance].timing, asyncio.get_running_loop()
+    async with _watching(home, cameras) as book:
         await asyncio.sleep(ahead if cameras else 0)
+        since = loop.time()
         while len(looks) < begun.looks:
-            next_look = asyncio.get_running_loop().time() + begun.every
-            silent, dark = await asyncio.gather(_silent(home, others), _dark(live, cameras, patience))
+            await asyncio.sleep(max(0.0, since + begun.every - loop.time()))
+            silent, now = await _silent(home, others), loop.time()
+            late = timing.live  # whether pictures that fail now fail for too long is known so much later
+            dark = [
+                name
+                for name, watched in book.watched(now=now).items()
+                if refusing(watched.darks, ring=timing.ring, live=late, begin=since - late, end=now - late)
+            ]
+            since = now
             look = Look(at=clock.now().utc, refused=(*silent, *dark))
             looks.append(look)
             _keep(home, entrance, look)
             tell(_line(begun, looks))
-            if len(looks) < begun.looks:
-                await asyncio.sleep(max(0.0, next_look - asyncio.get_running_loop().time()))
     return result(home, begun, looks)
 
 
@@ -108,16 +116,20 @@ def _keep(home: Home, entrance: str, line: Begun | Look) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _watching(home: Home, cameras: Sequence[str]) -> AsyncIterator[Callable[[str], bool]]:
-    """Run these cameras, filming nothing; what is given says whether one is live now."""
+async def _watching(home: Home, cameras: Sequence[str]) -> AsyncIterator[Survey]:
+    """Run these cameras, filming nothing; what is given keeps the book of when they were live."""
+    loop = asyncio.get_running_loop()
+    book = Survey(cameras, began=loop.time())
     with tempfile.TemporaryDirectory() as folder:
         socket = Path(folder) / "video.sock"
         source = sources(home).model_copy(update={"folder": folder, "pre_roll": 0.0})
-        link = VideoLink(command=(*VIDEO, "--socket", str(socket)), socket=socket, configure=source)
+        link = VideoLink(
+            command=(*VIDEO, "--socket", str(socket)), socket=socket, configure=source, on_event=book.heard
+        )
         running = asyncio.create_task(link.run())
         link.watch(cameras, on=True)
         try:
-            yield lambda camera: camera in link.proofs and link.proofs[camera].live
+            yield book
         finally:
             link.watch(cameras, on=False)
             ours = link.pid
@@ -127,15 +139,6 @@ async def _watching(home: Home, cameras: Sequence[str]) -> AsyncIterator[Callabl
             if ours is not None:  # it would wait a minute for a gateway that never comes
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(ours, signal.SIGTERM)
-
-
-async def _dark(live: Callable[[str], bool], cameras: Sequence[str], patience: float) -> list[str]:
-    """Which cameras are not live, and do not become so in the time that a delivery gives them."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + patience
-    while any(not live(camera) for camera in cameras) and loop.time() < until:  # noqa: ASYNC110 - as proofs come
-        await asyncio.sleep(0.1)
-    return [camera for camera in cameras if not live(camera)]
 
 
 async def _silent(home: Home, devices: Sequence[str]) -> list[str]:

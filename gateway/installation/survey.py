@@ -1,8 +1,9 @@
 """How often a camera or a radio of an entrance would have refused a delivery: counted, and drawn. Pure.
 
-A look is one instant at which a courier might have stood there. Refused is what would have refused him then: a camera
-without live pictures, a lock or door sensor that did not answer within what it declares. What the household does with
-its door meanwhile is no refusal. Nothing of what a camera saw is kept, only whether it was live.
+A look stands for the time since the look before it. Refused is what would have refused a courier then: a camera whose
+pictures failed for longer than the rules allow (`gateway/visit/survey.py`), a lock or door sensor that did not answer
+within what it declares. What the household does with its door meanwhile is no refusal. Nothing of what a camera saw is
+kept, only whether it was live.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
