@@ -24,12 +24,15 @@ class Sound(StrEnum):
     NO = auto()
     LEAVE = auto()
     CLOSE_THE_DOOR = auto()
+    LIFT_THE_HANDLE = auto()
     ALARM = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unlock:
-    """Withdraw the bolt once. Times are UTC; a guarded lock refuses a second `id` and an expired command.
+    """Withdraw the bolt once, and with `latch` pull the latch too.
+
+    Times are UTC; a guarded lock refuses a second `id` and an expired command.
 
     `boot` and `until_ms` are the deadline on the lock's own countdown (its boot id and its uptime in milliseconds, both
     from its newest answer), so that a lock whose wall clock is wrong still refuses a late copy. None for locks that
@@ -42,6 +45,7 @@ class Unlock:
     expires_at: datetime
     boot: str | None = None
     until_ms: int | None = None
+    latch: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,7 @@ def run(
     Its video process stays up to 60 s longer, with a film open up to 30 minutes: a gateway that comes back in that time
     takes it over, and the film has no hole.
     """
+    from gateway.brokertls import readable  # noqa: PLC0415 - the other commands start without it
     from gateway.cli.transcript import run as run_gateway  # noqa: PLC0415 - the same
     from gateway.cli.transcript import speak_briefly, speak_wholly  # noqa: PLC0415 - the same
     from gateway.config import ConfigError  # noqa: PLC0415 - the same
@@ -56,11 +57,12 @@ def run(
     else:
         speak_wholly()
     try:
+        readable(house.broker)
         asyncio.run(run_gateway(house, home))
     except Occupied as occupied:
         raise Failure(str(occupied), "End that one first, or name another storage.folder.", Exit.SILENT) from occupied
     except ConfigError as error:
-        raise Failure(str(error), "Then try again; `perron doctor` tries each phone.") from error
+        raise Failure(str(error), "Then try again; `perron doctor` tries the broker and each phone.") from error
     except (OSError, KeyUnusable, DatabaseRefused) as error:  # at the start: later ones come as a group, and are bugs
         raise Failure(f"{house.storage.folder} cannot be used: {plain(error)}.", "Correct storage.folder.") from error
     if brief:

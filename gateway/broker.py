@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Literal
 
 from gateway.accesslist import access, accounts, bridges, radio_access, radio_accounts
-from gateway.brokercertificate import BrokerCertificate, broker_certificate
+from gateway.brokercertificate import ALWAYS, BrokerCertificate, broker_certificate
 from gateway.clock import machine_time
 from gateway.config import Home, on_loopback
 from gateway.leash import leashed
@@ -193,7 +193,7 @@ def _refuse_weak(listeners: Sequence[Listener], home: Home, names: Sequence[str]
                 " network reads the passwords and the commands.",
                 "Say `tls: {ca: accounts/authority.pem}` under broker in the house file, or listen on 127.0.0.1.",
             )
-        nobody = home.broker.loopback and not names
+        nobody = home.broker.loopback and set(names) <= set(ALWAYS)
         if listener.tls and listener.host in EVERYWHERE and nobody:
             raise WeakSetup(
                 f"{listener.host}:{listener.port} is every address of this machine, so the certificate would name"

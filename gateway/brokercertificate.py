@@ -71,6 +71,17 @@ def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: dat
     )
 
 
+def spoken_for(folder: Path) -> tuple[str, ...]:
+    """Name the names and addresses of the certificate in `folder`; none where there is none.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: what stands there is no certificate.
+    """
+    chain = _shelf(folder).chain
+    return names_of(leaf_of(chain)) if chain.exists() else ()
+
+
 def renewed(folder: Path, *, box: str, now: datetime) -> BrokerCertificate | None:
     """Renew the certificate in `folder` for the names that it has, if it is time; None: there is none.
 
@@ -78,8 +89,8 @@ def renewed(folder: Path, *, box: str, now: datetime) -> BrokerCertificate | Non
         OSError: the folder cannot be read or written.
         ValueError: a file in it is not what it was.
     """
-    chain = _shelf(folder).chain
-    return broker_certificate(folder, box=box, names=names_of(leaf_of(chain)), now=now) if chain.exists() else None
+    names = spoken_for(folder)
+    return broker_certificate(folder, box=box, names=names, now=now) if names else None
 
 
 def _everywhere(name: str) -> bool:

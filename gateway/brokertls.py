@@ -42,6 +42,16 @@ def context(broker: Broker) -> ssl.SSLContext | None:
     return ours
 
 
+def readable(broker: Broker) -> None:
+    """Look whether all is there that the broker asks of us, before anything is started.
+
+    Raises:
+        ConfigError: password or authority cannot be read.
+    """
+    broker.password()
+    context(broker)
+
+
 async def good_until(broker: Broker) -> datetime | None:
     """Ask the broker until when the certificate that it shows now is good; None where the house speaks plainly.
 

@@ -15,6 +15,7 @@ from devices.vendors.words import Channel, Nameplate
 from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Section, Topic
 from gateway.streamurl import PASSWORD, USER, StreamUrl
 
+UNLATCHING = frozenset({"nukihub"})
 BASIC = frozenset({"nukihub", "zigbee2mqtt"})  # what their locks are sent has no room for an id or a time
 
 _ENTITY = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")
@@ -56,6 +57,8 @@ class GuardSection(Section):
 class LockDevice(DeviceSection):
     """A lock. `auto_lock`: it locks by itself some time after it was unlocked; left out: nobody has said.
 
+    `unlatch`: the knob outside is fixed, so the lock has to pull the latch too, and only then the door can be opened.
+    `lift_handle`: somebody has to lift the handle before the bolts can be thrown.
     One of the vendor `guard` stands behind a guard of its own: `address` is the lock's id, and `guard` has its key.
     """
 
@@ -64,6 +67,8 @@ class LockDevice(DeviceSection):
     address: Address
     guarded: bool = False
     auto_lock: bool | None = None
+    unlatch: bool = False
+    lift_handle: bool = False
     latency: Seconds = 3.0
     guard: GuardSection | None = None
 
@@ -87,11 +92,45 @@ class LockDevice(DeviceSection):
         return self
 
     @model_validator(mode="after")
+    def _unlatches_or_not(self) -> Self:
+        if self.unlatch and self.vendor not in UNLATCHING:
+            raise ValueError(
+                f"unlatch must be false: no lock of the vendor {self.vendor} is known to pull the latch by an order of"
+                f" its own ({', '.join(sorted(UNLATCHING))} can). With a fixed knob outside it opens no door"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _guarded_or_not(self) -> Self:
         if self.guarded and self.vendor in BASIC:
             raise ValueError(
                 f"guarded must be false: a lock of the vendor {self.vendor} is told no id and no time, so it obeys a"
                 " late copy of an order too. It is a basic lock"
+            )
+        return self
+
+
+class CoverDevice(DeviceSection):
+    """The opener of a garage door, in the lock's place. `reverses`: by itself, on whatever it meets while it closes.
+
+    `beam`: it tells of its light beam; without one the box never sends the door down. `warning`: seconds for which the
+    signal warns before; `closing`: the longest that it takes from the command until the sensor says closed.
+    """
+
+    kind: Literal["cover"]
+    vendor: Literal["esphome"]
+    reverses: bool
+    beam: bool = True
+    warning: Seconds = 10.0
+    closing: Seconds = 30.0
+    latency: Seconds = 3.0
+
+    @model_validator(mode="after")
+    def _gentle(self) -> Self:
+        if not self.reverses:
+            raise ValueError(
+                "reverses must be true: a garage door that does not go up again by itself when it meets somebody"
+                " must not be moved while nobody looks"
             )
         return self
 
@@ -308,6 +347,14 @@ def _of_home_assistant(device: DeviceSection, domains: frozenset[str]) -> None:
 
 
 Device = Annotated[
-    LockDevice | DoorDevice | CameraDevice | ScannerDevice | SignalDevice | FridgeDevice | PresenceDevice | AlarmDevice,
+    LockDevice
+    | CoverDevice
+    | DoorDevice
+    | CameraDevice
+    | ScannerDevice
+    | SignalDevice
+    | FridgeDevice
+    | PresenceDevice
+    | AlarmDevice,
     Field(discriminator="kind"),
 ]

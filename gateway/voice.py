@@ -63,6 +63,14 @@ SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
         "fr": "Arrêt reçu, mais {who} est peut-être à l'intérieur : on lui demande de sortir, tout est filmé",
         "en": "Stopped, but {who} may be inside: they are asked to leave, everything is filmed",
     },
+    Saying.LIFT_THE_HANDLE: {
+        "fr": "La porte[ ({entrance})] ne se verrouille pas : quelqu'un doit relever la poignée",
+        "en": "The door[ ({entrance})] does not lock: somebody has to lift its handle",
+    },
+    Saying.BATTERY_SOON: {
+        "fr": "Pile bientôt vide[ ({entrance})][ : {detail}]",
+        "en": "A battery is running out[ ({entrance})][: {detail}]",
+    },
     Saying.SAFE_MODE: {
         "fr": "Perron est en mode sûr : il verrouille, filme et alerte, mais n'ouvre plus avant votre accord",
         "en": "Perron is in safe mode: it locks, films and warns, but opens nothing until you say so",
@@ -204,6 +212,11 @@ FAILURES: Mapping[Failure, Mapping[Language, str]] = MappingProxyType({
     Failure.REPEATED: {"fr": "l'ordre est arrivé deux fois", "en": "the order came twice"},
 })  # fmt: skip
 
+BATTERY_OF: Mapping[str, Mapping[Language, str]] = MappingProxyType({
+    "lock": {"fr": "celle de la serrure", "en": "the lock's"},
+    "door": {"fr": "celle du capteur de porte", "en": "the door sensor's"},
+})  # fmt: skip
+
 # What an entrance can lack (`gateway/visit/readiness.py`); a camera is named behind a colon, a battery by its device.
 LACKING: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     "broker": {"fr": "le broker ne répond pas", "en": "the broker does not answer"},
@@ -212,6 +225,7 @@ LACKING: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     "disk": {"fr": "le disque est plein ou en panne", "en": "the disk is full or failing"},
     "clock": {"fr": "l'heure n'est pas sûre", "en": "the time is not certain"},
     "fridge": {"fr": "le réfrigérateur n'est pas assez froid", "en": "the fridge is not cold enough"},
+    "way": {"fr": "quelque chose gêne la porte du garage", "en": "something is in the garage door's way"},
     "presence": {"fr": "on ne sait pas si quelqu'un est là", "en": "nobody knows whether somebody is home"},
     "alarm": {"fr": "l'alarme pourrait sonner", "en": "the alarm might go off"},
     "safe_mode": {"fr": "Perron est en mode sûr", "en": "Perron is in safe mode"},
@@ -331,11 +345,21 @@ def compose(
 def _detail(about: Saying | AlarmCode, detail: str, language: Language) -> str:
     if detail in set(Refusal) and about is not Saying.PASSWORD_RESET:  # there it is somebody's name
         return REFUSALS[Refusal(detail)][language]
+    if about is Saying.BATTERY_SOON:
+        return _battery(detail, language)
     if about is AlarmCode.LOCK_REFUSED and detail in set(Failure):
         return FAILURES[Failure(detail)][language]
     if about is not Saying.NOT_READY:
         return isolated(detail)
     return ", ".join(isolated(lacked(word, language)) for word in detail.split(", "))
+
+
+def _battery(detail: str, language: Language) -> str:
+    """Name the device, and in how many days its battery opens no door any more where that can be reckoned."""
+    role, _, days = detail.partition(":")
+    name = BATTERY_OF[role][language] if role in BATTERY_OF else isolated(role)
+    left = {"fr": f", dans {days} jours environ", "en": f", in about {days} days"}[language] if days else ""
+    return name + left
 
 
 def lacked(word: str, language: Language) -> str:

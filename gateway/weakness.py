@@ -54,7 +54,7 @@ class _Listener:
 def weaknesses(folder: Path, home: Home, *, user: str | None = None) -> tuple[Weakness, ...]:
     """Find everything that is weak in the broker's folder of this house; nothing found means that it may be used.
 
-    `user`: who mosquitto is, where it is another than who looks.
+    `user`: who mosquitto is, where it is another than who looks and than the configuration there says.
 
     Raises:
         OSError: something in it cannot be read.
@@ -74,6 +74,7 @@ def kept(folder: Path, home: Home, *, user: str | None = None) -> Iterator[Weakn
                        f"Write `password_file: {folder.name}/gateway.password` under broker.")  # fmt: skip
     if not folder.is_dir():
         return
+    user = user or runs_as(folder)
     if folder.stat().st_mode & 0o066:
         yield Weakness(f"{folder} can be listed or written by others ({_mode(folder)}).", f"`chmod 700 {folder}`")
     yield from _passwords(folder)
@@ -89,6 +90,17 @@ def foreign(folder: Path) -> Weakness | None:
         return None
     return Weakness(f"{conf} was not written by Perron, and would be lost.",
                     "Move it away, or name another folder; --check says what is weak in it.")  # fmt: skip
+
+
+def runs_as(folder: Path) -> str | None:
+    """Name the user whom mosquitto becomes when root starts it, as the folder's configuration says; None: itself.
+
+    Raises:
+        OSError: the configuration cannot be read.
+    """
+    conf = folder / "mosquitto.conf"
+    lines = conf.read_text(encoding="utf-8", errors="replace").splitlines() if conf.exists() else []
+    return next((line.split(" ", 1)[1].strip() for line in reversed(lines) if line.startswith("user ")), None)
 
 
 def _mode(path: Path) -> str:
@@ -118,7 +130,8 @@ def _secret(file: Path, user: str | None) -> Iterator[Weakness]:
         yield Weakness(f"{file} can be read or written by others on this machine ({_mode(file)}).",
                        f"`chmod 600 {file}`; where others were there, delete it and write it anew.")  # fmt: skip
     if about.st_uid not in {0, os.geteuid(), *_number(user)}:
-        yield Weakness(f"{file} belongs to another user ({about.st_uid}), who can change it.", f"`chown` {file}.")
+        yield Weakness(f"{file} belongs to another user ({about.st_uid}), who can change it.",
+                       "Make it yours (`chown`), or say with --user that mosquitto is that one.")  # fmt: skip
 
 
 def _number(user: str | None) -> Iterator[int]:

@@ -48,8 +48,8 @@ class Device(ABC):
         self._doing: set[asyncio.Task[None]] = set()
         self.link = Link(
             name,
-            site.broker,
-            plan.secret(name, site.broker),
+            plan.broker or site.broker,
+            plan.secret(name, plan.broker or site.broker),
             online=self._vendor.encode_report(AvailabilityReport(online=True), plan.plate)[0],
             will=self._vendor.encode_report(AvailabilityReport(online=False), plan.plate)[0],
             on_up=self.on_up,

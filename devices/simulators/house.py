@@ -53,12 +53,13 @@ class Account(Section):
     """What every device has. Its account at the broker is its own id, its password that in the broker's folder.
 
     `password`: another one, for tests. Without any it comes as nobody. `lag_s`: each publication is late by a random
-    time up to it.
+    time up to it. `broker`: another one than the house's, for what stands behind a guard.
     """
 
     address: str = ""
     password: str | None = None
     lag_s: Delay = 0.0
+    broker: Broker | None = None
 
     @property
     def plate(self) -> Nameplate:

@@ -121,7 +121,7 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG00
     """
     match command:
         case Unlock():
-            return Letter(channel=Channel.SET, payload=b"unlock")
+            return Letter(channel=Channel.SET, payload=b"unlatch" if command.latch else b"unlock")
         case Lock():
             return Letter(channel=Channel.SET, payload=b"lock")
         case Query():

@@ -4,6 +4,7 @@ import os
 import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,10 +26,7 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     *,
     home: HomeFile = HOME,
     listen: Annotated[
-        str | None,
-        typer.Option(
-            help="Where to listen; beyond this machine by TLS only. Left out: broker.host.", metavar="ADDRESS"
-        ),
+        str | None, typer.Option(help="Where to listen; beyond this machine by TLS only.", metavar="ADDRESS")
     ] = None,
     tls_port: Annotated[
         int, typer.Option(help="The port of --listen, where broker itself speaks plainly.", min=1, max=65535)
@@ -48,6 +46,9 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     check: Annotated[
         bool, typer.Option("--check", help="Only say what is weak in the folder; exit code 1 if anything is.")
     ] = False,
+    afresh: Annotated[
+        bool, typer.Option("--afresh", help="Forget what was said of listeners, names and user before.")
+    ] = False,
     radio: Annotated[
         bool, typer.Option("--radio", help="The radio's own broker instead: guard and bridge, on 127.0.0.1 alone.")
     ] = False,
@@ -56,13 +57,14 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
 ) -> None:
     """Write what mosquitto needs for this house: configuration, access list, an account a device, a certificate.
 
-    Passwords and authority that lie there already are kept, unless they are weak: then nothing is written. A mosquitto
-    that runs with these files reads them anew.
+    Passwords and authority that lie there already are kept, unless they are weak: then nothing is written. So are the
+    options of the last time. A mosquitto that runs with these files reads them anew.
     """
     from gateway.broker import write, write_radio  # noqa: PLC0415 - the other commands start without it
 
-    user = _user(user)
     with _told(folder):
+        before = _Before() if afresh else _before(folder)
+        user = _user(user or before.user)
         if radio:
             write_radio(folder, port=port, base=base_topic(base), user=user)
             return _tell_radio(folder, port, base)
@@ -72,9 +74,11 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
         if renew:
             return _renew(folder, house, user)
         _refuse_weak(folder, house, user)
-        host, beyond = _listeners(house, listen, tls_port)
-        certificate = write(folder, house, host=host, port=house.broker.port, user=user,
-                            homeassistant=homeassistant, beyond=beyond, names=name or ())  # fmt: skip
+        host, beyond = _listeners(house, listen, tls_port, before)
+        certificate = write(
+            folder, house, host=host, port=house.broker.port, user=user, beyond=beyond,
+            homeassistant=homeassistant or before.homeassistant, names=name or before.names,
+        )  # fmt: skip
     return _tell_house(folder, certificate)
 
 
@@ -116,13 +120,51 @@ def _user(name: str | None) -> str | None:
     return name
 
 
-def _listeners(home: "Home", listen: str | None, tls_port: int) -> tuple[str, "Listener | None"]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Before:
+    """What was said of a folder when it was written the last time: it holds until something else is said."""
+
+    listeners: tuple["Listener", ...] = ()
+    names: tuple[str, ...] = ()
+    user: str | None = None
+    homeassistant: bool = False
+
+
+def _before(folder: Path) -> _Before:
+    """Read it out of what lies there; nothing of a configuration that somebody else wrote."""
+    from gateway.accesslist import HOMEASSISTANT  # noqa: PLC0415 - the other commands start without it
+    from gateway.broker import Listener  # noqa: PLC0415 - the same
+    from gateway.brokercertificate import spoken_for  # noqa: PLC0415 - the same
+    from gateway.weakness import foreign, runs_as  # noqa: PLC0415 - the same
+
+    conf = folder / "mosquitto.conf"
+    if not conf.exists() or foreign(folder) is not None:
+        return _Before()
+    found: list[Listener] = []
+    for line in conf.read_text(encoding="utf-8").splitlines():
+        word, _, value = line.partition(" ")
+        if word == "listener":
+            port, _, host = value.partition(" ")
+            found.append(Listener(host=host, port=int(port)))
+        elif word == "certfile":
+            found[-1] = replace(found[-1], tls=True)
+    return _Before(listeners=tuple(found), names=spoken_for(folder), user=runs_as(folder),
+                   homeassistant=(folder / f"{HOMEASSISTANT}.password").exists())  # fmt: skip
+
+
+def _listeners(home: "Home", listen: str | None, tls_port: int, before: _Before) -> tuple[str, "Listener | None"]:
     """Where the house's own listener is, and the one for other machines, if they have one of their own."""
-    from gateway.broker import Listener  # noqa: PLC0415 - the other commands start without it
+    from gateway.broker import EVERYWHERE, Listener  # noqa: PLC0415 - the other commands start without it
     from gateway.config import on_loopback  # noqa: PLC0415 - the same
 
-    if listen is None or home.broker.tls is not None or on_loopback(listen):
-        return listen or home.broker.host, None
+    if home.broker.tls is not None:
+        everywhere = next((known.host for known in before.listeners if known.host in EVERYWHERE), None)
+        return listen or everywhere or home.broker.host, None
+    if listen is None:
+        kept = (known for known in before.listeners if known.tls and not on_loopback(known.host))
+        return home.broker.host, next(kept, None)
+    if on_loopback(listen):
+        return listen, None
     return home.broker.host, Listener(host=listen, port=tls_port, tls=True)
 
 

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from joserfc.jwk import OKPKey
 
@@ -30,6 +31,9 @@ from gateway.delivery.signature import private_key, public_x
 from gateway.equipment import CameraDevice, LockDevice
 from gateway.homefile import load
 from gateway.voice import Language
+
+if TYPE_CHECKING:  # it makes a plan of a plan
+    from gateway.demo.behind import Behind
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -64,6 +68,7 @@ class Plan:
     house: House
     signers: Mapping[str, Signer]
     pace: float  # seconds that people take for each thing they do
+    behind: "Behind | None" = None  # what stands behind a guard
 
     @property
     def entrance(self) -> str:
@@ -91,6 +96,8 @@ class Plan:
         folder.mkdir(parents=True, exist_ok=True)
         for name, model in (("home.yaml", self.home), ("house.yaml", self.house)):
             (folder / name).write_text(json.dumps(model.model_dump(mode="json"), indent=1), encoding="utf-8")
+        if self.behind is not None:
+            self.behind.write(folder)
         keys = folder / "keys"
         keys.mkdir(mode=0o700, exist_ok=True)
         for signer in self.signers.values():

@@ -251,7 +251,7 @@ Played = Callable[[Play], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """One scenario, or one variant of it. `home` and `house` change what the run is made of."""
+    """One scenario, or one variant of it. `home`, `house` and then `plan` change what the run is made of."""
 
     name: str
     line: str
@@ -260,6 +260,7 @@ class Scenario:
     expected: Expectation = field(default_factory=Expectation)
     home: Callable[[Home], Home] = lambda home: home
     house: Callable[[HousePlan], HousePlan] = lambda house: house
+    plan: Callable[[Plan], Plan] = lambda plan: plan
 
     @property
     def title(self) -> str:
@@ -268,4 +269,4 @@ class Scenario:
 
     def made(self, plan: Plan) -> Plan:
         """The run's plan with this scenario's changes."""
-        return replace(plan, home=self.home(plan.home), house=self.house(plan.house))
+        return self.plan(replace(plan, home=self.home(plan.home), house=self.house(plan.house)))

@@ -10,6 +10,7 @@ from pathlib import Path
 from devices.simulators.control import HouseControl
 from gateway.broker import Running, private_broker
 from gateway.cli.simulation import control_socket
+from gateway.demo.behind import FILE, Behind
 from gateway.demo.handles import Handles
 from gateway.demo.plan import Plan
 from gateway.demo.processes import Child, Supervised, end_stranger, read_pid
@@ -126,6 +127,7 @@ async def stage(
         stack.callback(broker.resume)  # a paused process does not hear that it should end
         await broker.begin()
 
+        await stack.enter_async_context(_guarding(plan.behind, folder, say))
         say("the house and the box")
         house_log = folder / "house.jsonl"
         house = await Child.start(
@@ -162,6 +164,21 @@ async def stage(
             plan=plan, folder=folder, broker=broker, gateway=gateway, watch=watch, log=log, house=control_line,
             handles=handles, video=video,
         )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def _guarding(behind: Behind | None, folder: Path, say: Say) -> AsyncIterator[None]:
+    """The radio's own broker, and the guard between it and the house's, in a run that has one."""
+    if behind is None:
+        yield
+        return
+    say("the radio's broker and the guard")
+    async with private_broker(folder / "radio", behind.home):
+        guard = await Child.start("gateway", ["guard", "--config", str(folder / FILE)], folder / "guard.log")
+        try:
+            yield
+        finally:
+            await guard.end()
 
 
 def _good(watch: Watch) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -106,11 +105,7 @@ class Radio(Section):
 
     @model_validator(mode="after")
     def _alone(self) -> Self:
-        try:
-            loopback = ip_address(self.broker.host).is_loopback
-        except ValueError:
-            loopback = self.broker.host == "localhost"
-        if not loopback:
+        if not self.broker.loopback:
             raise ValueError(
                 f"the radio's broker stands on {self.broker.host}, but only this machine may reach it: it must listen"
                 " on 127.0.0.1 alone, beside the guard. `perron broker-config --radio` writes such a one"
@@ -186,6 +181,9 @@ def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield ("radio", "door"), f"{why} name an independent one, or leave it out."
     if file.house.port == file.radio.broker.port and file.house.host == file.radio.broker.host:
         yield ("radio", "broker"), "house and radio name the same broker: the radio needs one of its own."
+    if not file.house.loopback and file.house.tls is None:
+        host = file.house.host
+        yield ("house", "host"), f"{host} is not this machine: write `tls: {{ca: ...}}`, or all may read the password."
     if file.house.username != file.lock:
         yield ("house", "username"), f"on the house's broker the guard is its lock: `username: {file.lock}`."
 
@@ -203,5 +201,10 @@ def _anchored(file: GuardFile, folder: Path) -> GuardFile:
 
 
 def _anchor(broker: Broker, folder: Path) -> Broker:
-    file = broker.password_file
-    return broker.model_copy(update={"password_file": folder / file if file is not None else None})
+    file, tls = broker.password_file, broker.tls
+    return broker.model_copy(
+        update={
+            "password_file": folder / file if file is not None else None,
+            "tls": tls.model_copy(update={"ca": folder / tls.ca}) if tls is not None else None,
+        }
+    )

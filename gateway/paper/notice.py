@@ -38,6 +38,7 @@ SIGNS: tuple[tuple[Show, Line], ...] = (
     (passage.WAIT, Line.SIGN_WAIT),
     (passage.INSIDE, Line.SIGN_INSIDE),
     (passage.CLOSE_THE_DOOR, Line.SIGN_CLOSE_THE_DOOR),
+    (passage.LIFT_THE_HANDLE, Line.SIGN_LIFT_THE_HANDLE),
     (passage.GO, Line.SIGN_GO),
     (passage.NO, Line.SIGN_NO),
     (passage.LEAVE, Line.SIGN_LEAVE),

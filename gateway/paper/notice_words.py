@@ -32,6 +32,7 @@ class Line(StrEnum):
     SIGN_WAIT = auto()
     SIGN_INSIDE = auto()
     SIGN_CLOSE_THE_DOOR = auto()
+    SIGN_LIFT_THE_HANDLE = auto()
     SIGN_GO = auto()
     SIGN_NO = auto()
     SIGN_LEAVE = auto()
@@ -78,6 +79,7 @@ WORDS: Mapping[Line, Mapping[Language, str]] = MappingProxyType({
     Line.SIGN_WAIT: {"fr": "attendez", "en": "wait"},
     Line.SIGN_INSIDE: {"fr": "posez le colis, sortez", "en": "put it down, leave"},
     Line.SIGN_CLOSE_THE_DOOR: {"fr": "fermez la porte", "en": "close the door"},
+    Line.SIGN_LIFT_THE_HANDLE: {"fr": "relevez la poignée", "en": "lift the handle"},
     Line.SIGN_GO: {"fr": "entrez", "en": "come in"},
     Line.SIGN_NO: {"fr": "la porte ne s'ouvre pas", "en": "this door does not open"},
     Line.SIGN_LEAVE: {"fr": "sortez maintenant", "en": "leave now"},

@@ -22,7 +22,7 @@ from gateway.visit.commands import (
     Word,
 )
 from gateway.visit.events import Scanned
-from gateway.visit.state import Delivery, House, Outcome, Phase, Refusal, Relock, Visit, Why
+from gateway.visit.state import Closing, Delivery, House, Outcome, Phase, Refusal, Relock, Visit, Why
 from gateway.visit.step import Step
 
 WAIT = Show(light=Light.AMBER, sound=Sound.WAIT)
@@ -30,6 +30,7 @@ GO = Show(light=Light.GREEN, sound=Sound.GO)
 NO = Show(light=Light.RED, sound=Sound.NO)
 INSIDE = Show(light=Light.AMBER, sound=Sound.NONE)
 CLOSE_THE_DOOR = Show(light=Light.AMBER, sound=Sound.CLOSE_THE_DOOR)
+LIFT_THE_HANDLE = Show(light=Light.AMBER, sound=Sound.LIFT_THE_HANDLE)
 LEAVE = Show(light=Light.RED, sound=Sound.LEAVE)
 TROUBLE = Show(light=Light.RED, sound=Sound.ALARM)
 DARK = Show(light=Light.OFF, sound=Sound.NONE)
@@ -133,12 +134,15 @@ def go_inside(step: Step) -> None:
     step.say(INSIDE)
     spend(step)
     limit = step.state.rules.open_limit.get(step.visit.delivery.place, DEFAULT_OPEN_LIMIT)
-    step.visit = replace(step.visit, opened=True, tries=0, long_told=0)
+    fresh = replace(step.visit, opened=True, tries=0, long_told=0)
+    step.visit = replace(fresh, out=False, closing=Closing.NOT, closings=0)
     step.enter(Phase.INSIDE, {Why.OPEN_LONG: limit})
 
 
 def wait_then_lock(step: Step, seconds: float) -> None:
     """Relock after so many seconds without the door opening again."""
+    if step.state.rules.lift_handle and step.visit.opened:
+        step.say(LIFT_THE_HANDLE)
     step.visit = replace(step.visit, relock=Relock.WAIT, tries=0)
     step.enter(Phase.RELOCKING, {Why.RELOCK: seconds})
 

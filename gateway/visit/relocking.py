@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from devices.reports import Bolt
 from gateway.visit import passage
-from gateway.visit.commands import Alarm, AlarmCode, Lock
+from gateway.visit.commands import Alarm, AlarmCode, Lock, Saying, Tell
 from gateway.visit.rules import closed, door_open, fridge_open, locked
 from gateway.visit.state import Relock, Why
 from gateway.visit.step import Step
@@ -54,8 +54,21 @@ def _try_again(step: Step) -> None:
         step.visit = replace(step.visit, jam_told=True)
     if step.visit.tries >= step.state.rules.tries:
         passage.hand_over(step, AlarmCode.NOT_LOCKED)
+    elif step.state.rules.lift_handle and step.state.bolt.value is Bolt.NOT_FULLY_LOCKED:
+        _wait_for_the_handle(step)
     else:
         _begin_try(step)
+
+
+def _wait_for_the_handle(step: Step) -> None:
+    """The bolts stopped on their way: somebody at the door is asked to lift the handle, and the owner is told."""
+    visit = step.visit
+    step.say(passage.LIFT_THE_HANDLE)
+    if not visit.handle_told:
+        step.say(Tell(saying=Saying.LIFT_THE_HANDLE, delivery=visit.delivery.id, visit=visit.id, picture=True))
+    step.visit = replace(visit, relock=Relock.WAIT, handle_told=True, jammed=False)
+    step.disarm(Why.ANSWER)
+    step.arm(Why.RELOCK, step.state.rules.handle)
 
 
 def _ask_door(step: Step) -> None:
@@ -96,7 +109,8 @@ def _throw(step: Step) -> None:
     if not visit.tried_to_lock and fridge_open(step.state, visit.delivery):
         step.say(Alarm(code=AlarmCode.FRIDGE_LEFT_OPEN, detail=visit.delivery.place))
     passage.latch_if_opened(step)
-    step.say(Lock(visit=visit.id, n=visit.tries, life=step.state.rules.command_life))
+    if not step.state.rules.cover:  # a garage door that is closed is locked
+        step.say(Lock(visit=visit.id, n=visit.tries, life=step.state.rules.command_life))
     step.doubt("lock")
     step.visit = replace(step.visit, relock=Relock.BOLT_MOVES, jammed=False, refused=False, tried_to_lock=True)
     step.arm(Why.ANSWER, step.state.rules.latency)

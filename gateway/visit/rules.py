@@ -2,10 +2,11 @@
 
 from devices.reports import BatteryLevel, BatteryReport, Bolt, Door
 from gateway.visit import residents
-from gateway.visit.state import BEFORE_INTENT, WALK_TEST, Delivery, Entrance, Now, Refusal
+from gateway.visit.state import BEFORE_INTENT, WALK_TEST, Delivery, Entrance, Now, Refusal, Way
 
 FREE = frozenset({Bolt.UNLOCKED, Bolt.UNLATCHED})  # the door can be opened
 WITHDRAWN = FREE | {Bolt.NOT_FULLY_LOCKED}
+EMPTY = 10  # percent: a battery that may withdraw the bolt and not throw it again
 OPEN = frozenset({Door.OPEN, Door.AJAR, Door.FORCED_OPEN})
 
 
@@ -19,6 +20,11 @@ def closed(state: Entrance) -> bool:
     return state.door.proven and state.door.value is Door.CLOSED
 
 
+def clear(state: Entrance) -> bool:
+    """Nothing is in the way of a garage door, affirmatively; where there is no beam nothing ever is known to be."""
+    return state.way.proven and state.way.value is Way.CLEAR
+
+
 def door_open(state: Entrance) -> bool:
     """The door was last seen open; bad news needs no proof."""
     return state.door.value in OPEN
@@ -27,6 +33,11 @@ def door_open(state: Entrance) -> bool:
 def bolt_out_with_the_door_open(state: Entrance) -> bool:
     """It looks so; whether it is so must be asked."""
     return door_open(state) and state.bolt.value is Bolt.LOCKED
+
+
+def free(state: Entrance) -> bool:
+    """The door can be opened from outside: with a fixed knob only while the latch is pulled."""
+    return state.bolt.value is Bolt.UNLATCHED or (state.bolt.value is Bolt.UNLOCKED and not state.rules.unlatch)
 
 
 def filmed(state: Entrance) -> bool:
@@ -81,7 +92,7 @@ def fridge_open(state: Entrance, delivery: Delivery) -> bool:
 def battery(report: BatteryReport) -> BatteryLevel:
     """Put a battery into one of three words: critical (10 % or less), low (20 % or less) or good."""
     percent = 100 if report.percent is None else report.percent
-    if report.level is BatteryLevel.CRITICAL or percent <= 10:
+    if report.level is BatteryLevel.CRITICAL or percent <= EMPTY:
         return BatteryLevel.CRITICAL
     return BatteryLevel.LOW if report.level is BatteryLevel.LOW or percent <= 20 else BatteryLevel.GOOD
 
@@ -123,7 +134,7 @@ def ready(state: Entrance) -> bool:
     A critical battery is a reason to stay shut: it may withdraw the bolt and not throw it again.
     """
     good = locked(state) and closed(state) and state.disk and not batteries(state, BatteryLevel.CRITICAL)
-    surroundings = residents.all_known(state) and residents.quiet(state)
+    surroundings = residents.all_known(state) and residents.quiet(state) and (clear(state) or not state.rules.beam)
     return good and surroundings and state.incident is None and not state.safe_mode
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from devices.reports import Bolt, Door, Failure, LockReport, Source
 from devices.vendors.words import Channel
-from gateway.config import Home
+from gateway.config import Home, rules
 from gateway.enrolment import problems
 from gateway.entrance import RATION
 from gateway.returns import SETTLING
@@ -264,6 +264,29 @@ def test_the_lock_s_own_sensor_is_no_door_and_a_zigbee_lock_is_never_called_guar
     document["devices"]["lock"]["guarded"] = True
     with pytest.raises(ValueError, match="It is a basic lock"):
         Home.model_validate(document, strict=False)
+
+
+async def test_a_fixed_knob_is_for_a_lock_that_can_pull_the_latch_and_is_then_told_to(tmp_path: Path) -> None:
+    document = radio_home(tmp_path).model_dump(mode="json")
+    document["devices"]["lock"]["unlatch"] = True
+    with pytest.raises(ValueError, match="no lock of the vendor zigbee2mqtt is known to pull the latch"):
+        Home.model_validate(document, strict=False)
+    document["devices"]["lock"] |= {"vendor": "nukihub", "address": "nuki"}
+    house = Home.model_validate(document, strict=False)
+    assert rules(house, "front").unlatch
+    async with box(tmp_path, house) as made:
+        running = made.entrances["front"]
+        made.prove("v1")
+        now = made.clock.now()
+        running._hands.perform(c.Unlock(visit="v1", life=5), running.state, now)  # noqa: SLF001 - its hands
+        assert [one.payload for one in made.line.on("nuki/lock/action")] == [b"unlatch"]
+
+
+def test_a_handle_to_be_lifted_is_known_to_the_rules(tmp_path: Path) -> None:
+    document = radio_home(tmp_path).model_dump(mode="json")
+    assert not rules(Home.model_validate(document, strict=False), "front").lift_handle
+    document["devices"]["lock"]["lift_handle"] = True
+    assert rules(Home.model_validate(document, strict=False), "front").lift_handle
 
 
 def test_an_address_with_a_wildcard_is_refused(tmp_path: Path) -> None:

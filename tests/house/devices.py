@@ -21,6 +21,8 @@ class Devices:
     def __init__(self, house: House) -> None:
         self.house = house
         self.obeyed: set[str] = set()
+        self.half = False  # the bolts stopped on their way
+        self.latch_pulled = False
 
     # ---- the network ------------------------------------------------------------------------------------------------
 
@@ -108,7 +110,8 @@ class Devices:
         if device == "lock":
             if not self.house.faults.silent:
                 jammed = self.house.faults.jam and not self.house.premises.bolt_out
-                self.lock_says(Source.UNSPECIFIED, answers=number, session=session, jammed=jammed)
+                bolt = Bolt.NOT_FULLY_LOCKED if self.half else Bolt.UNLATCHED if self.latch_pulled else None
+                self.lock_says(Source.UNSPECIFIED, answers=number, session=session, jammed=jammed, bolt=bolt)
         elif self.house.rules.door_answers:
             self.door_says(answers=number, session=session)
 
@@ -150,6 +153,10 @@ class Devices:
             if what == "lock" and self.house.faults.lies:
                 self.lock_says(Source.REMOTE, bolt=Bolt.LOCKED)
             return
+        self.half = self.house.faults.handle_down and what == "lock" and not self.house.premises.bolt_out
+        if self.half:
+            self.lock_says(Source.REMOTE, bolt=Bolt.NOT_FULLY_LOCKED)
+            return
         before = Bolt.LOCKED if self.house.premises.bolt_out else Bolt.UNLOCKED
         if what == "unlock":
             moved = self.house.premises.withdraw(self.house.t, visit)
@@ -165,3 +172,11 @@ class Devices:
             self.house.later(0.5, lambda: self.lock_says(Source.REMOTE))
         elif moved:
             self.lock_says(Source.REMOTE)
+        if what == "unlock" and self.house.rules.unlatch and not self.house.faults.latch_stuck:
+            self.house.later(0.3, lambda: self._latch(pulled=True))
+            self.house.later(3.0, lambda: self._latch(pulled=False))
+
+    def _latch(self, *, pulled: bool) -> None:
+        """It is pulled for a moment, and springs back."""
+        self.latch_pulled = pulled
+        self.lock_says(Source.REMOTE, bolt=Bolt.UNLATCHED if pulled else None)

@@ -44,6 +44,8 @@ FRENCH: Mapping[str, str] = MappingProxyType({
     "lock-jammed": "le pêne coince au verrouillage : trois essais, puis le propriétaire ; le colis reste livré",
     "lock-silent": "la serrure ne dit plus rien : inconnu, utilisé, jamais renvoyé, confié au propriétaire",
     "lock-late": "la serrure agit après son délai déclaré : inconnu, utilisé, et reverrouillé",
+    "guarded": "une serrure simple derrière un gardien et son propre courtier : toute la visite sur ordres signés",
+    "guarded:broker-paused": "le courtier de la maison se fige à l'ordre : le gardien refuse la copie tardive",
     "lock-lies": "la serrure est coupée et un menteur dit « verrouillée » : pas cru, confié au propriétaire",
     "bolt-in-the-air": "le pêne sort porte ouverte : alerte, et le propriétaire vient voir",
     "broker-restart": "le courtier MQTT meurt, livreur dedans, et revient : tout est redemandé, reverrouillé",

@@ -7,6 +7,7 @@ from devices.vendors import VENDORS
 from gateway.cli.broker import logged_in
 from gateway.demo.result import Move
 from gateway.demo.scenario import TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
+from gateway.demo.scenarios import guarded
 from gateway.equipment import LockDevice
 from gateway.topics import device_topic
 from gateway.visit.commands import AlarmCode, Saying
@@ -182,4 +183,5 @@ SCENARIOS = (
             alarms=(AlarmCode.BOLT_IN_THE_AIR,),
         ),
     ),
+    *guarded.SCENARIOS,
 )

@@ -60,12 +60,18 @@ def test_the_broker_of_other_machines_is_written_with_its_certificate_and_renewe
     assert "The certificate is for 127.0.0.1, box.home.arpa, localhost, until" in told.stdout
     conf = (folder / "mosquitto.conf").read_text()
     assert conf.index("listener 8883 0.0.0.0") < conf.index("certfile")
+    before = conf
+    told = perron("broker-config", folder, home=home_file)
+    assert "box.home.arpa" in told.stdout, "what was said once holds until something else is said"
+    assert (folder / "mosquitto.conf").read_text() == before
     told = perron("broker-config", folder, "--renew", home=home_file)
     assert "it is not time yet" in told.stdout
     broker_certificate(folder, box="x", names=("box.home.arpa",), now=datetime.now(UTC) - timedelta(days=20))
     told = perron("broker-config", folder, "--renew", home=home_file)
     assert "Renewed: good until" in told.stdout
     assert "let yours read them (SIGHUP)" in told.stdout
+    assert perron("broker-config", folder, "--afresh", home=home_file).returncode == 0
+    assert "8883" not in (folder / "mosquitto.conf").read_text()
     (folder / "authority" / "authority.key").write_text("?")
     told = perron("broker-config", folder, "--renew", home=home_file)
     assert told.returncode == Exit.WRONG
@@ -98,3 +104,20 @@ def test_a_user_whom_this_machine_does_not_know_is_refused(tmp_path: Path, home_
     with pytest.raises(Failure, match="knows no user 'nobody-at-all'"):
         broker_config(tmp_path / "accounts", home=home_file, user="nobody-at-all")
     assert not (tmp_path / "accounts").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("missing", "said"), [("gateway.password", "password"), ("authority.pem", "authority")])
+def test_a_gateway_that_cannot_read_what_the_broker_asks_of_it_says_so_in_words(
+    home_file: Path, missing: str, said: str
+) -> None:
+    text = home_file.read_text().replace("  username: gateway\n",
+                                         "  username: gateway\n  tls: {ca: accounts/authority.pem}\n")  # fmt: skip
+    home_file.write_text(text)
+    assert perron("broker-config", home_file.parent / "accounts", home=home_file).returncode == 0
+    (home_file.parent / "accounts" / missing).unlink()
+    told = perron("run", home=home_file)
+    assert told.returncode == Exit.WRONG
+    assert f"accounts/{missing}: the {said} of" in told.stderr
+    assert "broker-config" in told.stderr
+    assert "Traceback" not in told.stderr

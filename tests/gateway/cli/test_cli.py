@@ -107,6 +107,8 @@ def test_a_mistake_is_told_in_words_with_a_remedy_and_never_with_a_traceback(
 
 
 def test_a_phone_that_cannot_be_understood_is_told_with_its_line_and_without_its_secret(home_file: Path) -> None:
+    (home_file.parent / "accounts").mkdir()
+    (home_file.parent / "accounts" / "gateway.password").write_text("secret\n")
     (home_file.parent / "phones.txt").write_text("# mine\ntk-s3cret\n")
     text = home_file.read_text(encoding="utf-8")
     home_file.write_text(f"{text}\nmessages:\n  file: phones.txt\n", encoding="utf-8")

@@ -20,7 +20,7 @@ bolt-in-the-air fridge-left-open fridge-too-warm owner-stops:before owner-stops:
 broker-restart broker-paused gateway-killed:before-commit gateway-killed:after-commit gateway-killed:before-publish
 gateway-killed:after-publish gateway-killed:after-acknowledgement gateway-killed:after-report video-killed
 disk-full-inside clock-stepped-back window-ends-inside approval-silent not-ready forced-door safe-mode cancelled
-cancelled-before-offer paused lock-now code-collision part-delivered label-by-camera
+cancelled-before-offer guarded guarded:broker-paused paused lock-now code-collision part-delivered label-by-camera
 """.split()  # noqa: SIM905 - the list as the promise words it
 
 

@@ -16,6 +16,7 @@ lock: front-lock
 gateway: {X}
 house:
   host: 192.168.1.10
+  tls: {{ca: ca.pem}}
   username: front-lock
   password_file: front-lock.password
 radio:
@@ -34,6 +35,8 @@ def test_a_whole_file_is_read_and_its_paths_begin_beside_it(tmp_path: Path) -> N
     file = load(written(tmp_path))
     assert (file.key, file.folder) == (tmp_path / "guard.key.pem", tmp_path / "ledger")
     assert file.radio.broker.password_file == tmp_path / "guard.password"
+    assert file.house.tls is not None
+    assert file.house.tls.ca == tmp_path / "ca.pem"
     assert file.radio.lock.topic(Channel.SET) == "perron/lock/set"
     assert file.silent == 120
 
@@ -42,13 +45,14 @@ def test_a_whole_file_is_read_and_its_paths_begin_beside_it(tmp_path: Path) -> N
     ("old", "new", "where", "told"),
     [
         ("lock: front-lock", "lok: front-lock", "1:1", "Did you mean `lock`?"),
-        ("username: front-lock", "username: gateway", "5:3", "on the house's broker the guard is its lock"),
-        ('{vendor: somfy, address: "io://1/2"}', "{vendor: scanner}", "9:10", "no lock that can be moved"),
-        ('{vendor: somfy, address: "io://1/3"}', "{vendor: scanner}", "10:10", "cannot be asked"),
-        ('{vendor: somfy, address: "io://1/2"}', "{vendor: guard}", "9:10", "none of alexa"),
-        ("{port: 1884,", "{host: 192.168.1.10, port: 1884,", "7:1", "only this machine may reach it"),
+        ("username: front-lock", "username: gateway", "6:3", "on the house's broker the guard is its lock"),
+        ('{vendor: somfy, address: "io://1/2"}', "{vendor: scanner}", "10:10", "no lock that can be moved"),
+        ('{vendor: somfy, address: "io://1/3"}', "{vendor: scanner}", "11:10", "cannot be asked"),
+        ('{vendor: somfy, address: "io://1/2"}', "{vendor: guard}", "10:10", "none of alexa"),
+        ("{port: 1884,", "{host: 192.168.1.10, port: 1884,", "8:1", "only this machine may reach it"),
+        ("  tls: {ca: ca.pem}\n", "", "4:3", "tls: {ca"),
         (X, "short", "2:1", "43 characters"),
-        ("radio:", "silent: 0\nradio:", "7:1", "greater than or equal to 1"),
+        ("radio:", "silent: 0\nradio:", "8:1", "greater than or equal to 1"),
     ],
 )
 def test_what_is_wrong_is_told_where_it_stands(tmp_path: Path, old: str, new: str, where: str, told: str) -> None:

@@ -21,7 +21,78 @@ def checked(house: House, promise: Promise) -> tuple[str, ...]:
 
 
 def told(house: House) -> list[tuple[str, str]]:
-    return [(str(tell.saying), tell.detail) for tell in house.all(c.Tell)]
+    """What is said for a delivery; that a battery runs out is said beside it, by itself."""
+    return [(str(tell.saying), tell.detail) for tell in house.all(c.Tell) if tell.saying is not c.Saying.BATTERY_SOON]
+
+
+def warned(house: House) -> list[str]:
+    return [tell.detail for tell in house.all(c.Tell) if tell.saying is c.Saying.BATTERY_SOON]
+
+
+def days(house: House, percents: tuple[int, ...], role: str = "lock", *, a_day: int = 1) -> None:
+    """So full at the end of each day."""
+    for percent in percents:
+        for _ in range(a_day):
+            level = battery(BatteryReport(percent=percent))
+            house.feed(e.BatteryHeard(device=role, level=level, percent=percent))
+        house.run(86_400)
+
+
+def test_a_battery_that_sinks_is_told_days_before_it_opens_nothing_any_more() -> None:
+    house = good_day()
+    days(house, (60, 56, 52, 48, 44, 40))
+    assert warned(house) == [], "seven days and a half are left"
+    days(house, (36,))
+    assert warned(house) == ["lock:6"]
+    days(house, (32, 28, 24, 20, 16, 12, 8))
+    assert warned(house) == ["lock:6"], "once"
+
+
+def test_a_low_battery_is_told_at_once_where_nothing_can_be_reckoned() -> None:
+    house = good_day()
+    house.feed(e.BatteryHeard(device="door", level=LOW))
+    house.feed(e.BatteryHeard(device="door", level=LOW))
+    assert warned(house) == ["door"]
+    house.feed(e.BatteryHeard(device="door", level=GOOD))
+    house.feed(e.BatteryHeard(device="door", level=CRITICAL))
+    assert warned(house) == ["door", "door"], "a new one was put in, and is empty too"
+
+
+def test_a_new_battery_begins_anew_and_a_warm_day_is_none() -> None:
+    house = good_day()
+    days(house, (30, 24))
+    assert warned(house) == ["lock:2"]
+    days(house, (26, 24))
+    assert warned(house) == ["lock:2"]
+    days(house, (100, 99, 98, 97))
+    assert warned(house) == ["lock:2"]
+    assert house.mem.charges["lock"].first == 100
+
+
+def test_what_is_said_a_hundred_times_a_day_is_no_slope_and_no_new_decision() -> None:
+    house = good_day()
+    days(house, (60, 60, 60, 59), a_day=20)
+    assert warned(house) == []
+    before = house.mem
+    house.feed(e.BatteryHeard(device="lock", level=GOOD, percent=59))
+    assert house.mem == before
+
+
+def test_a_clock_that_is_not_trusted_reckons_nothing() -> None:
+    house = good_day()
+    house.faults.untrusted = True
+    days(house, (60, 50, 40, 30))
+    assert warned(house) == []
+    assert house.mem.charges == {}
+
+
+def test_what_was_told_is_known_after_a_restart() -> None:
+    house = good_day()
+    days(house, (30, 24))
+    house.kill(0.5)
+    house.run(10)
+    days(house, (22,))
+    assert warned(house) == ["lock:2"]
 
 
 @pytest.mark.parametrize(

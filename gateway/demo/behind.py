@@ -1,0 +1,78 @@
+"""A run whose lock and door stand behind a guard: a second broker, and the guard's own process in between."""
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from devices.simulators.house import Broker as SimulatedBroker
+from devices.simulators.house import DoorPlan, LockPlan
+from gateway.broker import free_port
+from gateway.config import Broker, Home
+from gateway.demo.plan import Plan
+from gateway.equipment import DoorDevice, GuardSection, LockDevice
+from gateway.guard.file import DoorBehind, GuardFile, LockBehind, Radio
+from gateway.guard.keys import command_key, make, public_x
+
+FOLDER, FILE = "guard", "guard.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What stands behind the guard: `home` has the accounts of the second broker, `file` is the guard's own."""
+
+    home: Home
+    file: GuardFile
+
+    def write(self, folder: Path) -> Path:
+        """Write the guard's file (JSON is YAML); returns where."""
+        path = folder / FILE
+        path.write_text(json.dumps(self.file.model_dump(mode="json"), indent=1), encoding="utf-8")
+        return path
+
+
+def guarded(plan: Plan) -> Plan:
+    """Put the run's lock and door sensor behind a guard, as docs/guard.md does it in a house."""
+    folder = plan.home.storage.folder.parent
+    lock, door = plan.section.lock, plan.section.door
+    locks, contact = plan.home.devices[lock], plan.home.devices[door]
+    if not isinstance(locks, LockDevice) or not isinstance(contact, DoorDevice):
+        raise TypeError("an entrance has a lock and a door sensor")
+    port, passwords = free_port(), folder / "radio"
+    key = make(folder / FOLDER / "guard.key.pem")
+    file = GuardFile(
+        lock=lock,
+        gateway=public_x(command_key(plan.home.storage.folder / "key")),
+        key=folder / FOLDER / "guard.key.pem",
+        folder=folder / FOLDER,
+        silent=60,
+        latency=locks.latency,
+        house=plan.home.broker.account(lock),
+        radio=Radio(
+            broker=Broker(port=port, password_file=passwords / "gateway.password"),  # who commands there is the guard
+            lock=LockBehind(vendor=locks.vendor, id=lock, address=locks.address),
+            door=DoorBehind(vendor=contact.vendor, id=door, address=contact.address),
+        ),
+    )
+    behind = Home(box=plan.home.box, name="The radio", broker=file.radio.broker,
+                  devices={lock: locks, door: contact}, entrances={})  # fmt: skip
+    in_front: dict[str, LockDevice | DoorDevice] = {
+        lock: LockDevice(kind="lock", vendor="guard", address=lock, latency=locks.latency,
+                         guard=GuardSection(key=public_x(key))),
+        door: DoorDevice(kind="door", vendor="guard", address=lock),
+    }  # fmt: skip
+    home = plan.home.model_copy(update={"devices": {**plan.home.devices, **in_front}})
+    radio = SimulatedBroker(port=port, passwords=passwords)
+    devices = {name: _moved(one, radio) for name, one in plan.house.devices.items()}
+    house = plan.house.model_copy(update={"devices": devices})
+    return replace(plan, home=home, house=house, behind=Behind(behind, file))
+
+
+def _moved(device: object, radio: SimulatedBroker) -> object:
+    """Behind the guard stands a basic lock: what it refuses, the guard has refused."""
+    match device:
+        case LockPlan():
+            return device.model_copy(update={"broker": radio, "guarded": False})
+        case DoorPlan():
+            return device.model_copy(update={"broker": radio})
+        case _:
+            return device

@@ -1,0 +1,54 @@
+"""A basic lock behind a guard: the whole way through two brokers."""
+
+import asyncio
+
+from gateway.demo.actors import PATIENCE
+from gateway.demo.behind import guarded
+from gateway.demo.scenario import Expectation, Play, Scenario
+from gateway.visit.commands import AlarmCode
+from gateway.visit.state import Outcome, Phase, Refusal
+
+
+async def _delivered(play: Play) -> None:
+    """The basic lock obeys the guard alone; the guard obeys what the box has signed."""
+    await play.delivers(await play.promised())
+
+
+async def _broker_paused(play: Play) -> None:
+    """The signed order lies in the house's broker until it is out of date: the basic lock never hears of it."""
+    parcels = await play.promised()
+    await play.shows(parcels)
+    await play.rung()
+    await play.log.until("signal", within=PATIENCE, sound="ring")
+    await asyncio.sleep(play.timing.ring / 2)
+    play.narrate("house", "the house's broker stands still")
+    play.stage.broker.pause()
+    await asyncio.sleep(play.timing.ring / 2 + play.timing.command_life + 0.5)
+    play.narrate("house", "the broker goes on")
+    play.stage.broker.resume()
+    await play.visit_ends()
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        name="guarded",
+        line="a basic lock behind a guard and a broker of its own: the whole visit by signed orders",
+        play=_delivered,
+        plan=guarded,
+    ),
+    Scenario(
+        name="guarded",
+        variant="broker-paused",
+        line="the house's broker stands still as the order leaves: the guard refuses the late copy, nothing opens",
+        play=_broker_paused,
+        plan=guarded,
+        expected=Expectation(
+            outcome=Outcome.UNKNOWN,
+            moves=(),
+            phases=(Phase.RINGING, Phase.UNLOCKING, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"),
+            refusals=(Refusal.NOT_READY,),
+            alarms=(AlarmCode.UNLOCK_UNKNOWN,),
+            result="not_delivered",
+        ),
+    ),
+)

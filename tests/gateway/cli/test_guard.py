@@ -1,0 +1,49 @@
+"""`perron guard` and `perron guard-key`, as an installer types them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.failure import Exit
+from gateway.guard.keys import load, public_x
+from tests.gateway.cli.terminal import TEXT, perron
+
+
+def test_a_guard_without_its_file_says_which_and_how_to_name_another(tmp_path: Path) -> None:
+    done = perron("guard", "--config", tmp_path / "guard.yaml")
+    assert done.returncode == Exit.WRONG
+    assert f"{tmp_path}/guard.yaml: this file cannot be read" in done.stderr
+    assert "docs/guard.md" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_two_keys_are_made_and_told_as_the_lines_that_are_written(tmp_path: Path) -> None:
+    key = tmp_path / "guard.key.pem"
+    made = perron("guard-key", "--new", key)
+    assert made.returncode == 0, made.stderr
+    assert f"guard: {{key: {public_x(load(key))}}}" in made.stdout
+    again = perron("guard-key", "--new", key)
+    assert again.returncode == Exit.WRONG
+    assert "a key lies there already" in again.stderr
+
+    home = tmp_path / "home.yaml"
+    home.write_text(TEXT.replace("folder: ../var", f"folder: {tmp_path}/var"), encoding="utf-8")
+    told = [perron("guard-key", "--home", home).stdout for _ in range(2)]
+    assert told[0] == told[1]
+    assert re.search(r"^gateway: [A-Za-z0-9_-]{43}$", told[0], re.MULTILINE)
+
+
+@pytest.mark.slow
+def test_a_guard_without_its_key_is_told_how_to_make_one(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("secret")
+    (tmp_path / "guard.yaml").write_text(
+        "lock: front-lock\ngateway: 2-5uZ0lTXtEJlfEoFmTPyGhFNmo5jsqnSqOPDJKRjvQ\n"
+        "house: {username: front-lock, password_file: a}\n"
+        "radio:\n  broker: {port: 1884, username: guard, password_file: b}\n  lock: {vendor: nukihub, address: nuki}\n"
+    )
+    done = perron("guard", "--config", tmp_path / "guard.yaml")
+    assert done.returncode == Exit.WRONG
+    assert "there is no such key" in done.stderr
+    assert "guard-key --new" in done.stderr
