@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from devices.reports import Panel
-from devices.vendors import homeassistant
+from devices.vendors import homeassistant, zwave
 from devices.vendors.guard import DOOR, LOCK, PART
 from devices.vendors.scanner import CODE, KEYS
 from devices.vendors.words import Channel, Nameplate
@@ -16,7 +16,7 @@ from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Sect
 from gateway.streamurl import PASSWORD, USER, StreamUrl
 
 UNLATCHING = frozenset({"nukihub"})
-BASIC = frozenset({"nukihub", "zigbee2mqtt"})  # what their locks are sent has no room for an id or a time
+BASIC = frozenset({"nukihub", "zigbee2mqtt", "zwave"})  # what their locks are sent has no room for an id or a time
 
 _ENTITY = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")
 
@@ -63,7 +63,7 @@ class LockDevice(DeviceSection):
     """
 
     kind: Literal["lock"]
-    vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt", "guard"]
+    vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt", "zwave", "guard"]
     address: Address
     guarded: bool = False
     auto_lock: bool | None = None
@@ -92,6 +92,15 @@ class LockDevice(DeviceSection):
         return self
 
     @model_validator(mode="after")
+    def _known_node(self) -> Self:
+        if self.vendor == "zwave" and zwave.node(self.plate) is None:
+            raise ValueError(
+                "a Z-Wave lock needs its node's number: let the address end in it (zwave/5), or write"
+                " `keys: {node: '5'}`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _unlatches_or_not(self) -> Self:
         if self.unlatch and self.vendor not in UNLATCHING:
             raise ValueError(
@@ -106,6 +115,31 @@ class LockDevice(DeviceSection):
             raise ValueError(
                 f"guarded must be false: a lock of the vendor {self.vendor} is told no id and no time, so it obeys a"
                 " late copy of an order too. It is a basic lock"
+            )
+        return self
+
+
+class CoverDevice(DeviceSection):
+    """The opener of a garage door, in the lock's place. `reverses`: by itself, on whatever it meets while it closes.
+
+    `beam`: it tells of its light beam; without one the box never sends the door down. `warning`: seconds for which the
+    signal warns before; `closing`: the longest that it takes from the command until the sensor says closed.
+    """
+
+    kind: Literal["cover"]
+    vendor: Literal["esphome"]
+    reverses: bool
+    beam: bool = True
+    warning: Seconds = 10.0
+    closing: Seconds = 30.0
+    latency: Seconds = 3.0
+
+    @model_validator(mode="after")
+    def _gentle(self) -> Self:
+        if not self.reverses:
+            raise ValueError(
+                "reverses must be true: a garage door that does not go up again by itself when it meets somebody"
+                " must not be moved while nobody looks"
             )
         return self
 
@@ -322,6 +356,14 @@ def _of_home_assistant(device: DeviceSection, domains: frozenset[str]) -> None:
 
 
 Device = Annotated[
-    LockDevice | DoorDevice | CameraDevice | ScannerDevice | SignalDevice | FridgeDevice | PresenceDevice | AlarmDevice,
+    LockDevice
+    | CoverDevice
+    | DoorDevice
+    | CameraDevice
+    | ScannerDevice
+    | SignalDevice
+    | FridgeDevice
+    | PresenceDevice
+    | AlarmDevice,
     Field(discriminator="kind"),
 ]
