@@ -251,8 +251,6 @@ MUTANTS = (
     Mutant(
         name="a manifest of another box is good",
         file="gateway/proof/verify.py",
-        old="    if not case.accepts(key):\n        return Wrong(",
-        new="    if False:\n        return Wrong(",
         old="return self.public_key is None or key in self.line.kin(self.public_key)",
         new="return True",
         tests=(VERIFY,),
