@@ -11,12 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway import restore, wipe
-<<<<<<< HEAD
 from gateway.backup import LEFT_OUT, make
-=======
-from gateway.backup import make
 from gateway.broker import write as write_broker
->>>>>>> main
 from gateway.cli.backups import inspect, put_back, write
 from gateway.cli.failure import Failure
 from gateway.config import BrokerTls, Home
@@ -156,7 +152,6 @@ async def test_the_new_hardware_gets_house_file_store_keys_and_films(tmp_path: P
     assert any("is back" in line for line in told)
 
 
-<<<<<<< HEAD
 async def test_all_that_a_box_writes_is_in_its_backup_or_left_out_on_purpose(tmp_path: Path, lived_in: Home) -> None:
     """By the list of what a wipe deletes: what is added there is missed here."""
     folder = lived_in.storage.folder
@@ -174,7 +169,8 @@ async def test_all_that_a_box_writes_is_in_its_backup_or_left_out_on_purpose(tmp
     there = {path.name for path in in_it(folder)}
     assert there == wipe.OURS - LEFT_OUT | {wipe.LOCK}
     assert (folder / "installation" / "deep" / "file").read_bytes() == b"kept"
-=======
+
+
 async def test_devices_trust_the_new_hardwares_broker_as_they_trusted_the_old_ones(
     tmp_path: Path, lived_in: Home
 ) -> None:
@@ -196,7 +192,6 @@ async def test_devices_trust_the_new_hardwares_broker_as_they_trusted_the_old_on
     assert (after.fingerprint, after.anew) == (before.fingerprint, False)
     assert (accounts / "gateway.password").read_text() == password
     assert weaknesses(accounts, house) == ()
->>>>>>> main
 
 
 async def test_a_box_is_never_written_over(tmp_path: Path, lived_in: Home) -> None:
