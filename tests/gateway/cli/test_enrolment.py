@@ -11,6 +11,7 @@ import pytest
 from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
+from gateway import discovering
 from gateway.broker import private_broker
 from gateway.cli import adding, discover, testing
 from gateway.cli.failure import Failure
@@ -132,7 +133,7 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
                 await asyncio.sleep(0.2)
                 wrong, _ = await asyncio.gather(
                     discover.broker(home, 3, lambda seen: found.update({seen.key: seen})),
-                    discover.network(home, 3, lambda seen: found.update({seen.key: seen}), interfaces=["127.0.0.1"]),
+                    discovering.network(home, 3, lambda seen: found.update({seen.key: seen}), interfaces=["127.0.0.1"]),
                 )
     finally:
         await calling.async_close()

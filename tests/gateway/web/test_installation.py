@@ -1,9 +1,12 @@
 """The pages of whoever puts Perron up: promises, the walk test's answers, and what it forbids."""
 
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from zeroconf import IPVersion, ServiceInfo
+from zeroconf.asyncio import AsyncZeroconf
 
 from gateway.installation import notes
 from gateway.installation.capability import Walked
@@ -121,3 +124,24 @@ async def test_a_device_that_cannot_be_reached_is_told_and_nothing_is_kept(site:
         async with client.post("/installation/test", data={"device": "lock"}, headers=ENGLISH) as answer:
             assert answer.status == 409
     assert notes.measurements(site.box.home.storage.folder) == {}
+
+
+@pytest.mark.slow
+async def test_what_calls_its_name_is_listed_and_a_broker_that_is_not_there_is_told(site: Served) -> None:
+    service = "_rtsp._tcp.local."
+    camera = ServiceInfo(
+        service, f"<b>Porch</b>.{service}", addresses=[socket.inet_aton("127.0.0.1")], port=8998, server="porch.local."
+    )
+    calling = AsyncZeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
+    try:
+        await calling.async_register_service(camera)
+        async with (
+            site.client(site.owner) as client,
+            client.post("/installation/discover", headers=ENGLISH) as answer,
+        ):
+            text = await answer.text()
+    finally:
+        await calling.async_close()
+    assert "&lt;b&gt;Porch&lt;/b&gt;" in text
+    assert "perron add b-porch-b --kind camera --vendor rtsp" in text
+    assert "Not done" in text  # the broker: this house has none
