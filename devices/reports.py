@@ -40,6 +40,16 @@ class Door(StrEnum):
     UNKNOWN = auto()
 
 
+class Cover(StrEnum):
+    """Where a garage door is by its opener's own word, or which way it moves."""
+
+    OPEN = auto()
+    CLOSED = auto()
+    OPENING = auto()
+    CLOSING = auto()
+    UNKNOWN = auto()
+
+
 class Source(StrEnum):
     """Who or what moved the bolt (Matter OperationSource)."""
 
@@ -133,6 +143,14 @@ class DoorReport:
     """The leaf's state, from a sensor that does not depend on the lock."""
 
     door: Door
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverReport:
+    """The opener of a garage door. `clear`: nothing breaks the light beam; None where it says nothing of it."""
+
+    cover: Cover = Cover.UNKNOWN
+    clear: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,6 +278,7 @@ class Unreadable:
 Report = (
     LockReport
     | DoorReport
+    | CoverReport
     | BatteryReport
     | AvailabilityReport
     | CommandReport

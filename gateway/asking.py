@@ -10,7 +10,7 @@ from devices.reports import AvailabilityReport, Bolt, Door, DoorReport, EchoRepo
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.config import Home
-from gateway.equipment import Device, DoorDevice, LockDevice
+from gateway.equipment import CoverDevice, Device, DoorDevice, LockDevice
 from gateway.guarded import Guarded
 from gateway.installation.capability import Measurement
 from gateway.mqtt import Guest, Incoming, NotSent
@@ -56,7 +56,7 @@ def topics(home: Home, devices: Iterable[str]) -> list[str]:
 
 def patience(device: Device) -> float:
     """Say how many seconds this device may take: what a lock declares, else a few."""
-    return device.latency if isinstance(device, LockDevice) else ANSWER
+    return device.latency if isinstance(device, LockDevice | CoverDevice) else ANSWER
 
 
 async def ask(  # noqa: PLR0913 - who is asked, by whom, and for how long

@@ -23,6 +23,7 @@ from typing import IO, Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.config import Home
+from gateway.homefile import paths
 from gateway.perform import VISITS
 from gateway.proof.checkpoint import UNSIGNED, Hash, Id, Signed, sign
 from gateway.proof.files import NotRegular, open_regular, read_regular, sync_folder
@@ -195,7 +196,7 @@ def _films(folder: Path, running: frozenset[str]) -> Iterator[tuple[str, Path]]:
 def _house(home: Home, file: Path) -> tuple[tuple[tuple[str, Path], ...], tuple[Path, ...]]:
     """The house file and the files that it names; second, those that do not lie beside or below it."""
     beside = file.resolve().parent
-    named = {path for path in _paths(home) if path.is_file()}
+    named = {path for path in paths(home) if path.is_file()}
     accounts = home.broker.password_file
     if accounts is not None and (accounts.parent / "mosquitto.conf").is_file():  # the broker's, written for this house
         named |= {path for path in accounts.parent.iterdir() if _plain(path) and path.stat().st_size <= SMALL}
@@ -206,28 +207,6 @@ def _house(home: Home, file: Path) -> tuple[tuple[tuple[str, Path], ...], tuple[
     members += [(f"{HOUSE}{path.relative_to(beside).as_posix()}", path) for path in inside]
     usable = tuple((name, path) for name, path in members if NAME.fullmatch(name))
     return usable, tuple(sorted(named - {path for _, path in usable}))
-
-
-def _paths(model: BaseModel) -> Iterator[Path]:
-    """Every path that a house names."""
-    for value in (getattr(model, name) for name in type(model).model_fields):
-        yield from _paths_in(value)
-
-
-def _paths_in(value: object) -> Iterator[Path]:
-    match value:
-        case Path():
-            yield value
-        case BaseModel():
-            yield from _paths(value)
-        case dict():
-            for inner in value.values():
-                yield from _paths_in(inner)
-        case tuple():
-            for inner in value:
-                yield from _paths_in(inner)
-        case _:
-            pass
 
 
 def _plain(path: Path) -> bool:

@@ -82,7 +82,7 @@ def _device(home: Home, loc: tuple[str | int, ...], device: str, kind: str) -> I
     fitting = ", ".join(id_ for id_, section in home.devices.items() if section.kind == kind) or "none yet"
     if found is None:
         yield Problem(loc, f"there is no device `{device}`. Devices of kind {kind}: {fitting}.")
-    elif found.kind != kind:
+    elif found.kind != kind and (kind, found.kind) != ("lock", "cover"):
         yield Problem(loc, f"`{device}` is a {found.kind}, but a {kind} is needed here. Of that kind: {fitting}.")
 
 
@@ -113,12 +113,30 @@ def _safe(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> I
             f"`{entrance.door}` is the sensor of the lock `{entrance.lock}` itself: a lock that is wrong about its"
             " bolt may be wrong about the door too. Put up a door sensor of its own and name that one.",
         )
+    lock = home.devices.get(entrance.lock)
+    if lock is not None and lock.kind == "cover":
+        yield from _garage(entrance, at, door)
     if not entrance.scanners and not entrance.cameras.read_labels:
         yield Problem((*at, "scanners"), "nothing reads a parcel's code here: name a scanner, or cameras.read_labels.")
     if not entrance.places:
         yield Problem((*at, "places"), "a courier must know where to leave the parcel: name at least one place.")
     if entrance.cameras.outside in entrance.cameras.inside:
         yield Problem((*at, "cameras", "outside"), "a camera looks at the outside or the inside, not at both.")
+
+
+def _garage(entrance: EntranceSection, at: tuple[str | int, ...], door: Device | None) -> Iterator[Problem]:
+    if entrance.living_space:
+        yield Problem(
+            (*at, "living_space"),
+            f"`{entrance.lock}` is the opener of a garage door, which is no lock: write living_space: false, and keep"
+            " the door from the garage into the house locked.",
+        )
+    if door is not None and door.kind == "door" and not door.answers:
+        yield Problem(
+            (*at, "door"),
+            f"`{entrance.door}` cannot be asked (answers: false), and at a garage its answer alone says that the door"
+            " is closed: take a sensor that answers.",
+        )
 
 
 def _topics(home: Home) -> Iterator[Problem]:

@@ -21,7 +21,7 @@ import structlog
 from devices import reports as said
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
-from gateway import surroundings
+from gateway import garage, surroundings
 from gateway.clock import Clock
 from gateway.config import Home
 from gateway.delivery.codes import BAD_PREFIX, BadCode, normalise
@@ -42,10 +42,11 @@ CODES = frozenset({Channel.EVENT, Channel.STATE})  # where a scanner says what i
 SCANS_WAITING = 50  # more than a courier can scan while one commit lasts: beyond it somebody floods us
 RATION = 30  # messages of one device that are heard in a second: none in a house has so much to say
 ANSWERS = (said.LockReport, said.DoorReport, said.FridgeReport, said.SignalReport)  # what a question of ours is about
+ROLES = ("lock", "door")
 RELEARN = 1.0  # seconds between two questions for what a flood may have hidden
 
 # Performed even when nothing can be stored: none of these increases access (invariant 11).
-ALWAYS = (c.Lock, c.Alarm, c.Film, c.Query, c.Show, c.Tell, c.Answer, c.StopFilm)
+ALWAYS = (c.Lock, c.Close, c.Alarm, c.Film, c.Query, c.Show, c.Tell, c.Answer, c.StopFilm)
 
 
 class Journal(Protocol):
@@ -83,6 +84,7 @@ class RunningEntrance:
         self.state = state
         self._home = home
         self._section = home.entrances[state.id]
+        self._garage = garage.is_one(home, self._section)
         self._journal = journal
         self._clock = clock
         self._hands = hands
@@ -147,10 +149,11 @@ class RunningEntrance:
         role = self._role(device)
         if role == "door" and not heard.retained and channel not in OF_A_BRIDGE:
             self._door_heard = mono
-        if role is not None and not any(isinstance(event, e.LockHeard | e.DoorHeard) for event in events):
+        if role in ROLES and not any(isinstance(event, e.LockHeard | e.DoorHeard) for event in events):
             events.append(e.DeviceSpoke(device=role, heard=heard))
         for event in events:
-            self.put(event)
+            for told in garage.told(event) if self._garage else (event,):
+                self.put(told)
 
     def _answers(
         self, device: str, channel: Channel, incoming: Incoming, reports: tuple[said.Report, ...]
@@ -223,7 +226,7 @@ class RunningEntrance:
             self.put(event)
 
     def _role(self, device: str) -> str | None:
-        return {self._section.lock: "lock", self._section.door: "door"}.get(device)
+        return {self._section.lock: "way" if self._garage else "lock", self._section.door: "door"}.get(device)
 
     def _events(self, device: str, report: said.Report, heard: e.Heard) -> Iterator[e.Event]:
         match report:
@@ -233,6 +236,10 @@ class RunningEntrance:
                 yield e.LockHeard(report=report, heard=heard)
             case said.DoorReport() if device == self._section.door and not self._remembered(device, report):
                 yield e.DoorHeard(report=report, heard=heard)
+            case said.CoverReport() if device == self._section.lock:
+                yield from garage.way(report, heard)
+            case said.DoorbellPressed() if device == self._section.cameras.outside and not heard.retained:
+                yield e.BellPressed()
             case said.AvailabilityReport(online=False):
                 role = self._role(device)
                 if role is not None:
@@ -240,7 +247,7 @@ class RunningEntrance:
                 yield from surroundings.unknown(self._section, device)
             case said.BatteryReport():
                 role, level = self._role(device), battery(report)
-                if role is not None and not (heard.retained and level is said.BatteryLevel.GOOD):
+                if role in ROLES and not (heard.retained and level is said.BatteryLevel.GOOD):
                     percent = None if heard.retained else report.percent
                     yield e.BatteryHeard(device=role, level=level, percent=percent)
             case said.ScanReport():
@@ -269,6 +276,7 @@ class RunningEntrance:
                 | said.SignalReport()
                 | said.CommandReport()
                 | said.DoorbellPressed()
+                | said.CoverReport()
                 | said.MotionReport()
                 | said.StreamReport()
                 | said.EchoReport()

@@ -110,6 +110,31 @@ class LockDevice(DeviceSection):
         return self
 
 
+class CoverDevice(DeviceSection):
+    """The opener of a garage door, in the lock's place. `reverses`: by itself, on whatever it meets while it closes.
+
+    `beam`: it tells of its light beam; without one the box never sends the door down. `warning`: seconds for which the
+    signal warns before; `closing`: the longest that it takes from the command until the sensor says closed.
+    """
+
+    kind: Literal["cover"]
+    vendor: Literal["esphome"]
+    reverses: bool
+    beam: bool = True
+    warning: Seconds = 10.0
+    closing: Seconds = 30.0
+    latency: Seconds = 3.0
+
+    @model_validator(mode="after")
+    def _gentle(self) -> Self:
+        if not self.reverses:
+            raise ValueError(
+                "reverses must be true: a garage door that does not go up again by itself when it meets somebody"
+                " must not be moved while nobody looks"
+            )
+        return self
+
+
 class DoorDevice(DeviceSection):
     """A door sensor that does not depend on the lock. `answers`: it can be asked.
 
@@ -322,6 +347,14 @@ def _of_home_assistant(device: DeviceSection, domains: frozenset[str]) -> None:
 
 
 Device = Annotated[
-    LockDevice | DoorDevice | CameraDevice | ScannerDevice | SignalDevice | FridgeDevice | PresenceDevice | AlarmDevice,
+    LockDevice
+    | CoverDevice
+    | DoorDevice
+    | CameraDevice
+    | ScannerDevice
+    | SignalDevice
+    | FridgeDevice
+    | PresenceDevice
+    | AlarmDevice,
     Field(discriminator="kind"),
 ]

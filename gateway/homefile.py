@@ -72,6 +72,28 @@ def storage_of(path: Path) -> Path | None:
     return (path.resolve().parent / folder).resolve() if isinstance(folder, str) else None
 
 
+def paths(section: BaseModel) -> Iterator[Path]:
+    """Yield every path that a section names, its storage folder too."""
+    for value in (getattr(section, name) for name in type(section).model_fields):
+        yield from _paths_in(value)
+
+
+def _paths_in(value: object) -> Iterator[Path]:
+    match value:
+        case Path():
+            yield value
+        case BaseModel():
+            yield from paths(value)
+        case dict():
+            for inner in value.values():
+                yield from _paths_in(inner)
+        case tuple():
+            for inner in value:
+                yield from _paths_in(inner)
+        case _:
+            pass
+
+
 def schema() -> dict[str, Any]:
     """Return the JSON schema of `home.yaml`, for editors."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Home.model_json_schema()}
@@ -128,13 +150,22 @@ def _why(error: ErrorDetails, whole: dict[str, Any]) -> str:
                 f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}."
             )
         case "union_tag_not_found":
-            return "say what this device is: `kind: lock`, door, camera, scanner, signal, fridge, presence or alarm."
+            kinds = "cover, door, camera, scanner, signal, fridge, presence or alarm"
+            return f"say what this device is: `kind: lock`, {kinds}."
         case "union_tag_invalid":
             return f"`kind: {_inert(context['tag'])}` is none of {context['expected_tags']}."
         case "string_pattern_mismatch":
             return f"{key} is {_inert(repr(error['input']))}, but {MEANINGS.get(context['pattern'], error['msg'])}."
         case "value_error":
             return f"{str(context['error']).rstrip('.')}."
+        case "bool_type":
+            return f"{key} is {_inert(repr(error['input']))}: write true or false."
+        case "tuple_type" | "list_type":
+            return f"{key} is {_inert(repr(error['input']))}: write a list, [{_inert(error['input'])}]."
+        case "literal_error":
+            close = difflib.get_close_matches(str(error["input"]), re.findall(r"'([^']+)'", context["expected"]), n=1)
+            meant = f" Did you mean `{close[0]}`?" if close else ""
+            return f"{key} is {_inert(repr(error['input']))}: it can be {context['expected']}.{meant}"
         case _:
             return f"{key} is {_inert(repr(error['input']))}: {error['msg'][:1].lower()}{error['msg'][1:]}."
 

@@ -19,6 +19,7 @@ from devices import commands as asked
 from devices.reports import Bolt, Door
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
+from gateway import garage
 from gateway.clock import Clock
 from gateway.config import EntranceSection, Home
 from gateway.mqtt import Acknowledgement, NotSent, Sent
@@ -144,6 +145,7 @@ class Hands:
         self._home = home
         self._section: EntranceSection = home.entrances[entrance]
         self._entrance = entrance
+        self._garage = garage.is_one(home, self._section)
         self._line = line
         self._cameras = cameras
         self._office = office
@@ -186,7 +188,9 @@ class Hands:
                 self._ring(command, state)
             case c.Unlock():
                 self._unlock(command, state, now)
-            case c.Lock():
+            case c.Lock() if self._garage:
+                pass  # what is closed is locked: nothing is sent that might open it
+            case c.Lock() | c.Close():
                 self._lock(command)
             case c.Query():
                 self._query(command)
@@ -258,7 +262,7 @@ class Hands:
                 return e.NotSent.PROOF_TOO_OLD
         return None
 
-    def _lock(self, command: c.Lock) -> None:
+    def _lock(self, command: c.Lock | c.Close) -> None:
         # A new id each time: tries are counted anew after a restart, and a guarded lock obeys an id only once.
         id_ = f"{command.visit}-lock-{secrets.token_hex(4)}"
         deadline = self._deadline(self._section.lock, command.life, self._clock.now())
@@ -280,6 +284,8 @@ class Hands:
 
     def _query(self, command: c.Query) -> None:
         device = self._section.lock if command.device == "lock" else self._section.door
+        if self._garage:
+            device = garage.asked(self._section, command.device)
         self._ask(device, command.session, command.number)
 
     def _ask(self, device: str, session: int, number: int) -> None:
@@ -389,7 +395,7 @@ def said(command: c.Command) -> dict[str, object] | None:
             return {"kind": "house", "delivery": command.delivery, "house": command.house.value}
         case c.Readiness():
             return {"kind": "readiness", "delivery": command.delivery, "lacking": list(command.lacking)}
-        case c.Unlock() | c.Lock() | c.Ring() | c.Reserve() | c.Spend() | c.Release() | c.Seal() | c.Note():
+        case c.Unlock() | c.Lock() | c.Close() | c.Ring() | c.Reserve() | c.Spend() | c.Release() | c.Seal() | c.Note():
             return {"kind": type(command).__name__.lower()}
         case c.Query() | c.Film() | c.StopFilm() | c.Show() | c.Tell():
             return None

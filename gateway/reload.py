@@ -18,6 +18,7 @@ from pydantic import Field
 from gateway import wipe
 from gateway.config import ConfigError, Home
 from gateway.grammar import Section
+from gateway.homefile import paths
 from gateway.phones import read as read_phones
 from gateway.proof.files import read_regular, write_whole
 from gateway.visit.state import Entrance, Now
@@ -78,6 +79,13 @@ def unfit(old: Home, new: Home) -> tuple[str, ...]:
             f"`storage.folder` is {new.storage.folder}: the running box keeps its store ({old.storage.folder})."
             " End it, move the folder, start it again."
         )
+    found += [
+        f"{path}, which the house file names, is not there or cannot be read."
+        for path in sorted(set(paths(new)) - {new.storage.folder})
+        if not os.access(path, os.R_OK)
+    ]
+    if found:
+        return tuple(found)
     new.broker.password()
     if new.messages is not None:
         read_phones(new.phones_file, key=bytes(32), scratch=new.storage.folder)

@@ -225,6 +225,7 @@ LACKING: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     "disk": {"fr": "le disque est plein ou en panne", "en": "the disk is full or failing"},
     "clock": {"fr": "l'heure n'est pas sûre", "en": "the time is not certain"},
     "fridge": {"fr": "le réfrigérateur n'est pas assez froid", "en": "the fridge is not cold enough"},
+    "way": {"fr": "quelque chose gêne la porte du garage", "en": "something is in the garage door's way"},
     "presence": {"fr": "on ne sait pas si quelqu'un est là", "en": "nobody knows whether somebody is home"},
     "alarm": {"fr": "l'alarme pourrait sonner", "en": "the alarm might go off"},
     "safe_mode": {"fr": "Perron est en mode sûr", "en": "Perron is in safe mode"},

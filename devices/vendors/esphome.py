@@ -1,25 +1,41 @@
-"""Door contacts that are wired to an ESP with the firmware of `config/esphome/door.yaml`.
+"""What is wired to an ESP with the firmware that we give: door contacts and openers of garage doors.
+
+A door contact (`config/esphome/door.yaml`):
 
     state         ON (open) or OFF (closed), as ESPHome writes a binary sensor; retained
     get           the question's mark, as text
     result        {"echo": "<that mark>", "door": "open"} or closed: read from the pin when the question came
     availability  online, offline: birth and last will
 
+The opener of a garage door (`config/esphome/garage.yaml`, enrolled as `cover`):
+
+    state         open, closed, opening, closing or unknown, as ESPHome writes a cover; retained
+    event         obstructed, clear: the light beam, whenever it changes
+    get, result   the question's mark; {"echo": "<that mark>", "cover": "open", "clear": true}
+    set           OPEN, CLOSE, as ESPHome reads a cover's commands: no id and no time, so it cannot refuse a late copy
+
 ESPHome's client speaks MQTT 3.1.1, which has no correlation data; so question and answer are tied in the payload.
-Source: esphome.io, "MQTT Client Component" (birth and will message, `on_message`, `mqtt.publish`) and "Binary Sensor
-Component"; the shapes of `get` and `result` are ours, made by the firmware.
+Source: esphome.io, "MQTT Client Component" (birth and will message, `on_message`, `mqtt.publish`), "Binary Sensor
+Component", "Cover Component"; ESPHome's `mqtt_cover.cpp` (the states' words, `OPEN` and `CLOSE`). The shapes of `get`
+and `result` are ours, made by the firmware, as is what it says of the beam.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import assert_never
 
 from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
-from devices.reports import AvailabilityReport, Door, DoorReport, EchoReport, Report, Unreadable
-from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
+from devices.reports import AvailabilityReport, Cover, CoverReport, Door, DoorReport, EchoReport, Report, Unreadable
+from devices.vendors.strictjson import Malformed, flag, identifier, mapping, parse, text, write
 from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
 ECHOES = True
 UNMARKED = "0"  # whose answer nobody waits for
+COVER = "cover"  # what an opener is enrolled as
+OPEN, CLOSE = b"OPEN", b"CLOSE"
+ANY = "any"  # the id of an order that carries none
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # and its time
+_BEAM = {b"clear": True, b"obstructed": False}
 _CONTACT = {b"ON": Door.OPEN, b"OFF": Door.CLOSED}
 _DOORS = {"open": Door.OPEN, "closed": Door.CLOSED}
 
@@ -32,25 +48,37 @@ def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same
 def decode_report(
     channel: Channel,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
+    plate: Nameplate = BARE,
 ) -> tuple[Report, ...]:
-    """Read what the contact sent; an answer gives its echo first, then the door."""
+    """Read what contact or opener sent; an answer gives its echo first, then the state."""
     if channel is Channel.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
+    cover = plate.kind == COVER
+    if channel is Channel.STATE and cover:
+        return (CoverReport(cover=_cover(payload.strip().decode(errors="replace"))),)
+    if channel is Channel.EVENT and cover and payload in _BEAM:
+        return (CoverReport(clear=_BEAM[payload]),)
     if channel is Channel.STATE:
         return (DoorReport(door=_CONTACT.get(payload.strip(), Door.UNKNOWN)),)
     if channel is not Channel.RESULT:
-        return (Unreadable(why="a contact tells its state, answers, and says whether it is there"),)
+        return (Unreadable(why="it tells its state, answers, and says whether it is there"),)
     try:
         body = mapping(parse(payload), "the answer")
         echo = EchoReport(echo=identifier(body.get("echo"), "echo"))
+        if cover:
+            clear = flag(body["clear"], "clear") if "clear" in body else None
+            return (echo, CoverReport(cover=_cover(text(body.get("cover"), "cover")), clear=clear))
         return (echo, DoorReport(door=_DOORS.get(text(body.get("door"), "door"), Door.UNKNOWN)))
     except Malformed as error:
         return (Unreadable(why=str(error)),)
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG001 (its topic is its whole address)
-    """Write a question.
+def _cover(word: str) -> Cover:
+    return Cover(word) if word in set(Cover) else Cover.UNKNOWN
+
+
+def encode_command(command: Command, plate: Nameplate) -> Letter:
+    """Write a question, or the order to an opener: unlocking a garage door opens it, locking it sends it down.
 
     Raises:
         ValueError: a contact is only asked.
@@ -58,13 +86,15 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG00
     match command:
         case Query(echo=echo):
             return Letter(channel=Channel.GET, payload=(echo or UNMARKED).encode())
+        case Unlock() | Lock() if plate.kind == COVER:
+            return Letter(channel=Channel.SET, payload=OPEN if isinstance(command, Unlock) else CLOSE)
         case Unlock() | Lock() | SetSignal() | ShowResult():
             raise ValueError(f"a contact cannot be asked to {type(command).__name__}")
         case _:
             assert_never(command)
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # noqa: ARG001 (as above)
+def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
     """Write what the firmware would send, unasked; its answer to a question: see `answer`.
 
     Raises:
@@ -72,18 +102,31 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # no
     """
     if isinstance(report, AvailabilityReport):
         return (Letter(channel=Channel.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
+    if isinstance(report, CoverReport) and plate.kind == COVER:
+        return _cover_letters(report)
     words = {door: word for word, door in _CONTACT.items()} | {Door.UNKNOWN: b"unknown"}
-    if isinstance(report, DoorReport) and report.door in words:
+    if isinstance(report, DoorReport) and report.door in words and plate.kind != COVER:
         return (Letter(channel=Channel.STATE, payload=words[report.door]),)
     raise ValueError(f"a contact cannot say this {type(report).__name__}")
 
 
-def answer(report: DoorReport, echo: str) -> Letter:
+def _cover_letters(report: CoverReport) -> tuple[Letter, ...]:
+    if report.clear is None:
+        return (Letter(channel=Channel.STATE, payload=report.cover.value.encode()),)
+    if report.cover is not Cover.UNKNOWN:
+        raise ValueError("unasked, an opener tells where the door is or what the beam sees, never both")
+    return (Letter(channel=Channel.EVENT, payload=b"clear" if report.clear else b"obstructed"),)
+
+
+def answer(report: DoorReport | CoverReport, echo: str) -> Letter:
     """Write the firmware's answer to the question with this mark.
 
     Raises:
         ValueError: a contact says open or closed.
     """
+    if isinstance(report, CoverReport):
+        told = {} if report.clear is None else {"clear": report.clear}
+        return Letter(channel=Channel.RESULT, payload=write({"echo": echo, "cover": report.cover.value, **told}))
     words = {door: word for word, door in _DOORS.items()}
     if report.door not in words:
         raise ValueError("a contact says open or closed")
@@ -93,11 +136,14 @@ def answer(report: DoorReport, echo: str) -> Letter:
 def decode_command(
     channel: Channel,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (the same)
+    plate: Nameplate = BARE,
 ) -> Command | Unreadable:
-    """Read what the contact is asked: anything on `get` is a question, its payload the mark."""
+    """Read what it is asked: anything on `get` is a question, its payload the mark. OPEN and CLOSE carry no id."""
+    if channel is Channel.SET and plate.kind == COVER and payload in (OPEN, CLOSE):
+        kind = Unlock if payload == OPEN else Lock
+        return kind(id=ANY, intent=ANY, issued_at=LONG_AGO, expires_at=LONG_AGO)
     if channel is not Channel.GET:
-        return Unreadable(why="a contact is only asked")
+        return Unreadable(why="it is only asked, and an opener told to open or to close")
     try:
         mark = identifier(payload.decode(errors="replace"), "the question")
         return Query(echo=None if mark == UNMARKED else mark)

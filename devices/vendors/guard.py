@@ -26,6 +26,7 @@ from devices.reports import (
     BatteryReport,
     Bolt,
     CommandReport,
+    CoverReport,
     Door,
     DoorbellPressed,
     DoorReport,
@@ -151,6 +152,7 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
             | EchoReport()
             | UnansweredReport()
             | PresenceReport()
+            | CoverReport()
             | PanelReport()
             | Unreadable()
         ):

@@ -157,8 +157,8 @@ def _of(command: c.Command) -> Iterator[Mapping[str, object]]:
         case c.HouseResult():
             yield _told(Happening(command.house.value))
         case (
-            c.Answer() | c.Ring() | c.Reserve() | c.Unlock() | c.Lock() | c.Query() | c.Spend() | c.Release() | c.Film()
-            | c.StopFilm() | c.Seal() | c.Show() | c.Tell() | c.Note() | c.Readiness()
+            c.Answer() | c.Ring() | c.Reserve() | c.Unlock() | c.Lock() | c.Close() | c.Query() | c.Spend()
+            | c.Release() | c.Film() | c.StopFilm() | c.Seal() | c.Show() | c.Tell() | c.Note() | c.Readiness()
         ):  # fmt: skip
             pass
         case _:

@@ -12,7 +12,7 @@ from statistics import median
 from typing import assert_never
 
 from gateway.config import EntranceSection, Home
-from gateway.equipment import CameraDevice, Device, DoorDevice, LockDevice
+from gateway.equipment import CameraDevice, CoverDevice, Device, DoorDevice, LockDevice
 from gateway.grammar import Section
 from gateway.topics import own_topics
 from gateway.visit.state import Rules
@@ -194,7 +194,7 @@ def _picture(id_: str, camera: CameraDevice) -> Promise:
 
 
 def _latency(id_: str, device: Device, measured: Measurement | None) -> Iterator[Promise]:
-    declared = device.latency if isinstance(device, LockDevice) else None
+    declared = device.latency if isinstance(device, LockDevice | CoverDevice) else None
     if measured is None or not measured.asked:
         if declared is not None:
             facts = {"declared": f"{declared:g}", "device": id_}

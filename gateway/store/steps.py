@@ -152,6 +152,7 @@ def _effect(connection: sqlite3.Connection, command: c.Command, step: Step) -> N
             | c.Reserve()
             | c.Unlock()
             | c.Lock()
+            | c.Close()
             | c.Query()
             | c.StopFilm()
             | c.Seal()

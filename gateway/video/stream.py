@@ -16,6 +16,7 @@ from typing import Final
 
 import av
 import av.error
+from av import VideoCodecContext
 from av.packet import Packet
 from av.video.stream import VideoStream
 
@@ -62,7 +63,7 @@ def read(source: CameraSource) -> Iterator[tuple[VideoStream, "Packet[VideoStrea
     """
     with ExitStack() as stack:
         container = _opened(source, stack)
-        stream = next((found for found in container.streams.video if found.codec_context.name == "h264"), None)
+        stream = next((found for found in container.streams.video if _coding(found) == "h264"), None)
         if stream is None:
             why = Unopened.NOT_H264 if container.streams.video else Unopened.NO_PICTURES
             raise StreamLost(Fault.UNREACHABLE, why)
@@ -74,6 +75,12 @@ def read(source: CameraSource) -> Iterator[tuple[VideoStream, "Packet[VideoStrea
         except av.error.FFmpegError:
             raise StreamLost(Fault.RESET) from None
     raise StreamLost(Fault.RESET)
+
+
+def _coding(stream: VideoStream) -> str | None:
+    """The name of its codec; None where libav knows none of the sort, whatever PyAV's types say."""
+    context: VideoCodecContext | None = stream.codec_context
+    return None if context is None else context.name
 
 
 def _packets(

@@ -105,8 +105,17 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Close:
+    """Send the garage door down; `n` numbers how often since it opened. `life` as of `Unlock`."""
+
+    visit: str
+    n: int
+    life: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """Ask a device ("lock" or "door") for its state; the answer carries `number` back."""
+    """Ask a device ("lock", "door" or, at a garage, "way") for its state; the answer carries `number` back."""
 
     device: str
     session: int
@@ -227,6 +236,7 @@ Command = (
     | Reserve
     | Unlock
     | Lock
+    | Close
     | Query
     | Spend
     | Release

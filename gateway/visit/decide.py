@@ -9,13 +9,14 @@ needs no case of its own. This file owns the table of phases; what comes with ea
 from dataclasses import replace
 from typing import assert_never
 
-from devices.reports import Door
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit import (
     facts,
     film,
+    garage,
     household,
+    inside,
     lockup,
     passage,
     pauses,
@@ -29,7 +30,6 @@ from gateway.visit import (
 )
 from gateway.visit.rules import (
     WITHDRAWN,
-    bolt_out_with_the_door_open,
     closed,
     courier_seen,
     door_open,
@@ -91,22 +91,15 @@ def absorb(step: Step, event: e.Event) -> None:
         case e.Restarted(safe_mode=safe_mode):
             restart.restarted(step, safe_mode=safe_mode)
         case (
-            e.BrokerUp()
-            | e.BrokerDown()
-            | e.LockHeard()
-            | e.DoorHeard()
-            | e.DeviceSpoke()
-            | e.BatteryHeard()
-            | e.DeviceLost()
-            | e.ReportsMissed()
-            | e.CameraChanged()
-            | e.DiskChanged()
-            | e.WalkTested()
-            | e.FridgeHeard()
-        ):
+            e.BrokerUp() | e.BrokerDown() | e.LockHeard() | e.DoorHeard() | e.WayHeard() | e.DeviceSpoke()
+            | e.BatteryHeard() | e.DeviceLost() | e.ReportsMissed() | e.CameraChanged() | e.DiskChanged()
+            | e.WalkTested() | e.FridgeHeard()
+        ):  # fmt: skip
             facts.absorb(step, event)
         case e.PresenceHeard() | e.PanelHeard():
             residents.absorb(step, event)
+        case e.BellPressed():
+            garage.says_out(step)
         case e.LockFailed():
             refused.heard(step, event)
         case e.Scanned():
@@ -232,7 +225,7 @@ def settle(step: Step) -> None:
         case Phase.UNLOCKED:
             _unlocked(step)
         case Phase.INSIDE:
-            _inside(step)
+            inside.settle(step)
         case Phase.RELOCKING:
             relocking.settle(step)
         case Phase.LOCKED_AGAIN:
@@ -402,74 +395,6 @@ def _unlocked(step: Step) -> None:
         passage.give_up(step, Refusal.STOPPED_BY_OWNER)
     elif locked(step.state) or step.passed(Why.NEVER):
         passage.wait_then_lock(step, 0)
-
-
-def _inside(step: Step) -> None:
-    """Never lock against a person: prompt, tell, alarm, and wait until the door is closed and stays so."""
-    state, visit = step.state, step.visit
-    if bolt_out_with_the_door_open(state):
-        if _proven_in_the_air(step):
-            passage.hand_over(step, c.AlarmCode.BOLT_IN_THE_AIR)
-            return
-    else:
-        step.disarm(Why.AIR)
-    if state.stopped and door_open(state) and not visit.stop_told:
-        step.say(
-            passage.LEAVE,
-            c.Alarm(code=c.AlarmCode.STOPPED_INSIDE),
-            c.Tell(saying=c.Saying.STOPPED_INSIDE, delivery=visit.delivery.id, visit=visit.id, picture=True),
-        )
-        step.visit = replace(visit, stop_told=True)
-    elif step.passed(Why.OPEN_LONG):
-        _open_too_long(step)
-    elif not _closed_now(step):
-        step.disarm(Why.STABLE)
-    elif not step.armed(Why.STABLE):
-        step.arm(Why.STABLE, max(0.0, state.door.since + state.rules.stable - step.now.mono))
-    elif step.passed(Why.STABLE):
-        since = step.now.mono - state.door.since
-        passage.wait_then_lock(step, max(0.0, state.rules.relock - since))
-
-
-def _closed_now(step: Step) -> bool:
-    return step.state.door.value is Door.CLOSED
-
-
-def _proven_in_the_air(step: Step) -> bool:
-    """The bolt answers "locked", then the door, asked after that, answers "open".
-
-    A "closed" that a "locked" overtook looks the same at first. A basic door cannot be asked: there the bolt's fresh
-    answer must stand for a while.
-    """
-    state, rules = step.state, step.state.rules
-    if not step.armed(Why.AIR) or step.passed(Why.AIR):
-        if step.armed(Why.AIR) and locked(state) and not rules.door_answers:
-            return True
-        step.doubt("lock")
-        step.ask("lock")
-        step.arm(Why.AIR, 2 * rules.latency)
-        return False
-    if not (locked(state) and rules.door_answers):
-        return False
-    if state.door.answered > state.bolt.answered:
-        return True
-    if state.question == state.bolt.answered:
-        step.ask("door")
-    return False
-
-
-def _open_too_long(step: Step) -> None:
-    """The signal first, then the owner, again and again."""
-    visit = step.visit
-    if not _closed_now(step):
-        step.say(passage.LEAVE if visit.stop_told else passage.CLOSE_THE_DOOR)
-        if visit.long_told:
-            step.say(
-                c.Alarm(code=c.AlarmCode.DOOR_LEFT_OPEN),
-                c.Tell(saying=c.Saying.DOOR_OPEN, delivery=visit.delivery.id, visit=visit.id, picture=True),
-            )
-        step.visit = replace(visit, long_told=visit.long_told + 1)
-    step.arm(Why.OPEN_LONG, step.state.rules.open_again)
 
 
 def _locked_again(step: Step) -> None:

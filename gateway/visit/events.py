@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from devices.reports import BatteryLevel, DoorReport, Failure, LockReport, Panel, Presence
-from gateway.visit.state import CodeKind, Cold, Delivery, Pause
+from gateway.visit.state import CodeKind, Cold, Delivery, Pause, Way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +150,19 @@ class PanelHeard:
     """The alarm panel said what it does. Never sent for a stored copy that says good news."""
 
     panel: Panel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WayHeard:
+    """The opener of a garage door said whether something is in the door's way."""
+
+    way: Way
+    heard: Heard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BellPressed:
+    """Somebody outside pressed the bell: at a garage, the courier who is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +350,8 @@ Event = (
     | FridgeHeard
     | PresenceHeard
     | PanelHeard
+    | WayHeard
+    | BellPressed
     | Scanned
     | ScansDropped
     | BellRang

@@ -11,11 +11,11 @@ from gateway.visit import batteries, household, residents
 from gateway.visit import events as e
 from gateway.visit.commands import Alarm, AlarmCode
 from gateway.visit.rules import door_open, intent
-from gateway.visit.state import Camera, Entrance, Fact, Phase, T
+from gateway.visit.state import Camera, Entrance, Fact, Phase, T, Way
 from gateway.visit.step import Step
 
 DOOR_GOOD: frozenset[Bolt | Door] = frozenset({Door.CLOSED})
-GOOD = DOOR_GOOD | {Bolt.LOCKED}  # what needs proof
+GOOD: frozenset[Bolt | Door | Way] = DOOR_GOOD | {Bolt.LOCKED, Way.CLEAR}  # what needs proof
 
 DeviceEvent = (
     e.BrokerUp
@@ -23,6 +23,7 @@ DeviceEvent = (
     | e.LockHeard
     | e.DoorHeard
     | e.DeviceSpoke
+    | e.WayHeard
     | e.BatteryHeard
     | e.DeviceLost
     | e.ReportsMissed
@@ -49,6 +50,8 @@ def absorb(step: Step, event: DeviceEvent) -> None:
             _lock_heard(step, event)
         case e.DoorHeard():
             _door_heard(step, event)
+        case e.WayHeard():
+            _way_heard(step, event)
         case e.DeviceSpoke(device=device, heard=heard):
             _spoke(step, device, heard)
         case e.BatteryHeard():
@@ -78,9 +81,18 @@ def blind(step: Step, *devices: str) -> None:
         step.state = replace(step.state, bolt=replace(step.state.bolt, value=Bolt.UNKNOWN, answered=-1))
     if "door" in devices:
         step.state = replace(step.state, door=replace(step.state.door, value=Door.UNKNOWN, answered=-1))
-    step.doubt(*devices)
+    if "door" in devices or "way" in devices:  # who went in meanwhile nobody saw
+        step.state = replace(step.state, way=replace(step.state.way, value=Way.UNKNOWN, answered=-1))
+        _not_out(step)
+    step.doubt(*devices, *(("way",) if "door" in devices else ()))
     if "lock" in devices or "door" in devices:
         _broke(step)
+
+
+def _not_out(step: Step) -> None:
+    """The courier's word that he is out holds no longer."""
+    if step.state.visit is not None and step.visit.out:
+        step.visit = replace(step.visit, out=False)
 
 
 def _broke(step: Step) -> None:
@@ -150,6 +162,18 @@ def _door_heard(step: Step, event: e.DoorHeard) -> None:
     household.door_moved(step, old.value, heard)
     if door_said is Door.CLOSED and not door.proven:
         _ask_again(step, "door", old, heard)
+
+
+def _way_heard(step: Step, event: e.WayHeard) -> None:
+    heard, old = event.heard, step.state.way
+    if not _heard_now(step.state, heard) or _overtaken(old, heard):
+        return
+    way = learn(step, old, event.way, heard)
+    step.state = replace(step.state, way=way)
+    if event.way is not Way.CLEAR:
+        _not_out(step)
+    elif not way.proven:
+        _ask_again(step, "way", old, heard)
 
 
 def _ask_again(step: Step, device: str, old: Fact[T], heard: e.Heard) -> None:

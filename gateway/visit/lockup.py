@@ -54,7 +54,8 @@ def _forward(step: Step, running: Lockup) -> bool:
     state = step.state
     match running.at:
         case Relock.DOOR_BEFORE if closed(state):
-            step.say(Lock(visit=running.id, n=1, life=state.rules.command_life))
+            if not state.rules.cover:  # a garage door that is closed is locked
+                step.say(Lock(visit=running.id, n=1, life=state.rules.command_life))
             step.doubt("lock")
             _wait_at(step, Relock.BOLT_MOVES)
             step.arm(Why.LOCKUP, state.rules.latency)

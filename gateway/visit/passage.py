@@ -22,7 +22,7 @@ from gateway.visit.commands import (
     Word,
 )
 from gateway.visit.events import Scanned
-from gateway.visit.state import Delivery, House, Outcome, Phase, Refusal, Relock, Visit, Why
+from gateway.visit.state import Closing, Delivery, House, Outcome, Phase, Refusal, Relock, Visit, Why
 from gateway.visit.step import Step
 
 WAIT = Show(light=Light.AMBER, sound=Sound.WAIT)
@@ -134,7 +134,8 @@ def go_inside(step: Step) -> None:
     step.say(INSIDE)
     spend(step)
     limit = step.state.rules.open_limit.get(step.visit.delivery.place, DEFAULT_OPEN_LIMIT)
-    step.visit = replace(step.visit, opened=True, tries=0, long_told=0)
+    fresh = replace(step.visit, opened=True, tries=0, long_told=0)
+    step.visit = replace(fresh, out=False, closing=Closing.NOT, closings=0)
     step.enter(Phase.INSIDE, {Why.OPEN_LONG: limit})
 
 

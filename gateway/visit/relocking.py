@@ -109,7 +109,8 @@ def _throw(step: Step) -> None:
     if not visit.tried_to_lock and fridge_open(step.state, visit.delivery):
         step.say(Alarm(code=AlarmCode.FRIDGE_LEFT_OPEN, detail=visit.delivery.place))
     passage.latch_if_opened(step)
-    step.say(Lock(visit=visit.id, n=visit.tries, life=step.state.rules.command_life))
+    if not step.state.rules.cover:  # a garage door that is closed is locked
+        step.say(Lock(visit=visit.id, n=visit.tries, life=step.state.rules.command_life))
     step.doubt("lock")
     step.visit = replace(step.visit, relock=Relock.BOLT_MOVES, jammed=False, refused=False, tried_to_lock=True)
     step.arm(Why.ANSWER, step.state.rules.latency)

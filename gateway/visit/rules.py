@@ -2,7 +2,7 @@
 
 from devices.reports import BatteryLevel, BatteryReport, Bolt, Door
 from gateway.visit import residents
-from gateway.visit.state import BEFORE_INTENT, WALK_TEST, Delivery, Entrance, Now, Refusal
+from gateway.visit.state import BEFORE_INTENT, WALK_TEST, Delivery, Entrance, Now, Refusal, Way
 
 FREE = frozenset({Bolt.UNLOCKED, Bolt.UNLATCHED})  # the door can be opened
 WITHDRAWN = FREE | {Bolt.NOT_FULLY_LOCKED}
@@ -18,6 +18,11 @@ def locked(state: Entrance) -> bool:
 def closed(state: Entrance) -> bool:
     """The door is affirmatively closed."""
     return state.door.proven and state.door.value is Door.CLOSED
+
+
+def clear(state: Entrance) -> bool:
+    """Nothing is in the way of a garage door, affirmatively; where there is no beam nothing ever is known to be."""
+    return state.way.proven and state.way.value is Way.CLEAR
 
 
 def door_open(state: Entrance) -> bool:
@@ -129,7 +134,7 @@ def ready(state: Entrance) -> bool:
     A critical battery is a reason to stay shut: it may withdraw the bolt and not throw it again.
     """
     good = locked(state) and closed(state) and state.disk and not batteries(state, BatteryLevel.CRITICAL)
-    surroundings = residents.all_known(state) and residents.quiet(state)
+    surroundings = residents.all_known(state) and residents.quiet(state) and (clear(state) or not state.rules.beam)
     return good and surroundings and state.incident is None and not state.safe_mode
 
 

@@ -54,5 +54,7 @@ def _round_says_unlocked(step: Step) -> bool:
     """Door closed and bolt not locked, both answered in this round, and nobody used the door by hand of late."""
     state, rules = step.state, step.state.rules
     answered = state.safe_asked > 0 and closed(state) and state.bolt.answered >= state.safe_asked
+    if rules.cover:  # a garage door that is closed is locked
+        return False
     in_use = step.now.mono - state.by_hand_at < rules.by_hand
     return answered and state.bolt.value is not Bolt.LOCKED and not in_use and state.safe_tries < rules.tries

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from gateway.visit import passage
+from gateway.visit import garage, passage
 from gateway.visit.commands import Alarm, AlarmCode, Answer, Note, Word
 from gateway.visit.events import Match, Scanned
 from gateway.visit.rules import in_window, may_open
@@ -53,6 +53,8 @@ def _own(step: Step, scan: Scanned) -> bool:
         return False
     word = Word.WAIT if step.visit.phase in BEFORE_INTENT | {Phase.UNLOCKING} else Word.GO
     step.say(Answer(scan=scan.id, scanner=scan.scanner, word=word))
+    if CodeKind.COURIER in kinds or scan.code in step.visit.parcels:
+        garage.says_out(step)
     if CodeKind.PARCEL in kinds:
         step.visit = replace(step.visit, parcels=step.visit.parcels | {scan.code})
     return True

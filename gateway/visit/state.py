@@ -110,6 +110,7 @@ class Why(StrEnum):
     POST_ROLL = auto()  # the film may end
     SEAL = auto()  # film closed, proof sealed
     ALARM = auto()  # say it again
+    CLOSE = auto()  # the next step of sending a garage door down
     AIR = auto()  # the bolt looks thrown with the door open: it must have answered
     # these outlive a phase
     LOCKOUT = auto()
@@ -123,6 +124,25 @@ class Why(StrEnum):
     SAFE = auto()  # safe mode looks at bolt and door again
     PAUSE = auto()  # a pause begins or ends
     LOCKUP = auto()  # the lock-up that somebody asked for: its answer is due, or its result was shown for long enough
+
+
+class Way(StrEnum):
+    """What the light beam under a garage door sees."""
+
+    CLEAR = auto()
+    OBSTRUCTED = auto()
+    UNKNOWN = auto()
+
+
+class Closing(StrEnum):
+    """How far the sending down of a garage door has come."""
+
+    NOT = auto()
+    ASKED = auto()  # whether something is in the way, before the warning
+    WARNED = auto()  # the signal warns
+    ASKED_AGAIN = auto()  # after the warning
+    SENT = auto()  # the door was sent down
+    WAITING = auto()  # it could not be, or did not come down: tried again later
 
 
 ENTRANCE_WIDE = frozenset(
@@ -143,7 +163,7 @@ ENTRANCE_WIDE = frozenset(
 
 WALK_TEST = "walk-test"  # who promises the delivery of a walk test
 
-T = TypeVar("T", Bolt, Door)
+T = TypeVar("T", Bolt, Door, Way)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +227,11 @@ class Rules:
     presence: tuple[str, ...] = ()  # devices that say whether somebody is home
     alarm: str | None = None  # the alarm panel, where there is one
     bypassed: frozenset[Panel] = frozenset()  # its modes in which opening this door sets off nothing
+    cover: bool = False  # the lock is the opener of a garage door
+    beam: bool = False  # and it tells of a light beam, so that the door may be sent down
+    warning: float = 10.0  # how long the signal warns before
+    closing: float = 30.0  # the opener's declared longest time from the command until the sensor says closed
+    left_open: int = 5  # how often an open garage door is told of before it is the owner's
     latency: float = 3.0  # the lock's declared longest answer
     unlatch: bool = False  # the knob outside is fixed: only a pulled latch lets anybody in
     lift_handle: bool = False  # somebody has to lift the handle before the bolts can be thrown
@@ -267,6 +292,9 @@ class Visit:
     handle_told: bool = False
     warm_told: bool = False
     tried_to_lock: bool = False
+    out: bool = False  # the courier said that he is outside, and nothing broke the beam since
+    closing: Closing = Closing.NOT
+    closings: int = 0  # how often the door was sent down since it opened
     stop_told: bool = False
     long_told: int = 0
     parcels: frozenset[str] = frozenset()
@@ -376,6 +404,7 @@ class Entrance:
     question: int = 0
     bolt: Fact[Bolt] = field(default_factory=lambda: Fact(value=Bolt.UNKNOWN))
     door: Fact[Door] = field(default_factory=lambda: Fact(value=Door.UNKNOWN))
+    way: Fact[Way] = field(default_factory=lambda: Fact(value=Way.UNKNOWN))  # of a garage door
     by_hand: bool = False  # how the bolt was last withdrawn
     by_hand_at: float = -1e9  # when the door was last used by hand
     cameras: Mapping[str, Camera] = field(default_factory=dict)

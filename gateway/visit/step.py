@@ -65,8 +65,12 @@ class Step:
         self.state = replace(self.state, due=kept)
 
     def ask(self, *devices: str) -> None:
-        """Ask the lock or the door for its state. Without a broker nothing is asked."""
-        for device in devices:
+        """Ask the lock or the door for its state. Without a broker nothing is asked.
+
+        Whoever asks after a garage door asks what is in its way too.
+        """
+        way = ("way",) if "door" in devices and self.state.rules.beam else ()
+        for device in (*devices, *way):
             if self.state.session is None:
                 return
             number = self.state.question + 1
@@ -80,3 +84,5 @@ class Step:
             self.state = replace(self.state, bolt=replace(self.state.bolt, proven=False, floor=floor))
         if "door" in devices:
             self.state = replace(self.state, door=replace(self.state.door, proven=False, floor=floor))
+        if "way" in devices:
+            self.state = replace(self.state, way=replace(self.state.way, proven=False, floor=floor))

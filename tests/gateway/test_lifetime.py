@@ -101,7 +101,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"box": "another"}, "a box keeps its name"),
     ({"storage": {"folder": "elsewhere"}}, "the running box keeps its store"),
     ({"messages": {"file": "nowhere.txt"}}, "nowhere.txt"),
-    ({"broker": {"password_file": "nowhere.password"}}, "the password of the account 'gateway' cannot be read"),
+    ({"broker": {"password_file": "nowhere.password"}}, "nowhere.password, which the house file names, is not there"),
 ]
 
 

@@ -100,7 +100,7 @@ def test_a_refusal_is_told_in_words() -> None:
 def test_what_an_entrance_lacks_is_told_in_words() -> None:
     state = Entrance(
         id="front",
-        rules=Rules(cameras={"outside": True}, presence=("claire",), alarm="panel"),
+        rules=Rules(cameras={"outside": True}, presence=("claire",), alarm="panel", beam=True),
         expecting=True,
         safe_mode=True,
         barred=True,

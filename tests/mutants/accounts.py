@@ -12,8 +12,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an installer sees live pictures",
         file=f"{WEB}access.py",
-        old="        Right.DEVICES,\n        Right.DIAGNOSTICS,\n        # Never",
-        new="        Right.DEVICES,\n        Right.DIAGNOSTICS,\n        Right.WATCH_LIVE,\n        # Never",
+        old="        Right.WALK_TEST,\n        Right.DIAGNOSTICS,\n        # Never",
+        new="        Right.WALK_TEST,\n        Right.DIAGNOSTICS,\n        Right.WATCH_LIVE,\n        # Never",
         tests=("tests/gateway/web/test_access.py",),
     ),
     Mutant(

@@ -1,8 +1,9 @@
-"""Faults in what stands around the door: who is home, the alarm panel."""
+"""Faults in what stands around the door - who is home, the alarm panel - and at a garage's."""
 
 from tests.mutants.words import Mutant
 
 RESIDENTS = "tests/gateway/visit/test_residents.py"
+GARAGE = "tests/gateway/visit/test_garage.py"
 SURROUNDINGS = "tests/gateway/test_surroundings.py"
 
 MUTANTS = (
@@ -47,5 +48,54 @@ MUTANTS = (
         old="and mono - at > found.silence",
         new="and mono - at > found.silence + 1e9",
         tests=(SURROUNDINGS,),
+    ),
+    Mutant(
+        name="a garage is sent down though nobody said that he is out",
+        file="gateway/visit/garage.py",
+        old="not (rules.beam and visit.out and door_open(step.state))",
+        new="not (rules.beam and door_open(step.state))",
+        tests=(GARAGE,),
+    ),
+    Mutant(
+        name="a garage without a beam is sent down",
+        file="gateway/visit/garage.py",
+        old="not (rules.beam and visit.out and door_open(step.state))",
+        new="not (visit.out and door_open(step.state))",
+        tests=(GARAGE,),
+    ),
+    Mutant(
+        name="a broken beam takes no word back",
+        file="gateway/visit/facts.py",
+        old="    if event.way is not Way.CLEAR:\n        _not_out(step)",
+        new="    if event.way is Way.UNKNOWN:\n        _not_out(step)",
+        tests=(GARAGE,),
+    ),
+    Mutant(
+        name="the beam is not asked after the warning",
+        file="gateway/visit/garage.py",
+        old="        case Closing.WARNED if step.passed(Why.CLOSE):\n            _ask(step, Closing.ASKED_AGAIN)",
+        new="        case Closing.WARNED if step.passed(Why.CLOSE):\n            _send_down(step)",
+        tests=(GARAGE,),
+    ),
+    Mutant(
+        name="a garage is sent down without a warning",
+        file="gateway/visit/garage.py",
+        old="_go_to(step, Closing.WARNED, rules.warning)",
+        new="_go_to(step, Closing.WARNED, 0.1)",
+        tests=(GARAGE,),
+    ),
+    Mutant(
+        name="a word that was said into a broken beam counts",
+        file="gateway/visit/garage.py",
+        old="    if step.state.way.value is Way.CLEAR:",
+        new="    if step.state.way.value is not None:",
+        tests=(GARAGE,),
+    ),
+    Mutant(
+        name="a lock is sent to a garage's opener",
+        file="gateway/perform.py",
+        old="            case c.Lock() if self._garage:",
+        new="            case c.Lock() if self._garage and command.n > 9:",
+        tests=("tests/gateway/test_garage.py",),
     ),
 )

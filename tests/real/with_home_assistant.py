@@ -33,6 +33,10 @@ PLATFORMS = {
 OFTEN = HomeAssistantSection(may=("lock_now", "stop", "somebody_home"), picture="last_visit")
 
 
+# Its birth message comes some seconds after its start, and what it tells around that may be of yesterday.
+SETTLED = 10.0 + SETTLING
+
+
 def entity(part: Part) -> str:
     return f"{PLATFORMS[part]}.perron_perron_demo_front_{part}"
 
@@ -260,7 +264,7 @@ async def test_who_is_home_in_home_assistant_keeps_the_door_shut_and_who_is_unkn
         port = play.plan.home.broker.port
         async with home_assistant(tmp_path / "hass", broker=port, password=password, more=ENTITIES) as ha:
             await ha.until(LOCK, "locked")
-            await asyncio.sleep(SETTLING + 1)  # what it tells while it begins may be of yesterday
+            await asyncio.sleep(SETTLED)
             for action in ("turn_on", "turn_off"):
                 await ha.asks(f"input_boolean.{action}", CLAIRE)
                 await ha.asks(f"input_boolean.{action}", TOM)
@@ -277,7 +281,7 @@ async def test_who_is_home_in_home_assistant_keeps_the_door_shut_and_who_is_unkn
             await play.in_vain(parcels.codes[0], Refusal.NOT_READY)
             await ha.begin()
             await ha.until(LOCK, "locked")
-            await asyncio.sleep(SETTLING + 1)
+            await asyncio.sleep(SETTLED)
             await ha.asks("input_boolean.turn_on", CLAIRE)
             await ha.asks("input_boolean.turn_off", CLAIRE)
             play.log.look()
@@ -308,3 +312,80 @@ async def test_somebody_is_home_when_home_assistant_says_so(up: Both) -> None:
     await up.play.courier.scans(parcels.codes[0])
     await up.play.in_vain(parcels.courier_code, Refusal.HOUSEHOLD_PRESENT)
     assert up.moves == ()
+
+
+SURROUNDINGS = """\
+input_number:
+  fridge:
+    min: -20
+    max: 40
+template:
+  - sensor:
+      - name: Fridge
+        unique_id: fridge
+        device_class: temperature
+        unit_of_measurement: °C
+        state: "{{ states('input_number.fridge') }}"
+alarm_control_panel:
+  - platform: manual
+    name: House
+    code_arm_required: false
+    arming_time: 0
+mqtt_statestream:
+  base_topic: homeassistant
+  include:
+    entities: [sensor.fridge, alarm_control_panel.house]
+"""
+PANEL = "alarm_control_panel.house"
+
+
+def surrounded(plan: Plan) -> Plan:
+    """The fridge's thermometer and the alarm panel are Home Assistant's."""
+    document = shown(plan).home.model_dump(mode="json")
+    theirs = {"vendor": "homeassistant"}
+    document["devices"] |= {
+        "cooler": {**theirs, "kind": "fridge", "address": "homeassistant/sensor/fridge"},
+        "house-alarm": {**theirs, "kind": "alarm", "address": "homeassistant/alarm_control_panel/house"},
+    }
+    front = document["entrances"]["front"]
+    front["alarm"], front["places"]["fridge"]["fridge"] = "house-alarm", "cooler"
+    return replace(plan, home=Home.model_validate(document, strict=False))
+
+
+async def test_a_warm_fridge_and_an_armed_panel_in_home_assistant_keep_the_door_shut(tmp_path: Path) -> None:
+    async with playing(tmp_path / "house", surrounded) as play:
+        password = (tmp_path / "house" / "accounts" / "homeassistant.password").read_text().strip()
+        port = play.plan.home.broker.port
+        async with home_assistant(tmp_path / "hass", broker=port, password=password, more=SURROUNDINGS) as ha:
+            await ha.until(LOCK, "locked")
+            await asyncio.sleep(SETTLED)
+            await ha.asks("alarm_control_panel.alarm_arm_away", PANEL)
+            await ha.until(PANEL, "armed_away")
+            await ha.asks("alarm_control_panel.alarm_disarm", PANEL)
+            await ha.asks("input_number.set_value", "input_number.fridge", value=4)
+            await ha.until("sensor.fridge", "4.0")
+            parcels = await play.promised(place="fridge", max_celsius=8.0)
+            await play.courier.arrives()
+
+            await ha.asks("input_number.set_value", "input_number.fridge", value=12)
+            await ha.until("sensor.fridge", "12.0")
+            await play.a_moment_later()
+            await play.courier.scans(parcels.codes[0])
+            await play.in_vain(parcels.courier_code, Refusal.FRIDGE_TOO_WARM)
+            await ha.asks("input_number.set_value", "input_number.fridge", value=4)
+            await ha.until("sensor.fridge", "4.0")
+
+            await ha.asks("alarm_control_panel.alarm_arm_away", PANEL)
+            await ha.until(PANEL, "armed_away")
+            await play.a_moment_later()
+            await play.courier.scans(parcels.codes[0])
+            await play.in_vain(parcels.courier_code, Refusal.NOT_READY)
+            await ha.asks("alarm_control_panel.alarm_disarm", PANEL)
+            await ha.until(PANEL, "disarmed")
+
+            play.log.look()
+            assert moves(play.log.lines) == ()
+            await play.a_moment_later()
+            await play.delivers(parcels)
+            play.log.look()
+            assert moves(play.log.lines) == ONCE_IN_AND_OUT

@@ -154,12 +154,14 @@ async def test_a_birth_that_is_stored_is_answered_too_and_a_flood_of_births_but_
         await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKED")
         await asyncio.sleep(CALM)
         stage.ha.told.clear()
+        began = time.monotonic()
         for _ in range(100):
             stage.ha.is_born_again(retain=True)
         await stage.ha.until(lambda: sum(one.topic == HOME_ASSISTANT for one in stage.ha.told) == 100)
         await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKED")
         await asyncio.sleep(2 * CALM)
-        assert 1 <= sum(one.topic.endswith("_front/config") for one in stage.ha.told) <= 3
+        answers = sum(one.topic.endswith("_front/config") for one in stage.ha.told)
+        assert 1 <= answers <= 1 + (time.monotonic() - began) / CALM
 
 
 async def test_when_the_gateway_is_gone_home_assistant_shows_nothing(stage: Stage) -> None:

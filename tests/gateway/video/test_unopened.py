@@ -109,7 +109,7 @@ def test_every_reason_has_words() -> None:
 
 
 class Hostile:
-    """Answers each request as it is told; `heard` is what came."""
+    """Answers each request as it is told, and hangs up when it is to play; `heard` is what came."""
 
     def __init__(self, answer: Answer) -> None:
         self.heard: list[bytes] = []
@@ -135,6 +135,8 @@ class Hostile:
                     self.heard.append(request)
                     sequence = next((x for x in request.split(b"\r\n") if x.lower().startswith(b"cseq")), b"CSeq: 1")
                     client.sendall(self._answer(request).replace(b"@CSEQ", sequence))
+                    if request.startswith(b"PLAY"):
+                        return
 
     def close(self) -> None:
         self._listener.close()
@@ -158,9 +160,14 @@ def redirecting(to: str, at: bytes) -> Answer:
     return answer
 
 
-def describing(control: str, base: str = "", setup: str = "404 Not Found") -> Answer:
+INTERLEAVED = "200 OK\r\nSession: 1\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1"
+
+
+def describing(
+    control: str = "track1", base: str = "", setup: str = "404 Not Found", coding: str = "H264/90000"
+) -> Answer:
     lines = ("v=0", "o=- 0 0 IN IP4 127.0.0.1", "s=x", "t=0 0", "m=video 0 RTP/AVP 96", "c=IN IP4 127.0.0.1",
-             "a=rtpmap:96 H264/90000", f"a=control:{control}", "")  # fmt: skip
+             f"a=rtpmap:96 {coding}", f"a=control:{control}", "")  # fmt: skip
     body = "\r\n".join(lines).encode()
     where = f"Content-Base: {base}\r\n" if base else ""
     head = f"RTSP/1.0 200 OK\r\n@CSEQ\r\nContent-Type: application/sdp\r\n{where}Content-Length: {len(body)}\r\n\r\n"
@@ -251,5 +258,13 @@ def _until(true: Callable[[], bool]) -> None:
     ],
 )
 def test_a_camera_s_no_is_understood(setup: str, told: Unopened) -> None:
-    with hostile(describing("track1", setup=setup)) as camera:
+    with hostile(describing(setup=setup)) as camera:
         assert why(CameraSource(name="front", url=f"rtsp://127.0.0.1:{camera.port}/cam")) is told
+
+
+@pytest.mark.parametrize("coding", ["JPEG/90000", "H265/90000", "VP8/90000", "NOBODY-KNOWS/90000", "/", "H264/0"])
+def test_a_description_of_whatever_pictures_is_refused_or_read_and_never_ends_the_process(coding: str) -> None:
+    with hostile(describing(setup=INTERLEAVED, coding=coding)) as camera:
+        told = why(CameraSource(name="front", url=f"rtsp://127.0.0.1:{camera.port}/cam"))
+    assert told in {None, Unopened.NOT_H264, Unopened.NO_PICTURES, Unopened.NOT_UNDERSTOOD}
+    assert any(request.startswith(b"DESCRIBE") for request in camera.heard)
