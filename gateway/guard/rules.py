@@ -36,6 +36,7 @@ from devices.reports import (
     FailureReport,
     LockReport,
     Report,
+    UnansweredReport,
     Unreadable,
 )
 from devices.vendors import guard as words
@@ -282,6 +283,8 @@ class _Turn:
             self.refuse(command.id, Failure.REPEATED, "its counter is not the next")
         elif command.intent in state.intents:
             self.refuse(command.id, Failure.REPEATED, "its intent was obeyed before")
+        elif command.latch and not state.settings.latches:
+            self.refuse(command.id, Failure.RESTRICTED, "no order of ours pulls this lock's latch")
         elif state.waiting is not None:
             self.refuse(command.id, Failure.BUSY, "another unlock is looked at")
         elif not state.radio:
@@ -363,14 +366,17 @@ class _Turn:
     def radio_said(self, event: RadioSaid) -> None:
         for report in event.reports:
             match report:
+                case LockReport(event=True) if event.part is Part.LOCK:
+                    self.bolt_said(report, None)  # a move as it happens is news
                 case LockReport() if event.part is Part.LOCK:
                     self.bolt_said(report, self.answers(event))
                 case DoorReport() if event.part is Part.DOOR:
                     self.door_said(report, self.answers(event))
                 case AvailabilityReport():
-                    if not report.online:
-                        self.lost(event.part)
+                    self.linked(event.part, online=report.online, by_bridge=event.by_bridge)
                     self.say(event.part, report)
+                case UnansweredReport():
+                    self.void(event.part)
                 case BatteryReport():
                     self.say(event.part, report)
                 case FailureReport() if event.part is Part.LOCK:
@@ -383,7 +389,8 @@ class _Turn:
     def answers(self, event: RadioSaid) -> Asked | None:
         """The question under way that this answers. Who echoes no number answers with the first state it tells."""
         asked = self.state.asked.get(event.part)
-        if asked is None or (event.part in self.state.settings.echoes and event.number != asked.number):
+        settled = self.mono - self.state.back.get(event.part, float("-inf")) >= self.state.settings.settling
+        if asked is None or not settled or (event.part in self.state.settings.echoes and event.number != asked.number):
             return None
         self.state = replace(self.state, asked=_without(self.state.asked, event.part))
         return asked
@@ -428,6 +435,23 @@ class _Turn:
             elif asked is not None and self.on(Step.DOOR_AGAIN, asked.number):
                 self.throw()
         self.answer(Part.DOOR, report, asked)
+
+    def void(self, part: Part) -> None:
+        """What was asked is answered by nothing that comes now; who asked asks again."""
+        self.state = replace(
+            self.state, asked=_without(self.state.asked, part), queued=_without(self.state.queued, part)
+        )
+
+    def linked(self, part: Part, *, online: bool, by_bridge: bool) -> None:
+        """A lost link voids what was asked; one that is back tells first what it remembers, live and hours old."""
+        if not online:
+            self.state = replace(self.state, lost=self.state.lost | {part}, back=_without(self.state.back, part))
+            self.void(part)
+            self.lost(part)
+        elif by_bridge or part in self.state.lost:
+            back = _with(self.state.back, part, self.mono)
+            self.state = replace(self.state, lost=self.state.lost - {part}, back=back)
+            self.void(part)
 
     def lost(self, part: Part) -> None:
         """Of a device that is not there nothing is known."""
