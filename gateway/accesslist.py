@@ -15,6 +15,7 @@ from gateway.grammar import PEOPLE, RESERVED
 from gateway.topics import (
     BRIDGE_STATE,
     ECHO,
+    HEARD,
     HOME_ASSISTANT,
     OF_A_BRIDGE,
     OFFER,
@@ -22,6 +23,7 @@ from gateway.topics import (
     SPOKEN,
     device_topic,
     own_topics,
+    result_topics,
 )
 
 HOMEASSISTANT = "homeassistant"  # the owner's Home Assistant
@@ -35,7 +37,7 @@ class NameTaken(ValueError):  # noqa: N818 - it names what is the matter
 
 
 def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
-    """Name every account of this house: the people's, one a device that speaks for itself, one a bridge.
+    """Name every account of this house: the people's, one a brand, a device that speaks for itself, a bridge.
 
     Raises:
         NameTaken: a bridge's account would be a device's or one of ours.
@@ -52,9 +54,18 @@ def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
                 f"the base topic `{bases[-1]}` would have the account `{account}`, which is taken: give the device of"
                 " that name another id, or the base topic another first word."
             )
-    comes_in = homeassistant or home.homeassistant is not None or _entities(home)
+    comes_in = homeassistant or home.homeassistant is not None or entities(home)
     theirs = {*carried, HOMEASSISTANT} if comes_in else set(carried)
-    return (*PEOPLE, *own, *sorted(theirs))
+    brands = {brand_account(brand): brand for brand in home.brands}
+    for account in (*own, *theirs):
+        if account in brands:
+            raise NameTaken(f"`{account}` is the account of the brand `{brands[account]}`: give that another id")
+    return (*PEOPLE, *brands, *own, *sorted(theirs))
+
+
+def brand_account(brand: str) -> str:
+    """Name the account under which a retailer of this brand comes; it hears what becomes of its own deliveries."""
+    return f"retailer-{brand}"
 
 
 def carrier(home: Home, device: str) -> str | None:
@@ -125,13 +136,13 @@ def access(home: Home, *, homeassistant: bool = False) -> str:
         "observer": ["read perron/#"],
         "installer": ["read perron/#", "write perron/+/get", f"write {ECHO}"],
     }
-    own: dict[str, list[str]] = {}
+    own = {brand_account(b): [f"write {OFFER}", f"read {result_topics(b)[0]}"] for b in home.brands}
     for device in home.devices:
         if spoken_for(home, device):
             continue
         speaks_itself = not carrier(home, device)
         for channel, topic in own_topics(home, device).items():
-            spoken = channel in (*SPOKEN, *OF_A_BRIDGE)
+            spoken = channel in HEARD
             if speaks_itself:
                 own.setdefault(device, []).append(f"{'write' if spoken else 'read'} {topic}")
             people["gateway"].append(f"{'read' if spoken else 'write'} {topic}")
@@ -151,7 +162,7 @@ def access(home: Home, *, homeassistant: bool = False) -> str:
     return "\n".join([*users, *_patterns()]) + "\n"
 
 
-def _entities(home: Home) -> Sequence[str]:
+def entities(home: Home) -> Sequence[str]:
     """Name the devices that are entities of the owner's Home Assistant and speak by an automation there."""
     return [
         id_ for id_, section in home.devices.items() if section.vendor == HOMEASSISTANT and carrier(home, id_) is None
@@ -159,7 +170,7 @@ def _entities(home: Home) -> Sequence[str]:
 
 
 def _speaks_for(home: Home) -> Iterable[str]:
-    for device in _entities(home):
+    for device in entities(home):
         yield from (f"write {device_topic(home, device, channel)}" for channel in SPOKEN)
         yield f"read {device_topic(home, device, Channel.GET)}"
 

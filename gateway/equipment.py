@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from devices.reports import Panel
-from devices.vendors import homeassistant
+from devices.vendors import homeassistant, zwave
 from devices.vendors.guard import DOOR, LOCK, PART
 from devices.vendors.scanner import CODE, KEYS
 from devices.vendors.words import Channel, Nameplate
@@ -16,7 +16,7 @@ from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Sect
 from gateway.streamurl import PASSWORD, USER, StreamUrl
 
 UNLATCHING = frozenset({"nukihub", "guard"})
-BASIC = frozenset({"nukihub", "zigbee2mqtt"})  # what their locks are sent has no room for an id or a time
+BASIC = frozenset({"nukihub", "zigbee2mqtt", "zwave"})  # what their locks are sent has no room for an id or a time
 
 _ENTITY = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")
 
@@ -63,7 +63,7 @@ class LockDevice(DeviceSection):
     """
 
     kind: Literal["lock"]
-    vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt", "guard"]
+    vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt", "zwave", "guard"]
     address: Address
     guarded: bool = False
     auto_lock: bool | None = None
@@ -88,6 +88,15 @@ class LockDevice(DeviceSection):
             raise ValueError(
                 "vendor: guard and `guard: {key: ...}` belong together: `perron guard-key --new` makes the key and"
                 " tells the line; the lock's own vendor stands in guard.yaml"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _known_node(self) -> Self:
+        if self.vendor == "zwave" and zwave.node(self.plate) is None:
+            raise ValueError(
+                "a Z-Wave lock needs its node's number: let the address end in it (zwave/5), or write"
+                " `keys: {node: '5'}`"
             )
         return self
 

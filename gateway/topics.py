@@ -20,7 +20,9 @@ RESULT = "perron/deliveries/result"
 
 SPOKEN = (Channel.STATE, Channel.AVAILABILITY, Channel.EVENT, Channel.RESULT)
 OF_A_BRIDGE = (Channel.BRIDGE, Channel.LOG)  # shared by all devices behind one bridge
-STORED = frozenset({Channel.STATE, Channel.AVAILABILITY, Channel.BRIDGE})
+OF_A_PRODUCT = (Channel.OPERATION, Channel.BATTERY)  # topics beside the four of ours
+HEARD = (*SPOKEN, *OF_A_BRIDGE, *OF_A_PRODUCT)
+STORED = frozenset({Channel.STATE, Channel.AVAILABILITY, Channel.BRIDGE, *OF_A_PRODUCT})
 
 
 class Loss(StrEnum):
@@ -106,7 +108,12 @@ def heard_of(home: Home, device: str) -> Mapping[Channel, str]:
     own = own_topics(home, device)
     product = VENDORS[home.devices[device].vendor].topics(home.devices[device].plate)
     ours = {} if product else {channel: f"perron/{device}/{channel}" for channel in SPOKEN}
-    return {c: topic for c, topic in {**ours, **own}.items() if c in (*SPOKEN, *OF_A_BRIDGE)}
+    return {c: topic for c, topic in {**ours, **own}.items() if c in HEARD}
+
+
+def result_topics(brand: str | None) -> tuple[str, ...]:
+    """Name where a result is told: the brand's own topic, where one is known, and the one that all of them share."""
+    return (RESULT,) if brand is None else (f"{RESULT}/{brand}", RESULT)
 
 
 def entrance_topic(entrance: str, word: str) -> str:

@@ -29,6 +29,7 @@ from devices.vendors import (
     smartthings,
     somfy,
     zigbee2mqtt,
+    zwave,
 )
 from devices.vendors.words import Vendor
 
@@ -47,5 +48,6 @@ VENDORS: Mapping[str, Vendor] = MappingProxyType(
         "smartthings": smartthings,
         "somfy": somfy,
         "zigbee2mqtt": zigbee2mqtt,
+        "zwave": zwave,
     }
 )

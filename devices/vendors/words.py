@@ -21,6 +21,8 @@ class Channel(StrEnum):
     GET = auto()  # gateway to device: a query
     BRIDGE = auto()  # the bridge that carries the device says whether it is there itself; shared by all behind it
     LOG = auto()  # what that bridge logs; shared too
+    OPERATION = auto()  # who or what moved the bolt, where a product tells that apart, retained
+    BATTERY = auto()  # how full its battery is, where a product tells that apart, retained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,6 +73,16 @@ def test_a_bridge_whose_account_would_be_anothers_is_refused(home: Home) -> None
         accounts(home)
 
 
+def test_each_brand_has_an_account_of_its_own_which_no_device_takes() -> None:
+    brand = {"books": {"name": "Books", "keys": ()}}
+    home = house().model_copy(update={"brands": Home.model_validate(
+        {"box": "b", "name": "n", "devices": {}, "entrances": {}, "brands": brand}).brands})  # fmt: skip
+    assert rights(home, "retailer-books") == ["write perron/deliveries/offer", "read perron/deliveries/result/books"]
+    taken = house(retailer_books={"kind": "signal", "vendor": "signal"}).model_copy(update={"brands": home.brands})
+    with pytest.raises(NameTaken, match="account of the brand `books`"):
+        accounts(taken)
+
+
 def test_a_house_file_that_names_such_a_bridge_is_refused_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "home.yaml"
     file.write_text(TEXT.replace("  port: 1883\n", "  port: 1883\n  bridges: [doorbell]\n"), encoding="utf-8")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from devices.reports import Bolt, Door, Failure, LockReport, Source
+from devices.reports import BatteryLevel, Bolt, Door, Failure, LockReport, Source
 from devices.vendors.words import Channel
 from gateway.config import Home, rules
 from gateway.enrolment import problems
@@ -301,3 +301,61 @@ async def test_words_of_the_bridge_do_not_stand_for_the_devices(radio: Radio) ->
     """Online says that the radio is there; what the bolt does stays unknown."""
     events = radio.says("lock", {"state": "online"}, Channel.BRIDGE)
     assert not [event for event in events if isinstance(event, e.LockHeard | e.DoorHeard)]
+
+
+# ---- Z-Wave JS UI ---------------------------------------------------------------------------------------------------
+
+
+def zwave_home(folder: Path) -> Home:
+    """The usual house with a Z-Wave lock at its front door."""
+    document = radio_home(folder).model_dump(mode="json")
+    document["devices"]["lock"] |= {"vendor": "zwave", "address": "zwave/5"}
+    return Home.model_validate(document, strict=False)
+
+
+@pytest.fixture
+async def zwaves(tmp_path: Path) -> AsyncIterator[Radio]:
+    async with box(tmp_path, zwave_home(tmp_path)) as made:
+        yield Radio(made)
+
+
+async def test_a_z_wave_lock_s_answer_is_ours_by_its_number_and_what_it_publishes_beside_is_none(zwaves: Radio) -> None:
+    zwaves.asks(7)
+    (asked,) = zwaves.made.line.on("zwave/_CLIENTS/ZWAVE_GATEWAY-zwave-js-ui/api/pollValue/set")
+    call = json.loads(asked.payload)["args"]
+    assert call == [{"nodeId": 5, "commandClass": 98, "endpoint": 0, "property": "currentMode"}, f"{SESSION}:7"]
+    assert answers(zwaves.says("lock", {"value": 255})) == [None]
+    assert answers(zwaves.says("lock", {"success": True, "result": 255, "args": call}, Channel.RESULT)) == [7]
+    foreign = [{**call[0], "nodeId": 6}, call[1]]
+    assert answers(zwaves.says("lock", {"success": True, "result": 255, "args": foreign}, Channel.RESULT)) == []
+
+
+async def test_a_z_wave_order_is_sent_by_the_api_and_its_failure_is_heard_with_its_id(zwaves: Radio) -> None:
+    zwaves.running._hands.perform(c.Lock(visit="v1", n=1, life=5), zwaves.running.state, zwaves.made.clock.now())  # noqa: SLF001 - its hands
+    (order,) = zwaves.made.line.on("zwave/_CLIENTS/ZWAVE_GATEWAY-zwave-js-ui/api/writeValue/set")
+    call = json.loads(order.payload)["args"]
+    assert (call[0]["property"], call[1]) == ("targetMode", 255)
+    failed = {"success": False, "message": "Z-Wave client not connected", "args": call}
+    heard = zwaves.says("lock", failed, Channel.LOG)
+    assert e.LockFailed(failure=Failure.UNREACHABLE, command=call[3]) in heard
+
+
+async def test_who_moved_a_z_wave_bolt_and_its_battery_are_heard_though_the_gateway_retains_all(zwaves: Radio) -> None:
+    stored = {s.topic for s in Topics(zwaves.made.home).subscriptions if s.stored}
+    assert {"zwave/5/98/0/currentMode", "zwave/5/113/0/Access_Control/Lock_state", "zwave/5/128/0/level"} <= stored
+    (heard,) = zwaves.says("lock", {"value": 6}, Channel.OPERATION)
+    assert isinstance(heard, e.LockHeard)
+    assert heard.report == LockReport(bolt=Bolt.UNLOCKED, source=Source.KEYPAD, event=True)
+    assert e.BatteryHeard(device="lock", level=BatteryLevel.LOW, percent=20) in zwaves.says(
+        "lock", {"value": 20}, Channel.BATTERY
+    )
+    assert zwaves.says("lock", {"value": False}, Channel.BRIDGE)[0] == e.DeviceLost(device="lock")
+
+
+def test_a_z_wave_lock_without_its_number_is_refused(tmp_path: Path) -> None:
+    document = zwave_home(tmp_path).model_dump(mode="json")
+    document["devices"]["lock"]["address"] = "zwave/front_lock"
+    with pytest.raises(ValueError, match="needs its node's number"):
+        Home.model_validate(document, strict=False)
+    document["devices"]["lock"]["keys"] = {"node": "5"}
+    assert Home.model_validate(document, strict=False).devices["lock"].address == "zwave/front_lock"

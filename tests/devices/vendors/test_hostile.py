@@ -159,6 +159,7 @@ def test_the_lock_s_own_open_and_closed_is_never_a_door() -> None:
 BLIND = {
     "nukihub",
     "zigbee2mqtt",
+    "zwave",
 }  # what is sent to them carries no id, so which command of ours it was cannot be read from it
 
 
@@ -177,16 +178,18 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
         "scanner": {ShowResult},
         "signal": {SetSignal},
         "zigbee2mqtt": {Unlock, Lock, Query, SetSignal},
+        "zwave": {Unlock, Lock, Query},
     }
     for name, vendor in VENDORS.items():
+        plate = Nameplate("zwave/5" if name == "zwave" else "a-1")
         for command in COMMANDS:
             if type(command) in able[name]:
-                letter = vendor.encode_command(command, Nameplate("a-1"))
+                letter = vendor.encode_command(command, plate)
                 if name not in BLIND or isinstance(command, Query):
-                    assert vendor.decode_command(letter.channel, letter.payload) == command
+                    assert vendor.decode_command(letter.channel, letter.payload, plate) == command
             else:
                 with pytest.raises(ValueError, match="cannot be asked"):
-                    vendor.encode_command(command, Nameplate("a-1"))
+                    vendor.encode_command(command, plate)
 
 
 def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:
@@ -198,6 +201,8 @@ def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:
         ("alexa", LockReport(bolt=Bolt.LOCKED, jammed=True)),
         ("alexa", DoorReport(door=Door.OPEN)),
         ("zigbee2mqtt", LockReport(bolt=Bolt.UNLATCHED)),
+        ("zwave", LockReport(bolt=Bolt.UNLATCHED)),
+        ("zwave", DoorReport(door=Door.OPEN)),
         ("zigbee2mqtt", LockReport(bolt=Bolt.LOCKED, jammed=True)),
         ("zigbee2mqtt", DoorReport(door=Door.AJAR)),
         ("smartthings", FridgeReport(compartment="wine")),

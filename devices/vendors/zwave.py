@@ -1,0 +1,309 @@
+"""Locks behind Z-Wave JS UI, over its own MQTT gateway (type "ValueID topics").
+
+`address` is the node's topic, `zwave/5`, or with names and locations `zwave/hall/front_lock`; its first level is the
+MQTT prefix. `keys`: `node` (the node's number, where the topic does not end in it) and `gateway` (the MQTT name in its
+settings, `zwave-js-ui` if nobody says else).
+
+    state         <address>/98/0/currentMode                          {"time":1717,"value":255} secured, 0 unsecured
+    operation     <address>/113/0/Access_Control/Lock_state           {"value":6}: unlocked by keypad; 11: jammed
+    battery       <address>/128/0/level                               {"value":84}
+    availability  <address>/status                                    {"value":true,"status":"Alive"}
+    bridge        zwave/_CLIENTS/ZWAVE_GATEWAY-<gateway>/status       {"value":false}, its last will
+    get, result   .../api/pollValue/set and .../api/pollValue         reads the lock over the air
+    set, log      .../api/writeValue/set and .../api/writeValue       an order, and what came of it
+
+An API's answer carries back all arguments it was called with, also one more than the function takes: so a question's
+number and an order's id travel there, and an answer is known as ours. A value that is published beside may be old: at
+its start Z-Wave JS UI publishes what it remembers. An order is obeyed whenever it arrives: these are basic locks.
+
+Payloads may be {"time","value"}, the entire value object, or the bare value ("payload type" in its settings). User
+codes (class 99) stand in topics that Perron never hears.
+
+From Z-Wave JS UI's documentation (docs/usage/setup.md "Gateway", docs/guide/mqtt.md "Z-Wave APIs") and source (callApi,
+pollValue, status topics), door lock modes as in its exports of nodes (zwave-js-ui issues 441 and 2073); numbers of
+`Lock_state`: Z-Wave Notification CC, type Access Control. No Z-Wave device was tried.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import assert_never
+
+from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.reports import (
+    AvailabilityReport,
+    BatteryReport,
+    Bolt,
+    CommandReport,
+    EchoReport,
+    Failure,
+    FailureReport,
+    LockReport,
+    Progress,
+    Report,
+    Source,
+    UnansweredReport,
+    Unreadable,
+)
+from devices.vendors import movement
+from devices.vendors.strictjson import Malformed, flag, identifier, mapping, parse, sequence, text, write
+from devices.vendors.words import BARE, Channel, Letter, Nameplate
+
+ECHOES = True  # in the payload: its MQTT is 3.1.1
+
+GATEWAY = "zwave-js-ui"
+SECURED, UNSECURED = 255, 0
+# Whatever is neither secured nor known to let somebody in from outside is on its way.
+_MODES: Mapping[int, Bolt] = MappingProxyType({
+    SECURED: Bolt.LOCKED, UNSECURED: Bolt.UNLOCKED, 1: Bolt.UNLOCKED,
+    16: Bolt.NOT_FULLY_LOCKED, 17: Bolt.NOT_FULLY_LOCKED, 32: Bolt.UNLOCKED, 33: Bolt.UNLOCKED,
+})  # fmt: skip
+_OPERATIONS: Mapping[int, tuple[Bolt, Source]] = MappingProxyType({
+    1: (Bolt.LOCKED, Source.MANUAL), 2: (Bolt.UNLOCKED, Source.MANUAL),
+    3: (Bolt.LOCKED, Source.REMOTE), 4: (Bolt.UNLOCKED, Source.REMOTE),
+    5: (Bolt.LOCKED, Source.KEYPAD), 6: (Bolt.UNLOCKED, Source.KEYPAD),
+    7: (Bolt.NOT_FULLY_LOCKED, Source.MANUAL), 8: (Bolt.NOT_FULLY_LOCKED, Source.REMOTE),
+    9: (Bolt.LOCKED, Source.AUTO), 10: (Bolt.NOT_FULLY_LOCKED, Source.AUTO),
+})  # fmt: skip
+_IDLE, _JAMMED = 0, 11
+_CLASS = {"commandClass": 98, "endpoint": 0}
+_CURRENT, _TARGET = "currentMode", "targetMode"
+# what became of a write (SetValueStatus of zwave-js)
+_PROGRESS = {1: Progress.ACCEPTED, 254: Progress.SENT, 255: Progress.CONFIRMED}
+_WHY = (
+    (re.compile(r"not connected|dead|not respond|no_?ack", re.IGNORECASE), Failure.UNREACHABLE),
+    (re.compile(r"timeout|timed out", re.IGNORECASE), Failure.TIMEOUT),
+)
+_MESSAGES = {
+    Failure.UNREACHABLE: "Z-Wave client not connected",
+    Failure.TIMEOUT: "Timeout while waiting for a response from the node (ZW0201)",
+    Failure.UNSPECIFIED: "Unknown error",
+}
+_NODE = re.compile(r"(?:nodeID_)?(\d{1,4})", re.ASCII)
+
+
+def node(plate: Nameplate) -> int | None:
+    """The node's number, out of `keys` or the end of its topic; None where neither tells it."""
+    found = _NODE.fullmatch(plate.keys.get("node", plate.address.rpartition("/")[2]))
+    return int(found[1]) if found is not None else None
+
+
+def topics(plate: Nameplate) -> Mapping[Channel, str]:
+    """Name the node's topics and those of the gateway's API."""
+    client = f"{plate.address.partition('/')[0]}/_CLIENTS/ZWAVE_GATEWAY-{plate.keys.get('gateway', GATEWAY)}"
+    return MappingProxyType(
+        {
+            Channel.STATE: f"{plate.address}/98/0/{_CURRENT}",
+            Channel.OPERATION: f"{plate.address}/113/0/Access_Control/Lock_state",
+            Channel.BATTERY: f"{plate.address}/128/0/level",
+            Channel.AVAILABILITY: f"{plate.address}/status",
+            Channel.BRIDGE: f"{client}/status",
+            Channel.GET: f"{client}/api/pollValue/set",
+            Channel.RESULT: f"{client}/api/pollValue",
+            Channel.SET: f"{client}/api/writeValue/set",
+            Channel.LOG: f"{client}/api/writeValue",
+        }
+    )
+
+
+def decode_report(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> tuple[Report, ...]:
+    """Read what a lock or the gateway published; another node's answer tells nothing."""
+    try:
+        match channel:
+            case Channel.STATE:
+                return (_mode(_value(payload)),)
+            case Channel.OPERATION:
+                return tuple(_operation(_value(payload)))
+            case Channel.BATTERY:
+                return tuple(_battery(_value(payload)))
+            case Channel.AVAILABILITY | Channel.BRIDGE:
+                return (AvailabilityReport(online=flag(_value(payload), "value")),)
+            case Channel.RESULT:
+                return tuple(_answer(mapping(parse(payload), "the answer"), plate))
+            case Channel.LOG:
+                return tuple(_outcome(mapping(parse(payload), "the answer"), plate))
+            case Channel.EVENT | Channel.SET | Channel.GET:
+                return (Unreadable(why="nothing is reported there"),)
+            case _:
+                assert_never(channel)
+    except Malformed as error:
+        return (Unreadable(why=str(error)),)
+
+
+def _value(payload: bytes) -> object:
+    """The value, however the gateway was told to wrap it."""
+    body = parse(payload)
+    return body.get("value") if isinstance(body, dict) else body
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _mode(value: object) -> LockReport:
+    mode = _whole(value)
+    return LockReport(bolt=Bolt.UNKNOWN if mode is None else _MODES.get(mode, Bolt.UNKNOWN))
+
+
+def _operation(value: object) -> Iterator[Report]:
+    """What moved the bolt, as it happens. A number that the type has none of may be any movement."""
+    number = _whole(value)
+    if number == _IDLE:
+        return
+    if number == _JAMMED:
+        yield LockReport(bolt=Bolt.UNKNOWN, jammed=True, event=True)
+        return
+    bolt, source = (Bolt.UNKNOWN, Source.UNSPECIFIED) if number is None else _OPERATIONS.get(
+        number, (Bolt.UNKNOWN, Source.UNSPECIFIED)
+    )  # fmt: skip
+    yield LockReport(bolt=bolt, source=source, event=True)
+
+
+def _battery(value: object) -> Iterator[Report]:
+    percent = _whole(value)
+    if percent is None or not 0 <= percent <= 100:
+        raise Malformed("the level is no percentage")
+    yield BatteryReport(percent=percent)
+
+
+def _of(body: Mapping[str, object], plate: Nameplate, prop: str) -> tuple[object, ...] | None:
+    """The arguments of a call, if it was about this node's door lock."""
+    arguments = sequence(body.get("args"), "args")
+    about = mapping(arguments[0], "the value's id") if arguments else {}
+    ours = (about.get("nodeId"), about.get("commandClass"), about.get("property")) == (node(plate), 98, prop)
+    return tuple(arguments) if ours else None
+
+
+def _answer(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+    arguments = _of(body, plate, _CURRENT)
+    if arguments is None:
+        return
+    if body.get("success") is not True:
+        yield UnansweredReport()
+        return
+    if len(arguments) > 1:
+        yield EchoReport(echo=identifier(arguments[1], "the question's number"))
+    yield _mode(body.get("result"))
+
+
+def _outcome(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+    """What came of an order: an acknowledgement is never the deed, and a failure is no proof of rest."""
+    arguments = _of(body, plate, _TARGET)
+    if arguments is None:
+        return
+    order = identifier(arguments[3], "the order's id") if len(arguments) > 3 else None
+    result = body.get("result")
+    status = result.get("status") if isinstance(result, dict) else None
+    if body.get("success") is not True:
+        message = body.get("message")
+        words = message if isinstance(message, str) and len(message) <= 500 else ""
+        why = next((failure for pattern, failure in _WHY if pattern.search(words)), Failure.UNSPECIFIED)
+        yield FailureReport(id=order, failure=why)
+    elif result is False or (_whole(status) is not None and status not in _PROGRESS):
+        yield FailureReport(id=order, failure=Failure.UNSPECIFIED)
+    elif order is not None and _whole(status) is not None:
+        yield CommandReport(id=order, progress=_PROGRESS[_whole(status) or 0])
+
+
+def encode_command(command: Command, plate: Nameplate) -> Letter:
+    """Write a call of the gateway's API.
+
+    Raises:
+        ValueError: a lock cannot be asked that, or its node is not known.
+    """
+    number = node(plate)
+    if number is None:
+        raise ValueError("a Z-Wave lock cannot be asked without its node's number: name it in keys")
+    about = {"nodeId": number, **_CLASS}
+    match command:
+        case Unlock() | Lock():
+            mode = UNSECURED if isinstance(command, Unlock) else SECURED
+            return _call(Channel.SET, [{**about, "property": _TARGET}, mode, {}, command.id])
+        case Query():
+            echo = [] if command.echo is None else [command.echo]
+            return _call(Channel.GET, [{**about, "property": _CURRENT}, *echo])
+        case SetSignal() | ShowResult():
+            raise ValueError(f"a lock cannot be asked to {type(command).__name__}")
+        case _:
+            assert_never(command)
+
+
+def _call(channel: Channel, arguments: list[object]) -> Letter:
+    return Letter(channel=channel, payload=write({"args": arguments}))
+
+
+def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+    """Write what the gateway would publish.
+
+    Raises:
+        ValueError: it cannot say that.
+    """
+    match report:
+        case LockReport(event=True):
+            return (_told(Channel.OPERATION, _operation_number(report)),)
+        case LockReport(source=Source.UNSPECIFIED, user=None, jammed=None):
+            modes = {bolt: mode for mode, bolt in reversed(tuple(_MODES.items()))} | {Bolt.UNKNOWN: 254}
+            if report.bolt not in modes:
+                raise ValueError("a door lock has no such mode")
+            return (_told(Channel.STATE, modes[report.bolt]),)
+        case BatteryReport(percent=int(), level=None):
+            return (_told(Channel.BATTERY, report.percent),)
+        case AvailabilityReport():
+            alive = {"value": report.online, "status": "Alive" if report.online else "Dead", "nodeId": node(plate)}
+            return (Letter(channel=Channel.AVAILABILITY, payload=write(alive)),)
+        case UnansweredReport():
+            body = {"success": False, "message": _MESSAGES[Failure.TIMEOUT], "args": [_about(plate, _CURRENT)]}
+            return (Letter(channel=Channel.RESULT, payload=write(body)),)
+        case FailureReport(id=str()) if report.failure in _MESSAGES:
+            arguments = [_about(plate, _TARGET), UNSECURED, {}, report.id]
+            failed = {"success": False, "message": _MESSAGES[report.failure], "args": arguments}
+            return (Letter(channel=Channel.LOG, payload=write(failed)),)
+        case CommandReport():
+            status = {progress: number for number, progress in _PROGRESS.items()}[report.progress]
+            arguments = [_about(plate, _TARGET), UNSECURED, {}, report.id]
+            done = {"success": True, "message": "Success zwave api call", "result": {"status": status}}
+            return (Letter(channel=Channel.LOG, payload=write({**done, "args": arguments})),)
+        case _:
+            raise ValueError(f"a Z-Wave lock cannot say this {type(report).__name__}")
+
+
+def _about(plate: Nameplate, prop: str) -> dict[str, object]:
+    return {"nodeId": node(plate), **_CLASS, "property": prop}
+
+
+def _told(channel: Channel, value: object) -> Letter:
+    return Letter(channel=channel, payload=write({"value": value}))
+
+
+def _operation_number(report: LockReport) -> int:
+    if report.jammed:
+        return _JAMMED
+    numbers = {meaning: number for number, meaning in _OPERATIONS.items()}
+    if report.user is not None or (report.bolt, report.source) not in numbers:
+        raise ValueError("Access Control has no such operation")
+    return numbers[report.bolt, report.source]
+
+
+def decode_command(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> Command | Unreadable:
+    """Read a call about this node's lock. An order's times are not in it."""
+    try:
+        body = mapping(parse(payload), "the call")
+        match channel:
+            case Channel.GET:
+                arguments = _of(body, plate, _CURRENT)
+                if arguments is None:
+                    return Unreadable(why="the call is about something else")
+                return Query(echo=text(arguments[1], "the question's number") if len(arguments) > 1 else None)
+            case Channel.SET:
+                return _order(_of(body, plate, _TARGET))
+            case _:
+                return Unreadable(why="a lock is asked on set and get")
+    except Malformed as error:
+        return Unreadable(why=str(error))
+
+
+def _order(arguments: tuple[object, ...] | None) -> Command | Unreadable:
+    mode = _whole(arguments[1]) if arguments is not None and len(arguments) > 1 else None
+    if mode not in (SECURED, UNSECURED):
+        return Unreadable(why="the call is none that moves a bolt")
+    return movement.bare(Lock if mode == SECURED else Unlock)
