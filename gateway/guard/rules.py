@@ -351,17 +351,13 @@ class _Turn:
             self.ask(Part.DOOR)
 
     def radio_down(self) -> None:
-        empty: Mapping[Part, Asked] = MappingProxyType({})
-        nothing: Mapping[Part, tuple[str, ...]] = MappingProxyType({})
         waiting = self.state.waiting
-        self.state = replace(
-            self.state, radio=False, bolt=None, door=None, asked=empty, queued=nothing, chain=None, waiting=None
-        )  # fmt: skip
+        self.state = replace(self.state, radio=False, bolt=None, door=None, chain=None, waiting=None)
         if waiting is not None:
             self.refuse(waiting.command.id, Failure.UNREACHABLE, "the radio's broker was lost")
-        self.say(Part.LOCK, AvailabilityReport(online=False))
-        if self.state.settings.door:
-            self.say(Part.DOOR, AvailabilityReport(online=False))
+        for part in (Part.LOCK, Part.DOOR)[: 1 + self.state.settings.door]:
+            self.void(part)
+            self.say(part, AvailabilityReport(online=False))
 
     def radio_said(self, event: RadioSaid) -> None:
         for report in event.reports:
@@ -455,10 +451,8 @@ class _Turn:
 
     def lost(self, part: Part) -> None:
         """Of a device that is not there nothing is known."""
-        if part is Part.DOOR:
-            self.state = replace(self.state, door=None)
-        else:
-            self.state = replace(self.state, bolt=None)
+        door = part is Part.DOOR
+        self.state = replace(self.state, door=None) if door else replace(self.state, bolt=None)
         chain = self.state.chain
         if chain is not None and chain.step in BEFORE:
             self.try_again("a device is lost")
