@@ -17,12 +17,12 @@ from gateway.topics import (
     ECHO,
     HEARD,
     HOME_ASSISTANT,
-    OF_A_BRIDGE,
     OFFER,
     RESULT,
     SPOKEN,
     device_topic,
     own_topics,
+    result_topics,
 )
 
 HOMEASSISTANT = "homeassistant"  # the owner's Home Assistant
@@ -36,7 +36,7 @@ class NameTaken(ValueError):  # noqa: N818 - it names what is the matter
 
 
 def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
-    """Name every account of this house: the people's, one a device that speaks for itself, one a bridge.
+    """Name every account of this house: the people's, one a brand, a device that speaks for itself, a bridge.
 
     Raises:
         NameTaken: a bridge's account would be a device's or one of ours.
@@ -53,15 +53,25 @@ def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
                 f"the base topic `{bases[-1]}` would have the account `{account}`, which is taken: give the device of"
                 " that name another id, or the base topic another first word."
             )
-    comes_in = homeassistant or home.homeassistant is not None or _entities(home)
+    comes_in = homeassistant or home.homeassistant is not None or entities(home)
     theirs = {*carried, HOMEASSISTANT} if comes_in else set(carried)
-    return (*PEOPLE, *own, *sorted(theirs))
+    brands = {brand_account(brand): brand for brand in home.brands}
+    for account in (*own, *theirs):
+        if account in brands:
+            raise NameTaken(f"`{account}` is the account of the brand `{brands[account]}`: give that another id")
+    return (*PEOPLE, *brands, *own, *sorted(theirs))
+
+
+def brand_account(brand: str) -> str:
+    """Name the account under which a retailer of this brand comes; it hears what becomes of its own deliveries."""
+    return f"retailer-{brand}"
 
 
 def carrier(home: Home, device: str) -> str | None:
     """Name the base topic of what carries this device; None: it speaks for itself.
 
-    It is what all of the product's topics begin with where its bridge's own is among them, else their first word.
+    It is what all of the product's topics begin with: a bridge's own are among them, so of what stands behind one it
+    is the bridge's; two hubs below one word (`nuki/front`, `nuki/garage`) are two, for each connects by itself.
     """
     section = home.devices[device]
     topics = VENDORS[section.vendor].topics(section.plate)
@@ -72,8 +82,6 @@ def carrier(home: Home, device: str) -> str | None:
         return None
     if section.vendor == HOMEASSISTANT:  # <base>/<domain>/<object>; that it is there it says elsewhere
         return "/".join(section.address.split("/")[:-2]) or split[0][0]
-    if not any(channel in topics for channel in OF_A_BRIDGE):
-        return split[0][0]
     shared: list[str] = []
     for words in zip(*(topic[:-1] for topic in split), strict=False):  # the last word says what is told there
         if len(set(words)) > 1:
@@ -126,7 +134,7 @@ def access(home: Home, *, homeassistant: bool = False) -> str:
         "observer": ["read perron/#"],
         "installer": ["read perron/#", "write perron/+/get", f"write {ECHO}"],
     }
-    own: dict[str, list[str]] = {}
+    own = {brand_account(b): [f"write {OFFER}", f"read {result_topics(b)[0]}"] for b in home.brands}
     for device in home.devices:
         if spoken_for(home, device):
             continue
@@ -152,7 +160,7 @@ def access(home: Home, *, homeassistant: bool = False) -> str:
     return "\n".join([*users, *_patterns()]) + "\n"
 
 
-def _entities(home: Home) -> Sequence[str]:
+def entities(home: Home) -> Sequence[str]:
     """Name the devices that are entities of the owner's Home Assistant and speak by an automation there."""
     return [
         id_ for id_, section in home.devices.items() if section.vendor == HOMEASSISTANT and carrier(home, id_) is None
@@ -160,7 +168,7 @@ def _entities(home: Home) -> Sequence[str]:
 
 
 def _speaks_for(home: Home) -> Iterable[str]:
-    for device in _entities(home):
+    for device in entities(home):
         yield from (f"write {device_topic(home, device, channel)}" for channel in SPOKEN)
         yield f"read {device_topic(home, device, Channel.GET)}"
 
@@ -188,7 +196,7 @@ def radio_accounts() -> tuple[str, str]:
 def radio_access(base: str) -> str:
     """Write the access list of the radio's broker: the guard alone commands, the bridge alone tells.
 
-    The guard writes `<base>/.../set` and `/get`, not the bridge's own requests: it neither pairs nor forgets a device.
+    The guard writes `<base>/.../set` and `/get`, not Zigbee2MQTT's own requests: it neither pairs nor forgets a device.
     """
     deep = ["/".join(["+"] * depth) for depth in range(1, DEEPEST + 1)]
     commands = [f"write {base}/{levels}/{word}" for levels in deep for word in (Channel.SET, Channel.GET)]

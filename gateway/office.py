@@ -19,7 +19,7 @@ from gateway.mqtt import NotSent, Sent, Why
 from gateway.perform import Line, encoded, stamp
 from gateway.proof.checkpoint import Checkpoint
 from gateway.store import Store, StoreFailed
-from gateway.topics import RESULT, entrance_topic
+from gateway.topics import entrance_topic, result_topics
 from gateway.visit import commands as c
 from gateway.visit.state import Entrance, Now
 from gateway.voice import LogVoice, Message, Voice
@@ -173,8 +173,9 @@ class Office:
                 await self._publish_result(result)
 
     async def _publish_result(self, result: Result) -> None:
-        outcome = self._line.publish(RESULT, result.model_dump_json(exclude_none=True).encode())
-        if isinstance(outcome, Sent) and (await outcome.acknowledged).taken:
+        body = result.model_dump_json(exclude_none=True).encode()
+        outcomes = [self._line.publish(topic, body) for topic in result_topics(result.brand)]
+        if all([isinstance(o, Sent) and (await o.acknowledged).taken for o in outcomes]):
             await self._stored(self._store.told(result, self._clock.now()))
 
     def publish_checkpoint(self, entrance: str, signed: Checkpoint) -> None:

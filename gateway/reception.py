@@ -23,7 +23,7 @@ from gateway.pause import No, Planned
 from gateway.perform import Line, encoded, stamp
 from gateway.store import Answer, Store, StoreFailed
 from gateway.store import Home as Household
-from gateway.topics import RESULT, entrance_topic
+from gateway.topics import entrance_topic, result_topics
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Entrance
@@ -109,7 +109,8 @@ class Reception:
             except StoreFailed as failure:
                 log.error("offer_not_stored", why=str(failure))  # no answer: the retailer asks again
                 continue
-            self._line.publish(RESULT, answer.result.model_dump_json(exclude_none=True).encode())
+            for topic in result_topics(answer.result.brand):
+                self._line.publish(topic, answer.result.model_dump_json(exclude_none=True).encode())
             self._changed(answer.changed)
             if answer.asks is not None:
                 self._asks(answer, answer.asks)

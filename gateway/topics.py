@@ -111,6 +111,11 @@ def heard_of(home: Home, device: str) -> Mapping[Channel, str]:
     return {c: topic for c, topic in {**ours, **own}.items() if c in HEARD}
 
 
+def result_topics(brand: str | None) -> tuple[str, ...]:
+    """Name where a result is told: the brand's own topic, where one is known, and the one that all of them share."""
+    return (RESULT,) if brand is None else (f"{RESULT}/{brand}", RESULT)
+
+
 def entrance_topic(entrance: str, word: str) -> str:
     """Name an entrance's topic; `word` is state, event, message, checkpoint or set."""
     return f"perron/entrance/{entrance}/{word}"

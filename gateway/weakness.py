@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from devices.vendors.words import Channel
-from gateway.accesslist import bridges, carrier
+from gateway.accesslist import HOMEASSISTANT, bridges, carrier, entities, spoken_for
 from gateway.config import Home, on_loopback
 from gateway.topics import OF_A_BRIDGE, SPOKEN, device_topic
 
@@ -258,6 +258,10 @@ def _speakers(home: Home) -> dict[str, frozenset[str]]:
     for id_, device in home.devices.items():
         base = carrier(home, id_)
         whose = id_ if base is None else accounts.get(base, base)
+        if spoken_for(home, id_):  # behind the same radio as the lock whose guard it is
+            whose = device.address
+        if id_ in entities(home):
+            whose = HOMEASSISTANT
         for channel in (*SPOKEN, *OF_A_BRIDGE, Channel.SET, Channel.GET) if device.speaks else ():
             by = {whose} if channel in (*SPOKEN, *OF_A_BRIDGE) else {"gateway", *({whose} if base else ())}
             topic = device_topic(home, id_, channel)

@@ -47,6 +47,15 @@ INSTALLATION: Mapping[str, _Both] = {
         "{device} n'a pas répondu.",
         "{device} did not answer.",
     ),
+    "install.survey": ("Relevé des pannes", "Survey"),
+    "install.survey.told": (
+        "{refused} livraisons sur {looks} auraient été refusées ({percent} %), sur {wanted} à observer.",
+        "{refused} of {looks} deliveries would have been refused ({percent} %), of {wanted} to be looked at.",
+    ),
+    "install.survey.none": (
+        "Combien de fois une caméra ou la radio aurait-elle refusé une livraison ? Sur la box :",
+        "How often would a camera or the radio have refused a delivery? On the box:",
+    ),
     "walk.begin": (
         "Commencer",
         "Begin",

@@ -73,6 +73,16 @@ def test_a_bridge_whose_account_would_be_anothers_is_refused(home: Home) -> None
         accounts(home)
 
 
+def test_each_brand_has_an_account_of_its_own_which_no_device_takes() -> None:
+    brand = {"books": {"name": "Books", "keys": ()}}
+    home = house().model_copy(update={"brands": Home.model_validate(
+        {"box": "b", "name": "n", "devices": {}, "entrances": {}, "brands": brand}).brands})  # fmt: skip
+    assert rights(home, "retailer-books") == ["write perron/deliveries/offer", "read perron/deliveries/result/books"]
+    taken = house(retailer_books={"kind": "signal", "vendor": "signal"}).model_copy(update={"brands": home.brands})
+    with pytest.raises(NameTaken, match="account of the brand `books`"):
+        accounts(taken)
+
+
 def test_a_house_file_that_names_such_a_bridge_is_refused_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "home.yaml"
     file.write_text(TEXT.replace("  port: 1883\n", "  port: 1883\n  bridges: [doorbell]\n"), encoding="utf-8")
@@ -113,3 +123,18 @@ def test_home_assistant_may_say_what_its_entities_say_by_automation_and_nothing_
     assert "readwrite homeassistant/#" in theirs
     assert not [line for line in theirs if "perron/claire/" in line or "perron/front-door/" in line]
     assert "homeassistant" in accounts(house(tom=tom))
+
+
+def test_two_hubs_below_one_word_have_two_accounts_for_each_connects_by_itself() -> None:
+    home = house(
+        front={"kind": "lock", "vendor": "nukihub", "address": "nuki/front"},
+        garage={"kind": "lock", "vendor": "nukihub", "address": "nuki/garage"},
+        hall={"kind": "scanner", "vendor": "proglove", "address": "shop/gateway/PG1/SN1"},
+        porch={"kind": "lock", "vendor": "zwave", "address": "zwave/5"},
+    )
+    assert bridges(home) == {
+        "nuki-front": ("nuki/front",),
+        "nuki-garage": ("nuki/garage",),
+        "shop-gateway-pg1": ("shop/gateway/PG1",),
+        "zwave": ("zwave",),
+    }

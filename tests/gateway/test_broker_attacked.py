@@ -205,3 +205,45 @@ async def test_what_is_too_large_reaches_nobody_and_ends_only_its_senders_connec
         assert [i.payload for i in await until(gateway, b"marker")] == [b"marker"]
         async with guest(home, "observer", "perron/#") as late:
             assert [i.payload for i in await until(late, b"marker")] == [b"marker"], "nothing was kept of it"
+
+
+@pytest.mark.slow
+async def test_a_brand_is_told_of_its_own_deliveries_and_hears_nothing_of_anothers(tmp_path: Path) -> None:
+    accounts = {"port": free_port(), "password_file": tmp_path / "broker" / "gateway.password"}
+    brands = {"books": {"name": "Books", "keys": ()}, "farm": {"name": "Farm", "keys": ()}}
+    home = Home.model_validate(
+        {"box": "b", "name": "n", "broker": accounts, "devices": {}, "entrances": {}, "brands": brands}
+    )
+    async with (
+        private_broker(tmp_path / "broker", home),
+        guest(home, "gateway", "perron/#") as gateway,
+        guest(home, "retailer-books", "perron/#") as books,
+        guest(home, "retailer-farm", "perron/#") as farm,
+    ):
+        for topic, said in (("result/farm", b"farm"), ("result", b"farm"), ("result/books", b"marker")):
+            await code_of(gateway, f"perron/deliveries/{topic}", said)
+        assert [i.payload for i in await until(books, b"marker")] == [b"marker"]
+        await code_of(gateway, "perron/deliveries/result/farm", b"marker")
+        assert [i.payload for i in await until(farm, b"marker")] == [b"farm", b"marker"]
+        assert await code_of(books, "perron/deliveries/offer", b"offer") == 0
+        for topic in ("result/farm", "result/books", "result"):
+            assert await code_of(books, f"perron/deliveries/{topic}", FORGED) == DENIED
+
+
+@pytest.mark.slow
+async def test_no_shared_or_system_subscription_listens_in_on_another(home: Home, broker: Running) -> None:
+    assert broker.pid > 0
+    async with (
+        raw(home, "front-door") as thief,
+        guest(home, "gateway") as gateway,
+        guest(home, "front-lock", "perron/front-lock/set") as lock,
+    ):
+        for topic in ("$share/all/#", "$share/all/perron/front-lock/set", "$SYS/#", "perron/+/set"):
+            await thief.subscribe(topic, qos=1)
+        for _ in range(4):  # a shared subscription takes turns: none of them may come to the thief
+            await code_of(gateway, "perron/front-lock/set", b"order")
+        await code_of(gateway, "perron/front-lock/set", b"marker")
+        assert [i.payload for i in await until(lock, b"marker")] == [b"order"] * 4 + [b"marker"]
+        await code_of(gateway, "perron/front-door/set", b"his own")
+        async with asyncio.timeout(10):
+            assert (await anext(thief.messages)).payload == b"his own"

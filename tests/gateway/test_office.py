@@ -223,6 +223,9 @@ async def test_results_are_told_until_the_broker_has_them(tmp_path: Path) -> Non
         made.office.connected()
         await until(lambda: len(results()) == 2)
         assert {(one["delivery"], one["state"]) for one in results()} == {("d1", "expired")}
+        brand = results()[0]["brand"]
+        own = [json.loads(one.payload) for one in made.line.on(f"perron/deliveries/result/{brand}")]
+        assert own[-1] == results()[-1], "the brand hears it on a topic that no other brand reads"
         await until(lambda: not made.store.changed(made.clock.now()))
         made.office.owed()
         await asyncio.sleep(0.05)

@@ -131,6 +131,22 @@ def test_a_rule_for_ones_own_topics_or_for_reading_is_no_weakness(home: Home, fo
     assert weaknesses(folder, home) == ()
 
 
+def test_what_home_assistant_and_a_guard_say_for_others_is_no_weakness(tmp_path: Path) -> None:
+    devices = {
+        "front-lock": {"kind": "lock", "vendor": "guard", "address": "front-lock", "guarded": True,
+                       "guard": {"key": "A" * 43}},
+        "front-door": {"kind": "door", "vendor": "guard", "address": "front-lock"},
+        "fridge": {"kind": "fridge", "vendor": "homeassistant", "address": "sensor.fridge"},
+    }  # fmt: skip
+    broker = {"password_file": tmp_path / "accounts" / "gateway.password"}
+    home = Home.model_validate({"box": "b", "name": "n", "broker": broker, "devices": devices, "entrances": {}})
+    write(tmp_path / "accounts", home, host="127.0.0.1", port=1883)
+    assert weaknesses(tmp_path / "accounts", home) == ()
+    allowed("user front-lock\ntopic write perron/fridge/state")(tmp_path / "accounts")
+    [weak] = weaknesses(tmp_path / "accounts", home)
+    assert "may say what only gateway or homeassistant may: perron/fridge/state" in weak.what
+
+
 def test_a_gateway_without_a_password_is_refused_before_anything_is_written(home: Home, tmp_path: Path) -> None:
     nobody = home.model_copy(update={"broker": home.broker.model_copy(update={"password_file": None})})
     [weak] = kept(tmp_path / "accounts", nobody)
