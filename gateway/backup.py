@@ -199,7 +199,9 @@ def _house(home: Home, file: Path) -> tuple[tuple[tuple[str, Path], ...], tuple[
     named = {path for path in paths(home) if path.is_file()}
     accounts = home.broker.password_file
     if accounts is not None and (accounts.parent / "mosquitto.conf").is_file():  # the broker's, written for this house
-        named |= {path for path in accounts.parent.iterdir() if _plain(path) and path.stat().st_size <= SMALL}
+        # Its authority too: without that each device would have to be given another one.
+        theirs = (*accounts.parent.iterdir(), *accounts.parent.glob("authority/*"), *accounts.parent.glob("tls/*"))
+        named |= {path for path in theirs if _plain(path) and path.stat().st_size <= SMALL}
     named = {path.resolve() for path in named} - {file.resolve()}
     named = {path for path in named if not path.is_relative_to(home.storage.folder)}
     inside = sorted(path for path in named if path.is_relative_to(beside))
