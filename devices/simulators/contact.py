@@ -8,6 +8,7 @@ from devices.commands import Command
 from devices.reports import Door, DoorReport
 from devices.simulators.device import Device, FaultValue, Site
 from devices.simulators.house import DoorPlan
+from devices.vendors import esphome
 from devices.vendors.words import Channel
 
 
@@ -42,7 +43,11 @@ class Contact(Device):
 
     def answer(self, correlation: bytes | None) -> None:
         """Answer with the state, if it is a contact that can be asked."""
-        if self._plan.answers and "silent" not in self.faults:
+        if not self._plan.answers or "silent" in self.faults:
+            return
+        if self._plan.vendor == "esphome" and correlation is not None:  # the question's mark stands in its payload too
+            self.link.say(esphome.answer(self._report(), correlation.decode(errors="replace")), correlation=correlation)
+        else:
             self.say(self._report(), correlation=correlation, channel=Channel.RESULT)
 
     def obey(self, command: Command) -> None:

@@ -70,6 +70,18 @@ class Doorway:
             raise Impossible("the bolt is out: the door does not close")
         self._move_leaf(opened=False, by=who)
 
+    def lift(self, by: str) -> None:
+        """A motor lifts the leaf of a garage; what holds it closed is the motor itself."""
+        self.move_bolt(thrown=False, cause=by)
+        if not self.open:
+            self._move_leaf(opened=True, by=by)
+
+    def lower(self, by: str) -> None:
+        """The motor has lowered it to the ground, where it holds it."""
+        if self.open:
+            self._move_leaf(opened=False, by=by)
+        self.move_bolt(thrown=True, cause=by)
+
     def force_door(self, who: str) -> None:
         """Break the door open; the bolt stays as it is."""
         self.arrive(who)

@@ -88,11 +88,25 @@ class LockPlan(Account):
     relock_s: Delay | None = None
 
 
+class OpenerPlan(Account):
+    """The opener of a garage door. `latency_s` until it starts, `travel_s` until the door is up or down."""
+
+    kind: Literal["cover"]
+    vendor: Literal["esphome"]
+    latency_s: Delay = 0.2
+    travel_s: Delay = 10.0
+
+    @property
+    def plate(self) -> Nameplate:
+        """What its vendor must know of it."""
+        return Nameplate(address=self.address, kind="cover")
+
+
 class DoorPlan(Account):
     """A door contact. `answers`: it can be asked; `heartbeat_s`: it repeats itself so often."""
 
     kind: Literal["door"]
-    vendor: Literal["somfy"]
+    vendor: Literal["somfy", "esphome"]
     answers: bool = True
     heartbeat_s: Annotated[float, Field(gt=0, le=3600)] | None = None
 
@@ -136,7 +150,7 @@ class FridgePlan(Account):
 
 
 DevicePlan = Annotated[
-    LockPlan | DoorPlan | CameraPlan | ScannerPlan | SignalPlan | FridgePlan,
+    LockPlan | OpenerPlan | DoorPlan | CameraPlan | ScannerPlan | SignalPlan | FridgePlan,
     Field(discriminator="kind"),
 ]
 
@@ -168,9 +182,9 @@ class House(Section):
 
     @model_validator(mode="after")
     def _one_door(self) -> Self:
-        for kind in ("lock", "door"):
-            if sum(device.kind == kind for device in self.devices.values()) + (self.zigbee is not None) > 1:
-                raise ValueError(f"a house has one front door, so one {kind} at most")
+        for kinds in (("lock", "cover"), ("door",)):
+            if sum(device.kind in kinds for device in self.devices.values()) + (self.zigbee is not None) > 1:
+                raise ValueError(f"a house has one front door, so one {kinds[0]} at most")
         return self
 
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Literal, Self
 
 What = Literal["bolt", "door", "person", "parcel", "fridge", "signal", "scan", "bell", "answer", "shown", "fault",
-               "link", "boot", "refused", "zigbee"]  # fmt: skip
+               "link", "boot", "refused", "zigbee", "garage"]  # fmt: skip
 
 
 class PhysicalLog:
@@ -27,6 +27,7 @@ class PhysicalLog:
         scan     device, code, event, retain
         bell, answer   device, who
         zigbee   device, set: the order that reached a radio's bridge
+        garage   device, reversed, met: beam or somebody
         shown    device, word
         fault    device, fault, on
         link     device, up (by order); boot: device, boot

@@ -21,10 +21,12 @@ from devices.simulators.house import (
     FridgePlan,
     House,
     LockPlan,
+    OpenerPlan,
     ScannerPlan,
     SignalPlan,
 )
 from devices.simulators.lock import MotorLock
+from devices.simulators.opener import Opener
 from devices.simulators.physical_log import PhysicalLog
 from devices.simulators.rtsp import RtspServer
 from devices.simulators.watcher import Watcher
@@ -47,6 +49,8 @@ class Residence:
             match plan:
                 case LockPlan():
                     self.devices[name] = MotorLock(name, plan, site)
+                case OpenerPlan():
+                    self.devices[name] = Opener(name, plan, site)
                 case DoorPlan():
                     self.devices[name] = Contact(name, plan, site)
                 case CameraPlan():

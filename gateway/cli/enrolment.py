@@ -74,6 +74,35 @@ def measure_device(
         raise typer.Exit(Exit.NO)
 
 
+def survey(
+    entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
+    *,
+    home: HomeFile = HOME,
+    hours: Annotated[float, typer.Option(help="For how long.", min=0.001, max=24 * 14)] = 24.0,
+    every: Annotated[float, typer.Option(help="Seconds between two looks.", min=1, max=3600)] = 60.0,
+    anew: Annotated[bool, typer.Option("--anew", help="Do not go on with one that was broken off.")] = False,
+) -> None:
+    """Count how often a camera or the radio of an entrance would have refused a delivery. It films nothing.
+
+    It ends by itself. Broken off (Ctrl-C, a restart), the same command goes on with it. Numbers and picture are on the
+    pages too, under Installation.
+    """
+    from gateway.cli import surveying  # noqa: PLC0415 - the other commands start without it
+    from gateway.installation import notes  # noqa: PLC0415 - the same
+
+    house = home_of(home)
+    where = entrance_of(house, entrance)
+    try:
+        found = asyncio.run(surveying.survey(house, where, hours=hours, every=every, anew=anew, tell=tell))
+    except KeyboardInterrupt:
+        tell("Broken off. The same command goes on with it.")
+        raise typer.Exit(Exit.NO) from None
+    for device, refused in found.by_device.items():
+        tell(f"{device}: {refused} of {found.looks}")
+    tell(f"{found.refused} of {found.looks} deliveries would have been refused ({found.share:.1%}).")
+    tell(str(notes.survey_picture(house.storage.folder, where)))
+
+
 def walk_test(  # noqa: PLR0913 - one argument an option of the command
     entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
     *,
@@ -138,6 +167,9 @@ def add(cli: typer.Typer) -> None:
         "test",
         epilog=example("perron test front-lock", "perron test front-lock --times 50", "perron test front-lock --move"),
     )(measure_device)
+    cli.command(epilog=example("perron survey", "perron survey front --hours 72", "perron survey --every 10 --anew"))(
+        survey
+    )
     cli.command(
         "walk-test",
         epilog=example(

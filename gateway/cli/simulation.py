@@ -19,10 +19,12 @@ from gateway.broker import BrokerMissing, private_broker
 from gateway.cli.failure import Exit, Failure, ourselves, plain, relative
 from gateway.cli.happenings import Links, beside, narrate
 from gateway.config import Home
-from gateway.equipment import CameraDevice, Device, DoorDevice, FridgeDevice, LockDevice
+from gateway.equipment import CameraDevice, CoverDevice, Device, DoorDevice, FridgeDevice, LockDevice
 from gateway.leash import leashed
 
 HEARTBEAT = 30.0  # seconds, of a door that cannot be asked
+# Behind another broker with a guard in between; and Home Assistant, which nobody plays.
+UNPLAYED = frozenset({"guard", "homeassistant"})
 GRACE = 5.0  # seconds for the house to end by itself
 LONGEST_SOCKET = 107  # bytes of a Unix socket's path
 
@@ -48,7 +50,7 @@ def plan(home: Home) -> dict[str, object]:
     passwords = home.broker.password_file
     devices = {}
     for id_, device in played.items():
-        if device.vendor == "guard":  # it stands behind another broker, and its guard in between
+        if device.vendor in UNPLAYED:
             continue
         devices[id_] = {
             "kind": device.kind,
@@ -67,6 +69,8 @@ def _traits(device: Device, *, outside: bool) -> dict[str, object]:
     match device:
         case LockDevice():
             return {"guarded": device.guarded, "latency_s": min(0.3, device.latency / 2)}
+        case CoverDevice():
+            return {"travel_s": min(10.0, device.closing / 2)}
         case DoorDevice():
             return {"answers": device.answers} | ({} if device.answers else {"heartbeat_s": HEARTBEAT})
         case CameraDevice():

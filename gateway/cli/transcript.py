@@ -201,6 +201,8 @@ def _commanded(command: Row, event: Row) -> str | None:
             return "the unlock is sent"
         case "Lock":
             return f"the lock is told to lock{'' if command['n'] == 1 else ', try ' + str(command['n'])}"
+        case "Close":
+            return f"the garage door is sent down{'' if command['n'] == 1 else ', try ' + str(command['n'])}"
         case "ParcelResult":
             return f"{command['delivery']}: {_words(command['outcome'])}"
         case "HouseResult":

@@ -89,6 +89,8 @@ def promises(home: Home, id_: str, measured: Measurement | None) -> tuple[Promis
     device = home.devices[id_]
     if isinstance(device, LockDevice):
         found = (*_bolt(id_, measured), _guarded(id_, device), _auto_lock(id_, device))
+    elif isinstance(device, CoverDevice):
+        found = (_guarded(id_, device),)
     elif isinstance(device, DoorDevice):
         found = (_sensor(id_, device, measured),)
     elif isinstance(device, CameraDevice):
@@ -149,8 +151,8 @@ def _bolt(id_: str, measured: Measurement | None) -> Iterator[Promise]:
             assert_never(never)
 
 
-def _guarded(id_: str, lock: LockDevice) -> Promise:
-    if lock.refuses_late:
+def _guarded(id_: str, lock: LockDevice | CoverDevice) -> Promise:
+    if isinstance(lock, LockDevice) and lock.refuses_late:
         return Promise(of=id_, facet=Facet.GUARDED, ground=Ground.DECLARED, said="guarded.declared")
     life = {"life": f"{Rules().command_life:g}"}
     return Promise(of=id_, facet=Facet.GUARDED, ground=Ground.MISSING, said="guarded.missing", facts=life)

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.installation.capability import Measurement, Walked
+from gateway.installation.survey import Begun, Look
 from gateway.installation.walk import Walk, standing
 from gateway.proof.files import write_whole
 
@@ -136,3 +137,54 @@ def keep_report(storage: Path, entrance: str, sheet: bytes, signed: bytes) -> No
     write_whole(file, sheet)
     write_whole(beside, signed)
     forget_pictures(storage, entrance)
+
+
+def survey_file(storage: Path, entrance: str) -> Path:
+    """Where a survey writes down what it sees: its beginning, then one look a line."""
+    return storage / FOLDER / f"survey-{entrance}.jsonl"
+
+
+def survey_picture(storage: Path, entrance: str) -> Path:
+    """Where a survey's picture lies."""
+    return storage / FOLDER / f"survey-{entrance}.svg"
+
+
+def survey_of(storage: Path, entrance: str) -> tuple[Begun, tuple[Look, ...]] | None:
+    """Read a survey; None: none was begun, or its beginning cannot be read. A line cut short by a crash is no look."""
+    try:
+        first, *rest = survey_file(storage, entrance).read_bytes().splitlines() or [b""]
+        begun = Begun.model_validate_json(first)
+    except (OSError, ValidationError):
+        return None
+    looks = []
+    for line in rest:
+        try:
+            looks.append(Look.model_validate_json(line))
+        except ValidationError:
+            continue
+    return begun, tuple(looks)
+
+
+def keep_survey(storage: Path, entrance: str, line: Begun | Look) -> None:
+    """Add a look, or begin anew with what a survey sets out to do.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    file = survey_file(storage, entrance)
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    text = line.model_dump_json().encode() + b"\n"
+    if isinstance(line, Begun):
+        write_whole(file, text)
+        return
+    with file.open("ab") as out:
+        out.write(text)
+
+
+def picture_of_survey(storage: Path, entrance: str, svg: str) -> None:
+    """Keep a survey's picture.
+
+    Raises:
+        OSError: the disk does not take it.
+    """
+    write_whole(survey_picture(storage, entrance), svg.encode())

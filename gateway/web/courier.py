@@ -136,6 +136,7 @@ def shown(box: Box, digest: str) -> Mapping[str, Any]:
     state, now = box.entrance(looked.delivery.entrance)
     return {
         "turn": looked.turn.value,
+        "garage": state.rules.cover,
         "missing": _missing(state) if looked.turn is Turn.OTHER else None,
         "until": looked.until,
         "now": now,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.voice import Language
+from gateway.web.courier_words import TURNS
 from gateway.web.privacy_words import BACK_IN, MOVING, PRIVACY
 from gateway.web.settings_words import SETTINGS
 
@@ -406,29 +407,6 @@ _COURIER: Mapping[str, _Both] = {
     "courier.help.film": ("Vous êtes filmé de la porte à la porte, sans son, 30 jours au plus.",
                           "You are filmed from door to door, without sound, kept 30 days at most."),
     "courier.receipt": ("Votre reçu signé", "Your signed receipt"),
-    "turn.early": ("Trop tôt", "Not yet"),
-    "turn.early.how": ("Créneau : {start} - {end}", "Window: {start} - {end}"),
-    "turn.show": ("Scannez", "Scan"),
-    "turn.show.how": ("Le colis, puis le code ci-dessous", "The parcel, then the code below"),
-    "turn.other": ("Encore un", "One more"),
-    "turn.other.how": ("Scannez aussi l'autre : colis ou code", "Scan the other one too: parcel or code"),
-    "turn.wait": ("Patientez", "Please wait"),
-    "turn.wait.how": ("On sonne, la porte va s'ouvrir", "It rings, the door is about to open"),
-    "turn.go": ("Entrez", "Come in"),
-    "turn.go.how": ("Poussez la porte. Déposez : {place}", "Push the door. Put it down: {place}"),
-    "turn.inside": ("Déposez et sortez", "Put it down, come out"),
-    "turn.inside.how": ("{place}. Refermez la porte derrière vous.", "{place}. Close the door behind you."),
-    "turn.away": ("Merci", "Thank you"),
-    "turn.away.how": ("La porte se verrouille", "The door is locking"),
-    "turn.done": ("C'est fait", "Done"),
-    "turn.done.how": ("Merci et bonne route", "Thank you, have a safe way"),
-    "turn.no": ("Non", "No"),
-    "turn.no.how": ("Cette porte ne s'ouvre pas maintenant", "This door does not open now"),
-    "turn.help": ("Merci", "Thank you"),
-    "turn.help.how": ("Fermez la porte si vous le pouvez ; le propriétaire est prévenu",
-                      "Close the door if you can; the owner has been told"),
-    "turn.over": ("Terminé", "Over"),
-    "turn.over.how": ("Ce lien n'ouvre plus rien", "This link opens nothing any more"),
 }  # fmt: skip
 
 _LABEL: Mapping[str, _Both] = {
@@ -471,7 +449,7 @@ _LABEL: Mapping[str, _Both] = {
 }  # fmt: skip
 
 WORDS = _table(_PAGES, _DOOR, _ASKED, _STORY, _PAST, _BRANDS, _ACCOUNTS, _TRUST, _COURIER, _LABEL,
-               SETTINGS, PRIVACY, MOVING, BACK_IN)  # fmt: skip
+               SETTINGS, PRIVACY, MOVING, BACK_IN, TURNS)  # fmt: skip
 
 
 def say(key: str, language: Language, **facts: str) -> str:

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from devices.reports import Bolt, Cover, CoverReport, Door, DoorbellPressed, DoorReport, LockReport
+from devices.simulators.house import House
 from devices.vendors import VENDORS, esphome
 from devices.vendors.words import Channel
+from gateway.cli.simulation import plan
 from gateway.config import Home, rules
 from gateway.enrolment import problems
 from gateway.mqtt import Incoming
@@ -136,3 +138,19 @@ def test_a_garage_that_could_hurt_somebody_or_be_wrong_is_not_enrolled(
     except ValueError as error:
         said = [str(error)]
     assert any(told in text for text in said) if told else said == [], said
+
+
+def test_a_garage_is_simulated_as_it_is_configured_and_home_assistant_is_played_by_nobody(tmp_path: Path) -> None:
+    house = with_garage(tmp_path)
+    of_home_assistant = {"kind": "presence", "vendor": "homeassistant", "address": "person.claire"}
+    document = house.model_dump(mode="json")
+    document["devices"] = {
+        **{name: document["devices"][name] for name in ("garage-lock", "garage-door")},
+        "claire": of_home_assistant,
+    }
+    document["entrances"] = {}
+    played = House.model_validate(plan(Home.model_validate(document, strict=False)))
+    assert {name: device.kind for name, device in played.devices.items()} == {
+        "garage-lock": "cover",
+        "garage-door": "door",
+    }

@@ -31,6 +31,8 @@ LOCK = {"kind": "lock", "vendor": "somfy", "address": "io://1/1", "latency_s": 0
 DOOR = {"kind": "door", "vendor": "somfy", "address": "io://1/2"}
 SCANNER = {"kind": "scanner", "vendor": "scanner"}
 SIGNAL = {"kind": "signal", "vendor": "signal"}
+OPENER = {"kind": "cover", "vendor": "esphome", "latency_s": 0.05, "travel_s": 0.8}
+REED = {"kind": "door", "vendor": "esphome"}
 FRIDGE = {"kind": "fridge", "vendor": "smartthings"}
 FRONT_DOOR = {"front-lock": LOCK, "front-door": DOOR}
 
@@ -57,7 +59,7 @@ class Street:
     client: aiomqtt.Client
     log: Path
     vendors: Mapping[str, str]
-    addresses: Mapping[str, str]
+    plates: Mapping[str, Nameplate]
     said: list[Said] = field(default_factory=list)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     asked: int = 0
@@ -75,7 +77,9 @@ class Street:
                 device=device,
                 channel=channel,
                 retained=message.retain,
-                reports=VENDORS[self.vendors[device]].decode_report(channel, bytes(message.payload)),
+                reports=VENDORS[self.vendors[device]].decode_report(
+                    channel, bytes(message.payload), self.plates[device]
+                ),
                 correlation=getattr(properties, "CorrelationData", None),
                 boot=user.get("boot"),
                 seq=int(user["seq"]) if "seq" in user else None,
@@ -117,14 +121,14 @@ class Street:
 
     async def tell(self, device: str, command: Command, *, retain: bool = False) -> None:
         """Send a command."""
-        letter = VENDORS[self.vendors[device]].encode_command(command, Nameplate(self.addresses[device]))
+        letter = VENDORS[self.vendors[device]].encode_command(command, self.plates[device])
         await self.client.publish(f"perron/{device}/{letter.channel}", letter.payload, qos=1, retain=retain)
 
     async def question(self, device: str) -> bytes:
         """Ask a device for its state; returns the question's correlation data."""
         self.asked += 1
         number = f"1:{self.asked}".encode()
-        letter = VENDORS[self.vendors[device]].encode_command(Query(), Nameplate(self.addresses[device]))
+        letter = VENDORS[self.vendors[device]].encode_command(Query(echo=number.decode()), self.plates[device])
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho annotates it in part
         properties.ResponseTopic = f"perron/{device}/result"
         properties.CorrelationData = number
@@ -170,7 +174,7 @@ async def street(folder: Path, devices: Mapping[str, object] = FRONT_DOOR) -> As
                 client=client,
                 log=log,
                 vendors={name: plan.vendor for name, plan in house.devices.items()},
-                addresses={name: plan.address for name, plan in house.devices.items()},
+                plates={name: plan.plate for name, plan in house.devices.items()},
             )
             # as it was published, and the stored ones first: so tests see what is retained
             options = SubscribeOptions(qos=1, retainAsPublished=True)

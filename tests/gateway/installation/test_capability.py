@@ -9,6 +9,7 @@ import pytest
 
 from devices.vendors.words import Channel
 from gateway.config import ConfigError, Home
+from gateway.equipment import CoverDevice
 from gateway.homefile import load
 from gateway.installation.capability import (
     Ground,
@@ -60,6 +61,14 @@ def test_a_lock_promises_what_is_declared_or_measured_and_what_nobody_said_is_un
     changes: Mapping[str, Any], measurement: Measurement | None, expected: Mapping[str, Ground]
 ) -> None:
     assert said(promises(house(**changes), "front-lock", measurement)) == expected
+
+
+def test_the_opener_of_a_garage_obeys_late_copies_and_has_no_bolt_to_promise() -> None:
+    opener = CoverDevice(kind="cover", vendor="esphome", reverses=True)
+    home = load(HOME)
+    home = home.model_copy(update={"devices": {**home.devices, "front-lock": opener}})
+    expected = {"guarded.missing": Ground.MISSING, "latency.declared": Ground.DECLARED}
+    assert said(promises(home, "front-lock", None)) == expected
 
 
 def test_a_lock_that_answers_late_is_told_which_latency_to_declare() -> None:

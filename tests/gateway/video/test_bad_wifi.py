@@ -5,10 +5,9 @@ proved is played to `decide` again and again, with a courier who scans at anothe
 """
 
 import random
-import sys
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from tests.filmset.talk import Talk, video_process
 from tests.foreign import foreign_camera
 from tests.house.house import CAMERAS, House
 from tests.house.story import announce
+from tests.told import TOLD
 from tests.wire import Wire
 
 pytestmark = pytest.mark.slow
@@ -118,7 +118,7 @@ def refused(proofs: Sequence[Proof]) -> tuple[int, int]:
 
 
 def test_bad_wifi_refuses_hardly_anybody_and_a_camera_that_is_really_away_is_missed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     proofs = recorded(tmp_path)
     assert {fault for proof in proofs for fault in proof.faults} >= {Fault.STALL, Fault.RESET}, "the weather was bad"
@@ -128,8 +128,7 @@ def test_bad_wifi_refuses_hardly_anybody_and_a_camera_that_is_really_away_is_mis
     length = proofs[-1].at - proofs[0].at
     dark = sum(after.at - proof.at for proof, after in pairwise(proofs) if not proof.live)
     told = f"{no} of {of} refused; {length:.0f} s with {STALLS} stalls and {CUTS} cuts, not live for {dark:.1f} s"
-    with capsys.disabled():
-        sys.stdout.write(f"\nbad Wi-Fi: {told}\n")
+    record_property(TOLD, f"bad Wi-Fi: {told}")
     assert no <= of / 20, told
 
     away = [proof.model_copy(update={"live": False}) if proof.at - proofs[0].at < AWAY else proof for proof in proofs]

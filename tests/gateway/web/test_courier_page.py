@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from playwright.async_api import Page, expect
 
 from devices.reports import Bolt, Door, DoorReport, LockReport
 from gateway.delivery.codes import courier_digest, new_courier_code
-from gateway.visit.state import Why
+from gateway.visit.state import Phase, Visit, Why
 from tests.browser import barriers, visitor
 from tests.gateway.delivery.house import told
 from tests.gateway.delivery.shop import NOW, offer
@@ -105,6 +106,21 @@ async def test_a_code_that_opens_nothing_is_a_red_no_on_his_phone_too(made: Box)
         made.passes(2.5)
         await turn(page, "no")
         assert await barriers(page) == []
+
+
+@pytest.mark.parametrize(("cover", "told"), [(True, "Une fois dehors, sonnez"), (False, "Refermez la porte")])
+async def test_at_a_garage_he_is_told_to_ring_once_he_is_outside(made: Box, told: str, *, cover: bool) -> None:
+    delivery = made.store.matches(f"courier:{DIGEST}", now=made.clock.now())[0].delivery
+    visit = Visit(id="v", delivery=delivery, phase=Phase.INSIDE, scanner="scanner", committed=True)
+    rules = replace(made.front.state.rules, cover=cover)
+    made.front.state = replace(made.front.state, rules=rules, visit=visit)
+    french = {"Accept-Language": "fr"}
+    async with (
+        served(made) as site,
+        ClientSession() as client,
+        client.get(f"{site.address}/c/{DIGEST}", headers=french) as answer,
+    ):
+        assert told in await answer.text()
 
 
 async def test_a_link_does_not_tell_before_its_hour_that_somebody_else_was_refused_at_the_door(early: Box) -> None:

@@ -10,6 +10,8 @@ from unittest.mock import PropertyMock, patch
 from gateway import links
 from gateway.config import Home, Pages
 from gateway.delivery.codes import courier_digest
+from gateway.installation.notes import keep_survey
+from gateway.installation.survey import Begun, Look
 from gateway.store import Clip
 from gateway.visit import commands as c
 from gateway.visit import events as e
@@ -86,8 +88,16 @@ async def tour(
             await made.good_day()
             await made.ring(PARCEL)
             await site.guest(Role.HOUSEHOLD, guest)
+            surveyed(made.home.storage.folder)
             await site.site._box.walks.begin("garage", "Ida")  # noqa: SLF001 - as on its page
             yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
+
+
+def surveyed(folder: Path) -> None:
+    """A survey that found something."""
+    begun = Begun(entrance="front", begun=NOON, every=60, looks=3, devices=("lock", "cam"))
+    for line in (begun, Look(at=NOON), Look(at=NOON + timedelta(hours=2), refused=("cam",))):
+        keep_survey(folder, "front", line)
 
 
 @asynccontextmanager

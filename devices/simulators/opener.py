@@ -1,0 +1,121 @@
+"""The opener of a garage door, with its light beam: what it moves is heavy, and what it meets sends it up again."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import ClassVar
+
+from devices.commands import Command, Lock, Unlock
+from devices.reports import Cover, CoverReport
+from devices.simulators.device import Device, FaultValue, Site
+from devices.simulators.doorway import Where
+from devices.simulators.house import OpenerPlan
+from devices.vendors import esphome
+
+STEP = 0.05  # seconds between two looks of a door that comes down
+PASSING = 0.3  # seconds for which somebody who walks through breaks the beam
+
+
+class Opener(Device):
+    """Lifts and lowers the leaf on command; never lowers it on what it or its beam meets.
+
+    Faults: stuck (does nothing), silent (neither reports nor answers), beam (something stands in the light beam), under
+    (somebody stands under the door, past the beam), blind (the beam sees nothing and says that all is clear).
+    """
+
+    FAULTS: ClassVar[Mapping[str, FaultValue]] = dict.fromkeys(("stuck", "silent", "beam", "under", "blind"), True)
+
+    def __init__(self, name: str, plan: OpenerPlan, site: Site) -> None:
+        self._plan, self._doorway = plan, site.doorway
+        self._run = 0  # the motor's newest run
+        self._cover = Cover.CLOSED
+        self._passing = 0
+        self._inside = self._who_is_inside()
+        super().__init__(name, plan, plan.vendor, site)
+        site.doorway.people_moved.append(self._somebody_moved)
+
+    # ---- what it tells ----------------------------------------------------------------------------------------------
+
+    def on_up(self) -> None:
+        """Say the state."""
+        self._tell(self._cover)
+
+    def answer(self, correlation: bytes | None) -> None:
+        """Answer with the state and what the beam sees; the question's mark is its correlation too."""
+        if correlation is not None and "silent" not in self.faults:
+            report = CoverReport(cover=self._cover, clear=not self._sees())
+            self.link.say(esphome.answer(report, correlation.decode(errors="replace")), correlation=correlation)
+
+    def misbehave(self, fault: str) -> None:
+        """The beam tells at once what comes into it and what goes."""
+        if fault in ("beam", "blind"):
+            self._tell_beam()
+
+    def _tell(self, cover: Cover) -> None:
+        self._cover = cover
+        if "silent" not in self.faults:
+            self.say(CoverReport(cover=cover))
+
+    def _tell_beam(self) -> None:
+        if "silent" not in self.faults:
+            self.say(CoverReport(clear=not self._sees()))
+
+    def _sees(self) -> bool:
+        return ("beam" in self.faults or self._passing > 0) and "blind" not in self.faults
+
+    # ---- what it moves ----------------------------------------------------------------------------------------------
+
+    def obey(self, command: Command) -> None:
+        """Go up or down. It knows no ids: the same order comes as often as it is sent."""
+        if isinstance(command, Unlock | Lock) and "stuck" not in self.faults:
+            self._run += 1
+            self.do(self._up(self._run) if isinstance(command, Unlock) else self._down(self._run))
+
+    async def _up(self, run: int) -> None:
+        await asyncio.sleep(self._plan.latency_s)
+        self._doorway.lift(self.name)
+        self._tell(Cover.OPENING)
+        await asyncio.sleep(self._plan.travel_s)
+        if run == self._run:
+            self._tell(Cover.OPEN)
+
+    async def _down(self, run: int) -> None:
+        await asyncio.sleep(self._plan.latency_s)
+        if not self._doorway.open or self._sees():
+            return
+        self._tell(Cover.CLOSING)
+        loop = asyncio.get_running_loop()
+        lands = loop.time() + self._plan.travel_s
+        while loop.time() < lands:
+            await asyncio.sleep(STEP)
+            if run != self._run:
+                return
+            if self._sees() or "under" in self.faults:
+                met = "beam" if self._sees() else "somebody"
+                self.log.write("garage", device=self.name, reversed=True, met=met)
+                self._tell(Cover.OPENING)
+                self._tell(Cover.OPEN)
+                return
+        self._doorway.lower(self.name)
+        self._tell(Cover.CLOSED)
+
+    # ---- who walks through ------------------------------------------------------------------------------------------
+
+    def _who_is_inside(self) -> frozenset[str]:
+        return frozenset(who for who, where in self._doorway.people.items() if where is Where.INSIDE)
+
+    def _somebody_moved(self) -> None:
+        before, self._inside = self._inside, self._who_is_inside()
+        if before != self._inside and self._doorway.open:
+            self.do(self._pass())
+
+    async def _pass(self) -> None:
+        self._passing += 1
+        self._tell_beam()
+        await asyncio.sleep(PASSING)
+        self._passing -= 1
+        self._tell_beam()
+
+    def physical(self) -> Mapping[str, object]:
+        """The leaf, and what stands in its way."""
+        in_the_way = [what for what in ("beam", "under") if what in self.faults]
+        return {"cover": self._cover.value, "in_the_way": in_the_way}

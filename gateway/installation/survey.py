@@ -1,0 +1,103 @@
+"""How often a camera or a radio of an entrance would have refused a delivery: counted, and drawn. Pure.
+
+A look stands for the time since the look before it. Refused is what would have refused a courier then: a camera whose
+pictures failed for longer than the rules allow (`gateway/visit/survey.py`), a lock or door sensor that did not answer
+within what it declares. What the household does with its door meanwhile is no refusal. Nothing of what a camera saw is
+kept, only whether it was live.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from html import escape
+
+from gateway.config import Home
+from gateway.grammar import Section
+
+ROW, COLUMN, LEFT, TOP = 22, 14, 130, 34  # of the picture, in its own units
+GOOD, SOME, MANY, NOT_LOOKED = "#087a36", "#f09600", "#be1220", "#dadfe2"
+BAD_SHARE = 0.05  # of an hour's looks: more is red
+
+
+class Begun(Section):
+    """What a survey set out to do."""
+
+    entrance: str
+    begun: datetime
+    every: float  # seconds between two looks
+    looks: int  # that it wants
+    devices: tuple[str, ...]
+
+
+class Look(Section):
+    """One look: which devices would have refused then."""
+
+    at: datetime
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What came of it. `refused`: looks at which at least one device refused; `by_device`: each one's."""
+
+    looks: int
+    wanted: int
+    refused: int
+    by_device: Mapping[str, int]
+
+    @property
+    def share(self) -> float:
+        """The share of deliveries that would have been refused, 0 to 1."""
+        return self.refused / self.looks if self.looks else 0.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether it has come to its end."""
+        return self.looks >= self.wanted
+
+
+def devices_of(home: Home, entrance: str) -> tuple[str, ...]:
+    """Name what is looked at: lock, door sensor, cameras.
+
+    Raises:
+        KeyError: no such entrance.
+    """
+    section = home.entrances[entrance]
+    return tuple(dict.fromkeys((section.lock, section.door, section.cameras.outside, *section.cameras.inside)))
+
+
+def summary(begun: Begun, looks: Sequence[Look]) -> Summary:
+    """Count."""
+    by_device = {device: sum(device in look.refused for look in looks) for device in begun.devices}
+    refused = sum(bool(look.refused) for look in looks)
+    return Summary(looks=len(looks), wanted=begun.looks, refused=refused, by_device=by_device)
+
+
+def drawn(begun: Begun, looks: Sequence[Look], *, title: str) -> str:
+    """Draw each device's hours as an SVG: green without a refusal, red from 5 % on, grey where nobody looked."""
+    hours = max(1, 1 + int((max((look.at for look in looks), default=begun.begun) - begun.begun) / timedelta(hours=1)))
+    wide, tall = LEFT + hours * COLUMN + 10, TOP + len(begun.devices) * ROW + 26
+    cells = "".join(_cells(begun, looks, hours))
+    names = "".join(
+        f'<text x="6" y="{TOP + n * ROW + 15}">{escape(device)}</text>' for n, device in enumerate(begun.devices)
+    )
+    axis = "".join(f'<text x="{LEFT + hour * COLUMN}" y="{tall - 8}">{hour} h</text>' for hour in range(0, hours, 6))
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" role="img" aria-label="{escape(title)}"'
+        f' font-family="sans-serif" font-size="11"><rect width="{wide}" height="{tall}" fill="#fff"/>'
+        f'<text x="6" y="20" font-size="13">{escape(title)}</text>{names}{cells}{axis}</svg>\n'
+    )
+
+
+def _cells(begun: Begun, looks: Sequence[Look], hours: int) -> Iterator[str]:
+    of_hour: dict[int, list[Look]] = {}
+    for look in looks:
+        of_hour.setdefault(int((look.at - begun.begun) / timedelta(hours=1)), []).append(look)
+    for row, device in enumerate(begun.devices):
+        for hour in range(hours):
+            seen = of_hour.get(hour, [])
+            bad = sum(device in look.refused for look in seen)
+            fill = NOT_LOOKED if not seen else GOOD if not bad else MANY if bad / len(seen) > BAD_SHARE else SOME
+            at = f'x="{LEFT + hour * COLUMN}" y="{TOP + row * ROW}"'
+            told = escape(f"{device}, {hour} h: {bad}/{len(seen)}")
+            yield f'<rect {at} width="{COLUMN - 2}" height="{ROW - 4}" fill="{fill}"><title>{told}</title></rect>'

@@ -1,0 +1,52 @@
+"""A survey of a house with a real broker and real cameras, broken off and gone on with."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from gateway.cli import surveying
+from gateway.installation import notes
+from tests.whole_house import playing
+
+pytestmark = pytest.mark.slow
+
+
+def filmed(folder: Path) -> list[Path]:
+    return list(folder.rglob("*.mp4"))
+
+
+async def test_a_survey_that_was_broken_off_goes_on_and_names_who_would_have_refused(tmp_path: Path) -> None:
+    async with playing(tmp_path) as play:
+        home = play.stage.plan.home
+        told: list[str] = []
+        looked = asyncio.Event()
+
+        def tell(line: str) -> None:
+            told.append(line)
+            looked.set()
+
+        hours = 4 * 2.0 / 3600  # four looks, two seconds apart
+        first = asyncio.create_task(
+            surveying.survey(home, "front", hours=hours, every=2.0, anew=False, tell=tell, ahead=4.0)
+        )
+        await looked.wait()
+        first.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await first
+        kept = notes.survey_of(home.storage.folder, "front")
+        assert kept is not None
+        assert [look.refused for look in kept[1]] == [()]
+
+        await play.link("doorbell", up=False)
+        await play.link("front-lock", up=False)
+        found = await surveying.survey(
+            home, "front", hours=hours, every=2.0, anew=False, tell=tell, ahead=play.timing.live + 4
+        )
+        assert (found.looks, found.whole) == (4, True)
+        assert found.by_device == {"front-lock": 3, "front-door": 0, "doorbell": 3, "hall-camera": 0}
+        assert told[0].startswith("1/4 looks, 0 would have refused")
+        assert "now: front-lock, doorbell" in told[-1]
+        assert notes.survey_picture(home.storage.folder, "front").read_text().startswith("<svg")
+        assert filmed(tmp_path) == []

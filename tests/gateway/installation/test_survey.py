@@ -1,0 +1,52 @@
+"""How often a delivery would have been refused: counted, drawn, and kept over an interruption."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from gateway.homefile import load
+from gateway.installation.notes import keep_survey, survey_file, survey_of
+from gateway.installation.survey import GOOD, MANY, NOT_LOOKED, SOME, Begun, Look, devices_of, drawn, summary
+
+HOME = Path(__file__).parents[3] / "config" / "home.yaml"
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+BEGUN = Begun(entrance="front", begun=NOW, every=60, looks=240, devices=("lock", "doorbell"))
+
+
+def looks(*refused: tuple[str, ...], first: float = 0) -> list[Look]:
+    return [Look(at=NOW + timedelta(minutes=first + n), refused=who) for n, who in enumerate(refused)]
+
+
+def test_a_delivery_counts_once_however_many_devices_would_have_refused_it() -> None:
+    found = summary(BEGUN, looks((), ("lock", "doorbell"), ("doorbell",), ()))
+    assert (found.looks, found.refused, found.share) == (4, 2, 0.5)
+    assert found.by_device == {"lock": 1, "doorbell": 2}
+    assert not found.whole
+    assert summary(BEGUN, []).share == 0.0
+
+
+def test_the_picture_has_a_cell_a_device_and_hour_coloured_by_how_much_was_refused() -> None:
+    seen = [
+        *looks(*[()] * 30, *[("doorbell",)] * 30),  # the first hour: half of it
+        *looks(*[()] * 59, ("lock",), first=180),  # the fourth: once
+    ]
+    picture = ET.fromstring(drawn(BEGUN, seen, title="Front <door> & hall"))  # noqa: S314 - our own
+    cells = [rect.get("fill") for rect in picture.iter("{http://www.w3.org/2000/svg}rect")][1:]
+    assert cells == [GOOD, NOT_LOOKED, NOT_LOOKED, SOME, MANY, NOT_LOOKED, NOT_LOOKED, GOOD]
+    assert picture.get("aria-label") == "Front <door> & hall"
+
+
+def test_lock_door_and_cameras_of_an_entrance_are_looked_at() -> None:
+    assert devices_of(load(HOME), "front") == ("front-lock", "front-door", "doorbell", "hall-camera")
+
+
+def test_what_was_seen_is_read_back_and_a_line_that_a_crash_cut_short_is_no_look(tmp_path: Path) -> None:
+    assert survey_of(tmp_path, "front") is None
+    keep_survey(tmp_path, "front", BEGUN)
+    for look in looks((), ("lock",)):
+        keep_survey(tmp_path, "front", look)
+    with survey_file(tmp_path, "front").open("a") as out:
+        out.write('{"at": "2026-')
+    assert survey_of(tmp_path, "front") == (BEGUN, tuple(looks((), ("lock",))))
+    keep_survey(tmp_path, "front", BEGUN)
+    assert survey_of(tmp_path, "front") == (BEGUN, ())
