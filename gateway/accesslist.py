@@ -17,7 +17,6 @@ from gateway.topics import (
     ECHO,
     HEARD,
     HOME_ASSISTANT,
-    OF_A_BRIDGE,
     OFFER,
     RESULT,
     SPOKEN,
@@ -71,7 +70,8 @@ def brand_account(brand: str) -> str:
 def carrier(home: Home, device: str) -> str | None:
     """Name the base topic of what carries this device; None: it speaks for itself.
 
-    It is what all of the product's topics begin with where its bridge's own is among them, else their first word.
+    It is what all of the product's topics begin with: a bridge's own are among them, so of what stands behind one it
+    is the bridge's; two hubs below one word (`nuki/front`, `nuki/garage`) are two, for each connects by itself.
     """
     section = home.devices[device]
     topics = VENDORS[section.vendor].topics(section.plate)
@@ -82,8 +82,6 @@ def carrier(home: Home, device: str) -> str | None:
         return None
     if section.vendor == HOMEASSISTANT:  # <base>/<domain>/<object>; that it is there it says elsewhere
         return "/".join(section.address.split("/")[:-2]) or split[0][0]
-    if not any(channel in topics for channel in OF_A_BRIDGE):
-        return split[0][0]
     shared: list[str] = []
     for words in zip(*(topic[:-1] for topic in split), strict=False):  # the last word says what is told there
         if len(set(words)) > 1:
@@ -198,7 +196,7 @@ def radio_accounts() -> tuple[str, str]:
 def radio_access(base: str) -> str:
     """Write the access list of the radio's broker: the guard alone commands, the bridge alone tells.
 
-    The guard writes `<base>/.../set` and `/get`, not the bridge's own requests: it neither pairs nor forgets a device.
+    The guard writes `<base>/.../set` and `/get`, not Zigbee2MQTT's own requests: it neither pairs nor forgets a device.
     """
     deep = ["/".join(["+"] * depth) for depth in range(1, DEEPEST + 1)]
     commands = [f"write {base}/{levels}/{word}" for levels in deep for word in (Channel.SET, Channel.GET)]

@@ -15,7 +15,7 @@ from devices.vendors.words import Channel, Nameplate
 from gateway.grammar import Address, Id, KeyPath, KeyWord, Region, Seconds, Section, Topic
 from gateway.streamurl import PASSWORD, USER, StreamUrl
 
-UNLATCHING = frozenset({"nukihub"})
+UNLATCHING = frozenset({"nukihub", "guard"})
 BASIC = frozenset({"nukihub", "zigbee2mqtt", "zwave"})  # what their locks are sent has no room for an id or a time
 
 _ENTITY = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")

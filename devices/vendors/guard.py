@@ -9,11 +9,14 @@ both have its lock's id as `address`, and `keys` says which part a device is (`{
     {"battery":{"level":"low"},"part":"door"}
     {"online":false,"part":"lock"}       of one part; without `part` of the guard itself, and so of both
     {"command":"u1","failure":"repeated","part":"lock"}                    a refusal, or what the radio says of it
+    {"bolt":"unlocked","event":true,"part":"lock"}                          a move as it happens: no answer
     {"do":"unlock","id":...,"intent":...,"issued_at":...,"expires_at":...,"boot":...,"until_ms":...}
+                                         with "latch":true the latch is pulled too
     {"ask":"lock"}                                                         tell your state now
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeVar, assert_never
@@ -89,6 +92,7 @@ def _report(body: Mapping[str, object]) -> Report:
             jammed=flag(body["jammed"], "jammed") if "jammed" in body else None,
             source=_known(Source, body.get("source", "unspecified"), Source.UNSPECIFIED),
             user=text(body["user"], "user") if "user" in body else None,
+            event=flag(body["event"], "event") if "event" in body else False,
         )
     if "door" in body:
         return DoorReport(door=_known(Door, body["door"], Door.UNKNOWN))
@@ -171,6 +175,8 @@ def _lock(report: LockReport) -> dict[str, object]:
         body["source"] = report.source.value
     if report.user is not None:
         body["user"] = report.user
+    if report.event:
+        body["event"] = True
     return body
 
 
@@ -187,7 +193,8 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:
     match command:
         case Unlock() | Lock():
             do = "unlock" if isinstance(command, Unlock) else "lock"
-            return _letter(Channel.SET, {"do": do, **movement.keys(command)})
+            latch = {"latch": True} if isinstance(command, Unlock) and command.latch else {}
+            return _letter(Channel.SET, {"do": do, **latch, **movement.keys(command)})
         case Query():
             return _letter(Channel.GET, {"ask": plate.keys.get(PART, LOCK)})
         case SetSignal() | ShowResult():
@@ -223,7 +230,9 @@ def decode_command(
         body = mapping(parse(payload), "the command")
         match body.get("do"):
             case "unlock":
-                return movement.read(body, Unlock)
+                command = movement.read(body, Unlock)
+                latch = flag(body.get("latch", False), "latch")
+                return replace(command, latch=latch) if isinstance(command, Unlock) else command
             case "lock":
                 return movement.read(body, Lock)
             case _:

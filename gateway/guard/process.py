@@ -22,6 +22,7 @@ from devices.reports import AvailabilityReport, EchoReport
 from devices.vendors import VENDORS
 from devices.vendors import guard as words
 from devices.vendors.words import Channel, Nameplate
+from gateway.equipment import UNLATCHING
 from gateway.guard.envelope import FromGuard, Rejected, ToGuard, opened, seal
 from gateway.guard.file import GuardFile, RadioDevice
 from gateway.guard.ledger import Ledger, Page
@@ -106,6 +107,7 @@ class Process:
             door=self._file.radio.door is not None,
             silent=self._file.silent,
             latency=self._file.latency,
+            latches=self._file.radio.lock.vendor in UNLATCHING,
             echoes=frozenset(echoing),
             **self._file.waits,
         )
@@ -189,7 +191,8 @@ class Process:
                 reports = tuple(r for r in reports if isinstance(r, AvailabilityReport) and not r.online)
             echo = next((r.echo.encode() for r in reports if isinstance(r, EchoReport)), incoming.correlation)
             number = _number(echo) if vendor.ECHOES and channel is Channel.RESULT else None
-            self._take(RadioSaid(part=part, reports=reports, number=number))
+            by_bridge = channel is Channel.BRIDGE and not incoming.retain
+            self._take(RadioSaid(part=part, reports=reports, number=number, by_bridge=by_bridge))
 
     def _radio_found(self, _session: int) -> None:
         log.info("radio_found")

@@ -36,6 +36,7 @@ from devices.reports import (
     FailureReport,
     LockReport,
     Report,
+    UnansweredReport,
     Unreadable,
 )
 from devices.vendors import guard as words
@@ -282,6 +283,8 @@ class _Turn:
             self.refuse(command.id, Failure.REPEATED, "its counter is not the next")
         elif command.intent in state.intents:
             self.refuse(command.id, Failure.REPEATED, "its intent was obeyed before")
+        elif command.latch and not state.settings.latches:
+            self.refuse(command.id, Failure.RESTRICTED, "no order of ours pulls this lock's latch")
         elif state.waiting is not None:
             self.refuse(command.id, Failure.BUSY, "another unlock is looked at")
         elif not state.radio:
@@ -348,29 +351,28 @@ class _Turn:
             self.ask(Part.DOOR)
 
     def radio_down(self) -> None:
-        empty: Mapping[Part, Asked] = MappingProxyType({})
-        nothing: Mapping[Part, tuple[str, ...]] = MappingProxyType({})
         waiting = self.state.waiting
-        self.state = replace(
-            self.state, radio=False, bolt=None, door=None, asked=empty, queued=nothing, chain=None, waiting=None
-        )  # fmt: skip
+        self.state = replace(self.state, radio=False, bolt=None, door=None, chain=None, waiting=None)
         if waiting is not None:
             self.refuse(waiting.command.id, Failure.UNREACHABLE, "the radio's broker was lost")
-        self.say(Part.LOCK, AvailabilityReport(online=False))
-        if self.state.settings.door:
-            self.say(Part.DOOR, AvailabilityReport(online=False))
+        for part in (Part.LOCK, Part.DOOR)[: 1 + self.state.settings.door]:
+            self.void(part)
+            self.say(part, AvailabilityReport(online=False))
 
     def radio_said(self, event: RadioSaid) -> None:
         for report in event.reports:
             match report:
+                case LockReport(event=True) if event.part is Part.LOCK:
+                    self.bolt_said(report, None)  # a move as it happens is news
                 case LockReport() if event.part is Part.LOCK:
                     self.bolt_said(report, self.answers(event))
                 case DoorReport() if event.part is Part.DOOR:
                     self.door_said(report, self.answers(event))
                 case AvailabilityReport():
-                    if not report.online:
-                        self.lost(event.part)
+                    self.linked(event.part, online=report.online, by_bridge=event.by_bridge)
                     self.say(event.part, report)
+                case UnansweredReport():
+                    self.void(event.part)
                 case BatteryReport():
                     self.say(event.part, report)
                 case FailureReport() if event.part is Part.LOCK:
@@ -383,7 +385,8 @@ class _Turn:
     def answers(self, event: RadioSaid) -> Asked | None:
         """The question under way that this answers. Who echoes no number answers with the first state it tells."""
         asked = self.state.asked.get(event.part)
-        if asked is None or (event.part in self.state.settings.echoes and event.number != asked.number):
+        settled = self.mono - self.state.back.get(event.part, float("-inf")) >= self.state.settings.settling
+        if asked is None or not settled or (event.part in self.state.settings.echoes and event.number != asked.number):
             return None
         self.state = replace(self.state, asked=_without(self.state.asked, event.part))
         return asked
@@ -429,12 +432,27 @@ class _Turn:
                 self.throw()
         self.answer(Part.DOOR, report, asked)
 
+    def void(self, part: Part) -> None:
+        """What was asked is answered by nothing that comes now; who asked asks again."""
+        self.state = replace(
+            self.state, asked=_without(self.state.asked, part), queued=_without(self.state.queued, part)
+        )
+
+    def linked(self, part: Part, *, online: bool, by_bridge: bool) -> None:
+        """A lost link voids what was asked; one that is back tells first what it remembers, live and hours old."""
+        if not online:
+            self.state = replace(self.state, lost=self.state.lost | {part}, back=_without(self.state.back, part))
+            self.void(part)
+            self.lost(part)
+        elif by_bridge or part in self.state.lost:
+            back = _with(self.state.back, part, self.mono)
+            self.state = replace(self.state, lost=self.state.lost - {part}, back=back)
+            self.void(part)
+
     def lost(self, part: Part) -> None:
         """Of a device that is not there nothing is known."""
-        if part is Part.DOOR:
-            self.state = replace(self.state, door=None)
-        else:
-            self.state = replace(self.state, bolt=None)
+        door = part is Part.DOOR
+        self.state = replace(self.state, door=None) if door else replace(self.state, bolt=None)
         chain = self.state.chain
         if chain is not None and chain.step in BEFORE:
             self.try_again("a device is lost")

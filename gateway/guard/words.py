@@ -25,13 +25,16 @@ class Settings:
     `silent`: so long after the gateway's last word the guard locks what it unlocked itself. `longest`: no command may
     be good for longer. `alive`: how long the radio's broker may take to answer, `answer`: a device. `latency`: the
     bolt's longest movement. `moving`: one that answers locked so soon after an unlock may not have begun to move.
-    `echoes`: which parts carry a question's number back.
+    `echoes`: which parts carry a question's number back. `latches`: the lock can be told to pull its latch too.
+    `settling`: a bridge that has just come back tells so long what it remembers, and that answers nothing.
     """
 
     lock: str
     door: bool
     silent: float
     echoes: frozenset[Part] = frozenset()
+    latches: bool = False
+    settling: float = 5.0
     nonce_life: float = 15.0
     longest: float = 30.0
     alive: float = 0.5
@@ -55,11 +58,15 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RadioSaid:
-    """A device behind the radio spoke, live. `number`: of our question that it answers, where it echoes."""
+    """A device behind the radio spoke, live. `number`: of our question that it answers, where it echoes.
+
+    `by_bridge`: what carries it said it, of all that it carries.
+    """
 
     part: Part
     reports: tuple[Report, ...]
     number: int | None = None
+    by_bridge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +231,8 @@ class Guarding:
     asked: Mapping[Part, Asked] = field(default_factory=lambda: MappingProxyType({}))
     queued: Mapping[Part, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     radio: bool = False
+    lost: frozenset[Part] = frozenset()  # out of reach, as they or their bridge said
+    back: Mapping[Part, float] = field(default_factory=lambda: MappingProxyType({}))  # since when they are back
     bolt: Bolt | None = None
     door: Door | None = None
     moved: float | None = None  # when the bolt was last told to withdraw in this boot

@@ -61,7 +61,7 @@ def _look(source: CameraSource) -> Looked:
     from gateway.video.secure import shown_fingerprint  # noqa: PLC0415 - only the process that looks needs it
     from gateway.video.stream import StreamLost, read  # noqa: PLC0415 - the same
 
-    began, keys, pictures = time.monotonic(), list[float](), 0
+    began, keys, times = time.monotonic(), list[float](), list[float]()
     width = height = 0
     lost = None
     try:
@@ -70,9 +70,9 @@ def _look(source: CameraSource) -> Looked:
             if packet is None:
                 began, width, height = now, stream.codec_context.width, stream.codec_context.height
                 continue
-            pictures += 1
-            if packet.is_keyframe and packet.pts is not None:
-                keys.append(float(packet.pts * (stream.time_base or 0)))
+            if packet.pts is not None or not times:  # the first one's is None: it is 0
+                times.append(float((packet.pts or 0) * (stream.time_base or 0)))
+                keys += times[-1:] if packet.is_keyframe else []
             if now - began > LOOKS or (len(keys) > 1 and now - began > LOOKS / 2):
                 break
     except StreamLost as failure:
@@ -80,12 +80,12 @@ def _look(source: CameraSource) -> Looked:
         if lost.unopened is not None:
             shown = shown_fingerprint(source.url) if lost.unopened is Unopened.CERTIFICATE else None
             return Looked(unopened=lost.unopened, shown=shown)
-    seconds = time.monotonic() - began
+    seconds = max(times) - min(times) if times else 0.0  # the stream's own: the first ones come in a heap
     return Looked(
         lost=lost.fault if lost else None,
         width=width,
         height=height,
-        pictures_a_second=round(pictures / seconds, 1) if seconds > 0 and pictures else None,
+        pictures_a_second=round((len(times) - 1) / seconds, 1) if seconds > 0 else None,
         key_every=round(keys[-1] - keys[-2], 2) if len(keys) > 1 else None,
     )
 

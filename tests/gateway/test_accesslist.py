@@ -123,3 +123,18 @@ def test_home_assistant_may_say_what_its_entities_say_by_automation_and_nothing_
     assert "readwrite homeassistant/#" in theirs
     assert not [line for line in theirs if "perron/claire/" in line or "perron/front-door/" in line]
     assert "homeassistant" in accounts(house(tom=tom))
+
+
+def test_two_hubs_below_one_word_have_two_accounts_for_each_connects_by_itself() -> None:
+    home = house(
+        front={"kind": "lock", "vendor": "nukihub", "address": "nuki/front"},
+        garage={"kind": "lock", "vendor": "nukihub", "address": "nuki/garage"},
+        hall={"kind": "scanner", "vendor": "proglove", "address": "shop/gateway/PG1/SN1"},
+        porch={"kind": "lock", "vendor": "zwave", "address": "zwave/5"},
+    )
+    assert bridges(home) == {
+        "nuki-front": ("nuki/front",),
+        "nuki-garage": ("nuki/garage",),
+        "shop-gateway-pg1": ("shop/gateway/PG1",),
+        "zwave": ("zwave",),
+    }

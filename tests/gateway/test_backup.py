@@ -11,16 +11,18 @@ from pathlib import Path
 import pytest
 
 from gateway import restore, wipe
-from gateway.backup import make
+from gateway.backup import LEFT_OUT, make
+from gateway.broker import write as write_broker
 from gateway.cli.backups import inspect, put_back, write
 from gateway.cli.failure import Failure
-from gateway.config import Home
+from gateway.config import BrokerTls, Home
 from gateway.demo.processes import end_stranger
 from gateway.demo.scenario import Play
 from gateway.occupancy import Occupied, alone
 from gateway.proof.verify import verify
 from gateway.store import Store
 from gateway.visit.state import Refusal
+from gateway.weakness import weaknesses
 from tests.gateway.delivery.shop import NOW
 from tests.shell.house import home
 from tests.whole_house import playing
@@ -148,6 +150,48 @@ async def test_the_new_hardware_gets_house_file_store_keys_and_films(tmp_path: P
     }  # fmt: skip
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*") if path.is_file()} == {0}
     assert any("is back" in line for line in told)
+
+
+async def test_all_that_a_box_writes_is_in_its_backup_or_left_out_on_purpose(tmp_path: Path, lived_in: Home) -> None:
+    """By the list of what a wipe deletes: what is added there is missed here."""
+    folder = lived_in.storage.folder
+    for name in wipe.OURS - LEFT_OUT - {"perron.sqlite3", "key"}:
+        path = folder / name if "." in name else folder / name / "deep" / "file"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_bytes(b"kept")
+    for name in LEFT_OUT:
+        if not (folder / name).exists() and not name.startswith("perron.sqlite3"):
+            (folder / name).write_bytes(b"not kept")
+    archive = backed_up(tmp_path)
+    gone(lived_in)
+    put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    there = {path.name for path in in_it(folder)}
+    assert there == wipe.OURS - LEFT_OUT | {wipe.LOCK}
+    assert (folder / "installation" / "deep" / "file").read_bytes() == b"kept"
+
+
+async def test_devices_trust_the_new_hardwares_broker_as_they_trusted_the_old_ones(
+    tmp_path: Path, lived_in: Home
+) -> None:
+    accounts = tmp_path / "accounts"
+    tls = BrokerTls(ca=accounts / "authority.pem")
+    broker = lived_in.broker.model_copy(update={"password_file": accounts / "gateway.password", "tls": tls})
+    house = lived_in.model_copy(update={"broker": broker})
+    (tmp_path / "home.yaml").write_text(json.dumps(house.model_dump(mode="json")), encoding="utf-8")
+    before = write_broker(accounts, house, host="127.0.0.1", port=1883)
+    password = (accounts / "gateway.password").read_text()
+    archive = backed_up(tmp_path)
+    gone(lived_in)
+    for name in ("home.yaml", "accounts"):
+        (tmp_path / name).rename(tmp_path / f"old-{name}")
+    put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    after = write_broker(accounts, house, host="127.0.0.1", port=1883)
+    assert before is not None
+    assert after is not None
+    assert (after.fingerprint, after.anew) == (before.fingerprint, False)
+    assert (accounts / "gateway.password").read_text() == password
+    assert weaknesses(accounts, house) == ()
 
 
 async def test_a_box_is_never_written_over(tmp_path: Path, lived_in: Home) -> None:

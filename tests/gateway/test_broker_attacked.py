@@ -228,3 +228,22 @@ async def test_a_brand_is_told_of_its_own_deliveries_and_hears_nothing_of_anothe
         assert await code_of(books, "perron/deliveries/offer", b"offer") == 0
         for topic in ("result/farm", "result/books", "result"):
             assert await code_of(books, f"perron/deliveries/{topic}", FORGED) == DENIED
+
+
+@pytest.mark.slow
+async def test_no_shared_or_system_subscription_listens_in_on_another(home: Home, broker: Running) -> None:
+    assert broker.pid > 0
+    async with (
+        raw(home, "front-door") as thief,
+        guest(home, "gateway") as gateway,
+        guest(home, "front-lock", "perron/front-lock/set") as lock,
+    ):
+        for topic in ("$share/all/#", "$share/all/perron/front-lock/set", "$SYS/#", "perron/+/set"):
+            await thief.subscribe(topic, qos=1)
+        for _ in range(4):  # a shared subscription takes turns: none of them may come to the thief
+            await code_of(gateway, "perron/front-lock/set", b"order")
+        await code_of(gateway, "perron/front-lock/set", b"marker")
+        assert [i.payload for i in await until(lock, b"marker")] == [b"order"] * 4 + [b"marker"]
+        await code_of(gateway, "perron/front-door/set", b"his own")
+        async with asyncio.timeout(10):
+            assert (await anext(thief.messages)).payload == b"his own"

@@ -143,6 +143,27 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/gateway/guard/test_guarded.py",),
     ),
     Mutant(
+        name="the broker says which question a guard's message answers",
+        file="gateway/guarded.py",
+        old="correlation=None if answered is None else answered.correlation,",
+        new="correlation=incoming.correlation,",
+        tests=("tests/gateway/guard/test_guarded.py",),
+    ),
+    Mutant(
+        name="the guard takes a bridge's memory for an answer",
+        file=RULES,
+        old="if asked is None or not settled or (",
+        new="if asked is None or (",
+        tests=(TESTS,),
+    ),
+    Mutant(
+        name="the guard takes a move as it happens for an answer",
+        file=RULES,
+        old="                    self.bolt_said(report, None)  # a move",
+        new="                    self.bolt_said(report, self.answers(event))  # a move",
+        tests=(TESTS,),
+    ),
+    Mutant(
         name="the gateway believes a guard's message twice",
         file="gateway/guarded.py",
         old="if claims.seq <= guard.seqs.get(claims.part, 0):",

@@ -86,7 +86,7 @@ class Beside:
         said = {"id": "u1", "intent": "v1", "boot": self.state.boot, "until_ms": uptime + 5000, **other}
         command = Unlock(
             id=str(said["id"]), intent=str(said["intent"]), issued_at=AT, expires_at=AT,
-            boot=str(said["boot"]), until_ms=int(str(said["until_ms"])),
+            boot=str(said["boot"]), until_ms=int(str(said["until_ms"])), latch=bool(other.get("latch", False)),
         )  # fmt: skip
         body = vendor.encode_command(command, BARE).payload.decode()
         return ToGuard(

@@ -14,6 +14,7 @@ from devices.reports import (
     FailureReport,
     LockReport,
     Report,
+    UnansweredReport,
 )
 from gateway.guard import words as w
 from gateway.guard.envelope import ToGuard
@@ -210,6 +211,59 @@ def test_a_question_to_a_silent_device_stays_unanswered_and_the_next_is_asked() 
     house.tell(house.asking("lock", nonce))
     house.tell(house.asking("lock", nonce))
     assert [c for c in house.wait(house.settings.answer) if isinstance(c, w.Ask)] != []
+
+
+def test_a_move_as_it_happens_answers_no_question() -> None:
+    house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
+    house.bolt(Bolt.LOCKED)
+    ask = house.asking("lock", house.beat())
+    house.tell(ask)
+    told = LockReport(bolt=Bolt.LOCKED, event=True)
+    assert said(house.says(w.Part.LOCK, told), w.Part.LOCK) == [(told, None)]
+    assert said(house.bolt(Bolt.UNLOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.UNLOCKED), ask.question)]
+
+
+def test_what_a_bridge_remembers_when_it_comes_back_answers_no_question() -> None:
+    house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
+    house.bolt(Bolt.LOCKED)
+    house.tell(house.asking("lock", house.beat()))
+    house.hear(w.RadioSaid(part=w.Part.LOCK, reports=(AvailabilityReport(online=True),), by_bridge=True))
+    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), None)], "asked before"
+    house.tell(house.asking("lock", house.beat()))
+    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), None)], "a memory, perhaps"
+    house.wait(house.settings.settling)
+    ask = house.asking("lock", house.beat())
+    house.tell(ask)
+    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), ask.question)]
+
+
+@pytest.mark.parametrize("void", [UnansweredReport(), AvailabilityReport(online=False)])
+def test_what_the_bridge_could_not_ask_is_answered_by_nothing_that_comes_then(void: Report) -> None:
+    house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
+    house.bolt(Bolt.LOCKED)
+    house.tell(house.asking("lock", house.beat()))
+    house.says(w.Part.LOCK, void)
+    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), None)]
+
+
+def test_a_memory_of_a_closed_door_locks_nothing() -> None:
+    house = Beside(settings=w.Settings(lock=LOCK, door=True, silent=60))
+    house.opened()
+    silent(house)
+    house.hear(w.RadioSaid(part=w.Part.DOOR, reports=(AvailabilityReport(online=True),), by_bridge=True))
+    for _ in range(6):
+        house.leaf(Door.CLOSED)
+        house.wait(0.8)
+    assert house.locked == 0
+
+
+def test_a_latch_is_pulled_only_where_the_lock_can() -> None:
+    for latches in (False, True):
+        house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60, latches=latches))
+        order = house.unlocking(house.beat(), latch=True)
+        done = house.tell(order)
+        assert refusals(done) == ([] if latches else [Failure.RESTRICTED])
+        assert house.unlocked == latches
 
 
 def test_what_the_radio_says_of_battery_link_and_failure_is_passed_on() -> None:

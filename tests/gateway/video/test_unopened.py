@@ -97,8 +97,7 @@ async def test_a_look_tells_the_pictures_size_and_how_often_key_pictures_come() 
 
     assert (looked.unopened, looked.lost) == (None, None)
     assert (looked.width, looked.height, looked.key_every) == (640, 360, 1.0)
-    assert looked.pictures_a_second is not None
-    assert looked.pictures_a_second > 10
+    assert looked.pictures_a_second == pytest.approx(15.0, abs=0.5)
 
 
 def test_every_reason_has_words() -> None:
@@ -229,7 +228,7 @@ def test_an_account_that_is_refused_is_not_tried_until_the_camera_locks_it_and_i
             talk.say(Watch(cameras=("front",), on=True))
             talk.proof("front", lambda proof: proof.unopened is Unopened.LOGIN_REFUSED)
             _until(lambda: wire.seen.count(b"OPTIONS ") >= WARY)
-            time.sleep(3)  # it would have been tried twice more
+            time.sleep(2.2)  # it would have been tried once more at least
             tried = wire.seen.count(b"OPTIONS ")
             login(tmp_path, f"{USER}:{PASSWORD}")
             talk.proof("front", lambda proof: proof.live and proof.unopened is None)
