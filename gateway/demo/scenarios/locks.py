@@ -112,7 +112,7 @@ TOLD_TO_LOOK = (
 JAMMED = Expectation(
     house=House.HANDED_TO_OWNER,
     phases=HANDED_OVER,
-    alarms=(AlarmCode.LOCK_JAMMED, AlarmCode.NOT_LOCKED),
+    alarms=(AlarmCode.LOCK_REFUSED, AlarmCode.LOCK_JAMMED, AlarmCode.NOT_LOCKED),
     told=TOLD_TO_LOOK,
 )
 
