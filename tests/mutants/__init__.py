@@ -6,6 +6,7 @@ To add some: a module with a tuple `MUTANTS`, and its name in the table below.
 from tests.mutants import (
     accounts,
     asked,
+    broker,
     guard,
     homeassistant,
     keys,
@@ -22,6 +23,7 @@ from tests.mutants.words import Mutant
 ALL: tuple[Mutant, ...] = (
     *accounts.MUTANTS,
     *asked.MUTANTS,
+    *broker.MUTANTS,
     *guard.MUTANTS,
     *homeassistant.MUTANTS,
     *keys.MUTANTS,
