@@ -18,7 +18,7 @@ import structlog
 from devices import reports as said
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
-from gateway import owner
+from gateway import discovering, owner
 from gateway.asking import NoKey, measure, topics
 from gateway.clock import Clock
 from gateway.config import ConfigError, Home
@@ -29,6 +29,7 @@ from gateway.delivery.signature import Key, private_key, sign
 from gateway.entrance import RunningEntrance
 from gateway.installation import notes
 from gateway.installation.capability import Measurement, Walked
+from gateway.installation.discovery import Sighting
 from gateway.installation.walk import (
     BRAND,
     Promised,
@@ -255,6 +256,25 @@ class Walking:
         if walk is None:
             raise LookupError("no walk test was begun here")
         return walk
+
+    async def discover(self, seconds: float) -> tuple[tuple[Sighting, ...], str | None]:
+        """Hear for so many seconds what calls its name; and what is wrong with the broker, if anything is."""
+        found: dict[str, Sighting] = {}
+
+        def see(sighting: Sighting) -> None:
+            found[sighting.key] = sighting
+
+        async def broker() -> str | None:
+            account, heard = self._home.broker.account("installer"), discovering.topics(self._home)
+            try:
+                async with self._asking, visit(account, heard, monotonic=asyncio.get_running_loop().time) as guest:
+                    await discovering.broker(self._home, guest, seconds, see)
+            except (ConnectionError, ConfigError) as error:
+                return str(error)
+            return None
+
+        wrong, _ = await asyncio.gather(broker(), discovering.network(self._home, seconds, see))
+        return tuple(found.values()), wrong
 
     async def measure(self, device: str) -> Measurement | str:
         """Ask a device several times and keep how long it took; or say why it could not be asked.

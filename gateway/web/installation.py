@@ -1,13 +1,14 @@
 """The pages of whoever puts Perron up: what each device can promise, how it answers, and the walk test at the door."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
 
 from gateway.installation import notes
 from gateway.installation.capability import Ground, Promise, entrance_promises, promises
+from gateway.installation.discovery import Sighting
 from gateway.installation.survey import drawn, summary
 from gateway.installation.walk import Word
 from gateway.installation.words import promised
@@ -18,6 +19,7 @@ from gateway.web.accounts import Who
 from gateway.web.desk import Desk
 
 PAGE = "/installation"
+LISTENS = 5.0  # seconds for what is there to call its name
 CANNOT_BE_ASKED = frozenset({"camera", "scanner", "signal"})  # the walk test tries them
 
 
@@ -32,6 +34,7 @@ class Installation:
         behind = self._desk.behind
         return [
             web.get(PAGE, behind(Right.DEVICES, self._installation)),
+            web.post(f"{PAGE}/discover", behind(Right.DEVICES, self._discover)),
             web.post(f"{PAGE}/test", behind(Right.DEVICES, self._test)),
             web.get(f"{PAGE}/walk/{{entrance}}", behind(Right.WALK_TEST, self._walk)),
             web.post(f"{PAGE}/walk/{{entrance}}", behind(Right.WALK_TEST, self._do)),
@@ -42,7 +45,14 @@ class Installation:
     async def _installation(self, request: web.Request, _who: Who) -> web.Response:
         return await self._shown(request)
 
-    async def _shown(self, request: web.Request, *, said: str | None = None, status: int = 200) -> web.Response:
+    async def _shown(
+        self,
+        request: web.Request,
+        *,
+        said: str | None = None,
+        status: int = 200,
+        found: Sequence[Sighting] | None = None,
+    ) -> web.Response:
         home, language = self._box.home, self._desk.language(request)
         measured = await asyncio.to_thread(notes.measurements, home.storage.folder)
         entrances = {
@@ -66,6 +76,7 @@ class Installation:
             page=PAGE,
             entrances=entrances,
             devices=devices,
+            found=found,
             surveys=await asyncio.to_thread(self._surveys),
         )
 
@@ -79,6 +90,12 @@ class Installation:
                 found[name] = {"counted": counted, "percent": f"{100 * counted.share:.1f}",
                                "svg": drawn(*kept, title=inert(section.name))}  # fmt: skip
         return found
+
+    async def _discover(self, request: web.Request, _who: Who) -> web.Response:
+        """Listen for a few seconds, and show what called its name."""
+        found, wrong = await self._box.walks.discover(LISTENS)
+        said = None if wrong is None else self._desk.say(request, "wish.failed", why=wrong)
+        return await self._shown(request, said=said, found=sorted(found, key=lambda one: (one.known or "", one.name)))
 
     async def _test(self, request: web.Request, _who: Who) -> web.Response:
         """Ask a device several times; what was measured stands beside it then."""

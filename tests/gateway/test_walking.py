@@ -63,7 +63,8 @@ async def test_a_trial_that_failed_keeps_deliveries_out_until_it_is_tried_anew_a
         shown = await asyncio.to_thread(perron, "walk-test", "--show", home=home)
         assert (shown.returncode, "pas réussi" in shown.stdout) == (1, True)
         parcels = await play.promised()
-        await terminal.locks()
+        moved = await asyncio.to_thread(perron, "test", "front-lock", "--times", "2", "--move", home=home)
+        assert (moved.returncode, "front-lock: proven after" in moved.stdout) == (0, True), moved
         await asyncio.sleep(play.timing.by_hand + 1)
         await play.shows(parcels)
         await play.refused(Refusal.NOT_READY)

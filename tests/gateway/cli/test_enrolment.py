@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import re
+import shlex
 import socket
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
+from gateway import discovering
 from gateway.broker import private_broker
 from gateway.cli import adding, discover, testing
 from gateway.cli.failure import Failure
@@ -17,7 +19,7 @@ from gateway.config import Home
 from gateway.homefile import load
 from gateway.installation import notes
 from gateway.installation.discovery import Sighting
-from tests.gateway.cli.terminal import LONG, guest, perron
+from tests.gateway.cli.terminal import LONG, ROOT, guest, perron
 from tests.gateway.cli.test_doctor import answering
 
 PAYLOADS = Path(__file__).parents[2] / "devices" / "payloads" / "bridges" / "zigbee2mqtt_devices.json"
@@ -85,6 +87,30 @@ def test_a_word_that_is_no_key_and_value_says_how_to_write_it() -> None:
         adding.fields_of(["latency"])
 
 
+def test_the_steps_of_the_guide_are_twelve_at_most_and_its_commands_do_what_it_says(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "enrolment.md").read_text(encoding="utf-8")
+    steps = re.findall(r"^\| (\d+) \|", guide, re.MULTILINE)
+    assert steps == [str(n) for n in range(1, len(steps) + 1)]
+    assert len(steps) <= 12
+    file = tmp_path / "home.yaml"
+    for id_, kind, fields in (
+        ("front-lock", "lock", {"vendor": "nukihub", "address": "nuki"}),
+        ("front-door", "door", {"vendor": "esphome", "address": "front-door"}),
+        ("doorbell", "camera", {"vendor": "rtsp", "url": "rtsp://192.168.1.30/stream"}),
+        ("hall-camera", "camera", {"vendor": "rtsp", "url": "rtsp://192.168.1.31/stream"}),
+        ("front-signal", "signal", {"vendor": "signal"}),
+        ("front-scanner", "scanner", {"vendor": "scanner"}),
+    ):
+        adding.add(file, id_, kind, fields)
+    command = re.search(r"```sh\n(perron add front .*?)\n```", guide, re.DOTALL)
+    assert command is not None
+    done = perron(*shlex.split(command[1].replace("\\\n", ""))[1:], home=file)
+    assert done.returncode == 0, done.stderr
+    assert load(file).entrances["front"].cameras.inside == ("hall-camera",)
+    known = perron("--help").stdout
+    assert all(re.search(rf"\b{name}\b", known) for name in set(re.findall(r"`perron ([a-z-]+)", guide)))
+
+
 # ---- discover
 
 
@@ -107,7 +133,7 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
                 await asyncio.sleep(0.2)
                 wrong, _ = await asyncio.gather(
                     discover.broker(home, 3, lambda seen: found.update({seen.key: seen})),
-                    discover.network(home, 3, lambda seen: found.update({seen.key: seen}), interfaces=["127.0.0.1"]),
+                    discovering.network(home, 3, lambda seen: found.update({seen.key: seen}), interfaces=["127.0.0.1"]),
                 )
     finally:
         await calling.async_close()
