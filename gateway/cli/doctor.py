@@ -133,7 +133,7 @@ def unattended(home: Home) -> Iterator[Finding]:
     """Say of each entrance what forbids a visit while nobody is home; red where something does."""
     measured = measurements(home.storage.folder)
     for name in home.entrances:
-        found = entrance_promises(home, name, measured, walked(home.storage.folder, name))
+        found = entrance_promises(home, name, measured, walked(home, name))
         forbidden = [promised(one, "en") for one in found if one.forbids]
         untried = [promised(one, "en") for one in found if one.ground is Ground.UNKNOWN]
         if forbidden:
