@@ -183,3 +183,14 @@ def test_a_walk_is_read_back_as_it_was_written_and_one_that_cannot_be_read_forbi
     assert walked(tmp_path, "front") is Walked.UNDER_WAY
     walk_file(tmp_path, "front").write_text("{")
     assert forbids(walked(tmp_path, "front"))
+
+
+@pytest.mark.parametrize("ending", [Ending.BLOCKED, Ending.FAILED])
+def test_what_forbade_forbids_while_it_is_tried_anew_and_until_it_is_passed(ending: Ending) -> None:
+    walk = only(Trial.PICTURE, "hall")
+    ended = looked_at(walk, 0, "ab" * 32)
+    ended = answer(ended, 0, Word.YES if ending is Ending.BLOCKED else Word.FAILED, NOW)
+    again = answer(ended, 0, Word.AGAIN, NOW)
+    assert standing(again) is standing(ended)
+    assert forbids(standing(again))
+    assert standing(answer(looked_at(again, 0, "cd" * 32), 0, Word.NO, NOW)) is Walked.PASSED
