@@ -39,8 +39,9 @@ def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
     """Name every account of this house: the people's, one a brand, a device that speaks for itself, a bridge.
 
     Raises:
-        NameTaken: a bridge's account would be a device's or one of ours.
+        NameTaken: a bridge's account or base topic would be another's or one of ours.
     """
+    _refuse_shared(home)
     carried = bridges(home)
     own = tuple(
         id_
@@ -101,19 +102,48 @@ def bridges(home: Home) -> Mapping[str, tuple[str, ...]]:
 
     Each has one, but the owner's Home Assistant, which may stream below several.
     """
-    streams = {STATESTREAM}
-    bases = set(home.broker.bridges)
-    for id_, device in home.devices.items():
-        base = carrier(home, id_)
-        if base is not None:
-            bases.add(base)
-            streams |= {base} if device.vendor == HOMEASSISTANT else set()
+    bases = _bases(home)
+    streams = {base for base, vendors in bases.items() if vendors == {HOMEASSISTANT}}
     whole = sorted(base for base in bases if not any(base.startswith(f"{other}/") for other in bases))
     found: dict[str, tuple[str, ...]] = {}
     for base in whole:
         account = HOMEASSISTANT if base in streams else _account(base)
         found[account] = (*found.get(account, ()), base)
     return found
+
+
+def _bases(home: Home) -> Mapping[str, set[str]]:
+    """Give each base topic with the vendors of what stands below it; none of one that is not used yet."""
+    found: dict[str, set[str]] = {base: set() for base in home.broker.bridges}
+    for id_, device in home.devices.items():
+        base = carrier(home, id_)
+        if base is not None:
+            found.setdefault(base, set()).add(device.vendor)
+    if STATESTREAM in found:
+        found[STATESTREAM].add(HOMEASSISTANT)
+    return found
+
+
+def _refuse_shared(home: Home) -> None:
+    """A base topic is one program's, whole: none of Perron's, of the broker's own, nor of what Home Assistant is shown.
+
+    Raises:
+        NameTaken: it is not.
+    """
+    bases = _bases(home)
+    prefix = HOMEASSISTANT if home.homeassistant is None else home.homeassistant.discovery_prefix
+    if prefix == "perron":
+        raise NameTaken("the discovery prefix `perron` would show Home Assistant all that is said: take another")
+    for base, vendors in bases.items():
+        first = base.partition("/")[0]
+        shown = first == prefix and vendors != {HOMEASSISTANT}  # its own stream may stand beside what it is shown
+        if first == "perron" or first.startswith("$") or shown:
+            raise NameTaken(f"the base topic `{base}` is not for a bridge to take: give it another first word")
+        for other, others in bases.items():
+            if (base == other or base.startswith(f"{other}/")) and len((vendors or {""}) | (others or {""})) > 1:
+                raise NameTaken(
+                    f"the base topics `{other}` and `{base}` are two programs' in one: each needs one of its own"
+                )
 
 
 def _account(base: str) -> str:

@@ -35,6 +35,7 @@ from gateway.proof import succession
 from gateway.proof.keys import BoxKey, link_key
 from gateway.reception import Reception
 from gateway.removal import Removal
+from gateway.rival import Rival
 from gateway.settling import settle
 from gateway.store import Store, StoreFailed
 from gateway.store.handover import LINKS
@@ -90,6 +91,7 @@ class App:
         self._hands: dict[str, Hands] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
         self._again = False
+        self._rival = Rival()
         self._end: Callable[[], bool] | None = None  # from the start's end
         self.hears_signals = True  # SIGTERM and SIGINT; else whoever runs it says `end`
 
@@ -378,8 +380,13 @@ class App:
 
     def _on_down(self, why: str) -> None:
         log.warning("broker_down", why=why)
+        rivalled = self._rival.lost(why, self._clock.now().mono)
+        if rivalled:
+            log.error("another_box", why="it signs in as this one, again and again", todo="end one of the two for good")
         for running in self._entrances.values():
             running.put(e.BrokerDown())
+            if rivalled and running.state.visit is None and not running.state.safe_mode:
+                running.put(e.Restarted(safe_mode=True))  # what it promised the other may have used
 
     def _on_missed(self, topic: str) -> None:
         log.debug("message_missed", topic=topic)

@@ -14,6 +14,7 @@ import tarfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -22,24 +23,35 @@ from typing import IO, Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
+from gateway import wipe
 from gateway.config import Home
 from gateway.homefile import paths
 from gateway.perform import VISITS
 from gateway.proof.checkpoint import UNSIGNED, Hash, Id, Signed, sign
-from gateway.proof.files import NotRegular, open_regular, read_regular, sync_folder
+from gateway.proof.files import NotRegular, open_regular, read_regular, sync_folder, write_whole
 from gateway.proof.keys import LINKS, BoxKey
 from gateway.store.copying import Copied, copy
 from gateway.visit.state import Now
 
 STORE, LISTING, LAST_CHECKPOINT = "perron.sqlite3", "listing.json", "last-checkpoint.json"
+LAST_BACKUP = "last-backup.json"  # in the storage folder: when the last one was made
 HOUSE = "house/"  # the house file and what it names, by their place beside it
 HOUSE_FILE = "house/home.yaml"
-KEY_FOLDER, PAGES_FOLDER = "key", "pages"
+KEY_FOLDER = "key"
 CHUNK = 2**18  # bytes read at once
 SMALL = 2**20  # bytes: no file of a house is larger
 
-NAME = re.compile(r"(perron\.sqlite3|listing\.json|last-checkpoint\.json"
-                   r"|(key|pages|house|visits)(/[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}){1,8})")  # fmt: skip
+LEFT_OUT = frozenset({
+    "perron.sqlite3-wal", "perron.sqlite3-shm", "perron.sqlite3-journal",  # they are in the copy of the store
+    "claim-code", "way-in",  # secrets that are good for an hour, on the box where they were made
+    "reload.json", LAST_BACKUP, wipe.RESTORING,  # what is told of this box, not what it is
+    "pocket",  # pictures on their way
+})  # fmt: skip
+"""What a box writes and a backup has not."""
+
+_PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
+NAME = re.compile(rf"{_PART}(/{_PART}){{0,8}}")
+"""A name that leads nowhere but below the folder it is unpacked into."""
 
 
 class Item(BaseModel):
@@ -114,8 +126,22 @@ def make(home: Home, file: Path, target: Path, now: Now, *, films: bool) -> Made
             os.fsync(out.fileno())
         whole.rename(target)
         sync_folder(target.parent)
+    with suppress(OSError):  # the pages then tell an older one
+        write_whole(folder / LAST_BACKUP, _Last(at=now.utc).model_dump_json().encode())
     seen = stat.S_IMODE(target.stat().st_mode) & 0o077 != 0
     return Made(listing=listing, copied=copied, damaged=damaged, outside=outside, open_to_others=seen)
+
+
+def last(folder: Path) -> datetime | None:
+    """When the last backup of this box was made; None: never, or nobody knows."""
+    try:
+        return _Last.model_validate_json(read_regular(folder / LAST_BACKUP, at_most=SMALL)).at
+    except (OSError, ValueError):
+        return None
+
+
+class _Last(BaseModel):
+    at: AwareDatetime
 
 
 class _Packing:
@@ -175,11 +201,12 @@ def _remembered(folder: Path) -> bytes | None:
 
 
 def _ours(folder: Path) -> Iterator[tuple[str, Path]]:
-    """The box's keys, but for the one of links; the authority of its pages."""
-    for name in (KEY_FOLDER, PAGES_FOLDER):
-        for path in sorted((folder / name).iterdir()) if (folder / name).is_dir() else ():
-            if _plain(path) and path.name != LINKS:
-                yield f"{name}/{path.name}", path
+    """What else the box wrote, but for the key of its links."""
+    for name in sorted(wipe.OURS - LEFT_OUT - {STORE, LAST_CHECKPOINT, VISITS}):
+        for path in sorted((folder / name).rglob("*")) if (folder / name).is_dir() else (folder / name,):
+            where = path.relative_to(folder).as_posix()
+            if _plain(path) and where != f"{KEY_FOLDER}/{LINKS}" and NAME.fullmatch(where):
+                yield where, path
 
 
 def _films(folder: Path, running: frozenset[str]) -> Iterator[tuple[str, Path]]:

@@ -202,14 +202,6 @@ class Guarded:
     def _each(self) -> tuple[_Guard, ...]:
         return tuple({id(guard): guard for guard in self._guards.values()}.values())
 
-    def public_of(self, lock: str) -> OKPKey:
-        """Return the key by which this lock's guard is known.
-
-        Raises:
-            KeyError: it has none.
-        """
-        return self._guards[lock].public
-
     # ---- from the guard ---------------------------------------------------------------------------------------------
 
     def heard(

@@ -14,6 +14,7 @@ from gateway.backup import (
     HOUSE,
     HOUSE_FILE,
     KEY_FOLDER,
+    LEFT_OUT,
     LISTING,
     NAME,
     SMALL,
@@ -49,7 +50,7 @@ def read(archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _name, _d
     pem = b""
     with _members(archive) as members:
         for info, data in members:
-            if listing is not None or not info.isreg() or not NAME.fullmatch(info.name) or info.name in found:
+            if listing is not None or not info.isreg() or not _named(info.name) or info.name in found:
                 raise BackupUnusable(f"{archive.name} holds what no backup holds ({info.name[:80]!r})")
             if info.name == LISTING:
                 listing = _listed(data.read(LARGEST_LISTING + 1))
@@ -71,6 +72,12 @@ def read(archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _name, _d
     if not signed:
         raise BackupUnusable(f"{archive.name}: its listing is not signed by the box whose key is in it")
     return listing
+
+
+def _named(name: str) -> bool:
+    """Whether a backup may have a file of this name: a box's own, a house's, or the listing."""
+    top = name.partition("/")[0]
+    return NAME.fullmatch(name) is not None and (top in wipe.OURS - LEFT_OUT or name == LISTING or f"{top}/" == HOUSE)
 
 
 @contextmanager

@@ -201,7 +201,8 @@ class Walking:
         if old is not None:
             await self._withdraw(old)
         section = self._home.entrances[name]
-        walk = begin(name, section, now=now, by=by, before=before, person=person, asks_owner=asks_owner)
+        cover = self._home.devices[section.lock].kind == "cover"
+        walk = begin(name, section, now=now, by=by, before=before, person=person, asks_owner=asks_owner, cover=cover)
         await asyncio.to_thread(notes.forget_pictures, self._folder, name)
         self._wrong.pop(name, None)
         self._changed(walk)

@@ -23,6 +23,7 @@ OURS = frozenset({
     "last-checkpoint.json",
     "home-assistant.json",
     "reload.json",
+    "last-backup.json",
     RESTORING,
     "visits",
     "pocket",

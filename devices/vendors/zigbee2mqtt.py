@@ -275,7 +275,8 @@ def _failure(line: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
         if found[2] == _asked(plate):
             yield UnansweredReport()
     elif found[2] in (plate.keys.get("state", "state"), "warning"):
-        why = next((failure for pattern, failure in _WHY if pattern.search(found[4])), Failure.UNSPECIFIED)
+        reason = found[4].rpartition("failed (")[2]  # before it stand the call's options, a timeout among them
+        why = next((failure for pattern, failure in _WHY if pattern.search(reason)), Failure.UNSPECIFIED)
         yield FailureReport(id=None, failure=why)
 
 

@@ -56,9 +56,12 @@ def guard_key(
     new: Annotated[
         Path | None, typer.Option(help="Make a guard's private key in this file instead, and tell its public half.")
     ] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Make the gateway's command key anew: the old one is gone.")
+    ] = False,
 ) -> None:
     """Tell the gateway's public command key, which goes into guard.yaml; with --new make a guard's own."""
-    from gateway.guard.keys import KeyUnusable, command_key, make, public_x  # noqa: PLC0415 - the same
+    from gateway.guard.keys import KeyUnusable, command_key, make, public_x, renewed  # noqa: PLC0415 - the same
 
     try:
         if new is not None:
@@ -67,14 +70,16 @@ def guard_key(
             tell("# Write this under the lock in the box's home.yaml, then `perron reload`:")
             typer.echo(f"    guard: {{key: {public_x(made)}}}")
             return
-        key = command_key(home_of(home).storage.folder / "key")
+        folder = home_of(home).storage.folder / "key"
+        key = renewed(folder) if anew else command_key(folder)
     except KeyUnusable as error:
         raise Failure(f"{error}.", "Mend it, then try again.") from error
     except FileExistsError as error:
         raise Failure(f"{new}: {plain(error)}.", "Name another file, or delete this one first.", Exit.WRONG) from error
     except OSError as error:
         raise Failure(f"{error.filename or new}: {plain(error)}.", "Name another place.") from error
-    typer.echo("# Write this into guard.yaml, beside the radio:")
+    then = ", start the guard again, then the gateway: until then the lock obeys nobody." if anew else ":"
+    typer.echo(f"# Write this into guard.yaml, beside the radio{then}")
     typer.echo(f"gateway: {public_x(key)}")
 
 

@@ -31,21 +31,23 @@ async def rotate(file: Path, *, tell: Callable[[str], None]) -> None:
         raise Failure(f"No new key was made: {plain(error)}.", NEVER, Exit.SILENT) from error
     tell(f"The new key has the fingerprint {new.fingerprint}.")
     if reload.gateway_in(home.storage.folder) is None:
-        _at_once(home)
-        tell("It is in use, and the old one is destroyed.")
+        done = _at_once(home)
+        tell("It is in use, and the old one is destroyed." if done else "The gateway's next start takes it up.")
     else:
         await ask(file, wait=False, tell=tell)
         tell("Once that is applied the box signs under it, and the old one is destroyed.")
     tell(f"Give {relative(folder / PUBLIC)} to whoever checks proofs, with {SUCCESSION} beside it for older ones.")
 
 
-def _at_once(home: Home) -> None:
+def _at_once(home: Home) -> bool:
+    """Take the new key up; False: a gateway has just begun, and does it at its next start."""
     now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now()
     try:
         with alone(home.storage.folder):
             settle(home.storage.folder / "key", box=home.box, now=now)
     except Occupied:
-        return  # a gateway has just begun: it takes it up, at this start or at the next one
+        return False
     except (OSError, ValueError) as error:
         todo = "Mend that; the next start finishes it."
         raise Failure(f"The new key is not in use yet: {plain(error)}.", todo, Exit.SILENT) from error
+    return True

@@ -41,6 +41,8 @@ async def walk(home: Home, entrance: str, *, anew: bool, tell: Callable[[str], N
             if anew or view.walk is None:
                 view = await ask(Begin(entrance=entrance))
             return await _led(home, entrance, ask, tell)
+    except PermissionError as error:  # a file or nothing at all instead of a terminal
+        raise Failure("There is nobody to ask: this is no terminal.", "Use `--show` and `--say`.") from error
     except Refused as refused:
         raise Failure(f"{refused}.", "See `perron walk-test --show`.", Exit.NO) from refused
     except OSError as error:

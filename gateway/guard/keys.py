@@ -20,7 +20,17 @@ from gateway.proof.keys import KeyUnusable
 COMMANDS = "command.key.pem"  # the gateway's, in the box's folder of keys
 LARGEST = 4096  # bytes of a PEM file
 
-__all__ = ["COMMANDS", "KeyUnusable", "command_key", "load", "make", "public_key", "public_x"]
+__all__ = ["COMMANDS", "KeyUnusable", "command_key", "load", "make", "public_key", "public_x", "renewed"]
+
+
+def renewed(folder: Path) -> OKPKey:
+    """Make the gateway's key anew, in the old one's place. A gateway that runs signs with the old one until it ends.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    (folder / COMMANDS).unlink(missing_ok=True)
+    return make(folder / COMMANDS)
 
 
 def command_key(folder: Path) -> OKPKey:

@@ -41,6 +41,9 @@ class Trial(StrEnum):
     DELIVERY = auto()
 
 
+OF_A_BOLT = frozenset({Trial.BOLT_IN_AIR, Trial.JAM, Trial.KEY})
+
+
 class Goal(StrEnum):
     """One thing that the house must show."""
 
@@ -203,13 +206,19 @@ def begin(  # noqa: PLR0913 - what begins, and who begins it
     before: Walked,
     person: str | None = None,
     asks_owner: bool = False,
+    cover: bool = False,
 ) -> Walk:
-    """Begin a walk of this entrance: every trial, those of cameras for each camera."""
+    """Begin a walk of this entrance: every trial, those of cameras for each camera.
+
+    `cover`: a garage door, which has neither a bolt nor a key.
+    """
     cameras = (section.cameras.outside, *section.cameras.inside)
     steps: list[Step] = []
     for trial in Trial:
         if trial is Trial.WRONG_CODE and not section.scanners:
             continue  # a camera that reads labels counts no wrong attempt
+        if cover and trial in OF_A_BOLT:
+            continue
         if trial in (Trial.PICTURE, Trial.COVERED, Trial.CUT):
             steps.extend(Step(trial=trial, camera=camera) for camera in cameras)
         else:

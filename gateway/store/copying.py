@@ -79,7 +79,7 @@ def _marked(connection: sqlite3.Connection, now: Now) -> Copied:
     for brand in brands:
         decide_brand(connection, brand, Standing.PENDING, None, now, by=None)
     connection.execute("UPDATE permission SET asked = NULL")
-    connection.execute("UPDATE delivery SET doubtful = 1, look_at = 0 WHERE ends > ?", (entries.us(now.utc),))
+    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (entries.us(now.utc),))
     connection.execute("UPDATE delivery SET doubtful = 1")
     for table in ("answer", "device", "invitation", "share", "claim", "house_offer", "used_link", "backoff", "crash"):
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables

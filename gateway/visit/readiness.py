@@ -14,7 +14,7 @@ from gateway.visit.state import Delivery, Phase, Preflight, Why
 from gateway.visit.step import Step
 
 SHUT = "entrance"  # lacking by the household's own word: neither which nor why is a retailer's matter
-PANEL = "alarm"  # nor that a panel is armed, which tells that nobody is home
+RESIDENTS = frozenset({"presence", "alarm"})  # nor what devices know of who is home, or that a panel is armed
 
 
 def window_changed(step: Step, *, expecting: bool) -> None:
@@ -61,7 +61,7 @@ def lacking(step: Step, delivery: Delivery | None) -> tuple[str, ...]:
         "clock": not step.now.trusted,
         "fridge": delivery is not None and not cold_enough(state, delivery),
         "presence": not residents.all_known(state),
-        PANEL: not residents.quiet(state),
+        "alarm": not residents.quiet(state),
         "safe_mode": state.safe_mode,
         "walk_test": barred_to(state, delivery),
     }
@@ -138,7 +138,7 @@ def _remember(step: Step, before: Preflight, said: Preflight) -> None:
 
 def _outside(lacking: tuple[str, ...]) -> tuple[str, ...]:
     """What of it a retailer may read."""
-    return tuple(dict.fromkeys(SHUT if word == PANEL else word for word in lacking))
+    return tuple(dict.fromkeys(SHUT if word in RESIDENTS else word for word in lacking))
 
 
 def _news(lacking: tuple[str, ...]) -> tuple[str, ...]:

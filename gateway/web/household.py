@@ -6,6 +6,7 @@ import segno
 from aiohttp import web
 
 from gateway import reload
+from gateway.backup import last as last_backup
 from gateway.web.access import Right, Role, may
 from gateway.web.accounts import Invited, Refused, Who
 from gateway.web.desk import Desk
@@ -87,9 +88,17 @@ class Household:
         language = self._desk.language(request)
         running = self._desk.accounts.sessions(who.person, self._desk.now)
         sessions = [(one, browser_name(one.browser, language)) for one in running]
-        reloaded = reload.told(self._desk.box.home.storage.folder) if may(who.role, Right.DEVICES) else None
+        folder = self._desk.box.home.storage.folder
+        reloaded = reload.told(folder) if may(who.role, Right.DEVICES) else None
         return self._desk.page(
-            request, "settings", sessions=sessions, mine=who.session, why=why, status=status, reloaded=reloaded
+            request,
+            "settings",
+            sessions=sessions,
+            mine=who.session,
+            why=why,
+            status=status,
+            reloaded=reloaded,
+            backup=last_backup(folder),
         )
 
     async def _password(self, request: web.Request, who: Who) -> web.Response:

@@ -186,6 +186,12 @@ _LINKS: Mapping[str, _Both] = {
 }  # fmt: skip
 
 _HOUSE_FILE: Mapping[str, _Both] = {
+    "backup.title": ("Sauvegarde", "Backup"),
+    "backup.last": ("La dernière est du {day} à {time}.", "The last one is of {day}, {time}."),
+    "backup.never": (
+        "Il n'y en a pas : sur la box, `perron backup FICHIER` en fait une, pendant qu'elle livre.",
+        "There is none: on the box, `perron backup FILE` makes one, while it delivers.",
+    ),
     "house.file": ("Le fichier de la maison", "The house file"),
     "house.file.applied": ("Relu et appliqué le {day} à {time}.", "Read anew and applied on {day} at {time}."),
     "house.file.waiting": (

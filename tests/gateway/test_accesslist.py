@@ -66,11 +66,28 @@ def test_a_bridge_has_its_account_before_its_first_device_is_enrolled() -> None:
         house("bridge"),
         house("Zigbee2MQTT", "zigbee2mqtt"),
         house("frigate", frigate={"kind": "signal", "vendor": "signal"}),
+        house("perron"),
+        house("perron/front-lock"),
+        house("homeassistant"),
+        house("$SYS"),
+        house(fridge={"kind": "fridge", "vendor": "homeassistant", "address": "perron/sensor/x"}),
+        house("zigbee2mqtt",
+              fridge={"kind": "fridge", "vendor": "homeassistant", "address": "zigbee2mqtt/ha/sensor/x"}),
+        house(lock={"kind": "lock", "vendor": "zigbee2mqtt", "address": "zigbee2mqtt/lock"},
+              fridge={"kind": "fridge", "vendor": "homeassistant", "address": "zigbee2mqtt/sensor/x"}),
+        house(lock={"kind": "lock", "vendor": "zigbee2mqtt", "address": "zigbee2mqtt/lock"},
+              other={"kind": "lock", "vendor": "nukihub", "address": "zigbee2mqtt"}),
     ],
-)
-def test_a_bridge_whose_account_would_be_anothers_is_refused(home: Home) -> None:
-    with pytest.raises(NameTaken, match="taken"):
+)  # fmt: skip
+def test_a_bridge_whose_account_or_base_topic_would_be_anothers_is_refused(home: Home) -> None:
+    with pytest.raises(NameTaken, match=r"taken|not for a bridge|two programs"):
         accounts(home)
+
+
+def test_home_assistant_may_stream_below_a_word_of_its_owners() -> None:
+    home = house(fridge={"kind": "fridge", "vendor": "homeassistant", "address": "my_home/sensor/fridge"})
+    assert bridges(home) == {"homeassistant": ("my_home",)}
+    assert "readwrite my_home/#" in rights(home, "homeassistant")
 
 
 def test_each_brand_has_an_account_of_its_own_which_no_device_takes() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway import restore, wipe
-from gateway.backup import make
+from gateway.backup import LEFT_OUT, make
 from gateway.broker import write as write_broker
 from gateway.cli.backups import inspect, put_back, write
 from gateway.cli.failure import Failure
@@ -150,6 +150,25 @@ async def test_the_new_hardware_gets_house_file_store_keys_and_films(tmp_path: P
     }  # fmt: skip
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*") if path.is_file()} == {0}
     assert any("is back" in line for line in told)
+
+
+async def test_all_that_a_box_writes_is_in_its_backup_or_left_out_on_purpose(tmp_path: Path, lived_in: Home) -> None:
+    """By the list of what a wipe deletes: what is added there is missed here."""
+    folder = lived_in.storage.folder
+    for name in wipe.OURS - LEFT_OUT - {"perron.sqlite3", "key"}:
+        path = folder / name if "." in name else folder / name / "deep" / "file"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_bytes(b"kept")
+    for name in LEFT_OUT:
+        if not (folder / name).exists() and not name.startswith("perron.sqlite3"):
+            (folder / name).write_bytes(b"not kept")
+    archive = backed_up(tmp_path)
+    gone(lived_in)
+    put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    there = {path.name for path in in_it(folder)}
+    assert there == wipe.OURS - LEFT_OUT | {wipe.LOCK}
+    assert (folder / "installation" / "deep" / "file").read_bytes() == b"kept"
 
 
 async def test_devices_trust_the_new_hardwares_broker_as_they_trusted_the_old_ones(

@@ -53,7 +53,7 @@ WRONG = [
     ("timezone:", "time_zone:", "time_zone", "Did you mean `timezone`?"),
     ("open_limit: 120", "open_limt: 120", "open_limt", "Did you mean `open_limit`?"),
     ("living_space: true", "entirely_unknown: true", "entirely_unknown", "Known: alarm, cameras, courier_proof"),
-    ("kind: lock", "kind: lok", "front-lock:", "`kind: lok` is none of 'lock', 'door'"),
+    ("kind: lock", "kind: lok", "front-lock:", "`kind: lok` is none of 'lock', 'cover', 'door'"),
     ("    kind: door\n", "", "front-door:", "say what this device is"),
     ("latency: 3 ", "latency: -1 ", "latency: -1", "greater than 0"),
     ("latency: 3 ", "latency: '3' ", "latency: '3'", "`latency` is '3': input should be a valid number"),

@@ -53,7 +53,8 @@ def of_its_day(folder: Path) -> Now:
 
 def its_house(folder: Path) -> Home:
     house = plan(folder, fast=True).home
-    return house.model_copy(update={"storage": house.storage.model_copy(update={"folder": folder})})
+    broker = house.broker.model_copy(update={"password_file": None})
+    return house.model_copy(update={"storage": house.storage.model_copy(update={"folder": folder}), "broker": broker})
 
 
 def proofs(folder: Path) -> dict[str, Path]:

@@ -1,6 +1,7 @@
 """What a walk test forbids, at the door of a simulated house with a real broker; told by `perron walk-test`."""
 
 import asyncio
+import sys
 import time
 from pathlib import Path
 
@@ -44,6 +45,18 @@ class Terminal:
             await asyncio.sleep(0.1)
 
 
+async def typed(home: Path, words: str | None) -> str:
+    """What `perron walk-test` says to who types this; None: to nobody."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "walk-test", "--home", str(home),
+        stdin=asyncio.subprocess.DEVNULL if words is None else asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    async with asyncio.timeout(PATIENCE):
+        said, _ = await process.communicate(None if words is None else words.encode())
+    return said.decode()
+
+
 async def test_a_trial_that_failed_keeps_deliveries_out_until_it_is_tried_anew_and_passed(tmp_path: Path) -> None:
     async with playing(tmp_path) as play:
         terminal = Terminal(play)
@@ -71,6 +84,10 @@ async def test_a_trial_that_failed_keeps_deliveries_out_until_it_is_tried_anew_a
 
         done = await asyncio.to_thread(perron, "walk-test", "--again", "2", home=home)
         assert done.returncode == 1
+        led = await typed(home, "x\nq\n")
+        assert "> Le pêne: Fermez la porte" in led
+        assert "this trial does not take that answer now" in led
+        assert "this is no terminal" in await typed(home, None)
         await terminal.shows(1, len(second.rite.goals))
         said = await asyncio.to_thread(perron, "walk-test", "--say", "yes", home=home)
         assert "  2 Le pêne: réussi" in said.stdout

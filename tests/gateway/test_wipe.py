@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import app, archive, perform, walkline, wipe
+from gateway import app, archive, perform, reload, walkline, wipe
 from gateway.store import Store
 from gateway.web import certificate
 from tests.gateway.delivery.shop import NOW
@@ -167,13 +167,14 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "SCRATCH": app.SCRATCH,
         "FOLDER": certificate.FOLDER,
         "SOCKET": walkline.SOCKET,
+        "REPORT": reload.REPORT,
     }
     written = set()
     sources = [*(ROOT / "gateway").glob("*.py"), *(ROOT / "gateway" / "web").glob("*.py")]
     for path in sources:
         text = path.read_text(encoding="utf-8")
         written |= set(re.findall(r"(?:storage\.folder|self\._box\.films) / ([\w.\"-]+(?:\()?)", text))
-        if path.name in ("app.py", "occupancy.py"):
+        if path.name in ("app.py", "occupancy.py", "reload.py"):
             written |= set(re.findall(r"\bfolder / ([\w.\"-]+)", text))
     names = {constants.get(one, one.strip('"')) for one in written}
     assert names - wipe.OURS == {

@@ -14,6 +14,7 @@ from gateway.visit.decide import decide
 from gateway.visit.state import Camera, Cold, Entrance, Now, Pause, Rules
 from tests.house.devices import Devices
 from tests.house.faults import Faults
+from tests.house.followed import Followed
 from tests.house.oracle import Oracle
 from tests.house.premises import Premises
 from tests.house.promise import EPOCH, Promise
@@ -71,6 +72,7 @@ class House:
         self.asked: dict[int, float] = {}  # question -> when it was asked
         self.scans = 0
         self.devices = Devices(self)
+        self.followed = Followed(self, seed)
         self.oracle = Oracle(self)
         self.boot()
         if not self.rules.door_answers:

@@ -3,12 +3,14 @@
 import random
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 from devices.reports import BatteryLevel, Failure
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Refusal, Rules
 from tests.house.faults import CRASH_POINTS, Faults
+from tests.house.followed import BYPASSED
 from tests.house.house import CAMERAS, House
 from tests.house.promise import Promise
 from tests.house.story import announce
@@ -327,6 +329,14 @@ WILD: tuple[tuple[int, Act], ...] = (
 )
 
 
+def followed(seed: int) -> dict[str, Any]:
+    """Some households are followed, some have an alarm panel, some a door whose handle has to be lifted."""
+    rng = random.Random(f"household {seed}")
+    presence = ("claire",) if rng.random() < 0.2 else ()
+    panel = {"alarm": "panel", "bypassed": BYPASSED} if rng.random() < 0.15 else {}
+    return {"presence": presence, "lift_handle": rng.random() < 0.15, **panel}
+
+
 def one(seed: int, tell: Callable[[str], None] | None = None, steps: int = 150) -> Counter[str]:
     """One life; what was seen in it.
 
@@ -339,6 +349,7 @@ def one(seed: int, tell: Callable[[str], None] | None = None, steps: int = 150) 
         guarded=rng.random() < 0.75,
         door_answers=rng.random() < 0.75,
         by_hand=rng.choice((5.0, 5.0, 120.0)),  # so that hands do not keep every courier out
+        **followed(seed),
     )
     house = House(seed, rules, tell)
     acts = CALM if rng.random() < 0.3 else WILD
@@ -357,6 +368,7 @@ def one(seed: int, tell: Callable[[str], None] | None = None, steps: int = 150) 
                 clear_lockout(house, rng, house.promises["d0"])
                 house.feed(e.HomeChanged(somebody_home=False, away=False))
         chosen = house.promises[rng.choice(list(house.promises)[-4:])]
+        house.followed.step()
         what = rng.choices(acts, weights)[0][1](house, rng, chosen)
         house.note(f"** {what}")
         house.run(rng.choice(PAUSES))
@@ -383,6 +395,7 @@ def _random_promise(house: House, rng: random.Random, ident: str) -> None:
 def heal(house: House) -> None:
     """Once faults cease: every visit ends (I21), and a valid scan opens (I20)."""
     house.faults = Faults()
+    house.devices.half = False  # somebody lifts the handle
     house.mean = 0.0
     house.crash_at = None
     house.note("** all is well again")
@@ -407,6 +420,7 @@ def heal(house: House) -> None:
     assert house.mem.visit is None, f"I21 the visit never ends: {house.mem.visit} {house.mem.due}"
     assert house.mem.incident is None, "the incident never ends"
     assert not house.premises.door_open, "the door stays open"
+    house.followed.all_quiet()
     house.run(house.rules.by_hand + 1)
     valid_scan_opens(house)
 

@@ -130,6 +130,7 @@ class Oracle:
         assert not new.safe_mode, "I6 intent in safe mode"
         assert not (promise.cold and house.faults.warm), "a warm fridge for a cold chain"
         assert not new.somebody_home, "intent though somebody is home"
+        assert house.followed.may_open(), "I6 intent though somebody who is followed is home, or a siren would answer"
         rung_for = house.t - self.begun_at[reserve.visit]
         assert rung_for > house.rules.ring - 0.001, "nobody had the time to say no"
         assert self.answered_at <= self.begun_at[reserve.visit], "somebody answered"

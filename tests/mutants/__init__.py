@@ -6,8 +6,10 @@ To add some: a module with a tuple `MUTANTS`, and its name in the table below.
 from tests.mutants import (
     accounts,
     asked,
+    broker,
     guard,
     homeassistant,
+    keeping,
     keys,
     leaving,
     pages,
@@ -22,8 +24,10 @@ from tests.mutants.words import Mutant
 ALL: tuple[Mutant, ...] = (
     *accounts.MUTANTS,
     *asked.MUTANTS,
+    *broker.MUTANTS,
     *guard.MUTANTS,
     *homeassistant.MUTANTS,
+    *keeping.MUTANTS,
     *keys.MUTANTS,
     *leaving.MUTANTS,
     *pages.MUTANTS,

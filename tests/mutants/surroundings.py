@@ -31,7 +31,7 @@ MUTANTS = (
     Mutant(
         name="a retailer reads that the alarm is armed",
         file="gateway/visit/readiness.py",
-        old="SHUT if word == PANEL else word for word in lacking",
+        old="SHUT if word in RESIDENTS else word for word in lacking",
         new="word for word in lacking",
         tests=(RESIDENTS,),
     ),

@@ -31,6 +31,9 @@ def test_the_two_keys_are_made_and_told_as_the_lines_that_are_written(tmp_path: 
     home.write_text(TEXT.replace("folder: ../var", f"folder: {tmp_path}/var"), encoding="utf-8")
     told = [perron("guard-key", "--home", home).stdout for _ in range(2)]
     assert told[0] == told[1]
+    anew = perron("guard-key", "--home", home, "--anew").stdout
+    assert anew.splitlines()[-1] != told[0].splitlines()[-1]
+    assert perron("guard-key", "--home", home).stdout.splitlines()[-1] == anew.splitlines()[-1]
     assert re.search(r"^gateway: [A-Za-z0-9_-]{43}$", told[0], re.MULTILINE)
 
 

@@ -12,7 +12,7 @@ from devices.vendors import guard as words
 from devices.vendors.words import BARE
 from gateway.delivery.signature import private_key
 from gateway.guard.envelope import FromGuard, ToGuard, opened, seal
-from gateway.guard.keys import command_key, make
+from gateway.guard.keys import command_key, load, make, public_x
 from gateway.message import NotSent, Why
 from tests.gateway.guard.beside import AT
 from tests.gateway.guard.yard import (
@@ -85,29 +85,28 @@ async def test_a_replay_after_the_guard_s_reboot_opens_nothing(place: Yard) -> N
 
 
 async def test_an_unlock_opens_no_other_lock(place: Yard) -> None:
+    """Challenge, boot, counter and time are those of the other lock's guard: only the name in the order is not."""
     gateway = command_key(place.folder / "key")
-    other = guard_file(place.folder, place.house, place.radio, words_of(gateway), lock="back-lock")
+    other = guard_file(place.folder, place.house, place.radio, public_x(gateway), lock="back-lock")
     async with place.guard(other):
-        await place.ready_elsewhere("back-lock")
-        unlock = signed_for(place, LOCK)
+        await until(lambda: bool(place.attacker.of("perron/back-lock/availability")))
+        beat = ToGuard(at="beat", lock="back-lock", question="b" * 22)
+        await place.attacker.say("perron/back-lock/get", seal(beat, gateway))
+        await until(lambda: any(claims.nonce for claims in said_by_guard(place, "back-lock")))
+        facts = next(claims for claims in said_by_guard(place, "back-lock") if claims.nonce is not None)
+        unlock = Unlock(id="u9", intent="v9", issued_at=AT, expires_at=AT, boot=facts.boot, until_ms=20_000)
+        body = words.encode_command(unlock, BARE).payload.decode()
+
+        def order(lock: str) -> bytes:
+            said = ToGuard(at="set", lock=lock, question=f"{lock}-order-of-it", nonce=facts.nonce, counter=1, body=body)
+            return seal(said, gateway)
+
         for _ in range(3):
-            await place.attacker.say("perron/back-lock/set", unlock)
+            await place.attacker.say("perron/back-lock/set", order(LOCK))
         await asyncio.sleep(A_WHILE)
         assert place.moves("withdrawn") == 0
-
-
-def words_of(key: object) -> str:
-    from gateway.guard.keys import public_x  # noqa: PLC0415 - used here alone
-
-    return public_x(key)  # type: ignore[arg-type]  # the key is the box's
-
-
-def signed_for(place: Yard, lock: str) -> bytes:
-    """What the gateway would sign for this lock, whole but for what only its guard knows."""
-    unlock = Unlock(id="u9", intent="v9", issued_at=AT, expires_at=AT, boot="1-00000000000000ff", until_ms=5000)
-    body = words.encode_command(unlock, BARE).payload.decode()
-    said = ToGuard(at="set", lock=lock, question="q" * 22, nonce="n" * 22, counter=1, body=body)
-    return seal(said, command_key(place.folder / "key"))
+        await place.attacker.say("perron/back-lock/set", order("back-lock"))
+        await until(lambda: place.moves("withdrawn") == 1)
 
 
 async def test_what_is_held_back_until_it_is_too_late_opens_nothing(place: Yard) -> None:
@@ -148,11 +147,9 @@ async def test_forged_commands_open_nothing(place: Yard) -> None:
         await until(lambda: place.moves("withdrawn") == 1)
 
 
-def said_by_guard(place: Yard) -> list[FromGuard]:
-    key = place.box.guarded.public_of(LOCK)
-    letters = [
-        letter for letter in place.attacker.letters if letter.topic.split("/")[-1] in ("state", "event", "result")
-    ]
+def said_by_guard(place: Yard, lock: str = LOCK) -> list[FromGuard]:
+    key = load(place.folder / f"{lock}.pem")
+    letters = [x for x in place.attacker.letters if x.topic.startswith(f"perron/{lock}/") and b"." in x.payload]
     found = [opened(letter.payload, FromGuard, key) for letter in letters]
     return [claims for claims in found if isinstance(claims, FromGuard)]
 

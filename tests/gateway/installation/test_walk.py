@@ -174,6 +174,11 @@ def test_every_camera_is_looked_at_covered_and_cut() -> None:
     assert {step.trial for step in walk.steps} == set(Trial)
 
 
+def test_a_garage_door_has_neither_bolt_nor_key_to_be_tried() -> None:
+    walk = begin("front", FRONT, now=NOW, by="Ida", before=Walked.NEVER, cover=True)
+    assert {*Trial} - {step.trial for step in walk.steps} == {Trial.BOLT_IN_AIR, Trial.JAM, Trial.KEY}
+
+
 def test_a_walk_is_read_back_as_it_was_written_and_one_that_cannot_be_read_forbids(tmp_path: Path) -> None:
     assert walked(tmp_path, "front") is Walked.NEVER
     walk = advance(begin("front", FRONT, now=NOW, by="Ida", before=Walked.NEVER), SHUT, NOW)

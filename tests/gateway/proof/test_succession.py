@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from base64 import b64encode
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -81,7 +82,10 @@ def test_what_the_old_key_signs_after_it_was_replaced_is_no_proof(changed: Chang
 def test_a_line_that_was_not_signed_by_both_keys_is_known(changed: Changed) -> None:
     (step,) = line_in(changed.keys).steps
     thief = BoxKey.fresh()
+    theirs = step.model_copy(update={"new": thief.public.text})
+    agreed = b64encode(thief.sign(theirs.agreed_bytes())).decode()
     wrong = [
+        sign(theirs.model_copy(update={"agreed": agreed}), thief),  # the box's key did not sign it
         sign(step.model_copy(update={"key": thief.public.text}), thief),  # it never was the box's key
         step.model_copy(update={"new": thief.public.text}),
         sign(step.model_copy(update={"new": thief.public.text}), changed.first),  # the new one never agreed

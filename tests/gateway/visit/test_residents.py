@@ -150,7 +150,7 @@ def test_the_owner_hears_what_is_lacking_and_a_retailer_not_that_nobody_is_home(
     house.run(1)
     house.feed(e.PreflightDue(delivery=promise.facts()))
     house.run(5)
-    assert house.all(c.Readiness)[-1].lacking == ("presence", "entrance")
+    assert house.all(c.Readiness)[-1].lacking == ("entrance",)
     (told,) = [tell for tell in house.all(c.Tell) if tell.saying is c.Saying.NOT_READY]
     assert told.detail == "presence, alarm"
     is_said(house, CLAIRE, Presence.AWAY)

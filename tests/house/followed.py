@@ -1,0 +1,64 @@
+"""The household as devices follow it: who is home in truth, what the panel does, and what of that is told."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+from devices.reports import Panel, Presence
+from gateway.visit import events as e
+
+if TYPE_CHECKING:
+    from tests.house.house import House
+
+BYPASSED = frozenset({Panel.ARMED_CUSTOM_BYPASS})
+QUIET = BYPASSED | {Panel.DISARMED}
+SPEAKS = 0.7  # how often it says in a step what is true, though nothing has changed
+
+
+class Followed:
+    """Its own dice: the other lives of a seed stay as they are."""
+
+    def __init__(self, house: House, seed: int) -> None:
+        self.house, self.rng = house, random.Random(f"followed {seed}")
+        self.where = dict.fromkeys(house.rules.presence, Presence.AWAY)
+        self.panel = Panel.DISARMED
+
+    def step(self) -> None:
+        """Somebody may come or go, the panel may be armed; each change is told at once if anybody hears."""
+        for name in self.where:
+            if self.rng.random() < 0.08:
+                self.where[name] = self.rng.choice((Presence.HOME, Presence.AWAY, Presence.AWAY, Presence.UNKNOWN))
+                self._tell_presence(name)
+        if self.house.rules.alarm is not None and self.rng.random() < 0.08:
+            self.panel = self.rng.choice((*Panel, Panel.DISARMED, Panel.DISARMED, Panel.ARMED_CUSTOM_BYPASS))
+            self._tell_panel()
+        if self.house.rules.lift_handle and self.rng.random() < 0.2:
+            self.house.faults.handle_down = not self.house.faults.handle_down
+        if self.rng.random() < SPEAKS:
+            self.speak()
+
+    def speak(self) -> None:
+        """Say it all again, as after a restart."""
+        for name in self.where:
+            self._tell_presence(name)
+        self._tell_panel()
+
+    def all_quiet(self) -> None:
+        """Everybody is away and no siren would answer."""
+        self.where = dict.fromkeys(self.where, Presence.AWAY)
+        self.panel = Panel.DISARMED
+        self.speak()
+
+    def may_open(self) -> bool:
+        """Whether in truth nobody who is followed is home, and no siren would answer the door."""
+        nobody = all(where is Presence.AWAY for where in self.where.values())
+        return nobody and (self.house.rules.alarm is None or self.panel in QUIET)
+
+    def _tell_presence(self, name: str) -> None:
+        if self.house.session is not None:
+            self.house.feed(e.PresenceHeard(device=name, presence=self.where[name]))
+
+    def _tell_panel(self) -> None:
+        if self.house.session is not None and self.house.rules.alarm is not None:
+            self.house.feed(e.PanelHeard(panel=self.panel))
