@@ -54,7 +54,8 @@ def _broker(home: Home) -> Iterator[Problem]:
         if base.split("/")[0] == "perron" or base.startswith("$"):
             yield Problem(
                 ("broker", "bridges", n),
-                f"`{base}` is no bridge's: its account would say and hear all below it in Perron's or the broker's name.",
+                f"`{base}` is no bridge's: its account would say and hear all below it, and that is Perron's own or the"
+                " broker's.",
             )
     if home.homeassistant is not None and home.homeassistant.discovery_prefix == "perron":
         yield Problem(

@@ -378,7 +378,8 @@ class Walking:
         )
         terms = Terms(
             entrances=frozenset({name}), places=frozenset({place}), carriers=frozenset({CARRIER}),
-            ask_each_time=walk.asks_owner or now.utc - walk.begun >= WINDOW, expires=promised.until + timedelta(minutes=1),
+            ask_each_time=walk.asks_owner or now.utc - walk.begun >= WINDOW,
+            expires=promised.until + timedelta(minutes=1),
         )  # fmt: skip
         await self._store.lend(BRAND, terms, now, by=walk.person)
         walk = self._walks[name].model_copy(update={"promised": promised})
