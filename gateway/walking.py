@@ -41,10 +41,11 @@ from gateway.installation.walk import (
     advance,
     answer,
     begin,
+    fitted,
     forbids,
     looked_at,
     resumed,
-    standing,
+    standing_with,
 )
 from gateway.message import Incoming
 from gateway.mqtt import visit
@@ -112,7 +113,9 @@ class Walking:
 
     def standing(self, entrance: str) -> Walked:
         """How an entrance's walk test stands; one that cannot be read counts as failed."""
-        return Walked.FAILED if entrance in self._unread else standing(self._walks.get(entrance))
+        if entrance in self._unread:
+            return Walked.FAILED
+        return standing_with(self._walks.get(entrance), fitted(self._home, entrance))
 
     def walk(self, entrance: str) -> Walk | None:
         """The entrance's walk, as far as it has come."""
@@ -202,7 +205,17 @@ class Walking:
             await self._withdraw(old)
         section = self._home.entrances[name]
         cover = self._home.devices[section.lock].kind == "cover"
-        walk = begin(name, section, now=now, by=by, before=before, person=person, asks_owner=asks_owner, cover=cover)
+        walk = begin(
+            name,
+            section,
+            now=now,
+            by=by,
+            before=before,
+            person=person,
+            asks_owner=asks_owner,
+            cover=cover,
+            fitted=fitted(self._home, name),
+        )
         await asyncio.to_thread(notes.forget_pictures, self._folder, name)
         self._wrong.pop(name, None)
         self._changed(walk)

@@ -49,6 +49,7 @@ class Walked(StrEnum):
     UNDER_WAY = auto()
     PASSED = auto()
     FAILED = auto()  # a fault went unnoticed, or something did not work
+    STALE = auto()  # passed, with other devices than those that stand here now
     BLOCKED = auto()  # a camera sees a neighbour's door or the street
 
 
@@ -249,6 +250,7 @@ def _walk(name: str, walked: Walked) -> Promise:
         Walked.PASSED: Ground.MEASURED,
         Walked.NEVER: Ground.UNKNOWN,
         Walked.UNDER_WAY: Ground.UNKNOWN,
+        Walked.STALE: Ground.UNKNOWN,
         Walked.FAILED: Ground.MISSING,
         Walked.BLOCKED: Ground.MISSING,
     }[walked]

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
+from gateway.config import Home
 from gateway.installation.capability import Measurement, Walked
 from gateway.installation.survey import Begun, Look
-from gateway.installation.walk import Walk, standing
+from gateway.installation.walk import Walk, fitted, standing_with
 from gateway.proof.files import write_whole
 
 FOLDER = "installation"
@@ -63,10 +64,10 @@ def walk_of(storage: Path, entrance: str) -> Walk | None:
         raise Unreadable(f"{walk_file(storage, entrance)} cannot be read") from error
 
 
-def walked(storage: Path, entrance: str) -> Walked:
+def walked(home: Home, entrance: str) -> Walked:
     """How an entrance's walk test stands. One that cannot be read counts as failed: it may have forbidden something."""
     try:
-        return standing(walk_of(storage, entrance))
+        return standing_with(walk_of(home.storage.folder, entrance), fitted(home, entrance))
     except Unreadable:
         return Walked.FAILED
 

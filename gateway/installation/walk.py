@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
+from hashlib import sha256
 from types import MappingProxyType
 from typing import assert_never
 
 from devices.reports import Bolt, Door
-from gateway.config import EntranceSection
+from gateway.config import EntranceSection, Home
 from gateway.grammar import Section
 from gateway.installation.capability import Walked
 from gateway.visit.rules import FREE, OPEN, closed, locked
@@ -41,6 +42,7 @@ class Trial(StrEnum):
     DELIVERY = auto()
 
 
+FITTED = {"kind", "vendor", "address", "topics", "url"}  # of a device: with another one it is another device
 OF_A_BOLT = frozenset({Trial.BOLT_IN_AIR, Trial.JAM, Trial.KEY})
 
 
@@ -154,7 +156,8 @@ class Walk(Section):
     """A walk of one entrance. `before`: what an earlier one ended with, and what therefore still forbids.
 
     `by` is the name of who began it, `person` their account's id. `asks_owner`: the owner is asked before the test's
-    delivery is let in, because another than the owner began it. `reported`: its report lies there.
+    delivery is let in, because another than the owner began it. `fitted` names the devices with which it was begun;
+    `reported`: its report lies there.
     """
 
     entrance: str
@@ -162,6 +165,7 @@ class Walk(Section):
     by: str
     person: str | None = None
     asks_owner: bool = False
+    fitted: str = ""
     reported: bool = False
     before: Walked = Walked.NEVER
     steps: tuple[Step, ...]
@@ -199,6 +203,7 @@ def begin(  # noqa: PLR0913 - what begins, and who begins it
     before: Walked,
     person: str | None = None,
     asks_owner: bool = False,
+    fitted: str = "",
     cover: bool = False,
 ) -> Walk:
     """Begin a walk of this entrance: every trial, those of cameras for each camera.
@@ -217,7 +222,14 @@ def begin(  # noqa: PLR0913 - what begins, and who begins it
         else:
             steps.append(Step(trial=trial))
     return Walk(
-        entrance=name, begun=now, by=by, person=person, asks_owner=asks_owner, before=before, steps=tuple(steps)
+        entrance=name,
+        begun=now,
+        by=by,
+        person=person,
+        asks_owner=asks_owner,
+        fitted=fitted,
+        before=before,
+        steps=tuple(steps),
     )
 
 
@@ -235,12 +247,31 @@ def standing(walk: Walk | None) -> Walked:
     return walk.before if forbids(walk.before) else Walked.UNDER_WAY
 
 
+def fitted(home: Home, entrance: str) -> str:
+    """Name the devices of an entrance as they stand in the house file: others make another name.
+
+    Raises:
+        KeyError: no such entrance.
+    """
+    section = home.entrances[entrance]
+    names = (section.lock, section.door, section.signal, *section.scanners, section.cameras.outside,
+             *section.cameras.inside)  # fmt: skip
+    told = [(name, home.devices[name].model_dump_json(include=FITTED)) for name in names]
+    return sha256(repr(told).encode()).hexdigest()[:16]
+
+
+def standing_with(walk: Walk | None, now_fitted: str) -> Walked:
+    """Say how an entrance stands with the devices that it has now: what was passed with others is stale."""
+    how = standing(walk)
+    return Walked.STALE if how is Walked.PASSED and walk is not None and walk.fitted != now_fitted else how
+
+
 def forbids(walked: Walked) -> bool:
     """Whether it keeps deliveries out while nobody is home."""
     match walked:
         case Walked.FAILED | Walked.BLOCKED:
             return True
-        case Walked.NEVER | Walked.UNDER_WAY | Walked.PASSED:
+        case Walked.NEVER | Walked.UNDER_WAY | Walked.STALE | Walked.PASSED:
             return False
         case _:
             assert_never(walked)

@@ -153,6 +153,13 @@ PROMISES: Mapping[str, _Both] = {
         "L'essai à la porte est en cours : `perron walk-test {entrance}` continue.",
         "The walk test is under way: `perron walk-test {entrance}` goes on.",
     ),
+    "walk.stale": (
+        (
+            "L'essai à la porte a été réussi avec d'autres appareils : refaites-le (`perron walk-test {entrance} "
+            "--anew`)."
+        ),
+        "The walk test was passed with other devices: make it anew (`perron walk-test {entrance} --anew`).",
+    ),
     "walk.passed": (
         "L'essai à la porte est réussi : les pannes connues ont été essayées ici.",
         "The walk test is passed: the known faults were tried here.",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from devices.reports import Bolt, Door
+from gateway.config import Home
 from gateway.homefile import load
 from gateway.installation.capability import Walked
 from gateway.installation.notes import keep, walk_file, walk_of, walked
@@ -20,6 +21,7 @@ from gateway.installation.walk import (
     advance,
     answer,
     begin,
+    fitted,
     forbids,
     looked_at,
     resumed,
@@ -28,7 +30,8 @@ from gateway.installation.walk import (
 from gateway.visit.state import Delivery, Entrance, Fact, House, Locked, Lockup, Outcome, Phase, Visit
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-FRONT = load(Path(__file__).parents[3] / "config" / "home.yaml").entrances["front"]
+HOUSE = load(Path(__file__).parents[3] / "config" / "home.yaml")
+FRONT = HOUSE.entrances["front"]
 DELIVERY = Delivery(
     id="walk-test.1", version=1, permission_version=1, brand="walk-test", carrier="Perron", entrance="front",
     place="hall", refusal=None, start=NOW, end=NOW + timedelta(hours=4), openings_left=1, withdrawals_left=2,
@@ -179,12 +182,33 @@ def test_a_garage_door_has_neither_bolt_nor_key_to_be_tried() -> None:
     assert {*Trial} - {step.trial for step in walk.steps} == {Trial.BOLT_IN_AIR, Trial.JAM, Trial.KEY}
 
 
+def house_in(folder: Path) -> Home:
+    return HOUSE.model_copy(update={"storage": HOUSE.storage.model_copy(update={"folder": folder})})
+
+
 def test_a_walk_is_read_back_as_it_was_written_and_one_that_cannot_be_read_forbids(tmp_path: Path) -> None:
-    assert walked(tmp_path, "front") is Walked.NEVER
+    home = house_in(tmp_path)
+    assert walked(home, "front") is Walked.NEVER
     walk = advance(begin("front", FRONT, now=NOW, by="Ida", before=Walked.NEVER), SHUT, NOW)
     keep(tmp_path, walk)
     assert walk_of(tmp_path, "front") == walk
     assert walk.steps[0].shown == 1
-    assert walked(tmp_path, "front") is Walked.UNDER_WAY
+    assert walked(home, "front") is Walked.UNDER_WAY
     walk_file(tmp_path, "front").write_text("{")
-    assert forbids(walked(tmp_path, "front"))
+    assert forbids(walked(home, "front"))
+
+
+def test_what_was_passed_with_another_camera_is_stale_and_what_failed_forbids_with_any(tmp_path: Path) -> None:
+    home = house_in(tmp_path)
+    walk = begin("front", FRONT, now=NOW, by="Ida", before=Walked.NEVER, fitted=fitted(home, "front"))
+    steps = tuple(step.model_copy(update={"ending": Ending.PASSED}) for step in walk.steps)
+    keep(tmp_path, walk.model_copy(update={"steps": steps}))
+    assert walked(home, "front") is Walked.PASSED
+    moved = home.devices["doorbell"].model_copy(update={"url": "rtsp://192.168.1.99/stream"})
+    other = home.model_copy(update={"devices": {**home.devices, "doorbell": moved}})
+    assert walked(other, "front") is Walked.STALE
+    late = home.devices["front-lock"].model_copy(update={"latency": 9.0})
+    tuned = home.model_copy(update={"devices": {**home.devices, "front-lock": late}})
+    assert walked(tuned, "front") is Walked.PASSED
+    keep(tmp_path, answer(walk, 0, Word.FAILED, NOW))
+    assert walked(other, "front") is Walked.FAILED
