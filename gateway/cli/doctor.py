@@ -16,9 +16,12 @@ from rich.text import Text
 from devices.reports import (
     AvailabilityReport,
     BatteryReport,
+    CoverReport,
     DoorReport,
     FridgeReport,
     LockReport,
+    PanelReport,
+    PresenceReport,
     Report,
     StreamReport,
     Unreadable,
@@ -284,6 +287,13 @@ def spoken(report: Report) -> str:
         case FridgeReport():
             degrees = "unknown" if report.temp_c is None else f"{report.temp_c:g} °C"
             return f"{report.compartment} {degrees}".strip()
+        case CoverReport():
+            beam = "" if report.clear is None else f", {'nothing is' if report.clear else 'something is'} in its way"
+            return f"the garage door is {_words(report.cover)}{beam}"
+        case PresenceReport():
+            return f"presence {_words(report.presence)}"
+        case PanelReport():
+            return f"the alarm panel is {_words(report.panel)}"
         case AvailabilityReport():
             return "it is online" if report.online else "it is offline"
         case StreamReport():
