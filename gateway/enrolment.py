@@ -50,6 +50,19 @@ def _broker(home: Home) -> Iterator[Problem]:
             f"`{home.broker.host}` is reached over a network, but without TLS anybody there reads the passwords: say"
             " `tls: {ca: accounts/authority.pem}` (`perron broker-config` makes it), or take 127.0.0.1.",
         )
+    for n, base in enumerate(home.broker.bridges):
+        if base.split("/")[0] == "perron" or base.startswith("$"):
+            yield Problem(
+                ("broker", "bridges", n),
+                f"`{base}` is no bridge's: its account would say and hear all below it, and that is Perron's own or the"
+                " broker's.",
+            )
+    if home.homeassistant is not None and home.homeassistant.discovery_prefix == "perron":
+        yield Problem(
+            ("homeassistant", "discovery_prefix"),
+            "`perron` is our own: Home Assistant would read every code that is scanned. It is homeassistant, if nobody"
+            " changed it there.",
+        )
     try:
         accounts(home, homeassistant=True)
     except NameTaken as taken:

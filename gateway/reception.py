@@ -69,7 +69,7 @@ class Reception:
         self._erase = erase
         self._office = office
         self._keys = Keys.of(home.brands)
-        self._offers: asyncio.Queue[bytes] = asyncio.Queue(MESSAGES_WAITING)
+        self._offers: asyncio.Queue[bytes] = asyncio.Queue()  # `offered` bounds what others may leave in it
         self._flooded = -math.inf  # when a flood was last told of
         self._made_up: dict[str, int] = {}  # epochs of stops that could not be stored
         self._unstored: set[str] = set()  # entrances whose stop the disk has not taken yet
@@ -91,9 +91,9 @@ class Reception:
         """A retailer sent a signed message. A stored copy is old news; beyond a flood it is dropped unanswered."""
         if incoming.retain:
             return
-        try:
+        if self._offers.qsize() < MESSAGES_WAITING:
             self._offers.put_nowait(incoming.payload)
-        except asyncio.QueueFull:
+        else:
             mono = self._clock.now().mono
             if mono - self._flooded >= TOLD_AGAIN:  # nobody may fill the disk with it
                 self._flooded = mono
@@ -147,7 +147,7 @@ class Reception:
             self._touch(name)
 
     def offer(self, token: bytes) -> None:
-        """Take in a message of the walk test's own brand: the very way a retailer's goes."""
+        """Take in a message of the walk test's own brand: the very way a retailer's goes, and never lost to a flood."""
         self._offers.put_nowait(token)
 
     # ---- the owner --------------------------------------------------------------------------------------------------

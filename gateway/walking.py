@@ -222,8 +222,11 @@ class Walking:
         await self._save()
         self.look(name)
 
-    async def answer(self, name: str, number: int, word: Word) -> None:
+    async def answer(self, name: str, number: int, word: Word, *, asks_owner: bool = False) -> None:
         """Take an answer of whoever stands at the door; it is written down when this returns.
+
+        From `asks_owner` on the owner is asked before the test's delivery is let in, though he began the test himself:
+        else another one could try that delivery anew months later, and open the door with nobody home.
 
         Raises:
             LookupError: there is no walk.
@@ -231,9 +234,10 @@ class Walking:
             OSError: it cannot be written down.
         """
         walk = answer(self._known(name), number, word, self._clock.now().utc)
-        if word is Word.AGAIN and walk.steps[number].trial is Trial.DELIVERY:
+        taken_over = asks_owner and not walk.asks_owner
+        if taken_over or (word is Word.AGAIN and walk.steps[number].trial is Trial.DELIVERY):
             await self._withdraw(walk)
-            walk = walk.model_copy(update={"promised": None})
+            walk = walk.model_copy(update={"promised": None, "asks_owner": walk.asks_owner or asks_owner})
         self._changed(walk)
         await self._save()
         self.look(name)
@@ -387,7 +391,8 @@ class Walking:
         )
         terms = Terms(
             entrances=frozenset({name}), places=frozenset({place}), carriers=frozenset({CARRIER}),
-            ask_each_time=walk.asks_owner, expires=promised.until + timedelta(minutes=1),
+            ask_each_time=walk.asks_owner or now.utc - walk.begun >= WINDOW,
+            expires=promised.until + timedelta(minutes=1),
         )  # fmt: skip
         await self._store.lend(BRAND, terms, now, by=walk.person)
         walk = self._walks[name].model_copy(update={"promised": promised})

@@ -74,6 +74,9 @@ class Ending(StrEnum):
     BLOCKED = auto()  # a camera sees what it must not
 
 
+FORBIDDING = frozenset({Ending.FAILED, Ending.BLOCKED})
+
+
 class Word(StrEnum):
     """What whoever stands at the door answers."""
 
@@ -117,11 +120,15 @@ RITES: Mapping[Trial, Rite] = MappingProxyType({
 
 
 class Step(Section):
-    """One trial of a walk and how far it has come. `shown`: so many of its goals were seen, in their order."""
+    """One trial of a walk and how far it has come. `shown`: so many of its goals were seen, in their order.
+
+    `before`: what it ended with before it was tried anew; what forbade then forbids until it has ended again.
+    """
 
     trial: Trial
     camera: str | None = None
     shown: int = 0
+    before: Ending | None = None
     ending: Ending | None = None
     at: datetime | None = None  # when it ended
     answered: Word | None = None
@@ -237,7 +244,7 @@ def standing(walk: Walk | None) -> Walked:
     """Say how an entrance stands. What an earlier walk forbade stays forbidden until one is passed."""
     if walk is None:
         return Walked.NEVER
-    endings = {step.ending for step in walk.steps}
+    endings = {step.before if step.ending is None and step.before in FORBIDDING else step.ending for step in walk.steps}
     if Ending.BLOCKED in endings:
         return Walked.BLOCKED
     if Ending.FAILED in endings:
@@ -318,7 +325,7 @@ def answer(walk: Walk, number: int, word: Word, now: datetime) -> Walk:
     step = walk.steps[number]
     match word:
         case Word.AGAIN if step.ending is not None:
-            fresh = Step(trial=step.trial, camera=step.camera)
+            fresh = Step(trial=step.trial, camera=step.camera, before=step.ending)
             return _with(walk, number, fresh).model_copy(update={"reported": False})
         case _ if number != walk.current:
             raise ValueError("another trial is open")

@@ -119,15 +119,17 @@ class Installation:
         """Begin, answer, lock now."""
         name, fields = self._entrance(request), await request.post()
         walks, do = self._box.walks, str(fields.get("do", ""))
+        asks_owner = who.role is not Role.OWNER
         why: str | None = None
         try:
             match do:
                 case "begin":
-                    await walks.begin(name, who.name, person=who.person, asks_owner=who.role is not Role.OWNER)
+                    await walks.begin(name, who.name, person=who.person, asks_owner=asks_owner)
                 case "lock":
                     why = await walks.lock(name, who.person)
                 case _:
-                    await walks.answer(name, int(str(fields.get("number", ""))), Word(do))
+                    number = int(str(fields.get("number", "")))
+                    await walks.answer(name, number, Word(do), asks_owner=asks_owner)
         except (LookupError, ValueError, OSError, StoreFailed) as error:
             why = str(error.args[0]) if error.args else do
         if why is not None:

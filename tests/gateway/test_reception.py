@@ -132,6 +132,14 @@ async def test_a_flood_of_offers_is_told_of_in_one_line_and_the_next_offer_is_an
     await until(lambda: answers(made)[-1]["accepted"])
 
 
+async def test_a_flood_of_offers_neither_ends_the_box_nor_costs_the_walk_test_its_delivery(made: Box) -> None:
+    for _ in range(MESSAGES_WAITING + 100):
+        offered(made, b"rubbish")
+    made.reception.offer(signed(claims(offer())))
+    await until(lambda: len(answers(made)) == MESSAGES_WAITING + 1)
+    assert answers(made)[-1]["accepted"]
+
+
 async def test_an_answer_that_could_not_be_stored_is_not_given(made: Box, monkeypatch: pytest.MonkeyPatch) -> None:
     async def full(*_: object) -> None:
         raise StoreFailed("full")

@@ -19,7 +19,6 @@ from gateway.demo.scenario import Play
 from gateway.installation import notes
 from gateway.installation.capability import Walked
 from gateway.installation.walk import Step, Trial, Word, begin
-from gateway.installation.words import waits_for
 from gateway.paper.walk import SignedWalk, verified
 from gateway.proof.keys import PublicKey
 from gateway.visit.state import Phase
@@ -72,17 +71,18 @@ class Phone:
         await expect(heading).to_contain_text(f"{number + 1}/{len(self.steps)}", timeout=1000 * PATIENCE)
 
     async def shows(self, number: int, goals: int) -> None:
-        """Wait until this trial waits for what comes after so many goals, asks its question, or has ended."""
-        step = self.steps[number]
-        wanted = {waits_for(step.model_copy(update={"shown": n}), "en") for n in range(goals, len(step.rite.goals))}
+        """Wait until the page says that so much of this trial was seen, or that another one is open."""
         end = time.monotonic() + PATIENCE
         while True:
-            heading = await self.page.locator("#open-trial").all_inner_texts()
-            waits = set(await self.page.locator("#open-trial ~ .countdown").all_inner_texts())
-            over = heading and not heading[0].startswith(f"{number + 1}/")
-            if over or (heading and (waits & wanted or (not waits and await self.button("Yes").count()))):
+            opened = None
+            with contextlib.suppress(Error):  # the page is just being loaded again
+                opened = await self.page.evaluate(
+                    "() => { const open = document.querySelector('[data-trial]');"
+                    " return open ? [Number(open.dataset.trial), Number(open.dataset.shown)] : null; }"
+                )
+            if opened is not None and (opened[0] != number or opened[1] >= goals):
                 return
-            assert time.monotonic() < end, (step, heading, waits)
+            assert time.monotonic() < end, (self.steps[number], opened)
             await asyncio.sleep(0.1)
 
     async def answers(self, step: Step) -> None:

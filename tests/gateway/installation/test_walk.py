@@ -212,3 +212,14 @@ def test_what_was_passed_with_another_camera_is_stale_and_what_failed_forbids_wi
     assert walked(tuned, "front") is Walked.PASSED
     keep(tmp_path, answer(walk, 0, Word.FAILED, NOW))
     assert walked(other, "front") is Walked.FAILED
+
+
+@pytest.mark.parametrize("ending", [Ending.BLOCKED, Ending.FAILED])
+def test_what_forbade_forbids_while_it_is_tried_anew_and_until_it_is_passed(ending: Ending) -> None:
+    walk = only(Trial.PICTURE, "hall")
+    ended = looked_at(walk, 0, "ab" * 32)
+    ended = answer(ended, 0, Word.YES if ending is Ending.BLOCKED else Word.FAILED, NOW)
+    again = answer(ended, 0, Word.AGAIN, NOW)
+    assert standing(again) is standing(ended)
+    assert forbids(standing(again))
+    assert standing(answer(looked_at(again, 0, "cd" * 32), 0, Word.NO, NOW)) is Walked.PASSED

@@ -10,9 +10,9 @@ from zeroconf.asyncio import AsyncZeroconf
 
 from gateway.installation import notes
 from gateway.installation.capability import Walked
-from gateway.installation.walk import Trial
+from gateway.installation.walk import BRAND, Ending, Trial
 from gateway.web.access import Role
-from tests.shell.box import Box, awake, box
+from tests.shell.box import Box, awake, box, running
 from tests.shell.house import home
 from tests.shell.parts import until
 from tests.shell.site import Served, served
@@ -63,6 +63,40 @@ async def test_the_owner_s_own_test_asks_nobody_before_its_delivery(site: Served
     walk = notes.walk_of(site.box.home.storage.folder, "front")
     assert walk is not None
     assert not walk.asks_owner
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_an_installer_who_tries_the_owner_s_delivery_anew_asks_the_owner_first(
+    site: Served, *, later: bool
+) -> None:
+    walks = site.site._box.walks  # noqa: SLF001 - as its pages see it
+    await walks.begin("front", "Anna", person=site.owner.who.person)
+    walk = walks.walk("front")
+    assert walk is not None
+    delivery = next(n for n, step in enumerate(walk.steps) if step.trial is Trial.DELIVERY)
+    done = tuple(
+        step.model_copy(update={"ending": Ending.PASSED if later or n != delivery else None})
+        for n, step in enumerate(walk.steps)
+    )
+    walks._changed(walk.model_copy(update={"steps": done, "reported": True}))  # noqa: SLF001 - hours at the door, spared
+    async with running(walks.run()), running(site.box.reception.run()):
+        if not later:
+            await until(lambda: bool(walks.codes("front")))
+            assert not asks(site)
+        ines = await site.guest(Role.INSTALLER, "Ines")
+        async with site.client(ines) as client:
+            for do in ("again",) if later else ("failed", "again"):
+                fields = {"do": do, "number": str(delivery)}
+                async with client.post(WALK, data=fields, allow_redirects=False) as answer:
+                    assert answer.status == 303
+        await until(lambda: bool(walks.codes("front")) and site.box.store.permission(BRAND) is not None)
+        assert asks(site)
+
+
+def asks(site: Served) -> bool:
+    """Whether the owner is asked before the walk test's delivery is let in."""
+    permission = site.box.store.permission(BRAND)
+    return permission is not None and permission.terms.ask_each_time
 
 
 @pytest.mark.parametrize(

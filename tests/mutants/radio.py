@@ -1,0 +1,82 @@
+"""Faults in what stands behind a radio's bridge, in a refusal, a latch, a handle, a battery."""
+
+from tests.mutants.words import Mutant
+
+ENTRANCE = "tests/gateway/test_entrance_behind_a_radio.py"
+PAYLOADS = "tests/devices/vendors/test_payloads.py"
+REFUSED = "tests/gateway/visit/test_refused.py"
+MORE = "tests/gateway/visit/test_handle_and_latch.py"
+BATTERIES = "tests/gateway/visit/test_batteries.py"
+
+MUTANTS = (
+    Mutant(
+        name="a bridge's memory at its start answers a question",
+        file="gateway/returns.py",
+        old="return mono - self._back.get(device, -SETTLING) < SETTLING",
+        new="return mono < 0 and device in self._back",
+        tests=(ENTRANCE,),
+    ),
+    Mutant(
+        name="an operation answers a question",
+        file="gateway/entrance.py",
+        old="return isinstance(report, said.LockReport) and report.event",
+        new="return isinstance(report, said.LockReport) and report.event and report.user is not None",
+        tests=(ENTRANCE,),
+    ),
+    Mutant(
+        name="an answer may come at any time",
+        file="gateway/perform.py",
+        old="late = self._clock.now().mono - since > patience",
+        new="late = self._clock.now().mono - since > 1000 * patience",
+        tests=(ENTRANCE,),
+    ),
+    Mutant(
+        name="an old state beside an action is believed",
+        file="devices/vendors/zigbee2mqtt.py",
+        old="    if isinstance(action, str) and action:\n        yield from _moved(action, body)\n        return\n",
+        new="",
+        tests=(PAYLOADS, ENTRANCE),
+    ),
+    Mutant(
+        name="another node's answer is this lock's",
+        file="devices/vendors/zwave.py",
+        old='ours = (about.get("nodeId"), about.get("commandClass"), about.get("property")) == (node(plate), 98, prop)',
+        new='ours = (about.get("commandClass"), about.get("property")) == (98, prop)',
+        tests=(PAYLOADS, "tests/devices/vendors/test_zwave.py"),
+    ),
+    Mutant(
+        name="a refused unlock waits for the latency",
+        file="gateway/visit/refused.py",
+        old="    if not visit.refused:\n        return False\n",
+        new="    if not visit.refused or not visit.asked:\n        return False\n",
+        tests=(REFUSED,),
+    ),
+    Mutant(
+        name="a refusal of another order ends this one's waiting",
+        file="gateway/visit/refused.py",
+        old="return event.command is None or event.command == order",
+        new="return event.command is not None or event.command == order",
+        tests=(REFUSED,),
+    ),
+    Mutant(
+        name="a bolt without its latch lets the courier in",
+        file="gateway/visit/rules.py",
+        old="(state.bolt.value is Bolt.UNLOCKED and not state.rules.unlatch)",
+        new="state.bolt.value is Bolt.UNLOCKED",
+        tests=(MORE,),
+    ),
+    Mutant(
+        name="nobody is told to lift the handle",
+        file="gateway/visit/relocking.py",
+        old="    if not visit.handle_told:\n",
+        new="    if visit.handle_told:\n",
+        tests=(MORE,),
+    ),
+    Mutant(
+        name="a sinking battery is told when it is empty",
+        file="gateway/visit/batteries.py",
+        old="or (left is not None and left <= NOTICE)",
+        new="or (left is not None and left <= 0)",
+        tests=(BATTERIES,),
+    ),
+)
