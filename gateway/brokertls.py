@@ -69,7 +69,7 @@ async def good_until(broker: Broker) -> datetime | None:
 
 
 def in_words(error: str) -> str:
-    """Say in words why a TLS connection did not come about; another reason is left as it is."""
+    """Say in words why a connection did not come about: for its TLS, its account; else as the library says it."""
     told = error.lower()
     if "certificate_verify_failed" in told or "certificate verify failed" in told:
         if "expired" in told:
@@ -83,4 +83,6 @@ def in_words(error: str) -> str:
         return "it does not speak TLS"
     if "[ssl" in told:
         return "no TLS connection came about"
+    if "not authorized" in told:
+        return f"{error}: it refuses the account broker.username with what stands in broker.password_file"
     return error

@@ -197,10 +197,12 @@ def _together(conf: Path, whole: Mapping[str, str], listeners: list[_Listener]) 
     each = whole.get("per_listener_settings") == "true"
     for word in FOR_ALL:
         lacking = [x for x in listeners if word not in x.said] if each else [] if word in whole else listeners[:1]
-        meaning = "accounts" if word == "password_file" else "access list: every account may say everything"
+        meaning = (
+            "are no accounts" if word == "password_file" else "is no access list: every account may say everything"
+        )
         for listener in lacking:
             where = f" for the listener in line {listener.line}" if each else ""
-            yield Weakness(f"{conf} has no {word}{where}, so there is no {meaning}.", _REWRITE)
+            yield Weakness(f"{conf} has no {word}{where}, so there {meaning}.", _REWRITE)
     if whole.get("set_tcp_nodelay") != "true":
         yield Weakness(f"{conf}: without set_tcp_nodelay every unlock waits 40 ms.", "Write `set_tcp_nodelay true`.")
     if whole.get("max_packet_size", "0") == "0":

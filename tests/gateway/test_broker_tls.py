@@ -18,7 +18,7 @@ from cryptography import x509
 from devices.simulators.house import Broker as DevicesBroker
 from gateway.broker import Listener, WeakSetup, broker_user, free_port, private_broker, reload, write
 from gateway.brokercertificate import TERMS, broker_certificate, renewed
-from gateway.brokertls import context
+from gateway.brokertls import context, in_words
 from gateway.config import Broker, BrokerTls, ConfigError, Home
 from gateway.mqtt import Incoming, Mqtt
 from gateway.weakness import weaknesses
@@ -281,3 +281,8 @@ def test_what_mosquitto_reads_belongs_to_its_user_and_the_rest_does_not(tmp_path
     for name in (theirs | ours) - {"tls", "authority"}:
         assert (tmp_path / "broker" / name).stat().st_mode & 0o077 == 0, name
     assert weaknesses(tmp_path / "broker", home) == (), "the configuration itself says whose they are"
+
+
+def test_a_password_that_the_broker_does_not_take_is_named_with_where_it_stands() -> None:
+    assert "broker.password_file" in in_words("[code:135] Not authorized")
+    assert in_words("[Errno 111] Connection refused") == "[Errno 111] Connection refused"
