@@ -29,7 +29,8 @@ def load(path: Path) -> Home:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
     """
     shape = "a house is written as `key: value` lines: see `perron schema`."
-    home, document = read(path, Home, todo="Name another with --home.", shape=shape)
+    todo = "Name another with --home; `perron add` begins one, `perron new` makes a whole one to try things in."
+    home, document = read(path, Home, todo=todo, shape=shape)
     wrong = [(problem.loc, problem.text) for problem in problems(home)]
     if wrong:
         raise ConfigError(told(path, document, iter(wrong)))

@@ -144,8 +144,8 @@ ALARMS: Mapping[AlarmCode, Mapping[Language, str]] = MappingProxyType({
         "en": "Alarm {time}: the film or proof of the visit is incomplete",
     },
     AlarmCode.SAFE_MODE: {
-        "fr": "Alerte {time} : Perron s'est arrêté trois fois en une minute et passe en mode sûr",
-        "en": "Alarm {time}: Perron stopped three times within a minute and goes into safe mode",
+        "fr": "Alerte {time} : mode sûr (trois arrêts en une minute, autre box à sa place ou copie remise)",
+        "en": "Alarm {time}: safe mode (three stops within a minute, another box in its place or a restored copy)",
     },
     AlarmCode.SCANS_DROPPED: {
         "fr": "Alerte {time} : trop de lectures au scanner[, {detail} ignorées]",

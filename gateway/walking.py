@@ -61,6 +61,7 @@ LOOK = 0.25  # seconds between two looks at the cameras
 CARRIER = "Perron"
 WINDOW = timedelta(hours=4)  # of the test's own delivery: an installation takes its time
 SOON_OVER = timedelta(minutes=15)  # before its window's end it is promised anew
+TRIES = 8  # for a picture of a camera that has only just begun to run
 TIMES = 5  # that a device is asked when it is measured
 LIFE = 3600  # seconds that a signed message counts
 WINDOWED = frozenset({Trial.PICTURE, Trial.COVERED, Trial.CUT, Trial.DELIVERY})  # cameras run near a window only
@@ -102,6 +103,7 @@ class Walking:
         self._unsaved: set[str] = set()
         self._saving = asyncio.Lock()
         self._wake = asyncio.Event()
+        self._looking = asyncio.Lock()
         self._asking = asyncio.Lock()  # the account has one connection
         self.changed: Callable[[], None] = lambda: None  # called when a walk is another than before
 
@@ -253,6 +255,10 @@ class Walking:
             LookupError: this trial asks about no picture, or none can be had now.
             OSError: it cannot be written down.
         """
+        async with self._looking:  # two pages that ask at once are shown the same
+            return await self._pictured(name, number)
+
+    async def _pictured(self, name: str, number: int) -> bytes:
         walk = self._known(name)
         step = walk.steps[number] if 0 <= number < len(walk.steps) else None
         if step is None or step.trial is not Trial.PICTURE or step.camera is None:
@@ -261,8 +267,12 @@ class Walking:
         if step.picture is not None:
             with contextlib.suppress(OSError):
                 return await asyncio.to_thread(file.read_bytes)
-        jpeg = await self._picture(step.camera)
-        if jpeg is None:
+        for _ in range(TRIES):
+            jpeg = await self._picture(step.camera)
+            if jpeg is not None:
+                break
+            await asyncio.sleep(LOOK)
+        else:
             raise LookupError("the camera gives no live picture now")
         await asyncio.to_thread(notes.keep_picture, file, jpeg)
         self._changed(looked_at(self._known(name), number, sha256(jpeg).hexdigest()))

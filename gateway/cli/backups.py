@@ -35,7 +35,7 @@ def write(file: Path, target: Path, *, films: bool, tell: Tell) -> None:
         raise Failure(f"{error}.", "Name another one.") from error
     except (OSError, StoreFailed, DatabaseRefused, KeyUnusable) as error:
         todo = "Make room or name another place; run this as the box's own user."
-        raise Failure(f"No backup was written: {plain(error)}.", todo, Exit.SILENT) from error
+        raise Failure(f"No backup was written to {target}: {plain(error)}.", todo, Exit.SILENT) from error
     tell(f"Written and synced: {relative(target)}, {_content(made.listing)}.")
     tell("It holds the box's private key, its people and what was filmed: keep it as you keep the key to the house.")
     if made.open_to_others:

@@ -63,8 +63,7 @@ def on_the_broker(home: Home, topic: str, payload: bytes) -> Iterator[Sighting]:
     if device is not None:
         known = device[1] if device[1] in home.devices else None
         what = home.devices[device[1]].kind if known else "device"
-        at = inert(payload[:40].decode(errors="replace"))
-        yield Sighting(key=topic, where=Where.BROKER, what=what, name=device[1], at=at, known=known)
+        yield Sighting(key=topic, where=Where.BROKER, what=what, name=device[1], at=_said(payload), known=known)
         return
     base, _, rest = topic.rpartition("/bridge/")
     if base and rest == "devices":
@@ -74,8 +73,13 @@ def on_the_broker(home: Home, topic: str, payload: bytes) -> Iterator[Sighting]:
                 yield from _of_a_radio(home, base, one)
     elif topic.endswith("/available"):
         name = topic.removesuffix("/available")
-        said = inert(payload[:40].decode(errors="replace"))
-        yield Sighting(key=topic, where=Where.BROKER, what="Frigate", name=inert(name), at=said)
+        yield Sighting(key=topic, where=Where.BROKER, what="Frigate", name=inert(name), at=_said(payload))
+
+
+def _said(payload: bytes) -> str:
+    """Tell a plain word like online; a maker's envelope (Alexa's, Somfy's JSON) tells a reader nothing."""
+    text = payload[:40].decode(errors="replace").strip()
+    return "" if text.startswith(("{", "[")) else inert(text)
 
 
 def _of_a_radio(home: Home, base: str, found: Found) -> Iterator[Sighting]:

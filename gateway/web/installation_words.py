@@ -56,7 +56,7 @@ INSTALLATION: Mapping[str, _Both] = {
     "install.discover.none": ("Rien ne s'est signalé.", "Nothing called its name."),
     "install.survey": ("Relevé des pannes", "Survey"),
     "install.survey.told": (
-        "{refused} livraisons sur {looks} auraient été refusées ({percent} %), sur {wanted} à observer.",
+        "Refus : {refused} sur {looks} livraisons ({percent} %), sur {wanted} à observer.",
         "{refused} of {looks} deliveries would have been refused ({percent} %), of {wanted} to be looked at.",
     ),
     "install.survey.none": (

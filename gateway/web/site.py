@@ -120,7 +120,7 @@ class Site:
             try:
                 await self.open()
             except (OSError, ValueError) as failure:
-                log.error("pages_not_served", why=str(failure))
+                log.error("pages_not_served", why=str(failure), todo="name another pages.port, or end what has it")
                 await self.close()
                 await asyncio.sleep(AGAIN)
                 continue

@@ -296,7 +296,7 @@ _ACCOUNTS: Mapping[str, _Both] = {
     "enter.go": ("Entrer", "Sign in"),
     "enter.first": ("Entrez d'abord.", "Sign in first."),
     "claim.title": ("Cette box est à vous ?", "Is this box yours?"),
-    "claim.why": ("Le code est montré une seule fois, sur la box : `perron claim-code`.",
+    "claim.why": ("Le code se lit sur la box et nulle part ailleurs : `perron claim-code`.",
                   "The code is shown on the box and nowhere else: `perron claim-code`."),
     "claim.go": ("Prendre possession", "Claim it"),
     "join.title": ("Vous êtes invité", "You are invited"),

@@ -181,6 +181,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "phones.txt",
         "video.sock",
         "walk.sock",
+        "wipe.LOCK",
         "visit_folder(",
         "facts.path",
         "clip.path",

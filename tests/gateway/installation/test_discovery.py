@@ -28,6 +28,8 @@ def test_a_device_that_stands_in_the_house_file_is_known_and_another_is_not(home
     (stranger,) = sightings(home, "perron/back-lock/availability", b"on\x1b[31mline")
     assert (stranger.known, stranger.what) == (None, "device")
     assert "\x1b" not in stranger.at
+    (enveloped,) = sightings(home, "perron/front-lock/availability", b'{"name":"DeviceAvailableEvent"}')
+    assert (enveloped.known, enveloped.at) == ("front-lock", "")
 
 
 def test_what_stands_behind_a_radio_is_named_with_the_command_that_adds_it(home: Home) -> None:
