@@ -50,7 +50,8 @@ def read(archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _name, _d
     pem = b""
     with _members(archive) as members:
         for info, data in members:
-            if listing is not None or not info.isreg() or not _named(info.name) or info.name in found:
+            plain = info.isreg() and info.sparse is None  # a few bytes can say that they are a hole of petabytes
+            if listing is not None or not plain or not _named(info.name) or info.name in found:
                 raise BackupUnusable(f"{archive.name} holds what no backup holds ({info.name[:80]!r})")
             if info.name == LISTING:
                 listing = _listed(data.read(LARGEST_LISTING + 1))

@@ -15,7 +15,7 @@ USER, PASSWORD = "{user}", "{password}"  # places for them, where a maker wants 
 _WHOLE = re.compile(r"rtsps?://[^\s\x00-\x1f\x7f]{1,500}")
 _HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 # Some makers want the account in the path: rtsp://HOST:554/user=admin&password=1234&channel=1&stream=0.sdp
-_SAID = re.compile(r"(?i)(?:password|passwd|passwort|pwd|pass)=(?!\{password\})[^&_/?\s]+")
+_SAID = re.compile(r"(?i)(?:password|passwd|passwort|pwd|psw|pw|pass)=(?!\{password\})[^&_/?\s]+")
 _FILE = "put the line user:password into a file of its own (chmod 600) and name that file as credentials_file"
 
 

@@ -43,7 +43,7 @@ def read_login(file: Path) -> Login:
         LoginUnusable: it cannot be read, others on this machine can read or write it, or that is not what stands in it.
     """
     try:
-        with file.open("rb") as opened:
+        with open(file, "rb", opener=_at_once) as opened:
             standing = os.fstat(opened.fileno())
             if not stat.S_ISREG(standing.st_mode):
                 raise LoginUnusable(f"{file} is no file")
@@ -56,6 +56,11 @@ def read_login(file: Path) -> Login:
     if not (user and colon and password):
         raise LoginUnusable(f"{file} must hold one line: user:password")
     return Login(user, password)
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open without waiting: a pipe that nobody writes to would hold the camera for ever."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _line(file: Path, text: bytes) -> str:

@@ -5,7 +5,9 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,9 @@ from gateway.cli.failure import Failure
 from gateway.config import BrokerTls, Home
 from gateway.demo.processes import end_stranger
 from gateway.demo.scenario import Play
+from gateway.installation import notes
+from gateway.installation.capability import Walked
+from gateway.installation.walk import Ending, Step, Trial, Walk
 from gateway.occupancy import Occupied, alone
 from gateway.proof.verify import verify
 from gateway.store import Store
@@ -192,6 +197,32 @@ async def test_devices_trust_the_new_hardwares_broker_as_they_trusted_the_old_on
     assert (after.fingerprint, after.anew) == (before.fingerprint, False)
     assert (accounts / "gateway.password").read_text() == password
     assert weaknesses(accounts, house) == ()
+
+
+@pytest.mark.parametrize("readable", [True, False])
+async def test_what_the_walk_test_forbade_the_new_hardware_forbids_too(
+    tmp_path: Path, lived_in: Home, *, readable: bool
+) -> None:
+    picture = Step(trial=Trial.PICTURE, camera="doorbell", ending=Ending.BLOCKED)
+    notes.keep(lived_in.storage.folder, Walk(entrance="front", begun=NOW.utc, by="Ida", steps=(picture,)))
+    if not readable:
+        notes.walk_file(lived_in.storage.folder, "front").write_text("{")
+    archive = backed_up(tmp_path)
+    gone(lived_in)
+    put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    assert notes.walked(lived_in, "front") is (Walked.BLOCKED if readable else Walked.FAILED)
+
+
+def test_a_hole_of_terabytes_in_a_backup_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    archive, data = tmp_path / "backup.tar", f"1\n{2**50}\n1\n".encode().ljust(512, b"\0") + b"x"
+    hole = tarfile.TarInfo("visits/v1/cam-1.mp4")
+    hole.size = len(data)
+    hole.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": hole.name,
+                        "GNU.sparse.realsize": str(2**50 + 1)}  # fmt: skip
+    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(hole, BytesIO(data))
+    with pytest.raises(restore.BackupUnusable, match="holds what no backup holds"):
+        restore.read(archive)
 
 
 async def test_a_box_is_never_written_over(tmp_path: Path, lived_in: Home) -> None:

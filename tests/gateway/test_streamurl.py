@@ -37,6 +37,7 @@ def test_a_camera_s_address_is_taken(url: str, host: str, port: int) -> None:
         (f"rtsp://admin:#{SECRET}@10.0.0.9/s", "credentials_file"),
         (f"rtsp://10.0.0.9/user=admin&password={SECRET}&channel=1", "{password} in its place"),
         (f"rtsp://10.0.0.9/cam?usr=admin&pwd={SECRET}", "{password} in its place"),
+        (f"rtsp://10.0.0.9/cam?u=admin&pw={SECRET}", "{password} in its place"),
         (f"rtsp://10.0.0.9:99999/{SECRET}", "names a host"),
         (f"rtsp:///{SECRET}", "names a host"),
         (f"rtsp://a b/{SECRET}", "nothing else is opened"),

@@ -1,5 +1,6 @@
 """The file of a camera's account: private, one line, and never repeated."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,12 @@ def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path: Path) -> No
     for file in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(LoginUnusable, match=str(file)):
             read_login(file)
+
+
+def test_a_pipe_that_nobody_writes_to_holds_no_camera(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "login", 0o600)
+    with pytest.raises(LoginUnusable, match="is no file"):
+        read_login(tmp_path / "login")
 
 
 def test_an_account_that_is_printed_shows_nothing_of_itself() -> None:
