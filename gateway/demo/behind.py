@@ -1,33 +1,17 @@
 """A run whose lock and door stand behind a guard: a second broker, and the guard's own process in between."""
 
-import json
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 from devices.simulators.house import Broker as SimulatedBroker
 from devices.simulators.house import DoorPlan, LockPlan
 from gateway.broker import free_port
 from gateway.config import Broker, Home
-from gateway.demo.plan import Plan
+from gateway.demo.plan import Behind, Plan
 from gateway.equipment import DoorDevice, GuardSection, LockDevice
 from gateway.guard.file import DoorBehind, GuardFile, LockBehind, Radio
 from gateway.guard.keys import command_key, make, public_x
 
-FOLDER, FILE = "guard", "guard.yaml"
-
-
-@dataclass(frozen=True, slots=True)
-class Behind:
-    """What stands behind the guard: `home` has the accounts of the second broker, `file` is the guard's own."""
-
-    home: Home
-    file: GuardFile
-
-    def write(self, folder: Path) -> Path:
-        """Write the guard's file (JSON is YAML); returns where."""
-        path = folder / FILE
-        path.write_text(json.dumps(self.file.model_dump(mode="json"), indent=1), encoding="utf-8")
-        return path
+FOLDER = "guard"
 
 
 def guarded(plan: Plan) -> Plan:

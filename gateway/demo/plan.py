@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from joserfc.jwk import OKPKey
 
@@ -29,11 +28,9 @@ from gateway.config import (
 )
 from gateway.delivery.signature import private_key, public_x
 from gateway.equipment import CameraDevice, LockDevice
+from gateway.guard.file import GuardFile
 from gateway.homefile import load
 from gateway.voice import Language
-
-if TYPE_CHECKING:  # it makes a plan of a plan
-    from gateway.demo.behind import Behind
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -42,6 +39,7 @@ FAST = Timing(
     post_roll=1.5, outage=8, lockout=30, merge=1, label=0.5, courier=4, probe=1, by_hand=3, incident=30, alarm_again=3,
     pre_roll=3,
 )  # fmt: skip
+GUARD_FILE = "guard.yaml"
 FAST_LATENCY = 1.0  # seconds: the lock's declared longest answer
 FAST_OPEN = 3.0  # seconds that the door may stand open
 ENGLISH = {"front": "Front door", "hall": "In the hall", "fridge": "In the kitchen's fridge"}
@@ -61,6 +59,20 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """What stands behind the guard: `home` has the accounts of the second broker, `file` is the guard's own."""
+
+    home: Home
+    file: GuardFile
+
+    def write(self, folder: Path) -> Path:
+        """Write the guard's file (JSON is YAML); returns where."""
+        path = folder / GUARD_FILE
+        path.write_text(json.dumps(self.file.model_dump(mode="json"), indent=1), encoding="utf-8")
+        return path
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """One run: what the gateway knows, what the house is, who signs."""
 
@@ -68,7 +80,7 @@ class Plan:
     house: House
     signers: Mapping[str, Signer]
     pace: float  # seconds that people take for each thing they do
-    behind: "Behind | None" = None  # what stands behind a guard
+    behind: Behind | None = None  # what stands behind a guard
 
     @property
     def entrance(self) -> str:

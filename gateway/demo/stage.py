@@ -10,9 +10,8 @@ from pathlib import Path
 from devices.simulators.control import HouseControl
 from gateway.broker import Running, private_broker
 from gateway.cli.simulation import control_socket
-from gateway.demo.behind import FILE, Behind
 from gateway.demo.handles import Handles
-from gateway.demo.plan import Plan
+from gateway.demo.plan import GUARD_FILE, Behind, Plan
 from gateway.demo.processes import Child, Supervised, end_stranger, read_pid
 from gateway.demo.result import Line
 from gateway.demo.watch import HouseLog, Seen, Watch, running
@@ -174,7 +173,7 @@ async def _guarding(behind: Behind | None, folder: Path, say: Say) -> AsyncItera
         return
     say("the radio's broker and the guard")
     async with private_broker(folder / "radio", behind.home):
-        guard = await Child.start("gateway", ["guard", "--config", str(folder / FILE)], folder / "guard.log")
+        guard = await Child.start("gateway", ["guard", "--config", str(folder / GUARD_FILE)], folder / "guard.log")
         try:
             yield
         finally:
