@@ -148,6 +148,9 @@ async def test_an_unlock_that_the_lock_never_obeyed_opens_nothing_later_nor_afte
             await replayed("foreign_boot")
         assert door(play) == ()
 
+        # Who took the gateway's chair so often is another box to it.
+        await play.watch.until("safe mode", lambda: play.watch.state.get("safe_mode") is True, within=PATIENCE)
+        await play.owner.says("acknowledge")
         await play.all_good()
         parcels = await play.promised(codes=OTHER)  # and yet the lock, its clock still wrong, obeys what is meant now
         await play.delivers(parcels)

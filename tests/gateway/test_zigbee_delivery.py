@@ -72,6 +72,7 @@ async def test_a_cold_parcel_is_let_in_and_its_bridge_may_start_anew(tmp_path: P
     async with zigbee_house(tmp_path) as play:
         await lost_and_found(play)
         parcels = await play.promised(place="fridge", max_celsius=8)
+        await play.all_good()  # a contact speaks when it likes: on a slow machine once more after the cameras
         await play.delivers(parcels)
         assert sets(play) == ["UNLOCK", "LOCK"]
         assert moves(play.log.lines) == (Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.LOCKED)
