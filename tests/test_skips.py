@@ -10,6 +10,7 @@ import pytest
 
 from tests.skips import HEADING, listed
 
+pytestmark = pytest.mark.slow  # each starts pytest anew
 ROOT = Path(__file__).parents[1]
 STORY = """
 import pytest

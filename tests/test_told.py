@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each starts pytest anew
 ROOT = Path(__file__).parents[1]
 STORY = """
 def test_measures(record_property):

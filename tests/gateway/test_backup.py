@@ -281,6 +281,7 @@ async def test_nothing_half_has_the_backups_name(
     del lived_in
 
 
+@pytest.mark.slow
 async def test_killed_anywhere_in_a_restore_no_gateway_begins_and_a_restore_finishes_it(
     tmp_path: Path, lived_in: Home
 ) -> None:

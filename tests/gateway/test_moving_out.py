@@ -128,6 +128,7 @@ async def filmed(house: Home, visit: str) -> Path:
     return film
 
 
+@pytest.mark.slow
 async def test_a_box_that_was_wiped_on_its_page_begins_anew_as_nobody_s(house: Home) -> None:
     film = await filmed(house, "v1")
     folder = house.storage.folder

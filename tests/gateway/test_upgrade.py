@@ -161,6 +161,7 @@ def ran(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=120, check=False)
 
 
+@pytest.mark.slow
 async def test_killed_at_any_statement_a_migration_leaves_the_old_store_or_the_new_one_whole(tmp_path: Path) -> None:
     folder = laid_out(KEPT[0], tmp_path / "box")
     done = await asyncio.to_thread(ran, sys.executable, "-c", KILLED_AT_EACH, str(folder), str(tmp_path / "try"))

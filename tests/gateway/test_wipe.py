@@ -76,6 +76,7 @@ def killed_after(folder: Path, steps: int) -> bool:
     return ended.returncode != 0
 
 
+@pytest.mark.slow
 def test_killed_at_any_point_the_next_start_finishes_it(tmp_path: Path) -> None:
     steps = 0
     while True:
@@ -94,6 +95,7 @@ def test_killed_at_any_point_the_next_start_finishes_it(tmp_path: Path) -> None:
     assert steps > len(wipe.OURS)
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_ends_all_the_same(tmp_path: Path) -> None:
     lived_in(tmp_path)
     deaths = 0

@@ -75,6 +75,7 @@ def test_without_a_key_to_compare_with_the_verdict_says_so(visit: Path) -> None:
 # ---- one byte --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "step", "problems"),
     [

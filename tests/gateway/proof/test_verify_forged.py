@@ -128,6 +128,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS.keys())
 @pytest.mark.parametrize("name", ["manifest.json", "log.jsonl", "outside-1-1.jsonl", "receipt.json", TOMBSTONE])
 def test_json_that_would_break_a_reader_is_named_wrong(visit: Path, box: Box, name: str, bomb: bytes) -> None:
