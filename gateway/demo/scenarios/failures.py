@@ -27,8 +27,8 @@ async def _broker_restart(play: Play) -> None:
     await play.comes_out()
 
 
-async def _broker_paused(play: Play) -> None:
-    """The unlock leaves, and lies in a broker that stands still until it is out of date: the lock refuses it."""
+async def broker_stands_still(play: Play) -> None:
+    """From the middle of the ringing until an unlock that lies in the broker is out of date."""
     parcels = await play.promised()
     await play.shows(parcels)
     await play.rung()
@@ -39,6 +39,11 @@ async def _broker_paused(play: Play) -> None:
     await asyncio.sleep(play.timing.ring / 2 + play.timing.command_life + 0.5)
     play.narrate("house", "the broker goes on")
     play.stage.broker.resume()
+
+
+async def _broker_paused(play: Play) -> None:
+    """The unlock leaves, and lies in a broker that stands still until it is out of date: the lock refuses it."""
+    await broker_stands_still(play)
     await play.log.until("refused", within=PATIENCE, why="expired")
     await play.visit_ends()
 

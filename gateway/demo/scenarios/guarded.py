@@ -1,10 +1,8 @@
 """A basic lock behind a guard: the whole way through two brokers."""
 
-import asyncio
-
-from gateway.demo.actors import PATIENCE
 from gateway.demo.behind import guarded
 from gateway.demo.scenario import Expectation, Play, Scenario
+from gateway.demo.scenarios.failures import broker_stands_still
 from gateway.visit.commands import AlarmCode
 from gateway.visit.state import Outcome, Phase, Refusal
 
@@ -16,16 +14,7 @@ async def _delivered(play: Play) -> None:
 
 async def _broker_paused(play: Play) -> None:
     """The signed order lies in the house's broker until it is out of date: the basic lock never hears of it."""
-    parcels = await play.promised()
-    await play.shows(parcels)
-    await play.rung()
-    await play.log.until("signal", within=PATIENCE, sound="ring")
-    await asyncio.sleep(play.timing.ring / 2)
-    play.narrate("house", "the house's broker stands still")
-    play.stage.broker.pause()
-    await asyncio.sleep(play.timing.ring / 2 + play.timing.command_life + 0.5)
-    play.narrate("house", "the broker goes on")
-    play.stage.broker.resume()
+    await broker_stands_still(play)
     await play.visit_ends()
 
 
