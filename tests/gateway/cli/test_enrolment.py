@@ -20,7 +20,7 @@ from gateway.homefile import load
 from gateway.installation import notes
 from gateway.installation.discovery import Sighting
 from tests.gateway.cli.terminal import LONG, ROOT, guest, perron
-from tests.gateway.cli.test_doctor import answering
+from tests.gateway.examination.test_house import answering
 
 PAYLOADS = Path(__file__).parents[2] / "devices" / "payloads" / "bridges" / "zigbee2mqtt_devices.json"
 
