@@ -183,6 +183,4 @@ BROKER: Mapping[str, _Both] = {
         "Le broker laisse entrer son compte : elle réessaie d'elle-même.",
         "The broker lets its account in: it tries again by itself.",
     ),
-    "gateway.not_tried": ("inconnu sans le broker", "not known without the broker"),
-    "gateway.not_tried.todo": ("Examinez de nouveau quand il est là.", "Look again when it is there."),
 }  # fmt: skip
