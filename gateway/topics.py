@@ -1,7 +1,7 @@
 """Which topic means what. Pure: `mqtt.py` carries the bytes, here is the map.
 
-Devices speak on `perron/<id>/state|availability|event|result|battery` and are spoken to on `set` and `get`, unless `home.yaml`
-gives them topics of their own. Nothing here has a wildcard: only devices that are enrolled are heard.
+Devices speak on `perron/<id>/state|availability|event|result|battery` and are spoken to on `set` and `get`, unless
+`home.yaml` gives them topics of their own. Nothing here has a wildcard: only devices that are enrolled are heard.
 """
 
 from collections.abc import Mapping
