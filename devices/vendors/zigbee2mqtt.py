@@ -54,7 +54,6 @@ from devices.reports import (
 from devices.vendors import movement
 from devices.vendors.strictjson import Malformed, mapping, parse, write
 from devices.vendors.words import BARE, Channel, Letter, Nameplate
-from devices.vendors.zigbee2mqtt_exposes import MODE, PROBE
 
 ECHOES = False
 
@@ -117,6 +116,7 @@ _FAILURES = {
     Failure.BUSY: "Status 'BUSY'",
     Failure.UNSPECIFIED: "Status 'FAILURE'",
 }
+_MODE, _PROBE = "emergency", "max_duration"  # of a siren, where `home.yaml` names no other
 _SECONDS = {Sound.RING: 3, Sound.WAIT: 0, Sound.GO: 1, Sound.NO: 1, Sound.LEAVE: 5, Sound.CLOSE_THE_DOOR: 5}
 _ALARM = 60  # seconds; a siren that is never told to stop ends by itself
 
@@ -180,7 +180,7 @@ def _state(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
         celsius = _number(_value(body, plate, "temperature"))
         if celsius is not None and celsius > _COLDEST:
             yield FridgeReport(compartment="", temp_c=celsius)
-    if plate.kind == "signal" and plate.keys.get("probe", PROBE) in body:
+    if plate.kind == "signal" and plate.keys.get("probe", _PROBE) in body:
         yield SignalReport(id="")
     yield from _battery(body, plate)
 
@@ -309,7 +309,7 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:
 
 def _asked(plate: Nameplate) -> str:
     word = {"door": "contact", "fridge": "temperature", "signal": "probe"}.get(plate.kind, "state")
-    return plate.keys.get(word, PROBE if word == "probe" else word)
+    return plate.keys.get(word, _PROBE if word == "probe" else word)
 
 
 def _warning(command: SetSignal, plate: Nameplate) -> dict[str, object]:
@@ -317,7 +317,7 @@ def _warning(command: SetSignal, plate: Nameplate) -> dict[str, object]:
     seconds = _ALARM if command.sound is Sound.ALARM else _SECONDS.get(command.sound, 0)
     if not seconds:
         return {"mode": "stop", "strobe": False, "duration": 0}
-    mode = plate.keys.get("mode", MODE)
+    mode = plate.keys.get("mode", _MODE)
     return {"mode": mode, "strobe": command.light is Light.RED, "duration": seconds}
 
 

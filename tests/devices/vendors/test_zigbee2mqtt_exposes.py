@@ -8,8 +8,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.commands import Light, Query, SetSignal, Sound
 from devices.reports import Unreadable
-from devices.vendors.zigbee2mqtt_exposes import Found, Kind, LockAbility, SirenAbility, read_devices
+from devices.vendors import zigbee2mqtt
+from devices.vendors.words import Nameplate
+from devices.vendors.zigbee2mqtt_exposes import MODE, PROBE, Found, Kind, LockAbility, SirenAbility, read_devices
 from tests.wire.broken import lists
 
 DEVICES = (Path(__file__).parents[1] / "payloads" / "bridges" / "zigbee2mqtt_devices.json").read_bytes()
@@ -89,6 +92,15 @@ def test_a_siren_says_its_warnings() -> None:
     assert _read()["siren"].siren == SirenAbility(
         modes=("stop", "emergency"), probe="max_duration", duration=True, strobe=True
     )
+
+
+def test_a_siren_in_the_usual_words_needs_no_keys_of_its_own() -> None:
+    use, plate = _read()["siren"].use(Kind.SIREN), Nameplate("zigbee2mqtt/siren", kind="signal")
+    assert use is not None
+    assert dict(use.keys) == {}
+    ring = SetSignal(id="s1", light=Light.AMBER, sound=Sound.RING)
+    assert json.loads(zigbee2mqtt.encode_command(ring, plate).payload)["warning"]["mode"] == MODE
+    assert json.loads(zigbee2mqtt.encode_command(Query(), plate).payload) == {PROBE: ""}
 
 
 def test_a_siren_that_sounds_or_answers_in_other_words_says_which_and_one_that_answers_nothing_is_none() -> None:
