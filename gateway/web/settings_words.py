@@ -205,5 +205,13 @@ _HOUSE_FILE: Mapping[str, _Both] = {
     ),
 }  # fmt: skip
 
-SETTINGS: Mapping[str, _Both] = {**_MESSAGES, **_KEYS, **_DOINGS, **_SHARES, **_LINKS, **_HOUSE_FILE, **INSTALLATION,
-                                   **EXAMINATION}
+SETTINGS: Mapping[str, _Both] = {
+    **_MESSAGES,
+    **_KEYS,
+    **_DOINGS,
+    **_SHARES,
+    **_LINKS,
+    **_HOUSE_FILE,
+    **INSTALLATION,
+    **EXAMINATION,
+}
