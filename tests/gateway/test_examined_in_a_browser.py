@@ -54,7 +54,9 @@ async def test_an_installer_examines_the_house_from_his_phone_in_his_language(tm
         await play.link("front-lock", up=False)
         await play.fault("front-door", "silent")
         french = await somebody.page(locale="fr-FR", java_script_enabled=False)
-        await french.context.add_cookies(await page.context.cookies())
+        await french.context.add_cookies(
+            [{"name": one["name"], "value": one["value"], "url": address} for one in await page.context.cookies()]
+        )
         await french.goto(f"{address}/installation/examination")
         assert (await told(french, "front-lock"))[1].startswith("Bon front-lock répond en")
         await page.wait_for_timeout(1000 * PAUSE)
