@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,8 @@ def load(path: Path) -> Home:
     Raises:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
     """
+    if os.path.lexists(mark_of(path)) and not path.exists():
+        raise ConfigError(f"{path}: a restore of this house was cut short. Say `perron restore` again: it begins anew.")
     shape = "a house is written as `key: value` lines: see `perron schema`."
     todo = "Name another with --home; `perron add` begins one, `perron new` makes a whole one to try things in."
     home, document = read(path, Home, todo=todo, shape=shape)
@@ -35,6 +38,11 @@ def load(path: Path) -> Home:
     if wrong:
         raise ConfigError(told(path, document, iter(wrong)))
     return _anchored(home, path.resolve().parent)
+
+
+def mark_of(path: Path) -> Path:
+    """Name the file that stands beside a house file while a restore writes the house (`gateway/housing.py`)."""
+    return path.with_name(f".{path.name}.restoring")
 
 
 def read(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, Document]:
