@@ -15,6 +15,7 @@ from gateway.config import ConfigError, Home, unreadable
 from gateway.enrolment import problems
 from gateway.equipment import CameraDevice, Device
 from gateway.grammar import MEANINGS
+from gateway.plainfile import read_text
 from gateway.streamurl import without_account
 from gateway.yamlfile import Document, Loc, Misread, Spot, parse
 
@@ -52,7 +53,7 @@ def read(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, Docum
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: this file cannot be read ({unreadable(error)}). {todo}") from error
     try:
@@ -73,7 +74,7 @@ def read(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, Docum
 def storage_of(path: Path) -> Path | None:
     """Find the storage folder that a file names, be the rest of it wrong; None where even that cannot be read."""
     try:
-        data = parse(path.read_text(encoding="utf-8")).data
+        data = parse(read_text(path)).data
     except (OSError, UnicodeDecodeError, Misread):
         return None
     section = data.get("storage", {}) if isinstance(data, dict) else None
