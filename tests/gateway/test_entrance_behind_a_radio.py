@@ -263,7 +263,8 @@ async def test_a_siren_has_rung_when_it_answers_after_it_was_told_to(radio: Radi
     told, asked = radio.made.line.sent[-2:]
     assert (told.topic, asked.topic) == ("zigbee2mqtt/siren/set", "zigbee2mqtt/siren/get")
     assert json.loads(told.payload)["warning"]["mode"] == "emergency"
-    assert radio.says("signal", {"battery": 90}) == []
+    full = e.BatteryHeard(device="signal/signal", level=BatteryLevel.GOOD, percent=90)
+    assert radio.says("signal", {"battery": 90}) == [full]
     assert radio.says("signal", {"max_duration": 1800}) == [e.BellRang(visit="v1")]
     assert radio.says("signal", {"max_duration": 1800}) == []
 

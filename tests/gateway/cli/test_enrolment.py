@@ -20,7 +20,7 @@ from gateway.homefile import load
 from gateway.installation import notes
 from gateway.installation.discovery import Sighting
 from tests.gateway.cli.terminal import LONG, ROOT, guest, perron
-from tests.gateway.cli.test_doctor import answering
+from tests.gateway.examination.test_house import answering
 
 PAYLOADS = Path(__file__).parents[2] / "devices" / "payloads" / "bridges" / "zigbee2mqtt_devices.json"
 
@@ -80,6 +80,22 @@ def test_a_house_grows_from_nothing_to_an_entrance(tmp_path: Path) -> None:
     assert home.entrances["front"].cameras.outside == "doorbell"
     assert home.storage.folder == file.parent / "var"
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_camera_whose_account_s_file_is_not_there_is_added_and_said(home_file: Path) -> None:
+    login = home_file.parent / "porch.login"
+    login.write_text("perron:hunter2\n", encoding="utf-8")
+    words = ("--kind", "camera", "--vendor", "rtsp", "--set", "url=rtsp://10.0.0.9/a", "--home", home_file)
+    for name, says in (("nowhere", "is not there"), ("porch", "chmod 600")):
+        added = perron("add", name, *words, "--set", f"credentials_file={home_file.parent / name}.login")
+        assert added.returncode == 0
+        assert says in added.stdout
+        assert f"{name}.login" in added.stdout
+        assert name in load(home_file).devices
+        assert "hunter2" not in added.stdout + added.stderr
+    login.chmod(0o600)
+    added = perron("add", "porch", *words, "--set", f"credentials_file={login}", "--replace")
+    assert (added.returncode, "login" in added.stdout) == (0, False)
 
 
 def test_a_word_that_is_no_key_and_value_says_how_to_write_it() -> None:
