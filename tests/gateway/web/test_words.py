@@ -8,6 +8,7 @@ import pytest
 
 from gateway import links
 from gateway.delivery.permission import Standing
+from gateway.examination.finding import Verdict
 from gateway.pause import No
 from gateway.phonebook import Unfit
 from gateway.phones import Heard
@@ -29,7 +30,7 @@ SOURCES = {
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
 FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "error.", "turn.", "courier.help.",
             "trust.", "refused.", "role.", "link.", "label.kind.", "label.said.", "lock.", "pause.no.", "did.",
-            "unfit.", "phone.heard.", "way.", "house.file.")  # fmt: skip
+            "unfit.", "phone.heard.", "way.", "house.file.", "examine.")  # fmt: skip
 
 
 def used() -> set[str]:
@@ -76,6 +77,7 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"unfit.{why}" for why in Unfit),
         *(f"phone.heard.{heard}" for heard in Heard),
         *(f"link.brand.{standing}" for standing in Standing),
+        *(f"examine.{verdict}" for verdict in Verdict),
     ]
     assert [key for key in needed if key not in WORDS] == []
 
