@@ -2,8 +2,9 @@
 
 A sighting is no promise: what it says of a device is what `perron add` would write, and the walk test shows the rest.
 
-Sources: Zigbee2MQTT's `bridge/devices` (`devices/vendors/zigbee2mqtt_exposes.py`); Frigate's documentation of MQTT
-(`<base>/available`, online or offline); DNS service types of RTSP cameras (`_rtsp._tcp`), Axis cameras
+Sources: Zigbee2MQTT's `bridge/devices` (`devices/vendors/zigbee2mqtt_exposes.py`); the topics of Z-Wave JS UI
+(`devices/vendors/zwave.py`), of which a value of the class Door Lock is told by locks alone; Frigate's documentation
+of MQTT (`<base>/available`, online or offline); DNS service types of RTSP cameras (`_rtsp._tcp`), Axis cameras
 (`_axis-video._tcp`), ESPHome nodes (`_esphomelib._tcp`), brokers (`_mqtt._tcp`) and Home Assistant
 (`_home-assistant._tcp`), as those products and IANA's registry name them.
 """
@@ -31,6 +32,9 @@ MDNS: Mapping[str, str] = MappingProxyType({
     "_home-assistant._tcp.local.": "Home Assistant",
 })  # fmt: skip
 """The service types that are looked for, and what calls itself so."""
+
+ZWAVE_LOCK = "/98/0/currentMode"
+"""What the topic of a Z-Wave lock's own mode ends in; before it stands the address."""
 
 QUIET = 3600.0  # seconds for which a sensor on a battery may be silent
 
@@ -75,6 +79,8 @@ def on_the_broker(home: Home, topic: str, payload: bytes) -> Iterator[Sighting]:
         if not isinstance(found, Unreadable):
             for one in found:
                 yield from _of_a_radio(home, base, one)
+    elif topic.endswith(ZWAVE_LOCK):
+        yield from _of_zwave(home, topic)
     elif topic.endswith("/available"):
         name = topic.removesuffix("/available")
         yield Sighting(key=topic, where=Where.BROKER, what="Frigate", name=inert(name), at=_said(payload))
@@ -100,6 +106,19 @@ def _of_a_radio(home: Home, base: str, found: Found) -> Iterator[Sighting]:
         yield Sighting(
             key=address, where=Where.BROKER, what="of no use here", name=inert(found.friendly_name), at=inert(made)
         )
+
+
+def _of_zwave(home: Home, topic: str) -> Iterator[Sighting]:
+    """Read the topic of a lock's mode. One that has a name for its node's number is asked for that."""
+    address = topic.removesuffix(ZWAVE_LOCK)
+    name = address.rpartition("/")[2]
+    known = next((i for i, one in home.devices.items() if (one.kind, one.address) == ("lock", address)), None)
+    line = _command(name if not name.isdecimal() else f"lock-{name}", "lock", "zwave", address)
+    node = "" if name.isdecimal() else " --set 'keys.node=\"NUMBER\"'"
+    yield Sighting(
+        key=address, where=Where.BROKER, what="lock", name=inert(name), at="Z-Wave", known=known,
+        add="" if known else line + node,
+    )  # fmt: skip
 
 
 def _is_used(device: Device, use: Use, address: str) -> bool:

@@ -133,7 +133,7 @@ def test_the_steps_of_the_guide_are_twelve_at_most_and_its_commands_do_what_it_s
 @pytest.mark.slow
 async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(home_file: Path, tmp_path: Path) -> None:
     plain = load(home_file)
-    home = plain.model_copy(update={"broker": plain.broker.model_copy(update={"bridges": ("zigbee2mqtt",)})})
+    home = plain.model_copy(update={"broker": plain.broker.model_copy(update={"bridges": ("zigbee2mqtt", "zwave")})})
     service = "_rtsp._tcp.local."
     info = ServiceInfo(
         service, f"Porch.{service}", addresses=[socket.inet_aton("127.0.0.1")], port=8999, server="porch.local."
@@ -143,9 +143,15 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
     try:
         async with private_broker(tmp_path / "accounts", home):
             await calling.async_register_service(info)
-            async with guest(home, "front-lock") as lock, guest(home, "zigbee2mqtt") as bridge:
+            async with (
+                guest(home, "front-lock") as lock,
+                guest(home, "zigbee2mqtt") as bridge,
+                guest(home, "zwave") as waves,
+            ):
                 lock.publish("perron/front-lock/availability", b"online", retain=True)
                 bridge.publish("zigbee2mqtt/bridge/devices", PAYLOADS.read_bytes(), retain=True)
+                for address in ("zwave/5", "zwave/hall/back_door"):
+                    waves.publish(f"{address}/98/0/currentMode", b'{"value":255}', retain=True)
                 await asyncio.sleep(0.2)
                 wrong, _ = await asyncio.gather(
                     discover.broker(home, 3, lambda seen: found.update({seen.key: seen})),
@@ -156,6 +162,7 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
     assert wrong is None
     assert {one.known for one in found.values() if one.name == "front-lock"} == {"front-lock"}
     assert any(one.add.startswith("perron add") and one.what == "lock" for one in found.values())
+    assert {one.name for one in found.values() if one.at == "Z-Wave"} == {"5", "back_door"}
     assert [one.at for one in found.values() if one.name == "Porch"] == ["127.0.0.1:8999"]
 
 

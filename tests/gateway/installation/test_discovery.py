@@ -107,6 +107,24 @@ def test_behind_a_base_topic_of_several_levels_the_line_says_so(home: Home) -> N
 
 
 @pytest.mark.parametrize(
+    ("address", "id_", "keys"),
+    [("zwave/5", "lock-5", {}), ("zwave/hall/front_lock", "front-lock", {"node": "12"})],
+)
+def test_a_z_wave_lock_is_known_by_its_mode_and_one_with_a_name_is_asked_for_its_number(
+    home: Home, address: str, id_: str, keys: dict[str, str]
+) -> None:
+    topic = f"{address}/98/0/currentMode"
+    (seen,) = sightings(home, topic, b'{"time":1717,"value":255}')
+    assert (seen.what, seen.known, shlex.split(seen.add)[2]) == ("lock", None, id_)
+    lock = device_of(seen.add.replace("NUMBER", "12"))
+    assert isinstance(lock, LockDevice)
+    assert (lock.vendor, lock.address, lock.keys) == ("zwave", address, keys)
+    with_it = home.model_copy(update={"devices": {**home.devices, "front-lock": lock}})
+    assert [(one.known, one.add) for one in sightings(with_it, topic, b"")] == [("front-lock", "")]
+    assert sightings(home, f"{address}/113/0/Access_Control/Lock_state", b"") == []
+
+
+@pytest.mark.parametrize(
     ("topic", "payload"),
     [
         ("zigbee2mqtt/bridge/devices", b"{"),
