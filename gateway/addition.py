@@ -14,10 +14,10 @@ from ruamel.yaml.error import YAMLError
 
 from gateway.config import ConfigError, Home
 from gateway.homefile import house_in
+from gateway.installation.proposal import ENTRANCE
 from gateway.proof.files import write_whole
 from gateway.yamlfile import LARGEST, Misread, parse
 
-ENTRANCE = "entrance"
 NEW = """\
 # One house, one box. `perron schema` prints the JSON schema for editors; `perron doctor` tries everything named here.
 box: perron-1
@@ -88,6 +88,20 @@ def merged(text: str, file: Path, id_: str, section: Mapping[str, object], *, re
     return _dumped(house)
 
 
+def taken_out(text: str, where: str, id_: str) -> str:
+    """Return the text of a house file without one device or entrance; `where` is `devices` or `entrances`.
+
+    Raises:
+        NotAdded: there is none of this id in it.
+    """
+    house = _yaml().load(text)
+    try:
+        del house[where][id_]
+    except (KeyError, TypeError) as error:
+        raise NotAdded(f"there is no `{id_}` under {where}.", "Nothing was written.") from error
+    return _dumped(house)
+
+
 def section_of(kind: str, fields: Mapping[str, object]) -> CommentedMap:
     """Make what stands under the id: `fields` maps keys (nested ones with points) to their values.
 
@@ -137,7 +151,8 @@ def checked(text: str, file: Path) -> Home:
         return house_in(text, file)
     except ConfigError as error:
         told = "\n".join(re.sub(r"^.*?:(?=\d+:\d+: )", "", line) for line in str(error).splitlines())
-        raise NotAdded(f"{file} would be no house any more:\n{told}", "Nothing was written. Say it otherwise.") from error
+        what = f"{file} would be no house any more:\n{told}"
+        raise NotAdded(what, "Nothing was written. Say it otherwise.") from error
 
 
 def written(file: Path, text: str) -> None:

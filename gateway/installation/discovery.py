@@ -11,7 +11,7 @@ Sources: Zigbee2MQTT's `bridge/devices` (`devices/vendors/zigbee2mqtt_exposes.py
 import re
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from types import MappingProxyType
 
@@ -43,7 +43,7 @@ class Where(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """One thing that called its name. `known`: its id in the house file; `add`: the command that would write it there.
+    """One thing that called its name. `known`: its id in the house file; `offer`: what of it may be written there.
 
     Two sightings of one `key` are the same thing.
     """
@@ -54,7 +54,16 @@ class Sighting:
     name: str
     at: str = ""
     known: str | None = None
-    add: str = ""
+    offer: Mapping[str, str] = field(default_factory=dict)  # id, kind, vendor, and address or url
+
+    @property
+    def add(self) -> str:
+        """The command that would write it into the house file; empty: it is there, or of no use."""
+        if not self.offer:
+            return ""
+        said = self.offer
+        where = f"--set url={said['url']}" if "url" in said else f"--address {shlex.quote(said['address'])}"
+        return f"perron add {said['id']} --kind {said['kind']} --vendor {said['vendor']} {where}"
 
 
 def on_the_broker(home: Home, topic: str, payload: bytes) -> Iterator[Sighting]:
@@ -89,10 +98,10 @@ def _of_a_radio(home: Home, base: str, found: Found) -> Iterator[Sighting]:
     for use in found.uses:
         kind = _USABLE[use.kind]
         id_ = known.get((kind, address))
-        line = "" if id_ else _command(found.friendly_name, kind, "zigbee2mqtt", address)
+        offer = {"id": _id(found.friendly_name), "kind": kind, "vendor": "zigbee2mqtt", "address": address}
         yield Sighting(
             key=f"{address} {use.kind}", where=Where.BROKER, what=kind, name=inert(found.friendly_name), at=inert(made),
-            known=id_, add=line,
+            known=id_, offer={} if id_ else offer,
         )  # fmt: skip
     if not found.uses:
         yield Sighting(
@@ -110,16 +119,12 @@ def on_the_network(home: Home, service: str, name: str, host: str, port: int) ->
     called = inert(name.removesuffix(f".{service}"))
     at = f"{host}:{port}"
     known = next((id_ for id_, d in home.devices.items() if d.kind == "camera" and f"//{at}/" in f"{d.url}/"), None)
-    line = ""
+    offer = {}
     if what == "camera" and known is None:
-        line = f"perron add {_id(called)} --kind camera --vendor rtsp --set url=rtsp://{at}/PATH"
+        offer = {"id": _id(called), "kind": "camera", "vendor": "rtsp", "url": f"rtsp://{at}/PATH"}
     return Sighting(
-        key=f"{service} {name}", where=Where.NETWORK, what=what, name=called, at=inert(at), known=known, add=line
+        key=f"{service} {name}", where=Where.NETWORK, what=what, name=called, at=inert(at), known=known, offer=offer
     )
-
-
-def _command(name: str, kind: str, vendor: str, address: str) -> str:
-    return f"perron add {_id(name)} --kind {kind} --vendor {vendor} --address {shlex.quote(address)}"
 
 
 def _id(name: str) -> str:

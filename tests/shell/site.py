@@ -3,11 +3,13 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import ClientSession, CookieJar
 from playwright.async_api import BrowserContext
 
 from gateway.config import Pages
+from gateway.proposals import Proposals
 from gateway.video.link import VideoLink
 from gateway.walking import Walking
 from gateway.web import box as web
@@ -62,11 +64,27 @@ def walks(made: Box, picture: Callable[[str], Awaitable[bytes | None]]) -> Walki
     )  # fmt: skip
 
 
+def proposals(made: Box, file: Path | None, reread: Callable[[], None]) -> Proposals:
+    """What waits to come into this box's house file."""
+    return Proposals(
+        made.home, file=file, reread=reread, note=made.store.note,
+        permitted=lambda: {name for one in made.store.permissions() for name in one.terms.entrances},
+    )  # fmt: skip
+
+
 @asynccontextmanager
-async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, ...] = ()) -> AsyncIterator[Served]:
+async def served(
+    made: Box,
+    *,
+    link: VideoLink | None = None,
+    names: tuple[str, ...] = (),
+    file: Path | None = None,
+    reread: Callable[[], None] = lambda: None,
+) -> AsyncIterator[Served]:
     """Serve the box's pages on a port of their own; `link` leads to real cameras, where there are any.
 
-    `names` are further names of the box; under them a browser does as on another machine.
+    `names` are further names of the box; under them a browser does as on another machine. `file` is its house file,
+    which `reread` reads anew.
     """
     seen = web.Box(
         home=made.home,
@@ -89,6 +107,7 @@ async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, 
             command, made.front.state, made.clock.now(), message=message, picture=None
         ),
         removal=made.removal,
+        proposals=proposals(made, file, reread),
         walks=walks(made, lambda camera: (made.eyes if link is None else link).picture(camera, 1.0)),
     )
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())

@@ -29,7 +29,8 @@ SOURCES = {
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
 FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "error.", "turn.", "courier.help.",
             "trust.", "refused.", "role.", "link.", "label.kind.", "label.said.", "lock.", "pause.no.", "did.",
-            "unfit.", "phone.heard.", "way.", "house.file.")  # fmt: skip
+            "unfit.", "phone.heard.", "way.", "house.file.", "add.no.", "add.note.", "add.field.",
+            "add.kind.", "add.stands.", "add.answer.")  # fmt: skip
 
 
 def used() -> set[str]:
