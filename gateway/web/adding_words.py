@@ -23,10 +23,14 @@ _PAGE: Mapping[str, _Both] = {
         "What you propose here comes into the house only once the owner accepts it with his password.",
     ),
     "add.why.owner": (
-        "Rien n'entre dans la maison sans votre mot de passe, ni ce que l'installateur propose, ni ce que vous ajoutez. "
-        "Changer ou remplacer ce qui y est se fait au terminal de la box.",
-        "Nothing comes into the house without your password, neither what the installer proposes nor what you add. "
-        "To change or replace what is there takes the box's terminal.",
+        (
+            "Rien n'entre dans la maison sans votre mot de passe, proposé par l'installateur ou ajouté par vous. "
+            "Changer ou remplacer ce qui y est se fait au terminal de la box."
+        ),
+        (
+            "Nothing comes into the house without your password, proposed by the installer or added by you. "
+            "To change or replace what is there takes the box's terminal."
+        ),
     ),
     "add.not": ("Ce n'est pas fait :", "Not done:"),
     "add.no_file": (
@@ -86,10 +90,15 @@ _PAGE: Mapping[str, _Both] = {
         "These accounts have no password at the broker yet: {names}. At the box's terminal:",
     ),
     "add.accounts.told": (
-        "La commande le dit au mosquitto qui tourne avec ces fichiers ; en service, `systemctl reload perron-broker`. "
-        "Donnez ensuite à chaque appareil le mot de passe de son fichier `.password`.",
-        "The command tells the mosquitto that runs with these files; as a service, `systemctl reload perron-broker`. "
-        "Then give each device the password in its `.password` file.",
+        (
+            "La commande le dit au mosquitto qui tourne avec ces fichiers ; en service, "
+            "`systemctl reload perron-broker`. Donnez ensuite à chaque appareil le mot de passe de son fichier "
+            "`.password`."
+        ),
+        (
+            "The command tells the mosquitto that runs with these files; as a service, "
+            "`systemctl reload perron-broker`. Then give each device the password in its `.password` file."
+        ),
     ),
     "add.form": ("Que voulez-vous ajouter ?", "What do you want to add?"),
     "add.form.kinds": ("Sortes", "Kinds"),

@@ -62,7 +62,8 @@ def _what(row: Mapping[str, Any], language: Language) -> str:
         case "phone_added" | "phone_removed":
             return inert(str(row["scheme"]))
         case "addition_proposed" | "addition_accepted" | "addition_refused" | "addition_withdrawn":
-            return f"{say(f'add.kind.{row['thing']}', language)} {inert(str(row['name']))}"
+            kind, name = row["thing"], inert(str(row["name"]))
+            return f"{say(f'add.kind.{kind}', language)} {name}"
         case "key_distrusted" | "key_trusted":
             return inert(f"{row['brand']} {row['kid']}")
         case _:
