@@ -138,26 +138,29 @@ class Proposals:
         except NotAdded:
             return True
 
-    def seen(self) -> tuple[Seen, ...]:
-        """Tell all of them as they stand, in the order in which they were proposed. It reads the house file.
+    async def seen(self) -> tuple[Seen, ...]:
+        """Tell all of them as they stand, in the order in which they were proposed; what is done comes last."""
+        return await asyncio.to_thread(self._seen, frozenset(self._permitted()))
 
-        What is done comes last.
-        """
+    async def with_all(self) -> Home:
+        """Return the house as it would be with all that waits: what a new proposal may name."""
+        return await asyncio.to_thread(self._with_all, frozenset(self._permitted()))
+
+    def _seen(self, permitted: frozenset[str]) -> tuple[Seen, ...]:
         found, text = [], self._text_or_none()
         for one in self._kept:
             if one.accepted is not None:
                 found.append(self._taken(one))
                 continue
-            seen, text = self._proposed(one, text)
+            seen, text = self._proposed(one, text, permitted)
             found.append(seen)
         return tuple(sorted(found, key=lambda one: one.proposal.done))
 
-    def with_all(self) -> Home:
-        """Return the house as it would be with all that waits: what a new proposal may name."""
+    def _with_all(self, permitted: frozenset[str]) -> Home:
         text = self._text_or_none()
         for one in self._kept:
             if one.accepted is None:
-                text = self._proposed(one, text)[1]
+                text = self._proposed(one, text, permitted)[1]
         if text is None or self._file is None:
             return self._home
         try:
@@ -178,7 +181,7 @@ class Proposals:
         except ValidationError:
             return (Remark("id"),)
         async with self._changing:
-            why = await asyncio.to_thread(self._unfit, new, login)
+            why = await asyncio.to_thread(self._unfit, new, login, frozenset(self._permitted()))
             if why:
                 return why
             try:
@@ -207,7 +210,7 @@ class Proposals:
             self._login(one).unlink(missing_ok=True)
         await asyncio.to_thread(self._keep, tuple(kept for kept in self._kept if kept.id != one.id))
 
-    def _unfit(self, new: Proposal, login: tuple[str, str] | None) -> tuple[Remark, ...]:
+    def _unfit(self, new: Proposal, login: tuple[str, str] | None, permitted: frozenset[str]) -> tuple[Remark, ...]:
         if self.waiting >= MOST:
             return (Remark("many", {"most": str(MOST)}),)
         if len(new.model_dump_json()) > LARGEST:
@@ -223,8 +226,8 @@ class Proposals:
             return (Remark("no_file"),)
         for one in self._kept:
             if one.accepted is None:
-                text = self._proposed(one, text)[1]
-        return self._proposed(new, text)[0].against
+                text = self._proposed(one, text, permitted)[1]
+        return self._proposed(new, text, permitted)[0].against
 
     # ---- accepting ----------------------------------------------------------------------------------------------
 
@@ -240,7 +243,7 @@ class Proposals:
             chosen = [one for one in self._kept if one.id in idents and one.accepted is None]
             if not chosen or self._file is None:
                 return (Remark("none" if self._file is not None else "no_file"),)
-            outcome = await asyncio.to_thread(self._prepared, chosen)
+            outcome = await asyncio.to_thread(self._prepared, chosen, frozenset(self._permitted()))
             if not isinstance(outcome, _Texts):
                 return outcome
             accepted = Accepted(by=by, at=now.utc)
@@ -264,7 +267,7 @@ class Proposals:
             self._reread()
         return ()
 
-    def _prepared(self, chosen: Sequence[Proposal]) -> "_Texts | tuple[Remark, ...]":
+    def _prepared(self, chosen: Sequence[Proposal], permitted: frozenset[str]) -> "_Texts | tuple[Remark, ...]":
         """The text of the house file without and with them, or why there is none."""
         try:
             before = text = self._text()
@@ -272,7 +275,7 @@ class Proposals:
             return (Remark("house", {"why": str(error)}),)
         house = self._home
         for one in chosen:
-            seen, more = self._proposed(one, text)
+            seen, more = self._proposed(one, text, permitted)
             if seen.against or more is None or seen.house is None:
                 return seen.against or (Remark("else"),)
             text, house = more, seen.house
@@ -321,7 +324,7 @@ class Proposals:
 
     # ---- how they stand -----------------------------------------------------------------------------------------
 
-    def _proposed(self, one: Proposal, text: str | None) -> tuple[Seen, str | None]:
+    def _proposed(self, one: Proposal, text: str | None, permitted: frozenset[str]) -> tuple[Seen, str | None]:
         """Show one that waits, on top of a house file; and the text of it with this one, where it may come in."""
         fields, login = dict(one.fields), None
         if one.login and self._file is not None:
@@ -340,7 +343,7 @@ class Proposals:
             remark = Remark("taken", {"name": one.name}) if error.taken else Remark("house", {"why": str(error)})
             return _with(plain, against=(remark,)), text
         known = None if login is None else str(login)
-        against = objections(old, house, one, permitted=self._permitted(), login=known)
+        against = objections(old, house, one, permitted=permitted, login=known)
         if against:
             return _with(plain, against=against), text
         return _with(plain, house=house, cautions=cautions(old, house, one)), more

@@ -51,8 +51,8 @@ class Adding:
         self, request: web.Request, who: Who, *, kind: str = "", values: Mapping[str, Sequence[str]] | None = None,
         wrong: Sequence[Wrong] = (), why: Sequence[str] = (), status: int = 200,
     ) -> web.Response:  # fmt: skip
-        seen = await asyncio.to_thread(self._proposals.seen)
-        home = await asyncio.to_thread(self._proposals.with_all)
+        seen = await self._proposals.seen()
+        home = await self._proposals.with_all()
         measured = await asyncio.to_thread(notes.measurements, self._box.home.storage.folder)
         shown = [self._proposal(request, one, who, measured) for one in seen]
         return self._desk.page(
@@ -105,7 +105,7 @@ class Adding:
         kind = str(form.get("kind", ""))
         if kind not in FORMS:
             raise web.HTTPBadRequest
-        home = await asyncio.to_thread(self._proposals.with_all)
+        home = await self._proposals.with_all()
         asked = written(kind, form, home)
         if not isinstance(asked, Asked):
             return await self._shown(request, who, kind=kind, values=typed(kind, form), wrong=asked, status=422)
