@@ -9,10 +9,8 @@ what came into it but no house began with is taken out again.
 
 import asyncio
 import errno
-import json
 import os
 import secrets
-import shlex
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,10 +18,10 @@ from enum import StrEnum, auto
 from pathlib import Path
 
 import structlog
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue, ValidationError
 
 from gateway import reload
-from gateway.addition import NotAdded, checked, merged, section_of, shown, taken_out, text_of, written
+from gateway.addition import NotAdded, checked, merged, section_of, taken_out, text_of, written
 from gateway.config import ConfigError, Home
 from gateway.installation.proposal import (
     LARGEST,
@@ -37,17 +35,13 @@ from gateway.installation.proposal import (
     objections,
     stands,
 )
-from gateway.proof.files import read_regular, sync_folder, write_whole
+from gateway.proof.files import read_regular, write_whole
+from gateway.proposalfile import LONGEST_LOGIN, ProposalFile, command, one_line, section_text
 from gateway.visit.state import Now
 
 CAMERAS = "cameras"  # the folder beside the house file in which their accounts lie
-REMEMBERED = 8  # that are done and still shown
-_LARGEST_FILE = 2 * (MOST + REMEMBERED) * LARGEST
-_LONGEST_LOGIN = 200  # characters
 
 log = structlog.get_logger(__name__)
-
-_KEPT: TypeAdapter[tuple[Proposal, ...]] = TypeAdapter(tuple[Proposal, ...])
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,10 +96,12 @@ class Proposals:
     ) -> None:
         self._home, self._file, self._reread = home, file, reread
         self._permitted, self._note, self._reached = permitted, note, reached
-        self._folder = home.storage.folder / "proposals"
+        self._lies = ProposalFile(home.storage.folder / "proposals")
         self._changing = asyncio.Lock()
+        self._houses: dict[str, Home | NotAdded] = {}
+        self._texts: dict[tuple[str, str, str], str] = {}
         self._asked: str | None = None  # the report that was the last one before the house file was last written
-        self._kept = self._read()
+        self._kept = self._lies.read()
         self._settle()
 
     # ---- what there is ----------------------------------------------------------------------------------------------
@@ -134,7 +130,7 @@ class Proposals:
     def edited(self) -> bool:
         """Whether the house file says something else than the house that runs: it was changed at the terminal."""
         try:
-            return self._file is not None and checked(self._text(), self._file) != self._home
+            return self._file is not None and self._house(self._text()) != self._home
         except NotAdded:
             return True
 
@@ -164,7 +160,7 @@ class Proposals:
         if text is None or self._file is None:
             return self._home
         try:
-            return checked(text, self._file)
+            return self._house(text)
         except NotAdded:
             return self._home
 
@@ -187,7 +183,7 @@ class Proposals:
             try:
                 await asyncio.to_thread(self._keep, (*self._kept, new))
                 if login is not None:
-                    await asyncio.to_thread(write_whole, self._login(new), f"{login[0]}:{login[1]}\n".encode())
+                    await asyncio.to_thread(write_whole, self._lies.login(new), f"{login[0]}:{login[1]}\n".encode())
             except OSError as error:
                 await self._dropped(new)
                 return (Remark("disk", {"why": error.strerror or "unreadable"}),)
@@ -207,7 +203,7 @@ class Proposals:
     async def _dropped(self, one: Proposal) -> None:
         """The account goes first: nothing that is forgotten leaves a password behind."""
         with suppress(OSError):
-            self._login(one).unlink(missing_ok=True)
+            self._lies.login(one).unlink(missing_ok=True)
         await asyncio.to_thread(self._keep, tuple(kept for kept in self._kept if kept.id != one.id))
 
     def _unfit(self, new: Proposal, login: tuple[str, str] | None, permitted: frozenset[str]) -> tuple[Remark, ...]:
@@ -219,7 +215,7 @@ class Proposals:
             return (Remark("taken", {"name": new.name}),)
         if LOGIN in new.fields:
             return (Remark("file"),)
-        if login is not None and not _writable_login(login):
+        if login is not None and not one_line(login):
             return (Remark("login"),)
         text = self._text_or_none()
         if text is None:
@@ -306,7 +302,7 @@ class Proposals:
         """Put a camera's account beside the house file."""
         target = self._beside(one)
         target.parent.mkdir(mode=0o700, exist_ok=True)
-        write_whole(target, read_regular(self._login(one), at_most=4 * _LONGEST_LOGIN + 2))
+        write_whole(target, read_regular(self._lies.login(one), at_most=4 * LONGEST_LOGIN + 2))
         return target
 
     def _beside(self, one: Proposal) -> Path:
@@ -315,7 +311,7 @@ class Proposals:
         folder = self._file.resolve().parent / CAMERAS
         plain = folder / f"{one.name}.login"
         try:
-            ours = plain.read_bytes() == self._login(one).read_bytes()
+            ours = plain.read_bytes() == self._lies.login(one).read_bytes()
         except FileNotFoundError:
             ours = not plain.exists()
         except OSError:
@@ -331,14 +327,14 @@ class Proposals:
             login = self._beside(one)
             fields[LOGIN] = f"{CAMERAS}/{login.name}"
         plain = Seen(
-            proposal=one, standing=Standing.PROPOSED, command=_command(one, fields), text=_section_text(one, fields)
+            proposal=one, standing=Standing.PROPOSED, command=command(one, fields), text=section_text(one, fields)
         )
         if text is None or self._file is None:
             return _with(plain, against=(Remark("no_file"),)), text
         try:
-            old = checked(text, self._file)
-            more = merged(text, self._file, one.name, section_of(one.kind, fields))
-            house = checked(more, self._file)
+            old = self._house(text)
+            more = self._merged(text, one, fields)
+            house = self._house(more)
         except NotAdded as error:
             remark = Remark("taken", {"name": one.name}) if error.taken else Remark("house", {"why": str(error)})
             return _with(plain, against=(remark,)), text
@@ -348,11 +344,38 @@ class Proposals:
             return _with(plain, against=against), text
         return _with(plain, house=house, cautions=cautions(old, house, one)), more
 
+    def _house(self, text: str) -> Home:
+        """The house of a text; of the last ones it is remembered, for reading one takes a while on a small box."""
+        assert self._file is not None  # noqa: S101 - whoever asks has looked
+        found = self._houses.get(text)
+        if found is None:
+            try:
+                found = checked(text, self._file)
+            except NotAdded as error:
+                found = error
+            if len(self._houses) > 2 * MOST:
+                self._houses = {}
+            self._houses[text] = found
+        if isinstance(found, NotAdded):
+            raise found
+        return found
+
+    def _merged(self, text: str, one: Proposal, fields: Mapping[str, JsonValue]) -> str:
+        assert self._file is not None  # noqa: S101 - the same
+        key = (text, one.id, str(fields.get(LOGIN)))
+        if key not in self._texts:
+            if len(self._texts) > 2 * MOST:
+                self._texts = {}
+            more = merged(text, self._file, one.name, section_of(one.kind, fields))
+            self._texts[key] = more
+            return more
+        return self._texts[key]
+
     def _taken(self, one: Proposal) -> Seen:
         """Show one that was accepted."""
         fields = dict(one.fields)
         plain = Seen(
-            proposal=one, standing=Standing.APPLIED, command=_command(one, fields), text=_section_text(one, fields)
+            proposal=one, standing=Standing.APPLIED, command=command(one, fields), text=section_text(one, fields)
         )
         if one.done or stands(self._home, one):
             return plain
@@ -388,36 +411,17 @@ class Proposals:
 
     # ---- the file -----------------------------------------------------------------------------------------------
 
-    def _login(self, one: Proposal) -> Path:
-        return self._folder / f"{one.id}.login"
-
-    def _read(self) -> tuple[Proposal, ...]:
-        try:
-            return _KEPT.validate_json(read_regular(self._folder / "proposals.json", at_most=_LARGEST_FILE))
-        except FileNotFoundError:
-            return ()
-        except (OSError, ValidationError) as error:
-            log.error("proposals_unreadable", file=str(self._folder / "proposals.json"), why=str(error).splitlines()[0])
-            return ()
-
     def _keep(self, kept: tuple[Proposal, ...]) -> None:
-        done = [one for one in kept if one.done]
-        old = {one.id for one in done[: max(0, len(done) - REMEMBERED)]}
-        kept = tuple(one for one in kept if one.id not in old)
-        self._folder.mkdir(mode=0o700, exist_ok=True)
-        write_whole(self._folder / "proposals.json", _KEPT.dump_json(kept))
-        self._kept = kept
+        self._kept = self._lies.write(kept)
 
     def _settle(self) -> None:
         """A gateway begins: see what became of what was accepted, and leave no password behind."""
-        before = {self._login(one) for one in self._kept if not one.done}
+        before = {self._lies.login(one) for one in self._kept if not one.done}
         settled = tuple(self._settled(one) for one in self._kept)
         try:
             if settled != self._kept:
                 self._keep(settled)
-            for file in set(self._folder.glob("*.login")) - before:
-                file.unlink()
-                sync_folder(self._folder)
+            self._lies.forget_logins(but=before)
         except OSError as error:
             log.error("proposals_not_settled", why=error.strerror or "unreadable")
 
@@ -455,25 +459,5 @@ def _removed(files: Sequence[Path]) -> None:
             file.unlink(missing_ok=True)
 
 
-def _section_text(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
-    try:
-        return shown(one.name, section_of(one.kind, fields))
-    except NotAdded:
-        return ""
-
-
-def _command(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
-    words = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
-    sets = "".join(f" --set {shlex.quote(word)}" for word in words)
-    return f"perron add {one.name} --kind {one.kind}{sets}"
-
-
 def _told(one: Proposal, by: str) -> Mapping[str, str]:
     return {"by": by, "person": one.by, "name": one.name, "thing": one.kind}
-
-
-def _writable_login(login: tuple[str, str]) -> bool:
-    """Whether it can stand as the one line user:password (`video/login.py`)."""
-    user, password = login
-    line = f"{user}:{password}"
-    return bool(user and password) and ":" not in user and line.isprintable() and len(line) <= _LONGEST_LOGIN

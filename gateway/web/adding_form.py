@@ -263,7 +263,7 @@ def _refused(key: str, kind: str, taken: Mapping[str, JsonValue]) -> Iterator[Re
     if first == "timing" and kind == ENTRANCE:
         yield Remark("timing")
     if first == "kind" or any(key == one or key.startswith(f"{one}.") or one.startswith(f"{key}.") for one in taken):
-        yield Remark("twice", {"key": key})
+        yield Remark("twice", {"name": key})
 
 
 assert set(FORMS) == set(KINDS)  # noqa: S101 - each kind has its form

@@ -232,7 +232,7 @@ _NO: Mapping[str, _Both] = {
     ),
     "add.no.lines": ("{most} lignes au plus.", "{most} lines at most."),
     "add.no.line": ("« {line} » n'est pas clé=valeur.", "“{line}” is no key=value."),
-    "add.no.twice": ("{key} est déjà dit.", "{key} is said already."),
+    "add.no.twice": ("{name} est déjà dit.", "{name} is said already."),
     "add.no.file": (
         "Aucun fichier de la box ne se nomme depuis une page ; au terminal, avec `perron add`.",
         "No file of the box is named from a page; at the terminal, with `perron add`.",
