@@ -37,6 +37,7 @@ from gateway.installation.proposal import (
 )
 from gateway.proof.files import read_regular, write_whole
 from gateway.proposalfile import LONGEST_LOGIN, ProposalFile, command, one_line, section_text
+from gateway.store import StoreFailed
 from gateway.visit.state import Now
 
 CAMERAS = "cameras"  # the folder beside the house file in which their accounts lie
@@ -180,18 +181,23 @@ class Proposals:
             why = await asyncio.to_thread(self._unfit, new, login, frozenset(self._permitted()))
             if why:
                 return why
+            await self._note("addition_proposed", _told(new, by), now)
             try:
                 await asyncio.to_thread(self._keep, (*self._kept, new))
                 if login is not None:
                     await asyncio.to_thread(write_whole, self._lies.login(new), f"{login[0]}:{login[1]}\n".encode())
             except OSError as error:
-                await self._dropped(new)
+                with suppress(OSError):
+                    await self._dropped(new)
                 return (Remark("disk", {"why": error.strerror or "unreadable"}),)
-            await self._note("addition_proposed", _told(new, by), now)
         return ()
 
     async def drop(self, ident: str, *, by: str, now: Now, refused: bool) -> bool:
-        """Forget one that waits: its proposer withdraws it, or the owner has `refused` it. False: there is none."""
+        """Forget one that waits: its proposer withdraws it, or the owner has `refused` it. False: there is none.
+
+        Raises:
+            StoreFailed, OSError: the disk does not take it.
+        """
         async with self._changing:
             one = self.find(ident)
             if one is None:
@@ -254,8 +260,13 @@ class Proposals:
                     await self._note("addition_accepted", _told(one, by), now)
                 self._reached("accepted")
                 await asyncio.to_thread(self._written, chosen, outcome)
-            except OSError as error:
-                await asyncio.to_thread(self._keep, before)
+            except (OSError, StoreFailed) as error:
+                self._kept = before
+                with suppress(OSError):  # else the next start finds that it never came into the file
+                    await asyncio.to_thread(self._keep, before)
+                if isinstance(error, StoreFailed):
+                    _removed([self._beside(one) for one in chosen if one.login])
+                    raise
                 return (Remark("unwritable", {"file": str(self._file), "why": error.strerror or "unreadable"}),)
             self._reached("written")
             last = reload.told(self._home.storage.folder)

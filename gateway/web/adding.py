@@ -140,7 +140,11 @@ class Adding:
 
     async def _dropped(self, request: web.Request, who: Who, *, refused: bool) -> web.Response:
         ident = str((await request.post()).get("proposal", ""))
-        if not await self._proposals.drop(ident, by=who.person, now=self._desk.now, refused=refused):
+        try:
+            there = await self._proposals.drop(ident, by=who.person, now=self._desk.now, refused=refused)
+        except OSError as error:
+            raise web.HTTPConflict(text=self._desk.say(request, "error.disk")) from error
+        if not there:
             return await self._shown(request, who, why=[self._desk.say(request, "add.no.none")], status=409)
         self._desk.changes.tell()
         raise web.HTTPSeeOther(PAGE)
