@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -63,7 +62,7 @@ class Adding:
             taken=[one for one in shown if one["standing"] != Standing.PROPOSED.value],
             writable=await asyncio.to_thread(self._proposals.writable), file=self._proposals.file,
             edited=bool(seen) and await asyncio.to_thread(self._proposals.edited),
-            accounts=await asyncio.to_thread(self._without_password), command=self._command(),
+            accounts=await asyncio.to_thread(self._without_password, seen), command=self._command(),
         )  # fmt: skip
 
     def _proposal(self, request: web.Request, seen: Seen, who: Who, measured: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -155,25 +154,29 @@ class Adding:
         facts = {key: " ".join(visible(line) for line in text.splitlines()) for key, text in remark.facts.items()}
         return self._desk.say(request, f"add.no.{remark.said}", **facts)
 
-    def _without_password(self) -> tuple[str, ...]:
-        """The accounts of devices for which the broker's folder has no password yet, where it can be looked into."""
-        file = self._box.home.broker.password_file
+    def _without_password(self, seen: Sequence[Seen]) -> tuple[str, ...]:
+        """The accounts of devices for which the broker has no password yet.
+
+        Where the broker's own files lie beside the gateway's password it can be seen; else whatever was added of late
+        may be without.
+        """
+        file, home = self._box.home.broker.password_file, self._box.home
         if file is None:
             return ()
         try:
-            known = [name for name in accounts(self._box.home) if name not in PEOPLE]
-            return tuple(name for name in known if not name.startswith("retailer-") and not _there(file.parent, name))
-        except (NameTaken, OSError):
+            known = [name for name in accounts(home) if name not in PEOPLE and not name.startswith("retailer-")]
+        except NameTaken:  # `broker-config` says why
             return ()
+        if (file.parent / "mosquitto.conf").exists():
+            return tuple(name for name in known if not (file.parent / f"{name}.password").exists())
+        late = {one.proposal.name for one in seen if one.standing is Standing.APPLIED}
+        return tuple(name for name in known if name in late)
 
     def _command(self) -> str:
         file = self._box.home.broker.password_file
-        folder = "accounts" if file is None else file.parent
+        beside = file is not None and (file.parent / "mosquitto.conf").exists()
+        folder = file.parent if file is not None and beside else "/etc/perron-broker"
         return f"perron broker-config {folder} --home {self._proposals.file or 'home.yaml'}"
-
-
-def _there(folder: Path, account: str) -> bool:
-    return (folder / f"{account}.password").exists()
 
 
 def _inert(facts: Mapping[str, str]) -> dict[str, str]:

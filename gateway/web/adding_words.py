@@ -86,8 +86,8 @@ _PAGE: Mapping[str, _Both] = {
     ),
     "add.stands.applied": ("Appliqué : fait partie de la maison.", "Applied: it is part of the house."),
     "add.accounts": (
-        "Ces comptes n'ont pas encore de mot de passe au broker : {names}. Au terminal de la box :",
-        "These accounts have no password at the broker yet: {names}. At the box's terminal:",
+        "Le broker ne connaît peut-être pas encore : {names}. Au terminal de la box :",
+        "The broker may not know these yet: {names}. At the box's terminal:",
     ),
     "add.accounts.told": (
         (

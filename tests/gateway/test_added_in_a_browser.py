@@ -203,7 +203,7 @@ async def test_an_empty_house_grows_to_an_entrance_on_two_phones_though_the_box_
         await house.begins()
         await comes_back(owner, f"{house.address}{PAGE}")
         await expect(owner.get_by_text("Applied: it is part of the house.")).to_have_count(len(DEVICES) + 1)
-        await expect(owner.locator("main")).to_contain_text("no password at the broker yet: front-door")
+        await expect(owner.locator("main")).to_contain_text("The broker may not know these yet: front-door")
         await owner.goto(house.address)
         await expect(owner.get_by_role("heading", name="Front")).to_be_visible()
         login = load(house.file).devices["doorbell"].model_dump()["credentials_file"]
