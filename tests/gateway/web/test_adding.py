@@ -290,8 +290,8 @@ async def test_an_entrance_names_what_is_proposed_before_it_and_comes_with_it_or
     assert (status, "there is no device `back-lock`" in text) == (409, True)
     assert house.file.read_bytes() == before
     async with house.site.client(owner) as client:
-        fields = [*(("take", one) for one in taken), ("password", HERONS)]
-        async with client.post(f"{PAGE}/accept", data=fields, allow_redirects=False) as answer:
+        ticked = [*(("take", one) for one in taken), ("password", HERONS)]
+        async with client.post(f"{PAGE}/accept", data=ticked, allow_redirects=False) as answer:
             assert answer.status == 303
     section = load(house.file).entrances["side"]
     assert {id_: place.name for id_, place in section.places.items()} == {"entree": "Entrée", "hall": "Hall"}
