@@ -104,7 +104,7 @@ class Walking:
         self._saving = asyncio.Lock()
         self._wake = asyncio.Event()
         self._looking = asyncio.Lock()
-        self._asking = asyncio.Lock()  # the account has one connection
+        self.asking = asyncio.Lock()  # the installer's account has one connection: held by whoever has it
         self.changed: Callable[[], None] = lambda: None  # called when a walk is another than before
 
     # ---- what the house shows ---------------------------------------------------------------------------------------
@@ -295,7 +295,7 @@ class Walking:
         async def broker() -> str | None:
             account, heard = self._home.broker.account("installer"), discovering.topics(self._home)
             try:
-                async with self._asking, visit(account, heard, monotonic=asyncio.get_running_loop().time) as guest:
+                async with self.asking, visit(account, heard, monotonic=asyncio.get_running_loop().time) as guest:
                     await discovering.broker(self._home, guest, seconds, see)
             except (ConnectionError, ConfigError) as error:
                 return str(error)
@@ -314,7 +314,7 @@ class Walking:
         broker = self._home.broker.account("installer")
         heard = topics(self._home, [device])
         try:
-            async with self._asking, visit(broker, heard, monotonic=asyncio.get_running_loop().time) as guest:
+            async with self.asking, visit(broker, heard, monotonic=asyncio.get_running_loop().time) as guest:
                 found = await measure(self._home, guest, device, times=TIMES, now=self._clock.now().utc)
         except (ConnectionError, ConfigError, NoKey) as error:
             return str(error)

@@ -62,3 +62,8 @@ def refusing(darks: Sequence[Span], *, ring: float, live: float, begin: float, e
         else:
             found.append(Span(begin=first, end=last))
     return tuple(found)
+
+
+def refused_at(darks: Sequence[Span], instant: float, *, ring: float, live: float) -> bool:
+    """Whether a scan at this instant would have been refused for this camera; known `ring + live` seconds later."""
+    return any(span.seconds >= live and span.begin - ring <= instant < span.end - live for span in darks)

@@ -14,7 +14,7 @@ from gateway.web.words import say
 KINDS = (
     "signed_in", "sign_in_wrong", "password_changed", "person_added", "person_removed", "role_changed", "invited",
     "invitation_withdrawn", "handed_over", "claim_code_wrong", "phone_added", "phone_removed", "key_distrusted",
-    "key_trusted", "shared", "share_ended",
+    "key_trusted", "shared", "share_ended", "survey_begun", "survey_ended",
 )  # fmt: skip
 LOOKED_AT, SHOWN = 2000, 50  # rows of the log, the newest
 
@@ -60,6 +60,8 @@ def _what(row: Mapping[str, Any], language: Language) -> str:
             return say(f"role.{Role(row['role'])}", language)
         case "phone_added" | "phone_removed":
             return inert(str(row["scheme"]))
+        case "survey_begun" | "survey_ended":
+            return str(row["entrance"])
         case "key_distrusted" | "key_trusted":
             return inert(f"{row['brand']} {row['kid']}")
         case _:

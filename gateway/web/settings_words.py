@@ -164,6 +164,8 @@ _DOINGS: Mapping[str, _Both] = {
     "did.key_trusted": ("{by} fait de nouveau confiance à la clé {what}", "{by} trusts the key {what} again"),
     "did.shared": ("{by} montre une visite par un lien", "{by} shows a visit by a link"),
     "did.share_ended": ("{by} a mis fin à un lien", "{by} ended a link"),
+    "did.survey_begun": ("{by} a commencé un relevé des pannes ({what})", "{by} began a survey ({what})"),
+    "did.survey_ended": ("{by} a terminé un relevé des pannes ({what})", "{by} ended a survey ({what})"),
     "did.nobody": ("quelqu'un", "somebody"),
 }  # fmt: skip
 

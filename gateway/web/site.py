@@ -50,6 +50,7 @@ from gateway.web.policy import (
 from gateway.web.porch import PATIENCE, Porch, heard, listening
 from gateway.web.privacy import Privacy
 from gateway.web.succession import Succession
+from gateway.web.surveying import Surveying
 from gateway.web.threshold import Threshold
 from gateway.web.words import LANGUAGES
 
@@ -92,6 +93,7 @@ class Site:
             Pages(self._desk), Past(self._desk), Threshold(self._desk, succession), Household(self._desk),
             Errands(self._desk, link_key), Pauses(self._desk), Messages(self._desk), Keyring(self._desk, self),
             Privacy(self._desk), Moving(self._desk, succession), Installation(self._desk),
+            Surveying(self._desk),
         )  # fmt: skip
         for part in parts:
             app.add_routes(part.routes())

@@ -8,6 +8,7 @@ from aiohttp import ClientSession, CookieJar
 from playwright.async_api import BrowserContext
 
 from gateway.config import Pages
+from gateway.surveys import Pace, Surveys
 from gateway.video.link import VideoLink
 from gateway.walking import Walking
 from gateway.web import box as web
@@ -68,6 +69,7 @@ async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, 
 
     `names` are further names of the box; under them a browser does as on another machine.
     """
+    walking = walks(made, lambda camera: (made.eyes if link is None else link).picture(camera, 1.0))
     seen = web.Box(
         home=made.home,
         store=made.store,
@@ -89,13 +91,19 @@ async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, 
             command, made.front.state, made.clock.now(), message=message, picture=None
         ),
         removal=made.removal,
-        walks=walks(made, lambda camera: (made.eyes if link is None else link).picture(camera, 1.0)),
-    )
+        walks=walking,
+        surveys=Surveys(
+            made.home, store=made.store, clock=made.clock, entrances=made.entrances,
+            proofs=lambda: made.eyes.proofs if link is None else link.proofs, asking=walking.asking,
+            allowed=lambda person: made.store.register.person(person or "") is not None,
+            pace=Pace(ahead=0.0, every=0.05),
+        ),
+    )  # fmt: skip
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
     site = Site(seen, accounts, Pages(port=0, names=names), link_key=LINK_KEY)
     for running in made.entrances.values():
         running.changed = site.changes.tell
-    made.pocket.changed = seen.walks.changed = site.changes.tell
+    made.pocket.changed = seen.walks.changed = seen.surveys.changed = site.changes.tell
     seen.walks.follow()
     await site.open()
     try:
