@@ -15,7 +15,7 @@ from html import escape
 from gateway.config import Home
 from gateway.grammar import Section
 
-ROW, COLUMN, LEFT, TOP = 22, 14, 130, 34  # of the picture, in its own units
+ROW, COLUMN, NARROWEST, WIDE, LEFT, TOP = 22, 14, 3, 672, 130, 34  # of the picture, in its own units
 GOOD, SOME, MANY, NOT_LOOKED = "#087a36", "#f09600", "#be1220", "#dadfe2"
 BAD_SHARE = 0.05  # of an hour's looks: more is red
 OLDEST = timedelta(days=28)  # a survey that has not come to its end by then is over; so many hours are drawn at most
@@ -122,20 +122,22 @@ def drawn(begun: Begun, looks: Sequence[Look], *, title: str) -> str:
     """Draw each device's hours as an SVG: green without a refusal, red from 5 % on, grey where nobody looked."""
     over = min(OLDEST, max((look.at for look in looks), default=begun.begun) - begun.begun)  # clocks may have been set
     hours = max(1, 1 + int(over / timedelta(hours=1)))
-    wide, tall = LEFT + hours * COLUMN + 10, TOP + len(begun.devices) * ROW + 26
-    cells = "".join(_cells(begun, looks, hours))
+    column = max(NARROWEST, min(COLUMN, WIDE // hours))
+    wide, tall = LEFT + hours * column + 36, TOP + len(begun.devices) * ROW + 26
+    cells = "".join(_cells(begun, looks, hours, column))
     names = "".join(
         f'<text x="6" y="{TOP + n * ROW + 15}">{escape(device)}</text>' for n, device in enumerate(begun.devices)
     )
-    axis = "".join(f'<text x="{LEFT + hour * COLUMN}" y="{tall - 8}">{hour} h</text>' for hour in range(0, hours, 6))
+    told = range(0, hours, 6 if column == COLUMN else 24)
+    axis = "".join(f'<text x="{LEFT + hour * column}" y="{tall - 8}">{hour} h</text>' for hour in told)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" role="img" aria-label="{escape(title)}"'
-        f' font-family="sans-serif" font-size="11"><rect width="{wide}" height="{tall}" fill="#fff"/>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" width="{wide}" height="{tall}" role="img"'
+        f' aria-label="{escape(title)}" font-family="sans-serif" font-size="11"><rect width="{wide}" height="{tall}" fill="#fff"/>'
         f'<text x="6" y="20" font-size="13">{escape(title)}</text>{names}{cells}{axis}</svg>\n'
     )
 
 
-def _cells(begun: Begun, looks: Sequence[Look], hours: int) -> Iterator[str]:
+def _cells(begun: Begun, looks: Sequence[Look], hours: int, column: int) -> Iterator[str]:
     of_hour: dict[int, list[Look]] = {}
     for look in looks:
         of_hour.setdefault(int((look.at - begun.begun) / timedelta(hours=1)), []).append(look)
@@ -144,6 +146,6 @@ def _cells(begun: Begun, looks: Sequence[Look], hours: int) -> Iterator[str]:
             seen = of_hour.get(hour, [])
             bad = sum(device in look.refused for look in seen)
             fill = NOT_LOOKED if not seen else GOOD if not bad else MANY if bad / len(seen) > BAD_SHARE else SOME
-            at = f'x="{LEFT + hour * COLUMN}" y="{TOP + row * ROW}"'
+            at = f'x="{LEFT + hour * column}" y="{TOP + row * ROW}"'
             told = escape(f"{device}, {hour} h: {bad}/{len(seen)}")
-            yield f'<rect {at} width="{COLUMN - 2}" height="{ROW - 4}" fill="{fill}"><title>{told}</title></rect>'
+            yield f'<rect {at} width="{column - 1}" height="{ROW - 4}" fill="{fill}"><title>{told}</title></rect>'

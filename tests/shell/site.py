@@ -1,6 +1,6 @@
 """The pages of a box without broker and cameras, really served; its owner has claimed it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from playwright.async_api import BrowserContext
 from gateway.config import Pages
 from gateway.surveys import Pace, Surveys
 from gateway.video.link import VideoLink
+from gateway.video.words import Proof
 from gateway.walking import Walking
 from gateway.web import box as web
 from gateway.web.access import Role
@@ -63,6 +64,15 @@ def walks(made: Box, picture: Callable[[str], Awaitable[bytes | None]]) -> Walki
     )  # fmt: skip
 
 
+def surveys(made: Box, walking: Walking, proofs: Callable[[], Mapping[str, Proof]]) -> Surveys:
+    """The surveys of this box, which look again at once."""
+    return Surveys(
+        made.home, store=made.store, clock=made.clock, entrances=made.entrances, proofs=proofs,
+        allowed=lambda person: made.store.register.person(person or "") is not None, asking=walking.asking,
+        pace=Pace(ahead=0.0, every=0.05),
+    )  # fmt: skip
+
+
 @asynccontextmanager
 async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, ...] = ()) -> AsyncIterator[Served]:
     """Serve the box's pages on a port of their own; `link` leads to real cameras, where there are any.
@@ -92,13 +102,8 @@ async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, 
         ),
         removal=made.removal,
         walks=walking,
-        surveys=Surveys(
-            made.home, store=made.store, clock=made.clock, entrances=made.entrances,
-            proofs=lambda: made.eyes.proofs if link is None else link.proofs, asking=walking.asking,
-            allowed=lambda person: made.store.register.person(person or "") is not None,
-            pace=Pace(ahead=0.0, every=0.05),
-        ),
-    )  # fmt: skip
+        surveys=surveys(made, walking, lambda: made.eyes.proofs if link is None else link.proofs),
+    )
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
     site = Site(seen, accounts, Pages(port=0, names=names), link_key=LINK_KEY)
     for running in made.entrances.values():
