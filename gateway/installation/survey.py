@@ -132,7 +132,8 @@ def drawn(begun: Begun, looks: Sequence[Look], *, title: str) -> str:
     axis = "".join(f'<text x="{LEFT + hour * column}" y="{tall - 8}">{hour} h</text>' for hour in told)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" width="{wide}" height="{tall}" role="img"'
-        f' aria-label="{escape(title)}" font-family="sans-serif" font-size="11"><rect width="{wide}" height="{tall}" fill="#fff"/>'
+        f' aria-label="{escape(title)}" font-family="sans-serif" font-size="11">'
+        f'<rect width="{wide}" height="{tall}" fill="#fff"/>'
         f'<text x="6" y="20" font-size="13">{escape(title)}</text>{names}{cells}{axis}</svg>\n'
     )
 

@@ -90,6 +90,7 @@ async def tour(
             await site.guest(Role.HOUSEHOLD, guest)
             surveyed(made.home.storage.folder)
             await site.site._box.walks.begin("garage", "Ida")  # noqa: SLF001 - as on its page
+            await site.site._box.surveys.begin("garage", 24, by="Ida", person="p-ida")  # noqa: SLF001 - the same
             yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
 
 
