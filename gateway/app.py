@@ -16,6 +16,7 @@ import structlog
 
 from gateway import restore, walkline, wipe
 from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
+from gateway.batteries import beside
 from gateway.cameras import cameras
 from gateway.clock import Clock
 from gateway.config import Home, Pages, rules
@@ -39,7 +40,6 @@ from gateway.rival import Rival
 from gateway.settling import settle
 from gateway.store import Store, StoreFailed
 from gateway.store.handover import LINKS
-from gateway.surroundings import around
 from gateway.surveys import Pace, Surveys
 from gateway.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
 from gateway.video.link import VideoLink
@@ -349,8 +349,7 @@ class App:
         running.overheard = lambda commands: self._assistant.overheard(name, commands)
         running.put(e.Restarted(safe_mode=safe_mode))
         self._entrances[name], self._hands[name] = running, hands
-        cameras = (section.cameras.outside, *section.cameras.inside)
-        for device in {section.lock, section.door, section.signal, *section.scanners, *cameras, *around(section)}:
+        for device in {section.lock, section.door, *beside(section)}:
             self._by_device[device].append(name)
 
     # ---- what is heard ----------------------------------------------------------------------------------------------

@@ -104,7 +104,7 @@ class Walking:
         self._saving = asyncio.Lock()
         self._wake = asyncio.Event()
         self._looking = asyncio.Lock()
-        self.asking = asyncio.Lock()  # the installer's account has one connection: held by whoever has it
+        self._asking = asyncio.Lock()  # the account has one connection
         self.changed: Callable[[], None] = lambda: None  # called when a walk is another than before
 
     # ---- what the house shows ---------------------------------------------------------------------------------------
@@ -285,6 +285,11 @@ class Walking:
             raise LookupError("no walk test was begun here")
         return walk
 
+    @property
+    def asking(self) -> asyncio.Lock:
+        """Held by whoever speaks with the broker as the installer, whose account has one connection."""
+        return self._asking
+
     async def discover(self, seconds: float) -> tuple[tuple[Sighting, ...], str | None]:
         """Hear for so many seconds what calls its name; and what is wrong with the broker, if anything is."""
         found: dict[str, Sighting] = {}
@@ -295,7 +300,7 @@ class Walking:
         async def broker() -> str | None:
             account, heard = self._home.broker.account("installer"), discovering.topics(self._home)
             try:
-                async with self.asking, visit(account, heard, monotonic=asyncio.get_running_loop().time) as guest:
+                async with self._asking, visit(account, heard, monotonic=asyncio.get_running_loop().time) as guest:
                     await discovering.broker(self._home, guest, seconds, see)
             except (ConnectionError, ConfigError) as error:
                 return str(error)
@@ -314,7 +319,7 @@ class Walking:
         broker = self._home.broker.account("installer")
         heard = topics(self._home, [device])
         try:
-            async with self.asking, visit(broker, heard, monotonic=asyncio.get_running_loop().time) as guest:
+            async with self._asking, visit(broker, heard, monotonic=asyncio.get_running_loop().time) as guest:
                 found = await measure(self._home, guest, device, times=TIMES, now=self._clock.now().utc)
         except (ConnectionError, ConfigError, NoKey) as error:
             return str(error)

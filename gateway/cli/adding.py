@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 from gateway.cli.failure import Failure, plain
 from gateway.config import ConfigError
 from gateway.homefile import load
+from gateway.plainfile import read_text
 from gateway.proof.files import write_whole
 
 ENTRANCE = "entrance"
@@ -89,7 +90,7 @@ def fields_of(pairs: Sequence[str]) -> dict[str, str]:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return read_text(file)
     except FileNotFoundError:
         return NEW
     except (OSError, UnicodeDecodeError) as error:

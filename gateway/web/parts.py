@@ -16,9 +16,10 @@ from gateway.installation import words as installing
 from gateway.installation.walk import Trial, forbids
 from gateway.phones import LIMIT
 from gateway.surveys import LONGEST
+from gateway.visit import batteries
 from gateway.visit.rules import closed, door_open, locked
 from gateway.visit.state import Delivery, Entrance, Locked, Now, Phase, Why
-from gateway.voice import Language, lacked
+from gateway.voice import Language, lacked, running_out
 from gateway.web import courier
 from gateway.web.access import Right, may
 from gateway.web.accounts import Who
@@ -99,6 +100,7 @@ def _state(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
         "door": what.value,
         "since": instant(now, since),
         "cameras": cameras,
+        "batteries": tuple(running_out(one, seat.language) for one in batteries.told(state, now)),
         "trusted": now.trusted,
         "language": seat.language,
         "survey": box.surveys.view(entrance),

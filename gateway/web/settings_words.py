@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gateway.web.examination_words import EXAMINATION
 from gateway.web.installation_words import INSTALLATION
 
 _Both = tuple[str, str]  # French, English
@@ -206,4 +207,13 @@ _HOUSE_FILE: Mapping[str, _Both] = {
     ),
 }  # fmt: skip
 
-SETTINGS: Mapping[str, _Both] = {**_MESSAGES, **_KEYS, **_DOINGS, **_SHARES, **_LINKS, **_HOUSE_FILE, **INSTALLATION}
+SETTINGS: Mapping[str, _Both] = {
+    **_MESSAGES,
+    **_KEYS,
+    **_DOINGS,
+    **_SHARES,
+    **_LINKS,
+    **_HOUSE_FILE,
+    **INSTALLATION,
+    **EXAMINATION,
+}

@@ -8,6 +8,7 @@ import pytest
 
 from gateway import links
 from gateway.delivery.permission import Standing
+from gateway.examination.finding import Verdict
 from gateway.installation import survey
 from gateway.pause import No
 from gateway.phonebook import Unfit
@@ -32,8 +33,8 @@ SOURCES = {
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
 FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "error.", "turn.", "courier.help.",
             "trust.", "refused.", "role.", "link.", "label.kind.", "label.said.", "lock.", "pause.no.", "did.",
-            "unfit.", "phone.heard.", "way.", "house.file.", "survey.no.",
-            "survey.trouble.", "survey.ended.")  # fmt: skip
+            "unfit.", "phone.heard.", "way.", "house.file.", "examine.", "survey.no.", "survey.trouble.",
+            "survey.ended.")  # fmt: skip
 
 
 def used() -> set[str]:
@@ -83,6 +84,7 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"survey.no.{no}" for no in SurveyNo),
         *(f"survey.trouble.{trouble}" for trouble in Trouble),
         *(f"survey.ended.{why}" for why in survey.Why),
+        *(f"examine.{verdict}" for verdict in Verdict),
     ]
     assert [key for key in needed if key not in WORDS] == []
 

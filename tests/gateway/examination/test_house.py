@@ -31,19 +31,22 @@ from devices.reports import (
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.broker import private_broker, write
-from gateway.cli.doctor import Finding, Verdict, broker_files, examine, spoken, trust, unattended
 from gateway.config import BrokerTls, ClockSource, Home
+from gateway.examination.finding import Verdict
+from gateway.examination.house import broker_files, trust, unattended
+from gateway.examination.words import spoken
 from gateway.installation.capability import Walked
 from gateway.installation.notes import keep
 from gateway.installation.walk import Word, answer, begin
 from gateway.topics import BRIDGE_STATE
 from gateway.web.certificate import certificate, spaced
 from tests.gateway.cli.terminal import LONG, guest, hear
+from tests.gateway.examination.english import Read, examined, read
 
 
-async def found(home: Home) -> dict[str, Finding]:
+async def found(home: Home) -> dict[str, Read]:
     async with asyncio.timeout(4 * LONG):
-        return {finding.what: finding async for finding in examine(home)}
+        return await examined(home)
 
 
 async def test_without_a_broker_the_doctor_says_red_and_what_to_do(home: Home, tmp_path: Path) -> None:
@@ -165,7 +168,7 @@ async def test_a_disk_without_its_reserve_is_red(home: Home) -> None:
     ],
 )
 def test_what_a_device_answers_the_doctor_is_put_into_words(report: Report, told: str) -> None:
-    assert spoken(report) == told
+    assert spoken(report, "en") == told
 
 
 def test_the_doctor_shows_the_fingerprint_that_is_compared_before_the_authority_is_installed(
@@ -174,7 +177,7 @@ def test_the_doctor_shows_the_fingerprint_that_is_compared_before_the_authority_
     house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
     assert trust(house).verdict is Verdict.DOUBTFUL
     made = certificate(tmp_path / "pages", box=home.box, names=("perron.local",), now=datetime.now(UTC))
-    assert spaced(made.fingerprint) in trust(house).said
+    assert spaced(made.fingerprint) in read(trust(house)).said
     (tmp_path / "pages" / "authority.pem").write_text("nonsense")
     assert trust(house).verdict is Verdict.BAD
 
@@ -198,11 +201,11 @@ async def test_the_doctor_is_done_in_five_seconds_though_every_device_is_silent(
 
 async def test_an_entrance_whose_walk_test_forbids_it_is_red_and_says_why(home: Home, tmp_path: Path) -> None:
     house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
-    (never,) = unattended(house)
+    (never,) = map(read, unattended(house))
     assert (never.verdict, "walk-test front" in never.todo) == (Verdict.DOUBTFUL, True)
     walk = begin("front", home.entrances["front"], now=datetime.now(UTC), by="Ida", before=Walked.NEVER)
     keep(tmp_path, answer(walk, 0, Word.FAILED, datetime.now(UTC)))
-    (failed,) = unattended(house)
+    (failed,) = map(read, unattended(house))
     assert (failed.verdict, "no unattended visit" in failed.said) == (Verdict.BAD, True)
 
 
@@ -210,7 +213,7 @@ async def test_what_is_weak_in_the_brokers_files_is_red_with_its_remedy(home: Ho
     write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
     assert [finding.verdict for finding in broker_files(home)] == [Verdict.GOOD]
     (tmp_path / "accounts" / "owner.password").chmod(0o644)
-    [finding] = broker_files(home)
+    [finding] = map(read, broker_files(home))
     assert finding.verdict is Verdict.BAD
     assert "owner.password can be read" in finding.said
     assert "chmod 600" in finding.todo
