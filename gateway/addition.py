@@ -15,6 +15,7 @@ from ruamel.yaml.error import YAMLError
 from gateway.config import ConfigError, Home
 from gateway.homefile import house_in
 from gateway.installation.proposal import ENTRANCE
+from gateway.plainfile import read_text
 from gateway.proof.files import write_whole
 from gateway.yamlfile import LARGEST, Misread, parse
 
@@ -57,7 +58,7 @@ def text_of(file: Path) -> str:
     try:
         if file.stat().st_size > LARGEST:
             raise NotAdded(f"{file} is larger than {LARGEST // 1024} KiB.", "Correct the file first.")
-        return file.read_text(encoding="utf-8")
+        return read_text(file)
     except FileNotFoundError:
         raise
     except (OSError, UnicodeDecodeError) as error:

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from gateway.config import ConfigError, Home, unreadable
 from gateway.enrolment import problems
 from gateway.equipment import CameraDevice, Device
 from gateway.grammar import MEANINGS
+from gateway.plainfile import read_text
 from gateway.streamurl import without_account
 from gateway.yamlfile import Document, Loc, Misread, Spot, parse
 
@@ -29,6 +31,8 @@ def load(path: Path) -> Home:
     Raises:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
     """
+    if os.path.lexists(mark_of(path)) and not path.exists():
+        raise ConfigError(f"{path}: a restore of this house was cut short. Say `perron restore` again: it begins anew.")
     todo = "Name another with --home; `perron add` begins one, `perron new` makes a whole one to try things in."
     return _whole(path, *read(path, Home, todo=todo, shape=_HOUSE))
 
@@ -49,6 +53,11 @@ def _whole(path: Path, home: Home, document: Document) -> Home:
     return _anchored(home, path.resolve().parent)
 
 
+def mark_of(path: Path) -> Path:
+    """Name the file that stands beside a house file while a restore writes the house (`gateway/housing.py`)."""
+    return path.with_name(f".{path.name}.restoring")
+
+
 def read(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, Document]:
     """Read a file of ours as `model`; `todo` and `shape` say what to do where it cannot be read or is no section.
 
@@ -56,7 +65,7 @@ def read(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, Docum
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: this file cannot be read ({unreadable(error)}). {todo}") from error
     return _model_in(text, path, model, shape)
@@ -81,7 +90,7 @@ def _model_in(text: str, path: Path, model: type[M], shape: str) -> tuple[M, Doc
 def storage_of(path: Path) -> Path | None:
     """Find the storage folder that a file names, be the rest of it wrong; None where even that cannot be read."""
     try:
-        data = parse(path.read_text(encoding="utf-8")).data
+        data = parse(read_text(path)).data
     except (OSError, UnicodeDecodeError, Misread):
         return None
     section = data.get("storage", {}) if isinstance(data, dict) else None

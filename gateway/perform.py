@@ -420,6 +420,7 @@ def picture_of(state: Entrance) -> dict[str, object]:
             name: {"live": camera.live, "recording": camera.recording} for name, camera in state.cameras.items()
         },
         "disk": state.disk,
+        "batteries": {whose: level.value for whose, level in state.batteries.items()},
         "expecting": state.expecting,
         "stopped": state.stopped,
         "somebody_home": state.somebody_home,

@@ -63,7 +63,21 @@ def add_to_house(  # noqa: PLR0913 - one argument an option of the command
     said = {"vendor": vendor, "address": address}
     fields = {key: value for key, value in said.items() if value is not None} | fields_of(set_ or ())
     write(home, id_, kind, fields, replace=replace)
+    _warn_of_login(home, id_)
     tell(f"{id_} stands in {relative(home)}. Once all do: `perron broker-config accounts`, then `perron doctor`.")
+
+
+def _warn_of_login(home: Path, id_: str) -> None:
+    """Say where the file of a camera's account cannot be used yet: the house stands, and no picture comes before."""
+    from gateway.equipment import CameraDevice  # noqa: PLC0415 - the other commands start without it
+    from gateway.examination.finding import Said  # noqa: PLC0415 - the same
+    from gateway.examination.stream import unusable_login  # noqa: PLC0415 - the same
+    from gateway.examination.words import told  # noqa: PLC0415 - the same
+
+    device = home_of(home).devices.get(id_)
+    unusable = unusable_login(device) if isinstance(device, CameraDevice) else None
+    if unusable is not None:
+        tell(f"{id_}: {told(unusable, 'en')}. {told(Said('unopened.login_unusable.todo'), 'en')}")
 
 
 def measure_device(

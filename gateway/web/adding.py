@@ -21,7 +21,6 @@ from gateway.web.doings import name_of
 from gateway.web.promises import told
 
 PAGE = "/installation/add"
-FOUND = ("id", "vendor", "address", "url")  # what is known of a thing that called its name
 
 
 class Adding:
@@ -43,8 +42,7 @@ class Adding:
 
     async def _page(self, request: web.Request, who: Who) -> web.Response:
         kind = request.query.get("kind", "")
-        known = {key: value for key in FOUND if (value := request.query.get(key))}
-        return await self._shown(request, who, kind=kind, values=blank(kind, known) if kind in FORMS else {})
+        return await self._shown(request, who, kind=kind, values=blank(kind, request.query) if kind in FORMS else {})
 
     async def _shown(  # noqa: PLR0913 - one argument a part of the page
         self, request: web.Request, who: Who, *, kind: str = "", values: Mapping[str, Sequence[str]] | None = None,

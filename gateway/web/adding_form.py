@@ -14,13 +14,14 @@ from pydantic import BaseModel, JsonValue, TypeAdapter
 from gateway import equipment
 from gateway.addition import NotAdded, value_of
 from gateway.config import Home
-from gateway.installation.proposal import ENTRANCE, KINDS, Asked, Remark
+from gateway.installation.proposal import ENTRANCE, Asked, Remark
 from gateway.streamurl import stream_url
 
 LINES = 24  # further keys, and places
 _ID = re.compile(r"[a-z0-9-]{1,64}")
 _KEY = re.compile(r"[a-z_]{1,32}(\.[A-Za-z0-9_-]{1,64}){0,4}")
 _FILES = frozenset({"credentials_file", "ca"})  # keys whose value is a file of the box
+_NO_KEYS = frozenset({"kind", "more", "user", "secret"})  # the form's own
 _JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
@@ -153,14 +154,22 @@ def typed(kind: str, form: MultiMapping[object]) -> Mapping[str, Sequence[str]]:
 
 
 def blank(kind: str, said: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
-    """Begin a form with what is known of the thing (from `discover`)."""
-    start = {field.key: ("1",) for field in FORMS[kind] if field.on}
-    known = {"id", *(field.key for field in FORMS[kind] if field.shape in (Shape.TEXT, Shape.CHOICE))}
-    return (
-        dict.fromkeys(("id", "user", "more", *(field.key for field in FORMS[kind])), ())
-        | start
-        | {key: (value[:500],) for key, value in said.items() if key in known}
-    )
+    """Begin a form with what is known of the thing (from `discover`); keys without a field stand among the further."""
+    shapes = {"id": Shape.TEXT, **{field.key: field.shape for field in FORMS[kind]}}
+    found: dict[str, tuple[str, ...]] = dict.fromkeys(("id", "user", "more", *shapes), ())
+    found |= {field.key: ("1",) for field in FORMS[kind] if field.on}
+    further = []
+    for key, value in list(said.items())[:LINES]:
+        match shapes.get(key):
+            case Shape.TEXT | Shape.NUMBER | Shape.CHOICE:
+                found[key] = (value[:500],)
+            case Shape.CHECK:
+                found[key] = ("1",) if value == "true" else ()
+            case None if _KEY.fullmatch(key) and key not in _NO_KEYS:
+                further.append(f"{key}={value}"[:500])
+            case _:
+                pass
+    return found | ({"more": ("\n".join(further),)} if further else {})
 
 
 def _text(form: MultiMapping[object], key: str) -> str:
@@ -264,6 +273,3 @@ def _refused(key: str, kind: str, taken: Mapping[str, JsonValue]) -> Iterator[Re
         yield Remark("timing")
     if first == "kind" or any(key == one or key.startswith(f"{one}.") or one.startswith(f"{key}.") for one in taken):
         yield Remark("twice", {"name": key})
-
-
-assert set(FORMS) == set(KINDS)  # noqa: S101 - each kind has its form

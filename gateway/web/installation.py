@@ -1,18 +1,15 @@
 """The pages of whoever puts Perron up: what each device can promise, how it answers, and the walk test at the door."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from aiohttp import web
 
 from gateway.installation import notes
 from gateway.installation.capability import entrance_promises, promises
 from gateway.installation.discovery import Sighting
-from gateway.installation.survey import drawn, summary
 from gateway.installation.walk import Word
 from gateway.store import StoreFailed
-from gateway.voice import inert
 from gateway.web.access import Right, Role
 from gateway.web.accounts import Who
 from gateway.web.desk import Desk
@@ -77,19 +74,7 @@ class Installation:
             entrances=entrances,
             devices=devices,
             found=found,
-            surveys=await asyncio.to_thread(self._surveys),
         )
-
-    def _surveys(self) -> Mapping[str, Mapping[str, Any]]:
-        """What surveys of the entrances have found so far."""
-        folder, found = self._box.home.storage.folder, {}
-        for name, section in self._box.home.entrances.items():
-            kept = notes.survey_of(folder, name)
-            if kept is not None:
-                counted = summary(*kept)
-                found[name] = {"counted": counted, "percent": f"{100 * counted.share:.1f}",
-                               "svg": drawn(*kept, title=inert(section.name))}  # fmt: skip
-        return found
 
     async def _discover(self, request: web.Request, _who: Who) -> web.Response:
         """Listen for a few seconds, and show what called its name."""

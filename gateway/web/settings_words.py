@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.web.adding_words import ADDING
+from gateway.web.examination_words import EXAMINATION
 from gateway.web.installation_words import INSTALLATION
 
 _Both = tuple[str, str]  # French, English
@@ -175,6 +176,8 @@ _DOINGS: Mapping[str, _Both] = {
     "did.key_trusted": ("{by} fait de nouveau confiance à la clé {what}", "{by} trusts the key {what} again"),
     "did.shared": ("{by} montre une visite par un lien", "{by} shows a visit by a link"),
     "did.share_ended": ("{by} a mis fin à un lien", "{by} ended a link"),
+    "did.survey_begun": ("{by} a commencé un relevé des pannes ({what})", "{by} began a survey ({what})"),
+    "did.survey_ended": ("{by} a terminé un relevé des pannes ({what})", "{by} ended a survey ({what})"),
     "did.nobody": ("quelqu'un", "somebody"),
 }  # fmt: skip
 
@@ -216,5 +219,13 @@ _HOUSE_FILE: Mapping[str, _Both] = {
 }  # fmt: skip
 
 SETTINGS: Mapping[str, _Both] = {
-    **_MESSAGES, **_KEYS, **_DOINGS, **_SHARES, **_LINKS, **_HOUSE_FILE, **INSTALLATION, **ADDING
-}  # fmt: skip
+    **_MESSAGES,
+    **_KEYS,
+    **_DOINGS,
+    **_SHARES,
+    **_LINKS,
+    **_HOUSE_FILE,
+    **INSTALLATION,
+    **EXAMINATION,
+    **ADDING,
+}

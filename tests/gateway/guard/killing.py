@@ -30,11 +30,24 @@ class Round:
 
 
 async def guard(config: Path, point: str) -> asyncio.subprocess.Process:
-    """Start a guard in a process of its own."""
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.gateway.guard.deadly", str(config), point, cwd=ROOT,
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+    """Start a guard in a process of its own; what it says is kept beside its file."""
+    with config.with_suffix(".log").open("wb") as log:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.gateway.guard.deadly", str(config), point, cwd=ROOT, stdout=log, stderr=log
+        )
+
+
+async def ended(heir: asyncio.subprocess.Process, config: Path) -> None:
+    """End a guard that has to live until then.
+
+    Raises:
+        AssertionError: it has ended by itself; with the last that it said.
+    """
+    if heir.returncode is not None:
+        said = config.with_suffix(".log").read_text(encoding="utf-8", errors="replace")
+        raise AssertionError(f"a guard ended by itself with {heir.returncode}: {said[-500:]}")
+    heir.terminate()
+    await heir.wait()
 
 
 async def rounds(folder: Path, points: Iterable[str], rng: random.Random) -> list[Round]:
@@ -77,8 +90,7 @@ async def _round(place: Yard, config: Path, point: str, intent: str, rng: random
         await asyncio.sleep(SETTLES)
         return Round(point, place.moves("withdrawn") - before, kept)
     finally:
-        heir.terminate()
-        await heir.wait()
+        await ended(heir, config)
 
 
 def page(file: GuardFile) -> Page:

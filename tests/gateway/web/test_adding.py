@@ -5,15 +5,18 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from aiohttp import ClientSession
 
+from gateway.equipment import Device
 from gateway.homefile import load
-from gateway.installation.proposal import LARGEST, MOST
+from gateway.installation.proposal import KINDS, LARGEST, MOST
 from gateway.proposals import Proposals
 from gateway.web.access import Role
 from gateway.web.accounts import SignedIn
+from gateway.web.adding_form import FORMS
 from gateway.web.doings import doings
 from tests.gateway.web.house import HERONS
 from tests.shell.box import Box, awake, box
@@ -380,6 +383,21 @@ async def test_hostile_words_stay_words(house: Home) -> None:
     assert "\u202e" not in text
 
 
+def test_every_kind_of_the_house_file_and_every_vendor_of_a_kind_has_its_form() -> None:
+    models = get_args(get_args(Device)[0])
+    kinds = {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
+    assert set(FORMS) == {*kinds, "entrance"} == set(KINDS)
+    for kind, model in kinds.items():
+        vendor = next(one for one in FORMS[kind] if one.key == "vendor")
+        assert vendor.words == get_args(model.model_fields["vendor"].annotation), kind
+        keys = {one.key.partition(".")[0] for one in FORMS[kind]}
+        assert keys <= set(model.model_fields), kind
+        needed = {
+            key for key, one in model.model_fields.items() if one.is_required() and key not in ("kind", "address")
+        }
+        assert needed <= keys, kind
+
+
 async def test_what_was_found_fills_the_form(house: Home) -> None:
     text = await house.page(
         house.site.owner, f"{PAGE}?kind=lock&id=front&vendor=zigbee2mqtt&address=zigbee2mqtt/a&more=x"
@@ -388,6 +406,11 @@ async def test_what_was_found_fills_the_form(house: Home) -> None:
     assert 'value="zigbee2mqtt" selected' in text
     assert 'name="address" value="zigbee2mqtt/a"' in text
     assert ">x</textarea>" not in text
+    path = f"{PAGE}?kind=door&id=d&vendor=zigbee2mqtt&address=z/d&answers=false&heartbeat=3600&keys.base=z&ca=/etc/x"
+    text = await house.page(house.site.owner, path)
+    assert re.search(r'name="answers" value="1">', text), "not ticked"
+    assert 'name="heartbeat" value="3600"' in text
+    assert "keys.base=z" in text
     assert await house.page(house.site.owner, f"{PAGE}?kind=nothing")
 
 

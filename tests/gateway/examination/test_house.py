@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import re
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -31,19 +33,22 @@ from devices.reports import (
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.broker import private_broker, write
-from gateway.cli.doctor import Finding, Verdict, broker_files, examine, spoken, trust, unattended
 from gateway.config import BrokerTls, ClockSource, Home
+from gateway.examination.finding import Verdict
+from gateway.examination.house import broker_files, examine, trust, unattended
+from gateway.examination.words import spoken
 from gateway.installation.capability import Walked
 from gateway.installation.notes import keep
 from gateway.installation.walk import Word, answer, begin
 from gateway.topics import BRIDGE_STATE
 from gateway.web.certificate import certificate, spaced
 from tests.gateway.cli.terminal import LONG, guest, hear
+from tests.gateway.examination.english import Read, by_what, examined, read
 
 
-async def found(home: Home) -> dict[str, Finding]:
+async def found(home: Home) -> dict[str, Read]:
     async with asyncio.timeout(4 * LONG):
-        return {finding.what: finding async for finding in examine(home)}
+        return await examined(home)
 
 
 async def test_without_a_broker_the_doctor_says_red_and_what_to_do(home: Home, tmp_path: Path) -> None:
@@ -165,7 +170,7 @@ async def test_a_disk_without_its_reserve_is_red(home: Home) -> None:
     ],
 )
 def test_what_a_device_answers_the_doctor_is_put_into_words(report: Report, told: str) -> None:
-    assert spoken(report) == told
+    assert spoken(report, "en") == told
 
 
 def test_the_doctor_shows_the_fingerprint_that_is_compared_before_the_authority_is_installed(
@@ -174,7 +179,7 @@ def test_the_doctor_shows_the_fingerprint_that_is_compared_before_the_authority_
     house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
     assert trust(house).verdict is Verdict.DOUBTFUL
     made = certificate(tmp_path / "pages", box=home.box, names=("perron.local",), now=datetime.now(UTC))
-    assert spaced(made.fingerprint) in trust(house).said
+    assert spaced(made.fingerprint) in read(trust(house)).said
     (tmp_path / "pages" / "authority.pem").write_text("nonsense")
     assert trust(house).verdict is Verdict.BAD
 
@@ -194,15 +199,19 @@ async def test_the_doctor_is_done_in_five_seconds_though_every_device_is_silent(
     findings = await found(home.model_copy(update={"devices": {**home.devices, **many}}))
     assert time.monotonic() - began < 5
     assert {findings[id_].verdict for id_ in many} == {Verdict.BAD}
+    entrance = findings["entrance front"]  # whose cameras are silent too
+    assert entrance.verdict is Verdict.BAD
+    assert entrance.said.startswith("No picture from doorbell, hall-camera: no delivery comes in without.")
+    assert "far from a window nobody else looks at it" in entrance.todo
 
 
 async def test_an_entrance_whose_walk_test_forbids_it_is_red_and_says_why(home: Home, tmp_path: Path) -> None:
     house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
-    (never,) = unattended(house)
+    (never,) = map(read, unattended(house))
     assert (never.verdict, "walk-test front" in never.todo) == (Verdict.DOUBTFUL, True)
     walk = begin("front", home.entrances["front"], now=datetime.now(UTC), by="Ida", before=Walked.NEVER)
     keep(tmp_path, answer(walk, 0, Word.FAILED, datetime.now(UTC)))
-    (failed,) = unattended(house)
+    (failed,) = map(read, unattended(house))
     assert (failed.verdict, "no unattended visit" in failed.said) == (Verdict.BAD, True)
 
 
@@ -210,7 +219,7 @@ async def test_what_is_weak_in_the_brokers_files_is_red_with_its_remedy(home: Ho
     write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
     assert [finding.verdict for finding in broker_files(home)] == [Verdict.GOOD]
     (tmp_path / "accounts" / "owner.password").chmod(0o644)
-    [finding] = broker_files(home)
+    [finding] = map(read, broker_files(home))
     assert finding.verdict is Verdict.BAD
     assert "owner.password can be read" in finding.said
     assert "chmod 600" in finding.todo
@@ -230,3 +239,36 @@ async def test_a_certificate_of_the_broker_that_nobody_renews_is_told_before_it_
         assert findings["broker"].verdict is Verdict.GOOD
         assert findings["broker certificate"].verdict is verdict
         assert ("--renew" in findings["broker certificate"].todo) is (verdict is Verdict.DOUBTFUL)
+
+
+async def test_a_file_that_hangs_is_a_finding_and_holds_up_neither_the_house_nor_the_next_examination(
+    home: Home, tmp_path: Path
+) -> None:
+    write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
+    access = tmp_path / "accounts" / "access"
+    access.unlink()
+    os.mkfifo(access)  # whoever reads it waits for somebody who writes
+    bare = home.model_copy(update={"devices": {}, "entrances": {}})
+    loop = asyncio.get_running_loop()
+    try:
+        for _ in range(5):
+            began = loop.time()
+            examining = asyncio.create_task(examine(bare, whole=0.2))
+            await asyncio.sleep(0.05)
+            assert loop.time() - began < 0.15, "the loop went on"
+            findings = by_what(await examining)
+            assert loop.time() - began < 0.5
+            assert findings["broker files"].verdict is Verdict.BAD
+            assert findings["broker files"].said == "nothing within 0.2 s"
+            assert findings["disk"].verdict is Verdict.GOOD
+        assert looking() == 1
+    finally:
+        async with asyncio.timeout(LONG):
+            while looking():
+                with contextlib.suppress(OSError):  # nobody reads any more
+                    os.close(os.open(access, os.O_WRONLY | os.O_NONBLOCK))
+                await asyncio.sleep(0.02)
+
+
+def looking() -> int:
+    return sum(one.name == "examination" for one in threading.enumerate())
