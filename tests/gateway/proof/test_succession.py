@@ -190,8 +190,8 @@ def test_no_other_key_is_prepared_while_a_change_that_stands_in_the_line_is_not_
     pem, decided = (keys / NEXT_KEY).read_bytes(), (keys / NEXT).read_bytes()
     settle(keys, box="box-1", now=BETWEEN)
     write_whole(keys / "box.key.pem", old.pem)  # as it was when the process died behind the line's write
-    (keys / NEXT_KEY).write_bytes(pem)
-    (keys / NEXT).write_bytes(decided)
+    write_whole(keys / NEXT_KEY, pem)
+    write_whole(keys / NEXT, decided)
     with pytest.raises(KeyUnusable, match="cut short"):
         prepare(keys)
     settle(keys, box="box-1", now=BETWEEN)
