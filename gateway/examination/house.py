@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 from gateway.clock import kernel_synchronised
@@ -24,10 +25,9 @@ from gateway.weakness import weaknesses
 from gateway.web.certificate import FOLDER, authority_of, spaced
 
 WHOLE: Final = 4.7  # seconds for all of it: what is not done by then is a finding
-HANGING: Final = 12  # looks at a disk that does not answer; before one of them ends no more are begun
 
 _given_up: set[asyncio.Task[None]] = set()  # kept until they have ended
-_looking: set[threading.Thread] = set()
+_looking: set[tuple[str, Path]] = set()  # what is looked at beside, of which house
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +53,22 @@ async def examine(
     """
     cameras = {id_: device for id_, device in home.devices.items() if isinstance(device, CameraDevice)}
     begin = partial(_begun, whole=whole)
+
+    def beside(key: str, look: Callable[[], Iterable[Finding]]) -> _Part:
+        return begin(Said(key), partial(_aside, (key, home.storage.folder), lambda: tuple(look())))
+
     parts = [
-        begin(Said("what.clock"), partial(_aside, lambda: (clock(home),))),
-        begin(Said("what.disk"), partial(_aside, lambda: (disk(home),))),
-        begin(Said("what.broker_files"), partial(_aside, lambda: tuple(broker_files(home)))),
+        beside("what.clock", lambda: [clock(home)]),
+        beside("what.disk", lambda: [disk(home)]),
+        beside("what.broker_files", lambda: broker_files(home)),
         begin(None, partial(by_the_broker, home, line=line, here=here)),
         *(begin(stream_of(id_), partial(_sight, id_, camera)) for id_, camera in cameras.items()),
     ]
     if with_phones:
         parts.append(begin(Said("what.phones"), partial(_phones, home)))
     if home.pages is not None and not home.pages.loopback and home.pages.certificate is None:
-        parts.append(begin(Said("what.pages"), partial(_aside, lambda: (trust(home),))))
-    parts.append(begin(Said("what.entrances"), partial(_aside, lambda: tuple(unattended(home)))))
+        parts.append(beside("what.pages", lambda: [trust(home)]))
+    parts.append(beside("what.entrances", lambda: unattended(home)))
     try:
         await asyncio.wait([part.work for part in parts], timeout=whole)
         found = [finding for part in parts for finding in _found(part)]
@@ -111,8 +115,11 @@ def _ended(work: asyncio.Task[None]) -> None:
         work.exception()  # what a thing says that was given up is of no use
 
 
-async def _aside(look: Callable[[], tuple[Finding, ...]], found: list[Finding]) -> None:
-    """Look at files in a thread of its own: a disk that hangs holds up nothing, not even the end of the process."""
+async def _aside(what: tuple[str, Path], look: Callable[[], tuple[Finding, ...]], found: list[Finding]) -> None:
+    """Look at files in a thread of its own: a disk that hangs holds up nothing, not even the end of the process.
+
+    What hangs since an earlier examination is not looked at once more: it is late again.
+    """
     loop = asyncio.get_running_loop()
     done: asyncio.Future[tuple[Finding, ...]] = loop.create_future()
 
@@ -129,14 +136,13 @@ async def _aside(look: Callable[[], tuple[Finding, ...]], found: list[Finding]) 
         try:
             told = look()
         finally:
-            _looking.discard(threading.current_thread())
+            _looking.discard(what)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(tell, told)
 
-    if len(_looking) < HANGING:
-        thread = threading.Thread(target=work, name="examination", daemon=True)
-        _looking.add(thread)
-        thread.start()
+    if what not in _looking:
+        _looking.add(what)
+        threading.Thread(target=work, name="examination", daemon=True).start()
     found += await done
 
 
@@ -242,6 +248,4 @@ def broker_files(home: Home) -> Iterator[Finding]:
     if found == ():
         yield Finding(what, Verdict.GOOD, Said("files.good", dict(place)))
     for weak in found or ():
-        yield Finding(
-            what, Verdict.BAD, Said("files.weak", {"text": weak.what}), Said("files.weak", {"text": weak.todo})
-        )
+        yield Finding(what, Verdict.BAD, Said(f"weak.{weak.said}", weak.facts), Said(f"weak.{weak.mend}", weak.facts))

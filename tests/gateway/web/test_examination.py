@@ -187,10 +187,13 @@ async def test_a_password_that_is_missing_is_red_and_none_that_is_there_is_ever_
         site.box.time.mono += 6
         secrets = [file.read_text().strip() for file in accounts.glob("*.password")]
         (accounts / "installer.password").unlink()
+        (accounts / "owner.password").chmod(0o644)
         lacking = await examined(site, language=FRENCH)
     assert len(secrets) > 4
     assert "Bon broker 127.0.0.1" in said
     assert "Rouge lock ne répond pas en" in said
     assert "Rouge broker" in lacking
     assert "installer.password : le mot de passe du compte 'installer' ne peut pas être lu (il n'existe pas)" in lacking
+    assert f"Rouge fichiers du broker {accounts}/owner.password peut être lu ou écrit par d'autres" in lacking
+    assert f"Remède : chmod 600 {accounts}/owner.password ; si d'autres y étaient" in lacking
     assert [secret for secret in secrets if secret in said + lacking] == []
