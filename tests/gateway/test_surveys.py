@@ -159,15 +159,19 @@ async def test_one_that_was_ended_stays_ended_and_who_did_what_is_in_the_log(sit
     assert kept(site) == 0
 
 
-async def test_whoever_began_it_and_may_no_longer_has_it_end(site: Served) -> None:
-    """As after an installer's access ended, or when the house is another's."""
+@pytest.mark.parametrize("how", ["removed", "household", "handed over"])
+async def test_whoever_began_it_and_may_no_longer_has_it_end(site: Served, how: str) -> None:
     assert (await post(site, BEGIN, role="installer", name="Ida"))[0] == 303
-    home_page = await page(site, "/")
-    assert "A survey of cameras and radio runs, begun by Ida" in home_page
-    (ida,) = (one for one in site.box.store.register.people() if one.name == "Ida")
-    now = site.box.clock.now()
-    surveys(site)._allowed = lambda person: person != ida.id  # noqa: SLF001 - as `app.py` answers then
-    assert await site.box.store.register.remove(ida.id, now, by=site.owner.who.person) is Changed.DONE
+    assert "A survey of cameras and radio runs, begun by Ida" in await page(site, "/")
+    register, now, anna = site.box.store.register, site.box.clock.now(), site.owner.who.person
+    (ida,) = (one for one in register.people() if one.name == "Ida")
+    match how:
+        case "removed":
+            assert await register.remove(ida.id, now, by=anna) is Changed.DONE
+        case "household":
+            assert await register.set_role(ida.id, Role.HOUSEHOLD, now, by=anna) is Changed.DONE
+        case _:
+            assert await register.hand_over(now, by=anna) == (ida.id,)
     async with running(surveys(site).run()):
         await until(lambda: not surveys(site).view("front").ours)
     found = notes.survey_of(site.box.home.storage.folder, "front")
