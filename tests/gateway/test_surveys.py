@@ -3,15 +3,16 @@
 import os
 import signal
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway.installation import notes
-from gateway.installation.survey import Begun, Why, devices_of
+from gateway.installation.survey import OLDEST, Begun, Surveyed, Why, devices_of
 from gateway.store.words import Changed
 from gateway.surveying import Holder, claimed
-from gateway.surveys import Surveys, Trouble
+from gateway.surveys import Surveys, Trouble, View
 from gateway.visit import events as e
 from gateway.web.access import Role
 from tests.shell.box import awake, box, running
@@ -193,6 +194,24 @@ async def test_the_household_sees_it_and_neither_begins_nor_ends_one(site: Serve
     async with site.client(None) as client, client.post(SURVEY, data=BEGIN, allow_redirects=False) as answer:
         assert answer.headers["Location"].startswith("/enter")
     assert surveys(site).view("front").ours
+
+
+@pytest.mark.parametrize("why", [Why.DEVICES_CHANGED, Why.TOO_OLD])
+async def test_one_of_other_devices_or_of_a_month_ago_is_not_gone_on_with(site: Served, why: Why) -> None:
+    house, now = site.box.home, site.box.clock.now().utc
+    old = now - OLDEST - timedelta(hours=1) if why is Why.TOO_OLD else now
+    devices = devices_of(house, "front") if why is Why.TOO_OLD else ("lock", "another-camera")
+    begun = Begun(
+        entrance="front", begun=old, every=60, looks=9, devices=devices, by="Anna", person=site.owner.who.person
+    )
+    notes.keep_survey(house.storage.folder, "front", begun)
+    async with running(surveys(site).run()):
+        surveys(site)._views["front"] = View(surveyed=Surveyed(begun=begun))  # noqa: SLF001 - as at a start
+        await until(lambda: surveys(site).view("front").surveyed != Surveyed(begun=begun))
+    found = notes.survey_of(house.storage.folder, "front")
+    assert found is not None
+    assert found.ended is not None
+    assert found.ended.why is why
 
 
 @pytest.mark.parametrize("hours", ["0", "169", "-1", "1.5", "", "x", "9" * 5000, "²"])
