@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
 from gateway.hub.api import apikeys
+from gateway.hub.api.operation import Bells
 from gateway.hub.file import HubFile
 from gateway.hub.site import Site
 from gateway.hub.store import Store
@@ -44,7 +45,7 @@ class Hub:
         try:
             self.site = Site(
                 self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=CollectorRegistry(),
-                ready=dict,
+                ready=dict, bells=Bells(),
             )  # fmt: skip
             await self.site.open()
             try:

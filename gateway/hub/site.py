@@ -10,11 +10,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.hub.api.door import Door
-from gateway.hub.api.operation import Operation
+from gateway.hub.api.operation import Bells, Operation
 from gateway.hub.api.ration import Rations
 from gateway.hub.file import HubFile
 from gateway.hub.store import Store
-from gateway.web.site import quiet
+from gateway.web.servinglog import quiet
 
 log = structlog.get_logger(__name__)
 
@@ -34,10 +34,13 @@ class Site:
         wall: Callable[[], float],
         registry: CollectorRegistry,
         ready: Callable[[], dict[str, bool]],
+        bells: Bells,
         extra: Sequence[web.AbstractRouteDef] = (),
     ) -> None:
         self._file, self._store, self._registry, self._ready = file, store, registry, ready
-        self.door = Door(operations, store=store, url=file.url, now=now, rations=Rations(file.limits, wall=wall))
+        self.door = Door(
+            operations, store=store, url=file.url, now=now, rations=Rations(file.limits, wall=wall), bells=bells
+        )
         app = web.Application(middlewares=[self.door.problems], client_max_size=LARGEST)
         app.add_routes(self.door.routes())
         app.add_routes(extra)

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from gateway.delivery.strictjson import loads
 from gateway.hub.api.document import document
-from gateway.hub.api.operation import Call, Caller, Operation, Reply, Right
+from gateway.hub.api.operation import Bells, Call, Caller, Operation, Reply, Right
 from gateway.hub.api.problem import MEDIA_TYPE, Code, Detail, Problem, Where
 from gateway.hub.api.ration import Rations
 from gateway.hub.keys import caller_of
@@ -41,10 +41,18 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 class Door:
     """All operations of the API, served. `url` is the hub's own address, without a slash at its end."""
 
-    def __init__(
-        self, operations: Sequence[Operation], *, store: Store, url: str, now: Callable[[], datetime], rations: Rations
+    def __init__(  # noqa: PLR0913 - what a door needs, named one by one
+        self,
+        operations: Sequence[Operation],
+        *,
+        store: Store,
+        url: str,
+        now: Callable[[], datetime],
+        rations: Rations,
+        bells: Bells,
     ) -> None:
-        self._operations, self._store, self._url, self._now, self._rations = operations, store, url, now, rations
+        self._operations, self._store, self._url = operations, store, url
+        self._now, self._rations, self._bells = now, rations, bells
         self._host = url.partition("://")[2].partition("/")[0]
         self.document = document(operations, title="Perron hub", version=VERSION, url=url)
 
@@ -100,7 +108,7 @@ class Door:
         now = self._now()
         if not one.writes:
             async with self._store.reading() as tx:
-                return await one.handler(Call(tx=tx, now=now, parts=parts, caller=caller))
+                return await one.handler(Call(tx=tx, now=now, url=self._url, parts=parts, caller=caller))
         key = request.headers.get(KEY) if one.idempotency else None
         if key is not None and not (0 < len(key) <= 255 and all("!" <= char <= "~" for char in key)):
             raise _invalid(KEY, "header", "pattern", "1 to 255 printable ASCII characters without a space")
@@ -111,14 +119,14 @@ class Door:
                     before = await _before(tx, caller.retailer, key, fingerprint, now)
                     if before is not None:
                         return before
-                call = Call(tx=tx, now=now, parts=parts, caller=caller, body=raw)
+                call = Call(tx=tx, now=now, url=self._url, parts=parts, caller=caller, body=raw)
                 reply = await one.handler(call)
                 if caller is not None and key is not None:
                     await _keep(tx, caller.retailer, key, reply)
         except IntegrityError as error:  # somebody made the same at the same moment
             raise Problem(Code.CONFLICT, "Another request did this at the same moment.") from error
-        for wake in call.after:
-            wake()
+        self._bells.jobs()
+        self._bells.messages()
         return reply
 
     def _refused(self, request: web.Request, problem: Problem) -> web.Response:

@@ -1,7 +1,7 @@
 """One operation of the API: what goes in, what comes out, who may, and the handler. The document is made of these."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from types import MappingProxyType
@@ -49,19 +49,31 @@ class Caller:
     sandbox: bool
 
 
+def _nobody() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bells:
+    """Who is woken when there is work: who rings at homes, who sends webhooks."""
+
+    jobs: Callable[[], None] = _nobody
+    messages: Callable[[], None] = _nobody
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One request, understood. `tx` is one transaction; a handler that raises leaves nothing of it.
 
-    `after` is done once it is whole on the disk: to wake who has work now.
+    Both `bells` are rung once what was changed is whole on the disk. `url` is the hub's own address.
     """
 
     tx: AsyncConnection
     now: datetime
+    url: str
     parts: tuple[BaseModel, ...]
     caller: Caller | None = None
     body: bytes = b""
-    after: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def who(self) -> Caller:

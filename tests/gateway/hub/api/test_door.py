@@ -109,4 +109,4 @@ async def test_every_answer_of_the_router_is_a_problem_too(tmp_path: Path) -> No
         async with hub.http.get("/nowhere") as lost:
             assert (lost.status, json.loads(await lost.text())["code"]) == (404, "not_found")
         async with hub.http.put("/v1/api_keys") as wrong:
-            assert (wrong.status, wrong.headers["Allow"]) == (405, "GET,POST")
+            assert (wrong.status, wrong.headers["Allow"]) == (405, "GET,HEAD,POST")
