@@ -83,10 +83,14 @@ bench: $(VENV)/ready debian ## speed, as ratios measured in one run
 pictures: $(VENV)/ready debian ## photograph the pages into docs/
 	@$(BIN)/python -m tests.pictures
 
+# What the image runs, whatever Python looks for it.
+IMAGE_PYTHON = $(shell sed -n 's/^FROM python:\([0-9.]*\)-.*/\1/p' Dockerfile)
+
 wheels: $(VENV)/ready ## whether every pinned package has a wheel for both kinds of box (amd64 and arm64); installs nothing
 	@for kind in x86_64 aarch64; do \
 		$(BIN)/pip install --quiet --disable-pip-version-check --dry-run --ignore-installed --target build/nowhere \
-			$$(printf ' --platform manylinux%s_'$$kind 2014 _2_17 _2_28 _2_34) --only-binary :all: --no-deps \
+			$$(printf ' --platform manylinux%s_'$$kind 2014 _2_17 _2_28 _2_34) --python-version $(IMAGE_PYTHON) \
+			--only-binary :all: --no-deps \
 			--require-hashes -r requirements.txt || exit 1; \
 		echo "every pinned package has a wheel for $$kind"; \
 	done

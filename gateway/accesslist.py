@@ -1,6 +1,6 @@
 """Who may say what at the house's broker, and at the radio's. Pure: the lines of mosquitto's access list.
 
-One account is one connection. A device that speaks on our topics writes its own four and reads its own two, by one
+One account is one connection. A device that speaks on our topics writes its own five and reads its own two, by one
 pattern for all; one with a topic of its own writes that. What carries several devices (Zigbee2MQTT, Z-Wave JS UI,
 Frigate) owns its base topic whole. Nobody writes what another one says, and nobody but the gateway commands.
 """

@@ -16,6 +16,7 @@ import structlog
 
 from gateway import restore, walkline, wipe
 from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
+from gateway.batteries import beside
 from gateway.cameras import cameras
 from gateway.clock import Clock
 from gateway.config import Home, Pages, rules
@@ -33,13 +34,14 @@ from gateway.phones import ApprisePhone, read, sweep
 from gateway.pocket import Pocket
 from gateway.proof import succession
 from gateway.proof.keys import BoxKey, link_key
+from gateway.proposals import Proposals
 from gateway.reception import Reception
 from gateway.removal import Removal
 from gateway.rival import Rival
 from gateway.settling import settle
 from gateway.store import Store, StoreFailed
 from gateway.store.handover import LINKS
-from gateway.surroundings import around
+from gateway.surveys import Pace, Surveys
 from gateway.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
 from gateway.video.link import VideoLink
 from gateway.video.words import (
@@ -56,6 +58,7 @@ from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Camera, Entrance, Now
 from gateway.walking import Walking
+from gateway.web.access import Right, Role, may
 from gateway.web.accounts import Accounts
 from gateway.web.box import Box
 from gateway.web.site import Site
@@ -69,10 +72,10 @@ CRASHES = 3  # within a minute: then the box only locks, films and alarms
 class App:
     """One gateway. `wall`, `free_bytes`, `reached` and `video` are the real ones unless a demo or a test says other.
 
-    `reached` is called with the name of each point at which a process may be made to end.
+    `pace` is that of surveys; `reached` is called with the name of each point at which a process may be made to end.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a demo or a test may replace
         self,
         home: Home,
         *,
@@ -80,12 +83,14 @@ class App:
         free_bytes: Callable[[], int] | None = None,
         reached: Callable[[str], None] = lambda _point: None,
         video: Sequence[str] = (sys.executable, "-m", "gateway.video"),
+        pace: Pace | None = None,
     ) -> None:
         self.home = home
         self._wall = wall
         self._free_bytes = free_bytes or (lambda: shutil.disk_usage(home.storage.folder).free)
         self._reached = reached
         self._video_command = video
+        self._pace = pace
         self._topics = Topics(home)
         self._entrances: dict[str, RunningEntrance] = {}
         self._hands: dict[str, Hands] = {}
@@ -93,6 +98,8 @@ class App:
         self._again = False
         self._rival = Rival()
         self._end: Callable[[], bool] | None = None  # from the start's end
+        self.file: Path | None = None  # the house file, where whoever runs it can have it read anew (`reread`)
+        self.reread: Callable[[], None] = lambda: None
         self.hears_signals = True  # SIGTERM and SIGINT; else whoever runs it says `end`
 
     def begin_again(self) -> None:
@@ -188,6 +195,7 @@ class App:
             "archive": self._archive.run(),
             "diary": self._diary.run(),
             "walk tests": self._walking.run(),
+            "surveys": self._surveys.run(),
             "walk line": walkline.serve(self._walking, self.home),
             "home assistant": self._assistant.run(),
             **({} if self._site is None else {"pages": self._site.run()}),
@@ -255,6 +263,10 @@ class App:
             home, store=store, clock=clock, reception=self._reception, entrances=self._entrances, key=key,
             picture=self._look,
         )  # fmt: skip
+        self._surveys = Surveys(
+            home, store=store, clock=clock, entrances=self._entrances, proofs=lambda: self._video.proofs,
+            allowed=lambda person: _may_survey(store, person), asking=self._walking.asking, pace=self._pace,
+        )  # fmt: skip
         self._assistant = Assistant(
             home, line=self._mqtt, clock=clock, store=store, entrances=self._entrances,
             wished=self._reception.wished, picture=self._look,
@@ -281,6 +293,15 @@ class App:
             picture=self._look,
             public_key=key.public,
             walks=self._walking,
+            surveys=self._surveys,
+            proposals=Proposals(
+                self.home,
+                file=self.file,
+                reread=self.reread,
+                permitted=lambda: {name for one in store.permissions() for name in one.terms.entrances},
+                note=store.note,
+                reached=self._reached,
+            ),
             tidy=self._archive.tidy,
             told=self._told_of_the_box,
             removal=Removal(
@@ -296,7 +317,7 @@ class App:
         site = Site(box, Accounts(store, self._clock.now()), pages, link_key=links)
         for running in self._entrances.values():
             running.changed = site.changes.tell
-        self._pocket.changed = self._walking.changed = site.changes.tell
+        self._pocket.changed = self._walking.changed = self._surveys.changed = site.changes.tell
         return site
 
     async def _look(self, camera: str) -> bytes | None:
@@ -304,8 +325,10 @@ class App:
         return await self._video.picture(camera, PICTURE_WAIT)
 
     def _told_of_the_box(self, command: c.Tell, message: int) -> None:
-        """Tell the owner what is no entrance's doing; it is stored under the first one's name."""
-        first = self._entrances[next(iter(self.home.entrances))]
+        """Tell the owner what is no entrance's doing; it is stored under the first one's name, if there is one."""
+        first = next(iter(self._entrances.values()), None)
+        if first is None:  # a house that is only being put up has nobody's phone yet
+            return
         self._office.tell(command, first.state, self._clock.now(), message=message, picture=None)
 
     def _enrol(self, name: str, store: Store, *, safe_mode: bool) -> None:
@@ -339,8 +362,7 @@ class App:
         running.overheard = lambda commands: self._assistant.overheard(name, commands)
         running.put(e.Restarted(safe_mode=safe_mode))
         self._entrances[name], self._hands[name] = running, hands
-        cameras = (section.cameras.outside, *section.cameras.inside)
-        for device in {section.lock, section.door, section.signal, *section.scanners, *cameras, *around(section)}:
+        for device in {section.lock, section.door, *beside(section)}:
             self._by_device[device].append(name)
 
     # ---- what is heard ----------------------------------------------------------------------------------------------
@@ -433,6 +455,12 @@ class App:
 
     def _filming(self, clip: ClipKey) -> bool:
         return any(_clip(running.state) == clip for running in self._entrances.values())
+
+
+def _may_survey(store: Store, person: str | None) -> bool:
+    """Whether who began a survey still may: not after an installer's access ended, nor when the house is another's."""
+    found = None if person is None else store.register.person(person)
+    return found is not None and found.removed is None and may(Role(found.role), Right.DEVICES)
 
 
 def _clip(state: Entrance) -> ClipKey | None:

@@ -29,6 +29,7 @@ from gateway.brokercertificate import ALWAYS, BrokerCertificate, broker_certific
 from gateway.clock import machine_time
 from gateway.config import Home, on_loopback
 from gateway.leash import leashed
+from gateway.plainfile import read_text
 
 PACKET = 69_632  # bytes: the 64 KiB that the gateway reads, and room for topic and properties
 BRIDGE_PACKET = 4_194_304  # bytes: Zigbee2MQTT tells all its devices and what they can in one message
@@ -240,7 +241,7 @@ def _passwords(folder: Path, names: Sequence[str], user: str | None) -> Mapping[
     for name in names:
         file = folder / f"{name}.password"
         if file.exists():
-            known[name] = file.read_text(encoding="utf-8").rstrip("\n")
+            known[name] = read_text(file).rstrip("\n")
         else:
             known[name] = secrets.token_urlsafe(24)
             _private(file, known[name] + "\n")

@@ -5,6 +5,7 @@ import ssl
 from datetime import UTC, datetime
 
 from gateway.config import Broker, ConfigError, unreadable
+from gateway.plainfile import read_bytes
 
 
 class _Socket(ssl.SSLSocket):
@@ -32,7 +33,7 @@ def context(broker: Broker) -> ssl.SSLContext | None:
     ours.minimum_version = ssl.TLSVersion.TLSv1_2
     ours.sslsocket_class = _Socket
     try:
-        ours.load_verify_locations(cadata=broker.tls.ca.read_text(encoding="ascii"))
+        ours.load_verify_locations(cadata=read_bytes(broker.tls.ca).decode("ascii"))
     except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
         why = unreadable(error) if not isinstance(error, ssl.SSLError) else "it is no certificate (PEM)"
         raise ConfigError(

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from gateway.equipment import Device
 from gateway.grammar import DeviceId, Hours, Id, Name, PagesUrl, Seconds, Section, Topic, day, time_zone
+from gateway.plainfile import read_text
 from gateway.visit.state import Rules
 
 
@@ -17,7 +18,7 @@ class ConfigError(Exception):
 
 def unreadable(error: OSError | UnicodeDecodeError) -> str:
     """Say in a few words why a file cannot be read as text."""
-    return (error.strerror or "unreadable") if isinstance(error, OSError) else "it is no UTF-8"
+    return (error.strerror or str(error) or "unreadable") if isinstance(error, OSError) else "it is no UTF-8"
 
 
 def on_loopback(host: str) -> bool:
@@ -62,7 +63,7 @@ class Broker(Section):
         if self.password_file is None:
             return None
         try:
-            return self.password_file.read_text(encoding="utf-8").rstrip("\n")
+            return read_text(self.password_file).rstrip("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
                 f"{self.password_file}: the password of the account {self.username!r} cannot be read"

@@ -10,11 +10,13 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 
 from gateway.accesslist import NameTaken, bridges
 from gateway.config import Home
-from gateway.installation.discovery import MDNS, Sighting, on_the_broker, on_the_network
+from gateway.installation.discovery import MDNS, ZWAVE_LOCK, Sighting, on_the_broker, on_the_network
 from gateway.mqtt import Guest
 
 RESOLVES = 3000  # milliseconds for a service to tell where it is
 OWN = "perron/+/availability"
+# Below a base topic: Zigbee2MQTT's list, Frigate, a Z-Wave lock by its number or by place and name.
+TOLD = ("bridge/devices", "available", f"+{ZWAVE_LOCK}", f"+/+{ZWAVE_LOCK}")
 
 See = Callable[[Sighting], None]
 
@@ -23,7 +25,7 @@ def topics(home: Home) -> list[str]:
     """Name the topics on which something calls its name: our devices', and those of each bridge's base topic."""
     with contextlib.suppress(NameTaken):  # then the broker's files cannot be written either: `broker-config` says why
         bases = [base for some in bridges(home).values() for base in some]
-        return [OWN, *(f"{base}/bridge/devices" for base in bases), *(f"{base}/available" for base in bases)]
+        return [OWN, *(f"{base}/{word}" for base in bases for word in TOLD)]
     return [OWN]
 
 

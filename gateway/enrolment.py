@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from devices.vendors import VENDORS
+from devices.vendors import VENDORS, zigbee2mqtt
 from devices.vendors.words import Channel
 from gateway.accesslist import NameTaken, accounts
 from gateway.config import EntranceSection, Home
@@ -160,6 +160,8 @@ def _topics(home: Home) -> Iterator[Problem]:
             taken[f"perron/{id_}/{channel}"] = id_
     for id_, device in home.devices.items():
         yield from _product(id_, device)
+        if device.vendor == "zigbee2mqtt":
+            yield from _behind_zigbee2mqtt(home, id_, device)
         for channel, topic in device.topics.items():
             loc = ("devices", id_, "topics", channel.value)
             if topic.split("/")[0] == "perron":
@@ -182,6 +184,24 @@ def _product(id_: str, device: Device) -> Iterator[Problem]:
                 f"`{topic}` would be its topic, and that is not for a device to take: correct its address.",
             )
             return
+
+
+def _behind_zigbee2mqtt(home: Home, id_: str, device: Device) -> Iterator[Problem]:
+    """By its base topic it is known whose word of a bridge's end, and whose log of failed orders, are meant."""
+    base, name = zigbee2mqtt.split(device.plate)
+    longer = next((one for one in home.broker.bridges if one != base and device.address.startswith(f"{one}/")), None)
+    if longer is not None:
+        yield Problem(
+            ("devices", id_, "address"),
+            f"it stands behind the bridge of `{longer}`, which has several levels: write `keys: {{base: {longer}}}`,"
+            " or its failures and its end would be heard of nowhere.",
+        )
+    elif not name:
+        yield Problem(
+            ("devices", id_, "address"),
+            f"`{device.address}` is no device of the base topic `{base}`: write {base}/FRIENDLY_NAME, as it stands in"
+            " Zigbee2MQTT.",
+        )
 
 
 def _guards(home: Home) -> Iterator[Problem]:

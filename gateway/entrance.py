@@ -21,7 +21,7 @@ import structlog
 from devices import reports as said
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
-from gateway import garage, surroundings
+from gateway import batteries, garage, surroundings
 from gateway.clock import Clock
 from gateway.config import Home
 from gateway.delivery.codes import BAD_PREFIX, BadCode, normalise
@@ -33,7 +33,6 @@ from gateway.topics import OF_A_BRIDGE
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.decide import decide
-from gateway.visit.rules import battery
 from gateway.visit.state import Cold, Entrance, Now
 
 log = structlog.get_logger(__name__)
@@ -141,7 +140,7 @@ class RunningEntrance:
             boot=incoming.boot,
             seq=incoming.seq,
         )
-        events = [event for report in reports for event in self._events(device, report, heard)]
+        events = [event for report in reports for event in self._events(device, channel, report, heard)]
         read = incoming.payload.strip()
         unreadable = any(isinstance(report, said.Unreadable) for report in reports)
         if read and unreadable and device in self._section.scanners and channel in CODES:
@@ -166,7 +165,9 @@ class RunningEntrance:
             for report in reports:
                 if isinstance(report, said.EchoReport):  # its MQTT has no correlation data
                     incoming = replace(incoming, correlation=report.echo.encode())
-            return incoming.answers if channel is Channel.RESULT else None
+            number = incoming.answers if channel is Channel.RESULT else None
+            asked = number is not None and self._hands.was_asked(device, incoming.session, number)
+            return number if asked else None
         if incoming.retain or self._returns.settling(device, self._clock.now().mono):
             return None
         if not any(isinstance(report, ANSWERS) and not _tells_a_move(report) for report in reports):
@@ -228,7 +229,7 @@ class RunningEntrance:
     def _role(self, device: str) -> str | None:
         return {self._section.lock: "way" if self._garage else "lock", self._section.door: "door"}.get(device)
 
-    def _events(self, device: str, report: said.Report, heard: e.Heard) -> Iterator[e.Event]:
+    def _events(self, device: str, channel: Channel, report: said.Report, heard: e.Heard) -> Iterator[e.Event]:
         match report:
             case said.LockReport() if device == self._section.lock:
                 if report.bolt is said.Bolt.UNLOCKED and not heard.retained:
@@ -246,10 +247,8 @@ class RunningEntrance:
                     yield e.DeviceLost(device=role)
                 yield from surroundings.unknown(self._section, device)
             case said.BatteryReport():
-                role, level = self._role(device), battery(report)
-                if role in ROLES and not (heard.retained and level is said.BatteryLevel.GOOD):
-                    percent = None if heard.retained else report.percent
-                    yield e.BatteryHeard(device=role, level=level, percent=percent)
+                home, name = self._home, self.state.id
+                yield from batteries.heard(home, name, device, channel, report, retained=heard.retained)
             case said.ScanReport():
                 yield self.scanned(device, report.code, retained=heard.retained, expected_only=False)
             case said.FridgeReport() | said.PresenceReport() | said.PanelReport():

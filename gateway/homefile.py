@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,11 +15,13 @@ from gateway.config import ConfigError, Home, unreadable
 from gateway.enrolment import problems
 from gateway.equipment import CameraDevice, Device
 from gateway.grammar import MEANINGS
+from gateway.plainfile import read_text
 from gateway.streamurl import without_account
 from gateway.yamlfile import Document, Loc, Misread, Spot, parse
 
 M = TypeVar("M", bound=BaseModel)
 
+_HOUSE = "a house is written as `key: value` lines: see `perron schema`."
 TOLD = 10  # problems of one file that are told at once
 
 
@@ -28,13 +31,31 @@ def load(path: Path) -> Home:
     Raises:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
     """
-    shape = "a house is written as `key: value` lines: see `perron schema`."
+    if os.path.lexists(mark_of(path)) and not path.exists():
+        raise ConfigError(f"{path}: a restore of this house was cut short. Say `perron restore` again: it begins anew.")
     todo = "Name another with --home; `perron add` begins one, `perron new` makes a whole one to try things in."
-    home, document = read(path, Home, todo=todo, shape=shape)
+    return _whole(path, *read(path, Home, todo=todo, shape=_HOUSE))
+
+
+def house_in(text: str, path: Path) -> Home:
+    """Check a text as the house that `load` would find if it stood in this file.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    return _whole(path, *_model_in(text, path, Home, _HOUSE))
+
+
+def _whole(path: Path, home: Home, document: Document) -> Home:
     wrong = [(problem.loc, problem.text) for problem in problems(home)]
     if wrong:
         raise ConfigError(told(path, document, iter(wrong)))
     return _anchored(home, path.resolve().parent)
+
+
+def mark_of(path: Path) -> Path:
+    """Name the file that stands beside a house file while a restore writes the house (`gateway/housing.py`)."""
+    return path.with_name(f".{path.name}.restoring")
 
 
 def read(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, Document]:
@@ -44,9 +65,13 @@ def read(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, Docum
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: this file cannot be read ({unreadable(error)}). {todo}") from error
+    return _model_in(text, path, model, shape)
+
+
+def _model_in(text: str, path: Path, model: type[M], shape: str) -> tuple[M, Document]:
     try:
         document = parse(text)
     except Misread as misread:
@@ -65,7 +90,7 @@ def read(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, Docum
 def storage_of(path: Path) -> Path | None:
     """Find the storage folder that a file names, be the rest of it wrong; None where even that cannot be read."""
     try:
-        data = parse(path.read_text(encoding="utf-8")).data
+        data = parse(read_text(path)).data
     except (OSError, UnicodeDecodeError, Misread):
         return None
     section = data.get("storage", {}) if isinstance(data, dict) else None

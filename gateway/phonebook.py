@@ -20,6 +20,7 @@ from gateway.clock import Clock
 from gateway.config import ConfigError, Home
 from gateway.notice import TRIAL, Notice
 from gateway.phones import ApprisePhone, Heard, Phone, installed, known, read
+from gateway.plainfile import read_text
 from gateway.pocket import Pocket
 from gateway.proof.files import write_whole
 from gateway.settling import former
@@ -219,13 +220,13 @@ class Phonebook:
             return Unfit.TOO_MANY
         if ApprisePhone(url, key=self._key, scratch=self._scratch).name in {phone.name for phone in there}:
             return Unfit.KNOWN
-        before = self.file.read_text(encoding="utf-8") if stays else ""
+        before = read_text(self.file) if stays else ""
         ended = before if not before or before.endswith("\n") else f"{before}\n"
         write_whole(self.file, f"{ended}{url}\n".encode())
         return None
 
     def _struck_out(self, name: str) -> None:
-        lines = self.file.read_text(encoding="utf-8").splitlines(keepends=True)
+        lines = read_text(self.file).splitlines(keepends=True)
         kept = [line for line in lines if not self._names(line.strip(), name)]
         write_whole(self.file, "".join(kept).encode())
 

@@ -22,6 +22,7 @@ from urllib.parse import quote, urlsplit
 
 from gateway.config import ConfigError, unreadable
 from gateway.notice import Notice
+from gateway.plainfile import read_text
 
 LIMIT = 20.0  # seconds: what takes longer has failed, whatever comes of it
 UNENDED = 3  # tries that may hang behind the limit; until one ends the phone is not tried again
@@ -158,7 +159,7 @@ def read(file: Path, *, key: bytes, scratch: Path, limit: float = LIMIT) -> tupl
         ConfigError: one line a problem, without a word of what stood there.
     """
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"{file}: the phones' URLs cannot be read ({unreadable(error)}). Correct messages.file."

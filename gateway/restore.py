@@ -140,6 +140,15 @@ def house_in(archive: Path) -> Mapping[str, bytes]:
     return files
 
 
+def begin(folder: Path) -> None:
+    """Say that this folder is being restored: no gateway begins there before it is done.
+
+    Raises:
+        OSError: the folder does not take it.
+    """
+    write_whole(folder / wipe.RESTORING, b"perron restore 1\n")
+
+
 def unpack(archive: Path, folder: Path) -> Listing:
     """Put the box's own files into its storage folder. Cut short, no gateway begins there before it is done again.
 
@@ -147,7 +156,7 @@ def unpack(archive: Path, folder: Path) -> Listing:
         BackupUnusable: it is no whole backup.
         OSError: the folder does not take it.
     """
-    write_whole(folder / wipe.RESTORING, b"perron restore 1\n")
+    begin(folder)
     wipe.clear(folder, but=wipe.RESTORING)
 
     def put(name: str, data: IO[bytes]) -> None:
@@ -167,19 +176,3 @@ def unpack(archive: Path, folder: Path) -> Listing:
     (folder / wipe.RESTORING).unlink()
     sync_folder(folder)
     return listing
-
-
-def write_house(files: Mapping[str, bytes], beside: Path) -> None:
-    """Write the files of the house where there are none.
-
-    Raises:
-        FileExistsError: one of them is there already, and nothing was written.
-        OSError: the folder does not take them.
-    """
-    for name in files:
-        if os.path.lexists(beside / name):
-            raise FileExistsError(f"{beside / name} exists: it is not written over")
-    for name, data in files.items():
-        path = beside / name
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(path, data)

@@ -9,6 +9,7 @@ import structlog
 
 from gateway import wipe
 from gateway.config import Home
+from gateway.plainfile import read_bytes
 from gateway.proof.keys import renew_link_key
 from gateway.store import Store, StoreFailed
 from gateway.store.handover import LINKS, PHONES
@@ -57,6 +58,6 @@ def former(file: Path, store: Store) -> bool:
 def _digest(file: Path) -> str:
     """What stands in the file, without keeping it; of one that cannot be read nothing."""
     try:
-        return sha256(file.read_bytes()).hexdigest()
+        return sha256(read_bytes(file)).hexdigest()
     except OSError:
         return ""

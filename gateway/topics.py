@@ -1,7 +1,7 @@
 """Which topic means what. Pure: `mqtt.py` carries the bytes, here is the map.
 
-Devices speak on `perron/<id>/state|availability|event|result` and are spoken to on `set` and `get`, unless `home.yaml`
-gives them topics of their own. Nothing here has a wildcard: only devices that are enrolled are heard.
+Devices speak on `perron/<id>/state|availability|event|result|battery` and are spoken to on `set` and `get`, unless
+`home.yaml` gives them topics of their own. Nothing here has a wildcard: only devices that are enrolled are heard.
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,11 @@ HOME_ASSISTANT = "homeassistant/status"  # where it says that it has begun, what
 OFFER = "perron/deliveries/offer"
 RESULT = "perron/deliveries/result"
 
-SPOKEN = (Channel.STATE, Channel.AVAILABILITY, Channel.EVENT, Channel.RESULT)
+SPOKEN = (Channel.STATE, Channel.AVAILABILITY, Channel.EVENT, Channel.RESULT, Channel.BATTERY)
 OF_A_BRIDGE = (Channel.BRIDGE, Channel.LOG)  # shared by all devices behind one bridge
-OF_A_PRODUCT = (Channel.OPERATION, Channel.BATTERY)  # topics beside the four of ours
+OF_A_PRODUCT = (Channel.OPERATION,)  # topics beside those of ours
 HEARD = (*SPOKEN, *OF_A_BRIDGE, *OF_A_PRODUCT)
-STORED = frozenset({Channel.STATE, Channel.AVAILABILITY, Channel.BRIDGE, *OF_A_PRODUCT})
+STORED = frozenset({Channel.STATE, Channel.AVAILABILITY, Channel.BRIDGE, Channel.BATTERY, *OF_A_PRODUCT})
 
 
 class Loss(StrEnum):

@@ -215,6 +215,14 @@ FAILURES: Mapping[Failure, Mapping[Language, str]] = MappingProxyType({
 BATTERY_OF: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     "lock": {"fr": "celle de la serrure", "en": "the lock's"},
     "door": {"fr": "celle du capteur de porte", "en": "the door sensor's"},
+    "cover": {"fr": "celle de la porte de garage", "en": "the garage door's"},
+    "signal": {"fr": "celle de la sonnette", "en": "the bell's"},
+    "button": {"fr": "celle du bouton", "en": "the button's"},
+    "scanner": {"fr": "celle du lecteur de codes", "en": "the scanner's"},
+    "camera": {"fr": "celle de la caméra", "en": "the camera's"},
+    "fridge": {"fr": "celle du thermomètre", "en": "the thermometer's"},
+    "presence": {"fr": "celle du détecteur de présence", "en": "the presence sensor's"},
+    "alarm": {"fr": "celle de la centrale d'alarme", "en": "the alarm panel's"},
 })  # fmt: skip
 
 # What an entrance can lack (`gateway/visit/readiness.py`); a camera is named behind a colon, a battery by its device.
@@ -346,7 +354,7 @@ def _detail(about: Saying | AlarmCode, detail: str, language: Language) -> str:
     if detail in set(Refusal) and about is not Saying.PASSWORD_RESET:  # there it is somebody's name
         return REFUSALS[Refusal(detail)][language]
     if about is Saying.BATTERY_SOON:
-        return _battery(detail, language)
+        return running_out(detail, language)
     if about is AlarmCode.LOCK_REFUSED and detail in set(Failure):
         return FAILURES[Failure(detail)][language]
     if about is not Saying.NOT_READY:
@@ -354,10 +362,15 @@ def _detail(about: Saying | AlarmCode, detail: str, language: Language) -> str:
     return ", ".join(isolated(lacked(word, language)) for word in detail.split(", "))
 
 
-def _battery(detail: str, language: Language) -> str:
-    """Name the device, and in how many days its battery opens no door any more where that can be reckoned."""
+def running_out(detail: str, language: Language) -> str:
+    """Name the device, and in how many days its battery will be critical where that can be reckoned.
+
+    `detail` is `lock`, `door` or `KIND/ID` (`gateway/batteries.py`), and behind a colon the days.
+    """
     role, _, days = detail.partition(":")
-    name = BATTERY_OF[role][language] if role in BATTERY_OF else isolated(role)
+    kind, _, id_ = role.partition("/")
+    name = BATTERY_OF[kind][language] if kind in BATTERY_OF else isolated(role)
+    name += f" ({id_})" if id_ and kind in BATTERY_OF else ""
     left = {"fr": f", dans {days} jours environ", "en": f", in about {days} days"}[language] if days else ""
     return name + left
 
@@ -401,6 +414,15 @@ def _levelled(text: str) -> str:
         if marks <= MOST_MARKS:
             kept.append(char)
     return "".join(kept)
+
+
+def visible(line: str) -> str:
+    """Show a line of text as it stands, whole: what nobody sees, or turns the direction, is written as its number."""
+    shown = "".join(
+        char if char == " " or unicodedata.category(char)[0] not in "CZ" else f"\\u{ord(char):04x}" for char in line
+    )
+    turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in shown)
+    return f"\u2068{shown}\u2069" if turns else shown
 
 
 def isolated(name: str) -> str:

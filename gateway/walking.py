@@ -285,6 +285,11 @@ class Walking:
             raise LookupError("no walk test was begun here")
         return walk
 
+    @property
+    def asking(self) -> asyncio.Lock:
+        """Held by whoever speaks with the broker as the installer, whose account has one connection."""
+        return self._asking
+
     async def discover(self, seconds: float) -> tuple[tuple[Sighting, ...], str | None]:
         """Hear for so many seconds what calls its name; and what is wrong with the broker, if anything is."""
         found: dict[str, Sighting] = {}

@@ -82,6 +82,14 @@ def test_every_perron_service_is_in_the_compose_file_with_its_volumes() -> None:
         assert SERVICES[name]["network_mode"] == "service:broker", "home.yaml speaks of 127.0.0.1"
 
 
+def test_wheels_are_looked_for_under_the_image_s_own_python_and_for_both_kinds_of_machine() -> None:
+    told = subprocess.run(["make", "-n", "wheels"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607 - make is wherever it is
+    image = re.search(r"^FROM python:([0-9.]+)-", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert image is not None
+    assert f"--python-version {image[1]} " in told
+    assert "for kind in x86_64 aarch64" in told
+
+
 def test_the_dockerfile_copies_only_what_is_there() -> None:
     for line in (ROOT / "Dockerfile").read_text().splitlines():
         if line.startswith("COPY"):

@@ -14,6 +14,10 @@ The opener of a garage door (`config/esphome/garage.yaml`, enrolled as `cover`):
     get, result   the question's mark; {"echo": "<that mark>", "cover": "open", "clear": true}
     set           OPEN, CLOSE, as ESPHome reads a cover's commands: no id and no time, so it cannot refuse a late copy
 
+Both may tell a battery (a sensor with this `state_topic`, or a binary sensor):
+
+    battery       87, or ON (low) and OFF: `charge.py`
+
 ESPHome's client speaks MQTT 3.1.1, which has no correlation data; so question and answer are tied in the payload.
 Source: esphome.io, "MQTT Client Component" (birth and will message, `on_message`, `mqtt.publish`), "Binary Sensor
 Component", "Cover Component"; ESPHome's `mqtt_cover.cpp` (the states' words, `OPEN` and `CLOSE`). The shapes of `get`
@@ -25,7 +29,18 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
-from devices.reports import AvailabilityReport, Cover, CoverReport, Door, DoorReport, EchoReport, Report, Unreadable
+from devices.reports import (
+    AvailabilityReport,
+    BatteryReport,
+    Cover,
+    CoverReport,
+    Door,
+    DoorReport,
+    EchoReport,
+    Report,
+    Unreadable,
+)
+from devices.vendors import charge
 from devices.vendors.strictjson import Malformed, flag, identifier, mapping, parse, text, write
 from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
@@ -60,9 +75,11 @@ def decode_report(
         return (CoverReport(clear=_BEAM[payload]),)
     if channel is Channel.STATE:
         return (DoorReport(door=_CONTACT.get(payload.strip(), Door.UNKNOWN)),)
-    if channel is not Channel.RESULT:
+    if channel not in (Channel.RESULT, Channel.BATTERY):
         return (Unreadable(why="it tells its state, answers, and says whether it is there"),)
     try:
+        if channel is Channel.BATTERY:
+            return charge.read(payload)
         body = mapping(parse(payload), "the answer")
         echo = EchoReport(echo=identifier(body.get("echo"), "echo"))
         if cover:
@@ -102,6 +119,8 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
     """
     if isinstance(report, AvailabilityReport):
         return (Letter(channel=Channel.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
+    if isinstance(report, BatteryReport):
+        return (charge.write(report),)
     if isinstance(report, CoverReport) and plate.kind == COVER:
         return _cover_letters(report)
     words = {door: word for word, door in _CONTACT.items()} | {Door.UNKNOWN: b"unknown"}

@@ -11,6 +11,11 @@ or by an automation of the owner's (address `<domain>.<object>`), on Perron's ow
     get     the question's mark
     result  {"echo": "<that mark>", "state": "<text>"} and, of a thermometer, "unit": "C" or "F"
 
+Beside it the state of the entity that tells its battery, as `charge.py` reads it: by the statestream where `home.yaml`
+names its topic (`topics: {battery: ...}`), or
+
+    battery  by an automation
+
 `unknown` and `unavailable` are no states of the thing. The domain says what is meant:
 
     sensor               degrees, in the unit that the house file says (the text carries none)
@@ -33,6 +38,7 @@ from typing import assert_never
 from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
 from devices.reports import (
     AvailabilityReport,
+    BatteryReport,
     Door,
     DoorReport,
     EchoReport,
@@ -44,6 +50,7 @@ from devices.reports import (
     Report,
     Unreadable,
 )
+from devices.vendors import charge
 from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
 from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
@@ -85,6 +92,8 @@ def decode_report(
             return (AvailabilityReport(online=payload == b"online"),)
         return (Unreadable(why="it is neither online nor offline"),)
     try:
+        if channel is Channel.BATTERY:
+            return charge.read(payload)
         if channel is Channel.STATE:
             return (_entity(_text(payload), plate, plate.unit),)
         if channel is not Channel.RESULT:
@@ -188,6 +197,8 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
     if isinstance(report, AvailabilityReport):
         channel = Channel.AVAILABILITY if asked(plate) else Channel.BRIDGE
         return (Letter(channel=channel, payload=b"online" if report.online else b"offline"),)
+    if isinstance(report, BatteryReport):
+        return (charge.write(report),)
     return (Letter(channel=Channel.STATE, payload=_word(report, domain(plate), plate.unit).encode()),)
 
 

@@ -1,6 +1,7 @@
 """Locks, contacts, thermometers, sirens and buttons behind Zigbee2MQTT, on its own topics.
 
-`address` is the device's whole topic, `zigbee2mqtt/FRIENDLY_NAME`; its first level is the bridge's base topic.
+`address` is the device's whole topic, `zigbee2mqtt/FRIENDLY_NAME`; its first level is the bridge's base topic. A base
+topic of several levels stands in the key `base`, for friendly names may have slashes too.
 
     state         zigbee2mqtt/NAME               {"state":"LOCK","lock_state":"locked",...}: its whole cache
     availability  zigbee2mqtt/NAME/availability  {"state":"online"}; never there when that feature is off (the default)
@@ -22,8 +23,8 @@ What is not as it looks (found in Zigbee2MQTT 2.14.1 and its drivers):
 * PINs stand in `last_used_pin_code`, `pin_code`, `users`, and in log lines about them. None of it is read or quoted.
 * Nothing carries an id of ours: a late copy of an order cannot be told from a new one. All are basic locks.
 
-Keys that `home.yaml` may place elsewhere: state, lock_state, contact, temperature, battery, mode (a siren's warning
-that sounds; `emergency`), probe (a siren's property that can be asked; `max_duration`).
+Keys of `home.yaml`: base; and what may stand elsewhere in a payload: state, lock_state, contact, temperature, battery,
+mode (a siren's warning that sounds; `emergency`), probe (a siren's property that can be asked; `max_duration`).
 """
 
 import re
@@ -115,14 +116,14 @@ _FAILURES = {
     Failure.BUSY: "Status 'BUSY'",
     Failure.UNSPECIFIED: "Status 'FAILURE'",
 }
+_MODE, _PROBE = "emergency", "max_duration"  # of a siren, where `home.yaml` names no other
 _SECONDS = {Sound.RING: 3, Sound.WAIT: 0, Sound.GO: 1, Sound.NO: 1, Sound.LEAVE: 5, Sound.CLOSE_THE_DOOR: 5}
-_PROBE = "max_duration"
 _ALARM = 60  # seconds; a siren that is never told to stop ends by itself
 
 
 def topics(plate: Nameplate) -> Mapping[Channel, str]:
     """Name the topics of this device, and the two of its bridge."""
-    base = plate.address.partition("/")[0]
+    base, _ = split(plate)
     return MappingProxyType(
         {
             Channel.STATE: plate.address,
@@ -133,6 +134,12 @@ def topics(plate: Nameplate) -> Mapping[Channel, str]:
             Channel.LOG: f"{base}/bridge/logging",
         }
     )
+
+
+def split(plate: Nameplate) -> tuple[str, str]:
+    """Part an address into the bridge's base topic and the friendly name; the name is empty where there is none."""
+    base = plate.keys.get("base", plate.address.partition("/")[0])
+    return base, plate.address.removeprefix(f"{base}/") if plate.address.startswith(f"{base}/") else ""
 
 
 def decode_report(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> tuple[Report, ...]:
@@ -269,7 +276,7 @@ def _failure(line: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
     """A set or get of ours that failed. All else in the log is somebody else's matter, and may hold a PIN."""
     message = line.get("message")
     found = _FAILED.search(message) if isinstance(message, str) and len(message) <= 2_000 else None
-    if found is None or found[3] != plate.address.partition("/")[2] or not found[3]:
+    if found is None or found[3] != split(plate)[1]:
         return
     if found[1] == "get":
         if found[2] == _asked(plate):
@@ -310,7 +317,7 @@ def _warning(command: SetSignal, plate: Nameplate) -> dict[str, object]:
     seconds = _ALARM if command.sound is Sound.ALARM else _SECONDS.get(command.sound, 0)
     if not seconds:
         return {"mode": "stop", "strobe": False, "duration": 0}
-    mode = plate.keys.get("mode", "emergency")
+    mode = plate.keys.get("mode", _MODE)
     return {"mode": mode, "strobe": command.light is Light.RED, "duration": seconds}
 
 
@@ -335,12 +342,12 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
             body = {"state": "online" if report.online else "offline"}
             return (Letter(channel=Channel.AVAILABILITY, payload=write(body)),)
         case FailureReport(id=None) if report.failure in _FAILURES:
-            name, key = plate.address.partition("/")[2], plate.keys.get("state", "state")
+            name, key = split(plate)[1], plate.keys.get("state", "state")
             message = f"z2m: Publish 'set' '{key}' to '{name}' failed: 'Error: {_FAILURES[report.failure]}'"
             line = {"message": message, "level": "error", "namespace": "z2m"}
             return (Letter(channel=Channel.LOG, payload=write(line)),)
         case UnansweredReport():
-            name = plate.address.partition("/")[2]
+            name = split(plate)[1]
             message = f"z2m: Publish 'get' '{_asked(plate)}' to '{name}' failed: 'Error: {_FAILURES[Failure.TIMEOUT]}'"
             line = {"message": message, "level": "error", "namespace": "z2m"}
             return (Letter(channel=Channel.LOG, payload=write(line)),)

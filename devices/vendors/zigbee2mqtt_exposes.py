@@ -7,7 +7,8 @@ state), access (bits: 1 told, 2 settable, 4 askable), values. Perron uses five k
     door    binary `contact`, false when open
     fridge  numeric `temperature` in degrees Celsius: a thermometer that lies in a fridge
     button  enum `action` of what is no lock: the answer button inside
-    siren   composite `warning` with a feature `mode`: the buzzer of the signal at the door
+    siren   composite `warning` with a feature `mode`, beside a property that can be asked: the buzzer of the signal
+            at the door. It confirms no ring by itself, so one that answers nothing has never rung
 
 What is described in another way is not one of them: unknown stays unknown. No PIN stands in an expose.
 
@@ -25,6 +26,7 @@ from devices.vendors.strictjson import Malformed, identifier, mapping, parse, se
 
 LARGEST = 8 * 1024 * 1024  # bytes: some 20 KiB a device, and houses with 200 of them
 TOLD, SETTABLE, ASKABLE = 1, 2, 4  # the bits of `access`
+MODE, PROBE = "emergency", "max_duration"  # a siren's usual warning, and what it is usually asked by
 _NO_KEYS: Mapping[str, str] = MappingProxyType({})
 _NO_TOPIC = frozenset("+#\x00")
 
@@ -66,9 +68,13 @@ class LockAbility:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SirenAbility:
-    """The warnings a siren knows: its modes, its levels (empty where it has one only), and whether a time ends it."""
+    """The warnings a siren knows: its modes, its levels (empty where it has one only), and whether a time ends it.
+
+    `probe` is the property by which it is asked whether it is there; None: it has none.
+    """
 
     modes: tuple[str, ...]
+    probe: str | None = None
     levels: tuple[str, ...] = ()
     duration: bool = False
     strobe: bool = False
@@ -135,7 +141,7 @@ def _device(body: Mapping[str, object]) -> Found:
         tells_battery=any(_is(e, "battery") or _is(e, "battery_low") for e in exposes),
         uses=uses,
         lock=_lock(exposes) if any(use.kind is Kind.LOCK for use in uses) else None,
-        siren=next((siren for siren in map(_siren, exposes) if siren is not None), None),
+        siren=_siren(exposes),
         actions=() if locks else next((_values(e) for e in exposes if _is(e, "action")), ()),
     )
 
@@ -174,10 +180,17 @@ def _may(expose: Mapping[str, object], bits: int) -> bool:
 
 def _keys(expose: Mapping[str, object], word: str) -> Mapping[str, str] | None:
     """Where it stands, if not under our word: devices with several endpoints add a suffix. None: nowhere."""
-    where = expose.get("property")
-    if not isinstance(where, str) or not 0 < len(where) <= 64 or not where.isprintable() or "." in where:
+    where = _property(expose)
+    if where is None:
         return None
     return _NO_KEYS if where == word else MappingProxyType({word: where})
+
+
+def _property(expose: Mapping[str, object]) -> str | None:
+    """Where it stands in the state; None: at no place that `home.yaml` could name."""
+    where = expose.get("property")
+    good = isinstance(where, str) and 0 < len(where) <= 64 and where.isprintable() and "." not in where
+    return where if isinstance(where, str) and good else None
 
 
 def _uses(exposes: tuple[Mapping[str, object], ...], *, sleeps: bool) -> Iterator[Use]:
@@ -190,8 +203,8 @@ def _uses(exposes: tuple[Mapping[str, object], ...], *, sleeps: bool) -> Iterato
             yield from _use(expose, Kind.FRIDGE, "temperature", answers=_may(expose, ASKABLE) and not sleeps)
         elif _is(expose, "action") and expose.get("type") == "enum":
             yield from _use(expose, Kind.BUTTON, "action")
-        elif _siren(expose) is not None:
-            yield from _use(expose, Kind.SIREN, "warning")
+        elif _is(expose, "warning"):
+            yield from _siren_use(expose, _siren(exposes))
 
 
 def _use(expose: Mapping[str, object], kind: Kind, word: str, *, answers: bool = False) -> Iterator[Use]:
@@ -228,15 +241,28 @@ def _lock(exposes: tuple[Mapping[str, object], ...]) -> LockAbility:
     )
 
 
-def _siren(expose: Mapping[str, object]) -> SirenAbility | None:
-    if not _is(expose, "warning") or expose.get("type") != "composite" or not _may(expose, SETTABLE):
+def _siren_use(expose: Mapping[str, object], siren: SirenAbility | None) -> Iterator[Use]:
+    """A siren that can be asked; where it is not in the usual words, its mode and what it is asked by are keys."""
+    if siren is None or siren.probe is None or expose.get("property") != "warning":
+        return
+    keys = {} if siren.probe == PROBE else {"probe": siren.probe}
+    if MODE not in siren.modes:
+        keys["mode"] = next(mode for mode in siren.modes if mode != "stop")
+    yield Use(kind=Kind.SIREN, keys=MappingProxyType(keys), answers=True)
+
+
+def _siren(exposes: tuple[Mapping[str, object], ...]) -> SirenAbility | None:
+    warning = next((e for e in exposes if _is(e, "warning") and e.get("type") == "composite"), None)
+    if warning is None or not _may(warning, SETTABLE):
         return None
-    features = {str(feature.get("name")): feature for feature in _features(expose)}
+    features = {str(feature.get("name")): feature for feature in _features(warning)}
     modes = _values(features["mode"]) if "mode" in features else ()
     if "stop" not in modes or len(modes) < 2:
         return None
+    askable = [word for e in exposes if _may(e, TOLD | ASKABLE) and (word := _property(e)) is not None]
     return SirenAbility(
         modes=modes,
+        probe=PROBE if PROBE in askable else next(iter(askable), None),
         levels=_values(features["level"]) if "level" in features else (),
         duration="duration" in features,
         strobe="strobe" in features,

@@ -1,9 +1,10 @@
 """`perron backup` and `perron restore`: what is told, and where a restore goes."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from gateway import restore
+from gateway import housing, restore
 from gateway.backup import HOUSE_FILE, STORE, Listing, make
 from gateway.cli.failure import Exit, Failure, home_of, plain, relative
 from gateway.clock import Clock
@@ -66,17 +67,7 @@ def put_back(archive: Path, file: Path, *, tell: Tell) -> None:
         Failure: it cannot be put there; the text says what was left as it was.
     """
     listing = _read(archive)
-    written = not file.exists()
-    if written:
-        files = dict(restore.house_in(archive))
-        files[file.name] = files.pop(HOUSE_FILE.partition("/")[2])
-        try:
-            restore.write_house(files, file.resolve().parent)
-        except OSError as error:
-            raise Failure(f"The house's files cannot be written: {plain(error)}.", "Name another --home.") from error
-        tell(f"Written: {relative(file)}" + "".join(f", {name}" for name in sorted(files) if name != file.name))
-    home = home_of(file)
-    _fits(home, listing, file)
+    home = _housed(archive, listing, file, tell=tell)
     _unpacked(archive, home)
     made = f"{listing.at:%Y-%m-%d %H:%M} UTC"
     tell(
@@ -87,6 +78,42 @@ def put_back(archive: Path, file: Path, *, tell: Tell) -> None:
     tell(f"Look at Household and Keys: who was removed, and which key was trusted no longer, after {made}, is back.")
     if not listing.films:
         tell("The films are not in this backup.")
+
+
+def _housed(archive: Path, listing: Listing, file: Path, *, tell: Tell) -> Home:
+    """Return the house that is there, or else put back what the backup has: whole, and marked as being restored."""
+    if file.exists():
+        with suppress(OSError):  # it stands, and says nothing where the house file is there
+            housing.forget(file.resolve())
+        home = home_of(file)
+        _fits(home, listing, file)
+        return home
+    files = dict(restore.house_in(archive))
+    files[file.name] = files.pop(HOUSE_FILE.partition("/")[2])
+    place = file.resolve()
+    try:
+        home = home_of(housing.write(files, place))
+        _fits(home, listing, file)
+        home.storage.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with alone(home.storage.folder):
+            restore.begin(home.storage.folder)
+            housing.settle(place)
+    except (OSError, ValueError) as error:
+        _taken_back(place)
+        raise Failure(f"The house's files cannot be written: {plain(error)}.", "Name another --home.") from error
+    except Occupied as occupied:
+        _taken_back(place)
+        raise Failure(str(occupied), "End it first.", Exit.SILENT) from occupied
+    except Failure:
+        _taken_back(place)
+        raise
+    tell(f"Written: {relative(file)}" + "".join(f", {name}" for name in sorted(files) if name != file.name))
+    return home
+
+
+def _taken_back(file: Path) -> None:
+    with suppress(OSError, ValueError):  # the list stands: the next restore takes it back
+        housing.take_back(file)
 
 
 def _read(archive: Path) -> Listing:

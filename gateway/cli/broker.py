@@ -6,8 +6,10 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from gateway.cli.failure import Exit, Failure, ourselves, plain, relative
+from gateway.cli.failure import Exit, Failure, relative, typed
 from gateway.config import Broker, ConfigError
+from gateway.examination.trouble import hangs, trouble
+from gateway.examination.words import told
 from gateway.mqtt import Guest, Incoming, NotSent, visit
 
 ANSWER = 10.0  # seconds for the broker to take a message
@@ -40,28 +42,8 @@ async def logged_in(broker: Broker, topics: Sequence[str], *, qos: int = 1) -> A
 
 def explained(error: str, broker: Broker) -> tuple[str, str]:
     """Put what the network or the broker said into words, with what to do about it."""
-    folder = "FOLDER" if broker.password_file is None else relative(broker.password_file.parent)
-    told = error.lower()
-    if "certificate" in told or "tls" in told:
-        return error, _mended(told, broker, folder)
-    if broker.tls is None and ("timed out" in told or "disconnected" in told) and _reached(broker):
-        todo = "Look at the broker's own log. If it speaks TLS, say `tls: {ca: FILE}` under broker in the house file."
-        return "somebody listens there, but does not answer in plain words (perhaps by TLS)", todo
-    if "refused" in told:
-        start = f"`mosquitto -c {folder}/mosquitto.conf` (`{ourselves()} broker-config {folder}` writes that file)"
-        return "nobody listens there", f"Start it: {start}. To try things, `perron simulate --broker` brings one."
-    if "authori" in told or "user name or password" in told:
-        return (
-            "it refuses this account",
-            f"Write its accounts with `{ourselves()} broker-config {folder}`, then start it anew.",
-        )
-    if "name or service" in told or "address associated" in told or "name resolution" in told:
-        return "no machine of that name is known", "Correct broker.host in the house file."
-    if "timed out" in told or "unreachable" in told or "no route" in told:
-        return "it does not answer", "Look at the network, and at broker.host and broker.port in the house file."
-    if "reset" in told and broker.tls is not None:
-        return "it broke off: it does not speak TLS there", "Correct broker.port, or write the broker's files anew."
-    return plain(ConnectionError(error)), "Look at the broker's own log."
+    said, todo = trouble(error, broker, listens=hangs(error, broker) and _reached(broker))
+    return told(said, "en", show=relative), typed(told(todo, "en", show=relative))
 
 
 def _reached(broker: Broker) -> bool:
@@ -69,22 +51,6 @@ def _reached(broker: Broker) -> bool:
     with contextlib.suppress(OSError), socket.create_connection((broker.host, broker.port), timeout=1):
         return True
     return False
-
-
-def _mended(told: str, broker: Broker, folder: str) -> str:
-    """What to do about a TLS connection that did not come about."""
-    if "expired" in told:
-        return f"Renew it where the broker runs: `{ourselves()} broker-config {folder} --renew`."
-    if "good yet" in told:
-        return "Set the clock of this machine and of the broker's."
-    if "another name" in told:
-        todo = f"Write it for that name: `{ourselves()} broker-config {folder} --name {broker.host}`"
-        return f"{todo}, or correct broker.host."
-    if "speak tls" in told:
-        return "Start the broker with the mosquitto.conf that `perron broker-config` wrote, or correct broker.port."
-    return (
-        "Copy authority.pem anew out of the folder of the broker that you mean; ask who answers there if it is another."
-    )
 
 
 async def say(guest: Guest, topic: str, payload: bytes, *, expiry: int | None = None) -> None:

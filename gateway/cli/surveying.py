@@ -1,33 +1,20 @@
-"""`perron survey`: looks again and again whether a delivery would have been refused; broken off, it goes on.
-
-The cameras run in a video process of the survey's own, which films nothing: only whether pictures are live is asked.
-"""
+"""`perron survey`: looks again and again whether a delivery would have been refused; broken off, it goes on."""
 
 import asyncio
 import contextlib
-import os
-import signal
-import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 
-from gateway.asking import NoKey, ask, topics
-from gateway.cameras import cameras as sources
-from gateway.cli.broker import logged_in
-from gateway.cli.failure import Exit, Failure, plain
+from gateway.asking import NoKey
+from gateway.cli.failure import Failure, ourselves, plain
 from gateway.clock import Clock
-from gateway.config import Home
+from gateway.config import ConfigError, Home
 from gateway.installation import notes
-from gateway.installation.survey import Begun, Look, Summary, devices_of, drawn, summary
-from gateway.video.link import VideoLink
-from gateway.video.survey import Survey
-from gateway.visit.survey import refusing
+from gateway.installation.survey import Begun, Look, Summary, Surveyed, devices_of, drawn, summary
+from gateway.surveying import AHEAD, Eyes, Holder, Taken, claimed, silent, split
 
-LONGEST = 30.0  # seconds that a device may declare to need
-AHEAD = 10.0  # seconds for cameras to begin before the first look
-
-VIDEO = (sys.executable, "-m", "gateway.video")
+AGAIN = 0.5  # seconds until cameras are looked at again that were not to be judged yet
 
 
 async def survey(  # noqa: PLR0913 - what is looked at, how often, by whom
@@ -43,38 +30,34 @@ async def survey(  # noqa: PLR0913 - what is looked at, how often, by whom
     """Look until the hours are over, or until it is broken off; what was seen is kept after each look.
 
     Raises:
-        Failure: the storage folder cannot be written, or the broker cannot be spoken to at the start.
+        Failure: another process runs it, the storage folder cannot be written, or the installer's account is of no use.
     """
     clock = Clock(home.clock, floor=None, keep_floor=lambda _: None)
-    begun, looks = _resumed(home, entrance, anew=anew)
-    if begun is None:
-        begun = Begun(
-            entrance=entrance, begun=clock.now().utc, every=every, looks=max(1, round(hours * 3600 / every)),
-            devices=devices_of(home, entrance),
-        )  # fmt: skip
-        _keep(home, entrance, begun)
-        looks = []
-    cameras = tuple(id_ for id_ in begun.devices if id_ in home.devices and home.devices[id_].kind == "camera")
-    others = tuple(id_ for id_ in begun.devices if id_ in home.devices and id_ not in cameras)
-    timing, loop = home.entrances[entrance].timing, asyncio.get_running_loop()
-    async with _watching(home, cameras) as book:
-        await asyncio.sleep(ahead if cameras else 0)
-        since = loop.time()
-        while len(looks) < begun.looks:
-            await asyncio.sleep(max(0.0, since + begun.every - loop.time()))
-            silent, now = await _silent(home, others), loop.time()
-            late = timing.live  # whether pictures that fail now fail for too long is known so much later
-            dark = [
-                name
-                for name, watched in book.watched(now=now).items()
-                if refusing(watched.darks, ring=timing.ring, live=late, begin=since - late, end=now - late)
-            ]
-            since = now
-            look = Look(at=clock.now().utc, refused=(*silent, *dark))
-            looks.append(look)
-            _keep(home, entrance, look)
-            tell(_line(begun, looks))
-    return result(home, begun, looks)
+    with _alone(home, entrance):
+        begun, looks = _resumed(home, entrance, anew=anew)
+        if begun is None:
+            begun = Begun(
+                entrance=entrance, begun=clock.now().utc, every=every, looks=max(1, round(hours * 3600 / every)),
+                devices=devices_of(home, entrance),
+            )  # fmt: skip
+            _keep(home, entrance, begun)
+            looks = []
+        cameras, others = split(home, begun.devices)
+        timing, loop = home.entrances[entrance].timing, asyncio.get_running_loop()
+        async with _eyes(home) as eyes, eyes.watch(cameras) as watch:
+            await asyncio.sleep(ahead if cameras else 0)
+            since = loop.time()
+            while len(looks) < begun.looks:
+                await asyncio.sleep(max(0.0, since + begun.every - loop.time()))
+                while (dark := watch.dark(loop.time(), timing)) is None:  # noqa: ASYNC110 - time passes, nothing tells it
+                    await asyncio.sleep(AGAIN)
+                quiet = await _silent(home, others)
+                since = loop.time()
+                look = Look(at=clock.now().utc, refused=(*quiet, *dark))
+                looks.append(look)
+                _keep(home, entrance, look)
+                tell(_line(begun, looks))
+        return result(home, begun, looks)
 
 
 def result(home: Home, begun: Begun, looks: Sequence[Look]) -> Summary:
@@ -98,14 +81,32 @@ def _line(begun: Begun, looks: Sequence[Look]) -> str:
     return f"{found.looks}/{found.wanted} looks, {found.refused} would have refused a delivery{now}"
 
 
+@contextlib.contextmanager
+def _alone(home: Home, entrance: str) -> Iterator[None]:
+    """Run it, and nobody else meanwhile."""
+    storage = home.storage.folder
+    try:
+        with claimed(storage, entrance, Holder.TERMINAL):
+            yield
+    except Taken as taken:
+        raise Failure(_who(storage, entrance, taken), "End it there, or wait for its end.") from taken
+    except OSError as error:
+        raise Failure(f"The survey cannot be kept ({plain(error)}).", "Look at storage.folder.") from error
+
+
+def _who(storage: Path, entrance: str, taken: Taken) -> str:
+    kept = notes.survey_of(storage, entrance)
+    if taken.holder is Holder.TERMINAL:
+        return f"Another `{ourselves()} survey` runs for {entrance!r}."
+    by = "" if kept is None or kept.begun.by is None else f" by {kept.begun.by}"
+    return f"The gateway runs a survey of {entrance!r}, begun{by} on the page Installation."
+
+
 def _resumed(home: Home, entrance: str, *, anew: bool) -> tuple[Begun | None, list[Look]]:
-    kept = None if anew else notes.survey_of(home.storage.folder, entrance)
-    if kept is None:
+    kept: Surveyed | None = None if anew else notes.survey_of(home.storage.folder, entrance)
+    if kept is None or not kept.goes_on:
         return None, []
-    begun, looks = kept
-    if summary(begun, looks).whole:
-        return None, []
-    return begun, list(looks)
+    return kept.begun, list(kept.looks)
 
 
 def _keep(home: Home, entrance: str, line: Begun | Look) -> None:
@@ -116,40 +117,20 @@ def _keep(home: Home, entrance: str, line: Begun | Look) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _watching(home: Home, cameras: Sequence[str]) -> AsyncIterator[Survey]:
-    """Run these cameras, filming nothing; what is given keeps the book of when they were live."""
-    loop = asyncio.get_running_loop()
-    book = Survey(cameras, began=loop.time())
+async def _eyes(home: Home) -> AsyncIterator[Eyes]:
+    """A video process of this command's own, beside any that a gateway runs."""
     with tempfile.TemporaryDirectory() as folder:
-        socket = Path(folder) / "video.sock"
-        source = sources(home).model_copy(update={"folder": folder, "pre_roll": 0.0})
-        link = VideoLink(
-            command=(*VIDEO, "--socket", str(socket)), socket=socket, configure=source, on_event=book.heard
-        )
-        running = asyncio.create_task(link.run())
-        link.watch(cameras, on=True)
-        try:
-            yield book
-        finally:
-            link.watch(cameras, on=False)
-            ours = link.pid
-            running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await running
-            if ours is not None:  # it would wait a minute for a gateway that never comes
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(ours, signal.SIGTERM)
+        yield Eyes(home, socket=Path(folder) / "video.sock", folder=Path(folder))
 
 
-async def _silent(home: Home, devices: Sequence[str]) -> list[str]:
+async def _silent(home: Home, devices: Sequence[str]) -> Sequence[str]:
     """Which devices do not answer in the time that they declare; all of them where the broker is not there."""
     try:
-        async with logged_in(home.broker.account("installer"), topics(home, devices)) as guest:
-            found = await ask(home, guest, devices, longest=LONGEST, word="survey", settle=0.0)
-    except Failure as failure:
-        if failure.code is Exit.SILENT:
-            return list(devices)
-        raise
+        return await silent(home, devices)
+    except ConnectionError:
+        return devices
+    except ConfigError as error:
+        todo = "The passwords of all accounts lie beside broker.password_file of the house file."
+        raise Failure(str(error), todo) from error
     except NoKey as error:
         raise Failure(f"{error}.", "Survey on the box itself, as its own user.") from error
-    return [id_ for id_, heard in found.devices.items() if heard.why is None and heard.answer is None]

@@ -21,6 +21,7 @@ from gateway.demo.processes import read_pid
 from gateway.homefile import load
 from gateway.mqtt import Incoming
 from gateway.perform import encoded
+from gateway.surveys import Pace
 from gateway.topics import entrance_topic
 
 
@@ -37,6 +38,7 @@ class Rigged(App):
             wall=lambda: time.time() + self._offset,  # the raw reading that `gateway.clock` is given
             free_bytes=lambda: shutil.disk_usage(home.storage.folder).free if self._free is None else self._free,
             reached=self._at,
+            pace=Pace(ahead=1.0, every=0.25),  # of a survey: nobody waits for a played house's hours
         )
 
     def _at(self, point: str) -> None:

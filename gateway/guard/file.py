@@ -59,6 +59,11 @@ class RadioDevice(Section):
     def _own(self) -> Mapping[Channel, str]:
         return {**VENDORS[self.vendor].topics(self.plate), **self.topics}
 
+    @property
+    def device(self) -> str:
+        """The address without the part of one device that a `#` names."""
+        return self.address.partition("#")[0]
+
     def topic(self, channel: Channel) -> str:
         """Name the topic of a channel on the radio's broker."""
         return self._own.get(channel, f"perron/{self.id}/{channel}")
@@ -175,7 +180,7 @@ def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield ("radio", "door", "vendor"), f"a {door.vendor} device cannot be asked whether the door is closed."
     if door is not None and (
         lock.topic(Channel.STATE) == door.topic(Channel.STATE)
-        or (lock.address and (lock.vendor, lock.address) == (door.vendor, door.address))
+        or (lock.device and (lock.vendor, lock.device) == (door.vendor, door.device))
     ):
         why = "the door sensor is the lock's own, and a lock that is wrong about its bolt may be wrong about that too:"
         yield ("radio", "door"), f"{why} name an independent one, or leave it out."

@@ -17,8 +17,9 @@ from enum import StrEnum, auto
 from typing import Any
 
 from devices.reports import BatteryLevel
+from gateway.batteries import others
 from gateway.config import Home, HomeAssistantSection
-from gateway.homeassistant.snapshot import Delivery, Happening
+from gateway.homeassistant.snapshot import UNKNOWN, Delivery, Happening
 from gateway.homeassistant.wishes import Asked
 from gateway.topics import BRIDGE_STATE, HOME_ASSISTANT, shown_topic
 from gateway.voice import Language
@@ -58,6 +59,18 @@ NAMES: Mapping[Part, Mapping[Language, str]] = {
     Part.STOP: {"fr": "Arrêter les livraisons", "en": "Stop deliveries"},
     Part.SOMEBODY_HOME: {"fr": "Il y a quelqu'un", "en": "Somebody is home"},
 }
+BATTERY_OF: Mapping[str, Mapping[Language, str]] = {
+    "cover": {"fr": "Pile de la porte de garage", "en": "Garage door battery"},
+    "signal": {"fr": "Pile de la sonnette", "en": "Bell battery"},
+    "button": {"fr": "Pile du bouton", "en": "Button battery"},
+    "scanner": {"fr": "Pile du lecteur de codes", "en": "Scanner battery"},
+    "camera": {"fr": "Pile de la caméra", "en": "Camera battery"},
+    "fridge": {"fr": "Pile du thermomètre", "en": "Thermometer battery"},
+    "presence": {"fr": "Pile du détecteur de présence", "en": "Presence sensor battery"},
+    "alarm": {"fr": "Pile de la centrale d'alarme", "en": "Alarm panel battery"},
+}
+"""What stands beside lock and door sensor (`gateway/batteries.py`), by its kind."""
+
 NEVER_FROM_HERE: Mapping[Language, str] = {
     "fr": "jamais depuis Home Assistant : seule une livraison permise ouvre cette porte",
     "en": "never from Home Assistant: only a permitted delivery opens this door",
@@ -128,16 +141,32 @@ def _device(home: Home, section: HomeAssistantSection, entrance: str) -> Mapping
         ],
         "availability_mode": "latest",
         "components": {
-            part.value: {
+            part: {
                 "unique_id": f"{ident}_{part}",
-                "default_entity_id": f"{component['platform']}.{ident.replace('-', '_')}_{part}",
-                "name": NAMES[part][home.language],
+                "default_entity_id": f"{component['platform']}.{ident}_{part}".replace("-", "_"),
+                "name": name,
                 "qos": 1,
                 **component,
             }
-            for part, component in _components(home, section, entrance)
+            for part, name, component in _named(home, section, entrance)
         },
     }
+
+
+def _named(home: Home, section: HomeAssistantSection, entrance: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for part, component in _components(home, section, entrance):
+        yield part.value, NAMES[part][home.language], component
+    state = shown_topic(entrance, "state")
+    for whose in others(home, entrance):
+        kind, _, id_ = whose.partition("/")
+        read = {"state_topic": state, "value_template": f"{{{{ value_json.batteries.get('{whose}', '{UNKNOWN}') }}}}"}
+        name = f"{BATTERY_OF[kind][home.language]} ({id_})"
+        yield f"battery_{kind}_{id_}", name, {**_battery(), **read, "expire_after": EXPIRES}
+
+
+def _battery() -> dict[str, Any]:
+    battery = {"platform": "sensor", "icon": "mdi:battery", "entity_category": "diagnostic"}
+    return {**battery, **_one_of(BatteryLevel)}
 
 
 def _components(home: Home, section: HomeAssistantSection, entrance: str) -> Iterator[tuple[Part, dict[str, Any]]]:
@@ -167,8 +196,7 @@ def _components(home: Home, section: HomeAssistantSection, entrance: str) -> Ite
     )
     yield Part.DELIVERY, {"platform": "sensor", **_one_of(Delivery), **_expiring(state, Part.DELIVERY)}
     for part in (Part.LOCK_BATTERY, Part.DOOR_BATTERY):
-        battery = {"platform": "sensor", "icon": "mdi:battery", "entity_category": "diagnostic"}
-        yield part, {**battery, **_one_of(BatteryLevel), **_expiring(state, part)}
+        yield part, {**_battery(), **_expiring(state, part)}
     yield (
         Part.EVENT,
         {

@@ -120,6 +120,7 @@ def snapshot(state: Entrance, now: Now) -> Mapping[str, object]:
         "delivery": delivery(state, now).value,
         "lock_battery": _battery(state.batteries.get("lock")),
         "door_battery": _battery(state.batteries.get("door")),
+        "batteries": {whose: level.value for whose, level in state.batteries.items()},
     }
 
 

@@ -2,8 +2,9 @@
 
 A sighting is no promise: what it says of a device is what `perron add` would write, and the walk test shows the rest.
 
-Sources: Zigbee2MQTT's `bridge/devices` (`devices/vendors/zigbee2mqtt_exposes.py`); Frigate's documentation of MQTT
-(`<base>/available`, online or offline); DNS service types of RTSP cameras (`_rtsp._tcp`), Axis cameras
+Sources: Zigbee2MQTT's `bridge/devices` (`devices/vendors/zigbee2mqtt_exposes.py`); the topics of Z-Wave JS UI
+(`devices/vendors/zwave.py`), of which a value of the class Door Lock is told by locks alone; Frigate's documentation
+of MQTT (`<base>/available`, online or offline); DNS service types of RTSP cameras (`_rtsp._tcp`), Axis cameras
 (`_axis-video._tcp`), ESPHome nodes (`_esphomelib._tcp`), brokers (`_mqtt._tcp`) and Home Assistant
 (`_home-assistant._tcp`), as those products and IANA's registry name them.
 """
@@ -14,10 +15,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
 from types import MappingProxyType
+from typing import assert_never
 
 from devices.reports import Unreadable
-from devices.vendors.zigbee2mqtt_exposes import Found, Kind, read_devices
+from devices.vendors.zigbee2mqtt_exposes import Found, Kind, Use, read_devices
 from gateway.config import Home
+from gateway.equipment import Device
 from gateway.voice import inert
 
 MDNS: Mapping[str, str] = MappingProxyType({
@@ -30,7 +33,12 @@ MDNS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 """The service types that are looked for, and what calls itself so."""
 
-_USABLE = {Kind.LOCK: "lock", Kind.DOOR: "door", Kind.FRIDGE: "fridge", Kind.BUTTON: "signal", Kind.SIREN: "signal"}
+ZWAVE_LOCK = "/98/0/currentMode"
+"""What the topic of a Z-Wave lock's own mode ends in; before it stands the address."""
+
+QUIET = 3600.0  # seconds for which a sensor on a battery may be silent
+
+_USABLE = {Kind.LOCK: "lock", Kind.DOOR: "door", Kind.FRIDGE: "fridge", Kind.BUTTON: "button", Kind.SIREN: "signal"}
 _AVAILABILITY = re.compile(r"perron/([a-z0-9-]{1,64})/availability")
 
 
@@ -56,6 +64,15 @@ class Sighting:
     known: str | None = None
     add: str = ""
 
+    @property
+    def offer(self) -> Mapping[str, str]:
+        """What that command says: id, kind, and each key of the house file (nested ones with points) with its value."""
+        words = shlex.split(self.add)[2:]
+        said = {word.removeprefix("--"): value for word, value in zip(words[1::2], words[2::2], strict=True)
+                if word != "--set"}  # fmt: skip
+        sets = (value.partition("=") for word, value in zip(words[1::2], words[2::2], strict=True) if word == "--set")
+        return {**({"id": words[0]} if words else {}), **said, **{key: value for key, _, value in sets}}
+
 
 def on_the_broker(home: Home, topic: str, payload: bytes) -> Iterator[Sighting]:
     """Read one stored message of the broker; what is none of ours says nothing."""
@@ -71,6 +88,8 @@ def on_the_broker(home: Home, topic: str, payload: bytes) -> Iterator[Sighting]:
         if not isinstance(found, Unreadable):
             for one in found:
                 yield from _of_a_radio(home, base, one)
+    elif topic.endswith(ZWAVE_LOCK):
+        yield from _of_zwave(home, topic)
     elif topic.endswith("/available"):
         name = topic.removesuffix("/available")
         yield Sighting(key=topic, where=Where.BROKER, what="Frigate", name=inert(name), at=_said(payload))
@@ -83,21 +102,58 @@ def _said(payload: bytes) -> str:
 
 
 def _of_a_radio(home: Home, base: str, found: Found) -> Iterator[Sighting]:
+    """Read what one device can be used as: a use that no entry of the house file can have is shown without a line."""
     address = f"{base}/{found.friendly_name}"
-    known: dict[tuple[str, str], str] = {(d.kind, d.address): id_ for id_, d in home.devices.items()}
     made = " ".join(word for word in (found.maker, found.model) if word)
     for use in found.uses:
-        kind = _USABLE[use.kind]
-        id_ = known.get((kind, address))
-        line = "" if id_ else _command(found.friendly_name, kind, "zigbee2mqtt", address)
+        id_ = next((i for i, device in home.devices.items() if _is_used(device, use, address)), None)
         yield Sighting(
-            key=f"{address} {use.kind}", where=Where.BROKER, what=kind, name=inert(found.friendly_name), at=inert(made),
-            known=id_, add=line,
+            key=f"{address} {use.kind}", where=Where.BROKER, what=_USABLE[use.kind], name=inert(found.friendly_name),
+            at=inert(made), known=id_, add="" if id_ else _added(base, found.friendly_name, use),
         )  # fmt: skip
     if not found.uses:
         yield Sighting(
             key=address, where=Where.BROKER, what="of no use here", name=inert(found.friendly_name), at=inert(made)
         )
+
+
+def _of_zwave(home: Home, topic: str) -> Iterator[Sighting]:
+    """Read the topic of a lock's mode. One that has a name for its node's number is asked for that."""
+    address = topic.removesuffix(ZWAVE_LOCK)
+    name = address.rpartition("/")[2]
+    known = next((i for i, one in home.devices.items() if (one.kind, one.address) == ("lock", address)), None)
+    line = _command(name if not name.isdecimal() else f"lock-{name}", "lock", "zwave", address)
+    node = "" if name.isdecimal() else " --set 'keys.node=\"NUMBER\"'"
+    yield Sighting(
+        key=address, where=Where.BROKER, what="lock", name=inert(name), at="Z-Wave", known=known,
+        add="" if known else line + node,
+    )  # fmt: skip
+
+
+def _is_used(device: Device, use: Use, address: str) -> bool:
+    if use.kind is Kind.BUTTON:
+        return device.kind == "signal" and address in device.topics.values()
+    return (device.kind, device.address) == (_USABLE[use.kind], address)
+
+
+def _added(base: str, name: str, use: Use) -> str:
+    """Write the command that adds it, with all that its bridge says of it; a button is added with its siren."""
+    sets = {f"keys.{word}": where for word, where in sorted(use.keys.items())}
+    if "/" in base:
+        sets["keys.base"] = base
+    match use.kind:
+        case Kind.BUTTON:
+            return ""
+        case Kind.SIREN:
+            sets["topics.event"] = f"{base}/BUTTON"
+        case Kind.DOOR if not use.answers:
+            sets |= {"answers": "false", "heartbeat": f"{QUIET:g}"}
+        case Kind.LOCK | Kind.DOOR | Kind.FRIDGE:
+            pass
+        case _:
+            assert_never(use.kind)
+    line = _command(name, _USABLE[use.kind], "zigbee2mqtt", f"{base}/{name}")
+    return " ".join([line, *(f"--set {shlex.quote(f'{key}={value}')}" for key, value in sets.items())])
 
 
 def on_the_network(home: Home, service: str, name: str, host: str, port: int) -> Sighting:

@@ -4,6 +4,7 @@ They hold no secret and nobody's picture but those of a walk test that is under 
 good as none: it is measured or tried again.
 """
 
+import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.config import Home
 from gateway.installation.capability import Measurement, Walked
-from gateway.installation.survey import Begun, Look
+from gateway.installation.survey import Begun, Ended, Look, Surveyed
 from gateway.installation.walk import Walk, fitted, standing_with
 from gateway.proof.files import write_whole
 
@@ -23,6 +24,7 @@ class Unreadable(Exception):  # noqa: N818 - it says what is the matter
     """A file of a walk test is there and cannot be read."""
 
 
+_LINE: TypeAdapter[Look | Ended] = TypeAdapter(Look | Ended)
 _MEASURED: TypeAdapter[dict[str, Measurement]] = TypeAdapter(dict[str, Measurement])
 
 
@@ -150,24 +152,29 @@ def survey_picture(storage: Path, entrance: str) -> Path:
     return storage / FOLDER / f"survey-{entrance}.svg"
 
 
-def survey_of(storage: Path, entrance: str) -> tuple[Begun, tuple[Look, ...]] | None:
+def survey_of(storage: Path, entrance: str) -> Surveyed | None:
     """Read a survey; None: none was begun, or its beginning cannot be read. A line cut short by a crash is no look."""
     try:
         first, *rest = survey_file(storage, entrance).read_bytes().splitlines() or [b""]
         begun = Begun.model_validate_json(first)
     except (OSError, ValidationError):
         return None
-    looks = []
+    looks: list[Look] = []
+    ended: Ended | None = None
     for line in rest:
         try:
-            looks.append(Look.model_validate_json(line))
+            match _LINE.validate_json(line):
+                case Look() as look:
+                    looks.append(look)
+                case Ended() as end:
+                    ended = end
         except ValidationError:
             continue
-    return begun, tuple(looks)
+    return Surveyed(begun=begun, looks=tuple(looks), ended=ended)
 
 
-def keep_survey(storage: Path, entrance: str, line: Begun | Look) -> None:
-    """Add a look, or begin anew with what a survey sets out to do.
+def keep_survey(storage: Path, entrance: str, line: Begun | Look | Ended) -> None:
+    """Add a look or the end, or begin anew with what a survey sets out to do. Beginning and end outlast a power cut.
 
     Raises:
         OSError: the disk does not take it.
@@ -178,8 +185,14 @@ def keep_survey(storage: Path, entrance: str, line: Begun | Look) -> None:
     if isinstance(line, Begun):
         write_whole(file, text)
         return
-    with file.open("ab") as out:
-        out.write(text)
+    with file.open("a+b") as out:
+        size = out.seek(0, os.SEEK_END)
+        out.seek(max(0, size - 1))
+        torn = size > 0 and out.read(1) != b"\n"  # by a crash or a full disk: that line is lost, not this one too
+        out.write(b"\n" + text if torn else text)
+        out.flush()
+        if isinstance(line, Ended):
+            os.fsync(out.fileno())
 
 
 def picture_of_survey(storage: Path, entrance: str, svg: str) -> None:

@@ -1,32 +1,37 @@
 """How often a camera or a radio of an entrance would have refused a delivery: counted, and drawn. Pure.
 
-A look stands for the time since the look before it. Refused is what would have refused a courier then: a camera whose
-pictures failed for longer than the rules allow (`gateway/visit/survey.py`), a lock or door sensor that did not answer
-within what it declares. What the household does with its door meanwhile is no refusal. Nothing of what a camera saw is
-kept, only whether it was live.
+A look stands for a courier who came then. Refused is what would have refused him: a camera whose pictures failed for
+longer than the rules allow (`gateway/visit/survey.py`), a lock or door sensor that did not answer within what it
+declares. What the household does with its door meanwhile is no refusal. Nothing of what a camera saw is kept, only
+whether it was live. While nobody looks there are no looks: that time counts as neither good nor refused.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum, auto
 from html import escape
 
 from gateway.config import Home
 from gateway.grammar import Section
 
-ROW, COLUMN, LEFT, TOP = 22, 14, 130, 34  # of the picture, in its own units
+ROW, COLUMN, NARROWEST, WIDE, LEFT, TOP = 22, 14, 3, 672, 130, 34  # of the picture, in its own units
 GOOD, SOME, MANY, NOT_LOOKED = "#087a36", "#f09600", "#be1220", "#dadfe2"
 BAD_SHARE = 0.05  # of an hour's looks: more is red
+OLDEST = timedelta(days=28)  # a survey that has not come to its end by then is over; so many hours are drawn at most
+LOOKS_AN_HOUR, LOOKS_AT_MOST = 60, 24 * 60
 
 
 class Begun(Section):
-    """What a survey set out to do."""
+    """What a survey set out to do. `by`: who began it on a page, by name and by id; None: at the terminal."""
 
     entrance: str
     begun: datetime
     every: float  # seconds between two looks
     looks: int  # that it wants
     devices: tuple[str, ...]
+    by: str | None = None
+    person: str | None = None
 
 
 class Look(Section):
@@ -34,6 +39,37 @@ class Look(Section):
 
     at: datetime
     refused: tuple[str, ...] = ()
+
+
+class Why(StrEnum):
+    """Why a survey was ended before it was whole."""
+
+    ASKED = auto()
+    DEVICES_CHANGED = auto()  # the entrance has others than those that were looked at
+    NOT_ALLOWED = auto()  # who began it no longer has the right to: removed, or the house was handed over
+    TOO_OLD = auto()
+
+
+class Ended(Section):
+    """It was ended. `by`: who asked, by name."""
+
+    ended: datetime
+    why: Why
+    by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surveyed:
+    """A survey as far as it has come."""
+
+    begun: Begun
+    looks: tuple[Look, ...] = ()
+    ended: Ended | None = None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it is neither ended nor whole."""
+        return self.ended is None and len(self.looks) < self.begun.looks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +102,15 @@ def devices_of(home: Home, entrance: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((section.lock, section.door, section.cameras.outside, *section.cameras.inside)))
 
 
+def paced(hours: int) -> tuple[int, float]:
+    """Say how many looks so many hours get on a page, and how many seconds lie between two.
+
+    One a minute for a day; of more hours as many in all, so that no survey costs a lock's battery more than a day's.
+    """
+    looks = min(LOOKS_AT_MOST, hours * LOOKS_AN_HOUR)
+    return looks, hours * 3600 / looks
+
+
 def summary(begun: Begun, looks: Sequence[Look]) -> Summary:
     """Count."""
     by_device = {device: sum(device in look.refused for look in looks) for device in begun.devices}
@@ -75,21 +120,25 @@ def summary(begun: Begun, looks: Sequence[Look]) -> Summary:
 
 def drawn(begun: Begun, looks: Sequence[Look], *, title: str) -> str:
     """Draw each device's hours as an SVG: green without a refusal, red from 5 % on, grey where nobody looked."""
-    hours = max(1, 1 + int((max((look.at for look in looks), default=begun.begun) - begun.begun) / timedelta(hours=1)))
-    wide, tall = LEFT + hours * COLUMN + 10, TOP + len(begun.devices) * ROW + 26
-    cells = "".join(_cells(begun, looks, hours))
+    over = min(OLDEST, max((look.at for look in looks), default=begun.begun) - begun.begun)  # clocks may have been set
+    hours = max(1, 1 + int(over / timedelta(hours=1)))
+    column = max(NARROWEST, min(COLUMN, WIDE // hours))
+    wide, tall = LEFT + hours * column + 36, TOP + len(begun.devices) * ROW + 26
+    cells = "".join(_cells(begun, looks, hours, column))
     names = "".join(
         f'<text x="6" y="{TOP + n * ROW + 15}">{escape(device)}</text>' for n, device in enumerate(begun.devices)
     )
-    axis = "".join(f'<text x="{LEFT + hour * COLUMN}" y="{tall - 8}">{hour} h</text>' for hour in range(0, hours, 6))
+    told = range(0, hours, 6 if column == COLUMN else 24)
+    axis = "".join(f'<text x="{LEFT + hour * column}" y="{tall - 8}">{hour} h</text>' for hour in told)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" role="img" aria-label="{escape(title)}"'
-        f' font-family="sans-serif" font-size="11"><rect width="{wide}" height="{tall}" fill="#fff"/>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" width="{wide}" height="{tall}" role="img"'
+        f' aria-label="{escape(title)}" font-family="sans-serif" font-size="11">'
+        f'<rect width="{wide}" height="{tall}" fill="#fff"/>'
         f'<text x="6" y="20" font-size="13">{escape(title)}</text>{names}{cells}{axis}</svg>\n'
     )
 
 
-def _cells(begun: Begun, looks: Sequence[Look], hours: int) -> Iterator[str]:
+def _cells(begun: Begun, looks: Sequence[Look], hours: int, column: int) -> Iterator[str]:
     of_hour: dict[int, list[Look]] = {}
     for look in looks:
         of_hour.setdefault(int((look.at - begun.begun) / timedelta(hours=1)), []).append(look)
@@ -98,6 +147,6 @@ def _cells(begun: Begun, looks: Sequence[Look], hours: int) -> Iterator[str]:
             seen = of_hour.get(hour, [])
             bad = sum(device in look.refused for look in seen)
             fill = NOT_LOOKED if not seen else GOOD if not bad else MANY if bad / len(seen) > BAD_SHARE else SOME
-            at = f'x="{LEFT + hour * COLUMN}" y="{TOP + row * ROW}"'
+            at = f'x="{LEFT + hour * column}" y="{TOP + row * ROW}"'
             told = escape(f"{device}, {hour} h: {bad}/{len(seen)}")
-            yield f'<rect {at} width="{COLUMN - 2}" height="{ROW - 4}" fill="{fill}"><title>{told}</title></rect>'
+            yield f'<rect {at} width="{column - 1}" height="{ROW - 4}" fill="{fill}"><title>{told}</title></rect>'

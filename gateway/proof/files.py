@@ -1,17 +1,12 @@
 """Reading and writing the files of a proof: whole or not at all, and never through a link."""
 
 import os
-import stat
 from pathlib import Path
 from typing import BinaryIO
 
+from gateway.plainfile import NotRegular, TooLarge, bounded, opened
 
-class NotRegular(OSError):  # noqa: N818 - it says what happened
-    """What stands there is a link, a folder or a device: it is not followed and not read."""
-
-
-class TooLarge(OSError):  # noqa: N818 - the same
-    """The file is larger than any of its kind can honestly be."""
+__all__ = ["NotRegular", "TooLarge", "open_regular", "read_regular", "sync_folder", "write_whole"]
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -23,11 +18,7 @@ def open_regular(path: Path) -> BinaryIO:
     """
     if path.is_symlink():
         raise NotRegular(f"{path.name} is a link")
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise NotRegular(f"{path.name} is not a plain file")
-    return os.fdopen(descriptor, "rb")
+    return opened(path, flags=os.O_NOFOLLOW)
 
 
 def read_regular(path: Path, *, at_most: int) -> bytes:
@@ -39,10 +30,7 @@ def read_regular(path: Path, *, at_most: int) -> bytes:
         OSError: it is not there or cannot be read.
     """
     with open_regular(path) as file:
-        data = file.read(at_most + 1)
-    if len(data) > at_most:
-        raise TooLarge(f"{path.name} has more than {at_most} bytes")
-    return data
+        return bounded(file, path.name, at_most)
 
 
 def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:

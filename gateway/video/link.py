@@ -79,6 +79,11 @@ class VideoLink:
         return self._pid
 
     @property
+    def child(self) -> int | None:
+        """The id of the process that this link started, until it was seen to have ended."""
+        return self._child
+
+    @property
     def proofs(self) -> Mapping[str, Proof]:
         """The newest proof of each camera that is at most `STALE` seconds old; none while not connected."""
         now = asyncio.get_running_loop().time()

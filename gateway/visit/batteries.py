@@ -7,7 +7,7 @@ from devices.reports import BatteryLevel
 from gateway.visit.commands import Saying, Tell
 from gateway.visit.events import BatteryHeard
 from gateway.visit.rules import EMPTY
-from gateway.visit.state import Charge
+from gateway.visit.state import Charge, Entrance, Now
 from gateway.visit.step import Step
 
 NOTICE = 7.0  # days before it is critical: time to buy one and be at home
@@ -26,10 +26,9 @@ def heard(step: Step, event: BatteryHeard) -> None:
         _note(step, role, event.percent)
     if role in step.state.battery_told:
         return
-    left = days_left(step, role)
+    left = days_left(step.state, step.now, role)
     if event.level is not BatteryLevel.GOOD or (left is not None and left <= NOTICE):
-        days = "" if left is None else f":{max(1, round(left))}"
-        step.say(Tell(saying=Saying.BATTERY_SOON, detail=role + days))
+        step.say(Tell(saying=Saying.BATTERY_SOON, detail=_worded(role, left)))
         step.state = replace(step.state, battery_told=step.state.battery_told | {role})
 
 
@@ -52,12 +51,21 @@ def _note(step: Step, role: str, percent: int) -> None:
     step.state = replace(step.state, charges={**step.state.charges, role: charge})
 
 
-def days_left(step: Step, role: str) -> float | None:
+def told(state: Entrance, now: Now) -> tuple[str, ...]:
+    """Name those that the owner was asked to change, in the words of the message: `lock:6`, or `lock` alone."""
+    return tuple(_worded(role, days_left(state, now, role)) for role in sorted(state.battery_told))
+
+
+def _worded(role: str, left: float | None) -> str:
+    return role if left is None else f"{role}:{max(1, round(left))}"
+
+
+def days_left(state: Entrance, now: Now, role: str) -> float | None:
     """In how many days it is critical if it goes on like this; None where that cannot be reckoned."""
-    charge = step.state.charges.get(role)
-    if charge is None or not step.now.trusted:
+    charge = state.charges.get(role)
+    if charge is None or not now.trusted:
         return None
-    watched, fallen = step.now.utc - charge.since, charge.first - charge.last
+    watched, fallen = now.utc - charge.since, charge.first - charge.last
     if watched < WATCHED or fallen < DROP:
         return None
     return max(0, charge.last - EMPTY) * (watched / timedelta(days=1)) / fallen

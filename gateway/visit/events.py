@@ -71,7 +71,7 @@ class DeviceSpoke:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatteryHeard:
-    """The lock ("lock") or the door sensor ("door") said how full its battery is.
+    """The lock ("lock"), the door sensor ("door") or what stands beside them ("fridge/ID") told its battery.
 
     `rules.battery` puts a report into one of three words: critical, low, good. Never sent for a stored copy that is
     good: bad news is believed however old it is, good news is not. `percent` where it was told, of live reports.

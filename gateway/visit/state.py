@@ -409,9 +409,9 @@ class Entrance:
     by_hand_at: float = -1e9  # when the door was last used by hand
     cameras: Mapping[str, Camera] = field(default_factory=dict)
     disk: bool = False
-    batteries: Mapping[str, BatteryLevel] = field(default_factory=dict)  # lock, door: what was last said, over restarts
+    batteries: Mapping[str, BatteryLevel] = field(default_factory=dict)  # whose -> what was last said, over restarts
     charges: Mapping[str, Charge] = field(default_factory=dict)  # of those batteries that tell a percentage
-    battery_told: frozenset[str] = frozenset()  # lock, door: whose change was asked for, until it comes
+    battery_told: frozenset[str] = frozenset()  # whose change was asked for, until it comes
     cold: Mapping[str, Cold] = field(default_factory=dict)  # place -> what its fridge says
     attempts: Mapping[str, Attempts] = field(default_factory=dict)
     half: Half | None = None

@@ -164,6 +164,7 @@ PARTS_RIGHTS: Mapping[str, Right] = {
     "timeline": Right.SEE_HISTORY,
     "phones": Right.SETTINGS,
     "walk": Right.WALK_TEST,
+    "survey": Right.DEVICES,
 }
 """What each part of a page shows asks for; a courier's part is reached by his own link only."""
 

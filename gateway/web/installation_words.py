@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from gateway.web.survey_words import SURVEY
+
 _Both = tuple[str, str]  # French, English
 
 INSTALLATION: Mapping[str, _Both] = {
@@ -49,20 +51,11 @@ INSTALLATION: Mapping[str, _Both] = {
     ),
     "install.discover": ("Ce qui se signale", "What calls its name"),
     "install.discover.why": (
-        "Sur le broker et, par mDNS, sur le réseau de la box ; la ligne s'écrit au terminal de la box.",
-        "On the broker and, by mDNS, on the box's network; the line is typed at the box's terminal.",
+        "Sur le broker et, par mDNS, sur le réseau de la box ; ajoutez ici, ou écrivez la ligne au terminal de la box.",
+        "On the broker and, by mDNS, on the box's network; add it here, or type the line at the box's terminal.",
     ),
     "install.discover.go": ("Écouter 5 secondes", "Listen for 5 seconds"),
     "install.discover.none": ("Rien ne s'est signalé.", "Nothing called its name."),
-    "install.survey": ("Relevé des pannes", "Survey"),
-    "install.survey.told": (
-        "Refus : {refused} sur {looks} livraisons ({percent} %), sur {wanted} à observer.",
-        "{refused} of {looks} deliveries would have been refused ({percent} %), of {wanted} to be looked at.",
-    ),
-    "install.survey.none": (
-        "Combien de fois une caméra ou la radio aurait-elle refusé une livraison ? Sur la box :",
-        "How often would a camera or the radio have refused a delivery? On the box:",
-    ),
     "walk.begin": (
         "Commencer",
         "Begin",
@@ -118,4 +111,5 @@ INSTALLATION: Mapping[str, _Both] = {
         ),
         "The walk test is not passed: no delivery comes in while nobody is home. See Settings, Installation.",
     ),
+    **SURVEY,
 }

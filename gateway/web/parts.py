@@ -15,9 +15,11 @@ from gateway.config import EntranceSection
 from gateway.installation import words as installing
 from gateway.installation.walk import Trial, forbids
 from gateway.phones import LIMIT
+from gateway.surveys import LONGEST
+from gateway.visit import batteries
 from gateway.visit.rules import closed, door_open, locked
 from gateway.visit.state import Delivery, Entrance, Locked, Now, Phase, Why
-from gateway.voice import Language, lacked
+from gateway.voice import Language, lacked, running_out
 from gateway.web import courier
 from gateway.web.access import Right, may
 from gateway.web.accounts import Who
@@ -98,8 +100,10 @@ def _state(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
         "door": what.value,
         "since": instant(now, since),
         "cameras": cameras,
+        "batteries": tuple(running_out(one, seat.language) for one in batteries.told(state, now)),
         "trusted": now.trusted,
         "language": seat.language,
+        "survey": box.surveys.view(entrance),
     }
 
 
@@ -209,6 +213,15 @@ def _walk(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
     }
 
 
+def _survey(box: Box, entrance: str, _seat: Seat) -> Mapping[str, Any]:
+    return {
+        "entrance": entrance,
+        "section": box.home.entrances[entrance],
+        "view": box.surveys.view(entrance),
+        "longest": LONGEST,
+    }
+
+
 def _live(state: Entrance) -> frozenset[str]:
     return frozenset(name for name, camera in state.cameras.items() if camera.live)
 
@@ -232,4 +245,5 @@ PARTS: Mapping[str, Callable[[Box, str, Seat], Mapping[str, Any]]] = {
     "courier": _courier,
     "phones": _phones,
     "walk": _walk,
+    "survey": _survey,
 }

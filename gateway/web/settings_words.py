@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from gateway.web.adding_words import ADDING
+from gateway.web.examination_words import EXAMINATION
 from gateway.web.installation_words import INSTALLATION
 
 _Both = tuple[str, str]  # French, English
@@ -148,6 +150,16 @@ _DOINGS: Mapping[str, _Both] = {
     "session.began": ("depuis le {day}", "since {day}"),
     "session.seen": ("vu le {day}", "last seen {day}"),
     "session.end.which": ("Terminer : {browser}", "End it: {browser}"),
+    "did.addition_proposed": ("{by} a proposé pour la maison : {what}", "{by} proposed for the house: {what}"),
+    "did.addition_accepted": (
+        "{by} a accepté dans la maison : {what} (proposé par {who})",
+        "{by} accepted into the house: {what} (proposed by {who})",
+    ),
+    "did.addition_refused": (
+        "{by} a refusé pour la maison : {what} (proposé par {who})",
+        "{by} refused for the house: {what} (proposed by {who})",
+    ),
+    "did.addition_withdrawn": ("{by} a retiré sa proposition : {what}", "{by} withdrew what was proposed: {what}"),
     "did.signed_in": ("Connexion de {who} : {what}", "{who} signed in: {what}"),
     "did.sign_in_wrong": ("{what} mots de passe faux pour {who}", "{what} wrong passwords for {who}"),
     "did.password_changed": ("{who} a changé son mot de passe", "{who} changed their password"),
@@ -164,6 +176,8 @@ _DOINGS: Mapping[str, _Both] = {
     "did.key_trusted": ("{by} fait de nouveau confiance à la clé {what}", "{by} trusts the key {what} again"),
     "did.shared": ("{by} montre une visite par un lien", "{by} shows a visit by a link"),
     "did.share_ended": ("{by} a mis fin à un lien", "{by} ended a link"),
+    "did.survey_begun": ("{by} a commencé un relevé des pannes ({what})", "{by} began a survey ({what})"),
+    "did.survey_ended": ("{by} a terminé un relevé des pannes ({what})", "{by} ended a survey ({what})"),
     "did.nobody": ("quelqu'un", "somebody"),
 }  # fmt: skip
 
@@ -204,4 +218,14 @@ _HOUSE_FILE: Mapping[str, _Both] = {
     ),
 }  # fmt: skip
 
-SETTINGS: Mapping[str, _Both] = {**_MESSAGES, **_KEYS, **_DOINGS, **_SHARES, **_LINKS, **_HOUSE_FILE, **INSTALLATION}
+SETTINGS: Mapping[str, _Both] = {
+    **_MESSAGES,
+    **_KEYS,
+    **_DOINGS,
+    **_SHARES,
+    **_LINKS,
+    **_HOUSE_FILE,
+    **INSTALLATION,
+    **EXAMINATION,
+    **ADDING,
+}

@@ -20,11 +20,13 @@ from gateway.visit.state import Now
 from gateway.voice import Language
 from gateway.web import courier
 from gateway.web.accounts import Accounts, Refused
+from gateway.web.adding import Adding
 from gateway.web.box import Box
 from gateway.web.certificate import FOLDER, Certificate, certificate, spaced
 from gateway.web.changes import Changes
 from gateway.web.desk import DAY, LANGUAGE, YEAR, Desk, wants_json
 from gateway.web.errands import Errands
+from gateway.web.examination import Examination
 from gateway.web.feed import Feed
 from gateway.web.household import Household
 from gateway.web.installation import Installation
@@ -49,6 +51,7 @@ from gateway.web.porch import PATIENCE, Porch, heard, listening
 from gateway.web.privacy import Privacy
 from gateway.web.servinglog import quiet
 from gateway.web.succession import Succession
+from gateway.web.surveying import Surveying
 from gateway.web.threshold import Threshold
 from gateway.web.words import LANGUAGES
 
@@ -86,11 +89,12 @@ class Site:
             client_max_size=LARGEST_BODY,
         )
         app.on_response_prepare.append(dress)
-        succession = Succession(accounts, box.store, entrance=next(iter(box.home.entrances)))
+        succession = Succession(accounts, box.store, entrance=next(iter(box.home.entrances), ""))
         parts = (
             Pages(self._desk), Past(self._desk), Threshold(self._desk, succession), Household(self._desk),
             Errands(self._desk, link_key), Pauses(self._desk), Messages(self._desk), Keyring(self._desk, self),
-            Privacy(self._desk), Moving(self._desk, succession), Installation(self._desk),
+            Privacy(self._desk), Moving(self._desk, succession), Installation(self._desk), Examination(self._desk),
+            Surveying(self._desk), Adding(self._desk),
         )  # fmt: skip
         for part in parts:
             app.add_routes(part.routes())

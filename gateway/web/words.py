@@ -99,6 +99,7 @@ _DOOR: Mapping[str, _Both] = {
     "home.on": ("Quelqu'un est à la maison : les livreurs sonnent, Perron n'ouvre pas.",
                 "Somebody is home: couriers ring, Perron does not open."),
     "acknowledge": ("J'ai vérifié la porte", "I have looked after the door"),
+    "batteries": ("Pile bientôt vide : {what}", "A battery is running out: {what}"),
     "visit.title": ("Visite en cours", "Visit under way"),
     "visit.veto": ("Ne pas ouvrir", "Do not open"),
     "visit.approve": ("Ouvrir", "Open"),

@@ -91,6 +91,39 @@ async def test_the_house_is_heard_on_its_bridge_s_topics_and_the_bridge_is_share
     assert topics.origin("perron/lock/state") is None
 
 
+def under_two_levels(folder: Path, *, keys: dict[str, str], bridges: tuple[str, ...] = ()) -> Home:
+    document = radio_home(folder).model_dump(mode="json")
+    for name in ("lock", "door", "cooler", "signal"):
+        device = document["devices"][name]
+        device |= {"address": f"home/{device['address']}", "keys": keys}
+    document["broker"]["bridges"] = bridges
+    return Home.model_validate(document, strict=False)
+
+
+async def test_a_bridge_whose_base_topic_has_two_levels_is_heard_where_the_house_file_says_so(tmp_path: Path) -> None:
+    house = under_two_levels(tmp_path, keys={"base": "home/zigbee2mqtt"}, bridges=("home/zigbee2mqtt",))
+    assert list(problems(house)) == []
+    shared = Topics(house).origin("home/zigbee2mqtt/bridge/state")
+    assert isinstance(shared, FromDevice)
+    assert set(shared.devices) == {"lock", "door", "cooler", "signal"}
+    async with box(tmp_path, house) as made:
+        behind = Radio(made)
+        line = {"level": "error", "message": "z2m: Publish 'set' 'state' to 'front lock' failed: 'Error: Timeout - 1'"}
+        assert e.LockFailed(failure=Failure.TIMEOUT) in behind.says("lock", line, Channel.LOG)
+        assert behind.says("lock", {"state": "offline"}, Channel.BRIDGE)[0] == e.DeviceLost(device="lock")
+
+
+def test_a_device_that_names_no_bridge_of_the_house_is_refused_with_what_to_write(tmp_path: Path) -> None:
+    house = under_two_levels(tmp_path, keys={}, bridges=("home/zigbee2mqtt",))
+    told = [problem for problem in problems(house) if problem.loc == ("devices", "lock", "address")]
+    assert ["keys: {base: home/zigbee2mqtt}" in problem.text for problem in told] == [True]
+    for address, keys in (("zigbee2mqtt", {}), ("zigbee2mqtt/front lock", {"base": "radio"})):
+        document = radio_home(tmp_path).model_dump(mode="json")
+        document["devices"]["lock"] |= {"address": address, "keys": keys}
+        found = [problem.text for problem in problems(Home.model_validate(document, strict=False))]
+        assert "FRIENDLY_NAME, as it stands in Zigbee2MQTT" in found[-1]
+
+
 async def test_the_first_state_after_a_question_is_its_answer_and_the_next_is_none(radio: Radio) -> None:
     radio.asks(7)
     (asked,) = radio.made.line.on("zigbee2mqtt/front lock/get")
@@ -230,7 +263,8 @@ async def test_a_siren_has_rung_when_it_answers_after_it_was_told_to(radio: Radi
     told, asked = radio.made.line.sent[-2:]
     assert (told.topic, asked.topic) == ("zigbee2mqtt/siren/set", "zigbee2mqtt/siren/get")
     assert json.loads(told.payload)["warning"]["mode"] == "emergency"
-    assert radio.says("signal", {"battery": 90}) == []
+    full = e.BatteryHeard(device="signal/signal", level=BatteryLevel.GOOD, percent=90)
+    assert radio.says("signal", {"battery": 90}) == [full]
     assert radio.says("signal", {"max_duration": 1800}) == [e.BellRang(visit="v1")]
     assert radio.says("signal", {"max_duration": 1800}) == []
 

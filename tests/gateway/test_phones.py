@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway.cli.doctor import Verdict, phones
 from gateway.config import ConfigError, Messages
+from gateway.examination.finding import Verdict
+from gateway.examination.people import phones
 from gateway.homefile import load
 from gateway.notice import Button, Notice
 from gateway.phones import UNENDED, ApprisePhone, Heard, read, sweep
+from tests.gateway.examination.english import read as read_out
 from tests.gateway.test_homefile import TEXT, changed
 from tests.shell.house import home
 from tests.shell.parts import until
@@ -185,7 +187,7 @@ async def test_the_doctor_tries_each_phone_with_a_word(tmp_path: Path) -> None:
     async with receiver() as ear, receiver(up=False) as deaf:
         file = written(tmp_path, ear.json, deaf.ntfy)
         house = home(tmp_path).model_copy(update={"messages": Messages(file=file)})
-        found = [finding async for finding in phones(house)]
+        found = list(map(read_out, await phones(house)))
         assert [(one.what, one.verdict) for one in found] == [
             ("phone 1 (json)", Verdict.GOOD),
             ("phone 2 (ntfy)", Verdict.DOUBTFUL),
@@ -199,7 +201,7 @@ async def test_the_doctor_says_that_others_can_read_the_phones_addresses(tmp_pat
         file = written(tmp_path, ear.json)
         file.chmod(0o640)
         house = home(tmp_path).model_copy(update={"messages": Messages(file=file)})
-        found = [finding async for finding in phones(house)]
+        found = list(map(read_out, await phones(house)))
     assert [(one.what, one.verdict) for one in found] == [("phones", Verdict.BAD), ("phone 1 (json)", Verdict.GOOD)]
     assert f"chmod 600 {file}" in found[0].todo
     assert SECRET not in str(found)
@@ -207,12 +209,12 @@ async def test_the_doctor_says_that_others_can_read_the_phones_addresses(tmp_pat
 
 async def test_the_doctor_says_what_is_not_configured_or_cannot_be_read(tmp_path: Path) -> None:
     house = home(tmp_path)
-    (none,) = [finding async for finding in phones(house)]
+    (none,) = map(read_out, await phones(house))
     assert (none.what, none.verdict) == ("phones", Verdict.GOOD)
     assert "none is configured" in none.said
     empty = house.model_copy(update={"messages": Messages(file=written(tmp_path, "# none yet"))})
-    (nobody,) = [finding async for finding in phones(empty)]
+    (nobody,) = await phones(empty)
     assert nobody.verdict is Verdict.DOUBTFUL
     wrong = house.model_copy(update={"messages": Messages(file=written(tmp_path, SECRET))})
-    (bad,) = [finding async for finding in phones(wrong)]
+    (bad,) = map(read_out, await phones(wrong))
     assert (bad.verdict, SECRET in bad.said) == (Verdict.BAD, False)

@@ -32,7 +32,7 @@ def home() -> Home:
 def test_every_topic_that_is_heard_has_one_speaker_and_no_wildcard(home: Home) -> None:
     topics = Topics(home)
     heard = [subscription.topic for subscription in topics.subscriptions]
-    assert len(heard) == len(set(heard)) == 4 * len(home.devices) + len(home.entrances) + 1
+    assert len(heard) == len(set(heard)) == 5 * len(home.devices) + len(home.entrances) + 1
     assert not [topic for topic in heard if set(topic) & {"+", "#"}]
     assert all(topics.origin(topic) is not None for topic in heard)
 

@@ -111,7 +111,14 @@ async def _read(code: Locator) -> str:
 
 
 async def invited(owner: Page, installer: Page, address: str, code: str) -> None:
-    """The owner claims the box and invites an installer, who joins."""
+    """The owner claims the box and invites an installer, who joins and begins the walk test."""
+    await joined(owner, installer, address, code)
+    await installer.get_by_role("link", name="Walk test").click()
+    await installer.get_by_role("button", name="Begin", exact=True).click()
+
+
+async def joined(owner: Page, installer: Page, address: str, code: str) -> None:
+    """The owner claims the box and invites an installer, who joins and looks at the page Installation."""
     await owner.goto(f"{address}/claim")
     await owner.get_by_label("The box's code").fill(code)
     await owner.get_by_label("Name", exact=True).fill("Anna")
@@ -128,8 +135,6 @@ async def invited(owner: Page, installer: Page, address: str, code: str) -> None
     await installer.get_by_role("link", name="Settings").click()
     await installer.get_by_role("link", name="Installation").click()
     await expect(installer.locator("main")).to_contain_text("The walk test was not made yet")
-    await installer.get_by_role("link", name="Walk test").click()
-    await installer.get_by_role("button", name="Begin", exact=True).click()
 
 
 async def approved(play: Play, owner: Page, address: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import app, archive, perform, reload, walkline, wipe
+from gateway import app, archive, perform, reload, surveys, walkline, wipe
 from gateway.store import Store
 from gateway.web import certificate
 from tests.gateway.delivery.shop import NOW
@@ -170,6 +170,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "FOLDER": certificate.FOLDER,
         "SOCKET": walkline.SOCKET,
         "REPORT": reload.REPORT,
+        "EYES": surveys.EYES,
     }
     written = set()
     sources = [*(ROOT / "gateway").glob("*.py"), *(ROOT / "gateway" / "web").glob("*.py")]
@@ -183,6 +184,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "phones.txt",
         "video.sock",
         "walk.sock",
+        "survey.sock",
         "wipe.LOCK",
         "visit_folder(",
         "facts.path",

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 
 from devices.simulators.house import ZigbeePlan
+from gateway.cli.broker import logged_in
 from gateway.demo.plan import Plan
 from gateway.demo.result import Move, moves
 from gateway.demo.scenario import Play
+from gateway.demo.watch import Body
 from gateway.equipment import DoorDevice, FridgeDevice, LockDevice
+from gateway.mqtt import Sent
 from gateway.returns import SETTLING
 from gateway.visit.commands import AlarmCode
 from gateway.visit.state import Refusal
@@ -77,6 +80,27 @@ async def test_a_cold_parcel_is_let_in_and_its_bridge_may_start_anew(tmp_path: P
         assert sets(play) == ["UNLOCK", "LOCK"]
         assert moves(play.log.lines) == (Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.LOCKED)
         assert [body["outcome"] for body in play.watch.events("outcome")] == ["delivered"]
+
+
+async def test_a_thermometer_whose_battery_runs_out_is_told_of_by_the_house_s_broker(tmp_path: Path) -> None:
+    async with zigbee_house(tmp_path) as play:
+        bridge = play.plan.home.broker.account("zigbee2mqtt")
+        async with logged_in(bridge, []) as guest:
+            for percent in (90, 19, 18):
+                body = json.dumps({"temperature": 4.0, "battery": percent}).encode()
+                outcome = guest.publish("zigbee2mqtt/fridge", body)
+                assert isinstance(outcome, Sent)
+                await outcome.acknowledged
+
+        def told() -> list[Body]:
+            return [one.body for one in play.watch.seen if one.body.get("about") == "battery_soon"]
+
+        await play.watch.until("the owner told", lambda: len(told()) == 1, within=20)
+        await play.watch.until(
+            "it is shown", lambda: play.watch.state["batteries"].get("fridge/kitchen-fridge") == "low", within=20
+        )
+        assert "kitchen-fridge" in str(told()[0]["text"])
+        assert len(told()) == 1, "once"
 
 
 async def test_a_lock_that_refuses_is_told_of_and_the_unlock_is_never_sent_again(tmp_path: Path) -> None:

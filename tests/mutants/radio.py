@@ -79,4 +79,25 @@ MUTANTS = (
         new="or (left is not None and left <= 0)",
         tests=(BATTERIES,),
     ),
+    Mutant(
+        name="a contact that sleeps is offered as one that can be asked",
+        file="gateway/installation/discovery.py",
+        old="case Kind.DOOR if not use.answers:",
+        new="case Kind.DOOR if use.answers:",
+        tests=("tests/gateway/installation/test_discovery.py",),
+    ),
+    Mutant(
+        name="another part of the lock is a door sensor of its own",
+        file="gateway/installation/capability.py",
+        old='(device.address.partition("#")[0] for device in (one, other))',
+        new="(device.address for device in (one, other))",
+        tests=("tests/gateway/installation/test_capability.py",),
+    ),
+    Mutant(
+        name="a bridge whose base topic has two levels is heard at the first",
+        file="devices/vendors/zigbee2mqtt.py",
+        old='base = plate.keys.get("base", plate.address.partition("/")[0])',
+        new='base = plate.address.partition("/")[0]',
+        tests=(PAYLOADS, ENTRANCE),
+    ),
 )

@@ -42,16 +42,26 @@ function key(element) {
   return `${element.closest("form")?.getAttribute("action")} ${element.value ?? ""}`;
 }
 
+// A field is the same one after a repaint, and what was typed in it stays.
+function field(element) {
+  return `${element.form?.getAttribute("action")} ${element.name}`;
+}
+
 function put(parts) {
   for (const [name, html] of Object.entries(parts)) {
     for (const place of document.querySelectorAll(`[data-part="${CSS.escape(name)}"]`)) {
       if (place.dataset.shown === html) continue;
       const focused = place.contains(document.activeElement) ? key(document.activeElement) : null;
       const open = new Set([...place.querySelectorAll("details[open]")].map(key));
+      const fields = () => [...place.querySelectorAll("input:not([type=hidden])")];
+      const typed = new Map(fields().filter((one) => one.value !== one.defaultValue).map((one) => [field(one), one.value]));
+      const typing = place.contains(document.activeElement) && document.activeElement.matches("input") ? field(document.activeElement) : null;
       place.innerHTML = html; // the box's own template: everything in it was escaped there
       place.dataset.shown = html;
       for (const one of place.querySelectorAll("details")) one.open = open.has(key(one));
-      if (focused !== null) [...place.querySelectorAll("button")].find((one) => key(one) === focused)?.focus();
+      for (const one of fields()) if (typed.has(field(one))) one.value = typed.get(field(one));
+      if (typing !== null) fields().find((one) => field(one) === typing)?.focus();
+      else if (focused !== null) [...place.querySelectorAll("button")].find((one) => key(one) === focused)?.focus();
     }
   }
 }

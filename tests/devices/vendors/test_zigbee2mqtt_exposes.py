@@ -8,8 +8,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from devices.commands import Light, Query, SetSignal, Sound
 from devices.reports import Unreadable
-from devices.vendors.zigbee2mqtt_exposes import Found, Kind, LockAbility, SirenAbility, read_devices
+from devices.vendors import zigbee2mqtt
+from devices.vendors.words import Nameplate
+from devices.vendors.zigbee2mqtt_exposes import MODE, PROBE, Found, Kind, LockAbility, SirenAbility, read_devices
 from tests.wire.broken import lists
 
 DEVICES = (Path(__file__).parents[1] / "payloads" / "bridges" / "zigbee2mqtt_devices.json").read_bytes()
@@ -86,7 +89,33 @@ def test_a_sensor_on_a_battery_cannot_be_asked_even_where_its_driver_says_so() -
 
 
 def test_a_siren_says_its_warnings() -> None:
-    assert _read()["siren"].siren == SirenAbility(modes=("stop", "emergency"), duration=True, strobe=True)
+    assert _read()["siren"].siren == SirenAbility(
+        modes=("stop", "emergency"), probe="max_duration", duration=True, strobe=True
+    )
+
+
+def test_a_siren_in_the_usual_words_needs_no_keys_of_its_own() -> None:
+    use, plate = _read()["siren"].use(Kind.SIREN), Nameplate("zigbee2mqtt/siren", kind="signal")
+    assert use is not None
+    assert dict(use.keys) == {}
+    ring = SetSignal(id="s1", light=Light.AMBER, sound=Sound.RING)
+    assert json.loads(zigbee2mqtt.encode_command(ring, plate).payload)["warning"]["mode"] == MODE
+    assert json.loads(zigbee2mqtt.encode_command(Query(), plate).payload) == {PROBE: ""}
+
+
+def test_a_siren_that_sounds_or_answers_in_other_words_says_which_and_one_that_answers_nothing_is_none() -> None:
+    def other(device: Any) -> None:  # noqa: ANN401  JSON
+        next(f for f in _expose(device, "warning")["features"] if f["name"] == "mode")["values"] = ["stop", "burglar"]
+        _expose(device, "max_duration").update(property="alarm_time", access=5)
+
+    use = _read(_changed("siren", other))["siren"].use(Kind.SIREN)
+    assert use is not None
+    assert dict(use.keys) == {"mode": "burglar", "probe": "alarm_time"}
+
+    def mute(device: Any) -> None:  # noqa: ANN401  JSON
+        _expose(device, "max_duration")["access"] = 3
+
+    assert _read(_changed("siren", mute))["siren"].uses == ()
 
 
 def test_a_button_says_its_presses_and_a_lock_s_actions_are_none() -> None:

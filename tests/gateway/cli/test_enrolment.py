@@ -20,7 +20,7 @@ from gateway.homefile import load
 from gateway.installation import notes
 from gateway.installation.discovery import Sighting
 from tests.gateway.cli.terminal import LONG, ROOT, guest, perron
-from tests.gateway.cli.test_doctor import answering
+from tests.gateway.examination.test_house import answering
 
 PAYLOADS = Path(__file__).parents[2] / "devices" / "payloads" / "bridges" / "zigbee2mqtt_devices.json"
 
@@ -82,6 +82,22 @@ def test_a_house_grows_from_nothing_to_an_entrance(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_camera_whose_account_s_file_is_not_there_is_added_and_said(home_file: Path) -> None:
+    login = home_file.parent / "porch.login"
+    login.write_text("perron:hunter2\n", encoding="utf-8")
+    words = ("--kind", "camera", "--vendor", "rtsp", "--set", "url=rtsp://10.0.0.9/a", "--home", home_file)
+    for name, says in (("nowhere", "is not there"), ("porch", "chmod 600")):
+        added = perron("add", name, *words, "--set", f"credentials_file={home_file.parent / name}.login")
+        assert added.returncode == 0
+        assert says in added.stdout
+        assert f"{name}.login" in added.stdout
+        assert name in load(home_file).devices
+        assert "hunter2" not in added.stdout + added.stderr
+    login.chmod(0o600)
+    added = perron("add", "porch", *words, "--set", f"credentials_file={login}", "--replace")
+    assert (added.returncode, "login" in added.stdout) == (0, False)
+
+
 def test_a_word_that_is_no_key_and_value_says_how_to_write_it() -> None:
     with pytest.raises(Failure, match="no key=value"):
         adding.fields_of(["latency"])
@@ -117,7 +133,7 @@ def test_the_steps_of_the_guide_are_twelve_at_most_and_its_commands_do_what_it_s
 @pytest.mark.slow
 async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(home_file: Path, tmp_path: Path) -> None:
     plain = load(home_file)
-    home = plain.model_copy(update={"broker": plain.broker.model_copy(update={"bridges": ("zigbee2mqtt",)})})
+    home = plain.model_copy(update={"broker": plain.broker.model_copy(update={"bridges": ("zigbee2mqtt", "zwave")})})
     service = "_rtsp._tcp.local."
     info = ServiceInfo(
         service, f"Porch.{service}", addresses=[socket.inet_aton("127.0.0.1")], port=8999, server="porch.local."
@@ -127,9 +143,15 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
     try:
         async with private_broker(tmp_path / "accounts", home):
             await calling.async_register_service(info)
-            async with guest(home, "front-lock") as lock, guest(home, "zigbee2mqtt") as bridge:
+            async with (
+                guest(home, "front-lock") as lock,
+                guest(home, "zigbee2mqtt") as bridge,
+                guest(home, "zwave") as waves,
+            ):
                 lock.publish("perron/front-lock/availability", b"online", retain=True)
                 bridge.publish("zigbee2mqtt/bridge/devices", PAYLOADS.read_bytes(), retain=True)
+                for address in ("zwave/5", "zwave/hall/back_door"):
+                    waves.publish(f"{address}/98/0/currentMode", b'{"value":255}', retain=True)
                 await asyncio.sleep(0.2)
                 wrong, _ = await asyncio.gather(
                     discover.broker(home, 3, lambda seen: found.update({seen.key: seen})),
@@ -140,6 +162,7 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
     assert wrong is None
     assert {one.known for one in found.values() if one.name == "front-lock"} == {"front-lock"}
     assert any(one.add.startswith("perron add") and one.what == "lock" for one in found.values())
+    assert {one.name for one in found.values() if one.at == "Z-Wave"} == {"5", "back_door"}
     assert [one.at for one in found.values() if one.name == "Porch"] == ["127.0.0.1:8999"]
 
 

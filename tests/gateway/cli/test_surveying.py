@@ -37,7 +37,7 @@ async def test_a_survey_that_was_broken_off_goes_on_and_names_who_would_have_ref
             await first
         kept = notes.survey_of(home.storage.folder, "front")
         assert kept is not None
-        assert [look.refused for look in kept[1]] == [()]
+        assert [look.refused for look in kept.looks] == [()]
 
         await play.link("doorbell", up=False)
         await play.link("front-lock", up=False)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.guard.killing import POINTS, Round, complaints, rounds
+from tests.gateway.guard.killing import NEVER, POINTS, Round, complaints, ended, guard, rounds
 
 pytestmark = pytest.mark.slow
 
@@ -15,6 +15,13 @@ async def test_a_guard_that_is_killed_at_any_point_withdraws_at_most_once(tmp_pa
     assert complaints(found) == []
     assert found[0] == Round("kept", 0, kept=True), "spent, and never moved"
     assert found[1] == Round("moved", 1, kept=True)
+
+
+async def test_a_guard_that_cannot_begin_again_is_told_with_what_it_said(tmp_path: Path) -> None:
+    child = await guard(tmp_path / "guard.yaml", NEVER)  # there is no such file
+    await child.wait()
+    with pytest.raises(AssertionError, match=r"(?s)ended by itself with 1: .*cannot be read"):
+        await ended(child, tmp_path / "guard.yaml")
 
 
 def test_what_would_be_complained_of() -> None:

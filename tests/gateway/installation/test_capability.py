@@ -82,6 +82,7 @@ def test_a_lock_that_answers_late_is_told_which_latency_to_declare() -> None:
     ("device", "changes", "walked", "why"),
     [
         ("front-door", {"address": "io://1234-5678-3293/5770898"}, Walked.PASSED, "door.dependent"),
+        ("front-door", {"address": "io://1234-5678-3293/5770898#2"}, Walked.PASSED, "door.dependent"),
         ("front-door", {"answers": False}, Walked.PASSED, "door.unasked"),
         ("front-lock", {}, Walked.FAILED, "walk.failed"),
         ("front-lock", {}, Walked.BLOCKED, "walk.blocked"),

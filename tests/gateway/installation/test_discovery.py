@@ -1,13 +1,18 @@
 """What calls its name, read: from a broker's stored messages and from mDNS."""
 
+import json
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from gateway.config import Home
+from gateway.equipment import Device, DoorDevice, FridgeDevice, LockDevice, SignalDevice
 from gateway.homefile import load
 from gateway.installation.discovery import MDNS, Sighting, Where, on_the_broker, on_the_network
+from gateway.yamlfile import parse
 
 ROOT = Path(__file__).parents[3]
 RADIO = ROOT / "tests" / "devices" / "payloads" / "bridges" / "zigbee2mqtt_devices.json"
@@ -45,6 +50,78 @@ def test_what_stands_behind_a_radio_is_named_with_the_command_that_adds_it(home:
         one for one in sightings(added, "zigbee2mqtt/bridge/devices", RADIO.read_bytes()) if one.what == "lock"
     )
     assert (again.known, again.add) == ("front-lock", "")
+
+
+def device_of(line: str) -> Device:
+    """The device that `perron add` makes of this line."""
+    words = shlex.split(line)
+    section: dict[str, Any] = {}
+    for option, value in zip(words[3::2], words[4::2], strict=True):
+        key, _, set_to = value.partition("=") if option == "--set" else (option.removeprefix("--"), "", value)
+        *outer, last = key.split(".")
+        at = section
+        for part in outer:
+            at = at.setdefault(part, {})
+        at[last] = parse(set_to).data
+    device: Device = TypeAdapter(Device).validate_json(json.dumps(section), strict=True)
+    return device
+
+
+def added(home: Home, payload: bytes = RADIO.read_bytes(), base: str = "zigbee2mqtt") -> dict[str, Device]:
+    found = sightings(home, f"{base}/bridge/devices", payload)
+    return {one.name: device_of(one.add) for one in found if one.add}
+
+
+def test_the_line_that_adds_a_device_says_all_that_its_bridge_says_of_it(home: Home) -> None:
+    devices = json.loads(RADIO.read_bytes())
+    fridge = next(one for one in devices if one["friendly_name"] == "fridge")
+    next(e for e in fridge["definition"]["exposes"] if e["name"] == "temperature")["property"] = "temperature_2"
+    found = added(home, json.dumps(devices).encode())
+    contact, thermometer, siren = found["front_contact"], found["fridge"], found["siren"]
+    assert isinstance(contact, DoorDevice)
+    assert (contact.answers, contact.heartbeat) == (False, 3600), "it sleeps: it is never called one that can be asked"
+    assert isinstance(thermometer, FridgeDevice)
+    assert thermometer.keys == {"temperature": "temperature_2"}
+    assert isinstance(siren, SignalDevice)
+    assert siren.topics == {"event": "zigbee2mqtt/BUTTON"}, "the answer button is to be named"
+    assert isinstance(found["Porte entrée"], LockDevice)
+
+
+def test_a_button_is_no_signal_of_its_own_and_is_known_by_the_signal_that_it_answers_for(home: Home) -> None:
+    def buttons(house: Home) -> list[tuple[str, str | None]]:
+        found = sightings(house, "zigbee2mqtt/bridge/devices", RADIO.read_bytes())
+        return [(one.add, one.known) for one in found if one.what == "button"]
+
+    assert buttons(home) == [("", None)]
+    topics = {"event": "zigbee2mqtt/answer_button"}
+    signal = SignalDevice.model_validate(
+        {"kind": "signal", "vendor": "zigbee2mqtt", "address": "zigbee2mqtt/siren", "topics": topics}, strict=False
+    )
+    with_it = home.model_copy(update={"devices": {**home.devices, "front-signal": signal}})
+    assert buttons(with_it) == [("", "front-signal")]
+
+
+def test_behind_a_base_topic_of_several_levels_the_line_says_so(home: Home) -> None:
+    found = added(home, base="home/zigbee2mqtt")
+    assert {one.keys.get("base") for one in found.values()} == {"home/zigbee2mqtt"}
+
+
+@pytest.mark.parametrize(
+    ("address", "id_", "keys"),
+    [("zwave/5", "lock-5", {}), ("zwave/hall/front_lock", "front-lock", {"node": "12"})],
+)
+def test_a_z_wave_lock_is_known_by_its_mode_and_one_with_a_name_is_asked_for_its_number(
+    home: Home, address: str, id_: str, keys: dict[str, str]
+) -> None:
+    topic = f"{address}/98/0/currentMode"
+    (seen,) = sightings(home, topic, b'{"time":1717,"value":255}')
+    assert (seen.what, seen.known, shlex.split(seen.add)[2]) == ("lock", None, id_)
+    lock = device_of(seen.add.replace("NUMBER", "12"))
+    assert isinstance(lock, LockDevice)
+    assert (lock.vendor, lock.address, lock.keys) == ("zwave", address, keys)
+    with_it = home.model_copy(update={"devices": {**home.devices, "front-lock": lock}})
+    assert [(one.known, one.add) for one in sightings(with_it, topic, b"")] == [("front-lock", "")]
+    assert sightings(home, f"{address}/113/0/Access_Control/Lock_state", b"") == []
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,21 @@ from xml.etree import ElementTree as ET
 
 from gateway.homefile import load
 from gateway.installation.notes import keep_survey, survey_file, survey_of
-from gateway.installation.survey import GOOD, MANY, NOT_LOOKED, SOME, Begun, Look, devices_of, drawn, summary
+from gateway.installation.survey import (
+    GOOD,
+    MANY,
+    NOT_LOOKED,
+    SOME,
+    Begun,
+    Ended,
+    Look,
+    Surveyed,
+    Why,
+    devices_of,
+    drawn,
+    paced,
+    summary,
+)
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
@@ -47,6 +61,23 @@ def test_what_was_seen_is_read_back_and_a_line_that_a_crash_cut_short_is_no_look
         keep_survey(tmp_path, "front", look)
     with survey_file(tmp_path, "front").open("a") as out:
         out.write('{"at": "2026-')
-    assert survey_of(tmp_path, "front") == (BEGUN, tuple(looks((), ("lock",))))
+    assert survey_of(tmp_path, "front") == Surveyed(begun=BEGUN, looks=tuple(looks((), ("lock",))))
+    keep_survey(tmp_path, "front", Look(at=NOW))  # on a line of its own, not on the torn one
+    end = Ended(ended=NOW, why=Why.ASKED, by="Ida")
+    keep_survey(tmp_path, "front", end)
+    kept = survey_of(tmp_path, "front")
+    assert kept == Surveyed(begun=BEGUN, looks=(*looks((), ("lock",)), Look(at=NOW)), ended=end)
+    assert not kept.goes_on
     keep_survey(tmp_path, "front", BEGUN)
-    assert survey_of(tmp_path, "front") == (BEGUN, ())
+    assert survey_of(tmp_path, "front") == Surveyed(begun=BEGUN)
+
+
+def test_a_survey_of_a_page_never_looks_more_often_than_that_of_a_day() -> None:
+    assert paced(1) == (60, 60)
+    assert paced(24) == (1440, 60)
+    assert paced(168) == (1440, 420)
+
+
+def test_a_clock_that_was_set_makes_no_picture_without_end() -> None:
+    begun = BEGUN.model_copy(update={"begun": datetime(1970, 1, 1, tzinfo=UTC)})
+    assert len(drawn(begun, looks((), ("lock",)), title="Front")) < 200_000

@@ -130,6 +130,30 @@ def test_a_critical_battery_makes_the_entrance_not_ready(role: str) -> None:
     assert not house.all(c.Reserve)
 
 
+@pytest.mark.parametrize("whose", ["button/bell", "signal/bell", "fridge/cooler", "presence/claire", "scanner/door"])
+@pytest.mark.parametrize("level", [LOW, CRITICAL])
+def test_a_weak_battery_of_anything_else_is_told_and_refuses_nobody(whose: str, level: BatteryLevel) -> None:
+    house = good_day()
+    promise = announce(house)
+    house.feed(e.BatteryHeard(device=whose, level=level))
+    assert warned(house) == [whose]
+    assert checked(house, promise) == ()
+    assert told(house) == []
+    house.scan("d0-1")
+    house.run(22)
+    assert house.all(c.Unlock)
+    assert warned(house) == [whose], "once"
+
+
+def test_a_thermometer_s_battery_that_sinks_is_told_days_before() -> None:
+    role = "fridge/cooler"
+    house = good_day()
+    days(house, (60, 56, 52, 48, 44, 40), role)
+    assert warned(house) == []
+    days(house, (36, 32), role)
+    assert warned(house) == ["fridge/cooler:6"]
+
+
 def test_a_low_battery_is_told_a_day_before_and_the_door_still_opens() -> None:
     house = good_day()
     promise = announce(house)

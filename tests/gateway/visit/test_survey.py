@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.visit.survey import Span, dark, refusing
+from gateway.visit.survey import Span, dark, refused_at, refusing
 from tests.house.house import House
 from tests.house.story import announce, good_day
 
@@ -26,6 +26,12 @@ def test_a_short_failure_refuses_nobody_and_a_long_one_from_the_ringing_before_i
 def test_failures_that_refuse_the_same_scans_are_counted_once() -> None:
     darks = (Span(begin=100, end=106), Span(begin=110, end=116))
     assert refusing(darks, ring=RING, live=LIVE, begin=0, end=200) == (Span(begin=80, end=111),)
+
+
+def test_a_courier_is_refused_who_comes_in_the_ringing_before_a_failure_and_no_other() -> None:
+    darks = (Span(begin=30, end=30.7), Span(begin=100, end=112))
+    seconds = (29, 30, 79.9, 80, 100, 106.9, 107, 112)
+    assert [s for s in seconds if refused_at(darks, s, ring=RING, live=LIVE)] == [80, 100, 106.9]
 
 
 def test_what_nobody_proves_is_not_live() -> None:

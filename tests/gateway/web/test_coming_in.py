@@ -21,7 +21,7 @@ from tests.gateway.web.house import HERONS, cheap
 from tests.shell.box import LINK_KEY, Box, awake, box
 from tests.shell.house import home, pending
 from tests.shell.parts import until
-from tests.shell.site import served, walks
+from tests.shell.site import proposals, served, surveys, walks
 
 expect.set_options(timeout=PATIENCE)
 
@@ -35,6 +35,7 @@ async def made(tmp_path: Path) -> AsyncIterator[Box]:
 
 def a_site(made: Box, pages: Pages | None = None) -> Site:
     """The pages as they are at a first start: nobody's yet."""
+    walking = walks(made, lambda camera: made.eyes.picture(camera, 1.0))
     seen = web.Box(
         home=made.home, store=made.store, clock=made.clock,
         wished=made.reception.wished, permitted=made.reception.permit,
@@ -46,7 +47,8 @@ def a_site(made: Box, pages: Pages | None = None) -> Site:
         phonebook=made.phonebook,
         tidy=made.archive.tidy, told=lambda _command, _message: None,
         removal=made.removal,
-        walks=walks(made, lambda camera: made.eyes.picture(camera, 1.0)),
+        walks=walking, surveys=surveys(made, walking, dict),
+        proposals=proposals(made, None, lambda: None),
     )  # fmt: skip
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
     return Site(seen, accounts, pages or Pages(port=0), link_key=LINK_KEY)

@@ -8,10 +8,14 @@ import pytest
 
 from gateway import links
 from gateway.delivery.permission import Standing
+from gateway.examination.finding import Verdict
+from gateway.installation import survey
 from gateway.pause import No
 from gateway.phonebook import Unfit
 from gateway.phones import Heard
 from gateway.removal import Why
+from gateway.surveys import No as SurveyNo
+from gateway.surveys import Trouble
 from gateway.visit.state import Locked, Outcome, Phase
 from gateway.web.access import Role
 from gateway.web.accounts import Refused
@@ -29,7 +33,9 @@ SOURCES = {
 # keys that are put together: by a phase, an outcome, a door, a standing, a day, an event of the log
 FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "error.", "turn.", "courier.help.",
             "trust.", "refused.", "role.", "link.", "label.kind.", "label.said.", "lock.", "pause.no.", "did.",
-            "unfit.", "phone.heard.", "way.", "house.file.")  # fmt: skip
+            "unfit.", "phone.heard.", "way.", "house.file.", "examine.", "survey.no.", "survey.trouble.",
+            "survey.ended.", "add.no.", "add.note.", "add.field.", "add.kind.", "add.stands.",
+            "add.answer.")  # fmt: skip
 
 
 def used() -> set[str]:
@@ -76,6 +82,10 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"unfit.{why}" for why in Unfit),
         *(f"phone.heard.{heard}" for heard in Heard),
         *(f"link.brand.{standing}" for standing in Standing),
+        *(f"survey.no.{no}" for no in SurveyNo),
+        *(f"survey.trouble.{trouble}" for trouble in Trouble),
+        *(f"survey.ended.{why}" for why in survey.Why),
+        *(f"examine.{verdict}" for verdict in Verdict),
     ]
     assert [key for key in needed if key not in WORDS] == []
 

@@ -40,8 +40,8 @@ NO_PAGE = frozenset({
 """Addresses under which there is something else than a page for people."""
 
 PLAIN = ("/", "/live", "/history", "/brands", "/household", "/settings", "/settings/messages", "/settings/keys",
-         "/settings/sign-ins", "/installation", "/settings/privacy", "/settings/moving-out", "/confirm", "/enter",
-         "/enter/again")  # fmt: skip
+         "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
+         "/settings/privacy", "/settings/moving-out", "/confirm", "/enter", "/enter/again")  # fmt: skip
 
 DIGEST = courier_digest(bytes(16))
 INCIDENT = "incident-1"
@@ -90,6 +90,7 @@ async def tour(
             await site.guest(Role.HOUSEHOLD, guest)
             surveyed(made.home.storage.folder)
             await site.site._box.walks.begin("garage", "Ida")  # noqa: SLF001 - as on its page
+            await site.site._box.surveys.begin("garage", 24, by="Ida", person="p-ida")  # noqa: SLF001 - the same
             yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
 
 

@@ -1,14 +1,18 @@
-"""What `perron doctor` says of a camera's stream."""
+"""What an examination says of a camera's stream."""
 
 from pathlib import Path
 
 import pytest
 
 from gateway.broker import free_port
-from gateway.cli.stream import sight, told
 from gateway.equipment import CameraDevice
+from gateway.examination.finding import Verdict
+from gateway.examination.stream import sight, stream_of, told
 from gateway.video.look import Looked
 from gateway.video.words import Fault, Unopened
+from tests.gateway.examination.english import read
+
+VERDICTS = {True: Verdict.GOOD, None: Verdict.DOUBTFUL, False: Verdict.BAD}
 
 
 @pytest.mark.parametrize(
@@ -25,15 +29,15 @@ from gateway.video.words import Fault, Unopened
     ],
 )
 def test_what_was_seen_is_said_with_what_to_do(looked: Looked, good: bool | None, said: str) -> None:
-    seen = told(looked, "10.0.0.9:554")
-    assert seen.good is good
+    seen = read(told(stream_of("front"), looked, "10.0.0.9:554"))
+    assert seen.verdict is VERDICTS[good]
     assert seen.said.startswith("10.0.0.9:554: ")
     assert said in seen.said
     assert bool(seen.todo) is (good is not True)
 
 
 def test_a_certificate_that_is_not_trusted_is_shown_as_it_is_given() -> None:
-    seen = told(Looked(unopened=Unopened.CERTIFICATE, shown="ab12" * 16), "10.0.0.9:322")
+    seen = read(told(stream_of("front"), Looked(unopened=Unopened.CERTIFICATE, shown="ab12" * 16), "10.0.0.9:322"))
     assert ":".join(["AB", "12"] * 16) in seen.todo
 
 
@@ -45,7 +49,7 @@ async def test_a_file_that_cannot_be_used_is_named_and_not_repeated(
     file.write_text(text, encoding="utf-8")
     file.chmod(mode)
     url = f"rtsp://127.0.0.1:{free_port()}/cam"
-    seen = await sight("front", CameraDevice(kind="camera", vendor="rtsp", url=url, credentials_file=file))
-    assert seen.good is False
+    seen = read(await sight("front", CameraDevice(kind="camera", vendor="rtsp", url=url, credentials_file=file)))
+    assert seen.verdict is Verdict.BAD
     assert str(file) in seen.said
     assert said in seen.said

@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import os
+import random
 import re
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -31,19 +34,22 @@ from devices.reports import (
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.broker import private_broker, write
-from gateway.cli.doctor import Finding, Verdict, broker_files, examine, spoken, trust, unattended
-from gateway.config import BrokerTls, ClockSource, Home
+from gateway.config import BrokerTls, ClockSource, Home, Messages
+from gateway.examination.finding import Verdict
+from gateway.examination.house import broker_files, examine, trust, unattended
+from gateway.examination.words import spoken, told
 from gateway.installation.capability import Walked
 from gateway.installation.notes import keep
 from gateway.installation.walk import Word, answer, begin
 from gateway.topics import BRIDGE_STATE
 from gateway.web.certificate import certificate, spaced
 from tests.gateway.cli.terminal import LONG, guest, hear
+from tests.gateway.examination.english import Read, by_what, examined, read
 
 
-async def found(home: Home) -> dict[str, Finding]:
+async def found(home: Home) -> dict[str, Read]:
     async with asyncio.timeout(4 * LONG):
-        return {finding.what: finding async for finding in examine(home)}
+        return await examined(home)
 
 
 async def test_without_a_broker_the_doctor_says_red_and_what_to_do(home: Home, tmp_path: Path) -> None:
@@ -165,7 +171,7 @@ async def test_a_disk_without_its_reserve_is_red(home: Home) -> None:
     ],
 )
 def test_what_a_device_answers_the_doctor_is_put_into_words(report: Report, told: str) -> None:
-    assert spoken(report) == told
+    assert spoken(report, "en") == told
 
 
 def test_the_doctor_shows_the_fingerprint_that_is_compared_before_the_authority_is_installed(
@@ -174,7 +180,7 @@ def test_the_doctor_shows_the_fingerprint_that_is_compared_before_the_authority_
     house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
     assert trust(house).verdict is Verdict.DOUBTFUL
     made = certificate(tmp_path / "pages", box=home.box, names=("perron.local",), now=datetime.now(UTC))
-    assert spaced(made.fingerprint) in trust(house).said
+    assert spaced(made.fingerprint) in read(trust(house)).said
     (tmp_path / "pages" / "authority.pem").write_text("nonsense")
     assert trust(house).verdict is Verdict.BAD
 
@@ -194,15 +200,19 @@ async def test_the_doctor_is_done_in_five_seconds_though_every_device_is_silent(
     findings = await found(home.model_copy(update={"devices": {**home.devices, **many}}))
     assert time.monotonic() - began < 5
     assert {findings[id_].verdict for id_ in many} == {Verdict.BAD}
+    entrance = findings["entrance front"]  # whose cameras are silent too
+    assert entrance.verdict is Verdict.BAD
+    assert entrance.said.startswith("No picture from doorbell, hall-camera: no delivery comes in without.")
+    assert "far from a window nobody else looks at it" in entrance.todo
 
 
 async def test_an_entrance_whose_walk_test_forbids_it_is_red_and_says_why(home: Home, tmp_path: Path) -> None:
     house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
-    (never,) = unattended(house)
+    (never,) = map(read, unattended(house))
     assert (never.verdict, "walk-test front" in never.todo) == (Verdict.DOUBTFUL, True)
     walk = begin("front", home.entrances["front"], now=datetime.now(UTC), by="Ida", before=Walked.NEVER)
     keep(tmp_path, answer(walk, 0, Word.FAILED, datetime.now(UTC)))
-    (failed,) = unattended(house)
+    (failed,) = map(read, unattended(house))
     assert (failed.verdict, "no unattended visit" in failed.said) == (Verdict.BAD, True)
 
 
@@ -210,7 +220,7 @@ async def test_what_is_weak_in_the_brokers_files_is_red_with_its_remedy(home: Ho
     write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
     assert [finding.verdict for finding in broker_files(home)] == [Verdict.GOOD]
     (tmp_path / "accounts" / "owner.password").chmod(0o644)
-    [finding] = broker_files(home)
+    [finding] = map(read, broker_files(home))
     assert finding.verdict is Verdict.BAD
     assert "owner.password can be read" in finding.said
     assert "chmod 600" in finding.todo
@@ -230,3 +240,75 @@ async def test_a_certificate_of_the_broker_that_nobody_renews_is_told_before_it_
         assert findings["broker"].verdict is Verdict.GOOD
         assert findings["broker certificate"].verdict is verdict
         assert ("--renew" in findings["broker certificate"].todo) is (verdict is Verdict.DOUBTFUL)
+
+
+async def test_a_file_that_hangs_is_a_finding_and_holds_up_neither_the_house_nor_the_next_examination(
+    home: Home, tmp_path: Path
+) -> None:
+    write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
+    access = tmp_path / "accounts" / "access"
+    access.unlink()
+    os.mkfifo(access)  # whoever reads it waits for somebody who writes
+    bare = home.model_copy(update={"devices": {}, "entrances": {}})
+    loop = asyncio.get_running_loop()
+    try:
+        for _ in range(5):
+            began = loop.time()
+            examining = asyncio.create_task(examine(bare, whole=0.2))
+            await asyncio.sleep(0.05)
+            assert loop.time() - began < 2.0, "the loop went on"
+            findings = by_what(await examining)
+            assert loop.time() - began < 2.0
+            assert findings["broker files"].verdict is Verdict.BAD
+            assert findings["broker files"].said == "nothing within 0.2 s"
+            assert findings["disk"].verdict is Verdict.GOOD
+        assert looking() == 1
+    finally:
+        async with asyncio.timeout(LONG):
+            while looking():
+                with contextlib.suppress(OSError):  # nobody reads any more
+                    os.close(os.open(access, os.O_WRONLY | os.O_NONBLOCK))
+                await asyncio.sleep(0.02)
+
+
+def looking() -> int:
+    return sum(one.name == "examination" for one in threading.enumerate())
+
+
+async def test_whatever_lies_in_the_box_s_files_an_examination_says_it_and_never_fails(
+    home: Home, tmp_path: Path
+) -> None:
+    accounts, storage = tmp_path / "accounts", tmp_path / "var"
+    write(accounts, home, host="127.0.0.1", port=home.broker.port)
+    login = {"credentials_file": tmp_path / "door.login"}
+    devices = {id_: one.model_copy(update=login) if one.kind == "camera" else one for id_, one in home.devices.items()}
+    house = home.model_copy(
+        update={
+            "devices": devices,
+            "messages": Messages(file=tmp_path / "phones.txt"),
+            "storage": home.storage.model_copy(update={"folder": storage}),
+            "broker": home.broker.model_copy(update={"tls": BrokerTls(ca=accounts / "authority.pem")}),
+        }
+    )
+    files = [accounts / name for name in ("mosquitto.conf", "access", "passwords", "gateway.password", "authority.pem",
+                                          "installer.password")]  # fmt: skip
+    files += [storage / "installation" / name for name in ("measured.json", "walk-front.json")]
+    files += [storage / "pages" / "authority.pem", storage / "key" / "box.pem", tmp_path / "phones.txt"]
+    files.append(login["credentials_file"])
+    chance = random.Random(4)
+    for turn in range(30):
+        for file in files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            kind = (turn + files.index(file)) % 4
+            if file.is_dir():
+                file.rmdir()
+            file.unlink(missing_ok=True)
+            if kind == 1:
+                file.mkdir()
+            elif kind > 1:
+                file.write_bytes(chance.randbytes(chance.randrange(300)) * (1 + 20 * (kind == 3)))
+        findings = await examine(house)
+        assert findings
+        for finding in findings:
+            assert told(finding.said, "fr")
+            assert told(finding.said, "en")
