@@ -47,7 +47,7 @@ async def by_the_broker(home: Home, found: list[Finding], *, line: asyncio.Lock 
             stack.callback(line.release)
         try:
             await _spoken_with(home, installer, found, here=here)
-        except ConnectionError as error:
+        except (ConnectionError, ConfigError) as error:  # the latter: a file that was taken away just now
             found += [await _no_talk("what.broker", installer, error), *_nobody_asked()]
         except NoKey as error:
             facts: dict[str, Fact] = {"file": str(home.storage.folder / "key"), "why": why(error.__cause__)}
@@ -102,7 +102,7 @@ def unusable(account: Broker) -> tuple[Said, Said] | None:
     return None
 
 
-async def _no_talk(what: str, account: Broker, error: ConnectionError) -> Finding:
+async def _no_talk(what: str, account: Broker, error: ConnectionError | ConfigError) -> Finding:
     listens = hangs(str(error), account) and await _listens(account)
     reason, todo = trouble(str(error), account, listens=listens)
     facts: dict[str, Fact] = {
@@ -135,7 +135,7 @@ async def gateway(account: Broker, stored: bytes | None, *, here: bool = False) 
     try:
         async with visit(account, [BRIDGE_STATE], monotonic=asyncio.get_running_loop().time):
             pass
-    except ConnectionError as error:
+    except (ConnectionError, ConfigError) as error:
         return await _no_talk("what.gateway", account, error)
     said = Said("gateway.never" if stored is None and not here else "gateway.away")
     return Finding(

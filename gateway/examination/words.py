@@ -11,6 +11,7 @@ from gateway.installation.capability import Promise
 from gateway.installation.words import promised
 from gateway.streamurl import without_account
 from gateway.voice import Language
+from gateway.weakness_words import WEAK
 
 _Both = tuple[str, str]  # French, English
 
@@ -121,7 +122,12 @@ _HOUSE: Mapping[str, _Both] = {
     "phone.silent.todo": ("Regardez le chemin de cette machine jusque-là.", "Look at this machine's way there."),
 }
 
-WORDS: Mapping[str, _Both] = {**_HOUSE, **BROKER, **DEVICES}
+WORDS: Mapping[str, _Both] = {
+    **_HOUSE,
+    **BROKER,
+    **DEVICES,
+    **{f"weak.{key}": both for key, both in WEAK.items()},
+}
 
 
 def told(said: Said, language: Language, *, show: Callable[[Path], str] = str) -> str:

@@ -22,6 +22,7 @@ from gateway.visit.state import Now
 from gateway.voice import Language
 from gateway.web import courier
 from gateway.web.accounts import Accounts, Refused
+from gateway.web.adding import Adding
 from gateway.web.box import Box
 from gateway.web.certificate import FOLDER, Certificate, certificate, spaced
 from gateway.web.changes import Changes
@@ -89,12 +90,12 @@ class Site:
             client_max_size=LARGEST_BODY,
         )
         app.on_response_prepare.append(dress)
-        succession = Succession(accounts, box.store, entrance=next(iter(box.home.entrances)))
+        succession = Succession(accounts, box.store, entrance=next(iter(box.home.entrances), ""))
         parts = (
             Pages(self._desk), Past(self._desk), Threshold(self._desk, succession), Household(self._desk),
             Errands(self._desk, link_key), Pauses(self._desk), Messages(self._desk), Keyring(self._desk, self),
             Privacy(self._desk), Moving(self._desk, succession), Installation(self._desk), Examination(self._desk),
-            Surveying(self._desk),
+            Surveying(self._desk), Adding(self._desk),
         )  # fmt: skip
         for part in parts:
             app.add_routes(part.routes())

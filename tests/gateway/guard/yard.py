@@ -27,7 +27,7 @@ from gateway.equipment import DoorDevice, GuardSection, LockDevice
 from gateway.guard.file import DoorBehind, GuardFile, LockBehind, Radio, Waits
 from gateway.guard.keys import command_key, load, make, public_x
 from gateway.guard.ledger import Ledger
-from gateway.guard.process import Process
+from gateway.guard.process import Process, uptime
 from gateway.guarded import Guarded
 from gateway.message import Incoming, NotSent, Sent
 from gateway.mqtt import Mqtt
@@ -163,11 +163,13 @@ class Yard:
         return sum(line["what"] == "bolt" and line.get("state") == bolt for line in lines)
 
     @contextlib.asynccontextmanager
-    async def guard(self, file: GuardFile | None = None) -> AsyncIterator[Process]:
+    async def guard(
+        self, file: GuardFile | None = None, *, mono: Callable[[], float] = uptime
+    ) -> AsyncIterator[Process]:
         """Run the guard in this process, until left."""
         file = file or self.file
         ledger = Ledger.begin(file.folder)
-        process = Process(file, key=load(file.key), ledger=ledger)
+        process = Process(file, key=load(file.key), ledger=ledger, mono=mono)
         task = asyncio.create_task(process.run())
         try:
             yield process
