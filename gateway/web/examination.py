@@ -84,6 +84,7 @@ def shown(findings: Iterable[Finding], language: Language) -> Iterator[Mapping[s
             "what": _plain(told(finding.what, language)),
             "said": _parts(told(finding.said, language)),
             "todo": [] if finding.todo is None else _parts(told(finding.todo, language)),
+            "walk": finding.what.facts["name"] if finding.what.key == "what.entrance" else None,
         }
 
 
