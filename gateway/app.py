@@ -34,6 +34,7 @@ from gateway.phones import ApprisePhone, read, sweep
 from gateway.pocket import Pocket
 from gateway.proof import succession
 from gateway.proof.keys import BoxKey, link_key
+from gateway.proposals import Proposals
 from gateway.reception import Reception
 from gateway.removal import Removal
 from gateway.rival import Rival
@@ -97,6 +98,8 @@ class App:
         self._again = False
         self._rival = Rival()
         self._end: Callable[[], bool] | None = None  # from the start's end
+        self.file: Path | None = None  # the house file, where whoever runs it can have it read anew (`reread`)
+        self.reread: Callable[[], None] = lambda: None
         self.hears_signals = True  # SIGTERM and SIGINT; else whoever runs it says `end`
 
     def begin_again(self) -> None:
@@ -291,6 +294,14 @@ class App:
             public_key=key.public,
             walks=self._walking,
             surveys=self._surveys,
+            proposals=Proposals(
+                self.home,
+                file=self.file,
+                reread=self.reread,
+                permitted=lambda: {name for one in store.permissions() for name in one.terms.entrances},
+                note=store.note,
+                reached=self._reached,
+            ),
             tidy=self._archive.tidy,
             told=self._told_of_the_box,
             removal=Removal(
@@ -314,8 +325,10 @@ class App:
         return await self._video.picture(camera, PICTURE_WAIT)
 
     def _told_of_the_box(self, command: c.Tell, message: int) -> None:
-        """Tell the owner what is no entrance's doing; it is stored under the first one's name."""
-        first = self._entrances[next(iter(self.home.entrances))]
+        """Tell the owner what is no entrance's doing; it is stored under the first one's name, if there is one."""
+        first = next(iter(self._entrances.values()), None)
+        if first is None:  # a house that is only being put up has nobody's phone yet
+            return
         self._office.tell(command, first.state, self._clock.now(), message=message, picture=None)
 
     def _enrol(self, name: str, store: Store, *, safe_mode: bool) -> None:

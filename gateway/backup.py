@@ -46,6 +46,7 @@ LEFT_OUT = frozenset({
     "claim-code", "way-in",  # secrets that are good for an hour, on the box where they were made
     "reload.json", LAST_BACKUP, wipe.RESTORING,  # what is told of this box, not what it is
     "pocket",  # pictures on their way
+    "proposals",  # what nobody has decided yet, with cameras' accounts: it is proposed again
 })  # fmt: skip
 """What a box writes and a backup has not."""
 

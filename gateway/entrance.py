@@ -165,7 +165,9 @@ class RunningEntrance:
             for report in reports:
                 if isinstance(report, said.EchoReport):  # its MQTT has no correlation data
                     incoming = replace(incoming, correlation=report.echo.encode())
-            return incoming.answers if channel is Channel.RESULT else None
+            number = incoming.answers if channel is Channel.RESULT else None
+            asked = number is not None and self._hands.was_asked(device, incoming.session, number)
+            return number if asked else None
         if incoming.retain or self._returns.settling(device, self._clock.now().mono):
             return None
         if not any(isinstance(report, ANSWERS) and not _tells_a_move(report) for report in reports):

@@ -21,6 +21,7 @@ from gateway.yamlfile import Document, Loc, Misread, Spot, parse
 
 M = TypeVar("M", bound=BaseModel)
 
+_HOUSE = "a house is written as `key: value` lines: see `perron schema`."
 TOLD = 10  # problems of one file that are told at once
 
 
@@ -32,9 +33,20 @@ def load(path: Path) -> Home:
     """
     if os.path.lexists(mark_of(path)) and not path.exists():
         raise ConfigError(f"{path}: a restore of this house was cut short. Say `perron restore` again: it begins anew.")
-    shape = "a house is written as `key: value` lines: see `perron schema`."
     todo = "Name another with --home; `perron add` begins one, `perron new` makes a whole one to try things in."
-    home, document = read(path, Home, todo=todo, shape=shape)
+    return _whole(path, *read(path, Home, todo=todo, shape=_HOUSE))
+
+
+def house_in(text: str, path: Path) -> Home:
+    """Check a text as the house that `load` would find if it stood in this file.
+
+    Raises:
+        ConfigError: as `load`.
+    """
+    return _whole(path, *_model_in(text, path, Home, _HOUSE))
+
+
+def _whole(path: Path, home: Home, document: Document) -> Home:
     wrong = [(problem.loc, problem.text) for problem in problems(home)]
     if wrong:
         raise ConfigError(told(path, document, iter(wrong)))
@@ -56,6 +68,10 @@ def read(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, Docum
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: this file cannot be read ({unreadable(error)}). {todo}") from error
+    return _model_in(text, path, model, shape)
+
+
+def _model_in(text: str, path: Path, model: type[M], shape: str) -> tuple[M, Document]:
     try:
         document = parse(text)
     except Misread as misread:

@@ -92,6 +92,7 @@ class Lifetime:
     async def _gateway(self, home: Home) -> bool:
         self._app = app = self._make(home)
         app.hears_signals = False  # between two gateways somebody has to hear them too
+        app.file, app.reread = self._file, self._asked.set
         ending = asyncio.create_task(self._end(app), name="end")
         try:
             async with self._beside(app):

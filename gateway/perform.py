@@ -8,6 +8,7 @@ import asyncio
 import json
 import secrets
 import uuid
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -35,6 +36,7 @@ log = structlog.get_logger(__name__)
 
 PROOF_AGE = 0.5  # seconds: the unlock is published only on a proof of live video at most so old
 VISITS = "visits"  # the folder of films and proofs, under the storage folder
+REMEMBERED = 256  # questions of one device that it may still answer: many minutes' worth
 PATIENCE = 5.0  # seconds in which a device that echoes no question answers it, where it declares no latency
 PICTURE_WAIT = 1.0  # seconds that a message waits for its picture: the words matter more
 
@@ -155,6 +157,7 @@ class Hands:
         self._stopped = stopped
         self._reached = reached
         self._countdowns: dict[str, Countdown] = {}
+        self._asked: defaultdict[str, deque[tuple[int, int]]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
         self._questions: dict[str, tuple[int, int, float]] = {}  # device -> session, number and instant of the last
         self._rings: dict[str, str] = {}
         self._held_back: tuple[str, str] | None = None  # the visit whose unlock never left, and why
@@ -174,6 +177,10 @@ class Hands:
         patience = section.latency if section.kind == "lock" else PATIENCE
         late = self._clock.now().mono - since > patience  # what comes so late was published for another reason
         return number if asked_in == session and number >= 0 and not late else None
+
+    def was_asked(self, device: str, session: int, number: int) -> bool:
+        """Whether this question was put to this device, and to no other: a mark that it cannot know answers nothing."""
+        return (session, number) in self._asked.get(device, ())
 
     def rang(self, id_: str) -> str | None:
         """Return the visit whose ringing the signal confirms with this id, once."""
@@ -292,6 +299,7 @@ class Hands:
         if not self._home.devices[device].asked:
             return
         self._questions[device] = session, number, self._clock.now().mono
+        self._asked[device].append((session, number))
         self._send(
             device,
             asked.Query(echo=f"{session}:{number}"),
@@ -421,6 +429,7 @@ def picture_of(state: Entrance) -> dict[str, object]:
         },
         "disk": state.disk,
         "batteries": {whose: level.value for whose, level in state.batteries.items()},
+        "batteries_soon": sorted(state.battery_told),
         "expecting": state.expecting,
         "stopped": state.stopped,
         "somebody_home": state.somebody_home,

@@ -416,6 +416,15 @@ def _levelled(text: str) -> str:
     return "".join(kept)
 
 
+def visible(line: str) -> str:
+    """Show a line of text as it stands, whole: what nobody sees, or turns the direction, is written as its number."""
+    shown = "".join(
+        char if char == " " or unicodedata.category(char)[0] not in "CZ" else f"\\u{ord(char):04x}" for char in line
+    )
+    turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in shown)
+    return f"\u2068{shown}\u2069" if turns else shown
+
+
 def isolated(name: str) -> str:
     """Make text from outside inert, and where it is written from right to left, keep it from turning what follows.
 

@@ -16,6 +16,8 @@ from devices.vendors.words import Channel
 from gateway.accesslist import HOMEASSISTANT, bridges, carrier, entities, spoken_for
 from gateway.config import Home, on_loopback
 from gateway.topics import OF_A_BRIDGE, SPOKEN, device_topic
+from gateway.voice import Language
+from gateway.weakness_words import WEAK
 
 OURS = "# Written by Perron."
 SHORTEST = 16  # characters of a password; ours have 32
@@ -26,10 +28,31 @@ OUTDATED = frozenset({"tlsv1", "tlsv1.1"})
 
 @dataclass(frozen=True, slots=True)
 class Weakness:
-    """What is weak and where, and what to do about it."""
+    """What is weak and where, and what to do about it: both by their names in `WEAK`, with the facts in them."""
 
-    what: str
-    todo: str
+    said: str
+    mend: str
+    facts: Mapping[str, str]
+
+    @property
+    def what(self) -> str:
+        """What is weak and where, in English."""
+        return weak(self.said, self.facts, "en")
+
+    @property
+    def todo(self) -> str:
+        """What to do about it, in English."""
+        return weak(self.mend, self.facts, "en")
+
+
+def weak(key: str, facts: Mapping[str, str], language: Language) -> str:
+    """Put one sentence into words.
+
+    Raises:
+        KeyError: there is none of this name, or it names a fact that is not given.
+    """
+    french, english = WEAK[key]
+    return (french if language == "fr" else english).format(**facts)
 
 
 @dataclass(slots=True)
@@ -70,13 +93,12 @@ def kept(folder: Path, home: Home, *, user: str | None = None) -> Iterator[Weakn
         OSError: something in it cannot be read.
     """
     if home.broker.password_file is None:
-        yield Weakness("broker.password_file is not in the house file, so the gateway would come as nobody.",
-                       f"Write `password_file: {folder.name}/gateway.password` under broker.")  # fmt: skip
+        yield Weakness("unnamed", "unnamed.todo", {"name": folder.name})
     if not folder.is_dir():
         return
     user = user or runs_as(folder)
     if folder.stat().st_mode & 0o066:
-        yield Weakness(f"{folder} can be listed or written by others ({_mode(folder)}).", f"`chmod 700 {folder}`")
+        yield Weakness("folder_open", "folder_open.todo", {"file": str(folder), "mode": _mode(folder)})
     yield from _passwords(folder)
     for file in (*sorted(folder.glob("*.password")), folder / "passwords", folder / "embedded.toml",
                  folder / "authority" / "authority.key", folder / "tls" / "broker.key"):  # fmt: skip
@@ -88,8 +110,7 @@ def foreign(folder: Path) -> Weakness | None:
     conf = folder / "mosquitto.conf"
     if not conf.exists() or conf.read_text(encoding="utf-8", errors="replace").startswith(OURS):
         return None
-    return Weakness(f"{conf} was not written by Perron, and would be lost.",
-                    "Move it away, or name another folder; --check says what is weak in it.")  # fmt: skip
+    return Weakness("foreign", "foreign.todo", {"file": str(conf)})
 
 
 def runs_as(folder: Path) -> str | None:
@@ -104,21 +125,20 @@ def runs_as(folder: Path) -> str | None:
 
 
 def _mode(path: Path) -> str:
-    return f"mode {path.stat().st_mode & 0o777:o}"
+    return f"{path.stat().st_mode & 0o777:o}"
 
 
 def _passwords(folder: Path) -> Iterator[Weakness]:
-    anew = "Delete the file and run `perron broker-config` again: it makes a new one; give that to the device."
     known: dict[str, Path] = {}
     for file in sorted(folder.glob("*.password")):
         if not file.is_file() or file.is_symlink():
-            yield Weakness(f"{file} is no plain file.", "Remove it; what it leads to may be anybody's.")
+            yield Weakness("no_file", "no_file.todo", {"file": str(file)})
             continue
         password = file.read_text(encoding="utf-8", errors="replace").rstrip("\n")
         if len(password) < SHORTEST or len(set(password)) < FEWEST:
-            yield Weakness(f"{file} holds a password that can be guessed ({len(password)} characters).", anew)
+            yield Weakness("guessed", "anew.todo", {"file": str(file), "length": str(len(password))})
         elif password in known:
-            yield Weakness(f"{file} and {known[password].name} hold the same password: one stands for both.", anew)
+            yield Weakness("shared", "anew.todo", {"file": str(file), "other": known[password].name})
         known.setdefault(password, file)
 
 
@@ -127,11 +147,9 @@ def _secret(file: Path, user: str | None) -> Iterator[Weakness]:
         return
     about = file.stat()
     if stat.S_IMODE(about.st_mode) & 0o077:
-        yield Weakness(f"{file} can be read or written by others on this machine ({_mode(file)}).",
-                       f"`chmod 600 {file}`; where others were there, delete it and write it anew.")  # fmt: skip
+        yield Weakness("secret_open", "secret_open.todo", {"file": str(file), "mode": _mode(file)})
     if about.st_uid not in {0, os.geteuid(), *_number(user)}:
-        yield Weakness(f"{file} belongs to another user ({about.st_uid}), who can change it.",
-                       "Make it yours (`chown`), or say with --user that mosquitto is that one.")  # fmt: skip
+        yield Weakness("owner", "owner.todo", {"file": str(file), "uid": str(about.st_uid)})
 
 
 def _number(user: str | None) -> Iterator[int]:
@@ -163,33 +181,32 @@ def _configuration(conf: Path) -> Iterator[Weakness]:
         whole[word] = value
         yield from _alone(f"{conf}:{number}", word, value)
     if not listeners:
-        yield Weakness(f"{conf} names no listener: mosquitto then lets in everybody on this machine, without password.",
-                       _REWRITE)  # fmt: skip
+        yield Weakness("no_listener", "rewrite.todo", {"file": str(conf)})
     yield from _together(conf, whole, listeners)
     for listener in listeners:
         yield from _heard(f"{conf}:{listener.line}", listener)
-
-
-_REWRITE = "Write it with `perron broker-config`."
 
 
 def _alone(at: str, word: str, value: str) -> Iterator[Weakness]:
     """What is weak whatever stands beside it."""
     match word, value:
         case "allow_anonymous", "true":
-            yield Weakness(f"{at}: whoever has no account comes in too (allow_anonymous).", "Write false.")
+            said, mend = "anonymous", "false.todo"
         case "tls_version", outdated if outdated in OUTDATED:
-            yield Weakness(f"{at}: {value} was broken long ago.", "Write `tls_version tlsv1.2`.")
+            said, mend = "outdated", "outdated.todo"
         case "persistence", "true":
-            yield Weakness(f"{at}: a command from before a restart would be delivered after it.", "Write false.")
+            said, mend = "persistence", "false.todo"
         case "max_keepalive", _:
-            yield Weakness(f"{at}: mosquitto 2.0.21 then cuts clients off at random (its issue 3226).", "Delete it.")
+            said, mend = "keepalive", "delete.todo"
         case (("include_dir" | "plugin" | "auth_plugin" | "global_plugin"), _):
-            yield Weakness(f"{at}: what {value} adds to these rules is not seen here.", "Delete it.")
+            said, mend = "unseen", "delete.todo"
         case (("connection" | "address" | "addresses"), _):
-            yield Weakness(f"{at}: it carries messages between this broker and another.", "Delete the bridge.")
+            said, mend = "bridge", "bridge.todo"
         case "insecure_tls" | "bridge_insecure", "true":
-            yield Weakness(f"{at}: nobody is compared with his certificate.", "Delete it.")
+            said, mend = "insecure", "delete.todo"
+        case _:
+            return
+    yield Weakness(said, mend, {"at": at, "value": value})
 
 
 def _together(conf: Path, whole: Mapping[str, str], listeners: list[_Listener]) -> Iterator[Weakness]:
@@ -197,16 +214,14 @@ def _together(conf: Path, whole: Mapping[str, str], listeners: list[_Listener]) 
     each = whole.get("per_listener_settings") == "true"
     for word in FOR_ALL:
         lacking = [x for x in listeners if word not in x.said] if each else [] if word in whole else listeners[:1]
-        meaning = (
-            "are no accounts" if word == "password_file" else "is no access list: every account may say everything"
-        )
         for listener in lacking:
-            where = f" for the listener in line {listener.line}" if each else ""
-            yield Weakness(f"{conf} has no {word}{where}, so there {meaning}.", _REWRITE)
+            said = "no_accounts" if word == "password_file" else "no_access"
+            facts = {"file": str(conf), "line": str(listener.line)}
+            yield Weakness(f"{said}.line" if each else said, "rewrite.todo", facts)
     if whole.get("set_tcp_nodelay") != "true":
-        yield Weakness(f"{conf}: without set_tcp_nodelay every unlock waits 40 ms.", "Write `set_tcp_nodelay true`.")
+        yield Weakness("nodelay", "nodelay.todo", {"file": str(conf)})
     if whole.get("max_packet_size", "0") == "0":
-        yield Weakness(f"{conf} limits no packet: one client fills the memory (max_packet_size).", _REWRITE)
+        yield Weakness("packets", "rewrite.todo", {"file": str(conf)})
 
 
 def _heard(at: str, listener: _Listener) -> Iterator[Weakness]:
@@ -215,12 +230,9 @@ def _heard(at: str, listener: _Listener) -> Iterator[Weakness]:
     host = said.get("bind_address", listener.host)
     near = listener.near or (bool(host) and on_loopback(host))
     if not near and not ("certfile" in said and "keyfile" in said):
-        yield Weakness(f"{at}: {listener.where} is reached from beyond this machine without TLS: anybody on that"
-                       " network reads the passwords and the commands.",
-                       "Listen on 127.0.0.1, or have `perron broker-config --listen` write it with TLS.")  # fmt: skip
+        yield Weakness("no_tls", "no_tls.todo", {"at": at, "where": listener.where})
     if said.get("use_username_as_clientid") != "true":
-        yield Weakness(f"{at}: a client may take another's id and push it out (use_username_as_clientid).",
-                       "Write `use_username_as_clientid true` below the listener.")  # fmt: skip
+        yield Weakness("client_id", "client_id.todo", {"at": at})
 
 
 def _access(file: Path, home: Home) -> Iterator[Weakness]:
@@ -239,15 +251,14 @@ def _access(file: Path, home: Home) -> Iterator[Weakness]:
         right, topic = (words[1], " ".join(words[2:])) if words[1] in _RIGHTS else ("readwrite", " ".join(words[1:]))
         at = f"{file}:{number}"
         if words[0] == "topic" and account is None:
-            yield Weakness(f"{at}: this holds for whoever has no account.", "Put it below a `user` line, or delete it.")
+            yield Weakness("nobody_s", "nobody_s.todo", {"at": at})
         if right not in {"write", "readwrite"}:
             continue
         who = "%u" if words[0] == "pattern" else account
         wrong = next((t for t, may in speakers.items() if who not in may and _covers(topic, t, who)), None)
         if wrong is not None:
-            said = "anybody" if who == "%u" else f"the account {who}"
-            yield Weakness(f"{at}: {said} may say what only {' or '.join(sorted(speakers[wrong]))} may: {wrong}.",
-                           f"Delete the line. {_REWRITE}")  # fmt: skip
+            facts = {"at": at, "account": str(who), "who": " / ".join(sorted(speakers[wrong])), "topic": wrong}
+            yield Weakness("all_speak_for" if who == "%u" else "speaks_for", "line.todo", facts)
 
 
 _RIGHTS = frozenset({"read", "write", "readwrite", "deny"})

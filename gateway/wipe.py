@@ -27,6 +27,7 @@ OURS = frozenset({
     RESTORING,
     "visits",
     "pocket",
+    "proposals",  # what is proposed for the house file, with cameras' accounts
     "installation",  # what was measured and tried when it was put up
 })  # fmt: skip
 """All that a box writes under its storage folder, but for its lock and its sockets, which hold nothing of anybody.

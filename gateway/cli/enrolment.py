@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from gateway.cli.failure import Exit, entrance_of, home_of, relative
+from gateway.cli.failure import Exit, Failure, entrance_of, home_of, relative
 from gateway.cli.shape import HOME, HomeFile, example, tell
 
 
@@ -29,9 +29,14 @@ def discover(
 
 
 def add_to_house(  # noqa: PLR0913 - one argument an option of the command
-    id_: Annotated[str, typer.Argument(metavar="ID", help="How it is called in the house file.")],
+    id_: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="How it is called in the house file.", show_default=False)
+    ] = None,
     *,
-    kind: Annotated[str, typer.Option(help="lock, door, camera, scanner, signal, fridge ..., or entrance.")],
+    kind: Annotated[
+        str | None,
+        typer.Option(help="lock, door, camera, scanner, signal, fridge ..., or entrance.", show_default=False),
+    ] = None,
     vendor: Annotated[str | None, typer.Option(help="Whose words it speaks.", show_default=False)] = None,
     address: Annotated[str | None, typer.Option(help="Its maker's address, or its topic.", show_default=False)] = None,
     set_: Annotated[
@@ -43,11 +48,18 @@ def add_to_house(  # noqa: PLR0913 - one argument an option of the command
 ) -> None:
     """Write a device or an entrance into the house file: comments stay, and nothing is written that is no house.
 
-    A file that is not there yet is begun.
+    A file that is not there yet is begun. Without an ID nothing more is done: a box runs with an empty house, and the
+    page Installation adds the rest.
     """
     from gateway.cli.adding import add as write  # noqa: PLC0415 - the other commands start without it
-    from gateway.cli.adding import fields_of  # noqa: PLC0415 - the same
+    from gateway.cli.adding import begin, fields_of  # noqa: PLC0415 - the same
 
+    if id_ is None:
+        begin(home)
+        tell(f"{relative(home)} is begun: an empty house. `perron broker-config accounts`, then `perron run`.")
+        return
+    if kind is None:
+        raise Failure("What is it?", "Say --kind lock, door, camera, scanner, signal, fridge ..., or entrance.")
     said = {"vendor": vendor, "address": address}
     fields = {key: value for key, value in said.items() if value is not None} | fields_of(set_ or ())
     write(home, id_, kind, fields, replace=replace)
@@ -167,6 +179,7 @@ def add(cli: typer.Typer) -> None:
     cli.command(
         "add",
         epilog=example(
+            "perron add",
             "perron add front-lock --kind lock --vendor zigbee2mqtt --address zigbee2mqtt/front-lock --set latency=8",
             "perron add doorbell --kind camera --vendor rtsp --set url=rtsp://192.168.1.30/stream",
             "perron add front --kind entrance --set name=Front --set way_out_by_hand=true --set lock=front-lock"

@@ -9,8 +9,8 @@ from gateway.cli.reloading import ask
 from gateway.clock import Clock
 from gateway.config import Home
 from gateway.occupancy import Occupied, alone
-from gateway.proof.keys import PRIVATE, PUBLIC, KeyUnusable
-from gateway.proof.succession import SUCCESSION, prepare, settle
+from gateway.proof.keys import PRIVATE, PUBLIC
+from gateway.proof.succession import SUCCESSION, begun, prepare, settle
 
 NEVER = "The key is as it was."
 
@@ -26,8 +26,10 @@ async def rotate(file: Path, *, tell: Callable[[str], None]) -> None:
     if not (folder / PRIVATE).is_file():
         raise Failure(f"No box has its key in {folder}.", "Name its house file: --home.")
     try:
+        if begun(folder) and reload.gateway_in(home.storage.folder) is None and _at_once(home):
+            tell("A change that was cut short before is finished.")
         new = prepare(folder)
-    except (OSError, KeyUnusable) as error:
+    except (OSError, ValueError) as error:
         raise Failure(f"No new key was made: {plain(error)}.", NEVER, Exit.SILENT) from error
     tell(f"The new key has the fingerprint {new.fingerprint}.")
     if reload.gateway_in(home.storage.folder) is None:

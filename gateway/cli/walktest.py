@@ -11,10 +11,12 @@ from gateway.installation.capability import Walked
 from gateway.installation.walk import Step, Trial, Word
 from gateway.installation.words import PROMISES, QUESTIONS, TITLES, TO_DO, ending, said, trial, waits_for
 from gateway.paper.walk import verified
+from gateway.plainfile import read_bytes
 from gateway.proof.keys import KeyUnusable, PublicKey
 from gateway.voice import Language
 from gateway.walkline import Answer, AnyRequest, Begin, Lock, Look, Refused, Told, View, speaking
 
+LARGEST = 64 * 2**20  # bytes of a report: a picture a camera
 LOOK = 0.5  # seconds between two looks while somebody does something at the door
 WORDS = {
     "y": Word.YES, "o": Word.YES, "n": Word.NO, "f": Word.FAILED, "x": Word.NOT_HERE, "yes": Word.YES, "no": Word.NO,
@@ -171,12 +173,11 @@ def verify(report: Path, key: Path | None) -> str:
     """
     beside = report.with_suffix(".signed.json")
     try:
-        trusted = None if key is None else PublicKey.from_pem(key.read_bytes())
-        found = verified(beside.read_bytes(), report.read_bytes(), trusted)
+        trusted = None if key is None else PublicKey.from_pem(read_bytes(key))
+        found = verified(read_bytes(beside), read_bytes(report, at_most=LARGEST), trusted)
     except OSError as error:
-        raise Failure(
-            f"{error.filename} cannot be read ({plain(error)}).", "Name the report; both files lie together."
-        ) from error
+        what = f"{error.filename} cannot be read ({plain(error)})" if error.filename else plain(error)
+        raise Failure(f"{what}.", "Name the report; both files lie together.") from error
     except KeyUnusable as error:
         raise Failure(f"{key}: {error}.", "Name the box's public key, a PEM file.") from error
     if isinstance(found, str):

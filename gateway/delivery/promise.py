@@ -63,10 +63,10 @@ def _clean(text: str) -> str:
 
 
 Instant = Annotated[datetime, BeforeValidator(_instant), AfterValidator(_utc)]
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}\z")]
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=80), AfterValidator(_clean)]
 Parcel = Annotated[str, AfterValidator(_parcel)]
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}\z")]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Seconds = Annotated[int, Field(ge=0, le=2**33)]  # since 1970 (RFC 7519 NumericDate, whole)
 
@@ -132,7 +132,7 @@ class Claims(Wire):
     iat: Seconds
     nbf: Seconds
     exp: Seconds
-    jti: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}\z")]
+    jti: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
     delivery: Annotated[Offer | Update | Cancel, Field(discriminator="do")]
 
 

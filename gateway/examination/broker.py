@@ -12,6 +12,7 @@ from gateway.brokertls import context, good_until, in_words
 from gateway.clock import machine_time
 from gateway.config import Broker, ConfigError, Home
 from gateway.equipment import Device, DoorDevice
+from gateway.examination.batteries import batteries, states
 from gateway.examination.finding import Fact, Finding, Said, Verdict
 from gateway.examination.trouble import hangs, trouble, why
 from gateway.mqtt import STALL, Guest, Sent, visit
@@ -47,7 +48,7 @@ async def by_the_broker(home: Home, found: list[Finding], *, line: asyncio.Lock 
             stack.callback(line.release)
         try:
             await _spoken_with(home, installer, found, here=here)
-        except ConnectionError as error:
+        except (ConnectionError, ConfigError) as error:  # the latter: a file that was taken away just now
             found += [await _no_talk("what.broker", installer, error), *_nobody_asked()]
         except NoKey as error:
             facts: dict[str, Fact] = {"file": str(home.storage.folder / "key"), "why": why(error.__cause__)}
@@ -74,11 +75,12 @@ async def _spoken_with(home: Home, installer: Broker, found: list[Finding], *, h
     found += [Finding(Said("what.broker"), Verdict.GOOD, Said("broker.lets_in", facts)), round_trip]
     if home.broker.tls is not None:
         found.append(await certificate(home.broker))
-    heard = [BRIDGE_STATE, *topics(home, home.devices)]
+    heard = [BRIDGE_STATE, *states(home), *topics(home, home.devices)]
     async with visit(installer, heard, monotonic=asyncio.get_running_loop().time) as guest:
         told = await ask(home, guest, home.devices, longest=LONGEST, word="doctor")
     found.append(await gateway(home.broker, told.stored.get(BRIDGE_STATE), here=here))
     found += [device_of(id_, one, told.devices[id_]) for id_, one in home.devices.items() if one.speaks]
+    found += batteries(home, told.stored)
 
 
 def unusable(account: Broker) -> tuple[Said, Said] | None:
@@ -102,7 +104,7 @@ def unusable(account: Broker) -> tuple[Said, Said] | None:
     return None
 
 
-async def _no_talk(what: str, account: Broker, error: ConnectionError) -> Finding:
+async def _no_talk(what: str, account: Broker, error: ConnectionError | ConfigError) -> Finding:
     listens = hangs(str(error), account) and await _listens(account)
     reason, todo = trouble(str(error), account, listens=listens)
     facts: dict[str, Fact] = {
@@ -135,7 +137,7 @@ async def gateway(account: Broker, stored: bytes | None, *, here: bool = False) 
     try:
         async with visit(account, [BRIDGE_STATE], monotonic=asyncio.get_running_loop().time):
             pass
-    except ConnectionError as error:
+    except (ConnectionError, ConfigError) as error:
         return await _no_talk("what.gateway", account, error)
     said = Said("gateway.never" if stored is None and not here else "gateway.away")
     return Finding(

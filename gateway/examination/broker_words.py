@@ -147,12 +147,6 @@ BROKER: Mapping[str, _Both] = {
         "As root: `perron broker-config {folder} --check`",
     ),
     "files.good": ("rien dans {folder} n'est faible", "nothing in {folder} is weak"),
-    "files.weak": ("{text}", "{text}"),  # `gateway.weakness` speaks English, to the terminal
-    "files.count": ("points faibles dans {folder} : {count}", "weak points in {folder}: {count}"),
-    "files.count.todo": (
-        "`perron broker-config {folder} --check` les nomme un par un, avec le remède.",
-        "`perron broker-config {folder} --check` names them one by one, with the remedy.",
-    ),
     "certificate.renew": ("`perron broker-config {folder} --renew`, chaque jour",
                           "`perron broker-config {folder} --renew`, daily"),
     "certificate.none": ("il n'en montre aucun", "it shows none"),

@@ -71,6 +71,7 @@ _UNOPENED: Mapping[Unopened, tuple[str, str]] = {  # French: the English is `vid
 _STREAM: Mapping[str, _Both] = {
     "what.stream": ("flux de {id}", "{id} stream"),
     "stream.unopened": ("{where} : {why}", "{where}: {why}"),
+    "stream.unlooked": ("il n'a pas pu être regardé ({why})", "it could not be looked at ({why})"),
     "stream.shown": (
         "{todo} Elle montre à présent {shown} : comparez avec la page de la caméra.",
         "{todo} Now it shows {shown}: compare with the camera's own page.",

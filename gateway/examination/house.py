@@ -248,6 +248,4 @@ def broker_files(home: Home) -> Iterator[Finding]:
     if found == ():
         yield Finding(what, Verdict.GOOD, Said("files.good", dict(place)))
     for weak in found or ():
-        yield Finding(
-            what, Verdict.BAD, Said("files.weak", {"text": weak.what}), Said("files.weak", {"text": weak.todo})
-        )
+        yield Finding(what, Verdict.BAD, Said(f"weak.{weak.said}", weak.facts), Said(f"weak.{weak.mend}", weak.facts))

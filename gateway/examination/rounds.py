@@ -8,7 +8,7 @@ from typing import Final
 
 from devices.reports import PanelReport, PresenceReport
 from gateway.clock import Clock
-from gateway.examination.finding import Fact, Finding, Said, Verdict
+from gateway.examination.finding import Fact, Finding, Said
 
 PAUSE: Final = 5.0  # seconds between two: broker, devices and cameras are not asked without end
 
@@ -48,22 +48,11 @@ class Rounds:
         self._ended = ended.mono
 
 
-def discreet(findings: Iterable[Finding], folder: str) -> Iterator[Finding]:
-    """Leave out what says whether somebody is home, and name the weak points of the broker's `folder` by their number.
-
-    A right to diagnostics shows no people; and the sentences about weak files are the terminal's, in English.
-    """
-    weak = 0
+def discreet(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Leave out what says whether somebody is home: a right to diagnostics shows no people."""
     for finding in findings:
-        if finding.said.key == "files.weak":
-            weak += 1
-        else:
-            facts = {name: _unpeopled(fact) for name, fact in finding.said.facts.items()}
-            yield replace(finding, said=Said(finding.said.key, facts))
-    if weak:
-        facts = {"folder": folder, "count": str(weak)}
-        said, todo = Said("files.count", facts), Said("files.count.todo", facts)
-        yield Finding(Said("what.broker_files"), Verdict.BAD, said, todo)
+        facts = {name: _unpeopled(fact) for name, fact in finding.said.facts.items()}
+        yield replace(finding, said=Said(finding.said.key, facts))
 
 
 def _unpeopled(fact: Fact) -> Fact:

@@ -2,6 +2,7 @@
 
 from gateway.equipment import CameraDevice
 from gateway.examination.finding import Fact, Finding, Said, Verdict
+from gateway.examination.trouble import why
 from gateway.streamurl import endpoint
 from gateway.video.login import LoginUnusable, read_login
 from gateway.video.look import Looked, look
@@ -18,7 +19,11 @@ async def sight(id_: str, camera: CameraDevice) -> Finding:
     source = CameraSource(
         name=id_, url=camera.url, login=camera.credentials_file, ca=camera.ca, fingerprint=camera.fingerprint
     )
-    return told(stream_of(id_), await look(source), "{}:{}".format(*endpoint(camera.url)))
+    try:
+        looked = await look(source)
+    except OSError as error:  # no process can be started
+        return Finding(stream_of(id_), Verdict.BAD, Said("stream.unlooked", {"why": why(error)}), Said("late.todo"))
+    return told(stream_of(id_), looked, "{}:{}".format(*endpoint(camera.url)))
 
 
 def stream_of(id_: str) -> Said:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from devices import reports as r
+from gateway.examination.battery_words import BATTERIES
 from gateway.examination.broker_words import BROKER
 from gateway.examination.device_words import DEVICES, STATES
 from gateway.examination.finding import Fact, Said
@@ -11,6 +12,7 @@ from gateway.installation.capability import Promise
 from gateway.installation.words import promised
 from gateway.streamurl import without_account
 from gateway.voice import Language
+from gateway.weakness_words import WEAK
 
 _Both = tuple[str, str]  # French, English
 
@@ -121,7 +123,13 @@ _HOUSE: Mapping[str, _Both] = {
     "phone.silent.todo": ("Regardez le chemin de cette machine jusque-là.", "Look at this machine's way there."),
 }
 
-WORDS: Mapping[str, _Both] = {**_HOUSE, **BROKER, **DEVICES}
+WORDS: Mapping[str, _Both] = {
+    **_HOUSE,
+    **BROKER,
+    **DEVICES,
+    **BATTERIES,
+    **{f"weak.{key}": both for key, both in WEAK.items()},
+}
 
 
 def told(said: Said, language: Language, *, show: Callable[[Path], str] = str) -> str:

@@ -64,6 +64,15 @@ class Sighting:
     known: str | None = None
     add: str = ""
 
+    @property
+    def offer(self) -> Mapping[str, str]:
+        """What that command says: id, kind, and each key of the house file (nested ones with points) with its value."""
+        words = shlex.split(self.add)[2:]
+        said = {word.removeprefix("--"): value for word, value in zip(words[1::2], words[2::2], strict=True)
+                if word != "--set"}  # fmt: skip
+        sets = (value.partition("=") for word, value in zip(words[1::2], words[2::2], strict=True) if word == "--set")
+        return {**({"id": words[0]} if words else {}), **said, **{key: value for key, _, value in sets}}
+
 
 def on_the_broker(home: Home, topic: str, payload: bytes) -> Iterator[Sighting]:
     """Read one stored message of the broker; what is none of ours says nothing."""

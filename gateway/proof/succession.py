@@ -35,7 +35,7 @@ class Succession(Signed):
     new: KeyText
     at: AwareDatetime
     clock_trusted: bool
-    agreed: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{86}==$")]
+    agreed: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{85}[AQgw]==$")]
 
     def agreed_bytes(self) -> bytes:
         """What the new key signs: all but the two signatures."""
@@ -118,17 +118,34 @@ def copy_line(source: Path, folder: Path) -> None:
         write_whole(folder / SUCCESSION, line.written)
 
 
+def begun(folder: Path) -> bool:
+    """Whether a change is being done and was cut short: it stands in the line, or the key is in its place.
+
+    Another key must not be prepared then: it would follow the old key too, and a line that forks is none.
+
+    Raises:
+        KeyUnusable, ValueError, OSError: key or line cannot be read.
+    """
+    if not (folder / NEXT).exists():
+        return False
+    if not (folder / NEXT_KEY).exists():
+        return True
+    coming, line = BoxKey.of(read_regular(folder / NEXT_KEY, at_most=LARGEST)).public, line_in(folder)
+    return bool(line.steps) and line.steps[-1].new == coming.text
+
+
 def prepare(folder: Path) -> PublicKey:
     """Make the next key and decide that it follows; the box signs under it from its next start on.
 
     One that was prepared before and that no start has taken up is given up: the newest counts.
 
     Raises:
-        KeyUnusable: the present key cannot be used.
+        KeyUnusable: the present key cannot be used, or a change was cut short and is to be finished first.
+        ValueError: what lies beside it is no line of keys.
         OSError: the folder does not take it, and nothing is decided.
     """
     BoxKey.at(folder)
-    if (folder / NEXT).exists() and not (folder / NEXT_KEY).exists():
+    if begun(folder):
         raise KeyUnusable(
             "a change of the key was cut short: start the gateway, which finishes it; then change it again"
         )

@@ -99,7 +99,12 @@ class Right(StrEnum):
     """Wipe the box, or hand everything over to the next owner."""
 
     DEVICES = auto()
-    """Configure devices and test them, one at a time; that shows no picture (see `WALK_TEST`)."""
+    """Propose devices and test them, one at a time; that shows no picture (see `WALK_TEST`)."""
+
+    ENROL = auto()
+    """Accept or refuse what was proposed for the house file (`gateway/proposals.py`). Whoever puts devices up may
+    propose them and no more: a lock or an entrance of his own choice would let him in. It takes the password with what
+    is asked, so it does not stand in `CONFIRM`."""
 
     WALK_TEST = auto()
     """Walk an entrance's known faults, at its door. It shows one still picture of each of its cameras, once: who put a

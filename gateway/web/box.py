@@ -13,6 +13,7 @@ from gateway.owner import AnyWish
 from gateway.pause import No, Planned
 from gateway.phonebook import Phonebook
 from gateway.proof.keys import PublicKey
+from gateway.proposals import Proposals
 from gateway.removal import Removal
 from gateway.store import Store
 from gateway.surveys import Surveys
@@ -32,7 +33,8 @@ class Box:
     and whose word it is, `end_pause` a pause's id and whose; they answer the pause, or why there is none, and raise
     `StoreFailed`. `video` is the video process's socket, `proofs` the newest proof of each camera, `picture` a JPEG of
     what a camera sees now, `public_key` the box's own. `tidy` looks for films that have had their time; `told` tells
-    the owner a stored message of the box. `walks` are the walk tests, `surveys` the surveys.
+    the owner a stored message of the box. `walks` are the walk tests, `surveys` the surveys, `proposals` what waits to
+    come into the house file.
     """
 
     home: Home
@@ -55,6 +57,7 @@ class Box:
     removal: Removal
     walks: Walking
     surveys: Surveys
+    proposals: Proposals
 
     @property
     def zone(self) -> ZoneInfo:

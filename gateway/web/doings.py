@@ -14,7 +14,8 @@ from gateway.web.words import say
 KINDS = (
     "signed_in", "sign_in_wrong", "password_changed", "person_added", "person_removed", "role_changed", "invited",
     "invitation_withdrawn", "handed_over", "claim_code_wrong", "phone_added", "phone_removed", "key_distrusted",
-    "key_trusted", "shared", "share_ended", "survey_begun", "survey_ended",
+    "key_trusted", "shared", "share_ended", "survey_begun", "survey_ended", "addition_proposed", "addition_accepted",
+    "addition_refused", "addition_withdrawn",
 )  # fmt: skip
 LOOKED_AT, SHOWN = 2000, 50  # rows of the log, the newest
 
@@ -60,6 +61,9 @@ def _what(row: Mapping[str, Any], language: Language) -> str:
             return say(f"role.{Role(row['role'])}", language)
         case "phone_added" | "phone_removed":
             return inert(str(row["scheme"]))
+        case "addition_proposed" | "addition_accepted" | "addition_refused" | "addition_withdrawn":
+            kind, name = row["thing"], inert(str(row["name"]))
+            return f"{say(f'add.kind.{kind}', language)} {name}"
         case "survey_begun" | "survey_ended":
             return str(row["entrance"])
         case "key_distrusted" | "key_trusted":

@@ -41,8 +41,7 @@ class Examination:
     async def _look(self) -> tuple[Finding, ...]:
         home = self._box.home
         found = await examine(home, line=self._box.walks.asking, here=True, with_phones=False)
-        file = home.broker.password_file
-        return tuple(discreet(found, "" if file is None else str(file.parent)))
+        return tuple(discreet(found))
 
     async def _page(self, request: web.Request, who: Who) -> web.Response:
         return self._shown(request, who)
@@ -85,6 +84,7 @@ def shown(findings: Iterable[Finding], language: Language) -> Iterator[Mapping[s
             "what": _plain(told(finding.what, language)),
             "said": _parts(told(finding.said, language)),
             "todo": [] if finding.todo is None else _parts(told(finding.todo, language)),
+            "walk": finding.what.facts["name"] if finding.what.key == "what.entrance" else None,
         }
 
 

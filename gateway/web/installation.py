@@ -1,21 +1,19 @@
 """The pages of whoever puts Perron up: what each device can promise, how it answers, and the walk test at the door."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from aiohttp import web
 
 from gateway.installation import notes
-from gateway.installation.capability import Ground, Promise, entrance_promises, promises
+from gateway.installation.capability import entrance_promises, promises
 from gateway.installation.discovery import Sighting
 from gateway.installation.walk import Word
-from gateway.installation.words import promised
 from gateway.store import StoreFailed
-from gateway.voice import Language
 from gateway.web.access import Right, Role
 from gateway.web.accounts import Who
 from gateway.web.desk import Desk
+from gateway.web.promises import told
 
 PAGE = "/installation"
 LISTENS = 5.0  # seconds for what is there to call its name
@@ -55,7 +53,7 @@ class Installation:
         home, language = self._box.home, self._desk.language(request)
         measured = await asyncio.to_thread(notes.measurements, home.storage.folder)
         entrances = {
-            name: _told(entrance_promises(home, name, measured, self._box.walks.standing(name)), language)
+            name: told(entrance_promises(home, name, measured, self._box.walks.standing(name)), language)
             for name in home.entrances
         }
         devices = {
@@ -63,7 +61,7 @@ class Installation:
                 "kind": device.kind,
                 "vendor": device.vendor,
                 "asked": device.kind not in CANNOT_BE_ASKED,
-                "promises": _told(promises(home, id_, measured.get(id_)), language),
+                "promises": told(promises(home, id_, measured.get(id_)), language),
             }
             for id_, device in home.devices.items()
         }
@@ -154,14 +152,3 @@ class Installation:
         if name not in self._box.home.entrances:
             raise web.HTTPNotFound
         return name
-
-
-def _told(found: tuple[Promise, ...], language: Language) -> list[Mapping[str, Any]]:
-    """Each promise as a sentence, and whether it is good, unknown or bad news."""
-    return [
-        {
-            "text": promised(one, language).replace("`", ""),
-            "how": "bad" if one.forbids else "rests" if one.ground in (Ground.UNKNOWN, Ground.MISSING) else "good",
-        }
-        for one in found
-    ]

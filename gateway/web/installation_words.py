@@ -51,8 +51,8 @@ INSTALLATION: Mapping[str, _Both] = {
     ),
     "install.discover": ("Ce qui se signale", "What calls its name"),
     "install.discover.why": (
-        "Sur le broker et, par mDNS, sur le réseau de la box ; la ligne s'écrit au terminal de la box.",
-        "On the broker and, by mDNS, on the box's network; the line is typed at the box's terminal.",
+        "Sur le broker et, par mDNS, sur le réseau de la box ; ajoutez ici, ou écrivez la ligne au terminal de la box.",
+        "On the broker and, by mDNS, on the box's network; add it here, or type the line at the box's terminal.",
     ),
     "install.discover.go": ("Écouter 5 secondes", "Listen for 5 seconds"),
     "install.discover.none": ("Rien ne s'est signalé.", "Nothing called its name."),

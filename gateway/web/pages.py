@@ -146,7 +146,10 @@ class Pages:
     async def _brand(self, request: web.Request) -> web.Response:
         fields = {"do": str((await request.post()).get("do", "")), "brand": request.match_info["brand"]}
         who = self._desk.require(request, _right(fields))
-        return await self._ask(request, who, next(iter(self._box.home.entrances)), fields, "/brands")
+        first = next(iter(self._box.home.entrances), None)
+        if first is None:
+            raise web.HTTPConflict(text=self._desk.say(request, "home.empty"))
+        return await self._ask(request, who, first, fields, "/brands")
 
     async def _terms(self, request: web.Request, who: Who) -> web.Response:
         """Let a brand in under the terms that the form tells; what cannot be meant is refused in words."""

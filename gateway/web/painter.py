@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gateway.pause import ambiguous
 from gateway.proof.chain import canonical
 from gateway.visit.state import Now
-from gateway.voice import Language, isolated
+from gateway.voice import Language, isolated, visible
 from gateway.web.box import Box
 from gateway.web.certificate import spaced
 from gateway.web.parts import PARTS, Seat, instant
@@ -27,7 +27,14 @@ class Painter:
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
         self._environment.filters.update(
-            inert=isolated, utc=_utc, clock=_clock, day=_day, moment=_moment, instant=_instant, spaced=spaced
+            inert=isolated,
+            visible=visible,
+            utc=_utc,
+            clock=_clock,
+            day=_day,
+            moment=_moment,
+            instant=_instant,
+            spaced=spaced,
         )
         self._environment.globals.update(home=box.home, languages=LANGUAGES, language_names=NAMES)
 

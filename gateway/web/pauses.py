@@ -33,7 +33,9 @@ class Pauses:
 
     def _shown(self, request: web.Request, asked: Mapping[str, str], *, why: str | None) -> web.Response:
         """Answer with the home page; a form that was refused keeps what was written into it."""
-        return self._desk.page(request, "home", status=200 if why is None else 422, asked=asked, why=why)
+        return self._desk.page(request, "home", status=200 if why is None else 422, asked=asked, why=why,
+            proposed=self._desk.box.proposals.waiting,
+        )  # fmt: skip
 
     async def _plan(self, request: web.Request, who: Who) -> web.Response:
         form = await request.post()

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from gateway.web.adding_words import ADDING
 from gateway.web.examination_words import EXAMINATION
 from gateway.web.installation_words import INSTALLATION
 
@@ -149,6 +150,16 @@ _DOINGS: Mapping[str, _Both] = {
     "session.began": ("depuis le {day}", "since {day}"),
     "session.seen": ("vu le {day}", "last seen {day}"),
     "session.end.which": ("Terminer : {browser}", "End it: {browser}"),
+    "did.addition_proposed": ("{by} a proposé pour la maison : {what}", "{by} proposed for the house: {what}"),
+    "did.addition_accepted": (
+        "{by} a accepté dans la maison : {what} (proposé par {who})",
+        "{by} accepted into the house: {what} (proposed by {who})",
+    ),
+    "did.addition_refused": (
+        "{by} a refusé pour la maison : {what} (proposé par {who})",
+        "{by} refused for the house: {what} (proposed by {who})",
+    ),
+    "did.addition_withdrawn": ("{by} a retiré sa proposition : {what}", "{by} withdrew what was proposed: {what}"),
     "did.signed_in": ("Connexion de {who} : {what}", "{who} signed in: {what}"),
     "did.sign_in_wrong": ("{what} mots de passe faux pour {who}", "{what} wrong passwords for {who}"),
     "did.password_changed": ("{who} a changé son mot de passe", "{who} changed their password"),
@@ -216,4 +227,5 @@ SETTINGS: Mapping[str, _Both] = {
     **_HOUSE_FILE,
     **INSTALLATION,
     **EXAMINATION,
+    **ADDING,
 }

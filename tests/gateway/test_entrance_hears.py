@@ -67,6 +67,7 @@ async def ear(tmp_path: Path) -> AsyncIterator[Ear]:
 
 async def test_lock_and_door_are_heard_with_all_that_tells_what_they_prove(ear: Ear) -> None:
     said = LockReport(bolt=Bolt.LOCKED)
+    ear.made.asks("front", "lock", 7)
     (event,) = ear.hears("lock", said, channel=Channel.RESULT, correlation=b"1:7", boot="b", seq=4, uptime_ms=9)
     assert event == e.LockHeard(report=said, heard=e.Heard(session=1, answers=7, boot="b", seq=4))
     (event,) = ear.hears("lock", said, correlation=b"1:7", retain=True)
@@ -194,10 +195,14 @@ async def test_a_wired_reed_proves_the_door_closed_by_the_mark_in_its_answer_and
     async with box(tmp_path, Home.model_validate(document, strict=False)) as made:
         ear = Ear(made)
         closed = DoorReport(door=Door.CLOSED)
+        made.asks("front", "door", 7)
+        made.asks("front", "lock", 8)
         for payload, channel, proves in (
             (esphome.answer(closed, "1:7").payload, Channel.RESULT, 7),
             (esphome.answer(closed, "2:7").payload, Channel.RESULT, None),  # a question of another session
             (esphome.answer(closed, "x").payload, Channel.RESULT, None),
+            (esphome.answer(closed, "1:8").payload, Channel.RESULT, None),  # what the lock was asked
+            (esphome.answer(closed, "1:900").payload, Channel.RESULT, None),  # what nobody was asked yet
             (b"OFF", Channel.STATE, None),  # nobody asked
         ):
             made.hear("door", channel, payload)
@@ -211,6 +216,40 @@ async def test_a_wired_reed_proves_the_door_closed_by_the_mark_in_its_answer_and
         for event in ear.taken():
             made.front.state, _ = decide(made.front.state, event, now=NOW)
         assert made.front.state.door.proven
+
+
+@pytest.mark.parametrize(
+    ("device", "kind", "payload"),
+    [
+        ("claire", "presence", b'{"echo":"1:7","state":"not_home"}'),
+        ("cooler", "fridge", b'{"echo":"1:7","state":"4.0"}'),
+        ("panel", "alarm", b'{"echo":"1:7","state":"disarmed"}'),
+    ],
+)
+async def test_an_answer_of_another_maker_s_device_answers_no_question_that_was_put_to_lock_or_door(
+    tmp_path: Path, device: str, kind: str, payload: bytes
+) -> None:
+    document = home(tmp_path).model_dump(mode="json")
+    entities = {"presence": "person.claire", "fridge": "sensor.fridge", "alarm": "alarm_control_panel.house"}
+    document["devices"]["door"] = {"kind": "door", "vendor": "esphome"}
+    document["devices"][device] = {"kind": kind, "vendor": "homeassistant", "address": entities[kind]}
+    document["entrances"]["front"] |= {"presence": ["claire"]} if kind == "presence" else {}
+    document["entrances"]["front"] |= {"alarm": "panel"} if kind == "alarm" else {}
+    async with box(tmp_path, Home.model_validate(document, strict=False)) as made:
+        ear = Ear(made)
+        made.asks("front", "door", 7)
+        made.asks("front", "lock", 8)
+        before = made.front.state
+        made.hear(device, Channel.RESULT, payload)
+        events = ear.taken()
+        assert events
+        assert not any(isinstance(event, e.LockHeard | e.DoorHeard | e.DeviceSpoke) for event in events)
+        for event in events:
+            made.front.state, _ = decide(made.front.state, event, now=NOW)
+        assert (made.front.state.bolt, made.front.state.door) == (before.bolt, before.door)
+        made.hear("door", Channel.RESULT, esphome.answer(DoorReport(door=Door.CLOSED), "1:7").payload)
+        told = [event for event in ear.taken() if isinstance(event, e.DoorHeard)]
+        assert [event.heard.answers for event in told] == [7], "the door's own answer still counts"
 
 
 async def test_what_another_glove_of_the_same_gateway_reads_is_no_wrong_code_at_this_door(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ def heard(answers: int | None = None) -> e.Heard:
 
 
 async def test_the_sensors_word_stands_for_door_and_bolt_and_no_bolt_ever_stands_out_of_an_open_door(made: Box) -> None:
+    made.asks("garage", "garage-door", 7)
     closed = e.DoorHeard(report=DoorReport(door=Door.CLOSED), heard=heard(7))
     locked = e.LockHeard(report=LockReport(bolt=Bolt.LOCKED), heard=heard(7))
     answer = esphome.answer(DoorReport(door=Door.CLOSED), "1:7").payload
@@ -71,6 +72,7 @@ async def test_the_sensors_word_stands_for_door_and_bolt_and_no_bolt_ever_stands
 
 async def test_the_openers_own_closed_proves_nothing(made: Box) -> None:
     assert hears(made, "garage-lock", b"closed", Channel.STATE) == []
+    made.asks("garage", "garage-lock", 7)
     answer = esphome.answer(CoverReport(cover=Cover.CLOSED, clear=True), "1:7").payload
     assert hears(made, "garage-lock", answer, Channel.RESULT) == [e.WayHeard(way=Way.CLEAR, heard=heard(7))]
     assert hears(made, "garage-lock", b"obstructed", Channel.EVENT) == [e.WayHeard(way=Way.OBSTRUCTED, heard=heard())]

@@ -1,14 +1,17 @@
 """A weak set-up is named with its place and its remedy; a strong one is not complained about."""
 
 import re
+import string
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gateway import weakness as module
 from gateway.broker import Listener, write
 from gateway.config import Home
-from gateway.weakness import foreign, kept, weaknesses
+from gateway.weakness import foreign, kept, weak, weaknesses
+from gateway.weakness_words import WEAK as SENTENCES
 
 
 @pytest.fixture
@@ -123,7 +126,13 @@ def test_each_weakness_is_told_with_its_place_and_what_to_do(
 ) -> None:
     spoil(folder)
     found = weaknesses(folder, home)
-    assert [weak for weak in found if re.search(what, weak.what) and todo in weak.todo], found
+    told = [one for one in found if re.search(what, one.what) and todo in one.todo]
+    assert told, found
+    for one in told:
+        french = weak(one.said, one.facts, "fr"), weak(one.mend, one.facts, "fr")
+        assert french[0] != one.what
+        assert one.facts.get("file", "") in french[0]
+        assert re.findall("`[^`]*`", french[1]) == re.findall("`[^`]*`", one.todo)  # commands stay commands
 
 
 def test_a_rule_for_ones_own_topics_or_for_reading_is_no_weakness(home: Home, folder: Path) -> None:
@@ -144,7 +153,7 @@ def test_what_home_assistant_and_a_guard_say_for_others_is_no_weakness(tmp_path:
     assert weaknesses(tmp_path / "accounts", home) == ()
     allowed("user front-lock\ntopic write perron/fridge/state")(tmp_path / "accounts")
     [weak] = weaknesses(tmp_path / "accounts", home)
-    assert "may say what only gateway or homeassistant may: perron/fridge/state" in weak.what
+    assert "may say what only gateway / homeassistant may: perron/fridge/state" in weak.what
 
 
 def test_a_gateway_without_a_password_is_refused_before_anything_is_written(home: Home, tmp_path: Path) -> None:
@@ -159,3 +168,11 @@ def test_a_configuration_of_somebody_elses_is_never_written_over(folder: Path) -
     weak = foreign(folder)
     assert weak is not None
     assert "was not written by Perron" in weak.what
+
+
+def test_each_sentence_about_a_weak_point_is_used_and_names_the_same_facts_in_both_languages() -> None:
+    source = Path(module.__file__).read_text(encoding="utf-8")
+    for key, (french, english) in SENTENCES.items():
+        assert f'"{key.removesuffix(".line")}"' in source, key
+        facts = [{name for _, name, _, _ in string.Formatter().parse(text) if name} for text in (french, english)]
+        assert facts[0] == facts[1], key

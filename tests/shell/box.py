@@ -175,6 +175,10 @@ class Box:
         report = DoorReport(door=self.door) if device.endswith("door") else LockReport(bolt=self.bolt)
         self.says(device, report, channel=Channel.RESULT, correlation=question.fields["correlation"])
 
+    def asks(self, entrance: str, device: str, number: int) -> None:
+        """The gateway has put this question to a device."""
+        self.entrances[entrance]._hands._asked[device].append((SESSION, number))  # noqa: SLF001 - as its hands do
+
     def scan(self, code: str, *, retain: bool = False) -> None:
         self.says("scanner", ScanReport(code=code), retain=retain)
 

@@ -3,12 +3,14 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import ClientSession, CookieJar
 from playwright.async_api import BrowserContext
 
 from gateway.app import may_survey
 from gateway.config import Pages
+from gateway.proposals import Proposals
 from gateway.surveys import Pace, Surveys
 from gateway.video.link import VideoLink
 from gateway.video.words import Proof
@@ -65,6 +67,14 @@ def walks(made: Box, picture: Callable[[str], Awaitable[bytes | None]]) -> Walki
     )  # fmt: skip
 
 
+def proposals(made: Box, file: Path | None, reread: Callable[[], None]) -> Proposals:
+    """What waits to come into this box's house file."""
+    return Proposals(
+        made.home, file=file, reread=reread, note=made.store.note,
+        permitted=lambda: {name for one in made.store.permissions() for name in one.terms.entrances},
+    )  # fmt: skip
+
+
 def surveys(made: Box, walking: Walking, proofs: Callable[[], Mapping[str, Proof]]) -> Surveys:
     """The surveys of this box, which look again at once."""
     return Surveys(
@@ -75,10 +85,18 @@ def surveys(made: Box, walking: Walking, proofs: Callable[[], Mapping[str, Proof
 
 
 @asynccontextmanager
-async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, ...] = ()) -> AsyncIterator[Served]:
+async def served(
+    made: Box,
+    *,
+    link: VideoLink | None = None,
+    names: tuple[str, ...] = (),
+    file: Path | None = None,
+    reread: Callable[[], None] = lambda: None,
+) -> AsyncIterator[Served]:
     """Serve the box's pages on a port of their own; `link` leads to real cameras, where there are any.
 
-    `names` are further names of the box; under them a browser does as on another machine.
+    `names` are further names of the box; under them a browser does as on another machine. `file` is its house file,
+    which `reread` reads anew.
     """
     walking = walks(made, lambda camera: (made.eyes if link is None else link).picture(camera, 1.0))
     seen = web.Box(
@@ -102,6 +120,7 @@ async def served(made: Box, *, link: VideoLink | None = None, names: tuple[str, 
             command, made.front.state, made.clock.now(), message=message, picture=None
         ),
         removal=made.removal,
+        proposals=proposals(made, file, reread),
         walks=walking,
         surveys=surveys(made, walking, lambda: made.eyes.proofs if link is None else link.proofs),
     )

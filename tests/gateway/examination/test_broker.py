@@ -66,7 +66,7 @@ async def test_a_broker_that_takes_connections_and_never_answers_is_red_in_time(
     async with silent(home.broker.port) as listens:
         began = asyncio.get_running_loop().time()
         findings = await examined(home)
-        assert asyncio.get_running_loop().time() - began < WHOLE + 0.3
+        assert asyncio.get_running_loop().time() - began < WHOLE + 1.0
         assert listens.visitors > 0
     assert findings["broker"].verdict is Verdict.BAD
     assert findings["devices"].verdict is Verdict.DOUBTFUL

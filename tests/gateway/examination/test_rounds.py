@@ -70,19 +70,8 @@ def test_whether_somebody_is_home_is_not_told_to_whoever_may_see_diagnostics() -
         Verdict.GOOD,
         Said("device.answers", {"seconds": "0.10", "reports": people}),
     )
-    (shown,) = discreet((finding,), "accounts")
+    (shown,) = discreet((finding,))
     said = told(shown.said, "en")
     assert "away" not in said
     assert "what it says of people is not shown here" in said
     assert "the bolt is unknown" in said
-
-
-def test_the_weak_points_of_the_broker_s_files_are_counted_where_the_reader_reads_french() -> None:
-    said, todo = Said("files.weak", {"text": "a thing"}), Said("files.weak", {"text": "do it"})
-    weak = 3 * [Finding(Said("what.broker_files"), Verdict.BAD, said, todo)]
-    first, counted = discreet((GOOD, *weak), "/etc/perron/accounts")
-    assert first == GOOD
-    assert counted.verdict is Verdict.BAD
-    assert counted.todo is not None
-    assert told(counted.said, "fr") == "points faibles dans /etc/perron/accounts : 3"
-    assert "`perron broker-config /etc/perron/accounts --check`" in told(counted.todo, "fr")

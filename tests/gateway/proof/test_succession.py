@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.proof.checkpoint import sign
+from gateway.proof.files import write_whole
 from gateway.proof.keys import PUBLIC, BoxKey, KeyUnusable, PublicKey
 from gateway.proof.retention import Kept, erase, tombstone
 from gateway.proof.succession import NEXT, NEXT_KEY, SUCCESSION, Line, copy_line, line_in, prepare, settle
@@ -180,6 +181,21 @@ def test_killed_at_any_point_the_box_has_its_old_key_or_the_new_one_whole(tmp_pa
         ends.append(present == old)
     assert ends.count(True) > 2
     assert ends.count(False) > 4
+
+
+def test_no_other_key_is_prepared_while_a_change_that_stands_in_the_line_is_not_done(tmp_path: Path) -> None:
+    keys = tmp_path / "key"
+    old = BoxKey.at(keys)
+    coming = prepare(keys)
+    pem, decided = (keys / NEXT_KEY).read_bytes(), (keys / NEXT).read_bytes()
+    settle(keys, box="box-1", now=BETWEEN)
+    write_whole(keys / "box.key.pem", old.pem)  # as it was when the process died behind the line's write
+    write_whole(keys / NEXT_KEY, pem)
+    write_whole(keys / NEXT, decided)
+    with pytest.raises(KeyUnusable, match="cut short"):
+        prepare(keys)
+    settle(keys, box="box-1", now=BETWEEN)
+    assert (BoxKey.at(keys).public, line_in(keys).keys) == (coming, (old.public, coming))
 
 
 def test_a_key_that_was_put_there_by_hand_in_the_middle_is_told(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ keys                    yes p  -          -          -
 retention               yes p  -          -          -
 move_out                yes p  -          -          -
 devices                 yes    -          yes        -
+enrol                   yes    -          -          -
 walk_test               yes    -          yes        -
 diagnostics             yes    -          yes        -
 """

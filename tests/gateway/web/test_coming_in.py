@@ -21,7 +21,7 @@ from tests.gateway.web.house import HERONS, cheap
 from tests.shell.box import LINK_KEY, Box, awake, box
 from tests.shell.house import home, pending
 from tests.shell.parts import until
-from tests.shell.site import served, surveys, walks
+from tests.shell.site import proposals, served, surveys, walks
 
 expect.set_options(timeout=PATIENCE)
 
@@ -48,6 +48,7 @@ def a_site(made: Box, pages: Pages | None = None) -> Site:
         tidy=made.archive.tidy, told=lambda _command, _message: None,
         removal=made.removal,
         walks=walking, surveys=surveys(made, walking, dict),
+        proposals=proposals(made, None, lambda: None),
     )  # fmt: skip
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
     return Site(seen, accounts, pages or Pages(port=0), link_key=LINK_KEY)

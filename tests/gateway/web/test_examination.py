@@ -24,7 +24,7 @@ from tests.shell.site import Served, served
 
 PAGE = "/installation/examination"
 ENGLISH, FRENCH = {"Accept-Language": "en"}, {"Accept-Language": "fr"}
-IN_TIME = 5.5  # seconds, on a loaded machine
+IN_TIME = 6.5  # seconds: 4.7, and a loaded machine
 
 
 @asynccontextmanager
@@ -69,6 +69,7 @@ async def test_a_broker_that_is_gone_is_red_with_its_remedy_in_the_reader_s_lang
         async with client.get("/installation", headers=ENGLISH) as answer:
             assert f'action="{PAGE}' in await answer.text()
     assert "<code>mosquitto -c " in english
+    assert 'href="/installation/walk/front"' in english
     assert "Red broker There is no talking to the broker" in read(english)
     assert "Doubtful devices not asked: they speak by the broker" in read(english)
     assert "Rouge broker Impossible de parler au broker" in read(french)
@@ -154,7 +155,7 @@ async def test_two_who_press_while_everything_hangs_are_answered_in_time_and_not
                 await asyncio.sleep(0.5)
                 async with other.get("/") as answer:
                     assert answer.status == 200
-                assert time.monotonic() - began < 1.5, "other pages do not wait"
+                assert time.monotonic() - began < 2.5, "other pages do not wait"
                 first, second = await both
                 assert time.monotonic() - began < IN_TIME
                 assert first.partition("Red broker")[2] == second.partition("Red broker")[2] != ""
@@ -187,10 +188,13 @@ async def test_a_password_that_is_missing_is_red_and_none_that_is_there_is_ever_
         site.box.time.mono += 6
         secrets = [file.read_text().strip() for file in accounts.glob("*.password")]
         (accounts / "installer.password").unlink()
+        (accounts / "owner.password").chmod(0o644)
         lacking = await examined(site, language=FRENCH)
     assert len(secrets) > 4
     assert "Bon broker 127.0.0.1" in said
     assert "Rouge lock ne répond pas en" in said
     assert "Rouge broker" in lacking
     assert "installer.password : le mot de passe du compte 'installer' ne peut pas être lu (il n'existe pas)" in lacking
+    assert f"Rouge fichiers du broker {accounts}/owner.password peut être lu ou écrit par d'autres" in lacking
+    assert f"Remède : chmod 600 {accounts}/owner.password ; si d'autres y étaient" in lacking
     assert [secret for secret in secrets if secret in said + lacking] == []

@@ -34,6 +34,7 @@ PAGES = {
     "/settings/sign-ins": (OWNER, HOUSEHOLD, INSTALLER),
     "/settings/privacy": (OWNER,),
     "/installation": (OWNER, INSTALLER),
+    "/installation/add": (OWNER, INSTALLER),
     "/installation/examination": (OWNER, INSTALLER),
     "/installation/walk/front": (OWNER, INSTALLER),
     "/installation/walk/front/picture/0": (OWNER, INSTALLER),

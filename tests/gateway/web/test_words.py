@@ -34,7 +34,8 @@ SOURCES = {
 FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "error.", "turn.", "courier.help.",
             "trust.", "refused.", "role.", "link.", "label.kind.", "label.said.", "lock.", "pause.no.", "did.",
             "unfit.", "phone.heard.", "way.", "house.file.", "examine.", "survey.no.", "survey.trouble.",
-            "survey.ended.")  # fmt: skip
+            "survey.ended.", "add.no.", "add.note.", "add.field.", "add.kind.", "add.stands.",
+            "add.answer.")  # fmt: skip
 
 
 def used() -> set[str]:

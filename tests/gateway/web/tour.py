@@ -40,8 +40,8 @@ NO_PAGE = frozenset({
 """Addresses under which there is something else than a page for people."""
 
 PLAIN = ("/", "/live", "/history", "/brands", "/household", "/settings", "/settings/messages", "/settings/keys",
-         "/settings/sign-ins", "/installation", "/installation/examination", "/settings/privacy",
-         "/settings/moving-out", "/confirm", "/enter", "/enter/again")  # fmt: skip
+         "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
+         "/settings/privacy", "/settings/moving-out", "/confirm", "/enter", "/enter/again")  # fmt: skip
 
 DIGEST = courier_digest(bytes(16))
 INCIDENT = "incident-1"

@@ -1,0 +1,221 @@
+"""A device or an entrance that somebody wants to have in the house file. Pure: what speaks against it, what to say.
+
+Whoever puts Perron up proposes, the owner accepts: so nobody lets himself in by editing the house. What would touch
+what is there already is refused, whoever accepts it: an account at the broker that could speak for another's lock, a
+topic that is another's, a file of the box, an entrance that a brand was let in by before. `addition.py` writes the
+rest.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
+
+from devices.vendors.words import Channel
+from gateway.accesslist import HOMEASSISTANT, access, accounts
+from gateway.config import EntranceSection, Home
+from gateway.equipment import Device
+from gateway.grammar import Section
+from gateway.homefile import paths
+from gateway.topics import OF_A_BRIDGE, heard_of, own_topics
+
+ENTRANCE = "entrance"
+KINDS = ("lock", "cover", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm", ENTRANCE)
+MOST = 24  # that wait for the owner; a house has fewer devices
+LARGEST = 4096  # bytes of one, as JSON
+LOGIN = "credentials_file"  # a camera's; the box alone names it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What somebody wrote into the form. `login`: user and password of a camera."""
+
+    kind: str
+    name: str
+    fields: Mapping[str, JsonValue]
+    login: tuple[str, str] | None = field(default=None, repr=False)
+
+
+class Accepted(Section):
+    """Who accepted it, and when."""
+
+    by: str
+    at: AwareDatetime
+
+
+class Proposal(Section):
+    """One that waits, was accepted, or (`done`) stands in the house. `fields`: keys, nested ones with points.
+
+    `login`: a camera's account lies beside, until it is accepted. `failed`: why the house did not begin with it.
+    """
+
+    id: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+    kind: str
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+    fields: dict[str, JsonValue]
+    by: str
+    at: AwareDatetime
+    login: bool = False
+    accepted: Accepted | None = None
+    done: bool = False
+    failed: tuple[str, ...] = Field(default=())
+
+    @property
+    def in_house(self) -> str:
+        """Under which key of the house file it stands."""
+        return "entrances" if self.kind == ENTRANCE else "devices"
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """One thing to say of it; `said` names the sentence in `web/adding_words.py`, `facts` what stands in it."""
+
+    said: str
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def stands(home: Home, proposal: Proposal) -> bool:
+    """Whether the house has one of this name."""
+    return proposal.name in (home.entrances if proposal.kind == ENTRANCE else home.devices)
+
+
+def objections(
+    old: Home, new: Home, proposal: Proposal, *, permitted: Collection[str], login: str | None
+) -> tuple[Remark, ...]:
+    """Say why this may not be added from a page; nothing: it may.
+
+    `old` is the house without, `new` with it; `permitted` are the entrances that brands were ever let in by; `login` is
+    the file that the box itself wrote for this camera.
+    """
+    if stands(old, proposal):
+        return (Remark("taken", {"name": proposal.name}),)
+    if _without(new, proposal) != old:
+        return (Remark("else"),)
+    if proposal.kind == ENTRANCE:
+        return tuple(_entrance(old, proposal.name, new.entrances[proposal.name], proposal, permitted))
+    return (
+        *_files(new.devices[proposal.name], login),
+        *_topics(old, new, proposal.name),
+        *_speaks(old, new),
+    )
+
+
+def cautions(old: Home, new: Home, proposal: Proposal) -> tuple[Remark, ...]:
+    """Say what the owner should know before he accepts it, and what is left to do at the box's terminal afterwards."""
+    if proposal.kind != ENTRANCE:
+        names = ", ".join(new_accounts(old, new))
+        return (Remark("account", {"names": names}),) if names else ()
+    section = new.entrances[proposal.name]
+    found = [Remark("which_door", {"lock": section.lock, "door": section.door})]
+    if not section.living_space:
+        found.append(Remark("no_living_space"))
+    if not section.courier_proof:
+        found.append(Remark("no_courier_proof"))
+    return tuple(found)
+
+
+def new_accounts(old: Home, new: Home) -> tuple[str, ...]:
+    """Name the accounts that the broker needs for the new house and did not need for the old."""
+    before = set(accounts(old))
+    return tuple(name for name in accounts(new) if name not in before)
+
+
+# ---- what is refused -----------------------------------------------------------------------------------------------
+
+
+def _without(new: Home, proposal: Proposal) -> Home:
+    """The new house without the new one."""
+    entrances = {name: one for name, one in new.entrances.items() if (proposal.kind, name) != (ENTRANCE, proposal.name)}
+    devices = {name: one for name, one in new.devices.items() if proposal.kind == ENTRANCE or name != proposal.name}
+    return new.model_copy(update={"entrances": entrances, "devices": devices})
+
+
+def _files(device: Device, login: str | None) -> Iterator[Remark]:
+    """No file of the box but the one that it wrote: else any of them could be sent to somebody's camera."""
+    if any(str(path) != login for path in paths(device)):
+        yield Remark("file")
+
+
+def _topics(old: Home, new: Home, name: str) -> Iterator[Remark]:
+    """Nothing that is said or heard is another's: neither the topic itself nor one above or below it."""
+    device = new.devices[name]
+    mine = {topic for channel, topic in _all(new, name) if channel not in OF_A_BRIDGE}
+    for other in old.devices:
+        if device.vendor == "guard" and device.address == other:
+            continue  # a door sensor behind a lock's guard: `enrolment` says which
+        for channel, topic in _all(old, other):
+            if channel not in OF_A_BRIDGE and any(_meet(topic, one) for one in mine):
+                yield Remark("topic", {"topic": topic, "device": other})
+                return
+    for topic in device.topics.values():
+        if "/bridge/request" in f"/{topic}":
+            yield Remark("topic", {"topic": topic, "device": topic.partition("/")[0]})
+
+
+def _all(home: Home, name: str) -> Iterator[tuple[Channel, str]]:
+    yield from own_topics(home, name).items()
+    yield from heard_of(home, name).items()
+
+
+def _meet(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
+
+
+def _speaks(old: Home, new: Home) -> Iterator[Remark]:
+    """No account gains a word in what another device says or is told, or in what Home Assistant is shown."""
+    before, after = _writes(old), _writes(new)
+    prefix = HOMEASSISTANT if old.homeassistant is None else old.homeassistant.discovery_prefix
+    theirs = {topic: name for name in old.devices for _, topic in _all(old, name)}
+    theirs |= {f"perron/{name}/{channel}": name for name in old.devices for channel in Channel}
+    for account, filters in after.items():
+        if account == "gateway":
+            continue
+        for gained in filters - before.get(account, frozenset()):
+            if account != HOMEASSISTANT and gained.partition("/")[0] in (prefix, HOMEASSISTANT):
+                yield Remark("shown", {"account": account})
+            for topic, name in theirs.items():
+                if _covers(gained, topic):
+                    yield Remark("speaks", {"account": account, "device": name})
+                    return
+
+
+def _writes(home: Home) -> Mapping[str, frozenset[str]]:
+    """What each account may say, as the access list has it."""
+    found: dict[str, set[str]] = {}
+    account = ""
+    for line in access(home, homeassistant=True).splitlines():
+        word, _, rest = line.partition(" ")
+        right, _, topic = rest.partition(" ")
+        if word == "user":
+            account = rest
+        elif word == "topic" and right in ("write", "readwrite"):
+            found.setdefault(account, set()).add(topic)
+    return {name: frozenset(topics) for name, topics in found.items()}
+
+
+def _covers(pattern: str, topic: str) -> bool:
+    """Whether a filter of the access list takes a topic in (MQTT 5, 4.7)."""
+    if pattern.endswith("/#"):
+        return f"{topic}/".startswith(pattern[:-1])
+    words, said = pattern.split("/"), topic.split("/")
+    return len(words) == len(said) and all(word in ("+", one) for word, one in zip(words, said, strict=True))
+
+
+def _entrance(
+    old: Home, name: str, section: EntranceSection, proposal: Proposal, permitted: Collection[str]
+) -> Iterator[Remark]:
+    if name in permitted:
+        yield Remark("permitted", {"name": name})
+    called = section.name.casefold()
+    if any(one.name.casefold() == called for one in old.entrances.values()):
+        yield Remark("same_name")  # messages and pages tell entrances apart by it
+    if any(key == "timing" or key.startswith("timing.") for key in proposal.fields):
+        yield Remark("timing")  # one of them is every camera's
+    inside = {camera for one in old.entrances.values() for camera in one.cameras.inside}
+    outside = {one.cameras.outside for one in old.entrances.values()}
+    if section.cameras.outside in inside:
+        yield Remark("inside", {"camera": section.cameras.outside})
+    for camera in section.cameras.inside:
+        if camera in outside:
+            yield Remark("outside", {"camera": camera})
