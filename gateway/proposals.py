@@ -460,9 +460,10 @@ class Proposals:
         if last is None or last[0].said != "refused" or self._file is None or not as_proposed(before, one):
             return one  # also where somebody has written it anew at the terminal: that is his
         try:  # else the next start would find a house in which no gateway begins
+            checked(text, self._file)
             written(self._file, text)
-        except OSError as error:
-            log.error("addition_not_taken_out", name=one.name, why=error.strerror or "unreadable")
+        except (NotAdded, OSError) as error:
+            log.error("addition_not_taken_out", name=one.name, why=str(error))
             return one
         log.warning("addition_taken_out", name=one.name, why="no house began with it")
         return again.model_copy(update={"failed": last[0].problems})

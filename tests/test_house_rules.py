@@ -20,6 +20,7 @@ LONGER: dict[str, str] = {}
 CLOCKS = {
     "gateway/video/": "a process of its own: it stamps pictures with CLOCK_MONOTONIC, which all processes share",
     "gateway/app.py": "hands the clocks to the parts it builds",
+    "gateway/hub/process.py": "hands the hub's clock to the parts it builds; it decides no door",
     "gateway/guard/process.py": "a process of its own: it counts on, by CLOCK_BOOTTIME, while the machine sleeps",
     "gateway/demo/": "plays people, who have watches",
     "devices/simulators/": "devices have clocks of their own, which may be wrong",

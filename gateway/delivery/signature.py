@@ -5,14 +5,12 @@ message brings along (`jwk`, `jku`, `x5u`, `x5c`) or a demand (`crit`) ends the 
 at. `iat`, `nbf`, `exp` and `jti` are required; whoever calls stores `jti` before it believes the message.
 """
 
-import json
-import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import NoReturn, Self
+from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
@@ -22,6 +20,7 @@ from pydantic import ValidationError
 
 from gateway.config import Brand
 from gateway.delivery.promise import Claims
+from gateway.delivery.strictjson import loads
 from gateway.visit.state import Now
 
 ALGORITHM = "Ed25519"  # RFC 9864: says the curve, which the older name EdDSA leaves open
@@ -29,8 +28,6 @@ TYPE = "perron-delivery+jwt"
 LARGEST = 32 * 1024  # bytes of a token; 50 parcels of 128 characters need about a third of it
 LONGEST_LIFE = 31 * 24 * 3600  # seconds from iat to exp: how long a jti must be remembered
 EARLY = 60  # seconds that a retailer's clock may run ahead of ours
-_DEEPEST = 6
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
 
 
@@ -96,7 +93,7 @@ def verify(token: bytes, keys: Mapping[str, Key], *, box: str, now: Now) -> Clai
         return opened
     key, payload = opened
     try:
-        _strict_json(payload)
+        loads(payload)
         claims = Claims.model_validate_json(payload)
     except ValidationError as error:
         return Rejected(Fault.WRONG_CLAIMS, _told(error))
@@ -121,7 +118,7 @@ def verify(token: bytes, keys: Mapping[str, Key], *, box: str, now: Now) -> Clai
 def kid_of(token: bytes) -> str | None:
     """Name the key under which a message says that it was signed; None: no such message."""
     try:
-        header = _strict_json(urlsafe_b64decode(token.partition(b".")[0] + b"=="))
+        header = loads(urlsafe_b64decode(token.partition(b".")[0] + b"=="))
     except ValueError:
         return None
     kid = header.get("kid") if isinstance(header, dict) else None
@@ -153,7 +150,7 @@ def _opened(token: bytes, keys: Mapping[str, Key]) -> tuple[Key, bytes] | Reject
     if len(parts) != 3 or not all(_base64url(part) for part in parts):
         return Rejected(Fault.MALFORMED, "not a JWS in compact form")
     try:
-        header = _strict_json(urlsafe_b64decode(parts[0] + b"=="))
+        header = loads(urlsafe_b64decode(parts[0] + b"=="))
     except ValueError:
         return Rejected(Fault.MALFORMED, "the header is not JSON as it should be")
     if not isinstance(header, dict) or header.keys() - {"alg", "kid", "typ"}:
@@ -181,48 +178,6 @@ def _base64url(part: bytes) -> bool:
         return urlsafe_b64encode(urlsafe_b64decode(part + b"==")).rstrip(b"=") == part
     except Error:
         return False
-
-
-def _strict_json(text: bytes) -> object:
-    """Read JSON that every reader reads alike. ValueError: a key twice, NaN, too deep, a number too long, not UTF-8."""
-    if _depth(text) > _DEEPEST:
-        raise ValueError("nested too deep")
-    try:
-        return json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_no_constant, parse_int=_short_int)
-    except UnicodeDecodeError as error:
-        raise ValueError("not UTF-8") from error
-    except json.JSONDecodeError as error:
-        raise ValueError("not JSON") from error
-
-
-def _depth(text: bytes) -> int:
-    depth = deepest = 0
-    for byte in _STRING.sub(b"", text):
-        if byte in b"{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif byte in b"}]":
-            depth -= 1
-    return deepest
-
-
-def _once(pairs: Iterable[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for key, value in pairs:
-        if key in found:
-            raise ValueError("a key stands twice")
-        found[key] = value
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _short_int(digits: str) -> int:
-    if len(digits) > 20:
-        raise ValueError("a number is too long")
-    return int(digits)
 
 
 def _told(error: ValidationError) -> str:

@@ -218,7 +218,7 @@ def _speaks(old: Home, new: Home) -> Iterator[Remark]:
         if account == "gateway":
             continue
         for gained in filters - before.get(account, frozenset()):
-            if gained.partition("/")[0] in (prefix, HOMEASSISTANT) and account != HOMEASSISTANT:
+            if account != HOMEASSISTANT and gained.partition("/")[0] in (prefix, HOMEASSISTANT):
                 yield Remark("shown", {"account": account})
             for topic, name in theirs.items():
                 if _covers(gained, topic):
@@ -253,6 +253,9 @@ def _entrance(
 ) -> Iterator[Remark]:
     if name in permitted:
         yield Remark("permitted", {"name": name})
+    called = section.name.casefold()
+    if any(one.name.casefold() == called for one in old.entrances.values()):
+        yield Remark("same_name")  # messages and pages tell entrances apart by it
     if any(key == "timing" or key.startswith("timing.") for key in proposal.fields):
         yield Remark("timing")  # one of them is every camera's
     inside = {camera for one in old.entrances.values() for camera in one.cameras.inside}

@@ -1,7 +1,6 @@
 """The pages as a server: which address is answered by whom, and under which conditions anything is answered at all."""
 
 import asyncio
-import logging
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,7 +12,6 @@ from pathlib import Path
 import segno
 import structlog
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.config import Pages as PagesSection
 from gateway.proof.files import write_whole
@@ -51,6 +49,7 @@ from gateway.web.policy import (
 )
 from gateway.web.porch import PATIENCE, Porch, heard, listening
 from gateway.web.privacy import Privacy
+from gateway.web.servinglog import quiet
 from gateway.web.succession import Succession
 from gateway.web.surveying import Surveying
 from gateway.web.threshold import Threshold
@@ -363,17 +362,6 @@ class Site:
         answer = web.Response(status=303, headers={"Location": local(str(fields.get("back", "/")))})
         answer.set_cookie(LANGUAGE, str(chosen), max_age=YEAR * DAY, httponly=True, samesite="Strict")
         return answer
-
-
-def quiet() -> logging.Logger:
-    """Make the HTTP server's log: its bugs with their traces, but no word of what a browser said wrongly.
-
-    The server would quote a request that it cannot read, with the link's token or the cookie that stands there.
-    """
-    made = logging.getLogger(__name__)
-    if not made.filters:
-        made.addFilter(lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError)))
-    return made
 
 
 def _milliseconds(now: Now) -> int:

@@ -26,7 +26,7 @@ def lived_in(folder: Path) -> Path:
         "key/box.key.pem", "key/links.key", "pages/authority.key", "pages/pages.pem", "claim-code", "way-in",
         "perron.sqlite3", "perron.sqlite3-wal", "perron.sqlite3-shm", "last-checkpoint.json",
         ".last-checkpoint.json.new", "visits/v1/cam-1.mp4", "visits/v1/manifest.json", "visits/v2/erased.json",
-        "pocket/x.jpg", *OTHERS,
+        "pocket/x.jpg", "installation/survey-front.jsonl", "installation/survey-front.lock", *OTHERS,
     ):  # fmt: skip
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(SECRET)

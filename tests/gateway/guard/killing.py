@@ -11,7 +11,7 @@ from pathlib import Path
 from gateway.guard.file import GuardFile
 from gateway.guard.ledger import FILE, Page
 from gateway.message import Sent
-from tests.gateway.guard.yard import LOCK, SET, Yard, until, yard
+from tests.gateway.guard.yard import BEGINS, LOCK, SET, Yard, until, yard
 
 ROOT = Path(__file__).parents[3]
 POINTS = ("kept", "moved")  # between the disk and the move; just after the move
@@ -82,7 +82,7 @@ async def reached(place: Yard, child: asyncio.subprocess.Process, intent: str) -
     for number in range(TRIES):
         refused, order = len(place.box.refusals()), f"{intent}.{number}"
         await ordered(place, order)
-        await until(lambda refused=refused: child.returncode is not None or len(place.box.refusals()) > refused)  # type: ignore[misc]  # its default
+        await until(lambda refused=refused: child.returncode is not None or len(place.box.refusals()) > refused, BEGINS)  # type: ignore[misc]  # its default
         if child.returncode is not None:
             return order
     raise AssertionError(f"{TRIES} orders were refused: {place.box.refusals()[-TRIES:]}")

@@ -1,0 +1,78 @@
+"""The hub's commands: run one, let a retailer in."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.failure import Failure, plain
+from gateway.cli.shape import example, tell
+
+if TYPE_CHECKING:
+    from gateway.hub.file import HubFile
+
+HubConfig = Annotated[Path, typer.Option("--config", help="The hub's file.", metavar="FILE")]
+CONFIG = Path("hub.yaml")
+
+
+def _file(config: Path) -> "HubFile":
+    from gateway.config import ConfigError  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.file import load  # noqa: PLC0415 - the same
+
+    try:
+        return load(config)
+    except ConfigError as error:
+        raise Failure(str(error), "Correct the file, then try again; docs/hub.md shows one.") from error
+
+
+def hub(*, config: HubConfig = CONFIG) -> None:
+    """Run a hub until it is told to end: one URL for retailers, owners and couriers of many boxes.
+
+    It keeps what was asked and what the boxes answered, and rings at their doors. It decides nothing: a box believes
+    what a brand or its own household has signed. docs/hub.md tells how it is set up.
+    """
+    import structlog  # noqa: PLC0415 - the other commands start without it
+
+    from gateway.hub.process import Hub  # noqa: PLC0415 - the same
+    from gateway.hub.store import StoreUnusable  # noqa: PLC0415 - the same
+
+    structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
+    file = _file(config)
+    try:
+        asyncio.run(Hub(file).run())
+    except StoreUnusable as error:
+        raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
+    except OSError as error:
+        raise Failure(f"The hub cannot be served ({plain(error)}).", f"Correct `listen` in {config}.") from error
+
+
+def hub_retailer(
+    name: Annotated[str, typer.Argument(help="Its name, as homes read it.")], *, config: HubConfig = CONFIG
+) -> None:
+    """Let a retailer in: tells its first API key, this once."""
+    from gateway.clock import machine_time  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.operator import let_in  # noqa: PLC0415 - the same
+    from gateway.hub.store import Store, StoreUnusable  # noqa: PLC0415 - the same
+
+    file = _file(config)
+
+    async def work() -> tuple[str, str]:
+        file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store = await Store.open(file.database)
+        try:
+            return await let_in(store, name, now=machine_time())
+        finally:
+            await store.close()
+
+    try:
+        retailer, token = asyncio.run(work())
+    except (StoreUnusable, OSError) as error:
+        raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
+    tell(f"{name} is {retailer}. Its key, told this once:\n{token}")
+
+
+def add(cli: typer.Typer) -> None:
+    """Add the hub's commands."""
+    cli.command(epilog=example("perron hub", "perron hub --config /etc/perron-hub/hub.yaml"))(hub)
+    cli.command(epilog=example("perron hub-retailer 'Maison Lune'"))(hub_retailer)

@@ -1,0 +1,1 @@
+"""`/v1`: what retailers ask of homes, by HTTP."""

@@ -1,0 +1,136 @@
+"""API keys: made, listed, revoked; the secret is told once."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+from sqlalchemy import ColumnElement, and_, insert, select, update
+
+from gateway.delivery.promise import Instant
+from gateway.hub.api.operation import Asked, Call, Link, Model, Operation, Reply, Right
+from gateway.hub.api.problem import Code, Problem
+from gateway.hub.keys import kept, new_secret
+from gateway.hub.store import new_id
+from gateway.hub.tables import api_keys
+
+MOST = 100  # keys that count, of one retailer
+
+Label = Annotated[str, StringConstraints(pattern=r"^[ -~À-ÿ]{1,80}$")]
+KeyId = Annotated[str, StringConstraints(pattern=r"^key-[a-z2-7]{26}$")]
+
+
+class KeyPath(Asked):
+    """Which key."""
+
+    key_id: KeyId
+
+
+class NewKey(Model):
+    """A key to be made. One of the sandbox never reaches a real home."""
+
+    label: Label
+    right: Literal["full", "read"] = "full"
+    expires: Instant | None = None
+
+
+class ApiKey(Model):
+    """A key, without its secret."""
+
+    id: KeyId
+    label: str
+    right: Literal["full", "read"]
+    sandbox: bool
+    created: datetime
+    expires: datetime | None
+
+
+class MadeKey(ApiKey):
+    """A key just made: `token` is sent as `Authorization: Bearer`, and never told again."""
+
+    token: str
+
+
+class ApiKeys(Model):
+    """All keys of the retailer, newest first."""
+
+    data: Annotated[tuple[ApiKey, ...], Field(max_length=1000)]
+
+
+async def create(call: Call) -> Reply:
+    """Make one, of the caller's own kind: a sandbox's key makes no other."""
+    asked, who = call.of(NewKey), call.who
+    if asked.expires is not None and asked.expires <= call.now:
+        raise Problem(Code.CONFLICT, "`expires` is over already.")
+    count = len(await _of(call))
+    if count >= MOST:
+        raise Problem(Code.CONFLICT, f"A retailer has at most {MOST} keys: revoke one first.")
+    secret, id_ = new_secret(), new_id("key")
+    made = MadeKey(
+        id=id_, label=asked.label, right=asked.right, sandbox=who.sandbox, created=call.now, expires=asked.expires,
+        token=f"{id_}_{secret}",
+    )  # fmt: skip
+    row = {**made.model_dump(exclude={"token"}), "retailer": who.retailer, "sha256": kept(secret)}
+    await call.tx.execute(insert(api_keys).values(row))
+    return Reply(status=201, body=made, headers={"Location": f"/v1/api_keys/{id_}"})
+
+
+async def list_(call: Call) -> Reply:
+    """List them."""
+    return Reply(status=200, body=ApiKeys(data=tuple(await _of(call))))
+
+
+async def read(call: Call) -> Reply:
+    """Tell of one."""
+    return Reply(status=200, body=await _one(call))
+
+
+async def revoke(call: Call) -> Reply:
+    """End one, from this instant. The key that asks may end itself."""
+    key = await _one(call)
+    await call.tx.execute(update(api_keys).where(api_keys.c.id == key.id).values(revoked=call.now))
+    return Reply(status=204)
+
+
+async def _of(call: Call) -> list[ApiKey]:
+    rows = await call.tx.execute(select(api_keys).where(_mine(call)).order_by(api_keys.c.created.desc(), api_keys.c.id))
+    return [_told(row) for row in rows]
+
+
+async def _one(call: Call) -> ApiKey:
+    wanted = api_keys.c.id == call.of(KeyPath).key_id
+    row = (await call.tx.execute(select(api_keys).where(_mine(call), wanted))).one_or_none()
+    if row is None:
+        raise Problem(Code.NOT_FOUND)
+    return _told(row)
+
+
+def _mine(call: Call) -> ColumnElement[bool]:
+    """What the caller may see: his own, of the same kind of world, and that counts still."""
+    who = call.who
+    return and_(api_keys.c.retailer == who.retailer, api_keys.c.sandbox == who.sandbox, api_keys.c.revoked.is_(None))
+
+
+def _told(row: object) -> ApiKey:
+    return ApiKey.model_validate({name: getattr(row, name) for name in ApiKey.model_fields})
+
+
+_THEN = {"key_id": "$response.body#/id"}
+OPERATIONS = (
+    Operation(
+        name="createApiKey", method="POST", path="/v1/api_keys", tag="API keys", handler=create,
+        summary="Make an API key", body=NewKey, answers={201: MadeKey}, refuses=frozenset({Code.CONFLICT}),
+        links=(Link(operation="readApiKey", parameters=_THEN), Link(operation="revokeApiKey", parameters=_THEN)),
+    ),
+    Operation(
+        name="listApiKeys", method="GET", path="/v1/api_keys", tag="API keys", handler=list_, right=Right.READ,
+        summary="List the API keys that count", answers={200: ApiKeys},
+    ),
+    Operation(
+        name="readApiKey", method="GET", path="/v1/api_keys/{key_id}", tag="API keys", handler=read, right=Right.READ,
+        summary="Read one API key", path_model=KeyPath, answers={200: ApiKey},
+    ),
+    Operation(
+        name="revokeApiKey", method="DELETE", path="/v1/api_keys/{key_id}", tag="API keys", handler=revoke,
+        summary="Revoke an API key", path_model=KeyPath, answers={204: None},
+    ),
+)  # fmt: skip

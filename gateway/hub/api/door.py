@@ -1,0 +1,248 @@
+"""Where HTTP becomes an operation's call, and its reply or problem HTTP again.
+
+Whoever has no key learns nothing: a request is let in by its host, its key, its ration, and only then read. An
+operation that changes something runs in one transaction, which holds the Idempotency-Key and the answer too: so a hub
+that dies in the middle has done nothing, and no key is ever "still running" (409 in version 07 of
+draft-ietf-httpapi-idempotency-key-header; here the second request waits for the first one's transaction).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from hashlib import sha256
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from gateway.delivery.strictjson import loads
+from gateway.hub.api.document import document
+from gateway.hub.api.operation import Bells, Call, Caller, Operation, Reply, Right
+from gateway.hub.api.problem import MEDIA_TYPE, Code, Detail, Problem, Where
+from gateway.hub.api.ration import Rations
+from gateway.hub.keys import caller_of
+from gateway.hub.store import Store
+from gateway.hub.tables import idempotency
+
+log = structlog.get_logger(__name__)
+
+KEPT = timedelta(hours=24)  # for which an Idempotency-Key has its answer
+KEY: Final = "Idempotency-Key"
+DEEPEST = 12  # levels of a body
+VERSION = "1.0.0"
+
+_BAD_HOST = Problem(Code.BAD_HOST)
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+class Door:
+    """All operations of the API, served. `url` is the hub's own address, without a slash at its end."""
+
+    def __init__(  # noqa: PLR0913 - what a door needs, named one by one
+        self,
+        operations: Sequence[Operation],
+        *,
+        store: Store,
+        url: str,
+        now: Callable[[], datetime],
+        rations: Rations,
+        bells: Bells,
+    ) -> None:
+        self._operations, self._store, self._url = operations, store, url
+        self._now, self._rations, self._bells = now, rations, bells
+        self._host = url.partition("://")[2].partition("/")[0]
+        self.document = document(operations, title="Perron hub", version=VERSION, url=url)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served here."""
+        served = [web.route(one.method, one.path, self._behind(one)) for one in self._operations]
+        return [*served, web.get("/openapi.json", self._document)]
+
+    @web.middleware
+    async def problems(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Answer whatever is not done as RFC 9457 says, and only under the hub's own name."""
+        try:
+            return await handler(request) if request.host == self._host else self._refused(request, _BAD_HOST)
+        except Problem as problem:
+            return self._refused(request, problem)
+        except web.HTTPException as error:
+            return self._refused(request, _translated(error))
+        except (DBAPIError, OSError) as error:
+            log.error("request_failed", path=request.path, why=str(error).splitlines()[0])
+            return self._refused(request, Problem(Code.INTERNAL))
+
+    async def _document(self, _request: web.Request) -> web.Response:
+        return web.json_response(self.document, headers=_HEADERS)
+
+    def _behind(self, one: Operation) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def served(request: web.Request) -> web.Response:
+            headers: dict[str, str] = {}
+            caller = await self._caller(request, one)
+            if caller is not None:
+                headers |= await self._rations.take(caller.retailer, writes=one.writes)
+            parts, raw = await _parts(request, one)
+            reply = await self._done(request, one, caller, parts, raw)
+            return _response(reply, {**_HEADERS, **headers})
+
+        return served
+
+    async def _caller(self, request: web.Request, one: Operation) -> Caller | None:
+        if one.right is Right.NONE:
+            return None
+        async with self._store.reading() as tx:
+            caller = await caller_of(tx, request.headers.get("Authorization", ""), self._now())
+        if caller is None:
+            raise Problem(Code.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="perron"'})
+        if one.right is Right.FULL and caller.right is not Right.FULL:
+            raise Problem(Code.FORBIDDEN, "This key may read only.")
+        return caller
+
+    async def _done(
+        self, request: web.Request, one: Operation, caller: Caller | None, parts: tuple[BaseModel, ...], raw: bytes
+    ) -> Reply | web.Response:
+        now = self._now()
+        if not one.writes:
+            async with self._store.reading() as tx:
+                return await one.handler(Call(tx=tx, now=now, url=self._url, parts=parts, caller=caller))
+        key = request.headers.get(KEY) if one.idempotency else None
+        if key is not None and not (0 < len(key) <= 255 and all("!" <= char <= "~" for char in key)):
+            raise _invalid(KEY, "header", "pattern", "1 to 255 printable ASCII characters without a space")
+        fingerprint = sha256(b"\n".join((one.method.encode(), request.path.encode(), raw))).hexdigest()
+        try:
+            async with self._store.writing() as tx:
+                if caller is not None and key is not None:
+                    before = await _before(tx, caller.retailer, key, fingerprint, now)
+                    if before is not None:
+                        return before
+                call = Call(tx=tx, now=now, url=self._url, parts=parts, caller=caller, body=raw)
+                reply = await one.handler(call)
+                if caller is not None and key is not None:
+                    await _keep(tx, caller.retailer, key, reply)
+        except IntegrityError as error:  # somebody made the same at the same moment
+            raise Problem(Code.CONFLICT, "Another request did this at the same moment.") from error
+        self._bells.jobs()
+        self._bells.messages()
+        return reply
+
+    def _refused(self, request: web.Request, problem: Problem) -> web.Response:
+        said = problem.document(self._url, request.path)
+        return web.Response(
+            text=said.model_dump_json(exclude_none=True, by_alias=True),
+            status=problem.status,
+            content_type=MEDIA_TYPE,
+            headers={**_HEADERS, **problem.headers},
+        )
+
+
+async def _parts(request: web.Request, one: Operation) -> tuple[tuple[BaseModel, ...], bytes]:
+    found: list[BaseModel] = []
+    if one.path_model is not None:
+        try:
+            found.append(one.path_model.model_validate(dict(request.match_info)))
+        except ValidationError as error:
+            raise Problem(Code.NOT_FOUND) from error
+    given = request.query
+    twice = [name for name in set(given) if len(given.getall(name)) > 1]
+    if twice:
+        raise _invalid(twice[0], "query", "repeated", "This parameter stands twice.")
+    if one.query is not None:
+        found.append(_read(one.query, "query", lambda model: model.model_validate(dict(given))))
+    elif given:
+        raise _invalid(next(iter(given)), "query", "extra_forbidden", "No such parameter is known here.")
+    if one.body is None:
+        return tuple(found), b""
+    raw = await _body(request, one.largest)
+    found.append(_read(one.body, "body", lambda model: model.model_validate_json(raw)))
+    return tuple(found), raw
+
+
+async def _body(request: web.Request, largest: int) -> bytes:
+    if request.content_type != "application/json" or request.charset not in (None, "utf-8"):
+        raise Problem(Code.UNSUPPORTED_MEDIA_TYPE)
+    raw = bytearray()
+    async for chunk in request.content.iter_any():
+        raw += chunk
+        if len(raw) > largest:
+            raise Problem(Code.TOO_LARGE, f"At most {largest} bytes.")
+    try:
+        loads(bytes(raw), deepest=DEEPEST)
+    except ValueError as error:
+        raise Problem(Code.MALFORMED_JSON, f"{error}.") from error
+    return bytes(raw)
+
+
+def _read(model: type[BaseModel], where: Where, read: Callable[[type[BaseModel]], BaseModel]) -> BaseModel:
+    try:
+        return read(model)
+    except ValidationError as error:
+        told = [
+            Detail(pointer=_pointer(e["loc"]) if where == "body" else str(e["loc"][0]) if e["loc"] else "",
+                   where=where, code=e["type"], detail=e["msg"])
+            for e in error.errors(include_url=False, include_context=False, include_input=False)
+        ]  # fmt: skip
+        raise Problem(Code.INVALID, errors=told[:20]) from error
+
+
+def _pointer(loc: tuple[int | str, ...]) -> str:
+    """A JSON Pointer (RFC 6901, 3)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)
+
+
+def _invalid(name: str, where: Where, code: str, detail: str) -> Problem:
+    return Problem(Code.INVALID, errors=[Detail(pointer=name[:80], where=where, code=code, detail=detail)])
+
+
+async def _before(tx: Any, retailer: str, key: str, fingerprint: str, now: datetime) -> web.Response | None:  # noqa: ANN401 - a connection
+    """Give the answer that this key had; else take the key, which a second request then waits for."""
+    mine = (idempotency.c.retailer == retailer) & (idempotency.c.key == key)
+    await tx.execute(delete(idempotency).where(mine, idempotency.c.created < now - KEPT))
+    row = (await tx.execute(select(idempotency).where(mine))).one_or_none()
+    if row is None:
+        await tx.execute(insert(idempotency).values(retailer=retailer, key=key, fingerprint=fingerprint, created=now))
+        return None
+    if row.fingerprint != fingerprint:
+        raise Problem(Code.IDEMPOTENCY_KEY_REUSED)
+    return web.Response(
+        body=row.body, status=row.status, headers={**_HEADERS, **row.headers, "Idempotent-Replayed": "true"}
+    )
+
+
+async def _keep(tx: Any, retailer: str, key: str, reply: Reply) -> None:  # noqa: ANN401 - a connection
+    answer = _response(reply, {})
+    body = answer.body if isinstance(answer.body, bytes) else b""
+    kept: Mapping[str, str] = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
+    mine = (idempotency.c.retailer == retailer) & (idempotency.c.key == key)
+    await tx.execute(update(idempotency).where(mine).values(status=reply.status, headers=dict(kept), body=body))
+
+
+def _response(reply: Reply | web.Response, headers: Mapping[str, str]) -> web.Response:
+    if isinstance(reply, web.Response):
+        reply.headers.update(headers)
+        return reply
+    if reply.body is None:
+        return web.Response(status=reply.status, headers={**headers, **reply.headers})
+    return web.Response(
+        body=reply.body.model_dump_json(by_alias=True).encode(),
+        status=reply.status,
+        content_type="application/json",
+        headers={**headers, **reply.headers},
+    )
+
+
+def _translated(error: web.HTTPException) -> Problem:
+    match error.status:
+        case HTTPStatus.NOT_FOUND:
+            return Problem(Code.NOT_FOUND)
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            return Problem(Code.METHOD_NOT_ALLOWED, headers={"Allow": error.headers.get("Allow", "")})
+        case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return Problem(Code.TOO_LARGE)
+        case status if status < HTTPStatus.BAD_REQUEST:
+            raise error
+        case _:
+            return Problem(Code.INTERNAL)

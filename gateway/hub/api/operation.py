@@ -1,0 +1,159 @@
+"""One operation of the API: what goes in, what comes out, who may, and the handler. The document is made of these."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, auto
+from types import MappingProxyType
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.api.problem import Code
+
+P = TypeVar("P", bound=BaseModel)
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+class Right(StrEnum):
+    """What a key may do."""
+
+    NONE = auto()
+    """Everybody, without a key."""
+
+    READ = auto()
+    FULL = auto()
+
+
+class Model(BaseModel):
+    """What travels: frozen, strict, nothing unknown in it."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Asked(BaseModel):
+    """Parameters, which are all text in HTTP: so numbers are read from it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Whose key came with the request. Homes and deliveries of the sandbox and real ones never meet."""
+
+    retailer: str
+    key: str
+    right: Right
+    sandbox: bool
+
+
+def _nobody() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bells:
+    """Who is woken when there is work: who rings at homes, who sends webhooks."""
+
+    jobs: Callable[[], None] = _nobody
+    messages: Callable[[], None] = _nobody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request, understood. `tx` is one transaction; a handler that raises leaves nothing of it.
+
+    Both `bells` are rung once what was changed is whole on the disk. `url` is the hub's own address.
+    """
+
+    tx: AsyncConnection
+    now: datetime
+    url: str
+    parts: tuple[BaseModel, ...]
+    caller: Caller | None = None
+    body: bytes = b""
+
+    @property
+    def who(self) -> Caller:
+        """The caller of an operation that needs a key."""
+        if self.caller is None:
+            raise TypeError("this operation is everybody's")
+        return self.caller
+
+    def of(self, model: type[P]) -> P:
+        """The part of the request that was declared as this model."""
+        return next(part for part in self.parts if isinstance(part, model))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What is answered."""
+
+    status: int
+    body: BaseModel | None = None
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """An operation that can follow: its parameter is taken from this answer (an OpenAPI runtime expression)."""
+
+    operation: str
+    parameters: Mapping[str, str]
+
+
+Handler = Callable[[Call], Awaitable[Reply]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One operation. `name` is its operationId; `answers` maps each good status to its model (None: no body).
+
+    `refuses`: what it can answer beside what follows from the rest (a body can be malformed, a path unknown ...).
+    `largest`: bytes of body.
+    """
+
+    name: str
+    method: Method
+    path: str
+    summary: str
+    tag: str
+    handler: Handler
+    answers: Mapping[int, type[BaseModel] | None]
+    right: Right = Right.FULL
+    path_model: type[BaseModel] | None = None
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    refuses: frozenset[Code] = frozenset()
+    links: tuple[Link, ...] = ()
+    largest: int = 65_536
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something: then it takes an Idempotency-Key where it is a POST."""
+        return self.method != "GET"
+
+    @property
+    def idempotency(self) -> bool:
+        """Whether a repeated Idempotency-Key gets the first answer again."""
+        return self.method == "POST" and self.right is not Right.NONE
+
+    @property
+    def problems(self) -> frozenset[Code]:
+        """Everything that it can refuse."""
+        found = {Code.INTERNAL, Code.BAD_HOST, *self.refuses}
+        if self.right is not Right.NONE:
+            found |= {Code.UNAUTHENTICATED, Code.RATE_LIMITED}
+        if self.right is Right.FULL:
+            found |= {Code.FORBIDDEN}
+        if self.path_model is not None:
+            found |= {Code.NOT_FOUND}
+        if self.query is not None or self.idempotency:
+            found |= {Code.INVALID}
+        if self.idempotency:
+            found |= {Code.IDEMPOTENCY_KEY_REUSED}
+        if self.body is not None:
+            found |= {Code.MALFORMED_JSON, Code.INVALID, Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE}
+        return frozenset(found)

@@ -1,0 +1,124 @@
+"""Errors as RFC 9457 says them, each with a code of ours that never changes."""
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum, auto
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MEDIA_TYPE = "application/problem+json"
+
+Where = Literal["body", "query", "header", "path"]
+
+
+class Code(StrEnum):
+    """Why something was not done."""
+
+    MALFORMED_JSON = auto()
+    BAD_CURSOR = auto()
+    BAD_HOST = auto()
+    UNAUTHENTICATED = auto()
+    FORBIDDEN = auto()
+    NOT_FOUND = auto()
+    METHOD_NOT_ALLOWED = auto()
+    CONFLICT = auto()
+    ALREADY_EXISTS = auto()
+    STALE_VERSION = auto()
+    TOO_LATE = auto()
+    NOT_CONNECTED = auto()
+    TOO_LARGE = auto()
+    UNSUPPORTED_MEDIA_TYPE = auto()
+    INVALID = auto()
+    IDEMPOTENCY_KEY_REUSED = auto()
+    SIGNATURE_REFUSED = auto()
+    RATE_LIMITED = auto()
+    INTERNAL = auto()
+    UNAVAILABLE = auto()
+
+
+PROBLEMS: Mapping[Code, tuple[HTTPStatus, str]] = MappingProxyType(
+    {
+        Code.MALFORMED_JSON: (HTTPStatus.BAD_REQUEST, "The body is not JSON that every reader reads alike"),
+        Code.BAD_CURSOR: (HTTPStatus.BAD_REQUEST, "The cursor is none that this list gave"),
+        Code.BAD_HOST: (HTTPStatus.MISDIRECTED_REQUEST, "The hub is not known under this name"),
+        Code.UNAUTHENTICATED: (HTTPStatus.UNAUTHORIZED, "No API key that counts came with the request"),
+        Code.FORBIDDEN: (HTTPStatus.FORBIDDEN, "This API key may not do that"),
+        Code.NOT_FOUND: (HTTPStatus.NOT_FOUND, "There is nothing of this name, or it is not yours"),
+        Code.METHOD_NOT_ALLOWED: (HTTPStatus.METHOD_NOT_ALLOWED, "This cannot be done here"),
+        Code.CONFLICT: (HTTPStatus.CONFLICT, "It does not fit what is there"),
+        Code.ALREADY_EXISTS: (HTTPStatus.CONFLICT, "There is one of this name already"),
+        Code.STALE_VERSION: (HTTPStatus.CONFLICT, "A newer version is known already"),
+        Code.TOO_LATE: (HTTPStatus.CONFLICT, "It can no longer be changed"),
+        Code.NOT_CONNECTED: (HTTPStatus.CONFLICT, "The home has not let this brand in"),
+        Code.TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
+        Code.UNSUPPORTED_MEDIA_TYPE: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json"),
+        Code.INVALID: (HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not as it should be"),
+        Code.IDEMPOTENCY_KEY_REUSED: (
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            "This Idempotency-Key came before with another request",
+        ),
+        Code.SIGNATURE_REFUSED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The signed message is not believed"),
+        Code.RATE_LIMITED: (HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
+        Code.INTERNAL: (HTTPStatus.INTERNAL_SERVER_ERROR, "The hub failed; the request can be sent again"),
+        Code.UNAVAILABLE: (HTTPStatus.SERVICE_UNAVAILABLE, "The hub cannot do that now"),
+    }
+)
+
+
+class Detail(BaseModel):
+    """One thing that is wrong: where (RFC 6901 for a body, else the parameter's name), and how."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+    pointer: str
+    where: Annotated[Where, Field(alias="in")]
+    code: str
+    detail: str
+
+
+class Document(BaseModel):
+    """What is sent (RFC 9457). `code` is stable; `detail` and `title` are for people."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str
+    title: str
+    status: int
+    code: Code
+    detail: str | None = None
+    instance: str | None = None
+    errors: tuple[Detail, ...] | None = None
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's word
+    """Something is not done, and why; `headers` go with the answer."""
+
+    def __init__(
+        self,
+        code: Code,
+        detail: str | None = None,
+        *,
+        errors: Sequence[Detail] = (),
+        headers: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        super().__init__(detail or PROBLEMS[code][1])
+        self.code, self.detail, self.errors, self.headers = code, detail, tuple(errors), headers
+
+    @property
+    def status(self) -> HTTPStatus:
+        """The status with which it is sent."""
+        return PROBLEMS[self.code][0]
+
+    def document(self, url: str, instance: str) -> Document:
+        """What is sent of it; its type is an address of the hub's own, where the code is explained."""
+        return Document(
+            type=f"{url}/problems/{self.code}",
+            title=PROBLEMS[self.code][1],
+            status=self.status,
+            code=self.code,
+            detail=self.detail,
+            instance=instance,
+            errors=self.errors or None,
+        )

@@ -1,0 +1,47 @@
+"""How much one retailer may ask: so many writes and reads a second, so many writes a day.
+
+Told as draft-ietf-httpapi-ratelimit-headers-11 says. Counted in this process: each hub of a cluster has its own ration.
+"""
+
+import math
+from collections.abc import Callable
+
+from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerSecond
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+
+from gateway.hub.api.problem import Code, Problem
+from gateway.hub.file import Limits
+
+
+class Rations:
+    """All retailers' rations. `wall` is the seconds since 1970 by which the library counts."""
+
+    def __init__(self, limits: Limits, *, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._reads = {"reads": RateLimitItemPerSecond(limits.reads)}
+        self._writes: dict[str, RateLimitItem] = {
+            "writes": RateLimitItemPerSecond(limits.writes),
+            "writes-a-day": RateLimitItemPerDay(limits.writes_a_day),
+        }
+
+    async def take(self, retailer: str, *, writes: bool) -> dict[str, str]:
+        """Take one request off a ration; what is told of what is left.
+
+        Raises:
+            Problem: nothing is left.
+        """
+        policies, left, wait = [], [], 0
+        for name, item in (self._writes if writes else self._reads).items():
+            granted = await self._limiter.hit(item, name, retailer)
+            stats = await self._limiter.get_window_stats(item, name, retailer)
+            seconds = max(1, math.ceil(stats.reset_time - self._wall()))
+            policies.append(f'"{name}";q={item.amount};w={item.get_expiry()}')
+            left.append(f'"{name}";r={stats.remaining};t={seconds}')
+            if not granted:
+                wait = max(wait, seconds)
+        told = {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
+        if wait:
+            raise Problem(Code.RATE_LIMITED, f"Try again in {wait} s.", headers={**told, "Retry-After": str(wait)})
+        return told

@@ -1,0 +1,62 @@
+"""What retailers are told: numbered events, and a message of each for every webhook that wants it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.store import new_id
+from gateway.hub.tables import endpoints, events, messages, retailers
+
+
+class Type(StrEnum):
+    """What an event is about. A delivery's state and a permission's standing are in its data."""
+
+    CONNECTION_DECIDED = "connection.decided"
+    DELIVERY_CREATED = "delivery.created"
+    DELIVERY_CHANGED = "delivery.changed"
+    DELIVERY_PROOF = "delivery.proof"
+    PING = "ping"
+
+
+async def tell(  # noqa: PLR0913 - an event's own columns
+    tx: AsyncConnection,
+    retailer: str,
+    type_: Type,
+    about: str,
+    data: Mapping[str, Any],
+    *,
+    sandbox: bool,
+    now: datetime,
+) -> str:
+    """Tell a retailer something, in the transaction in which it becomes true; the event's id.
+
+    Its `seq` is one more than that of the retailer's event before it, without a hole. Ring `Bells.messages` when the
+    transaction is whole.
+    """
+    # The retailer's row is the lock by which his events are numbered one after the other.
+    await tx.execute(select(retailers.c.id).where(retailers.c.id == retailer).with_for_update())
+    last = await tx.scalar(select(func.max(events.c.seq)).where(events.c.retailer == retailer))
+    id_ = new_id("evt")
+    await tx.execute(
+        insert(events).values(
+            id=id_, retailer=retailer, type=type_, object=about, data=dict(data), sandbox=sandbox, seq=(last or 0) + 1,
+            at=now,
+        )
+    )  # fmt: skip
+    wanting = await tx.execute(
+        select(endpoints.c.id, endpoints.c.types).where(
+            endpoints.c.retailer == retailer, endpoints.c.sandbox == sandbox, endpoints.c.enabled
+        )
+    )
+    for endpoint in wanting:
+        if not endpoint.types or type_ in endpoint.types:
+            await tx.execute(
+                insert(messages).values(
+                    id=new_id("msg"), endpoint=endpoint.id, event=id_, attempts=0, state="waiting", created=now, due=now
+                )
+            )
+    return id_

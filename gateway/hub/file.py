@@ -1,0 +1,95 @@
+"""`hub.yaml`: where one hub keeps, listens and rings."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from gateway.config import Broker, on_loopback
+from gateway.grammar import Name, PagesUrl, Section
+from gateway.homefile import read
+
+
+class Listen(Section):
+    """Where it is served. Without a certificate only on this machine, or behind a proxy that speaks TLS for it."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8643, ge=1, le=65535)
+    certificate: Path | None = None
+    key: Path | None = None
+    behind_proxy: bool = False
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if (self.certificate is None) is not (self.key is None):
+            raise ValueError("a certificate and its key go together: name both, or neither")
+        if self.certificate is None and not self.behind_proxy and not on_loopback(self.host):
+            raise ValueError(
+                "without a certificate everybody on the way reads the keys: name one, listen on 127.0.0.1,"
+                " or say behind_proxy: true"
+            )
+        return self
+
+
+class Limits(Section):
+    """How much one key may ask. Writes of a second and of a day; reads of a second."""
+
+    writes: int = Field(default=20, ge=1)
+    writes_a_day: int = Field(default=100_000, ge=1)
+    reads: int = Field(default=50, ge=1)
+
+
+class Webhooks(Section):
+    """Where events may be sent. `private`: addresses of a private network too, for a hub that tries things out."""
+
+    private: bool = False
+    plain: bool = False  # http as well
+    attempts: int = Field(default=12, ge=1, le=50)
+
+
+class HubFile(Section):
+    """The whole file.
+
+    `url`: under which everybody reaches it. `folder`: its keys and, unless `store` says other, its data.
+    """
+
+    name: Name = "Perron hub"
+    url: PagesUrl
+    folder: Path = Path("hub")
+    store: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = None
+    broker: Broker = Broker(username="hub")
+    listen: Listen = Listen()
+    limits: Limits = Limits()
+    webhooks: Webhooks = Webhooks()
+    sandbox: bool = True
+
+    @property
+    def database(self) -> str:
+        """The store's URL."""
+        return self.store or f"sqlite+aiosqlite:///{self.folder / 'hub.sqlite3'}"
+
+
+def load(path: Path) -> HubFile:
+    """Read the file; relative paths in it are taken from its own folder.
+
+    Raises:
+        ConfigError: one line a problem: file:line:column, what is wrong, what to do.
+    """
+    file, _ = read(path, HubFile, todo="Name another with --config; docs/hub.md shows one.",
+                   shape="a hub is written as `key: value` lines: see docs/hub.md.")  # fmt: skip
+    return _anchored(file, path.resolve().parent)
+
+
+def _anchored(file: HubFile, folder: Path) -> HubFile:
+    broker, listen, tls = file.broker, file.listen, file.broker.tls
+    beside = {"password_file": broker.password_file and folder / broker.password_file,
+              "tls": tls and tls.model_copy(update={"ca": folder / tls.ca})}  # fmt: skip
+    own = {"certificate": listen.certificate and folder / listen.certificate,
+           "key": listen.key and folder / listen.key}  # fmt: skip
+    return file.model_copy(
+        update={
+            "folder": (folder / file.folder).resolve(),
+            "broker": broker.model_copy(update=beside),
+            "listen": listen.model_copy(update=own),
+        }
+    )

@@ -1,0 +1,26 @@
+"""What the hub has for a box: kept until the box says that it has it."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.store import new_id
+from gateway.hub.tables import jobs
+from gateway.hub.words import Kind
+
+LIFE = timedelta(days=31)  # as long as a signed message may live (gateway/delivery/signature.py)
+
+
+async def send(  # noqa: PLR0913 - a job's own columns
+    tx: AsyncConnection, home: str, kind: Kind, token: bytes, *, now: datetime, delivery: str | None = None
+) -> str:
+    """Keep a job for a home, due at once; its id. Ring `Bells.jobs` when the transaction is whole."""
+    id_ = new_id("job")
+    await tx.execute(
+        insert(jobs).values(
+            id=id_, home=home, kind=kind, token=token, delivery=delivery, attempts=0, parked=False, created=now,
+            due=now, expires=now + LIFE,
+        )
+    )  # fmt: skip
+    return id_

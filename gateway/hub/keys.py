@@ -1,0 +1,39 @@
+"""API keys: a name and a secret of 128 bits, of which the hub keeps the SHA-256 only."""
+
+import hmac
+import re
+import secrets
+from base64 import b32encode
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.api.operation import Caller, Right
+from gateway.hub.tables import api_keys
+
+_BEARER = re.compile(r"[Bb]earer (key-[a-z2-7]{26})_([a-z2-7]{26})", re.ASCII)
+_NOBODY = bytes(32)
+
+
+def new_secret() -> str:
+    """Make the secret half of a key: 128 random bits in small letters and digits."""
+    return b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
+
+
+def kept(secret: str) -> bytes:
+    """What is kept of a secret. It has 128 random bits, so nothing slow is needed."""
+    return sha256(secret.encode()).digest()
+
+
+async def caller_of(tx: AsyncConnection, authorization: str, now: datetime) -> Caller | None:
+    """Tell whose key a request carries; None: none that counts. Compared in constant time, also where there is none."""
+    found = _BEARER.fullmatch(authorization)
+    if found is None:
+        return None
+    row = (await tx.execute(select(api_keys).where(api_keys.c.id == found[1]))).one_or_none()
+    right = hmac.compare_digest(kept(found[2]), _NOBODY if row is None else row.sha256)
+    if row is None or not right or row.revoked is not None or (row.expires is not None and row.expires <= now):
+        return None
+    return Caller(retailer=row.retailer, key=row.id, right=Right(row.right), sandbox=row.sandbox)

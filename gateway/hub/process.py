@@ -1,0 +1,67 @@
+"""The hub, built: every part is made here, handed to the others, and run in one TaskGroup."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from gateway.ending import until_told
+from gateway.hub.api import apikeys
+from gateway.hub.api.operation import Bells
+from gateway.hub.file import HubFile
+from gateway.hub.site import Site
+from gateway.hub.store import Store
+
+OPERATIONS = (*apikeys.OPERATIONS,)
+"""All of the API, in the order of its document."""
+
+
+class Hub:
+    """One hub. `wall` are seconds since 1970. `site` and `store` are there once it is `open`."""
+
+    site: Site
+    store: Store
+
+    def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True) -> None:
+        self._file, self._wall, self._signals = file, wall, signals
+        self.open = asyncio.Event()
+
+    def now(self) -> datetime:
+        """The hub's time. It decides no door: windows are the house's."""
+        return datetime.fromtimestamp(self._wall(), UTC)
+
+    async def run(self) -> None:
+        """Run until SIGTERM or SIGINT.
+
+        Raises:
+            StoreUnusable: the database cannot be used.
+            OSError: address, port, certificate or folder cannot be had.
+        """
+        self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.store = await Store.open(self._file.database)
+        try:
+            self.site = Site(
+                self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=CollectorRegistry(),
+                ready=dict, bells=Bells(),
+            )  # fmt: skip
+            await self.site.open()
+            try:
+                async with until_told(signals=self._signals), asyncio.TaskGroup() as group:
+                    for name, work in self._work().items():
+                        group.create_task(work, name=name)
+                    self.open.set()
+            finally:
+                await self.site.close()
+        finally:
+            await self.store.close()
+
+    def _work(self) -> dict[str, Coroutine[Any, Any, None]]:
+        return {"api": _until_cancelled()}
+
+
+async def _until_cancelled() -> None:
+    """The site serves by itself; the group waits here."""
+    await asyncio.get_running_loop().create_future()

@@ -1,0 +1,79 @@
+"""The hub's one address: the API, what machines watch, and the page that explains it."""
+
+import ssl
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from gateway.hub.api.door import Door
+from gateway.hub.api.operation import Bells, Operation
+from gateway.hub.api.ration import Rations
+from gateway.hub.file import HubFile
+from gateway.hub.store import Store
+from gateway.web.servinglog import quiet
+
+log = structlog.get_logger(__name__)
+
+LARGEST = 262_144  # bytes of any body
+
+
+class Site:
+    """Serves operations and `extra` routes until cancelled. `ready` says whether everything it needs is there."""
+
+    def __init__(  # noqa: PLR0913 - what a hub's address needs, named one by one
+        self,
+        file: HubFile,
+        operations: Sequence[Operation],
+        *,
+        store: Store,
+        now: Callable[[], datetime],
+        wall: Callable[[], float],
+        registry: CollectorRegistry,
+        ready: Callable[[], dict[str, bool]],
+        bells: Bells,
+        extra: Sequence[web.AbstractRouteDef] = (),
+    ) -> None:
+        self._file, self._store, self._registry, self._ready = file, store, registry, ready
+        self.door = Door(
+            operations, store=store, url=file.url, now=now, rations=Rations(file.limits, wall=wall), bells=bells
+        )
+        app = web.Application(middlewares=[self.door.problems], client_max_size=LARGEST)
+        app.add_routes(self.door.routes())
+        app.add_routes(extra)
+        app.add_routes([web.get("/healthz", self._alive), web.get("/readyz", self._able)])
+        app.add_routes([web.get("/metrics", self._metrics)])
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, logger=quiet())
+        self.port = file.listen.port
+
+    async def open(self) -> None:
+        """Begin to serve; `port` is the real one then.
+
+        Raises:
+            OSError, ssl.SSLError: the address or the certificate cannot be had.
+        """
+        listen, tls = self._file.listen, None
+        if listen.certificate is not None and listen.key is not None:
+            tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            tls.load_cert_chain(listen.certificate, listen.key)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, listen.host, listen.port, ssl_context=tls, backlog=1024).start()
+        self.port = self._runner.addresses[0][1]
+        log.info("hub_serves", url=self._file.url, host=listen.host, port=self.port)
+
+    async def close(self) -> None:
+        """Serve no more; what was begun is answered."""
+        await self._runner.cleanup()
+
+    async def _alive(self, _request: web.Request) -> web.Response:
+        return web.json_response({"alive": True})
+
+    async def _able(self, _request: web.Request) -> web.Response:
+        found = {"store": await self._store.well(), **self._ready()}
+        return web.json_response(found, status=200 if all(found.values()) else 503)
+
+    async def _metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,257 @@
+"""What the hub keeps: one set of tables for SQLite and PostgreSQL.
+
+The store is the truth, the broker a doorbell. An instant is whole microseconds since 1970 in UTC, so both databases
+keep and order it alike. Ids are opaque: a prefix that names the table and 128 random bits.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+VERSION = 1  # of the whole; a later one comes with a step in `store.py`
+
+metadata = MetaData()
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO = timedelta(microseconds=1)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime, kept as whole microseconds since 1970."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the interface
+        """As it is kept."""
+        return None if value is None else (value - _EPOCH) // _MICRO
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ANN401, ARG002 - the interface
+        """As it is read."""
+        return None if value is None else _EPOCH + value * _MICRO
+
+
+def _id(prefix: str, **more: Any) -> Column[str]:  # noqa: ANN401 - Column's own
+    return Column("id", String(64), CheckConstraint(f"id LIKE '{prefix}%'"), primary_key=True, **more)
+
+
+def _when(name: str, *, missing: bool = False) -> Column[datetime]:
+    return Column(name, Instant, nullable=missing)
+
+
+# SQLite numbers only an INTEGER PRIMARY KEY by itself
+_Serial = BigInteger().with_variant(Integer, "sqlite")
+
+about = Table("about", metadata, Column("key", String(64), primary_key=True), Column("value", String, nullable=False))
+
+# ---- retailers ------------------------------------------------------------------------------------------------------
+
+retailers = Table("retailers", metadata, _id("ret-"), Column("name", String(80), nullable=False), _when("created"))
+
+api_keys = Table(
+    "api_keys", metadata,
+    _id("key-"),
+    Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
+    Column("sha256", LargeBinary(32), nullable=False),  # of the secret, which is told once
+    Column("label", String(80), nullable=False),
+    Column("right", String(8), nullable=False),  # full | read
+    Column("sandbox", Boolean, nullable=False),
+    _when("created"),
+    _when("expires", missing=True),
+    _when("revoked", missing=True),
+)  # fmt: skip
+
+brands = Table(
+    "brands", metadata,
+    Column("id", String(64), primary_key=True),  # the word under which homes know it
+    Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
+    Column("name", String(80), nullable=False),
+    _when("created"),
+)  # fmt: skip
+
+brand_keys = Table(
+    "brand_keys", metadata,
+    Column("kid", String(64), primary_key=True),
+    Column("brand", ForeignKey("brands.id"), nullable=False, index=True),
+    Column("x", String(43), nullable=False),  # the Ed25519 public key, as in a JWK
+    _when("created"),
+    _when("revoked", missing=True),
+)  # fmt: skip
+
+idempotency = Table(
+    "idempotency", metadata,
+    Column("retailer", String(64), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),  # SHA-256 of method, path and body
+    Column("status", Integer, nullable=True),  # None: it still runs
+    Column("headers", JSON, nullable=True),
+    Column("body", LargeBinary, nullable=True),
+    _when("created"),
+)  # fmt: skip
+
+# ---- homes ----------------------------------------------------------------------------------------------------------
+
+homes = Table(
+    "homes", metadata,
+    _id("home-"),
+    Column("shard", Integer, nullable=False),
+    Column("sandbox", Boolean, nullable=False),
+    Column("support_code", String(16), nullable=False, unique=True),  # can be read aloud
+    Column("box_key", String(43), nullable=False),  # the box's Ed25519 public key: its events are signed by it
+    Column("serial", String(40), nullable=True),  # of the certificate that counts; None: none does
+    Column("said", JSON, nullable=False),  # what the box last told of itself: entrances, places, zone
+    _when("joined"),
+    _when("heard", missing=True),
+    _when("revoked", missing=True),
+)  # fmt: skip
+
+claims = Table(
+    "claims", metadata,
+    _id("claim-"),
+    Column("sha256", LargeBinary(32), nullable=False),  # of the one-time secret in the QR code
+    Column("csr", LargeBinary, nullable=True),
+    Column("box_key", String(43), nullable=True),
+    Column("home", ForeignKey("homes.id"), nullable=True),
+    _when("created"),
+    _when("expires"),
+    _when("confirmed", missing=True),
+)  # fmt: skip
+
+connections = Table(
+    "connections", metadata,
+    _id("con-"),
+    Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
+    Column("brand", ForeignKey("brands.id"), nullable=False),
+    Column("home", ForeignKey("homes.id"), nullable=True, index=True),  # None until somebody said which home is his
+    Column("state", String(16), nullable=False),  # pending | granted | refused | revoked | expired
+    Column("asked", JSON, nullable=False),  # the terms that the retailer asks for
+    Column("terms", JSON, nullable=True),  # the terms that the home gave
+    Column("version", Integer, nullable=False),  # of the home's decision
+    Column("reference", String(80), nullable=True),  # the retailer's own word for the customer
+    Column("consent_sha256", LargeBinary(32), nullable=False),  # of the secret in the consent page's address
+    Column("return_url", String(400), nullable=True),
+    _when("created"),
+    _when("expires"),
+    _when("decided", missing=True),
+)  # fmt: skip
+
+deliveries = Table(
+    "deliveries", metadata,
+    _id("dlv-"),
+    Column("retailer", ForeignKey("retailers.id"), nullable=False),
+    Column("connection", ForeignKey("connections.id"), nullable=False),
+    Column("home", ForeignKey("homes.id"), nullable=False),
+    Column("brand", String(64), nullable=False),
+    Column("name", String(64), nullable=False),  # the promise's own id, which the brand gave it
+    Column("version", Integer, nullable=False),  # the newest that was sent to the home
+    Column("promise", JSON, nullable=False),  # the newest version, as it was promised
+    Column("hub_signed", Boolean, nullable=False),
+    Column("state", String(24), nullable=False),
+    Column("reason", String(64), nullable=True),
+    Column("missing", Integer, nullable=False),
+    Column("house", String(24), nullable=True),
+    Column("seq", BigInteger, nullable=False),  # of the home's event that said so; 0: the hub's own word
+    _when("created"),
+    _when("changed"),
+    _when("window_end"),
+    UniqueConstraint("brand", "home", "name"),
+    Index("deliveries_by_retailer", "retailer", "created", "id"),
+)  # fmt: skip
+
+jobs = Table(
+    "jobs", metadata,
+    _id("job-"),
+    Column("home", ForeignKey("homes.id"), nullable=False),
+    Column("kind", String(16), nullable=False),  # gateway.hub.words.Kind
+    Column("token", LargeBinary, nullable=False),  # kept byte for byte
+    Column("delivery", ForeignKey("deliveries.id"), nullable=True),
+    Column("attempts", Integer, nullable=False),
+    Column("parked", Boolean, nullable=False),  # nobody was there: due when the box says hello, or in the slow sweep
+    _when("created"),
+    _when("due", missing=True),  # None: the box has received it, or it has had its time
+    _when("leased", missing=True),  # a dispatcher is at it until then
+    _when("received", missing=True),
+    _when("expires"),
+    Index("jobs_due", "due"),
+    Index("jobs_of_home", "home", "received"),
+)  # fmt: skip
+
+home_events = Table(
+    "home_events", metadata,
+    Column("home", ForeignKey("homes.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("token", LargeBinary, nullable=False),  # as the box signed it
+    _when("at"),
+)  # fmt: skip
+
+# ---- what retailers are told ----------------------------------------------------------------------------------------
+
+events = Table(
+    "events", metadata,
+    Column("number", _Serial, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("retailer", ForeignKey("retailers.id"), nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("object", String(64), nullable=False),  # the id of what it is about
+    Column("data", JSON, nullable=False),
+    Column("sandbox", Boolean, nullable=False),
+    Column("seq", BigInteger, nullable=False),  # rises by one for each event of a retailer
+    _when("at"),
+    UniqueConstraint("retailer", "seq"),
+    Index("events_of_object", "object", "number"),
+)  # fmt: skip
+
+endpoints = Table(
+    "endpoints", metadata,
+    _id("ep-"),
+    Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
+    Column("url", String(400), nullable=False),
+    Column("types", JSON, nullable=False),  # of events; empty: all
+    Column("secret", String(80), nullable=False),
+    Column("old_secret", String(80), nullable=True),
+    Column("sandbox", Boolean, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    _when("old_until", missing=True),
+    _when("created"),
+)  # fmt: skip
+
+messages = Table(
+    "messages", metadata,
+    _id("msg-"),  # the same at each try: the receiver's key against doing a thing twice
+    Column("endpoint", ForeignKey("endpoints.id"), nullable=False),
+    Column("event", String(64), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("state", String(16), nullable=False),  # waiting | delivered | given_up
+    _when("created"),
+    _when("due", missing=True),
+    _when("leased", missing=True),
+    Index("messages_due", "due"),
+    Index("messages_of_endpoint", "endpoint", "created"),
+)  # fmt: skip
+
+attempts = Table(
+    "attempts", metadata,
+    Column("message", ForeignKey("messages.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("status", Integer, nullable=True),  # of HTTP; None: no answer
+    Column("why", String(200), nullable=True),
+    Column("seconds", Integer, nullable=False),
+    _when("at"),
+)  # fmt: skip

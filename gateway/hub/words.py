@@ -1,0 +1,155 @@
+"""What a box and its hub say to each other over MQTT 5. Pure.
+
+    dn/{home}/jobs                a job: JSON of `Job`
+    dn/{home}/ack                 the box's events up to this one are kept: JSON of `Ack`
+    up/{shard}/{home}/hello       the box begins: JSON of `Hello`
+    up/{shard}/{home}/status      the box has a job on its disk, or refuses it for good: JSON of `Receipt`
+    up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `Happened`
+
+The broker gives a box its own topics only (the client id is the home, proven by its certificate). The hub carries: what
+a job says counts by the signature inside it, of the brand or of an enrolled browser, and an event by the box's own.
+A job is sent again until its receipt has come; the box knows it by the bytes of its token, so twice is once.
+"""
+
+from enum import StrEnum, auto
+from hashlib import sha256
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from gateway.delivery.promise import Digest, Id, Instant, Name, Result, Version, Wire
+
+SHARDS = 64
+BEGINNING = "0" * 64  # what the first event names as the one before it
+EVENT_TYPE = "perron-event+jwt"
+LARGEST_JOB = 40_000  # bytes
+
+_JWS = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
+Token = Annotated[str, StringConstraints(max_length=32 * 1024, pattern=_JWS)]
+Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
+
+
+class Kind(StrEnum):
+    """What a job is."""
+
+    DELIVERY = auto()
+    """A delivery's offer, update or cancel, signed by its brand."""
+
+    HUB_DELIVERY = auto()
+    """The same for a brand without keys: signed by the hub, and refused where the permission does not allow that."""
+
+    CONNECT = auto()
+    """A brand asks to be let in."""
+
+    OWNER = auto()
+    """A permit, stop or approval that somebody of the household signed in his browser."""
+
+
+class Job(Wire):
+    """One thing for the box. Its name is the hub's own; what counts is the token."""
+
+    job: Id
+    kind: Kind
+    token: Token
+
+
+class Receipt(Wire):
+    """The box has a job on its disk (`received`), or will never take it (`refused`: it is none, and says why)."""
+
+    job: Id
+    state: Literal["received", "refused"]
+    why: Annotated[str, StringConstraints(max_length=200)] | None = None
+
+
+class Open(Wire):
+    """A delivery that the box knows and that is not over."""
+
+    brand: Id
+    delivery: Id
+    version: Version
+
+
+class EntranceSaid(Wire):
+    """An entrance as the hub may know it: nothing of its devices, nothing of who is home."""
+
+    id: Id
+    name: Name
+    places: tuple[Id, ...]
+    courier_proof: bool
+
+
+class Hello(Wire):
+    """A box begins a session. `events`: how many events it has made; the hub answers with what it has of them."""
+
+    boot: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+    events: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    open: Annotated[tuple[Open, ...], Field(max_length=500)]
+    entrances: Annotated[tuple[EntranceSaid, ...], Field(max_length=32)]
+    timezone: Annotated[str, StringConstraints(max_length=64)]
+
+
+class Ack(Wire):
+    """The hub keeps all the box's events up to and with `seq`; 0: none."""
+
+    seq: Annotated[int, Field(ge=0, le=2**53 - 1)]
+
+
+class Decided(Wire):
+    """What the home says to a brand now: its standing, and the terms that the brand may know."""
+
+    brand: Id
+    version: Version
+    standing: Literal["pending", "granted", "refused", "revoked"]
+    entrances: tuple[Id, ...] = ()
+    places: tuple[Id, ...] = ()
+    carriers: tuple[Name, ...] = ()
+    days: tuple[str, ...] = ()
+    hours: str = "00:00-24:00"
+    openings: Annotated[int, Field(ge=1, le=10)] = 1
+    expires: Instant | None = None
+    hub_signed: bool = False
+
+
+class Happened(Wire):
+    """One event of a box, the payload of a JWS under its key. `prev`: SHA-256 of the token before it."""
+
+    home: Id
+    seq: Number
+    prev: Digest
+    at: Instant
+    result: Result | None = None  # of a delivery
+    decided: Decided | None = None  # of a permission
+
+
+def digest(token: bytes) -> str:
+    """What the next event names as the one before it."""
+    return sha256(token).hexdigest()
+
+
+def jobs_topic(home: str) -> str:
+    """Where a box hears its jobs."""
+    return f"dn/{home}/jobs"
+
+
+def ack_topic(home: str) -> str:
+    """Where a box hears which of its events are kept."""
+    return f"dn/{home}/ack"
+
+
+def up_topic(shard: int, home: str, what: Literal["hello", "status", "evt"]) -> str:
+    """Where a box speaks."""
+    return f"up/{shard}/{home}/{what}"
+
+
+def speaker(topic: str) -> tuple[str, str] | None:
+    """Tell which home speaks on a topic, and of what; None: it is no such topic."""
+    match topic.split("/"):
+        case ["up", shard, home, ("hello" | "status" | "evt") as what] if shard.isdigit():
+            return home, what
+        case _:
+            return None
+
+
+def shard_of(home: str) -> int:
+    """Where a home's words go in: fixed by its name, so that a hub's workers may share the shards."""
+    return int.from_bytes(sha256(home.encode()).digest()[:4]) % SHARDS

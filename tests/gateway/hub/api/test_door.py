@@ -1,0 +1,112 @@
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from gateway.hub.file import Limits
+from gateway.hub.tables import api_keys
+from tests.hubs import Running, hub_file, running
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def code(hub: Running, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    async with hub.http.post("/v1/api_keys", data=body, headers=headers) as answer:
+        assert answer.content_type == "application/problem+json"
+        said = await answer.json(content_type=None)
+        assert said["type"].endswith(f"/problems/{said['code']}"), "the code is explained where its type points"
+        return answer.status, said["code"]
+
+
+async def test_a_body_that_two_readers_could_read_differently_is_refused(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        headers = {**(await hub.retailer()).headers, **JSON}
+        for body in (
+            b'{"label": "a", "label": "b"}',
+            b'{"label": NaN}',
+            b'{"label": ' + b"[" * 200 + b"]" * 200 + b"}",
+            b'{"label": ' + b"9" * 5000 + b"}",
+            b'{"label": "a"',
+            b"\xff",
+            b"",
+        ):
+            assert await code(hub, body, headers) == (400, "malformed_json"), body[:40]
+
+
+async def test_a_wrong_field_is_named_by_its_pointer(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        headers = (await hub.retailer()).headers
+        async with hub.http.post("/v1/api_keys", json={"label": "a", "right": 1}, headers=headers) as answer:
+            said = await answer.json(content_type=None)
+        assert (answer.status, said["errors"][0]["pointer"], said["errors"][0]["in"]) == (422, "/right", "body")
+
+
+async def test_what_is_too_large_or_no_json_or_for_another_host_is_refused(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        headers = (await hub.retailer()).headers
+        assert await code(hub, b" " * 70_000, {**headers, **JSON}) == (413, "too_large")
+        assert await code(hub, b"{}", {**headers, "Content-Type": "text/plain"}) == (415, "unsupported_media_type")
+        assert await code(hub, b"{}", {**headers, **JSON, "Host": "evil.example"}) == (421, "bad_host")
+
+
+@pytest.mark.parametrize(
+    "said", ["", "Bearer", "Bearer key-x_y", "Basic a2V5", "Bearer key-" + "a" * 26 + "_" + "a" * 26]
+)
+async def test_without_a_key_that_counts_nothing_is_read(tmp_path: Path, said: str) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        assert await code(hub, b"not even JSON", {"Authorization": said, **JSON}) == (401, "unauthenticated")
+
+
+async def test_the_same_idempotency_key_gets_the_same_answer_and_does_it_once(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        retailer = await hub.retailer()
+        headers = {**retailer.headers, "Idempotency-Key": "order-1"}
+
+        async def one() -> tuple[int, str, bool]:
+            async with hub.http.post("/v1/api_keys", json={"label": "till"}, headers=headers) as answer:
+                return answer.status, (await answer.json())["token"], "Idempotent-Replayed" in answer.headers
+
+        answers = await asyncio.gather(*(one() for _ in range(8)))
+        assert {(status, token) for status, token, _ in answers} == {(201, answers[0][1])}
+        assert sum(not replayed for _, _, replayed in answers) == 1, "done once, and told so"
+        async with hub.hub.store.reading() as tx:
+            assert await tx.scalar(select(func.count()).select_from(api_keys)) == 2, "the first and this one"
+        async with hub.http.post("/v1/api_keys", json={"label": "other"}, headers=headers) as other:
+            assert (other.status, (await other.json(content_type=None))["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_an_idempotency_key_outlives_the_hub(tmp_path: Path) -> None:
+    file, tokens = hub_file(tmp_path), []
+    async with running(file) as hub:
+        retailer = await hub.retailer()
+    for _ in range(2):
+        async with running(file) as hub:
+            headers = {**retailer.headers, "Idempotency-Key": "order-1"}
+            async with hub.http.post("/v1/api_keys", json={"label": "till"}, headers=headers) as answer:
+                tokens.append((await answer.json())["token"])
+    assert tokens[0] == tokens[1]
+
+
+async def test_who_asks_too_much_is_told_how_long_to_wait_and_others_are_not_kept(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path, limits=Limits(reads=3))) as hub:
+        ours, theirs = await hub.retailer(), await hub.retailer("Soleil")
+        answers = []
+        for _ in range(5):
+            async with hub.http.get("/v1/api_keys", headers=ours.headers) as answer:
+                answers.append((answer.status, answer.headers.copy()))
+        assert [status for status, _ in answers] == [200, 200, 200, 429, 429]
+        _, said = answers[-1]
+        assert int(said["Retry-After"]) >= 1
+        assert said["RateLimit-Policy"] == '"reads";q=3;w=1'
+        async with hub.http.get("/v1/api_keys", headers=theirs.headers) as other:
+            assert other.status == 200
+
+
+async def test_every_answer_of_the_router_is_a_problem_too(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        async with hub.http.get("/nowhere") as lost:
+            assert (lost.status, json.loads(await lost.text())["code"]) == (404, "not_found")
+        async with hub.http.put("/v1/api_keys") as wrong:
+            assert (wrong.status, wrong.headers["Allow"]) == (405, "GET,HEAD,POST")

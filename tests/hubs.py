@@ -1,0 +1,67 @@
+"""A real hub for tests: in this process, on a port of its own, with a retailer's key."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from gateway.broker import free_port
+from gateway.hub.file import HubFile, Limits, Listen
+from gateway.hub.operator import let_in
+from gateway.hub.process import Hub
+
+MANY = Limits(writes=10_000, writes_a_day=10_000_000, reads=10_000)
+
+
+@dataclass
+class Retailer:
+    """Somebody with a key."""
+
+    id: str
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes with each request."""
+        return {"Authorization": f"Bearer {self.token}"}
+
+
+@dataclass
+class Running:
+    """A hub that runs."""
+
+    hub: Hub
+    url: str
+    http: aiohttp.ClientSession
+
+    async def retailer(self, name: str = "Maison Lune", *, sandbox: bool = False) -> Retailer:
+        """Let one in."""
+        return Retailer(*await let_in(self.hub.store, name, now=self.hub.now(), sandbox=sandbox))
+
+
+def hub_file(folder: Path, *, limits: Limits = MANY) -> HubFile:
+    """A hub on a free port of this machine."""
+    port = free_port()
+    return HubFile(url=f"http://127.0.0.1:{port}", folder=folder / "hub", listen=Listen(port=port), limits=limits)
+
+
+@contextlib.asynccontextmanager
+async def running(file: HubFile, *, wall: Callable[[], float] = time.time) -> AsyncIterator[Running]:
+    """Run it, and end it."""
+    hub = Hub(file, wall=wall, signals=False)
+    task, opened = asyncio.create_task(hub.run()), asyncio.create_task(hub.open.wait())
+    await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)
+    opened.cancel()
+    if task.done():
+        task.result()
+    try:
+        async with aiohttp.ClientSession(file.url) as http:
+            yield Running(hub, file.url, http)
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
