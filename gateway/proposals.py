@@ -35,11 +35,13 @@ from gateway.installation.proposal import (
     objections,
     stands,
 )
+from gateway.installation.quota import Quota
 from gateway.proof.files import read_regular, write_whole
 from gateway.proposalfile import LONGEST_LOGIN, ProposalFile, as_proposed, command, one_line, section_text
 from gateway.store import StoreFailed
 from gateway.visit.state import Now
 
+OFTEN = 4 * MOST  # that one person proposes an hour
 CAMERAS = "cameras"  # the folder beside the house file in which their accounts lie
 
 log = structlog.get_logger(__name__)
@@ -98,7 +100,7 @@ class Proposals:
         self._home, self._file, self._reread = home, file, reread
         self._permitted, self._note, self._reached = permitted, note, reached
         self._lies = ProposalFile(home.storage.folder / "proposals")
-        self._changing = asyncio.Lock()
+        self._changing, self._quota = asyncio.Lock(), Quota(OFTEN)
         self._reading = asyncio.Lock()  # one thread for all who look: doors have the others
         self._houses: dict[str, Home | NotAdded] = {}
         self._texts: dict[tuple[str, str, str], str] = {}
@@ -182,6 +184,8 @@ class Proposals:
             return (Remark("id"),)
         async with self._changing:
             why = await asyncio.to_thread(self._unfit, new, login, frozenset(self._permitted()))
+            if not why and not self._quota.take(by, now.mono):
+                why = (Remark("often"),)
             if why:
                 return why
             await self._note("addition_proposed", _told(new, by), now)

@@ -6,6 +6,7 @@ topic that is another's, a file of the box, an entrance that a brand was let in 
 rest.
 """
 
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -248,13 +249,17 @@ def _covers(pattern: str, topic: str) -> bool:
     return len(words) == len(said) and all(word in ("+", one) for word, one in zip(words, said, strict=True))
 
 
+def _called(name: str) -> str:
+    """How a name reads: wide letters, ligatures and spaces make no other of it."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def _entrance(
     old: Home, name: str, section: EntranceSection, proposal: Proposal, permitted: Collection[str]
 ) -> Iterator[Remark]:
     if name in permitted:
         yield Remark("permitted", {"name": name})
-    called = section.name.casefold()
-    if any(one.name.casefold() == called for one in old.entrances.values()):
+    if any(_called(one.name) == _called(section.name) for one in old.entrances.values()):
         yield Remark("same_name")  # messages and pages tell entrances apart by it
     if any(key == "timing" or key.startswith("timing.") for key in proposal.fields):
         yield Remark("timing")  # one of them is every camera's

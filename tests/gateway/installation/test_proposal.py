@@ -107,6 +107,7 @@ BAD: list[tuple[str, str, Mapping[str, object], str]] = [
     ("camera", "c", {"vendor": "rtsp", "url": "rtsps://10.0.0.9/s", "ca": "accounts/gateway.password"}, "file"),
     # an entrance that makes another one weaker, or passes for it
     (ENTRANCE, "side", {**SIDE, "name": "FRONT"}, "same_name"),
+    (ENTRANCE, "side", {**SIDE, "name": "\uff26ront "}, "same_name"),  # a wide F, and a space
     (ENTRANCE, "side", {**SIDE, "timing.pre_roll": 3600}, "timing"),
     (ENTRANCE, "side", {**SIDE, "cameras.outside": "hall-camera"}, "inside"),
     (ENTRANCE, "side", {**SIDE, "cameras.inside": ["doorbell"]}, "outside"),

@@ -9,6 +9,7 @@ import pytest
 from gateway.addition import merged, section_of, written
 from gateway.homefile import load
 from gateway.installation.proposal import LARGEST, Asked
+from gateway.installation.quota import Quota
 from gateway.proposalfile import ProposalFile
 from gateway.proposals import Proposals
 from gateway.reload import Report, tell
@@ -182,7 +183,7 @@ async def test_a_link_stays_a_link_and_rights_stay_rights(house: Home, tmp_path:
 async def test_a_page_that_many_ask_for_at_once_is_read_by_one_thread(house: Home) -> None:
     owner, now = house.site.owner, 0
     async with house.site.client(owner) as client:
-        for n in range(6):
+        for n in range(3):
             assert (await posted(client, DOOR | {"id": f"d{n}"}))[0] == 303
     kept = proposals(house.site.box, house.file, lambda: None)
     most, seen = 0, kept._seen  # noqa: SLF001 - how many threads read at once is seen nowhere else
@@ -197,5 +198,20 @@ async def test_a_page_that_many_ask_for_at_once_is_read_by_one_thread(house: Hom
             now -= 1
 
     kept._seen = counted  # type: ignore[method-assign,assignment]  # noqa: SLF001 - the same
-    await asyncio.gather(*(kept.seen() for _ in range(20)))
+    await asyncio.gather(*(kept.seen() for _ in range(8)))
     assert most == 1
+
+
+async def test_a_flood_of_proposals_does_not_fill_the_log_that_is_kept_for_good(house: Home) -> None:
+    made, kept = house.site.box, proposals(house.site.box, house.file, lambda: None)
+    kept._quota = Quota(5)  # noqa: SLF001 - the real one takes its time
+    before = sum(1 for _ in made.store.entries())
+    door = Asked(kind="door", name="back-door", fields={"vendor": "esphome"})
+    said = set()
+    for _ in range(8):
+        said |= {one.said for one in await kept.propose(door, by="ines", now=made.clock.now())}
+        for one in await kept.seen():
+            await kept.drop(one.proposal.id, by="ines", now=made.clock.now(), refused=False)
+    assert said == {"often"}
+    assert sum(1 for _ in made.store.entries()) == before + 2 * 5
+    assert await kept.propose(door, by="anna", now=made.clock.now()) == (), "the owner is not kept from it"
