@@ -116,10 +116,10 @@ class Dispatcher:
         now = self._now()
         until = now + LEASE
         async with self._store.reading() as tx:  # most of the time there is nothing: no need for the writer's turn
-            if (await tx.execute(_due(now).limit(1))).first() is None:
+            if (await tx.execute(due_now(now).limit(1))).first() is None:
                 return (), until
         async with self._store.writing() as tx:
-            found = (await tx.execute(_due(now).limit(AT_ONCE).with_for_update(skip_locked=True, of=jobs))).all()
+            found = (await tx.execute(due_now(now).limit(AT_ONCE).with_for_update(skip_locked=True, of=jobs))).all()
             await tx.execute(update(jobs).where(jobs.c.id.in_([job.id for job in found])).values(leased=until))
         return found, until
 
@@ -147,7 +147,7 @@ class Dispatcher:
         return await line.ring(jobs_topic(job.home), said.model_dump_json().encode())
 
 
-def _due(now: datetime) -> Select[Any]:
+def due_now(now: datetime) -> Select[Any]:
     """What may be rung now, the longest due first."""
     older = jobs.alias()
     behind = select(older.c.id).where(

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.postgresql import dialect
 
 from gateway.hub import jobs as job_store
-from gateway.hub.dispatcher import AGAIN, LONGEST, SOON, SWEEP, Dispatcher, next_of, spread
+from gateway.hub.dispatcher import AGAIN, LONGEST, SOON, SWEEP, Dispatcher, due_now, next_of, spread
 from gateway.hub.line import Line
 from gateway.hub.store import Store
 from gateway.hub.tables import homes, jobs, retailers
@@ -192,3 +193,8 @@ async def test_what_a_killed_dispatcher_had_leased_is_rung_by_another_after_the_
             await until(lambda: other.rung)
         assert [job.job for job in other.rung] == [id_]
         assert await here.due() == [], "and is due again later"
+
+
+def test_postgresql_leases_what_no_other_hub_holds() -> None:
+    asked = str(due_now(NOW).with_for_update(skip_locked=True, of=jobs).compile(dialect=dialect()))
+    assert asked.rstrip().endswith("FOR UPDATE OF jobs SKIP LOCKED")

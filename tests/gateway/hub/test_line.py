@@ -5,14 +5,17 @@ from pathlib import Path
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
+from gateway.config import BrokerTls
 from gateway.delivery.promise import State
 from gateway.hub import jobs as job_store
+from gateway.hub.file import HubBroker
 from gateway.hub.tables import deliveries, home_events, jobs
 from gateway.hub.words import BEGINNING, Kind, digest
 from gateway.proof.keys import BoxKey
 from tests.boxes import Journal, announce, box, connect, join, result, until
+from tests.certified import certified
 from tests.hubs import Running, account, homes_broker, hub_file, running
-from tests.mosquitto import Mosquitto
+from tests.mosquitto import Mosquitto, mosquitto
 
 
 async def metric(hub: Running, name: str, **labels: str) -> float:
@@ -76,7 +79,7 @@ class Home:
 async def waited(question: Callable[[], Awaitable[bool]]) -> None:
     """Wait until it says yes."""
     async with asyncio.timeout(20):
-        while not await question():
+        while not await question():  # noqa: ASYNC110 - what is waited for is another's, and rings no bell
             await asyncio.sleep(0.02)
 
 
@@ -205,3 +208,18 @@ async def test_what_was_kept_for_a_box_outlives_the_hub(tmp_path: Path) -> None:
             home = Home(hub)
             await _arrives(broker, tmp_path, id_)
             await waited(lambda: home.over(id_))
+
+
+async def test_the_hub_proves_itself_by_a_certificate_where_the_broker_asks_for_one(tmp_path: Path) -> None:
+    authority, chain, key = certified(tmp_path, "hub")
+    files = f"cafile {authority}\ncertfile {chain}\nkeyfile {key}\n"
+    tls = f"{files}require_certificate true\nuse_identity_as_username true\n"
+    acl = "user hub\ntopic write dn/#\ntopic read up/#\n"
+    async with mosquitto({}, acl, extra=tls) as broker:
+        named = HubBroker(host="localhost", port=broker.port, tls=BrokerTls(ca=authority, certificate=chain, key=key))
+        async with running(hub_file(tmp_path, broker=named)) as hub:
+            await there(hub)
+        bare = named.model_copy(update={"tls": BrokerTls(ca=authority)})
+        async with running(hub_file(tmp_path / "bare", broker=bare)) as hub:
+            await asyncio.sleep(0.5)
+            assert not await ready(hub)
