@@ -429,6 +429,7 @@ def picture_of(state: Entrance) -> dict[str, object]:
         },
         "disk": state.disk,
         "batteries": {whose: level.value for whose, level in state.batteries.items()},
+        "batteries_soon": sorted(state.battery_told),
         "expecting": state.expecting,
         "stopped": state.stopped,
         "somebody_home": state.somebody_home,

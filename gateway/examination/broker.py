@@ -12,6 +12,7 @@ from gateway.brokertls import context, good_until, in_words
 from gateway.clock import machine_time
 from gateway.config import Broker, ConfigError, Home
 from gateway.equipment import Device, DoorDevice
+from gateway.examination.batteries import batteries, states
 from gateway.examination.finding import Fact, Finding, Said, Verdict
 from gateway.examination.trouble import hangs, trouble, why
 from gateway.mqtt import STALL, Guest, Sent, visit
@@ -74,11 +75,12 @@ async def _spoken_with(home: Home, installer: Broker, found: list[Finding], *, h
     found += [Finding(Said("what.broker"), Verdict.GOOD, Said("broker.lets_in", facts)), round_trip]
     if home.broker.tls is not None:
         found.append(await certificate(home.broker))
-    heard = [BRIDGE_STATE, *topics(home, home.devices)]
+    heard = [BRIDGE_STATE, *states(home), *topics(home, home.devices)]
     async with visit(installer, heard, monotonic=asyncio.get_running_loop().time) as guest:
         told = await ask(home, guest, home.devices, longest=LONGEST, word="doctor")
     found.append(await gateway(home.broker, told.stored.get(BRIDGE_STATE), here=here))
     found += [device_of(id_, one, told.devices[id_]) for id_, one in home.devices.items() if one.speaks]
+    found += batteries(home, told.stored)
 
 
 def unusable(account: Broker) -> tuple[Said, Said] | None:

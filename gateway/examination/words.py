@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from devices import reports as r
+from gateway.examination.battery_words import BATTERIES
 from gateway.examination.broker_words import BROKER
 from gateway.examination.device_words import DEVICES, STATES
 from gateway.examination.finding import Fact, Said
@@ -126,6 +127,7 @@ WORDS: Mapping[str, _Both] = {
     **_HOUSE,
     **BROKER,
     **DEVICES,
+    **BATTERIES,
     **{f"weak.{key}": both for key, both in WEAK.items()},
 }
 
