@@ -196,5 +196,6 @@ async def test_what_a_killed_dispatcher_had_leased_is_rung_by_another_after_the_
 
 
 def test_postgresql_leases_what_no_other_hub_holds() -> None:
-    asked = str(due_now(NOW).with_for_update(skip_locked=True, of=jobs).compile(dialect=dialect()))  # type: ignore[no-untyped-call]
+    postgresql = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+    asked = str(due_now(NOW).with_for_update(skip_locked=True, of=jobs).compile(dialect=postgresql))
     assert asked.rstrip().endswith("FOR UPDATE OF jobs SKIP LOCKED")
