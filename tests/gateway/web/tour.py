@@ -160,6 +160,7 @@ async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
         "/link/{token}": f"/link/{stop}",
         "/c/{digest}": f"/c/{DIGEST}",
         "/installation/walk/{entrance}": "/installation/walk/garage",
+        "/installation/add": "/installation/add?kind=lock",
         "/c/{digest}/label": f"/c/{DIGEST}/label",
     }  # fmt: skip
     theirs = {path: f"{new}{path}" for path in ("/claim", "/certificate")}
