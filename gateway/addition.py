@@ -100,6 +100,9 @@ def taken_out(text: str, where: str, id_: str) -> str:
         del house[where][id_]
     except (KeyError, TypeError) as error:
         raise NotAdded(f"there is no `{id_}` under {where}.", "Nothing was written.") from error
+    if not house[where]:  # a comment behind the key would part it from its {}
+        house[where] = CommentedMap()
+        house.ca.items.pop(where, None)
     return _dumped(house)
 
 

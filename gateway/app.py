@@ -265,7 +265,7 @@ class App:
         )  # fmt: skip
         self._surveys = Surveys(
             home, store=store, clock=clock, entrances=self._entrances, proofs=lambda: self._video.proofs,
-            allowed=lambda person: _may_survey(store, person), asking=self._walking.asking, pace=self._pace,
+            allowed=lambda person: may_survey(store, person), asking=self._walking.asking, pace=self._pace,
         )  # fmt: skip
         self._assistant = Assistant(
             home, line=self._mqtt, clock=clock, store=store, entrances=self._entrances,
@@ -457,7 +457,7 @@ class App:
         return any(_clip(running.state) == clip for running in self._entrances.values())
 
 
-def _may_survey(store: Store, person: str | None) -> bool:
+def may_survey(store: Store, person: str | None) -> bool:
     """Whether who began a survey still may: not after an installer's access ended, nor when the house is another's."""
     found = None if person is None else store.register.person(person)
     return found is not None and found.removed is None and may(Role(found.role), Right.DEVICES)

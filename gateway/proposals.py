@@ -450,9 +450,10 @@ class Proposals:
         if last is None or last[0].said != "refused" or self._file is None:
             return one
         try:  # else the next start would find a house in which no gateway begins
+            checked(text, self._file)
             written(self._file, text)
-        except OSError as error:
-            log.error("addition_not_taken_out", name=one.name, why=error.strerror or "unreadable")
+        except (NotAdded, OSError) as error:
+            log.error("addition_not_taken_out", name=one.name, why=str(error))
             return one
         log.warning("addition_taken_out", name=one.name, why="no house began with it")
         if one.login:

@@ -194,7 +194,10 @@ class Eyes:
 
     def _begin(self) -> VideoLink:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        source = sources(self._home).model_copy(update={"folder": str(self._folder), "pre_roll": 0.0})
+        home = sources(self._home)
+        # Only whether it is live is asked, for which key pictures do; and it comes back as soon as in a visit.
+        cameras = tuple(one.model_copy(update={"sees_courier": False, "urgent": True}) for one in home.cameras)
+        source = home.model_copy(update={"cameras": cameras, "folder": str(self._folder), "pre_roll": 0.0})
         link = self._link = VideoLink(
             command=(*VIDEO, "--socket", str(self._socket)), socket=self._socket, configure=source,
             on_event=self._heard,

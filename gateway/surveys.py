@@ -317,6 +317,8 @@ class Surveys:
         """Look again and again, until it is over or the house needs its devices."""
         loop = asyncio.get_running_loop()
         self._tell(name, None)
+        async with self._writing[name]:
+            await self._show(name, self._views[name].surveyed)  # it ends so much later now
         due = loop.time() + (self._pace.ahead if watch.cameras else 0.0) + self._begun(name).every
         while self._views[name].ours and self._in_the_way(name) is None:
             left = due - loop.time()

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from gateway.asking import NoKey
@@ -14,6 +14,7 @@ from gateway.installation import notes
 from gateway.installation.survey import Begun, Look, Summary, Surveyed, devices_of, drawn, summary
 from gateway.surveying import AHEAD, Eyes, Holder, Taken, claimed, silent, split
 
+GLANCE = 0.1  # seconds for a gateway that only looks who has the survey
 AGAIN = 0.5  # seconds until cameras are looked at again that were not to be judged yet
 
 
@@ -33,7 +34,7 @@ async def survey(  # noqa: PLR0913 - what is looked at, how often, by whom
         Failure: another process runs it, the storage folder cannot be written, or the installer's account is of no use.
     """
     clock = Clock(home.clock, floor=None, keep_floor=lambda _: None)
-    with _alone(home, entrance):
+    async with _alone(home, entrance):
         begun, looks = _resumed(home, entrance, anew=anew)
         if begun is None:
             begun = Begun(
@@ -81,17 +82,22 @@ def _line(begun: Begun, looks: Sequence[Look]) -> str:
     return f"{found.looks}/{found.wanted} looks, {found.refused} would have refused a delivery{now}"
 
 
-@contextlib.contextmanager
-def _alone(home: Home, entrance: str) -> Iterator[None]:
+@contextlib.asynccontextmanager
+async def _alone(home: Home, entrance: str) -> AsyncIterator[None]:
     """Run it, and nobody else meanwhile."""
     storage = home.storage.folder
-    try:
-        with claimed(storage, entrance, Holder.TERMINAL):
-            yield
-    except Taken as taken:
-        raise Failure(_who(storage, entrance, taken), "End it there, or wait for its end.") from taken
-    except OSError as error:
-        raise Failure(f"The survey cannot be kept ({plain(error)}).", "Look at storage.folder.") from error
+    async with contextlib.AsyncExitStack() as held:
+        for last in (False, True):
+            try:
+                held.enter_context(claimed(storage, entrance, Holder.TERMINAL))
+                break
+            except Taken as taken:
+                if last:
+                    raise Failure(_who(storage, entrance, taken), "End it there, or wait for its end.") from taken
+            except OSError as error:
+                raise Failure(f"The survey cannot be kept ({plain(error)}).", "Look at storage.folder.") from error
+            await asyncio.sleep(GLANCE)
+        yield
 
 
 def _who(storage: Path, entrance: str, taken: Taken) -> str:

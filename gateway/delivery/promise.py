@@ -9,7 +9,16 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum, auto
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from gateway.delivery.codes import BadCode, Kind, courier_value, normalise
 from gateway.visit.state import House, Outcome
@@ -18,6 +27,11 @@ LONGEST_WINDOW = timedelta(days=7)
 MOST_PARCELS = 50
 _FIRST_YEAR, _LAST_YEAR = 2000, 2200  # far from where reckoning with days and zones leaves the calendar
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+# The same for the documents of an API (ECMA-262), with the years in it.
+_WRITTEN = (
+    "^(2[01][0-9][0-9]|2200)-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
+    "([.][0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
 
 
 def _instant(value: object) -> object:
@@ -62,7 +76,12 @@ def _clean(text: str) -> str:
     return text
 
 
-Instant = Annotated[datetime, BeforeValidator(_instant), AfterValidator(_utc)]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    AfterValidator(_utc),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _WRITTEN}),
+]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=80), AfterValidator(_clean)]
 Parcel = Annotated[str, AfterValidator(_parcel)]

@@ -21,8 +21,8 @@ from gateway.examination.stream import sight, stream_of
 from gateway.examination.trouble import why
 from gateway.installation.capability import Ground, entrance_promises
 from gateway.installation.notes import measurements, walked
+from gateway.pagescertificate import FOLDER, authority_of, spaced
 from gateway.weakness import weaknesses
-from gateway.web.certificate import FOLDER, authority_of, spaced
 
 WHOLE: Final = 4.7  # seconds for all of it: what is not done by then is a finding
 

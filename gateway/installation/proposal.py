@@ -169,10 +169,10 @@ def _speaks(old: Home, new: Home) -> Iterator[Remark]:
     theirs = {topic: name for name in old.devices for _, topic in _all(old, name)}
     theirs |= {f"perron/{name}/{channel}": name for name in old.devices for channel in Channel}
     for account, filters in after.items():
-        if account in ("gateway", HOMEASSISTANT):
+        if account == "gateway":
             continue
         for gained in filters - before.get(account, frozenset()):
-            if gained.partition("/")[0] in (prefix, HOMEASSISTANT):
+            if account != HOMEASSISTANT and gained.partition("/")[0] in (prefix, HOMEASSISTANT):
                 yield Remark("shown", {"account": account})
             for topic, name in theirs.items():
                 if _covers(gained, topic):
@@ -207,6 +207,9 @@ def _entrance(
 ) -> Iterator[Remark]:
     if name in permitted:
         yield Remark("permitted", {"name": name})
+    called = section.name.casefold()
+    if any(one.name.casefold() == called for one in old.entrances.values()):
+        yield Remark("same_name")  # messages and pages tell entrances apart by it
     if any(key == "timing" or key.startswith("timing.") for key in proposal.fields):
         yield Remark("timing")  # one of them is every camera's
     inside = {camera for one in old.entrances.values() for camera in one.cameras.inside}

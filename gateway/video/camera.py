@@ -38,6 +38,12 @@ PICTURE_AGE: Final = 2.0  # seconds
 PATIENCE: Final = 0.02  # seconds for which a proof waits for the camera's thread
 
 
+def next_pause(pause: float, *, shown: bool, urgent: bool) -> float:
+    """Seconds before the next try, after one that came `pause` seconds after the one before; `shown`: it went well."""
+    longer = FIRST_PAUSE if shown else min(2 * pause, LONGEST_PAUSE)
+    return min(longer, FILMING_PAUSE) if urgent else longer
+
+
 class Camera:
     """One camera, connected only while it is watched, filmed or viewed. Methods may be called from any thread.
 
@@ -181,9 +187,7 @@ class Camera:
                 if fault is None:
                     continue
                 shown = fault is not Fault.UNREACHABLE and now - began > STEADY
-                pause = FIRST_PAUSE if shown else min(2 * pause, LONGEST_PAUSE)
-                if self._recordings:
-                    pause = min(pause, FILMING_PAUSE)
+                pause = next_pause(pause, shown=shown, urgent=bool(self._recordings) or self.source.urgent)
                 self._rest(dice.uniform(pause / 2, pause))
 
     def _rest(self, pause: float) -> None:

@@ -32,7 +32,7 @@ class CameraSource(Words):
     `login` is the file of its account, which is read for each connection: what stands in it is in no words of ours.
     `ca` (a file) or `fingerprint` (SHA-256) say which certificate it may show on rtsps. The clock's region
     must change at least once a second. `sees_courier`: every picture is decoded, so `Proof.moving` means something; of
-    other cameras only key pictures are.
+    other cameras only key pictures are. `urgent`: one that is lost is tried again as often as if it filmed.
     """
 
     name: Name
@@ -42,6 +42,7 @@ class CameraSource(Words):
     fingerprint: str | None = None
     clock_region: tuple[float, float, float, float] | None = None
     sees_courier: bool = True
+    urgent: bool = False
 
 
 class ClipKey(Words):

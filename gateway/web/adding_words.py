@@ -265,6 +265,10 @@ _NO: Mapping[str, _Both] = {
         "Une marque a déjà le droit d'entrer par {name} (une entrée d'avant) : prenez un autre identifiant.",
         "A brand is let in by {name} already (an earlier entrance): take another id.",
     ),
+    "add.no.same_name": (
+        "Une autre entrée porte déjà ce nom : donnez-en un autre, pour ne pas les confondre.",
+        "Another entrance has this name: give it another, so that nobody takes one for the other.",
+    ),
     "add.no.inside": (
         "{camera} voit l'intérieur à une autre entrée : elle ne peut pas être celle du dehors.",
         "{camera} sees the inside at another entrance: it cannot be the one outside.",

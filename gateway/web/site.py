@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from gateway.config import Pages as PagesSection
+from gateway.pagescertificate import FOLDER, Certificate, certificate, spaced
 from gateway.proof.files import write_whole
 from gateway.store import StoreFailed
 from gateway.visit.state import Now
@@ -22,7 +23,6 @@ from gateway.web import courier
 from gateway.web.accounts import Accounts, Refused
 from gateway.web.adding import Adding
 from gateway.web.box import Box
-from gateway.web.certificate import FOLDER, Certificate, certificate, spaced
 from gateway.web.changes import Changes
 from gateway.web.desk import DAY, LANGUAGE, YEAR, Desk, wants_json
 from gateway.web.errands import Errands

@@ -2,58 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from devices.simulators.control import PressBell
-from devices.simulators.house import DoorPlan, OpenerPlan
-from gateway.demo.plan import Plan
 from gateway.demo.scenario import Play
-from gateway.equipment import CoverDevice, DoorDevice
+from gateway.demo.scenarios.garage import TRAVEL, WARNING, carried_in, with_garage_door
 from gateway.visit.state import Phase
 from tests.whole_house import playing
 
 pytestmark = pytest.mark.slow
-WARNING, TRAVEL = 1.0, 3.0
-
-
-def with_garage_door(plan: Plan) -> Plan:
-    """The demo's house, whose door is that of a garage."""
-    entrance = plan.home.entrances[plan.entrance]
-    devices = {
-        **plan.home.devices,
-        entrance.lock: CoverDevice(
-            kind="cover", vendor="esphome", reverses=True, warning=WARNING, closing=3 * TRAVEL, latency=1.0
-        ),
-        entrance.door: DoorDevice(kind="door", vendor="esphome"),
-    }
-    house = {
-        **plan.house.devices,
-        entrance.lock: OpenerPlan(kind="cover", vendor="esphome", travel_s=TRAVEL),
-        entrance.door: DoorPlan(kind="door", vendor="esphome"),
-    }
-    patient = {
-        "living_space": False,
-        "timing": entrance.timing.model_copy(update={"open_again": 60.0}),
-        "places": {name: place.model_copy(update={"open_limit": 60.0}) for name, place in entrance.places.items()},
-    }
-    entrances = {plan.entrance: entrance.model_copy(update=patient)}
-    return replace(
-        plan,
-        home=plan.home.model_copy(update={"devices": devices, "entrances": entrances}),
-        house=plan.house.model_copy(update={"devices": house}),
-    )
-
-
-async def carried_in(play: Play) -> None:
-    """Scanned, rung, opened; the courier puts the parcel down and comes out."""
-    await play.shows(await play.promised())
-    await play.phase(Phase.INSIDE, due=play.timing.ring + play.timing.live)
-    await play.courier.walks_in()
-    await play.courier.walks_out()
-    await asyncio.sleep(0.5)  # the beam is free again
 
 
 def leaf(play: Play) -> list[object]:

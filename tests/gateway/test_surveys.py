@@ -3,15 +3,16 @@
 import os
 import signal
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from gateway.installation import notes
-from gateway.installation.survey import Begun, Why, devices_of
+from gateway.installation.survey import OLDEST, Begun, Surveyed, Why, devices_of
 from gateway.store.words import Changed
 from gateway.surveying import Holder, claimed
-from gateway.surveys import Surveys, Trouble
+from gateway.surveys import Surveys, Trouble, View
 from gateway.visit import events as e
 from gateway.web.access import Role
 from tests.shell.box import awake, box, running
@@ -55,6 +56,7 @@ def kept(site: Served) -> int:
     return 0 if found is None else len(found.looks)
 
 
+@pytest.mark.slow
 async def test_where_broker_and_cameras_are_gone_every_look_counts_as_refused_and_the_page_says_why(
     site: Served,
 ) -> None:
@@ -71,6 +73,7 @@ async def test_where_broker_and_cameras_are_gone_every_look_counts_as_refused_an
     assert not list(site.box.home.storage.folder.rglob("*.mp4"))
 
 
+@pytest.mark.slow
 async def test_what_is_the_installer_s_account_s_fault_is_no_refusal(site: Served) -> None:
     """The house itself speaks with its broker: that this account does not come in says nothing of a delivery."""
     await site.box.good_day()
@@ -81,6 +84,7 @@ async def test_what_is_the_installer_s_account_s_fault_is_no_refusal(site: Serve
     assert kept(site) == 0
 
 
+@pytest.mark.slow
 async def test_a_password_that_is_missing_is_told_and_holds_up_nothing(tmp_path: Path) -> None:
     house = home(tmp_path, ring=0.2, live=0.2)
     broker = house.broker.model_copy(update={"password_file": tmp_path / "nowhere" / "gateway.password"})
@@ -94,6 +98,7 @@ async def test_a_password_that_is_missing_is_told_and_holds_up_nothing(tmp_path:
     assert kept(site) == 0
 
 
+@pytest.mark.slow
 async def test_a_disk_that_takes_nothing_loses_looks_and_not_the_gateway(site: Served) -> None:
     await post(site, BEGIN)
     file = notes.survey_file(site.box.home.storage.folder, "front")
@@ -111,6 +116,7 @@ async def test_a_disk_that_takes_nothing_loses_looks_and_not_the_gateway(site: S
         assert surveys(site).view("front").trouble is not Trouble.DISK
 
 
+@pytest.mark.slow
 async def test_it_stands_aside_while_a_window_is_near_or_the_house_runs_a_camera(site: Served) -> None:
     await post(site, BEGIN)
     pid = site.box.home.storage.folder / "survey.pid"
@@ -130,6 +136,7 @@ async def test_it_stands_aside_while_a_window_is_near_or_the_house_runs_a_camera
         await until(lambda: surveys(site).view("front").trouble is not Trouble.NEEDED)
 
 
+@pytest.mark.slow
 async def test_a_video_process_that_dies_is_no_refusal_of_a_camera(site: Served) -> None:
     await post(site, BEGIN)
     file = site.box.home.storage.folder / "survey.pid"
@@ -159,15 +166,19 @@ async def test_one_that_was_ended_stays_ended_and_who_did_what_is_in_the_log(sit
     assert kept(site) == 0
 
 
-async def test_whoever_began_it_and_may_no_longer_has_it_end(site: Served) -> None:
-    """As after an installer's access ended, or when the house is another's."""
+@pytest.mark.parametrize("how", ["removed", "household", "handed over"])
+async def test_whoever_began_it_and_may_no_longer_has_it_end(site: Served, how: str) -> None:
     assert (await post(site, BEGIN, role="installer", name="Ida"))[0] == 303
-    home_page = await page(site, "/")
-    assert "A survey of cameras and radio runs, begun by Ida" in home_page
-    (ida,) = (one for one in site.box.store.register.people() if one.name == "Ida")
-    now = site.box.clock.now()
-    surveys(site)._allowed = lambda person: person != ida.id  # noqa: SLF001 - as `app.py` answers then
-    assert await site.box.store.register.remove(ida.id, now, by=site.owner.who.person) is Changed.DONE
+    assert "A survey of cameras and radio runs, begun by Ida" in await page(site, "/")
+    register, now, anna = site.box.store.register, site.box.clock.now(), site.owner.who.person
+    (ida,) = (one for one in register.people() if one.name == "Ida")
+    match how:
+        case "removed":
+            assert await register.remove(ida.id, now, by=anna) is Changed.DONE
+        case "household":
+            assert await register.set_role(ida.id, Role.HOUSEHOLD, now, by=anna) is Changed.DONE
+        case _:
+            assert await register.hand_over(now, by=anna) == (ida.id,)
     async with running(surveys(site).run()):
         await until(lambda: not surveys(site).view("front").ours)
     found = notes.survey_of(site.box.home.storage.folder, "front")
@@ -189,6 +200,24 @@ async def test_the_household_sees_it_and_neither_begins_nor_ends_one(site: Serve
     async with site.client(None) as client, client.post(SURVEY, data=BEGIN, allow_redirects=False) as answer:
         assert answer.headers["Location"].startswith("/enter")
     assert surveys(site).view("front").ours
+
+
+@pytest.mark.parametrize("why", [Why.DEVICES_CHANGED, Why.TOO_OLD])
+async def test_one_of_other_devices_or_of_a_month_ago_is_not_gone_on_with(site: Served, why: Why) -> None:
+    house, now = site.box.home, site.box.clock.now().utc
+    old = now - OLDEST - timedelta(hours=1) if why is Why.TOO_OLD else now
+    devices = devices_of(house, "front") if why is Why.TOO_OLD else ("lock", "another-camera")
+    begun = Begun(
+        entrance="front", begun=old, every=60, looks=9, devices=devices, by="Anna", person=site.owner.who.person
+    )
+    notes.keep_survey(house.storage.folder, "front", begun)
+    async with running(surveys(site).run()):
+        surveys(site)._views["front"] = View(surveyed=Surveyed(begun=begun))  # noqa: SLF001 - as at a start
+        await until(lambda: surveys(site).view("front").surveyed != Surveyed(begun=begun))
+    found = notes.survey_of(house.storage.folder, "front")
+    assert found is not None
+    assert found.ended is not None
+    assert found.ended.why is why
 
 
 @pytest.mark.parametrize("hours", ["0", "169", "-1", "1.5", "", "x", "9" * 5000, "²"])

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway import app, archive, perform, reload, surveys, walkline, wipe
+from gateway import app, archive, pagescertificate, perform, reload, surveys, walkline, wipe
 from gateway.store import Store
-from gateway.web import certificate
 from tests.gateway.delivery.shop import NOW
 from tests.shell.house import home
 
@@ -26,7 +25,7 @@ def lived_in(folder: Path) -> Path:
         "key/box.key.pem", "key/links.key", "pages/authority.key", "pages/pages.pem", "claim-code", "way-in",
         "perron.sqlite3", "perron.sqlite3-wal", "perron.sqlite3-shm", "last-checkpoint.json",
         ".last-checkpoint.json.new", "visits/v1/cam-1.mp4", "visits/v1/manifest.json", "visits/v2/erased.json",
-        "pocket/x.jpg", *OTHERS,
+        "pocket/x.jpg", "installation/survey-front.jsonl", "installation/survey-front.lock", *OTHERS,
     ):  # fmt: skip
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(SECRET)
@@ -167,7 +166,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "VISITS": perform.VISITS,
         "LAST_CHECKPOINT": archive.LAST_CHECKPOINT,
         "SCRATCH": app.SCRATCH,
-        "FOLDER": certificate.FOLDER,
+        "FOLDER": pagescertificate.FOLDER,
         "SOCKET": walkline.SOCKET,
         "REPORT": reload.REPORT,
         "EYES": surveys.EYES,

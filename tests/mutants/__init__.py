@@ -5,6 +5,7 @@ To add some: a module with a tuple `MUTANTS`, and its name in the table below.
 
 from tests.mutants import (
     accounts,
+    adding,
     asked,
     broker,
     examining,
@@ -25,6 +26,7 @@ from tests.mutants.words import Mutant
 
 ALL: tuple[Mutant, ...] = (
     *accounts.MUTANTS,
+    *adding.MUTANTS,
     *asked.MUTANTS,
     *broker.MUTANTS,
     *examining.MUTANTS,

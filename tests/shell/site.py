@@ -8,6 +8,7 @@ from pathlib import Path
 from aiohttp import ClientSession, CookieJar
 from playwright.async_api import BrowserContext
 
+from gateway.app import may_survey
 from gateway.config import Pages
 from gateway.proposals import Proposals
 from gateway.surveys import Pace, Surveys
@@ -78,7 +79,7 @@ def surveys(made: Box, walking: Walking, proofs: Callable[[], Mapping[str, Proof
     """The surveys of this box, which look again at once."""
     return Surveys(
         made.home, store=made.store, clock=made.clock, entrances=made.entrances, proofs=proofs,
-        allowed=lambda person: made.store.register.person(person or "") is not None, asking=walking.asking,
+        allowed=lambda person: may_survey(made.store, person), asking=walking.asking,
         pace=Pace(ahead=0.0, every=0.05),
     )  # fmt: skip
 

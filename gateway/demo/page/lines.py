@@ -46,6 +46,7 @@ FRENCH: Mapping[str, str] = MappingProxyType({
     "lock-late": "la serrure agit après son délai déclaré : inconnu, utilisé, et reverrouillé",
     "guarded": "une serrure simple derrière un gardien et son propre courtier : toute la visite sur ordres signés",
     "guarded:broker-paused": "le courtier de la maison se fige à l'ordre : le gardien refuse la copie tardive",
+    "garage": "une porte de garage : levée au scan, baissée quand le livreur le dit, fermée selon son propre capteur",
     "lock-lies": "la serrure est coupée et un menteur dit « verrouillée » : pas cru, confié au propriétaire",
     "bolt-in-the-air": "le pêne sort porte ouverte : alerte, et le propriétaire vient voir",
     "broker-restart": "le courtier MQTT meurt, livreur dedans, et revient : tout est redemandé, reverrouillé",

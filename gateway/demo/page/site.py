@@ -18,7 +18,7 @@ from gateway.demo.page.snapshot import CHECKS, shown
 from gateway.demo.page.theatre import Theatre
 from gateway.demo.page.words import line_of, words
 from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import cameras, failures, locks, parcels, people, promises
+from gateway.demo.scenarios import cameras, failures, garage, locks, parcels, people, promises
 from gateway.perform import VISITS
 from gateway.voice import Language
 from gateway.web import live
@@ -38,7 +38,7 @@ GROUPS: tuple[tuple[str, tuple[Scenario, ...]], ...] = (
     ("promises", promises.SCENARIOS),
     ("people", people.SCENARIOS),
     ("cameras", cameras.SCENARIOS),
-    ("locks", locks.SCENARIOS),
+    ("locks", (*locks.SCENARIOS, *garage.SCENARIOS)),
     ("failures", failures.SCENARIOS),
 )
 

@@ -1,7 +1,7 @@
 """All scenarios, in the order in which `perron demo --list` tells them."""
 
 from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import cameras, failures, locks, parcels, people, promises
+from gateway.demo.scenarios import cameras, failures, garage, locks, parcels, people, promises
 
 SCENARIOS: tuple[Scenario, ...] = (
     *parcels.SCENARIOS,
@@ -9,6 +9,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     *people.SCENARIOS,
     *cameras.SCENARIOS,
     *locks.SCENARIOS,
+    *garage.SCENARIOS,
     *failures.SCENARIOS,
 )
 

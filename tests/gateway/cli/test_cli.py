@@ -31,7 +31,7 @@ from tests.gateway.cli.terminal import DELIVERY, LONG, ROOT, guest, hear, perron
 
 COMMANDS = (
     "new", "run", "simulate", "announce", "scan", "stop", "pause", "verify", "report", "door-notice", "doctor",
-    "schema", "broker-config", "claim-code",
+    "schema", "broker-config", "claim-code", "hands",
 )  # fmt: skip
 
 

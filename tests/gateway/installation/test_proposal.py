@@ -25,6 +25,7 @@ devices:
   front-signal: {kind: signal, vendor: signal}
   front-scanner: {kind: scanner, vendor: scanner}
   side-door: {kind: door, vendor: esphome}
+  cellar-door: {kind: door, vendor: esphome, topics: {state: house/cellar}}
   side-signal: {kind: signal, vendor: signal}
   side-scanner: {kind: scanner, vendor: scanner}
   porch: {kind: camera, vendor: rtsp, url: "rtsp://192.168.1.32/s"}
@@ -89,12 +90,14 @@ BAD: list[tuple[str, str, Mapping[str, object], str]] = [
                      "topics.set": "zigbee2mqtt/bridge/request/permit_join"}, "topic"),
     # an account that could say what the front lock says
     ("lock", "hub", {"vendor": "nukihub", "address": "nuki"}, "speaks"),
+    ("presence", "anna", {"vendor": "homeassistant", "address": "house/person/anna"}, "speaks"),
     # what Home Assistant shows
     ("scanner", "s", {"vendor": "scanner", "topics.event": "homeassistant/lock/front/config"}, "shown"),
     # any file of the box
     ("camera", "c", {"vendor": "rtsp", "url": "rtsp://10.0.0.9/s", "credentials_file": "/etc/shadow"}, "file"),
     ("camera", "c", {"vendor": "rtsp", "url": "rtsps://10.0.0.9/s", "ca": "accounts/gateway.password"}, "file"),
-    # an entrance that makes another one weaker
+    # an entrance that makes another one weaker, or passes for it
+    (ENTRANCE, "side", {**SIDE, "name": "FRONT"}, "same_name"),
     (ENTRANCE, "side", {**SIDE, "timing.pre_roll": 3600}, "timing"),
     (ENTRANCE, "side", {**SIDE, "cameras.outside": "hall-camera"}, "inside"),
     (ENTRANCE, "side", {**SIDE, "cameras.inside": ["doorbell"]}, "outside"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.video.camera import FIRST_PAUSE, next_pause
 from gateway.video.link import VideoLink
 from gateway.video.survey import Survey
 from gateway.video.words import Configure, Proof
@@ -70,3 +71,14 @@ async def test_a_camera_that_is_well_is_told_from_one_that_does_not_open_and_no_
 
 def films(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.suffix in {".mp4", ".jsonl", ".part"}]
+
+
+def test_a_survey_s_camera_is_tried_again_as_soon_as_in_a_visit() -> None:
+    """Else an outage of a few seconds would last longer in a survey than at the door."""
+    filming, idle = [FIRST_PAUSE], [FIRST_PAUSE]
+    for _ in range(6):
+        filming.append(next_pause(filming[-1], shown=False, urgent=True))
+        idle.append(next_pause(idle[-1], shown=False, urgent=False))
+    assert filming == [0.25, 0.5, 1, 1, 1, 1, 1]
+    assert idle == [0.25, 0.5, 1, 2, 4, 5, 5]
+    assert next_pause(5, shown=True, urgent=False) == FIRST_PAUSE

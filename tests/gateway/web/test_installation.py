@@ -185,4 +185,6 @@ async def test_what_calls_its_name_is_listed_and_a_broker_that_is_not_there_is_t
         await calling.async_close()
     assert "&lt;b&gt;Porch&lt;/b&gt;" in text
     assert "perron add b-porch-b --kind camera --vendor rtsp" in text
+    assert '<form class="wishes" method="get" action="/installation/add">' in text
+    assert 'name="url" value="rtsp://127.0.0.1:8998/PATH"' in text
     assert "Not done" in text  # the broker: this house has none

@@ -1,0 +1,71 @@
+"""A garage door in the house door's place: it opens on a scan, and comes down by itself once the courier is out."""
+
+import asyncio
+from dataclasses import replace
+
+from devices.simulators.control import PressBell
+from devices.simulators.house import DoorPlan, OpenerPlan
+from gateway.demo.plan import Plan
+from gateway.demo.scenario import Play, Scenario
+from gateway.equipment import CoverDevice, DoorDevice
+from gateway.visit.state import Phase
+
+WARNING, TRAVEL = 1.0, 3.0  # seconds
+LONG = 60.0  # seconds: longer than the door stands open here
+BEAM = 0.5  # seconds until the beam has said that it is free again
+
+
+def with_garage_door(plan: Plan) -> Plan:
+    """Give the run's entrance an opener, and a sensor of the door's own whose "closed" stands for door and bolt."""
+    entrance = plan.home.entrances[plan.entrance]
+    opener = CoverDevice(
+        kind="cover", vendor="esphome", reverses=True, warning=WARNING, closing=3 * TRAVEL, latency=1.0
+    )
+    devices = {**plan.home.devices, entrance.lock: opener, entrance.door: DoorDevice(kind="door", vendor="esphome")}
+    house = {
+        **plan.house.devices,
+        entrance.lock: OpenerPlan(kind="cover", vendor="esphome", travel_s=TRAVEL),
+        entrance.door: DoorPlan(kind="door", vendor="esphome"),
+    }
+    patient = {
+        "living_space": False,
+        "timing": entrance.timing.model_copy(update={"open_again": LONG}),
+        "places": {name: place.model_copy(update={"open_limit": LONG}) for name, place in entrance.places.items()},
+    }
+    entrances = {plan.entrance: entrance.model_copy(update=patient)}
+    return replace(
+        plan,
+        home=plan.home.model_copy(update={"devices": devices, "entrances": entrances}),
+        house=plan.house.model_copy(update={"devices": house}),
+    )
+
+
+async def carried_in(play: Play) -> None:
+    """Scanned, rung, opened; the courier puts the parcel down and comes out."""
+    await play.shows(await play.promised())
+    await play.phase(Phase.INSIDE, due=play.timing.ring + play.timing.live)
+    await play.courier.walks_in()
+    await play.courier.walks_out()
+    await asyncio.sleep(BEAM)
+
+
+async def _delivered(play: Play) -> None:
+    """Nobody closes it by hand: the courier's word that he is out, and the beam's, send it down."""
+    await carried_in(play)
+    play.require(not play.watch.events("close"), "nothing is sent down before the courier has said that he is out")
+    play.narrate("courier", "presses the bell: he is out")
+    await play.house.ask(PressBell())
+    await play.visit_ends()
+    await play.courier.leaves()
+    play.require(len(play.watch.events("close")) == 1, "it is sent down once")
+    play.require(not play.watch.events("lock"), "no order to lock ever goes to an opener: it might open")
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    Scenario(
+        name="garage",
+        line="a garage door: up on a scan, down on the courier's word; closed by its own sensor's fresh word",
+        play=_delivered,
+        plan=with_garage_door,
+    ),
+)

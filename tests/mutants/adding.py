@@ -1,0 +1,92 @@
+"""Faults in what may come into the house file from a page."""
+
+from tests.mutants.words import Mutant
+
+PURE = "tests/gateway/installation/test_proposal.py"
+KEPT = "tests/gateway/test_proposals.py"
+PAGE = "tests/gateway/web/test_adding.py"
+
+WEAKER = f"{PURE}::test_what_would_weaken_what_is_there_is_refused"
+FAILED = f"{KEPT}::test_what_no_gateway_began_with_is_taken_out_of_the_house_file_and_waits_again"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="an addition may change what is there",
+        file="gateway/installation/proposal.py",
+        old="    if _without(new, proposal) != old:\n",
+        new="    if False:\n",
+        tests=(f"{PURE}::test_an_addition_that_changes_anything_else_is_refused",),
+    ),
+    Mutant(
+        name="a new account may speak for another's device",
+        file="gateway/installation/proposal.py",
+        old="                if _covers(gained, topic):\n",
+        new="                if gained == topic:\n",
+        tests=(WEAKER,),
+    ),
+    Mutant(
+        name="any file of the box may be named by a page",
+        file="gateway/installation/proposal.py",
+        old="    if any(str(path) != login for path in paths(device)):\n",
+        new="    if login is not None and any(str(path) != login for path in paths(device)):\n",
+        tests=(WEAKER,),
+    ),
+    Mutant(
+        name="an entrance by which a brand was let in comes back by a page",
+        file="gateway/installation/proposal.py",
+        old="    if name in permitted:\n",
+        new="    if name in old.entrances:\n",
+        tests=(f"{PURE}::test_an_entrance_by_which_a_brand_was_let_in_before_is_not_put_up_again",),
+    ),
+    Mutant(
+        name="an installer may accept what he proposed",
+        file="gateway/web/adding.py",
+        old='web.post(f"{PAGE}/accept", behind(Right.ENROL, self._accept)),',
+        new='web.post(f"{PAGE}/accept", behind(Right.DEVICES, self._accept)),',
+        tests=(f"{PAGE}::test_an_installer_can_accept_nothing_however_he_asks",),
+    ),
+    Mutant(
+        name="a proposal is accepted without the password",
+        file="gateway/web/adding.py",
+        old="        if unproven is not None:\n",
+        new='        if unproven is not None and form.get("password"):\n',
+        tests=(f"{PAGE}::test_an_owner_s_own_addition_asks_for_his_password_too",),
+    ),
+    Mutant(
+        name="anybody's proposal may be withdrawn by any installer",
+        file="gateway/web/adding.py",
+        old="one.by != who.person and who.role is not Role.OWNER",
+        new="one.by == who.person and who.role is Role.HOUSEHOLD",
+        tests=(f"{PAGE}::test_who_proposed_may_withdraw_and_nobody_else_s",),
+    ),
+    Mutant(
+        name="what was proposed waits for the next owner of the house",
+        file="gateway/settling.py",
+        old="        if proposed.exists():\n",
+        new="        if not proposed.exists():\n",
+        tests=(
+            "tests/gateway/test_moving_out.py::test_a_house_with_another_owner_has_new_links_no_phones_and_no_films",
+        ),
+    ),
+    Mutant(
+        name="a refused camera's password stays on the disk",
+        file="gateway/proposals.py",
+        old="            self._lies.login(one).unlink(missing_ok=True)\n",
+        new="            self._lies.login(one)\n",
+        tests=(f"{PAGE}::test_a_camera_s_account_is_kept_apart_shown_nowhere_and_goes_with_a_refusal",),
+    ),
+    Mutant(
+        name="what was accepted and never written is forgotten",
+        file="gateway/proposals.py",
+        old='again = one.model_copy(update={"accepted": None, "done": False})',
+        new='again = one.model_copy(update={"done": True})',
+        tests=(f"{PAGE}::test_a_crash_in_the_middle_of_accepting_loses_nothing_and_leaves_no_password", FAILED),
+    ),
+    Mutant(
+        name="a house in which no gateway begins stays in the file",
+        file="gateway/proposals.py",
+        old='        if last is None or last[0].said != "refused" or self._file is None:\n',
+        new="        if last is None or self._file is not None:\n",
+        tests=(FAILED,),
+    ),
+)
