@@ -183,7 +183,6 @@ async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
         "/c/{digest}": f"/c/{DIGEST}",
         "/installation/add": "/installation/add?kind=entrance",
         "/installation/walk/{entrance}": "/installation/walk/garage",
-        "/installation/add": "/installation/add?kind=lock",
         "/c/{digest}/label": f"/c/{DIGEST}/label",
     }  # fmt: skip
     theirs = {path: f"{new}{path}" for path in ("/claim", "/certificate")}
