@@ -9,13 +9,16 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
-from gateway.hub.api import apikeys
+from gateway.hub.api import apikeys, deliveries, happenings, sight
 from gateway.hub.api.operation import Bells
 from gateway.hub.file import HubFile
+from gateway.hub.held import Held
+from gateway.hub.ownkey import OwnKey
 from gateway.hub.site import Site
 from gateway.hub.store import Store
+from gateway.hub.streams import Streams
 
-OPERATIONS = (*apikeys.OPERATIONS,)
+OPERATIONS = (*apikeys.OPERATIONS, *deliveries.OPERATIONS, *sight.OPERATIONS, *happenings.OPERATIONS)
 """All of the API, in the order of its document."""
 
 
@@ -38,14 +41,18 @@ class Hub:
 
         Raises:
             StoreUnusable: the database cannot be used.
+            KeyUnusable: its own key cannot.
             OSError: address, port, certificate or folder cannot be had.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = await Store.open(self._file.database)
         try:
+            self._streams = Streams(self.store, now=self.now)
+            key = OwnKey.at(self._file.folder)
+            self._held = Held(self.store, key=key, now=self.now, rung=self._streams.ring)
             self.site = Site(
                 self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=CollectorRegistry(),
-                ready=dict, bells=Bells(),
+                ready=dict, bells=Bells(messages=self._streams.ring), key=key, streams=self._streams,
             )  # fmt: skip
             await self.site.open()
             try:
@@ -59,7 +66,7 @@ class Hub:
             await self.store.close()
 
     def _work(self) -> dict[str, Coroutine[Any, Any, None]]:
-        return {"api": _until_cancelled()}
+        return {"api": _until_cancelled(), "streams": self._streams.run(), "held": self._held.run()}
 
 
 async def _until_cancelled() -> None:
