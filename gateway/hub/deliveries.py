@@ -108,6 +108,12 @@ async def release(pen: Pen, row: Row[Any], home: str) -> None:
         await send(pen, row, body_of(Offer, row, row.version, row.promise), None)
 
 
+async def taken(tx: AsyncConnection, row: Row[Any], home: str) -> bool:
+    """Whether this home has another delivery of that name from the brand."""
+    same = (deliveries.c.brand == row.brand, deliveries.c.home == home, deliveries.c.name == row.name)
+    return await tx.scalar(select(deliveries.c.id).where(*same, deliveries.c.id != row.id)) is not None
+
+
 async def stand(tx: AsyncConnection, row: Row[Any], state: State, reason: str | None, now: datetime) -> None:
     """Say by the hub's own word how a delivery stands, where no home ever heard of it."""
     await tx.execute(

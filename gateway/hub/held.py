@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import State
 from gateway.hub.api.operation import Signer
-from gateway.hub.deliveries import Pen, release, stand
+from gateway.hub.deliveries import Pen, release, stand, taken
 from gateway.hub.store import Store
 from gateway.hub.tables import connections, deliveries
 
@@ -63,6 +63,9 @@ class Held:
         if row.window_end <= now:
             await stand(tx, row, State.EXPIRED, None, now)
         elif row.standing == "granted" and row.let_in is not None:
+            if await taken(tx, row, row.let_in):
+                await stand(tx, row, State.REFUSED, "already_offered", now)
+                return
             await release(Pen(tx, self._key, now), row, row.let_in)
         else:
             await stand(tx, row, State.REFUSED, "brand_not_permitted", now)

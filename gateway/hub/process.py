@@ -23,10 +23,11 @@ OPERATIONS = (*apikeys.OPERATIONS, *deliveries.OPERATIONS, *sight.OPERATIONS, *h
 
 
 class Hub:
-    """One hub. `wall` are seconds since 1970. `site` and `store` are there once it is `open`."""
+    """One hub. `wall` are seconds since 1970. `site`, `store` and `key` are there once it is `open`."""
 
     site: Site
     store: Store
+    key: OwnKey
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True) -> None:
         self._file, self._wall, self._signals = file, wall, signals
@@ -48,11 +49,11 @@ class Hub:
         self.store = await Store.open(self._file.database)
         try:
             self._streams = Streams(self.store, now=self.now)
-            key = OwnKey.at(self._file.folder)
-            self._held = Held(self.store, key=key, now=self.now, rung=self._streams.ring)
+            self.key = OwnKey.at(self._file.folder)
+            self._held = Held(self.store, key=self.key, now=self.now, rung=self._streams.ring)
             self.site = Site(
                 self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=CollectorRegistry(),
-                ready=dict, bells=Bells(messages=self._streams.ring), key=key, streams=self._streams,
+                ready=dict, bells=Bells(messages=self._streams.ring), key=self.key, streams=self._streams,
             )  # fmt: skip
             await self.site.open()
             try:

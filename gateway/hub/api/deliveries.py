@@ -22,7 +22,7 @@ async def create(call: Call) -> Reply:
     """Keep it, and send it on where the home has let the brand in."""
     asked = call.of(NewDelivery)
     home = await _connection(call, asked.connection)
-    token = None if asked.token is None else asked.token.encode()
+    token = _token(asked)
     if token is not None:
         again = await _same(call, home, token)
         if again is not None:
@@ -51,12 +51,13 @@ async def change(call: Call) -> Reply:
     """Make a new version. The home decides whether it still counts."""
     asked, row = call.of(ChangedDelivery), await mine(call)
     _open(row, asked.version)
-    home = await _of_home(call, row)
-    token = None if asked.token is None else asked.token.encode()
+    home = _standing(await _of_home(call, row))
+    token = _token(asked)
+    _as_announced(row, token)
     said = await _updated(call, row, home, asked, token)
     _timely(call, said, "/token" if token else "/delivery/window/end")
     promise = kept.promise_of(said)
-    new: dict[str, Any] = {"version": said.version, "promise": promise, "hub_signed": token is None,
+    new: dict[str, Any] = {"version": said.version, "promise": promise,
                            "window_end": said.window.end, "changed": call.now}  # fmt: skip
     if row.seq == 0:  # no home has spoken yet
         new["state"] = kept.waiting(promise)
@@ -75,9 +76,9 @@ async def cancel(call: Call) -> Reply:
     if row.state == State.CANCELLED:
         return Reply(status=200, body=told(row))
     _open(row, None)
-    token = None if asked.token is None else asked.token.encode()
-    if token is None and not row.hub_signed and not row.held:
-        raise Problem(Code.CONFLICT, "The brand signed this delivery: send its signed cancel as `token`.")
+    token = _token(asked)
+    if not row.held or token is not None:  # of what no home has heard there is nothing to sign
+        _as_announced(row, token)
     said = Cancel(id=row.name, version=row.version + 1)
     if token is not None:
         found = (await _believed(call, await _of_home(call, row), token)).delivery
@@ -108,8 +109,6 @@ async def _offered(call: Call, home: Row[Any], asked: NewDelivery, token: bytes 
         return found
     _unsigned(home)
     wanted = asked.delivery
-    if wanted is None:
-        raise TypeError("the model has one of both")
     fields = wanted.model_dump(exclude={"name"})
     return Offer.model_validate({**fields, "id": wanted.name or new_id("d"), "version": 1})
 
@@ -121,15 +120,16 @@ async def _updated(call: Call, row: Row[Any], home: Row[Any], asked: ChangedDeli
             raise _refused("wrong_claims", "`do` is update here.")
         _fits(row, found.id, found.version)
         return found
-    if not row.hub_signed:
-        raise Problem(Code.CONFLICT, "The brand signed this delivery: send its signed update as `token`.")
-    if asked.delivery is None:
-        raise TypeError("the model has one of both")
     before = kept.body_of(Update, row, row.version + 1, row.promise).model_dump()
     changed = {name: getattr(asked.delivery, name) for name in asked.delivery.model_fields_set}
-    if asked.delivery.window is not None:
+    if "window" in changed:
         changed["window"] = asked.delivery.window.model_dump()
     return Update.model_validate({**before, **changed})
+
+
+def _token(asked: NewDelivery | ChangedDelivery | Withdrawal) -> bytes | None:
+    """The brand's own message, where there is one."""
+    return asked.token.encode() if "token" in asked.model_fields_set and asked.token is not None else None
 
 
 def _timely(call: Call, said: Body, pointer: str) -> None:
@@ -147,6 +147,14 @@ def _open(row: Row[Any], known: int | None) -> None:
         raise Problem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
     if row.version >= 2**31 - 2:
         raise Problem(Code.CONFLICT, "There is no version after this one.")
+
+
+def _as_announced(row: Row[Any], token: bytes | None) -> None:
+    """Refuse a change of hands: whoever signed the announcement signs what follows."""
+    if token is None and not row.hub_signed:
+        raise Problem(Code.CONFLICT, "The brand signed this delivery: send its signed message as `token`.")
+    if token is not None and row.hub_signed:
+        raise Problem(Code.CONFLICT, "The brand did not sign this delivery: change it by plain JSON.")
 
 
 def _fits(row: Row[Any], name: str, version: int) -> None:
@@ -204,7 +212,7 @@ async def _connection(call: Call, id_: str) -> Row[Any]:
 
 async def _of_home(call: Call, row: Row[Any]) -> Row[Any]:
     found = await call.tx.execute(select(connections).where(connections.c.id == row.connection))
-    return _standing(found.one())
+    return found.one()
 
 
 def _standing(row: Row[Any]) -> Row[Any]:

@@ -96,8 +96,6 @@ def _answer(one: Operation, status: int, model: type[BaseModel] | None, refs: _P
     found: dict[str, Any] = {"description": one.summary}
     if model is not None:
         found["content"] = {one.media: {"schema": refs[model, "serialization"]}}
-    elif one.media != _JSON:
-        found["content"] = {one.media: {"schema": {"type": "string"}}}
     if one.links and status < 300:
         found["links"] = {
             link.operation: {"operationId": link.operation, "parameters": dict(link.parameters)} for link in one.links

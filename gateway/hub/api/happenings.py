@@ -1,8 +1,9 @@
 """Events: what a retailer is told, listed after a place, one, or followed as it happens; and the hub's own key."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import func, select
 
 from gateway.delivery.signature import ALGORITHM
@@ -41,12 +42,25 @@ class Followed(Asked):
     seconds: Annotated[int, Field(ge=0, le=LONGEST)] = LONGEST
 
 
+def _no_default(schema: dict[str, Any]) -> None:
+    for part in schema["properties"].values():
+        del part["default"]
+
+
 class Resumed(Asked):
     """Where a reader goes on that was cut off."""
 
-    model_config = ConfigDict(validate_by_name=False)
+    model_config = ConfigDict(json_schema_extra=_no_default)
 
-    last: Annotated[EventId | None, Field(alias="Last-Event-ID")] = None
+    last: Annotated[EventId | SkipJsonSchema[None], Field(alias="Last-Event-ID")] = None
+
+
+class Message(Model):
+    """One message of the stream. `data` is an event as `readEvent` tells it, written as JSON."""
+
+    id: EventId
+    event: Type
+    data: str
 
 
 class Events(Model):
@@ -127,7 +141,7 @@ OPERATIONS = (
     Operation(
         name="followEvents", method="GET", path="/v1/events/stream", tag="Events", handler=follow, right=Right.READ,
         summary="Follow events as they happen (Server-Sent Events)", query=Followed, headers=Resumed,
-        media="text/event-stream", answers={200: None}, refuses=PAGED,
+        media="text/event-stream", answers={200: Message}, refuses=PAGED,
     ),
     Operation(
         name="readEvent", method="GET", path="/v1/events/{event_id}", tag="Events", handler=read, right=Right.READ,

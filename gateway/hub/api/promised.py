@@ -1,10 +1,9 @@
 """A delivery as it travels over the API."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, StringConstraints, model_validator
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from gateway.delivery.promise import MOST_PARCELS, Digest, Id, Name, Parcel, State, Version, Window
 from gateway.hub.api.operation import Asked, Model
@@ -15,12 +14,33 @@ DeliveryId = Annotated[str, StringConstraints(pattern=r"^dlv-[a-z2-7]{26}$")]
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^con-[a-z2-7]{26}$")]
 Parcels = Annotated[tuple[Parcel, ...], Field(max_length=MOST_PARCELS, json_schema_extra={"uniqueItems": True})]
 Celsius = Annotated[float, Field(ge=-60, le=60)]
-_EITHER = ConfigDict(json_schema_extra={"oneOf": [{"required": ["delivery"]}, {"required": ["token"]}]})
+
+
+_ABSENT: Any = Field(default=None)
+"""Of a field that may be left out, but not be null: `model_fields_set` says whether it is there."""
+
+
+def _parts(schema: dict[str, Any], **more: object) -> None:
+    """Null is no value of such a field, so it is not its default either."""
+    for part in schema["properties"].values():
+        if "anyOf" not in part and part.get("default", "") is None:
+            del part["default"]
+    schema.update(more)
+
+
+_EITHER = ConfigDict(
+    json_schema_extra=lambda schema: _parts(schema, oneOf=[{"required": ["delivery"]}, {"required": ["token"]}])
+)
+_SOME = ConfigDict(json_schema_extra=lambda schema: _parts(schema, minProperties=1))
+
+
+def _whole(value: object) -> object:
+    """JSON Schema's integers: 2.0 is one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _one_of(model: Model, *names: str) -> None:
-    """Exactly one of them is there, and it is not null."""
-    if sum(getattr(model, name) is not None for name in names) != 1 or len(model.model_fields_set & {*names}) != 1:
+    if len(model.model_fields_set & {*names}) != 1:
         raise ValueError(f"give one of {', '.join(names)}")
 
 
@@ -56,8 +76,8 @@ class NewDelivery(Model):
     model_config = _EITHER
 
     connection: ConnectionId
-    delivery: NewPromise | SkipJsonSchema[None] = None
-    token: Token | SkipJsonSchema[None] = None
+    delivery: NewPromise = _ABSENT
+    token: Token = _ABSENT
 
     @model_validator(mode="after")
     def _either(self) -> Self:
@@ -68,13 +88,13 @@ class NewDelivery(Model):
 class Change(Model):
     """What shall be otherwise; what is not named stays. `courier_sha256` and `max_celsius` go by null."""
 
-    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
+    model_config = _SOME
 
-    entrance: Id | SkipJsonSchema[None] = None
-    carrier: Name | SkipJsonSchema[None] = None
-    place: Id | SkipJsonSchema[None] = None
-    window: Window | SkipJsonSchema[None] = None
-    parcels: Parcels | SkipJsonSchema[None] = None
+    entrance: Id = _ABSENT
+    carrier: Name = _ABSENT
+    place: Id = _ABSENT
+    window: Window = _ABSENT
+    parcels: Parcels = _ABSENT
     courier_sha256: Digest | None = None
     max_celsius: Celsius | None = None
 
@@ -82,9 +102,6 @@ class Change(Model):
     def _something(self) -> Self:
         if not self.model_fields_set:
             raise ValueError("name at least one thing")
-        for name in self.model_fields_set - {"courier_sha256", "max_celsius"}:
-            if getattr(self, name) is None:
-                raise ValueError(f"{name} cannot be null")
         _each_once(self.parcels)
         return self
 
@@ -97,9 +114,9 @@ class ChangedDelivery(Model):
 
     model_config = _EITHER
 
-    delivery: Change | SkipJsonSchema[None] = None
-    token: Token | SkipJsonSchema[None] = None
-    version: Version | None = None
+    delivery: Change = _ABSENT
+    token: Token = _ABSENT
+    version: Annotated[Version, BeforeValidator(_whole)] | None = None
 
     @model_validator(mode="after")
     def _either(self) -> Self:
