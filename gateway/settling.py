@@ -1,6 +1,7 @@
 """What a hand-over left to do at the start that follows it, before anybody is told anything."""
 
 import asyncio
+import shutil
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -20,15 +21,19 @@ log = structlog.get_logger(__name__)
 async def settle(home: Home, store: Store) -> bool:
     """End the links and the phones of the former household; return whether the phones' file may be used.
 
-    Links, in messages or to a shared visit, are signed by a key that is made anew. The phones' file is emptied; where
-    it cannot be (it may be mounted read-only), what stands in it now is never used again, until it says something else.
+    What was proposed for the house file goes. Links, in messages or to a shared visit, are signed by a key that is made
+    anew. The phones' file is emptied; where it cannot be (it may be mounted read-only), what stands in it now is never
+    used again, until it says something else.
 
     Raises:
-        OSError: the key's folder cannot be written.
+        OSError: the key's folder or that of proposals cannot be written.
     """
     file = home.phones_file
     if store.handover.pending(LINKS) is not None:
         await asyncio.to_thread(renew_link_key, home.storage.folder / "key")
+        proposed = home.storage.folder / "proposals"  # for the former owner's word, with passwords of his cameras
+        if proposed.exists():
+            await asyncio.to_thread(shutil.rmtree, proposed)
         left = None if wipe.empty(file) else _digest(file)
         with suppress(StoreFailed):  # then all of it is done again at the next start
             await store.handover.leave(PHONES, left)

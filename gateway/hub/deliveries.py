@@ -13,18 +13,14 @@ from typing import Any
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.delivery.promise import Body, Cancel, Offer, State, Update
+from gateway.delivery.promise import Body, Cancel, Offer, Result, State, Update
 from gateway.delivery.signature import LARGEST, LONGEST_LIFE
 from gateway.hub import events, jobs
 from gateway.hub.api.operation import Signer
+from gateway.hub.standing import OVER
 from gateway.hub.tables import deliveries, delivery_versions
 from gateway.hub.unsigned import HubClaims
 from gateway.hub.words import Kind, digest
-
-OVER = frozenset(
-    {State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED, State.REFUSED, State.CANCELLED, State.EXPIRED}
-)
-"""States in which nothing is changed any more."""
 
 _OF_A_PROMISE = frozenset({"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius"})
 
@@ -120,6 +116,28 @@ async def stand(tx: AsyncConnection, row: Row[Any], state: State, reason: str | 
         update(deliveries).where(deliveries.c.id == row.id).values(state=state, reason=reason, held=False, changed=now)
     )
     await tell(tx, await one(tx, row.id), events.Type.DELIVERY_CHANGED, now)
+
+
+async def spoken_of(tx: AsyncConnection, row: Row[Any], result: Result) -> None:
+    """The home has spoken of a version: what it refused does not count, so the one before it is what is promised."""
+    mine = delivery_versions.c.delivery == row.id
+    version = result.version
+    if version is None and result.token_sha256 is not None:
+        same = delivery_versions.c.sha256 == result.token_sha256
+        version = await tx.scalar(select(delivery_versions.c.version).where(mine, same))
+    if version is None:
+        return
+    new: dict[str, Any] = {"answered": max(row.answered or 0, version)}
+    if result.accepted is False:
+        said = delivery_versions.c.version == version
+        await tx.execute(update(delivery_versions).where(mine, said).values(refused=True))
+        promised = (mine, delivery_versions.c.refused.is_(False), delivery_versions.c.promise.is_not(None))
+        stands = select(delivery_versions.c.promise).where(*promised).order_by(delivery_versions.c.version.desc())
+        promise = await tx.scalar(stands.limit(1))
+        if promise is not None:
+            end = datetime.fromisoformat(promise["window"]["end"])
+            new |= {"promise": promise, "window_end": end}
+    await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**new))
 
 
 async def tell(tx: AsyncConnection, row: Row[Any], type_: events.Type, now: datetime) -> None:

@@ -10,13 +10,12 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Row, or_, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import State
-from gateway.hub.api.operation import Signer
+from gateway.hub.api.operation import Bells, Signer
 from gateway.hub.deliveries import Pen, release, stand, taken
-from gateway.hub.store import Store
+from gateway.hub.store import UNAVAILABLE, Store, whole
 from gateway.hub.tables import connections, deliveries
 
 log = structlog.get_logger(__name__)
@@ -26,19 +25,20 @@ BATCH = 50
 
 
 class Held:
-    """One a process. `rung` is called when something was sent or told."""
+    """One a process. The `bells` are rung when something was sent or told."""
 
-    def __init__(self, store: Store, *, key: Signer, now: Callable[[], datetime], rung: Callable[[], None]) -> None:
-        self._store, self._key, self._now, self._rung = store, key, now, rung
+    def __init__(self, store: Store, *, key: Signer, now: Callable[[], datetime], bells: Bells) -> None:
+        self._store, self._key, self._now, self._bells = store, key, now, bells
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             await asyncio.sleep(LOOK)
             try:
-                while await self.look():
-                    self._rung()
-            except (DBAPIError, OSError) as error:
+                while await whole(self.look()):
+                    self._bells.jobs()
+                    self._bells.messages()
+            except UNAVAILABLE as error:
                 log.error("held_not_sent", why=str(error).splitlines()[0])
 
     async def look(self) -> bool:

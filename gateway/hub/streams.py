@@ -12,12 +12,11 @@ from weakref import WeakSet
 import structlog
 from aiohttp import web
 from sqlalchemy import ColumnElement, and_, func, or_, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api.operation import Caller
 from gateway.hub.api.problem import Code, Problem
-from gateway.hub.store import Store
+from gateway.hub.store import UNAVAILABLE, Store, whole
 from gateway.hub.tables import api_keys, events
 from gateway.hub.telling import Event
 
@@ -68,14 +67,17 @@ class Streams:
                 pass
             self._look.clear()
             try:
-                async with self.store.reading() as tx:
-                    found = await tx.scalar(select(func.max(events.c.number))) or 0
-            except (DBAPIError, OSError) as error:
+                found = await whole(self._newest())
+            except UNAVAILABLE as error:
                 log.error("news_unread", why=str(error).splitlines()[0])
                 continue
             if found > newest:
                 newest = found
                 self._wake()
+
+    async def _newest(self) -> int:
+        async with self.store.reading() as tx:
+            return await tx.scalar(select(func.max(events.c.number))) or 0
 
     async def end(self, _app: web.Application) -> None:
         """End every stream: its reader comes back to whoever serves then."""
@@ -111,7 +113,7 @@ class Follower:
                 async with streams.store.reading() as tx:
                     counts = await self._counts(tx)
                     found = await self._found(tx) if counts else []
-            except (DBAPIError, OSError) as error:  # the answer has begun: it cannot become a problem any more
+            except UNAVAILABLE as error:  # the answer has begun: it cannot become a problem any more
                 log.error("stream_unread", why=str(error).splitlines()[0])
                 return
             for event in found:

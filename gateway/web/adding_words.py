@@ -281,6 +281,10 @@ _NO: Mapping[str, _Both] = {
         "{most} ajouts attendent déjà : le propriétaire décide d'abord.",
         "{most} additions wait already: the owner decides first.",
     ),
+    "add.no.often": (
+        "Vous avez proposé beaucoup en une heure : plus tard.",
+        "You have proposed a lot within an hour: later.",
+    ),
     "add.no.large": ("C'est trop long.", "It is too long."),
     "add.no.none": ("Rien de tel n'attend (plus).", "Nothing of the kind waits (any more)."),
     "add.no.no_file": (

@@ -201,6 +201,8 @@ async def test_a_house_with_another_owner_has_new_links_no_phones_and_no_films(h
         identity = (folder / "key" / "box.key.pem").read_bytes()
         async with anna.post("/settings/moving-out/offer", data={"name": "Home"}) as answer:
             link = "/take-over/" + (await answer.text()).partition("/take-over/")[2].partition("<")[0]
+        (folder / "proposals").mkdir()
+        (folder / "proposals" / f"{'0' * 16}.login").write_text("admin:of the former household")
         async with ClientSession(address, cookie_jar=CookieJar(unsafe=True), headers=ENGLISH) as clara:
             async with clara.post(link, data={"name": "Clara", "password": HERONS}) as answer:
                 assert answer.status == 200
@@ -210,6 +212,7 @@ async def test_a_house_with_another_owner_has_new_links_no_phones_and_no_films(h
     async with begun(house) as (_, _, address):
         new = link_key(folder / "key")
         assert new != old
+        assert not (folder / "proposals").exists(), "what was proposed was for the former owner's word"
         stop = links.make(links.Purpose.STOP, "front", NOW.utc + timedelta(hours=1), bytes(links.NONCE_BYTES), old)
         assert links.read(stop, new, NOW) is links.Refused.FORGED
         assert (folder / "key" / "box.key.pem").read_bytes() == identity, "the box stays who it is"

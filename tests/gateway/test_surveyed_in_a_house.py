@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from tests.browser import visitor
 from tests.gateway.web.house import HERONS
 from tests.shell.parts import until
 from tests.whole_house import playing
+from tests.wire import Wire
 
 pytestmark = pytest.mark.slow
 
@@ -98,9 +99,30 @@ async def dies(play: Play, home: Home) -> int:
     return pid
 
 
+@contextlib.contextmanager
+def one_viewer() -> Iterator[Callable[[Plan], Plan]]:
+    """A doorbell that takes one viewer only: whoever comes second is turned away."""
+    with contextlib.ExitStack() as stack:
+
+        def made(plan: Plan) -> Plan:
+            wire = Wire(plan.house.rtsp.port, at_most=1)
+            stack.callback(wire.close)
+            url = f"rtsp://127.0.0.1:{wire.port}/doorbell"
+            doorbell = plan.home.devices["doorbell"].model_copy(update={"url": url})
+            devices = {**plan.home.devices, "doorbell": doorbell}
+            return replace(plan, home=plan.home.model_copy(update={"devices": devices}))
+
+        yield made
+
+
 async def test_a_survey_outlives_a_killed_gateway_and_ends_when_it_is_ended(tmp_path: Path) -> None:
     port = free_port()
-    async with playing(tmp_path, lambda plan: with_pages(plan, port)) as play:
+    with one_viewer() as made:
+        await outlives(tmp_path, lambda plan: made(with_pages(plan, port)), port)
+
+
+async def outlives(folder: Path, made: Callable[[Plan], Plan], port: int) -> None:
+    async with playing(folder, made) as play:
         home = play.stage.plan.home
         async with owner(home, f"http://127.0.0.1:{port}") as client:
             assert (await client.post(SURVEY, data={"do": "begin", "hours": "100"})).status == 200

@@ -60,6 +60,15 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{PAGE}::test_who_proposed_may_withdraw_and_nobody_else_s",),
     ),
     Mutant(
+        name="what was proposed waits for the next owner of the house",
+        file="gateway/settling.py",
+        old="        if proposed.exists():\n",
+        new="        if not proposed.exists():\n",
+        tests=(
+            "tests/gateway/test_moving_out.py::test_a_house_with_another_owner_has_new_links_no_phones_and_no_films",
+        ),
+    ),
+    Mutant(
         name="a refused camera's password stays on the disk",
         file="gateway/proposals.py",
         old="            self._lies.login(one).unlink(missing_ok=True)\n",

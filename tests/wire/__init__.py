@@ -13,13 +13,14 @@ class Wire:
     """A TCP relay in threads of its own that keeps every byte a client sent, and can stop taking bytes.
 
     `flowing` is the client's way, `returning` the server's; `late` says how many seconds each of the server's bits
-    comes late (one after the other: a burst piles up).
+    comes late (one after the other: a burst piles up). `at_most` clients at once; more are turned away.
     """
 
-    def __init__(self, port: int, late: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(self, port: int, late: Callable[[], float] = lambda: 0.0, *, at_most: int | None = None) -> None:
         self.returning = threading.Event()
         self.returning.set()
-        self._late = late
+        self._late, self._at_most = late, at_most
+        self.turned_away = 0
         self.seen = bytearray()
         self.flowing = threading.Event()
         self.flowing.set()
@@ -35,6 +36,11 @@ class Wire:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
+                carried = sum(thread.is_alive() for thread in self._threads[1:]) / 2
+                if self._at_most is not None and carried >= self._at_most:
+                    self.turned_away += 1
+                    client.close()
+                    continue
                 server = socket.create_connection(self._broker)
                 server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._ends += [client, server]

@@ -9,14 +9,17 @@ from typing import get_args
 
 import pytest
 from aiohttp import ClientSession
+from multidict import MultiDict
 
+from gateway.addition import checked, merged, section_of, value_of
 from gateway.equipment import Device
 from gateway.homefile import load
-from gateway.installation.proposal import KINDS, LARGEST, MOST
+from gateway.installation.discovery import on_the_broker
+from gateway.installation.proposal import KINDS, LARGEST, MOST, Asked
 from gateway.proposals import Proposals
 from gateway.web.access import Role
 from gateway.web.accounts import SignedIn
-from gateway.web.adding_form import FORMS
+from gateway.web.adding_form import FORMS, blank, written
 from gateway.web.doings import doings
 from tests.gateway.web.house import HERONS
 from tests.shell.box import Box, awake, box
@@ -26,6 +29,7 @@ from tests.shell.site import Served, proposals, served
 ENGLISH = {"Accept-Language": "en"}
 PAGE = "/installation/add"
 SECRET = "eleven:blue ladders"  # noqa: S105 - of a camera that lives for one test
+EMPTY = "box: b\nname: n\ndevices: {}\nentrances: {}\n"
 DOOR = {"kind": "door", "id": "back-door", "vendor": "esphome", "answers": "1"}
 CAMERA = {"kind": "camera", "id": "porch", "vendor": "rtsp", "url": "rtsp://192.168.1.30/stream", "user": "admin",
           "secret": SECRET}  # fmt: skip
@@ -419,3 +423,32 @@ async def test_a_gateway_without_a_house_file_says_so(tmp_path: Path) -> None:
         bare = Home(site, tmp_path / "none")
         assert "not started with a house file" in await bare.page(site.owner)
         assert (await bare.post(site.owner, DOOR))[0] == 422
+
+
+def test_what_a_radio_has_comes_into_the_form_as_the_terminal_s_line_would_write_it() -> None:
+    root = Path(__file__).parents[3]
+    known, payload = load(root / "config" / "home.yaml"), root / "tests" / "devices" / "payloads" / "bridges"
+    found = [
+        *on_the_broker(known, "radio/one/bridge/devices", (payload / "zigbee2mqtt_devices.json").read_bytes()),
+        *on_the_broker(known, "zwave/5/98/0/currentMode", b"255"),
+    ]
+    tried, known_file = 0, Path("/house/home.yaml")
+    for one in found:
+        if one.known or not one.add:
+            continue
+        offer = dict(one.offer)
+        kind, id_ = offer["kind"], offer["id"]
+        form: MultiDict[object] = MultiDict()
+        for key, values in blank(kind, offer).items():
+            for value in values:
+                form.add(key, value)
+        asked = written(kind, form, known)
+        assert isinstance(asked, Asked), (one.add, asked)
+        line = {key: value_of(key, value) for key, value in offer.items() if key not in ("id", "kind")}
+        same = [
+            checked(merged(EMPTY, known_file, id_, section_of(kind, fields)), known_file)
+            for fields in (line, asked.fields)
+        ]
+        assert same[0] == same[1], one.add
+        tried += 1
+    assert tried > 3

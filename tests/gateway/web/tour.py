@@ -1,5 +1,6 @@
 """A walk past every page of a box in which something happened. A page that is added later is missed here, and told."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from gateway import links
 from gateway.config import Home, Pages
 from gateway.delivery.codes import courier_digest
 from gateway.installation.notes import keep_survey
+from gateway.installation.proposal import Asked
 from gateway.installation.survey import Begun, Look
 from gateway.store import Clip
 from gateway.visit import commands as c
@@ -83,7 +85,7 @@ async def tour(
     carrier = min(house.brands["shop"].permission.carriers)
     async with box(folder / "ours", house, time=Time(mono=7300.0)) as made:
         await told(made.store, offer(courier_sha256=DIGEST, carrier=carrier), now=NOW)
-        async with awake(made), served(made) as site, _unclaimed(folder / "new") as new:
+        async with awake(made), served(made, file=_written(folder, house)) as site, _unclaimed(folder / "new") as new:
             await _filmed(made, why)
             await made.good_day()
             await made.ring(PARCEL)
@@ -91,7 +93,27 @@ async def tour(
             surveyed(made.home.storage.folder)
             await site.site._box.walks.begin("garage", "Ida")  # noqa: SLF001 - as on its page
             await site.site._box.surveys.begin("garage", 24, by="Ida", person="p-ida")  # noqa: SLF001 - the same
+            await proposed(site)
             yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
+
+
+def _written(folder: Path, house: Home) -> Path:
+    """The house file, in a folder of its own."""
+    (folder / "etc").mkdir()
+    file = folder / "etc" / "home.yaml"
+    file.write_text(json.dumps(house.model_dump(mode="json")), encoding="utf-8")
+    return file
+
+
+async def proposed(site: Served) -> None:
+    """A camera and a door sensor wait for the owner; one whose id is taken is told beside the form."""
+    proposals, now = site.site._box.proposals, site.box.clock.now()  # noqa: SLF001 - as its page has them
+    camera = {"vendor": "rtsp", "url": "rtsp://192.168.1.30/stream"}
+    for asked in (
+        Asked(kind="camera", name="porch", fields=camera, login=("admin", "eleven blue ladders")),
+        Asked(kind="door", name="back-door", fields={"vendor": "esphome"}),
+    ):
+        await proposals.propose(asked, by=site.owner.who.person, now=now)
 
 
 def surveyed(folder: Path) -> None:
@@ -159,6 +181,7 @@ async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
         "/join/{token}": f"/join/{invited.token}",
         "/link/{token}": f"/link/{stop}",
         "/c/{digest}": f"/c/{DIGEST}",
+        "/installation/add": "/installation/add?kind=entrance",
         "/installation/walk/{entrance}": "/installation/walk/garage",
         "/c/{digest}/label": f"/c/{DIGEST}/label",
     }  # fmt: skip
