@@ -1,17 +1,22 @@
 """A retailer with a brand, a home and a connection between both, put straight into a hub's store."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import insert, update
 
-from gateway.delivery.promise import Cancel, Claims, Offer, Update
+from gateway.delivery.promise import Cancel, Claims, Offer, Result, State, Update
 from gateway.delivery.signature import private_key, public_x, sign
+from gateway.hub.heard import Outcome, happened, home_of, kept_of
 from gateway.hub.keys import kept
 from gateway.hub.store import new_id
 from gateway.hub.tables import brand_keys, brands, connections, homes
+from gateway.hub.words import Decided
 from gateway.proof.keys import BoxKey
+from tests.boxes import Journal
 from tests.hubs import Retailer, Running
 
 TOMORROW = timedelta(days=1)
@@ -28,7 +33,7 @@ class Home:
     brand: str
     id: str
     connection: str
-    key: BoxKey
+    journal: Journal
 
     @property
     def headers(self) -> dict[str, str]:
@@ -41,6 +46,10 @@ class Home:
         window = {"start": start.isoformat(), "end": (start + timedelta(hours=2)).isoformat()}
         plain = {"entrance": "front", "carrier": "Chronopost", "place": "hall", "window": window}
         return {**plain, "parcels": ["XY123456785FR"], **more}
+
+    def offer(self, name: str = "order-1") -> Offer:
+        """The same as a brand writes it."""
+        return Offer.model_validate_json(json.dumps({**self.promise(), "id": name, "version": 1}))
 
     def token(self, said: Offer | Update | Cancel, **more: Any) -> str:  # noqa: ANN401 - claims
         """A message as the brand signs it."""
@@ -65,6 +74,19 @@ class Home:
         assert status == 201, said
         return said
 
+    async def says(self, said: Result | Decided) -> Outcome:
+        """Let the home's box say it: the next event of its chain, taken in as from the line."""
+        async with self.hub.hub.store.writing() as tx:
+            row = await home_of(tx, self.id)
+            assert row is not None
+            return await happened(tx, row, await kept_of(tx, self.id), self.journal.add(said), self.hub.hub.now())
+
+    async def stands(self, delivery: Mapping[str, Any], state: str, **more: object) -> Outcome:
+        """Let the box say how a delivery stands."""
+        said = {"box": "box", "at": self.hub.hub.now(), "brand": self.brand, "delivery": delivery["name"],
+                "version": delivery["version"], "state": State(state), **more}  # fmt: skip
+        return await self.says(Result.model_validate(said, strict=False))
+
     async def decide(self, state: str) -> None:
         """The connection stands so now."""
         async with self.hub.hub.store.writing() as tx:
@@ -77,8 +99,8 @@ async def connected(
 ) -> Home:
     """Make one."""
     retailer = retailer or await hub.retailer(sandbox=sandbox)
-    now, key = hub.hub.now(), BoxKey.fresh()
-    home = Home(hub, retailer, new_id("lune"), new_id("home"), new_id("con"), key)
+    now, key, id_ = hub.hub.now(), BoxKey.fresh(), new_id("home")
+    home = Home(hub, retailer, new_id("lune"), id_, new_id("con"), Journal(id_, key))
     async with hub.hub.store.writing() as tx:
         await tx.execute(insert(brands).values(id=home.brand, retailer=retailer.id, name="Lune", created=now))
         await tx.execute(

@@ -32,6 +32,7 @@ class Hub:
     site: Site
     store: Store
     key: OwnKey
+    held: Held
     line: Line | None
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True) -> None:
@@ -59,7 +60,7 @@ class Hub:
             tally = Tally(registry)
             self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally)
             bells = Bells(jobs=self._dispatcher.ring, messages=self._streams.ring)
-            self._held = Held(self.store, key=self.key, now=self.now, bells=bells)
+            self.held = Held(self.store, key=self.key, now=self.now, bells=bells)
             self._ring_homes(bells, tally)
             self.site = Site(
                 self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=registry,
@@ -100,7 +101,7 @@ class Hub:
         homes = {} if self.line is None else {
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
         }  # fmt: skip
-        return {"api": _until_cancelled(), "streams": self._streams.run(), "held": self._held.run(), **homes}
+        return {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(), **homes}
 
 
 async def _until_cancelled() -> None:

@@ -53,7 +53,7 @@ async def test_no_box_takes_what_the_hub_signed_for_a_brand_s_own_word(tmp_path:
     public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": key.x})
     enrolled = Keys({key.kid: Key(home.brand, public)})  # even if somebody enrolled the hub's key as the brand's
     assert verify(token, enrolled, box=home.id, now=now) == Rejected(Fault.WRONG_TYPE, "typ is perron-delivery+jwt")
-    brand_s = home.token(offer(home)).encode()
+    brand_s = home.token(home.offer()).encode()
     found = verify_unsigned(brand_s, {f"{home.brand}-1": BRAND_KEY}, box=home.id, now=now)
     assert isinstance(found, Rejected), "nor the other way round"
 
@@ -76,7 +76,7 @@ async def test_the_brand_s_own_message_is_passed_on_byte_for_byte_and_the_same_b
 ) -> None:
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)
-        token = home.token(offer(home))
+        token = home.token(home.offer())
         body = {"connection": home.connection, "token": token}
         first, made = await home.ask("POST", "/v1/deliveries", body)
         second, again = await home.ask("POST", "/v1/deliveries", body)
@@ -98,7 +98,7 @@ async def test_a_message_that_its_home_would_not_believe_is_refused_at_the_hub_f
 ) -> None:
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)
-        body = {"connection": home.connection, "token": home.token(offer(home), **claims)}
+        body = {"connection": home.connection, "token": home.token(home.offer(), **claims)}
         status, said = await home.ask("POST", "/v1/deliveries", body)
         assert (status, said["code"], said["errors"][0]["code"]) == (422, "signature_refused", fault)
         assert await sent(home) == []
@@ -112,7 +112,7 @@ async def test_a_revoked_key_signs_nothing_more_and_a_cancel_is_no_announcement(
         assert (status, said["errors"][0]["code"]) == (422, "wrong_claims")
         async with hub.hub.store.writing() as tx:
             await tx.execute(update(brand_keys).values(revoked=hub.hub.now()))
-        body = {"connection": home.connection, "token": home.token(offer(home))}
+        body = {"connection": home.connection, "token": home.token(home.offer())}
         status, said = await home.ask("POST", "/v1/deliveries", body)
         assert (status, said["errors"][0]["code"]) == (422, "unknown_key")
 
@@ -147,7 +147,7 @@ async def test_what_is_wrong_with_a_delivery_is_named_by_its_pointer(
 async def test_one_or_the_other_is_sent_and_never_both(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)
-        plain, token = home.promise(), home.token(offer(home))
+        plain, token = home.promise(), home.token(home.offer())
         for body in ({"delivery": plain, "token": token}, {}, {"delivery": None, "token": token}):
             status, said = await home.ask("POST", "/v1/deliveries", {"connection": home.connection, **body})
             assert (status, said["code"]) == (422, "invalid"), body
@@ -257,13 +257,13 @@ async def test_a_change_is_a_new_version_that_goes_to_the_home_whole(tmp_path: P
 async def test_whoever_signed_the_announcement_signs_what_follows(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)
-        body = {"connection": home.connection, "token": home.token(offer(home, name="order-1"))}
+        body = {"connection": home.connection, "token": home.token(home.offer())}
         _, signed = await home.ask("POST", "/v1/deliveries", body)
         path = f"/v1/deliveries/{signed['id']}"
         for method, where, plain in (("PATCH", "", {"delivery": {"place": "shed"}}), ("POST", "/cancel", {})):
             status, said = await home.ask(method, path + where, plain)
             assert (status, said["code"]) == (409, "conflict"), where
-        again = Update.model_validate({**offer(home, name="order-1").model_dump(exclude={"do"}), "version": 1})
+        again = Update.model_validate({**home.offer().model_dump(exclude={"do"}), "version": 1})
         status, said = await home.ask("PATCH", path, {"token": home.token(again)})
         assert (status, said["code"]) == (409, "stale_version")
         token = home.token(again.model_copy(update={"version": 7, "place": "shed"}))
@@ -311,10 +311,6 @@ async def until(home: Home, delivery: str, state: str) -> tuple[str, str | None]
             if said["state"] == state:
                 return said["state"], said["reason"]
             await asyncio.sleep(0.1)
-
-
-def offer(home: Home, name: str = "order-1") -> Offer:
-    return Offer.model_validate_json(json.dumps({**home.promise(), "id": name, "version": 1}))
 
 
 def b64(part: bytes) -> bytes:
