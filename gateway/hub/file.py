@@ -32,11 +32,16 @@ class Listen(Section):
 
 
 class Limits(Section):
-    """How much one key may ask. Writes of a second and of a day; reads of a second."""
+    """How much one retailer may ask. Writes of a second and of a day; reads of a second.
+
+    `strangers`: what an address may have made in an hour without a key (a sandbox).
+    """
 
     writes: int = Field(default=20, ge=1)
     writes_a_day: int = Field(default=100_000, ge=1)
     reads: int = Field(default=50, ge=1)
+    sandbox_writes_a_day: int = Field(default=2_000, ge=1)
+    strangers: int = Field(default=10, ge=1)
 
 
 class HubBroker(Broker):

@@ -23,7 +23,7 @@ from gateway.delivery.strictjson import loads
 from gateway.hub.api.document import document
 from gateway.hub.api.operation import Bells, Call, Caller, Operation, Reply, Right, Signer, Stream, Streams
 from gateway.hub.api.problem import MEDIA_TYPE, Code, Detail, Problem, Where
-from gateway.hub.api.ration import Rations
+from gateway.hub.api.ration import Rations, neighbourhood
 from gateway.hub.keys import caller_of
 from gateway.hub.store import Store
 from gateway.hub.tables import idempotency
@@ -53,7 +53,9 @@ class Door:
         bells: Bells,
         key: Signer,
         streams: Streams,
+        proxied: bool = False,
     ) -> None:
+        self._proxied = proxied
         self._key, self._streams = key, streams
         self._operations, self._store, self._url = operations, store, url
         self._now, self._rations, self._bells = now, rations, bells
@@ -88,7 +90,9 @@ class Door:
             headers: dict[str, str] = {}
             caller = await self._caller(request, one)
             if caller is not None:
-                headers |= await self._rations.take(caller.retailer, writes=one.writes)
+                headers |= await self._rations.take(caller.retailer, writes=one.writes, sandbox=caller.sandbox)
+            elif one.strangers:
+                headers |= await self._rations.take_stranger(self._whence(request))
             parts, raw = await _parts(request, one)
             reply = await self._done(request, one, caller, parts, raw)
             if isinstance(reply, Reply) and reply.stream is not None:
@@ -96,6 +100,13 @@ class Door:
             return _response(reply, {**_HEADERS, **headers})
 
         return served
+
+    def _whence(self, request: web.Request) -> str:
+        """Who asks without a key: the address, behind a proxy the one that it saw."""
+        peer = request.remote or ""
+        if self._proxied:  # the last one is the proxy's own word, what stands before it is the asker's
+            peer = request.headers.get("X-Forwarded-For", peer).rpartition(",")[2].strip()
+        return neighbourhood(peer)
 
     async def _caller(self, request: web.Request, one: Operation) -> Caller | None:
         if one.right is Right.NONE:

@@ -152,7 +152,7 @@ class Operation:
 
     `refuses`: what it can answer beside what follows from the rest (a body can be malformed, a path unknown ...).
     `headers`: a model whose fields have the headers' names as aliases. `media`: of what is answered.
-    `largest`: bytes of body.
+    `largest`: bytes of body. `strangers`: it needs no key and makes something, so each address has a ration of it.
     """
 
     name: str
@@ -171,6 +171,7 @@ class Operation:
     refuses: frozenset[Code] = frozenset()
     links: tuple[Link, ...] = ()
     largest: int = 65_536
+    strangers: bool = False
 
     @property
     def writes(self) -> bool:
@@ -188,6 +189,8 @@ class Operation:
         found = {Code.INTERNAL, Code.BAD_HOST, *self.refuses}
         if self.right is not Right.NONE:
             found |= {Code.UNAUTHENTICATED, Code.RATE_LIMITED}
+        if self.strangers:
+            found |= {Code.RATE_LIMITED}
         if self.right is Right.FULL:
             found |= {Code.FORBIDDEN}
         if self.path_model is not None:
