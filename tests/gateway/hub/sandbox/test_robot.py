@@ -34,7 +34,8 @@ async def test_the_robot_s_events_are_signed_and_chained_as_every_home_s(tmp_pat
         box = await playground(hub)
         await box.until(await box.announce("XY123456785FR"), *ENDED)
         async with hub.hub.store.reading() as tx:
-            key = await tx.scalar(select(homes.c.box_key).where(homes.c.id == box.said["home"]))
+            asked = select(homes.c.box_key).where(homes.c.id == box.said["home"])
+            key = (await tx.execute(asked)).scalar_one()
             rows = (await tx.execute(select(home_events).order_by(home_events.c.seq))).all()
     before = BEGINNING
     assert len(rows) == 4
@@ -154,13 +155,12 @@ async def test_no_real_home_is_played_and_none_is_seen_from_the_sandbox(tmp_path
 
 async def test_strangers_have_a_ration_each(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path, limits=Limits(strangers=2))) as hub:
-        found = []
-        for _ in range(3):
+        waits = []
+        for status in (201, 201, 429):
             async with hub.http.post("/v1/sandbox") as answer:
-                found.append(answer.status)
-                said = answer.headers
-        assert found == [201, 201, 429]
-        assert 0 < int(said["Retry-After"]) <= 3600
+                assert answer.status == status
+                waits.append(int(answer.headers.get("Retry-After", "0")))
+        assert 0 < waits[-1] <= 3600
 
 
 async def test_a_sandbox_s_time_is_over_after_a_month_and_nothing_of_it_stays(tmp_path: Path) -> None:
