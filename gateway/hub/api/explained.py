@@ -89,10 +89,6 @@ EXPLAINED: Mapping[str, Explained] = MappingProxyType({
         "This `Idempotency-Key` came within 24 hours with another method, address or body.",
         "Take a new key for each thing that you want done; use a key again only for the same request.",
     ),
-    "signature_required": Explained(
-        "The home takes from this brand only what the brand itself has signed: its terms say `hub_signed: false`.",
-        "Send the brand's signed message as `token` instead of `delivery`, or ask the home to allow the other.",
-    ),
     "signature_refused": Explained(
         "The signed message is not believed. The `code` in `errors` is the one the home itself would give: unknown_key,"
         " wrong_signature, no_longer_valid, wrong_audience ...",
