@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from gateway.delivery.promise import Cancel, Claims, Offer, Result, State, Update
 from gateway.delivery.signature import private_key, public_x, sign
 from gateway.hub.heard import Outcome, happened, home_of, kept_of
 from gateway.hub.keys import kept
 from gateway.hub.store import new_id
-from gateway.hub.tables import brand_keys, brands, connections, homes
+from gateway.hub.tables import brand_keys, brands, connections, homes, jobs
 from gateway.hub.words import Decided
 from gateway.proof.keys import BoxKey
 from tests.boxes import Journal
@@ -120,3 +120,10 @@ async def connected(
             )
         )  # fmt: skip
     return home
+
+
+async def sent(home: Home) -> list[tuple[str, bytes]]:
+    """What the hub has for a home: each job's kind and token, oldest first."""
+    async with home.hub.hub.store.reading() as tx:
+        rows = await tx.execute(select(jobs).where(jobs.c.home == home.id).order_by(jobs.c.created))
+        return [(row.kind, row.token) for row in rows]

@@ -6,7 +6,7 @@ the home's box does not know the brand, so nothing is sent, and the hub itself m
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -97,9 +97,10 @@ async def release(pen: Pen, row: Row[Any], home: str) -> None:
     asked = select(delivery_versions).where(delivery_versions.c.delivery == row.id)
     versions = (await pen.tx.execute(asked.order_by(delivery_versions.c.version))).all()
     signed = [version for version in versions if version.token is not None]
-    for version in signed:
-        model = Offer if version is versions[0] else Update
-        await send(pen, row, body_of(model, row, version.version, version.promise), version.token)
+    for place, version in enumerate(signed):  # each a little later: a home is rung at in the order of its jobs
+        model = Offer if place == 0 else Update
+        at = replace(pen, now=pen.now + place * timedelta(microseconds=1))
+        await send(at, row, body_of(model, row, version.version, version.promise), version.token)
     if not signed:  # of what the hub signs the newest is enough
         await send(pen, row, body_of(Offer, row, row.version, row.promise), None)
 

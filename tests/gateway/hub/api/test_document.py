@@ -10,7 +10,7 @@ from tests.announcing import connected
 from tests.hubs import hub_file, running
 
 HERE = Path(__file__).parent
-EXAMPLES = 15  # of each operation and phase
+EXAMPLES = 10  # of each operation and phase
 
 
 async def test_the_document_is_openapi_3_1(tmp_path: Path) -> None:
