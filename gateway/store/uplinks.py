@@ -1,8 +1,8 @@
 """What a hub is told and what came by it: the box's journal of events, each signed once and sent until it is kept.
 
-What is written as an event and that it was told are one transaction, so nothing is lost and nothing told twice. An event
-is kept as what happened and as the signed token: whoever was put back from an older copy, box or hub, has another chain
-than the other, and then what is not acknowledged is numbered anew behind what the hub has.
+An event and the note that it was told are one transaction, so nothing is lost and nothing told twice. An event is kept
+as what happened and as the signed token: whoever was put back from an older copy, box or hub, has another chain than
+the other, and then what is not acknowledged is numbered anew behind what the hub has.
 """
 
 import json
