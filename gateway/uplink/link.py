@@ -168,7 +168,7 @@ class Uplink:
             job = await self._jobs.get()
             receipt = await self._receipt(job)
             if receipt is not None:
-                self._reached("receipt")
+                self._reached("before-receipt")
                 self._line.publish(
                     self._topic["status"], receipt.model_dump_json(exclude_none=True).encode(), expiry=LIFE
                 )
@@ -270,7 +270,6 @@ class Uplink:
             if not isinstance(self._line.publish(self._topic["evt"], event.token, expiry=LIFE), Sent):
                 break
             self._sending.sent = event.seq
-            self._reached("event sent")
 
     def _complain(self, what: str, **more: object) -> None:
         """Tell it once a minute: no hub may fill the disk with it."""

@@ -95,7 +95,7 @@ async def shop(folder: Path) -> AsyncIterator[Shop]:
     store = await Store.open(f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}")
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id="ret-1", name="Lune", created=NOW))
-        await join(tx, "home-1", BoxKey.fresh())
+        await join(tx, "home-1", BoxKey.fresh().public)
     try:
         yield Shop(store)
     finally:
@@ -164,7 +164,7 @@ async def test_a_box_that_says_hello_while_it_is_rung_at_is_rung_at_again_at_onc
 async def test_a_job_that_has_had_its_time_ends_and_one_of_a_revoked_home_is_never_rung(tmp_path: Path) -> None:
     async with shop(tmp_path) as here:
         async with here.store.writing() as tx:
-            await join(tx, "home-2", BoxKey.fresh())
+            await join(tx, "home-2", BoxKey.fresh().public)
             await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.c", now=NOW - timedelta(days=40))
             await job_store.send(tx, "home-2", Kind.CONNECT, b"a.b.d", now=NOW)
             await tx.execute(update(homes).where(homes.c.id == "home-2").values(revoked=NOW))
