@@ -191,8 +191,10 @@ async def test_what_a_killed_dispatcher_had_leased_is_rung_by_another_after_the_
             assert other.rung == [], "it is leased still"
             here.now += timedelta(seconds=31)
             await until(lambda: other.rung)
-        assert [job.job for job in other.rung] == [id_]
-        assert await here.due() == [], "and is due again later"
+            async with asyncio.timeout(10):
+                while await here.due():  # noqa: ASYNC110 - what the broker said is written by another task
+                    await asyncio.sleep(0.01)
+        assert [job.job for job in other.rung] == [id_], "and it is due again later"
 
 
 def test_postgresql_leases_what_no_other_hub_holds() -> None:
