@@ -16,7 +16,7 @@ from sqlalchemy import insert, select
 from gateway.broker import free_port
 from gateway.config import HubSection
 from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
-from gateway.delivery.promise import Body, Cancel, Claims, Offer, Window
+from gateway.delivery.promise import Cancel, Claims, Offer, Window
 from gateway.delivery.signature import sign
 from gateway.demo.plan import Plan, Signer, plan
 from gateway.demo.processes import Supervised
@@ -151,7 +151,7 @@ class Shop:
         self.signer = next(iter(plan.signers.values()))
         self._parcels = 0
 
-    def token(self, said: Body | Cancel, *, aud: str = HOME, ago: float = 0, signer: Signer | None = None) -> bytes:
+    def token(self, said: Offer | Cancel, *, aud: str = HOME, ago: float = 0, signer: Signer | None = None) -> bytes:
         """Sign a message; `ago`: seconds since it was good for an hour."""
         by = signer or self.signer
         seconds = int(datetime.now(UTC).timestamp() - ago)

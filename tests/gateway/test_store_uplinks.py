@@ -331,9 +331,9 @@ async def test_whatever_is_lost_or_put_back_the_hub_ends_with_what_the_box_knows
     async with opened(tmp_path) as store:
         await store.uplinks.begin(signer(), now)
         await synced(store, hub, now)
-        for one in store.uplinks.open(now):
-            found = store.result(f"shop.{one.delivery}", now)
+        for told in store.uplinks.open(now):
+            found = store.result(f"shop.{told.delivery}", now)
             assert found is not None
-            assert hub.knows(one.delivery) is found.state
+            assert hub.knows(told.delivery) is found.state
         assert [one.seq for one in hub.events] == list(range(1, len(hub.tokens) + 1))
         assert store.uplinks.kept() == len(hub.tokens)
