@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from aiohttp import web
 
@@ -39,6 +40,7 @@ class Installation:
             web.post(f"{PAGE}/walk/{{entrance}}", behind(Right.WALK_TEST, self._do)),
             web.get(f"{PAGE}/walk/{{entrance}}/picture/{{number}}", behind(Right.WALK_TEST, self._picture)),
             web.get(f"{PAGE}/walk/{{entrance}}/report.pdf", behind(Right.WALK_TEST, self._report)),
+            web.get(f"{PAGE}/walk/{{entrance}}/report.signed.json", behind(Right.WALK_TEST, self._signature)),
         ]
 
     async def _installation(self, request: web.Request, _who: Who) -> web.Response:
@@ -141,14 +143,13 @@ class Installation:
         return web.Response(body=jpeg, content_type="image/jpeg")
 
     async def _report(self, request: web.Request, _who: Who) -> web.Response:
-        name = self._entrance(request)
-        file, _ = notes.report_files(self._box.home.storage.folder, name)
-        try:
-            sheet = await asyncio.to_thread(file.read_bytes)
-        except OSError as error:
-            raise web.HTTPNotFound from error
-        headers = {"Content-Disposition": f'attachment; filename="walk-{name}.pdf"'}
-        return web.Response(body=sheet, content_type="application/pdf", headers=headers)
+        sheet, _ = notes.report_files(self._box.home.storage.folder, self._entrance(request))
+        return await _handed_out(sheet, "application/pdf")
+
+    async def _signature(self, request: web.Request, _who: Who) -> web.Response:
+        """What the box has signed of the report: with it a report can be checked away from the box."""
+        _, signed = notes.report_files(self._box.home.storage.folder, self._entrance(request))
+        return await _handed_out(signed, "application/json")
 
     def _entrance(self, request: web.Request) -> str:
         name = request.match_info["entrance"]
@@ -161,3 +162,13 @@ def _called(what: str, language: Language) -> str:
     """Name the kind of thing that called its name; a maker's or a program's own name stays as it is."""
     keys = (f"add.kind.{what}", f"install.what.{what.replace(' ', '_')}")
     return next((say(key, language) for key in keys if key in WORDS), what)
+
+
+async def _handed_out(file: Path, kind: str) -> web.Response:
+    """A file of the box's own, under its own name."""
+    try:
+        whole = await asyncio.to_thread(file.read_bytes)
+    except OSError as error:
+        raise web.HTTPNotFound from error
+    headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+    return web.Response(body=whole, content_type=kind, headers=headers)

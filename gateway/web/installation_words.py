@@ -105,6 +105,10 @@ INSTALLATION: Mapping[str, _Both] = {
         "La caméra démarre.",
         "The camera is starting.",
     ),
+    "walk.signed": (
+        "Ce que la box en a signé (à garder à côté du PDF : `perron walk-test --verify` le contrôle)",
+        "What the box has signed of it (keep it beside the PDF: `perron walk-test --verify` checks it)",
+    ),
     "walk.report": (
         "Le rapport (PDF)",
         "The report (PDF)",

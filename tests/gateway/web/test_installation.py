@@ -143,8 +143,9 @@ async def test_there_is_a_picture_for_the_trial_that_asks_about_it_and_for_no_ot
         site.box.eyes.jpeg = b"\xff\xd8 another"
         async with client.get(f"{WALK}/picture/{asks}") as answer:
             assert await answer.read() == b"\xff\xd8 a small picture"  # what is answered about stays what was shown
-        async with client.get(f"{WALK}/report.pdf") as answer:
-            assert answer.status == 404
+        for name in ("report.pdf", "report.signed.json"):
+            async with client.get(f"{WALK}/{name}") as answer:
+                assert answer.status == 404, name
     looks = site.box.store.keeping.looks
     await until(lambda: {look.person for look in looks(at_most=9)} == {site.owner.who.person})
 
