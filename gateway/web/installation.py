@@ -6,6 +6,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from gateway.examination.trouble import trouble
+from gateway.examination.words import told as in_words
 from gateway.installation import notes
 from gateway.installation.capability import entrance_promises, promises
 from gateway.installation.discovery import Sighting
@@ -84,7 +86,7 @@ class Installation:
     async def _discover(self, request: web.Request, _who: Who) -> web.Response:
         """Listen for a few seconds, and show what called its name."""
         found, wrong = await self._box.walks.discover(LISTENS)
-        said = None if wrong is None else self._desk.say(request, "wish.failed", why=wrong)
+        said = None if wrong is None else self._no_talk(request, wrong)
         return await self._shown(request, said=said, found=sorted(found, key=lambda one: (one.known or "", one.name)))
 
     async def _test(self, request: web.Request, _who: Who) -> web.Response:
@@ -94,6 +96,8 @@ class Installation:
             raise web.HTTPNotFound
         try:
             found = await self._box.walks.measure(device)
+        except ConnectionError as error:
+            return await self._shown(request, said=self._no_talk(request, str(error)), status=409)
         except OSError as error:
             raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=str(error))) from error
         if isinstance(found, str):
@@ -150,6 +154,11 @@ class Installation:
         """What the box has signed of the report: with it a report can be checked away from the box."""
         _, signed = notes.report_files(self._box.home.storage.folder, self._entrance(request))
         return await _handed_out(signed, "application/json")
+
+    def _no_talk(self, request: web.Request, error: str) -> str:
+        """Say in words why the broker was not spoken with."""
+        said, _ = trouble(error, self._box.home.broker, listens=False)
+        return self._desk.say(request, "install.no_talk", why=in_words(said, self._desk.language(request)))
 
     def _entrance(self, request: web.Request) -> str:
         name = request.match_info["entrance"]

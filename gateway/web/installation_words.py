@@ -55,6 +55,10 @@ INSTALLATION: Mapping[str, _Both] = {
         "On the broker and, by mDNS, on the box's network; add it here, or type the line at the box's terminal.",
     ),
     "install.discover.go": ("Écouter 5 secondes", "Listen for 5 seconds"),
+    "install.no_talk": (
+        "Impossible de parler au broker : {why}. L'examen de la maison dit que faire.",
+        "There is no talking to the broker: {why}. The examination of the house says what to do.",
+    ),
     "install.discover.known": ("déjà dans la maison : {name}", "in the house already: {name}"),
     "install.what.device": ("Appareil", "Device"),
     "install.what.button": ("Bouton", "Button"),
