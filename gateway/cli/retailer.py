@@ -230,9 +230,7 @@ async def _listening(secret: str, host: str, port: int, *, count: int | None, wh
 
 def _asking(url: str, key: str, work: "Callable[[Hub], Awaitable[None]]") -> None:
     """Ask a hub, and say in words what went wrong."""
-    import aiohttp  # noqa: PLC0415 - the other commands start without it
-
-    from gateway.retailer.hub import Access, Hub, NotAsked, Refused  # noqa: PLC0415 - the same
+    from gateway.retailer.hub import Access, NotAsked, Refused, reached  # noqa: PLC0415 - the other commands start without it
 
     try:
         access = Access(url, key)
@@ -240,8 +238,8 @@ def _asking(url: str, key: str, work: "Callable[[Hub], Awaitable[None]]") -> Non
         raise Failure(f"--hub {url}: {error}.", "Name the hub's own address.") from error
 
     async def asked() -> None:
-        async with aiohttp.ClientSession() as http:
-            await work(Hub(http, access))
+        async with reached(access) as hub:
+            await work(hub)
 
     try:
         asyncio.run(asked())

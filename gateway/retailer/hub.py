@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -119,6 +119,13 @@ class Hub:
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._access.key}"} if self._access.key else {}
+
+
+@asynccontextmanager
+async def reached(access: Access) -> AsyncIterator[Hub]:
+    """A hub, over a session of its own."""
+    async with aiohttp.ClientSession() as http:
+        yield Hub(http, access)
 
 
 async def _checked(answer: aiohttp.ClientResponse) -> None:
