@@ -11,6 +11,7 @@ from gateway.grammar import DeviceId, Hours, Id, Name, PagesUrl, Seconds, Sectio
 from gateway.plainfile import read_text
 from gateway.visit.state import Rules
 
+IDENTITY, AUTHORITY = "identity.pem", "authority.pem"  # of the box at its hub
 
 class ConfigError(Exception):
     """The configuration is wrong; the text says what, where (file:line:column) and what to do."""
@@ -296,6 +297,27 @@ class Brand(Section):
     permission: PermissionSeed = PermissionSeed()
 
 
+class HubAddress(Section):
+    """Where the hub's broker is reached, by TLS."""
+
+    host: HostName
+    port: int = Field(default=8883, ge=1, le=65535)
+
+
+class HubLink(Section):
+    """The hub by which the box is reached from outside; `perron join` writes it. Without it the box speaks to none.
+
+    `home`: the box's name there, `shard` where its words go in. `folder` (else `hub` in the storage folder) holds what
+    the box proves itself by, `identity.pem`, and the one authority that it believes there, `authority.pem`.
+    """
+
+    url: PagesUrl
+    home: Id
+    shard: int = Field(ge=0, le=65535)
+    broker: HubAddress
+    folder: Path | None = None
+
+
 class Home(Section):
     """The whole file."""
 
@@ -310,6 +332,7 @@ class Home(Section):
 
     messages: Messages | None = None
     homeassistant: HomeAssistantSection | None = None
+    hub: HubLink | None = None
     devices: dict[DeviceId, Device]
     entrances: dict[Id, EntranceSection]
     brands: dict[Id, Brand] = Field(default={})
@@ -328,6 +351,24 @@ class Home(Section):
     def way_in(self) -> Path:
         """Where codes stand by which an owner who lost his password comes back: as private as the claim code."""
         return self.storage.folder / "way-in"
+
+
+def hub_folder(home: Home) -> Path:
+    """Where the box keeps what it proves itself by at a hub, and whom it believes there."""
+    own = None if home.hub is None else home.hub.folder
+    return home.storage.folder / "hub" if own is None else own
+
+
+def hub_line(home: Home) -> Broker | None:
+    """How the box reaches its hub's broker; None: it has none.
+
+    Key and certificate are one file, so that they change at once (gateway/joining.py).
+    """
+    if home.hub is None:
+        return None
+    folder, at = hub_folder(home), home.hub.broker
+    tls = BrokerTls(ca=folder / AUTHORITY, certificate=folder / IDENTITY, key=folder / IDENTITY)
+    return Broker(host=at.host, port=at.port, username=home.hub.home, tls=tls)
 
 
 def rules(home: Home, entrance: str) -> Rules:

@@ -10,7 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
 from gateway.hub.api import apikeys
-from gateway.hub.api.operation import Bells
+from gateway.hub.api.homes import BrokerAt, Homes
+from gateway.hub.api.operation import Bells, Operation
+from gateway.hub.authority import Authority
+from gateway.hub.broker import Keeper
 from gateway.hub.file import HubFile
 from gateway.hub.site import Site
 from gateway.hub.store import Store
@@ -39,12 +42,13 @@ class Hub:
         Raises:
             StoreUnusable: the database cannot be used.
             OSError: address, port, certificate or folder cannot be had.
+            ValueError: the hub's authority is not what it was.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = await Store.open(self._file.database)
         try:
             self.site = Site(
-                self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=CollectorRegistry(),
+                self._file, (*OPERATIONS, *self._boxes()), store=self.store, now=self.now, wall=self._wall, registry=CollectorRegistry(),
                 ready=dict, bells=Bells(),
             )  # fmt: skip
             await self.site.open()
@@ -58,8 +62,21 @@ class Hub:
         finally:
             await self.store.close()
 
+    def _boxes(self) -> tuple[Operation, ...]:
+        """What lets boxes in, where the hub's file says how they reach its broker."""
+        self._keeper: Keeper | None = None
+        boxes = self._file.boxes
+        if boxes is None:
+            return ()
+        authority = Authority.at(self._file.folder, now=self.now())
+        self._keeper = Keeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
+        return Homes(authority, BrokerAt(host=boxes.host, port=boxes.port)).operations()
+
     def _work(self) -> dict[str, Coroutine[Any, Any, None]]:
-        return {"api": _until_cancelled()}
+        work = {"api": _until_cancelled()}
+        if self._keeper is not None:
+            work["broker-files"] = self._keeper.run(self.now)
+        return work
 
 
 async def _until_cancelled() -> None:

@@ -87,8 +87,8 @@ class EntranceSaid(Wire):
 class Hello(Wire):
     """A box begins a session. `events`: how many events it has made; the hub answers with what it has of them.
 
-    `keys`: how the box's keys followed each other, the newest changes (lines of gateway/proof/succession.py): a hub that
-    knows one of them so learns the one under which the box signs now.
+    `keys`: how the box's keys followed each other, the newest changes (lines of gateway/proof/succession.py): a hub
+    that knows one of them so learns the one under which the box signs now.
     """
 
     boot: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
