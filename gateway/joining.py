@@ -232,9 +232,7 @@ def _authority(pem: str) -> x509.Certificate:
         raise NotTheHub("Its authority is no certificate.") from error
 
 
-def _certified(
-    pem: str, authority: x509.Certificate, home: str, key: ec.EllipticCurvePrivateKey
-) -> x509.Certificate:
+def _certified(pem: str, authority: x509.Certificate, home: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
     """Take a certificate that this authority gave for this home and this key, and no other.
 
     Raises:

@@ -49,7 +49,9 @@ def hub(*, config: HubConfig = CONFIG) -> None:
     except StoreUnusable as error:
         raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
     except ValueError as error:
-        raise Failure(f"{error}.", "Put that file back from a copy: with another authority every box joins anew.") from error
+        raise Failure(
+            f"{error}.", "Put that file back from a copy: with another authority every box joins anew."
+        ) from error
     except OSError as error:
         raise Failure(f"The hub cannot be served ({plain(error)}).", f"Correct `listen` in {config}.") from error
 

@@ -77,7 +77,9 @@ def hub_claim(
     try:
         text = _in_store(file, config, make)
     except NoHome as error:
-        raise Failure(f"The hub knows no home {str(error)!r}.", "Name one that has joined, or leave --home out.") from error
+        raise Failure(
+            f"The hub knows no home {str(error)!r}.", "Name one that has joined, or leave --home out."
+        ) from error
     if qr:
         typer.echo("")
         segno.make(text, error="l").terminal(compact=True)
@@ -156,7 +158,9 @@ def _in_store(file: "HubFile", config: Path, work: "Callable[[Store], Awaitable[
     except OSError as error:
         raise Failure(f"{file.folder} cannot be used ({plain(error)}).", f"Correct `folder` in {config}.") from error
     except ValueError as error:
-        raise Failure(f"{error}.", "Put that file back from a copy: with another authority every box joins anew.") from error
+        raise Failure(
+            f"{error}.", "Put that file back from a copy: with another authority every box joins anew."
+        ) from error
 
 
 def add(cli: typer.Typer) -> None:

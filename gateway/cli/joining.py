@@ -38,7 +38,9 @@ def join(
     try:
         read = Code.of(code)
     except NoCode as error:
-        raise Failure(f"{str(error).capitalize()}.", "Take it whole, in quotes, as `perron hub-claim` told it.") from error
+        raise Failure(
+            f"{str(error).capitalize()}.", "Take it whole, in quotes, as `perron hub-claim` told it."
+        ) from error
     if house.hub is not None and not replace:
         raise Failure(f"{home}: this house is {house.hub.home} at {house.hub.url} already.", "To join anew: --replace.")
     try:
@@ -69,13 +71,17 @@ def _joined(house: "Home", code: "Code") -> "Membership":
             "Take a new code from whoever runs the hub; if it happens again, somebody stands between you and it.",
         ) from error
     except joining.HubSays as error:
-        raise Failure(f"The hub refuses ({error.code}): {error}", "Ask whoever runs it for another claim.", Exit.NO) from error
+        raise Failure(
+            f"The hub refuses ({error.code}): {error}", "Ask whoever runs it for another claim.", Exit.NO
+        ) from error
     except joining.HubAway as error:
         raise Failure(
             f"{code.url} does not answer as a hub: {error}.", "Try again: the same code still counts.", Exit.SILENT
         ) from error
     except OSError as error:
-        raise Failure(f"{folder} cannot be written ({plain(error)}).", "Correct storage.folder, then try again.") from error
+        raise Failure(
+            f"{folder} cannot be written ({plain(error)}).", "Correct storage.folder, then try again."
+        ) from error
 
 
 def _write(file: "Path", member: "Membership") -> None:
@@ -92,7 +98,9 @@ def _write(file: "Path", member: "Membership") -> None:
     except NotAdded as why:
         raise Failure(str(why), why.todo) from why
     except OSError as error:
-        raise Failure(f"{file} cannot be written ({plain(error)}).", "Try again: the same code still counts.") from error
+        raise Failure(
+            f"{file} cannot be written ({plain(error)}).", "Try again: the same code still counts."
+        ) from error
 
 
 def add(cli: typer.Typer) -> None:
