@@ -30,7 +30,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presence:
-    """What a line says of itself, retained or not: `offline` is its last will too, `online` None: it says no more."""
+    """What a line says of itself: `offline` is its last will too, `online` None where it says no more."""
 
     topic: str
     online: bytes | None

@@ -12,7 +12,7 @@ from gateway.installation import notes
 from gateway.installation.survey import OLDEST, Begun, Surveyed, Why, devices_of
 from gateway.store.words import Changed
 from gateway.surveying import Holder, claimed
-from gateway.surveys import Surveys, Trouble, View
+from gateway.surveys import OFTEN, No, Surveys, Trouble, View
 from gateway.visit import events as e
 from gateway.web.access import Role
 from tests.shell.box import awake, box, running
@@ -56,6 +56,7 @@ def kept(site: Served) -> int:
     return 0 if found is None else len(found.looks)
 
 
+@pytest.mark.slow
 async def test_where_broker_and_cameras_are_gone_every_look_counts_as_refused_and_the_page_says_why(
     site: Served,
 ) -> None:
@@ -72,6 +73,7 @@ async def test_where_broker_and_cameras_are_gone_every_look_counts_as_refused_an
     assert not list(site.box.home.storage.folder.rglob("*.mp4"))
 
 
+@pytest.mark.slow
 async def test_what_is_the_installer_s_account_s_fault_is_no_refusal(site: Served) -> None:
     """The house itself speaks with its broker: that this account does not come in says nothing of a delivery."""
     await site.box.good_day()
@@ -82,6 +84,7 @@ async def test_what_is_the_installer_s_account_s_fault_is_no_refusal(site: Serve
     assert kept(site) == 0
 
 
+@pytest.mark.slow
 async def test_a_password_that_is_missing_is_told_and_holds_up_nothing(tmp_path: Path) -> None:
     house = home(tmp_path, ring=0.2, live=0.2)
     broker = house.broker.model_copy(update={"password_file": tmp_path / "nowhere" / "gateway.password"})
@@ -95,6 +98,7 @@ async def test_a_password_that_is_missing_is_told_and_holds_up_nothing(tmp_path:
     assert kept(site) == 0
 
 
+@pytest.mark.slow
 async def test_a_disk_that_takes_nothing_loses_looks_and_not_the_gateway(site: Served) -> None:
     await post(site, BEGIN)
     file = notes.survey_file(site.box.home.storage.folder, "front")
@@ -112,6 +116,7 @@ async def test_a_disk_that_takes_nothing_loses_looks_and_not_the_gateway(site: S
         assert surveys(site).view("front").trouble is not Trouble.DISK
 
 
+@pytest.mark.slow
 async def test_it_stands_aside_while_a_window_is_near_or_the_house_runs_a_camera(site: Served) -> None:
     await post(site, BEGIN)
     pid = site.box.home.storage.folder / "survey.pid"
@@ -131,6 +136,7 @@ async def test_it_stands_aside_while_a_window_is_near_or_the_house_runs_a_camera
         await until(lambda: surveys(site).view("front").trouble is not Trouble.NEEDED)
 
 
+@pytest.mark.slow
 async def test_a_video_process_that_dies_is_no_refusal_of_a_camera(site: Served) -> None:
     await post(site, BEGIN)
     file = site.box.home.storage.folder / "survey.pid"
@@ -251,3 +257,20 @@ async def test_one_that_was_begun_at_the_terminal_is_not_gone_on_with_by_the_gat
         await until(lambda: surveys(site).view("front").surveyed is not None)
         assert "Begun at the terminal" in await page(site)
     assert kept(site) == 0
+
+
+async def test_surveys_that_are_begun_and_ended_without_end_neither_fill_the_log_nor_try_cameras_for_ever(
+    site: Served,
+) -> None:
+    person, last = site.owner.who.person, None
+    for _ in range(OFTEN):
+        assert await surveys(site).begin("front", 1, by="Anna", person=person) is None
+        assert await surveys(site).end("front", by="Anna", person=person) is None
+    before = sum(1 for _ in site.box.store.entries())
+    for _ in range(5):
+        last = await surveys(site).begin("front", 1, by="Anna", person=person)
+    assert last is No.OFTEN
+    assert sum(1 for _ in site.box.store.entries()) == before
+    status, text = await post(site, BEGIN)
+    assert (status, "begun many within an hour" in text) == (409, True)
+    assert await surveys(site).begin("front", 1, by="Ines", person="ines") is None, "another person may"

@@ -5,6 +5,9 @@
 The commit's tree is laid out beside, its own gateway delivers in its own simulated house, and its folder is packed into
 NAME.tar.xz: one visit that is sealed, one delivery to come, and one visit in whose middle, the courier inside, the
 gateway was killed.
+
+    2026-11-issue-2   821ccc1   schema 3. The oldest of this history: issue 2 whole, first pages beside it
+    2026-11-issue-3   501a05d   schema 4. The last commit of issue 3
 """
 
 import lzma
