@@ -28,7 +28,7 @@ def hub_config(*, config: HubConfig = CONFIG) -> None:
     from gateway.clock import machine_time  # noqa: PLC0415 - the same
     from gateway.hub.broker import folder_of, set_up  # noqa: PLC0415 - the same
     from gateway.weakness import foreign  # noqa: PLC0415 - the same
-    from gateway.web.certificate import spaced  # noqa: PLC0415 - the same
+    from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
 
     file, boxes = _with_boxes(config)
     folder = folder_of(file)
@@ -62,7 +62,7 @@ def hub_claim(
     from gateway.clock import machine_time  # noqa: PLC0415 - the same
     from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
     from gateway.hub.operator import NoHome, claim  # noqa: PLC0415 - the same
-    from gateway.web.certificate import spaced  # noqa: PLC0415 - the same
+    from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
 
     file, _ = _with_boxes(config)
     now = machine_time()

@@ -32,7 +32,7 @@ def join(
     """
     from gateway.hub.joining import Code, NoCode  # noqa: PLC0415 - the other commands start without it
     from gateway.proof.keys import BoxKey, KeyUnusable  # noqa: PLC0415 - the same
-    from gateway.web.certificate import spaced  # noqa: PLC0415 - the same
+    from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
 
     house = home_of(home)
     try:
