@@ -11,7 +11,6 @@ from gateway.grammar import DeviceId, Hours, Id, Name, PagesUrl, Seconds, Sectio
 from gateway.plainfile import read_text
 from gateway.visit.state import Rules
 
-IDENTITY, AUTHORITY = "identity.pem", "authority.pem"  # of the box at its hub
 
 class ConfigError(Exception):
     """The configuration is wrong; the text says what, where (file:line:column) and what to do."""
@@ -297,25 +296,39 @@ class Brand(Section):
     permission: PermissionSeed = PermissionSeed()
 
 
-class HubAddress(Section):
-    """Where the hub's broker is reached, by TLS."""
+class HubSection(Section):
+    """The hub that this home has joined, and how it is reached. Without this section the box speaks to none.
 
-    host: HostName
-    port: int = Field(default=8883, ge=1, le=65535)
-
-
-class HubLink(Section):
-    """The hub by which the box is reached from outside; `perron join` writes it. Without it the box speaks to none.
-
-    `home`: the box's name there, `shard` where its words go in. `folder` (else `hub` in the storage folder) holds what
-    the box proves itself by, `identity.pem`, and the one authority that it believes there, `authority.pem`.
+    `home`: as the hub calls it; `shard`: where its words go in, unless it follows from that. The box connects outwards
+    to `host` and proves itself by `tls.certificate`, or by a password under the home's name.
     """
 
     url: PagesUrl
-    home: Id
-    shard: int = Field(ge=0, le=65535)
-    broker: HubAddress
-    folder: Path | None = None
+    home: Annotated[str, StringConstraints(pattern=r"^home-[a-z0-9-]{1,59}$")]
+    host: HostName
+    shard: int | None = Field(default=None, ge=0, le=9999)
+    port: int = Field(default=8883, ge=1, le=65535)
+    tls: BrokerTls | None = None
+    password_file: Path | None = None
+    keepalive: int = Field(default=60, ge=5, le=600)
+
+    @model_validator(mode="after")
+    def _believed(self) -> Self:
+        if self.tls is None and not on_loopback(self.host):
+            raise ValueError("without tls whoever stands between reads what comes and keeps it back: name tls.ca")
+        return self
+
+    @property
+    def line(self) -> Broker:
+        """The broker at which the hub rings."""
+        return Broker(
+            host=self.host, port=self.port, username=self.home, password_file=self.password_file, tls=self.tls
+        )
+
+    def beside(self, folder: Path) -> Self:
+        """Take relative paths from this folder."""
+        line = self.line.beside(folder)
+        return self.model_copy(update={"tls": line.tls, "password_file": line.password_file})
 
 
 class Home(Section):
@@ -332,7 +345,7 @@ class Home(Section):
 
     messages: Messages | None = None
     homeassistant: HomeAssistantSection | None = None
-    hub: HubLink | None = None
+    hub: HubSection | None = None
     devices: dict[DeviceId, Device]
     entrances: dict[Id, EntranceSection]
     brands: dict[Id, Brand] = Field(default={})
@@ -351,24 +364,6 @@ class Home(Section):
     def way_in(self) -> Path:
         """Where codes stand by which an owner who lost his password comes back: as private as the claim code."""
         return self.storage.folder / "way-in"
-
-
-def hub_folder(home: Home) -> Path:
-    """Where the box keeps what it proves itself by at a hub, and whom it believes there."""
-    own = None if home.hub is None else home.hub.folder
-    return home.storage.folder / "hub" if own is None else own
-
-
-def hub_line(home: Home) -> Broker | None:
-    """How the box reaches its hub's broker; None: it has none.
-
-    Key and certificate are one file, so that they change at once (gateway/joining.py).
-    """
-    if home.hub is None:
-        return None
-    folder, at = hub_folder(home), home.hub.broker
-    tls = BrokerTls(ca=folder / AUTHORITY, certificate=folder / IDENTITY, key=folder / IDENTITY)
-    return Broker(host=at.host, port=at.port, username=home.hub.home, tls=tls)
 
 
 def rules(home: Home, entrance: str) -> Rules:

@@ -132,11 +132,8 @@ def _anchored(home: Home, folder: Path) -> Home:
     if messages is not None:
         messages = messages.model_copy(update={"file": folder / messages.file})
     devices = {id_: _beside(folder, device) for id_, device in home.devices.items()}
-    hub = home.hub
-    if hub is not None and hub.folder is not None:
-        hub = hub.model_copy(update={"folder": (folder / hub.folder).resolve()})
-    parts = {"broker": broker, "storage": storage, "messages": messages, "hub": hub, "devices": devices}
-    return home.model_copy(update=parts)
+    new = {"broker": broker, "storage": storage, "messages": messages, "devices": devices}
+    return home.model_copy(update={**new, "hub": home.hub and home.hub.beside(folder)})
 
 
 def _beside(folder: Path, device: Device) -> Device:

@@ -9,18 +9,20 @@ The web's certificate is not what is trusted: the answer to a claim carries a MA
 authority of the code's fingerprint, a renewed certificate is that authority's, for the key that was asked for.
 """
 
+import asyncio
 import json
 import ssl
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.error import HTTPError
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+import structlog
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
@@ -29,12 +31,17 @@ from cryptography.x509.oid import NameOID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.authority import BACKDATED
-from gateway.config import AUTHORITY, IDENTITY, HostName, on_loopback
+from gateway.clock import machine_time
+from gateway.config import Home, HostName, on_loopback
 from gateway.hub.joining import HOME, Code, answered_mac, asked_mac, confirmation, renewal, same, secret_key
 from gateway.proof.files import read_regular, write_whole
 from gateway.proof.keys import PublicKey
 
-NEXT = "next.pem"
+log = structlog.get_logger(__name__)
+
+FOLDER = "hub"  # in the storage folder
+IDENTITY, AUTHORITY, NEXT = "identity.pem", "authority.pem", "next.pem"
+LOOK, AGAIN = 6 * 3600.0, 900.0  # seconds between looks at the certificate; after the hub did not answer
 SPENT = "conflict"  # the hub's word for a key that it will not certify (again)
 PATIENCE = 20.0  # seconds for the hub to answer
 LARGEST = 65_536  # bytes of its answer, and of a file of ours
@@ -195,6 +202,37 @@ def renew(url: str, folder: Path, ask: Ask, *, now: datetime) -> Identity | None
     ask(f"{url}/v1/homes/confirm", {"home": mine.home, "serial": serial, "signature": signature})
     (folder / NEXT).unlink()
     return mine
+
+
+def kept_young(home: Home) -> dict[str, Coroutine[Any, Any, None]]:
+    """The work of keeping the certificate young, by its name; none where the box has joined no hub by a claim."""
+    folder = home.storage.folder / FOLDER
+    if home.hub is None or not (folder / IDENTITY).exists():
+        return {}
+    return {"hub certificate": keep_young(home.hub.url, folder, over_http, now=machine_time)}
+
+
+async def keep_young(
+    url: str,
+    folder: Path,
+    ask: Ask,
+    *,
+    now: Callable[[], datetime],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Renew whenever it is time, until cancelled. What goes wrong is told to the log, and tried again."""
+    while True:
+        wait = LOOK
+        try:
+            renewed = await asyncio.to_thread(renew, url, folder, ask, now=now())
+            if renewed is not None:
+                log.info("hub_certificate_renewed", until=renewed.until.isoformat())
+        except HubAway as away:
+            log.warning("hub_certificate_not_renewed", why=str(away))
+            wait = AGAIN
+        except (HubSays, NotTheHub, Damaged, OSError) as error:
+            log.error("hub_certificate_not_renewed", why=str(error), todo="perron join --replace, with a new claim")
+        await sleep(wait)
 
 
 def _next(folder: Path, purpose: str, *, of: Identity | None = None) -> ec.EllipticCurvePrivateKey:

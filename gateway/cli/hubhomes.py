@@ -27,8 +27,8 @@ def hub_config(*, config: HubConfig = CONFIG) -> None:
     from gateway.broker import reload  # noqa: PLC0415 - the other commands start without it
     from gateway.clock import machine_time  # noqa: PLC0415 - the same
     from gateway.hub.broker import folder_of, set_up  # noqa: PLC0415 - the same
-    from gateway.weakness import foreign  # noqa: PLC0415 - the same
     from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
+    from gateway.weakness import foreign  # noqa: PLC0415 - the same
 
     file, boxes = _with_boxes(config)
     folder = folder_of(file)

@@ -31,8 +31,8 @@ def join(
     in, or of your household.
     """
     from gateway.hub.joining import Code, NoCode  # noqa: PLC0415 - the other commands start without it
-    from gateway.proof.keys import BoxKey, KeyUnusable  # noqa: PLC0415 - the same
     from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
+    from gateway.proof.keys import BoxKey, KeyUnusable  # noqa: PLC0415 - the same
 
     house = home_of(home)
     try:
@@ -53,7 +53,7 @@ def join(
         tell("Nothing was done.")
         raise typer.Exit(Exit.NO)
     member = _joined(house, read)
-    _write(home, member)
+    _write(home, house.storage.folder, member)
     tell(f"Joined: this house is {member.home} there. It stands under `hub` in {home}.")
     tell(f"Start the gateway again: perron run{at(home)}")
 
@@ -62,7 +62,7 @@ def _joined(house: "Home", code: "Code") -> "Membership":
     from gateway import joining  # noqa: PLC0415 - the other commands start without it
     from gateway.proof.keys import BoxKey  # noqa: PLC0415 - the same
 
-    folder = house.storage.folder / "hub"
+    folder = house.storage.folder / joining.FOLDER
     try:
         return joining.join(code, BoxKey.at(house.storage.folder / "key").public, folder, joining.over_http)
     except joining.NotTheHub as error:
@@ -84,12 +84,17 @@ def _joined(house: "Home", code: "Code") -> "Membership":
         ) from error
 
 
-def _write(file: "Path", member: "Membership") -> None:
+def _write(file: "Path", storage: "Path", member: "Membership") -> None:
     from gateway.addition import NotAdded, checked, text_of, with_section, written  # noqa: PLC0415 - the same
+    from gateway.joining import AUTHORITY, FOLDER, IDENTITY  # noqa: PLC0415 - the same
 
+    folder = storage / FOLDER
+    beside = file.resolve().parent
+    own = folder.relative_to(beside) if folder.is_relative_to(beside) else folder
+    one = str(own / IDENTITY)  # key and certificate in one file, so that both change at once
     section = {
-        "url": member.url, "home": member.home, "shard": member.shard,
-        "broker": {"host": member.host, "port": member.port},
+        "url": member.url, "home": member.home, "host": member.host, "port": member.port, "shard": member.shard,
+        "tls": {"ca": str(own / AUTHORITY), "certificate": one, "key": one},
     }  # fmt: skip
     try:
         text = with_section(text_of(file), file, "hub", section)
