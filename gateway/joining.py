@@ -50,7 +50,7 @@ Ask = Callable[[str, Mapping[str, object]], bytes]
 """POSTs JSON to an address and returns what was answered; raises `HubSays` or `HubAway`."""
 
 
-class HubAway(ConnectionError):
+class HubAway(ConnectionError):  # noqa: N818 - it says what is the matter
     """The hub cannot be reached, or failed: another time it may do."""
 
 

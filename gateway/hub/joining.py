@@ -86,7 +86,7 @@ def renewal(home: str, csr: bytes) -> bytes:
 
 def confirmation(home: str, serial: str) -> bytes:
     """What a box signs under the new key once it has the new certificate on its disk."""
-    return "\n".join(("perron-renewed-1", home, serial)).encode()
+    return f"perron-renewed-1\n{home}\n{serial}".encode()
 
 
 def _mac(key: bytes, *parts: str) -> str:

@@ -284,12 +284,13 @@ async def test_a_stranger_s_tries_are_rationed_by_address(tmp_path: Path) -> Non
     few = Limits(strangers=3)
     file = file.model_copy(update={"limits": few})
     async with running(file) as hub:
-        tried = []
+        tried, wait = [], ""
         for _ in range(4):
             async with hub.http.post(f"/v1/claims/claim-{'a' * 26}", json=_NOTHING) as answer:
                 tried.append((answer.status, (await answer.json())["code"]))
+                wait = answer.headers.get("Retry-After", "")
         assert tried == [(404, "not_found")] * 3 + [(429, "rate_limited")]
-        assert int(answer.headers["Retry-After"]) > 0
+        assert int(wait) > 0
 
 
 async def test_behind_a_proxy_the_address_is_what_the_proxy_says_last(tmp_path: Path) -> None:
