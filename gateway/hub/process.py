@@ -9,28 +9,33 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
-from gateway.hub.api import apikeys
+from gateway.hub.api import apikeys, deliveries, happenings, sight
 from gateway.hub.api.homes import BrokerAt, Homes
 from gateway.hub.api.operation import Bells, Operation
 from gateway.hub.authority import Authority
 from gateway.hub.broker import Keeper
 from gateway.hub.dispatcher import Dispatcher
 from gateway.hub.file import HubFile
+from gateway.hub.held import Held
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
+from gateway.hub.ownkey import OwnKey
 from gateway.hub.site import Site
 from gateway.hub.store import Store
+from gateway.hub.streams import Streams
 from gateway.hub.tally import Tally
 
-OPERATIONS = (*apikeys.OPERATIONS,)
+OPERATIONS = (*apikeys.OPERATIONS, *deliveries.OPERATIONS, *sight.OPERATIONS, *happenings.OPERATIONS)
 """All of the API, in the order of its document."""
 
 
 class Hub:
-    """One hub. `wall` are seconds since 1970. `site`, `store` and `line` are there once it is `open`."""
+    """One hub. `wall` are seconds since 1970. `site`, `store`, `key` and `line` are there once it is `open`."""
 
     site: Site
     store: Store
+    key: OwnKey
+    held: Held
     line: Line | None
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True) -> None:
@@ -46,20 +51,24 @@ class Hub:
 
         Raises:
             StoreUnusable: the database cannot be used.
+            KeyUnusable: its own key cannot.
             OSError: address, port, certificate or folder cannot be had.
             ValueError: the hub's authority is not what it was.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = await Store.open(self._file.database)
         try:
+            self._streams = Streams(self.store, now=self.now)
+            self.key = OwnKey.at(self._file.folder)
             registry = CollectorRegistry()
             tally = Tally(registry)
             self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally)
-            bells = Bells(jobs=self._dispatcher.ring)
+            bells = Bells(jobs=self._dispatcher.ring, messages=self._streams.ring)
+            self.held = Held(self.store, key=self.key, now=self.now, bells=bells)
             self._ring_homes(bells, tally)
             self.site = Site(
                 self._file, (*OPERATIONS, *self._boxes()), store=self.store, now=self.now, wall=self._wall,
-                registry=registry, ready=self._ready, bells=bells,
+                registry=registry, ready=self._ready, bells=bells, key=self.key, streams=self._streams,
             )  # fmt: skip
             await self.site.open()
             try:
@@ -106,8 +115,9 @@ class Hub:
         homes = {} if self.line is None else {
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
         }  # fmt: skip
-        keeper = {} if self._keeper is None else {"broker-files": self._keeper.run(self.now)}
-        return {"api": _until_cancelled(), **keeper, **homes}
+        keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
+        own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run()}
+        return {**own, **keeper, **homes}
 
 
 async def _until_cancelled() -> None:
