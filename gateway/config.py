@@ -94,7 +94,8 @@ class Broker(Section):
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
                 f"{self.password_file}: the password of the account {self.username!r} cannot be read"
-                f" ({unreadable(error)}). Write it with `perron broker-config`, or correct broker.password_file."
+                f" ({unreadable(error)}). Write it with `perron broker-config {self.password_file.parent}`,"
+                " or correct broker.password_file."
             ) from error
 
     def account(self, username: str) -> "Broker":
