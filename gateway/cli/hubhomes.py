@@ -95,9 +95,7 @@ def hub_revoke(
 
     `perron hub-claim --home HOME` lets it join anew, under another key.
     """
-    import time  # noqa: PLC0415 - the other commands start without it
-
-    from gateway.clock import machine_time  # noqa: PLC0415 - the same
+    from gateway.clock import machine_time  # noqa: PLC0415 - the other commands start without it
     from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
     from gateway.hub.broker import Keeper, folder_of  # noqa: PLC0415 - the same
     from gateway.hub.operator import NoHome, revoke  # noqa: PLC0415 - the same
@@ -108,7 +106,7 @@ def hub_revoke(
     async def work(store: "Store") -> tuple[int, ...]:
         await revoke(store, home, now=now)
         authority = Authority.at(file.folder, now=now)
-        return await Keeper(file, boxes, store, authority, monotonic=time.monotonic).look(now)
+        return await Keeper(file, boxes, store, authority, monotonic=asyncio.get_running_loop().time).look(now)
 
     try:
         told = _in_store(file, config, work)
