@@ -51,7 +51,7 @@ def hub_config(*, config: HubConfig = CONFIG) -> None:
 def hub_claim(
     *,
     config: HubConfig = CONFIG,
-    home: Annotated[
+    again: Annotated[
         str | None, typer.Option(help="A home that is known already joins anew: it keeps its name.", metavar="HOME")
     ] = None,
     qr: Annotated[bool, typer.Option("--qr/--no-qr", help="Show it as QR too.")] = True,
@@ -69,7 +69,7 @@ def hub_claim(
 
     async def make(store: "Store") -> str:
         authority = Authority.at(file.folder, now=now)
-        made = await claim(store, url=file.url, authority=authority.fingerprint, now=now, home=home)
+        made = await claim(store, url=file.url, authority=authority.fingerprint, now=now, home=again)
         tell(f"{made.claim}, good once, until tomorrow {now:%H:%M} UTC. The hub's authority: SHA-256"
              f" {spaced(made.authority)}.")  # fmt: skip
         return made.text
@@ -78,7 +78,7 @@ def hub_claim(
         text = _in_store(file, config, make)
     except NoHome as error:
         raise Failure(
-            f"The hub knows no home {str(error)!r}.", "Name one that has joined, or leave --home out."
+            f"The hub knows no home {str(error)!r}.", "Name one that has joined, or leave --again out."
         ) from error
     if qr:
         typer.echo("")
@@ -87,13 +87,15 @@ def hub_claim(
 
 
 def hub_revoke(
-    home: Annotated[str, typer.Argument(help="The home, as `perron hub-claim` and the box name it: home-...")],
+    name: Annotated[
+        str, typer.Argument(metavar="HOME", help="The home, as `perron hub-claim` and the box name it: home-...")
+    ],
     *,
     config: HubConfig = CONFIG,
 ) -> None:
     """Revoke a home: its box is cut off at once and cannot come back, nor renew its certificate.
 
-    `perron hub-claim --home HOME` lets it join anew, under another key.
+    `perron hub-claim --again HOME` lets it join anew, under another key.
     """
     from gateway.clock import machine_time  # noqa: PLC0415 - the other commands start without it
     from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
@@ -104,15 +106,15 @@ def hub_revoke(
     now = machine_time()
 
     async def work(store: "Store") -> tuple[int, ...]:
-        await revoke(store, home, now=now)
+        await revoke(store, name, now=now)
         authority = Authority.at(file.folder, now=now)
         return await Keeper(file, boxes, store, authority, monotonic=asyncio.get_running_loop().time).look(now)
 
     try:
         told = _in_store(file, config, work)
     except NoHome as error:
-        raise Failure(f"The hub knows no home {home!r}.", "Name one that has joined.") from error
-    tell(f"{home} is revoked: none of its certificates counts, and none is renewed.")
+        raise Failure(f"The hub knows no home {name!r}.", "Name one that has joined.") from error
+    tell(f"{name} is revoked: none of its certificates counts, and none is renewed.")
     if not told:
         raise Failure(
             f"No mosquitto of this machine that may be told runs with {folder_of(file) / 'mosquitto.conf'}: it does not"
@@ -165,6 +167,6 @@ def add(cli: typer.Typer) -> None:
     """Add the commands."""
     cli.command(epilog=example("perron hub-config", "perron hub-config --config /etc/perron-hub/hub.yaml"))(hub_config)
     cli.command(
-        epilog=example("perron hub-claim", "perron hub-claim --no-qr", "perron hub-claim --home home-4x3k2...")
+        epilog=example("perron hub-claim", "perron hub-claim --no-qr", "perron hub-claim --again home-4x3k2...")
     )(hub_claim)
     cli.command(epilog=example("perron hub-revoke home-4x3k2..."))(hub_revoke)
