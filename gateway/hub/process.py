@@ -10,7 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
 from gateway.hub.api import apikeys, deliveries, happenings, sandboxes, sight
+from gateway.hub.api.homes import BrokerAt, Homes
 from gateway.hub.api.operation import Bells, Operation
+from gateway.hub.authority import Authority
+from gateway.hub.broker import Keeper
 from gateway.hub.dispatcher import Dispatcher
 from gateway.hub.file import HubFile
 from gateway.hub.held import Held
@@ -53,6 +56,7 @@ class Hub:
             StoreUnusable: the database cannot be used.
             KeyUnusable: its own key cannot.
             OSError: address, port, certificate or folder cannot be had.
+            ValueError: the hub's authority is not what it was.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = await Store.open(self._file.database)
@@ -65,10 +69,9 @@ class Hub:
             bells = Bells(jobs=self._dispatcher.ring, messages=self._streams.ring)
             self.held = Held(self.store, key=self.key, now=self.now, bells=bells)
             self._ring_homes(bells, tally)
-            operations = OPERATIONS + self._simulate(bells)
             self.site = Site(
-                self._file, operations, store=self.store, now=self.now, wall=self._wall, registry=registry,
-                ready=self._ready, bells=bells, key=self.key, streams=self._streams,
+                self._file, (*OPERATIONS, *self._boxes(), *self._simulate(bells)), store=self.store, now=self.now,
+                wall=self._wall, registry=registry, ready=self._ready, bells=bells, key=self.key, streams=self._streams,
             )  # fmt: skip
             await self.site.open()
             try:
@@ -80,6 +83,16 @@ class Hub:
                 await self.site.close()
         finally:
             await self.store.close()
+
+    def _boxes(self) -> tuple[Operation, ...]:
+        """What lets boxes in, where the hub's file says how they reach its broker."""
+        self._keeper: Keeper | None = None
+        boxes = self._file.boxes
+        if boxes is None:
+            return ()
+        authority = Authority.at(self._file.folder, now=self.now())
+        self._keeper = Keeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
+        return Homes(authority, BrokerAt(host=boxes.host, port=boxes.port)).operations()
 
     def ring(self) -> None:
         """There is something for a home: kept by somebody who is no call of the API."""
@@ -114,8 +127,10 @@ class Hub:
         homes = {} if self.line is None else {
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
         }  # fmt: skip
+        keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
+        own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run()}
         sandbox = {} if self._robot is None else {"sandbox": self._robot.run()}
-        return {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(), **homes, **sandbox}
+        return {**own, **keeper, **homes, **sandbox}
 
 
 async def _until_cancelled() -> None:

@@ -23,7 +23,7 @@ from gateway.delivery.strictjson import loads
 from gateway.hub.api.document import document
 from gateway.hub.api.operation import Bells, Call, Caller, Operation, Reply, Right, Signer, Stream, Streams
 from gateway.hub.api.problem import MEDIA_TYPE, Code, Detail, Problem, Where
-from gateway.hub.api.ration import Rations, neighbourhood
+from gateway.hub.api.ration import Rations
 from gateway.hub.keys import caller_of
 from gateway.hub.store import Store
 from gateway.hub.tables import idempotency
@@ -53,10 +53,9 @@ class Door:
         bells: Bells,
         key: Signer,
         streams: Streams,
-        proxied: bool = False,
+        behind_proxy: bool = False,
     ) -> None:
-        self._proxied = proxied
-        self._key, self._streams = key, streams
+        self._key, self._streams, self._behind_proxy = key, streams, behind_proxy
         self._operations, self._store, self._url = operations, store, url
         self._now, self._rations, self._bells = now, rations, bells
         self._host = url.partition("://")[2].partition("/")[0]
@@ -91,8 +90,8 @@ class Door:
             caller = await self._caller(request, one)
             if caller is not None:
                 headers |= await self._rations.take(caller.retailer, writes=one.writes, sandbox=caller.sandbox)
-            elif one.strangers:
-                headers |= await self._rations.take_stranger(self._whence(request))
+            elif one.writes:
+                headers |= await self._rations.take_stranger(self._address(request), scarce=one.scarce)
             parts, raw = await _parts(request, one)
             reply = await self._done(request, one, caller, parts, raw)
             if isinstance(reply, Reply) and reply.stream is not None:
@@ -101,12 +100,10 @@ class Door:
 
         return served
 
-    def _whence(self, request: web.Request) -> str:
-        """Who asks without a key: the address, behind a proxy the one that it saw."""
-        peer = request.remote or ""
-        if self._proxied:  # the last one is the proxy's own word, what stands before it is the asker's
-            peer = request.headers.get("X-Forwarded-For", peer).rpartition(",")[2].strip()
-        return neighbourhood(peer)
+    def _address(self, request: web.Request) -> str:
+        """Whence it comes: what our own proxy says, where there is one; what stood there before anybody may write."""
+        told = request.headers.get("X-Forwarded-For", "") if self._behind_proxy else ""
+        return told.rpartition(",")[2].strip()[:64] or request.remote or ""
 
     async def _caller(self, request: web.Request, one: Operation) -> Caller | None:
         if one.right is Right.NONE:

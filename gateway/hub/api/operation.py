@@ -152,7 +152,7 @@ class Operation:
 
     `refuses`: what it can answer beside what follows from the rest (a body can be malformed, a path unknown ...).
     `headers`: a model whose fields have the headers' names as aliases. `media`: of what is answered.
-    `largest`: bytes of body. `strangers`: it needs no key and makes something, so each address has a ration of it.
+    `largest`: bytes of body. `scarce`: without a key few of it an hour.
     """
 
     name: str
@@ -171,7 +171,7 @@ class Operation:
     refuses: frozenset[Code] = frozenset()
     links: tuple[Link, ...] = ()
     largest: int = 65_536
-    strangers: bool = False
+    scarce: bool = False
 
     @property
     def writes(self) -> bool:
@@ -188,8 +188,8 @@ class Operation:
         """Everything that it can refuse."""
         found = {Code.INTERNAL, Code.BAD_HOST, *self.refuses}
         if self.right is not Right.NONE:
-            found |= {Code.UNAUTHENTICATED, Code.RATE_LIMITED}
-        if self.strangers:
+            found |= {Code.UNAUTHENTICATED}
+        if self.right is not Right.NONE or self.writes:
             found |= {Code.RATE_LIMITED}
         if self.right is Right.FULL:
             found |= {Code.FORBIDDEN}

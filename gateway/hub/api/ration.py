@@ -1,29 +1,24 @@
-"""How much one retailer may ask: so many writes and reads a second, so many writes a day; without a key, one address.
+"""How much one retailer may ask: so many writes and reads a second, so many writes a day. A stranger: writes a minute.
 
 Told as draft-ietf-httpapi-ratelimit-headers-11 says. Counted in this process: each hub of a cluster has its own ration.
 """
 
-import ipaddress
 import math
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address, ip_network
 
-from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerHour, RateLimitItemPerSecond
+from limits import (
+    RateLimitItem,
+    RateLimitItemPerDay,
+    RateLimitItemPerHour,
+    RateLimitItemPerMinute,
+    RateLimitItemPerSecond,
+)
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
 from gateway.hub.api.problem import Code, Problem
 from gateway.hub.file import Limits
-
-
-def neighbourhood(address: str) -> str:
-    """Whose an address is, as far as that can be told: of IPv6 a whole /64 is one subscriber's (RFC 6177)."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
-        return str(ipaddress.ip_network((parsed, 64), strict=False))
-    return str(parsed)
 
 
 class Rations:
@@ -38,9 +33,11 @@ class Rations:
             "writes-a-day": RateLimitItemPerDay(limits.writes_a_day),
         }
         self._sandbox: dict[str, RateLimitItem] = {
-            **self._writes, "writes-a-day": RateLimitItemPerDay(min(limits.sandbox_writes_a_day, limits.writes_a_day))
-        }  # fmt: skip
-        self._strangers: dict[str, RateLimitItem] = {"strangers": RateLimitItemPerHour(limits.strangers)}
+            **self._writes,
+            "writes-a-day": RateLimitItemPerDay(min(limits.sandbox_writes_a_day, limits.writes_a_day)),
+        }
+        self._strangers: dict[str, RateLimitItem] = {"strangers": RateLimitItemPerMinute(limits.strangers)}
+        self._scarce: dict[str, RateLimitItem] = {"sandboxes": RateLimitItemPerHour(limits.sandboxes)}
 
     async def take(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
         """Take one request off a retailer's ration; what is told of what is left.
@@ -49,20 +46,26 @@ class Rations:
             Problem: nothing is left.
         """
         if not writes:
-            return await self._take(retailer, self._reads)
-        return await self._take(retailer, self._sandbox if sandbox else self._writes)
+            return await self._take(self._reads, retailer)
+        return await self._take(self._sandbox if sandbox else self._writes, retailer)
 
-    async def take_stranger(self, address: str) -> dict[str, str]:
-        """Take one request off an address's ration; the same.
+    async def take_stranger(self, address: str, *, scarce: bool = False) -> dict[str, str]:
+        """The same for a write of somebody without a key: an address, of IPv6 a network of 64 bits.
 
         Raises:
             Problem: nothing is left.
         """
-        return await self._take(address, self._strangers)
+        items = self._scarce if scarce else self._strangers
+        try:
+            known = ip_address(address)
+        except ValueError:  # a proxy that tells a name
+            return await self._take(items, address)
+        whole = str(known) if known.version == 4 else str(ip_network((known, 64), strict=False))
+        return await self._take(items, whole)
 
-    async def _take(self, whose: str, rations: Mapping[str, RateLimitItem]) -> dict[str, str]:
+    async def _take(self, items: Mapping[str, RateLimitItem], whose: str) -> dict[str, str]:
         policies, left, wait = [], [], 0
-        for name, item in rations.items():
+        for name, item in items.items():
             granted = await self._limiter.hit(item, name, whose)
             stats = await self._limiter.get_window_stats(item, name, whose)
             seconds = max(1, math.ceil(stats.reset_time - self._wall()))

@@ -66,7 +66,7 @@ def operations(box_key: str) -> tuple[Operation, ...]:
     return (
         Operation(
             name="createSandbox", method="POST", path="/v1/sandbox", tag="Sandbox", handler=create, right=Right.NONE,
-            summary="Get a sandbox, without a key", answers={201: Sandbox}, strangers=True,
+            summary="Get a sandbox, without a key", answers={201: Sandbox}, scarce=True,
             refuses=frozenset({Code.UNAVAILABLE}),
         ),
     )  # fmt: skip

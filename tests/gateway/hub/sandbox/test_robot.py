@@ -153,8 +153,8 @@ async def test_no_real_home_is_played_and_none_is_seen_from_the_sandbox(tmp_path
             assert answer.status == 404
 
 
-async def test_strangers_have_a_ration_each(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path, limits=Limits(strangers=2))) as hub:
+async def test_an_address_has_few_sandboxes_an_hour(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path, limits=Limits(sandboxes=2))) as hub:
         waits = []
         for status in (201, 201, 429):
             async with hub.http.post("/v1/sandbox") as answer:
