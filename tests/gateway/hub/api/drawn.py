@@ -17,7 +17,7 @@ from uuid import uuid4
 import schemathesis
 from hypothesis import strategies as st
 from schemathesis.core.failures import AcceptedNegativeData
-from schemathesis.openapi.checks import RejectedPositiveData
+from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData
 
 from gateway.clock import machine_time
 
@@ -45,6 +45,9 @@ ALLOWED: Mapping[tuple[str, str], str] = MappingProxyType({
     ("createDelivery", "too_large"): _LARGE,
     ("changeDelivery", "too_large"): _LARGE,
     ("cancelDelivery", "too_large"): _LARGE,
+    ("renewCertificate", "signature_refused"): _SIGNED,
+    ("confirmCertificate", "signature_refused"): _SIGNED,
+    ("readProof", "not_found"): "a delivery that was just made has no proof yet",
 })  # fmt: skip
 """By operation and the problem's code: why a request that fits the schema may be refused, or one that does not in that
 way.
@@ -83,7 +86,7 @@ def _amend(body: dict[str, Any]) -> None:
 def filter_failure(_context: Any, failure: Any, case: Any, response: Any) -> bool:  # noqa: ANN401 - the tool's
     """Let pass what is allowed, and that alone: refused by that operation for that reason."""
     if (
-        not isinstance(failure, RejectedPositiveData | AcceptedNegativeData)
+        not isinstance(failure, RejectedPositiveData | AcceptedNegativeData | EnsureResourceAvailability)
         or response.status_code < HTTPStatus.BAD_REQUEST
     ):
         return True
