@@ -4,18 +4,17 @@ import json
 import re
 import secrets
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 
 from gateway.cli.broker import heard, logged_in, say
 from gateway.cli.failure import Exit, Failure, plain
-from gateway.cli.keys import read_key
 from gateway.clock import Clock, machine_time
 from gateway.config import Home, Pages
 from gateway.delivery.codes import courier_digest, new_courier_code
@@ -132,33 +131,36 @@ async def announce(  # noqa: PLR0913 - what is promised, and by whom
     return Result.model_validate_json(answer.payload)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """A brand's own signature. The key file's name is its `kid`; `home` is the connection's, the message's `aud`."""
+
+    key: OKPKey
+    kid: str
+    brand: str
+    home: str
+
+
 async def at_a_hub(
-    hub: Hub, path: Path, connection: str, *, key_file: Path | None, courier: bytes | None = None
+    hub: Hub, path: Path, connection: str, *, signing: Signing | None, courier: bytes | None = None
 ) -> dict[str, Any]:
     """Announce what the file promises through a hub, and return the delivery as the hub tells it.
 
-    `key_file`: the brand's private key, whose name is its `kid`; without one the hub signs.
+    Without `signing` the hub signs.
 
     Raises:
-        Failure: the file is wrong, or the home has not let the brand in.
+        Failure: the file is wrong.
         Refused, NotAsked: the hub says no, or nothing.
     """
     utc = machine_time()
-    if key_file is None:
+    if signing is None:
         offer = claims_of(path, brand="unsigned", box="hub", utc=utc, courier=courier).delivery
         said = offer.model_dump(mode="json", exclude={"do", "version", "id"}, exclude_none=True)
-        return await hub.ask(
-            "POST", "/v1/deliveries", {"connection": connection, "delivery": said | {"name": offer.id}}
-        )
-    key = read_key(key_file)
-    to = await hub.ask("GET", f"/v1/connections/{quote(connection, safe='')}")
-    if to.get("home") is None:
-        raise Failure(
-            f"Nothing can be signed for {connection}: it is {to.get('state')}.", "Wait until its home has let you in."
-        )
-    claims = claims_of(path, brand=str(to["brand"]), box=str(to["home"]), utc=utc, courier=courier)
-    token = sign(claims, key, kid=key_file.stem)
-    return await hub.ask("POST", "/v1/deliveries", {"connection": connection, "token": token.decode()})
+        body = {"connection": connection, "delivery": said | {"name": offer.id}}
+    else:
+        claims = claims_of(path, brand=signing.brand, box=signing.home, utc=utc, courier=courier)
+        body = {"connection": connection, "token": sign(claims, signing.key, kid=signing.kid).decode()}
+    return await hub.ask("POST", "/v1/deliveries", body)
 
 
 def _answers(incoming: Incoming, jti: str, token: bytes) -> bool:

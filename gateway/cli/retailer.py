@@ -15,6 +15,7 @@ from gateway.cli.failure import Exit, Failure, ourselves, plain, typed
 from gateway.cli.shape import HOME, HomeFile, at, example
 
 if TYPE_CHECKING:  # the other commands start without it
+    from gateway.cli.delivery import Signing
     from gateway.retailer.hub import Hub
 
 KEY_VARIABLE = "PERRON_API_KEY"
@@ -64,7 +65,8 @@ def sandbox(*, hub: HubUrl, api_key_file: KeyFile = None) -> None:
 @retailer.command(
     epilog=example(
         "perron retailer announce delivery.yaml --hub https://hub.example --connection con-...",
-        "perron retailer announce delivery.yaml --hub https://hub.example --connection con-... --key-file lune-1.jwk",
+        "perron retailer announce delivery.yaml --hub https://hub.example --connection con-... --key-file lune-1.jwk"
+        " --brand lune --to home-...",
         "perron retailer announce delivery.yaml --courier",
         "perron retailer announce --new-key cdiscount-2027",
     )
@@ -83,6 +85,10 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
     key_file: Annotated[
         Path | None,
         typer.Option(help="Sign with this key of the brand's (KID.jwk); left out: the hub signs.", metavar="FILE"),
+    ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(help="With --key-file: the home's id at the hub, as the connection tells it.", metavar="HOME"),
     ] = None,
     api_key_file: KeyFile = None,
     home: HomeFile = HOME,
@@ -116,12 +122,12 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
         return
     if connection is None:
         raise Failure("Under which permission?", "Say --connection: the id of a connection that its home has granted.")
-    wanted, key = connection, _api_key(api_key_file)
+    wanted, key, signing = connection, _api_key(api_key_file), _signing(key_file, brand, to)
 
     async def work(asked: "Hub") -> None:
         from gateway.cli.delivery import at_a_hub  # noqa: PLC0415 - the other commands start without it
 
-        made = await at_a_hub(asked, file, wanted, key_file=key_file, courier=secret)
+        made = await at_a_hub(asked, file, wanted, signing=signing, courier=secret)
         typer.echo(json.dumps(made, indent=2))
 
     _asking(hub, key, work)
@@ -295,6 +301,17 @@ def _write(file: Path, text: str) -> None:
         write_whole(file, text.encode())
     except OSError as error:
         raise Failure(f"{file} cannot be written ({plain(error)}).", "Name another file with --place.") from error
+
+
+def _signing(key_file: Path | None, brand: str | None, to: str | None) -> "Signing | None":
+    from gateway.cli.delivery import Signing  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.keys import read_key  # noqa: PLC0415 - the same
+
+    if key_file is None:
+        return None
+    if brand is None or to is None:
+        raise Failure("Whose word is it, and for which home?", "Say --brand and --to with --key-file.")
+    return Signing(key=read_key(key_file), kid=key_file.stem, brand=brand, home=to)
 
 
 def _new_key(folder: Path, kid: str) -> None:

@@ -16,6 +16,7 @@ from standardwebhooks import Webhook
 
 from gateway.broker import free_port
 from gateway.cli.retailer import SECRET_VARIABLE
+from tests.announcing import BRAND_KEY, connected
 from tests.hubs import hub_file, running
 from tests.sandboxes import ENDED, Playground, playground
 
@@ -73,6 +74,24 @@ async def test_a_sandbox_and_the_first_delivery_by_two_commands(tmp_path: Path) 
         assert (said["name"], said["hub_signed"], said["parcels"]) == ("order-1", True, ["8L20524752032"])
         code, _, err = await told("sandbox", "--hub", hub.url, "--api-key-file", str(key))
         assert (code, "never written over" in err) == (2, True)
+
+
+@pytest.mark.slow
+async def test_a_brand_s_own_key_signs_what_is_announced(tmp_path: Path) -> None:
+    file = tmp_path / "delivery.yaml"
+    file.write_text(DELIVERY.replace("garage", "front").replace("shelf", "hall"), encoding="utf-8")
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        key = tmp_path / f"{home.brand}-1.jwk"
+        key.write_text(json.dumps(BRAND_KEY.as_dict(private=True)), encoding="ascii")
+        at = ("announce", str(file), "--hub", hub.url, "--connection", home.connection, "--key-file", str(key))
+        code, out, err = await told(*at, "--brand", home.brand, "--to", home.id, PERRON_API_KEY=home.retailer.token)
+        assert code == 0, err
+        assert json.loads(out)["hub_signed"] is False
+        code, _, err = await told(*at, PERRON_API_KEY=home.retailer.token)
+        assert (code, "--brand and --to" in err) == (2, True)
+        code, _, err = await told(*at, "--brand", home.brand, "--to", "other", PERRON_API_KEY=home.retailer.token)
+        assert (code, "another box" in err) == (1, True), "what the home would not believe is refused at once"
 
 
 @pytest.mark.slow
