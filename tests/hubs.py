@@ -10,9 +10,10 @@ from pathlib import Path
 import aiohttp
 
 from gateway.broker import free_port
-from gateway.hub.file import HubFile, Limits, Listen
+from gateway.hub.file import HubBroker, HubFile, Limits, Listen
 from gateway.hub.operator import let_in
 from gateway.hub.process import Hub
+from tests.mosquitto import Mosquitto, mosquitto
 
 MANY = Limits(writes=10_000, writes_a_day=10_000_000, reads=10_000)
 
@@ -43,10 +44,26 @@ class Running:
         return Retailer(*await let_in(self.hub.store, name, now=self.hub.now(), sandbox=sandbox))
 
 
-def hub_file(folder: Path, *, limits: Limits = MANY) -> HubFile:
+def hub_file(folder: Path, *, limits: Limits = MANY, broker: HubBroker | None = None) -> HubFile:
     """A hub on a free port of this machine."""
     port = free_port()
-    return HubFile(url=f"http://127.0.0.1:{port}", folder=folder / "hub", listen=Listen(port=port), limits=limits)
+    listen, url = Listen(port=port), f"http://127.0.0.1:{port}"
+    return HubFile(url=url, folder=folder / "hub", listen=listen, limits=limits, broker=broker)
+
+
+@contextlib.asynccontextmanager
+async def homes_broker(*homes: str) -> AsyncIterator[Mosquitto]:
+    """A broker for these homes and a hub: each speaks and hears under its own name only. Passwords are `secret`."""
+    acl = "user hub\ntopic write dn/#\ntopic read up/#\n\npattern write up/+/%u/#\npattern read dn/%u/#\n"
+    async with mosquitto(dict.fromkeys(("hub", *homes), "secret"), acl) as broker:
+        yield broker
+
+
+def account(broker: Mosquitto, folder: Path, name: str = "hub") -> HubBroker:
+    """How one of them reaches it."""
+    file = folder / f"{name}.password"
+    file.write_text("secret\n")
+    return HubBroker(port=broker.port, username=name, password_file=file)
 
 
 @contextlib.asynccontextmanager

@@ -11,19 +11,24 @@ from prometheus_client import CollectorRegistry
 from gateway.ending import until_told
 from gateway.hub.api import apikeys
 from gateway.hub.api.operation import Bells
+from gateway.hub.dispatcher import Dispatcher
 from gateway.hub.file import HubFile
+from gateway.hub.ingest import Ingest
+from gateway.hub.line import Line
 from gateway.hub.site import Site
 from gateway.hub.store import Store
+from gateway.hub.tally import Tally
 
 OPERATIONS = (*apikeys.OPERATIONS,)
 """All of the API, in the order of its document."""
 
 
 class Hub:
-    """One hub. `wall` are seconds since 1970. `site` and `store` are there once it is `open`."""
+    """One hub. `wall` are seconds since 1970. `site`, `store` and `line` are there once it is `open`."""
 
     site: Site
     store: Store
+    line: Line | None
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True) -> None:
         self._file, self._wall, self._signals = file, wall, signals
@@ -43,9 +48,14 @@ class Hub:
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = await Store.open(self._file.database)
         try:
+            registry = CollectorRegistry()
+            tally = Tally(registry)
+            self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally)
+            bells = Bells(jobs=self._dispatcher.ring)
+            self._ring_homes(bells, tally)
             self.site = Site(
-                self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=CollectorRegistry(),
-                ready=dict, bells=Bells(),
+                self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=registry,
+                ready=self._ready, bells=bells,
             )  # fmt: skip
             await self.site.open()
             try:
@@ -58,8 +68,31 @@ class Hub:
         finally:
             await self.store.close()
 
+    def ring(self) -> None:
+        """There is something for a home: kept by somebody who is no call of the API."""
+        self._dispatcher.ring()
+
+    def _ring_homes(self, bells: Bells, tally: Tally) -> None:
+        """Build the line to the homes, where there is a broker at which they are."""
+        self._ingest = Ingest(
+            self.store, now=self.now, say=self._say, bells=bells, tally=tally,
+        )  # fmt: skip
+        self.line = None if self._file.broker is None else Line(
+            self._file.broker, heard=self._ingest.heard, up=self._dispatcher.ring, tally=tally, monotonic=time.monotonic
+        )  # fmt: skip
+
+    def _say(self, topic: str, payload: bytes) -> None:
+        if self.line is not None:
+            self.line.say(topic, payload)
+
+    def _ready(self) -> dict[str, bool]:
+        return {} if self.line is None else {"broker": self.line.there}
+
     def _work(self) -> dict[str, Coroutine[Any, Any, None]]:
-        return {"api": _until_cancelled()}
+        homes = {} if self.line is None else {
+            "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
+        }  # fmt: skip
+        return {"api": _until_cancelled(), **homes}
 
 
 async def _until_cancelled() -> None:

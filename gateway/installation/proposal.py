@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
@@ -17,9 +18,10 @@ from devices.vendors import zwave
 from devices.vendors.words import Channel
 from gateway.accesslist import HOMEASSISTANT, access, accounts, bridges, carrier
 from gateway.config import EntranceSection, Home
-from gateway.equipment import Device
+from gateway.equipment import CameraDevice, Device
 from gateway.grammar import Section
 from gateway.homefile import paths
+from gateway.streamurl import endpoint
 from gateway.topics import OF_A_BRIDGE, heard_of, own_topics
 
 ENTRANCE = "entrance"
@@ -27,6 +29,7 @@ KINDS = ("lock", "cover", "door", "camera", "scanner", "signal", "fridge", "pres
 MOST = 24  # that wait for the owner; a house has fewer devices
 LARGEST = 4096  # bytes of one, as JSON
 LOGIN = "credentials_file"  # a camera's; the box alone names it
+_AT_THE_DOOR = ("lock", "cover", "door")  # what moves a door or proves that it is shut
 # Topics that a gateway has for all its devices: which of them is meant stands in the payload.
 _OF_ALL: Mapping[str, frozenset[Channel]] = {
     "zwave": frozenset({Channel.GET, Channel.RESULT, Channel.SET}),
@@ -103,6 +106,7 @@ def objections(
         return tuple(_entrance(old, proposal.name, new.entrances[proposal.name], proposal, permitted))
     return (
         *_files(new.devices[proposal.name], login),
+        *_there(old, new.devices[proposal.name]),
         *_topics(old, new, proposal.name),
         *_speaks(old, new),
     )
@@ -151,9 +155,6 @@ def _topics(old: Home, new: Home, name: str) -> Iterator[Remark]:
     for other, there in old.devices.items():
         if device.vendor == "guard" and device.address == other:
             continue  # a door sensor behind a lock's guard: `enrolment` says which
-        if _same(device, there):
-            yield Remark("topic", {"topic": device.address, "device": other})
-            return
         shared = frozenset() if device.vendor != there.vendor else _OF_ALL.get(device.vendor, frozenset())
         shared -= device.topics.keys() | there.topics.keys()
         for channel, topic in _all(old, other):
@@ -168,11 +169,28 @@ def _topics(old: Home, new: Home, name: str) -> Iterator[Remark]:
     yield from _astray(new, name)
 
 
+def _there(old: Home, device: Device) -> Iterator[Remark]:
+    """Nothing is there twice: a second entrance would move the first one's door, or show its inside as an outside."""
+    for name, other in old.devices.items():
+        if device.vendor == other.vendor and _same(device, other):
+            yield Remark("there", {"device": name})
+            return
+
+
 def _same(one: Device, other: Device) -> bool:
-    """Whether two are one thing under two addresses, though they have no topic in common but their gateway's."""
-    if one.vendor == other.vendor == "zwave":
+    """Whether two of one vendor are one thing, though they have no topic in common, or none but their gateway's."""
+    if isinstance(one, CameraDevice):
+        return isinstance(other, CameraDevice) and _picture(one) == _picture(other)
+    if one.vendor == "zwave":
         return _node(one) == _node(other)
-    return one.vendor == other.vendor == "proglove" and one.address == other.address
+    by_address = one.vendor == "proglove" or (one.vendor != "guard" and one.kind in _AT_THE_DOOR)
+    return by_address and one.kind == other.kind and one.address.casefold() == other.address.casefold() != ""
+
+
+def _picture(camera: CameraDevice) -> tuple[tuple[str, int], str]:
+    """Where a camera's pictures come from."""
+    parts = urlsplit(camera.url)
+    return endpoint(camera.url), f"{parts.path.rstrip('/')}?{parts.query}"
 
 
 def _node(device: Device) -> tuple[int | None, str]:
@@ -190,7 +208,7 @@ def _astray(new: Home, name: str) -> Iterator[Remark]:
     device, carried = new.devices[name], carrier(new, name) is not None
     bases = [base for several in bridges(new).values() for base in several]
     for channel, topic in device.topics.items():
-        if channel not in (Channel.SET, Channel.GET) and device.kind not in ("lock", "cover", "door"):
+        if channel not in (Channel.SET, Channel.GET) and device.kind not in _AT_THE_DOOR:
             continue
         if carried and f"{topic}/".startswith(f"{device.address}/"):
             continue

@@ -139,6 +139,7 @@ def test_the_account_of_home_assistant_gains_no_word_in_what_another_device_says
 
 
 SEVERAL = HOUSE.replace("  front-door:", """\
+  gate-lock: {kind: lock, vendor: somfy, address: io://1-2/3}
   shed-lock: {kind: lock, vendor: zwave, address: zwave/5}
   counter: {kind: scanner, vendor: proglove, address: acme/gateway/G1/S1}
   front-door:""", 1)  # fmt: skip
@@ -150,13 +151,21 @@ def test_two_things_behind_one_gateway_are_two_and_one_thing_under_two_addresses
     reader = {"vendor": "proglove", "address": "acme/gateway/G1/S2"}
     assert refused(proposed("scanner", "s", reader), text=SEVERAL) == set()
     twins = [
-        proposed("lock", "l", {"vendor": "zwave", "address": "zwave/hall/lock", "keys.node": "05"}),
         proposed("lock", "l", {**zwave, "topics.get": "zwave/5/98/0/currentMode"}),
         proposed("lock", "l", {**zwave, "topics.state": "zwave/mimic"}),
-        proposed("scanner", "s", {**reader, "address": "acme/gateway/G1/S1"}),
     ]
     for twin in twins:
         assert "topic" in refused(twin, text=SEVERAL), twin.fields
+    same = [
+        proposed("lock", "l", {"vendor": "zwave", "address": "zwave/hall/lock", "keys.node": "05"}),
+        proposed("scanner", "s", {**reader, "address": "acme/gateway/G1/S1"}),
+        proposed("lock", "l", {"vendor": "somfy", "address": "IO://1-2/3"}),
+        proposed("camera", "c", {"vendor": "rtsp", "url": "rtsp://192.168.1.31:554/s/"}),
+    ]
+    for twin in same:
+        assert "there" in refused(twin, text=SEVERAL), twin.fields
+    sensor = {"vendor": "somfy", "address": "io://1-2/3"}
+    assert refused(proposed("door", "d", sensor), text=SEVERAL) == set(), "a lock's address is no door sensor's"
 
 
 def test_a_camera_s_account_is_the_file_that_the_box_wrote_and_no_other() -> None:

@@ -15,7 +15,7 @@ from gateway.proposals import Proposals
 from gateway.reload import Report, tell
 from gateway.web.access import Role
 from tests.gateway.web.house import HERONS
-from tests.gateway.web.test_adding import CAMERA, DOOR, ENGLISH, PAGE, Home, house, posted, waiting
+from tests.gateway.web.test_adding import CAMERA, DOOR, ENGLISH, PAGE, Home, house, posted, problems, waiting
 from tests.shell.site import proposals
 
 __all__ = ["house"]  # the fixture
@@ -215,3 +215,13 @@ async def test_a_flood_of_proposals_does_not_fill_the_log_that_is_kept_for_good(
     assert said == {"often"}
     assert sum(1 for _ in made.store.entries()) == before + 2 * 5
     assert await kept.propose(door, by="anna", now=made.clock.now()) == (), "the owner is not kept from it"
+
+
+async def test_further_keys_that_take_long_to_read_are_not_read(house: Home) -> None:
+    async with house.site.client(await house.site.guest(Role.INSTALLER, "Ines")) as client:
+        body = f"kind=door&id=back-door&vendor=esphome&more=keys=[{'a,' * 7000}a]".encode()
+        kind = {"Content-Type": "application/x-www-form-urlencoded", **ENGLISH}
+        async with client.post(PAGE, data=body, headers=kind) as answer:
+            text = await answer.text()
+    assert (answer.status, problems(text)) == (422, ["more"])
+    assert "It is too long" in text
