@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from gateway.delivery.permission import DAYS
 from gateway.delivery.promise import Id, Instant, Wire
 from gateway.delivery.signature import ALGORITHM
 from gateway.delivery.strictjson import loads
@@ -30,6 +29,7 @@ Hours = Annotated[
     str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")
 ]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def _once(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ def _once(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _in_a_week(days: tuple[Day, ...]) -> tuple[Day, ...]:
-    return tuple(sorted(set(days), key=DAYS.index))
+    return tuple(sorted(set(days), key=_WEEK.index))
 
 
 Ids = Annotated[tuple[Id, ...], Field(min_length=1, max_length=32), AfterValidator(_once)]
@@ -54,7 +54,7 @@ class AskedTerms(Wire):
     entrances: Ids | None = None
     places: Ids | None = None
     carriers: Labels
-    days: Days = DAYS
+    days: Days = _WEEK
     hours: Hours = "00:00-24:00"
     openings: Annotated[int, Field(ge=1, le=10)] = 1
     expires: Instant | None = None

@@ -49,12 +49,11 @@ class Connecting:
             found = [(await tx.execute(asked.limit(1))).first() for asked in (unanswered, uninformed)]
         if not any(found):
             return False
-        locked = {"of": connections, "skip_locked": True}
         async with self._store.writing() as tx:
-            ended = (await tx.execute(unanswered.limit(BATCH).with_for_update(**locked))).all()
+            ended = (await tx.execute(unanswered.limit(BATCH).with_for_update(of=connections, skip_locked=True))).all()
             for row in ended:
                 await expire(tx, row, now)
-            behind = (await tx.execute(uninformed.limit(BATCH).with_for_update(**locked))).all()
+            behind = (await tx.execute(uninformed.limit(BATCH).with_for_update(of=connections, skip_locked=True))).all()
             for row in behind:
                 await send_keys(tx, row, self._pen, now)
         if ended:

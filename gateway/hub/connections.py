@@ -114,7 +114,8 @@ async def send_keys(tx: AsyncConnection, row: Row[Any], pen: Pen, now: datetime)
 
 async def _keys_version(tx: AsyncConnection, row: Row[Any]) -> int:
     brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
-    return (await tx.execute(select(brands.c.keys_version).where(*brand))).scalar_one()
+    version: int = (await tx.execute(select(brands.c.keys_version).where(*brand))).scalar_one()
+    return version
 
 
 async def _send(tx: AsyncConnection, row: Row[Any], home: str, pen: Pen, now: datetime, *, asks: bool) -> None:

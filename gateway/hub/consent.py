@@ -60,9 +60,7 @@ _HEADERS: Mapping[str, str] = MappingProxyType(
 class Consent:
     """Serves the page. `proxied`: whoever asks is named by the proxy in front."""
 
-    def __init__(
-        self, store: Store, *, pen: Pen, now: Callable[[], datetime], bells: Bells, proxied: bool
-    ) -> None:
+    def __init__(self, store: Store, *, pen: Pen, now: Callable[[], datetime], bells: Bells, proxied: bool) -> None:
         self._store, self._pen, self._now, self._bells, self._proxied = store, pen, now, bells, proxied
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
         self._environment = Environment(
@@ -103,7 +101,8 @@ class Consent:
                 await ask(tx, row, code, self._pen, self._now())
         self._bells.jobs()
         return web.Response(
-            status=HTTPStatus.SEE_OTHER, headers={**_HEADERS, "Location": f"/connect/{secret}?lang={_language(request)}"}
+            status=HTTPStatus.SEE_OTHER,
+            headers={**_HEADERS, "Location": f"/connect/{secret}?lang={_language(request)}"},
         )
 
     async def _let(self, request: web.Request, what: str, most: int) -> bool:

@@ -9,17 +9,23 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
-from gateway.hub.api import apikeys
+from gateway.hub.api import apikeys, availability, brands, connections
 from gateway.hub.api.operation import Bells
+from gateway.hub.connecting import Connecting
+from gateway.hub.connections import Pen
+from gateway.hub.consent import Consent
 from gateway.hub.dispatcher import Dispatcher
 from gateway.hub.file import HubFile
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
+from gateway.hub.ownkey import OwnKey
 from gateway.hub.site import Site
 from gateway.hub.store import Store
 from gateway.hub.tally import Tally
 
-OPERATIONS = (*apikeys.OPERATIONS,)
+OPERATIONS = (
+    *apikeys.OPERATIONS, *brands.OPERATIONS, *connections.OPERATIONS, *availability.OPERATIONS,
+)  # fmt: skip
 """All of the API, in the order of its document."""
 
 
@@ -43,6 +49,7 @@ class Hub:
 
         Raises:
             StoreUnusable: the database cannot be used.
+            KeyUnusable: its own key cannot.
             OSError: address, port, certificate or folder cannot be had.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -53,9 +60,13 @@ class Hub:
             self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally)
             bells = Bells(jobs=self._dispatcher.ring)
             self._ring_homes(bells, tally)
+            pen = Pen(url=self._file.url, sign=OwnKey.at(self._file.folder).signature)
+            self._connecting = Connecting(self.store, pen=pen, now=self.now, bells=bells)
+            proxied = self._file.listen.behind_proxy
+            consent = Consent(self.store, pen=pen, now=self.now, bells=bells, proxied=proxied)
             self.site = Site(
                 self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=registry,
-                ready=self._ready, bells=bells,
+                ready=self._ready, bells=bells, extra=consent.routes(),
             )  # fmt: skip
             await self.site.open()
             try:
@@ -92,7 +103,7 @@ class Hub:
         homes = {} if self.line is None else {
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
         }  # fmt: skip
-        return {"api": _until_cancelled(), **homes}
+        return {"api": _until_cancelled(), "connecting": self._connecting.run(), **homes}
 
 
 async def _until_cancelled() -> None:

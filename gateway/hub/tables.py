@@ -153,7 +153,7 @@ connections = Table(
     Column("terms", JSON, nullable=True),  # the terms that the home gave
     Column("version", Integer, nullable=False),  # of the home's decision
     Column("reference", String(80), nullable=True),  # the retailer's own word for the customer
-    Column("consent_sha256", LargeBinary(32), nullable=False, unique=True),  # of the secret in the consent page's address
+    Column("consent_sha256", LargeBinary(32), nullable=False, index=True),  # of the secret in its page's address
     Column("return_url", String(400), nullable=True),
     Column("tries", Integer, nullable=False, default=0),  # support codes that were said on its page
     Column("keys_sent", Integer, nullable=False, default=0),  # the `keys_version` that its home was told

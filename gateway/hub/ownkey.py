@@ -1,0 +1,42 @@
+"""The hub's own Ed25519 key, made at its first start: what it says to homes of its own is signed by it.
+
+All hubs of a cluster have the same one: put a copy into each one's folder before its first start.
+"""
+
+import stat
+from pathlib import Path
+from typing import Self
+
+from gateway.proof.files import read_regular, write_whole
+from gateway.proof.keys import BoxKey, KeyUnusable
+
+FILE = "hub.key.pem"
+_LARGEST = 4096  # bytes
+
+
+class OwnKey:
+    """Signs for the hub."""
+
+    def __init__(self, key: BoxKey) -> None:
+        self._key = key
+
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """Load the key from `folder`, or make it there (readable by its owner only) when there is none.
+
+        Raises:
+            KeyUnusable: the file is damaged, or others may read it.
+            OSError: the folder cannot be read or written.
+        """
+        path = folder / FILE
+        if not path.exists():
+            write_whole(path, BoxKey.fresh().pem)
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise KeyUnusable(
+                f"{path} can be read by others: chmod 600 {path}, and make a new key if somebody may have."
+            )
+        return cls(BoxKey.of(read_regular(path, at_most=_LARGEST)))
+
+    def signature(self, signed: bytes) -> bytes:
+        """64 bytes over exactly these."""
+        return self._key.sign(signed)
