@@ -21,7 +21,7 @@ LARGEST = 16_000  # bytes of its token
 MOST_KEYS = 10  # of one brand, that count at once
 
 # As `Name` of a promise, said so that a schema can say it too: no space at either end, nothing that is not seen.
-_EDGE = "!-~À-ÖØ-öø-ÿŒœŸ€’"
+_EDGE = "!-~À-ÖØ-öø-ÿŒœŸ€"
 Label = Annotated[str, StringConstraints(pattern=f"^[{_EDGE}]([ {_EDGE}]{{0,78}}[{_EDGE}])?$")]
 Kid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 PublicX = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]

@@ -58,7 +58,7 @@ def zone_of(said: Mapping[str, Any]) -> ZoneInfo | None:
         return None
 
 
-def available(
+def available(  # noqa: PLR0913 - what is asked, and what is known
     terms: Terms | None, start: datetime, end: datetime, entrance: str | None, *, zone: ZoneInfo | None, now: datetime
 ) -> Answer:
     """Tell whether a home takes a delivery from `start` to `end`; `terms`: None where it has not let the brand in."""

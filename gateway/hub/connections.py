@@ -73,7 +73,7 @@ def state_of(row: Row[Any], now: datetime) -> str:
 
 
 def told(row: Row[Any], now: datetime) -> dict[str, Any]:
-    """A connection as its retailer may see it, in JSON's own types. Which home it is he knows once it has let him in."""
+    """A connection as its retailer may see it, in JSON's own types. Which home it is he learns once it lets him in."""
     state = state_of(row, now)
     given = state == "granted"
     return {
@@ -118,7 +118,9 @@ async def _keys_version(tx: AsyncConnection, row: Row[Any]) -> int:
     return version
 
 
-async def _send(tx: AsyncConnection, row: Row[Any], home: str, pen: Pen, now: datetime, *, asks: bool) -> None:
+async def _send(  # noqa: PLR0913 - who says what to whom
+    tx: AsyncConnection, row: Row[Any], home: str, pen: Pen, now: datetime, *, asks: bool
+) -> None:
     brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
     name = (await tx.execute(select(brands.c.name).where(*brand))).scalar_one()
     mine = (brand_keys.c.brand == row.brand, brand_keys.c.sandbox == row.sandbox, brand_keys.c.revoked.is_(None))

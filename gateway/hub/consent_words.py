@@ -38,14 +38,14 @@ WORDS: Mapping[str, Mapping[Language, str]] = MappingProxyType({
         "en": "also deliveries that the brand has not signed itself: this service alone speaks for them",
     },
     "nobody": {
-        "fr": "Ce service transmet la demande ; il ne garantit ni le nom ni la personne qui demande. N'allez plus loin que"
-              " si vous venez de le demander vous-même chez {brand}.",
+        "fr": "Ce service transmet la demande ; il ne garantit ni le nom ni la personne qui demande. N'allez plus loin"
+              " que si vous venez de le demander vous-même chez {brand}.",
         "en": "This service passes the question on; it vouches neither for the name nor for whoever asks. Go on only if"
               " you have just asked for this at {brand} yourself.",
     },
     "which": {"fr": "Quelle maison est la vôtre ?", "en": "Which home is yours?"},
     "which_why": {
-        "fr": "Le code d'assistance de votre box le dit. Il ne fait rien ouvrir : la réponse se donne dans votre maison.",
+        "fr": "Le code d'assistance de votre box le dit. Il n'ouvre rien : la réponse se donne dans votre maison.",
         "en": "Your box's support code tells. It opens nothing: the answer is given in your house.",
     },
     "code": {"fr": "Code d'assistance", "en": "Support code"},
@@ -59,8 +59,8 @@ WORDS: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     "sent_why": {
         "fr": "Si ce code est celui de votre box, la question y est maintenant. Le oui ou le non se donne là, avec les"
               " limites que vous voulez. Cette page regarde d'elle-même si vous avez répondu.",
-        "en": "If this code is your box's, the question is there now. Yes or no is said there, within the limits that you"
-              " want. This page looks by itself whether you have answered.",
+        "en": "If this code is your box's, the question is there now. Yes or no is said there, within the limits that"
+              " you want. This page looks by itself whether you have answered.",
     },
     "look": {"fr": "Regarder maintenant", "en": "Look now"},
     "silence": {
