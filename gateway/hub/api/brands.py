@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import ColumnElement, Row, and_, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, select, update
 
 from gateway.delivery.promise import Id
 from gateway.hub.api.operation import Asked, Call, Link, Model, Operation, Reply, Right
-from gateway.hub.api.pages import Page, cursor, place
+from gateway.hub.api.pages import Page, behind, cursor, place
 from gateway.hub.api.problem import Code, Detail, Problem
 from gateway.hub.asking import MOST_KEYS, Kid, Label, PublicX
 from gateway.hub.possession import objection
@@ -111,7 +111,7 @@ async def list_(call: Call) -> Reply:
         last = (await call.tx.execute(select(brands).where(brands.c.id == id_, _mine(call)))).one_or_none()
         if last is None:
             raise Problem(Code.BAD_CURSOR)
-        asked = asked.where(tuple_(brands.c.created, brands.c.id) < tuple_(last.created, last.id))
+        asked = asked.where(behind(brands, last.created, last.id))
     rows = (await call.tx.execute(asked.limit(page.limit + 1))).all()
     shown = rows[: page.limit]
     more = cursor(shown[-1].id) if len(rows) > page.limit else None

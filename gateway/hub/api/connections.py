@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import StringConstraints
-from sqlalchemy import ColumnElement, Row, and_, insert, select, tuple_
+from sqlalchemy import ColumnElement, Row, and_, insert, select
 
 from gateway.delivery.promise import Id
 from gateway.hub import connections as kept
 from gateway.hub.api import brands
 from gateway.hub.api.operation import Asked, Call, Link, Model, Operation, Reply, Right
-from gateway.hub.api.pages import Page, cursor, place
+from gateway.hub.api.pages import Page, behind, cursor, place
 from gateway.hub.api.problem import Code, Problem
 from gateway.hub.asking import AskedTerms, Label
 from gateway.hub.connections import PATIENCE, GivenTerms
@@ -128,7 +128,7 @@ async def list_(call: Call) -> Reply:
         last = (await call.tx.execute(found)).one_or_none()
         if last is None:
             raise Problem(Code.BAD_CURSOR)
-        asked = asked.where(tuple_(connections.c.created, connections.c.id) < tuple_(last.created, last.id))
+        asked = asked.where(behind(connections, last.created, last.id))
     rows = (await call.tx.execute(asked.limit(page.limit + 1))).all()
     shown = rows[: page.limit]
     more = cursor(shown[-1].id) if len(rows) > page.limit else None
