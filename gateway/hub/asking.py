@@ -10,7 +10,7 @@ from binascii import Error
 from collections.abc import Callable
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from gateway.delivery.promise import Id, Instant, Wire
 from gateway.delivery.signature import ALGORITHM
@@ -30,6 +30,11 @@ Hours = Annotated[
 ]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 _WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _whole(value: object) -> object:
+    """JSON has one kind of number: 3.0 is an integer to a schema."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _once(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -56,7 +61,7 @@ class AskedTerms(Wire):
     carriers: Labels
     days: Days = _WEEK
     hours: Hours = "00:00-24:00"
-    openings: Annotated[int, Field(ge=1, le=10)] = 1
+    openings: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10)] = 1
     expires: Instant | None = None
     hub_signed: bool = False
 

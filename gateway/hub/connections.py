@@ -163,7 +163,7 @@ def _given(said: Decided) -> dict[str, Any] | None:
     """The terms as they are kept, in JSON's own types; None: none that can be meant were given."""
     if said.standing != "granted":
         return None
-    plain: dict[str, Any] = said.model_dump(mode="json", exclude={"brand", "version", "standing"}, exclude_none=True)
+    plain: dict[str, Any] = said.model_dump(mode="json", exclude={"brand", "version", "standing"})
     try:
         _ = GivenTerms.model_validate_json(json.dumps(plain)).meant
     except ValueError:  # a ValidationError is one

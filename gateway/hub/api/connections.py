@@ -107,7 +107,7 @@ async def create(call: Call) -> Reply:
     await call.tx.execute(
         insert(connections).values(
             id=id_, retailer=who.retailer, brand=asked.brand, sandbox=who.sandbox, state="pending", version=0,
-            asked=asked.asked.model_dump(mode="json", exclude_none=True), reference=asked.reference,
+            asked=asked.asked.model_dump(mode="json"), reference=asked.reference,
             return_url=asked.return_url, consent_sha256=digest_of(secret), tries=0, keys_sent=0, created=call.now,
             expires=call.now + PATIENCE,
         )

@@ -10,7 +10,7 @@ from gateway.hub.supportcode import fresh, spoken
 from gateway.hub.words import Decided
 from gateway.voice import Language
 from tests.browser import barriers, visitor
-from tests.gateway.hub.api.connecting import ASKED, YES, Shop
+from tests.connecting import ASKED, YES, Shop
 from tests.hubs import hub_file, running
 
 EVIL = '<b>Lune</b> & "Sœur"'

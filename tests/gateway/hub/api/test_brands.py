@@ -2,7 +2,7 @@ from pathlib import Path
 
 from gateway.hub.asking import MOST_KEYS
 from gateway.proof.keys import BoxKey
-from tests.gateway.hub.api.connecting import Shop
+from tests.connecting import Shop
 from tests.hubs import hub_file, running
 
 

@@ -11,7 +11,7 @@ from gateway.hub.supportcode import fresh
 from gateway.hub.tables import connections, events, jobs
 from gateway.hub.words import Decided
 from gateway.proof.keys import BoxKey
-from tests.gateway.hub.api.connecting import ASKED, YES, Shop
+from tests.connecting import ASKED, YES, Shop
 from tests.hubs import Running, hub_file, running
 
 
