@@ -61,7 +61,7 @@ class AskedTerms(Wire):
     carriers: Labels
     days: Days = _WEEK
     hours: Hours = "00:00-24:00"
-    openings: Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10)] = 1
+    openings: Annotated[int, Field(ge=1, le=10), BeforeValidator(_whole)] = 1
     expires: Instant | None = None
     hub_signed: bool = False
 

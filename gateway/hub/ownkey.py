@@ -1,4 +1,4 @@
-"""The hub's own Ed25519 key, made at its first start: what it says to homes of its own is signed by it.
+"""The hub's own Ed25519 key, made at its first start: what brands do not sign themselves is signed by it.
 
 All hubs of a cluster have the same one: put a copy into each one's folder before its first start.
 """
@@ -7,6 +7,9 @@ import stat
 from pathlib import Path
 from typing import Self
 
+from joserfc.jwk import OKPKey
+
+from gateway.hub.unsigned import HubClaims, sign
 from gateway.proof.files import read_regular, write_whole
 from gateway.proof.keys import BoxKey, KeyUnusable
 
@@ -15,10 +18,13 @@ _LARGEST = 4096  # bytes
 
 
 class OwnKey:
-    """Signs for the hub."""
+    """Signs for the hub. `x` is its public half as in a JWK, `kid` its name: the key's fingerprint."""
 
     def __init__(self, key: BoxKey) -> None:
         self._key = key
+        self._private = OKPKey.import_key(key.pem)
+        self.x = key.public.text
+        self.kid = f"hub-{key.public.fingerprint}"
 
     @classmethod
     def at(cls, folder: Path) -> Self:
@@ -37,6 +43,10 @@ class OwnKey:
             )
         return cls(BoxKey.of(read_regular(path, at_most=_LARGEST)))
 
+    def sign(self, claims: HubClaims) -> bytes:
+        """Sign what a brand asked for by its API key."""
+        return sign(claims, self._private, kid=self.kid)
+
     def signature(self, signed: bytes) -> bytes:
-        """64 bytes over exactly these."""
+        """64 bytes over exactly these: what the hub asks of a home for a brand (gateway/hub/asking.py)."""
         return self._key.sign(signed)

@@ -9,31 +9,36 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
-from gateway.hub.api import apikeys, availability, brands, connections
+from gateway.hub.api import apikeys, availability, brands, connections, deliveries, happenings, sight
 from gateway.hub.api.operation import Bells
 from gateway.hub.connecting import Connecting
 from gateway.hub.connections import Pen
 from gateway.hub.consent import Consent
 from gateway.hub.dispatcher import Dispatcher
 from gateway.hub.file import HubFile
+from gateway.hub.held import Held
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
 from gateway.hub.ownkey import OwnKey
 from gateway.hub.site import Site
 from gateway.hub.store import Store
+from gateway.hub.streams import Streams
 from gateway.hub.tally import Tally
 
 OPERATIONS = (
-    *apikeys.OPERATIONS, *brands.OPERATIONS, *connections.OPERATIONS, *availability.OPERATIONS,
+    *apikeys.OPERATIONS, *brands.OPERATIONS, *connections.OPERATIONS, *availability.OPERATIONS, *deliveries.OPERATIONS,
+    *sight.OPERATIONS, *happenings.OPERATIONS,
 )  # fmt: skip
 """All of the API, in the order of its document."""
 
 
 class Hub:
-    """One hub. `wall` are seconds since 1970. `site`, `store` and `line` are there once it is `open`."""
+    """One hub. `wall` are seconds since 1970. `site`, `store`, `key` and `line` are there once it is `open`."""
 
     site: Site
     store: Store
+    key: OwnKey
+    held: Held
     line: Line | None
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True) -> None:
@@ -55,18 +60,21 @@ class Hub:
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = await Store.open(self._file.database)
         try:
+            self._streams = Streams(self.store, now=self.now)
+            self.key = OwnKey.at(self._file.folder)
             registry = CollectorRegistry()
             tally = Tally(registry)
             self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally)
-            bells = Bells(jobs=self._dispatcher.ring)
+            bells = Bells(jobs=self._dispatcher.ring, messages=self._streams.ring)
+            self.held = Held(self.store, key=self.key, now=self.now, bells=bells)
             self._ring_homes(bells, tally)
-            pen = Pen(url=self._file.url, sign=OwnKey.at(self._file.folder).signature)
+            pen = Pen(url=self._file.url, sign=self.key.signature)
             self._connecting = Connecting(self.store, pen=pen, now=self.now, bells=bells)
             proxied = self._file.listen.behind_proxy
             consent = Consent(self.store, pen=pen, now=self.now, bells=bells, proxied=proxied)
             self.site = Site(
                 self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=registry,
-                ready=self._ready, bells=bells, extra=consent.routes(),
+                ready=self._ready, bells=bells, key=self.key, streams=self._streams, extra=consent.routes(),
             )  # fmt: skip
             await self.site.open()
             try:
@@ -103,7 +111,8 @@ class Hub:
         homes = {} if self.line is None else {
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
         }  # fmt: skip
-        return {"api": _until_cancelled(), "connecting": self._connecting.run(), **homes}
+        own = {"streams": self._streams.run(), "held": self.held.run(), "connecting": self._connecting.run()}
+        return {"api": _until_cancelled(), **own, **homes}
 
 
 async def _until_cancelled() -> None:
