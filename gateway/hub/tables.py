@@ -98,7 +98,7 @@ brand_keys = Table(
     _when("created"),
     _when("revoked", missing=True),
     ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
-    UniqueConstraint("x", "sandbox"),  # one key is one brand's
+    Index("keys_by_x", "x", "sandbox"),
     Index("keys_of_brand", "brand", "sandbox"),
 )  # fmt: skip
 
