@@ -11,7 +11,6 @@ from pathlib import Path
 from structlog.testing import capture_logs
 
 from gateway.config import BrokerTls, HubSection
-from gateway.delivery.permission import Standing
 from gateway.delivery.promise import Body, Result, State
 from gateway.delivery.signature import public_x, sign
 from gateway.hub.asking import AskedKey, AskedTerms, Asking, written
@@ -184,7 +183,7 @@ async def test_a_brand_that_asks_is_told_the_owner_s_word_and_each_later_one(tmp
             await until(lambda times=times: len(there.decisions) == times)
         assert [(one.brand, one.standing) for one in there.decisions] == [("shop", "granted")] * 2
         assert there.decisions[0].entrances == ("front", "garage")
-        await made.store.decide_brand("shop", Standing.REVOKED, None, made.clock.now(), by=None)
+        await made.store.revoke("shop", made.clock.now())
         await until(lambda: len(there.decisions) == 3)
         assert there.decisions[2].standing == "revoked"
         assert there.decisions[2].version > there.decisions[0].version
