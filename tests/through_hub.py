@@ -11,21 +11,24 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from sqlalchemy import insert, select
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Row, insert, select
 
 from gateway.broker import free_port
 from gateway.config import HubSection
 from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
 from gateway.delivery.promise import Cancel, Claims, Offer, Window
-from gateway.delivery.signature import sign
+from gateway.delivery.signature import public_x, sign
 from gateway.demo.plan import Plan, Signer, plan
 from gateway.demo.processes import Supervised
 from gateway.demo.scenario import Play
 from gateway.demo.stage import Plain, stage
 from gateway.hub import jobs as job_store
+from gateway.hub.keys import kept, new_secret
+from gateway.hub.possession import prove
 from gateway.hub.sealed import unseal
-from gateway.hub.store import Store
-from gateway.hub.tables import deliveries, events, home_events, jobs, retailers
+from gateway.hub.store import Store, new_id
+from gateway.hub.tables import api_keys, connections, deliveries, events, home_events, homes, jobs, retailers
 from gateway.hub.words import BEGINNING, Happened, Kind, digest
 from gateway.proof.keys import BoxKey, PublicKey
 from tests.boxes import announce, connect, join
@@ -102,6 +105,41 @@ class Hub:
             for home, key in ((HOME, box), (OTHER, BoxKey.fresh().public)):
                 await join(tx, home, key, now=now)
             self._connection = await connect(tx, "ret-1", signer.brand, HOME, now=now)
+
+    async def asks(self, signer: Signer) -> str:
+        """A retailer asks this home as anybody does: by the API and the page; the connection's id."""
+        token = await self._key()
+        async with aiohttp.ClientSession(self.url, headers={"Authorization": f"Bearer {token}"}) as http:
+            x, sign_ = public_x(signer.key), signer.key.private_key
+            assert isinstance(sign_, Ed25519PrivateKey)
+            proof = prove(sign_.sign, brand=signer.brand, kid=signer.kid, hub=self.url)
+            body = {"kid": signer.kid, "x": x, "proof": proof}
+            async with http.post(f"/v1/brands/{signer.brand}/keys", json=body) as answer:
+                assert answer.status == 201, await answer.text()
+            body = {"brand": signer.brand, "asked": {"carriers": ["Chronopost"]}}
+            async with http.post("/v1/connections", json=body) as answer:
+                made = await answer.json()
+            async with self.store.reading() as tx:
+                code = await tx.scalar(select(homes.c.support_code).where(homes.c.id == HOME))
+            async with http.post(made["consent_url"], data={"code": code}) as answer:
+                assert answer.status == 200
+        return str(made["id"])
+
+    async def _key(self) -> str:
+        id_, secret = new_id("key"), new_secret()
+        async with self.store.writing() as tx:
+            await tx.execute(
+                insert(api_keys).values(
+                    id=id_, retailer="ret-1", sha256=kept(secret), label="x", right="full", sandbox=False,
+                    created=datetime.now(UTC),
+                )
+            )  # fmt: skip
+        return f"{id_}_{secret}"
+
+    async def connection(self, id_: str) -> Row[Any]:
+        """How a connection stands."""
+        async with self.store.reading() as tx:
+            return (await tx.execute(select(connections).where(connections.c.id == id_))).one()
 
     async def sends(self, token: bytes, name: str) -> str:
         """Keep a delivery and a job for it, as the API does; the delivery's id."""

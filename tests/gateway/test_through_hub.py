@@ -73,6 +73,7 @@ async def at_the_door(play: Play, one: Announced) -> None:
 async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_opens_anything(tmp_path: Path) -> None:
     lies: dict[str, Announced] = {}
     given: list[Announced] = []
+    asked: list[str] = []
 
     async def before(hub: Hub, shop: Shop) -> None:
         """The box is not there yet: all of it waits at the hub."""
@@ -80,6 +81,7 @@ async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_ope
         for change, why in LIES.items():
             lies[change.__name__] = await shop.announces(change)
             assert why
+        asked.append(await hub.asks(shop.signer))
         given.append(await shop.announces())
         given.append(await shop.announces())
 
@@ -87,6 +89,7 @@ async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_ope
         play, (good, other) = here.play, given
         await stands(here, good, State.WINDOW_OPEN)
         await quiet(here)
+        assert (await here.hub.connection(asked[0])).state == "granted", "by the house's own word"
         for change, why in LIES.items():
             await stands(here, lies[change.__name__], State.REFUSED, why)
         await here.shop.cancels(other)
