@@ -17,6 +17,7 @@ RESTORING = "restoring"  # a backup is being put back (gateway/backup.py)
 OURS = frozenset({
     "key",  # the box's own key and that of its links: first, so that what is left can vouch for nothing
     "pages",  # its authority and certificate
+    "hub",  # what it proves itself by at its hub
     "claim-code",
     "way-in",
     "perron.sqlite3", "perron.sqlite3-wal", "perron.sqlite3-shm", "perron.sqlite3-journal",
@@ -35,7 +36,7 @@ OURS = frozenset({
 By name, because others keep things there too: a house file, another house, the simulation's log.
 """
 
-_FIRST = ("key", "pages")
+_FIRST = ("key", "pages", "hub")
 
 
 def mark(folder: Path) -> None:

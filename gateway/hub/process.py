@@ -6,11 +6,15 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
 from gateway.hub.api import apikeys, availability, brands, connections, deliveries, happenings, sight
-from gateway.hub.api.operation import Bells
+from gateway.hub.api.homes import BrokerAt, Homes
+from gateway.hub.api.operation import Bells, Operation
+from gateway.hub.authority import Authority
+from gateway.hub.broker import Keeper
 from gateway.hub.connecting import Connecting
 from gateway.hub.connections import Pen
 from gateway.hub.consent import Consent
@@ -56,6 +60,7 @@ class Hub:
             StoreUnusable: the database cannot be used.
             KeyUnusable: its own key cannot.
             OSError: address, port, certificate or folder cannot be had.
+            ValueError: the hub's authority is not what it was.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = await Store.open(self._file.database)
@@ -68,13 +73,10 @@ class Hub:
             bells = Bells(jobs=self._dispatcher.ring, messages=self._streams.ring)
             self.held = Held(self.store, key=self.key, now=self.now, bells=bells)
             self._ring_homes(bells, tally)
-            pen = Pen(url=self._file.url, sign=self.key.signature)
-            self._connecting = Connecting(self.store, pen=pen, now=self.now, bells=bells)
-            proxied = self._file.listen.behind_proxy
-            consent = Consent(self.store, pen=pen, now=self.now, bells=bells, proxied=proxied)
             self.site = Site(
-                self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=registry,
-                ready=self._ready, bells=bells, key=self.key, streams=self._streams, extra=consent.routes(),
+                self._file, (*OPERATIONS, *self._boxes()), store=self.store, now=self.now, wall=self._wall,
+                registry=registry, ready=self._ready, bells=bells, key=self.key, streams=self._streams,
+                extra=self._page(bells),
             )  # fmt: skip
             await self.site.open()
             try:
@@ -86,6 +88,16 @@ class Hub:
                 await self.site.close()
         finally:
             await self.store.close()
+
+    def _boxes(self) -> tuple[Operation, ...]:
+        """What lets boxes in, where the hub's file says how they reach its broker."""
+        self._keeper: Keeper | None = None
+        boxes = self._file.boxes
+        if boxes is None:
+            return ()
+        authority = Authority.at(self._file.folder, now=self.now())
+        self._keeper = Keeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
+        return Homes(authority, BrokerAt(host=boxes.host, port=boxes.port)).operations()
 
     def ring(self) -> None:
         """There is something for a home: kept by somebody who is no call of the API."""
@@ -100,6 +112,13 @@ class Hub:
             self._file.broker, heard=self._ingest.heard, up=self._dispatcher.ring, tally=tally, monotonic=time.monotonic
         )  # fmt: skip
 
+    def _page(self, bells: Bells) -> list[web.RouteDef]:
+        """Build what asks homes for retailers; the page's routes."""
+        pen = Pen(url=self._file.url, sign=self.key.signature)
+        self._connecting = Connecting(self.store, pen=pen, now=self.now, bells=bells)
+        proxied = self._file.listen.behind_proxy
+        return Consent(self.store, pen=pen, now=self.now, bells=bells, proxied=proxied).routes()
+
     def _say(self, topic: str, payload: bytes) -> None:
         if self.line is not None:
             self.line.say(topic, payload)
@@ -111,8 +130,10 @@ class Hub:
         homes = {} if self.line is None else {
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
         }  # fmt: skip
-        own = {"streams": self._streams.run(), "held": self.held.run(), "connecting": self._connecting.run()}
-        return {"api": _until_cancelled(), **own, **homes}
+        keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
+        own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),
+               "connecting": self._connecting.run()}  # fmt: skip
+        return {**own, **keeper, **homes}
 
 
 async def _until_cancelled() -> None:

@@ -63,6 +63,7 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "listDeliveries": Row("/v1/deliveries", 200, 200, 200),
     "readDelivery": Row("/v1/deliveries/{delivery}", 200, 200, 404),
     "readTimeline": Row("/v1/deliveries/{delivery}/timeline", 200, 200, 404),
+    "readProof": Row("/v1/deliveries/{ended}/proof", 200, 200, 404),
     "listEvents": Row("/v1/events", 200, 200, 200),
     "followEvents": Row("/v1/events/stream?seconds=0", 200, 200, 200),
     "readEvent": Row("/v1/events/{event}", 200, 200, 404),
@@ -107,15 +108,16 @@ async def test_each_sort_of_key_may_do_what_it_may_and_nothing_else(tmp_path: Pa
 
 async def things(home: Home) -> dict[str, Any]:
     """Make what the operations are about, anew for each."""
-    made = await home.announce()
+    made, ended = await home.announce(), await home.announce()
+    await home.stands(ended, "delivered")
     _, events = await home.ask("GET", "/v1/events?limit=1")
     _, key = await home.ask("POST", "/v1/api_keys", {"label": "spare"})
     _, spare = await home.ask("POST", "/v1/connections", {"brand": home.brand, "asked": {"carriers": ["c"]}})
     new, kid = BoxKey.fresh(), new_id("kid")
     proof = prove(new.sign, brand=home.brand, kid=kid, hub=home.hub.url)
     return {"brand": home.brand, "spare": spare["id"], "kid": kid, "x": new.public.text, "proof": proof,
-            "delivery": made["id"], "connection": home.connection, "event": events["data"][0]["id"], "key": key["id"],
-            "promise": home.promise()}  # fmt: skip
+            "delivery": made["id"], "ended": ended["id"], "connection": home.connection, "key": key["id"],
+            "event": events["data"][0]["id"], "promise": home.promise()}  # fmt: skip
 
 
 def filled(body: object, there: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
