@@ -113,7 +113,7 @@ class Hub:
             x, sign_ = public_x(signer.key), signer.key.private_key
             assert isinstance(sign_, Ed25519PrivateKey)
             proof = prove(sign_.sign, brand=signer.brand, kid=signer.kid, hub=self.url)
-            body = {"kid": signer.kid, "x": x, "proof": proof}
+            body: dict[str, Any] = {"kid": signer.kid, "x": x, "proof": proof}
             async with http.post(f"/v1/brands/{signer.brand}/keys", json=body) as answer:
                 assert answer.status == 201, await answer.text()
             body = {"brand": signer.brand, "asked": {"carriers": ["Chronopost"]}}
