@@ -10,7 +10,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
-from gateway.hub.api import apikeys, availability, brands, connections, deliveries, happenings, sight
+from gateway.hub.api import apikeys, availability, brands, connections, deliveries, happenings, sandboxes, sight
 from gateway.hub.api.homes import BrokerAt, Homes
 from gateway.hub.api.operation import Bells, Operation
 from gateway.hub.authority import Authority
@@ -24,10 +24,12 @@ from gateway.hub.held import Held
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
 from gateway.hub.ownkey import OwnKey
+from gateway.hub.sandbox.robot import Robot
 from gateway.hub.site import Site
 from gateway.hub.store import Store
 from gateway.hub.streams import Streams
 from gateway.hub.tally import Tally
+from gateway.proof.keys import BoxKey
 
 OPERATIONS = (
     *apikeys.OPERATIONS, *brands.OPERATIONS, *connections.OPERATIONS, *availability.OPERATIONS, *deliveries.OPERATIONS,
@@ -43,6 +45,7 @@ class Hub:
     store: Store
     key: OwnKey
     held: Held
+    _robot: Robot | None
     line: Line | None
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True) -> None:
@@ -74,8 +77,8 @@ class Hub:
             self.held = Held(self.store, key=self.key, now=self.now, bells=bells)
             self._ring_homes(bells, tally)
             self.site = Site(
-                self._file, (*OPERATIONS, *self._boxes()), store=self.store, now=self.now, wall=self._wall,
-                registry=registry, ready=self._ready, bells=bells, key=self.key, streams=self._streams,
+                self._file, (*OPERATIONS, *self._boxes(), *self._simulate(bells)), store=self.store, now=self.now,
+                wall=self._wall, registry=registry, ready=self._ready, bells=bells, key=self.key, streams=self._streams,
                 extra=self._page(bells),
             )  # fmt: skip
             await self.site.open()
@@ -119,6 +122,15 @@ class Hub:
         proxied = self._file.listen.behind_proxy
         return Consent(self.store, pen=pen, now=self.now, bells=bells, proxied=proxied).routes()
 
+    def _simulate(self, bells: Bells) -> tuple[Operation, ...]:
+        """Build the robot who plays the sandbox's homes, where there is a sandbox; how one gets one."""
+        self._robot = None
+        if not self._file.sandbox:
+            return ()
+        key = BoxKey.at(self._file.folder / "sandbox")
+        self._robot = Robot(self.store, key=key, hub=self.key, now=self.now, bells=bells)
+        return sandboxes.operations(key.public.text)
+
     def _say(self, topic: str, payload: bytes) -> None:
         if self.line is not None:
             self.line.say(topic, payload)
@@ -133,7 +145,8 @@ class Hub:
         keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
         own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),
                "connecting": self._connecting.run()}  # fmt: skip
-        return {**own, **keeper, **homes}
+        sandbox = {} if self._robot is None else {"sandbox": self._robot.run()}
+        return {**own, **keeper, **homes, **sandbox}
 
 
 async def _until_cancelled() -> None:
