@@ -9,7 +9,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
-from gateway.hub.api import apikeys, deliveries, happenings, sight
+from gateway.hub.api import apikeys, deliveries, happenings, sandboxes, sight
 from gateway.hub.api.homes import BrokerAt, Homes
 from gateway.hub.api.operation import Bells, Operation
 from gateway.hub.authority import Authority
@@ -20,10 +20,12 @@ from gateway.hub.held import Held
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
 from gateway.hub.ownkey import OwnKey
+from gateway.hub.sandbox.robot import Robot
 from gateway.hub.site import Site
 from gateway.hub.store import Store
 from gateway.hub.streams import Streams
 from gateway.hub.tally import Tally
+from gateway.proof.keys import BoxKey
 
 OPERATIONS = (*apikeys.OPERATIONS, *deliveries.OPERATIONS, *sight.OPERATIONS, *happenings.OPERATIONS)
 """All of the API, in the order of its document."""
@@ -36,6 +38,7 @@ class Hub:
     store: Store
     key: OwnKey
     held: Held
+    _robot: Robot | None
     line: Line | None
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True) -> None:
@@ -67,8 +70,8 @@ class Hub:
             self.held = Held(self.store, key=self.key, now=self.now, bells=bells)
             self._ring_homes(bells, tally)
             self.site = Site(
-                self._file, (*OPERATIONS, *self._boxes()), store=self.store, now=self.now, wall=self._wall,
-                registry=registry, ready=self._ready, bells=bells, key=self.key, streams=self._streams,
+                self._file, (*OPERATIONS, *self._boxes(), *self._simulate(bells)), store=self.store, now=self.now,
+                wall=self._wall, registry=registry, ready=self._ready, bells=bells, key=self.key, streams=self._streams,
             )  # fmt: skip
             await self.site.open()
             try:
@@ -104,6 +107,15 @@ class Hub:
             self._file.broker, heard=self._ingest.heard, up=self._dispatcher.ring, tally=tally, monotonic=time.monotonic
         )  # fmt: skip
 
+    def _simulate(self, bells: Bells) -> tuple[Operation, ...]:
+        """Build the robot who plays the sandbox's homes, where there is a sandbox; how one gets one."""
+        self._robot = None
+        if not self._file.sandbox:
+            return ()
+        key = BoxKey.at(self._file.folder / "sandbox")
+        self._robot = Robot(self.store, key=key, hub=self.key, now=self.now, bells=bells)
+        return sandboxes.operations(key.public.text)
+
     def _say(self, topic: str, payload: bytes) -> None:
         if self.line is not None:
             self.line.say(topic, payload)
@@ -117,7 +129,8 @@ class Hub:
         }  # fmt: skip
         keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
         own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run()}
-        return {**own, **keeper, **homes}
+        sandbox = {} if self._robot is None else {"sandbox": self._robot.run()}
+        return {**own, **keeper, **homes, **sandbox}
 
 
 async def _until_cancelled() -> None:
