@@ -9,24 +9,30 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
-from gateway.hub.api import apikeys
+from gateway.hub.api import apikeys, webhookendpoints
 from gateway.hub.api.operation import Bells
 from gateway.hub.file import HubFile
 from gateway.hub.site import Site
 from gateway.hub.store import Store
+from gateway.hub.webhooks.connection import Lookup, by_machine
+from gateway.hub.webhooks.sender import Sender
 
-OPERATIONS = (*apikeys.OPERATIONS,)
+OPERATIONS = (*apikeys.OPERATIONS, *webhookendpoints.OPERATIONS)
 """All of the API, in the order of its document."""
 
 
 class Hub:
-    """One hub. `wall` are seconds since 1970. `site` and `store` are there once it is `open`."""
+    """One hub. `wall` are seconds since 1970, `lookup` finds the names of webhooks' receivers.
+
+    `site` and `store` are there once it is `open`.
+    """
 
     site: Site
     store: Store
 
-    def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True) -> None:
-        self._file, self._wall, self._signals = file, wall, signals
+    def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True,
+                 lookup: Lookup = by_machine) -> None:  # fmt: skip
+        self._file, self._wall, self._signals, self._lookup = file, wall, signals, lookup
         self.open = asyncio.Event()
 
     def now(self) -> datetime:
@@ -43,9 +49,15 @@ class Hub:
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = await Store.open(self._file.database)
         try:
+            registry = CollectorRegistry()
+            webhooks, allowed = self._file.webhooks, self._file.webhooks.allowed
+            self._sender = Sender(
+                self.store, allowed=allowed, most=webhooks.attempts, now=self.now, seconds=time.monotonic,
+                registry=registry, lookup=self._lookup,
+            )  # fmt: skip
             self.site = Site(
-                self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=CollectorRegistry(),
-                ready=dict, bells=Bells(),
+                self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=registry,
+                ready=dict, bells=Bells(messages=self._sender.ring),
             )  # fmt: skip
             await self.site.open()
             try:
@@ -59,7 +71,7 @@ class Hub:
             await self.store.close()
 
     def _work(self) -> dict[str, Coroutine[Any, Any, None]]:
-        return {"api": _until_cancelled()}
+        return {"api": _until_cancelled(), "webhooks": self._sender.run()}
 
 
 async def _until_cancelled() -> None:

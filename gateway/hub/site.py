@@ -39,8 +39,9 @@ class Site:
     ) -> None:
         self._file, self._store, self._registry, self._ready = file, store, registry, ready
         self.door = Door(
-            operations, store=store, url=file.url, now=now, rations=Rations(file.limits, wall=wall), bells=bells
-        )
+            operations, store=store, url=file.url, now=now, rations=Rations(file.limits, wall=wall), bells=bells,
+            allowed=file.webhooks.allowed,
+        )  # fmt: skip
         app = web.Application(middlewares=[self.door.problems], client_max_size=LARGEST)
         app.add_routes(self.door.routes())
         app.add_routes(extra)

@@ -26,6 +26,7 @@ from gateway.hub.api.ration import Rations
 from gateway.hub.keys import caller_of
 from gateway.hub.store import Store
 from gateway.hub.tables import idempotency
+from gateway.hub.webhooks.guard import Allowed
 
 log = structlog.get_logger(__name__)
 
@@ -50,9 +51,10 @@ class Door:
         now: Callable[[], datetime],
         rations: Rations,
         bells: Bells,
+        allowed: Allowed,
     ) -> None:
         self._operations, self._store, self._url = operations, store, url
-        self._now, self._rations, self._bells = now, rations, bells
+        self._now, self._rations, self._bells, self._allowed = now, rations, bells, allowed
         self._host = url.partition("://")[2].partition("/")[0]
         self.document = document(operations, title="Perron hub", version=VERSION, url=url)
 
@@ -108,7 +110,8 @@ class Door:
         now = self._now()
         if not one.writes:
             async with self._store.reading() as tx:
-                return await one.handler(Call(tx=tx, now=now, url=self._url, parts=parts, caller=caller))
+                call = Call(tx=tx, now=now, url=self._url, parts=parts, caller=caller, allowed=self._allowed)
+                return await one.handler(call)
         key = request.headers.get(KEY) if one.idempotency else None
         if key is not None and not (0 < len(key) <= 255 and all("!" <= char <= "~" for char in key)):
             raise _invalid(KEY, "header", "pattern", "1 to 255 printable ASCII characters without a space")
@@ -119,7 +122,7 @@ class Door:
                     before = await _before(tx, caller.retailer, key, fingerprint, now)
                     if before is not None:
                         return before
-                call = Call(tx=tx, now=now, url=self._url, parts=parts, caller=caller, body=raw)
+                call = Call(tx=tx, now=now, url=self._url, parts=parts, caller=caller, body=raw, allowed=self._allowed)
                 reply = await one.handler(call)
                 if caller is not None and key is not None:
                     await _keep(tx, caller.retailer, key, reply)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api.problem import Code
+from gateway.hub.webhooks.guard import NOTHING_MORE, Allowed
 
 P = TypeVar("P", bound=BaseModel)
 
@@ -65,7 +66,8 @@ class Bells:
 class Call:
     """One request, understood. `tx` is one transaction; a handler that raises leaves nothing of it.
 
-    Both `bells` are rung once what was changed is whole on the disk. `url` is the hub's own address.
+    Both `bells` are rung once what was changed is whole on the disk. `url` is the hub's own address, `allowed`
+    where webhooks may go.
     """
 
     tx: AsyncConnection
@@ -74,6 +76,7 @@ class Call:
     parts: tuple[BaseModel, ...]
     caller: Caller | None = None
     body: bytes = b""
+    allowed: Allowed = NOTHING_MORE
 
     @property
     def who(self) -> Caller:
