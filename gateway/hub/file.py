@@ -49,6 +49,7 @@ class Webhooks(Section):
     private: bool = False
     plain: bool = False  # http as well
     attempts: int = Field(default=12, ge=12, le=50)
+    timeout: float = Field(default=15.0, ge=1, le=30)  # seconds for one try
 
     @property
     def allowed(self) -> Allowed:

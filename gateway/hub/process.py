@@ -24,10 +24,11 @@ OPERATIONS = (*apikeys.OPERATIONS, *webhookendpoints.OPERATIONS)
 class Hub:
     """One hub. `wall` are seconds since 1970, `lookup` finds the names of webhooks' receivers.
 
-    `site` and `store` are there once it is `open`.
+    `site`, `store` and `bells` are there once it is `open`.
     """
 
     site: Site
+    bells: Bells
     store: Store
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True,
@@ -53,11 +54,12 @@ class Hub:
             webhooks, allowed = self._file.webhooks, self._file.webhooks.allowed
             self._sender = Sender(
                 self.store, allowed=allowed, most=webhooks.attempts, now=self.now, seconds=time.monotonic,
-                registry=registry, lookup=self._lookup,
+                registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
             )  # fmt: skip
+            self.bells = Bells(messages=self._sender.ring)
             self.site = Site(
                 self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=registry,
-                ready=dict, bells=Bells(messages=self._sender.ring),
+                ready=dict, bells=self.bells,
             )  # fmt: skip
             await self.site.open()
             try:

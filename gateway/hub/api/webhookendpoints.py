@@ -172,9 +172,9 @@ async def change(call: Call) -> Reply:
     if asked.types is not None:
         then["types"] = _once(asked.types)
     if url is not None and url != row.url:
-        then |= {"url": url, "failing": None, "slow": False}
+        then |= {"url": url, "failing": None, "slow": False, "leased": call.now}
     if asked.enabled is True and not row.enabled:
-        then |= {"enabled": True, "disabled": None, "failing": None, "slow": False}
+        then |= {"enabled": True, "disabled": None, "failing": None, "slow": False, "leased": call.now}
     if asked.enabled is False and row.enabled:
         then |= {"enabled": False, "disabled": "asked"}
     if then:
@@ -240,7 +240,7 @@ async def replay_one(call: Call) -> Reply:
 
 
 async def replay(call: Call) -> Reply:
-    """Send many once more, under the same ids; what there was no message of, the endpoint being off, for the first time."""
+    """Send many once more, under the same ids; what there was no message of, for the first time."""
     await _alone(call)
     row, asked = _on(await _asked(call)), call.of(Replay)
     wanted = [

@@ -19,7 +19,6 @@ from yarl import URL
 from gateway.hub.webhooks.answer import Answer, Result, excerpt, judged, wish
 from gateway.hub.webhooks.guard import Allowed, Destination, NotAllowed, destination, reachable
 
-TIMEOUT = 15.0  # seconds for one try, from the name to the answer
 READ = 4096  # bytes of an answer that are looked at
 CONNECTIONS = 256
 KEPT = 3.0  # seconds for which an idle connection is used again: shorter than most servers keep theirs
@@ -69,7 +68,10 @@ class _Guarded(AbstractResolver):
 
 
 class Connections:
-    """All connections to receivers. Use as an asynchronous context; `seconds` counts, from anywhere."""
+    """All connections to receivers. Use as an asynchronous context; `seconds` counts, from anywhere.
+
+    `timeout`: seconds for one try, from the name to the answer.
+    """
 
     def __init__(
         self,
@@ -77,7 +79,7 @@ class Connections:
         *,
         seconds: Callable[[], float],
         lookup: Lookup = by_machine,
-        timeout: float = TIMEOUT,
+        timeout: float,
     ) -> None:
         self._allowed, self._seconds, self._timeout = allowed, seconds, timeout
         self._lookup = lookup

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from gateway.hub.store import Store
 from gateway.hub.webhooks import queue
 from gateway.hub.webhooks.answer import SLOW
-from gateway.hub.webhooks.connection import TIMEOUT, Connections, Lookup, by_machine
+from gateway.hub.webhooks.connection import Connections, Lookup, by_machine
 from gateway.hub.webhooks.guard import Allowed
 from gateway.hub.webhooks.queue import Parcel, Turn
 
@@ -45,7 +45,7 @@ class Sender:
         seconds: Callable[[], float],
         registry: CollectorRegistry,
         lookup: Lookup = by_machine,
-        timeout: float = TIMEOUT,
+        timeout: float,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._store, self._most, self._now, self._seconds, self._chance = store, most, now, seconds, chance
@@ -91,46 +91,49 @@ class Sender:
     async def _lane(self, turn: Turn) -> None:
         try:
             with self._patience():  # its lease runs out; what was sent meanwhile is sent again
-                goes_on = True
-                while goes_on and self._lasts(turn):
+                ill: datetime | None = None
+                while ill is None and self._lasts(turn):
                     async with self._store.writing() as tx:
                         batch = await queue.due(tx, turn, self._now(), most=1 if turn.poor else BATCH)
                     if not batch:
                         return
-                    goes_on = await self._served(turn, batch) and not turn.poor
+                    ill = await self._served(turn, batch)
+                    if turn.poor:
+                        break
                 async with self._store.writing() as tx:
-                    await queue.give_back(tx, turn, self._now())
+                    await queue.give_back(tx, turn, ill or self._now())
         finally:
             self._busy[turn.poor] -= 1
             self._bell.set()
 
-    async def _served(self, turn: Turn, batch: Sequence[Parcel]) -> bool:
-        """Send a batch while all goes well and the turn lasts; whether it went well."""
-        left, well = list(reversed(batch)), True
+    async def _served(self, turn: Turn, batch: Sequence[Parcel]) -> datetime | None:
+        """Send a batch while all goes well and the turn lasts; since when it does not."""
+        left, ill = list(reversed(batch)), None
 
         async def one_after_the_other() -> None:
-            nonlocal well
-            while left and well and self._lasts(turn):
-                well = await self._sent_well(left.pop()) and well
+            nonlocal ill
+            while left and ill is None and self._lasts(turn):
+                ill = await self._posted(left.pop()) or ill
 
         async with asyncio.TaskGroup() as group:
             for _ in range(AT_ONCE if len(batch) == BATCH else 1):
                 group.create_task(one_after_the_other())
-        return well
+        return ill
 
-    async def _sent_well(self, parcel: Parcel) -> bool:
+    async def _posted(self, parcel: Parcel) -> datetime | None:
+        """Send one and write what became of it; when that was, if it was not good."""
         body = parcel.letter.body()
         answer = await self._connections.post(parcel.url, body, parcel.letter.headers(body, self._now()))
         if answer.taken:
             self._sent.inc()
         else:
             self._failed.labels(answer.result).inc()
-        well = False
+        now, kept = self._now(), False
         with self._patience():
             async with self._store.writing() as tx:
-                await queue.ended(tx, parcel, answer, self._now(), most=self._most, chance=self._chance())
-            well = answer.taken and answer.seconds < SLOW
-        return well
+                await queue.ended(tx, parcel, answer, now, most=self._most, chance=self._chance())
+            kept = True
+        return None if kept and answer.taken and answer.seconds < SLOW else now
 
     def _lasts(self, turn: Turn) -> bool:
         return self._now() + self._longest < turn.until
