@@ -7,12 +7,19 @@
 """
 
 import asyncio
+import atexit
 import contextlib
 import json
 import os
+import shutil
 import socket
+import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -43,52 +50,67 @@ class Heard:
 
 
 class Receiver:
-    """The process. `url` stays the same when it is killed and revived."""
+    """The process. `url` stays the same when it is killed and revived. Told is what came since this object was made."""
 
-    def __init__(self, folder: Path) -> None:
-        self.port, self._file = free_port(), folder / "heard.jsonl"
+    def __init__(self, folder: Path, *, port: int | None = None) -> None:
+        self.port, self._file = port or free_port(), folder / "heard.jsonl"
         self.url = f"http://127.0.0.1:{self.port}"
+        self._before = len(self._lines())
 
-    async def start(self) -> None:
+    def start(self) -> None:
         """Run it, until it can be reached."""
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.receiver", str(self.port), str(self._file), cwd=ROOT
-        )
+        self._process = subprocess.Popen([sys.executable, "-m", "tests.receiver", str(self.port), self._file], cwd=ROOT)
         while True:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return
-            await asyncio.sleep(0.02)
+            time.sleep(0.02)
 
-    async def kill(self) -> None:
+    def kill(self) -> None:
         """End it as a fault does."""
         self._process.kill()
-        await self._process.wait()
+        self._process.wait()
 
     def heard(self, path: str = "/") -> list[Heard]:
         """All that came to paths that begin so."""
-        if not self._file.exists():
-            return []
-        lines = self._file.read_text().splitlines()
-        return [one for line in lines if (one := Heard(**json.loads(line))).path.startswith(path)]
+        found = [Heard(**json.loads(line)) for line in self._lines()[self._before :]]
+        return [one for one in found if one.path.startswith(path)]
 
-    async def until(self, count: int, path: str = "/", *, seconds: float = 15.0) -> list[Heard]:
+    async def until(self, count: int, path: str = "/", *, seconds: float = 20.0) -> list[Heard]:
         """Wait until so many have come."""
         async with asyncio.timeout(seconds):
             while len(found := self.heard(path)) < count:  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(0.03)
         return found
 
+    def _lines(self) -> list[str]:
+        return self._file.read_text().splitlines() if self._file.exists() else []
 
-@contextlib.asynccontextmanager
-async def receiving(folder: Path) -> Any:  # noqa: ANN401 - a context
-    """Run one, and end it."""
+
+@contextlib.contextmanager
+def receiving(folder: Path) -> Iterator[Receiver]:
+    """Run one of one's own, that may be killed, and end it."""
     receiver = Receiver(folder)
-    await receiver.start()
+    receiver.start()
     try:
         yield receiver
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            await receiver.kill()
+        receiver.kill()
+
+
+@cache
+def _one() -> tuple[Path, int]:
+    folder = Path(tempfile.mkdtemp(prefix="perron-receiver-"))
+    receiver = Receiver(folder)
+    receiver.start()
+    atexit.register(shutil.rmtree, folder)
+    atexit.register(receiver.kill)
+    return folder, receiver.port
+
+
+def shared() -> Receiver:
+    """Give the one that lives as long as the tests: it hears what comes from now on."""
+    folder, port = _one()
+    return Receiver(folder, port=port)
 
 
 async def _answer(request: web.Request, seen: dict[str, int]) -> web.StreamResponse:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
 
 from gateway.delivery.promise import Instant
@@ -13,20 +13,34 @@ from gateway.hub.api.problem import Code, Detail, Problem
 from gateway.hub.events import Type, tell
 from gateway.hub.store import new_id
 from gateway.hub.tables import attempts, endpoints, events, messages, retailers
-from gateway.hub.webhooks.guard import LONGEST, URL, NotAllowed, destination
+from gateway.hub.webhooks.guard import LONGEST, PUBLIC, URL, NotAllowed, destination
 from gateway.hub.webhooks.letter import new_secret
 from gateway.hub.webhooks.queue import drop
 
 MOST = 16  # endpoints of one retailer, in each world
 OVERLAP = timedelta(hours=24)  # for which the secret before signs too
 AT_ONCE = 1000  # events of one replay
-SHOWN = 20  # newest tries of a message
+NEWEST = 20  # tries that are told of a message
 
 EndpointId = Annotated[str, StringConstraints(pattern=r"^ep-[a-z2-7]{26}$")]
 MessageId = Annotated[str, StringConstraints(pattern=r"^msg-[a-z2-7]{26}$")]
-Url = Annotated[str, StringConstraints(pattern=URL, max_length=LONGEST)]
+_WHERE = (
+    "By https, to a name of the internet, on port 443, 80 or one from 1024 up; at each try to a public address only."
+)
+Url = Annotated[
+    str,
+    StringConstraints(pattern=URL, max_length=LONGEST),
+    WithJsonSchema({"type": "string", "pattern": PUBLIC, "maxLength": LONGEST, "description": _WHERE}),
+]
 Types = Annotated[tuple[Type, ...], Field(max_length=20)]
-Seq = Annotated[int, Field(ge=0, le=2**53 - 1)]
+
+
+def _whole(value: object) -> object:
+    """JSON has one kind of number (RFC 8259, 6): 2.0 is 2."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Seq = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2**53 - 1)]
 
 
 class EndpointPath(Asked):
@@ -339,7 +353,7 @@ async def _messages(call: Call, *wanted: ColumnElement[bool], most: int = 1) -> 
     found = rows.all()
     tried = await call.tx.execute(
         select(attempts).join(messages, messages.c.id == attempts.c.message)
-        .where(messages.c.id.in_([row.id for row in found]), attempts.c.number > messages.c.attempts - SHOWN)
+        .where(messages.c.id.in_([row.id for row in found]), attempts.c.number > messages.c.attempts - NEWEST)
         .order_by(attempts.c.number.desc())
     )  # fmt: skip
     by: dict[str, list[Attempt]] = {}
@@ -395,6 +409,8 @@ OPERATIONS = (
         name="testWebhookEndpoint", method="POST", path=f"{_ONE}/test", tag=_TAG, handler=test,
         summary="Send a ping to a webhook endpoint", path_model=EndpointPath, answers={202: Message},
         refuses=frozenset({Code.CONFLICT}),
+        links=(Link(operation="replayWebhookMessage", parameters={"endpoint_id": "$request.path.endpoint_id",
+                                                                  "message_id": "$response.body#/id"}),),
     ),
     Operation(
         name="listWebhookMessages", method="GET", path=f"{_ONE}/messages", tag=_TAG, handler=log, right=Right.READ,

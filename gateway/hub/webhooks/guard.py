@@ -19,6 +19,11 @@ URL = (
     r"(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$"
 )
 """The shape of an address, for ECMA-262 and Python: no user's name, no fragment, nothing that two readers dispute."""
+PUBLIC = (
+    r"^https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    r"(:(80|443|[1-9][0-9]{3,4}))?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?([?][A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$"
+)
+"""The same for a document: what a hub takes unless its file allows more (`Allowed`) is of this shape."""
 LONGEST = 400
 
 _PARTS = re.compile(
@@ -130,7 +135,7 @@ def _host(written: str, allowed: Allowed) -> str:
     # any of its old spellings (octal, hexadecimal, one number for all). Here only the one that all read alike.
     if _NUMBER.fullmatch(labels[-1]):
         return _number(host, allowed)
-    if not all(_LABEL.fullmatch(label) for label in labels):
+    if not all(_LABEL.fullmatch(label) for label in labels) or not labels[-1][0].isalpha():
         raise NotAllowed(
             "The host is no name of the internet: labels of letters, digits and hyphens, no dot at its end."
         )

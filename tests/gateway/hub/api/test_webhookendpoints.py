@@ -4,10 +4,11 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from gateway.hub.api import webhookendpoints
 from gateway.hub.events import Type, tell
 from gateway.hub.file import Webhooks
-from tests.gateway.hub.webhooks.test_sender import House, house
 from tests.hubs import Running, hub_file, running
+from tests.webhookhouse import House, house
 
 URL = "https://shop.example/hooks"
 
@@ -195,12 +196,13 @@ async def test_everything_since_a_number_or_a_time_is_sent_again_under_its_own_i
         assert (await at.receiver.until(8))[7].id == ids[1]
 
 
-async def test_a_long_replay_goes_on_where_it_ended(tmp_path: Path) -> None:
+async def test_a_long_replay_goes_on_where_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webhookendpoints, "AT_ONCE", 10)
     async with house(tmp_path) as at:
-        await at.tell(1005)
+        await at.tell(15)
         endpoint = await at.endpoint("/status/500")
         first = await at.ask("POST", f"/{endpoint['id']}/replay", {}, status=202)
-        assert first == {"queued": 1000, "next": 1001}
+        assert first == {"queued": 10, "next": 11}
         rest = await at.ask("POST", f"/{endpoint['id']}/replay", {"seq": first["next"]}, status=202)
         assert rest == {"queued": 5, "next": None}
         await at.ask("DELETE", f"/{endpoint['id']}", status=204)

@@ -1,15 +1,16 @@
+import re
 from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.hub.webhooks.guard import Allowed, NotAllowed, destination, reachable
+from gateway.hub.webhooks.guard import LONGEST, PUBLIC, Allowed, NotAllowed, destination, reachable
 
 STRICT, TRYING = Allowed(), Allowed(private=True, plain=True)
 
 NEVER = [
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104 - nobody binds it
     "0.1.2.3",
     "169.254.169.254",
     "169.254.0.1",
@@ -218,3 +219,26 @@ def test_a_hub_that_tries_things_out_refuses_them_still(url: str) -> None:
 )
 def test_a_hub_that_tries_things_out_takes_private_ones(url: str) -> None:
     assert destination(url, TRYING).host in url
+
+
+@given(st.from_regex(PUBLIC.removesuffix("$") + r"\Z"))
+def test_what_the_document_calls_an_address_is_read_or_refused_in_words(url: str) -> None:
+    try:
+        found = destination(url, STRICT)
+    except NotAllowed as error:
+        assert str(error).endswith(".")
+    else:
+        assert (found.scheme, found.host) == (
+            "https",
+            url[8:].partition("/")[0].partition("?")[0].partition(":")[0].lower(),
+        )
+
+
+@given(st.from_regex(r"\Ahttps?://[a-zA-Z0-9.:@\\\[\]%/?#\t -]{1,30}\Z"))
+def test_nothing_is_let_through_that_the_document_does_not_call_an_address(url: str) -> None:
+    try:
+        destination(url, STRICT)
+    except NotAllowed:
+        return
+    assert re.fullmatch(PUBLIC, url)
+    assert len(url) <= LONGEST

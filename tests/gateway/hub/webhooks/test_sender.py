@@ -1,84 +1,16 @@
 import asyncio
-import json
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from gateway.hub.events import Type, tell
 from gateway.hub.file import Webhooks
-from tests.hubs import Retailer, Running, hub_file, running
-from tests.receiver import Heard, Receiver, receiving
-
-TRYING = Webhooks(private=True, plain=True)
-
-
-class Wall:
-    """The hub's time, which a test moves on."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-
-class House:
-    """A hub, a receiver, a retailer."""
-
-    def __init__(self, hub: Running, receiver: Receiver, retailer: Retailer, wall: Wall) -> None:
-        self.hub, self.receiver, self.retailer, self.wall = hub, receiver, retailer, wall
-
-    async def ask(self, method: str, path: str, body: object = None, *, status: int = 200) -> Any:  # noqa: ANN401 - JSON
-        more = {} if body is None else {"json": body}
-        async with self.hub.http.request(
-            method, f"/v1/webhook_endpoints{path}", headers=self.retailer.headers, **more
-        ) as answer:
-            said = await answer.text()
-            assert answer.status == status, said
-            return json.loads(said) if said else None
-
-    async def endpoint(self, path: str = "/ok", **more: object) -> Any:  # noqa: ANN401 - JSON
-        url = path if path.startswith("http") else self.receiver.url + path
-        return await self.ask("POST", "", {"url": url, **more}, status=201)
-
-    async def tell(self, count: int = 1) -> None:
-        async with self.hub.hub.store.writing() as tx:
-            for number in range(count):
-                await tell(
-                    tx, self.retailer.id, Type.DELIVERY_CHANGED, "dlv-1", {"id": "dlv-1", "number": number},
-                    sandbox=False, now=self.hub.hub.now(),
-                )  # fmt: skip
-        self.hub.hub.bells.messages()
-
-    def later(self, seconds: float) -> None:
-        self.wall.ahead += seconds
-        self.hub.hub.bells.messages()
-
-    async def log(self, endpoint: Any) -> list[Any]:  # noqa: ANN401 - JSON
-        return list((await self.ask("GET", f"/{endpoint['id']}/messages?limit=100"))["data"])
-
-    async def until(self, endpoint: Any, fits: Callable[[list[Any]], bool]) -> list[Any]:  # noqa: ANN401 - JSON
-        async with asyncio.timeout(15):
-            while not fits(found := await self.log(endpoint)):
-                await asyncio.sleep(0.02)
-        return found
-
-    async def settled(self, endpoint: Any) -> list[Any]:  # noqa: ANN401 - JSON
-        return await self.until(endpoint, lambda log: bool(log) and all(one["attempts_made"] for one in log))
-
-
-@asynccontextmanager
-async def house(folder: Path, webhooks: Webhooks = TRYING, **more: Any) -> AsyncIterator[House]:  # noqa: ANN401 - a hub's own
-    wall = Wall()
-    async with receiving(folder) as receiver, running(hub_file(folder, webhooks=webhooks), wall=wall, **more) as hub:
-        yield House(hub, receiver, await hub.retailer(), wall)
+from tests.hubs import hub_file, running
+from tests.receiver import Heard, receiving, shared
+from tests.webhookhouse import TRYING, House, Wall, house
 
 
 def verified(heard: Heard, secret: str) -> bool:
@@ -118,20 +50,21 @@ async def test_a_changed_body_or_another_secret_is_not_verified(tmp_path: Path) 
 
 
 async def test_a_receiver_that_was_dead_has_everything_once_it_lives_under_the_same_ids(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
-        endpoint = await at.endpoint()
-        await at.receiver.kill()
-        await at.tell(8)
-        log = await at.until(endpoint, lambda log: any(one["attempts_made"] for one in log))
-        assert {one["attempts"][0]["result"] for one in log if one["attempts"]} == {"unreachable"}
-        ids = {one["id"] for one in log}
-        await at.receiver.start()
-        async with asyncio.timeout(20):
-            while len({one.id for one in at.receiver.heard()}) < 8:
-                at.later(7)
-                await asyncio.sleep(0.1)
-        assert {one.id for one in at.receiver.heard()} == ids
-        assert (await at.ask("GET", f"/{endpoint['id']}"))["failing"] is None
+    with receiving(tmp_path) as own:
+        async with house(tmp_path, receiver=own) as at:
+            endpoint = await at.endpoint()
+            at.receiver.kill()
+            await at.tell(8)
+            log = await at.until(endpoint, lambda log: any(one["attempts_made"] for one in log))
+            assert {one["attempts"][0]["result"] for one in log if one["attempts"]} == {"unreachable"}
+            ids = {one["id"] for one in log}
+            at.receiver.start()
+            async with asyncio.timeout(20):
+                while len({one.id for one in at.receiver.heard()}) < 8:
+                    at.later(7)
+                    await asyncio.sleep(0.1)
+            assert {one.id for one in at.receiver.heard()} == ids
+            assert (await at.ask("GET", f"/{endpoint['id']}"))["failing"] is None
 
 
 async def test_a_retry_has_the_same_id_and_body_and_its_own_timestamp_and_signature(tmp_path: Path) -> None:
@@ -172,19 +105,19 @@ async def test_a_message_is_tried_for_more_than_a_day_then_given_up_and_told(tmp
 
 async def test_a_day_of_retries_goes_on_over_restarts(tmp_path: Path) -> None:
     file, wall = hub_file(tmp_path, webhooks=TRYING), Wall()
-    async with receiving(tmp_path) as receiver:
+    receiver = shared()
+    async with running(file, wall=wall) as hub:
+        at = House(hub, receiver, retailer := await hub.retailer(), wall)
+        endpoint = await at.endpoint("/status/503")
+        await at.tell()
+        await at.settled(endpoint)
+    for tries in range(2, 6):
+        wall.ahead += 3600 * 5
         async with running(file, wall=wall) as hub:
-            at = House(hub, receiver, retailer := await hub.retailer(), wall)
-            endpoint = await at.endpoint("/status/503")
-            await at.tell()
-            await at.settled(endpoint)
-        for tries in range(2, 6):
-            wall.ahead += 3600 * 5
-            async with running(file, wall=wall) as hub:
-                await House(hub, receiver, retailer, wall).until(
-                    endpoint, lambda log, tries=tries: log[0]["attempts_made"] == tries  # type: ignore[misc]
-                )  # fmt: skip
-        assert len(receiver.heard()) == 5
+            await House(hub, receiver, retailer, wall).until(
+                endpoint, lambda log, tries=tries: log[0]["attempts_made"] == tries  # type: ignore[misc]
+            )  # fmt: skip
+    assert len(receiver.heard()) == 5
 
 
 async def test_410_disables_at_once_and_the_retailer_is_told(tmp_path: Path) -> None:
@@ -211,7 +144,7 @@ async def test_410_disables_at_once_and_the_retailer_is_told(tmp_path: Path) -> 
 async def test_an_endpoint_that_fails_for_days_is_disabled(tmp_path: Path) -> None:
     async with house(tmp_path) as at:
         endpoint = await at.endpoint("/status/500")
-        for days in range(8):
+        for days in range(8):  # noqa: B007 - which one it was is what is asserted
             await at.tell()
             made = sum(one["attempts_made"] for one in await at.log(endpoint))
             await at.until(endpoint, lambda log, made=made: sum(one["attempts_made"] for one in log) > made)  # type: ignore[misc]
