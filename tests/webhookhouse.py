@@ -34,9 +34,8 @@ class House:
         self.hub, self.receiver, self.retailer, self.wall = hub, receiver, retailer, wall
 
     async def ask(self, method: str, path: str, body: object = None, *, status: int = 200) -> Any:  # noqa: ANN401 - JSON
-        more = {} if body is None else {"json": body}
         async with self.hub.http.request(
-            method, f"/v1/webhook_endpoints{path}", headers=self.retailer.headers, **more
+            method, f"/v1/webhook_endpoints{path}", headers=self.retailer.headers, json=body
         ) as answer:
             said = await answer.text()
             assert answer.status == status, said

@@ -84,9 +84,8 @@ async def test_another_retailer_s_endpoint_is_not_there_nor_one_of_the_other_wor
                 ("POST", "/test", None), ("GET", "/messages", None), ("POST", f"/messages/{message}/replay", None),
                 ("POST", "/replay", {}),
             ):  # fmt: skip
-                more = {} if body is None else {"json": body}
                 async with hub.http.request(
-                    method, f"/v1/webhook_endpoints/{endpoint['id']}{path}", headers=who.headers, **more
+                    method, f"/v1/webhook_endpoints/{endpoint['id']}{path}", headers=who.headers, json=body
                 ) as answer:
                     assert answer.status == 404, (method, path)
         own = await made(hub, theirs.headers)

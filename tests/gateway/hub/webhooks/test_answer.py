@@ -1,12 +1,15 @@
 from datetime import timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.hub.file import Webhooks
 from gateway.hub.webhooks.answer import LONGEST_EXCERPT, Result, excerpt, judged, over, wait, wish
 
+SETTINGS = settings(deadline=None)  # no test here asserts speed
 
+
+@SETTINGS
 @given(st.lists(st.floats(0, 1), min_size=11, max_size=11))
 def test_a_message_is_tried_for_24_hours_at_least_whatever_chance_says(chances: list[float]) -> None:
     waits = [wait(number, asked=None, chance=chance) for number, chance in enumerate(chances, start=1)]
@@ -15,6 +18,7 @@ def test_a_message_is_tried_for_24_hours_at_least_whatever_chance_says(chances: 
     assert max(waits) <= timedelta(hours=9.6)
 
 
+@SETTINGS
 @given(st.integers(1, 60), st.floats(0, 1))
 def test_a_later_wait_is_not_shorter_but_for_chance(tries: int, chance: float) -> None:
     assert wait(tries + 1, asked=None, chance=0) >= wait(tries, asked=None, chance=0)
@@ -36,6 +40,7 @@ def test_a_receiver_may_ask_for_peace_up_to_an_hour() -> None:
     ] * 7
 
 
+@SETTINGS
 @given(st.binary(max_size=5000))
 def test_whatever_a_stranger_answers_is_shown_as_one_short_inert_line(body: bytes) -> None:
     shown = excerpt(body)
@@ -43,6 +48,7 @@ def test_whatever_a_stranger_answers_is_shown_as_one_short_inert_line(body: byte
     assert not set(shown or "") & set("<>&\"'`\\")
 
 
+@SETTINGS
 @given(st.integers(100, 999))
 def test_only_2xx_is_a_yes(status: int) -> None:
     assert (judged(status) is Result.TAKEN) is (status // 100 == 2)

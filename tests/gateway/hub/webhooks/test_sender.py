@@ -3,6 +3,7 @@ import socket
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -90,6 +91,7 @@ async def test_a_message_is_tried_for_more_than_a_day_then_given_up_and_told(tmp
         endpoint = await at.endpoint("/status/500")
         began = at.hub.hub.now()
         await at.tell()
+        told: dict[str, Any] = {}
         for tries in range(1, 13):
             (told,) = await at.until(endpoint, lambda log, tries=tries: log[0]["attempts_made"] >= tries)  # type: ignore[misc]
             if told["due"] is not None:
@@ -144,14 +146,15 @@ async def test_410_disables_at_once_and_the_retailer_is_told(tmp_path: Path) -> 
 async def test_an_endpoint_that_fails_for_days_is_disabled(tmp_path: Path) -> None:
     async with house(tmp_path) as at:
         endpoint = await at.endpoint("/status/500")
+        days, told = 0, endpoint
         for days in range(8):  # noqa: B007 - which one it was is what is asserted
-            await at.tell()
             made = sum(one["attempts_made"] for one in await at.log(endpoint))
+            at.later(24 * 3600)
+            await at.tell()
             await at.until(endpoint, lambda log, made=made: sum(one["attempts_made"] for one in log) > made)  # type: ignore[misc]
             told = await at.ask("GET", f"/{endpoint['id']}")
             if not told["enabled"]:
                 break
-            at.later(24 * 3600)
         assert (told["enabled"], told["disabled"]) == (False, "failing")
         assert days == 5, "after the first failure"
 
