@@ -95,10 +95,10 @@ def taken_out(text: str, where: str, id_: str) -> str:
     Raises:
         NotAdded: there is none of this id in it.
     """
-    house = _yaml().load(text)
     try:
+        house = _yaml().load(text)
         del house[where][id_]
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, YAMLError) as error:
         raise NotAdded(f"there is no `{id_}` under {where}.", "Nothing was written.") from error
     if not house[where]:  # a comment behind the key would part it from its {}
         house[where] = CommentedMap()

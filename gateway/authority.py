@@ -1,6 +1,6 @@
 """An authority of the house's own and what it vouches for: made on the box, for names that the house gives.
 
-The pages and the broker have one each (`gateway.web.certificate`, `gateway.brokercertificate`): whoever stole the key
+The pages and the broker have one each (`gateway.pagescertificate`, `gateway.brokercertificate`): whoever stole the key
 of one could pretend to be that one only. Keys are P-256: the small chips of locks and sensors know it too.
 """
 

@@ -40,7 +40,21 @@ def context(broker: Broker) -> ssl.SSLContext | None:
             f"{broker.tls.ca}: the authority of the broker at {broker.host} cannot be read ({why}). Copy authority.pem"
             " out of the folder that `perron broker-config` wrote, or correct broker.tls.ca."
         ) from error
+    if broker.tls.certificate is not None and broker.tls.key is not None:
+        try:
+            ours.load_cert_chain(broker.tls.certificate, broker.tls.key, password=_none)
+        except (OSError, ssl.SSLError) as error:
+            why = unreadable(error) if not isinstance(error, ssl.SSLError) else "they do not belong together"
+            raise ConfigError(
+                f"{broker.tls.certificate}: it cannot be used with its key {broker.tls.key} ({why})."
+                " Both are PEM, the key without a password; correct tls.certificate and tls.key."
+            ) from error
     return ours
+
+
+def _none() -> str:
+    """Give no password: a key that asks for one is refused rather than asked for on the terminal."""
+    return ""
 
 
 def readable(broker: Broker) -> None:

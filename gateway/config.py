@@ -30,9 +30,25 @@ def on_loopback(host: str) -> bool:
 
 
 class BrokerTls(Section):
-    """The broker is spoken to by TLS, under an authority that this file (PEM) names; there is no way to do without."""
+    """The broker is spoken to by TLS, under an authority that this file (PEM) names; there is no way to do without.
+
+    `certificate` (PEM, whole chain) and `key`: what we prove ourselves by, where the broker asks for it.
+    """
 
     ca: Path
+    certificate: Path | None = None
+    key: Path | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.certificate is None) is not (self.key is None):
+            raise ValueError("certificate and key belong together: name both, or neither")
+        return self
+
+    def beside(self, folder: Path) -> Self:
+        """Take relative paths from this folder."""
+        own = {"certificate": self.certificate and folder / self.certificate, "key": self.key and folder / self.key}
+        return self.model_copy(update={"ca": folder / self.ca, **own})
 
 
 class Broker(Section):
@@ -53,6 +69,17 @@ class Broker(Section):
     def loopback(self) -> bool:
         """Whether nobody on the network comes between us and it."""
         return on_loopback(self.host)
+
+    @property
+    def login(self) -> str | None:
+        """The name that is sent; None: the certificate says who we are."""
+        by_certificate = self.tls is not None and self.tls.certificate is not None and self.password_file is None
+        return None if by_certificate else self.username
+
+    def beside(self, folder: Path) -> Self:
+        """Take relative paths from this folder."""
+        file = None if self.password_file is None else folder / self.password_file
+        return self.model_copy(update={"password_file": file, "tls": self.tls and self.tls.beside(folder)})
 
     def password(self) -> str | None:
         """Read the account's password; None where `password_file` is not set.

@@ -13,7 +13,7 @@ from gateway.installation.capability import depends
 from gateway.visit.state import WALK_TEST
 
 # What a topic of a product may look like, whatever stands in its address.
-TOPIC = re.compile(r"[^+#/$\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}")
+TOPIC = re.compile(r"[^+#/$\s\x00-\x1f\x7f-\x9f]([^+#\x00-\x1f\x7f-\x9f\u2028\u2029]{0,253}[^+#\s\x00-\x1f\x7f-\x9f])?")
 
 
 SHARED = frozenset({"camera", "fridge", "presence", "alarm"})

@@ -73,7 +73,9 @@ _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]{1,80}
 Name = Annotated[str, StringConstraints(pattern=_ONE_LINE), AfterValidator(_seen)]
 Address = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,200}$")]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
-Topic = Annotated[str, StringConstraints(pattern=r"^[^+#/\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}$")]
+# Mosquitto takes the spaces off the end of a line of its access list: with one there it would be another's topic.
+_TOPIC = r"^[^+#/\s\x00-\x1f\x7f-\x9f]([^+#\x00-\x1f\x7f-\x9f\u2028\u2029]{0,253}[^+#\s\x00-\x1f\x7f-\x9f])?$"
+Topic = Annotated[str, StringConstraints(pattern=_TOPIC)]
 Hours = Annotated[str, StringConstraints(pattern=r"^\d\d:\d\d-\d\d:\d\d$"), AfterValidator(_hours)]
 # Nothing that ends a link or a button in somebody else's grammar.
 _PAGES = r"^https?://[A-Za-z0-9._\[\]:/~-]{1,200}$"
@@ -88,7 +90,7 @@ MEANINGS: Mapping[str, str] = {
     r"^[a-z0-9-]{1,64}$": "an id is 1 to 64 of a-z, 0-9 and -",
     _ONE_LINE: "a name is 1 to 80 characters on one line, in one direction",
     r"^[^\x00-\x1f\x7f-\x9f]{0,200}$": "an address is at most 200 characters on one line",
-    r"^[^+#/\s\x00-\x1f\x7f][^+#\x00-\x1f\x7f]{0,254}$": "a topic has no + or #, no leading /, 255 characters at most",
+    _TOPIC: "a topic has no + or #, no leading /, no space at its ends, 255 characters at most",
     r"^\d\d:\d\d-\d\d:\d\d$": "write hours like 08:00-20:00",
     r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$": "a host name is letters, digits, points and hyphens",
     r"^[0-9a-fA-F.:]{2,45}$": "the pages' host is an IP address of this box, or 0.0.0.0 for all of them",

@@ -126,14 +126,7 @@ def schema() -> dict[str, Any]:
 
 
 def _anchored(home: Home, folder: Path) -> Home:
-    file = home.broker.password_file
-    tls = home.broker.tls
-    broker = home.broker.model_copy(
-        update={
-            "password_file": folder / file if file is not None else None,
-            "tls": tls.model_copy(update={"ca": folder / tls.ca}) if tls is not None else None,
-        }
-    )
+    broker = home.broker.beside(folder)
     storage = home.storage.model_copy(update={"folder": (folder / home.storage.folder).resolve()})
     messages = home.messages
     if messages is not None:

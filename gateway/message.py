@@ -30,11 +30,25 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presence:
-    """What a line says of itself, retained: `offline` is its last will too, `online` None where it says no more."""
+    """What a line says of itself: `offline` is its last will too, `online` None where it says no more."""
 
     topic: str
     online: bytes | None
     offline: bytes
+    retain: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How a line holds on to its broker, in seconds: one in the house, unless it says other.
+
+    `keepalive`: a broker that stands still is noticed within twice that. `patience`: for it to answer CONNECT,
+    SUBSCRIBE, DISCONNECT. `longest`: between two tries to connect.
+    """
+
+    keepalive: int = 5
+    patience: float = 3.0
+    longest: float = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

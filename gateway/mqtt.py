@@ -34,7 +34,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.brokertls import context, in_words
 from gateway.config import Broker
-from gateway.message import Acknowledgement, Incoming, NotSent, Presence, RoundTrip, Sent, Why, whole_number
+from gateway.message import Acknowledgement, Incoming, Manner, NotSent, Presence, RoundTrip, Sent, Why, whole_number
 from gateway.topics import BRIDGE_STATE, Loss, Subscription
 
 LARGEST = 65_536  # bytes of payload; what is larger is refused unread
@@ -45,10 +45,9 @@ RECEIVE_MAXIMUM = 100  # unacknowledged QoS 1 messages the broker may have on it
 KEPT_FREE = 0.5  # of the broker's receive maximum, for what goes now or never: each unlock has an entourage of events
 PATIENT = 1_000  # publications that may wait for room
 LOOK = 0.005  # seconds between looks whether there is room again
-KEEPALIVE = 5  # seconds; a broker that stands still is noticed within twice that
-PATIENCE = 3.0  # seconds for the broker to answer CONNECT, SUBSCRIBE, DISCONNECT
-BACKOFF_FIRST, BACKOFF_LAST = 0.2, 5.0  # seconds
+BACKOFF_FIRST = 0.2  # seconds
 STEADY = 10.0  # seconds a session must hold before the back-off starts anew
+IN_THE_HOUSE = Manner()
 OURS = Presence(topic=BRIDGE_STATE, online=b'{"state":"online"}', offline=b'{"state":"offline"}')
 STALL = (0.035, 0.060)  # seconds: Nagle's algorithm waiting for a delayed acknowledgement (40 ms on Linux)
 
@@ -109,7 +108,7 @@ class _Publication:
 class _Connection:
     """One connection: made once, used until it breaks, never entered again."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what makes a connection, named one by one
         self,
         broker: Broker,
         *,
@@ -117,9 +116,10 @@ class _Connection:
         losses: Mapping[str, Loss],
         missed: Callable[[str], None],
         presence: Presence | None,
+        manner: Manner = IN_THE_HOUSE,
+        heard: int = LARGEST,
     ) -> None:
         self._monotonic = monotonic
-        heard = LARGEST if presence else LARGEST_LIST
         self._inbox = _Inbox(losses=losses, missed=missed, largest=heard)
         self._pending: dict[int, tuple[asyncio.Future[Acknowledgement], float]] = {}
         self._parked: deque[_Publication] = deque()
@@ -130,14 +130,14 @@ class _Connection:
         self.client = aiomqtt.Client(
             broker.host,
             broker.port,
-            username=broker.username,
+            username=broker.login,
             password=broker.password(),
             tls_context=context(broker),
             identifier=broker.username,
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=True,
-            keepalive=KEEPALIVE,
-            timeout=PATIENCE,
+            keepalive=manner.keepalive,
+            timeout=manner.patience,
             logger=_silent,
             max_inflight_messages=0,  # counted here: what paho parks it sends when nobody expects it any more
             queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda maxsize: self._inbox),  # noqa: ARG005 - its rule
@@ -148,11 +148,11 @@ class _Connection:
                 MaximumPacketSize=2 * heard,
             ),
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            will=aiomqtt.Will(presence.topic, presence.offline, qos=1, retain=True) if presence else None,
+            will=aiomqtt.Will(presence.topic, presence.offline, qos=1, retain=presence.retain) if presence else None,
         )
         # aiomqtt keeps reason codes, receive maximum and the moment of writing to itself.
         self._paho: Paho = self.client._client  # noqa: SLF001 - the one private name used here, for these three
-        self._paho.connect_timeout = PATIENCE
+        self._paho.connect_timeout = manner.patience
         self._paho.on_publish = self._on_publish
         self._aiomqtt_on_connect = cast("CallbackOnConnect_v2", self._paho.on_connect)
         self._paho.on_connect = self._on_connect
@@ -356,7 +356,7 @@ class _Line:
 
 
 class Mqtt(_Line):
-    """The gateway's own line to the broker, or a guard's under its own `presence`.
+    """The gateway's own line to the broker, or another process's under its own `presence` (None: it says nothing).
 
     All callbacks run in the event loop, must not block, and an exception out of them is a bug that ends `run`:
     `on_up(session)` before the session's first message, `on_down(why)` after its last, `on_message` for each message
@@ -375,10 +375,11 @@ class Mqtt(_Line):
         on_down: Callable[[str], None],
         on_missed: Callable[[str], None],
         monotonic: Callable[[], float],
-        presence: Presence = OURS,
+        presence: Presence | None = OURS,
+        manner: Manner = IN_THE_HOUSE,
     ) -> None:
         super().__init__()
-        self._broker, self._presence = broker, presence
+        self._broker, self._presence, self._manner = broker, presence, manner
         self._subscriptions = tuple(subscriptions)
         self._session_number = session_number
         self._on_message, self._on_missed = on_message, on_missed
@@ -396,25 +397,22 @@ class Mqtt(_Line):
                 level = _log.warning if failures == 0 else _log.debug
                 level("broker_lost", host=self._broker.host, port=self._broker.port, why=_told(error))
             failures = 0 if self._monotonic() - began > STEADY else failures + 1
-            longest = min(BACKOFF_LAST, BACKOFF_FIRST * 2 ** min(failures, 10))
+            longest = min(self._manner.longest, BACKOFF_FIRST * 2 ** min(failures, 10))
             await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - jitter is no secret
 
     async def _session(self) -> None:
+        losses = {s.topic: s.loss for s in self._subscriptions}
         connection = _Connection(
-            self._broker,
-            monotonic=self._monotonic,
-            losses={s.topic: s.loss for s in self._subscriptions},
-            missed=self._on_missed,
-            presence=self._presence,
-        )
+            self._broker, monotonic=self._monotonic, losses=losses, missed=self._on_missed, presence=self._presence,
+            manner=self._manner,
+        )  # fmt: skip
         async with connection.open():
             session = await self._session_number()
             await connection.subscribe(self._subscriptions)
             self._connection = connection
             why = "the gateway ends"
             try:
-                if self._presence.online is not None:
-                    self.publish(self._presence.topic, self._presence.online, retain=True)
+                self._say(online=True)
                 self._on_up(session)
                 while True:
                     self._on_message(_incoming(await connection.next(), session))
@@ -422,9 +420,13 @@ class Mqtt(_Line):
                 why = _told(error)
                 raise
             finally:
-                self.publish(self._presence.topic, self._presence.offline, retain=True)
+                self._say(online=False)
                 self._connection = None
                 self._on_down(why)
+
+    def _say(self, *, online: bool) -> None:
+        if (own := self._presence) is not None and (said := own.online if online else own.offline) is not None:
+            self.publish(own.topic, said, retain=own.retain)
 
 
 class Guest(_Line):
@@ -453,7 +455,9 @@ async def visit(
     Raises:
         ConnectionError: the broker cannot be reached, refuses us, or was lost on the way; the text says which.
     """
-    connection = _Connection(broker, monotonic=monotonic, losses={}, missed=_forget, presence=None)
+    connection = _Connection(  # a guest who is flooded waits in vain and says so
+        broker, monotonic=monotonic, losses={}, missed=lambda _topic: None, presence=None, heard=LARGEST_LIST
+    )
     try:
         async with connection.open():
             await connection.subscribe(
@@ -462,10 +466,6 @@ async def visit(
             yield Guest(connection)
     except aiomqtt.MqttError as error:
         raise ConnectionError(_told(error)) from error
-
-
-def _forget(_topic: str) -> None:
-    """Drop it: a guest who is flooded waits in vain and says so."""
 
 
 def _told(error: aiomqtt.MqttError) -> str:

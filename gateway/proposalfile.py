@@ -9,8 +9,9 @@ import structlog
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from gateway.addition import NotAdded, section_of, shown
-from gateway.installation.proposal import LARGEST, MOST, Proposal
+from gateway.installation.proposal import LARGEST, LOGIN, MOST, Proposal
 from gateway.proof.files import read_regular, sync_folder, write_whole
+from gateway.yamlfile import Misread, parse
 
 REMEMBERED = 8  # that are done and still shown
 LONGEST_LOGIN = 200  # characters
@@ -47,7 +48,7 @@ class ProposalFile:
         done = [one for one in kept if one.done]
         old = {one.id for one in done[: max(0, len(done) - REMEMBERED)]}
         kept = tuple(one for one in kept if one.id not in old)
-        self._folder.mkdir(mode=0o700, exist_ok=True)
+        self._made()
         write_whole(self._file, _KEPT.dump_json(kept))
         return kept
 
@@ -55,13 +56,26 @@ class ProposalFile:
         """Where the account of a proposed camera lies."""
         return self._folder / f"{one.id}.login"
 
+    def keep_login(self, one: Proposal, login: tuple[str, str]) -> None:
+        """Keep the user and the password of a proposed camera.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        self._made()
+        write_whole(self.login(one), f"{login[0]}:{login[1]}\n".encode())
+
+    def _made(self) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+
     def forget_logins(self, *, but: Collection[Path]) -> None:
         """Delete the accounts that nobody waits for any more.
 
         Raises:
             OSError: one could not be deleted.
         """
-        for file in set(self._folder.glob("*.login")) - set(but):
+        half = self._folder.glob(".*.login.new")  # what was being written when a process was killed
+        for file in {*self._folder.glob("*.login"), *half} - set(but):
             file.unlink()
             sync_folder(self._folder)
 
@@ -72,6 +86,19 @@ def section_text(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
         return shown(one.name, section_of(one.kind, fields))
     except NotAdded:
         return ""
+
+
+def as_proposed(text: str, one: Proposal) -> bool:
+    """Whether what stands under its name in a house file is what was proposed, but for where the account lies."""
+    try:
+        house, meant = parse(text).data, parse(section_text(one, one.fields)).data
+    except Misread:
+        return False
+    section = house.get(one.in_house) if isinstance(house, dict) else None
+    there = section.get(one.name) if isinstance(section, dict) else None
+    if not isinstance(there, dict) or not isinstance(meant, dict):
+        return False
+    return bool({key: value for key, value in there.items() if key != LOGIN} == meant[one.name])
 
 
 def command(one: Proposal, fields: Mapping[str, JsonValue]) -> str:

@@ -35,11 +35,13 @@ from gateway.installation.proposal import (
     objections,
     stands,
 )
+from gateway.installation.quota import Quota
 from gateway.proof.files import read_regular, write_whole
-from gateway.proposalfile import LONGEST_LOGIN, ProposalFile, command, one_line, section_text
+from gateway.proposalfile import LONGEST_LOGIN, ProposalFile, as_proposed, command, one_line, section_text
 from gateway.store import StoreFailed
 from gateway.visit.state import Now
 
+OFTEN = 4 * MOST  # that one person proposes an hour
 CAMERAS = "cameras"  # the folder beside the house file in which their accounts lie
 
 log = structlog.get_logger(__name__)
@@ -98,7 +100,8 @@ class Proposals:
         self._home, self._file, self._reread = home, file, reread
         self._permitted, self._note, self._reached = permitted, note, reached
         self._lies = ProposalFile(home.storage.folder / "proposals")
-        self._changing = asyncio.Lock()
+        self._changing, self._quota = asyncio.Lock(), Quota(OFTEN)
+        self._reading = asyncio.Lock()  # one thread for all who look: doors have the others
         self._houses: dict[str, Home | NotAdded] = {}
         self._texts: dict[tuple[str, str, str], str] = {}
         self._asked: str | None = None  # the report that was the last one before the house file was last written
@@ -137,11 +140,13 @@ class Proposals:
 
     async def seen(self) -> tuple[Seen, ...]:
         """Tell all of them as they stand, in the order in which they were proposed; what is done comes last."""
-        return await asyncio.to_thread(self._seen, frozenset(self._permitted()))
+        async with self._reading:
+            return await asyncio.to_thread(self._seen, frozenset(self._permitted()))
 
     async def with_all(self) -> Home:
         """Return the house as it would be with all that waits: what a new proposal may name."""
-        return await asyncio.to_thread(self._with_all, frozenset(self._permitted()))
+        async with self._reading:
+            return await asyncio.to_thread(self._with_all, frozenset(self._permitted()))
 
     def _seen(self, permitted: frozenset[str]) -> tuple[Seen, ...]:
         found, text = [], self._text_or_none()
@@ -179,13 +184,15 @@ class Proposals:
             return (Remark("id"),)
         async with self._changing:
             why = await asyncio.to_thread(self._unfit, new, login, frozenset(self._permitted()))
+            if not why and not self._quota.take(by, now.mono):
+                why = (Remark("often"),)
             if why:
                 return why
             await self._note("addition_proposed", _told(new, by), now)
             try:
+                if login is not None:  # first: without it nobody could accept this
+                    await asyncio.to_thread(self._lies.keep_login, new, login)
                 await asyncio.to_thread(self._keep, (*self._kept, new))
-                if login is not None:
-                    await asyncio.to_thread(write_whole, self._lies.login(new), f"{login[0]}:{login[1]}\n".encode())
             except OSError as error:
                 with suppress(OSError):
                     await self._dropped(new)
@@ -215,7 +222,7 @@ class Proposals:
     def _unfit(self, new: Proposal, login: tuple[str, str] | None, permitted: frozenset[str]) -> tuple[Remark, ...]:
         if self.waiting >= MOST:
             return (Remark("many", {"most": str(MOST)}),)
-        if len(new.model_dump_json()) > LARGEST:
+        if len(new.model_dump_json().encode()) > LARGEST:
             return (Remark("large"),)
         if any(one.name == new.name and one.in_house == new.in_house for one in self._kept if one.accepted is None):
             return (Remark("taken", {"name": new.name}),)
@@ -243,8 +250,10 @@ class Proposals:
         """
         async with self._changing:
             chosen = [one for one in self._kept if one.id in idents and one.accepted is None]
-            if not chosen or self._file is None:
-                return (Remark("none" if self._file is not None else "no_file"),)
+            if self._file is None:
+                return (Remark("no_file"),)
+            if not chosen or {one.id for one in chosen} != set(idents):
+                return (Remark("none"),)  # what was seen is not what waits now: it is shown anew
             outcome = await asyncio.to_thread(self._prepared, chosen, frozenset(self._permitted()))
             if not isinstance(outcome, _Texts):
                 return outcome
@@ -259,13 +268,13 @@ class Proposals:
                 for one in chosen:
                     await self._note("addition_accepted", _told(one, by), now)
                 self._reached("accepted")
-                await asyncio.to_thread(self._written, chosen, outcome)
+                await asyncio.to_thread(self._written, outcome)
             except (OSError, StoreFailed) as error:
                 self._kept = before
                 with suppress(OSError):  # else the next start finds that it never came into the file
                     await asyncio.to_thread(self._keep, before)
+                await asyncio.to_thread(self._taken_back, chosen)
                 if isinstance(error, StoreFailed):
-                    _removed([self._beside(one) for one in chosen if one.login])
                     raise
                 return (Remark("unwritable", {"file": str(self._file), "why": error.strerror or "unreadable"}),)
             self._reached("written")
@@ -286,35 +295,38 @@ class Proposals:
             if seen.against or more is None or seen.house is None:
                 return seen.against or (Remark("else"),)
             text, house = more, seen.house
-        copied: list[Path] = []
         try:
-            copied = [self._copied(one) for one in chosen if one.login]
+            for one in chosen:
+                if one.login:
+                    self._copied(one)
             wrong = reload.unfit(self._home, house)
         except (ConfigError, OSError) as error:
             wrong = (str(error),)
         if wrong:
-            _removed(copied)
+            self._taken_back(chosen)
             return (Remark("house", {"why": "\n".join(wrong)}),)
         return _Texts(before, text)
 
-    def _written(self, chosen: Sequence[Proposal], texts: "_Texts") -> None:
+    def _written(self, texts: "_Texts") -> None:
         assert self._file is not None  # noqa: S101 - `accept` has looked
-        copied = [self._beside(one) for one in chosen if one.login]
         if self._text_or_none() != texts.before:
-            _removed(copied)
             raise OSError(errno.EBUSY, "it was changed this very moment; try again")
-        try:
-            written(self._file, texts.after)
-        except OSError:
-            _removed(copied)
-            raise
+        written(self._file, texts.after)
 
-    def _copied(self, one: Proposal) -> Path:
+    def _copied(self, one: Proposal) -> None:
         """Put a camera's account beside the house file."""
         target = self._beside(one)
         target.parent.mkdir(mode=0o700, exist_ok=True)
         write_whole(target, read_regular(self._lies.login(one), at_most=4 * LONGEST_LOGIN + 2))
-        return target
+
+    def _taken_back(self, proposed: Sequence[Proposal]) -> None:
+        """Delete what was put beside a house file that does not name it, also by a process that was killed there."""
+        text = self._text_or_none()
+        for one in proposed:
+            if one.login and text is not None and self._file is not None:
+                file = self._beside(one)
+                if f"{CAMERAS}/{file.name}" not in text:
+                    _removed([file, file.with_name(f".{file.name}.new")])
 
     def _beside(self, one: Proposal) -> Path:
         """Where a camera's account lies once it is accepted: never where another file is."""
@@ -324,7 +336,7 @@ class Proposals:
         try:
             ours = plain.read_bytes() == self._lies.login(one).read_bytes()
         except FileNotFoundError:
-            ours = not plain.exists()
+            ours = not os.path.lexists(plain)
         except OSError:
             ours = False
         return plain if ours else folder / f"{one.name}-{one.id}.login"
@@ -433,6 +445,7 @@ class Proposals:
             if settled != self._kept:
                 self._keep(settled)
             self._lies.forget_logins(but=before)
+            self._taken_back([one for one in self._kept if one.accepted is None])
         except OSError as error:
             log.error("proposals_not_settled", why=error.strerror or "unreadable")
 
@@ -443,12 +456,13 @@ class Proposals:
             return one.model_copy(update={"done": True})
         again = one.model_copy(update={"accepted": None, "done": False})
         try:
-            text = taken_out(self._text(), one.in_house, one.name)
+            before = self._text()
+            text = taken_out(before, one.in_house, one.name)
         except NotAdded:  # it never came into the file, or somebody took it out of it
             return one if one.done else again
         last = reload.told(self._home.storage.folder)
-        if last is None or last[0].said != "refused" or self._file is None:
-            return one
+        if last is None or last[0].said != "refused" or self._file is None or not as_proposed(before, one):
+            return one  # also where somebody has written it anew at the terminal: that is his
         try:  # else the next start would find a house in which no gateway begins
             checked(text, self._file)
             written(self._file, text)
@@ -456,8 +470,6 @@ class Proposals:
             log.error("addition_not_taken_out", name=one.name, why=str(error))
             return one
         log.warning("addition_taken_out", name=one.name, why="no house began with it")
-        if one.login:
-            _removed([self._beside(one)])
         return again.model_copy(update={"failed": last[0].problems})
 
 

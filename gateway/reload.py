@@ -20,6 +20,7 @@ from gateway.config import ConfigError, Home
 from gateway.grammar import Section
 from gateway.homefile import paths
 from gateway.phones import read as read_phones
+from gateway.plainfile import opened
 from gateway.proof.files import read_regular, write_whole
 from gateway.visit.state import Entrance, Now
 
@@ -80,9 +81,9 @@ def unfit(old: Home, new: Home) -> tuple[str, ...]:
             " End it, move the folder, start it again."
         )
     found += [
-        f"{path}, which the house file names, is not there or cannot be read."
+        f"{path}, which the house file names, is not there, is no plain file or cannot be read."
         for path in sorted(set(paths(new)) - {new.storage.folder})
-        if not os.access(path, os.R_OK)
+        if not _readable(path)
     ]
     if found:
         return tuple(found)
@@ -90,6 +91,15 @@ def unfit(old: Home, new: Home) -> tuple[str, ...]:
     if new.messages is not None:
         read_phones(new.phones_file, key=bytes(32), scratch=new.storage.folder)
     return tuple(found)
+
+
+def _readable(path: Path) -> bool:
+    """Whether a plain file can be read there: nobody waits for a pipe."""
+    try:
+        opened(path).close()
+    except OSError:
+        return False
+    return True
 
 
 def gateway_in(folder: Path) -> int | None:

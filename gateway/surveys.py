@@ -19,6 +19,7 @@ from gateway.clock import Clock
 from gateway.config import ConfigError, Home
 from gateway.entrance import RunningEntrance
 from gateway.installation import notes
+from gateway.installation.quota import Quota
 from gateway.installation.survey import (
     OLDEST,
     Begun,
@@ -42,6 +43,7 @@ log = structlog.get_logger(__name__)
 MOMENT = 0.5  # seconds between two looks at whether the house needs its cameras
 ELSEWHERE = 5.0  # seconds between two looks at whether a terminal surveys
 LONGEST = 168  # hours
+OFTEN = 20  # that one person begins an hour
 EYES = "survey.sock"
 
 
@@ -62,6 +64,7 @@ class No(StrEnum):
     """Why none was begun or ended."""
 
     RUNS = auto()
+    OFTEN = auto()  # each begins cameras anew and is written into the log for good
     TERMINAL = auto()
     CLOCK = auto()
     NONE_RUNS = auto()
@@ -118,7 +121,7 @@ class Surveys:
     ) -> None:
         self._home, self._store, self._clock, self._entrances = home, store, clock, entrances
         self._proofs, self._allowed, self._asking = proofs, allowed, asking
-        self._pace = pace or Pace()
+        self._pace, self._quota = pace or Pace(), Quota(OFTEN)
         self._folder = home.storage.folder
         self._eyes = Eyes(home, socket=home.storage.folder / EYES, folder=self._folder / notes.FOLDER / "eyes")
         self._views: dict[str, View] = {}
@@ -149,6 +152,8 @@ class Surveys:
                 return No.RUNS
             if not now.trusted:
                 return No.CLOCK
+            if not self._quota.take(person, now.mono):
+                return No.OFTEN
             looks, every = paced(hours)
             begun = Begun(
                 entrance=name, begun=now.utc, every=self._pace.every or every, looks=looks,

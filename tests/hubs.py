@@ -11,10 +11,11 @@ from pathlib import Path
 import aiohttp
 
 from gateway.broker import free_port
-from gateway.hub.file import HubFile, Limits, Listen, Webhooks
+from gateway.hub.file import HubBroker, HubFile, Limits, Listen, Webhooks
 from gateway.hub.operator import let_in
 from gateway.hub.process import Hub
 from gateway.hub.webhooks.connection import Lookup
+from tests.mosquitto import Mosquitto, mosquitto
 
 MANY = Limits(writes=10_000, writes_a_day=10_000_000, reads=10_000)
 
@@ -45,11 +46,13 @@ class Running:
         return Retailer(*await let_in(self.hub.store, name, now=self.hub.now(), sandbox=sandbox))
 
 
-def hub_file(folder: Path, *, limits: Limits = MANY, webhooks: Webhooks | None = None) -> HubFile:
+def hub_file(
+    folder: Path, *, limits: Limits = MANY, broker: HubBroker | None = None, webhooks: Webhooks | None = None
+) -> HubFile:
     """A hub on a free port of this machine."""
     port = free_port()
     return HubFile(
-        url=f"http://127.0.0.1:{port}", folder=folder / "hub", listen=Listen(port=port), limits=limits,
+        url=f"http://127.0.0.1:{port}", folder=folder / "hub", listen=Listen(port=port), limits=limits, broker=broker,
         webhooks=webhooks or Webhooks(),
     )  # fmt: skip
 
@@ -57,6 +60,21 @@ def hub_file(folder: Path, *, limits: Limits = MANY, webhooks: Webhooks | None =
 def nowhere(host: str, _port: int) -> list[tuple[socket.AddressFamily, str]]:
     """Know no name: a test sends nothing beyond this machine."""
     raise socket.gaierror(socket.EAI_NONAME, f"{host} is not known")
+
+
+@contextlib.asynccontextmanager
+async def homes_broker(*homes: str) -> AsyncIterator[Mosquitto]:
+    """A broker for these homes and a hub: each speaks and hears under its own name only. Passwords are `secret`."""
+    acl = "user hub\ntopic write dn/#\ntopic read up/#\n\npattern write up/+/%u/#\npattern read dn/%u/#\n"
+    async with mosquitto(dict.fromkeys(("hub", *homes), "secret"), acl) as broker:
+        yield broker
+
+
+def account(broker: Mosquitto, folder: Path, name: str = "hub") -> HubBroker:
+    """How one of them reaches it."""
+    file = folder / f"{name}.password"
+    file.write_text("secret\n")
+    return HubBroker(port=broker.port, username=name, password_file=file)
 
 
 @contextlib.asynccontextmanager

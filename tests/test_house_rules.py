@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.hub.api.explained import EXPLAINED
+from gateway.hub.api.problem import Code
+
 ROOT = Path(__file__).parents[1]
 LONGEST_FUNCTION = 60  # lines
 LONGEST_FILE = 500  # lines
@@ -200,3 +203,7 @@ def test_no_stub_is_left_in_the_product() -> None:
             if unwritten or empty:
                 stubs.append(place(path, node))
     assert stubs == []
+
+
+def test_every_stable_code_of_the_hub_s_api_is_explained() -> None:
+    assert set(Code) <= set(EXPLAINED), "say in gateway/hub/api/explained.py what it means and what to do"

@@ -212,7 +212,7 @@ def _tell_house(folder: Path, certificate: "BrokerCertificate | None") -> None:
 
 
 def _tell_certificate(certificate: "BrokerCertificate") -> None:
-    from gateway.web.certificate import spaced  # noqa: PLC0415 - the other commands start without it
+    from gateway.pagescertificate import spaced  # noqa: PLC0415 - the other commands start without it
 
     tell(f"Devices trust {certificate.authority}, SHA-256 {spaced(certificate.fingerprint)}.")
     tell(f"The certificate is for {', '.join(certificate.names)}, until {certificate.until:%Y-%m-%d}. Have it renewed"

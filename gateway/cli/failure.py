@@ -73,7 +73,9 @@ def entrance_of(home: "Home", entrance: str | None) -> str:
     Raises:
         Failure: there is no such entrance, or several to choose from.
     """
-    known = ", ".join(home.entrances) or "none"
+    known = ", ".join(home.entrances)
+    if not home.entrances:
+        raise Failure("The house has no entrance yet.", "`perron add front --kind entrance ...` writes one.")
     if entrance is None and len(home.entrances) == 1:
         return next(iter(home.entrances))
     if entrance is None:

@@ -34,13 +34,21 @@ def hub(*, config: HubConfig = CONFIG) -> None:
     """
     import structlog  # noqa: PLC0415 - the other commands start without it
 
+    from gateway.brokertls import readable  # noqa: PLC0415 - the same
+    from gateway.config import ConfigError  # noqa: PLC0415 - the same
     from gateway.hub.process import Hub  # noqa: PLC0415 - the same
     from gateway.hub.store import StoreUnusable  # noqa: PLC0415 - the same
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     file = _file(config)
     try:
+        if file.broker is None:
+            tell("No `broker` in it: only simulated homes are reached.")
+        else:
+            readable(file.broker)
         asyncio.run(Hub(file).run())
+    except ConfigError as error:
+        raise Failure(str(error), f"Correct `broker` in {config}.") from error
     except StoreUnusable as error:
         raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
     except OSError as error:

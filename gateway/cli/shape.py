@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from gateway.cli.failure import ourselves, typed
 
@@ -23,7 +24,7 @@ HOME = Path("config/home.yaml")
 def example(*lines: str) -> str:
     """Write a command's examples as they can be typed here, and what its exit codes mean."""
     shown = (re.sub(r"^perron\b", ourselves(), line) for line in lines)
-    return "\n\n".join(["[bold]Examples[/bold]", *(f"  $ {line}" for line in shown), CODES])
+    return "\n\n".join(["[bold]Examples[/bold]", *(f"  $ {escape(line)}" for line in shown), CODES])
 
 
 def tell(line: str) -> None:

@@ -26,8 +26,9 @@ async def test(home: Home, device: str, *, times: int, tell: Callable[[str], Non
         Failure: there is no such device, it cannot be asked, or the broker cannot be spoken to.
     """
     if device not in home.devices:
-        known = ", ".join(home.devices) or "none yet"
-        raise Failure(f"The house has no device {device!r}. Known: {known}.", "Name one of these.")
+        if not home.devices:
+            raise Failure("The house has no device yet.", "`perron add ID --kind ...` writes one.")
+        raise Failure(f"The house has no device {device!r}. Known: {', '.join(home.devices)}.", "Name one of these.")
     now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now().utc
     async with logged_in(home.broker.account("installer"), topics(home, [device])) as guest:
         try:

@@ -71,6 +71,16 @@ _UNOPENED: Mapping[Unopened, tuple[str, str]] = {  # French: the English is `vid
 _STREAM: Mapping[str, _Both] = {
     "what.stream": ("flux de {id}", "{id} stream"),
     "stream.unopened": ("{where} : {why}", "{where}: {why}"),
+    "stream.spared": (
+        (
+            "{where} : elle a refusé le compte plusieurs fois ; pour qu'elle ne le bloque pas, elle est laissée en paix"
+            " {minutes} min, ou jusqu'à ce que le fichier du compte change"
+        ),
+        (
+            "{where}: it has refused the account several times; so that it does not lock it, it is left alone for"
+            " {minutes} min, or until the account's file changes"
+        ),
+    ),
     "stream.unlooked": ("il n'a pas pu être regardé ({why})", "it could not be looked at ({why})"),
     "stream.shown": (
         "{todo} Elle montre à présent {shown} : comparez avec la page de la caméra.",

@@ -17,12 +17,12 @@ from gateway.equipment import CameraDevice
 from gateway.examination.broker import by_the_broker, unasked
 from gateway.examination.finding import Finding, Said, Verdict
 from gateway.examination.people import phones
-from gateway.examination.stream import sight, stream_of
+from gateway.examination.stream import Wariness, sight, stream_of
 from gateway.examination.trouble import why
 from gateway.installation.capability import Ground, entrance_promises
 from gateway.installation.notes import measurements, walked
+from gateway.pagescertificate import FOLDER, authority_of, spaced
 from gateway.weakness import weaknesses
-from gateway.web.certificate import FOLDER, authority_of, spaced
 
 WHOLE: Final = 4.7  # seconds for all of it: what is not done by then is a finding
 
@@ -39,17 +39,19 @@ class _Part:
     late: Callable[[list[Finding]], Iterable[Finding]]
 
 
-async def examine(
+async def examine(  # noqa: PLR0913 - one argument a neighbour
     home: Home,
     *,
     line: asyncio.Lock | None = None,
     here: bool = False,
     with_phones: bool = True,
+    wariness: Wariness | None = None,
     whole: float = WHOLE,
 ) -> tuple[Finding, ...]:
     """Try clock, disk, broker, gateway, every device, camera and phone, the pages' authority: done within `whole` s.
 
-    What is not well never raises, and what hangs is a finding. `line` and `here` as `by_the_broker` has them.
+    What is not well never raises, and what hangs is a finding. `line` and `here` as `by_the_broker` has them,
+    `wariness` as `sight`.
     """
     cameras = {id_: device for id_, device in home.devices.items() if isinstance(device, CameraDevice)}
     begin = partial(_begun, whole=whole)
@@ -62,7 +64,7 @@ async def examine(
         beside("what.disk", lambda: [disk(home)]),
         beside("what.broker_files", lambda: broker_files(home)),
         begin(None, partial(by_the_broker, home, line=line, here=here)),
-        *(begin(stream_of(id_), partial(_sight, id_, camera)) for id_, camera in cameras.items()),
+        *(begin(stream_of(id_), partial(_sight, id_, camera, wariness)) for id_, camera in cameras.items()),
     ]
     if with_phones:
         parts.append(begin(Said("what.phones"), partial(_phones, home)))
@@ -146,8 +148,8 @@ async def _aside(what: tuple[str, Path], look: Callable[[], tuple[Finding, ...]]
     found += await done
 
 
-async def _sight(id_: str, camera: CameraDevice, found: list[Finding]) -> None:
-    found.append(await sight(id_, camera))
+async def _sight(id_: str, camera: CameraDevice, wariness: Wariness | None, found: list[Finding]) -> None:
+    found.append(await sight(id_, camera, wariness))
 
 
 async def _phones(home: Home, found: list[Finding]) -> None:

@@ -1,18 +1,52 @@
 """What an examination says of a camera's stream: seen, or why not and what to do."""
 
+import asyncio
+
 from gateway.equipment import CameraDevice
 from gateway.examination.finding import Fact, Finding, Said, Verdict
 from gateway.examination.trouble import why
 from gateway.streamurl import endpoint
-from gateway.video.login import LoginUnusable, read_login
+from gateway.video.login import LoginUnusable, changed_at, read_login
 from gateway.video.look import Looked, look
-from gateway.video.words import CameraSource
+from gateway.video.words import CameraSource, Unopened
 
+WARY = 3  # refusals of an account after which a camera is left alone: cameras lock accounts that are tried often
+PAUSE = 600.0  # seconds for which it is, or until the account's file changes
 SELDOM = 2.5  # seconds between two key pictures: a film, a pre-roll and a late viewer wait for one
 
 
-async def sight(id_: str, camera: CameraDevice) -> Finding:
-    """Look at a camera's stream, as the gateway would."""
+class Wariness:
+    """Which cameras have refused their account again and again; kept from one examination to the next."""
+
+    def __init__(self) -> None:
+        self._refused: dict[str, tuple[tuple[object, ...], list[float]]] = {}  # by whom, and when
+
+    def spares(self, id_: str, camera: CameraDevice, now: float) -> bool:
+        """Whether to leave it alone now."""
+        account, refused = self._refused.get(id_, ((), []))
+        return account == _account(camera) and sum(now - at < PAUSE for at in refused) >= WARY
+
+    def heard(self, id_: str, camera: CameraDevice, looked: Looked, now: float) -> None:
+        """Take in what a look has brought."""
+        if looked.unopened is not Unopened.LOGIN_REFUSED:
+            self._refused.pop(id_, None)
+            return
+        account, refused = self._refused.get(id_, ((), []))
+        before = refused[1 - WARY :] if account == _account(camera) else []
+        self._refused[id_] = (_account(camera), [*before, now])
+
+
+def _account(camera: CameraDevice) -> tuple[object, ...]:
+    """With what a camera is opened, but for the secret itself."""
+    return camera.url, camera.credentials_file, changed_at(camera.credentials_file)
+
+
+async def sight(id_: str, camera: CameraDevice, wariness: Wariness | None = None) -> Finding:
+    """Look at a camera's stream, as the gateway would; `wariness`: what earlier looks have met."""
+    clock = asyncio.get_running_loop()
+    if wariness is not None and wariness.spares(id_, camera, clock.time()):
+        said = Said("stream.spared", {"where": "{}:{}".format(*endpoint(camera.url)), "minutes": f"{PAUSE / 60:g}"})
+        return Finding(stream_of(id_), Verdict.BAD, said, Said("unopened.login_refused.todo"))
     unusable = unusable_login(camera)
     if unusable is not None:
         return Finding(stream_of(id_), Verdict.BAD, unusable, Said("unopened.login_unusable.todo"))
@@ -23,6 +57,8 @@ async def sight(id_: str, camera: CameraDevice) -> Finding:
         looked = await look(source)
     except OSError as error:  # no process can be started
         return Finding(stream_of(id_), Verdict.BAD, Said("stream.unlooked", {"why": why(error)}), Said("late.todo"))
+    if wariness is not None:
+        wariness.heard(id_, camera, looked, clock.time())
     return told(stream_of(id_), looked, "{}:{}".format(*endpoint(camera.url)))
 
 

@@ -194,22 +194,12 @@ def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
 
 
 def _anchored(file: GuardFile, folder: Path) -> GuardFile:
-    radio = file.radio.model_copy(update={"broker": _anchor(file.radio.broker, folder)})
+    radio = file.radio.model_copy(update={"broker": file.radio.broker.beside(folder)})
     return file.model_copy(
         update={
             "key": folder / file.key,
             "folder": (folder / file.folder).resolve(),
-            "house": _anchor(file.house, folder),
+            "house": file.house.beside(folder),
             "radio": radio,
-        }
-    )
-
-
-def _anchor(broker: Broker, folder: Path) -> Broker:
-    file, tls = broker.password_file, broker.tls
-    return broker.model_copy(
-        update={
-            "password_file": folder / file if file is not None else None,
-            "tls": tls.model_copy(update={"ca": folder / tls.ca}) if tls is not None else None,
         }
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from gateway.config import Broker, on_loopback
-from gateway.grammar import Name, PagesUrl, Section
+from gateway.grammar import Id, Name, PagesUrl, Section
 from gateway.homefile import read
 from gateway.hub.webhooks.guard import Allowed
 
@@ -40,6 +40,18 @@ class Limits(Section):
     reads: int = Field(default=50, ge=1)
 
 
+class HubBroker(Broker):
+    """The broker at which the boxes are. Without `tls` it has to be on this machine."""
+
+    username: Id = "hub"
+
+    @model_validator(mode="after")
+    def _believed(self) -> Self:
+        if self.tls is None and not self.loopback:
+            raise ValueError("without tls whoever stands between reads and writes: name tls.ca, or take 127.0.0.1")
+        return self
+
+
 class Webhooks(Section):
     """Where events may be sent. `private`: addresses of a private network too, for a hub that tries things out.
 
@@ -60,6 +72,7 @@ class Webhooks(Section):
 class HubFile(Section):
     """The whole file.
 
+    `broker`: without one no home is reached, only simulated ones.
     `url`: under which everybody reaches it. `folder`: its keys and, unless `store` says other, its data.
     """
 
@@ -67,7 +80,7 @@ class HubFile(Section):
     url: PagesUrl
     folder: Path = Path("hub")
     store: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = None
-    broker: Broker = Broker(username="hub")
+    broker: HubBroker | None = None
     listen: Listen = Listen()
     limits: Limits = Limits()
     webhooks: Webhooks = Webhooks()
@@ -91,15 +104,13 @@ def load(path: Path) -> HubFile:
 
 
 def _anchored(file: HubFile, folder: Path) -> HubFile:
-    broker, listen, tls = file.broker, file.listen, file.broker.tls
-    beside = {"password_file": broker.password_file and folder / broker.password_file,
-              "tls": tls and tls.model_copy(update={"ca": folder / tls.ca})}  # fmt: skip
+    listen = file.listen
     own = {"certificate": listen.certificate and folder / listen.certificate,
            "key": listen.key and folder / listen.key}  # fmt: skip
     return file.model_copy(
         update={
             "folder": (folder / file.folder).resolve(),
-            "broker": broker.model_copy(update=beside),
+            "broker": file.broker and file.broker.beside(folder),
             "listen": listen.model_copy(update=own),
         }
     )

@@ -1,6 +1,7 @@
 """What the hub has for a box: kept until the box says that it has it."""
 
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,8 +20,8 @@ async def send(  # noqa: PLR0913 - a job's own columns
     id_ = new_id("job")
     await tx.execute(
         insert(jobs).values(
-            id=id_, home=home, kind=kind, token=token, delivery=delivery, attempts=0, parked=False, created=now,
-            due=now, expires=now + LIFE,
+            id=id_, home=home, kind=kind, token=token, sha256=sha256(token).hexdigest(), delivery=delivery, attempts=0,
+            parked=False, created=now, due=now, expires=now + LIFE,
         )
     )  # fmt: skip
     return id_

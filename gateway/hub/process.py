@@ -11,9 +11,13 @@ from prometheus_client import CollectorRegistry
 from gateway.ending import until_told
 from gateway.hub.api import apikeys, webhookendpoints
 from gateway.hub.api.operation import Bells
+from gateway.hub.dispatcher import Dispatcher
 from gateway.hub.file import HubFile
+from gateway.hub.ingest import Ingest
+from gateway.hub.line import Line
 from gateway.hub.site import Site
 from gateway.hub.store import Store
+from gateway.hub.tally import Tally
 from gateway.hub.webhooks.connection import Lookup, by_machine
 from gateway.hub.webhooks.sender import Sender
 
@@ -24,12 +28,13 @@ OPERATIONS = (*apikeys.OPERATIONS, *webhookendpoints.OPERATIONS)
 class Hub:
     """One hub. `wall` are seconds since 1970, `lookup` finds the names of webhooks' receivers.
 
-    `site`, `store` and `bells` are there once it is `open`.
+    `site`, `store`, `bells` and `line` are there once it is `open`.
     """
 
     site: Site
     bells: Bells
     store: Store
+    line: Line | None
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True,
                  lookup: Lookup = by_machine) -> None:  # fmt: skip
@@ -51,15 +56,17 @@ class Hub:
         self.store = await Store.open(self._file.database)
         try:
             registry = CollectorRegistry()
-            webhooks, allowed = self._file.webhooks, self._file.webhooks.allowed
+            tally, webhooks = Tally(registry), self._file.webhooks
+            self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally)
             self._sender = Sender(
-                self.store, allowed=allowed, most=webhooks.attempts, now=self.now, seconds=time.monotonic,
+                self.store, allowed=webhooks.allowed, most=webhooks.attempts, now=self.now, seconds=time.monotonic,
                 registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
             )  # fmt: skip
-            self.bells = Bells(messages=self._sender.ring)
+            self.bells = Bells(jobs=self._dispatcher.ring, messages=self._sender.ring)
+            self._ring_homes(self.bells, tally)
             self.site = Site(
                 self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=registry,
-                ready=dict, bells=self.bells,
+                ready=self._ready, bells=self.bells,
             )  # fmt: skip
             await self.site.open()
             try:
@@ -72,8 +79,31 @@ class Hub:
         finally:
             await self.store.close()
 
+    def ring(self) -> None:
+        """There is something for a home: kept by somebody who is no call of the API."""
+        self._dispatcher.ring()
+
+    def _ring_homes(self, bells: Bells, tally: Tally) -> None:
+        """Build the line to the homes, where there is a broker at which they are."""
+        self._ingest = Ingest(
+            self.store, now=self.now, say=self._say, bells=bells, tally=tally,
+        )  # fmt: skip
+        self.line = None if self._file.broker is None else Line(
+            self._file.broker, heard=self._ingest.heard, up=self._dispatcher.ring, tally=tally, monotonic=time.monotonic
+        )  # fmt: skip
+
+    def _say(self, topic: str, payload: bytes) -> None:
+        if self.line is not None:
+            self.line.say(topic, payload)
+
+    def _ready(self) -> dict[str, bool]:
+        return {} if self.line is None else {"broker": self.line.there}
+
     def _work(self) -> dict[str, Coroutine[Any, Any, None]]:
-        return {"api": _until_cancelled(), "webhooks": self._sender.run()}
+        homes = {} if self.line is None else {
+            "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
+        }  # fmt: skip
+        return {"api": _until_cancelled(), "webhooks": self._sender.run(), **homes}
 
 
 async def _until_cancelled() -> None:

@@ -1,4 +1,4 @@
-"""The hub's one address: the API, what machines watch, and the page that explains it."""
+"""The hub's one address: the API, the pages that explain it, and what machines watch."""
 
 import ssl
 from collections.abc import Callable, Sequence
@@ -13,6 +13,7 @@ from gateway.hub.api.door import Door
 from gateway.hub.api.operation import Bells, Operation
 from gateway.hub.api.ration import Rations
 from gateway.hub.file import HubFile
+from gateway.hub.manual.pages import Manual
 from gateway.hub.store import Store
 from gateway.web.servinglog import quiet
 
@@ -44,6 +45,7 @@ class Site:
         )  # fmt: skip
         app = web.Application(middlewares=[self.door.problems], client_max_size=LARGEST)
         app.add_routes(self.door.routes())
+        app.add_routes(Manual(self.door.document, url=file.url).routes())
         app.add_routes(extra)
         app.add_routes([web.get("/healthz", self._alive), web.get("/readyz", self._able)])
         app.add_routes([web.get("/metrics", self._metrics)])

@@ -14,12 +14,13 @@ from typing import Any
 
 from sqlalchemy import event, insert, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.hub.tables import VERSION, about, metadata
 
 BUSY = 10_000  # milliseconds that SQLite waits for another process, a backup say
+UNAVAILABLE = (OperationalError, InterfaceError, OSError)  # the database does not answer, or takes nothing: try again
 
 
 class StoreUnusable(Exception):  # noqa: N818 - it says what is the matter

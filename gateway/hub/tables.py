@@ -181,8 +181,10 @@ jobs = Table(
     Column("home", ForeignKey("homes.id"), nullable=False),
     Column("kind", String(16), nullable=False),  # gateway.hub.words.Kind
     Column("token", LargeBinary, nullable=False),  # kept byte for byte
+    Column("sha256", String(64), nullable=False),  # of the token: by it a box names what it does not believe
     Column("delivery", ForeignKey("deliveries.id"), nullable=True),
     Column("attempts", Integer, nullable=False),
+    Column("refused", String(200), nullable=True),  # the box will never take it, and why
     Column("parked", Boolean, nullable=False),  # nobody was there: due when the box says hello, or in the slow sweep
     _when("created"),
     _when("due", missing=True),  # None: the box has received it, or it has had its time
@@ -190,7 +192,9 @@ jobs = Table(
     _when("received", missing=True),
     _when("expires"),
     Index("jobs_due", "due"),
-    Index("jobs_of_home", "home", "received"),
+    Index("jobs_of_home", "home", "due"),
+    Index("jobs_of_delivery", "delivery", "created"),
+    Index("jobs_by_token", "home", "sha256"),
 )  # fmt: skip
 
 home_events = Table(

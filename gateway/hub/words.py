@@ -4,7 +4,12 @@
     dn/{home}/ack                 the box's events up to this one are kept: JSON of `Ack`
     up/{shard}/{home}/hello       the box begins: JSON of `Hello`
     up/{shard}/{home}/status      the box has a job on its disk, or refuses it for good: JSON of `Receipt`
-    up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `Happened`
+    up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `Happened` (gateway/hub/sealed.py)
+    up/{shard}/{home}/gone        the box's line ended: said by itself, or by the broker (its last will); nothing in it
+
+Of its events a box sends the oldest that it has no acknowledgement of, some ahead of it, and again until there is one.
+An acknowledgement names the event by its bytes too. A box that finds another event there than its own was put back
+from an older copy, or the hub was: it numbers what is not acknowledged anew, from there on, so there is one chain.
 
 The broker gives a box its own topics only (the client id is the home, proven by its certificate). The hub carries: what
 a job says counts by the signature inside it, of the brand or of an enrolled browser, and an event by the box's own.
@@ -23,6 +28,7 @@ SHARDS = 64
 BEGINNING = "0" * 64  # what the first event names as the one before it
 EVENT_TYPE = "perron-event+jwt"
 LARGEST_JOB = 40_000  # bytes
+LARGEST_EVENT = 16_000  # bytes of its token
 
 _JWS = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
 Token = Annotated[str, StringConstraints(max_length=32 * 1024, pattern=_JWS)]
@@ -79,9 +85,14 @@ class EntranceSaid(Wire):
 
 
 class Hello(Wire):
-    """A box begins a session. `events`: how many events it has made; the hub answers with what it has of them."""
+    """A box begins a session. `events`: how many events it has made; the hub answers with what it has of them.
+
+    `keys`: how the box's keys followed each other, the newest changes (lines of gateway/proof/succession.py): a hub
+    that knows one of them so learns the one under which the box signs now.
+    """
 
     boot: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+    keys: Annotated[tuple[Annotated[str, StringConstraints(max_length=2000)], ...], Field(max_length=16)] = ()
     events: Annotated[int, Field(ge=0, le=2**53 - 1)]
     open: Annotated[tuple[Open, ...], Field(max_length=500)]
     entrances: Annotated[tuple[EntranceSaid, ...], Field(max_length=32)]
@@ -89,9 +100,10 @@ class Hello(Wire):
 
 
 class Ack(Wire):
-    """The hub keeps all the box's events up to and with `seq`; 0: none."""
+    """The hub keeps all the box's events up to and with `seq`; 0: none. `head`: the digest of that one's token."""
 
     seq: Annotated[int, Field(ge=0, le=2**53 - 1)]
+    head: Digest
 
 
 class Decided(Wire):
@@ -136,15 +148,18 @@ def ack_topic(home: str) -> str:
     return f"dn/{home}/ack"
 
 
-def up_topic(shard: int, home: str, what: Literal["hello", "status", "evt"]) -> str:
+What = Literal["hello", "status", "evt", "gone"]
+
+
+def up_topic(shard: int, home: str, what: What) -> str:
     """Where a box speaks."""
     return f"up/{shard}/{home}/{what}"
 
 
-def speaker(topic: str) -> tuple[str, str] | None:
+def speaker(topic: str) -> tuple[str, What] | None:
     """Tell which home speaks on a topic, and of what; None: it is no such topic."""
     match topic.split("/"):
-        case ["up", shard, home, ("hello" | "status" | "evt") as what] if shard.isdigit():
+        case ["up", shard, home, ("hello" | "status" | "evt" | "gone") as what] if shard.isdigit():
             return home, what
         case _:
             return None

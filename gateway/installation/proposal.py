@@ -6,18 +6,22 @@ topic that is another's, a file of the box, an entrance that a brand was let in 
 rest.
 """
 
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
+from devices.vendors import zwave
 from devices.vendors.words import Channel
-from gateway.accesslist import HOMEASSISTANT, access, accounts
+from gateway.accesslist import HOMEASSISTANT, access, accounts, bridges, carrier
 from gateway.config import EntranceSection, Home
-from gateway.equipment import Device
+from gateway.equipment import CameraDevice, Device
 from gateway.grammar import Section
 from gateway.homefile import paths
+from gateway.streamurl import endpoint
 from gateway.topics import OF_A_BRIDGE, heard_of, own_topics
 
 ENTRANCE = "entrance"
@@ -25,6 +29,12 @@ KINDS = ("lock", "cover", "door", "camera", "scanner", "signal", "fridge", "pres
 MOST = 24  # that wait for the owner; a house has fewer devices
 LARGEST = 4096  # bytes of one, as JSON
 LOGIN = "credentials_file"  # a camera's; the box alone names it
+_AT_THE_DOOR = ("lock", "cover", "door")  # what moves a door or proves that it is shut
+# Topics that a gateway has for all its devices: which of them is meant stands in the payload.
+_OF_ALL: Mapping[str, frozenset[Channel]] = {
+    "zwave": frozenset({Channel.GET, Channel.RESULT, Channel.SET}),
+    "proglove": frozenset({Channel.EVENT, Channel.AVAILABILITY, Channel.SET}),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +106,7 @@ def objections(
         return tuple(_entrance(old, proposal.name, new.entrances[proposal.name], proposal, permitted))
     return (
         *_files(new.devices[proposal.name], login),
+        *_there(old, new.devices[proposal.name]),
         *_topics(old, new, proposal.name),
         *_speaks(old, new),
     )
@@ -140,17 +151,71 @@ def _files(device: Device, login: str | None) -> Iterator[Remark]:
 def _topics(old: Home, new: Home, name: str) -> Iterator[Remark]:
     """Nothing that is said or heard is another's: neither the topic itself nor one above or below it."""
     device = new.devices[name]
-    mine = {topic for channel, topic in _all(new, name) if channel not in OF_A_BRIDGE}
-    for other in old.devices:
+    mine = {(channel, topic) for channel, topic in _all(new, name) if channel not in OF_A_BRIDGE}
+    for other, there in old.devices.items():
         if device.vendor == "guard" and device.address == other:
             continue  # a door sensor behind a lock's guard: `enrolment` says which
+        shared = frozenset() if device.vendor != there.vendor else _OF_ALL.get(device.vendor, frozenset())
+        shared -= device.topics.keys() | there.topics.keys()
         for channel, topic in _all(old, other):
-            if channel not in OF_A_BRIDGE and any(_meet(topic, one) for one in mine):
+            if channel not in OF_A_BRIDGE and any(
+                _meet(topic, one) and not {channel, own} <= shared for own, one in mine
+            ):
                 yield Remark("topic", {"topic": topic, "device": other})
                 return
     for topic in device.topics.values():
         if "/bridge/request" in f"/{topic}":
             yield Remark("topic", {"topic": topic, "device": topic.partition("/")[0]})
+    yield from _astray(new, name)
+
+
+def _there(old: Home, device: Device) -> Iterator[Remark]:
+    """Nothing is there twice: a second entrance would move the first one's door, or show its inside as an outside."""
+    for name, other in old.devices.items():
+        if device.vendor == other.vendor and _same(device, other):
+            yield Remark("there", {"device": name})
+            return
+
+
+def _same(one: Device, other: Device) -> bool:
+    """Whether two of one vendor are one thing, though they have no topic in common, or none but their gateway's."""
+    if isinstance(one, CameraDevice):
+        return isinstance(other, CameraDevice) and _picture(one) == _picture(other)
+    if one.vendor == "zwave":
+        return _node(one) == _node(other)
+    by_address = one.vendor == "proglove" or (one.vendor != "guard" and one.kind in _AT_THE_DOOR)
+    return by_address and one.kind == other.kind and one.address.casefold() == other.address.casefold() != ""
+
+
+def _picture(camera: CameraDevice) -> tuple[tuple[str, int], str]:
+    """Where a camera's pictures come from."""
+    parts = urlsplit(camera.url)
+    return endpoint(camera.url), f"{parts.path.rstrip('/')}?{parts.query}"
+
+
+def _node(device: Device) -> tuple[int | None, str]:
+    """Which node of which gateway."""
+    return zwave.node(device.plate), zwave.topics(device.plate)[Channel.SET]
+
+
+def _astray(new: Home, name: str) -> Iterator[Remark]:
+    """What a radio is told stands below the device's own address, and so does all that moves or proves a door.
+
+    A radio knows its devices under more names than the one they speak by (Zigbee2MQTT takes a device's IEEE address
+    too, and groups): so an order for one that is there already could be written otherwise, and its state told by
+    something else.
+    """
+    device, carried = new.devices[name], carrier(new, name) is not None
+    bases = [base for several in bridges(new).values() for base in several]
+    for channel, topic in device.topics.items():
+        if channel not in (Channel.SET, Channel.GET) and device.kind not in _AT_THE_DOOR:
+            continue
+        if carried and f"{topic}/".startswith(f"{device.address}/"):
+            continue
+        base = next((base for base in bases if f"{topic}/".startswith(f"{base}/")), None)
+        if base is not None:
+            yield Remark("topic", {"topic": topic, "device": base})
+            return
 
 
 def _all(home: Home, name: str) -> Iterator[tuple[Channel, str]]:
@@ -184,7 +249,7 @@ def _writes(home: Home) -> Mapping[str, frozenset[str]]:
     """What each account may say, as the access list has it."""
     found: dict[str, set[str]] = {}
     account = ""
-    for line in access(home, homeassistant=True).splitlines():
+    for line in access(home, homeassistant=True).split("\n"):  # as the broker does: other marks end no line
         word, _, rest = line.partition(" ")
         right, _, topic = rest.partition(" ")
         if word == "user":
@@ -202,13 +267,17 @@ def _covers(pattern: str, topic: str) -> bool:
     return len(words) == len(said) and all(word in ("+", one) for word, one in zip(words, said, strict=True))
 
 
+def _called(name: str) -> str:
+    """How a name reads: wide letters, ligatures and spaces make no other of it."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
 def _entrance(
     old: Home, name: str, section: EntranceSection, proposal: Proposal, permitted: Collection[str]
 ) -> Iterator[Remark]:
     if name in permitted:
         yield Remark("permitted", {"name": name})
-    called = section.name.casefold()
-    if any(one.name.casefold() == called for one in old.entrances.values()):
+    if any(_called(one.name) == _called(section.name) for one in old.entrances.values()):
         yield Remark("same_name")  # messages and pages tell entrances apart by it
     if any(key == "timing" or key.startswith("timing.") for key in proposal.fields):
         yield Remark("timing")  # one of them is every camera's

@@ -43,6 +43,7 @@ def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     temporary.unlink(missing_ok=True)  # what an earlier crash left
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, mode)  # whatever mask the process has: who could read the file before still can
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

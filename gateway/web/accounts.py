@@ -36,6 +36,7 @@ class Refused(StrEnum):
     """Why not."""
 
     WRONG = auto()  # name or password; which of them is not told
+    PASSWORD_WRONG = auto()  # of somebody who is signed in
     SIGNED_OUT = auto()  # the session ended meanwhile
     NOT_ALLOWED = auto()  # the role has no such right
     CONFIRM = auto()  # ask for the password first (`Accounts.confirm`), then try again
@@ -193,7 +194,7 @@ class Accounts:
         tries = await self.tries.count(attempt, now)
         if not await self._passwords.fits(password, self._register.password_of(who.person), stranger=False):
             self._wrong(who.person, tries, now)
-            return Refused.WRONG
+            return Refused.PASSWORD_WRONG
         await self.tries.good(attempt, now)
         if self._running(who.session, now) is None:
             return Refused.SIGNED_OUT

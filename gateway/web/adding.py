@@ -103,7 +103,7 @@ class Adding:
         if kind not in FORMS:
             raise web.HTTPBadRequest
         home = await self._proposals.with_all()
-        asked = written(kind, form, home)
+        asked = await asyncio.to_thread(written, kind, form, home)
         if not isinstance(asked, Asked):
             return await self._shown(request, who, kind=kind, values=typed(kind, form), wrong=asked, status=422)
         against = await self._proposals.propose(asked, by=who.person, now=self._desk.now)

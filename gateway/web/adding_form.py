@@ -18,6 +18,7 @@ from gateway.installation.proposal import ENTRANCE, Asked, Remark
 from gateway.streamurl import stream_url
 
 LINES = 24  # further keys, and places
+LONGEST = 4000  # characters of all further keys; the page's own field takes half
 _ID = re.compile(r"[a-z0-9-]{1,64}")
 _KEY = re.compile(r"[a-z_]{1,32}(\.[A-Za-z0-9_-]{1,64}){0,4}")
 _FILES = frozenset({"credentials_file", "ca"})  # keys whose value is a file of the box
@@ -247,6 +248,8 @@ def _id(name: str) -> str:
 
 def _further(text: str, kind: str, fields: Mapping[str, JsonValue]) -> dict[str, JsonValue] | Remark:
     """Read the further keys, one key=value a line; none of them a file of the box, none said twice."""
+    if len(text) > LONGEST:  # read it would hold the loop
+        return Remark("large")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if len(lines) > LINES:
         return Remark("lines", {"most": str(LINES)})

@@ -253,6 +253,10 @@ _NO: Mapping[str, _Both] = {
         "Le topic {topic} est celui de {device} : un topic, un appareil.",
         "The topic {topic} is that of {device}: one topic, one device.",
     ),
+    "add.no.there": (
+        "C'est {device}, qui est déjà dans la maison : un appareil, une seule fois.",
+        "That is {device}, which is in the house already: one device, once.",
+    ),
     "add.no.speaks": (
         "Le compte {account} pourrait parler pour {device} au broker : refusé. Voyez l'adresse.",
         "The account {account} could speak for {device} at the broker: refused. See its address.",
@@ -280,6 +284,10 @@ _NO: Mapping[str, _Both] = {
     "add.no.many": (
         "{most} ajouts attendent déjà : le propriétaire décide d'abord.",
         "{most} additions wait already: the owner decides first.",
+    ),
+    "add.no.often": (
+        "Vous avez proposé beaucoup en une heure : plus tard.",
+        "You have proposed a lot within an hour: later.",
     ),
     "add.no.large": ("C'est trop long.", "It is too long."),
     "add.no.none": ("Rien de tel n'attend (plus).", "Nothing of the kind waits (any more)."),

@@ -11,6 +11,7 @@ from gateway.examination.finding import Finding, Verdict
 from gateway.examination.house import examine
 from gateway.examination.people import phones
 from gateway.examination.rounds import Rounds, discreet
+from gateway.examination.stream import Wariness
 from gateway.examination.words import told
 from gateway.visit.state import Phase
 from gateway.voice import Language
@@ -27,6 +28,7 @@ class Examination:
 
     def __init__(self, desk: Desk) -> None:
         self._desk, self._box = desk, desk.box
+        self._wariness = Wariness()
         self._house = Rounds(self._look, self._box.clock)
         self._phones = Rounds(lambda: phones(self._box.home), self._box.clock)
 
@@ -40,7 +42,7 @@ class Examination:
 
     async def _look(self) -> tuple[Finding, ...]:
         home = self._box.home
-        found = await examine(home, line=self._box.walks.asking, here=True, with_phones=False)
+        found = await examine(home, line=self._box.walks.asking, here=True, with_phones=False, wariness=self._wariness)
         return tuple(discreet(found))
 
     async def _page(self, request: web.Request, who: Who) -> web.Response:

@@ -10,10 +10,12 @@ from gateway.installation.capability import entrance_promises, promises
 from gateway.installation.discovery import Sighting
 from gateway.installation.walk import Word
 from gateway.store import StoreFailed
+from gateway.voice import Language
 from gateway.web.access import Right, Role
 from gateway.web.accounts import Who
 from gateway.web.desk import Desk
 from gateway.web.promises import told
+from gateway.web.words import WORDS, say
 
 PAGE = "/installation"
 LISTENS = 5.0  # seconds for what is there to call its name
@@ -74,6 +76,7 @@ class Installation:
             entrances=entrances,
             devices=devices,
             found=found,
+            whats={one.what: _called(one.what, language) for one in found or ()},
         )
 
     async def _discover(self, request: web.Request, _who: Who) -> web.Response:
@@ -152,3 +155,9 @@ class Installation:
         if name not in self._box.home.entrances:
             raise web.HTTPNotFound
         return name
+
+
+def _called(what: str, language: Language) -> str:
+    """Name the kind of thing that called its name; a maker's or a program's own name stays as it is."""
+    keys = (f"add.kind.{what}", f"install.what.{what.replace(' ', '_')}")
+    return next((say(key, language) for key in keys if key in WORDS), what)

@@ -38,8 +38,8 @@ INSTALLATION: Mapping[str, _Both] = {
         "Measure {device}",
     ),
     "install.unasked": (
-        "Ne peut pas être interrogé : l'essai à la porte le couvre.",
-        "Cannot be asked: the walk test covers it.",
+        "Ne se mesure pas ici : l'essai à la porte le couvre.",
+        "Is not measured here: the walk test covers it.",
     ),
     "install.measured": (
         "{device} a répondu.",
@@ -55,6 +55,11 @@ INSTALLATION: Mapping[str, _Both] = {
         "On the broker and, by mDNS, on the box's network; add it here, or type the line at the box's terminal.",
     ),
     "install.discover.go": ("Écouter 5 secondes", "Listen for 5 seconds"),
+    "install.discover.known": ("déjà dans la maison : {name}", "in the house already: {name}"),
+    "install.what.device": ("Appareil", "Device"),
+    "install.what.button": ("Bouton", "Button"),
+    "install.what.broker": ("Broker", "Broker"),
+    "install.what.of_no_use_here": ("Sans usage ici :", "Of no use here:"),
     "install.discover.none": ("Rien ne s'est signalé.", "Nothing called its name."),
     "walk.begin": (
         "Commencer",

@@ -6,11 +6,11 @@ from typing import Protocol
 
 from aiohttp import web
 
+from gateway.pagescertificate import Certificate
 from gateway.proof.keys import PUBLIC, PublicKey
 from gateway.store import BrandKey
 from gateway.web.access import Right
 from gateway.web.accounts import Who
-from gateway.web.certificate import Certificate
 from gateway.web.desk import Desk
 from gateway.web.doings import name_of
 

@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from gateway.pagescertificate import spaced
 from gateway.pause import ambiguous
 from gateway.proof.chain import canonical
 from gateway.visit.state import Now
 from gateway.voice import Language, isolated, visible
 from gateway.web.box import Box
-from gateway.web.certificate import spaced
 from gateway.web.parts import PARTS, Seat, instant
 from gateway.web.words import LANGUAGES, NAMES, say
 

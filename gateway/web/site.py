@@ -14,6 +14,8 @@ import structlog
 from aiohttp import web
 
 from gateway.config import Pages as PagesSection
+from gateway.pagescertificate import FOLDER, Certificate, certificate, spaced
+from gateway.plainfile import read_bytes
 from gateway.proof.files import write_whole
 from gateway.store import StoreFailed
 from gateway.visit.state import Now
@@ -22,7 +24,6 @@ from gateway.web import courier
 from gateway.web.accounts import Accounts, Refused
 from gateway.web.adding import Adding
 from gateway.web.box import Box
-from gateway.web.certificate import FOLDER, Certificate, certificate, spaced
 from gateway.web.changes import Changes
 from gateway.web.desk import DAY, LANGUAGE, YEAR, Desk, wants_json
 from gateway.web.errands import Errands
@@ -221,6 +222,8 @@ class Site:
 
     def _context(self) -> ssl.SSLContext | None:
         if self._pages.certificate is not None and self._pages.key is not None:
+            for file in (self._pages.certificate, self._pages.key):
+                read_bytes(file)  # OpenSSL would wait for whoever writes to a pipe, and every door with it
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             context.load_cert_chain(self._pages.certificate, self._pages.key, password="")  # never asks for one
             return context

@@ -48,6 +48,10 @@ SURVEY: Mapping[str, _Both] = {
         "Begun at the terminal, it is not at its end. There it goes on with:",
     ),
     "survey.hours.wrong": ("Entre 1 et {longest} heures.", "1 to {longest} hours."),
+    "survey.no.often": (
+        "Vous en avez commencé beaucoup en une heure : plus tard.",
+        "You have begun many within an hour: later.",
+    ),
     "survey.no.runs": ("Un relevé est déjà en cours ici.", "A survey runs here already."),
     "survey.no.terminal": (
         "Le terminal de la box fait un relevé de cette entrée. Terminez-le là.",

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import socket
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import cast
 
 import aiomqtt
 import pytest
+from pydantic import ValidationError
 
+from devices.vendors.words import Channel
 from gateway.broker import Running, free_port, private_broker
 from gateway.config import Home
+from gateway.equipment import ScannerDevice
 from tests.gateway.callers import code_of, guest, raw, until
 
 DENIED = 0x87  # MQTT 5: not authorised
@@ -247,3 +251,19 @@ async def test_no_shared_or_system_subscription_listens_in_on_another(home: Home
         await code_of(gateway, "perron/front-door/set", b"his own")
         async with asyncio.timeout(10):
             assert (await anext(thief.messages)).payload == b"his own"
+
+
+async def test_a_space_at_a_topic_s_end_would_make_it_another_s_and_no_house_has_one(
+    home: Home, tmp_path: Path
+) -> None:
+    document = home.model_dump(mode="json")
+    document["devices"]["scanner"] = {"kind": "scanner", "vendor": "scanner", "topics": {"event": "shop/scan "}}
+    with pytest.raises(ValidationError, match=r"topics\.event"):
+        Home.model_validate_json(json.dumps(document))
+    # What mosquitto makes of it: it takes the spaces off the end of each line of its access list.
+    scanner = ScannerDevice.model_construct(
+        kind="scanner", vendor="scanner", address="", topics={Channel.EVENT: "shop/scan "}, keys={}
+    )
+    unsafe = home.model_copy(update={"devices": {**home.devices, "scanner": scanner}})
+    async with private_broker(tmp_path / "broker", unsafe), guest(unsafe, "scanner") as visitor:
+        assert await code_of(visitor, "shop/scan") != DENIED

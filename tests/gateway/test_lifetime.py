@@ -116,6 +116,24 @@ async def test_a_house_file_that_cannot_be_used_is_refused_in_words_and_nothing_
         assert len(box.houses) == 1
 
 
+@pytest.mark.parametrize("what", ["home.yaml", "a.password", "phones.txt", "pages.pem"])
+async def test_a_pipe_in_a_file_s_place_stalls_no_reload_and_ends_nothing(tmp_path: Path, what: str) -> None:
+    async with living(tmp_path) as box:
+        if what == "a.password":
+            box.write(broker={"password_file": what})
+        elif what == "phones.txt":
+            box.write(messages={"file": what})
+        elif what == "pages.pem":
+            box.write(pages={"certificate": what, "key": what})
+        (tmp_path / what).unlink(missing_ok=True)
+        os.mkfifo(tmp_path / what)
+        async with asyncio.timeout(10):  # whoever waits for somebody to write there waits for ever
+            report = await box.hup()
+        assert report.said == "refused"
+        assert f"{what}" in "\n".join(report.problems)
+        assert len(box.houses) == 1
+
+
 async def test_a_house_in_which_no_gateway_begins_gives_way_to_the_one_before(tmp_path: Path) -> None:
     def fails(house: Home) -> None:
         if house.name == "Another house":

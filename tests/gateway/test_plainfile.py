@@ -9,9 +9,12 @@ import pytest
 
 from gateway import plainfile
 from gateway.brokertls import context
-from gateway.config import Broker, BrokerTls, ConfigError
+from gateway.config import Broker, BrokerTls, ConfigError, Pages
 from gateway.homefile import load, storage_of
 from gateway.phones import read
+from tests.shell.box import box
+from tests.shell.house import home
+from tests.shell.site import served
 
 WAIT = 10.0  # seconds; what stalls waits for ever
 
@@ -99,3 +102,17 @@ def test_a_file_of_the_largest_size_is_read_and_a_byte_more_is_refused(tmp_path:
     assert plainfile.read_text(file, at_most=8) == "x" * 8
     with pytest.raises(OSError, match="more than 7 bytes"):
         plainfile.read_text(file, at_most=7)
+
+
+async def test_a_pipe_in_the_place_of_the_pages_certificate_stands_in_no_door_s_way(tmp_path: Path) -> None:
+    """Pages and door share one loop: what waited here would hold both."""
+    path = tmp_path / "chain.pem"
+    pipe(path)
+    rescue = threading.Timer(WAIT, lambda: os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK)))
+    async with box(tmp_path, home(tmp_path)) as made, served(made) as pages:
+        await pages.site.close()
+        pages.site._pages = Pages(certificate=path, key=path)  # noqa: SLF001 - as a house file may name them
+        rescue.start()
+        with pytest.raises(OSError, match="not a plain file"):
+            await pages.site.open()
+        rescue.cancel()

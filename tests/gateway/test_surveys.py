@@ -12,7 +12,7 @@ from gateway.installation import notes
 from gateway.installation.survey import OLDEST, Begun, Surveyed, Why, devices_of
 from gateway.store.words import Changed
 from gateway.surveying import Holder, claimed
-from gateway.surveys import Surveys, Trouble, View
+from gateway.surveys import OFTEN, No, Surveys, Trouble, View
 from gateway.visit import events as e
 from gateway.web.access import Role
 from tests.shell.box import awake, box, running
@@ -257,3 +257,20 @@ async def test_one_that_was_begun_at_the_terminal_is_not_gone_on_with_by_the_gat
         await until(lambda: surveys(site).view("front").surveyed is not None)
         assert "Begun at the terminal" in await page(site)
     assert kept(site) == 0
+
+
+async def test_surveys_that_are_begun_and_ended_without_end_neither_fill_the_log_nor_try_cameras_for_ever(
+    site: Served,
+) -> None:
+    person, last = site.owner.who.person, None
+    for _ in range(OFTEN):
+        assert await surveys(site).begin("front", 1, by="Anna", person=person) is None
+        assert await surveys(site).end("front", by="Anna", person=person) is None
+    before = sum(1 for _ in site.box.store.entries())
+    for _ in range(5):
+        last = await surveys(site).begin("front", 1, by="Anna", person=person)
+    assert last is No.OFTEN
+    assert sum(1 for _ in site.box.store.entries()) == before
+    status, text = await post(site, BEGIN)
+    assert (status, "begun many within an hour" in text) == (409, True)
+    assert await surveys(site).begin("front", 1, by="Ines", person="ines") is None, "another person may"

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway import app, archive, perform, reload, surveys, walkline, wipe
+from gateway import app, archive, pagescertificate, perform, reload, surveys, walkline, wipe
 from gateway.store import Store
-from gateway.web import certificate
 from tests.gateway.delivery.shop import NOW
 from tests.shell.house import home
 
@@ -167,7 +166,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "VISITS": perform.VISITS,
         "LAST_CHECKPOINT": archive.LAST_CHECKPOINT,
         "SCRATCH": app.SCRATCH,
-        "FOLDER": certificate.FOLDER,
+        "FOLDER": pagescertificate.FOLDER,
         "SOCKET": walkline.SOCKET,
         "REPORT": reload.REPORT,
         "EYES": surveys.EYES,

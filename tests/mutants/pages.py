@@ -106,7 +106,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="gateway/authority.py",
         old="if isinstance(general, x509.IPAddress) else general)",
         new="if isinstance(general, x509.IPAddress) else x509.DNSName(''))",
-        tests=("tests/gateway/web/test_certificate.py::test_the_authority_may_not_vouch_for_anybody_else",),
+        tests=("tests/gateway/test_pagescertificate.py::test_the_authority_may_not_vouch_for_anybody_else",),
     ),
     Mutant(
         name="one place takes all connections",

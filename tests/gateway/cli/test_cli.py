@@ -151,6 +151,12 @@ def test_which_entrance_is_meant_is_asked_where_there_are_several(home: Home) ->
     several = home.model_copy(update={"entrances": {"front": None, "garage": None}})
     with pytest.raises(Failure, match="several entrances: front, garage"):
         entrance_of(several, None)
+    with pytest.raises(Failure, match="no entrance yet"):
+        entrance_of(home.model_copy(update={"entrances": {}}), None)
+
+
+def test_an_example_stands_in_the_help_as_it_is_typed_brackets_too() -> None:
+    assert "scanners=[front-scanner]" in perron("add", "--help").stdout
 
 
 # ---- a retailer's part ----------------------------------------------------------------------------------------------

@@ -202,5 +202,7 @@ async def test_a_device_is_asked_several_times_and_what_was_measured_is_kept(hom
 async def test_what_cannot_be_asked_says_so_and_what_is_not_there_names_what_is(home: Home) -> None:
     with pytest.raises(Failure, match=r"no device 'back-lock'\. Known: front-lock"):
         await testing.test(home, "back-lock", times=1, tell=print)
+    with pytest.raises(Failure, match="no device yet"):
+        await testing.test(home.model_copy(update={"devices": {}}), "back-lock", times=1, tell=print)
     with pytest.raises(Failure, match="the lock of no entrance"):
         await testing.move(home, "front-scanner", tell=print)

@@ -41,8 +41,8 @@ from gateway.examination.words import spoken, told
 from gateway.installation.capability import Walked
 from gateway.installation.notes import keep
 from gateway.installation.walk import Word, answer, begin
+from gateway.pagescertificate import certificate, spaced
 from gateway.topics import BRIDGE_STATE
-from gateway.web.certificate import certificate, spaced
 from tests.gateway.cli.terminal import LONG, guest, hear
 from tests.gateway.examination.english import Read, by_what, examined, read
 

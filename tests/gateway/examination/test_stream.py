@@ -7,9 +7,10 @@ import pytest
 from gateway.broker import free_port
 from gateway.equipment import CameraDevice
 from gateway.examination.finding import Verdict
-from gateway.examination.stream import sight, stream_of, told
+from gateway.examination.stream import PAUSE, WARY, Wariness, sight, stream_of, told
 from gateway.video.look import Looked
 from gateway.video.words import Fault, Unopened
+from tests.foreign import foreign_camera
 from tests.gateway.examination.english import read
 
 VERDICTS = {True: Verdict.GOOD, None: Verdict.DOUBTFUL, False: Verdict.BAD}
@@ -53,3 +54,31 @@ async def test_a_file_that_cannot_be_used_is_named_and_not_repeated(
     assert seen.verdict is Verdict.BAD
     assert str(file) in seen.said
     assert said in seen.said
+
+
+async def test_a_camera_that_refuses_its_account_is_left_alone_until_the_account_is_another(tmp_path: Path) -> None:
+    file = tmp_path / "front.login"
+    file.write_text("admin:wrong\n", encoding="utf-8")
+    file.chmod(0o600)
+    wariness = Wariness()
+    with foreign_camera(user="admin", password="right") as foreign:  # noqa: S106 - of a camera for one test
+        camera = CameraDevice(kind="camera", vendor="rtsp", url=foreign.url, credentials_file=file)
+        for _ in range(WARY):
+            assert "refuses the user" in read(await sight("front", camera, wariness)).said
+        left = read(await sight("front", camera, wariness))
+        assert (left.verdict, "left alone for 10 min" in left.said) == (Verdict.BAD, True)
+        file.write_text("admin:right\n", encoding="utf-8")
+        assert read(await sight("front", camera, wariness)).verdict is not Verdict.BAD
+
+
+def test_refusals_long_ago_and_another_camera_s_do_not_count() -> None:
+    camera, wariness = CameraDevice(kind="camera", vendor="rtsp", url="rtsp://h/s"), Wariness()
+    refused = Looked(unopened=Unopened.LOGIN_REFUSED)
+    for n in range(WARY):
+        assert not wariness.spares("front", camera, now=float(n))
+        wariness.heard("front", camera, refused, now=float(n))
+    assert wariness.spares("front", camera, now=5.0)
+    assert not wariness.spares("hall", camera, now=5.0)
+    assert not wariness.spares("front", camera, now=PAUSE)
+    wariness.heard("front", camera, Looked(width=1, height=1), now=6.0)
+    assert not wariness.spares("front", camera, now=6.0)

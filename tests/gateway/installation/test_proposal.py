@@ -88,7 +88,16 @@ BAD: list[tuple[str, str, Mapping[str, object], str]] = [
                      "topics.set": "nuki/front/lock/action"}, "topic"),
     ("signal", "s", {"vendor": "zigbee2mqtt", "address": "zigbee2mqtt/s",
                      "topics.set": "zigbee2mqtt/bridge/request/permit_join"}, "topic"),
+    # another's under the other name by which a radio knows it, its state told by something else
+    ("lock", "twin", {"vendor": "zigbee2mqtt", "address": "zigbee2mqtt/0x00158d0001020304",
+                      "topics.state": "zigbee2mqtt/mimic"}, "topic"),
+    ("lock", "twin", {"vendor": "nukihub", "address": "nuki/twin",
+                      "topics.set": "zigbee2mqtt/0x00158d0001020304/set/state"}, "topic"),
+    ("door", "d", {"vendor": "esphome", "topics.get": "zigbee2mqtt/0x00158d0001020304/set"}, "topic"),
+    ("signal", "s", {"vendor": "zigbee2mqtt", "address": "zigbee2mqtt/s",
+                     "topics.set": "zigbee2mqtt/all-locks/set"}, "topic"),
     # an account that could say what the front lock says
+    ("scanner", "s", {"vendor": "scanner", "topics.bridge": "nuki/front/lock/json"}, "speaks"),
     ("lock", "hub", {"vendor": "nukihub", "address": "nuki"}, "speaks"),
     ("presence", "anna", {"vendor": "homeassistant", "address": "house/person/anna"}, "speaks"),
     # what Home Assistant shows
@@ -98,6 +107,7 @@ BAD: list[tuple[str, str, Mapping[str, object], str]] = [
     ("camera", "c", {"vendor": "rtsp", "url": "rtsps://10.0.0.9/s", "ca": "accounts/gateway.password"}, "file"),
     # an entrance that makes another one weaker, or passes for it
     (ENTRANCE, "side", {**SIDE, "name": "FRONT"}, "same_name"),
+    (ENTRANCE, "side", {**SIDE, "name": "\uff26ront "}, "same_name"),  # a wide F, and a space
     (ENTRANCE, "side", {**SIDE, "timing.pre_roll": 3600}, "timing"),
     (ENTRANCE, "side", {**SIDE, "cameras.outside": "hall-camera"}, "inside"),
     (ENTRANCE, "side", {**SIDE, "cameras.inside": ["doorbell"]}, "outside"),
@@ -109,6 +119,53 @@ def test_what_would_weaken_what_is_there_is_refused(
     kind: str, name: str, fields: Mapping[str, object], why: str
 ) -> None:
     assert why in refused(proposed(kind, name, fields))
+
+
+@pytest.mark.parametrize("mark", [" ", "\u2028", "\u0085", "\u2029user gateway"])
+def test_a_topic_that_the_broker_or_we_read_as_another_is_none(mark: str) -> None:
+    for fields in ({"topics.event": f"nuki/front/lock/json{mark}"},
+                   {"topics.state": f"x{mark}", "topics.bridge": "nuki/front/lock/json"}):  # fmt: skip
+        with pytest.raises(NotAdded, match="no space at its ends"):
+            with_it(proposed("scanner", "s", {"vendor": "scanner", **fields}))
+    with pytest.raises(NotAdded, match="correct its address"):
+        with_it(proposed("lock", "l", {"vendor": "nukihub", "address": f"nuki/l{mark or ' '}\u2028"}))
+
+
+def test_the_account_of_home_assistant_gains_no_word_in_what_another_device_says() -> None:
+    text = HOUSE.replace("side-scanner: {kind: scanner, vendor: scanner}",
+                         "side-scanner: {kind: scanner, vendor: scanner, topics: {event: shop/scan}}")  # fmt: skip
+    one = proposed("presence", "anna", {"vendor": "homeassistant", "address": "shop/person/anna"})
+    assert refused(one, text=text) == {"speaks"}
+
+
+SEVERAL = HOUSE.replace("  front-door:", """\
+  gate-lock: {kind: lock, vendor: somfy, address: io://1-2/3}
+  shed-lock: {kind: lock, vendor: zwave, address: zwave/5}
+  counter: {kind: scanner, vendor: proglove, address: acme/gateway/G1/S1}
+  front-door:""", 1)  # fmt: skip
+
+
+def test_two_things_behind_one_gateway_are_two_and_one_thing_under_two_addresses_is_one() -> None:
+    zwave = {"vendor": "zwave", "address": "zwave/6"}
+    assert refused(proposed("lock", "l", zwave), text=SEVERAL) == set()
+    reader = {"vendor": "proglove", "address": "acme/gateway/G1/S2"}
+    assert refused(proposed("scanner", "s", reader), text=SEVERAL) == set()
+    twins = [
+        proposed("lock", "l", {**zwave, "topics.get": "zwave/5/98/0/currentMode"}),
+        proposed("lock", "l", {**zwave, "topics.state": "zwave/mimic"}),
+    ]
+    for twin in twins:
+        assert "topic" in refused(twin, text=SEVERAL), twin.fields
+    same = [
+        proposed("lock", "l", {"vendor": "zwave", "address": "zwave/hall/lock", "keys.node": "05"}),
+        proposed("scanner", "s", {**reader, "address": "acme/gateway/G1/S1"}),
+        proposed("lock", "l", {"vendor": "somfy", "address": "IO://1-2/3"}),
+        proposed("camera", "c", {"vendor": "rtsp", "url": "rtsp://192.168.1.31:554/s/"}),
+    ]
+    for twin in same:
+        assert "there" in refused(twin, text=SEVERAL), twin.fields
+    sensor = {"vendor": "somfy", "address": "io://1-2/3"}
+    assert refused(proposed("door", "d", sensor), text=SEVERAL) == set(), "a lock's address is no door sensor's"
 
 
 def test_a_camera_s_account_is_the_file_that_the_box_wrote_and_no_other() -> None:

@@ -165,7 +165,7 @@ async def test_the_password_counts_for_five_minutes_and_after_a_restart_not_at_a
         assert house.accounts.refusal(anna.who, Right.KEYS, watch.on(seconds=299)) is None
         assert house.accounts.refusal(anna.who, Right.KEYS, watch.on(seconds=1)) is Refused.CONFIRM
         assert house.accounts.refusal(anna.who, Right.STOP, house.now) is None
-        assert await house.accounts.confirm(anna.who, "not the password", house.now) is Refused.WRONG
+        assert await house.accounts.confirm(anna.who, "not the password", house.now) is Refused.PASSWORD_WRONG
         assert house.accounts.refusal(anna.who, Right.KEYS, house.now) is Refused.CONFIRM
         assert await house.accounts.confirm(anna.who, HERONS, house.now) is None
         back = replace(house.now, utc=house.now.utc.replace(year=2020), trusted=False, mono=house.now.mono + 300)
@@ -208,7 +208,7 @@ async def test_a_changed_password_signs_out_whoever_knew_the_old_one(tmp_path: P
         thief = signed_in(await house.sign_in())
         change = house.accounts.change_password
         assert await change(phone.who, HERONS, "short", house.now) is Refused.PASSWORD_SHORT
-        assert await change(phone.who, "not the password", "nine blue cranes", house.now) is Refused.WRONG
+        assert await change(phone.who, "not the password", "nine blue cranes", house.now) is Refused.PASSWORD_WRONG
         assert await change(phone.who, HERONS, "nine blue cranes", house.now) is None
         assert house.accounts.who(thief.session, house.now) is None
         assert house.accounts.who(phone.session, house.now) == phone.who

@@ -235,7 +235,8 @@ WHOLE: list[tuple[dict[str, str], str]] = [
     (DOOR | {"id": "door"}, "door is there already"),
     (DOOR | {"id": "gateway"}, "is a word of Perron&#39;s own"),
     (DOOR | {"more": "answer=true"}, "Did you mean `answers`?"),
-    (LOCK | {"vendor": "somfy", "address": "a"}, ""),  # somfy speaks on our topics: the address is the maker's
+    (LOCK | {"vendor": "somfy", "address": "a"}, "one device, once"),
+    (LOCK | {"vendor": "somfy", "address": "b"}, ""),  # somfy speaks on our topics: the address is the maker's
     (LOCK | {"id": "hub", "vendor": "nukihub", "address": "a#b"}, "is not for a device to take"),
     ({"kind": "entrance", "id": "side", "name": "Side", "lock": "lock", "door": "door", "signal": "signal",
       "scanners": "scanner", "cameras.outside": "cam", "places": "Hall", "way_out_by_hand": "1"},

@@ -72,7 +72,7 @@ async def test_a_box_is_claimed_by_the_code_it_shows_also_over_a_restart_in_the_
         await page.goto(f"http://127.0.0.1:{again.port}/claim")
         code = made.home.claim_code.read_text(encoding="ascii").strip()
         assert code != old
-        for tried, told in ((old, "This is not the code."), (code, None)):
+        for tried, told in ((old, "This is not the code: read it once more, only the newest counts."), (code, None)):
             await page.get_by_label("The box's code").fill(tried)
             await page.get_by_label("Name", exact=True).fill("Anna")
             await page.get_by_label(re.compile("New password")).fill(HERONS)

@@ -94,7 +94,7 @@ async def test_a_wrong_password_where_one_is_known_already_counts_as_well(tmp_pa
             if isinstance(outcome, Wait):
                 house.watch.on(seconds=outcome.seconds)
                 continue
-            assert outcome is Refused.WRONG
+            assert outcome is Refused.PASSWORD_WRONG
             tried += 1
         await house.store.note("later", {}, house.now)
         assert "5 wrong passwords for Anna" in texts(house.store)

@@ -56,9 +56,20 @@ async def fits(page: Page) -> list[int]:
     return wide
 
 
+async def hidden(page: Page) -> list[str]:
+    """What of the menu nobody can press on a phone: something else lies over it."""
+    await page.set_viewport_size({"width": SMALL, "height": 800})
+    found: list[str] = await page.locator("body > nav a").evaluate_all("""links => links.filter(link => {
+        const { x, y, width, height } = link.getBoundingClientRect();
+        return document.elementFromPoint(x + width / 2, y + height / 2) !== link;
+    }).map(link => link.textContent)""")
+    return found
+
+
 async def looked_at(page: Page, what: str) -> None:
     """In light and dark, on a phone and at a desk."""
     assert await fits(page) == [], what
+    assert await hidden(page) == [], what
     await page.emulate_media(color_scheme="light", reduced_motion="reduce")
     assert await barriers(page) == [], what
     await page.emulate_media(color_scheme="dark")

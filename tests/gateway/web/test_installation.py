@@ -39,6 +39,13 @@ async def test_what_each_device_promises_and_what_is_missing_is_said_in_plain_wo
     assert "Declared: from inside the door opens by hand" in text
 
 
+async def test_each_device_is_called_what_it_is_in_the_language_of_who_reads(site: Served) -> None:
+    async with site.client(site.owner) as client:
+        for language, lock in (("en", "Lock, "), ("fr", "Serrure, ")):
+            async with client.get("/installation", headers={"Accept-Language": language}) as answer:
+                assert lock in await answer.text()
+
+
 async def test_a_trial_that_failed_is_told_at_once_where_the_door_is_shown(site: Served) -> None:
     ines = await site.guest(Role.INSTALLER, "Ines")
     async with site.client(ines) as client:

@@ -43,7 +43,7 @@ async def added(client: ClientSession, url: str, *, password: str = HERONS) -> t
 async def test_a_phone_is_added_only_with_the_password_and_its_address_is_never_shown(site: Served, made: Box) -> None:
     async with receiver() as ear, site.client(site.owner) as client:
         status, page = await added(client, ear.json, password="another one")  # noqa: S106 - a wrong one
-        assert (status, "Name or password is wrong." in page) == (422, True)
+        assert (status, "This password is wrong." in page) == (422, True)
         assert made.phonebook.listed() == ()
         status, page = await added(client, ear.json)
         assert (status, "Added. Try it." in page) == (200, True)

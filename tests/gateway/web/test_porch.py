@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from gateway.web.certificate import certificate
+from gateway.pagescertificate import certificate
 from gateway.web.porch import PIECE, Porch, heard, listening
 from tests.gateway.delivery.shop import NOW
 from tests.shell.box import running

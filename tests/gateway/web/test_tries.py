@@ -69,7 +69,7 @@ async def test_a_stolen_session_cannot_try_passwords_for_ever(tmp_path: Path) ->
         anna = await house.owner()
         confirm = house.accounts.confirm
         tries = [await confirm(anna.who, f"guess {number}", house.now) for number in range(8)]
-        assert tries == [Refused.WRONG] * 6 + [Wait(1)] * 2
+        assert tries == [Refused.PASSWORD_WRONG] * 6 + [Wait(1)] * 2
         assert await confirm(anna.who, HERONS, house.now) == Wait(1)
         assert await house.accounts.change_password(anna.who, HERONS, "nine blue cranes", house.now) == Wait(1)
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.authority import Shelf, Terms, vouched
-from gateway.web.certificate import LEAF_DAYS, Certificate, certificate
+from gateway.pagescertificate import LEAF_DAYS, Certificate, certificate
 
 NAMES = ("perron.local", "127.0.0.1", "localhost")
 

@@ -1,0 +1,167 @@
+"""Rings at homes: what is due is put on the line, until the box says that it has it.
+
+The store is the truth, the broker a doorbell. A job that the broker took is due again a while later, each time a longer
+one; one for a box that is not there is parked until the box says `hello`, and looked at in a slow sweep besides. Of one
+delivery only the oldest job that is not received is on its way: a box would refuse a change of what it does not know.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+import structlog
+from sqlalchemy import Row, Select, func, or_, select, update
+
+from gateway.hub.line import NOBODY, Line
+from gateway.hub.store import UNAVAILABLE, Store
+from gateway.hub.tables import homes, jobs
+from gateway.hub.tally import Tally
+from gateway.hub.words import Job, Kind, jobs_topic
+from gateway.message import Acknowledgement, NotSent
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 100  # jobs leased in one go
+LEASE = timedelta(seconds=30)  # that a dispatcher has for them; one that was killed gives them back by that
+AGAIN = timedelta(seconds=15)  # after which a job that was rung and not received is due again, at first
+LONGEST = timedelta(minutes=10)  # between two tries, however many there were
+SWEEP = timedelta(hours=1)  # after which a parked job is tried although its box said nothing
+SOON = timedelta(seconds=2)  # after which what could not be put on the line is tried again
+IDLE = 1.0  # seconds between two looks while nobody rings: another hub may have kept a job
+COUNTED = timedelta(seconds=5)  # between two counts of all that is due
+_NO_QUEUE = 0x83  # implementation specific: RabbitMQ's word for a box without a queue
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What becomes of a job that was rung. `tried`: it counts as a try."""
+
+    outcome: str
+    after: timedelta
+    parked: bool = False
+    tried: bool = True
+
+
+def next_of(answer: Acknowledgement | NotSent, attempts: int, *, jitter: float) -> Next:
+    """Tell when a job is due again. `attempts`: how often it was rung before; `jitter` from 0 to 1."""
+    match answer:
+        case NotSent():
+            return Next("not_sent", SOON, tried=False)
+        case Acknowledgement(code=None):
+            return Next("unknown", SOON, tried=False)  # it may have arrived: then the box says so
+        case Acknowledgement(code=code) if code in (NOBODY, _NO_QUEUE) or not answer.taken:
+            return Next("nobody" if code in (NOBODY, _NO_QUEUE) else "refused", spread(SWEEP, jitter), parked=True)
+        case Acknowledgement():
+            return Next("taken", spread(min(AGAIN * 2 ** min(attempts, 10), LONGEST), jitter))
+        case _:
+            assert_never(answer)
+
+
+def spread(pause: timedelta, jitter: float) -> timedelta:
+    """Take up to a fifth more, so that a thousand jobs of one instant are not due at one instant again."""
+    return pause * (1 + jitter / 5)
+
+
+class Dispatcher:
+    """One a process; several processes share the work by leases."""
+
+    def __init__(self, store: Store, *, now: Callable[[], datetime], tally: Tally) -> None:
+        self._store, self._now, self._tally = store, now, tally
+        self._bell = asyncio.Event()
+        self._counted = datetime.min.replace(tzinfo=now().tzinfo)
+
+    def ring(self) -> None:
+        """There may be something due."""
+        self._bell.set()
+
+    async def run(self, line: Line) -> None:
+        """Work until cancelled."""
+        while True:
+            self._bell.clear()
+            try:
+                await self._count()
+                if line.there and await self._round(line):
+                    continue
+            except UNAVAILABLE as error:
+                log.error("jobs_not_read", why=str(error).splitlines()[0])
+            try:
+                async with asyncio.timeout(IDLE):
+                    await self._bell.wait()
+            except TimeoutError:
+                pass
+
+    async def _round(self, line: Line) -> bool:
+        """Ring at those that are due; False: none was."""
+        leased, until = await self._lease()
+        if not leased:
+            return False
+        answers = await asyncio.gather(*(self._rung(line, job) for job in leased))
+        async with self._store.writing() as tx:
+            for job, answer in zip(leased, answers, strict=True):
+                then = next_of(answer, job.attempts, jitter=random.random())  # noqa: S311 - jitter is no secret
+                self._tally.published.labels(then.outcome).inc()
+                # Whoever freed the lease knows better: the box has received it, or has said hello meanwhile.
+                await tx.execute(
+                    update(jobs)
+                    .where(jobs.c.id == job.id, jobs.c.leased == until)
+                    .values(leased=None, due=self._now() + then.after, parked=then.parked,
+                            attempts=job.attempts + then.tried)
+                )  # fmt: skip
+        return True
+
+    async def _lease(self) -> tuple[Sequence[Row[Any]], datetime]:
+        now = self._now()
+        until = now + LEASE
+        async with self._store.reading() as tx:  # most of the time there is nothing: no need for the writer's turn
+            if (await tx.execute(due_now(now).limit(1))).first() is None:
+                return (), until
+        async with self._store.writing() as tx:
+            found = (await tx.execute(due_now(now).limit(AT_ONCE).with_for_update(skip_locked=True, of=jobs))).all()
+            await tx.execute(update(jobs).where(jobs.c.id.in_([job.id for job in found])).values(leased=until))
+        return found, until
+
+    async def _count(self) -> None:
+        """Count what is due, now and then; what has had its time ends."""
+        now = self._now()
+        if now - self._counted < COUNTED:
+            return
+        self._counted = now
+        over = (jobs.c.due.is_not(None), jobs.c.expires <= now)
+        async with self._store.reading() as tx:
+            parked = await tx.scalar(select(func.count()).where(jobs.c.due.is_not(None), jobs.c.parked)) or 0
+            self._tally.due.set(await tx.scalar(select(func.count()).where(jobs.c.due.is_not(None))) or 0)
+            ended = await tx.scalar(select(jobs.c.id).where(*over).limit(1))
+        self._tally.parked.set(parked)
+        if ended is not None:
+            async with self._store.writing() as tx:
+                gone = await tx.execute(update(jobs).where(*over).values(due=None, leased=None))
+            self._tally.ended.labels("expired").inc(gone.rowcount)
+            log.info("jobs_expired", count=gone.rowcount)
+
+    @staticmethod
+    async def _rung(line: Line, job: Row[Any]) -> Acknowledgement | NotSent:
+        said = Job(job=job.id, kind=Kind(job.kind), token=job.token.decode())
+        return await line.ring(jobs_topic(job.home), said.model_dump_json().encode())
+
+
+def due_now(now: datetime) -> Select[Any]:
+    """What may be rung now, the longest due first."""
+    older = jobs.alias()
+    behind = select(older.c.id).where(
+        older.c.delivery == jobs.c.delivery, older.c.due.is_not(None), older.c.created < jobs.c.created
+    )
+    return (
+        select(jobs.c.id, jobs.c.home, jobs.c.kind, jobs.c.token, jobs.c.attempts)
+        .join(homes, homes.c.id == jobs.c.home)
+        .where(
+            jobs.c.due <= now,
+            jobs.c.expires > now,
+            or_(jobs.c.leased.is_(None), jobs.c.leased <= now),
+            homes.c.revoked.is_(None),
+            ~behind.exists(),
+        )
+        .order_by(jobs.c.due)
+    )

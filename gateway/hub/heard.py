@@ -1,0 +1,215 @@
+"""What boxes say, kept: each word of a home is one transaction with all that follows from it.
+
+Every function is called inside the caller's transaction and says what came of it. A home's row is the lock by which its
+events are taken one after the other.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, auto
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.delivery.promise import Result
+from gateway.hub import events
+from gateway.hub.sealed import Untrue, unseal
+from gateway.hub.standing import OVER, coarse, standing
+from gateway.hub.tables import connections, deliveries, home_events, homes, jobs
+from gateway.hub.words import BEGINNING, Ack, Decided, Hello, Receipt, digest
+from gateway.proof.keys import PublicKey
+from gateway.proof.succession import Line
+
+SAID_AT_MOST = 200  # open deliveries in one `hello`: of more, what is not named is not looked for
+
+
+class Outcome(StrEnum):
+    """What came of an event. The last four are refusals: they are counted, told, and never acknowledged."""
+
+    KEPT = auto()
+    AGAIN = auto()  # it is kept already
+    GAP = auto()  # one before it is missing
+    MALFORMED = auto()
+    WRONG_SIGNATURE = auto()
+    ANOTHER_HOME = auto()
+    FORKED = auto()  # another event stands under its number, or it does not follow the one before
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the box is told what is kept."""
+        return self in {Outcome.KEPT, Outcome.AGAIN, Outcome.GAP}
+
+
+@dataclass(slots=True)
+class Kept:
+    """How far a home's events have come."""
+
+    seq: int
+    head: str
+
+    @property
+    def ack(self) -> Ack:
+        """As the box is told."""
+        return Ack(seq=self.seq, head=self.head)
+
+
+async def home_of(tx: AsyncConnection, home: str) -> Row[Any] | None:
+    """The row of a home that counts, held until the transaction ends; None: there is none."""
+    asked = select(homes).where(homes.c.id == home, homes.c.revoked.is_(None)).with_for_update()
+    return (await tx.execute(asked)).one_or_none()
+
+
+async def kept_of(tx: AsyncConnection, home: str) -> Kept:
+    """How far a home's events have come."""
+    newest = select(home_events.c.seq, home_events.c.token).where(home_events.c.home == home)
+    row = (await tx.execute(newest.order_by(home_events.c.seq.desc()).limit(1))).one_or_none()
+    return Kept(0, BEGINNING) if row is None else Kept(row.seq, digest(row.token))
+
+
+async def begun(tx: AsyncConnection, row: Row[Any], hello: Hello, now: datetime) -> str | None:
+    """A box begins: its jobs are due now, and those again that it should know and does not name.
+
+    The box's new key, where it has one that follows from the one we know.
+    """
+    key = _followed(row.box_key, hello.keys)
+    said = hello.model_dump(mode="json", include={"entrances", "timezone"})
+    await tx.execute(
+        update(homes)
+        .where(homes.c.id == row.id)
+        .values(heard=now, said={**row.said, **said}, box_key=key or row.box_key)
+    )
+    mine = (jobs.c.home == row.id, jobs.c.expires > now)
+    await tx.execute(update(jobs).where(*mine, jobs.c.due.is_not(None)).values(due=now, leased=None, parked=False))
+    if len(hello.open) < SAID_AT_MOST:
+        await _again(tx, row.id, hello, now)
+    return key
+
+
+def _followed(known: str, lines: Iterable[str]) -> str | None:
+    """The newest key that follows from the one we know, step by step; None: none does."""
+    try:
+        line = Line.read("\n".join(lines).encode())
+    except ValueError:
+        return None
+    keys = [key.text for key in line.keys]
+    return keys[-1] if known in keys[:-1] else None
+
+
+async def _again(tx: AsyncConnection, home: str, hello: Hello, now: datetime) -> None:
+    """What a box had received and does not know any more is due again: it was put back from an older copy, say."""
+    named = {(one.brand, one.delivery): one.version for one in hello.open}
+    asked = (
+        select(deliveries.c.id, deliveries.c.brand, deliveries.c.name, deliveries.c.version)
+        .where(deliveries.c.home == home, deliveries.c.state.not_in([str(state) for state in OVER]))
+        .where(deliveries.c.window_end > now)
+    )
+    lost = [row.id for row in await tx.execute(asked) if named.get((row.brand, row.name), 0) < row.version]
+    mine = (jobs.c.home == home, jobs.c.received.is_not(None), jobs.c.expires > now)
+    for one in lost:
+        await tx.execute(
+            update(jobs).where(*mine, jobs.c.delivery == one).values(due=now, received=None, leased=None, parked=False)
+        )
+
+
+async def received(tx: AsyncConnection, home: Row[Any], receipt: Receipt, now: datetime) -> str | None:
+    """A box has a job, or will never take it; how it ended, or None: it had ended before, or is no job of this home."""
+    refused = None if receipt.state == "received" else (receipt.why or "it said no more")
+    mine = (jobs.c.id == receipt.job, jobs.c.home == home.id)
+    row = (await tx.execute(select(jobs.c.due, jobs.c.delivery).where(*mine))).one_or_none()
+    if row is None or row.due is None:
+        return None
+    when = now if refused is None else None
+    await tx.execute(update(jobs).where(*mine).values(received=when, refused=refused, due=None, leased=None))
+    if refused is not None and row.delivery is not None:
+        no = Result(box="hub", at=now, accepted=False, code="malformed")
+        await _told(tx, row.delivery, no, seq=0, sandbox=home.sandbox, now=now)
+    return receipt.state
+
+
+async def happened(tx: AsyncConnection, row: Row[Any], kept: Kept, token: bytes, now: datetime) -> Outcome:
+    """Take in one event; `kept` goes on with it."""
+    found = unseal(token, PublicKey.from_text(row.box_key))
+    match found:
+        case Untrue.WRONG_SIGNATURE:
+            return Outcome.WRONG_SIGNATURE
+        case Untrue():
+            return Outcome.MALFORMED
+    if found.home != row.id:
+        return Outcome.ANOTHER_HOME
+    if found.seq <= kept.seq:
+        here = (home_events.c.home == row.id, home_events.c.seq == found.seq)
+        same = await tx.scalar(select(home_events.c.token).where(*here))
+        return Outcome.AGAIN if same == token else Outcome.FORKED
+    if found.seq > kept.seq + 1:
+        return Outcome.GAP
+    if found.prev != kept.head:
+        return Outcome.FORKED
+    await tx.execute(insert(home_events).values(home=row.id, seq=found.seq, token=token, at=now))
+    kept.seq, kept.head = found.seq, digest(token)
+    if found.result is not None:
+        meant = await _meant(tx, row.id, found.result)
+        await _told(tx, meant, found.result, seq=found.seq, sandbox=row.sandbox, now=now)
+    if found.decided is not None:
+        await _decided(tx, row, found.decided, now)
+    return Outcome.KEPT
+
+
+async def _meant(tx: AsyncConnection, home: str, result: Result) -> str | None:
+    """Which delivery a home speaks of: by its name, or by the message that it did not believe."""
+    if result.brand is not None and result.delivery is not None:
+        named = (deliveries.c.brand == result.brand, deliveries.c.name == result.delivery)
+        return await tx.scalar(select(deliveries.c.id).where(deliveries.c.home == home, *named))
+    if result.token_sha256 is None:
+        return None
+    return await tx.scalar(
+        select(jobs.c.delivery).where(jobs.c.home == home, jobs.c.sha256 == result.token_sha256).limit(1)
+    )
+
+
+async def _told(  # noqa: PLR0913 - who said what of which delivery
+    tx: AsyncConnection, delivery: str | None, result: Result, *, seq: int, sandbox: bool, now: datetime
+) -> None:
+    """Keep how a delivery stands and tell its retailer, if that is news. `seq` 0: the hub's own word."""
+    row = (await tx.execute(select(deliveries).where(deliveries.c.id == delivery))).one_or_none()
+    if row is None:
+        return
+    before = (row.state, row.reason, row.missing, row.house)
+    stands = standing(result, known=row.seq > 0)
+    after = before if stands is None else (stands.state.value, stands.reason, stands.missing, stands.house)
+    names = ("state", "reason", "missing", "house")
+    changed = dict(zip(names, after, strict=True))
+    if after != before:
+        changed["changed"] = now
+    await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**changed, seq=max(seq, row.seq)))
+    answer = None
+    if result.accepted is False:
+        answer = {"version": result.version, "accepted": False, "code": coarse(result.code)}
+    if after == before and answer is None:
+        return
+    data = {"id": row.id, "connection": row.connection, "brand": row.brand, "name": row.name,
+            "version": result.version or row.version, **dict(zip(names, after, strict=True))}  # fmt: skip
+    if answer is not None:
+        data["answer"] = answer
+    await events.tell(tx, row.retailer, events.Type.DELIVERY_CHANGED, row.id, data, sandbox=sandbox, now=now)
+
+
+async def _decided(tx: AsyncConnection, home: Row[Any], decided: Decided, now: datetime) -> None:
+    """Keep what a home says to a brand, and tell whoever asked. A word older than the one we know changes nothing."""
+    asked = select(connections).where(connections.c.home == home.id, connections.c.brand == decided.brand)
+    # JSON's own types: it is kept and sent on as JSON
+    terms = decided.model_dump(mode="json", exclude={"brand", "version", "standing"}, exclude_none=True)
+    for row in (await tx.execute(asked)).all():
+        if row.state == "expired" or (row.decided is not None and row.version >= decided.version):
+            continue
+        given = terms if decided.standing == "granted" else None
+        at = None if decided.standing == "pending" else now
+        new = {"state": decided.standing, "terms": given, "version": decided.version, "decided": at}
+        await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
+        if row.state != decided.standing or row.terms != given:
+            data = {"id": row.id, "brand": row.brand, "state": decided.standing, "terms": given,
+                    "reference": row.reference}  # fmt: skip
+            await events.tell(
+                tx, row.retailer, events.Type.CONNECTION_DECIDED, row.id, data, sandbox=home.sandbox, now=now
+            )

@@ -1,0 +1,210 @@
+"""Takes in what boxes say, home by home, in its order; what is kept is acknowledged.
+
+The home that a topic names is believed: the broker lets nobody else speak there. One that floods fills its own queue
+and no other's; what does not fit is dropped, for a box says again what it is owed an answer to. So is what the database
+does not take.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar, assert_never
+
+import structlog
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.delivery.promise import Wire
+from gateway.delivery.strictjson import loads
+from gateway.hub import heard
+from gateway.hub.api.operation import Bells
+from gateway.hub.heard import Kept, Outcome
+from gateway.hub.store import UNAVAILABLE, Store
+from gateway.hub.tally import Tally
+from gateway.hub.words import Hello, Receipt, What, ack_topic, speaker
+from gateway.message import Incoming
+
+log = structlog.get_logger(__name__)
+
+W = TypeVar("W", bound=Wire)
+
+WORKERS = 4  # homes that are heard at once
+OF_ONE_HOME = 64  # words of one home that may wait
+OF_ALL = 20_000  # and of all of them
+TOLD_AGAIN = timedelta(minutes=1)  # between two lines about one home that says what is not true
+
+
+@dataclass(slots=True)
+class _Home:
+    """One home that has spoken."""
+
+    words: deque[tuple[What, bytes]] = field(default_factory=deque)
+    busy: bool = False
+
+
+@dataclass(slots=True)
+class _Said:
+    """What came of a home's words, to be told once it is on the disk."""
+
+    ack: bool = False
+    hello: bool = False
+    ended: bool = False
+    outcomes: list[Outcome] = field(default_factory=list)
+    receipts: list[str] = field(default_factory=list)
+    key: str | None = None
+    unread: int = 0
+
+
+class Ingest:
+    """One a process. `say(topic, payload)` puts an acknowledgement on the line."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        now: Callable[[], datetime],
+        say: Callable[[str, bytes], None],
+        bells: Bells,
+        tally: Tally,
+    ) -> None:
+        self._store, self._now, self._say, self._bells, self._tally = store, now, say, bells, tally
+        self._homes: dict[str, _Home] = {}
+        self._ready: asyncio.Queue[str] = asyncio.Queue()
+        self._waiting = 0
+        self._there: set[str] = set()
+        self._told: dict[str, datetime] = {}
+
+    def heard(self, incoming: Incoming) -> None:
+        """A word of a box. A stored copy is old news."""
+        spoken = speaker(incoming.topic)
+        if spoken is None or incoming.retain:
+            return
+        name, what = spoken
+        if what == "gone":
+            self._there.discard(name)
+            self._tally.connected.set(len(self._there))
+            return
+        home = self._homes.setdefault(name, _Home())
+        if len(home.words) >= OF_ONE_HOME or self._waiting >= OF_ALL:
+            self._tally.dropped.labels("full").inc()
+        else:
+            home.words.append((what, incoming.payload))
+            self._waiting += 1
+        if home.words and not home.busy:
+            home.busy = True
+            self._ready.put_nowait(name)
+        elif not home.words and not home.busy:
+            del self._homes[name]
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(WORKERS):
+                group.create_task(self._work(), name=f"ingest {number}")
+
+    async def _work(self) -> None:
+        while True:
+            name = await self._ready.get()
+            home = self._homes[name]
+            words = tuple(home.words)
+            home.words.clear()
+            self._waiting -= len(words)
+            try:
+                await self._take(name, words)
+            except UNAVAILABLE as error:
+                self._tally.dropped.labels("store").inc(len(words))
+                log.error("words_not_kept", why=str(error).splitlines()[0])
+                await asyncio.sleep(1)
+            if home.words:
+                self._ready.put_nowait(name)
+            else:
+                del self._homes[name]
+
+    async def _take(self, name: str, words: tuple[tuple[What, bytes], ...]) -> None:
+        """Keep all that a home has said since it was heard last, in one transaction."""
+        said, kept = _Said(), None
+        async with self._store.writing() as tx:
+            row = await heard.home_of(tx, name)
+            if row is not None:
+                kept = await self._keep(tx, row, words, said)
+        if kept is None:
+            self._tally.dropped.labels("stranger").inc(len(words))
+            self._complain(name, "home_unknown", why="no home of this name, or it was revoked")
+            return
+        if name not in self._there:
+            self._there.add(name)
+            self._tally.connected.set(len(self._there))
+        if said.ack:
+            self._say(ack_topic(name), kept.ack.model_dump_json().encode())
+        self._tell(name, said)
+
+    async def _keep(
+        self, tx: AsyncConnection, row: Row[Any], words: tuple[tuple[What, bytes], ...], said: _Said
+    ) -> Kept:
+        now, kept = self._now(), await heard.kept_of(tx, row.id)
+        last_hello = max((at for at, (what, _) in enumerate(words) if what == "hello"), default=-1)
+        for at, (what, payload) in enumerate(words):
+            match what:
+                case "hello" if at == last_hello:
+                    hello = _read(Hello, payload)
+                    if hello is None:
+                        said.unread += 1
+                        continue
+                    said.key = await heard.begun(tx, row, hello, now)
+                    row = await heard.home_of(tx, row.id) or row
+                    said.ack = said.hello = True
+                case "status":
+                    receipt = _read(Receipt, payload)
+                    if receipt is None:
+                        said.unread += 1
+                        continue
+                    ended = await heard.received(tx, row, receipt, now)
+                    said.receipts += [] if ended is None else [ended]
+                case "evt":
+                    outcome = await heard.happened(tx, row, kept, payload, now)
+                    said.outcomes.append(outcome)
+                    said.ack |= outcome.acknowledged
+                case "hello" | "gone":
+                    pass
+                case _:
+                    assert_never(what)
+        return kept
+
+    def _tell(self, name: str, said: _Said) -> None:
+        """Ring, count, and tell whoever runs the hub what is not as it should be."""
+        if said.hello or said.receipts:  # behind a job that was received another may have waited
+            self._bells.jobs()
+        if Outcome.KEPT in said.outcomes or "refused" in said.receipts:
+            self._bells.messages()
+        for outcome in said.outcomes:
+            self._tally.events.labels(outcome.value).inc()
+        for ended in said.receipts:
+            self._tally.ended.labels(ended).inc()
+        if said.unread:
+            self._tally.dropped.labels("unreadable").inc(said.unread)
+            self._complain(name, "words_unreadable", count=said.unread)
+        if said.key is not None:
+            log.warning("box_key_followed", home=name, key=said.key)
+        untrue = sorted({str(outcome) for outcome in said.outcomes if not outcome.acknowledged})
+        if untrue:
+            self._complain(name, "events_refused", why=untrue)
+
+    def _complain(self, name: str, what: str, **more: object) -> None:
+        """Tell it once a minute for each home: nobody may fill the disk with it."""
+        now = self._now()
+        if len(self._told) > OF_ALL:
+            self._told.clear()
+        if now - self._told.get(name, now - 2 * TOLD_AGAIN) >= TOLD_AGAIN:
+            self._told[name] = now
+            log.error(what, home=name, **more)
+
+
+def _read(model: type[W], payload: bytes) -> W | None:
+    """Read a word; None: it is none."""
+    try:
+        loads(payload)
+        return model.model_validate_json(payload)
+    except ValueError:  # a ValidationError is one
+        return None

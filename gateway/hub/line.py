@@ -1,0 +1,83 @@
+"""The hub's line to the broker at which the boxes are: it hears what they say, and rings at one of them."""
+
+import itertools
+from collections.abc import Callable
+
+import structlog
+
+from gateway.config import Broker
+from gateway.hub.tally import Tally
+from gateway.message import Acknowledgement, Incoming, Manner, NotSent
+from gateway.mqtt import Mqtt
+from gateway.topics import Loss, Subscription
+
+log = structlog.get_logger(__name__)
+
+LIFE = 60  # seconds that the broker keeps a word for a box whose socket is slow; the store keeps it until received
+NOBODY = 0x10  # MQTT 5: taken, and no one listens
+
+
+class Line:
+    """One a hub. `heard` is called for each word of a box, `up` whenever the line has come up."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        heard: Callable[[Incoming], None],
+        up: Callable[[], None],
+        tally: Tally,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._up, self._tally = up, tally
+        self._sessions = itertools.count(1)
+        self.there = False
+        self._mqtt = Mqtt(
+            broker=broker,
+            subscriptions=[
+                Subscription(topic=f"up/+/+/{what}", stored=False, loss=Loss.ASKED_AGAIN)
+                for what in ("hello", "status", "evt", "gone")
+            ],
+            session_number=self._next,
+            on_message=heard,
+            on_up=self._on_up,
+            on_down=self._on_down,
+            on_missed=self._on_missed,
+            monotonic=monotonic,
+            presence=None,
+            manner=Manner(keepalive=15),
+        )
+
+    async def run(self) -> None:
+        """Keep the line up until cancelled."""
+        await self._mqtt.run()
+
+    async def ring(self, topic: str, payload: bytes) -> Acknowledgement | NotSent:
+        """Say something to a box and wait for what the broker says to it; it always says something, or the line ends.
+
+        `NOBODY`: the box is not there.
+        """
+        sent = self._mqtt.publish(topic, payload, expiry=LIFE)
+        return sent if isinstance(sent, NotSent) else await sent.acknowledged
+
+    def say(self, topic: str, payload: bytes) -> None:
+        """Say what the box will ask for again if it is lost."""
+        self._mqtt.publish(topic, payload, expiry=LIFE)
+
+    async def _next(self) -> int:
+        return next(self._sessions)
+
+    def _on_up(self, _session: int) -> None:
+        self.there = True
+        self._tally.broker.set(1)
+        log.info("broker_up")
+        self._up()
+
+    def _on_down(self, why: str) -> None:
+        self.there = False
+        self._tally.broker.set(0)
+        log.warning("broker_down", why=why)
+
+    def _on_missed(self, _topic: str) -> None:
+        """A box floods, or a word of it is too large: it sends again what it is owed an answer to."""
+        self._tally.dropped.labels("flood").inc()

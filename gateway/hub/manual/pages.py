@@ -1,0 +1,74 @@
+"""Serves the API's explanation at `/`, and each stable code's under `/problems/`."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gateway.hub.api.explained import EXPLAINED
+from gateway.hub.api.problem import PROBLEMS, Code, Problem
+from gateway.hub.manual.reading import chapters, shapes
+
+# No script at all, no form, no frame, nothing from elsewhere.
+HEADERS = MappingProxyType({
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; img-src data:; form-action 'none'; frame-ancestors 'none';"
+        " base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+})  # fmt: skip
+
+
+class Manual:
+    """All pages, rendered once of the hub's own document: whoever asks for one costs a hub nothing."""
+
+    def __init__(self, document: Mapping[str, Any], *, url: str) -> None:
+        environment = Environment(
+            loader=PackageLoader("gateway.hub.manual"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True,
+        )  # fmt: skip
+        told = chapters(document)
+        environment.globals["url"] = url
+        self._whole = environment.get_template("manual.html").render(
+            chapters=told, shapes=shapes(document), codes=tuple(Code), problems=PROBLEMS, explained=EXPLAINED
+        )
+        problem = environment.get_template("problem.html")
+        self._problems = {
+            str(code): problem.render(
+                code=code,
+                status=int(status),
+                title=title,
+                explained=EXPLAINED[code],
+                operations=[one for chapter in told for one in chapter.operations if code in one.problems],
+            )
+            for code, (status, title) in PROBLEMS.items()
+        }
+        self._sheet = files("gateway.hub.manual").joinpath("manual.css").read_bytes()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served here."""
+        return [
+            web.get("/", self._index),
+            web.get("/problems/{code}", self._problem),
+            web.get("/manual.css", self._style),
+        ]
+
+    async def _index(self, _request: web.Request) -> web.Response:
+        return web.Response(text=self._whole, content_type="text/html", headers=HEADERS)
+
+    async def _problem(self, request: web.Request) -> web.Response:
+        found = self._problems.get(request.match_info["code"])
+        if found is None:
+            raise Problem(Code.NOT_FOUND, f"The API has no such code: {', '.join(self._problems)}.")
+        return web.Response(text=found, content_type="text/html", headers=HEADERS)
+
+    async def _style(self, _request: web.Request) -> web.Response:
+        return web.Response(body=self._sheet, content_type="text/css", headers=HEADERS)

@@ -1,0 +1,19 @@
+"""What whoever runs a hub can watch of its line to the homes (`/metrics`)."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class Tally:
+    """The numbers of one process. None of them names a home or a retailer."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.connected = Gauge("perron_homes_connected", "Homes that were heard and have not gone", registry=registry)
+        self.broker = Gauge("perron_broker_connected", "Whether the line to the broker is up", registry=registry)
+        self.due = Gauge("perron_jobs_due", "Jobs that no box has received yet", registry=registry)
+        self.parked = Gauge("perron_jobs_parked", "Of these, jobs whose box is not there", registry=registry)
+        self.published = Counter(
+            "perron_jobs_published", "Jobs put on the line, by what the broker said", ["outcome"], registry=registry
+        )
+        self.ended = Counter("perron_jobs_ended", "Jobs that ended, by how", ["how"], registry=registry)
+        self.events = Counter("perron_events", "Events of boxes, by what came of them", ["outcome"], registry=registry)
+        self.dropped = Counter("perron_dropped", "Words of boxes dropped unread, by why", ["why"], registry=registry)

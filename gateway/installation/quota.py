@@ -1,0 +1,25 @@
+"""How often one person may ask for what is written into the log for good.
+
+A flood would fill the disk, and a full disk stops every visit. It counts in memory: nobody but the owner makes the box
+begin anew.
+"""
+
+from collections import deque
+
+HOUR = 3600.0  # seconds
+
+
+class Quota:
+    """At most so many an hour of each person; `mono` is the clock's."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self._asked: dict[str, deque[float]] = {}
+
+    def take(self, person: str, mono: float) -> bool:
+        """Count one; False: this person has had as many within the hour, and it is not counted."""
+        asked = self._asked.setdefault(person, deque(maxlen=self.most))
+        if len(asked) == self.most and mono - asked[0] < HOUR:
+            return False
+        asked.append(mono)
+        return True

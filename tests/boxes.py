@@ -1,0 +1,163 @@
+"""A home at a hub, for tests: its rows, and a box that speaks for it as its test tells it to."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.delivery.promise import Result, State
+from gateway.hub.sealed import seal
+from gateway.hub.store import new_id
+from gateway.hub.tables import brands, connections, deliveries, homes
+from gateway.hub.words import (
+    BEGINNING,
+    Ack,
+    Decided,
+    Happened,
+    Hello,
+    Job,
+    Open,
+    Receipt,
+    ack_topic,
+    digest,
+    jobs_topic,
+    shard_of,
+    up_topic,
+)
+from gateway.message import Incoming, Sent
+from gateway.mqtt import Guest, visit
+from gateway.proof.keys import BoxKey
+from tests.hubs import account
+from tests.mosquitto import Mosquitto
+
+NOW = datetime(2026, 11, 25, 17, 0, 0, tzinfo=UTC)
+
+
+async def until(found: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until it is so."""
+    async with asyncio.timeout(seconds):
+        while not found():  # noqa: ASYNC110 - what is waited for is another's, and rings no bell
+            await asyncio.sleep(0.01)
+
+
+async def join(tx: AsyncConnection, home: str, key: BoxKey, *, sandbox: bool = False, now: datetime = NOW) -> None:
+    """Let a home in, as if its owner had."""
+    await tx.execute(
+        insert(homes).values(
+            id=home, shard=shard_of(home), sandbox=sandbox, support_code=secrets.token_hex(4), said={}, joined=now,
+            box_key=key.public.text,
+        )
+    )  # fmt: skip
+
+
+async def connect(tx: AsyncConnection, retailer: str, brand: str, home: str, *, now: datetime = NOW) -> str:
+    """Let a brand of a retailer be let in there; the connection's id."""
+    id_ = new_id("con")
+    await tx.execute(insert(brands).values(id=brand, retailer=retailer, name=brand, created=now))
+    await tx.execute(
+        insert(connections).values(
+            id=id_, retailer=retailer, brand=brand, home=home, state="pending", asked={}, version=0,
+            consent_sha256=b"", created=now, expires=now + timedelta(days=30),
+        )
+    )  # fmt: skip
+    return id_
+
+
+async def announce(tx: AsyncConnection, connection: str, name: str, *, now: datetime = NOW) -> str:
+    """Keep a delivery as one that was announced; its id."""
+    con = (await tx.execute(select(connections).where(connections.c.id == connection))).one()
+    id_ = new_id("dlv")
+    await tx.execute(
+        insert(deliveries).values(
+            id=id_, retailer=con.retailer, connection=con.id, home=con.home, brand=con.brand, name=name, version=1,
+            promise={}, hub_signed=False, state="scheduled", missing=0, seq=0, created=now, changed=now,
+            window_end=now + timedelta(days=1),
+        )
+    )  # fmt: skip
+    return id_
+
+
+def result(brand: str, name: str, state: State, **more: object) -> Result:
+    """How a delivery stands, as a box says it."""
+    plain = {"box": "box", "at": NOW, "brand": brand, "delivery": name, "version": 1, "state": state}
+    return Result.model_validate({**plain, **more})
+
+
+class Journal:
+    """The chain of one box's events."""
+
+    def __init__(self, home: str, key: BoxKey) -> None:
+        self.home, self.key = home, key
+        self.tokens: list[bytes] = []
+
+    def add(self, said: Result | Decided | None = None) -> bytes:
+        """Make the next event; its token."""
+        prev = digest(self.tokens[-1]) if self.tokens else BEGINNING
+        token = self.made(len(self.tokens) + 1, prev, said)
+        self.tokens.append(token)
+        return token
+
+    def made(self, seq: int, prev: str, said: Result | Decided | None = None) -> bytes:
+        """Sign any event."""
+        happened = Happened(
+            home=self.home, seq=seq, prev=prev, at=NOW, result=said if isinstance(said, Result) else None,
+            decided=said if isinstance(said, Decided) else None,
+        )  # fmt: skip
+        return seal(happened, self.key.sign)
+
+
+class Box:
+    """A box that is connected. Nothing is said unless the test says so."""
+
+    def __init__(self, home: str, line: Guest) -> None:
+        self.home, self._line = home, line
+        self.jobs: asyncio.Queue[Job] = asyncio.Queue()
+        self.acks: asyncio.Queue[Ack] = asyncio.Queue()
+
+    async def hello(self, *known: Open, keys: tuple[str, ...] = ()) -> None:
+        """Begin a session."""
+        said = Hello(boot="boot", events=0, open=known, entrances=(), timezone="Europe/Paris", keys=keys)
+        await self.say("hello", said.model_dump_json().encode())
+
+    async def has(self, job: Job) -> None:
+        """Say that a job is on the disk."""
+        await self.say("status", Receipt(job=job.job, state="received").model_dump_json().encode())
+
+    async def say(self, what: str, payload: bytes, *, home: str | None = None) -> int | None:
+        """Say it, as another home even; what the broker says to it."""
+        topic = up_topic(shard_of(self.home), home or self.home, what)  # type: ignore[arg-type]  # any word is tried
+        sent = self._line.publish(topic, payload)
+        assert isinstance(sent, Sent)
+        return (await sent.acknowledged).code
+
+    def took(self, incoming: Incoming) -> None:
+        """Sort what the hub says."""
+        if incoming.topic == ack_topic(self.home):
+            self.acks.put_nowait(Ack.model_validate_json(incoming.payload))
+        else:
+            assert incoming.topic == jobs_topic(self.home)
+            self.jobs.put_nowait(Job.model_validate_json(incoming.payload))
+
+
+@contextlib.asynccontextmanager
+async def box(home: str, broker: Mosquitto, folder: Path) -> AsyncIterator[Box]:
+    """Connect one, until left."""
+    topics = [jobs_topic(home), ack_topic(home)]
+    async with visit(account(broker, folder, home), topics, monotonic=time.monotonic) as line:
+        one = Box(home, line)
+
+        async def hear() -> None:
+            while True:
+                one.took(await line.hear())
+
+        hearing = asyncio.create_task(hear())
+        try:
+            yield one
+        finally:
+            hearing.cancel()

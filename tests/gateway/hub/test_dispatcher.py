@@ -1,0 +1,201 @@
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.postgresql import dialect
+
+from gateway.hub import jobs as job_store
+from gateway.hub.dispatcher import AGAIN, LONGEST, SOON, SWEEP, Dispatcher, due_now, next_of, spread
+from gateway.hub.line import Line
+from gateway.hub.store import Store
+from gateway.hub.tables import homes, jobs, retailers
+from gateway.hub.tally import Tally
+from gateway.hub.words import Job, Kind
+from gateway.message import Acknowledgement, NotSent, Why
+from gateway.proof.keys import BoxKey
+from tests.boxes import NOW, announce, connect, join, until
+
+
+def code(number: int | None) -> Acknowledgement:
+    return Acknowledgement(code=number, seconds=0.01)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "parked", "tried"),
+    [
+        (code(0), "taken", False, True),
+        (code(0x10), "nobody", True, True),
+        (code(0x83), "nobody", True, True),
+        (code(0x87), "refused", True, True),
+        (code(None), "unknown", False, False),
+        (NotSent(Why.NO_BROKER), "not_sent", False, False),
+        (NotSent(Why.NO_ROOM), "not_sent", False, False),
+    ],
+)
+def test_what_the_broker_says_decides_when_a_job_is_rung_again(
+    answer: Acknowledgement | NotSent,
+    outcome: str,
+    parked: bool,
+    tried: bool,
+) -> None:
+    found = next_of(answer, 0, jitter=0)
+    assert (found.outcome, found.parked, found.tried) == (outcome, parked, tried)
+    assert found.after == {"taken": AGAIN, "nobody": SWEEP, "refused": SWEEP}.get(outcome, SOON)
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1))
+def test_a_job_is_rung_later_each_time_but_never_later_than_that(attempts: int, jitter: float) -> None:
+    after = next_of(code(0), attempts, jitter=jitter).after
+    assert AGAIN <= after <= spread(LONGEST, 1)
+    assert after >= next_of(code(0), max(0, attempts - 1), jitter=0).after
+
+
+class Bell:
+    """A line on which nothing hangs: it keeps what was rung."""
+
+    there = True
+
+    def __init__(self, answer: int | None = 0) -> None:
+        self.rung: list[Job] = []
+        self.answer = answer
+        self.meanwhile: list[asyncio.Event] = []
+
+    async def ring(self, _topic: str, payload: bytes) -> Acknowledgement:
+        self.rung.append(Job.model_validate_json(payload))
+        for event in self.meanwhile:
+            await event.wait()
+        return code(self.answer)
+
+
+class Shop:
+    """A store with a home and a brand that is let in there; the time stands where it is put."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.now = store, NOW
+        self.tally = Tally(CollectorRegistry())
+
+    def dispatcher(self) -> Dispatcher:
+        return Dispatcher(self.store, now=lambda: self.now, tally=self.tally)
+
+    async def due(self) -> list[str]:
+        async with self.store.reading() as tx:
+            return list((await tx.execute(select(jobs.c.id).where(jobs.c.due <= self.now))).scalars())
+
+
+@contextlib.asynccontextmanager
+async def shop(folder: Path) -> AsyncIterator[Shop]:
+    store = await Store.open(f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}")
+    async with store.writing() as tx:
+        await tx.execute(insert(retailers).values(id="ret-1", name="Lune", created=NOW))
+        await join(tx, "home-1", BoxKey.fresh())
+    try:
+        yield Shop(store)
+    finally:
+        await store.close()
+
+
+@contextlib.asynccontextmanager
+async def at_work(*pairs: tuple[Dispatcher, Bell]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(one.run(cast("Line", bell))) for one, bell in pairs]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def test_two_dispatchers_never_ring_one_job_twice(tmp_path: Path) -> None:
+    async with shop(tmp_path) as here:
+        async with here.store.writing() as tx:
+            for number in range(250):
+                await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.%d" % number, now=NOW)
+        one, two = Bell(), Bell()
+        async with at_work((here.dispatcher(), one), (here.dispatcher(), two)):
+            await until(lambda: len(one.rung) + len(two.rung) >= 250)
+            await asyncio.sleep(0.1)
+        rung = [job.job for job in (*one.rung, *two.rung)]
+        assert len(rung) == len(set(rung)) == 250
+
+
+async def test_a_change_is_not_rung_before_the_box_has_what_it_changes(tmp_path: Path) -> None:
+    async with shop(tmp_path) as here:
+        async with here.store.writing() as tx:
+            delivery = await announce(tx, await connect(tx, "ret-1", "lune", "home-1"), "d-1")
+            for number, token in enumerate((b"of.fe.r", b"up.da.te")):
+                at = NOW + timedelta(seconds=number)
+                await job_store.send(tx, "home-1", Kind.DELIVERY, token, now=at, delivery=delivery)
+        here.now, bell = NOW + timedelta(seconds=5), Bell()
+        dispatcher = here.dispatcher()
+        async with at_work((dispatcher, bell)):
+            await until(lambda: bell.rung)
+            await asyncio.sleep(0.1)
+            assert [job.token for job in bell.rung] == ["of.fe.r"]
+            async with here.store.writing() as tx:
+                await tx.execute(update(jobs).where(jobs.c.id == bell.rung[0].job).values(due=None, received=NOW))
+            dispatcher.ring()
+            await until(lambda: len(bell.rung) == 2)
+        assert [job.token for job in bell.rung] == ["of.fe.r", "up.da.te"]
+
+
+async def test_a_box_that_says_hello_while_it_is_rung_at_is_rung_at_again_at_once(tmp_path: Path) -> None:
+    async with shop(tmp_path) as here:
+        async with here.store.writing() as tx:
+            await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.c", now=NOW)
+        bell, answered = Bell(0x10), asyncio.Event()
+        bell.meanwhile.append(answered)
+        async with at_work((here.dispatcher(), bell)):
+            await until(lambda: bell.rung)
+            async with here.store.writing() as tx:
+                await tx.execute(update(jobs).values(due=NOW, leased=None, parked=False))  # as `heard.begun` does
+            answered.set()
+            await until(lambda: len(bell.rung) == 2)
+            assert bell.rung[0] == bell.rung[1], "nobody was there is older than the hello"
+
+
+async def test_a_job_that_has_had_its_time_ends_and_one_of_a_revoked_home_is_never_rung(tmp_path: Path) -> None:
+    async with shop(tmp_path) as here:
+        async with here.store.writing() as tx:
+            await join(tx, "home-2", BoxKey.fresh())
+            await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.c", now=NOW - timedelta(days=40))
+            await job_store.send(tx, "home-2", Kind.CONNECT, b"a.b.d", now=NOW)
+            await tx.execute(update(homes).where(homes.c.id == "home-2").values(revoked=NOW))
+        bell = Bell()
+        async with at_work((here.dispatcher(), bell)):
+            await asyncio.sleep(0.2)
+        assert bell.rung == []
+        async with here.store.reading() as tx:
+            ended = (await tx.execute(select(jobs.c.due).where(jobs.c.home == "home-1"))).scalar_one()
+        assert ended is None
+
+
+async def test_what_a_killed_dispatcher_had_leased_is_rung_by_another_after_the_lease(tmp_path: Path) -> None:
+    async with shop(tmp_path) as here:
+        async with here.store.writing() as tx:
+            id_ = await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.c", now=NOW)
+        lost, never = Bell(), asyncio.Event()
+        lost.meanwhile.append(never)
+        async with at_work((here.dispatcher(), lost)):
+            await until(lambda: lost.rung)
+        other = Bell()
+        async with at_work((here.dispatcher(), other)):
+            await asyncio.sleep(0.1)
+            assert other.rung == [], "it is leased still"
+            here.now += timedelta(seconds=31)
+            await until(lambda: other.rung)
+        assert [job.job for job in other.rung] == [id_]
+        assert await here.due() == [], "and is due again later"
+
+
+def test_postgresql_leases_what_no_other_hub_holds() -> None:
+    postgresql = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+    asked = str(due_now(NOW).with_for_update(skip_locked=True, of=jobs).compile(dialect=postgresql))
+    assert asked.rstrip().endswith("FOR UPDATE OF jobs SKIP LOCKED")

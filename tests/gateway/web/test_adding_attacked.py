@@ -1,0 +1,227 @@
+"""The page on which the house file grows, under attack: kills, floods, and what changes between look and word."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from gateway.addition import merged, section_of, written
+from gateway.homefile import load
+from gateway.installation.proposal import LARGEST, Asked
+from gateway.installation.quota import Quota
+from gateway.proposalfile import ProposalFile
+from gateway.proposals import Proposals
+from gateway.reload import Report, tell
+from gateway.web.access import Role
+from tests.gateway.web.house import HERONS
+from tests.gateway.web.test_adding import CAMERA, DOOR, ENGLISH, PAGE, Home, house, posted, problems, waiting
+from tests.shell.site import proposals
+
+__all__ = ["house"]  # the fixture
+
+SIGN = "\U0001f6aa"  # four bytes
+
+
+class Killed(BaseException):
+    """As a process that is killed there."""
+
+
+async def test_what_waits_is_bounded_in_bytes_however_many_its_letters_take(house: Home) -> None:
+    async with house.site.client(await house.site.guest(Role.INSTALLER, "Ines")) as client:
+        long = "\n".join(f"keys.{c}={'.'.join([SIGN * 60] * 8)}" for c in "abc")
+        body = f"kind=lock&id=back-lock&vendor=somfy&address=x&more={long}".replace("\n", "%0A").encode()
+        assert LARGEST < len(body) < 3 * LARGEST, "few letters, many bytes"
+        kind = {"Content-Type": "application/x-www-form-urlencoded", **ENGLISH}
+        async with client.post(PAGE, data=body, headers=kind) as answer:
+            assert (answer.status, "too long" in await answer.text()) == (422, True)
+
+
+async def test_what_was_withdrawn_since_the_owner_looked_is_not_accepted_in_part(house: Home) -> None:
+    ines, owner = await house.site.guest(Role.INSTALLER, "Ines"), house.site.owner
+    await house.post(ines, DOOR)
+    await house.post(ines, CAMERA)
+    seen = waiting(await house.page(owner))
+    assert len(seen) == 2
+    await house.post(ines, {"proposal": seen[0]}, "withdraw")
+    await house.post(ines, DOOR | {"vendor": "zigbee2mqtt", "address": "zigbee2mqtt/other"})
+    before = house.file.read_bytes()
+    async with house.site.client(owner) as client:
+        ticked = [*(("take", one) for one in seen), ("password", HERONS)]
+        async with client.post(f"{PAGE}/accept", data=ticked, allow_redirects=False) as answer:
+            assert answer.status == 409
+    assert (house.file.read_bytes(), house.reread) == (before, [])
+
+
+async def test_two_who_accept_at_once_write_it_once(house: Home) -> None:
+    owner = house.site.owner
+    await house.post(owner, DOOR)
+    (one,) = waiting(await house.page(owner))
+    form = {"take": one, "password": HERONS}
+    outcomes = await asyncio.gather(*(house.post(owner, form, "accept") for _ in range(2)))
+    assert sorted(status for status, _ in outcomes) == [303, 409]
+    assert house.reread == [""]
+    assert (await house.post(owner, form, "accept"))[0] == 409, "the same form once more"
+
+
+@pytest.mark.parametrize("killed_at", ["copied", "noted"])
+async def test_a_kill_between_two_writes_leaves_no_password_once_it_is_refused(
+    house: Home, monkeypatch: pytest.MonkeyPatch, killed_at: str
+) -> None:
+    owner, made = house.site.owner, house.site.box
+    await house.post(owner, CAMERA)
+    (one,) = waiting(await house.page(owner))
+    first = proposals(made, house.file, lambda: None)
+
+    def dies(*_: object) -> None:
+        raise Killed
+
+    if killed_at == "copied":
+        monkeypatch.setattr(first, "_keep", dies)
+    else:
+        first._reached = dies  # noqa: SLF001 - as a process that is killed there
+    with pytest.raises(Killed):
+        await first.accept([one], by=owner.who.person, now=made.clock.now())
+    beside = house.file.parent / "cameras"
+    assert [file.name for file in beside.iterdir()] == ["porch.login"], "the kill came where it was meant to"
+    half = house.folder / f".{one}.login.new"
+    half.write_text("admin:half")
+    again = proposals(made, house.file, lambda: None)
+    assert again.waiting == 1
+    assert not half.exists()
+    assert await again.drop(one, by=owner.who.person, now=made.clock.now(), refused=True)
+    assert list(beside.iterdir()) == []
+    assert house.lies() == ["proposals.json"]
+
+
+async def test_a_full_disk_while_accepting_leaves_no_password_beside_the_house_file(
+    house: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, made = house.site.owner, house.site.box
+    await house.post(owner, CAMERA)
+    (one,) = waiting(await house.page(owner))
+    first = proposals(made, house.file, lambda: None)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(first, "_keep", full)
+    (why,) = await first.accept([one], by=owner.who.person, now=made.clock.now())
+    assert why.said == "unwritable"
+    assert list((house.file.parent / "cameras").iterdir()) == []
+
+
+@pytest.mark.parametrize("at", ["keep_login", "write"])
+async def test_a_kill_while_proposing_leaves_nothing_that_could_never_be_accepted(
+    house: Home, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    made = house.site.box
+    first = proposals(made, house.file, lambda: None)
+
+    def dies(*_: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(ProposalFile, at, dies)
+    camera = Asked(kind="camera", name="porch", fields={"vendor": "rtsp", "url": "rtsp://h/s"}, login=("a", "b"))
+    with pytest.raises(Killed):
+        await first.propose(camera, by="ines", now=made.clock.now())
+    monkeypatch.undo()
+    assert len(house.lies()) == (at == "write"), "the kill came where it was meant to"
+    assert proposals(made, house.file, lambda: None).waiting == 0
+    assert house.lies() == []
+
+
+async def _accepted(house: Home) -> Proposals:
+    """The door is accepted and written, and the gateway runs as before, for no house began with it."""
+    made, owner = house.site.box, house.site.owner
+    await house.post(owner, DOOR)
+    (one,) = waiting(await house.page(owner))
+    kept = proposals(made, house.file, lambda: None)
+    assert await kept.accept([one], by=owner.who.person, now=made.clock.now()) == ()
+    tell(made.home.storage.folder, Report(id="1", said="refused", problems=("the port is taken",)))
+    return kept
+
+
+async def test_what_the_owner_wrote_anew_at_the_terminal_is_not_taken_out_again(house: Home) -> None:
+    await _accepted(house)
+    text = house.file.read_text(encoding="utf-8")
+    mine = section_of("door", {"vendor": "esphome", "heartbeat": 60})
+    written(house.file, merged(text, house.file, "back-door", mine, replace=True))
+    before = house.file.read_bytes()
+    proposals(house.site.box, house.file, lambda: None)
+    assert house.file.read_bytes() == before
+    written(house.file, text)
+    assert proposals(house.site.box, house.file, lambda: None).waiting == 1
+    assert "back-door" not in load(house.file).devices, "as it was proposed it is taken out"
+
+
+@pytest.mark.parametrize("text", ["{", "a: 1\na: 2\n", "devices: &a [*a]\n", ""])
+async def test_a_gateway_begins_beside_a_house_file_that_was_spoilt_after_an_acceptance(house: Home, text: str) -> None:
+    await _accepted(house)
+    house.file.write_text(text, encoding="utf-8")
+    proposals(house.site.box, house.file, lambda: None)
+    assert house.file.read_text(encoding="utf-8") == text
+
+
+async def test_a_link_stays_a_link_and_rights_stay_rights(house: Home, tmp_path: Path) -> None:
+    owner, real = house.site.owner, tmp_path / "real.yaml"
+    house.file.rename(real)
+    house.file.symlink_to(real)
+    real.chmod(0o640)
+    await house.post(owner, DOOR)
+    (one,) = waiting(await house.page(owner))
+    mask = os.umask(0o077)
+    try:
+        assert (await house.post(owner, {"take": one, "password": HERONS}, "accept"))[0] == 303
+    finally:
+        os.umask(mask)
+    assert house.file.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert "back-door" in load(house.file).devices
+
+
+async def test_a_page_that_many_ask_for_at_once_is_read_by_one_thread(house: Home) -> None:
+    owner, now = house.site.owner, 0
+    async with house.site.client(owner) as client:
+        for n in range(3):
+            assert (await posted(client, DOOR | {"id": f"d{n}"}))[0] == 303
+    kept = proposals(house.site.box, house.file, lambda: None)
+    most, seen = 0, kept._seen  # noqa: SLF001 - how many threads read at once is seen nowhere else
+
+    def counted(permitted: frozenset[str]) -> object:
+        nonlocal now, most
+        now += 1
+        most = max(most, now)
+        try:
+            return seen(permitted)
+        finally:
+            now -= 1
+
+    kept._seen = counted  # type: ignore[method-assign,assignment]  # noqa: SLF001 - the same
+    await asyncio.gather(*(kept.seen() for _ in range(8)))
+    assert most == 1
+
+
+async def test_a_flood_of_proposals_does_not_fill_the_log_that_is_kept_for_good(house: Home) -> None:
+    made, kept = house.site.box, proposals(house.site.box, house.file, lambda: None)
+    kept._quota = Quota(5)  # noqa: SLF001 - the real one takes its time
+    before = sum(1 for _ in made.store.entries())
+    door = Asked(kind="door", name="back-door", fields={"vendor": "esphome"})
+    said = set()
+    for _ in range(8):
+        said |= {one.said for one in await kept.propose(door, by="ines", now=made.clock.now())}
+        for one in await kept.seen():
+            await kept.drop(one.proposal.id, by="ines", now=made.clock.now(), refused=False)
+    assert said == {"often"}
+    assert sum(1 for _ in made.store.entries()) == before + 2 * 5
+    assert await kept.propose(door, by="anna", now=made.clock.now()) == (), "the owner is not kept from it"
+
+
+async def test_further_keys_that_take_long_to_read_are_not_read(house: Home) -> None:
+    async with house.site.client(await house.site.guest(Role.INSTALLER, "Ines")) as client:
+        body = f"kind=door&id=back-door&vendor=esphome&more=keys=[{'a,' * 7000}a]".encode()
+        kind = {"Content-Type": "application/x-www-form-urlencoded", **ENGLISH}
+        async with client.post(PAGE, data=body, headers=kind) as answer:
+            text = await answer.text()
+    assert (answer.status, problems(text)) == (422, ["more"])
+    assert "It is too long" in text
