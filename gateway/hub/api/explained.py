@@ -100,12 +100,6 @@ EXPLAINED: Mapping[str, Explained] = MappingProxyType({
         "Give an https address that everybody can reach. To try things out at home use `perron retailer watch`, which"
         " needs no address of yours.",
     ),
-    "address_refused": Explained(
-        "The hub sends no webhook to such an address: it takes https, to a name that the internet knows (no number, no"
-        " name of a private network), on port 443, 80 or one from 1024 up. `errors` says what is wrong.",
-        "Name an address of that kind. While you are trying things out, a hub of your own may be told to send to a"
-        " private one (`webhooks` in its hub.yaml).",
-    ),
     "rate_limited": Explained(
         "More was asked than this retailer (or, without a key, this address) has a ration for.",
         "Wait as many seconds as `Retry-After` says. `RateLimit-Policy` tells the rations and `RateLimit` what is left,"

@@ -40,7 +40,7 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Seq = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2**53 - 1)]
+Seq = Annotated[int, Field(ge=0, le=2**53 - 1), BeforeValidator(_whole)]
 
 
 class EndpointPath(Asked):
