@@ -38,6 +38,7 @@ def hub(*, config: HubConfig = CONFIG) -> None:
     from gateway.config import ConfigError  # noqa: PLC0415 - the same
     from gateway.hub.process import Hub  # noqa: PLC0415 - the same
     from gateway.hub.store import StoreUnusable  # noqa: PLC0415 - the same
+    from gateway.proof.keys import KeyUnusable  # noqa: PLC0415 - the same
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     file = _file(config)
@@ -51,6 +52,8 @@ def hub(*, config: HubConfig = CONFIG) -> None:
         raise Failure(str(error), f"Correct `broker` in {config}.") from error
     except StoreUnusable as error:
         raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
+    except KeyUnusable as error:
+        raise Failure(str(error), f"The hub's own key is in the folder that {config} names.") from error
     except OSError as error:
         raise Failure(f"The hub cannot be served ({plain(error)}).", f"Correct `listen` in {config}.") from error
 

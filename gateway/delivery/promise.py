@@ -83,8 +83,16 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": _WRITTEN}),
 ]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=80), AfterValidator(_clean)]
-Parcel = Annotated[str, AfterValidator(_parcel)]
+# A schema's words cannot say what is printable, or a product's number: the formats' names stand for it.
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=80),
+    AfterValidator(_clean),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 80, "format": "printable"}),
+]
+Parcel = Annotated[
+    str, AfterValidator(_parcel), WithJsonSchema({"type": "string", "minLength": 1, "format": "parcel-code"})
+]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Seconds = Annotated[int, Field(ge=0, le=2**33)]  # since 1970 (RFC 7519 NumericDate, whole)

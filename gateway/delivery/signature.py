@@ -10,7 +10,7 @@ from binascii import Error
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, auto
-from typing import Self
+from typing import Self, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
@@ -28,6 +28,7 @@ TYPE = "perron-delivery+jwt"
 LARGEST = 32 * 1024  # bytes of a token; 50 parcels of 128 characters need about a third of it
 LONGEST_LIFE = 31 * 24 * 3600  # seconds from iat to exp: how long a jti must be remembered
 EARLY = 60  # seconds that a retailer's clock may run ahead of ours
+C = TypeVar("C", bound=Claims)
 _REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
 
 
@@ -78,8 +79,7 @@ class Keys(dict[str, Key]):
                 if key.kid in keys:
                     raise ValueError(f"two keys are called {key.kid}")
                 try:
-                    public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": key.x})
-                    public.raw_value  # noqa: B018 - reads the key now, not at the first message
+                    public = public_key(key.x)
                 except (JoseError, ValueError) as error:
                     raise ValueError(f"{key.kid} is not an Ed25519 public key") from error
                 keys[key.kid] = Key(brand, public)
@@ -88,13 +88,20 @@ class Keys(dict[str, Key]):
 
 def verify(token: bytes, keys: Mapping[str, Key], *, box: str, now: Now) -> Claims | Rejected:
     """Return what an enrolled brand says to this box, or why it is not believed; `iss` is the key's own brand."""
-    opened = _opened(token, keys)
+    return believed(token, keys, Claims, TYPE, box=box, now=now)
+
+
+def believed(  # noqa: PLR0913 - what a message is held against
+    token: bytes, keys: Mapping[str, Key], model: type[C], typ: str, *, box: str, now: Now
+) -> C | Rejected:
+    """Return what a message of this type says to this box, or why it is not believed."""
+    opened = _opened(token, keys, typ)
     if isinstance(opened, Rejected):
         return opened
     key, payload = opened
     try:
         loads(payload)
-        claims = Claims.model_validate_json(payload)
+        claims = model.model_validate_json(payload)
     except ValidationError as error:
         return Rejected(Fault.WRONG_CLAIMS, _told(error))
     except ValueError as error:
@@ -125,10 +132,10 @@ def kid_of(token: bytes) -> str | None:
     return kid if isinstance(kid, str) else None
 
 
-def sign(claims: Claims, private: OKPKey, *, kid: str) -> bytes:
+def sign(claims: Claims, private: OKPKey, *, kid: str, typ: str = TYPE) -> bytes:
     """Sign a message as a retailer does."""
     payload = claims.model_dump_json(exclude_none=True)
-    header = {"alg": ALGORITHM, "kid": kid, "typ": TYPE}
+    header = {"alg": ALGORITHM, "kid": kid, "typ": typ}
     return jws.serialize_compact(header, payload, private, registry=_REGISTRY).encode()
 
 
@@ -137,12 +144,19 @@ def private_key(seed: bytes) -> OKPKey:
     return OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(seed))
 
 
+def public_key(x: str) -> OKPKey:
+    """Read a public key as it stands in `home.yaml`. JoseError, ValueError: it is none."""
+    public = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x})
+    public.raw_value  # noqa: B018 - reads the key now, not at the first message
+    return public
+
+
 def public_x(key: OKPKey) -> str:
     """The public part as it stands in `home.yaml`: the JWK's `x`."""
     return str(key.as_dict(private=False)["x"])
 
 
-def _opened(token: bytes, keys: Mapping[str, Key]) -> tuple[Key, bytes] | Rejected:
+def _opened(token: bytes, keys: Mapping[str, Key], typ: str) -> tuple[Key, bytes] | Rejected:
     """Check header and signature; the payload is not looked at before."""
     if len(token) > LARGEST:
         return Rejected(Fault.TOO_LARGE, "a message has at most 32 KiB")
@@ -155,8 +169,8 @@ def _opened(token: bytes, keys: Mapping[str, Key]) -> tuple[Key, bytes] | Reject
         return Rejected(Fault.MALFORMED, "the header is not JSON as it should be")
     if not isinstance(header, dict) or header.keys() - {"alg", "kid", "typ"}:
         return Rejected(Fault.WRONG_HEADER, "a header holds alg, kid and typ, nothing else")
-    if header.get("typ") != TYPE:
-        return Rejected(Fault.WRONG_TYPE, f"typ is {TYPE}")
+    if header.get("typ") != typ:
+        return Rejected(Fault.WRONG_TYPE, f"typ is {typ}")
     if header.get("alg") != ALGORITHM:
         return Rejected(Fault.WRONG_ALGORITHM, f"alg is {ALGORITHM}")
     kid = header.get("kid")

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import Result
 from gateway.hub import events
+from gateway.hub.deliveries import spoken_of
 from gateway.hub.sealed import Untrue, unseal
 from gateway.hub.standing import OVER, coarse, standing
 from gateway.hub.tables import connections, deliveries, home_events, homes, jobs
@@ -183,6 +184,7 @@ async def _told(  # noqa: PLR0913 - who said what of which delivery
     if after != before:
         changed["changed"] = now
     await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**changed, seq=max(seq, row.seq)))
+    await spoken_of(tx, row, result)
     answer = None
     if result.accepted is False:
         answer = {"version": result.version, "accepted": False, "code": coarse(result.code)}

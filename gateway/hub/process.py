@@ -9,31 +9,37 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
-from gateway.hub.api import apikeys, webhookendpoints
+from gateway.hub.api import apikeys, deliveries, happenings, sight, webhookendpoints
 from gateway.hub.api.operation import Bells
 from gateway.hub.dispatcher import Dispatcher
 from gateway.hub.file import HubFile
+from gateway.hub.held import Held
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
+from gateway.hub.ownkey import OwnKey
 from gateway.hub.site import Site
 from gateway.hub.store import Store
+from gateway.hub.streams import Streams
 from gateway.hub.tally import Tally
 from gateway.hub.webhooks.connection import Lookup, by_machine
 from gateway.hub.webhooks.sender import Sender
 
-OPERATIONS = (*apikeys.OPERATIONS, *webhookendpoints.OPERATIONS)
+OPERATIONS = (*apikeys.OPERATIONS, *deliveries.OPERATIONS, *sight.OPERATIONS, *happenings.OPERATIONS,
+              *webhookendpoints.OPERATIONS)  # fmt: skip
 """All of the API, in the order of its document."""
 
 
 class Hub:
     """One hub. `wall` are seconds since 1970, `lookup` finds the names of webhooks' receivers.
 
-    `site`, `store`, `bells` and `line` are there once it is `open`.
+    `site`, `store`, `key`, `bells` and `line` are there once it is `open`.
     """
 
     site: Site
     bells: Bells
     store: Store
+    key: OwnKey
+    held: Held
     line: Line | None
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True,
@@ -50,11 +56,14 @@ class Hub:
 
         Raises:
             StoreUnusable: the database cannot be used.
+            KeyUnusable: its own key cannot.
             OSError: address, port, certificate or folder cannot be had.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = await Store.open(self._file.database)
         try:
+            self._streams = Streams(self.store, now=self.now)
+            self.key = OwnKey.at(self._file.folder)
             registry = CollectorRegistry()
             tally, webhooks = Tally(registry), self._file.webhooks
             self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally)
@@ -62,11 +71,12 @@ class Hub:
                 self.store, allowed=webhooks.allowed, most=webhooks.attempts, now=self.now, seconds=time.monotonic,
                 registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
             )  # fmt: skip
-            self.bells = Bells(jobs=self._dispatcher.ring, messages=self._sender.ring)
+            self.bells = Bells(jobs=self._dispatcher.ring, messages=self._told)
+            self.held = Held(self.store, key=self.key, now=self.now, bells=self.bells)
             self._ring_homes(self.bells, tally)
             self.site = Site(
                 self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=registry,
-                ready=self._ready, bells=self.bells,
+                ready=self._ready, bells=self.bells, key=self.key, streams=self._streams,
             )  # fmt: skip
             await self.site.open()
             try:
@@ -82,6 +92,10 @@ class Hub:
     def ring(self) -> None:
         """There is something for a home: kept by somebody who is no call of the API."""
         self._dispatcher.ring()
+
+    def _told(self) -> None:
+        self._streams.ring()
+        self._sender.ring()
 
     def _ring_homes(self, bells: Bells, tally: Tally) -> None:
         """Build the line to the homes, where there is a broker at which they are."""
@@ -103,7 +117,8 @@ class Hub:
         homes = {} if self.line is None else {
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
         }  # fmt: skip
-        return {"api": _until_cancelled(), "webhooks": self._sender.run(), **homes}
+        return {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),
+                "webhooks": self._sender.run(), **homes}  # fmt: skip
 
 
 async def _until_cancelled() -> None:

@@ -10,11 +10,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.hub.api.door import Door
-from gateway.hub.api.operation import Bells, Operation
+from gateway.hub.api.operation import Bells, Operation, Signer
 from gateway.hub.api.ration import Rations
 from gateway.hub.file import HubFile
 from gateway.hub.manual.pages import Manual
 from gateway.hub.store import Store
+from gateway.hub.streams import Streams
 from gateway.web.servinglog import quiet
 
 log = structlog.get_logger(__name__)
@@ -36,12 +37,14 @@ class Site:
         registry: CollectorRegistry,
         ready: Callable[[], dict[str, bool]],
         bells: Bells,
+        key: Signer,
+        streams: Streams,
         extra: Sequence[web.AbstractRouteDef] = (),
     ) -> None:
         self._file, self._store, self._registry, self._ready = file, store, registry, ready
         self.door = Door(
             operations, store=store, url=file.url, now=now, rations=Rations(file.limits, wall=wall), bells=bells,
-            allowed=file.webhooks.allowed,
+            key=key, streams=streams, allowed=file.webhooks.allowed,
         )  # fmt: skip
         app = web.Application(middlewares=[self.door.problems], client_max_size=LARGEST)
         app.add_routes(self.door.routes())
@@ -49,6 +52,7 @@ class Site:
         app.add_routes(extra)
         app.add_routes([web.get("/healthz", self._alive), web.get("/readyz", self._able)])
         app.add_routes([web.get("/metrics", self._metrics)])
+        app.on_shutdown.append(streams.end)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, logger=quiet())
         self.port = file.listen.port
 

@@ -9,8 +9,8 @@ import asyncio
 import contextlib
 import secrets
 from base64 import b32encode
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
 
 from sqlalchemy import event, insert, select
 from sqlalchemy.engine import make_url
@@ -19,12 +19,27 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from gateway.hub.tables import VERSION, about, metadata
 
+T = TypeVar("T")
+
 BUSY = 10_000  # milliseconds that SQLite waits for another process, a backup say
 UNAVAILABLE = (OperationalError, InterfaceError, OSError)  # the database does not answer, or takes nothing: try again
 
 
 class StoreUnusable(Exception):  # noqa: N818 - it says what is the matter
     """The database cannot be used; the text says why and what to do."""
+
+
+async def whole(work: Coroutine[Any, Any, T]) -> T:
+    """Let a piece of work with the database end, also when whoever waits for it is cancelled meanwhile.
+
+    A statement that is cancelled in the middle leaves its connection to the garbage collector.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
 
 
 def new_id(prefix: str) -> str:

@@ -140,6 +140,7 @@ connections = Table(
     Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
     Column("brand", ForeignKey("brands.id"), nullable=False),
     Column("home", ForeignKey("homes.id"), nullable=True, index=True),  # None until somebody said which home is his
+    Column("sandbox", Boolean, nullable=False, default=False),
     Column("state", String(16), nullable=False),  # pending | granted | refused | revoked | expired
     Column("asked", JSON, nullable=False),  # the terms that the retailer asks for
     Column("terms", JSON, nullable=True),  # the terms that the home gave
@@ -157,12 +158,15 @@ deliveries = Table(
     _id("dlv-"),
     Column("retailer", ForeignKey("retailers.id"), nullable=False),
     Column("connection", ForeignKey("connections.id"), nullable=False),
-    Column("home", ForeignKey("homes.id"), nullable=False),
+    Column("home", ForeignKey("homes.id"), nullable=True),  # None until the connection has one
     Column("brand", String(64), nullable=False),
     Column("name", String(64), nullable=False),  # the promise's own id, which the brand gave it
     Column("version", Integer, nullable=False),  # the newest that was sent to the home
     Column("promise", JSON, nullable=False),  # the newest version, as it was promised
     Column("hub_signed", Boolean, nullable=False),
+    Column("sandbox", Boolean, nullable=False, default=False),
+    Column("held", Boolean, nullable=False, default=False),  # not sent yet: nobody has let the brand in
+    Column("answered", Integer, nullable=True),  # the newest version of which the home has spoken
     Column("state", String(24), nullable=False),
     Column("reason", String(64), nullable=True),
     Column("missing", Integer, nullable=False),
@@ -172,7 +176,20 @@ deliveries = Table(
     _when("changed"),
     _when("window_end"),
     UniqueConstraint("brand", "home", "name"),
+    UniqueConstraint("connection", "name"),
     Index("deliveries_by_retailer", "retailer", "created", "id"),
+    Index("deliveries_held", "held", "window_end"),
+)  # fmt: skip
+
+delivery_versions = Table(
+    "delivery_versions", metadata,
+    Column("delivery", ForeignKey("deliveries.id"), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("promise", JSON, nullable=True),  # None: it is withdrawn
+    Column("token", LargeBinary, nullable=True),  # as the brand signed it; None: the hub signs it, when it is sent
+    Column("sha256", String(64), nullable=True, index=True),  # of that token
+    Column("refused", Boolean, nullable=False, default=False),  # by the home
+    _when("created"),
 )  # fmt: skip
 
 jobs = Table(

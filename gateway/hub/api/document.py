@@ -12,6 +12,7 @@ from gateway.hub.api.problem import MEDIA_TYPE, PROBLEMS, Document
 
 _REF = "#/components/schemas/{model}"
 _KEY = "Idempotency-Key"
+_JSON = "application/json"
 _Parts = Mapping[Any, dict[str, Any]]  # from (model, mode) to its reference
 
 
@@ -19,11 +20,13 @@ def document(operations: Sequence[Operation], *, title: str, version: str, url: 
     """Write the document of these operations."""
     used: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Document, "serialization")]
     for one in operations:
-        used += [(model, "validation") for model in (one.body, one.path_model, one.query) if model is not None]
+        used += [
+            (model, "validation") for model in (one.body, one.path_model, one.query, one.headers) if model is not None
+        ]
         used += [(model, "serialization") for model in one.answers.values() if model is not None]
     refs, whole = models_json_schema(list(dict.fromkeys(used)), ref_template=_REF)
     schemas: dict[str, Any] = dict(whole.get("$defs", {}))
-    asked = {model for one in operations for model in (one.path_model, one.query) if model is not None}
+    asked = {model for one in operations for model in (one.path_model, one.query, one.headers) if model is not None}
     parameters = {ref["$ref"].rpartition("/")[2] for (model, _), ref in refs.items() if model in asked}
     paths: dict[str, dict[str, Any]] = {}
     for one in operations:
@@ -50,6 +53,7 @@ def _operation(one: Operation, refs: _Parts, schemas: Mapping[str, Any]) -> dict
     parameters = [
         *_parameters(one.path_model, "path", refs, schemas),
         *_parameters(one.query, "query", refs, schemas),
+        *_parameters(one.headers, "header", refs, schemas),
     ]
     if one.idempotency:
         parameters.append(
@@ -62,7 +66,7 @@ def _operation(one: Operation, refs: _Parts, schemas: Mapping[str, Any]) -> dict
     if parameters:
         found["parameters"] = parameters
     if one.body is not None:
-        content = {"application/json": {"schema": refs[one.body, "validation"]}}
+        content = {_JSON: {"schema": refs[one.body, "validation"]}}
         found["requestBody"] = {"required": True, "content": content}
     for status, model in one.answers.items():
         found["responses"][str(status)] = _answer(one, status, model, refs)
@@ -91,7 +95,7 @@ def _parameters(
 def _answer(one: Operation, status: int, model: type[BaseModel] | None, refs: _Parts) -> dict[str, Any]:
     found: dict[str, Any] = {"description": one.summary}
     if model is not None:
-        found["content"] = {"application/json": {"schema": refs[model, "serialization"]}}
+        found["content"] = {one.media: {"schema": refs[model, "serialization"]}}
     if one.links and status < 300:
         found["links"] = {
             link.operation: {"operationId": link.operation, "parameters": dict(link.parameters)} for link in one.links

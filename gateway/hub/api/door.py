@@ -17,10 +17,11 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.strictjson import loads
 from gateway.hub.api.document import document
-from gateway.hub.api.operation import Bells, Call, Caller, Operation, Reply, Right
+from gateway.hub.api.operation import Bells, Call, Caller, Operation, Reply, Right, Signer, Stream, Streams
 from gateway.hub.api.problem import MEDIA_TYPE, Code, Detail, Problem, Where
 from gateway.hub.api.ration import Rations
 from gateway.hub.keys import caller_of
@@ -52,7 +53,10 @@ class Door:
         rations: Rations,
         bells: Bells,
         allowed: Allowed,
+        key: Signer,
+        streams: Streams,
     ) -> None:
+        self._key, self._streams = key, streams
         self._operations, self._store, self._url = operations, store, url
         self._now, self._rations, self._bells, self._allowed = now, rations, bells, allowed
         self._host = url.partition("://")[2].partition("/")[0]
@@ -81,14 +85,16 @@ class Door:
     async def _document(self, _request: web.Request) -> web.Response:
         return web.json_response(self.document, headers=_HEADERS)
 
-    def _behind(self, one: Operation) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def served(request: web.Request) -> web.Response:
+    def _behind(self, one: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+        async def served(request: web.Request) -> web.StreamResponse:
             headers: dict[str, str] = {}
             caller = await self._caller(request, one)
             if caller is not None:
                 headers |= await self._rations.take(caller.retailer, writes=one.writes)
             parts, raw = await _parts(request, one)
             reply = await self._done(request, one, caller, parts, raw)
+            if isinstance(reply, Reply) and reply.stream is not None:
+                return await _streamed(request, reply.stream, {**_HEADERS, **headers, "Content-Type": one.media})
             return _response(reply, {**_HEADERS, **headers})
 
         return served
@@ -110,8 +116,7 @@ class Door:
         now = self._now()
         if not one.writes:
             async with self._store.reading() as tx:
-                call = Call(tx=tx, now=now, url=self._url, parts=parts, caller=caller, allowed=self._allowed)
-                return await one.handler(call)
+                return await one.handler(self._call(tx, now, parts, caller))
         key = request.headers.get(KEY) if one.idempotency else None
         if key is not None and not (0 < len(key) <= 255 and all("!" <= char <= "~" for char in key)):
             raise _invalid(KEY, "header", "pattern", "1 to 255 printable ASCII characters without a space")
@@ -122,8 +127,7 @@ class Door:
                     before = await _before(tx, caller.retailer, key, fingerprint, now)
                     if before is not None:
                         return before
-                call = Call(tx=tx, now=now, url=self._url, parts=parts, caller=caller, body=raw, allowed=self._allowed)
-                reply = await one.handler(call)
+                reply = await one.handler(self._call(tx, now, parts, caller, raw))
                 if caller is not None and key is not None:
                     await _keep(tx, caller.retailer, key, reply)
         except IntegrityError as error:  # somebody made the same at the same moment
@@ -131,6 +135,14 @@ class Door:
         self._bells.jobs()
         self._bells.messages()
         return reply
+
+    def _call(
+        self, tx: AsyncConnection, now: datetime, parts: tuple[BaseModel, ...], caller: Caller | None, raw: bytes = b""
+    ) -> Call:
+        return Call(
+            tx=tx, now=now, url=self._url, key=self._key, streams=self._streams, parts=parts, caller=caller, body=raw,
+            allowed=self._allowed,
+        )  # fmt: skip
 
     def _refused(self, request: web.Request, problem: Problem) -> web.Response:
         said = problem.document(self._url, request.path)
@@ -157,11 +169,29 @@ async def _parts(request: web.Request, one: Operation) -> tuple[tuple[BaseModel,
         found.append(_read(one.query, "query", lambda model: model.model_validate(dict(given))))
     elif given:
         raise _invalid(next(iter(given)), "query", "extra_forbidden", "No such parameter is known here.")
+    if one.headers is not None:
+        names = [field.alias or name for name, field in one.headers.model_fields.items()]
+        sent = {name: request.headers[name] for name in names if name in request.headers}
+        found.append(_read(one.headers, "header", lambda model: model.model_validate(sent)))
     if one.body is None:
         return tuple(found), b""
     raw = await _body(request, one.largest)
     found.append(_read(one.body, "body", lambda model: model.model_validate_json(raw)))
     return tuple(found), raw
+
+
+async def _streamed(request: web.Request, stream: Stream, headers: Mapping[str, str]) -> web.StreamResponse:
+    """Send on what comes until it ends, or nobody listens any more."""
+    response = web.StreamResponse(headers=headers)
+    try:
+        await response.prepare(request)
+        async for part in stream:
+            await response.write(part)
+    except ConnectionError:
+        log.debug("stream_left", path=request.path)
+    finally:
+        stream.close()
+    return response
 
 
 async def _body(request: web.Request, largest: int) -> bytes:

@@ -1,16 +1,17 @@
 """One operation of the API: what goes in, what comes out, who may, and the handler. The document is made of these."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
 from types import MappingProxyType
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api.problem import Code
+from gateway.hub.unsigned import HubClaims
 from gateway.hub.webhooks.guard import NOTHING_MORE, Allowed
 
 P = TypeVar("P", bound=BaseModel)
@@ -62,6 +63,41 @@ class Bells:
     messages: Callable[[], None] = _nobody
 
 
+class Signer(Protocol):
+    """The hub's own key."""
+
+    kid: str
+    x: str
+
+    def sign(self, claims: HubClaims) -> bytes:
+        """Sign what a brand asked for by its API key."""
+        ...
+
+
+class Stream(Protocol):
+    """An answer that goes on."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give its parts as they come."""
+        ...
+
+    def close(self) -> None:
+        """It is over, also where it was never begun."""
+        ...
+
+
+class Streams(Protocol):
+    """Whoever follows a retailer's events."""
+
+    def follow(self, caller: "Caller", *, after: int, types: frozenset[str], seconds: float) -> Stream:
+        """Give the events behind number `after`, of these types (none: all), for so long.
+
+        Raises:
+            Problem: the retailer follows them often enough.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One request, understood. `tx` is one transaction; a handler that raises leaves nothing of it.
@@ -73,6 +109,8 @@ class Call:
     tx: AsyncConnection
     now: datetime
     url: str
+    key: Signer
+    streams: Streams
     parts: tuple[BaseModel, ...]
     caller: Caller | None = None
     body: bytes = b""
@@ -97,6 +135,7 @@ class Reply:
     status: int
     body: BaseModel | None = None
     headers: Mapping[str, str] = MappingProxyType({})
+    stream: Stream | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +154,7 @@ class Operation:
     """One operation. `name` is its operationId; `answers` maps each good status to its model (None: no body).
 
     `refuses`: what it can answer beside what follows from the rest (a body can be malformed, a path unknown ...).
+    `headers`: a model whose fields have the headers' names as aliases. `media`: of what is answered.
     `largest`: bytes of body.
     """
 
@@ -128,6 +168,8 @@ class Operation:
     right: Right = Right.FULL
     path_model: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
+    headers: type[BaseModel] | None = None
+    media: str = "application/json"
     body: type[BaseModel] | None = None
     refuses: frozenset[Code] = frozenset()
     links: tuple[Link, ...] = ()
@@ -153,7 +195,7 @@ class Operation:
             found |= {Code.FORBIDDEN}
         if self.path_model is not None:
             found |= {Code.NOT_FOUND}
-        if self.query is not None or self.idempotency:
+        if self.query is not None or self.headers is not None or self.idempotency:
             found |= {Code.INVALID}
         if self.idempotency:
             found |= {Code.IDEMPOTENCY_KEY_REUSED}

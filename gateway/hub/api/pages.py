@@ -11,6 +11,8 @@ from gateway.hub.api.operation import Asked
 from gateway.hub.api.problem import Code, Problem
 
 MOST = 100
+PAGED = frozenset({Code.BAD_CURSOR})
+"""What an operation refuses that takes a `Page`."""
 
 
 class Page(Asked):

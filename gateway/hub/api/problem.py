@@ -34,6 +34,7 @@ class Code(StrEnum):
     IDEMPOTENCY_KEY_REUSED = auto()
     SIGNATURE_REFUSED = auto()
     ADDRESS_REFUSED = auto()
+    SIGNATURE_REQUIRED = auto()
     RATE_LIMITED = auto()
     INTERNAL = auto()
     UNAVAILABLE = auto()
@@ -53,6 +54,7 @@ PROBLEMS: Mapping[Code, tuple[HTTPStatus, str]] = MappingProxyType(
         Code.STALE_VERSION: (HTTPStatus.CONFLICT, "A newer version is known already"),
         Code.TOO_LATE: (HTTPStatus.CONFLICT, "It can no longer be changed"),
         Code.NOT_CONNECTED: (HTTPStatus.CONFLICT, "The home has not let this brand in"),
+        Code.SIGNATURE_REQUIRED: (HTTPStatus.CONFLICT, "The home takes only what the brand itself has signed"),
         Code.TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
         Code.UNSUPPORTED_MEDIA_TYPE: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json"),
         Code.INVALID: (HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not as it should be"),

@@ -1,11 +1,14 @@
 """What schemathesis loads: how it draws what a schema's words alone do not tell it.
 
 An Idempotency-Key names one request, so each that is well formed is a new one here; what the same key does twice is
-tried in test_door.py. A `date-time` of a schema that names its years is drawn from these years.
+tried in test_door.py. A window ends after its start and lies ahead, a delivery is most often announced under the
+connection that there is, and a stream ends at once. Only good requests are so amended: one that is wrong on purpose is
+sent as it was drawn.
 """
 
+import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any
@@ -13,41 +16,79 @@ from uuid import uuid4
 
 import schemathesis
 from hypothesis import strategies as st
+from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.openapi.checks import RejectedPositiveData
 
+from gateway.clock import machine_time
+
 KEY = "Idempotency-Key"
+CONNECTION = os.environ.get("PERRON_CONNECTION")
+"""A connection that the retailer has and the home has granted."""
 
-ALLOWED: Mapping[tuple[str, str], str] = MappingProxyType(
-    {
-        ("createWebhookEndpoint", "address_refused"): "whether a host is a name of the internet is no pattern's to say",
-        ("changeWebhookEndpoint", "address_refused"): "the same",
-        ("listWebhookMessages", "bad_cursor"): "a cursor is one that the list gave",
-    }
-)
-"""By operation and the problem's code: the rule that no schema can say, so a body that fits may be refused."""
+_INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2200, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - the zone is the next argument
+_LETTERS = st.characters(categories=["L", "Nd"])
+schemathesis.openapi.format("date-time", _INSTANTS.map(datetime.isoformat))
+schemathesis.openapi.format("printable", st.text(_LETTERS, min_size=1, max_size=80))
+schemathesis.openapi.format("parcel-code", st.from_regex(r"[A-Z]{3}[0-9]{1,20}", fullmatch=True))
 
-schemathesis.openapi.format(
-    "date-time",
-    st.datetimes(datetime(2000, 1, 1), datetime(2200, 12, 31), timezones=st.just(UTC)).map(datetime.isoformat),  # noqa: DTZ001 - the zone is the next argument
-)
+_OPAQUE = "a cursor, or an event's id, is one that was told before"
+_NAMES = "whether a host is a name of the internet no pattern says"
+_SIGNED = "whether a signature holds no pattern says"
+_LARGE = "an endless token is refused by its bytes before it is looked at"
+ALLOWED: Mapping[tuple[str, str], str] = MappingProxyType({
+    ("listDeliveries", "bad_cursor"): _OPAQUE,
+    ("readTimeline", "bad_cursor"): _OPAQUE,
+    ("listEvents", "bad_cursor"): _OPAQUE,
+    ("followEvents", "bad_cursor"): _OPAQUE,
+    ("listWebhookMessages", "bad_cursor"): _OPAQUE,
+    ("createWebhookEndpoint", "address_refused"): _NAMES,
+    ("changeWebhookEndpoint", "address_refused"): _NAMES,
+    ("createDelivery", "signature_refused"): _SIGNED,
+    ("changeDelivery", "signature_refused"): _SIGNED,
+    ("cancelDelivery", "signature_refused"): _SIGNED,
+    ("createDelivery", "too_large"): _LARGE,
+    ("changeDelivery", "too_large"): _LARGE,
+    ("cancelDelivery", "too_large"): _LARGE,
+})  # fmt: skip
+"""By operation and the problem's code: why a request that fits the schema may be refused, or one that does not in that
+way.
+"""
 
 
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:  # noqa: ANN401 - the tool's
-    """Write a new key where there is a good one.
+    """Amend a good request.
 
-    Not into a request that is wrong on purpose: it is refused before its key is looked at, and the tool would judge the
-    changed request anew, take it for a good one and give it the Authorization that it was to lack.
+    Not one that is wrong on purpose: the tool would judge the changed request anew, take it for a good one and give it
+    the Authorization that it was to lack.
     """
-    wrong = case.meta is not None and case.meta.generation.mode.is_negative
-    if not wrong and KEY in (case.headers or {}):
+    if case.meta is not None and case.meta.generation.mode.is_negative:
+        return
+    if KEY in (case.headers or {}):
         case.headers[KEY] = str(uuid4())
+    if case.operation.definition.raw["operationId"] == "followEvents":
+        case.query = {**(case.query or {}), "seconds": 0}
+    if isinstance(case.body, dict):
+        _amend(case.body)
+
+
+def _amend(body: dict[str, Any]) -> None:
+    if "connection" in body and CONNECTION:
+        body["connection"] = CONNECTION
+    wanted = body.get("delivery")
+    if isinstance(wanted, dict) and isinstance(wanted.get("window"), dict):
+        start = machine_time() + timedelta(hours=1)
+        wanted["window"] = {"start": start.isoformat(), "end": (start + timedelta(hours=2)).isoformat()}
+    if isinstance(wanted, dict) and "name" in wanted:
+        wanted["name"] = str(uuid4())
 
 
 @schemathesis.hook
 def filter_failure(_context: Any, failure: Any, case: Any, response: Any) -> bool:  # noqa: ANN401 - the tool's
-    """Let pass what is allowed, and that alone: a good body refused by that operation for that reason."""
-    refused = (HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY)
-    if not isinstance(failure, RejectedPositiveData) or response.status_code not in refused:
+    """Let pass what is allowed, and that alone: refused by that operation for that reason."""
+    if (
+        not isinstance(failure, RejectedPositiveData | AcceptedNegativeData)
+        or response.status_code < HTTPStatus.BAD_REQUEST
+    ):
         return True
     return (case.operation.definition.raw["operationId"], response.json().get("code")) not in ALLOWED

@@ -1,0 +1,302 @@
+"""Deliveries made, changed and withdrawn. What the home says of them counts; the hub keeps it and passes on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, insert, select, update
+
+from gateway.delivery.promise import Body, Cancel, Claims, Offer, State, Update
+from gateway.delivery.signature import Key, Keys, Rejected, public_key, verify
+from gateway.hub import deliveries as kept
+from gateway.hub import events
+from gateway.hub.api.operation import Call, Link, Operation, Reply, Right
+from gateway.hub.api.problem import Code, Detail, Problem
+from gateway.hub.api.promised import ChangedDelivery, Delivery, DeliveryPath, NewDelivery, Withdrawal
+from gateway.hub.store import new_id
+from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions
+from gateway.hub.words import digest
+from gateway.visit.state import Now
+
+
+async def create(call: Call) -> Reply:
+    """Keep it, and send it on where the home has let the brand in."""
+    asked = call.of(NewDelivery)
+    home = await _connection(call, asked.connection)
+    token = _token(asked)
+    if token is not None:
+        again = await _same(call, home, token)
+        if again is not None:
+            return Reply(status=200, body=told(again), headers={"Location": f"/v1/deliveries/{again.id}"})
+    said = await _offered(call, home, asked, token)
+    _timely(call, said, "/token" if token else "/delivery/window/end")
+    await _free(call, home, said.id)
+    held, id_, promise = home.state == "pending", new_id("dlv"), kept.promise_of(said)
+    await call.tx.execute(
+        insert(deliveries).values(
+            id=id_, retailer=call.who.retailer, connection=home.id, home=home.home, brand=home.brand, name=said.id,
+            version=said.version, promise=promise, hub_signed=token is None, sandbox=call.who.sandbox, held=held,
+            state=kept.waiting(promise), missing=0, seq=0, created=call.now, changed=call.now,
+            window_end=said.window.end,
+        )
+    )  # fmt: skip
+    await kept.keep_version(_pen(call), id_, said.version, promise, token)
+    row = await kept.one(call.tx, id_)
+    if not held:
+        await _send(call, row, said, token)
+    await kept.tell(call.tx, row, events.Type.DELIVERY_CREATED, call.now)
+    return Reply(status=201, body=told(row), headers={"Location": f"/v1/deliveries/{id_}"})
+
+
+async def change(call: Call) -> Reply:
+    """Make a new version. The home decides whether it still counts."""
+    asked, row = call.of(ChangedDelivery), await mine(call)
+    _open(row, asked.version)
+    home = _standing(await _of_home(call, row))
+    token = _token(asked)
+    _as_announced(row, token)
+    said = await _updated(call, row, home, asked, token)
+    _timely(call, said, "/token" if token else "/delivery/window/end")
+    promise = kept.promise_of(said)
+    new: dict[str, Any] = {"version": said.version, "promise": promise,
+                           "window_end": said.window.end, "changed": call.now}  # fmt: skip
+    if row.seq == 0:  # no home has spoken yet
+        new["state"] = kept.waiting(promise)
+    await call.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**new))
+    await kept.keep_version(_pen(call), row.id, said.version, promise, token)
+    row = await kept.one(call.tx, row.id)
+    if not row.held:
+        await _send(call, row, said, token)
+    await kept.tell(call.tx, row, events.Type.DELIVERY_CHANGED, call.now)
+    return Reply(status=200, body=told(row))
+
+
+async def cancel(call: Call) -> Reply:
+    """Withdraw it. Where a home knows it, that home decides whether it is in time."""
+    asked, row = call.of(Withdrawal), await mine(call)
+    if row.state == State.CANCELLED:
+        return Reply(status=200, body=told(row))
+    _open(row, None)
+    token = _token(asked)
+    if not row.held or token is not None:  # of what no home has heard there is nothing to sign
+        _as_announced(row, token)
+    said = Cancel(id=row.name, version=row.version + 1)
+    if token is not None:
+        found = (await _believed(call, await _of_home(call, row), token)).delivery
+        if not isinstance(found, Cancel):
+            raise _refused("wrong_claims", "`do` is cancel here.")
+        said = found
+        _fits(row, said.id, said.version)
+    new = {"version": said.version, "changed": call.now}
+    await call.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**new))
+    await kept.keep_version(_pen(call), row.id, said.version, None, token)
+    row = await kept.one(call.tx, row.id)
+    if row.held:
+        await kept.stand(call.tx, row, State.CANCELLED, None, call.now)
+    else:
+        await kept.send(_pen(call), row, said, token)
+        await kept.tell(call.tx, row, events.Type.DELIVERY_CHANGED, call.now)
+    return Reply(status=200, body=told(await kept.one(call.tx, row.id)))
+
+
+# ---- what a request means -------------------------------------------------------------------------------------------
+
+
+async def _offered(call: Call, home: Row[Any], asked: NewDelivery, token: bytes | None) -> Offer:
+    if token is not None:
+        found = (await _believed(call, home, token)).delivery
+        if not isinstance(found, Offer):
+            raise _refused("wrong_claims", "`do` is offer here.")
+        return found
+    _unsigned(home)
+    wanted = asked.delivery
+    fields = wanted.model_dump(exclude={"name"})
+    return Offer.model_validate({**fields, "id": wanted.name or new_id("d"), "version": 1})
+
+
+async def _updated(call: Call, row: Row[Any], home: Row[Any], asked: ChangedDelivery, token: bytes | None) -> Update:
+    if token is not None:
+        found = (await _believed(call, home, token)).delivery
+        if not isinstance(found, Update):
+            raise _refused("wrong_claims", "`do` is update here.")
+        _fits(row, found.id, found.version)
+        return found
+    before = kept.body_of(Update, row, row.version + 1, row.promise).model_dump()
+    changed = {name: getattr(asked.delivery, name) for name in asked.delivery.model_fields_set}
+    if "window" in changed:
+        changed["window"] = asked.delivery.window.model_dump()
+    return Update.model_validate({**before, **changed})
+
+
+def _token(asked: NewDelivery | ChangedDelivery | Withdrawal) -> bytes | None:
+    """The brand's own message, where there is one."""
+    return asked.token.encode() if "token" in asked.model_fields_set and asked.token is not None else None
+
+
+def _timely(call: Call, said: Body, pointer: str) -> None:
+    """Refuse a window that is over already, or so far away that nobody can mean it."""
+    if said.window.end <= call.now:
+        raise _wrong(pointer, "window_over", "The window is over already.")
+    if said.window.end > call.now + kept.LATEST:
+        raise _wrong(pointer, "window_too_far", "A window lies within a year from now.")
+
+
+def _open(row: Row[Any], known: int | None) -> None:
+    if kept.over(row):
+        raise Problem(Code.TOO_LATE, f"It is {row.state}.")
+    if known is not None and known != row.version:
+        raise Problem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
+    if row.version >= 2**31 - 2:
+        raise Problem(Code.CONFLICT, "There is no version after this one.")
+
+
+def _as_announced(row: Row[Any], token: bytes | None) -> None:
+    """Refuse a change of hands: whoever signed the announcement signs what follows."""
+    if token is None and not row.hub_signed:
+        raise Problem(Code.CONFLICT, "The brand signed this delivery: send its signed message as `token`.")
+    if token is not None and row.hub_signed:
+        raise Problem(Code.CONFLICT, "The brand did not sign this delivery: change it by plain JSON.")
+
+
+def _fits(row: Row[Any], name: str, version: int) -> None:
+    if name != row.name:
+        raise _refused("wrong_claims", "It names another delivery.")
+    if version <= row.version:
+        raise Problem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
+
+
+def _unsigned(home: Row[Any]) -> None:
+    """Refuse early what the home would refuse: its terms say that it wants the brand's own signature."""
+    if home.terms is not None and not home.terms.get("hub_signed", False):
+        raise Problem(Code.SIGNATURE_REQUIRED, "Send the brand's signed message as `token`.")
+
+
+async def _believed(call: Call, home: Row[Any], token: bytes) -> Claims:
+    """Check a brand's message as its home will. A courtesy: the home's own check counts."""
+    if home.home is None:
+        raise Problem(Code.NOT_CONNECTED, "No home yet for which a message could be signed: wait for its answer.")
+    rows = await call.tx.execute(
+        select(brand_keys).where(brand_keys.c.brand == home.brand, brand_keys.c.revoked.is_(None))
+    )
+    keys = Keys({row.kid: Key(home.brand, public_key(row.x)) for row in rows})
+    found = verify(token, keys, box=home.home, now=Now(utc=call.now, trusted=True, mono=0.0))
+    if isinstance(found, Rejected):
+        raise _refused(found.code.value, found.why)
+    return found
+
+
+def _refused(code: str, why: str) -> Problem:
+    return Problem(Code.SIGNATURE_REFUSED, why, errors=[Detail(pointer="/token", where="body", code=code, detail=why)])
+
+
+def _wrong(pointer: str, code: str, why: str) -> Problem:
+    return Problem(Code.INVALID, errors=[Detail(pointer=pointer, where="body", code=code, detail=why)])
+
+
+# ---- what is there --------------------------------------------------------------------------------------------------
+
+
+async def _connection(call: Call, id_: str) -> Row[Any]:
+    """The connection that a delivery is to be made under."""
+    found = await call.tx.execute(
+        select(connections).where(
+            connections.c.id == id_,
+            connections.c.retailer == call.who.retailer,
+            connections.c.sandbox == call.who.sandbox,
+        )
+    )
+    row = found.one_or_none()
+    if row is None:
+        raise Problem(Code.NOT_FOUND, "There is no such connection, or it is not yours.")
+    return _standing(row)
+
+
+async def _of_home(call: Call, row: Row[Any]) -> Row[Any]:
+    found = await call.tx.execute(select(connections).where(connections.c.id == row.connection))
+    return found.one()
+
+
+def _standing(row: Row[Any]) -> Row[Any]:
+    if row.state not in {"pending", "granted"}:
+        raise Problem(Code.NOT_CONNECTED, f"The connection is {row.state}.")
+    return row
+
+
+async def _same(call: Call, home: Row[Any], token: bytes) -> Row[Any] | None:
+    """The delivery that the very same bytes made."""
+    same = digest(token)
+    found = await call.tx.execute(
+        select(deliveries)
+        .join(delivery_versions, delivery_versions.c.delivery == deliveries.c.id)
+        .where(owned(call), deliveries.c.connection == home.id, delivery_versions.c.sha256 == same)
+    )
+    return found.one_or_none()
+
+
+async def _free(call: Call, home: Row[Any], name: str) -> None:
+    """Refuse a name that the brand has given a delivery of this home."""
+    where = deliveries.c.connection == home.id
+    if home.home is not None:
+        where |= deliveries.c.home == home.home
+    taken = select(deliveries.c.id).where(deliveries.c.brand == home.brand, deliveries.c.name == name, where)
+    if await call.tx.scalar(taken) is not None:
+        raise Problem(Code.ALREADY_EXISTS, "This home has a delivery of this name.")
+
+
+def _pen(call: Call) -> kept.Pen:
+    return kept.Pen(call.tx, call.key, call.now)
+
+
+async def _send(call: Call, row: Row[Any], said: Offer | Update, token: bytes | None) -> None:
+    try:
+        await kept.send(_pen(call), row, said, token)
+    except kept.TooLarge as error:
+        raise _wrong(
+            "/delivery/parcels", "too_large", "Signed it is larger than 32 KiB: fewer or shorter codes."
+        ) from error
+
+
+def owned(call: Call) -> ColumnElement[bool]:
+    """What the caller may see: his own, of the same kind of world."""
+    return and_(deliveries.c.retailer == call.who.retailer, deliveries.c.sandbox == call.who.sandbox)
+
+
+async def mine(call: Call) -> Row[Any]:
+    """The delivery that the path names; held until the transaction ends."""
+    wanted = deliveries.c.id == call.of(DeliveryPath).delivery_id
+    row = (await call.tx.execute(select(deliveries).where(owned(call), wanted).with_for_update())).one_or_none()
+    if row is None:
+        raise Problem(Code.NOT_FOUND)
+    return row
+
+
+def told(row: Row[Any]) -> Delivery:
+    """Tell of a delivery."""
+    promise: Mapping[str, Any] = row.promise
+    own = {name: getattr(row, name) for name in Delivery.model_fields if hasattr(row, name)}
+    # JSON's own reading: the promise is kept as JSON
+    return Delivery.model_validate({**promise, **own}, strict=False)
+
+
+_THEN = {"delivery_id": "$response.body#/id"}
+_LINKS = tuple(
+    Link(operation=name, parameters=_THEN)
+    for name in ("readDelivery", "changeDelivery", "cancelDelivery", "readTimeline")
+)
+_MEANT = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
+OPERATIONS = (
+    Operation(
+        name="createDelivery", method="POST", path="/v1/deliveries", tag="Deliveries", handler=create,
+        summary="Announce a delivery", body=NewDelivery, answers={201: Delivery, 200: Delivery}, links=_LINKS,
+        refuses=_MEANT | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
+    ),
+    Operation(
+        name="changeDelivery", method="PATCH", path="/v1/deliveries/{delivery_id}", tag="Deliveries", handler=change,
+        summary="Change a delivery", path_model=DeliveryPath, body=ChangedDelivery, answers={200: Delivery},
+        refuses=_MEANT | {Code.TOO_LATE, Code.STALE_VERSION}, links=_LINKS, right=Right.FULL,
+    ),
+    Operation(
+        name="cancelDelivery", method="POST", path="/v1/deliveries/{delivery_id}/cancel", tag="Deliveries",
+        handler=cancel, summary="Withdraw a delivery", path_model=DeliveryPath, body=Withdrawal,
+        answers={200: Delivery}, refuses=_MEANT | {Code.TOO_LATE, Code.STALE_VERSION}, links=_LINKS,
+    ),
+)  # fmt: skip

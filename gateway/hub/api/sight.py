@@ -1,0 +1,117 @@
+"""Deliveries looked at: one, a list, the states that one went through, and its proof."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+from sqlalchemy import and_, or_, select
+
+from gateway.delivery.promise import State, Version
+from gateway.hub.api.deliveries import mine, owned, told
+from gateway.hub.api.operation import Call, Model, Operation, Reply, Right
+from gateway.hub.api.pages import PAGED, Page, cursor, place
+from gateway.hub.api.promised import ConnectionId, Deliveries, Delivery, DeliveryPath
+from gateway.hub.tables import connections, deliveries, events
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO = timedelta(microseconds=1)
+
+Reference = Annotated[str, StringConstraints(pattern=r"^[ -~À-ÿ]{1,80}$")]
+
+
+class Wanted(Page):
+    """Which deliveries: `reference` is the connection's, your own word for the customer."""
+
+    state: State | None = None
+    connection: ConnectionId | None = None
+    reference: Reference | None = None
+
+
+class Answer(Model):
+    """What the home said to one version of yours, where it said no."""
+
+    version: Version | None
+    accepted: bool
+    code: str | None
+
+
+class Step(Model):
+    """How a delivery stood from `at` on, as the hub learned it. `answer`: the home refused a version then."""
+
+    at: datetime
+    state: State
+    reason: str | None
+    missing: int
+    house: str | None
+    version: Version
+    answer: Answer | None = None
+
+
+class Timeline(Model):
+    """A page of a delivery's steps, oldest first."""
+
+    data: Annotated[tuple[Step, ...], Field(max_length=100)]
+    next: str | None
+
+
+async def read(call: Call) -> Reply:
+    """Tell of one."""
+    return Reply(status=200, body=told(await mine(call)))
+
+
+async def list_(call: Call) -> Reply:
+    """List them, newest first."""
+    asked = call.of(Wanted)
+    query = select(deliveries).where(owned(call))
+    if asked.state is not None:
+        query = query.where(deliveries.c.state == asked.state)
+    if asked.connection is not None:
+        query = query.where(deliveries.c.connection == asked.connection)
+    if asked.reference is not None:
+        query = query.join(connections, connections.c.id == deliveries.c.connection)
+        query = query.where(connections.c.reference == asked.reference)
+    if asked.cursor is not None:
+        micros, id_ = place(asked.cursor, int, str)
+        at = _EPOCH + int(micros) * _MICRO
+        older = and_(deliveries.c.created == at, deliveries.c.id < id_)
+        query = query.where(or_(deliveries.c.created < at, older))
+    query = query.order_by(deliveries.c.created.desc(), deliveries.c.id.desc()).limit(asked.limit + 1)
+    rows = (await call.tx.execute(query)).all()
+    page, more = rows[: asked.limit], len(rows) > asked.limit
+    next_ = cursor((page[-1].created - _EPOCH) // _MICRO, page[-1].id) if more else None
+    return Reply(status=200, body=Deliveries(data=tuple(map(told, page)), next=next_))
+
+
+async def timeline(call: Call) -> Reply:
+    """Tell the states that it went through."""
+    row, asked = await mine(call), call.of(Page)
+    query = select(events).where(events.c.object == row.id, events.c.retailer == row.retailer)
+    if asked.cursor is not None:
+        query = query.where(events.c.seq > place(asked.cursor, int)[0])
+    rows = (await call.tx.execute(query.order_by(events.c.seq).limit(asked.limit + 1))).all()
+    page, more = rows[: asked.limit], len(rows) > asked.limit
+    steps = tuple(
+        Step.model_validate({"at": one.at, **{name: one.data.get(name) for name in _STEP}}, strict=False)
+        for one in page
+        if "state" in one.data
+    )
+    return Reply(status=200, body=Timeline(data=steps, next=cursor(page[-1].seq) if more else None))
+
+
+_STEP = tuple(name for name in Step.model_fields if name != "at")
+_ONE = "/v1/deliveries/{delivery_id}"
+OPERATIONS = (
+    Operation(
+        name="listDeliveries", method="GET", path="/v1/deliveries", tag="Deliveries", handler=list_, right=Right.READ,
+        summary="List deliveries, newest first", query=Wanted, answers={200: Deliveries}, refuses=PAGED,
+    ),
+    Operation(
+        name="readDelivery", method="GET", path=_ONE, tag="Deliveries", handler=read, right=Right.READ,
+        summary="Read one delivery", path_model=DeliveryPath, answers={200: Delivery},
+    ),
+    Operation(
+        name="readTimeline", method="GET", path=f"{_ONE}/timeline", tag="Deliveries", handler=timeline,
+        right=Right.READ, summary="Read the states that a delivery went through", path_model=DeliveryPath, query=Page,
+        answers={200: Timeline}, refuses=PAGED,
+    ),
+)  # fmt: skip

@@ -1,0 +1,47 @@
+"""The hub's own Ed25519 key, made at its first start: what brands do not sign themselves is signed by it.
+
+All hubs of a cluster have the same one: put a copy into each one's folder before its first start.
+"""
+
+import stat
+from pathlib import Path
+from typing import Self
+
+from joserfc.jwk import OKPKey
+
+from gateway.hub.unsigned import HubClaims, sign
+from gateway.proof.files import read_regular, write_whole
+from gateway.proof.keys import BoxKey, KeyUnusable
+
+FILE = "hub.key.pem"
+_LARGEST = 4096  # bytes
+
+
+class OwnKey:
+    """Signs for the hub. `x` is its public half as in a JWK, `kid` its name: the key's fingerprint."""
+
+    def __init__(self, key: BoxKey) -> None:
+        self._private = OKPKey.import_key(key.pem)
+        self.x = key.public.text
+        self.kid = f"hub-{key.public.fingerprint}"
+
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """Load the key from `folder`, or make it there (readable by its owner only) when there is none.
+
+        Raises:
+            KeyUnusable: the file is damaged, or others may read it.
+            OSError: the folder cannot be read or written.
+        """
+        path = folder / FILE
+        if not path.exists():
+            write_whole(path, BoxKey.fresh().pem)
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise KeyUnusable(
+                f"{path} can be read by others: chmod 600 {path}, and make a new key if somebody may have."
+            )
+        return cls(BoxKey.of(read_regular(path, at_most=_LARGEST)))
+
+    def sign(self, claims: HubClaims) -> bytes:
+        """Sign what a brand asked for by its API key."""
+        return sign(claims, self._private, kid=self.kid)

@@ -1,0 +1,129 @@
+"""A retailer with a brand, a home and a connection between both, put straight into a hub's store."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from gateway.delivery.promise import Cancel, Claims, Offer, Result, State, Update
+from gateway.delivery.signature import private_key, public_x, sign
+from gateway.hub.heard import Outcome, happened, home_of, kept_of
+from gateway.hub.keys import kept
+from gateway.hub.store import new_id
+from gateway.hub.tables import brand_keys, brands, connections, homes, jobs
+from gateway.hub.words import Decided
+from gateway.proof.keys import BoxKey
+from tests.boxes import Journal
+from tests.hubs import Retailer, Running
+
+TOMORROW = timedelta(days=1)
+BRAND_KEY = private_key(bytes(range(32)))
+TERMS = {"entrances": ["front"], "places": ["hall"], "carriers": ["Chronopost"], "hub_signed": True}
+
+
+@dataclass
+class Home:
+    """A home that one retailer's brand is connected to."""
+
+    hub: Running
+    retailer: Retailer
+    brand: str
+    id: str
+    connection: str
+    journal: Journal
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The retailer's."""
+        return self.retailer.headers
+
+    def promise(self, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        """What a retailer might promise for tomorrow."""
+        start = datetime.now(UTC) + TOMORROW
+        window = {"start": start.isoformat(), "end": (start + timedelta(hours=2)).isoformat()}
+        plain = {"entrance": "front", "carrier": "Chronopost", "place": "hall", "window": window}
+        return {**plain, "parcels": ["XY123456785FR"], **more}
+
+    def offer(self, name: str = "order-1") -> Offer:
+        """The same as a brand writes it."""
+        return Offer.model_validate_json(json.dumps({**self.promise(), "id": name, "version": 1}))
+
+    def token(self, said: Offer | Update | Cancel, **more: Any) -> str:  # noqa: ANN401 - claims
+        """A message as the brand signs it."""
+        now = int(datetime.now(UTC).timestamp())
+        claims = {"iss": self.brand, "aud": self.id, "iat": now, "nbf": now, "exp": now + 86_400,
+                  "jti": new_id("jti"), "delivery": said, **more}  # fmt: skip
+        return sign(Claims.model_validate(claims), BRAND_KEY, kid=f"{self.brand}-1").decode()
+
+    async def ask(
+        self, method: str, path: str, body: object = None, *, headers: dict[str, str] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """Ask the hub; status and what it said."""
+        own = self.headers if headers is None else headers
+        async with self.hub.http.request(method, path, json=body, headers=own) as answer:
+            return answer.status, {} if answer.status == 204 else await answer.json(content_type=None)
+
+    async def announce(self, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        """Announce one by plain JSON."""
+        status, said = await self.ask(
+            "POST", "/v1/deliveries", {"connection": self.connection, "delivery": self.promise(**more)}
+        )
+        assert status == 201, said
+        return said
+
+    async def says(self, said: Result | Decided) -> Outcome:
+        """Let the home's box say it: the next event of its chain, taken in as from the line."""
+        async with self.hub.hub.store.writing() as tx:
+            row = await home_of(tx, self.id)
+            assert row is not None
+            return await happened(tx, row, await kept_of(tx, self.id), self.journal.add(said), self.hub.hub.now())
+
+    async def stands(self, delivery: Mapping[str, Any], state: str, **more: object) -> Outcome:
+        """Let the box say how a delivery stands."""
+        said = {"box": "box", "at": self.hub.hub.now(), "brand": self.brand, "delivery": delivery["name"],
+                "version": delivery["version"], "state": State(state), **more}  # fmt: skip
+        return await self.says(Result.model_validate(said, strict=False))
+
+    async def decide(self, state: str) -> None:
+        """The connection stands so now."""
+        async with self.hub.hub.store.writing() as tx:
+            new = {"state": state, "home": self.id, "terms": TERMS if state == "granted" else None}
+            await tx.execute(update(connections).where(connections.c.id == self.connection).values(**new))
+
+
+async def connected(
+    hub: Running, retailer: Retailer | None = None, *, state: str = "granted", sandbox: bool = False
+) -> Home:
+    """Make one."""
+    retailer = retailer or await hub.retailer(sandbox=sandbox)
+    now, key, id_ = hub.hub.now(), BoxKey.fresh(), new_id("home")
+    home = Home(hub, retailer, new_id("lune"), id_, new_id("con"), Journal(id_, key))
+    async with hub.hub.store.writing() as tx:
+        await tx.execute(insert(brands).values(id=home.brand, retailer=retailer.id, name="Lune", created=now))
+        await tx.execute(
+            insert(brand_keys).values(kid=f"{home.brand}-1", brand=home.brand, x=public_x(BRAND_KEY), created=now)
+        )
+        await tx.execute(
+            insert(homes).values(
+                id=home.id, shard=0, sandbox=sandbox, support_code=new_id("s")[-12:], box_key=key.public.text, said={},
+                joined=now,
+            )
+        )  # fmt: skip
+        await tx.execute(
+            insert(connections).values(
+                id=home.connection, retailer=retailer.id, brand=home.brand, home=home.id, sandbox=sandbox, state=state,
+                asked={}, terms=TERMS if state == "granted" else None, version=1, reference="customer 7",
+                consent_sha256=kept("x"), created=now, expires=now + timedelta(days=30),
+            )
+        )  # fmt: skip
+    return home
+
+
+async def sent(home: Home) -> list[tuple[str, bytes]]:
+    """What the hub has for a home: each job's kind and token, oldest first."""
+    async with home.hub.hub.store.reading() as tx:
+        rows = await tx.execute(select(jobs).where(jobs.c.home == home.id).order_by(jobs.c.created))
+        return [(row.kind, row.token) for row in rows]

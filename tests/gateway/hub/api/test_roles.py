@@ -1,0 +1,131 @@
+"""Who may do what, cell by cell: each operation with each sort of key. A new one fails until it is told here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from gateway.hub.process import OPERATIONS
+from gateway.hub.tables import api_keys
+from tests.announcing import Home, connected
+from tests.hubs import hub_file, running
+
+ROLES = ("nobody", "revoked", "expired", "read", "full", "another", "sandbox")
+
+
+@dataclass(frozen=True)
+class Row:
+    """How an operation is asked, and what each role is answered; who has no key that counts gets 401 everywhere.
+
+    `path` and `body` may name what is there: {delivery}, {connection}, {event}, {key}. `strangers`: another retailer's
+    key, and a key of the sandbox for what is real.
+    """
+
+    path: str
+    full: int
+    read: int
+    strangers: int
+    body: Mapping[str, Any] | None = None
+    open: bool = False  # nobody needs a key
+
+
+NEW = MappingProxyType({"connection": "{connection}", "delivery": "{promise}"})
+TABLE: Mapping[str, Row] = MappingProxyType({
+    "createApiKey": Row("/v1/api_keys", 201, 403, 201, {"label": "till"}),  # one of their own
+    "listApiKeys": Row("/v1/api_keys", 200, 200, 200),
+    "readApiKey": Row("/v1/api_keys/{key}", 200, 200, 404),
+    "revokeApiKey": Row("/v1/api_keys/{key}", 204, 403, 404),
+    "createDelivery": Row("/v1/deliveries", 201, 403, 404, NEW),
+    "changeDelivery": Row("/v1/deliveries/{delivery}", 200, 403, 404, {"delivery": {"place": "shed"}}),
+    "cancelDelivery": Row("/v1/deliveries/{delivery}/cancel", 200, 403, 404, {}),
+    "listDeliveries": Row("/v1/deliveries", 200, 200, 200),
+    "readDelivery": Row("/v1/deliveries/{delivery}", 200, 200, 404),
+    "readTimeline": Row("/v1/deliveries/{delivery}/timeline", 200, 200, 404),
+    "listEvents": Row("/v1/events", 200, 200, 200),
+    "followEvents": Row("/v1/events/stream?seconds=0", 200, 200, 200),
+    "readEvent": Row("/v1/events/{event}", 200, 200, 404),
+    "readHubKey": Row("/v1/hub_key", 200, 200, 200, open=True),
+})  # fmt: skip
+
+
+def test_every_operation_is_in_the_table() -> None:
+    assert [one.name for one in OPERATIONS] == list(TABLE)
+
+
+def expected(row: Row, role: str) -> int:
+    if row.open:
+        return row.full
+    match role:
+        case "nobody" | "revoked" | "expired":
+            return 401
+        case "read":
+            return row.read
+        case "full":
+            return row.full
+        case _:
+            return row.strangers
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_each_sort_of_key_may_do_what_it_may_and_nothing_else(tmp_path: Path, role: str) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        headers = await key(home, role)
+        for one in OPERATIONS:
+            row, there = TABLE[one.name], await things(home)
+            async with hub.http.request(
+                one.method, row.path.format(**there), json=filled(row.body, there), headers=headers
+            ) as answer:
+                said = await answer.text()
+            assert answer.status == expected(row, role), f"{one.name} as {role}: {said}"
+            if role in {"another", "sandbox"}:
+                ours = {name: id_ for name, id_ in there.items() if isinstance(id_, str) and id_ in said}
+                assert answer.status == 404 or not ours, f"{one.name} tells a stranger of {ours}"
+
+
+async def things(home: Home) -> dict[str, Any]:
+    """Make what the operations are about, anew for each."""
+    made = await home.announce()
+    _, events = await home.ask("GET", "/v1/events?limit=1")
+    _, key = await home.ask("POST", "/v1/api_keys", {"label": "spare"})
+    return {"delivery": made["id"], "connection": home.connection, "event": events["data"][0]["id"], "key": key["id"],
+            "promise": home.promise()}  # fmt: skip
+
+
+def filled(body: object, there: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
+    match body:
+        case Mapping():
+            return {name: filled(part, there) for name, part in body.items()}
+        case str() if body.startswith("{"):
+            return there[body.strip("{}")]
+        case _:
+            return body
+
+
+async def key(home: Home, role: str) -> dict[str, str]:
+    match role:
+        case "nobody":
+            return {}
+        case "full":
+            return home.headers
+        case "another" | "sandbox":
+            other = await connected(home.hub, sandbox=role == "sandbox")
+            if role == "sandbox":  # of the same retailer
+                async with home.hub.hub.store.writing() as tx:
+                    mine = api_keys.c.retailer == other.retailer.id
+                    await tx.execute(update(api_keys).where(mine).values(retailer=home.retailer.id))
+            return other.headers
+        case _:
+            right = "read" if role == "read" else "full"
+            _, made = await home.ask("POST", "/v1/api_keys", {"label": role, "right": right})
+            now = home.hub.hub.now()
+            ended = {"revoked": {"revoked": now}, "expired": {"expires": now - timedelta(seconds=1)}}.get(role)
+            if ended is not None:
+                async with home.hub.hub.store.writing() as tx:
+                    await tx.execute(update(api_keys).where(api_keys.c.id == made["id"]).values(**ended))
+            return {"Authorization": f"Bearer {made['token']}"}

@@ -1,0 +1,144 @@
+"""Every state and every reason of a delivery, said by its home's box and read over HTTP."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from gateway.delivery.promise import Cancel, Result, State
+from gateway.hub.heard import Outcome
+from gateway.hub.standing import OVER, REASONS
+from gateway.hub.words import Decided, digest
+from tests.announcing import Home, connected, sent
+from tests.hubs import hub_file, running
+
+
+async def read(home: Home, made: dict[str, Any]) -> dict[str, Any]:
+    status, said = await home.ask("GET", f"/v1/deliveries/{made['id']}")
+    assert status == 200
+    return said
+
+
+async def test_a_delivery_s_whole_life_is_told_by_its_home(tmp_path: Path) -> None:
+    told = [("scheduled", {}), ("window_open", {}), ("visiting", {}),
+            ("partly_delivered", {"missing": 1, "house": "handed_to_owner"}),
+            ("delivered", {"missing": 0, "house": "locked_again"})]  # fmt: skip
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        made = await home.announce()
+        assert (made["state"], made["answered"]) == ("awaiting_permission", None), (
+            "nothing is said before the home does"
+        )
+        for state, more in told:
+            assert await home.stands(made, state, **more) is Outcome.KEPT
+            said = await read(home, made)
+            assert (said["state"], said["answered"]) == (state, 1)
+            assert {name: said[name] for name in more} == more
+        _, page = await home.ask("GET", f"/v1/deliveries/{made['id']}/timeline")
+        assert [step["state"] for step in page["data"]] == ["awaiting_permission", *(state for state, _ in told)]
+        _, page = await home.ask("GET", "/v1/events?types=delivery.changed")
+        assert [event["data"]["state"] for event in page["data"]] == [state for state, _ in told]
+
+
+async def test_every_state_is_reached_and_in_the_last_ones_it_is_too_late(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        for state in State:
+            made = await home.announce(parcels=[])
+            await home.stands(made, state)
+            assert (await read(home, made))["state"] == state
+            path = f"/v1/deliveries/{made['id']}"
+            changed, _ = await home.ask("PATCH", path, {"delivery": {"parcels": ["ABC1"]}})
+            cancelled, said = await home.ask("POST", f"{path}/cancel", {})
+            if state not in OVER:
+                assert (changed, cancelled, said["state"]) == (200, 200, state), "the home has not said otherwise"
+            elif state == State.CANCELLED:
+                assert (changed, cancelled) == (409, 200), "it is what was asked for"
+            else:
+                assert (changed, cancelled, said["code"]) == (409, 409, "too_late")
+
+
+async def test_every_reason_is_told_and_what_is_the_household_s_own_is_not(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        for reason in sorted(REASONS):
+            made = await home.announce()
+            await home.stands(made, "refused", reason=reason)
+            assert (await read(home, made))["reason"] == reason
+        for reason in ("household_present", "not_ready", "stopped_by_owner", "paused", "camera_unavailable"):
+            made = await home.announce()
+            await home.stands(made, "refused", reason=reason, lacking=("front lock: battery",))
+            status, said = await home.ask("GET", f"/v1/deliveries/{made['id']}/timeline")
+            assert (status, said["data"][-1]["state"], said["data"][-1]["reason"]) == (200, "refused", None), reason
+            assert "battery" not in str(said)
+        _, events = await home.ask("GET", "/v1/events?limit=100&types=delivery.changed")
+        assert "battery" not in str(events)
+        assert "household_present" not in str(events)
+
+
+async def test_a_change_that_came_too_late_leaves_what_was_promised_before(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        made = await home.announce()
+        await home.stands(made, "scheduled", accepted=True)
+        path = f"/v1/deliveries/{made['id']}"
+        _, second = await home.ask("PATCH", path, {"delivery": {"place": "shed"}})
+        assert (second["place"], second["version"], second["answered"]) == ("shed", 2, 1)
+        await home.stands(second, "visiting", accepted=False, code="too_late")
+        said = await read(home, made)
+        assert (said["place"], said["version"], said["answered"], said["state"]) == ("hall", 2, 2, "visiting")
+        _, third = await home.ask("PATCH", path, {"delivery": {"parcels": ["ABC1"]}})
+        assert (third["version"], third["place"]) == (3, "hall"), "what the home refused is no part of what follows"
+        _, page = await home.ask("GET", f"{path}/timeline")
+        answers = [step["answer"] for step in page["data"]]
+        assert {"version": 2, "accepted": False, "code": "too_late"} in answers
+
+
+async def test_a_cancel_that_races_with_the_visit_is_decided_by_the_home(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        for answer, state in (({"accepted": True}, "cancelled"), ({"accepted": False, "code": "too_late"}, "visiting")):
+            made = await home.announce()
+            await home.stands(made, "window_open")
+            _, asked = await home.ask("POST", f"/v1/deliveries/{made['id']}/cancel", {})
+            assert (asked["state"], asked["version"], asked["answered"]) == ("window_open", 2, 1), "nobody has said yet"
+            await home.stands(asked, state, **answer)
+            said = await read(home, made)
+            assert (said["state"], said["answered"]) == (state, 2)
+            assert said["parcels"] == made["parcels"]
+
+
+async def test_what_the_box_does_not_believe_is_refused_with_its_reason(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        token = home.token(home.offer())
+        _, made = await home.ask("POST", "/v1/deliveries", {"connection": home.connection, "token": token})
+        digested = digest(token.encode())
+        said_no = Result(box="box", at=hub.hub.now(), accepted=False, code="key_distrusted", token_sha256=digested)
+        assert await home.says(said_no) is Outcome.KEPT
+        said = await read(home, made)
+        assert (said["state"], said["reason"], said["answered"]) == ("refused", "key_distrusted", 1)
+
+
+async def test_a_home_s_yes_over_its_line_sends_what_was_held(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub, state="pending")
+        token = home.token(home.offer())
+        _, made = await home.ask("POST", "/v1/deliveries", {"connection": home.connection, "token": token})
+        decided = {"brand": home.brand, "version": 2, "standing": "granted", "entrances": ("front",)}
+        assert await home.says(Decided.model_validate(decided)) is Outcome.KEPT
+        async with asyncio.timeout(60):
+            while not (rung := await sent(home)):  # noqa: ASYNC110 - the hub is looked at from outside
+                await asyncio.sleep(0.1)
+        assert rung == [("delivery", token.encode())]
+        body = {"token": home.token(Cancel(id="order-1", version=2))}
+        status, _ = await home.ask("POST", f"/v1/deliveries/{made['id']}/cancel", body)
+        assert status == 200
+
+
+async def test_a_home_speaks_of_its_own_deliveries_only(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home, other = await connected(hub), await connected(hub)
+        made = await home.announce()
+        other.brand = home.brand
+        await other.stands(made, "delivered")
+        assert (await read(home, made))["state"] == "awaiting_permission"
