@@ -43,6 +43,7 @@ from gateway.store import Store, StoreFailed
 from gateway.store.handover import LINKS
 from gateway.surveys import Pace, Surveys
 from gateway.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
+from gateway.uplink.box import joined
 from gateway.video.link import VideoLink
 from gateway.video.words import (
     Adopted,
@@ -199,6 +200,7 @@ class App:
             "walk line": walkline.serve(self._walking, self.home),
             "home assistant": self._assistant.run(),
             **({} if self._site is None else {"pages": self._site.run()}),
+            **({} if self._uplink is None else {"hub": self._uplink.run()}),
             **{f"entrance {name}": running.run() for name, running in self._entrances.items()},
         }
 
@@ -236,24 +238,17 @@ class App:
         for name in home.entrances:
             self._enrol(name, store, safe_mode=safe_mode)
         self._diary = Diary(
-            home,
-            store=store,
-            clock=clock,
-            entrances=self._entrances,
-            rings=self._video,
-            free_bytes=self._free_bytes,
+            home, store=store, clock=clock, entrances=self._entrances, rings=self._video, free_bytes=self._free_bytes,
             owed=self._office.owed,
-        )
+        )  # fmt: skip
         self._reception = Reception(
-            home,
-            store=store,
-            line=self._mqtt,
-            clock=clock,
-            entrances=self._entrances,
-            touch=self._diary.touch,
-            erase=self._archive.erase,
-            office=self._office,
-        )
+            home, store=store, line=self._mqtt, clock=clock, entrances=self._entrances, touch=self._diary.touch,
+            erase=self._archive.erase, office=self._office,
+        )  # fmt: skip
+        self._uplink = joined(
+            home, store=store, clock=clock, key=key, by_hub=self._reception.by_hub, monotonic=time.monotonic,
+            reached=self._reached,
+        )  # fmt: skip
         self._accompany(store, key, links)
 
     def _accompany(self, store: Store, key: BoxKey, links: bytes) -> None:

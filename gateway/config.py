@@ -94,7 +94,8 @@ class Broker(Section):
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
                 f"{self.password_file}: the password of the account {self.username!r} cannot be read"
-                f" ({unreadable(error)}). Write it with `perron broker-config`, or correct broker.password_file."
+                f" ({unreadable(error)}). Write it with `perron broker-config {self.password_file.parent}`,"
+                " or correct broker.password_file."
             ) from error
 
     def account(self, username: str) -> "Broker":
@@ -296,6 +297,41 @@ class Brand(Section):
     permission: PermissionSeed = PermissionSeed()
 
 
+class HubSection(Section):
+    """The hub that this home has joined, and how it is reached. Without this section the box speaks to none.
+
+    `home`: as the hub calls it; `shard`: where its words go in, unless it follows from that. The box connects outwards
+    to `host` and proves itself by `tls.certificate`, or by a password under the home's name.
+    """
+
+    url: PagesUrl
+    home: Annotated[str, StringConstraints(pattern=r"^home-[a-z0-9-]{1,59}$")]
+    host: HostName
+    shard: int | None = Field(default=None, ge=0, le=9999)
+    port: int = Field(default=8883, ge=1, le=65535)
+    tls: BrokerTls | None = None
+    password_file: Path | None = None
+    keepalive: int = Field(default=60, ge=5, le=600)
+
+    @model_validator(mode="after")
+    def _believed(self) -> Self:
+        if self.tls is None and not on_loopback(self.host):
+            raise ValueError("without tls whoever stands between reads what comes and keeps it back: name tls.ca")
+        return self
+
+    @property
+    def line(self) -> Broker:
+        """The broker at which the hub rings."""
+        return Broker(
+            host=self.host, port=self.port, username=self.home, password_file=self.password_file, tls=self.tls
+        )
+
+    def beside(self, folder: Path) -> Self:
+        """Take relative paths from this folder."""
+        line = self.line.beside(folder)
+        return self.model_copy(update={"tls": line.tls, "password_file": line.password_file})
+
+
 class Home(Section):
     """The whole file."""
 
@@ -310,6 +346,7 @@ class Home(Section):
 
     messages: Messages | None = None
     homeassistant: HomeAssistantSection | None = None
+    hub: HubSection | None = None
     devices: dict[DeviceId, Device]
     entrances: dict[Id, EntranceSection]
     brands: dict[Id, Brand] = Field(default={})

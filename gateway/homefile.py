@@ -132,7 +132,8 @@ def _anchored(home: Home, folder: Path) -> Home:
     if messages is not None:
         messages = messages.model_copy(update={"file": folder / messages.file})
     devices = {id_: _beside(folder, device) for id_, device in home.devices.items()}
-    return home.model_copy(update={"broker": broker, "storage": storage, "messages": messages, "devices": devices})
+    new = {"broker": broker, "storage": storage, "messages": messages, "devices": devices}
+    return home.model_copy(update={**new, "hub": home.hub and home.hub.beside(folder)})
 
 
 def _beside(folder: Path, device: Device) -> Device:

@@ -15,7 +15,7 @@ from gateway import owner
 from gateway.clock import Clock
 from gateway.config import Home
 from gateway.delivery.permission import Terms
-from gateway.delivery.signature import Key, Keys, verify
+from gateway.delivery.signature import PASSING, Key, Keys, Rejected, verify
 from gateway.entrance import RunningEntrance
 from gateway.mqtt import Incoming
 from gateway.office import Office
@@ -24,6 +24,7 @@ from gateway.perform import Line, encoded, stamp
 from gateway.store import Answer, Store, StoreFailed
 from gateway.store import Home as Household
 from gateway.topics import entrance_topic, result_topics
+from gateway.uplink.words import Answered
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Entrance
@@ -111,9 +112,31 @@ class Reception:
                 continue
             for topic in result_topics(answer.result.brand):
                 self._line.publish(topic, answer.result.model_dump_json(exclude_none=True).encode())
-            self._changed(answer.changed)
-            if answer.asks is not None:
-                self._asks(answer, answer.asks)
+            self._follow(answer)
+
+    async def by_hub(self, token: bytes, home: str) -> Answered:
+        """Take in a message that came by the hub, where this home has another name: else as any retailer's.
+
+        What is answered is on the disk, and what the hub is told of it too. A stranger's flood is not answered.
+
+        Raises:
+            StoreFailed: the disk did not take it.
+        """
+        now = self._clock.now()
+        verified = verify(token, self._keys, box=self._home.box, also=home, now=now)
+        if isinstance(verified, Rejected) and verified.code in PASSING:
+            return Answered.LATER
+        answer = await self._store.uplinks.accept(token, verified, now)
+        if answer is None:
+            return Answered.NEVER
+        self._follow(answer)
+        return Answered.YES
+
+    def _follow(self, answer: Answer) -> None:
+        """Tell whom an answered message concerns."""
+        self._changed(answer.changed)
+        if answer.asks is not None:
+            self._asks(answer, answer.asks)
 
     def _asks(self, answer: Answer, message: int) -> None:
         """Tell the owner that a brand asks to be let in; the message is stored already."""

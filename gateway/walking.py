@@ -314,6 +314,7 @@ class Walking:
 
         Raises:
             KeyError: no such device.
+            ConnectionError: there is no talking to the broker.
             OSError: what was measured cannot be kept.
         """
         broker = self._home.broker.account("installer")
@@ -321,7 +322,7 @@ class Walking:
         try:
             async with self._asking, visit(broker, heard, monotonic=asyncio.get_running_loop().time) as guest:
                 found = await measure(self._home, guest, device, times=TIMES, now=self._clock.now().utc)
-        except (ConnectionError, ConfigError, NoKey) as error:
+        except (ConfigError, NoKey) as error:
             return str(error)
         if not isinstance(found, str):
             await asyncio.to_thread(notes.measured, self._folder, {device: found})

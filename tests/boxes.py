@@ -32,7 +32,7 @@ from gateway.hub.words import (
 )
 from gateway.message import Incoming, Sent
 from gateway.mqtt import Guest, visit
-from gateway.proof.keys import BoxKey
+from gateway.proof.keys import BoxKey, PublicKey
 from tests.hubs import account
 from tests.mosquitto import Mosquitto
 
@@ -46,12 +46,12 @@ async def until(found: Callable[[], object], seconds: float = 20) -> None:
             await asyncio.sleep(0.01)
 
 
-async def join(tx: AsyncConnection, home: str, key: BoxKey, *, sandbox: bool = False, now: datetime = NOW) -> None:
+async def join(tx: AsyncConnection, home: str, key: PublicKey, *, sandbox: bool = False, now: datetime = NOW) -> None:
     """Let a home in, as if its owner had."""
     await tx.execute(
         insert(homes).values(
             id=home, shard=shard_of(home), sandbox=sandbox, support_code=secrets.token_hex(4), said={}, joined=now,
-            box_key=key.public.text,
+            box_key=key.text,
         )
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from gateway.cli.failure import Exit, Failure, plain
 from gateway.config import Home
 from gateway.installation.capability import Walked
+from gateway.installation.notes import FOLDER
 from gateway.installation.walk import Step, Trial, Word
 from gateway.installation.words import PROMISES, QUESTIONS, TITLES, TO_DO, ending, said, trial, waits_for
 from gateway.paper.walk import verified
@@ -177,7 +178,10 @@ def verify(report: Path, key: Path | None) -> str:
         found = verified(read_bytes(beside), read_bytes(report, at_most=LARGEST), trusted)
     except OSError as error:
         what = f"{error.filename} cannot be read ({plain(error)})" if error.filename else plain(error)
-        raise Failure(f"{what}.", "Name the report; both files lie together.") from error
+        raise Failure(
+            f"{what}.",
+            f"Name the report where the box wrote it, {FOLDER}/ of its storage folder: {beside.name} lies beside it.",
+        ) from error
     except KeyUnusable as error:
         raise Failure(f"{key}: {error}.", "Name the box's public key, a PEM file.") from error
     if isinstance(found, str):

@@ -51,6 +51,10 @@ class Fault(StrEnum):
     KEY_DISTRUSTED = auto()  # not found here: the store knows
 
 
+PASSING = frozenset({Fault.CLOCK_UNTRUSTED, Fault.NOT_YET_VALID})
+"""Faults that end by themselves: the same bytes may be believed later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """The message is not believed; `why` is for people and holds nothing of the message's own text."""
@@ -86,15 +90,18 @@ class Keys(dict[str, Key]):
         return keys
 
 
-def verify(token: bytes, keys: Mapping[str, Key], *, box: str, now: Now) -> Claims | Rejected:
-    """Return what an enrolled brand says to this box, or why it is not believed; `iss` is the key's own brand."""
-    return believed(token, keys, Claims, TYPE, box=box, now=now)
+def verify(token: bytes, keys: Mapping[str, Key], *, box: str, now: Now, also: str | None = None) -> Claims | Rejected:
+    """Return what an enrolled brand says to this box, or why it is not believed; `iss` is the key's own brand.
+
+    `also`: another name under which the message may be meant for this box: its home's at the hub.
+    """
+    return believed(token, keys, Claims, TYPE, box=box, also=also, now=now)
 
 
 def believed(  # noqa: PLR0913 - what a message is held against
-    token: bytes, keys: Mapping[str, Key], model: type[C], typ: str, *, box: str, now: Now
+    token: bytes, keys: Mapping[str, Key], model: type[C], typ: str, *, box: str, now: Now, also: str | None = None
 ) -> C | Rejected:
-    """Return what a message of this type says to this box, or why it is not believed."""
+    """Return what a message of this type says to this box, or why it is not believed. `also`: as for `verify`."""
     opened = _opened(token, keys, typ)
     if isinstance(opened, Rejected):
         return opened
@@ -108,7 +115,7 @@ def believed(  # noqa: PLR0913 - what a message is held against
         return Rejected(Fault.WRONG_CLAIMS, str(error))
     if claims.iss != key.brand:
         return Rejected(Fault.WRONG_ISSUER, "the key is another brand's")
-    if claims.aud != box:
+    if claims.aud not in {box, also}:
         return Rejected(Fault.WRONG_AUDIENCE, "it is meant for another box")
     if not now.trusted:
         return Rejected(Fault.CLOCK_UNTRUSTED, "the box does not know the time; send it again later")

@@ -16,7 +16,13 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from gateway.video.words import Proof
 
 Point = Literal[
-    "before-commit", "after-commit", "before-publish", "after-publish", "after-acknowledgement", "after-report"
+    "before-commit",
+    "after-commit",
+    "before-publish",
+    "after-publish",
+    "after-acknowledgement",
+    "after-report",
+    "before-receipt",
 ]
 
 

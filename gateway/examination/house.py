@@ -15,7 +15,7 @@ from gateway.clock import kernel_synchronised
 from gateway.config import Home
 from gateway.equipment import CameraDevice
 from gateway.examination.broker import by_the_broker, unasked
-from gateway.examination.finding import Finding, Said, Verdict
+from gateway.examination.finding import Fact, Finding, Said, Verdict
 from gateway.examination.people import phones
 from gateway.examination.stream import Wariness, sight, stream_of
 from gateway.examination.trouble import why
@@ -77,7 +77,7 @@ async def examine(  # noqa: PLR0913 - one argument a neighbour
     finally:
         for part in parts:
             _give_up(part.work)
-    return tuple(_blinded(home, found))
+    return tuple(unheard(home, tuple(_blinded(home, found))))
 
 
 def _begun(
@@ -171,6 +171,28 @@ def _blinded(home: Home, found: Iterable[Finding]) -> Iterator[Finding]:
         promises = finding.said.facts.get("promises", ())
         said = Said("entrance.blind", {"cameras": dark, "promises": promises})
         yield replace(finding, verdict=Verdict.BAD, said=said, todo=Said("entrance.blind.todo"))
+
+
+def unheard(home: Home, found: tuple[Finding, ...]) -> Iterator[Finding]:
+    """Call no entrance good whose lock or door was not heard, or where clock or disk let nobody in."""
+    red = {finding.what.key for finding in found if finding.verdict is Verdict.BAD}
+    devices = {finding.what.facts["id"]: finding.verdict for finding in found if finding.what.key == "what.device"}
+    for finding in found:
+        section = home.entrances.get(str(finding.what.facts.get("name", "")))
+        if finding.what.key != "what.entrance" or finding.verdict is Verdict.BAD or section is None:
+            yield finding
+            continue
+        silent = tuple(id_ for id_ in (section.lock, section.door) if devices.get(id_, Verdict.BAD) is Verdict.BAD)
+        if silent:
+            facts: dict[str, Fact] = {"devices": silent, "promises": finding.said.facts.get("promises", ())}
+            lost = not red.isdisjoint(("what.broker", "what.devices")) or any(id_ in devices for id_ in silent)
+            verdict = Verdict.BAD if lost else Verdict.DOUBTFUL
+            said, todo = Said("entrance.unheard", facts), Said("entrance.unheard.todo")
+            yield replace(finding, verdict=verdict, said=said, todo=todo)
+        elif not red.isdisjoint(("what.clock", "what.disk")) and finding.verdict is Verdict.GOOD:
+            yield replace(finding, verdict=Verdict.BAD, said=Said("entrance.red"), todo=Said("entrance.red.todo"))
+        else:
+            yield finding
 
 
 def unattended(home: Home) -> Iterator[Finding]:

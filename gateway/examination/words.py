@@ -79,6 +79,19 @@ _HOUSE: Mapping[str, _Both] = {
         "Voyez ce qui est dit du flux de la caméra ; loin d'un créneau personne d'autre ne le regarde.",
         "See what is said of the camera's stream; far from a window nobody else looks at it.",
     ),
+    "entrance.unheard": (
+        "Rien entendu de {devices} : aucune livraison n'entre sans. {promises}",
+        "Nothing heard of {devices}: no delivery comes in without. {promises}",
+    ),
+    "entrance.unheard.todo": (
+        "Voyez ce qui est dit du broker et de ces appareils.",
+        "See what is said of the broker and of these devices.",
+    ),
+    "entrance.red": (
+        "l'horloge ou le disque l'interdit, voyez ce qui est rouge",
+        "clock or disk forbid a visit, see what is red",
+    ),
+    "entrance.red.todo": ("Réglez cela d'abord.", "Mend that first."),
     "entrance.forbidden.todo": ("`perron walk-test {name}` en dit plus.", "`perron walk-test {name}` tells more."),
     "entrance.untried.todo": ("`perron walk-test {name}`", "`perron walk-test {name}`"),
     "entrance.good": (

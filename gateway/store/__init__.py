@@ -5,6 +5,7 @@ from gateway.store.keeping import Erased, Keeping, Look, Tally
 from gateway.store.register import ByCode, Register
 from gateway.store.sessions import Entry
 from gateway.store.store import Store
+from gateway.store.uplinks import Signer
 from gateway.store.words import (
     Answer,
     BrandKey,
@@ -60,6 +61,7 @@ __all__ = [
     "Register",
     "Session",
     "Share",
+    "Signer",
     "Step",
     "Stop",
     "Store",

@@ -81,6 +81,7 @@ def _marked(connection: sqlite3.Connection, now: Now) -> Copied:
     connection.execute("UPDATE permission SET asked = NULL")
     connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (entries.us(now.utc),))
     connection.execute("UPDATE delivery SET doubtful = 1")
+    connection.execute("DELETE FROM uplink_message")
     for table in ("answer", "device", "invitation", "share", "claim", "house_offer", "used_link", "backoff", "crash"):
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
     connection.execute(

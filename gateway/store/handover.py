@@ -20,6 +20,7 @@ from gateway.store.writer import Writer
 from gateway.visit.state import Now
 
 LINKS, FILMS, PHONES = "new_house.links", "new_house.films", "new_house.phones"
+HUB, HUB_LEFT = "new_house.hub", "new_house.hub_left"  # the former household's home at a hub: to be left, and left
 
 
 class Handover:
@@ -122,6 +123,9 @@ def _take(connection: sqlite3.Connection, offer: HouseOffer, new: Newcomer, now:
             erase(connection, visit, "owner", now, by=None)  # but for one that is held
         _leave(connection, FILMS, "erase")
     _leave(connection, LINKS, "new")
+    (home,) = connection.execute("SELECT home FROM uplink").fetchone()
+    if home is not None:
+        _leave(connection, HUB, home)
     how: dict[str, Json] = {"how": "hand-over", "offer": offer.id}
     people.add(connection, new, how, now)
     said: dict[str, Json] = {"people": gone, "deliveries": cancelled, "leaves_films": offer.leaves_films}

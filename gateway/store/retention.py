@@ -7,14 +7,15 @@ from gateway.store.entries import hide, us
 from gateway.store.outbox import forget_links
 from gateway.store.pauses import forget as forget_pauses
 from gateway.store.people import forget_people
+from gateway.store.uplinks import forget_before
 
 
 def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -> None:
     """Forget answers, links and pauses that `utc` (trusted) has outlived, and what is from `before`.
 
-    That is deliveries, visits, messages (also where a phone is still owed them), people gone, who looked, and log
-    bodies. Films have their own end (`films.erase`), and whatever belongs to a visit whose film is held or not yet
-    erased stays. The chain stays whole: a log body leaves its digest.
+    That is deliveries, visits, messages (also where a phone is still owed them), people gone, who looked, events that a
+    hub keeps, and log bodies. Films have their own end (`films.erase`), and whatever belongs to a visit whose film is
+    held or not yet erased stays. The chain stays whole: a log body leaves its digest.
     """
     cut = us(before)
     forget_links(connection, utc)
@@ -40,3 +41,4 @@ def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -
     hide(connection, tuple(seq for (seq,) in old))
     connection.execute("DELETE FROM look WHERE ended < ?", (cut,))
     forget_people(connection, before=before)
+    forget_before(connection, before)

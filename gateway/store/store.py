@@ -27,6 +27,7 @@ from gateway.store.keeping import Keeping
 from gateway.store.offers import Offers
 from gateway.store.register import Register
 from gateway.store.schema import connect
+from gateway.store.uplinks import Uplinks
 from gateway.store.words import (
     Answer,
     BrandKey,
@@ -74,6 +75,8 @@ class Store:
         """What is kept, for how long, and who looked at it."""
         self.handover = Handover(writer, lambda: self._read)
         """The house's way to its next owner."""
+        self.uplinks = Uplinks(writer, lambda: self._read, offers=self._offers, house=self._house, box=home.box)
+        """What came by a hub, and what it is told."""
 
     @classmethod
     async def open(cls, path: Path, *, home: HomeFile, now: Now) -> Self:

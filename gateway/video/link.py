@@ -5,6 +5,9 @@ import base64
 import logging
 import os
 import secrets
+import signal
+import socket as sockets
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +38,8 @@ STALE: Final = 1.0  # seconds after which a proof is dropped and its camera coun
 BEGINS: Final = 10.0  # seconds for a process that was started to listen
 FIRST_PAUSE: Final = 0.1  # seconds before a process that died is started again; doubled each time
 LONGEST_PAUSE: Final = 5.0
+HANGS_UP: Final = 1.0  # seconds within which a process hangs up that does not understand
+REFUSALS: Final = 3  # conversations in a row that end before a word was understood
 LONGEST_LINE: Final = 16 << 20  # bytes: the facts of a long visit come in one line
 
 
@@ -42,7 +47,9 @@ class VideoLink:
     """One gateway's link to its video process. All methods are called in the loop in which `run` runs.
 
     `command` starts a process that listens on `socket`; it is started detached and outlives this one. A process that
-    lives is adopted, never ended. When it dies another one is started and told again what to watch, film and finish.
+    lives is adopted, and ended only if it understands no word of ours: one that an older version left behind, after an
+    upgrade. It then closes what it films, and the next one films on. When a process dies another one is started and is
+    told again what to watch, film and finish.
 
     `on_event` hears Adopted, Begun, Closed, Label, Picture as they come, and of the proofs only those that differ from
     the one before. When the process is lost, or a camera's proofs stop, each camera concerned is told of as dark: a
@@ -91,12 +98,15 @@ class VideoLink:
 
     async def run(self) -> None:
         """Keep a video process at hand until cancelled; the process then stays as it is."""
-        pause = FIRST_PAUSE
+        pause, refusals = FIRST_PAUSE, 0
         while True:
             connection = await self._reach()
             if connection is not None:
                 pause = FIRST_PAUSE
-                await self._converse(*connection)
+                refusals = 0 if await self._converse(*connection) else refusals + 1
+                if refusals >= REFUSALS:
+                    self._end_older(_speaks(connection[1]))
+                    refusals = 0
                 await asyncio.sleep(FIRST_PAUSE)
                 continue
             log.warning("the video process does not begin; tried again in %.1f s", pause)
@@ -168,6 +178,14 @@ class VideoLink:
             log.warning("the video process cannot be started: %s", failure)
             return None
 
+    def _end_older(self, pid: int | None) -> None:
+        """End the process at the socket's other end, which no gateway of this version can speak with."""
+        if pid is None:
+            return
+        log.warning("the video process %d is an older version's and understands nothing: it is ended", pid)
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGTERM)
+
     def _child_lives(self) -> bool:
         """Whether the process that this link started runs; one that has ended is reaped."""
         if self._child is not None and os.waitpid(self._child, os.WNOHANG)[0]:
@@ -180,13 +198,16 @@ class VideoLink:
         except (FileNotFoundError, ConnectionError):
             return None
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Say all that should be so, then listen until the process goes."""
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Say all that should be so, then listen until the process goes; False: it hung up on our very first words."""
         self._writer = writer
+        loop = asyncio.get_running_loop()
+        began, understood = loop.time(), False
         fading = asyncio.create_task(self._fade(), name="stale proofs")
         try:
             while (words := await self._next(reader)) is not None:
                 self._hear(words)
+                understood = understood or not isinstance(words, Adopted)
         finally:
             fading.cancel()
             with suppress(asyncio.CancelledError):
@@ -195,6 +216,7 @@ class VideoLink:
             writer.close()
             for name in tuple(self._proofs):
                 self._go_dark(name)
+        return understood or loop.time() - began > HANGS_UP
 
     async def _next(self, reader: asyncio.StreamReader) -> FromVideo | None:
         """The next words; None when the process is gone or says what is none of our words."""
@@ -256,3 +278,15 @@ class VideoLink:
         proof = self._proofs.pop(name)
         if proof.live or proof.moving or proof.recordings:
             self.on_event(Proof(camera=name, at=asyncio.get_running_loop().time(), live=False, moving=False))
+
+
+def _speaks(writer: asyncio.StreamWriter) -> int | None:
+    """Ask the kernel which process opened the socket at the other end (SO_PEERCRED, unix(7)); None: it cannot say."""
+    try:
+        told = writer.get_extra_info("socket").getsockopt(
+            sockets.SOL_SOCKET, sockets.SO_PEERCRED, struct.calcsize("3i")
+        )
+    except OSError:
+        return None
+    pid: int = struct.unpack("3i", told)[0]
+    return pid or None

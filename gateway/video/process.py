@@ -140,10 +140,16 @@ class VideoProcess:
         self._ending.set()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One gateway, until it goes, says what is no word of ours, or another one comes."""
+        """One gateway, until it goes, says what is no word of ours, or another one comes.
+
+        One that was never understood, of a newer version, does not count as a gateway: this process ends as an orphan
+        does, though that one comes again and again, and makes room for its own.
+        """
+        understood = False
         if self._gateway is not None:
             log.warning("another gateway connected: the one before is dropped")
             self._gateway.close()
+            self._alone_since = time.monotonic()
         self._gateway = writer
         self._alone.clear()
         self._proofs.clear()
@@ -151,6 +157,7 @@ class VideoProcess:
         try:
             while (line := await reader.readline()) and self._gateway is writer:
                 await self._obey(TO_VIDEO.validate_json(line))
+                understood = True
         except ValidationError as error:
             log.error("the gateway said what is no word of ours: %s", error)
         except ValueError as error:  # longer than LONGEST_LINE
@@ -160,7 +167,8 @@ class VideoProcess:
         finally:
             writer.close()
             if self._gateway is writer:
-                self._gateway, self._alone_since = None, time.monotonic()
+                self._gateway = None
+                self._alone_since = time.monotonic() if understood else self._alone_since
                 self._alone.set()
 
     def _send(self, words: FromVideo) -> None:

@@ -39,7 +39,8 @@ def _clocks_anew(step: Step) -> None:
         )
         for scanner, tries in state.attempts.items()
     }
-    step.state = replace(state, attempts=attempts, by_hand_at=min(state.by_hand_at, mono))
+    said = {whose: min(at, mono) for whose, at in state.battery_said.items()}
+    step.state = replace(state, attempts=attempts, by_hand_at=min(state.by_hand_at, mono), battery_said=said)
     scans.arm_lockout(step)
     if state.watch is not None:
         step.state = replace(step.state, watch=_armed_anew(step, state.watch))

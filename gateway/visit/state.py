@@ -412,6 +412,7 @@ class Entrance:
     batteries: Mapping[str, BatteryLevel] = field(default_factory=dict)  # whose -> what was last said, over restarts
     charges: Mapping[str, Charge] = field(default_factory=dict)  # of those batteries that tell a percentage
     battery_told: frozenset[str] = frozenset()  # whose change was asked for, until it comes
+    battery_said: Mapping[str, float] = field(default_factory=dict)  # whose -> when that was said last
     cold: Mapping[str, Cold] = field(default_factory=dict)  # place -> what its fridge says
     attempts: Mapping[str, Attempts] = field(default_factory=dict)
     half: Half | None = None

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 
 from aiohttp import web
 
+from gateway.examination.trouble import trouble
+from gateway.examination.words import told as in_words
 from gateway.installation import notes
 from gateway.installation.capability import entrance_promises, promises
 from gateway.installation.discovery import Sighting
@@ -39,6 +42,7 @@ class Installation:
             web.post(f"{PAGE}/walk/{{entrance}}", behind(Right.WALK_TEST, self._do)),
             web.get(f"{PAGE}/walk/{{entrance}}/picture/{{number}}", behind(Right.WALK_TEST, self._picture)),
             web.get(f"{PAGE}/walk/{{entrance}}/report.pdf", behind(Right.WALK_TEST, self._report)),
+            web.get(f"{PAGE}/walk/{{entrance}}/report.signed.json", behind(Right.WALK_TEST, self._signature)),
         ]
 
     async def _installation(self, request: web.Request, _who: Who) -> web.Response:
@@ -82,7 +86,7 @@ class Installation:
     async def _discover(self, request: web.Request, _who: Who) -> web.Response:
         """Listen for a few seconds, and show what called its name."""
         found, wrong = await self._box.walks.discover(LISTENS)
-        said = None if wrong is None else self._desk.say(request, "wish.failed", why=wrong)
+        said = None if wrong is None else self._no_talk(request, wrong)
         return await self._shown(request, said=said, found=sorted(found, key=lambda one: (one.known or "", one.name)))
 
     async def _test(self, request: web.Request, _who: Who) -> web.Response:
@@ -92,6 +96,8 @@ class Installation:
             raise web.HTTPNotFound
         try:
             found = await self._box.walks.measure(device)
+        except ConnectionError as error:
+            return await self._shown(request, said=self._no_talk(request, str(error)), status=409)
         except OSError as error:
             raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=str(error))) from error
         if isinstance(found, str):
@@ -141,14 +147,18 @@ class Installation:
         return web.Response(body=jpeg, content_type="image/jpeg")
 
     async def _report(self, request: web.Request, _who: Who) -> web.Response:
-        name = self._entrance(request)
-        file, _ = notes.report_files(self._box.home.storage.folder, name)
-        try:
-            sheet = await asyncio.to_thread(file.read_bytes)
-        except OSError as error:
-            raise web.HTTPNotFound from error
-        headers = {"Content-Disposition": f'attachment; filename="walk-{name}.pdf"'}
-        return web.Response(body=sheet, content_type="application/pdf", headers=headers)
+        sheet, _ = notes.report_files(self._box.home.storage.folder, self._entrance(request))
+        return await _handed_out(sheet, "application/pdf")
+
+    async def _signature(self, request: web.Request, _who: Who) -> web.Response:
+        """What the box has signed of the report: with it a report can be checked away from the box."""
+        _, signed = notes.report_files(self._box.home.storage.folder, self._entrance(request))
+        return await _handed_out(signed, "application/json")
+
+    def _no_talk(self, request: web.Request, error: str) -> str:
+        """Say in words why the broker was not spoken with."""
+        said, _ = trouble(error, self._box.home.broker, listens=False)
+        return self._desk.say(request, "install.no_talk", why=in_words(said, self._desk.language(request)))
 
     def _entrance(self, request: web.Request) -> str:
         name = request.match_info["entrance"]
@@ -161,3 +171,13 @@ def _called(what: str, language: Language) -> str:
     """Name the kind of thing that called its name; a maker's or a program's own name stays as it is."""
     keys = (f"add.kind.{what}", f"install.what.{what.replace(' ', '_')}")
     return next((say(key, language) for key in keys if key in WORDS), what)
+
+
+async def _handed_out(file: Path, kind: str) -> web.Response:
+    """A file of the box's own, under its own name."""
+    try:
+        whole = await asyncio.to_thread(file.read_bytes)
+    except OSError as error:
+        raise web.HTTPNotFound from error
+    headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+    return web.Response(body=whole, content_type=kind, headers=headers)

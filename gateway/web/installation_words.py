@@ -55,6 +55,10 @@ INSTALLATION: Mapping[str, _Both] = {
         "On the broker and, by mDNS, on the box's network; add it here, or type the line at the box's terminal.",
     ),
     "install.discover.go": ("Écouter 5 secondes", "Listen for 5 seconds"),
+    "install.no_talk": (
+        "Impossible de parler au broker : {why}. L'examen de la maison dit que faire.",
+        "There is no talking to the broker: {why}. The examination of the house says what to do.",
+    ),
     "install.discover.known": ("déjà dans la maison : {name}", "in the house already: {name}"),
     "install.what.device": ("Appareil", "Device"),
     "install.what.button": ("Bouton", "Button"),
@@ -104,6 +108,10 @@ INSTALLATION: Mapping[str, _Both] = {
     "walk.camera": (
         "La caméra démarre.",
         "The camera is starting.",
+    ),
+    "walk.signed": (
+        "Ce que la box en a signé (à garder à côté du PDF : `perron walk-test --verify` le contrôle)",
+        "What the box has signed of it (keep it beside the PDF: `perron walk-test --verify` checks it)",
     ),
     "walk.report": (
         "Le rapport (PDF)",

@@ -42,3 +42,42 @@ def test_without_timing_the_file_means_the_designs_own_times() -> None:
         for name in Timing.model_fields
         if name in Rules.__dataclass_fields__
     )
+
+
+TLS = "tls: {ca: a.pem, certificate: c.pem, key: k.pem}"
+HUB = f"hub: {{url: 'https://hub.example', home: home-1, host: mqtt.hub.example, {TLS}}}"
+
+
+def with_hub(folder: Path, line: str) -> Path:
+    file = folder / "home.yaml"
+    file.write_text(HOME.read_text(encoding="utf-8") + f"\n{line}\n", encoding="utf-8")
+    return file
+
+
+def test_the_hub_s_files_lie_beside_the_house_file_and_the_home_is_its_name_there(tmp_path: Path) -> None:
+    hub = load(with_hub(tmp_path, HUB)).hub
+    assert hub is not None
+    line = hub.line
+    assert line.tls is not None
+    assert (line.tls.ca, line.tls.certificate, line.tls.key) == tuple(tmp_path / n for n in ("a.pem", "c.pem", "k.pem"))
+    assert (line.host, line.port, line.username, line.login) == ("mqtt.hub.example", 8883, "home-1", None)
+
+
+def test_a_house_without_a_hub_is_as_before() -> None:
+    assert load(HOME).hub is None
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (HUB.replace("home-1", "Home 1"), "home"),
+        (HUB.replace(", key: k.pem", ""), "certificate and key belong together"),
+        ("hub: {url: 'https://hub.example', home: home-1, host: mqtt.hub.example}", "without tls"),
+        (HUB.replace("home: home-1", "home: home-1, shards: 3"), "shards"),
+        ("hub: {home: home-1}", "url"),
+    ],
+)
+def test_a_hub_that_cannot_be_meant_is_told_with_its_line(tmp_path: Path, line: str, says: str) -> None:
+    with pytest.raises(ConfigError, match=says) as told:
+        load(with_hub(tmp_path, line))
+    assert "home.yaml:" in str(told.value)

@@ -152,7 +152,7 @@ async def test_a_disk_that_takes_nothing_says_so_and_keeps_no_password(
     def full(*_arguments: object, **_options: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("gateway.proposals.write_whole", full)
+    monkeypatch.setattr("gateway.proposalfile.write_whole", full)
     why = await proposals.propose(CAMERA, by="ines", now=NOW)
     assert [(one.said, one.facts) for one in why] == [("disk", {"why": "No space left on device"})]
     assert (proposals.waiting, list((house.folder / "proposals").glob("*.login"))) == (0, [])

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from gateway.proof.chain import check
-from gateway.store import ByCode, Changed, HouseOffer, Recovered, Store
+from gateway.store import ByCode, Changed, HouseOffer, Recovered, Signer, Store
+from gateway.store.handover import HUB
 from gateway.visit import commands as c
 from gateway.visit.state import Entrance
 from tests.gateway.delivery.house import OPEN, opened, reserved, step, told
-from tests.gateway.delivery.shop import NOON, NOW, offer
+from tests.gateway.delivery.shop import NOON, NOW, claims, offer, signed
 from tests.gateway.people import digest, entry, invitation, newcomer
 
 OFFER = HouseOffer(id="o", secret=digest("o"), by="p-anna", made=NOON, leaves_films=False)
@@ -113,3 +114,20 @@ async def test_open_deliveries_are_cancelled_and_those_that_were_used_are_not(tm
             "used": False,
             "coming": True,
         }
+
+
+async def test_the_home_at_a_hub_that_was_the_former_household_s_is_left(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        signer = Signer(home="home-1", key="k" * 43, seal=lambda one: one.model_dump_json().encode())
+        await store.uplinks.begin(signer, NOW)
+        message = claims(offer())
+        assert await store.uplinks.accept(signed(message), message, NOW) is not None
+        await offered(store)
+        assert await take(store) is Changed.DONE
+        assert store.handover.pending(HUB) == "home-1"
+        assert store.uplinks.owes(NOW), "what was promised is withdrawn, and the hub is owed that"
+    (tmp_path / "without").mkdir()
+    async with opened(tmp_path / "without") as store:
+        await offered(store)
+        assert await take(store) is Changed.DONE
+        assert store.handover.pending(HUB) is None

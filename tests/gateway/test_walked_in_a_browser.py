@@ -172,7 +172,11 @@ async def test_an_installer_walks_the_house_in_his_browser_through_a_restart_to_
         await (await downloading.value).save_as(tmp_path / "report.pdf")
         sheet = (tmp_path / "report.pdf").read_bytes()
         storage = home.storage.folder
-        beside = notes.report_files(storage, "front")[1].read_bytes()
+        async with page.expect_download() as downloading:
+            await page.get_by_role("link", name="What the box has signed").click()
+        await (await downloading.value).save_as(tmp_path / "report.signed.json")
+        beside = (tmp_path / "report.signed.json").read_bytes()
+        assert beside == notes.report_files(storage, "front")[1].read_bytes()
         found = verified(beside, sheet, PublicKey.from_pem((storage / "key" / "box.pub.pem").read_bytes()))
         assert isinstance(found, SignedWalk)
         assert (found.by, found.standing) == ("Ida", "passed")

@@ -4,6 +4,7 @@ from tests.mutants.words import Mutant
 
 PURE = "tests/gateway/installation/test_proposal.py"
 KEPT = "tests/gateway/test_proposals.py"
+ATTACKED = "tests/gateway/web/test_adding_attacked.py"
 PAGE = "tests/gateway/web/test_adding.py"
 
 WEAKER = f"{PURE}::test_what_would_weaken_what_is_there_is_refused"
@@ -85,8 +86,29 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a house in which no gateway begins stays in the file",
         file="gateway/proposals.py",
-        old='        if last is None or last[0].said != "refused" or self._file is None:\n',
-        new="        if last is None or self._file is not None:\n",
+        old='if last is None or last[0].said != "refused" or self._file is None or',
+        new="if last is None or self._file is not None or",
         tests=(FAILED,),
+    ),
+    Mutant(
+        name="half of what the owner accepted comes into the house",
+        file="gateway/proposals.py",
+        old="if not chosen or {one.id for one in chosen} != set(idents):",
+        new="if not chosen:",
+        tests=(f"{ATTACKED}::test_what_was_withdrawn_since_the_owner_looked_is_not_accepted_in_part",),
+    ),
+    Mutant(
+        name="a radio's other name for a lock is another lock",
+        file="gateway/installation/proposal.py",
+        old="    yield from _astray(new, name)\n",
+        new="",
+        tests=("tests/gateway/installation/test_proposal.py::test_what_would_weaken_what_is_there_is_refused",),
+    ),
+    Mutant(
+        name="a password stays beside a house file that does not name it",
+        file="gateway/proposals.py",
+        old="            self._taken_back([one for one in self._kept if one.accepted is None])\n",
+        new="",
+        tests=(f"{ATTACKED}::test_a_kill_between_two_writes_leaves_no_password_once_it_is_refused",),
     ),
 )

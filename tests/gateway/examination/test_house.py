@@ -35,8 +35,8 @@ from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.broker import private_broker, write
 from gateway.config import BrokerTls, ClockSource, Home, Messages
-from gateway.examination.finding import Verdict
-from gateway.examination.house import broker_files, examine, trust, unattended
+from gateway.examination.finding import Finding, Said, Verdict
+from gateway.examination.house import broker_files, examine, trust, unattended, unheard
 from gateway.examination.words import spoken, told
 from gateway.installation.capability import Walked
 from gateway.installation.notes import keep
@@ -204,6 +204,33 @@ async def test_the_doctor_is_done_in_five_seconds_though_every_device_is_silent(
     assert entrance.verdict is Verdict.BAD
     assert entrance.said.startswith("No picture from doorbell, hall-camera: no delivery comes in without.")
     assert "far from a window nobody else looks at it" in entrance.todo
+
+
+@pytest.mark.parametrize(
+    ("around", "verdict", "said"),
+    [
+        ({}, Verdict.GOOD, "nothing forbids"),
+        ({"front-door": Verdict.DOUBTFUL}, Verdict.GOOD, "nothing forbids"),  # may take longer
+        ({"front-door": Verdict.BAD}, Verdict.BAD, "Nothing heard of front-door: no delivery comes in without."),
+        ({"broker": Verdict.BAD}, Verdict.BAD, "Nothing heard of front-lock, front-door:"),
+        ({"broker": Verdict.DOUBTFUL}, Verdict.DOUBTFUL, "Nothing heard of front-lock, front-door:"),
+        ({"clock": Verdict.BAD}, Verdict.BAD, "clock or disk forbid"),
+    ],
+)
+def test_no_entrance_is_called_good_whose_devices_nobody_heard(
+    home: Home, around: dict[str, Verdict], verdict: Verdict, said: str
+) -> None:
+    heard = {} if "broker" in around else {"front-lock": Verdict.GOOD, "front-door": Verdict.GOOD}
+    findings = [
+        *(Finding(Said(f"what.{key}"), how, Said("late.todo")) for key, how in around.items() if key not in heard),
+        *(
+            Finding(Said("what.device", {"id": key}), around.get(key, how), Said("late.todo"))
+            for key, how in heard.items()
+        ),
+        Finding(Said("what.entrance", {"name": "front"}), Verdict.GOOD, Said("entrance.good")),
+    ]
+    found = read(tuple(unheard(home, tuple(findings)))[-1])
+    assert (found.verdict, said in found.said) == (verdict, True), found.said
 
 
 async def test_an_entrance_whose_walk_test_forbids_it_is_red_and_says_why(home: Home, tmp_path: Path) -> None:

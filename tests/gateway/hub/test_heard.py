@@ -66,8 +66,8 @@ async def hub(folder: Path) -> AsyncIterator[Hub]:
     ours, theirs = BoxKey.fresh(), BoxKey.fresh()
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id="ret-1", name="Lune", created=NOW))
-        await join(tx, "home-1", ours)
-        await join(tx, "home-2", theirs)
+        await join(tx, "home-1", ours.public)
+        await join(tx, "home-2", theirs.public)
         connection = await connect(tx, "ret-1", "lune", "home-1")
         delivery = await announce(tx, connection, "d-1")
     try:

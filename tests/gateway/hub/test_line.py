@@ -49,8 +49,8 @@ class Home:
     async def founded(self) -> "Home":
         retailer, now = await self.hub.retailer(), self.hub.hub.now()
         async with self.hub.hub.store.writing() as tx:
-            await join(tx, "home-1", self.key)
-            await join(tx, "home-2", BoxKey.fresh())
+            await join(tx, "home-1", self.key.public)
+            await join(tx, "home-2", BoxKey.fresh().public)
             self.delivery = await announce(tx, await connect(tx, retailer.id, "lune", "home-1"), "d-1", now=now)
         return self
 

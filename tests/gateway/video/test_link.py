@@ -207,3 +207,31 @@ async def test_a_process_that_cannot_be_started_is_tried_again(tmp_path: Path) -
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running
+
+
+OLDER = """
+import os, signal, socket, sys
+from gateway.video.words import Adopted
+at = socket.socket(socket.AF_UNIX)
+at.bind(sys.argv[1])
+at.listen()
+signal.signal(signal.SIGTERM, lambda *_: (os.unlink(sys.argv[1]), os._exit(0)))
+while True:  # it knows fewer words than the gateway says, and hangs up at the first it does not know
+    line, _ = at.accept()
+    line.sendall(Adopted(pid=os.getpid(), recording=()).model_dump_json().encode() + b"\\n")
+    line.recv(65536)
+    line.close()
+"""
+
+
+async def test_what_an_older_version_left_behind_is_ended_and_the_next_shows_pictures(
+    tmp_path: Path, cameras: CameraSet
+) -> None:
+    older = await asyncio.create_subprocess_exec(sys.executable, "-c", OLDER, str(tmp_path / "video.sock"))
+    while not (tmp_path / "video.sock").exists():  # noqa: ASYNC110  a file tells of no event
+        await asyncio.sleep(0.02)
+    async with gateway(tmp_path, cameras) as it:
+        it.link.watch(["front"], on=True)
+        await it.until(lambda: it.live("front"))
+        assert await asyncio.wait_for(older.wait(), PATIENCE) == 0, "told to end, in its own time"
+        assert it.link.pid != older.pid

@@ -43,6 +43,24 @@ async def test_there_is_one_process_for_a_socket(tmp_path: Path) -> None:
     await asyncio.wait_for(first, PATIENCE)
 
 
+async def test_a_newer_gateway_that_it_does_not_understand_does_not_keep_it(tmp_path: Path) -> None:
+    """After an upgrade: the new version calls on, as it does every moment, and gets a process of its own."""
+    running = asyncio.create_task(process(tmp_path, idle=4.0).run())
+    while not (tmp_path / "video.sock").exists():  # noqa: ASYNC110  a file tells of no event
+        await asyncio.sleep(0.02)
+    async with asyncio.timeout(PATIENCE):
+        while not running.done():
+            try:
+                reader, writer = await asyncio.open_unix_connection(tmp_path / "video.sock")
+                writer.write(b'{"kind":"configure","cameras":[],"folder":"films","newer":true}\n')
+                await reader.read()  # until it hangs up
+                writer.close()
+            except (ConnectionError, FileNotFoundError):
+                break  # it has ended
+            await asyncio.sleep(0.1)
+        await running
+
+
 @pytest.mark.slow
 async def test_an_orphan_films_on_for_its_patience_and_then_closes_the_film(tmp_path: Path, cameras: CameraSet) -> None:
     running = asyncio.create_task(process(tmp_path, orphan=2.0, idle=0.2).run())

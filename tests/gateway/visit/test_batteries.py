@@ -53,6 +53,7 @@ def test_a_low_battery_is_told_at_once_where_nothing_can_be_reckoned() -> None:
     house.feed(e.BatteryHeard(device="door", level=LOW))
     house.feed(e.BatteryHeard(device="door", level=LOW))
     assert warned(house) == ["door"]
+    house.run(6 * 3600)
     house.feed(e.BatteryHeard(device="door", level=GOOD))
     house.feed(e.BatteryHeard(device="door", level=CRITICAL))
     assert warned(house) == ["door", "door"], "a new one was put in, and is empty too"
@@ -213,3 +214,15 @@ def test_dropped_scans_are_an_alarm_of_their_own_decision() -> None:
     house = good_day()
     house.feed(e.ScansDropped(count=17))
     assert house.all(c.Alarm)[-1] == c.Alarm(code=c.AlarmCode.SCANS_DROPPED, detail="17")
+
+
+def test_a_battery_that_wavers_between_full_and_empty_floods_nobody() -> None:
+    house = good_day()
+    for _ in range(100):
+        house.feed(e.BatteryHeard(device="button/bell", level=LOW, percent=3))
+        house.feed(e.BatteryHeard(device="button/bell", level=GOOD, percent=99))
+        house.run(60)
+    assert warned(house) == ["button/bell"], "in less than two hours"
+    house.run(5 * 3600)
+    house.feed(e.BatteryHeard(device="button/bell", level=LOW))
+    assert warned(house) == ["button/bell", "button/bell"], "what was put in and is empty again is told"

@@ -37,6 +37,7 @@ NO_PAGE = frozenset({
     "/settings/keys/box.pub.pem", "/settings/moving-out/everything.zip",
     "/history/{visit}/report.pdf", "/c/{digest}/receipt",
     "/installation/walk/{entrance}/picture/{number}", "/installation/walk/{entrance}/report.pdf",
+    "/installation/walk/{entrance}/report.signed.json",
     "/certificate/authority.crt", "/static/{name}",
 })  # fmt: skip
 """Addresses under which there is something else than a page for people."""

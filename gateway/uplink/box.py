@@ -1,0 +1,65 @@
+"""Which of a hub's jobs this box takes, and who takes each: the one place where a new kind is let in."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.config import Home
+from gateway.hub.words import Job, Kind, Receipt
+from gateway.proof import succession
+from gateway.proof.keys import BoxKey
+from gateway.store import Store
+from gateway.store.handover import HUB, HUB_LEFT
+from gateway.uplink.link import Taker, Uplink
+from gateway.uplink.words import Answered
+
+log = structlog.get_logger(__name__)
+
+ByHub = Callable[[bytes, str], Awaitable[Answered]]
+"""Takes in a signed message that is meant for this box or for this home at the hub (`Reception.by_hub`)."""
+
+
+def takers(home: str, by_hub: ByHub) -> Mapping[Kind, Taker]:
+    """Who takes which kind of job. What is not here is refused, and the hub tells whoever sent it."""
+
+    async def delivery(job: Job) -> Receipt | None:
+        match await by_hub(job.token.encode(), home):
+            case Answered.YES:
+                return Receipt(job=job.job, state="received")
+            case Answered.LATER:
+                return None
+            case Answered.NEVER:
+                return Receipt(job=job.job, state="refused", why="too many messages came that are not believed")
+
+    return {Kind.DELIVERY: delivery}
+
+
+def joined(  # noqa: PLR0913 - what the line needs, named one by one
+    home: Home,
+    *,
+    store: Store,
+    clock: Clock,
+    key: BoxKey,
+    by_hub: ByHub,
+    monotonic: Callable[[], float],
+    reached: Callable[[str], None],
+) -> Uplink | None:
+    """Build the line to the hub that the house file names; None: it names none, or the former household's.
+
+    After a hand-over the line only tells what it still owes, then it ends for good: the next household joins anew.
+
+    Raises:
+        ValueError, OSError: the line of the box's keys cannot be read.
+    """
+    section = home.hub
+    if section is None:
+        return None
+    if store.handover.pending(HUB_LEFT) == section.home:
+        log.warning("hub_left", home=section.home, todo="this home was the former household's: join the hub anew")
+        return None
+    return Uplink(
+        home, section, store=store, clock=clock, key=key, keys=succession.line_in(home.storage.folder / "key"),
+        takers=takers(section.home, by_hub), monotonic=monotonic, reached=reached,
+        leaving=store.handover.pending(HUB) == section.home,
+    )  # fmt: skip

@@ -1,0 +1,287 @@
+"""One session after another with the hub: hello, jobs and their receipts, events until they are kept.
+
+Nothing here waits for a door and no door waits for it: jobs wait in a short queue of their own, and what does not fit
+is dropped, for the hub sends again what it has no receipt for. The hub decides nothing: what a job says counts by the
+signature inside it.
+"""
+
+import asyncio
+import contextlib
+import random
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from pydantic import ValidationError
+
+from gateway.clock import Clock
+from gateway.config import ConfigError, Home, HubSection
+from gateway.delivery.strictjson import loads
+from gateway.hub.sealed import seal
+from gateway.hub.words import (
+    LARGEST_JOB,
+    Ack,
+    EntranceSaid,
+    Hello,
+    Job,
+    Kind,
+    Receipt,
+    ack_topic,
+    jobs_topic,
+    shard_of,
+    up_topic,
+)
+from gateway.message import Incoming, Manner, Presence, Sent
+from gateway.mqtt import Mqtt
+from gateway.proof.keys import BoxKey
+from gateway.proof.succession import Line
+from gateway.store import Signer, Store, StoreFailed
+from gateway.store.handover import HUB_LEFT
+from gateway.topics import Loss, Subscription
+from gateway.uplink.pace import WINDOW, Sending
+
+log = structlog.get_logger(__name__)
+
+JOBS_WAITING = 50  # the hub sends again what is dropped
+BREATH = 0.02  # seconds between two jobs: a flood takes no more of the disk than this
+LOOK = 0.5  # seconds between two looks for what the hub is owed: two index look-ups
+WAIT = 5.0  # seconds until a disk that took nothing is tried again
+MEND = 60.0  # seconds until files that could not be used are read again
+TOLD_AGAIN = 60.0  # seconds between two lines about what a hub does wrong
+LIFE = 300  # seconds that the broker keeps a word for the hub
+KEYS_TOLD = 16  # the newest changes of the box's key
+
+Taker = Callable[[Job], Awaitable[Receipt | None]]
+"""Takes one kind of job. None: it is not on the disk and not refused; the hub is to send it again."""
+
+
+class Uplink:
+    """One for the box. `takers`: who takes which kind of job; a kind that is not among them is refused.
+
+    `leaving`: this home at the hub is the former household's: no job is taken, and the line ends once the hub has all
+    that it was owed.
+    """
+
+    def __init__(  # noqa: PLR0913 - what the line needs, named one by one
+        self,
+        home: Home,
+        section: HubSection,
+        *,
+        store: Store,
+        clock: Clock,
+        key: BoxKey,
+        keys: Line,
+        takers: Mapping[Kind, Taker],
+        monotonic: Callable[[], float],
+        leaving: bool = False,
+        reached: Callable[[str], None] = lambda _point: None,
+    ) -> None:
+        self._home, self._section, self._store, self._clock = home, section, store, clock
+        self._key, self._keys, self._takers = key, keys, dict(takers)
+        self._leaving, self._reached = leaving, reached
+        self._boot = secrets.token_hex(8)
+        self._sessions = 0
+        self._jobs: asyncio.Queue[Job] = asyncio.Queue()
+        self._ack: Ack | None = None
+        self._stir = asyncio.Event()
+        self._hello = False  # a session began: it is to be said
+        self._up = self._renumbered = False
+        self._sending = Sending()
+        self._complained = float("-inf")
+        shard = shard_of(section.home) if section.shard is None else section.shard
+        self._topic = {what: up_topic(shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
+        topics = (jobs_topic(section.home), ack_topic(section.home))
+        self._line = Mqtt(
+            broker=section.line,
+            subscriptions=[Subscription(topic=topic, stored=False, loss=Loss.ASKED_AGAIN) for topic in topics],
+            session_number=self._next_session,
+            on_message=self._heard,
+            on_up=self._on_up,
+            on_down=self._on_down,
+            on_missed=lambda _topic: None,  # the hub sends again what it has no receipt for
+            monotonic=monotonic,
+            presence=Presence(topic=self._topic["gone"], online=None, offline=b"{}", retain=False),
+            manner=Manner(keepalive=section.keepalive, patience=10.0, longest=60.0),
+        )
+        self._monotonic = monotonic
+
+    async def run(self) -> None:
+        """Work until cancelled; one that is leaving ends by itself."""
+        signer = Signer(home=self._section.home, key=self._key.public.text, seal=lambda one: seal(one, self._key.sign))
+        while True:
+            with contextlib.suppress(StoreFailed):  # a full disk: the house goes on, its line waits
+                await self._store.uplinks.begin(signer, self._clock.now())
+                break
+            await asyncio.sleep(WAIT)
+        async with asyncio.TaskGroup() as group:
+            line = group.create_task(self._connect(), name="hub: line")
+            jobs = group.create_task(self._take(), name="hub: jobs")
+            await self._tell()
+            line.cancel()
+            jobs.cancel()
+
+    async def _connect(self) -> None:
+        """Keep the line up. A certificate that cannot be used costs the line, and nothing else of the box."""
+        while True:
+            try:
+                await self._line.run()
+            except ConfigError as error:
+                log.error("hub_out_of_reach", why=str(error))
+            await asyncio.sleep(MEND)
+
+    # ---- what is heard ----------------------------------------------------------------------------------------------
+
+    def _heard(self, incoming: Incoming) -> None:
+        if incoming.retain:
+            return
+        if incoming.topic == ack_topic(self._section.home):
+            ack = _read(Ack, incoming.payload)
+            if isinstance(ack, Ack):
+                self._ack = ack  # the newest says all
+                self._stir.set()
+                return
+        elif len(incoming.payload) <= LARGEST_JOB:
+            job = _read(Job, incoming.payload)
+            if isinstance(job, Job):
+                if self._jobs.qsize() < JOBS_WAITING:
+                    self._jobs.put_nowait(job)
+                return
+        self._complain("hub_not_understood", topic=incoming.topic, bytes=len(incoming.payload))
+
+    def _on_up(self, _session: int) -> None:
+        self._up, self._hello, self._renumbered = True, True, False
+        log.info("hub_up", url=self._section.url)
+        self._stir.set()
+
+    def _on_down(self, why: str) -> None:
+        self._up = False
+        log.info("hub_down", why=why)
+
+    async def _next_session(self) -> int:
+        self._sessions += 1
+        return self._sessions
+
+    # ---- jobs -------------------------------------------------------------------------------------------------------
+
+    async def _take(self) -> None:
+        while True:
+            job = await self._jobs.get()
+            receipt = await self._receipt(job)
+            if receipt is not None:
+                self._reached("before-receipt")
+                self._line.publish(
+                    self._topic["status"], receipt.model_dump_json(exclude_none=True).encode(), expiry=LIFE
+                )
+            self._stir.set()
+            await asyncio.sleep(BREATH)
+
+    async def _receipt(self, job: Job) -> Receipt | None:
+        if self._leaving:
+            return Receipt(job=job.job, state="refused", why="this house is another household's now")
+        taker = self._takers.get(job.kind)
+        if taker is None:
+            return Receipt(job=job.job, state="refused", why=f"this box knows no {job.kind} yet")
+        try:
+            return await taker(job)
+        except StoreFailed as failure:
+            self._complain("job_not_stored", why=str(failure))
+            await asyncio.sleep(WAIT)  # no receipt: the hub sends it again
+            return None
+
+    # ---- events -----------------------------------------------------------------------------------------------------
+
+    async def _tell(self) -> None:
+        while not (self._leaving and self._told_all()):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK):
+                    await self._stir.wait()
+            self._stir.clear()
+            try:
+                await self._round()
+            except StoreFailed as failure:
+                self._complain("events_not_stored", why=str(failure))
+                await asyncio.sleep(WAIT)
+            await asyncio.sleep(BREATH)
+        log.info("hub_left", home=self._section.home)
+        await self._store.uplinks.forget()
+        await self._store.handover.leave(HUB_LEFT, self._section.home)
+
+    def _told_all(self) -> bool:
+        uplinks = self._store.uplinks
+        all_kept = self._sending.acknowledged and uplinks.kept() == uplinks.made()
+        return all_kept and not uplinks.owes(self._clock.now())
+
+    async def _round(self) -> None:
+        """Write what is owed, take in what the hub has, send what it has not."""
+        uplinks = self._store.uplinks
+        if uplinks.owes(self._clock.now()):
+            await uplinks.tell(self._clock.now())
+        if not self._up:
+            return
+        mono = self._monotonic()
+        if self._hello:
+            self._say_hello()
+        ack, self._ack = self._ack, None
+        if ack is not None and not self._hello:
+            await self._acknowledged(ack)
+        elif mono >= self._sending.again and (not self._sending.acknowledged or uplinks.made() > uplinks.kept()):
+            self._sending.silent()
+            self._hello = True  # a hub that has forgotten, or another one: it is told all anew
+            self._stir.set()
+            return
+        self._send()
+
+    def _say_hello(self) -> None:
+        now = self._clock.now()
+        hello = Hello(
+            boot=self._boot,
+            keys=tuple(step.to_json().decode() for step in self._keys.steps[-KEYS_TOLD:]),
+            events=self._store.uplinks.made(),
+            open=self._store.uplinks.open(now),
+            entrances=tuple(
+                EntranceSaid(id=id_, name=one.name, places=tuple(one.places), courier_proof=one.courier_proof)
+                for id_, one in self._home.entrances.items()
+            ),
+            timezone=self._home.timezone,
+        )
+        sent = self._line.publish(self._topic["hello"], hello.model_dump_json().encode(), expiry=LIFE)
+        if isinstance(sent, Sent):
+            self._hello, self._ack = False, None
+            spread = random.uniform(0, self._sending.patience / 5)  # noqa: S311 - jitter is no secret
+            self._sending.began(self._monotonic() + spread)
+
+    async def _acknowledged(self, ack: Ack) -> None:
+        uplinks = self._store.uplinks
+        if self._renumbered and not uplinks.follows(ack):
+            return  # an answer to what we had before
+        if not await uplinks.acknowledged(ack, self._clock.now()):
+            self._renumbered = True
+            log.warning("events_renumbered", after=ack.seq, why="the hub's chain of our events is another than ours")
+            self._sending.sent = 0
+            self._stir.set()
+        self._sending.heard(uplinks.kept(), self._monotonic())
+
+    def _send(self) -> None:
+        if not self._sending.acknowledged:
+            return  # first it says what it has
+        uplinks = self._store.uplinks
+        room = WINDOW - (self._sending.sent - uplinks.kept())
+        for event in uplinks.waiting(self._sending.sent, max(0, room)):
+            if not isinstance(self._line.publish(self._topic["evt"], event.token, expiry=LIFE), Sent):
+                break
+            self._sending.sent = event.seq
+
+    def _complain(self, what: str, **more: object) -> None:
+        """Tell it once a minute: no hub may fill the disk with it."""
+        mono = self._monotonic()
+        if mono - self._complained >= TOLD_AGAIN:
+            self._complained = mono
+            log.warning(what, **more)
+
+
+def _read(model: type[Ack] | type[Job], payload: bytes) -> Ack | Job | None:
+    try:
+        loads(payload)
+        return model.model_validate_json(payload)
+    except (ValueError, ValidationError):
+        return None

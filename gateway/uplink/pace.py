@@ -1,0 +1,38 @@
+"""How much of a hub's word a box takes in, and how often it says its own again. Pure.
+
+A hub may be away, slow or hostile; what it costs stays within these numbers.
+"""
+
+from dataclasses import dataclass
+
+WINDOW = 20  # events on their way that are not acknowledged
+AGAIN_FIRST, AGAIN_LAST = 10.0, 300.0  # seconds after which what is not acknowledged is said again
+
+
+@dataclass(slots=True)
+class Sending:
+    """What was sent in this session, and when it is sent again. Instants in seconds, monotonic."""
+
+    sent: int = 0  # up to this number
+    acknowledged: bool = False  # the hub has answered our hello: what it has is known
+    failures: int = 0
+    again: float = 0.0
+
+    def began(self, mono: float) -> None:
+        """We have said hello."""
+        self.sent, self.acknowledged, self.again = 0, False, mono + self.patience
+
+    def heard(self, kept: int, mono: float) -> None:
+        """The hub has told what it keeps: events are sent from there."""
+        self.acknowledged, self.failures = True, 0
+        self.sent = max(self.sent, kept)
+        self.again = mono + self.patience
+
+    def silent(self) -> None:
+        """Nothing was heard in time."""
+        self.failures += 1
+
+    @property
+    def patience(self) -> float:
+        """How long an answer is waited for."""
+        return min(AGAIN_FIRST * float(2 ** min(self.failures, 10)), AGAIN_LAST)

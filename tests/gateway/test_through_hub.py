@@ -1,0 +1,156 @@
+"""A delivery's whole way: from a hub's store over its broker into a house, to its door and back, as signed events.
+
+Hub, box and house are processes of their own; what opened is what the simulated lock's own log says.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.delivery.promise import Offer, State
+from gateway.delivery.signature import private_key
+from gateway.demo.result import moves
+from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
+from gateway.visit.state import Refusal
+from tests.through_hub import OTHER, Announced, Hub, Shop, Street, street, waited
+
+pytestmark = pytest.mark.slow
+
+
+def forged(shop: Shop, offer: Offer) -> bytes:
+    return shop.token(offer, signer=replace(shop.signer, key=private_key(b"x" * 32)))
+
+
+def altered(shop: Shop, offer: Offer) -> bytes:
+    head, body, signature = shop.token(offer).split(b".")
+    other = shop.token(offer.model_copy(update={"parcels": ("PARCEL-OTHER",)})).split(b".")[1]
+    assert other != body
+    return b".".join((head, other, signature))
+
+
+def expired(shop: Shop, offer: Offer) -> bytes:
+    return shop.token(offer, ago=2 * 3600)
+
+
+def foreign(shop: Shop, offer: Offer) -> bytes:
+    return shop.token(offer, aud=OTHER)
+
+
+LIES = {
+    forged: "wrong_signature",
+    altered: "wrong_signature",
+    expired: "no_longer_valid",
+    foreign: "wrong_audience",
+}
+
+
+async def stands(here: Street, one: Announced, state: State, reason: str | None = None) -> None:
+    async def so() -> bool:
+        return await here.hub.state(one.id) == (state.value, reason)
+
+    await waited(so, f"{one.name} {state}, not {await here.hub.state(one.id)}")
+
+
+async def quiet(here: Street) -> None:
+    async def none() -> bool:
+        return await here.hub.waiting() == 0
+
+    await waited(none, "a receipt for every job")
+
+
+async def at_the_door(play: Play, one: Announced) -> None:
+    """The courier comes with a parcel and his code, and is let in."""
+    await play.cameras_live()
+    play.watch.begin()
+    await play.courier.arrives()
+    await play.courier.scans(one.parcel)
+    await play.courier.scans(one.courier)
+    await play.may_enter()
+
+
+async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_opens_anything(tmp_path: Path) -> None:
+    lies: dict[str, Announced] = {}
+    given: list[Announced] = []
+
+    async def before(hub: Hub, shop: Shop) -> None:
+        """The box is not there yet: all of it waits at the hub."""
+        await waited(hub.ready, "the hub")
+        for change, why in LIES.items():
+            lies[change.__name__] = await shop.announces(change)
+            assert why
+        given.append(await shop.announces())
+        given.append(await shop.announces())
+
+    async with street(tmp_path, rigged=False, before=before) as here:
+        play, (good, other) = here.play, given
+        await stands(here, good, State.WINDOW_OPEN)
+        await quiet(here)
+        for change, why in LIES.items():
+            await stands(here, lies[change.__name__], State.REFUSED, why)
+        await here.shop.cancels(other)
+        await stands(here, other, State.CANCELLED)
+        await play.cameras_live()
+        for lie in (*lies.values(), other):
+            play.watch.begin()
+            await play.courier.scans(lie.parcel)
+            said = await play.watch.event("answer", within=20, word="no")
+            assert said["refusal"] in {Refusal.UNKNOWN_CODE.value, Refusal.CANCELLED.value, Refusal.LOCKED_OUT.value}
+        assert moves(play.log.lines) == ()
+        await play.owner.says("clear_lockout", scanner=play.section.scanners[0])
+        await at_the_door(play, good)
+        await play.courier.goes_in()
+        await here.shop.cancels(good)  # the courier is inside: too late
+        await play.comes_out()
+        await stands(here, good, State.DELIVERED)
+        await here.hub.sends(good.token, good.name)  # replayed, as a hub may
+        await quiet(here)
+        play.watch.begin()
+        await play.a_moment_later()
+        await play.courier.scans(good.parcel)
+        await play.refused(Refusal.ALREADY_USED)
+        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+        told = await here.hub.told(good.id)
+        assert [one["state"] for one in told if "answer" not in one][-1] == "delivered"
+        assert {"version": 2, "accepted": False, "code": "too_late"} in [one.get("answer") for one in told]
+        chain = await here.hub.chain()
+        results = [one.result for one in chain if one.result is not None]
+        assert all(result.lacking is None for result in results), "how the entrance is doing stays in the house"
+        assert [r.state for r in results if r.delivery == good.name and r.answers is None][-1] is State.DELIVERED
+        assert len([one for one in results if one.answers is not None and one.delivery == good.name]) == 2
+
+
+async def test_whatever_is_killed_in_the_middle_nothing_is_lost_and_nothing_opens_twice(tmp_path: Path) -> None:
+    async with street(tmp_path, rigged=True) as here:
+        play = here.play
+        await waited(here.hub.ready, "the hub")
+        await play.dies("before-receipt")
+        good = await here.shop.announces()
+        await play.back()  # it had the job on its disk and had not said so
+        await stands(here, good, State.WINDOW_OPEN)
+        await here.hub.broker.kill()
+        second = await here.shop.announces()  # while nobody can ring
+        await here.hub.broker.start()
+        await stands(here, second, State.WINDOW_OPEN)
+        await at_the_door(play, good)
+        here.hub.kill()
+        await play.courier.goes_in()
+        await play.comes_out()
+        await waited(here.hub.ready, "the hub again")
+        await stands(here, good, State.DELIVERED)
+        play.watch.begin()
+        await play.a_moment_later()
+        await play.dies("after-commit")  # an opening is promised on the disk, and the lock was told nothing
+        await play.courier.scans(second.parcel)
+        await play.courier.scans(second.courier)
+        await play.back()
+        await play.visit_ends()
+        await stands(here, second, State.NOT_DELIVERED, "unknown")
+        await quiet(here)
+        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+        chain = await here.hub.chain()
+        answers = [one.result.delivery for one in chain if one.result is not None and one.result.answers is not None]
+        assert sorted(filter(None, answers)) == sorted((good.name, second.name)), "each is answered once"
+        assert here.hub.deaths() == 1
+        assert timedelta(0) < chain[-1].at - chain[0].at

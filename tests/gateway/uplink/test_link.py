@@ -1,0 +1,266 @@
+"""A box's line over a real broker, and a hub at the other end that does what its test says, however bad."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from structlog.testing import capture_logs
+
+from gateway.config import BrokerTls, HubSection
+from gateway.delivery.promise import Body, Result, State
+from gateway.delivery.signature import sign
+from gateway.hub.sealed import unseal
+from gateway.hub.words import (
+    BEGINNING,
+    Ack,
+    Happened,
+    Hello,
+    Job,
+    Kind,
+    Receipt,
+    ack_topic,
+    digest,
+    jobs_topic,
+    speaker,
+)
+from gateway.message import Sent
+from gateway.mqtt import Guest, visit
+from gateway.proof.succession import Line
+from gateway.store.handover import HUB_LEFT
+from gateway.uplink.box import joined, takers
+from gateway.uplink.link import Uplink
+from tests.boxes import until
+from tests.gateway.delivery.shop import SECRETS, claims, offer, signed
+from tests.hubs import account, homes_broker
+from tests.mosquitto import Mosquitto
+from tests.shell.box import Box
+from tests.shell.box import box as made_box
+
+HOME = "home-1"
+
+
+@dataclass
+class Hub:
+    """What the box says, and what it is told."""
+
+    line: Guest
+    box: Box
+    hellos: list[Hello] = field(default_factory=list)
+    receipts: list[Receipt] = field(default_factory=list)
+    tokens: list[bytes] = field(default_factory=list)
+    keeps: bool = True  # acknowledge, as a good hub does
+    kept: list[bytes] = field(default_factory=list)
+
+    async def hear(self) -> None:
+        while True:
+            incoming = await self.line.hear()
+            spoken = speaker(incoming.topic)
+            assert spoken is not None
+            assert spoken[0] == HOME
+            match spoken[1]:
+                case "hello":
+                    self.hellos.append(Hello.model_validate_json(incoming.payload))
+                case "status":
+                    self.receipts.append(Receipt.model_validate_json(incoming.payload))
+                case "evt":
+                    self.tokens.append(incoming.payload)
+                    if self.keeps:
+                        self.keep(incoming.payload)
+                case "gone":
+                    continue
+            if self.keeps:
+                self.ack()
+
+    def keep(self, token: bytes) -> None:
+        found = unseal(token, self.box.key.public)
+        assert isinstance(found, Happened)
+        if found.seq == len(self.kept) + 1:
+            assert found.prev == (digest(self.kept[-1]) if self.kept else BEGINNING)
+            self.kept.append(token)
+
+    def ack(self) -> None:
+        head = digest(self.kept[-1]) if self.kept else BEGINNING
+        self.say(ack_topic(HOME), Ack(seq=len(self.kept), head=head).model_dump_json().encode())
+
+    def say(self, topic: str, payload: bytes) -> None:
+        assert isinstance(self.line.publish(topic, payload), Sent)
+
+    def job(self, token: bytes, kind: Kind = Kind.DELIVERY) -> str:
+        id_ = f"job-{secrets.token_hex(8)}"
+        self.say(jobs_topic(HOME), Job(job=id_, kind=kind, token=token.decode()).model_dump_json().encode())
+        return id_
+
+    def offers(self, said: Body) -> str:
+        return self.job(signed(claims(said, aud=HOME)))
+
+    async def receipt(self, job: str) -> Receipt:
+        await until(lambda: any(one.job == job for one in self.receipts))
+        return next(one for one in self.receipts if one.job == job)
+
+    @property
+    def results(self) -> list[Result]:
+        found = [unseal(token, self.box.key.public) for token in self.kept]
+        return [one.result for one in found if isinstance(one, Happened) and one.result is not None]
+
+
+def section(broker: Mosquitto, folder: Path) -> HubSection:
+    file = account(broker, folder, HOME).password_file
+    return HubSection(url="https://hub.example", home=HOME, host="127.0.0.1", port=broker.port, password_file=file)
+
+
+def uplink(made: Box, where: HubSection, *, leaving: bool = False) -> Uplink:
+    return Uplink(
+        made.home, where, store=made.store, clock=made.clock, key=made.key, keys=Line(), leaving=leaving,
+        takers=takers(HOME, made.reception.by_hub), monotonic=time.monotonic,
+    )  # fmt: skip
+
+
+@contextlib.asynccontextmanager
+async def at_work(work: Uplink) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(work.run())
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@contextlib.asynccontextmanager
+async def hub(made: Box, broker: Mosquitto, folder: Path) -> AsyncIterator[Hub]:
+    async with visit(account(broker, folder), ["up/#"], monotonic=time.monotonic) as line:
+        one = Hub(line, made)
+        task = asyncio.create_task(one.hear())
+        try:
+            yield one
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
+
+
+async def test_a_job_is_received_once_it_is_on_the_disk_and_comes_back_as_a_signed_event(tmp_path: Path) -> None:
+    async with (
+        homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
+        at_work(uplink(made, section(broker, tmp_path))),
+    ):  # fmt: skip
+        await until(lambda: there.hellos)
+        assert {one.id for one in there.hellos[0].entrances} == {"front", "garage"}
+        assert (await there.receipt(there.offers(offer()))).state == "received"
+        assert made.store.promise("shop.d1") is not None
+        assert made.touched == ["front"], "its entrance is told, as of any retailer's message"
+        await until(lambda: there.results)
+        assert [(one.delivery, one.state) for one in there.results] == [("d1", State.SCHEDULED)]
+        await until(lambda: made.store.uplinks.kept() == made.store.uplinks.made())
+
+
+async def test_what_no_receipt_can_be_given_for_is_refused_or_left_for_later(tmp_path: Path) -> None:
+    async with (
+        homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
+        at_work(uplink(made, section(broker, tmp_path))),
+    ):  # fmt: skip
+        await until(lambda: there.hellos)
+        receipt = await there.receipt(there.job(b"a.b.c", Kind.OWNER))
+        assert (receipt.state, receipt.why) == ("refused", "this box knows no owner yet")
+        early = claims(offer(), aud=HOME, nbf=int(made.time.wall()) + 600)
+        later = there.job(signed(early))
+        forged = sign(claims(offer(), aud=HOME), SECRETS["stranger"], kid="shop-1")
+        assert (await there.receipt(there.job(forged))).state == "received", "the answer is on the disk: it is a no"
+        assert later not in [one.job for one in there.receipts], "it may be believed later: the hub sends it again"
+        await until(lambda: there.results)
+        assert [one.code for one in there.results] == ["wrong_signature"]
+        made.time.mono += 700
+        assert (await there.receipt(there.job(signed(early)))).state == "received"
+
+
+async def test_a_hub_that_acknowledges_nothing_is_told_the_same_again_after_its_next_hello(tmp_path: Path) -> None:
+    async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
+        async with at_work(uplink(made, section(broker, tmp_path))):
+            await until(lambda: there.hellos)
+            await there.receipt(there.offers(offer()))
+            await until(lambda: there.kept)
+        there.kept.clear()  # the hub was put back from an older copy
+        there.tokens.clear()
+        async with at_work(uplink(made, section(broker, tmp_path))):
+            await until(lambda: len(there.hellos) == 2)
+            assert there.hellos[1].events == made.store.uplinks.made()
+            assert [one.delivery for one in there.hellos[1].open] == ["d1"]
+            await until(lambda: there.results)
+            assert there.results[0].delivery == "d1"
+
+
+async def test_a_hostile_hub_costs_the_box_nothing_but_its_own_line(tmp_path: Path) -> None:
+    async with (
+        homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
+        at_work(uplink(made, section(broker, tmp_path))) as task,
+    ):  # fmt: skip
+        await until(lambda: there.hellos)
+        slowest = 0.0
+
+        async def house() -> None:
+            """What the house stores meanwhile: a stop, say."""
+            nonlocal slowest
+            for number in range(20):
+                began = time.monotonic()
+                await made.store.stop("garage", made.clock.now(), on=number % 2 == 0)
+                slowest = max(slowest, time.monotonic() - began)
+                await asyncio.sleep(0.02)
+
+        with capture_logs() as logged:
+            work = asyncio.create_task(house())
+            for number in range(150):
+                there.job(b"a.b.%d" % number)
+                there.say(ack_topic(HOME), Ack(seq=number + 1, head="f" * 64).model_dump_json().encode())
+                there.say(ack_topic(HOME), b"\xff" * 1000)
+                if number % 30 == 0:
+                    there.say(jobs_topic(HOME), b"x" * 60_000)
+                    there.say(jobs_topic(HOME), b'{"job":' * 2000)
+                    await asyncio.sleep(0.02)
+            await work
+        assert slowest < 2.0, "a stop waits for no hub"
+        assert not task.done()
+        told = [one for one in logged if one["event"] == "hub_not_understood"]
+        assert len(told) == 1, "once a minute: no hub fills the disk"
+        events = made.store.uplinks.made()
+        assert events < 400
+        assert (await there.receipt(there.offers(offer()))).state == "received", "and it still takes what is true"
+
+
+async def test_a_certificate_that_cannot_be_read_costs_the_line_and_not_the_box(tmp_path: Path) -> None:
+    missing = BrokerTls(ca=tmp_path / "none.pem")
+    where = HubSection(url="https://hub.example", home=HOME, host="127.0.0.1", port=1, tls=missing)
+    async with made_box(tmp_path) as made:
+        with capture_logs() as logged:
+            async with at_work(uplink(made, where)) as task:
+                await until(lambda: any(one["event"] == "hub_out_of_reach" for one in logged))
+                assert not task.done()
+
+
+async def test_after_a_hand_over_the_line_tells_what_it_owes_takes_no_job_and_ends_for_good(tmp_path: Path) -> None:
+    async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
+        where = section(broker, tmp_path)
+        async with at_work(uplink(made, where)):
+            await until(lambda: there.hellos)
+            await there.receipt(there.offers(offer(id="d2", parcels=("p2",), courier_sha256="2" * 64)))
+            await until(lambda: made.store.uplinks.kept() == made.store.uplinks.made())
+        await made.store.handover.cancel_open(made.clock.now(), by=None)
+        there.keeps = False
+        async with at_work(uplink(made, where, leaving=True)) as task:
+            await until(lambda: len(there.hellos) == 2)
+            refused = await there.receipt(there.offers(offer(id="d3")))
+            assert (refused.state, refused.why) == ("refused", "this house is another household's now")
+            there.keeps = True
+            there.ack()
+            await until(task.done)
+            task.result()
+        assert there.results[-1].state is State.CANCELLED, "what was promised is withdrawn first"
+        assert made.store.uplinks.made() == 0, "nothing of it is kept for the next household"
+        assert made.store.handover.pending(HUB_LEFT) == HOME
+        home = made.home.model_copy(update={"hub": where})
+        again = joined(home, store=made.store, clock=made.clock, key=made.key, by_hub=made.reception.by_hub,
+                       monotonic=time.monotonic, reached=lambda _point: None)  # fmt: skip
+        assert again is None

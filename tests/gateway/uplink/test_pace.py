@@ -1,0 +1,22 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.uplink.pace import AGAIN_FIRST, AGAIN_LAST, Sending
+
+
+def test_nothing_is_sent_before_the_hub_has_said_what_it_has() -> None:
+    sending = Sending(sent=40, acknowledged=True)
+    sending.began(100.0)
+    assert (sending.sent, sending.acknowledged, sending.again) == (0, False, 100.0 + AGAIN_FIRST)
+    sending.heard(30, 101.0)
+    assert (sending.sent, sending.acknowledged, sending.again) == (30, True, 101.0 + AGAIN_FIRST)
+
+
+@given(st.integers(0, 10_000))
+def test_a_hub_that_says_nothing_is_asked_ever_more_seldom_and_never_not_at_all(silences: int) -> None:
+    sending = Sending()
+    for _ in range(silences):
+        sending.silent()
+    assert AGAIN_FIRST <= sending.patience <= AGAIN_LAST
+    sending.heard(0, 0.0)
+    assert sending.patience == AGAIN_FIRST

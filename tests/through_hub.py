@@ -1,0 +1,234 @@
+"""A hub and a house as separate processes, each with its own broker: everything real but the devices."""
+
+import asyncio
+import contextlib
+import json
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from sqlalchemy import insert, select
+
+from gateway.broker import free_port
+from gateway.config import HubSection
+from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
+from gateway.delivery.promise import Cancel, Claims, Offer, Window
+from gateway.delivery.signature import sign
+from gateway.demo.plan import Plan, Signer, plan
+from gateway.demo.processes import Supervised
+from gateway.demo.scenario import Play
+from gateway.demo.stage import Plain, stage
+from gateway.hub import jobs as job_store
+from gateway.hub.sealed import unseal
+from gateway.hub.store import Store
+from gateway.hub.tables import deliveries, events, home_events, jobs, retailers
+from gateway.hub.words import BEGINNING, Happened, Kind, digest
+from gateway.proof.keys import BoxKey, PublicKey
+from tests.boxes import announce, connect, join
+from tests.hubs import account, homes_broker
+from tests.mosquitto import Mosquitto
+
+HOME, OTHER = "home-1", "home-2"
+WITHIN = 40.0  # seconds, on a machine that has much else to do
+
+
+@dataclass(frozen=True)
+class Announced:
+    """A delivery as its brand made it."""
+
+    id: str  # at the hub
+    name: str
+    parcel: str
+    courier: str
+    token: bytes
+
+
+class Hub:
+    """The hub's process, and what its store holds."""
+
+    def __init__(self, folder: Path, broker: Mosquitto, store: Store, key: PublicKey) -> None:
+        self.folder, self.broker, self.store, self.key = folder, broker, store, key
+        self.url = ""
+        self._process: Supervised | None = None
+        self._connection = ""
+
+    async def begin(self) -> None:
+        """Start it, and wait until it is ready."""
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        line = account(self.broker, self.folder)
+        file = {"url": self.url, "folder": str(self.folder / "hub"), "listen": {"port": port},
+                "broker": {"port": line.port, "password_file": str(line.password_file)}}  # fmt: skip
+        (self.folder / "hub.yaml").write_text(json.dumps(file))
+
+        async def start() -> Plain:
+            return await Plain.start(
+                "gateway", ["hub", "--config", str(self.folder / "hub.yaml")], self.folder / "hub.log"
+            )
+
+        self._process = Supervised(start)
+        await self._process.begin()
+
+    async def end(self) -> None:
+        """End it for good."""
+        if self._process is not None:
+            await self._process.end()
+
+    def kill(self) -> None:
+        """Kill it with SIGKILL; it is started again."""
+        assert self._process is not None
+        self._process.kill()
+
+    def deaths(self) -> int:
+        """How often it died."""
+        return 0 if self._process is None else len(self._process.deaths)
+
+    async def ready(self) -> bool:
+        """Whether it serves and has its broker."""
+        with contextlib.suppress(aiohttp.ClientError):
+            async with aiohttp.ClientSession() as http, http.get(f"{self.url}/readyz") as answer:
+                return answer.status == 200
+        return False
+
+    async def founded(self, signer: Signer, box: PublicKey) -> None:
+        """Let a retailer and his brand in, and two homes."""
+        now = datetime.now(UTC)
+        async with self.store.writing() as tx:
+            await tx.execute(insert(retailers).values(id="ret-1", name=signer.brand, created=now))
+            for home, key in ((HOME, box), (OTHER, BoxKey.fresh().public)):
+                await join(tx, home, key, now=now)
+            self._connection = await connect(tx, "ret-1", signer.brand, HOME, now=now)
+
+    async def sends(self, token: bytes, name: str) -> str:
+        """Keep a delivery and a job for it, as the API does; the delivery's id."""
+        now = datetime.now(UTC)
+        async with self.store.writing() as tx:
+            found = await tx.scalar(select(deliveries.c.id).where(deliveries.c.name == name))
+            id_ = found or await announce(tx, self._connection, name, now=now)
+            await job_store.send(tx, HOME, Kind.DELIVERY, token, now=now, delivery=id_)
+        return id_
+
+    async def state(self, delivery: str) -> tuple[str, str | None]:
+        """How a delivery stands, and why."""
+        async with self.store.reading() as tx:
+            row = (await tx.execute(select(deliveries).where(deliveries.c.id == delivery))).one()
+        return row.state, row.reason
+
+    async def waiting(self) -> int:
+        """How many jobs are not over."""
+        async with self.store.reading() as tx:
+            return len((await tx.execute(select(jobs.c.id).where(jobs.c.due.is_not(None)))).all())
+
+    async def told(self, delivery: str) -> list[Mapping[str, Any]]:
+        """What the retailer was told of a delivery."""
+        async with self.store.reading() as tx:
+            rows = await tx.execute(select(events.c.data).where(events.c.object == delivery).order_by(events.c.number))
+            return [row.data for row in rows]
+
+    async def chain(self) -> list[Happened]:
+        """All that the home has said: each signed by its box, each behind the one before, none missing."""
+        async with self.store.reading() as tx:
+            rows = (await tx.execute(select(home_events).order_by(home_events.c.seq))).all()
+        head, found = BEGINNING, []
+        for number, row in enumerate(rows, start=1):
+            said = unseal(row.token, self.key)
+            assert isinstance(said, Happened), said
+            assert (said.seq, said.prev, said.home) == (number, head, HOME)
+            head = digest(row.token)
+            found.append(said)
+        return found
+
+
+class Shop:
+    """A brand that signs for this home."""
+
+    def __init__(self, plan: Plan, hub: Hub) -> None:
+        self._plan, self._hub = plan, hub
+        self.signer = next(iter(plan.signers.values()))
+        self._parcels = 0
+
+    def token(self, said: Offer | Cancel, *, aud: str = HOME, ago: float = 0, signer: Signer | None = None) -> bytes:
+        """Sign a message; `ago`: seconds since it was good for an hour."""
+        by = signer or self.signer
+        seconds = int(datetime.now(UTC).timestamp() - ago)
+        claims = Claims(
+            iss=by.brand, aud=aud, iat=seconds, nbf=seconds, exp=seconds + 3600, jti=secrets.token_urlsafe(18),
+            delivery=said,
+        )  # fmt: skip
+        return sign(claims, by.key, kid=by.kid)
+
+    async def announces(self, change: Callable[["Shop", Offer], bytes] | None = None) -> Announced:
+        """Announce a delivery for now; `change` makes another token of it than an honest one."""
+        secret, now = secrets.token_bytes(COURIER_BYTES), datetime.now(UTC).replace(microsecond=0)
+        self._parcels += 1
+        section, name = self._plan.section, f"order-{secrets.token_hex(4)}"
+        offer = Offer(
+            id=name, version=1, entrance=self._plan.entrance,
+            carrier=self._plan.home.brands[self.signer.brand].permission.carriers[0],
+            place=next(name for name, spot in section.places.items() if spot.fridge is None),
+            window=Window(start=now - timedelta(minutes=1), end=now + timedelta(hours=1)),
+            parcels=(f"PARCEL{self._parcels:06}",), courier_sha256=courier_digest(secret),
+        )  # fmt: skip
+        token = self.token(offer) if change is None else change(self, offer)
+        id_ = await self._hub.sends(token, name)
+        return Announced(id_, name, offer.parcels[0], new_courier_code(secret), token)
+
+    async def cancels(self, one: Announced) -> None:
+        """Withdraw it."""
+        await self._hub.sends(self.token(Cancel(id=one.name, version=2)), one.name)
+
+
+@dataclass
+class Street:
+    """The hub, the shop, and the house that is played."""
+
+    hub: Hub
+    shop: Shop
+    play: Play
+
+
+@contextlib.asynccontextmanager
+async def street(
+    folder: Path, *, rigged: bool, before: Callable[[Hub, Shop], Awaitable[None]] | None = None
+) -> AsyncIterator[Street]:
+    """Start all of it, and end all of it. `before` is called with hub and shop while the box is not there yet."""
+    async with contextlib.AsyncExitStack() as stack:
+        broker = await stack.enter_async_context(homes_broker(HOME, OTHER))
+        for name in ("hub", "box"):
+            (folder / name).mkdir(mode=0o700)
+        store = await Store.open(f"sqlite+aiosqlite:///{folder / 'hub' / 'hub.sqlite3'}")
+        stack.push_async_callback(store.close)
+        box = BoxKey.at(folder / "box" / "key").public
+        hub = Hub(folder, broker, store, box)
+        section = HubSection(
+            url="https://hub.example", home=HOME, host="127.0.0.1", port=broker.port,
+            password_file=account(broker, folder, HOME).password_file,
+        )  # fmt: skip
+        made = plan(folder, fast=True)
+        made = replace(made, home=made.home.model_copy(update={"hub": section}))
+        shop = Shop(made, hub)
+        await hub.founded(shop.signer, box)
+        await hub.begin()
+        stack.push_async_callback(hub.end)
+        if before is not None:
+            await before(hub, shop)
+        ready = await stack.enter_async_context(stage(made, folder, say=_unheard, told=_unheard, rigged=rigged))
+        yield Street(hub, shop, Play(ready, _unheard))
+
+
+def _unheard(*_said: object) -> None:
+    """Nobody looks on."""
+
+
+async def waited(question: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Wait until it says yes."""
+    try:
+        async with asyncio.timeout(WITHIN):
+            while not await question():  # noqa: ASYNC110 - what is waited for is another process's
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"it never came: {what}") from None
