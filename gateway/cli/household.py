@@ -44,7 +44,7 @@ def pause(  # noqa: PLR0913 - one argument an option of the command
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(help="The folder of one visit.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of one visit, or a retailer's proof (JSON).")],
     key: Annotated[Path | None, typer.Option(help="The box's public key (PEM), known from elsewhere.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Checkpoints that the owner's phone has kept.")] = None,
     succession: Annotated[
@@ -55,7 +55,7 @@ def verify(
         ),
     ] = None,
 ) -> None:
-    """Check a visit's film and log, offline; names the first wrong thing."""
+    """Check a visit's film and log, or what a retailer was given of it, offline; names the first wrong thing."""
     from gateway.cli.owner import verdict  # noqa: PLC0415 - the other commands start without it
 
     holds, text = verdict(folder, key=key, checkpoint=checkpoint, succession=succession)
@@ -193,6 +193,7 @@ def add(cli: typer.Typer) -> None:
         epilog=example(
             "perron verify var/visits/0f3a",
             "perron verify copy/0f3a --key box.pem --checkpoint phone.jsonl",
+            "perron verify proof.json --key box.pem",
         )
     )(verify)
     cli.command(

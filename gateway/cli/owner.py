@@ -7,6 +7,7 @@ from pathlib import Path
 from gateway.cli.broker import body_of, heard, logged_in, say
 from gateway.cli.failure import Exit, Failure, plain
 from gateway.config import Home
+from gateway.delivery.strictjson import loads
 from gateway.mqtt import Incoming
 from gateway.proof.checkpoint import read_remembered
 from gateway.proof.files import read_regular
@@ -16,6 +17,7 @@ from gateway.proof.verdict import Verdict
 from gateway.proof.verify import verify
 from gateway.topics import entrance_topic
 
+LARGEST_EVIDENCE = 4_000_000  # bytes of a retailer's proof
 ANSWER = 10.0  # seconds for the gateway to say that it has stopped
 
 
@@ -55,6 +57,8 @@ def verdict(
     Raises:
         Failure: the key, the folder or the checkpoints cannot be read: then nothing is known, neither good nor bad.
     """
+    if folder.is_file():
+        return evidence_holds(folder, key=key)
     public = to_compare(folder, key=key, checkpoint=checkpoint)
     try:
         line = None if succession is None else Line.read(read_regular(succession, at_most=LARGEST))
@@ -65,20 +69,67 @@ def verdict(
     return found.ok, "\n".join(_told(found))
 
 
+def evidence_holds(file: Path, *, key: Path | None) -> tuple[bool, str]:
+    """Check a retailer's proof (`GET /v1/deliveries/{id}/proof`): whether it holds, and what to tell.
+
+    Raises:
+        Failure: the key or the file cannot be read: then nothing is known, neither good nor bad.
+    """
+    from gateway.hub.evidence import Evidence, wrong  # noqa: PLC0415 - a box's own commands start without it
+
+    public = public_key(key)
+    try:
+        text = read_regular(file, at_most=LARGEST_EVIDENCE)
+        loads(text)
+        evidence = Evidence.model_validate_json(text)
+    except (OSError, ValueError) as error:
+        raise Failure(
+            f"{file}: no proof of a retailer's can be read ({plain(error)}).",
+            "Save what GET /v1/deliveries/ID/proof answers, as it is; or give a visit's folder.",
+        ) from error
+    problem = wrong(evidence)
+    signers = sorted({PublicKey.from_text(word.key).fingerprint for word in evidence.words})
+    if problem is None and public is not None and signers != [public.fingerprint]:
+        problem = f"it is signed by {', '.join(signers)}, not by the key that you gave ({public.fingerprint})"
+    if problem is not None:
+        return False, f"does not hold: {problem}"
+    last = evidence.words[-1]
+    what = f"{evidence.brand} {evidence.name}, version {last.version}: {last.state} at {last.at:%Y-%m-%d %H:%M:%SZ}"
+    house = "" if last.house is None else f", house {last.house}"
+    told = [
+        f"holds: {what}{house}, {len(evidence.parcels)} parcel(s), {last.missing} missing",
+        f"signed by {', '.join(signers)}",
+    ]
+    if public is None:
+        told.append(
+            "Compare that with the box's fingerprint, as the home told it: the file cannot prove whose key it is."
+        )
+    return True, "\n".join(told)
+
+
+def public_key(key: Path | None) -> PublicKey | None:
+    """Read the box's key, where one was given.
+
+    Raises:
+        Failure: it cannot be read.
+    """
+    if key is None:
+        return None
+    try:
+        return PublicKey.from_pem(key.read_bytes())
+    except (OSError, KeyUnusable) as error:
+        raise Failure(
+            f"{key}: no public key can be read ({plain(error)}).", "Give the box's public key in PEM."
+        ) from error
+
+
 def to_compare(folder: Path, *, key: Path | None, checkpoint: Path | None) -> PublicKey | None:
     """See that all that a verification needs can be read; return the box's key, where one was given.
 
     Raises:
         Failure: the key, the folder or the checkpoints cannot be read.
     """
-    public = None
-    if key is not None:
-        try:
-            public = PublicKey.from_pem(key.read_bytes())
-        except (OSError, KeyUnusable) as error:
-            raise Failure(
-                f"{key}: no public key can be read ({plain(error)}).", "Give the box's public key in PEM."
-            ) from error
+    public = public_key(key)
     if not folder.is_dir():
         what = "is no folder" if folder.exists() else "is not there"
         raise Failure(

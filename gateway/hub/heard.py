@@ -147,10 +147,12 @@ async def happened(tx: AsyncConnection, row: Row[Any], kept: Kept, token: bytes,
         return Outcome.GAP
     if found.prev != kept.head:
         return Outcome.FORKED
-    await tx.execute(insert(home_events).values(home=row.id, seq=found.seq, token=token, at=now))
+    meant = None if found.result is None else await _meant(tx, row.id, found.result)
+    await tx.execute(
+        insert(home_events).values(home=row.id, seq=found.seq, token=token, key=row.box_key, delivery=meant, at=now)
+    )
     kept.seq, kept.head = found.seq, digest(token)
     if found.result is not None:
-        meant = await _meant(tx, row.id, found.result)
         await _told(tx, meant, found.result, seq=found.seq, sandbox=row.sandbox, now=now)
     if found.decided is not None:
         await _decided(tx, row, found.decided, now)

@@ -219,6 +219,8 @@ home_events = Table(
     Column("home", ForeignKey("homes.id"), primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("token", LargeBinary, nullable=False),  # as the box signed it
+    Column("key", String(43), nullable=True),  # under which it did
+    Column("delivery", ForeignKey("deliveries.id"), nullable=True, index=True),  # of which it speaks
     _when("at"),
 )  # fmt: skip
 

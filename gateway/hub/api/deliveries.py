@@ -280,7 +280,7 @@ def told(row: Row[Any]) -> Delivery:
 _THEN = {"delivery_id": "$response.body#/id"}
 _LINKS = tuple(
     Link(operation=name, parameters=_THEN)
-    for name in ("readDelivery", "changeDelivery", "cancelDelivery", "readTimeline")
+    for name in ("readDelivery", "changeDelivery", "cancelDelivery", "readTimeline", "readProof")
 )
 _MEANT = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
 OPERATIONS = (

@@ -7,11 +7,14 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import and_, or_, select
 
 from gateway.delivery.promise import State, Version
+from gateway.delivery.signature import kid_of
 from gateway.hub.api.deliveries import mine, owned, told
 from gateway.hub.api.operation import Call, Model, Operation, Reply, Right
 from gateway.hub.api.pages import PAGED, Page, cursor, place
+from gateway.hub.api.problem import Code, Problem
 from gateway.hub.api.promised import ConnectionId, Deliveries, Delivery, DeliveryPath
-from gateway.hub.tables import connections, deliveries, events
+from gateway.hub.evidence import Evidence, Message, word_of
+from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, events, home_events, jobs
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
@@ -98,6 +101,32 @@ async def timeline(call: Call) -> Reply:
     return Reply(status=200, body=Timeline(data=steps, next=cursor(page[-1].seq) if more else None))
 
 
+async def proof(call: Call) -> Reply:
+    """Give what the home has signed of how it ended, and the promise that it was about."""
+    row = await mine(call)
+    asked = select(home_events.c.token, home_events.c.key).where(home_events.c.delivery == row.id)
+    told_ = await call.tx.execute(asked.order_by(home_events.c.seq))
+    words = [word for one in told_ if one.key is not None and (word := word_of(one.token, one.key)) is not None]
+    if not words:
+        raise Problem(Code.NOT_FOUND, "There is no proof yet: the home has not said how it ended.")
+    versions = (delivery_versions.c.delivery == row.id, delivery_versions.c.version == words[-1].version)
+    promise = await call.tx.scalar(select(delivery_versions.c.promise).where(*versions))
+    sent = select(jobs.c.token).where(jobs.c.delivery == row.id).order_by(jobs.c.created)
+    messages = [await _message(call, token) for token in (await call.tx.scalars(sent)).all()]
+    found = {**(promise or row.promise), "home": row.home, "brand": row.brand, "name": row.name, "words": words,
+             "messages": [message for message in messages if message is not None]}  # fmt: skip
+    evidence = {name: found[name] for name in Evidence.model_fields}
+    return Reply(status=200, body=Evidence.model_validate(evidence, strict=False))
+
+
+async def _message(call: Call, token: bytes) -> Message | None:
+    """A message with the key that its signer had."""
+    kid = kid_of(token)
+    known = select(brand_keys.c.x).where(brand_keys.c.kid == kid)
+    key = call.key.x if kid == call.key.kid else await call.tx.scalar(known)
+    return None if key is None else Message(key=key, token=token.decode())
+
+
 _STEP = tuple(name for name in Step.model_fields if name != "at")
 _ONE = "/v1/deliveries/{delivery_id}"
 OPERATIONS = (
@@ -113,5 +142,9 @@ OPERATIONS = (
         name="readTimeline", method="GET", path=f"{_ONE}/timeline", tag="Deliveries", handler=timeline,
         right=Right.READ, summary="Read the states that a delivery went through", path_model=DeliveryPath, query=Page,
         answers={200: Timeline}, refuses=PAGED,
+    ),
+    Operation(
+        name="readProof", method="GET", path=f"{_ONE}/proof", tag="Deliveries", handler=proof, right=Right.READ,
+        summary="Read what the home signed of how it ended", path_model=DeliveryPath, answers={200: Evidence},
     ),
 )  # fmt: skip

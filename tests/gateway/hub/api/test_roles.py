@@ -48,6 +48,7 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "listDeliveries": Row("/v1/deliveries", 200, 200, 200),
     "readDelivery": Row("/v1/deliveries/{delivery}", 200, 200, 404),
     "readTimeline": Row("/v1/deliveries/{delivery}/timeline", 200, 200, 404),
+    "readProof": Row("/v1/deliveries/{ended}/proof", 200, 200, 404),
     "listEvents": Row("/v1/events", 200, 200, 200),
     "followEvents": Row("/v1/events/stream?seconds=0", 200, 200, 200),
     "readEvent": Row("/v1/events/{event}", 200, 200, 404),
@@ -102,7 +103,8 @@ async def test_each_sort_of_key_may_do_what_it_may_and_nothing_else(tmp_path: Pa
 
 async def things(home: Home) -> dict[str, Any]:
     """Make what the operations are about, anew for each."""
-    made = await home.announce()
+    made, ended = await home.announce(), await home.announce()
+    await home.stands(ended, "delivered")
     _, events = await home.ask("GET", "/v1/events?limit=1")
     _, key = await home.ask("POST", "/v1/api_keys", {"label": "spare"})
     _, hooks = await home.ask("GET", HOOKS)
@@ -110,8 +112,9 @@ async def things(home: Home) -> dict[str, Any]:
         hooks = {"data": [(await home.ask("POST", HOOKS, {"url": "https://shop.example/"}))[1]]}
     endpoint = hooks["data"][0]["id"]
     _, message = await home.ask("POST", f"{HOOKS}/{endpoint}/test")
-    return {"delivery": made["id"], "connection": home.connection, "event": events["data"][0]["id"], "key": key["id"],
-            "endpoint": endpoint, "message": message["id"], "promise": home.promise()}  # fmt: skip
+    return {"delivery": made["id"], "ended": ended["id"], "connection": home.connection, "key": key["id"],
+            "event": events["data"][0]["id"], "endpoint": endpoint, "message": message["id"],
+            "promise": home.promise()}  # fmt: skip
 
 
 def filled(body: object, there: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
