@@ -11,7 +11,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from gateway.cli import brokerconfig, enrolment, guard, hands, household, hub, keeping
+from gateway.cli import brokerconfig, enrolment, guard, hands, household, hub, hubhomes, joining, keeping
 from gateway.cli.failure import Exit, Failure, home_of, ourselves, plain, relative, typed
 from gateway.cli.shape import HOME, HomeFile, at, example, tell
 
@@ -230,6 +230,8 @@ brokerconfig.add(cli)
 guard.add(cli)
 hands.add(cli)
 hub.add(cli)
+hubhomes.add(cli)
+joining.add(cli)
 household.add(cli)
 enrolment.add(cli)
 keeping.add(cli)

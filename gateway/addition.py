@@ -71,13 +71,7 @@ def merged(text: str, file: Path, id_: str, section: Mapping[str, object], *, re
     Raises:
         NotAdded: the text is none of a house, or there is one of this id already.
     """
-    yaml = _yaml()
-    try:
-        house = yaml.load(text)
-    except YAMLError as error:
-        raise NotAdded(f"{file}: this is no YAML: {str(error).splitlines()[0]}.", "Correct the file first.") from error
-    if not isinstance(house, CommentedMap):
-        raise NotAdded(f"{file}: there is no house in it.", "Correct the file, or name another with --home.")
+    house = _house(text, file)
     where = "devices" if "kind" in section else "entrances"
     inside = house.get(where)
     if not isinstance(inside, CommentedMap) or not inside:
@@ -87,6 +81,23 @@ def merged(text: str, file: Path, id_: str, section: Mapping[str, object], *, re
         raise NotAdded(what, "Name another id, or say --replace.", taken=True)
     inside[id_] = section
     return _dumped(house)
+
+
+def with_section(text: str, file: Path, name: str, section: Mapping[str, object]) -> str:
+    """Return the text of a house file with this section at its top level, in the place of one that is there.
+
+    Raises:
+        NotAdded: the text is none of a house.
+    """
+    house = _house(text, file)
+    house[name] = _plain_map(section)
+    return _dumped(house)
+
+
+def _plain_map(section: Mapping[str, object]) -> CommentedMap:
+    return CommentedMap(
+        {key: _plain_map(value) if isinstance(value, Mapping) else value for key, value in section.items()}
+    )
 
 
 def taken_out(text: str, where: str, id_: str) -> str:
@@ -169,6 +180,16 @@ def written(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     mode = file.stat().st_mode & 0o777 if file.exists() else 0o600
     write_whole(file, text.encode(), mode=mode)
+
+
+def _house(text: str, file: Path) -> CommentedMap:
+    try:
+        house = _yaml().load(text)
+    except YAMLError as error:
+        raise NotAdded(f"{file}: this is no YAML: {str(error).splitlines()[0]}.", "Correct the file first.") from error
+    if not isinstance(house, CommentedMap):
+        raise NotAdded(f"{file}: there is no house in it.", "Correct the file, or name another with --home.")
+    return house
 
 
 def _yaml() -> YAML:

@@ -14,7 +14,7 @@ from typing import Any, assert_never
 
 import structlog
 
-from gateway import restore, walkline, wipe
+from gateway import joining, restore, walkline, wipe
 from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
 from gateway.batteries import beside
 from gateway.cameras import cameras
@@ -200,6 +200,7 @@ class App:
             "walk line": walkline.serve(self._walking, self.home),
             "home assistant": self._assistant.run(),
             **({} if self._site is None else {"pages": self._site.run()}),
+            **joining.kept_young(self.home),
             **({} if self._uplink is None else {"hub": self._uplink.run()}),
             **{f"entrance {name}": running.run() for name, running in self._entrances.items()},
         }
@@ -484,6 +485,8 @@ async def _wiped(home: Home) -> bool:
         OSError: something could not be deleted: nothing of the box is opened before it is.
     """
     log.warning("wiping", folder=str(home.storage.folder))
+    for file in await asyncio.to_thread(wipe.end, () if home.hub is None else home.hub.credentials):
+        log.error("hub_not_left", file=str(file), todo="delete this file by hand: by it a box speaks as this home")
     phones = home.phones_file
     emptied = await asyncio.to_thread(wipe.finish, home.storage.folder, phones=phones)
     if not emptied:

@@ -80,13 +80,37 @@ def vouched(  # noqa: PLR0913 - whose, where, for whom, how long and when
         if not renew and _still_good(shelf, authority, names, terms, now):
             return Vouched(leaf=leaf_of(shelf.chain), authority=authority, anew=False)
         key = ec.generate_private_key(ec.SECP256R1())
-        leaf = _leaf(authority, authority_key, key, names, (now, terms.days))
-    except (TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound) as odd:  # a key with a password, a foreign one
-        folder = shelf.authority_key.parent
-        raise ValueError(f"{folder} holds a key or certificate that this box did not make: {odd}") from odd
+        leaf = _leaf(authority, authority_key, key.public_key(), names, (now, timedelta(days=terms.days)))
+    except _ODD as odd:
+        raise _foreign(shelf, odd) from odd
     write_whole(shelf.key, _private(key))
     write_whole(shelf.chain, _pem(leaf) + _pem(authority))
     return Vouched(leaf=leaf, authority=authority, anew=True)
+
+
+def unbound(shelf: Shelf, *, name: str, now: datetime) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    """Return an authority that no names bind, with its key; one is made where none is. `name` is for people.
+
+    Raises:
+        OSError: the folder cannot be read or written.
+        ValueError: a file is not what it was.
+    """
+    try:
+        return _authority(shelf, name, (), Terms(days=0, renew=timedelta(0), bound=False), now)
+    except _ODD as odd:
+        raise _foreign(shelf, odd) from odd
+
+
+def client(
+    authority: x509.Certificate,
+    authority_key: ec.EllipticCurvePrivateKey,
+    key: ec.EllipticCurvePublicKey,
+    *,
+    name: str,
+    good: tuple[datetime, timedelta],
+) -> x509.Certificate:
+    """Certify a client's key under a name; `good`: from when, and how long."""
+    return _leaf(authority, authority_key, key, (name,), good, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
 def leaf_of(chain: Path) -> x509.Certificate:
@@ -119,7 +143,7 @@ def _authority(
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
     builder = (
-        _builder(subject, subject, key.public_key(), now, AUTHORITY_DAYS)
+        _builder(subject, subject, key.public_key(), now, timedelta(days=AUTHORITY_DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs=True), critical=True)
     )
@@ -138,19 +162,28 @@ def _may(authority: x509.Certificate, names: tuple[str, ...], terms: Terms) -> b
     return set(constraints.permitted_subtrees or ()) == set(_subtrees(names))
 
 
-def _leaf(
+_ODD = (TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound)  # a key with a password, a foreign one
+
+
+def _foreign(shelf: Shelf, odd: Exception) -> ValueError:
+    return ValueError(f"{shelf.authority_key.parent} holds a key or certificate that this box did not make: {odd}")
+
+
+def _leaf(  # noqa: PLR0913 - what a certificate says
     authority: x509.Certificate,
     authority_key: ec.EllipticCurvePrivateKey,
-    key: ec.EllipticCurvePrivateKey,
+    key: ec.EllipticCurvePublicKey,
     names: tuple[str, ...],
-    good: tuple[datetime, int],
+    good: tuple[datetime, timedelta],
+    *,
+    usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     return (
-        _builder(subject, authority.subject, key.public_key(), *good)
+        _builder(subject, authority.subject, key, *good)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
@@ -158,7 +191,7 @@ def _leaf(
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, days: int
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -167,7 +200,7 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - BACKDATED)
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_after(now + life)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 

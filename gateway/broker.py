@@ -73,6 +73,15 @@ class Listener:
     tls: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxesListener:
+    """Where boxes reach a hub's broker: by TLS, each with its certificate."""
+
+    host: str
+    port: int
+    connections: int
+
+
 class WeakSetup(Exception):  # noqa: N818 - it names what is the matter
     """What was asked for would let in whom nobody invited; the text says what and where, `todo` what to do."""
 
@@ -121,7 +130,7 @@ log_type warning
 log_type notice""".splitlines()
 
 
-def _listener(listener: Listener, folder: Path) -> Iterator[str]:
+def _listener(listener: Listener, folder: Path, *, most: int | None = None) -> Iterator[str]:
     """What mosquitto has to be told at each listener anew."""
     yield f"listener {listener.port} {listener.host}"
     yield "# One account, one connection: a client cannot take another's id."
@@ -130,8 +139,8 @@ def _listener(listener: Listener, folder: Path) -> Iterator[str]:
         yield f"certfile {folder / 'tls' / 'broker.pem'}"
         yield f"keyfile {folder / 'tls' / 'broker.key'}"
         yield "tls_version tlsv1.2"
-    if not on_loopback(listener.host):
-        yield f"max_connections {STRANGERS}"
+    if most is not None or not on_loopback(listener.host):
+        yield f"max_connections {STRANGERS if most is None else most}"
 
 
 def write(  # noqa: PLR0913 - where, for whom, and how it is reached
@@ -216,6 +225,37 @@ def write_radio(folder: Path, *, port: int, base: str, user: str | None = None) 
     _private(folder / "access", radio_access(base), user)
     told = configuration(host="127.0.0.1", port=port, folder=folder, user=user, packet=BRIDGE_PACKET)
     _private(folder / "mosquitto.conf", told, user)
+
+
+def write_hub(  # noqa: PLR0913 - whose files, and what a broker is told
+    folder: Path, *, rights: str, account: str, port: int, packet: int, boxes: BoxesListener, user: str | None = None
+) -> None:
+    """Write the files of a hub's broker: `account` on 127.0.0.1 alone, boxes by certificate at another listener.
+
+    There the certificate says who comes; what a client says of its name or id counts for nothing. What the broker reads
+    beside it lies in `folder` already: authority.pem, revoked.pem, tls/. Nothing is retained, nothing kept for who is
+    not there.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    folder = _private_folder(folder, user)
+    _passwords(folder, (account,), user)
+    _private(folder / "access", rights, user)
+    hand_over(folder, user)
+    lines = [
+        *_for_all(folder, packet),
+        "retain_available false",
+        *_listener(Listener(host="127.0.0.1", port=port), folder),
+        *_listener(Listener(host=boxes.host, port=boxes.port, tls=True), folder, most=boxes.connections),
+        f"cafile {folder / 'authority.pem'}",
+        f"crlfile {folder / 'revoked.pem'}",
+        "require_certificate true",
+        "use_identity_as_username true",
+        "max_qos 1",
+    ]
+    own = f"user {user}\n" if user else ""
+    _private(folder / "mosquitto.conf", "\n".join(lines) + "\n" + own, user)
 
 
 def _private_folder(folder: Path, user: str | None) -> Path:

@@ -6,6 +6,7 @@ as the file system does it: flash may keep unreadable remains, against which onl
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.proof.files import sync_folder, write_whole
@@ -17,6 +18,7 @@ RESTORING = "restoring"  # a backup is being put back (gateway/backup.py)
 OURS = frozenset({
     "key",  # the box's own key and that of its links: first, so that what is left can vouch for nothing
     "pages",  # its authority and certificate
+    "hub",  # what it proves itself by at its hub
     "claim-code",
     "way-in",
     "perron.sqlite3", "perron.sqlite3-wal", "perron.sqlite3-shm", "perron.sqlite3-journal",
@@ -35,7 +37,7 @@ OURS = frozenset({
 By name, because others keep things there too: a house file, another house, the simulation's log.
 """
 
-_FIRST = ("key", "pages")
+_FIRST = ("key", "pages", "hub")
 
 
 def mark(folder: Path) -> None:
@@ -70,6 +72,17 @@ def finish(folder: Path, *, phones: Path) -> bool:
     (folder / MARK).unlink(missing_ok=True)
     sync_folder(folder)
     return emptied
+
+
+def end(credentials: Sequence[Path]) -> tuple[Path, ...]:
+    """Delete the files by which the box proves elsewhere that it is this home; those that could not be are returned."""
+    left = []
+    for file in credentials:
+        try:
+            _delete(file)
+        except OSError:  # it may be mounted read-only
+            left.append(file)
+    return tuple(left)
 
 
 def clear(folder: Path, *, but: str) -> None:

@@ -16,7 +16,12 @@ HubConfig = Annotated[Path, typer.Option("--config", help="The hub's file.", met
 CONFIG = Path("hub.yaml")
 
 
-def _file(config: Path) -> "HubFile":
+def file_of(config: Path) -> "HubFile":
+    """Read the hub's file.
+
+    Raises:
+        Failure: it cannot be used.
+    """
     from gateway.config import ConfigError  # noqa: PLC0415 - the other commands start without it
     from gateway.hub.file import load  # noqa: PLC0415 - the same
 
@@ -41,7 +46,7 @@ def hub(*, config: HubConfig = CONFIG) -> None:
     from gateway.proof.keys import KeyUnusable  # noqa: PLC0415 - the same
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
-    file = _file(config)
+    file = file_of(config)
     try:
         if file.broker is None:
             tell("No `broker` in it: only simulated homes are reached.")
@@ -54,6 +59,10 @@ def hub(*, config: HubConfig = CONFIG) -> None:
         raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
     except KeyUnusable as error:
         raise Failure(str(error), f"The hub's own key is in the folder that {config} names.") from error
+    except ValueError as error:
+        raise Failure(
+            f"{error}.", "Put that file back from a copy: with another authority every box joins anew."
+        ) from error
     except OSError as error:
         raise Failure(f"The hub cannot be served ({plain(error)}).", f"Correct `listen` in {config}.") from error
 
@@ -66,7 +75,7 @@ def hub_retailer(
     from gateway.hub.operator import let_in  # noqa: PLC0415 - the same
     from gateway.hub.store import Store, StoreUnusable  # noqa: PLC0415 - the same
 
-    file = _file(config)
+    file = file_of(config)
 
     async def work() -> tuple[str, str]:
         file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

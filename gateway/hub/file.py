@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from gateway.config import Broker, on_loopback
+from gateway.config import Broker, HostName, on_loopback
 from gateway.grammar import Id, Name, PagesUrl, Section
 from gateway.homefile import read
 from gateway.hub.webhooks.guard import Allowed
@@ -33,11 +33,15 @@ class Listen(Section):
 
 
 class Limits(Section):
-    """How much one key may ask. Writes of a second and of a day; reads of a second."""
+    """How much one key may ask. Writes of a second and of a day; reads of a second.
+
+    `strangers`: what one address without a key may write in a minute: boxes that join or renew.
+    """
 
     writes: int = Field(default=20, ge=1)
     writes_a_day: int = Field(default=100_000, ge=1)
     reads: int = Field(default=50, ge=1)
+    strangers: int = Field(default=30, ge=1)
 
 
 class HubBroker(Broker):
@@ -50,6 +54,20 @@ class HubBroker(Broker):
         if self.tls is None and not self.loopback:
             raise ValueError("without tls whoever stands between reads and writes: name tls.ca, or take 127.0.0.1")
         return self
+
+
+class Boxes(Section):
+    """Where boxes reach the broker that `perron hub-config` sets up: the name that they are told, and its listener."""
+
+    host: HostName
+    port: int = Field(default=8883, ge=1, le=65535)
+    listen: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]{2,45}$")] = "0.0.0.0"  # noqa: S104 - by TLS and with a certificate only
+    connections: int = Field(default=10_000, ge=1)
+
+    @property
+    def near(self) -> str:
+        """The listener's address as this machine reaches it."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.listen, self.listen)  # noqa: S104 - it is recognised
 
 
 class Webhooks(Section):
@@ -72,7 +90,7 @@ class Webhooks(Section):
 class HubFile(Section):
     """The whole file.
 
-    `broker`: without one no home is reached, only simulated ones.
+    `broker`: without one no home is reached, only simulated ones. `boxes`: without it none can join.
     `url`: under which everybody reaches it. `folder`: its keys and, unless `store` says other, its data.
     """
 
@@ -81,6 +99,7 @@ class HubFile(Section):
     folder: Path = Path("hub")
     store: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = None
     broker: HubBroker | None = None
+    boxes: Boxes | None = None
     listen: Listen = Listen()
     limits: Limits = Limits()
     webhooks: Webhooks = Webhooks()

@@ -1,12 +1,19 @@
-"""What only whoever runs the hub does: let a retailer in."""
+"""What only whoever runs the hub does: let a retailer in, make a claim for a box, revoke a home."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
+from gateway.hub.joining import Code, secret_key
 from gateway.hub.keys import kept, new_secret
 from gateway.hub.store import Store, new_id
-from gateway.hub.tables import api_keys, retailers
+from gateway.hub.tables import api_keys, certificates, claims, homes, retailers
+
+CLAIM_LIFE = timedelta(hours=24)
+
+
+class NoHome(LookupError):  # noqa: N818 - it names what is the matter
+    """The hub knows no home of this name."""
 
 
 async def let_in(store: Store, name: str, *, now: datetime, sandbox: bool = False) -> tuple[str, str]:
@@ -26,3 +33,34 @@ async def let_in(store: Store, name: str, *, now: datetime, sandbox: bool = Fals
             )
         )
     return retailer, f"{key}_{secret}"
+
+
+async def claim(store: Store, *, url: str, authority: str, now: datetime, home: str | None = None) -> Code:
+    """Make a claim, good once and for a day; `authority`: its fingerprint. `home` lets a known one join anew.
+
+    Raises:
+        NoHome: there is none of this name.
+    """
+    made = Code(url=url, claim=new_id("claim"), secret=new_secret(), authority=authority)
+    async with store.writing() as tx:
+        if home is not None and await tx.scalar(select(homes.c.id).where(homes.c.id == home)) is None:
+            raise NoHome(home)
+        row = {"id": made.claim, "sha256": secret_key(made.secret), "home": home}
+        await tx.execute(insert(claims).values(**row, created=now, expires=now + CLAIM_LIFE))
+    return made
+
+
+async def revoke(store: Store, home: str, *, now: datetime) -> None:
+    """Let none of a home's certificates count from this instant on, and no claim that would let it join anew.
+
+    Raises:
+        NoHome: there is none of this name.
+    """
+    async with store.writing() as tx:
+        done = await tx.execute(update(homes).where(homes.c.id == home).values(revoked=now))
+        if done.rowcount == 0:
+            raise NoHome(home)
+        counts = (certificates.c.home == home) & certificates.c.ended.is_(None)
+        await tx.execute(update(certificates).where(counts).values(ended=now))
+        open_ = (claims.c.home == home) & (claims.c.expires > now)
+        await tx.execute(update(claims).where(open_).values(expires=now))

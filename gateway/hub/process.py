@@ -10,7 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
 from gateway.hub.api import apikeys, deliveries, happenings, sight, webhookendpoints
-from gateway.hub.api.operation import Bells
+from gateway.hub.api.homes import BrokerAt, Homes
+from gateway.hub.api.operation import Bells, Operation
+from gateway.hub.authority import Authority
+from gateway.hub.broker import Keeper
 from gateway.hub.dispatcher import Dispatcher
 from gateway.hub.file import HubFile
 from gateway.hub.held import Held
@@ -58,6 +61,7 @@ class Hub:
             StoreUnusable: the database cannot be used.
             KeyUnusable: its own key cannot.
             OSError: address, port, certificate or folder cannot be had.
+            ValueError: the hub's authority is not what it was.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = await Store.open(self._file.database)
@@ -75,8 +79,8 @@ class Hub:
             self.held = Held(self.store, key=self.key, now=self.now, bells=self.bells)
             self._ring_homes(self.bells, tally)
             self.site = Site(
-                self._file, OPERATIONS, store=self.store, now=self.now, wall=self._wall, registry=registry,
-                ready=self._ready, bells=self.bells, key=self.key, streams=self._streams,
+                self._file, (*OPERATIONS, *self._boxes()), store=self.store, now=self.now, wall=self._wall,
+                registry=registry, ready=self._ready, bells=self.bells, key=self.key, streams=self._streams,
             )  # fmt: skip
             await self.site.open()
             try:
@@ -88,6 +92,16 @@ class Hub:
                 await self.site.close()
         finally:
             await self.store.close()
+
+    def _boxes(self) -> tuple[Operation, ...]:
+        """What lets boxes in, where the hub's file says how they reach its broker."""
+        self._keeper: Keeper | None = None
+        boxes = self._file.boxes
+        if boxes is None:
+            return ()
+        authority = Authority.at(self._file.folder, now=self.now())
+        self._keeper = Keeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
+        return Homes(authority, BrokerAt(host=boxes.host, port=boxes.port)).operations()
 
     def ring(self) -> None:
         """There is something for a home: kept by somebody who is no call of the API."""
@@ -117,8 +131,10 @@ class Hub:
         homes = {} if self.line is None else {
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
         }  # fmt: skip
-        return {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),
-                "webhooks": self._sender.run(), **homes}  # fmt: skip
+        keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
+        own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),
+               "webhooks": self._sender.run()}  # fmt: skip
+        return {**own, **keeper, **homes}
 
 
 async def _until_cancelled() -> None:

@@ -44,7 +44,8 @@ class Site:
         self._file, self._store, self._registry, self._ready = file, store, registry, ready
         self.door = Door(
             operations, store=store, url=file.url, now=now, rations=Rations(file.limits, wall=wall), bells=bells,
-            key=key, streams=streams, allowed=file.webhooks.allowed,
+            key=key, streams=streams, behind_proxy=file.listen.behind_proxy,
+            allowed=file.webhooks.allowed,
         )  # fmt: skip
         app = web.Application(middlewares=[self.door.problems], client_max_size=LARGEST)
         app.add_routes(self.door.routes())

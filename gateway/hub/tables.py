@@ -115,7 +115,6 @@ homes = Table(
     Column("sandbox", Boolean, nullable=False),
     Column("support_code", String(16), nullable=False, unique=True),  # can be read aloud
     Column("box_key", String(43), nullable=False),  # the box's Ed25519 public key: its events are signed by it
-    Column("serial", String(40), nullable=True),  # of the certificate that counts; None: none does
     Column("said", JSON, nullable=False),  # what the box last told of itself: entrances, places, zone
     _when("joined"),
     _when("heard", missing=True),
@@ -125,13 +124,25 @@ homes = Table(
 claims = Table(
     "claims", metadata,
     _id("claim-"),
-    Column("sha256", LargeBinary(32), nullable=False),  # of the one-time secret in the QR code
-    Column("csr", LargeBinary, nullable=True),
-    Column("box_key", String(43), nullable=True),
-    Column("home", ForeignKey("homes.id"), nullable=True),
+    Column("sha256", LargeBinary(32), nullable=False),  # of the one-time secret in the code: the key of its MACs
+    Column("home", ForeignKey("homes.id"), nullable=True),  # that joined by it; before: that is to join anew
+    Column("public", LargeBinary(32), nullable=True),  # of the key that it was used for; None: it was not yet
     _when("created"),
     _when("expires"),
-    _when("confirmed", missing=True),
+    _when("used", missing=True),
+)  # fmt: skip
+
+certificates = Table(
+    "certificates", metadata,
+    Column("serial", String(40), primary_key=True),  # in hex
+    Column("home", ForeignKey("homes.id"), nullable=False, index=True),
+    Column("public", LargeBinary(32), nullable=False),  # SHA-256 of its key, as SubjectPublicKeyInfo
+    Column("der", LargeBinary, nullable=False),
+    _when("issued"),
+    _when("expires"),
+    _when("used", missing=True),  # None: the home has not said that it has it
+    _when("ended", missing=True),  # revoked, or replaced by a later one that was used
+    Index("certificates_ended", "ended"),
 )  # fmt: skip
 
 connections = Table(

@@ -18,8 +18,9 @@ from gateway.hub.words import BEGINNING, Ack, Happened, Open, digest
 from gateway.proof.keys import BoxKey, PublicKey
 from gateway.store import Answer, Signer, Store, uplinks
 from gateway.store.copying import copy
-from gateway.visit.state import Now
-from tests.gateway.delivery.house import opened
+from gateway.visit.commands import Readiness
+from gateway.visit.state import Entrance, Now
+from tests.gateway.delivery.house import delivery, opened, step
 from tests.gateway.delivery.shop import NOW, SECRETS, after, cancel, claims, keys, offer, signed, update
 
 KEY = BoxKey.fresh()
@@ -189,6 +190,21 @@ async def test_the_owner_s_decisions_on_a_brand_that_came_by_the_hub_are_told(tm
         decided = [one.decided for one in hub.events if one.decided is not None]
         assert [(one.brand, one.standing) for one in decided] == [("shop", "granted"), ("shop", "revoked")]
         assert decided[0].entrances == ("front", "garage")
+
+
+async def test_how_an_entrance_is_doing_stays_in_the_house(tmp_path: Path) -> None:
+    hub = Hub()
+    async with opened(tmp_path) as store:
+        await store.uplinks.begin(signer(), NOW)
+        await accepted(store, offer())
+        await synced(store, hub)
+        under = delivery(store, "shop.d1")
+        await store.commit(step(Entrance(id="front"), Readiness(delivery=under.id, lacking=("lock", "camera"))))
+        await synced(store, hub)
+        found = store.result("shop.d1", NOW)
+        assert found is not None
+        assert found.lacking == ("lock", "camera"), "the retailer on the house's own broker is told"
+        assert [one.lacking for one in results(hub)] == [None], "the hub is not, and nothing has changed for it"
 
 
 async def test_what_is_acknowledged_is_not_sent_again_and_old_events_go(

@@ -55,8 +55,9 @@ class Door:
         allowed: Allowed,
         key: Signer,
         streams: Streams,
+        behind_proxy: bool = False,
     ) -> None:
-        self._key, self._streams = key, streams
+        self._key, self._streams, self._behind_proxy = key, streams, behind_proxy
         self._operations, self._store, self._url = operations, store, url
         self._now, self._rations, self._bells, self._allowed = now, rations, bells, allowed
         self._host = url.partition("://")[2].partition("/")[0]
@@ -91,6 +92,8 @@ class Door:
             caller = await self._caller(request, one)
             if caller is not None:
                 headers |= await self._rations.take(caller.retailer, writes=one.writes)
+            elif one.writes:
+                headers |= await self._rations.take_stranger(self._address(request))
             parts, raw = await _parts(request, one)
             reply = await self._done(request, one, caller, parts, raw)
             if isinstance(reply, Reply) and reply.stream is not None:
@@ -98,6 +101,11 @@ class Door:
             return _response(reply, {**_HEADERS, **headers})
 
         return served
+
+    def _address(self, request: web.Request) -> str:
+        """Whence it comes: what our own proxy says, where there is one; what stood there before anybody may write."""
+        told = request.headers.get("X-Forwarded-For", "") if self._behind_proxy else ""
+        return told.rpartition(",")[2].strip()[:64] or request.remote or ""
 
     async def _caller(self, request: web.Request, one: Operation) -> Caller | None:
         if one.right is Right.NONE:

@@ -190,7 +190,9 @@ class Operation:
         """Everything that it can refuse."""
         found = {Code.INTERNAL, Code.BAD_HOST, *self.refuses}
         if self.right is not Right.NONE:
-            found |= {Code.UNAUTHENTICATED, Code.RATE_LIMITED}
+            found |= {Code.UNAUTHENTICATED}
+        if self.right is not Right.NONE or self.writes:
+            found |= {Code.RATE_LIMITED}
         if self.right is Right.FULL:
             found |= {Code.FORBIDDEN}
         if self.path_model is not None:

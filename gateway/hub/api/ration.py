@@ -1,12 +1,13 @@
-"""How much one retailer may ask: so many writes and reads a second, so many writes a day.
+"""How much one retailer may ask: so many writes and reads a second, so many writes a day. A stranger: writes a minute.
 
 Told as draft-ietf-httpapi-ratelimit-headers-11 says. Counted in this process: each hub of a cluster has its own ration.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address, ip_network
 
-from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerSecond
+from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
@@ -25,6 +26,7 @@ class Rations:
             "writes": RateLimitItemPerSecond(limits.writes),
             "writes-a-day": RateLimitItemPerDay(limits.writes_a_day),
         }
+        self._strangers = {"strangers": RateLimitItemPerMinute(limits.strangers)}
 
     async def take(self, retailer: str, *, writes: bool) -> dict[str, str]:
         """Take one request off a ration; what is told of what is left.
@@ -32,10 +34,26 @@ class Rations:
         Raises:
             Problem: nothing is left.
         """
+        return await self._take(self._writes if writes else self._reads, retailer)
+
+    async def take_stranger(self, address: str) -> dict[str, str]:
+        """The same for a write of somebody without a key: an address, of IPv6 a network of 64 bits.
+
+        Raises:
+            Problem: nothing is left.
+        """
+        try:
+            known = ip_address(address)
+        except ValueError:  # a proxy that tells a name
+            return await self._take(self._strangers, address)
+        whole = str(known) if known.version == 4 else str(ip_network((known, 64), strict=False))
+        return await self._take(self._strangers, whole)
+
+    async def _take(self, items: Mapping[str, RateLimitItem], whose: str) -> dict[str, str]:
         policies, left, wait = [], [], 0
-        for name, item in (self._writes if writes else self._reads).items():
-            granted = await self._limiter.hit(item, name, retailer)
-            stats = await self._limiter.get_window_stats(item, name, retailer)
+        for name, item in items.items():
+            granted = await self._limiter.hit(item, name, whose)
+            stats = await self._limiter.get_window_stats(item, name, whose)
             seconds = max(1, math.ceil(stats.reset_time - self._wall()))
             policies.append(f'"{name}";q={item.amount};w={item.get_expiry()}')
             left.append(f'"{name}";r={stats.remaining};t={seconds}')

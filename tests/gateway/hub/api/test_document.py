@@ -7,14 +7,15 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tests.announcing import connected
-from tests.hubs import hub_file, running
+from tests.hubs import running
+from tests.joins import with_boxes
 
 HERE = Path(__file__).parent
 EXAMPLES = 10  # of each operation and phase
 
 
 async def test_the_document_is_openapi_3_1(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub, hub.http.get("/openapi.json") as answer:
+    async with running(with_boxes(tmp_path)) as hub, hub.http.get("/openapi.json") as answer:
         document = await answer.json()
     OpenAPIV31SpecValidator(document).validate()
     assert document["openapi"] == "3.1.0"
@@ -22,7 +23,7 @@ async def test_the_document_is_openapi_3_1(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_the_api_does_what_its_document_says_whatever_is_sent(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with running(with_boxes(tmp_path)) as hub:
         home = await connected(hub)
         asked = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("schemathesis")),

@@ -1,0 +1,172 @@
+"""The hub's commands about homes: its broker's files, a claim for a box, a home revoked."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from gateway.cli.failure import Exit, Failure, plain
+from gateway.cli.hub import CONFIG, HubConfig, file_of
+from gateway.cli.shape import example, tell
+
+if TYPE_CHECKING:  # `perron --help` answers without them
+    from gateway.hub.file import Boxes, HubFile
+    from gateway.hub.store import Store
+
+T = TypeVar("T")
+
+
+def hub_config(*, config: HubConfig = CONFIG) -> None:
+    """Write what the hub's mosquitto needs: boxes come by TLS with their certificate, the hub itself on 127.0.0.1.
+
+    The hub's authority is made, if there is none yet. Accounts and keys that lie there are kept. A mosquitto that runs
+    with these files reads them anew; another listener needs a restart. Let mosquitto be the same user as the hub.
+    """
+    from gateway.broker import reload  # noqa: PLC0415 - the other commands start without it
+    from gateway.clock import machine_time  # noqa: PLC0415 - the same
+    from gateway.hub.broker import folder_of, set_up  # noqa: PLC0415 - the same
+    from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
+    from gateway.weakness import foreign  # noqa: PLC0415 - the same
+
+    file, boxes = _with_boxes(config)
+    folder = folder_of(file)
+    theirs = foreign(folder)
+    if theirs is not None:
+        raise Failure(theirs.what, theirs.todo)
+    authority = _in_store(file, config, lambda store: set_up(file, boxes, store, now=machine_time()))
+    tell(f"Written to {folder}: mosquitto.conf, access, passwords, hub.password, revoked.pem and the certificate.")
+    tell(f"Boxes trust its authority, SHA-256 {spaced(authority.fingerprint)}, and reach it at"
+         f" {boxes.host}:{boxes.port}.")  # fmt: skip
+    if file.broker is None:
+        tell(f"Add to {config}:\n  broker: {{host: 127.0.0.1, port: 1883, password_file: {folder / 'hub.password'}}}")
+    told = reload(folder)
+    for pid in told:
+        tell(f"The mosquitto that runs with it ({pid}) was told to read it anew.")
+    if not told:
+        tell(f"Start it: mosquitto -c {folder / 'mosquitto.conf'}")
+
+
+def hub_claim(
+    *,
+    config: HubConfig = CONFIG,
+    again: Annotated[
+        str | None, typer.Option(help="A home that is known already joins anew: it keeps its name.", metavar="HOME")
+    ] = None,
+    qr: Annotated[bool, typer.Option("--qr/--no-qr", help="Show it as QR too.")] = True,
+) -> None:
+    """Make a claim, by which one box may join within a day. Its code is read to that box, and to nobody else."""
+    import segno  # noqa: PLC0415 - the other commands start without it
+
+    from gateway.clock import machine_time  # noqa: PLC0415 - the same
+    from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
+    from gateway.hub.operator import NoHome, claim  # noqa: PLC0415 - the same
+    from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
+
+    file, _ = _with_boxes(config)
+    now = machine_time()
+
+    async def make(store: "Store") -> str:
+        authority = Authority.at(file.folder, now=now)
+        made = await claim(store, url=file.url, authority=authority.fingerprint, now=now, home=again)
+        tell(f"{made.claim}, good once, until tomorrow {now:%H:%M} UTC. The hub's authority: SHA-256"
+             f" {spaced(made.authority)}.")  # fmt: skip
+        return made.text
+
+    try:
+        text = _in_store(file, config, make)
+    except NoHome as error:
+        raise Failure(
+            f"The hub knows no home {str(error)!r}.", "Name one that has joined, or leave --again out."
+        ) from error
+    if qr:
+        typer.echo("")
+        segno.make(text, error="l").terminal(compact=True)
+    tell(f"In the house:\n  perron join '{text}'")
+
+
+def hub_revoke(
+    name: Annotated[
+        str, typer.Argument(metavar="HOME", help="The home, as `perron hub-claim` and the box name it: home-...")
+    ],
+    *,
+    config: HubConfig = CONFIG,
+) -> None:
+    """Revoke a home: its box is cut off at once and cannot come back, nor renew its certificate.
+
+    `perron hub-claim --again HOME` lets it join anew, under another key.
+    """
+    from gateway.clock import machine_time  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
+    from gateway.hub.broker import Keeper, folder_of  # noqa: PLC0415 - the same
+    from gateway.hub.operator import NoHome, revoke  # noqa: PLC0415 - the same
+
+    file, boxes = _with_boxes(config)
+    now = machine_time()
+
+    async def work(store: "Store") -> tuple[int, ...]:
+        await revoke(store, name, now=now)
+        authority = Authority.at(file.folder, now=now)
+        return await Keeper(file, boxes, store, authority, monotonic=asyncio.get_running_loop().time).look(now)
+
+    try:
+        told = _in_store(file, config, work)
+    except NoHome as error:
+        raise Failure(f"The hub knows no home {name!r}.", "Name one that has joined.") from error
+    tell(f"{name} is revoked: none of its certificates counts, and none is renewed.")
+    if not told:
+        raise Failure(
+            f"No mosquitto of this machine that may be told runs with {folder_of(file) / 'mosquitto.conf'}: it does not"
+            " know yet.",
+            "Let yours read its files (SIGHUP). A hub that runs looks each 30 s, and cuts the box off.",
+            Exit.SILENT,
+        )
+    tell("The broker knows, and its connection is cut.")
+
+
+def _with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
+    file = file_of(config)
+    if file.boxes is None:
+        raise Failure(
+            f"{config} does not say how boxes reach this hub's broker.",
+            "Add `boxes: {host: hub.example}`, the name by which they reach this machine; docs/hub.md tells more.",
+        )
+    return file, file.boxes
+
+
+def _in_store(file: "HubFile", config: Path, work: "Callable[[Store], Awaitable[T]]") -> T:
+    """Do something in the hub's store.
+
+    Raises:
+        Failure: store or folder cannot be used.
+    """
+    from gateway.hub.store import Store, StoreUnusable  # noqa: PLC0415 - the other commands start without it
+
+    async def opened() -> T:
+        file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        store = await Store.open(file.database)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(opened())
+    except StoreUnusable as error:
+        raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
+    except OSError as error:
+        raise Failure(f"{file.folder} cannot be used ({plain(error)}).", f"Correct `folder` in {config}.") from error
+    except ValueError as error:
+        raise Failure(
+            f"{error}.", "Put that file back from a copy: with another authority every box joins anew."
+        ) from error
+
+
+def add(cli: typer.Typer) -> None:
+    """Add the commands."""
+    cli.command(epilog=example("perron hub-config", "perron hub-config --config /etc/perron-hub/hub.yaml"))(hub_config)
+    cli.command(
+        epilog=example("perron hub-claim", "perron hub-claim --no-qr", "perron hub-claim --again home-4x3k2...")
+    )(hub_claim)
+    cli.command(epilog=example("perron hub-revoke home-4x3k2..."))(hub_revoke)

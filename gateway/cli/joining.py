@@ -1,0 +1,118 @@
+"""`perron join`: the box joins a hub, by a claim's code, when its owner says yes."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.failure import Exit, Failure, home_of, plain
+from gateway.cli.shape import HOME, HomeFile, at, example, tell
+
+if TYPE_CHECKING:  # `perron --help` answers without them
+    from pathlib import Path
+
+    from gateway.config import Home
+    from gateway.hub.joining import Code
+    from gateway.joining import Membership
+
+
+def join(
+    code: Annotated[str, typer.Argument(help="What `perron hub-claim` told, in quotes.")],
+    *,
+    home: HomeFile = HOME,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="The house has joined a hub: leave that, or join it anew.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask: both fingerprints were compared.")] = False,
+) -> None:
+    """Join a hub, so that retailers and the owner reach this house from outside.
+
+    The box makes a key that never leaves it and gets a certificate for it. It will believe the hub of the code alone,
+    whatever stands in the way. The hub can delay or drop, never open: that takes the signature of a brand that you let
+    in, or of your household.
+    """
+    from gateway.hub.joining import Code, NoCode  # noqa: PLC0415 - the other commands start without it
+    from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
+    from gateway.proof.keys import BoxKey, KeyUnusable  # noqa: PLC0415 - the same
+
+    house = home_of(home)
+    try:
+        read = Code.of(code)
+    except NoCode as error:
+        raise Failure(
+            f"{str(error).capitalize()}.", "Take it whole, in quotes, as `perron hub-claim` told it."
+        ) from error
+    if house.hub is not None and not replace:
+        raise Failure(f"{home}: this house is {house.hub.home} at {house.hub.url} already.", "To join anew: --replace.")
+    try:
+        box = BoxKey.at(house.storage.folder / "key").public
+    except (OSError, KeyUnusable) as error:
+        raise Failure(f"The box's key cannot be used ({plain(error)}).", "Correct storage.folder.") from error
+    tell(f"Hub:  {read.url}\n      SHA-256 {spaced(read.authority)}")
+    tell(f"Box:  {house.box}\n      {box.fingerprint}")
+    if not yes and not typer.confirm("Is this the hub that you want to join?"):
+        tell("Nothing was done.")
+        raise typer.Exit(Exit.NO)
+    member = _joined(house, read)
+    _write(home, house.storage.folder, member)
+    tell(f"Joined: this house is {member.home} there. It stands under `hub` in {home}.")
+    tell(f"Start the gateway again: perron run{at(home)}")
+
+
+def _joined(house: "Home", code: "Code") -> "Membership":
+    from gateway import joining  # noqa: PLC0415 - the other commands start without it
+    from gateway.proof.keys import BoxKey  # noqa: PLC0415 - the same
+
+    folder = house.storage.folder / joining.FOLDER
+    try:
+        return joining.join(code, BoxKey.at(house.storage.folder / "key").public, folder, joining.over_http)
+    except joining.NotTheHub as error:
+        raise Failure(
+            f"What answers at {code.url} is not the hub of this code: {error} Nothing of it was kept.",
+            "Take a new code from whoever runs the hub; if it happens again, somebody stands between you and it.",
+        ) from error
+    except joining.HubSays as error:
+        raise Failure(
+            f"The hub refuses ({error.code}): {error}", "Ask whoever runs it for another claim.", Exit.NO
+        ) from error
+    except joining.HubAway as error:
+        raise Failure(
+            f"{code.url} does not answer as a hub: {error}.", "Try again: the same code still counts.", Exit.SILENT
+        ) from error
+    except OSError as error:
+        raise Failure(
+            f"{folder} cannot be written ({plain(error)}).", "Correct storage.folder, then try again."
+        ) from error
+
+
+def _write(file: "Path", storage: "Path", member: "Membership") -> None:
+    from gateway.addition import NotAdded, checked, text_of, with_section, written  # noqa: PLC0415 - the same
+    from gateway.joining import AUTHORITY, FOLDER, IDENTITY  # noqa: PLC0415 - the same
+
+    folder = storage / FOLDER
+    beside = file.resolve().parent
+    own = folder.relative_to(beside) if folder.is_relative_to(beside) else folder
+    one = str(own / IDENTITY)  # key and certificate in one file, so that both change at once
+    section = {
+        "url": member.url, "home": member.home, "host": member.host, "port": member.port, "shard": member.shard,
+        "tls": {"ca": str(own / AUTHORITY), "certificate": one, "key": one},
+    }  # fmt: skip
+    try:
+        text = with_section(text_of(file), file, "hub", section)
+        checked(text, file)
+        written(file, text)
+    except NotAdded as why:
+        raise Failure(str(why), why.todo) from why
+    except OSError as error:
+        raise Failure(
+            f"{file} cannot be written ({plain(error)}).", "Try again: the same code still counts."
+        ) from error
+
+
+def add(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command(
+        epilog=example(
+            "perron join 'https://hub.example/join#claim-4x3k2....'",
+            "perron join --replace 'https://hub.example/join#claim-4x3k2....'",
+        )
+    )(join)

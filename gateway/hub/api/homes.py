@@ -1,0 +1,271 @@
+"""How a box joins, and stays: its claim is used, its certificate renewed, the renewed one confirmed.
+
+None of these needs an API key: a claim's secret proves the first, the key of the certificate that counts the others.
+Each can be sent again after its answer was lost: the same key gets the same certificate.
+"""
+
+import secrets
+from base64 import urlsafe_b64decode
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import Field, StringConstraints
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.api.operation import Asked, Call, Model, Operation, Reply, Right
+from gateway.hub.api.problem import Code, Detail, Problem
+from gateway.hub.authority import Authority, public_of
+from gateway.hub.joining import CLAIM, HOME, answered_mac, asked_mac, confirmation, renewal, same
+from gateway.hub.store import new_id
+from gateway.hub.tables import certificates, claims, homes
+from gateway.hub.words import shard_of
+
+ALOUD = "ABCDEFGHJKMNPQRTUVWXY346789"  # nothing that sounds or looks like another one of them
+
+HomeId = Annotated[str, StringConstraints(pattern=HOME)]
+# base64url without padding: of four characters one is never left over
+Csr = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9_-]{4}){25,500}(?:[A-Za-z0-9_-]{2,3})?$")]
+Signature = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9_-]{4}){20,30}(?:[A-Za-z0-9_-]{2,3})?$")]
+
+
+class ClaimPath(Asked):
+    """Which claim."""
+
+    claim_id: Annotated[str, StringConstraints(pattern=CLAIM)]
+
+
+class Claiming(Model):
+    """A box uses a claim. `csr`: PKCS#10 of a P-256 key, DER in base64url without padding, as all bytes here.
+
+    `box_key`: the Ed25519 key by which the box signs its events. `mac`: under the claim's secret, over both.
+    """
+
+    csr: Csr
+    box_key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    mac: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class BrokerAt(Model):
+    """Where boxes reach the hub's broker."""
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
+class Joined(Model):
+    """What the box is here, its certificate and the hub's authority (PEM); `mac`: under the secret, over all of it."""
+
+    home: HomeId
+    shard: Annotated[int, Field(ge=0, le=65535)]
+    broker: BrokerAt
+    certificate: str
+    authority: str
+    mac: str
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What the MAC is over, in this order."""
+        return (self.home, str(self.shard), self.broker.host, str(self.broker.port), self.certificate, self.authority)
+
+
+class Renewing(Model):
+    """A box asks for a certificate for a new key; `signature`: ECDSA with SHA-256, by the key that it has now."""
+
+    home: HomeId
+    csr: Csr
+    signature: Signature
+
+
+class Renewed(Model):
+    """The new certificate (PEM). The old one counts until the new one is confirmed."""
+
+    certificate: str
+
+
+class Confirming(Model):
+    """A box has its new certificate on its disk; `signature`: by the new key. From here on the old one is revoked."""
+
+    home: HomeId
+    serial: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,40}$")]
+    signature: Signature
+
+
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """The operations, with what they need: the hub's authority, and where boxes find the broker."""
+
+    authority: Authority
+    broker: BrokerAt
+
+    async def claim(self, call: Call) -> Reply:
+        """Let a box in by its claim; the same key again gets the same answer."""
+        asked, id_ = call.of(Claiming), call.of(ClaimPath).claim_id
+        row = (await call.tx.execute(select(claims).where(claims.c.id == id_))).one_or_none()
+        if row is None:
+            raise Problem(Code.NOT_FOUND)
+        csr = _bytes(asked.csr)
+        if not same(asked_mac(row.sha256, id_, csr, asked.box_key), asked.mac):
+            raise Problem(Code.SIGNATURE_REFUSED, "Its secret is another one, or a part was changed on the way.")
+        if row.expires <= call.now:
+            raise Problem(Code.TOO_LATE, "The claim has expired: ask whoever runs the hub for another one.")
+        key = _key_of(csr)
+        if row.public is None:
+            await self._let_in(call, row, asked, key)
+        elif row.public != public_of(key):
+            raise Problem(Code.CONFLICT, "The claim was used for another box, or for another key of this one.")
+        found = (await call.tx.execute(select(claims.c.home, claims.c.public).where(claims.c.id == id_))).one()
+        certificate = await _certificate(call.tx, found.home, found.public)
+        if certificate is None or certificate.ended is not None:
+            raise Problem(Code.CONFLICT, "The certificate that it gave no longer counts: ask for another claim.")
+        plain = Joined(
+            home=found.home, shard=shard_of(found.home), broker=self.broker, certificate=_pem(certificate.der),
+            authority=self.authority.pem, mac="",
+        )  # fmt: skip
+        mac = answered_mac(row.sha256, id_, plain.parts)
+        return Reply(status=200, body=plain.model_copy(update={"mac": mac}))
+
+    async def renew(self, call: Call) -> Reply:
+        """Certify a box's next key. What it asked for before and did not confirm no longer counts."""
+        asked = call.of(Renewing)
+        known = await _counting(call, asked.home)
+        csr, signature = _bytes(asked.csr), _bytes(asked.signature)
+        if not any(_signed(row, signature, renewal(asked.home, csr)) for row in known):
+            raise Problem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
+        key = _key_of(csr)
+        before = await _certificate(call.tx, asked.home, public_of(key))
+        if before is None:
+            unused = (certificates.c.home == asked.home) & certificates.c.used.is_(None)
+            await call.tx.execute(update(certificates).where(unused).values(ended=call.now))
+            before = await self._certify(call, asked.home, key)
+        elif before.used is not None or before.ended is not None:
+            raise Problem(Code.CONFLICT, "This key had its certificate already: make a new one.")
+        return Reply(status=200, body=Renewed(certificate=_pem(before.der)))
+
+    async def confirm(self, call: Call) -> Reply:
+        """Let the new certificate count alone."""
+        asked = call.of(Confirming)
+        known, signature = await _counting(call, asked.home), _bytes(asked.signature)
+        row = next((row for row in known if row.serial == asked.serial), None)
+        if row is None or not _signed(row, signature, confirmation(asked.home, asked.serial)):
+            raise Problem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
+        mine = certificates.c.home == asked.home
+        others = mine & (certificates.c.serial != asked.serial) & certificates.c.ended.is_(None)
+        await call.tx.execute(update(certificates).where(others).values(ended=call.now))
+        first = (certificates.c.serial == asked.serial) & certificates.c.used.is_(None)
+        await call.tx.execute(update(certificates).where(first).values(used=call.now))
+        return Reply(status=204)
+
+    def operations(self) -> tuple[Operation, ...]:
+        """All of them."""
+        why = frozenset({Code.SIGNATURE_REFUSED, Code.CONFLICT})
+        return (
+            Operation(
+                name="useClaim", method="POST", path="/v1/claims/{claim_id}", tag="Homes", handler=self.claim,
+                summary="Join as a box, by a claim", right=Right.NONE, path_model=ClaimPath, body=Claiming,
+                answers={200: Joined}, refuses=why | {Code.TOO_LATE}, largest=8192,
+            ),
+            Operation(
+                name="renewCertificate", method="POST", path="/v1/homes/renew", tag="Homes", handler=self.renew,
+                summary="Renew a box's certificate, for a new key", right=Right.NONE, body=Renewing,
+                answers={200: Renewed}, refuses=why | {Code.NOT_FOUND}, largest=8192,
+            ),
+            Operation(
+                name="confirmCertificate", method="POST", path="/v1/homes/confirm", tag="Homes", handler=self.confirm,
+                summary="Confirm a box's renewed certificate", right=Right.NONE, body=Confirming, answers={204: None},
+                refuses=frozenset({Code.SIGNATURE_REFUSED, Code.NOT_FOUND}), largest=8192,
+            ),
+        )  # fmt: skip
+
+    async def _let_in(self, call: Call, row: Row[Any], asked: Claiming, key: ec.EllipticCurvePublicKey) -> None:
+        """Make the home, or let the one anew that the claim names: its older certificates end."""
+        home: str = row.home or new_id("home")
+        if row.home is None:
+            aloud = "".join(secrets.choice(ALOUD) for _ in range(8))
+            await call.tx.execute(
+                insert(homes).values(
+                    id=home, shard=shard_of(home), sandbox=False, support_code=f"{aloud[:4]}-{aloud[4:]}",
+                    box_key=asked.box_key, said={}, joined=call.now,
+                )
+            )  # fmt: skip
+        else:
+            await call.tx.execute(update(homes).where(homes.c.id == home).values(box_key=asked.box_key, revoked=None))
+            older = (certificates.c.home == home) & certificates.c.ended.is_(None)
+            await call.tx.execute(update(certificates).where(older).values(ended=call.now))
+        await self._certify(call, home, key, used=call.now)
+        used = {"home": home, "public": public_of(key), "used": call.now}
+        await call.tx.execute(update(claims).where(claims.c.id == row.id).values(used))
+
+    async def _certify(
+        self, call: Call, home: str, key: ec.EllipticCurvePublicKey, *, used: datetime | None = None
+    ) -> Row[Any]:
+        one = self.authority.certify(home, key, now=call.now)
+        await call.tx.execute(
+            insert(certificates).values(
+                serial=f"{one.serial_number:x}", home=home, public=public_of(key), issued=call.now, used=used,
+                der=one.public_bytes(serialization.Encoding.DER), expires=one.not_valid_after_utc,
+            )
+        )  # fmt: skip
+        found = await _certificate(call.tx, home, public_of(key))
+        assert found is not None  # noqa: S101 - it was just written
+        return found
+
+
+async def _certificate(tx: AsyncConnection, home: str, public: bytes) -> Row[Any] | None:
+    mine = (certificates.c.home == home) & (certificates.c.public == public)
+    return (await tx.execute(select(certificates).where(mine))).one_or_none()
+
+
+async def _counting(call: Call, home: str) -> list[Row[Any]]:
+    """All certificates of a home that count now.
+
+    Raises:
+        Problem: there is no such home.
+    """
+    row = (await call.tx.execute(select(homes.c.revoked).where(homes.c.id == home))).one_or_none()
+    if row is None:
+        raise Problem(Code.NOT_FOUND)
+    counts = certificates.c.ended.is_(None) & (certificates.c.expires > call.now)
+    found = await call.tx.execute(select(certificates).where(certificates.c.home == home, counts))
+    return [] if row.revoked is not None else list(found)
+
+
+def _signed(row: Row[Any], signature: bytes, signed: bytes) -> bool:
+    key = x509.load_der_x509_certificate(row.der).public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)  # noqa: S101 - this hub has certified it
+    try:
+        key.verify(signature, signed, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _bytes(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _key_of(csr: bytes) -> ec.EllipticCurvePublicKey:
+    """The key that a request is for; whoever asks has its private half. Nothing else in it is looked at."""
+    try:
+        request = x509.load_der_x509_csr(csr)
+        key = request.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise _invalid("This is no certificate request (PKCS#10, DER).") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise _invalid("The key is none of P-256.")
+    if not request.is_signature_valid:
+        raise _invalid("The request is not signed by its own key.")
+    return key
+
+
+def _invalid(detail: str) -> Problem:
+    return Problem(Code.INVALID, errors=[Detail(pointer="/csr", where="body", code="value_error", detail=detail)])
+
+
+def _pem(der: bytes) -> str:
+    return x509.load_der_x509_certificate(der).public_bytes(serialization.Encoding.PEM).decode()

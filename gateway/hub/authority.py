@@ -1,0 +1,102 @@
+"""The hub's own authority: it certifies its broker and the boxes that joined, and lists what no longer counts.
+
+A box believes it by the fingerprint that stood in its claim's code, so nobody else's certificate is ever taken for the
+hub's. Its key lies in the hub's folder, readable by the hub's user alone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from gateway.authority import BACKDATED, Shelf, Terms, Vouched, client, unbound, vouched
+
+LIFE = timedelta(days=90)  # of a box's certificate; it is renewed from two thirds on
+BROKER = Terms(days=30, renew=timedelta(days=15), bound=False)
+NAME = "Perron hub"
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """The authority, with its key. Made by `at`."""
+
+    folder: Path
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    @classmethod
+    def at(cls, folder: Path, *, now: datetime) -> "Authority":
+        """Load it from the hub's folder, or make it there.
+
+        Raises:
+            OSError: the folder cannot be read or written.
+            ValueError: a file is not what it was.
+        """
+        shelf = _shelf(folder)
+        for file in (shelf.authority_key, shelf.chain):
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        key, certificate = unbound(shelf, name=NAME, now=now)
+        return cls(folder, certificate, key)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of its DER, in hex: what stands in a claim's code."""
+        return self.certificate.fingerprint(hashes.SHA256()).hex()
+
+    @property
+    def pem(self) -> str:
+        """What a box keeps."""
+        return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
+
+    def certify(
+        self, home: str, key: ec.EllipticCurvePublicKey, *, now: datetime, life: timedelta = LIFE
+    ) -> x509.Certificate:
+        """Certify a box's key under its home's name, from a day ago on: its clock, or the broker's, may be late."""
+        return client(self.certificate, self.key, key, name=home, good=(now, life))
+
+    def broker(self, names: Iterable[str], *, now: datetime) -> Vouched:
+        """Return the broker's certificate for these names and addresses; what is missing or old is made.
+
+        Raises:
+            OSError: the folder cannot be read or written.
+            ValueError: a file is not what it was.
+        """
+        return vouched(_shelf(self.folder), name=NAME, names=tuple(sorted(set(names))), terms=BROKER, now=now)
+
+    def revoked(self, ended: Iterable[tuple[int, datetime]], *, now: datetime) -> bytes:
+        """Write the list of certificates that no longer count: serials and since when (PEM).
+
+        It is good as long as the authority: mosquitto refuses everybody when a list is out of date (its issue 1826),
+        and this one lies beside the broker, where it is either the newest or nobody writes there.
+        """
+        listed = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(now - BACKDATED)
+            .next_update(self.certificate.not_valid_after_utc)
+        )
+        for serial, since in sorted(ended):
+            one = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(since).build()
+            listed = listed.add_revoked_certificate(one)
+        return listed.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+
+
+def public_of(key: ec.EllipticCurvePublicKey) -> bytes:
+    """SHA-256 of a key as SubjectPublicKeyInfo: by it the hub knows a key again."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    digest = hashes.Hash(hashes.SHA256())
+    digest.update(key.public_bytes(serialization.Encoding.DER, form))
+    return digest.finalize()
+
+
+def _shelf(folder: Path) -> Shelf:
+    return Shelf(
+        authority_key=folder / "authority" / "authority.key",
+        authority=folder / "authority" / "authority.pem",
+        key=folder / "broker" / "tls" / "broker.key",
+        chain=folder / "broker" / "tls" / "broker.pem",
+    )

@@ -1,0 +1,172 @@
+"""The hub's own mosquitto: its configuration, who may say what there, and the list of certificates that ended.
+
+In `broker` under the hub's folder. Two listeners: one for boxes, by TLS, where the certificate says who comes and
+nothing that a box says of itself counts; one on this machine for the hub's own account. A box writes what box and hub
+have agreed on (gateway/hub/words.py) under its own name, and reads what is for it: by one pattern for all.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import get_args
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import select
+
+from gateway.broker import PACKET, BoxesListener, broker_user, reload, write_hub
+from gateway.config import Broker, BrokerTls
+from gateway.hub.authority import Authority
+from gateway.hub.file import Boxes, HubFile
+from gateway.hub.store import Store
+from gateway.hub.tables import certificates, homes
+from gateway.hub.words import What, ack_topic
+from gateway.mqtt import visit
+from gateway.proof.files import write_whole
+
+log = structlog.get_logger(__name__)
+
+HUB = "hub"  # its account
+ALWAYS = ("127.0.0.1", "localhost")
+CUT_LIFE = timedelta(minutes=5)  # of the certificate by which a revoked home's connection is taken over
+CUT_WITHIN = timedelta(days=1)
+LOOK = 30.0  # seconds between looks whether a certificate has ended, or the broker's own is old
+
+
+def folder_of(file: HubFile) -> Path:
+    """Where the broker's files lie."""
+    return file.folder / "broker"
+
+
+def access() -> str:
+    """Write the access list."""
+    own = [f"pattern write up/+/%u/{what}" for what in get_args(What)]
+    return "\n".join([f"user {HUB}", "topic read up/#", "topic write dn/#", "", *own, "pattern read dn/%u/#"]) + "\n"
+
+
+async def set_up(file: HubFile, boxes: Boxes, store: Store, *, now: datetime) -> Authority:
+    """Write all that mosquitto needs; what lies there of accounts and keys is kept.
+
+    Raises:
+        OSError: the folder cannot be written.
+        ValueError: a key or certificate in it is not what it was.
+    """
+    file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    authority = Authority.at(file.folder, now=now)
+    _certificate(authority, boxes, now=now)
+    await _listed(authority, store, now=now)
+    folder = folder_of(file)
+    write_whole(folder / "authority.pem", authority.pem.encode(), mode=0o644)
+    port = 1883 if file.broker is None else file.broker.port
+    at = BoxesListener(host=boxes.listen, port=boxes.port, connections=boxes.connections)
+    write_hub(folder, rights=access(), account=HUB, port=port, packet=PACKET, boxes=at, user=broker_user())
+    return authority
+
+
+class Keeper:
+    """Lets the broker refuse whom the store no longer counts, and keeps its own certificate young.
+
+    The list of ended certificates is the store's, written beside the broker: whoever revokes writes it, and the hub
+    that runs looks again and again, so that a revocation cut short comes to its end.
+    """
+
+    def __init__(
+        self, file: HubFile, boxes: Boxes, store: Store, authority: Authority, *, monotonic: Callable[[], float]
+    ) -> None:
+        self._folder, self._boxes, self._monotonic = folder_of(file), boxes, monotonic
+        self._store, self._authority = store, authority
+        self._first = True
+        self._cut: set[tuple[str, datetime]] = set()
+
+    async def run(
+        self, now: Callable[[], datetime], *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """Look again and again until cancelled."""
+        while True:
+            try:
+                await self.look(now())
+            except (OSError, ValueError) as error:  # a full disk, say: the next look may do better
+                log.error("broker_files_not_written", why=str(error))
+            await sleep(LOOK)
+
+    async def look(self, now: datetime) -> tuple[int, ...]:
+        """Write what has changed, let mosquitto read it, and cut off whom it must not hear; the processes told.
+
+        What another process began and did not end is done again: at the first look mosquitto is told in any case, and
+        whoever was revoked within a day is cut off once by each process.
+
+        Raises:
+            OSError: a file cannot be written.
+            ValueError: a file is not what it was.
+        """
+        if not (self._folder / "mosquitto.conf").exists():
+            return ()
+        anew = _certificate(self._authority, self._boxes, now=now)
+        listed = await _listed(self._authority, self._store, now=now)
+        late = homes.c.revoked > now - CUT_WITHIN
+        async with self._store.reading() as tx:
+            revoked = {(row.id, row.revoked) for row in await tx.execute(select(homes).where(late))} - self._cut
+        if not (self._first or anew or listed or revoked):
+            return ()
+        told = reload(self._folder)
+        self._first = False
+        for home, since in sorted(revoked):
+            await self.cut(home, now)
+            self._cut.add((home, since))
+        return told
+
+    async def cut(self, home: str, now: datetime) -> None:
+        """End the connection of a home that is revoked, if there is one: a session of its own name takes its place.
+
+        mosquitto looks at its list when a client comes, never at who is there (tried on 2.0.21). Twice, because one
+        may have come in while the list was read.
+        """
+        for pause in (0.3, 1.0):
+            await asyncio.sleep(pause)
+            try:
+                await self._take_over(home, now)
+            except ConnectionError as error:
+                log.warning("not_cut", home=home, why=str(error))
+                return
+
+    async def _take_over(self, home: str, now: datetime) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        one = self._authority.certify(home, key.public_key(), now=now, life=CUT_LIFE)
+        form = serialization.PrivateFormat.PKCS8
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            pem = Path(name) / "own.pem"
+            whole = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+            write_whole(pem, whole + one.public_bytes(serialization.Encoding.PEM))
+            tls = BrokerTls(ca=self._folder / "authority.pem", certificate=pem, key=pem)
+            at = Broker(host=self._boxes.near, port=self._boxes.port, username=home, tls=tls)
+            async with visit(at, [ack_topic(home)], monotonic=self._monotonic):
+                pass
+
+
+def _certificate(authority: Authority, boxes: Boxes, *, now: datetime) -> bool:
+    """Keep the broker's certificate good; whether it was made anew."""
+    return authority.broker((*ALWAYS, boxes.host, boxes.near), now=now).anew
+
+
+async def _listed(authority: Authority, store: Store, *, now: datetime) -> bool:
+    """Write the list of certificates that ended where it is not that of the store; whether it was not."""
+    ended = certificates.c.ended.is_not(None) & (certificates.c.expires > now)
+    async with store.reading() as tx:
+        rows = await tx.execute(select(certificates.c.serial, certificates.c.ended).where(ended))
+        wanted = {int(row.serial, 16): row.ended for row in rows}
+    file = authority.folder / "broker" / "revoked.pem"
+    if _serials(file) == set(wanted):
+        return False
+    write_whole(file, authority.revoked(wanted.items(), now=now), mode=0o644)
+    return True
+
+
+def _serials(file: Path) -> set[int] | None:
+    """The serials in the list; None: there is none."""
+    if not file.exists():
+        return None
+    return {one.serial_number for one in x509.load_pem_x509_crl(file.read_bytes())}

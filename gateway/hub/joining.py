@@ -1,0 +1,93 @@
+"""How a box joins a hub: the code, and what each proves to the other. Pure.
+
+Whoever runs the hub makes a claim; its code is read to the box, as text or QR. It holds the hub's address, the claim's
+name, a secret of 128 random bits that is good once, and the fingerprint of the hub's authority. So one code proves
+both ways: the box knows that it speaks to this hub by the fingerprint, whatever the web's certificate says, and the hub
+knows the box by a MAC under the secret, over the key that was made in the box and never leaves it. The hub's answer
+has a MAC too. The secret itself is never sent.
+"""
+
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Self
+
+PATH = "/join#"
+HOME = r"^home-[a-z2-7]{26}$"
+CLAIM = r"^claim-[a-z2-7]{26}$"
+
+_CODE = re.compile(
+    r"(?P<url>https?://[A-Za-z0-9._\[\]:/~-]{1,200})/join#(?P<claim>claim-[a-z2-7]{26})\.(?P<secret>[a-z2-7]{26})"
+    r"\.(?P<authority>[0-9a-f]{64})",
+    re.ASCII,
+)
+
+
+class NoCode(ValueError):  # noqa: N818 - it names what is the matter
+    """The text is no code of a claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """What a claim's code says. `authority`: SHA-256 of the hub's authority as DER, in hex."""
+
+    url: str
+    claim: str
+    secret: str
+    authority: str
+
+    @property
+    def text(self) -> str:
+        """As it is written and shown as QR. What stands behind the # no browser sends."""
+        return f"{self.url}{PATH}{self.claim}.{self.secret}.{self.authority}"
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        """Read what `text` wrote.
+
+        Raises:
+            NoCode: it is none, or not whole.
+        """
+        found = _CODE.fullmatch(text.strip())
+        if found is None:
+            raise NoCode("this is no code of a claim, or a part of it is missing")
+        return cls(**found.groupdict())
+
+
+def secret_key(secret: str) -> bytes:
+    """The key of a claim's MACs: all that the hub keeps of its secret."""
+    return sha256(secret.encode()).digest()
+
+
+def asked_mac(key: bytes, claim: str, csr: bytes, box_key: str) -> str:
+    """What proves that whoever has the secret asks for this key (a certificate request, DER) and this box's key."""
+    return _mac(key, "perron-claim-1", claim, sha256(csr).hexdigest(), box_key)
+
+
+def answered_mac(key: bytes, claim: str, answer: Sequence[str]) -> str:
+    """What proves that the answer to it comes from whoever made the claim; `answer`: its parts in their order."""
+    return _mac(key, "perron-claimed-1", claim, *(sha256(part.encode()).hexdigest() for part in answer))
+
+
+def same(one: str, other: str) -> bool:
+    """Compare two MACs in constant time."""
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def renewal(home: str, csr: bytes) -> bytes:
+    """What a box signs, under the key of the certificate that it has, to get one for a new key.
+
+    No time is in it: the same request again gets the same certificate, for a key that only the box has.
+    """
+    return "\n".join(("perron-renew-1", home, sha256(csr).hexdigest())).encode()
+
+
+def confirmation(home: str, serial: str) -> bytes:
+    """What a box signs under the new key once it has the new certificate on its disk."""
+    return f"perron-renewed-1\n{home}\n{serial}".encode()
+
+
+def _mac(key: bytes, *parts: str) -> str:
+    return hmac.new(key, "\n".join(parts).encode(), sha256).hexdigest()

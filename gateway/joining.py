@@ -1,0 +1,369 @@
+"""How the box joins a hub, and keeps its certificate there young.
+
+In its folder (`hub` in the storage folder) `identity.pem` is its private key and certificate in one file, so both
+change at once; `authority.pem` is the only authority that it believes there; `next.pem` is the key that it asks a
+certificate for, until that certificate is on the disk and the hub knows it. Keys are made here and never leave. Each
+step is a whole file, and each question can be asked again: killed anywhere, the box has an identity that counts.
+
+The web's certificate is not what is trusted: the answer to a claim carries a MAC under the claim's secret and the
+authority of the code's fingerprint, a renewed certificate is that authority's, for the key that was asked for.
+"""
+
+import asyncio
+import json
+import ssl
+from base64 import urlsafe_b64encode
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+from urllib.error import HTTPError
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+import structlog
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from gateway.authority import BACKDATED
+from gateway.clock import machine_time
+from gateway.config import Home, HostName, on_loopback
+from gateway.hub.joining import HOME, Code, answered_mac, asked_mac, confirmation, renewal, same, secret_key
+from gateway.proof.files import read_regular, write_whole
+from gateway.proof.keys import PublicKey
+
+log = structlog.get_logger(__name__)
+
+FOLDER = "hub"  # in the storage folder
+IDENTITY, AUTHORITY, NEXT = "identity.pem", "authority.pem", "next.pem"
+LOOK, AGAIN = 6 * 3600.0, 900.0  # seconds between looks at the certificate; after the hub did not answer
+SPENT = "conflict"  # the hub's word for a key that it will not certify (again)
+PATIENCE = 20.0  # seconds for the hub to answer
+LARGEST = 65_536  # bytes of its answer, and of a file of ours
+
+Ask = Callable[[str, Mapping[str, object]], bytes]
+"""POSTs JSON to an address and returns what was answered; raises `HubSays` or `HubAway`."""
+
+
+class HubAway(ConnectionError):  # noqa: N818 - it says what is the matter
+    """The hub cannot be reached, or failed: another time it may do."""
+
+
+class HubSays(Exception):  # noqa: N818 - it says no
+    """The hub refuses, and why; `code` is its own stable word for it."""
+
+    def __init__(self, code: str, why: str) -> None:
+        """Keep both."""
+        super().__init__(why)
+        self.code = code
+
+
+class NotTheHub(Exception):  # noqa: N818 - it says who it is
+    """What answered is not the hub of the code, or what it gave is not for this box. Nothing of it was kept."""
+
+
+class Damaged(ValueError):  # noqa: N818 - it says what happened
+    """What lies in the folder is no identity of a box; the text says what to do."""
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True)  # a newer hub may say more
+
+
+class _At(_Answer):
+    host: HostName
+    port: Annotated[int, Field(ge=1, le=65535)]
+
+
+class _Joined(_Answer):
+    home: Annotated[str, StringConstraints(pattern=HOME)]
+    shard: Annotated[int, Field(ge=0, le=65535)]
+    broker: _At
+    certificate: str
+    authority: str
+    mac: str
+
+
+class _Renewed(_Answer):
+    certificate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """What a box is at a hub: what stands under `hub` in the house file."""
+
+    url: str
+    home: str
+    shard: int
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A box's key and certificate."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def home(self) -> str:
+        """The name under which the hub knows the box."""
+        return str(self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
+
+    @property
+    def until(self) -> datetime:
+        """Its last instant."""
+        return self.certificate.not_valid_after_utc
+
+    def due(self, now: datetime) -> bool:
+        """Whether it is time for another one: two thirds are over. Good news of a wrong clock only makes it earlier."""
+        begun = self.certificate.not_valid_before_utc + BACKDATED
+        return now >= begun + (self.until - begun) * 2 / 3 or now < begun - BACKDATED
+
+
+def identity(folder: Path) -> Identity | None:
+    """Read what the box proves itself by; None: it has joined no hub.
+
+    Raises:
+        Damaged: the file holds none.
+        OSError: it cannot be read.
+    """
+    file = folder / IDENTITY
+    if not file.exists():
+        return None
+    pem = read_regular(file, at_most=LARGEST)
+    try:
+        return Identity(_key(pem), x509.load_pem_x509_certificate(pem))
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise Damaged(f"{file} holds no key and certificate ({error}): let the box join anew.") from error
+
+
+def join(code: Code, box: PublicKey, folder: Path, ask: Ask) -> Membership:
+    """Join by a claim's code; what the house file has to say then. Said again after a crash it ends the same.
+
+    Raises:
+        NotTheHub: somebody else answered. HubSays: it refuses. HubAway: it cannot be reached.
+        OSError: the folder cannot be written.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    key, secret = _next(folder, code.claim), secret_key(code.secret)
+    csr = _csr(key)
+    asked = {"csr": _text(csr), "box_key": box.text, "mac": asked_mac(secret, code.claim, csr, box.text)}
+    joined = _read(_Joined, ask(f"{code.url}/v1/claims/{code.claim}", asked))
+    parts = (
+        joined.home, str(joined.shard), joined.broker.host, str(joined.broker.port), joined.certificate,
+        joined.authority,
+    )  # fmt: skip
+    authority = _authority(joined.authority)
+    if authority.fingerprint(hashes.SHA256()).hex() != code.authority:
+        raise NotTheHub("It has another authority than the code names.")
+    if not same(answered_mac(secret, code.claim, parts), joined.mac):
+        raise NotTheHub("It does not know the claim's secret.")
+    one = _certified(joined.certificate, authority, joined.home, key)
+    _write_identity(folder, key, one, authority)
+    (folder / NEXT).unlink()
+    return Membership(
+        url=code.url, home=joined.home, shard=joined.shard, host=joined.broker.host, port=joined.broker.port
+    )
+
+
+def renew(url: str, folder: Path, ask: Ask, *, now: datetime) -> Identity | None:
+    """Renew the certificate if it is time, or end a renewal that was cut short; None: nothing was to be done.
+
+    Raises:
+        NotTheHub: what came is not for this box. HubSays: the hub refuses. HubAway: it cannot be reached.
+        Damaged, OSError: the folder's files cannot be used.
+    """
+    mine = identity(folder)
+    if mine is None or not ((folder / NEXT).exists() or mine.due(now)):
+        return None
+    key = _next(folder, f"renewal {mine.certificate.serial_number:x}", of=mine)
+    if _public(key) != _public(mine.key):
+        csr = _csr(key)
+        asked = {"home": mine.home, "csr": _text(csr), "signature": _signed(mine.key, renewal(mine.home, csr))}
+        try:
+            renewed = _read(_Renewed, ask(f"{url}/v1/homes/renew", asked))
+        except HubSays as no:
+            if no.code == SPENT:
+                (folder / NEXT).unlink()  # the next time another key is asked for
+            raise
+        authority = _authority(read_regular(folder / AUTHORITY, at_most=LARGEST).decode("ascii"))
+        one = _certified(renewed.certificate, authority, mine.home, key)
+        _write_identity(folder, key, one)
+        mine = Identity(key, one)
+    serial = f"{mine.certificate.serial_number:x}"
+    signature = _signed(mine.key, confirmation(mine.home, serial))
+    ask(f"{url}/v1/homes/confirm", {"home": mine.home, "serial": serial, "signature": signature})
+    (folder / NEXT).unlink()
+    return mine
+
+
+def kept_young(home: Home) -> dict[str, Coroutine[Any, Any, None]]:
+    """The work of keeping the certificate young, by its name; none where the box has joined no hub by a claim."""
+    folder = home.storage.folder / FOLDER
+    if home.hub is None or not (folder / IDENTITY).exists():
+        return {}
+    return {"hub certificate": keep_young(home.hub.url, folder, over_http, now=machine_time)}
+
+
+async def keep_young(
+    url: str,
+    folder: Path,
+    ask: Ask,
+    *,
+    now: Callable[[], datetime],
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Renew whenever it is time, until cancelled. What goes wrong is told to the log, and tried again."""
+    while True:
+        wait = LOOK
+        try:
+            renewed = await asyncio.to_thread(renew, url, folder, ask, now=now())
+            if renewed is not None:
+                log.info("hub_certificate_renewed", until=renewed.until.isoformat())
+        except HubAway as away:
+            log.warning("hub_certificate_not_renewed", why=str(away))
+            wait = AGAIN
+        except (HubSays, NotTheHub, Damaged, OSError) as error:
+            log.error("hub_certificate_not_renewed", why=str(error), todo="perron join --replace, with a new claim")
+        await sleep(wait)
+
+
+def _next(folder: Path, purpose: str, *, of: Identity | None = None) -> ec.EllipticCurvePrivateKey:
+    """The key that is asked for: the one on the disk if it was made for this purpose, else a new one, written first.
+
+    After a renewal's certificate was written, and before it was confirmed, it is the identity's own key.
+    """
+    file = folder / NEXT
+    if file.exists():
+        pem = read_regular(file, at_most=LARGEST)
+        try:
+            kept = _key(pem)
+        except (ValueError, TypeError, UnsupportedAlgorithm):  # nobody has certified it
+            kept = None
+        said = pem.partition(b"\n")[0].decode(errors="replace")
+        if kept is not None and (said == purpose or (of is not None and _public(kept) == _public(of.key))):
+            return kept
+    key = ec.generate_private_key(ec.SECP256R1())
+    write_whole(file, purpose.encode() + b"\n" + _pem_key(key))
+    return key
+
+
+def _write_identity(
+    folder: Path, key: ec.EllipticCurvePrivateKey, one: x509.Certificate, authority: x509.Certificate | None = None
+) -> None:
+    if authority is not None:
+        write_whole(folder / AUTHORITY, authority.public_bytes(serialization.Encoding.PEM))
+    write_whole(folder / IDENTITY, _pem_key(key) + one.public_bytes(serialization.Encoding.PEM))
+
+
+def _authority(pem: str) -> x509.Certificate:
+    try:
+        return x509.load_pem_x509_certificate(pem.encode())
+    except ValueError as error:
+        raise NotTheHub("Its authority is no certificate.") from error
+
+
+def _certified(pem: str, authority: x509.Certificate, home: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    """Take a certificate that this authority gave for this home and this key, and no other.
+
+    Raises:
+        NotTheHub: it is none.
+    """
+    try:
+        one = x509.load_pem_x509_certificate(pem.encode())
+        one.verify_directly_issued_by(authority)
+        names = [str(name.value) for name in one.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+        public = one.public_key()
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
+        raise NotTheHub("Its certificate does not come from the hub's authority.") from error
+    if names != [home] or not isinstance(public, ec.EllipticCurvePublicKey) or public != key.public_key():
+        raise NotTheHub("Its certificate is for another home or another key.")
+    return one
+
+
+def _key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+    key = serialization.load_pem_private_key(pem, None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError("another kind of key")
+    return key
+
+
+def _pem_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+
+
+def _public(key: ec.EllipticCurvePrivateKey) -> ec.EllipticCurvePublicNumbers:
+    return key.public_key().public_numbers()
+
+
+def _csr(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Ask for a certificate, DER. Whose it will be the hub says: the name in it stands for nobody."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "perron")])
+    made = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    return made.public_bytes(serialization.Encoding.DER)
+
+
+def _signed(key: ec.EllipticCurvePrivateKey, what: bytes) -> str:
+    return _text(key.sign(what, ec.ECDSA(hashes.SHA256())))
+
+
+def _text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+M = TypeVar("M", bound=_Answer)
+
+
+def _read(model: type[M], body: bytes) -> M:
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        raise NotTheHub("What it answered is no answer of a hub.") from error
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """A redirect is not followed: the code says where the hub is."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - the library's
+        return None
+
+
+def over_http(address: str, body: Mapping[str, object]) -> bytes:
+    """Ask a hub, by HTTPS, or plainly on this machine.
+
+    Raises:
+        HubSays: it refuses. HubAway: it cannot be reached, or failed.
+    """
+    scheme, _, rest = address.partition("://")
+    if scheme != "https" and not on_loopback(rest.partition("/")[0].rpartition(":")[0] or rest.partition("/")[0]):
+        raise HubAway("its address is no https:// one, and it is on another machine")
+    request = Request(address, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"})  # noqa: S310 - http and https only, above
+    try:
+        with build_opener(_NoRedirect).open(request, timeout=PATIENCE) as answer:
+            return bytes(answer.read(LARGEST))
+    except HTTPError as error:
+        with error:
+            raise _refused(error.code, error.read(LARGEST)) from error
+    except (OSError, ValueError) as error:  # URLError and ssl.SSLError are OSError
+        reason = getattr(error, "reason", error)
+        why = reason.verify_message if isinstance(reason, ssl.SSLCertVerificationError) else str(reason)
+        raise HubAway(why) from error
+
+
+def _refused(status: int, body: bytes) -> Exception:
+    try:
+        said = json.loads(body)
+        code, why = str(said["code"])[:64], str(said.get("detail") or said["title"])[:400]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return HubAway(f"it answers with HTTP {status}, and is no hub")
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return HubAway(why)
+    return HubSays(code, why)

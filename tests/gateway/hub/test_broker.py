@@ -1,0 +1,294 @@
+"""A real mosquitto with the files that `perron hub-config` writes, shown by what the other side received."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from gateway.broker import PACKET
+from gateway.hub import operator
+from gateway.hub.authority import Authority
+from gateway.hub.broker import Keeper, folder_of, set_up
+from gateway.hub.file import HubBroker, HubFile
+from gateway.hub.store import Store
+from gateway.joining import Identity, _pem_key
+from gateway.mqtt import Guest, visit
+from tests.hubs import running as running_hub
+from tests.joins import DAY, Box, hub_account, with_boxes
+from tests.mosquitto import running
+
+LONG = 20.0
+CONNECT = b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01x"  # MQTT 5, clean start, client id x
+
+
+@dataclass
+class Place:
+    """A hub's broker, with its hub."""
+
+    file: HubFile
+    broker: HubBroker
+    store: Store
+    authority: Authority
+    folder: Path
+
+    @property
+    def keeper(self) -> Keeper:
+        assert self.file.boxes is not None
+        return Keeper(self.file, self.file.boxes, self.store, self.authority, monotonic=time.monotonic)
+
+    async def box(self, name: str) -> Box:
+        """One that has joined."""
+        box = Box.new(self.folder / name)
+        code = await operator.claim(self.store, url=self.file.url, authority=self.authority.fingerprint, now=now())
+        await box.join(code)
+        return box
+
+    def certified(self, home: str, *, by: Authority | None = None, at: datetime | None = None) -> Path:
+        """A key and a certificate that no box ever asked for."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        one = (by or self.authority).certify(home, key.public_key(), now=at or now())
+        file = self.folder / "made.pem"
+        file.write_bytes(_pem_key(key) + one.public_bytes(Encoding.PEM))
+        return file
+
+    def context(self, pem: Path | None) -> ssl.SSLContext:
+        """Believe the hub's authority, and show this."""
+        context = ssl.create_default_context(cafile=self.file.folder / "broker" / "authority.pem")
+        if pem is not None:
+            context.load_cert_chain(pem)
+        return context
+
+    def client(self, pem: Path | None, **more: Any) -> aiomqtt.Client:  # noqa: ANN401 - each test knows what it passes
+        """A client at the boxes' listener that keeps none of our rules."""
+        assert self.file.boxes is not None
+        named = {"identifier": "x", **more}
+        return aiomqtt.Client(
+            "localhost", self.file.boxes.port, tls_context=self.context(pem), timeout=LONG,
+            protocol=aiomqtt.ProtocolVersion.V5, **named,
+        )  # fmt: skip
+
+    @contextlib.asynccontextmanager
+    async def hub(self, *topics: str) -> AsyncIterator[Guest]:
+        """The hub's own ear and mouth."""
+        async with visit(self.broker, topics or ("up/#",), monotonic=time.monotonic) as hub:
+            yield hub
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def pem(box: Box) -> Path:
+    return box.folder / "identity.pem"
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    file = with_boxes(tmp_path)
+    account = hub_account(file)
+    assert file.boxes is not None
+    file.folder.mkdir(mode=0o700)
+    store = await Store.open(file.database)
+    try:
+        configured = file.model_copy(update={"broker": account})
+        authority = await set_up(configured, file.boxes, store, now=now())
+        async with running(folder_of(file) / "mosquitto.conf", account.port, {}), running_hub(file):
+            yield Place(configured, account, store, authority, tmp_path)
+    finally:
+        await store.close()
+
+
+async def heard(hub: Guest, last: bytes) -> list[tuple[str, bytes]]:
+    """All that the hub hears up to this payload."""
+    came: list[tuple[str, bytes]] = []
+    async with asyncio.timeout(LONG):
+        while not came or came[-1][1] != last:
+            one = await hub.hear()
+            came.append((one.topic, one.payload))
+    return came
+
+
+async def refused(place: Place, file: Path | None) -> bool:
+    """Whether whoever shows this is not let in."""
+    assert place.file.boxes is not None
+    try:
+        reader, writer = await asyncio.open_connection("localhost", place.file.boxes.port, ssl=place.context(file))
+    except OSError:  # ssl.SSLError is one
+        return True
+    try:
+        writer.write(CONNECT)
+        async with asyncio.timeout(LONG):
+            return await reader.read(4) == b""
+    except OSError:
+        return True
+    finally:
+        writer.transport.abort()
+
+
+async def test_nobody_comes_without_a_certificate_of_the_hub_s_that_counts(place: Place) -> None:
+    box = await place.box("one")
+    home, other = box.identity.home, Authority.at(place.folder / "other", now=now())
+    async with place.hub() as hub, place.client(pem(box)) as client:
+        assert await refused(place, None), "no certificate"
+        assert await refused(place, place.certified(home, by=other)), "another authority's"
+        assert await refused(place, place.certified(home, at=now() - 91 * DAY)), "expired"
+        assert await refused(place, place.certified(home, at=now() + 2 * DAY)), "not good yet"
+        server = place.folder / "server.pem"
+        tls = place.file.folder / "broker" / "tls"
+        server.write_bytes((tls / "broker.key").read_bytes() + (tls / "broker.pem").read_bytes())
+        assert await refused(place, server), "the broker's own, which is for servers"
+        await client.publish(f"up/1/{home}/hello", b"marker", qos=1)
+        assert await heard(hub, b"marker") == [(f"up/1/{home}/hello", b"marker")], "nobody else was heard"
+
+
+async def test_a_box_is_who_its_certificate_says_whatever_it_says_itself(place: Place) -> None:
+    one, two = await place.box("one"), await place.box("two")
+    home, other = one.identity.home, two.identity.home
+    async with place.hub() as hub, place.client(pem(two), identifier=other) as victim:
+        await victim.subscribe("dn/#", qos=1)
+        async with place.client(pem(one), identifier=other, username="hub", password="x") as client:  # noqa: S106 - none of anybody
+            await client.subscribe("#", qos=1)
+            others = (f"up/1/{other}/hello", f"up/1/{other}/evt", f"dn/{other}/jobs", f"dn/{home}/jobs")
+            for topic in (*others, f"up/1/{home}/else", f"up/1/{home}/hello/x", f"up/{home}/hello", "up/1/hub/hello"):
+                await client.publish(topic, b"forged", qos=1)
+            for what in ("hello", "status", "evt", "gone"):
+                await client.publish(f"up/1/{home}/{what}", b"marker" if what == "gone" else b"own", qos=1)
+            assert {topic for topic, _ in await heard(hub, b"marker")} == {
+                f"up/1/{home}/{what}" for what in ("hello", "status", "evt", "gone")
+            }
+            for to in (other, home):
+                await hub.publish(f"dn/{to}/jobs", to.encode()).acknowledged  # type: ignore[union-attr]  # it is sent
+            assert await first(client) == (f"dn/{home}/jobs", home.encode()), "another's jobs it does not hear"
+            assert await first(victim) == (f"dn/{other}/jobs", other.encode()), "and whose id it said is there still"
+
+
+async def first(client: aiomqtt.Client) -> tuple[str, object]:
+    async with asyncio.timeout(LONG):
+        message = await anext(aiter(client.messages))
+    return str(message.topic), message.payload
+
+
+async def test_a_last_will_on_another_s_topic_is_never_heard(place: Place) -> None:
+    one, two = await place.box("one"), await place.box("two")
+    home, other = one.identity.home, two.identity.home
+    async with place.hub() as hub:
+        for topic in (f"up/1/{other}/gone", f"up/1/{home}/gone"):
+            will = aiomqtt.Will(topic, b"will", qos=1)
+            with contextlib.suppress(aiomqtt.MqttError):
+                async with place.client(pem(one), will=will) as client:
+                    client._client.socket().shutdown(socket.SHUT_RDWR)  # type: ignore[union-attr]  # noqa: SLF001 - it dies
+                    await asyncio.sleep(0.1)
+        assert await heard(hub, b"will") == [(f"up/1/{home}/gone", b"will")]
+
+
+async def test_what_is_too_large_or_retained_ends_the_connection_unheard(place: Place) -> None:
+    box = await place.box("one")
+    topic = f"up/1/{box.identity.home}/hello"
+    async with place.hub() as hub:
+        for payload, retain in ((b"x" * (PACKET + 1), False), (b"kept", True)):
+            with pytest.raises(aiomqtt.MqttError):
+                async with place.client(pem(box)) as client:
+                    await client.publish(topic, payload, qos=1, retain=retain, timeout=2)
+        with pytest.raises(aiomqtt.MqttError):
+            async with place.client(pem(box), will=aiomqtt.Will(topic, b"kept", retain=True)):
+                pass
+        async with place.client(pem(box)) as client:
+            await client.publish(topic, b"marker", qos=1)
+        assert await heard(hub, b"marker") == [(topic, b"marker")]
+
+
+async def test_the_hub_s_own_listener_takes_its_password_and_nobody_else(place: Place) -> None:
+    for name, password in ((None, None), ("hub", "guessed"), ("home-a", "x")):
+        with pytest.raises(aiomqtt.MqttError):
+            async with aiomqtt.Client("127.0.0.1", place.broker.port, username=name, password=password,
+                                      protocol=aiomqtt.ProtocolVersion.V5):  # fmt: skip
+                pass
+
+
+async def test_a_revoked_box_is_cut_off_within_seconds_and_cannot_come_back(place: Place) -> None:
+    one, two = await place.box("one"), await place.box("two")
+    async with place.client(pem(two)) as other:
+        await other.subscribe("dn/#", qos=1)
+        async with place.hub() as hub:
+            cut = asyncio.create_task(_until_cut(place, one))
+            await heard(hub, b"here")
+            await operator.revoke(place.store, one.identity.home, now=now())
+            begun = time.monotonic()
+            assert await place.keeper.look(now())
+            async with asyncio.timeout(5):
+                await cut
+            assert time.monotonic() - begun < 5
+            assert await refused(place, pem(one))
+            home = two.identity.home
+            await hub.publish(f"dn/{home}/jobs", b"still").acknowledged  # type: ignore[union-attr]  # it is sent
+            assert await first(other) == (f"dn/{home}/jobs", b"still"), "another box notices nothing"
+
+
+async def _until_cut(place: Place, box: Box) -> None:
+    with contextlib.suppress(aiomqtt.MqttError):
+        async with place.client(pem(box)) as client:
+            await client.subscribe("dn/#", qos=1)
+            await client.publish(f"up/1/{box.identity.home}/hello", b"here", qos=1)
+            async for _ in client.messages:
+                pass
+
+
+async def test_a_revocation_that_was_killed_half_way_is_ended_by_the_hub(place: Place) -> None:
+    box = await place.box("one")
+    keeper = place.keeper
+    await keeper.look(now())
+    async with place.hub() as hub:
+        cut = asyncio.create_task(_until_cut(place, box))
+        await heard(hub, b"here")
+        await operator.revoke(place.store, box.identity.home, now=now())
+        looking = asyncio.create_task(place.keeper.look(now()))
+        await asyncio.sleep(0)
+        while not _lists(place, box.identity):  # noqa: ASYNC110 - it is a file that is waited for
+            await asyncio.sleep(0.01)
+        looking.cancel()  # written, and dead before anything else
+        await keeper.look(now())
+        async with asyncio.timeout(LONG):
+            await cut
+        assert await refused(place, pem(box))
+
+
+def _lists(place: Place, one: Identity) -> bool:
+    listed = x509.load_pem_x509_crl((place.file.folder / "broker" / "revoked.pem").read_bytes())
+    return listed.get_revoked_certificate_by_serial_number(one.certificate.serial_number) is not None
+
+
+async def test_the_old_certificate_is_good_until_the_new_one_was_confirmed(place: Place) -> None:
+    box = await place.box("one")
+    old = place.folder / "old.pem"
+    old.write_bytes(pem(box).read_bytes())
+    assert not await refused(place, old)
+    await box.renew(place.file, now() + 61 * DAY)
+    await place.keeper.look(now())
+    async with asyncio.timeout(5):  # the broker is told, and reads
+        while not await refused(place, old):  # noqa: ASYNC110 - another process reads
+            await asyncio.sleep(0.05)
+    assert not await refused(place, pem(box))
+
+
+async def test_the_broker_s_own_certificate_is_renewed_under_the_same_authority(place: Place) -> None:
+    box = await place.box("one")
+    chain = place.file.folder / "broker" / "tls" / "broker.pem"
+    chain.unlink()
+    place.authority.broker(("127.0.0.1", "localhost"), now=now() - timedelta(days=16))
+    before = chain.read_bytes()
+    assert await place.keeper.look(now())
+    assert chain.read_bytes() != before
+    await asyncio.sleep(0.5)
+    assert not await refused(place, pem(box))

@@ -1,0 +1,84 @@
+"""A box that is killed (SIGKILL) before each change of its disk while it joins and renews."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gateway import joining
+from tests.hubs import running
+from tests.joins import Box, claim, with_boxes
+
+ROOT = Path(__file__).parents[3]
+KILLED = """
+import os, signal, sys
+from datetime import datetime
+from pathlib import Path
+from gateway import joining
+from gateway.hub.joining import Code
+from gateway.proof.keys import PublicKey
+
+what, folder, url, box, until, code = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:7]
+
+def step():
+    if what == "join":
+        joining.join(Code.of(code), PublicKey.from_text(box), folder, joining.over_http)
+    else:
+        joining.renew(url, folder, joining.over_http, now=datetime.fromisoformat(until))
+
+deaths = 0
+while True:
+    child = os.fork()
+    if child == 0:
+        left = deaths
+        def watch(event, said):
+            global left
+            inside = said and isinstance(said[0], (str, os.PathLike)) and str(folder) in os.fspath(said[0])
+            if inside and (event in ("os.rename", "os.remove") or (event == "open" and said[2] & os.O_CREAT)):
+                left -= 1
+                if left < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(watch)
+        step()
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    print(deaths, status, joining.identity(folder) is not None, flush=True)
+    if status == 0:
+        break
+    deaths += 1
+print("deaths", deaths)
+"""
+
+
+async def killed(what: str, box: Box, url: str, code: str = "", until: datetime | None = None) -> tuple[int, list[str]]:
+    """Do it in processes that are killed one change later each time, until one comes to its end."""
+    until = until or datetime.now(UTC)
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", KILLED, what, str(box.folder), url, box.key.public.text, until.isoformat(), code],
+        cwd=ROOT, text=True, capture_output=True, check=False, timeout=120, env=dict(os.environ),
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    return int(lines[-1].split()[1]), lines[:-1]
+
+
+async def test_killed_before_any_change_of_its_disk_a_box_joins_and_renews_all_the_same(tmp_path: Path) -> None:
+    file, box = with_boxes(tmp_path), Box.new(tmp_path / "box")
+    async with running(file) as hub:
+        code = await claim(hub, file)
+        deaths, _ = await killed("join", box, file.url, code.text)
+        assert deaths >= 5, "each file is written beside, renamed, and the key asked for goes"
+        first = box.identity
+        assert {path.name for path in box.folder.iterdir()} == {"identity.pem", "authority.pem"}
+
+        deaths, seen = await killed("renew", box, file.url, until=datetime.now(UTC) + timedelta(days=61))
+        assert deaths >= 4
+        assert all(line.split()[2] == "True" for line in seen), "at each moment there is an identity that is whole"
+        assert box.identity.certificate != first.certificate
+        assert {path.name for path in box.folder.iterdir()} == {"identity.pem", "authority.pem"}
+        again = await box.renew(file, datetime.now(UTC) + timedelta(days=122))
+        assert again is not None, "and the hub knows it by what it has"
+        assert joining.identity(box.folder) is not None
