@@ -6,6 +6,7 @@ To add some: a module with a tuple `MUTANTS`, and its name in the table below.
 from tests.mutants import (
     accounts,
     adding,
+    announcing,
     asked,
     broker,
     examining,
@@ -28,6 +29,7 @@ from tests.mutants.words import Mutant
 ALL: tuple[Mutant, ...] = (
     *accounts.MUTANTS,
     *adding.MUTANTS,
+    *announcing.MUTANTS,
     *asked.MUTANTS,
     *broker.MUTANTS,
     *examining.MUTANTS,
