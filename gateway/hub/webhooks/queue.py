@@ -96,10 +96,11 @@ async def due(tx: AsyncConnection, turn: Turn, now: datetime, *, most: int) -> l
 
 
 async def give_back(tx: AsyncConnection, turn: Turn, now: datetime) -> None:
-    """Let another have the turn; an endpoint that fails rests before it."""
+    """Let another have the turn; an endpoint that failed twice in a row rests before it."""
     mine = and_(endpoints.c.id == turn.endpoint, endpoints.c.leased == turn.until)
     failing = await tx.scalar(select(endpoints.c.failing).where(mine))
-    await tx.execute(update(endpoints).where(mine).values(leased=now if failing is None else now + REST))
+    again = failing is not None and failing < now  # one message that is not liked holds up no other
+    await tx.execute(update(endpoints).where(mine).values(leased=now + REST if again else now))
 
 
 async def ended(  # noqa: PLR0913 - a try's own facts

@@ -1,6 +1,7 @@
 import asyncio
 import socket
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from gateway.hub.file import Webhooks
 from tests.hubs import hub_file, running
 from tests.receiver import Heard, receiving, shared
 from tests.webhookhouse import TRYING, House, Wall, house
+
+
+def tried(number: int) -> Callable[[list[Any]], bool]:
+    return lambda log: sum(one["attempts_made"] for one in log) >= number
 
 
 def verified(heard: Heard, secret: str) -> bool:
@@ -93,7 +98,7 @@ async def test_a_message_is_tried_for_more_than_a_day_then_given_up_and_told(tmp
         await at.tell()
         told: dict[str, Any] = {}
         for tries in range(1, 13):
-            (told,) = await at.until(endpoint, lambda log, tries=tries: log[0]["attempts_made"] >= tries)  # type: ignore[misc]
+            (told,) = await at.until(endpoint, tried(tries))
             if told["due"] is not None:
                 due = datetime.fromisoformat(told["due"])
                 at.later((due - at.hub.hub.now()).total_seconds() + 6)
@@ -116,9 +121,7 @@ async def test_a_day_of_retries_goes_on_over_restarts(tmp_path: Path) -> None:
     for tries in range(2, 6):
         wall.ahead += 3600 * 5
         async with running(file, wall=wall) as hub:
-            await House(hub, receiver, retailer, wall).until(
-                endpoint, lambda log, tries=tries: log[0]["attempts_made"] == tries  # type: ignore[misc]
-            )  # fmt: skip
+            await House(hub, receiver, retailer, wall).until(endpoint, tried(tries))
     assert len(receiver.heard()) == 5
 
 
@@ -151,7 +154,7 @@ async def test_an_endpoint_that_fails_for_days_is_disabled(tmp_path: Path) -> No
             made = sum(one["attempts_made"] for one in await at.log(endpoint))
             at.later(24 * 3600)
             await at.tell()
-            await at.until(endpoint, lambda log, made=made: sum(one["attempts_made"] for one in log) > made)  # type: ignore[misc]
+            await at.until(endpoint, tried(made + 1))
             told = await at.ask("GET", f"/{endpoint['id']}")
             if not told["enabled"]:
                 break
