@@ -17,7 +17,10 @@ from gateway.hub.process import Hub
 from gateway.hub.webhooks.connection import Lookup
 from tests.mosquitto import Mosquitto, mosquitto
 
-MANY = Limits(writes=10_000, writes_a_day=10_000_000, reads=10_000, strangers=10_000)
+MANY = Limits(
+    writes=10_000, writes_a_day=10_000_000, reads=10_000, strangers=10_000, sandbox_writes_a_day=10_000_000,
+    sandboxes=10_000,
+)  # fmt: skip
 
 
 @dataclass

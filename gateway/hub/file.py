@@ -36,12 +36,15 @@ class Limits(Section):
     """How much one key may ask. Writes of a second and of a day; reads of a second.
 
     `strangers`: what one address without a key may write in a minute: boxes that join or renew.
+    `sandboxes`: how many it may have made in an hour; a sandbox has a day's ration of writes of its own.
     """
 
     writes: int = Field(default=20, ge=1)
     writes_a_day: int = Field(default=100_000, ge=1)
     reads: int = Field(default=50, ge=1)
     strangers: int = Field(default=30, ge=1)
+    sandboxes: int = Field(default=10, ge=1)
+    sandbox_writes_a_day: int = Field(default=2_000, ge=1)
 
 
 class HubBroker(Broker):

@@ -9,7 +9,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
-from gateway.hub.api import apikeys, deliveries, happenings, sight, webhookendpoints
+from gateway.hub.api import apikeys, deliveries, happenings, sandboxes, sight, webhookendpoints
 from gateway.hub.api.homes import BrokerAt, Homes
 from gateway.hub.api.operation import Bells, Operation
 from gateway.hub.authority import Authority
@@ -20,12 +20,14 @@ from gateway.hub.held import Held
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
 from gateway.hub.ownkey import OwnKey
+from gateway.hub.sandbox.robot import Robot
 from gateway.hub.site import Site
 from gateway.hub.store import Store
 from gateway.hub.streams import Streams
 from gateway.hub.tally import Tally
 from gateway.hub.webhooks.connection import Lookup, by_machine
 from gateway.hub.webhooks.sender import Sender
+from gateway.proof.keys import BoxKey
 
 OPERATIONS = (*apikeys.OPERATIONS, *deliveries.OPERATIONS, *sight.OPERATIONS, *happenings.OPERATIONS,
               *webhookendpoints.OPERATIONS)  # fmt: skip
@@ -43,6 +45,7 @@ class Hub:
     store: Store
     key: OwnKey
     held: Held
+    _robot: Robot | None
     line: Line | None
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True,
@@ -79,8 +82,9 @@ class Hub:
             self.held = Held(self.store, key=self.key, now=self.now, bells=self.bells)
             self._ring_homes(self.bells, tally)
             self.site = Site(
-                self._file, (*OPERATIONS, *self._boxes()), store=self.store, now=self.now, wall=self._wall,
-                registry=registry, ready=self._ready, bells=self.bells, key=self.key, streams=self._streams,
+                self._file, (*OPERATIONS, *self._boxes(), *self._simulate(self.bells)), store=self.store, now=self.now,
+                wall=self._wall, registry=registry, ready=self._ready, bells=self.bells, key=self.key,
+                streams=self._streams,
             )  # fmt: skip
             await self.site.open()
             try:
@@ -120,6 +124,15 @@ class Hub:
             self._file.broker, heard=self._ingest.heard, up=self._dispatcher.ring, tally=tally, monotonic=time.monotonic
         )  # fmt: skip
 
+    def _simulate(self, bells: Bells) -> tuple[Operation, ...]:
+        """Build the robot who plays the sandbox's homes, where there is a sandbox; how one gets one."""
+        self._robot = None
+        if not self._file.sandbox:
+            return ()
+        key = BoxKey.at(self._file.folder / "sandbox")
+        self._robot = Robot(self.store, key=key, hub=self.key, now=self.now, bells=bells)
+        return sandboxes.operations(key.public.text)
+
     def _say(self, topic: str, payload: bytes) -> None:
         if self.line is not None:
             self.line.say(topic, payload)
@@ -134,7 +147,8 @@ class Hub:
         keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
         own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),
                "webhooks": self._sender.run()}  # fmt: skip
-        return {**own, **keeper, **homes}
+        sandbox = {} if self._robot is None else {"sandbox": self._robot.run()}
+        return {**own, **keeper, **homes, **sandbox}
 
 
 async def _until_cancelled() -> None:

@@ -63,7 +63,14 @@ about = Table("about", metadata, Column("key", String(64), primary_key=True), Co
 
 # ---- retailers ------------------------------------------------------------------------------------------------------
 
-retailers = Table("retailers", metadata, _id("ret-"), Column("name", String(80), nullable=False), _when("created"))
+retailers = Table(
+    "retailers", metadata,
+    _id("ret-"),
+    Column("name", String(80), nullable=False),
+    _when("created"),
+    _when("ends", missing=True),  # of the sandbox: then all that is theirs is deleted
+    Index("retailers_ending", "ends"),
+)  # fmt: skip
 
 api_keys = Table(
     "api_keys", metadata,
@@ -186,10 +193,12 @@ deliveries = Table(
     _when("created"),
     _when("changed"),
     _when("window_end"),
+    _when("play", missing=True),  # of the sandbox: when its robot goes on with it
     UniqueConstraint("brand", "home", "name"),
     UniqueConstraint("connection", "name"),
     Index("deliveries_by_retailer", "retailer", "created", "id"),
     Index("deliveries_held", "held", "window_end"),
+    Index("deliveries_played", "play"),
 )  # fmt: skip
 
 delivery_versions = Table(

@@ -91,9 +91,9 @@ class Door:
             headers: dict[str, str] = {}
             caller = await self._caller(request, one)
             if caller is not None:
-                headers |= await self._rations.take(caller.retailer, writes=one.writes)
+                headers |= await self._rations.take(caller.retailer, writes=one.writes, sandbox=caller.sandbox)
             elif one.writes:
-                headers |= await self._rations.take_stranger(self._address(request))
+                headers |= await self._rations.take_stranger(self._address(request), scarce=one.scarce)
             parts, raw = await _parts(request, one)
             reply = await self._done(request, one, caller, parts, raw)
             if isinstance(reply, Reply) and reply.stream is not None:

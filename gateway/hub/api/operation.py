@@ -155,7 +155,7 @@ class Operation:
 
     `refuses`: what it can answer beside what follows from the rest (a body can be malformed, a path unknown ...).
     `headers`: a model whose fields have the headers' names as aliases. `media`: of what is answered.
-    `largest`: bytes of body.
+    `largest`: bytes of body. `scarce`: without a key few of it an hour.
     """
 
     name: str
@@ -174,6 +174,7 @@ class Operation:
     refuses: frozenset[Code] = frozenset()
     links: tuple[Link, ...] = ()
     largest: int = 65_536
+    scarce: bool = False
 
     @property
     def writes(self) -> bool:
