@@ -25,7 +25,8 @@ ROLES = ("nobody", "revoked", "expired", "read", "full", "another", "sandbox")
 class Row:
     """How an operation is asked, and what each role is answered; who has no key that counts gets 401 everywhere.
 
-    `path` and `body` may name what is there: {delivery}, {connection}, {event}, {key}. `strangers`: another retailer's
+    `path` and `body` may name what is there: {delivery}, {connection}, {event}, {key},
+    {endpoint}, {message}. `strangers`: another retailer's
     key, and a key of the sandbox for what is real.
     """
 
@@ -38,6 +39,7 @@ class Row:
 
 
 PROVED = MappingProxyType({"kid": "{kid}", "x": "{x}", "proof": "{proof}"})
+HOOKS = "/v1/webhook_endpoints"
 NEW = MappingProxyType({"connection": "{connection}", "delivery": "{promise}"})
 TABLE: Mapping[str, Row] = MappingProxyType({
     "createApiKey": Row("/v1/api_keys", 201, 403, 201, {"label": "till"}),  # one of their own
@@ -68,6 +70,16 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "followEvents": Row("/v1/events/stream?seconds=0", 200, 200, 200),
     "readEvent": Row("/v1/events/{event}", 200, 200, 404),
     "readHubKey": Row("/v1/hub_key", 200, 200, 200, open=True),
+    "createWebhookEndpoint": Row(HOOKS, 201, 403, 201, {"url": "https://shop.example/"}),  # one of their own
+    "listWebhookEndpoints": Row(HOOKS, 200, 200, 200),
+    "readWebhookEndpoint": Row(HOOKS + "/{endpoint}", 200, 200, 404),
+    "changeWebhookEndpoint": Row(HOOKS + "/{endpoint}", 200, 403, 404, {"types": []}),
+    "deleteWebhookEndpoint": Row(HOOKS + "/{endpoint}", 204, 403, 404),
+    "rotateWebhookSecret": Row(HOOKS + "/{endpoint}/rotate", 200, 403, 404),
+    "testWebhookEndpoint": Row(HOOKS + "/{endpoint}/test", 202, 403, 404),
+    "listWebhookMessages": Row(HOOKS + "/{endpoint}/messages", 200, 200, 404),
+    "replayWebhookMessage": Row(HOOKS + "/{endpoint}/messages/{message}/replay", 202, 403, 404),
+    "replayWebhookEvents": Row(HOOKS + "/{endpoint}/replay", 202, 403, 404, {}),
 })  # fmt: skip
 
 
@@ -115,9 +127,15 @@ async def things(home: Home) -> dict[str, Any]:
     _, spare = await home.ask("POST", "/v1/connections", {"brand": home.brand, "asked": {"carriers": ["c"]}})
     new, kid = BoxKey.fresh(), new_id("kid")
     proof = prove(new.sign, brand=home.brand, kid=kid, hub=home.hub.url)
+    _, hooks = await home.ask("GET", HOOKS)
+    if not hooks["data"]:  # there is room for a few only
+        hooks = {"data": [(await home.ask("POST", HOOKS, {"url": "https://shop.example/"}))[1]]}
+    endpoint = hooks["data"][0]["id"]
+    _, message = await home.ask("POST", f"{HOOKS}/{endpoint}/test")
     return {"brand": home.brand, "spare": spare["id"], "kid": kid, "x": new.public.text, "proof": proof,
             "delivery": made["id"], "ended": ended["id"], "connection": home.connection, "key": key["id"],
-            "event": events["data"][0]["id"], "promise": home.promise()}  # fmt: skip
+            "event": events["data"][0]["id"], "endpoint": endpoint, "message": message["id"],
+            "promise": home.promise()}  # fmt: skip
 
 
 def filled(body: object, there: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON
