@@ -165,7 +165,7 @@ async def test_a_hub_of_another_authority_than_the_code_s_is_refused(
     assert {path.name for path in box.folder.iterdir()} == {"next.pem"}, "nothing of it is kept"
 
 
-@pytest.mark.parametrize("part", ["home", "host", "certificate"])
+@pytest.mark.parametrize("part", ["home", "host", "certificate", "key"])
 async def test_an_answer_that_is_changed_on_the_way_is_refused(
     file: HubFile, hub: Running, box: Box, tmp_path: Path, part: str
 ) -> None:
@@ -180,9 +180,12 @@ async def test_an_answer_that_is_changed_on_the_way_is_refused(
                 answer["home"] = other.identity.home
             case "host":
                 answer["broker"]["host"] = "evil.example"
+            case "key":
+                key = other.identity.key.public_key()
+                own = Authority.at(file.folder, now=now()).certify(answer["home"], key, now=now())
+                answer = _macced(code, {**answer, "certificate": _pem(own)})
             case _:
-                answer["certificate"] = _pem(other.identity.certificate)
-                answer = _macced(code, answer)
+                answer = _macced(code, {**answer, "certificate": _pem(other.identity.certificate)})
         return json.dumps(answer).encode()
 
     with pytest.raises(NotTheHub):
