@@ -326,6 +326,13 @@ class HubSection(Section):
             host=self.host, port=self.port, username=self.home, password_file=self.password_file, tls=self.tls
         )
 
+    @property
+    def credentials(self) -> tuple[Path, ...]:
+        """The files by which the box proves that it is this home."""
+        tls = self.tls
+        files = (self.password_file, *(() if tls is None else (tls.key, tls.certificate)))
+        return tuple(file for file in files if file is not None)
+
     def beside(self, folder: Path) -> Self:
         """Take relative paths from this folder."""
         line = self.line.beside(folder)

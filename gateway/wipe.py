@@ -6,6 +6,7 @@ as the file system does it: flash may keep unreadable remains, against which onl
 """
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.proof.files import sync_folder, write_whole
@@ -71,6 +72,17 @@ def finish(folder: Path, *, phones: Path) -> bool:
     (folder / MARK).unlink(missing_ok=True)
     sync_folder(folder)
     return emptied
+
+
+def end(credentials: Sequence[Path]) -> tuple[Path, ...]:
+    """Delete the files by which the box proves elsewhere that it is this home; those that could not be are returned."""
+    left = []
+    for file in credentials:
+        try:
+            _delete(file)
+        except OSError:  # it may be mounted read-only
+            left.append(file)
+    return tuple(left)
 
 
 def clear(folder: Path, *, but: str) -> None:

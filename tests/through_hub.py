@@ -11,21 +11,31 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from gateway.broker import free_port
 from gateway.config import HubSection
 from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
 from gateway.delivery.promise import Cancel, Claims, Offer, Window
-from gateway.delivery.signature import sign
+from gateway.delivery.signature import public_x, sign
 from gateway.demo.plan import Plan, Signer, plan
 from gateway.demo.processes import Supervised
 from gateway.demo.scenario import Play
 from gateway.demo.stage import Plain, stage
 from gateway.hub import jobs as job_store
+from gateway.hub.keys import kept, new_secret
 from gateway.hub.sealed import unseal
-from gateway.hub.store import Store
-from gateway.hub.tables import deliveries, events, home_events, jobs, retailers
+from gateway.hub.store import Store, new_id
+from gateway.hub.tables import (
+    api_keys,
+    brand_keys,
+    connections,
+    deliveries,
+    events,
+    home_events,
+    jobs,
+    retailers,
+)
 from gateway.hub.words import BEGINNING, Happened, Kind, digest
 from gateway.proof.keys import BoxKey, PublicKey
 from tests.boxes import announce, connect, join
@@ -55,6 +65,7 @@ class Hub:
         self.url = ""
         self._process: Supervised | None = None
         self._connection = ""
+        self._headers: dict[str, str] = {}
 
     async def begin(self) -> None:
         """Start it, and wait until it is ready."""
@@ -102,9 +113,37 @@ class Hub:
             for home, key in ((HOME, box), (OTHER, BoxKey.fresh().public)):
                 await join(tx, home, key, now=now)
             self._connection = await connect(tx, "ret-1", signer.brand, HOME, now=now)
+            granted = {"state": "granted", "terms": {"hub_signed": False}}
+            await tx.execute(update(connections).where(connections.c.id == self._connection).values(**granted))
+            own, secret = new_id("key"), new_secret()
+            await tx.execute(
+                insert(api_keys).values(
+                    id=own, retailer="ret-1", sha256=kept(secret), label="shop", right="full", sandbox=False,
+                    created=now,
+                )
+            )  # fmt: skip
+            await tx.execute(
+                insert(brand_keys).values(kid=signer.kid, brand=signer.brand, x=public_x(signer.key), created=now)
+            )
+        self._headers = {"Authorization": f"Bearer {own}_{secret}"}
+
+    async def asks(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """Ask as the retailer does, over HTTP; what was answered."""
+        async with (
+            aiohttp.ClientSession(self.url) as http,
+            http.request(method, path, json=body, headers=self._headers) as answer,
+        ):
+            said = await answer.json(content_type=None)
+            assert answer.status < 300, said
+            return said
+
+    async def announces(self, token: bytes) -> str:
+        """Announce over HTTP what a brand signed; the delivery's id."""
+        body = {"connection": self._connection, "token": token.decode()}
+        return str((await self.asks("POST", "/v1/deliveries", body))["id"])
 
     async def sends(self, token: bytes, name: str) -> str:
-        """Keep a delivery and a job for it, as the API does; the delivery's id."""
+        """Keep a delivery and a job for it, whatever it says: a hub may lie. The delivery's id."""
         now = datetime.now(UTC)
         async with self.store.writing() as tx:
             found = await tx.scalar(select(deliveries.c.id).where(deliveries.c.name == name))
@@ -174,12 +213,13 @@ class Shop:
             parcels=(f"PARCEL{self._parcels:06}",), courier_sha256=courier_digest(secret),
         )  # fmt: skip
         token = self.token(offer) if change is None else change(self, offer)
-        id_ = await self._hub.sends(token, name)
+        id_ = await (self._hub.announces(token) if change is None else self._hub.sends(token, name))
         return Announced(id_, name, offer.parcels[0], new_courier_code(secret), token)
 
     async def cancels(self, one: Announced) -> None:
         """Withdraw it."""
-        await self._hub.sends(self.token(Cancel(id=one.name, version=2)), one.name)
+        token = self.token(Cancel(id=one.name, version=2)).decode()
+        await self._hub.asks("POST", f"/v1/deliveries/{one.id}/cancel", {"token": token})
 
 
 @dataclass

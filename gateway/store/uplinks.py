@@ -30,6 +30,7 @@ LOOKED_AT = 50  # deliveries and brands in one transaction
 UNBELIEVED_AN_HOUR = 60  # messages of nobody enrolled that are answered: more are refused unanswered
 REMEMBERED = timedelta(days=32)  # a message lives 31 days at most
 FURTHEST = 2**52  # a number that no box reaches
+NAMED = 32  # entrances, places, carriers in one decision: an event has a largest size
 SAID = 200  # open deliveries named to the hub
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -280,7 +281,7 @@ def _decisions(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> i
                     "brand": brand,
                     "version": permission.version,
                     "standing": permission.standing.value,
-                    **{name: sorted(terms[name]) for name in ("entrances", "places", "carriers", "days")},
+                    **{name: sorted(terms[name])[:NAMED] for name in ("entrances", "places", "carriers", "days")},
                     "hours": terms["hours"],
                     "openings": terms["openings"],
                     "expires": terms["expires"],

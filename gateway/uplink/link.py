@@ -50,6 +50,7 @@ MEND = 60.0  # seconds until files that could not be used are read again
 TOLD_AGAIN = 60.0  # seconds between two lines about what a hub does wrong
 LIFE = 300  # seconds that the broker keeps a word for the hub
 KEYS_TOLD = 16  # the newest changes of the box's key
+ENTRANCES_TOLD = 32  # more would not fit into a `Hello`
 
 Taker = Callable[[Job], Awaitable[Receipt | None]]
 """Takes one kind of job. None: it is not on the disk and not refused; the hub is to send it again."""
@@ -240,7 +241,7 @@ class Uplink:
             open=self._store.uplinks.open(now),
             entrances=tuple(
                 EntranceSaid(id=id_, name=one.name, places=tuple(one.places), courier_proof=one.courier_proof)
-                for id_, one in self._home.entrances.items()
+                for id_, one in list(self._home.entrances.items())[:ENTRANCES_TOLD]
             ),
             timezone=self._home.timezone,
         )

@@ -31,10 +31,10 @@ class Privacy:
         ]
 
     async def _page(self, request: web.Request, _who: Who) -> web.Response:
-        tally = self._keeping.tally()
+        tally, hub = self._keeping.tally(), self._box.home.hub
         return self._desk.page(
             request, "privacy", tally=tally, megabytes=-(-tally.film_bytes // MEGABYTE), shortest=SHORTEST,
-            longest=LONGEST, always=self._keeping.inside_always(), folder=str(self._box.films),
+            hub=hub and hub.url, longest=LONGEST, always=self._keeping.inside_always(), folder=str(self._box.films),
             insides=sorted(name for name in self._box.home.devices if self._box.inside(name)),
             looks=[self._look(one) for one in self._keeping.looks(at_most=SHOWN)],
             erasures=[self._erased(one) for one in self._keeping.erasures(at_most=SHOWN)],

@@ -16,6 +16,17 @@ PRIVACY: Mapping[str, Both] = {
             " how its delivery stands. Nothing is recorded with sound."
         ),
     ),
+    "privacy.hub": (
+        (
+            "Les livraisons arrivent aussi par {url}. Ce relais connaît le nom de vos entrées et de leurs emplacements,"
+            " votre fuseau horaire, où en est chaque livraison qu'il a apportée, et ce que vous avez décidé de sa"
+            " marque ; rien d'autre."
+        ),
+        (
+            "Deliveries come by {url} too. This hub knows the names of your entrances and their places, your time zone,"
+            " how each delivery that it brought stands, and what you decided on its brand; nothing else."
+        ),
+    ),
     "privacy.kept": ("Ce qui est gardé", "What is kept"),
     "privacy.films": ("Films", "Films"),
     "privacy.films.now": (

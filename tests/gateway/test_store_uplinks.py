@@ -6,20 +6,23 @@ import random
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from shutil import copyfile
 
 import pytest
 
+from gateway.delivery.permission import Terms
 from gateway.delivery.promise import Body, Cancel, Claims, Result, State
 from gateway.delivery.signature import Rejected, sign, verify
 from gateway.hub.sealed import seal, unseal
-from gateway.hub.words import BEGINNING, Ack, Happened, Open, digest
+from gateway.hub.words import BEGINNING, LARGEST_EVENT, Ack, Happened, Open, digest
 from gateway.proof.keys import BoxKey, PublicKey
 from gateway.store import Answer, Signer, Store, uplinks
 from gateway.store.copying import copy
-from gateway.visit.state import Now
-from tests.gateway.delivery.house import opened
+from gateway.visit.commands import Readiness
+from gateway.visit.state import Entrance, Now
+from tests.gateway.delivery.house import delivery, opened, step
 from tests.gateway.delivery.shop import NOW, SECRETS, after, cancel, claims, keys, offer, signed, update
 
 KEY = BoxKey.fresh()
@@ -189,6 +192,41 @@ async def test_the_owner_s_decisions_on_a_brand_that_came_by_the_hub_are_told(tm
         decided = [one.decided for one in hub.events if one.decided is not None]
         assert [(one.brand, one.standing) for one in decided] == [("shop", "granted"), ("shop", "revoked")]
         assert decided[0].entrances == ("front", "garage")
+
+
+async def test_the_widest_permission_still_fits_into_an_event(tmp_path: Path) -> None:
+    many = [f"{'carrier ' * 9}{number:03}" for number in range(300)]
+    terms = Terms(
+        entrances=frozenset(f"entrance-{number:03}{'x' * 50}" for number in range(300)), places=frozenset({"hall"}),
+        carriers=frozenset(many), expires=NOW.utc + timedelta(days=3, microseconds=7),
+    )  # fmt: skip
+    hub = Hub()
+    async with opened(tmp_path) as store:
+        await store.uplinks.begin(signer(), NOW)
+        await accepted(store, offer())
+        await store.permit("shop", NOW, terms=terms)
+        await synced(store, hub)
+        decided = [one.decided for one in hub.events if one.decided is not None]
+        assert (decided[-1].standing, decided[-1].expires) == ("granted", terms.expires)
+        assert all(len(token) < LARGEST_EVENT for token in hub.tokens)
+
+
+async def test_how_an_entrance_is_doing_stays_in_the_house(tmp_path: Path) -> None:
+    hub = Hub()
+    async with opened(tmp_path) as store:
+        await store.uplinks.begin(signer(), NOW)
+        await accepted(store, offer())
+        await synced(store, hub)
+        under = delivery(store, "shop.d1")
+        await store.commit(step(Entrance(id="front"), Readiness(delivery=under.id, lacking=("lock", "camera"))))
+        await synced(store, hub)
+        found = store.result("shop.d1", NOW)
+        assert found is not None
+        assert found.lacking == ("lock", "camera"), "the retailer on the house's own broker is told"
+        assert len(results(hub)) == 1, "the hub is not, and nothing has changed for it"
+        await store.revoke("shop", NOW)
+        await synced(store, hub)
+        assert [one.lacking for one in results(hub)] == [None, None], "nor when it is told something else"
 
 
 async def test_what_is_acknowledged_is_not_sent_again_and_old_events_go(

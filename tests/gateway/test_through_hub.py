@@ -3,8 +3,10 @@
 Hub, box and house are processes of their own; what opened is what the simulated lock's own log says.
 """
 
+import json
 from dataclasses import replace
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from gateway.delivery.promise import Offer, State
 from gateway.delivery.signature import private_key
 from gateway.demo.result import moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
+from gateway.hub.evidence import Evidence, wrong
 from gateway.visit.state import Refusal
 from tests.through_hub import OTHER, Announced, Hub, Shop, Street, street, waited
 
@@ -114,6 +117,15 @@ async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_ope
         told = await here.hub.told(good.id)
         assert [one["state"] for one in told if "answer" not in one][-1] == "delivered"
         assert {"version": 2, "accepted": False, "code": "too_late"} in [one.get("answer") for one in told]
+        steps = [step["state"] for step in (await here.hub.asks("GET", f"/v1/deliveries/{good.id}/timeline"))["data"]]
+        for before_, after in pairwise(("awaiting_permission", "window_open", "visiting", "delivered")):
+            assert steps.index(before_) < steps.index(after), steps
+        evidence = Evidence.model_validate_json(
+            json.dumps(await here.hub.asks("GET", f"/v1/deliveries/{good.id}/proof"))
+        )
+        assert wrong(evidence) is None
+        assert {word.key for word in evidence.words} == {here.hub.key.text}
+        assert good.token.decode() in [message.token for message in evidence.messages]
         chain = await here.hub.chain()
         results = [one.result for one in chain if one.result is not None]
         assert all(result.lacking is None for result in results), "how the entrance is doing stays in the house"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway import app, archive, pagescertificate, perform, reload, surveys, walkline, wipe
+from gateway.config import BrokerTls, HubSection
 from gateway.store import Store
 from tests.gateway.delivery.shop import NOW
 from tests.shell.house import home
@@ -48,6 +49,27 @@ def test_all_that_the_box_wrote_goes_and_nothing_of_others(tmp_path: Path) -> No
     assert what_is_left(tmp_path) == set(OTHERS)
     assert not wipe.marked(tmp_path)
     assert phones.read_bytes() == b""
+
+
+async def test_what_proves_at_a_hub_that_the_box_is_this_home_goes_too(tmp_path: Path) -> None:
+    files = [tmp_path / "hub" / name for name in ("home.key", "home.pem", "home.password")]
+    files[0].parent.mkdir()
+    for file in (*files, tmp_path / "hub" / "authority.pem"):
+        file.write_bytes(SECRET)
+    tls = BrokerTls(ca=tmp_path / "hub" / "authority.pem", certificate=files[1], key=files[0])
+    hub = HubSection(url="https://hub.example", home="home-1", host="hub.example", tls=tls, password_file=files[2])
+    (tmp_path / "box").mkdir()
+    wipe.mark(tmp_path / "box")
+    house = home(tmp_path / "box")
+    house = house.model_copy(
+        update={"hub": hub, "storage": house.storage.model_copy(update={"folder": tmp_path / "box"})}
+    )
+    await app._wiped(house)  # noqa: SLF001 - what a start does before anything is opened
+    assert not any(file.exists() for file in files)
+    assert not wipe.marked(tmp_path / "box")
+    folder = tmp_path / "proc"
+    folder.symlink_to("/proc/self")
+    assert wipe.end((folder / "status",)) == (folder / "status",), "what cannot be deleted is told"
 
 
 KILLED = """

@@ -29,7 +29,7 @@ async def create(call: Call) -> Reply:
             return Reply(status=200, body=told(again), headers={"Location": f"/v1/deliveries/{again.id}"})
     said = await _offered(call, home, asked, token)
     _timely(call, said, "/token" if token else "/delivery/window/end")
-    await _free(call, home, said.id)
+    await _free(call, home, said.id, "/token" if token else "/delivery/name")
     held, id_, promise = home.state == "pending", new_id("dlv"), kept.promise_of(said)
     await call.tx.execute(
         insert(deliveries).values(
@@ -232,14 +232,17 @@ async def _same(call: Call, home: Row[Any], token: bytes) -> Row[Any] | None:
     return found.one_or_none()
 
 
-async def _free(call: Call, home: Row[Any], name: str) -> None:
+async def _free(call: Call, home: Row[Any], name: str, pointer: str) -> None:
     """Refuse a name that the brand has given a delivery of this home."""
     where = deliveries.c.connection == home.id
     if home.home is not None:
         where |= deliveries.c.home == home.home
     taken = select(deliveries.c.id).where(deliveries.c.brand == home.brand, deliveries.c.name == name, where)
     if await call.tx.scalar(taken) is not None:
-        raise Problem(Code.ALREADY_EXISTS, "This home has a delivery of this name.")
+        why = "This home has a delivery of this name."
+        raise Problem(
+            Code.ALREADY_EXISTS, why, errors=[Detail(pointer=pointer, where="body", code="name_taken", detail=why)]
+        )
 
 
 def _pen(call: Call) -> kept.Pen:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
 
+from gateway.config import HubSection
 from gateway.proof.retention import read_tombstone
 from gateway.store import Clip
 from gateway.visit import commands as c
@@ -265,3 +266,15 @@ async def test_an_erasure_names_who_asked_for_it(site: Served, made: Box) -> Non
         ) as answer:
             assert answer.status == 200, await answer.text()
         assert "by Anna" in await read(client)
+
+
+async def test_what_a_hub_knows_of_the_house_is_told_where_there_is_one(tmp_path: Path) -> None:
+    hub = HubSection(url="https://hub.example", home="home-1", host="127.0.0.1")
+    for number, joined in enumerate((None, hub)):
+        (tmp_path / str(number)).mkdir()
+        house = home(tmp_path / str(number)).model_copy(update={"hub": joined})
+        async with box(tmp_path / str(number), house) as made, awake(made), served(made) as site:
+            client = site.client(site.owner)
+            async with client:
+                text = await read(client)
+        assert ("Deliveries come by" in text and "https://hub.example" in text) is (joined is not None)

@@ -147,7 +147,7 @@ async def test_a_name_stands_for_one_delivery_of_a_home(tmp_path: Path) -> None:
         await home.announce(name="order-1")
         body = {"connection": home.connection, "delivery": home.promise(name="order-1")}
         status, said = await home.ask("POST", "/v1/deliveries", body)
-        assert (status, said["code"]) == (409, "already_exists")
+        assert (status, said["code"], said["errors"][0]["pointer"]) == (409, "already_exists", "/delivery/name")
 
 
 async def test_a_home_that_has_not_let_the_brand_in_is_sent_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,118 @@
+"""Faults in the line between hub and box: what is lost, told twice, believed though it is forged."""
+
+from tests.mutants.words import Mutant
+
+HEARD = "tests/gateway/hub/test_heard.py"
+DISPATCH = "tests/gateway/hub/test_dispatcher.py"
+SEALED = "tests/gateway/hub/test_sealed.py"
+STANDING = "tests/gateway/hub/test_standing.py"
+JOURNAL = "tests/gateway/test_store_uplinks.py"
+LINK = "tests/gateway/uplink/test_link.py"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="an event that the box did not sign is kept",
+        file="gateway/hub/sealed.py",
+        old="    if not key.verifies(found, signed):\n",
+        new="    if not found:\n",
+        tests=(SEALED, f"{HEARD}::test_forged_and_forked_events_change_nothing"),
+    ),
+    Mutant(
+        name="an event may follow another one than it says",
+        file="gateway/hub/heard.py",
+        old="    if found.prev != kept.head:\n",
+        new="    if not found.prev:\n",
+        tests=(f"{HEARD}::test_forged_and_forked_events_change_nothing",),
+    ),
+    Mutant(
+        name="an event that came before its predecessor is kept",
+        file="gateway/hub/heard.py",
+        old="    if found.seq > kept.seq + 1:\n",
+        new="    if found.seq > kept.seq + 2:\n",
+        tests=(f"{HEARD}::test_events_are_kept_in_order_and_twice_is_once",),
+    ),
+    Mutant(
+        name="a box speaks of another home's deliveries",
+        file="gateway/hub/heard.py",
+        old="select(deliveries.c.id).where(deliveries.c.home == home, *named)",
+        new="select(deliveries.c.id).where(*named)",
+        tests=(f"{HEARD}::test_a_home_says_nothing_of_another_home_s_delivery",),
+    ),
+    Mutant(
+        name="another home's receipt ends a job",
+        file="gateway/hub/heard.py",
+        old="    mine = (jobs.c.id == receipt.job, jobs.c.home == home.id)\n",
+        new="    mine = (jobs.c.id == receipt.job,)\n",
+        tests=(f"{HEARD}::test_a_job_is_gone_only_when_its_own_box_says_that_it_has_it",),
+    ),
+    Mutant(
+        name="any key that a hello brings is believed",
+        file="gateway/hub/heard.py",
+        old="    return keys[-1] if known in keys[:-1] else None\n",
+        new="    return keys[-1] if keys else None\n",
+        tests=(f"{HEARD}::test_a_box_s_new_key_is_believed_because_the_old_one_signed_it",),
+    ),
+    Mutant(
+        name="what the broker took is never rung again",
+        file="gateway/hub/dispatcher.py",
+        old="AGAIN = timedelta(seconds=15)",
+        new="AGAIN = timedelta(days=15)",
+        tests=(DISPATCH,),
+    ),
+    Mutant(
+        name="nobody was there outlives a hello",
+        file="gateway/hub/dispatcher.py",
+        old="                    .where(jobs.c.id == job.id, jobs.c.leased == until)\n",
+        new="                    .where(jobs.c.id == job.id)\n",
+        tests=(f"{DISPATCH}::test_a_box_that_says_hello_while_it_is_rung_at_is_rung_at_again_at_once",),
+    ),
+    Mutant(
+        name="a change is rung before what it changes",
+        file="gateway/hub/dispatcher.py",
+        old="            ~behind.exists(),\n",
+        new="",
+        tests=(f"{DISPATCH}::test_a_change_is_not_rung_before_the_box_has_what_it_changes",),
+    ),
+    Mutant(
+        name="a retailer learns that somebody is home",
+        file="gateway/hub/standing.py",
+        old="    return reason if reason in REASONS else None\n",
+        new="    return reason\n",
+        tests=(STANDING,),
+    ),
+    Mutant(
+        name="how an entrance is doing leaves the house",
+        file="gateway/store/uplinks.py",
+        old='    return result.model_copy(update={"lacking": None, "why": None})\n',
+        new='    return result.model_copy(update={"why": None})\n',
+        tests=(f"{JOURNAL}::test_how_an_entrance_is_doing_stays_in_the_house",),
+    ),
+    Mutant(
+        name="a hub hears of brands that never came by it",
+        file="gateway/store/uplinks.py",
+        old="JOIN permission p ON p.brand = u.brand WHERE",
+        new="JOIN permission p ON p.brand != u.brand WHERE",
+        tests=(JOURNAL,),
+    ),
+    Mutant(
+        name="a message twice is told twice",
+        file="gateway/store/uplinks.py",
+        old="        if heard:\n            return answer\n",
+        new="",
+        tests=(f"{JOURNAL}::test_an_answered_message_is_one_event_however_often_it_comes",),
+    ),
+    Mutant(
+        name="a fork is never mended",
+        file="gateway/store/uplinks.py",
+        old="    _anew(db, signer, ack.seq, ack.head)\n",
+        new="",
+        tests=(JOURNAL,),
+    ),
+    Mutant(
+        name="what may be believed later is refused for good",
+        file="gateway/reception.py",
+        old="        if isinstance(verified, Rejected) and verified.code in PASSING:\n",
+        new="        if isinstance(verified, Rejected) and not verified.code:\n",
+        tests=(f"{LINK}::test_what_no_receipt_can_be_given_for_is_refused_or_left_for_later",),
+    ),
+)
