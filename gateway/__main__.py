@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 import shlex
 import sys
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from gateway.cli import brokerconfig, enrolment, guard, hands, household, hub, hubhomes, joining, keeping
+from gateway.cli import brokerconfig, enrolment, guard, hands, household, hub, hubhomes, joining, keeping, retailer
 from gateway.cli.failure import Exit, Failure, home_of, ourselves, plain, relative, typed
 from gateway.cli.shape import HOME, HomeFile, at, example, tell
 
@@ -77,7 +76,11 @@ def new(folder: Annotated[Path, typer.Argument(help="Where it goes; nothing in i
 
     home = found(folder, spoken(os.environ))
     typer.echo(f"Written: {home}, with a key of its own for the brand that may deliver. Now, in three terminals:")
-    for line in ("simulate --broker", "run", f"announce --courier {shlex.quote(str(folder / 'delivery.yaml'))}"):
+    for line in (
+        "simulate --broker",
+        "run",
+        f"retailer announce --courier {shlex.quote(str(folder / 'delivery.yaml'))}",
+    ):
         typer.echo(f"  $ {ourselves()} {line}{at(home)}")
 
 
@@ -121,65 +124,6 @@ def simulate(  # noqa: PLR0913 - one argument an option of the command
         home_of(home), house=house, control=control, log=log, seed=seed, bring_broker=broker, tell=tell
     )
     asyncio.run(simulation.run())
-
-
-@cli.command(
-    epilog=example(
-        "perron announce --new-key cdiscount-2027",
-        "perron announce delivery.yaml",
-        "perron announce delivery.yaml --courier",
-        "perron announce delivery.yaml --brand cdiscount",
-    )
-    + "\n\n[bold]delivery.yaml[/bold]\n\n"
-    "  {id: order-1, entrance: front, place: hall, carrier: Colissimo,\n\n"
-    "   window: {start: +0m, end: +2h}, parcels: [8L20524752032]}"
-)
-def announce(  # noqa: PLR0913 - one argument an option of the command
-    *,
-    file: Annotated[Path | None, typer.Argument(help="The delivery, in YAML or JSON.", show_default=False)] = None,
-    home: HomeFile = HOME,
-    brand: Annotated[str | None, typer.Option(help="Who promises it; needed where there are several keys.")] = None,
-    keys: Annotated[
-        Path | None, typer.Option(help="Where private keys lie.", metavar="FOLDER", show_default="keys beside --home")
-    ] = None,
-    new_key: Annotated[
-        str | None,
-        typer.Option(help="Make a key of this name instead, and tell the lines for home.yaml.", metavar="KID"),
-    ] = None,
-    courier: Annotated[
-        bool, typer.Option("--courier", help="Make the courier's one-time code too, and tell it.")
-    ] = False,
-) -> None:
-    """Sign a delivery as its retailer would, offer it to the box, and tell the box's answer."""
-    from gateway.cli import delivery  # noqa: PLC0415 - the other commands start without it
-    from gateway.cli import keys as brand_keys  # noqa: PLC0415 - the same
-    from gateway.cli.simulation import control_socket  # noqa: PLC0415 - the same
-    from gateway.delivery.codes import COURIER_BYTES, new_courier_code  # noqa: PLC0415 - the same
-
-    folder = keys or home.parent / "keys"
-    if new_key is not None:
-        made = brand_keys.make(folder, brand_keys.checked(new_key))
-        typer.echo(f"# The private half is {brand_keys.key_file(folder, new_key)}; keep it to yourself.")
-        typer.echo("# Add under the brand's `keys:` in home.yaml, then start the gateway again:")
-        typer.echo(brand_keys.lines(new_key, made), nl=False)
-        return
-    if file is None:
-        raise Failure("Which delivery?", "Name a file; `perron announce --help` shows one.")
-    house = home_of(home)
-    whose, kid, key = brand_keys.find(house, folder, brand)
-    secret = secrets.token_bytes(COURIER_BYTES) if courier else None
-    result = asyncio.run(delivery.announce(house, file, brand=whose, kid=kid, key=key, courier=secret))
-    typer.echo(result.model_dump_json(exclude_none=True, indent=2))
-    if not result.accepted:
-        hint = delivery.HINTS.get(result.code or "", "The box says no: `code` and `why` say which.")
-        typer.echo(typed(hint), err=True)
-        raise typer.Exit(Exit.NO)
-    codes = [*delivery.parcels_of(file)[:1], *([] if secret is None else [new_courier_code(secret)])]
-    deliver = " --deliver" if control_socket(house).is_socket() else ""
-    typer.echo("The courier now scans the parcel" + (" and the one-time code:" if secret else ":"), err=True)
-    typer.echo(f"  $ {ourselves()} scan {shlex.join(codes)}{deliver}{at(home)}", err=True)
-    if secret is not None and house.pages is not None:
-        typer.echo(f"His page on his phone:\n  {delivery.courier_page(house.pages, secret)}", err=True)
 
 
 @cli.command(
@@ -235,6 +179,7 @@ joining.add(cli)
 household.add(cli)
 enrolment.add(cli)
 keeping.add(cli)
+retailer.add(cli)
 
 
 def _add_demo() -> None:

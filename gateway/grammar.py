@@ -100,8 +100,8 @@ MEANINGS: Mapping[str, str] = {
     _PAGES: "write where phones find the box's pages like https://perron.home:8443, without account, ? or #",
     r"^[A-Za-z0-9_-]{1,64}$": "a discovery prefix is 1 to 64 of A-Z, a-z, 0-9, _ and -",
     r"^[A-Za-z0-9._-]{1,64}$": "a kid is 1 to 64 of A-Z, a-z, 0-9, point, _ and -",
-    r"^[A-Za-z0-9_-]{43}$": "a public Ed25519 key is 43 characters of base64url: `perron announce --new-key` makes a"
-    " brand's; `perron guard-key` tells the box's, with --new a guard's",
+    r"^[A-Za-z0-9_-]{43}$": "a public Ed25519 key is 43 characters of base64url: `perron retailer announce --new-key`"
+    " makes a brand's; `perron guard-key` tells the box's, with --new a guard's",
 }
 
 

@@ -27,7 +27,8 @@ MARGIN = 10.0  # seconds beyond what the entrance's own waiting times allow
 PACE = 1.0  # seconds for each thing that the simulated courier does
 
 REMEDIES: Mapping[Refusal, str] = {
-    Refusal.UNKNOWN_CODE: "No delivery that is announced here has this code: `perron announce FILE` announces one.",
+    Refusal.UNKNOWN_CODE: "No delivery that is announced here has this code:"
+    " `perron retailer announce FILE` announces one.",
     Refusal.COURIER_NOT_PROVEN: "Scan the courier's code within the same minute: `perron scan PARCEL COURIER`.",
     Refusal.NOT_READY: TRY_DOCTOR,
     Refusal.CLOCK_UNTRUSTED: TRY_DOCTOR,

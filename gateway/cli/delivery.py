@@ -1,4 +1,4 @@
-"""`perron announce`: a retailer's part, by hand."""
+"""`perron retailer announce`: a delivery's file read, and offered to a box or a hub."""
 
 import json
 import re
@@ -7,18 +7,22 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 
 from gateway.cli.broker import heard, logged_in, say
 from gateway.cli.failure import Exit, Failure, plain
-from gateway.clock import Clock
+from gateway.cli.keys import read_key
+from gateway.clock import Clock, machine_time
 from gateway.config import Home, Pages
 from gateway.delivery.codes import courier_digest, new_courier_code
 from gateway.delivery.promise import Claims, Result
 from gateway.delivery.signature import sign
-from gateway.mqtt import Incoming
+from gateway.message import Incoming
+from gateway.retailer.hub import Hub
 from gateway.topics import OFFER, RESULT
 from gateway.yamlfile import Misread, parse
 
@@ -73,7 +77,7 @@ def claims_of(path: Path, *, brand: str, box: str, utc: datetime, courier: bytes
             f"{path}: {'.'.join(str(part) for part in e['loc'][2:]) or 'delivery'}: {e['msg']}"
             for e in error.errors(include_url=False, include_context=False)
         )
-        raise Failure(told, "See the example in `perron announce --help`.") from error
+        raise Failure(told, "See the example in `perron retailer announce --help`.") from error
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -84,7 +88,7 @@ def _read(path: Path) -> dict[str, object]:
     except Misread as error:
         raise Failure(f"{path}:{error.spot.line}:{error.spot.column}: {error}.", "Correct the file.") from error
     if not isinstance(body, dict):
-        raise Failure(f"{path}: there is no delivery in it.", "See the example in `perron announce --help`.")
+        raise Failure(f"{path}: there is no delivery in it.", "See the example in `perron retailer announce --help`.")
     return body
 
 
@@ -126,6 +130,35 @@ async def announce(  # noqa: PLR0913 - what is promised, and by whom
             Exit.SILENT,
         )
     return Result.model_validate_json(answer.payload)
+
+
+async def at_a_hub(
+    hub: Hub, path: Path, connection: str, *, key_file: Path | None, courier: bytes | None = None
+) -> dict[str, Any]:
+    """Announce what the file promises through a hub, and return the delivery as the hub tells it.
+
+    `key_file`: the brand's private key, whose name is its `kid`; without one the hub signs.
+
+    Raises:
+        Failure: the file is wrong, or the home has not let the brand in.
+        Refused, NotAsked: the hub says no, or nothing.
+    """
+    utc = machine_time()
+    if key_file is None:
+        offer = claims_of(path, brand="unsigned", box="hub", utc=utc, courier=courier).delivery
+        said = offer.model_dump(mode="json", exclude={"do", "version", "id"}, exclude_none=True)
+        return await hub.ask(
+            "POST", "/v1/deliveries", {"connection": connection, "delivery": said | {"name": offer.id}}
+        )
+    key = read_key(key_file)
+    to = await hub.ask("GET", f"/v1/connections/{quote(connection, safe='')}")
+    if to.get("home") is None:
+        raise Failure(
+            f"Nothing can be signed for {connection}: it is {to.get('state')}.", "Wait until its home has let you in."
+        )
+    claims = claims_of(path, brand=str(to["brand"]), box=str(to["home"]), utc=utc, courier=courier)
+    token = sign(claims, key, kid=key_file.stem)
+    return await hub.ask("POST", "/v1/deliveries", {"connection": connection, "token": token.decode()})
 
 
 def _answers(incoming: Incoming, jti: str, token: bytes) -> bool:

@@ -12,7 +12,7 @@ from gateway.cli.failure import Failure, plain
 from gateway.config import Home
 from gateway.delivery.signature import public_x
 
-NEW_KEY = "`perron announce --new-key KID` makes one and tells the lines for home.yaml."
+NEW_KEY = "`perron retailer announce --new-key KID` makes one and tells the lines for home.yaml."
 
 
 def checked(kid: str) -> str:
@@ -75,7 +75,7 @@ def find(home: Home, folder: Path, brand: str | None) -> tuple[str, str, OKPKey]
     if len({id_ for id_, _, _ in here}) > 1:
         raise Failure(f"There are keys of several brands: {', '.join(id_ for id_, _, _ in here)}.", "Say --brand.")
     id_, kid, enrolled = here[-1]
-    key = _read(key_file(folder, kid))
+    key = read_key(key_file(folder, kid))
     if public_x(key) != enrolled:
         raise Failure(
             f"{key_file(folder, kid)} is another key than the one enrolled as {kid} of {id_} in home.yaml.", NEW_KEY
@@ -83,7 +83,12 @@ def find(home: Home, folder: Path, brand: str | None) -> tuple[str, str, OKPKey]
     return id_, kid, key
 
 
-def _read(file: Path) -> OKPKey:
+def read_key(file: Path) -> OKPKey:
+    """Read a private key.
+
+    Raises:
+        Failure: the file holds none.
+    """
     try:
         key = OKPKey.import_key(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, JoseError) as error:

@@ -17,7 +17,7 @@ TEMPLATE = Path(__file__).parents[2] / "config" / "home.yaml"
 LONGEST = 85  # bytes of the folder's path: Unix sockets lie in it, and their path has at most 107
 
 DELIVERY = """\
-# What `perron announce` promises in the retailer's name. Without an id each announcement is a new delivery.
+# What `perron retailer announce` promises in the retailer's name. Without an id each announcement is a new delivery.
 entrance: front
 place: hall
 carrier: Colissimo

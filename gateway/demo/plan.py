@@ -104,7 +104,7 @@ class Plan:
         return lock.latency if isinstance(lock, LockDevice) else 0.0
 
     def write(self, folder: Path) -> None:
-        """Write home.yaml and house.yaml (JSON is YAML), and each brand's key for `perron announce`."""
+        """Write home.yaml and house.yaml (JSON is YAML), and each brand's key for `perron retailer announce`."""
         folder.mkdir(parents=True, exist_ok=True)
         for name, model in (("home.yaml", self.home), ("house.yaml", self.house)):
             (folder / name).write_text(json.dumps(model.model_dump(mode="json"), indent=1), encoding="utf-8")

@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 from gateway.config import Broker, HostName, on_loopback
 from gateway.grammar import Id, Name, PagesUrl, Section
 from gateway.homefile import read
+from gateway.hub.webhooks.guard import Allowed
 
 
 class Listen(Section):
@@ -35,12 +36,15 @@ class Limits(Section):
     """How much one key may ask. Writes of a second and of a day; reads of a second.
 
     `strangers`: what one address without a key may write in a minute: boxes that join or renew.
+    `sandboxes`: how many it may have made in an hour; a sandbox has a day's ration of writes of its own.
     """
 
     writes: int = Field(default=20, ge=1)
     writes_a_day: int = Field(default=100_000, ge=1)
     reads: int = Field(default=50, ge=1)
     strangers: int = Field(default=30, ge=1)
+    sandboxes: int = Field(default=10, ge=1)
+    sandbox_writes_a_day: int = Field(default=2_000, ge=1)
 
 
 class HubBroker(Broker):
@@ -70,11 +74,20 @@ class Boxes(Section):
 
 
 class Webhooks(Section):
-    """Where events may be sent. `private`: addresses of a private network too, for a hub that tries things out."""
+    """Where events may be sent. `private`: addresses of a private network too, for a hub that tries things out.
+
+    `attempts`: tries of one message before it is given up; fewer than 12 would end before 24 hours are over.
+    """
 
     private: bool = False
     plain: bool = False  # http as well
-    attempts: int = Field(default=12, ge=1, le=50)
+    attempts: int = Field(default=12, ge=12, le=50)
+    timeout: float = Field(default=15.0, ge=1, le=30)  # seconds for one try
+
+    @property
+    def allowed(self) -> Allowed:
+        """What the guard lets through."""
+        return Allowed(private=self.private, plain=self.plain)
 
 
 class HubFile(Section):

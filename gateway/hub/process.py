@@ -9,7 +9,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
-from gateway.hub.api import apikeys, deliveries, happenings, sight
+from gateway.hub.api import apikeys, deliveries, happenings, sandboxes, sight, webhookendpoints
 from gateway.hub.api.homes import BrokerAt, Homes
 from gateway.hub.api.operation import Bells, Operation
 from gateway.hub.authority import Authority
@@ -20,26 +20,37 @@ from gateway.hub.held import Held
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
 from gateway.hub.ownkey import OwnKey
+from gateway.hub.sandbox.robot import Robot
 from gateway.hub.site import Site
 from gateway.hub.store import Store
 from gateway.hub.streams import Streams
 from gateway.hub.tally import Tally
+from gateway.hub.webhooks.connection import Lookup, by_machine
+from gateway.hub.webhooks.sender import Sender
+from gateway.proof.keys import BoxKey
 
-OPERATIONS = (*apikeys.OPERATIONS, *deliveries.OPERATIONS, *sight.OPERATIONS, *happenings.OPERATIONS)
+OPERATIONS = (*apikeys.OPERATIONS, *deliveries.OPERATIONS, *sight.OPERATIONS, *happenings.OPERATIONS,
+              *webhookendpoints.OPERATIONS)  # fmt: skip
 """All of the API, in the order of its document."""
 
 
 class Hub:
-    """One hub. `wall` are seconds since 1970. `site`, `store`, `key` and `line` are there once it is `open`."""
+    """One hub. `wall` are seconds since 1970, `lookup` finds the names of webhooks' receivers.
+
+    `site`, `store`, `key`, `bells` and `line` are there once it is `open`.
+    """
 
     site: Site
+    bells: Bells
     store: Store
     key: OwnKey
     held: Held
+    _robot: Robot | None
     line: Line | None
 
-    def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True) -> None:
-        self._file, self._wall, self._signals = file, wall, signals
+    def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True,
+                 lookup: Lookup = by_machine) -> None:  # fmt: skip
+        self._file, self._wall, self._signals, self._lookup = file, wall, signals, lookup
         self.open = asyncio.Event()
 
     def now(self) -> datetime:
@@ -61,14 +72,19 @@ class Hub:
             self._streams = Streams(self.store, now=self.now)
             self.key = OwnKey.at(self._file.folder)
             registry = CollectorRegistry()
-            tally = Tally(registry)
+            tally, webhooks = Tally(registry), self._file.webhooks
             self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally)
-            bells = Bells(jobs=self._dispatcher.ring, messages=self._streams.ring)
-            self.held = Held(self.store, key=self.key, now=self.now, bells=bells)
-            self._ring_homes(bells, tally)
+            self._sender = Sender(
+                self.store, allowed=webhooks.allowed, most=webhooks.attempts, now=self.now, seconds=time.monotonic,
+                registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
+            )  # fmt: skip
+            self.bells = Bells(jobs=self._dispatcher.ring, messages=self._told)
+            self.held = Held(self.store, key=self.key, now=self.now, bells=self.bells)
+            self._ring_homes(self.bells, tally)
             self.site = Site(
-                self._file, (*OPERATIONS, *self._boxes()), store=self.store, now=self.now, wall=self._wall,
-                registry=registry, ready=self._ready, bells=bells, key=self.key, streams=self._streams,
+                self._file, (*OPERATIONS, *self._boxes(), *self._simulate(self.bells)), store=self.store, now=self.now,
+                wall=self._wall, registry=registry, ready=self._ready, bells=self.bells, key=self.key,
+                streams=self._streams,
             )  # fmt: skip
             await self.site.open()
             try:
@@ -95,6 +111,10 @@ class Hub:
         """There is something for a home: kept by somebody who is no call of the API."""
         self._dispatcher.ring()
 
+    def _told(self) -> None:
+        self._streams.ring()
+        self._sender.ring()
+
     def _ring_homes(self, bells: Bells, tally: Tally) -> None:
         """Build the line to the homes, where there is a broker at which they are."""
         self._ingest = Ingest(
@@ -103,6 +123,15 @@ class Hub:
         self.line = None if self._file.broker is None else Line(
             self._file.broker, heard=self._ingest.heard, up=self._dispatcher.ring, tally=tally, monotonic=time.monotonic
         )  # fmt: skip
+
+    def _simulate(self, bells: Bells) -> tuple[Operation, ...]:
+        """Build the robot who plays the sandbox's homes, where there is a sandbox; how one gets one."""
+        self._robot = None
+        if not self._file.sandbox:
+            return ()
+        key = BoxKey.at(self._file.folder / "sandbox")
+        self._robot = Robot(self.store, key=key, hub=self.key, now=self.now, bells=bells)
+        return sandboxes.operations(key.public.text)
 
     def _say(self, topic: str, payload: bytes) -> None:
         if self.line is not None:
@@ -116,8 +145,10 @@ class Hub:
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
         }  # fmt: skip
         keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
-        own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run()}
-        return {**own, **keeper, **homes}
+        own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),
+               "webhooks": self._sender.run()}  # fmt: skip
+        sandbox = {} if self._robot is None else {"sandbox": self._robot.run()}
+        return {**own, **keeper, **homes, **sandbox}
 
 
 async def _until_cancelled() -> None:

@@ -63,7 +63,14 @@ about = Table("about", metadata, Column("key", String(64), primary_key=True), Co
 
 # ---- retailers ------------------------------------------------------------------------------------------------------
 
-retailers = Table("retailers", metadata, _id("ret-"), Column("name", String(80), nullable=False), _when("created"))
+retailers = Table(
+    "retailers", metadata,
+    _id("ret-"),
+    Column("name", String(80), nullable=False),
+    _when("created"),
+    _when("ends", missing=True),  # of the sandbox: then all that is theirs is deleted
+    Index("retailers_ending", "ends"),
+)  # fmt: skip
 
 api_keys = Table(
     "api_keys", metadata,
@@ -186,10 +193,12 @@ deliveries = Table(
     _when("created"),
     _when("changed"),
     _when("window_end"),
+    _when("play", missing=True),  # of the sandbox: when its robot goes on with it
     UniqueConstraint("brand", "home", "name"),
     UniqueConstraint("connection", "name"),
     Index("deliveries_by_retailer", "retailer", "created", "id"),
     Index("deliveries_held", "held", "window_end"),
+    Index("deliveries_played", "play"),
 )  # fmt: skip
 
 delivery_versions = Table(
@@ -262,6 +271,11 @@ endpoints = Table(
     Column("old_secret", String(80), nullable=True),
     Column("sandbox", Boolean, nullable=False),
     Column("enabled", Boolean, nullable=False),
+    Column("disabled", String(16), nullable=True),  # by whom or what: asked | gone | failing
+    Column("seq", BigInteger, nullable=False),  # of the newest event that there was a message of; 0: none
+    Column("slow", Boolean, nullable=False),  # it took long to answer the last time
+    _when("failing", missing=True),  # nothing has been taken since then
+    _when("leased"),  # a sender is at it until then; over: when it was last served
     _when("old_until", missing=True),
     _when("created"),
 )  # fmt: skip
@@ -270,22 +284,29 @@ messages = Table(
     "messages", metadata,
     _id("msg-"),  # the same at each try: the receiver's key against doing a thing twice
     Column("endpoint", ForeignKey("endpoints.id"), nullable=False),
-    Column("event", String(64), nullable=False),
+    Column("event", ForeignKey("events.id"), nullable=False),
+    Column("seq", BigInteger, nullable=False),  # of the event
+    Column("previous", BigInteger, nullable=False),  # seq of the message before it to this endpoint; 0: none
     Column("attempts", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),  # since `begun`
     Column("state", String(16), nullable=False),  # waiting | delivered | given_up
     _when("created"),
-    _when("due", missing=True),
-    _when("leased", missing=True),
+    _when("begun"),  # when it was told, or last replayed
+    _when("due", missing=True),  # None: it waits no more
+    UniqueConstraint("endpoint", "event"),
     Index("messages_due", "due"),
+    Index("messages_of_turn", "endpoint", "due", "seq"),
     Index("messages_of_endpoint", "endpoint", "created"),
+    Index("messages_over", "created", "state"),
 )  # fmt: skip
 
 attempts = Table(
     "attempts", metadata,
     Column("message", ForeignKey("messages.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
+    Column("result", String(24), nullable=False),  # gateway.hub.webhooks.answer.Result
     Column("status", Integer, nullable=True),  # of HTTP; None: no answer
-    Column("why", String(200), nullable=True),
-    Column("seconds", Integer, nullable=False),
+    Column("excerpt", String(200), nullable=True),
+    Column("milliseconds", Integer, nullable=False),
     _when("at"),
 )  # fmt: skip

@@ -7,7 +7,13 @@ import math
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address, ip_network
 
-from limits import RateLimitItem, RateLimitItemPerDay, RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits import (
+    RateLimitItem,
+    RateLimitItemPerDay,
+    RateLimitItemPerHour,
+    RateLimitItemPerMinute,
+    RateLimitItemPerSecond,
+)
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import MovingWindowRateLimiter
 
@@ -21,33 +27,41 @@ class Rations:
     def __init__(self, limits: Limits, *, wall: Callable[[], float]) -> None:
         self._wall = wall
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
-        self._reads = {"reads": RateLimitItemPerSecond(limits.reads)}
+        self._reads: dict[str, RateLimitItem] = {"reads": RateLimitItemPerSecond(limits.reads)}
         self._writes: dict[str, RateLimitItem] = {
             "writes": RateLimitItemPerSecond(limits.writes),
             "writes-a-day": RateLimitItemPerDay(limits.writes_a_day),
         }
-        self._strangers = {"strangers": RateLimitItemPerMinute(limits.strangers)}
+        self._sandbox: dict[str, RateLimitItem] = {
+            **self._writes,
+            "writes-a-day": RateLimitItemPerDay(min(limits.sandbox_writes_a_day, limits.writes_a_day)),
+        }
+        self._strangers: dict[str, RateLimitItem] = {"strangers": RateLimitItemPerMinute(limits.strangers)}
+        self._scarce: dict[str, RateLimitItem] = {"sandboxes": RateLimitItemPerHour(limits.sandboxes)}
 
-    async def take(self, retailer: str, *, writes: bool) -> dict[str, str]:
-        """Take one request off a ration; what is told of what is left.
+    async def take(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
+        """Take one request off a retailer's ration; what is told of what is left.
 
         Raises:
             Problem: nothing is left.
         """
-        return await self._take(self._writes if writes else self._reads, retailer)
+        if not writes:
+            return await self._take(self._reads, retailer)
+        return await self._take(self._sandbox if sandbox else self._writes, retailer)
 
-    async def take_stranger(self, address: str) -> dict[str, str]:
+    async def take_stranger(self, address: str, *, scarce: bool = False) -> dict[str, str]:
         """The same for a write of somebody without a key: an address, of IPv6 a network of 64 bits.
 
         Raises:
             Problem: nothing is left.
         """
+        items = self._scarce if scarce else self._strangers
         try:
             known = ip_address(address)
         except ValueError:  # a proxy that tells a name
-            return await self._take(self._strangers, address)
+            return await self._take(items, address)
         whole = str(known) if known.version == 4 else str(ip_network((known, 64), strict=False))
-        return await self._take(self._strangers, whole)
+        return await self._take(items, whole)
 
     async def _take(self, items: Mapping[str, RateLimitItem], whose: str) -> dict[str, str]:
         policies, left, wait = [], [], 0

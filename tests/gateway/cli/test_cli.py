@@ -30,7 +30,7 @@ from tests.gateway.cli.terminal import DELIVERY, LONG, ROOT, guest, hear, perron
 # ---- the command itself ---------------------------------------------------------------------------------------------
 
 COMMANDS = (
-    "new", "run", "simulate", "announce", "scan", "stop", "pause", "verify", "report", "door-notice", "doctor",
+    "new", "run", "simulate", "retailer", "scan", "stop", "pause", "verify", "report", "door-notice", "doctor",
     "schema", "broker-config", "claim-code", "hands",
 )  # fmt: skip
 

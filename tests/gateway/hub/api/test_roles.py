@@ -22,7 +22,8 @@ ROLES = ("nobody", "revoked", "expired", "read", "full", "another", "sandbox")
 class Row:
     """How an operation is asked, and what each role is answered; who has no key that counts gets 401 everywhere.
 
-    `path` and `body` may name what is there: {delivery}, {connection}, {event}, {key}. `strangers`: another retailer's
+    `path` and `body` may name what is there: {delivery}, {connection}, {event}, {key},
+    {endpoint}, {message}. `strangers`: another retailer's
     key, and a key of the sandbox for what is real.
     """
 
@@ -34,6 +35,7 @@ class Row:
     open: bool = False  # nobody needs a key
 
 
+HOOKS = "/v1/webhook_endpoints"
 NEW = MappingProxyType({"connection": "{connection}", "delivery": "{promise}"})
 TABLE: Mapping[str, Row] = MappingProxyType({
     "createApiKey": Row("/v1/api_keys", 201, 403, 201, {"label": "till"}),  # one of their own
@@ -51,6 +53,16 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "followEvents": Row("/v1/events/stream?seconds=0", 200, 200, 200),
     "readEvent": Row("/v1/events/{event}", 200, 200, 404),
     "readHubKey": Row("/v1/hub_key", 200, 200, 200, open=True),
+    "createWebhookEndpoint": Row(HOOKS, 201, 403, 201, {"url": "https://shop.example/"}),  # one of their own
+    "listWebhookEndpoints": Row(HOOKS, 200, 200, 200),
+    "readWebhookEndpoint": Row(HOOKS + "/{endpoint}", 200, 200, 404),
+    "changeWebhookEndpoint": Row(HOOKS + "/{endpoint}", 200, 403, 404, {"types": []}),
+    "deleteWebhookEndpoint": Row(HOOKS + "/{endpoint}", 204, 403, 404),
+    "rotateWebhookSecret": Row(HOOKS + "/{endpoint}/rotate", 200, 403, 404),
+    "testWebhookEndpoint": Row(HOOKS + "/{endpoint}/test", 202, 403, 404),
+    "listWebhookMessages": Row(HOOKS + "/{endpoint}/messages", 200, 200, 404),
+    "replayWebhookMessage": Row(HOOKS + "/{endpoint}/messages/{message}/replay", 202, 403, 404),
+    "replayWebhookEvents": Row(HOOKS + "/{endpoint}/replay", 202, 403, 404, {}),
 })  # fmt: skip
 
 
@@ -95,8 +107,14 @@ async def things(home: Home) -> dict[str, Any]:
     await home.stands(ended, "delivered")
     _, events = await home.ask("GET", "/v1/events?limit=1")
     _, key = await home.ask("POST", "/v1/api_keys", {"label": "spare"})
+    _, hooks = await home.ask("GET", HOOKS)
+    if not hooks["data"]:  # there is room for a few only
+        hooks = {"data": [(await home.ask("POST", HOOKS, {"url": "https://shop.example/"}))[1]]}
+    endpoint = hooks["data"][0]["id"]
+    _, message = await home.ask("POST", f"{HOOKS}/{endpoint}/test")
     return {"delivery": made["id"], "ended": ended["id"], "connection": home.connection, "key": key["id"],
-            "event": events["data"][0]["id"], "promise": home.promise()}  # fmt: skip
+            "event": events["data"][0]["id"], "endpoint": endpoint, "message": message["id"],
+            "promise": home.promise()}  # fmt: skip
 
 
 def filled(body: object, there: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSON

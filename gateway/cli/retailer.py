@@ -1,0 +1,347 @@
+"""`perron retailer`: a retailer's part, by hand: a sandbox, keys, announcements, events, webhooks."""
+
+import asyncio
+import json
+import os
+import secrets
+import shlex
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.failure import Exit, Failure, ourselves, plain, typed
+from gateway.cli.shape import HOME, HomeFile, at, example
+
+if TYPE_CHECKING:  # the other commands start without it
+    from gateway.retailer.hub import Hub
+
+KEY_VARIABLE = "PERRON_API_KEY"
+SECRET_VARIABLE = "PERRON_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
+
+HubUrl = Annotated[
+    str, typer.Option("--hub", envvar="PERRON_HUB", help="The hub's address.", metavar="URL", show_default=False)
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--api-key-file", help=f"A file with the API key in it. Left out: the variable {KEY_VARIABLE}.", metavar="FILE"
+    ),
+]
+
+retailer = typer.Typer(
+    name="retailer",
+    help="A retailer's part, by hand: get a sandbox, make a brand's keys, announce, watch, hear webhooks.",
+    epilog=example(
+        "perron retailer sandbox --hub https://hub.example",
+        "perron retailer announce delivery.yaml --hub https://hub.example --connection con-...",
+        "perron retailer watch --hub https://hub.example",
+    ),
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+)
+
+
+@retailer.command(epilog=example("perron retailer sandbox --hub https://hub.example --api-key-file var/api-key"))
+def sandbox(*, hub: HubUrl, api_key_file: KeyFile = None) -> None:
+    """Get a sandbox: a key, a brand, and a simulated home that has let it in. No account is needed.
+
+    With --api-key-file the key is written there, readable by you only, and not told.
+    """
+
+    async def work(asked: "Hub") -> None:
+        made = await asked.ask("POST", "/v1/sandbox")
+        if api_key_file is not None:
+            _keep(api_key_file, str(made.pop("api_key")))
+        typer.echo(json.dumps(made, indent=2))
+
+    if api_key_file is not None and api_key_file.exists():
+        raise Failure(f"{api_key_file} exists: a key is never written over.", "Name another file.")
+    _asking(hub, "", work)
+
+
+@retailer.command(
+    epilog=example(
+        "perron retailer announce delivery.yaml --hub https://hub.example --connection con-...",
+        "perron retailer announce delivery.yaml --hub https://hub.example --connection con-... --key-file lune-1.jwk",
+        "perron retailer announce delivery.yaml --courier",
+        "perron retailer announce --new-key cdiscount-2027",
+    )
+    + "\n\n[bold]delivery.yaml[/bold]\n\n"
+    "  {id: order-1, entrance: front, place: hall, carrier: Colissimo,\n\n"
+    "   window: {start: +0m, end: +2h}, parcels: [8L20524752032]}"
+)
+def announce(  # noqa: PLR0913 - one argument an option of the command
+    *,
+    file: Annotated[Path | None, typer.Argument(help="The delivery, in YAML or JSON.", show_default=False)] = None,
+    hub: Annotated[
+        str | None,
+        typer.Option(envvar="PERRON_HUB", help="Through this hub; left out: to the box's broker.", metavar="URL"),
+    ] = None,
+    connection: Annotated[str | None, typer.Option(help="Under which permission, at a hub.", metavar="CON")] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(help="Sign with this key of the brand's (KID.jwk); left out: the hub signs.", metavar="FILE"),
+    ] = None,
+    api_key_file: KeyFile = None,
+    home: HomeFile = HOME,
+    brand: Annotated[str | None, typer.Option(help="Who promises it; needed where there are several keys.")] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="Where private keys lie.", metavar="FOLDER", show_default="keys beside --home")
+    ] = None,
+    new_key: Annotated[
+        str | None,
+        typer.Option(help="Make a key of this name instead, and tell the lines for home.yaml.", metavar="KID"),
+    ] = None,
+    courier: Annotated[
+        bool, typer.Option("--courier", help="Make the courier's one-time code too, and tell it.")
+    ] = False,
+) -> None:
+    """Announce a delivery: through a hub by --hub, or straight to a box's broker; and tell the answer.
+
+    At a broker the brand's key signs it. At a hub it is signed with --key-file, or the hub signs it as "not signed by
+    the brand", which counts only where the home's terms say so.
+    """
+    from gateway.delivery.codes import COURIER_BYTES  # noqa: PLC0415 - the other commands start without it
+
+    if new_key is not None:
+        _new_key(keys or home.parent / "keys", new_key)
+        return
+    if file is None:
+        raise Failure("Which delivery?", "Name a file; `perron retailer announce --help` shows one.")
+    secret = secrets.token_bytes(COURIER_BYTES) if courier else None
+    if hub is None:
+        _to_a_box(file, home, brand, keys, secret)
+        return
+    if connection is None:
+        raise Failure("Under which permission?", "Say --connection: the id of a connection that its home has granted.")
+    wanted, key = connection, _api_key(api_key_file)
+
+    async def work(asked: "Hub") -> None:
+        from gateway.cli.delivery import at_a_hub  # noqa: PLC0415 - the other commands start without it
+
+        made = await at_a_hub(asked, file, wanted, key_file=key_file, courier=secret)
+        typer.echo(json.dumps(made, indent=2))
+
+    _asking(hub, key, work)
+    _tell_courier(secret)
+
+
+@retailer.command(
+    epilog=example(
+        "perron retailer watch --hub https://hub.example",
+        "perron retailer watch --hub https://hub.example --place var/watched --json",
+    )
+)
+def watch(  # noqa: PLR0913 - one argument an option of the command
+    *,
+    hub: HubUrl,
+    api_key_file: KeyFile = None,
+    after: Annotated[str | None, typer.Option(help="Begin behind this event.", metavar="EVT")] = None,
+    place: Annotated[
+        Path | None,
+        typer.Option(help="Keep the last event's id in this file, and go on from it the next time.", metavar="FILE"),
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="End after so many events.", min=1)] = None,
+    whole: Annotated[bool, typer.Option("--json", help="Each event whole, as JSON.")] = False,
+) -> None:
+    """Follow events as they happen, one line each, until Ctrl-C. What was missed while cut off is told first."""
+    from gateway.retailer.told import line_of  # noqa: PLC0415 - the other commands start without it
+
+    begun = after or _place(place)
+
+    async def work(asked: "Hub") -> None:
+        left = count
+        async for message in asked.follow(begun):
+            typer.echo(message.data if whole else line_of(message.data))
+            if place is not None and message.id is not None:
+                _write(place, message.id + "\n")
+            if left is not None:
+                left -= 1
+                if not left:
+                    return
+
+    _asking(hub, _api_key(api_key_file), work)
+
+
+@retailer.command(
+    epilog=example(
+        "perron retailer listen --secret-file var/webhook-secret --port 8700",
+        "PERRON_WEBHOOK_SECRET=whsec_... perron retailer listen",
+    )
+)
+def listen(
+    *,
+    secret_file: Annotated[
+        Path | None,
+        typer.Option(help=f"A file with the endpoint's secret. Left out: {SECRET_VARIABLE}.", metavar="FILE"),
+    ] = None,
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port; 0: a free one.", min=0, max=65535)] = 8700,
+    count: Annotated[int | None, typer.Option(help="End after so many messages.", min=1)] = None,
+    whole: Annotated[bool, typer.Option("--json", help="Each message whole, as JSON.")] = False,
+) -> None:
+    """Listen for webhooks: tell each that the hub has signed, one line each, and refuse the others, until Ctrl-C."""
+    try:
+        from gateway.retailer.listener import SecretUnusable  # noqa: PLC0415 - the other commands start without it
+    except ModuleNotFoundError as error:
+        raise Failure(f"{error.name} is not installed.", "Install perron[hub].") from error
+    secret = _secret(secret_file, SECRET_VARIABLE, "--secret-file", "It was told once, when the endpoint was made.")
+    try:
+        asyncio.run(_listening(secret, host, port, count=count, whole=whole))
+    except SecretUnusable as error:
+        raise Failure(f"The secret is none: {error}.", "Rotate the endpoint's secret to be told a new one.") from error
+    except OSError as error:
+        raise Failure(f"{host}:{port} cannot be listened at ({plain(error)}).", "Name another --port.") from error
+    except KeyboardInterrupt:
+        return
+
+
+async def _listening(secret: str, host: str, port: int, *, count: int | None, whole: bool) -> None:
+    from gateway.retailer.listener import Listener  # noqa: PLC0415 - the other commands start without it
+    from gateway.retailer.told import line_of  # noqa: PLC0415 - the same
+
+    heard = asyncio.Semaphore(0)
+
+    def told(id_: str, said: dict[str, Any]) -> None:
+        text = json.dumps({"id": id_, **said})
+        typer.echo(text if whole else line_of(text))
+        heard.release()
+
+    def refused(why: str) -> None:
+        typer.echo(f"refused: {why}", err=True)
+
+    listener = Listener(secret, told=told, refused=refused)
+    found = await listener.open(host, port)
+    typer.echo(f"Listening at http://{host}:{found}/", err=True)
+    try:
+        while True:
+            await heard.acquire()
+            count = None if count is None else count - 1
+            if count == 0:
+                return
+    finally:
+        await listener.close()
+
+
+# ---- what the commands share ----------------------------------------------------------------------------------------
+
+
+def _asking(url: str, key: str, work: "Callable[[Hub], Awaitable[None]]") -> None:
+    """Ask a hub, and say in words what went wrong."""
+    from gateway.retailer.hub import Access, NotAsked, Refused, reached  # noqa: PLC0415 - the other commands start without it
+
+    try:
+        access = Access(url, key)
+    except ValueError as error:
+        raise Failure(f"--hub {url}: {error}.", "Name the hub's own address.") from error
+
+    async def asked() -> None:
+        async with reached(access) as hub:
+            await work(hub)
+
+    try:
+        asyncio.run(asked())
+    except Refused as no:
+        todo = f"What `{no.code}` means: {no.type}" if no.type else f"The hub's code is {no.code}."
+        raise Failure(str(no), todo, Exit.WRONG if no.code in _OUR_OWN else Exit.NO) from no
+    except NotAsked as silent:
+        raise Failure(str(silent), "Try again, or correct --hub.", Exit.SILENT) from silent
+    except KeyboardInterrupt:
+        return
+
+
+_OUR_OWN = frozenset({"unauthenticated", "invalid", "malformed_json", "bad_cursor", "bad_host"})
+
+
+def _api_key(file: Path | None) -> str:
+    return _secret(file, KEY_VARIABLE, "--api-key-file", "`perron retailer sandbox` gets one to try with.")
+
+
+def _secret(file: Path | None, variable: str, option: str, todo: str) -> str:
+    """Read a secret from a file or a variable: on a command line others on this machine would read it."""
+    if file is None:
+        found = os.environ.get(variable, "")
+        if not found:
+            raise Failure(f"Neither {option} nor the variable {variable} is there.", f"Set one of them. {todo}")
+        return found.strip()
+    try:
+        return file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Failure(f"{file}: cannot be read ({plain(error)}).", f"Name a file with it. {todo}") from error
+
+
+def _keep(file: Path, text: str) -> None:
+    """Write a secret, readable by its owner only."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
+            out.write(text + "\n")
+    except OSError as error:
+        raise Failure(f"{file} cannot be written ({plain(error)}).", "Name another file.") from error
+
+
+def _place(file: Path | None) -> str | None:
+    if file is None or not file.exists():
+        return None
+    return _secret(file, "", "--place", "") or None
+
+
+def _write(file: Path, text: str) -> None:
+    from gateway.proof.files import write_whole  # noqa: PLC0415 - the other commands start without it
+
+    try:
+        write_whole(file, text.encode())
+    except OSError as error:
+        raise Failure(f"{file} cannot be written ({plain(error)}).", "Name another file with --place.") from error
+
+
+def _new_key(folder: Path, kid: str) -> None:
+    from gateway.cli import keys as brand_keys  # noqa: PLC0415 - the other commands start without it
+
+    made = brand_keys.make(folder, brand_keys.checked(kid))
+    typer.echo(f"# The private half is {brand_keys.key_file(folder, kid)}; keep it to yourself.")
+    typer.echo("# Add under the brand's `keys:` in home.yaml, then start the gateway again:")
+    typer.echo(brand_keys.lines(kid, made), nl=False)
+
+
+def _to_a_box(file: Path, home: Path, brand: str | None, keys: Path | None, secret: bytes | None) -> None:
+    """Offer it to a box over its own broker."""
+    from gateway.cli import delivery  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli import keys as brand_keys  # noqa: PLC0415 - the same
+    from gateway.cli.failure import home_of  # noqa: PLC0415 - the same
+    from gateway.cli.simulation import control_socket  # noqa: PLC0415 - the same
+    from gateway.delivery.codes import new_courier_code  # noqa: PLC0415 - the same
+
+    house = home_of(home)
+    whose, kid, key = brand_keys.find(house, keys or home.parent / "keys", brand)
+    result = asyncio.run(delivery.announce(house, file, brand=whose, kid=kid, key=key, courier=secret))
+    typer.echo(result.model_dump_json(exclude_none=True, indent=2))
+    if not result.accepted:
+        hint = delivery.HINTS.get(result.code or "", "The box says no: `code` and `why` say which.")
+        typer.echo(typed(hint), err=True)
+        raise typer.Exit(Exit.NO)
+    codes = [*delivery.parcels_of(file)[:1], *([] if secret is None else [new_courier_code(secret)])]
+    deliver = " --deliver" if control_socket(house).is_socket() else ""
+    typer.echo("The courier now scans the parcel" + (" and the one-time code:" if secret else ":"), err=True)
+    typer.echo(f"  $ {ourselves()} scan {shlex.join(codes)}{deliver}{at(home)}", err=True)
+    if secret is not None and house.pages is not None:
+        typer.echo(f"His page on his phone:\n  {delivery.courier_page(house.pages, secret)}", err=True)
+
+
+def _tell_courier(secret: bytes | None) -> None:
+    from gateway.delivery.codes import new_courier_code  # noqa: PLC0415 - the other commands start without it
+
+    if secret is not None:
+        typer.echo(f"The courier's one-time code, for him alone:\n  {new_courier_code(secret)}", err=True)
+
+
+def add(cli: typer.Typer) -> None:
+    """Add the retailer's commands; `announce` alone is the older name of one of them."""
+    cli.add_typer(retailer)
+    cli.command(
+        "announce",
+        hidden=True,
+        epilog=example("perron announce delivery.yaml", "perron retailer announce delivery.yaml"),
+    )(announce)

@@ -1,0 +1,1 @@
+"""Homes that do not exist, and a courier who always comes: retailers try the API there without touching a real home."""

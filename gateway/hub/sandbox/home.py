@@ -1,0 +1,187 @@
+"""The simulated home: its entrances, its terms, what it answers to a message, and how its deliveries go on. Pure.
+
+A message is answered by the rules of a real box, in the same order (gateway/store/offers.py). What cannot be brought
+about from outside is asked for by *magic* parcel numbers: `SANDBOX-` and a word, and after it a hyphen and digits as
+one likes, so that two open deliveries need not have the same number.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.delivery.permission import DAYS, Permission, Standing, Terms, allows
+from gateway.delivery.promise import Body, Cancel, Claims, Offer, Promise, State, Update, Wire, promise
+from gateway.hub.standing import OVER, REASONS
+from gateway.hub.words import EntranceSaid
+from gateway.visit.state import House, Refusal
+
+ZONE = ZoneInfo("Europe/Paris")
+ENTRANCES = (
+    EntranceSaid(id="garage", name="Garage", places=("shelf",), courier_proof=False),
+    EntranceSaid(id="front", name="Front door", places=("hall", "fridge"), courier_proof=True),
+)
+COLD = frozenset({"fridge"})
+CARRIERS = ("Chronopost", "Colissimo", "DHL", "DPD", "UPS")
+TERMS = {
+    "entrances": [one.id for one in ENTRANCES], "places": ["shelf", "hall", "fridge"], "carriers": [*CARRIERS],
+    "days": [*DAYS], "hours": "00:00-24:00", "openings": 1, "hub_signed": True,
+}  # fmt: skip
+"""What the simulated owner has given, as `connections.terms` keeps it."""
+
+OPENS = timedelta(seconds=1)  # from scheduled to the window's opening, however far away it is
+COMES = timedelta(seconds=1)  # until the courier is there
+LEAVES = timedelta(seconds=2)  # until he has gone and the door is proven locked
+
+_MAGIC = re.compile(r"SANDBOX-([A-Z-]*[A-Z])(?:-[0-9]+)?")
+_REFUSE = "REFUSE-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What the home knows of a delivery. `version` is the one that it took last."""
+
+    version: int
+    state: State
+
+
+class Given(Wire):
+    """What the simulated owner lets a brand do."""
+
+    entrances: tuple[str, ...]
+    places: tuple[str, ...]
+    carriers: tuple[str, ...]
+    days: tuple[str, ...] = DAYS
+    hours: str = "00:00-24:00"
+    openings: int = 1
+    expires: datetime | None = None
+    hub_signed: bool = False
+
+    @property
+    def meant(self) -> Terms:
+        """The same as a house reckons with them."""
+        return Terms(
+            entrances=frozenset(self.entrances), places=frozenset(self.places), carriers=frozenset(self.carriers),
+            days=frozenset(self.days), hours=self.hours, openings=self.openings, expires=self.expires,
+        )  # fmt: skip
+
+
+def magic(parcels: Iterable[str]) -> tuple[str, ...]:
+    """The magic words among parcel numbers, without their digits."""
+    found = (_MAGIC.fullmatch(parcel) for parcel in parcels)
+    return tuple(match[1] for match in found if match is not None)
+
+
+def refusal(claims: Claims, known: Known | None, others: Iterable[Promise], terms: Terms, now: datetime) -> str | None:
+    """Why a believed message does not count; None: it does. `others`: what else is open in this home."""
+    said = claims.delivery
+    if isinstance(said, Cancel):
+        return _of_cancel(said, known)
+    code = _of_version(said, known)
+    if code is None and known is not None and (known.state is State.VISITING or known.state in OVER):
+        code = "too_late"
+    return code or _asked_for(said) or _objection(promise(claims.iss, said), others, terms, now)
+
+
+def _of_cancel(said: Cancel, known: Known | None) -> str | None:
+    if known is None:
+        return None
+    if known.state is State.CANCELLED:
+        return "cancelled"
+    if said.version <= known.version:
+        return "version_too_low"
+    return "too_late" if known.state is State.VISITING or known.state in OVER else None
+
+
+def _of_version(said: Offer | Update, known: Known | None) -> str | None:
+    if known is None:
+        return None if isinstance(said, Offer) else "unknown_delivery"
+    if known.state is State.CANCELLED:
+        return "cancelled"
+    if isinstance(said, Offer):
+        return "already_offered"
+    return "version_too_low" if said.version <= known.version else None
+
+
+def _asked_for(said: Body) -> str | None:
+    """The refusal that a magic parcel asks for."""
+    for word in magic(said.parcels):
+        code = word.removeprefix(_REFUSE).replace("-", "_").lower()
+        if word.startswith(_REFUSE) and code in REASONS:
+            return code
+    return None
+
+
+def _objection(new: Promise, others: Iterable[Promise], terms: Terms, now: datetime) -> str | None:
+    entrance = next((one for one in ENTRANCES if one.id == new.entrance), None)
+    if entrance is None:
+        return "unknown_entrance"
+    if new.place not in entrance.places:
+        return "unknown_place"
+    if new.cold_max_c is not None and new.place not in COLD:
+        return "place_not_cold"
+    if entrance.courier_proof and new.courier is None:
+        return "courier_code_missing"
+    if new.end <= now:
+        return "expired"
+    granted = Permission(brand=new.brand, version=1, standing=Standing.GRANTED, terms=terms)
+    refused = allows(granted, new, zone=ZONE, utc=now)
+    if refused is not None and refused is not Refusal.AWAITING_PERMISSION:
+        return refused.value
+    return "code_collision" if any(_collide(new, other) for other in others) else None
+
+
+def _collide(new: Promise, other: Promise) -> bool:
+    """Whether one scan could mean both."""
+    at_once = new.entrance == other.entrance and other.start < new.end and other.end > new.start
+    return at_once and bool(new.parcels & other.parcels)
+
+
+def standing(said: Offer | Update | Cancel, now: datetime) -> State:
+    """How a delivery stands once a message counts."""
+    if isinstance(said, Cancel):
+        return State.CANCELLED
+    if not said.parcels:
+        return State.AWAITING_LABEL
+    return State.WINDOW_OPEN if said.window.start <= now else State.SCHEDULED
+
+
+def due(state: State, parcels: Iterable[str], end: datetime, now: datetime) -> datetime | None:
+    """When the robot goes on with a delivery that stands so since now; None: never."""
+    words = magic(parcels)
+    match state:
+        case State.AWAITING_LABEL | State.AWAITING_PERMISSION:
+            return end
+        case State.SCHEDULED:
+            return end if "WAITS" in words else now + OPENS
+        case State.WINDOW_OPEN:
+            return end if "WAITS" in words else now + COMES
+        case State.VISITING:
+            return now + LEAVES
+        case _:
+            return None
+
+
+def onward(state: State, parcels: tuple[str, ...], end: datetime, now: datetime) -> dict[str, object]:
+    """What comes next, as a result has it."""
+    words = magic(parcels)
+    if state is State.VISITING:
+        return _left(parcels, words)
+    if now >= end or (state is State.WINDOW_OPEN and "NOBODY-COMES" in words):
+        return {"state": State.EXPIRED}
+    return {"state": State.WINDOW_OPEN if state is State.SCHEDULED else State.VISITING}
+
+
+def _left(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object]:
+    """How a visit ends."""
+    house = House.HANDED_TO_OWNER if "HANDED-TO-OWNER" in words else House.LOCKED_AGAIN
+    if "ATTENDED" in words:
+        return {"state": State.NOT_DELIVERED, "reason": "attended", "house": House.NOT_OPENED}
+    if "UNKNOWN" in words:
+        return {"state": State.NOT_DELIVERED, "reason": "unknown", "house": House.HANDED_TO_OWNER}
+    missing = len(parcels) if "NOT-DELIVERED" in words else words.count("MISSING")
+    if missing == len(parcels):
+        return {"state": State.NOT_DELIVERED, "reason": "not_delivered", "missing": missing, "house": house}
+    state = State.PARTLY_DELIVERED if missing else State.DELIVERED
+    return {"state": state, "missing": missing, "house": house}

@@ -1,0 +1,118 @@
+"""Sandboxes made, and deleted whole when their time is over."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.keys import kept, new_secret
+from gateway.hub.sandbox.home import ENTRANCES, TERMS, ZONE
+from gateway.hub.store import new_id
+from gateway.hub.tables import (
+    api_keys,
+    attempts,
+    brand_keys,
+    brands,
+    connections,
+    deliveries,
+    delivery_versions,
+    endpoints,
+    events,
+    home_events,
+    homes,
+    idempotency,
+    jobs,
+    messages,
+    retailers,
+)
+from gateway.hub.words import shard_of
+
+LIFE = timedelta(days=30)
+MOST = 5_000  # at one time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sandbox:
+    """One retailer's playground."""
+
+    retailer: str
+    token: str
+    brand: str
+    home: str
+    connection: str
+    ends: datetime
+
+
+async def full(tx: AsyncConnection) -> bool:
+    """Whether there are as many as a hub has room for."""
+    there = await tx.scalar(select(func.count()).select_from(retailers).where(retailers.c.ends.is_not(None)))
+    return (there or 0) >= MOST
+
+
+async def make(tx: AsyncConnection, box_key: str, now: datetime) -> Sandbox:
+    """Make a retailer with a key, a brand, a simulated home, and the permission of that home's owner.
+
+    `box_key`: the public key under which the robot signs.
+    """
+    key, secret, ends = new_id("key"), new_secret(), now + LIFE
+    made = Sandbox(
+        retailer=new_id("ret"), token=f"{key}_{secret}", brand=f"sandbox-{secrets.token_hex(6)}", home=new_id("home"),
+        connection=new_id("con"), ends=ends,
+    )  # fmt: skip
+    own = {"retailer": made.retailer, "created": now}
+    await tx.execute(insert(retailers).values(id=made.retailer, name="Sandbox", created=now, ends=ends))
+    await tx.execute(
+        insert(api_keys).values(
+            **own, id=key, sha256=kept(secret), label="sandbox", right="full", sandbox=True, expires=ends
+        )
+    )
+    await tx.execute(insert(brands).values(**own, id=made.brand, name="Sandbox"))
+    said = {"entrances": [one.model_dump(mode="json") for one in ENTRANCES], "timezone": str(ZONE)}
+    await tx.execute(
+        insert(homes).values(
+            id=made.home, shard=shard_of(made.home), sandbox=True, support_code=secrets.token_hex(8), box_key=box_key,
+            said=said, joined=now,
+        )
+    )  # fmt: skip
+    await tx.execute(
+        insert(connections).values(
+            **own, id=made.connection, brand=made.brand, home=made.home, sandbox=True, state="granted", asked=TERMS,
+            terms=TERMS, version=1, consent_sha256=kept(new_secret()), expires=ends, decided=now,
+        )
+    )  # fmt: skip
+    return made
+
+
+async def end(tx: AsyncConnection, now: datetime, *, at_most: int = 20) -> int:
+    """Delete sandboxes whose time is over, with everything that was made there; how many."""
+    asked = select(retailers.c.id).where(retailers.c.ends <= now).limit(at_most)
+    over = (await tx.execute(asked.with_for_update(skip_locked=True))).scalars().all()
+    if not over:
+        return 0
+    theirs = select(connections.c.home).where(connections.c.retailer.in_(over), connections.c.sandbox)
+    gone = (await tx.execute(select(homes.c.id).where(homes.c.id.in_(theirs), homes.c.sandbox))).scalars().all()
+    own = select(endpoints.c.id).where(endpoints.c.retailer.in_(over))
+    sent = select(messages.c.id).where(messages.c.endpoint.in_(own))
+    made = select(deliveries.c.id).where(deliveries.c.retailer.in_(over))
+    named = select(brands.c.id).where(brands.c.retailer.in_(over))
+    for one in (
+        delete(attempts).where(attempts.c.message.in_(sent)),
+        delete(messages).where(messages.c.endpoint.in_(own)),
+        delete(endpoints).where(endpoints.c.retailer.in_(over)),
+        delete(events).where(events.c.retailer.in_(over)),
+        delete(jobs).where(jobs.c.home.in_(gone)),
+        delete(home_events).where(home_events.c.home.in_(gone)),
+        delete(delivery_versions).where(delivery_versions.c.delivery.in_(made)),
+        delete(deliveries).where(deliveries.c.retailer.in_(over)),
+        delete(connections).where(connections.c.retailer.in_(over)),
+        delete(homes).where(homes.c.id.in_(gone)),
+        delete(brand_keys).where(brand_keys.c.brand.in_(named)),
+        delete(brands).where(brands.c.retailer.in_(over)),
+        delete(api_keys).where(api_keys.c.retailer.in_(over)),
+        delete(idempotency).where(idempotency.c.retailer.in_(over)),
+        delete(retailers).where(retailers.c.id.in_(over)),
+    ):
+        await tx.execute(one)
+    return len(over)

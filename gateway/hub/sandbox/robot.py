@@ -1,0 +1,212 @@
+"""The robot: it plays all simulated homes, and the courier who comes to them.
+
+It does what a box does, without a broker: takes the jobs that are kept for a home, answers them, and makes events,
+which it signs and chains as a box does and gives to what keeps every home's events (gateway/hub/heard.py). What is due
+stands in the store, so a hub that dies in the middle goes on where it was. It looks at homes of the sandbox alone.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.delivery.promise import Cancel, Claims, Offer, Promise, Result, State, promise
+from gateway.delivery.signature import Key, Keys, Rejected, public_key, verify
+from gateway.hub import heard, unsigned
+from gateway.hub.api.operation import Bells, Signer
+from gateway.hub.heard import Kept, Outcome
+from gateway.hub.sandbox import home as simulated
+from gateway.hub.sandbox.home import Given, Known
+from gateway.hub.sandbox.making import end
+from gateway.hub.sealed import seal
+from gateway.hub.standing import OVER
+from gateway.hub.store import UNAVAILABLE, Store
+from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, homes, jobs
+from gateway.hub.words import Happened, Kind, Receipt, digest
+from gateway.proof.keys import BoxKey
+from gateway.visit.state import House, Now
+
+log = structlog.get_logger(__name__)
+
+_KINDS = (Kind.DELIVERY, Kind.HUB_DELIVERY)
+LOOK = 0.25  # seconds between two looks
+SWEEP = timedelta(minutes=1)  # between two looks for sandboxes whose time is over
+AT_ONCE = 20  # homes of one look
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """One home, in one transaction."""
+
+    tx: AsyncConnection
+    home: Row[Any]
+    kept: Kept
+    now: datetime
+
+
+class Robot:
+    """One a process. `key` signs for every simulated home; `hub` is the hub's own key."""
+
+    def __init__(self, store: Store, *, key: BoxKey, hub: Signer, now: Callable[[], datetime], bells: Bells) -> None:
+        self._store, self._key, self._hub, self._now, self._bells = store, key, hub, now, bells
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        swept = self._now()
+        while True:
+            await asyncio.sleep(LOOK)
+            try:
+                while await self.look():
+                    self._bells.messages()
+                if self._now() - swept >= SWEEP:
+                    swept = self._now()
+                    async with self._store.writing() as tx:
+                        await end(tx, swept)
+            except UNAVAILABLE as error:
+                log.error("sandbox_stands_still", why=str(error).splitlines()[0])
+
+    async def look(self) -> bool:
+        """Do what is due in some homes; whether anything was."""
+        now = self._now()
+        rung = (
+            select(jobs.c.home).join(homes, homes.c.id == jobs.c.home)
+            .where(homes.c.sandbox, jobs.c.due.is_not(None), jobs.c.expires > now, jobs.c.kind.in_(list(_KINDS)))
+        )  # fmt: skip
+        played = select(deliveries.c.home).where(deliveries.c.sandbox, deliveries.c.play <= now)
+        async with self._store.reading() as tx:
+            found = (await tx.execute(rung.union(played).limit(AT_ONCE))).scalars().all()
+        for name in found:
+            async with self._store.writing() as tx:
+                home = await heard.home_of(tx, name)
+                if home is not None and home.sandbox:
+                    scene = _Scene(tx, home, await heard.kept_of(tx, name), now)
+                    await self._answer(scene)
+                    await self._play(scene)
+        return bool(found)
+
+    async def _answer(self, scene: _Scene) -> None:
+        """Take what is kept for the home, oldest first."""
+        mine = (jobs.c.home == scene.home.id, jobs.c.due.is_not(None), jobs.c.kind.in_(list(_KINDS)))
+        asked = select(jobs).where(*mine).order_by(jobs.c.created, jobs.c.id)
+        for job in (await scene.tx.execute(asked)).all():
+            await heard.received(scene.tx, scene.home, Receipt(job=job.id, state="received"), scene.now)
+            believed = await self._believed(scene, job)
+            blank = {"box": scene.home.id, "at": scene.now, "token_sha256": digest(job.token)}
+            if isinstance(believed, Claims):
+                await self._said(scene, believed, blank, by_hub=job.kind == Kind.HUB_DELIVERY)
+            else:
+                told = {"accepted": False, "code": believed.code.value, "why": believed.why}
+                await self._happened(scene, Result.model_validate({**blank, **told}))
+
+    async def _believed(self, scene: _Scene, job: Row[Any]) -> Claims | Rejected:
+        """Check a message as a box does: nothing is believed because the hub carried it."""
+        at = Now(utc=scene.now, trusted=True, mono=0.0)
+        if job.kind == Kind.HUB_DELIVERY:
+            keys = {self._hub.kid: public_key(self._hub.x)}
+            found = unsigned.verify(job.token, keys, box=scene.home.id, now=at)
+            return found if isinstance(found, Rejected) else found.for_brand
+        rows = await scene.tx.execute(
+            select(brand_keys).join(connections, connections.c.brand == brand_keys.c.brand)
+            .where(connections.c.home == scene.home.id, brand_keys.c.revoked.is_(None))
+        )  # fmt: skip
+        enrolled = Keys({row.kid: Key(row.brand, public_key(row.x)) for row in rows})
+        return verify(job.token, enrolled, box=scene.home.id, now=at)
+
+    async def _said(self, scene: _Scene, claims: Claims, blank: dict[str, Any], *, by_hub: bool) -> None:
+        said = claims.delivery
+        row = await _row(scene, claims.iss, said.id)
+        known = None if row is None else await _known(scene, row)
+        given = await _given(scene, claims.iss)
+        if given is None:
+            code: str | None = "brand_not_permitted"
+        elif by_hub and not given.hub_signed:
+            code = "hub_signed_not_permitted"
+        else:
+            others = await _others(scene, row)
+            code = simulated.refusal(claims, known, others, given.meant, scene.now)
+        told = {**blank, "brand": claims.iss, "delivery": said.id, "version": said.version, "answers": claims.jti,
+                "accepted": code is None, "code": code}  # fmt: skip
+        if code is None:
+            told |= {"state": simulated.standing(said, scene.now)}
+        elif known is None or row is None:
+            told |= {"state": State.REFUSED, "reason": code}
+        else:
+            told |= {"state": known.state, "reason": row.reason, "missing": row.missing,
+                     "house": None if row.house is None else House(row.house)}  # fmt: skip
+        await self._happened(scene, Result.model_validate(told))
+        if code is None and row is not None:
+            parcels, end = ((), row.window_end) if isinstance(said, Cancel) else (said.parcels, said.window.end)
+            await _next(scene, row.id, simulated.due(simulated.standing(said, scene.now), parcels, end, scene.now))
+
+    async def _play(self, scene: _Scene) -> None:
+        """Go on with what is due in the home."""
+        mine = (deliveries.c.home == scene.home.id, deliveries.c.sandbox, deliveries.c.play <= scene.now)
+        for row in (await scene.tx.execute(select(deliveries).where(*mine))).all():
+            state, parcels = State(row.state), tuple(row.promise["parcels"])
+            onward = simulated.onward(state, parcels, row.window_end, scene.now)
+            known = await _known(scene, row)
+            told = {"box": scene.home.id, "at": scene.now, "brand": row.brand, "delivery": row.name,
+                    "version": row.version if known is None else known.version, **onward}  # fmt: skip
+            result = Result.model_validate(told)
+            await self._happened(scene, result)
+            then = result.state or state
+            await _next(scene, row.id, simulated.due(then, parcels, row.window_end, scene.now))
+
+    async def _happened(self, scene: _Scene, result: Result) -> None:
+        """Make the home's next event, and have it kept as every home's are."""
+        happened = Happened(
+            home=scene.home.id, seq=scene.kept.seq + 1, prev=scene.kept.head, at=scene.now, result=result
+        )
+        outcome = await heard.happened(scene.tx, scene.home, scene.kept, seal(happened, self._key.sign), scene.now)
+        if outcome is not Outcome.KEPT:
+            raise RuntimeError(f"an event of the sandbox's own is {outcome}")
+
+
+async def _row(scene: _Scene, brand: str, name: str) -> Row[Any] | None:
+    """The delivery of which a message speaks."""
+    named = (deliveries.c.brand == brand, deliveries.c.name == name)
+    return (await scene.tx.execute(select(deliveries).where(deliveries.c.home == scene.home.id, *named))).one_or_none()
+
+
+async def _known(scene: _Scene, row: Row[Any]) -> Known | None:
+    """What the home knows of a delivery; None: it has taken no version of it."""
+    if row.answered is None:
+        return None
+    taken = (delivery_versions.c.delivery == row.id, delivery_versions.c.refused.is_(False))
+    newest = select(func.max(delivery_versions.c.version)).where(*taken, delivery_versions.c.version <= row.answered)
+    version = await scene.tx.scalar(newest)
+    return None if version is None else Known(version=version, state=State(row.state))
+
+
+async def _given(scene: _Scene, brand: str) -> Given | None:
+    """What the simulated owner lets a brand do."""
+    asked = select(connections.c.terms).where(
+        connections.c.home == scene.home.id, connections.c.brand == brand, connections.c.state == "granted"
+    )
+    terms = await scene.tx.scalar(asked.limit(1))
+    return None if terms is None else Given.model_validate(terms, strict=False)
+
+
+async def _others(scene: _Scene, row: Row[Any] | None) -> list[Promise]:
+    """What else is open in the home."""
+    open_ = deliveries.c.state.not_in([str(state) for state in OVER])
+    asked = select(deliveries).where(deliveries.c.home == scene.home.id, deliveries.c.answered.is_not(None), open_)
+    rows = (await scene.tx.execute(asked)).all()
+    return [_promise(one) for one in rows if row is None or one.id != row.id]
+
+
+def _promise(row: Row[Any]) -> Promise:
+    # JSON's own reading: the promise is kept as JSON
+    body = Offer.model_validate_json(json.dumps({**row.promise, "id": row.name, "version": row.version}))
+    return promise(row.brand, body)
+
+
+async def _next(scene: _Scene, delivery: str, due: datetime | None) -> None:
+    """When the robot goes on with it."""
+    await scene.tx.execute(update(deliveries).where(deliveries.c.id == delivery).values(play=due))

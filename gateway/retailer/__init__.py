@@ -1,0 +1,1 @@
+"""A retailer's client of a hub: asks, follows events, and listens for webhooks. It knows no box."""

@@ -1,0 +1,61 @@
+"""Server-Sent Events, read. Pure.
+
+Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+LARGEST = 1_000_000  # characters of one message
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message. `id` is the newest that the stream has told."""
+
+    id: str | None
+    event: str
+    data: str
+
+
+class Reader:
+    """Reads one stream, part by part. `last` is the id to come back with."""
+
+    def __init__(self, *, last: str | None = None) -> None:
+        self.last = last
+        self._rest = b""
+        self._event, self._data = "", list[str]()
+        self._id = last
+
+    def feed(self, part: bytes) -> Iterator[Message]:
+        """Give the messages that this part ends. ValueError: one is larger than any of a hub."""
+        *lines, self._rest = (self._rest + part).split(b"\n")
+        if len(self._rest) + sum(map(len, self._data)) > LARGEST:
+            raise ValueError("a message of the stream is too large")
+        for line in lines:
+            found = self._line(line.removesuffix(b"\r").decode("utf-8", "replace"))
+            if found is not None:
+                yield found
+
+    def cut(self) -> None:
+        """Forget what had begun: the stream has ended in the middle."""
+        self._rest, self._event, self._data, self._id = b"", "", [], self.last
+
+    def _line(self, line: str) -> Message | None:
+        if not line:
+            found = Message(self._id, self._event or "message", "\n".join(self._data)) if self._data else None
+            self.last = self._id
+            self._event, self._data = "", []
+            return found
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        match name:
+            case "data":
+                self._data.append(value)
+            case "event":
+                self._event = value
+            case "id" if "\0" not in value:
+                self._id = value
+            case _:
+                pass  # a comment, or a word of another time
+        return None

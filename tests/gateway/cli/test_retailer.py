@@ -1,0 +1,176 @@
+"""`perron retailer` as processes of their own, at a real hub."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from standardwebhooks import Webhook
+
+from gateway.broker import free_port
+from gateway.cli.retailer import SECRET_VARIABLE
+from tests.hubs import hub_file, running
+from tests.sandboxes import ENDED, Playground, playground
+
+SECRET = "whsec_" + "A" * 43 + "="
+DELIVERY = (
+    "{id: order-1, entrance: garage, place: shelf, carrier: Colissimo,"
+    " window: {start: +3h, end: +5h}, parcels: [8L20524752032]}\n"
+)
+
+
+@asynccontextmanager
+async def perron(*arguments: str, **more: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command as a process; it has ended when this is left."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PERRON_")}
+    process = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("perron")), "retailer", *arguments, env={**environment, **more},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def told(*arguments: str, **more: str) -> tuple[int | None, str, str]:
+    """How it ended, and what it said."""
+    async with perron(*arguments, **more) as process:
+        out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+def key_of(box: Playground, folder: Path) -> str:
+    """Put the sandbox's key into a file."""
+    file = folder / "api-key"
+    file.write_text(box.said["api_key"] + "\n", encoding="ascii")
+    return str(file)
+
+
+@pytest.mark.slow
+async def test_a_sandbox_and_the_first_delivery_by_two_commands(tmp_path: Path) -> None:
+    key, file = tmp_path / "api-key", tmp_path / "delivery.yaml"
+    file.write_text(DELIVERY, encoding="utf-8")
+    async with running(hub_file(tmp_path)) as hub:
+        code, out, _ = await told("sandbox", "--hub", hub.url, "--api-key-file", str(key))
+        made = json.loads(out)
+        assert (code, key.stat().st_mode & 0o777) == (0, 0o600)
+        assert key.read_text(encoding="ascii").strip() not in out
+        code, out, err = await told(
+            "announce", str(file), "--hub", hub.url, "--connection", made["connection"], "--api-key-file", str(key)
+        )
+        assert code == 0, err
+        said = json.loads(out)
+        assert (said["name"], said["hub_signed"], said["parcels"]) == ("order-1", True, ["8L20524752032"])
+        code, _, err = await told("sandbox", "--hub", hub.url, "--api-key-file", str(key))
+        assert (code, "never written over" in err) == (2, True)
+
+
+@pytest.mark.slow
+async def test_what_the_hub_refuses_is_told_with_where_it_is_explained(tmp_path: Path) -> None:
+    file = tmp_path / "delivery.yaml"
+    file.write_text(DELIVERY.replace("+5h", "+2h"), encoding="utf-8")
+    async with running(hub_file(tmp_path)) as hub:
+        box = await playground(hub)
+        at = ("--hub", hub.url, "--connection", box.said["connection"])
+        code, _, err = await told("announce", str(file), *at, PERRON_API_KEY=box.said["api_key"])
+        assert (code, "window" in err, "ends after its start" in err) == (2, True, True)
+        file.write_text(DELIVERY, encoding="utf-8")
+        code, _, err = await told("announce", str(file), *at)
+        assert (code, "PERRON_API_KEY" in err) == (2, True)
+        code, _, err = await told("announce", str(file), *at, PERRON_API_KEY="key-wrong")
+        assert (code, f"{hub.url}/problems/unauthenticated" in err, "key-wrong" in err) == (2, True, False)
+    code, _, err = await told("watch", "--hub", "http://hub.example", PERRON_API_KEY="key-x")
+    assert (code, "everybody on the way reads the API key" in err) == (2, True)
+
+
+async def heard(process: asyncio.subprocess.Process, state: str) -> list[dict[str, Any]]:
+    """Read events up to and with the first in this state."""
+    assert process.stdout is not None
+    found: list[dict[str, Any]] = []
+    while not found or found[-1]["data"]["state"] != state:
+        found.append(json.loads(await asyncio.wait_for(process.stdout.readline(), 30)))
+    return found
+
+
+@pytest.mark.slow
+async def test_watch_comes_back_by_itself_and_loses_nothing_while_the_hub_was_away(tmp_path: Path) -> None:
+    file = hub_file(tmp_path)
+    async with running(file) as hub:
+        box = await playground(hub)
+        first = await box.announce("SANDBOX-WAITS")
+        await box.until(first, "scheduled")
+        begun = (await box.told(first))[0]["id"]
+        watched = ("--hub", hub.url, "--api-key-file", key_of(box, tmp_path), "--after", begun, "--json")
+        async with AsyncExitStack() as stack:
+            process = await stack.enter_async_context(perron("watch", *watched))
+            lines = await heard(process, "scheduled")
+            assert lines[0]["sandbox"] is True
+            delivery = await box.announce("XY123456785FR")
+            lines += await heard(process, "window_open")
+            rest = stack.pop_all()
+    async with rest, running(file) as hub:
+        box.hub = hub
+        lines += await heard(process, "delivered")
+        everything = [one["id"] for one in await box.told(first)][1:] + [one["id"] for one in await box.told(delivery)]
+    assert [line["id"] for line in lines] == everything, "each once, in order, none lost"
+
+
+@pytest.mark.slow
+async def test_watch_goes_on_the_next_time_where_it_was(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    async with running(hub_file(tmp_path)) as hub:
+        box = await playground(hub)
+        delivery = await box.announce("XY123456785FR")
+        await box.until(delivery, *ENDED)
+        everything = [one["id"] for one in await box.told(delivery)]
+        place.write_text(everything[0] + "\n", encoding="ascii")
+        watched = ("watch", "--hub", hub.url, "--place", str(place), "--count", "2")
+        lines = []
+        for _ in range(2):
+            code, out, err = await told(*watched, PERRON_API_KEY=box.said["api_key"])
+            assert code == 0, err
+            lines += [line.split("  ")[3] for line in out.splitlines()]
+    assert lines == ["scheduled", "window_open", "visiting", "delivered"]
+    assert place.read_text(encoding="ascii").strip() == everything[-1]
+
+
+async def post(url: str, body: bytes, secret: str, *, id_: str = "msg-1", at: datetime | None = None) -> int:
+    at = at or datetime.now(UTC)
+    signed = {"webhook-id": id_, "webhook-timestamp": str(int(at.timestamp())),
+              "webhook-signature": Webhook(secret).sign(id_, at, body.decode())}  # fmt: skip
+    async with aiohttp.ClientSession() as http, http.post(url, data=body, headers=signed) as answer:
+        return answer.status
+
+
+@pytest.mark.slow
+async def test_listen_tells_what_is_signed_once_and_refuses_everything_else(tmp_path: Path) -> None:
+    secret, port = tmp_path / "secret", free_port()
+    secret.write_text(SECRET + "\n", encoding="ascii")
+    body = b'{"type":"delivery.changed","timestamp":"2026-11-25T18:00:00Z","data":{"id":"dlv-1","state":"delivered"}}'
+    async with perron("listen", "--secret-file", str(secret), "--port", str(port), "--count", "2") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert b"Listening" in await asyncio.wait_for(process.stderr.readline(), 30)
+        url = f"http://127.0.0.1:{port}/anything"
+        assert await post(url, body, SECRET) == 204
+        assert await post(url, body, SECRET) == 204, "a second time: answered, not told"
+        assert await post(url, body, "whsec_" + "B" * 43 + "=", id_="msg-2") == 401
+        assert await post(url, body, SECRET, id_="msg-2", at=datetime.now(UTC) - timedelta(minutes=6)) == 401
+        async with aiohttp.ClientSession() as http, http.post(url, data=body) as answer:
+            assert answer.status == 401
+        assert await post(url, body, SECRET, id_="msg-3") == 204
+        out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert out.decode().splitlines() == ["2026-11-25T18:00:00Z  delivery.changed  dlv-1  delivered"] * 2
+    assert err.decode().count("refused: ") == 3
+    code, _, err_text = await told("listen", **{SECRET_VARIABLE: "nonsense"})
+    assert (code, "nonsense" in err_text) == (2, False)

@@ -1,0 +1,178 @@
+"""The sandbox as a retailer has it: over HTTP alone, every outcome and refusal, at a real hub."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from gateway.hub.file import Limits
+from gateway.hub.sandbox.making import LIFE, end
+from gateway.hub.sealed import unseal
+from gateway.hub.tables import deliveries, home_events, homes, metadata, retailers
+from gateway.hub.words import BEGINNING, Happened, digest
+from gateway.proof.keys import PublicKey
+from tests.hubs import hub_file, running
+from tests.sandboxes import ENDED, playground
+
+
+async def test_one_request_without_a_key_and_a_delivery_goes_its_whole_way_in_seconds(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        box = await playground(hub)
+        assert box.said["sandbox"] is True
+        delivery = await box.announce("XY123456785FR", hours=30)
+        said = await box.until(delivery, *ENDED)
+        assert (said["state"], said["house"], said["missing"]) == ("delivered", "locked_again", 0)
+        events = await box.told(delivery)
+        states = [one["data"]["state"] for one in events]
+        assert states == ["awaiting_permission", "scheduled", "window_open", "visiting", "delivered"]
+        assert all(one["sandbox"] for one in events), "each says that it is of the sandbox"
+
+
+async def test_the_robot_s_events_are_signed_and_chained_as_every_home_s(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        box = await playground(hub)
+        await box.until(await box.announce("XY123456785FR"), *ENDED)
+        async with hub.hub.store.reading() as tx:
+            asked = select(homes.c.box_key).where(homes.c.id == box.said["home"])
+            key = (await tx.execute(asked)).scalar_one()
+            rows = (await tx.execute(select(home_events).order_by(home_events.c.seq))).all()
+    before = BEGINNING
+    assert len(rows) == 4
+    for number, row in enumerate(rows, start=1):
+        found = unseal(row.token, PublicKey.from_text(key))
+        assert isinstance(found, Happened)
+        assert (found.seq, found.prev, found.home) == (number, before, box.said["home"])
+        before = digest(row.token)
+
+
+# What is on the parcels, and what becomes of it: state, reason, parcels missing, the house.
+OUTCOMES = (
+    (["SANDBOX-MISSING", "A-2"], ("partly_delivered", None, 1, "locked_again")),
+    (["SANDBOX-MISSING-1", "SANDBOX-MISSING-2"], ("not_delivered", "not_delivered", 2, "locked_again")),
+    (["SANDBOX-NOT-DELIVERED"], ("not_delivered", "not_delivered", 1, "locked_again")),
+    (["SANDBOX-ATTENDED"], ("not_delivered", "attended", 0, "not_opened")),
+    (["SANDBOX-UNKNOWN"], ("not_delivered", "unknown", 0, "handed_to_owner")),
+    (["SANDBOX-HANDED-TO-OWNER"], ("delivered", None, 0, "handed_to_owner")),
+    (["SANDBOX-NOBODY-COMES"], ("expired", None, 0, None)),
+)
+
+
+async def test_every_outcome_has_its_parcel_number(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        box = await playground(hub)
+        made = [await box.announce(*parcels) for parcels, _ in OUTCOMES]
+        for delivery, (parcels, expected) in zip(made, OUTCOMES, strict=True):
+            said = await box.until(delivery, *ENDED)
+            assert (said["state"], said["reason"], said["missing"], said["house"]) == expected, parcels
+
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "unknown_entrance": {"entrance": "cellar"},
+    "unknown_place": {"place": "hall"},
+    "place_not_cold": {"max_celsius": 5.0},
+    "courier_code_missing": {"entrance": "front", "place": "hall"},
+    "carrier_not_permitted": {"carrier": "Somebody"},
+}
+
+
+async def test_the_home_refuses_by_the_rules_of_a_real_one(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        box = await playground(hub)
+        for reason, wrong in REFUSED.items():
+            said = await box.until(await box.announce(f"P-{reason}", **wrong), *ENDED)
+            assert (said["state"], said["reason"]) == ("refused", reason)
+        first = await box.announce("SANDBOX-WAITS", "SAME")
+        await box.until(first, "scheduled")
+        said = await box.until(await box.announce("SAME"), *ENDED)
+        assert (said["state"], said["reason"]) == ("refused", "code_collision")
+        for code in ("outside-window", "brand-not-permitted", "wrong-signature"):
+            said = await box.until(await box.announce(f"SANDBOX-REFUSE-{code.upper()}"), *ENDED)
+            assert (said["state"], said["reason"]) == ("refused", code.replace("-", "_"))
+
+
+async def test_a_label_comes_later_and_a_delivery_that_waits_is_changed_and_withdrawn(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        box = await playground(hub)
+        later = await box.announce()
+        await box.until(later, "awaiting_label")
+        waits = await box.announce("SANDBOX-WAITS")
+        await box.until(waits, "scheduled")
+        await box.ask("PATCH", f"/v1/deliveries/{later}", {"delivery": {"parcels": ["XY123456785FR"]}})
+        await asyncio.sleep(2)
+        said = await box.until(waits, "scheduled")
+        assert said["answered"] == 1
+        await box.ask("PATCH", f"/v1/deliveries/{waits}", {"delivery": {"carrier": "Somebody"}})
+        await box.until_answered(waits, 2)
+        (answer,) = [one["data"]["answer"] for one in await box.told(waits) if "answer" in one["data"]]
+        assert answer == {"version": 2, "accepted": False, "code": "carrier_not_permitted"}
+        assert (await box.until(waits, "scheduled"))["carrier"] == "Chronopost", "what was refused does not count"
+        await box.ask("POST", f"/v1/deliveries/{waits}/cancel", {})
+        await box.until(waits, "cancelled")
+        assert (await box.until(later, *ENDED))["state"] == "delivered"
+
+
+async def test_a_cancel_that_comes_during_the_visit_is_too_late(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        box = await playground(hub)
+        delivery = await box.announce("XY123456785FR")
+        await box.until(delivery, "visiting")
+        status, _ = await box.ask("POST", f"/v1/deliveries/{delivery}/cancel", {})
+        assert status == 200, "the hub passes it on: the home decides"
+        assert (await box.until(delivery, *ENDED))["state"] == "delivered"
+        answers = [one["data"].get("answer") for one in await box.told(delivery)]
+        assert {"version": 2, "accepted": False, "code": "too_late"} in answers
+
+
+async def test_a_hub_that_ended_in_the_middle_goes_on_where_it_was(tmp_path: Path) -> None:
+    file = hub_file(tmp_path)
+    async with running(file) as hub:
+        box = await playground(hub)
+        delivery = await box.announce("XY123456785FR")
+        await box.until(delivery, "window_open")
+    async with running(file) as hub:
+        box.hub = hub
+        assert (await box.until(delivery, *ENDED))["state"] == "delivered"
+        states = [one["data"]["state"] for one in await box.told(delivery)]
+        assert len(states) == len(set(states)) == 5, "each step was told once"
+
+
+async def test_no_real_home_is_played_and_none_is_seen_from_the_sandbox(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        box = await playground(hub)
+        delivery = await box.announce("SANDBOX-WAITS")
+        await box.until(delivery, "scheduled")
+        async with hub.hub.store.writing() as tx:  # as if it were a real home
+            await tx.execute(update(homes).where(homes.c.id == box.said["home"]).values(sandbox=False))
+            await tx.execute(update(deliveries).values(play=hub.hub.now()))
+        await box.ask("POST", f"/v1/deliveries/{delivery}/cancel", {})
+        await asyncio.sleep(1.5)
+        assert (await box.until(delivery, "scheduled"))["answered"] == 1
+        real = await hub.retailer()
+        async with hub.http.get(f"/v1/deliveries/{delivery}", headers=real.headers) as answer:
+            assert answer.status == 404
+
+
+async def test_an_address_has_few_sandboxes_an_hour(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path, limits=Limits(sandboxes=2))) as hub:
+        waits = []
+        for status in (201, 201, 429):
+            async with hub.http.post("/v1/sandbox") as answer:
+                assert answer.status == status
+                waits.append(int(answer.headers.get("Retry-After", "0")))
+        assert 0 < waits[-1] <= 3600
+
+
+async def test_a_sandbox_s_time_is_over_after_a_month_and_nothing_of_it_stays(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        real = await hub.retailer()
+        box = await playground(hub)
+        await box.until(await box.announce("XY123456785FR"), *ENDED)
+        async with hub.hub.store.writing() as tx:
+            assert await end(tx, hub.hub.now()) == 0, "not before its time"
+            assert await end(tx, hub.hub.now() + LIFE) == 1
+        async with hub.hub.store.reading() as tx:
+            assert (await tx.execute(select(retailers.c.id))).scalars().all() == [real.id]
+            for table in metadata.sorted_tables:
+                if table.name not in {"about", "retailers", "api_keys"}:
+                    assert await tx.scalar(select(func.count()).select_from(table)) == 0, table.name

@@ -1,0 +1,70 @@
+"""docs/retailers.md is what it says: its blocks are run as they stand, in their order, against a real hub."""
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.hub.file import HubFile
+from gateway.hub.sandbox.home import CARRIERS, ENTRANCES
+from gateway.hub.standing import REASONS
+from gateway.yamlfile import parse
+from tests.hubs import hub_file, running
+
+PAGE = (Path(__file__).parent.parent / "docs" / "retailers.md").read_text(encoding="utf-8")
+HERE = "export HUB=http://127.0.0.1:8643\n"
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+
+async def ran(hub: str, folder: Path, *command: str) -> str:
+    """What a program says; it has gone well."""
+    perron = Path(sys.executable).parent
+    environment = {**os.environ, "HUB": hub, "PATH": f"{perron}:{os.environ['PATH']}"}
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 120)
+    assert process.returncode == 0, err.decode()
+    return out.decode()
+
+
+@pytest.mark.slow
+async def test_the_shell_s_blocks_lead_to_the_first_deliveries(tmp_path: Path) -> None:
+    first, *rest = blocks("sh")
+    assert first == HERE
+    script = "set -euo pipefail\n" + "\n".join(rest)
+    async with running(hub_file(tmp_path)) as hub:
+        said = await ran(hub.url, tmp_path, "bash", "-c", script)
+    assert '"state":"delivered"' in said
+    assert said.splitlines()[-1].split("  ")[1] == "delivery.changed"
+    assert [line.split("  ")[3] for line in said.splitlines()[-4:]] == [
+        "scheduled", "window_open", "visiting", "delivered",
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+async def test_python_s_block_prints_what_the_page_says(tmp_path: Path) -> None:
+    (block,) = blocks("python")
+    async with running(hub_file(tmp_path)) as hub:
+        said = await ran(hub.url, tmp_path, sys.executable, "-c", block)
+    assert said == "partly_delivered missing 1\n"
+    assert f"`{said.strip()}`" in PAGE
+
+
+def test_the_hub_s_file_is_one() -> None:
+    (block,) = blocks("yaml")
+    assert HubFile.model_validate(parse(block).data, strict=False).sandbox
+
+
+def test_the_simulated_home_is_the_one_that_the_page_tells_of() -> None:
+    for entrance in ENTRANCES:
+        assert f"`{entrance.id}`" in PAGE
+        assert all(f"`{place}`" in PAGE for place in entrance.places)
+    assert f"carriers {', '.join(CARRIERS)}" in PAGE
+    assert "outside_window" in REASONS
