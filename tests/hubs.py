@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from pathlib import Path
 import aiohttp
 
 from gateway.broker import free_port
-from gateway.hub.file import HubBroker, HubFile, Limits, Listen
+from gateway.hub.file import HubBroker, HubFile, Limits, Listen, Webhooks
 from gateway.hub.operator import let_in
 from gateway.hub.process import Hub
+from gateway.hub.webhooks.connection import Lookup
 from tests.mosquitto import Mosquitto, mosquitto
 
 MANY = Limits(
@@ -47,11 +49,20 @@ class Running:
         return Retailer(*await let_in(self.hub.store, name, now=self.hub.now(), sandbox=sandbox))
 
 
-def hub_file(folder: Path, *, limits: Limits = MANY, broker: HubBroker | None = None) -> HubFile:
+def hub_file(
+    folder: Path, *, limits: Limits = MANY, broker: HubBroker | None = None, webhooks: Webhooks | None = None
+) -> HubFile:
     """A hub on a free port of this machine."""
     port = free_port()
-    listen, url = Listen(port=port), f"http://127.0.0.1:{port}"
-    return HubFile(url=url, folder=folder / "hub", listen=listen, limits=limits, broker=broker)
+    return HubFile(
+        url=f"http://127.0.0.1:{port}", folder=folder / "hub", listen=Listen(port=port), limits=limits, broker=broker,
+        webhooks=webhooks or Webhooks(),
+    )  # fmt: skip
+
+
+def nowhere(host: str, _port: int) -> list[tuple[socket.AddressFamily, str]]:
+    """Know no name: a test sends nothing beyond this machine."""
+    raise socket.gaierror(socket.EAI_NONAME, f"{host} is not known")
 
 
 @contextlib.asynccontextmanager
@@ -70,9 +81,11 @@ def account(broker: Mosquitto, folder: Path, name: str = "hub") -> HubBroker:
 
 
 @contextlib.asynccontextmanager
-async def running(file: HubFile, *, wall: Callable[[], float] = time.time) -> AsyncIterator[Running]:
+async def running(
+    file: HubFile, *, wall: Callable[[], float] = time.time, lookup: Lookup = nowhere
+) -> AsyncIterator[Running]:
     """Run it, and end it."""
-    hub = Hub(file, wall=wall, signals=False)
+    hub = Hub(file, wall=wall, signals=False, lookup=lookup)
     task, opened = asyncio.create_task(hub.run()), asyncio.create_task(hub.open.wait())
     await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)
     opened.cancel()

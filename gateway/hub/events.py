@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.store import new_id
@@ -19,6 +19,7 @@ class Type(StrEnum):
     DELIVERY_CREATED = "delivery.created"
     DELIVERY_CHANGED = "delivery.changed"
     DELIVERY_PROOF = "delivery.proof"
+    ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     PING = "ping"
 
 
@@ -31,32 +32,32 @@ async def tell(  # noqa: PLR0913 - an event's own columns
     *,
     sandbox: bool,
     now: datetime,
+    only: str | None = None,
 ) -> str:
     """Tell a retailer something, in the transaction in which it becomes true; the event's id.
 
-    Its `seq` is one more than that of the retailer's event before it, without a hole. Ring `Bells.messages` when the
-    transaction is whole.
+    Its `seq` is one more than that of the retailer's event before it, without a hole. `only`: to this endpoint alone,
+    whatever it wants. Ring `Bells.messages` when the transaction is whole.
     """
     # The retailer's row is the lock by which his events are numbered one after the other.
     await tx.execute(select(retailers.c.id).where(retailers.c.id == retailer).with_for_update())
     last = await tx.scalar(select(func.max(events.c.seq)).where(events.c.retailer == retailer))
-    id_ = new_id("evt")
+    id_, seq = new_id("evt"), (last or 0) + 1
     await tx.execute(
         insert(events).values(
-            id=id_, retailer=retailer, type=type_, object=about, data=dict(data), sandbox=sandbox, seq=(last or 0) + 1,
-            at=now,
-        )
-    )  # fmt: skip
-    wanting = await tx.execute(
-        select(endpoints.c.id, endpoints.c.types).where(
-            endpoints.c.retailer == retailer, endpoints.c.sandbox == sandbox, endpoints.c.enabled
+            id=id_, retailer=retailer, type=type_, object=about, data=dict(data), sandbox=sandbox, seq=seq, at=now
         )
     )
-    for endpoint in wanting:
-        if not endpoint.types or type_ in endpoint.types:
+    wanting = select(endpoints.c.id, endpoints.c.types, endpoints.c.seq).where(
+        endpoints.c.retailer == retailer, endpoints.c.sandbox == sandbox, endpoints.c.enabled
+    )
+    for endpoint in await tx.execute(wanting if only is None else wanting.where(endpoints.c.id == only)):
+        if only is not None or not endpoint.types or type_ in endpoint.types:
             await tx.execute(
                 insert(messages).values(
-                    id=new_id("msg"), endpoint=endpoint.id, event=id_, attempts=0, state="waiting", created=now, due=now
+                    id=new_id("msg"), endpoint=endpoint.id, event=id_, seq=seq, previous=endpoint.seq, attempts=0,
+                    tries=0, state="waiting", created=now, begun=now, due=now,
                 )
-            )
+            )  # fmt: skip
+            await tx.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(seq=seq))
     return id_

@@ -75,6 +75,11 @@ def word_of(token: bytes, key: str) -> Word | None:
     )  # fmt: skip
 
 
+def signed(message: Message) -> bool:
+    """Whether it is signed by the key beside it."""
+    return _payload(message) is not None
+
+
 def wrong(evidence: Evidence) -> str | None:
     """Name the first thing that does not hold; None: all does."""
     for place, word in enumerate(evidence.words, start=1):

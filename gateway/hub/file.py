@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints, model_validator
 from gateway.config import Broker, HostName, on_loopback
 from gateway.grammar import Id, Name, PagesUrl, Section
 from gateway.homefile import read
+from gateway.hub.webhooks.guard import Allowed
 
 
 class Listen(Section):
@@ -73,11 +74,20 @@ class Boxes(Section):
 
 
 class Webhooks(Section):
-    """Where events may be sent. `private`: addresses of a private network too, for a hub that tries things out."""
+    """Where events may be sent. `private`: addresses of a private network too, for a hub that tries things out.
+
+    `attempts`: tries of one message before it is given up; fewer than 12 would end before 24 hours are over.
+    """
 
     private: bool = False
     plain: bool = False  # http as well
-    attempts: int = Field(default=12, ge=1, le=50)
+    attempts: int = Field(default=12, ge=12, le=50)
+    timeout: float = Field(default=15.0, ge=1, le=30)  # seconds for one try
+
+    @property
+    def allowed(self) -> Allowed:
+        """What the guard lets through."""
+        return Allowed(private=self.private, plain=self.plain)
 
 
 class HubFile(Section):

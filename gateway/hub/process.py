@@ -6,14 +6,28 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
-from gateway.hub.api import apikeys, deliveries, happenings, sandboxes, sight
+from gateway.hub.api import (
+    apikeys,
+    availability,
+    brands,
+    connections,
+    deliveries,
+    happenings,
+    sandboxes,
+    sight,
+    webhookendpoints,
+)
 from gateway.hub.api.homes import BrokerAt, Homes
 from gateway.hub.api.operation import Bells, Operation
 from gateway.hub.authority import Authority
 from gateway.hub.broker import Keeper
+from gateway.hub.connecting import Connecting
+from gateway.hub.connections import Pen
+from gateway.hub.consent import Consent
 from gateway.hub.dispatcher import Dispatcher
 from gateway.hub.file import HubFile
 from gateway.hub.held import Held
@@ -25,24 +39,34 @@ from gateway.hub.site import Site
 from gateway.hub.store import Store
 from gateway.hub.streams import Streams
 from gateway.hub.tally import Tally
+from gateway.hub.webhooks.connection import Lookup, by_machine
+from gateway.hub.webhooks.sender import Sender
 from gateway.proof.keys import BoxKey
 
-OPERATIONS = (*apikeys.OPERATIONS, *deliveries.OPERATIONS, *sight.OPERATIONS, *happenings.OPERATIONS)
+OPERATIONS = (
+    *apikeys.OPERATIONS, *brands.OPERATIONS, *connections.OPERATIONS, *availability.OPERATIONS, *deliveries.OPERATIONS,
+    *sight.OPERATIONS, *happenings.OPERATIONS, *webhookendpoints.OPERATIONS,
+)  # fmt: skip
 """All of the API, in the order of its document."""
 
 
 class Hub:
-    """One hub. `wall` are seconds since 1970. `site`, `store`, `key` and `line` are there once it is `open`."""
+    """One hub. `wall` are seconds since 1970, `lookup` finds the names of webhooks' receivers.
+
+    `site`, `store`, `key`, `bells` and `line` are there once it is `open`.
+    """
 
     site: Site
+    bells: Bells
     store: Store
     key: OwnKey
     held: Held
     _robot: Robot | None
     line: Line | None
 
-    def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True) -> None:
-        self._file, self._wall, self._signals = file, wall, signals
+    def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True,
+                 lookup: Lookup = by_machine) -> None:  # fmt: skip
+        self._file, self._wall, self._signals, self._lookup = file, wall, signals, lookup
         self.open = asyncio.Event()
 
     def now(self) -> datetime:
@@ -56,7 +80,7 @@ class Hub:
             StoreUnusable: the database cannot be used.
             KeyUnusable: its own key cannot.
             OSError: address, port, certificate or folder cannot be had.
-            ValueError: the hub's authority is not what it was.
+            AuthorityUnusable: the hub's authority is not what it was.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = await Store.open(self._file.database)
@@ -64,14 +88,19 @@ class Hub:
             self._streams = Streams(self.store, now=self.now)
             self.key = OwnKey.at(self._file.folder)
             registry = CollectorRegistry()
-            tally = Tally(registry)
+            tally, webhooks = Tally(registry), self._file.webhooks
             self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally)
-            bells = Bells(jobs=self._dispatcher.ring, messages=self._streams.ring)
-            self.held = Held(self.store, key=self.key, now=self.now, bells=bells)
-            self._ring_homes(bells, tally)
+            self._sender = Sender(
+                self.store, allowed=webhooks.allowed, most=webhooks.attempts, now=self.now, seconds=time.monotonic,
+                registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
+            )  # fmt: skip
+            self.bells = Bells(jobs=self._dispatcher.ring, messages=self._told)
+            self.held = Held(self.store, key=self.key, now=self.now, bells=self.bells)
+            self._ring_homes(self.bells, tally)
             self.site = Site(
-                self._file, (*OPERATIONS, *self._boxes(), *self._simulate(bells)), store=self.store, now=self.now,
-                wall=self._wall, registry=registry, ready=self._ready, bells=bells, key=self.key, streams=self._streams,
+                self._file, (*OPERATIONS, *self._boxes(), *self._simulate(self.bells)), store=self.store, now=self.now,
+                wall=self._wall, registry=registry, ready=self._ready, bells=self.bells, key=self.key,
+                streams=self._streams, extra=self._page(self.bells),
             )  # fmt: skip
             await self.site.open()
             try:
@@ -98,6 +127,10 @@ class Hub:
         """There is something for a home: kept by somebody who is no call of the API."""
         self._dispatcher.ring()
 
+    def _told(self) -> None:
+        self._streams.ring()
+        self._sender.ring()
+
     def _ring_homes(self, bells: Bells, tally: Tally) -> None:
         """Build the line to the homes, where there is a broker at which they are."""
         self._ingest = Ingest(
@@ -106,6 +139,13 @@ class Hub:
         self.line = None if self._file.broker is None else Line(
             self._file.broker, heard=self._ingest.heard, up=self._dispatcher.ring, tally=tally, monotonic=time.monotonic
         )  # fmt: skip
+
+    def _page(self, bells: Bells) -> list[web.RouteDef]:
+        """Build what asks homes for retailers; the page's routes."""
+        pen = Pen(url=self._file.url, sign=self.key.signature)
+        self._connecting = Connecting(self.store, pen=pen, now=self.now, bells=bells)
+        proxied = self._file.listen.behind_proxy
+        return Consent(self.store, pen=pen, now=self.now, bells=bells, proxied=proxied).routes()
 
     def _simulate(self, bells: Bells) -> tuple[Operation, ...]:
         """Build the robot who plays the sandbox's homes, where there is a sandbox; how one gets one."""
@@ -128,7 +168,8 @@ class Hub:
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
         }  # fmt: skip
         keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
-        own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run()}
+        own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),
+               "connecting": self._connecting.run(), "webhooks": self._sender.run()}  # fmt: skip
         sandbox = {} if self._robot is None else {"sandbox": self._robot.run()}
         return {**own, **keeper, **homes, **sandbox}
 

@@ -45,6 +45,7 @@ class Site:
         self.door = Door(
             operations, store=store, url=file.url, now=now, rations=Rations(file.limits, wall=wall), bells=bells,
             key=key, streams=streams, behind_proxy=file.listen.behind_proxy,
+            allowed=file.webhooks.allowed,
         )  # fmt: skip
         app = web.Application(middlewares=[self.door.problems], client_max_size=LARGEST)
         app.add_routes(self.door.routes())

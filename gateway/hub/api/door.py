@@ -27,6 +27,7 @@ from gateway.hub.api.ration import Rations
 from gateway.hub.keys import caller_of
 from gateway.hub.store import Store
 from gateway.hub.tables import idempotency
+from gateway.hub.webhooks.guard import Allowed
 
 log = structlog.get_logger(__name__)
 
@@ -51,13 +52,14 @@ class Door:
         now: Callable[[], datetime],
         rations: Rations,
         bells: Bells,
+        allowed: Allowed,
         key: Signer,
         streams: Streams,
         behind_proxy: bool = False,
     ) -> None:
         self._key, self._streams, self._behind_proxy = key, streams, behind_proxy
         self._operations, self._store, self._url = operations, store, url
-        self._now, self._rations, self._bells = now, rations, bells
+        self._now, self._rations, self._bells, self._allowed = now, rations, bells, allowed
         self._host = url.partition("://")[2].partition("/")[0]
         self.document = document(operations, title="Perron hub", version=VERSION, url=url)
 
@@ -146,8 +148,9 @@ class Door:
         self, tx: AsyncConnection, now: datetime, parts: tuple[BaseModel, ...], caller: Caller | None, raw: bytes = b""
     ) -> Call:
         return Call(
-            tx=tx, now=now, url=self._url, key=self._key, streams=self._streams, parts=parts, caller=caller, body=raw
-        )
+            tx=tx, now=now, url=self._url, key=self._key, streams=self._streams, parts=parts, caller=caller, body=raw,
+            allowed=self._allowed,
+        )  # fmt: skip
 
     def _refused(self, request: web.Request, problem: Problem) -> web.Response:
         said = problem.document(self._url, request.path)

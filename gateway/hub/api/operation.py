@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api.problem import Code
 from gateway.hub.unsigned import HubClaims
+from gateway.hub.webhooks.guard import NOTHING_MORE, Allowed
 
 P = TypeVar("P", bound=BaseModel)
 
@@ -101,7 +102,8 @@ class Streams(Protocol):
 class Call:
     """One request, understood. `tx` is one transaction; a handler that raises leaves nothing of it.
 
-    Both `bells` are rung once what was changed is whole on the disk. `url` is the hub's own address.
+    Both `bells` are rung once what was changed is whole on the disk. `url` is the hub's own address, `allowed`
+    where webhooks may go.
     """
 
     tx: AsyncConnection
@@ -112,6 +114,7 @@ class Call:
     parts: tuple[BaseModel, ...]
     caller: Caller | None = None
     body: bytes = b""
+    allowed: Allowed = NOTHING_MORE
 
     @property
     def who(self) -> Caller:

@@ -33,6 +33,7 @@ class Code(StrEnum):
     INVALID = auto()
     IDEMPOTENCY_KEY_REUSED = auto()
     SIGNATURE_REFUSED = auto()
+    ADDRESS_REFUSED = auto()
     SIGNATURE_REQUIRED = auto()
     RATE_LIMITED = auto()
     INTERNAL = auto()
@@ -62,6 +63,7 @@ PROBLEMS: Mapping[Code, tuple[HTTPStatus, str]] = MappingProxyType(
             "This Idempotency-Key came before with another request",
         ),
         Code.SIGNATURE_REFUSED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The signed message is not believed"),
+        Code.ADDRESS_REFUSED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The hub sends nothing to such an address"),
         Code.RATE_LIMITED: (HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
         Code.INTERNAL: (HTTPStatus.INTERNAL_SERVER_ERROR, "The hub failed; the request can be sent again"),
         Code.UNAVAILABLE: (HTTPStatus.SERVICE_UNAVAILABLE, "The hub cannot do that now"),

@@ -32,13 +32,24 @@ schemathesis.openapi.format("printable", st.text(_LETTERS, min_size=1, max_size=
 schemathesis.openapi.format("parcel-code", st.from_regex(r"[A-Z]{3}[0-9]{1,20}", fullmatch=True))
 
 _OPAQUE = "a cursor, or an event's id, is one that was told before"
+_NAMES = "whether a host is a name of the internet no pattern says"
 _SIGNED = "whether a signature holds no pattern says"
 _LARGE = "an endless token is refused by its bytes before it is looked at"
 ALLOWED: Mapping[tuple[str, str], str] = MappingProxyType({
+    ("listBrands", "bad_cursor"): _OPAQUE,
+    ("listConnections", "bad_cursor"): _OPAQUE,
     ("listDeliveries", "bad_cursor"): _OPAQUE,
     ("readTimeline", "bad_cursor"): _OPAQUE,
     ("listEvents", "bad_cursor"): _OPAQUE,
     ("followEvents", "bad_cursor"): _OPAQUE,
+    ("addBrandKey", "signature_refused"): _SIGNED,
+    ("readAvailability", "invalid"): "`end` lies after `start`, at most seven days",
+    ("useClaim", "signature_refused"): _SIGNED,
+    ("renewCertificate", "signature_refused"): _SIGNED,
+    ("confirmCertificate", "signature_refused"): _SIGNED,
+    ("listWebhookMessages", "bad_cursor"): _OPAQUE,
+    ("createWebhookEndpoint", "address_refused"): _NAMES,
+    ("changeWebhookEndpoint", "address_refused"): _NAMES,
     ("createDelivery", "signature_refused"): _SIGNED,
     ("changeDelivery", "signature_refused"): _SIGNED,
     ("cancelDelivery", "signature_refused"): _SIGNED,

@@ -1,0 +1,156 @@
+"""Where a hub may send at all: what a retailer names must not make it knock inside somebody's network. Pure.
+
+An address is looked at twice: what is written, when an endpoint is made and again at each try; and the number that is
+really connected to, at each connection (`connection.py`), so a name that changes its answer in between helps nobody.
+
+The networks that are refused are those of IANA's special-purpose address registries for IPv4 and IPv6 (RFC 6890 and
+what followed, read in November 2026), multicast, and what carries an IPv4 address inside an IPv6 one (mapped, NAT64,
+6to4, Teredo), which would be a second way to each of them.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Literal
+
+URL = (
+    r"^https?://(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(:[0-9]{1,5})?"
+    r"(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$"
+)
+"""The shape of an address, for ECMA-262 and Python: no user's name, no fragment, nothing that two readers dispute."""
+PUBLIC = (
+    r"^https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    r"(:(80|443|[1-9][0-9]{3,4}))?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?([?][A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$"
+)
+"""The same for a document: what a hub takes unless its file allows more (`Allowed`) is of this shape."""
+LONGEST = 400
+
+_PARTS = re.compile(
+    r"(?P<scheme>https?)://(?:\[(?P<six>[0-9A-Fa-f:.]{2,45})\]|(?P<host>[A-Za-z0-9.-]{1,253}))(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>/[^?#\s\\]*)?(?:\?(?P<query>[^#\s\\]*))?",
+    re.ASCII,
+)
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
+_OWN = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "private", "arpa", "onion")
+_FIRST_FREE_PORT = 1024
+
+_FOUR_PRIVATE = tuple(
+    map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+)
+_FOUR_NEVER = tuple(
+    map(
+        IPv4Network,
+        (
+            "0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "198.18.0.0/15",
+            "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+            "168.63.129.16/32",  # the host beneath a machine of Azure, under a public number
+        ),
+    )
+)  # fmt: skip
+_SIX_GLOBAL = IPv6Network("2000::/3")  # all that IANA gives out; beside it only what is private
+_SIX_PRIVATE = (IPv6Network("::1/128"), IPv6Network("fc00::/7"))
+_SIX_NEVER = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "fd00:ec2::/32")))
+
+
+class NotAllowed(Exception):  # noqa: N818 - it says what is the matter
+    """The hub does not send there; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """What `hub.yaml` lets in beside names of the internet by https: `private` addresses, `plain` http."""
+
+    private: bool = False
+    plain: bool = False
+
+
+NOTHING_MORE = Allowed()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """An address, understood in one way. `host`: small letters; an IPv6 number without brackets."""
+
+    scheme: Literal["http", "https"]
+    host: str
+    port: int
+    target: str  # path and query, as written
+
+
+def destination(url: str, allowed: Allowed) -> Destination:
+    """Read an address to which a hub may send.
+
+    Raises:
+        NotAllowed: it is none.
+    """
+    found = _PARTS.fullmatch(url) if len(url) <= LONGEST and re.search(URL, url) else None
+    if found is None:
+        raise NotAllowed(
+            "Write it as https://host/path: no user's name, no fragment, ASCII (a name of other letters as xn--)."
+        )
+    scheme: Literal["http", "https"] = "https" if found["scheme"] == "https" else "http"
+    if scheme == "http" and not allowed.plain:
+        raise NotAllowed("Only https: on the way anybody could read what is sent.")
+    path, query = found["path"] or "/", found["query"]
+    return Destination(
+        scheme=scheme,
+        host=_number(found["six"], allowed) if found["six"] else _host(found["host"], allowed),
+        port=_port(found["port"], scheme),
+        target=path if query is None else f"{path}?{query}",
+    )
+
+
+def reachable(address: str, allowed: Allowed) -> bool:
+    """Tell whether a hub may connect to this number (as `getaddrinfo` and `connect` write it)."""
+    try:
+        number = ip_address(address)
+    except ValueError:
+        return False
+    if isinstance(number, IPv6Address):
+        if number.scope_id is not None or _in(number, _SIX_NEVER):
+            return False
+        return number in _SIX_GLOBAL or (allowed.private and _in(number, _SIX_PRIVATE))
+    return not _in(number, _FOUR_NEVER) and (allowed.private or not _in(number, _FOUR_PRIVATE))
+
+
+def _in(number: IPv4Address | IPv6Address, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+    return any(number in network for network in networks)
+
+
+def _port(text: str | None, scheme: str) -> int:
+    if text is None:
+        return 443 if scheme == "https" else 80
+    port = int(text)
+    if text.startswith("0") or not (port in (80, 443) or _FIRST_FREE_PORT <= port <= 65535):
+        raise NotAllowed(f"Port {text[:5]}: use 443, 80 or one from {_FIRST_FREE_PORT} to 65535.")
+    return port
+
+
+def _host(written: str, allowed: Allowed) -> str:
+    host = written.lower()
+    labels = host.split(".")
+    # A host whose last label is a number is read as an IPv4 address by what follows the WHATWG's URL standard, in
+    # any of its old spellings (octal, hexadecimal, one number for all). Here only the one that all read alike.
+    if _NUMBER.fullmatch(labels[-1]):
+        return _number(host, allowed)
+    if not all(_LABEL.fullmatch(label) for label in labels) or not labels[-1][0].isalpha():
+        raise NotAllowed(
+            "The host is no name of the internet: labels of letters, digits and hyphens, no dot at its end."
+        )
+    if not allowed.private and (len(labels) == 1 or labels[-1] in _OWN):
+        raise NotAllowed("The host is a name of a private network. Name one that the internet knows.")
+    return host
+
+
+def _number(written: str, allowed: Allowed) -> str:
+    try:
+        number = ip_address(written)
+    except ValueError as error:
+        raise NotAllowed("The host is a number that readers read differently. Use a name.") from error
+    if not allowed.private:
+        raise NotAllowed("The host is a number. Use a name: a certificate is for a name.")
+    if not reachable(str(number), allowed):
+        raise NotAllowed("The hub does not send to this number.")
+    return str(number)

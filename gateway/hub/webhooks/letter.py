@@ -1,0 +1,59 @@
+"""A message as it is sent: the body and headers of Standard Webhooks 1.0.
+
+The body is the same at each try. `webhook-id` too; the timestamp, and with it the signature, is each try's own
+(https://github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md).
+"""
+
+import json
+import secrets
+from base64 import b64encode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from standardwebhooks import Webhook
+
+_BYTES = 32  # of a secret; the specification asks for 24 to 64
+
+
+def new_secret() -> str:
+    """Make the key by which a receiver knows that the hub has sent it."""
+    return f"whsec_{b64encode(secrets.token_bytes(_BYTES)).decode()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A message with all that is sent of it. `secrets`: the one that counts, and while it rotates the one before."""
+
+    message: str
+    event: str
+    type: str
+    at: datetime
+    seq: int
+    previous: int
+    data: Mapping[str, Any]
+    secrets: tuple[str, ...]
+
+    def body(self) -> bytes:
+        """Write the body."""
+        whole = {
+            "type": self.type,
+            "timestamp": self.at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+            "seq": self.seq,
+            "previous": self.previous,
+            "event": self.event,
+            "data": self.data,
+        }
+        return json.dumps(whole, ensure_ascii=True, separators=(",", ":"), allow_nan=False).encode()
+
+    def headers(self, body: bytes, now: datetime) -> dict[str, str]:
+        """Write the headers of a try at this moment."""
+        text = body.decode()
+        return {
+            "Content-Type": "application/json",
+            "User-Agent": "Perron-Webhooks/1",
+            "webhook-id": self.message,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": " ".join(Webhook(secret).sign(self.message, now, text) for secret in self.secrets),
+        }

@@ -1,0 +1,183 @@
+"""What waits to be sent, in the store: which endpoint is whose turn, what is due, what became of a try.
+
+A sender takes an *endpoint* for a while, not single messages: so one endpoint's messages go out in their order and
+bounded in number also where several hubs share a PostgreSQL (`FOR UPDATE SKIP LOCKED`). The lease of a hub that died
+runs out; a hub alone on its SQLite takes its own back at once.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.events import Type, tell
+from gateway.hub.tables import attempts, endpoints, events, messages, retailers
+from gateway.hub.webhooks.answer import SLOW, Answer, Result, over, wait
+from gateway.hub.webhooks.letter import Letter
+
+LEASE = timedelta(seconds=60)
+PATIENCE = timedelta(days=5)  # an endpoint that takes nothing for so long is disabled
+REST = timedelta(seconds=5)  # between two tries at an endpoint that fails
+MENDED = timedelta(minutes=1)  # after a failure of so long, what waits for its next try is due at the first success
+KEPT = timedelta(days=30)  # the log of what is delivered or given up
+_SWEPT = 1000  # messages at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """An endpoint that is this sender's until `until`. `poor`: it failed or was slow the last time."""
+
+    endpoint: str
+    until: datetime
+    poor: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """A message that is due, and where it goes. `tries` and `attempts`: before this one."""
+
+    letter: Letter
+    retailer: str
+    endpoint: str
+    url: str
+    attempts: int
+    tries: int
+    begun: datetime
+
+
+async def take_back(tx: AsyncConnection, now: datetime) -> None:
+    """Free every endpoint: for a hub that is alone and begins."""
+    await tx.execute(update(endpoints).where(endpoints.c.leased > now).values(leased=now))
+
+
+async def claim(tx: AsyncConnection, now: datetime, *, good: int, poor: int) -> list[Turn]:
+    """Take endpoints for which something is due, at most so many of each kind; who was served longest ago is first."""
+    is_poor = or_(endpoints.c.failing.is_not(None), endpoints.c.slow)
+    found: list[Turn] = []
+    for kind, most in ((False, good), (True, poor)):
+        due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= now)
+        free = and_(endpoints.c.enabled, endpoints.c.leased <= now, is_poor if kind else ~is_poor, due)
+        rows = await tx.execute(
+            select(endpoints.c.id).where(free).order_by(endpoints.c.leased, endpoints.c.id).limit(max(0, most))
+            .with_for_update(skip_locked=True)
+        )  # fmt: skip
+        found += [Turn(endpoint=row.id, until=now + LEASE, poor=kind) for row in rows]
+    if found:
+        taken = endpoints.c.id.in_([turn.endpoint for turn in found])
+        await tx.execute(update(endpoints).where(taken).values(leased=now + LEASE))
+    return found
+
+
+async def due(tx: AsyncConnection, turn: Turn, now: datetime, *, most: int) -> list[Parcel]:
+    """Give what is due for it, by `seq`: nothing if the turn is no longer this sender's. If nothing is, it is over."""
+    mine = and_(endpoints.c.id == turn.endpoint, endpoints.c.leased == turn.until, endpoints.c.enabled)
+    to = (await tx.execute(select(endpoints).where(mine).with_for_update())).one_or_none()
+    if to is None:
+        return []
+    rows = await tx.execute(
+        select(messages, events.c.type, events.c.at, events.c.data).join(events, events.c.id == messages.c.event)
+        .where(messages.c.endpoint == turn.endpoint, messages.c.due <= now).order_by(messages.c.seq).limit(most)
+    )  # fmt: skip
+    rotating = to.old_secret is not None and to.old_until is not None and now < to.old_until
+    keys = (to.secret, to.old_secret) if rotating else (to.secret,)
+    found = [
+        Parcel(
+            letter=Letter(message=row.id, event=row.event, type=row.type, at=row.at, seq=row.seq, previous=row.previous,
+                          data=row.data, secrets=keys),
+            retailer=to.retailer, endpoint=to.id, url=to.url, attempts=row.attempts, tries=row.tries, begun=row.begun,
+        )
+        for row in rows
+    ]  # fmt: skip
+    if not found:
+        await tx.execute(update(endpoints).where(mine).values(leased=now))
+    return found
+
+
+async def give_back(tx: AsyncConnection, turn: Turn, now: datetime) -> None:
+    """Let another have the turn; an endpoint that failed twice in a row rests before it."""
+    mine = and_(endpoints.c.id == turn.endpoint, endpoints.c.leased == turn.until)
+    failing = await tx.scalar(select(endpoints.c.failing).where(mine))
+    again = failing is not None and failing < now  # one message that is not liked holds up no other
+    await tx.execute(update(endpoints).where(mine).values(leased=now + REST if again else now))
+
+
+async def ended(  # noqa: PLR0913 - a try's own facts
+    tx: AsyncConnection, parcel: Parcel, answer: Answer, now: datetime, *, most: int, chance: float
+) -> bool:
+    """Write what became of a try; whether it was still this one's to write."""
+    # Whoever locks several of them locks the retailer first, then an endpoint, then messages: so none waits in a ring.
+    if not answer.taken:
+        await tx.execute(select(retailers.c.id).where(retailers.c.id == parcel.retailer).with_for_update())
+    this = select(endpoints).where(endpoints.c.id == parcel.endpoint)
+    to = (await tx.execute(this.with_for_update())).one_or_none()
+    number, tries, id_ = parcel.attempts + 1, parcel.tries + 1, parcel.letter.message
+    if answer.taken:
+        then: dict[str, Any] = {"state": "delivered", "due": None}
+    elif over(tries, now - parcel.begun, most=most):
+        then = {"state": "given_up", "due": None}
+    else:
+        then = {"due": now + wait(tries, asked=answer.wish, chance=chance)}
+    # A try is counted once: whoever lost the turn meanwhile, or whose message was deleted, finds another number here.
+    same = and_(messages.c.id == id_, messages.c.attempts == parcel.attempts)
+    done = await tx.execute(update(messages).where(same).values(attempts=number, tries=tries, **then))
+    if to is None or done.rowcount == 0:
+        return False
+    await tx.execute(
+        insert(attempts).values(
+            message=id_, number=number, result=answer.result, status=answer.status, excerpt=answer.excerpt,
+            milliseconds=round(answer.seconds * 1000), at=now,
+        )
+    )  # fmt: skip
+    await _told_of(tx, to, parcel, answer, now)
+    return True
+
+
+async def _told_of(tx: AsyncConnection, to: Any, parcel: Parcel, answer: Answer, now: datetime) -> None:  # noqa: ANN401 - a row
+    """Draw from a try what it says of its endpoint: unless that has another address since."""
+    if to.url != parcel.url:
+        return
+    this, slow = endpoints.c.id == to.id, answer.seconds >= SLOW
+    if not answer.taken:
+        await tx.execute(update(endpoints).where(this).values(failing=to.failing or now, slow=slow))
+        long = to.failing is not None and now - to.failing >= PATIENCE
+        if to.enabled and (answer.result is Result.GONE or long):
+            await disable(tx, to, "gone" if answer.result is Result.GONE else "failing", now)
+        return
+    if to.failing is not None or to.slow is not slow:
+        await tx.execute(update(endpoints).where(this).values(failing=None, slow=slow))
+    if to.failing is not None and now - to.failing >= MENDED:
+        later = and_(messages.c.endpoint == to.id, messages.c.due > now)
+        await tx.execute(update(messages).where(later).values(due=now))
+
+
+async def disable(tx: AsyncConnection, endpoint: Any, why: str, now: datetime) -> None:  # noqa: ANN401 - a row
+    """Send nothing more there, and tell its retailer; what waited is given up (a replay sends it after all)."""
+    await tx.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(enabled=False, disabled=why))
+    await drop(tx, endpoint.id)
+    await tell(
+        tx, endpoint.retailer, Type.ENDPOINT_DISABLED, endpoint.id, {"id": endpoint.id, "disabled": why},
+        sandbox=endpoint.sandbox, now=now,
+    )  # fmt: skip
+
+
+async def drop(tx: AsyncConnection, endpoint: str) -> None:
+    """Give up what waits."""
+    waiting = and_(messages.c.endpoint == endpoint, messages.c.due.is_not(None))
+    await tx.execute(update(messages).where(waiting).values(state="given_up", due=None))
+
+
+async def waiting(tx: AsyncConnection) -> int:
+    """Count what waits."""
+    return await tx.scalar(select(func.count()).select_from(messages).where(messages.c.due.is_not(None))) or 0
+
+
+async def sweep(tx: AsyncConnection, now: datetime) -> int:
+    """Forget the oldest of what is over; how many messages."""
+    old = select(messages.c.id).where(messages.c.created < now - KEPT, messages.c.state != "waiting").limit(_SWEPT)
+    ids = list((await tx.execute(old)).scalars())
+    if ids:
+        await tx.execute(delete(attempts).where(attempts.c.message.in_(ids)))
+        await tx.execute(delete(messages).where(messages.c.id.in_(ids)))
+    return len(ids)

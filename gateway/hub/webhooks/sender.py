@@ -1,0 +1,158 @@
+"""Sends what waits: one task for each endpoint whose turn it is.
+
+Who answers soon is served in lanes of its own, who fails or is slow in others: so however many hang, they hold up each
+other and nobody else. A lane sends one message after the other, by `seq`; only where more is due than one batch, some
+at once. A turn ends with its lease, and who was served longest ago is next.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
+from sqlalchemy.exc import DBAPIError
+
+from gateway.hub.store import Store
+from gateway.hub.webhooks import queue
+from gateway.hub.webhooks.answer import SLOW
+from gateway.hub.webhooks.connection import Connections, Lookup, by_machine
+from gateway.hub.webhooks.guard import Allowed
+from gateway.hub.webhooks.queue import Parcel, Turn
+
+log = structlog.get_logger(__name__)
+
+GOOD, POOR = 32, 16  # endpoints served at once
+BATCH = 20  # messages of one that are read at once
+AT_ONCE = 4  # of one that does not keep up
+LOOK = 1.0  # seconds after which the store is asked without a bell: what is due again, what another hub was told
+COUNT = 15.0  # seconds between two counts of what waits
+SWEEP = timedelta(hours=1)
+
+
+class Sender:
+    """All webhooks of a hub. `seconds` counts, from anywhere; `most`: tries of one message, in 24 hours at least."""
+
+    def __init__(  # noqa: PLR0913 - what it needs, named one by one
+        self,
+        store: Store,
+        *,
+        allowed: Allowed,
+        most: int,
+        now: Callable[[], datetime],
+        seconds: Callable[[], float],
+        registry: CollectorRegistry,
+        lookup: Lookup = by_machine,
+        timeout: float,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._store, self._most, self._now, self._seconds, self._chance = store, most, now, seconds, chance
+        self._connections = Connections(allowed, seconds=seconds, lookup=lookup, timeout=timeout)
+        self._longest = timedelta(seconds=timeout)
+        self._bell = asyncio.Event()
+        self._busy = {False: 0, True: 0}  # lanes of the good and of the poor
+        self._sent = Counter("perron_webhooks_sent", "Messages that a receiver has taken.", registry=registry)
+        self._failed = Counter("perron_webhooks_failed", "Tries that failed.", ["result"], registry=registry)
+        self._waiting = Gauge("perron_webhooks_waiting", "Messages that wait, of all hubs.", registry=registry)
+
+    def ring(self) -> None:
+        """Say that there is something to send."""
+        self._bell.set()
+
+    async def run(self) -> None:
+        """Send until cancelled. A store that fails is asked again: nothing is lost by waiting."""
+        async with self._connections, asyncio.TaskGroup() as lanes:
+            lanes.create_task(self._keep_house())
+            if self._store.one_writer:
+                await self._take_back()
+            while True:
+                self._bell.clear()
+                for turn in await self._claimed():
+                    self._busy[turn.poor] += 1
+                    lanes.create_task(self._lane(turn))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._bell.wait(), LOOK)
+
+    async def _take_back(self) -> None:
+        with self._patience():
+            async with self._store.writing() as tx:
+                await queue.take_back(tx, self._now())
+
+    async def _claimed(self) -> Sequence[Turn]:
+        good, poor = GOOD - self._busy[False], POOR - self._busy[True]
+        with self._patience():
+            if good or poor:
+                async with self._store.writing() as tx:
+                    return await queue.claim(tx, self._now(), good=good, poor=poor)
+        return ()
+
+    async def _lane(self, turn: Turn) -> None:
+        try:
+            with self._patience():  # its lease runs out; what was sent meanwhile is sent again
+                ill: datetime | None = None
+                while ill is None and self._lasts(turn):
+                    async with self._store.writing() as tx:
+                        batch = await queue.due(tx, turn, self._now(), most=1 if turn.poor else BATCH)
+                    if not batch:
+                        return
+                    ill = await self._served(turn, batch)
+                    if turn.poor:
+                        break
+                async with self._store.writing() as tx:
+                    await queue.give_back(tx, turn, ill or self._now())
+        finally:
+            self._busy[turn.poor] -= 1
+            self._bell.set()
+
+    async def _served(self, turn: Turn, batch: Sequence[Parcel]) -> datetime | None:
+        """Send a batch while all goes well and the turn lasts; since when it does not."""
+        left, ill = list(reversed(batch)), None
+
+        async def one_after_the_other() -> None:
+            nonlocal ill
+            while left and ill is None and self._lasts(turn):
+                ill = await self._posted(left.pop()) or ill
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(AT_ONCE if len(batch) == BATCH else 1):
+                group.create_task(one_after_the_other())
+        return ill
+
+    async def _posted(self, parcel: Parcel) -> datetime | None:
+        """Send one and write what became of it; when that was, if it was not good."""
+        body = parcel.letter.body()
+        answer = await self._connections.post(parcel.url, body, parcel.letter.headers(body, self._now()))
+        if answer.taken:
+            self._sent.inc()
+        else:
+            self._failed.labels(answer.result).inc()
+        now, kept = self._now(), False
+        with self._patience():
+            async with self._store.writing() as tx:
+                await queue.ended(tx, parcel, answer, now, most=self._most, chance=self._chance())
+            kept = True
+        return None if kept and answer.taken and answer.seconds < SLOW else now
+
+    def _lasts(self, turn: Turn) -> bool:
+        return self._now() + self._longest < turn.until
+
+    @contextlib.contextmanager
+    def _patience(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, OSError) as error:
+            log.warning("webhooks_wait_for_the_store", why=str(error).splitlines()[0])
+
+    async def _keep_house(self) -> None:
+        swept: datetime | None = None
+        while True:
+            now = self._now()
+            with self._patience():
+                async with self._store.reading() as tx:
+                    self._waiting.set(await queue.waiting(tx))
+                if swept is None or now - swept >= SWEEP:
+                    async with self._store.writing() as tx:
+                        swept = None if await queue.sweep(tx, now) else now
+            await asyncio.sleep(COUNT)

@@ -1,0 +1,81 @@
+"""A hub that may send to this machine, a retailer's server and a retailer, for tests of webhooks."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.hub.events import Type, tell
+from gateway.hub.file import Webhooks
+from gateway.hub.webhooks.connection import Lookup
+from tests.hubs import Retailer, Running, hub_file, nowhere, running
+from tests.receiver import Receiver, shared
+
+TRYING = Webhooks(private=True, plain=True)
+
+
+class Wall:
+    """The hub's time, which a test moves on."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
+
+
+class House:
+    """A hub, a receiver, a retailer."""
+
+    def __init__(self, hub: Running, receiver: Receiver, retailer: Retailer, wall: Wall) -> None:
+        self.hub, self.receiver, self.retailer, self.wall = hub, receiver, retailer, wall
+
+    async def ask(self, method: str, path: str, body: object = None, *, status: int = 200) -> Any:  # noqa: ANN401 - JSON
+        async with self.hub.http.request(
+            method, f"/v1/webhook_endpoints{path}", headers=self.retailer.headers, json=body
+        ) as answer:
+            said = await answer.text()
+            assert answer.status == status, said
+            return json.loads(said) if said else None
+
+    async def endpoint(self, path: str = "/ok", **more: object) -> Any:  # noqa: ANN401 - JSON
+        url = path if path.startswith("http") else self.receiver.url + path
+        return await self.ask("POST", "", {"url": url, **more}, status=201)
+
+    async def tell(self, count: int = 1) -> None:
+        async with self.hub.hub.store.writing() as tx:
+            for number in range(count):
+                await tell(
+                    tx, self.retailer.id, Type.DELIVERY_CHANGED, "dlv-1", {"id": "dlv-1", "number": number},
+                    sandbox=False, now=self.hub.hub.now(),
+                )  # fmt: skip
+        self.hub.hub.bells.messages()
+
+    def later(self, seconds: float) -> None:
+        self.wall.ahead += seconds
+        self.hub.hub.bells.messages()
+
+    async def log(self, endpoint: Any) -> list[Any]:  # noqa: ANN401 - JSON
+        return list((await self.ask("GET", f"/{endpoint['id']}/messages?limit=100"))["data"])
+
+    async def until(self, endpoint: Any, fits: Callable[[list[Any]], bool]) -> list[Any]:  # noqa: ANN401 - JSON
+        async with asyncio.timeout(15):
+            while not fits(found := await self.log(endpoint)):  # noqa: ASYNC110 - the store is asked as a retailer does
+                await asyncio.sleep(0.04)
+        return found
+
+    async def settled(self, endpoint: Any) -> list[Any]:  # noqa: ANN401 - JSON
+        return await self.until(endpoint, lambda log: bool(log) and all(one["attempts_made"] for one in log))
+
+
+@asynccontextmanager
+async def house(
+    folder: Path, webhooks: Webhooks = TRYING, *, lookup: Lookup = nowhere, receiver: Receiver | None = None
+) -> AsyncIterator[House]:
+    """A hub that may send to this machine, and a receiver: the shared one unless another is given."""
+    wall = Wall()
+    async with running(hub_file(folder, webhooks=webhooks), wall=wall, lookup=lookup) as hub:
+        yield House(hub, receiver or shared(), await hub.retailer(), wall)
