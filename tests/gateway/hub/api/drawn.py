@@ -56,8 +56,6 @@ ALLOWED: Mapping[tuple[str, str], str] = MappingProxyType({
     ("createDelivery", "too_large"): _LARGE,
     ("changeDelivery", "too_large"): _LARGE,
     ("cancelDelivery", "too_large"): _LARGE,
-    ("renewCertificate", "signature_refused"): _SIGNED,
-    ("confirmCertificate", "signature_refused"): _SIGNED,
     ("readProof", "not_found"): "a delivery that was just made has no proof yet",
 })  # fmt: skip
 """By operation and the problem's code: why a request that fits the schema may be refused, or one that does not in that
