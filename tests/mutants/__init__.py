@@ -23,6 +23,7 @@ from tests.mutants import (
     shell,
     surroundings,
     visit,
+    webhooks,
 )
 from tests.mutants.words import Mutant
 
@@ -46,4 +47,5 @@ ALL: tuple[Mutant, ...] = (
     *shell.MUTANTS,
     *surroundings.MUTANTS,
     *visit.MUTANTS,
+    *webhooks.MUTANTS,
 )
