@@ -41,6 +41,7 @@ def hub(*, config: HubConfig = CONFIG) -> None:
 
     from gateway.brokertls import readable  # noqa: PLC0415 - the same
     from gateway.config import ConfigError  # noqa: PLC0415 - the same
+    from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the same
     from gateway.hub.process import Hub  # noqa: PLC0415 - the same
     from gateway.hub.store import StoreUnusable  # noqa: PLC0415 - the same
     from gateway.proof.keys import KeyUnusable  # noqa: PLC0415 - the same
@@ -59,7 +60,7 @@ def hub(*, config: HubConfig = CONFIG) -> None:
         raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
     except KeyUnusable as error:
         raise Failure(str(error), f"The hub's own key is in the folder that {config} names.") from error
-    except ValueError as error:
+    except AuthorityUnusable as error:
         raise Failure(
             f"{error}.", "Put that file back from a copy: with another authority every box joins anew."
         ) from error

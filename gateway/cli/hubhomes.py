@@ -141,7 +141,8 @@ def _in_store(file: "HubFile", config: Path, work: "Callable[[Store], Awaitable[
     Raises:
         Failure: store or folder cannot be used.
     """
-    from gateway.hub.store import Store, StoreUnusable  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.store import Store, StoreUnusable  # noqa: PLC0415 - the same
 
     async def opened() -> T:
         file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -157,7 +158,7 @@ def _in_store(file: "HubFile", config: Path, work: "Callable[[Store], Awaitable[
         raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
     except OSError as error:
         raise Failure(f"{file.folder} cannot be used ({plain(error)}).", f"Correct `folder` in {config}.") from error
-    except ValueError as error:
+    except AuthorityUnusable as error:
         raise Failure(
             f"{error}.", "Put that file back from a copy: with another authority every box joins anew."
         ) from error

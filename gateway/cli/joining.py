@@ -53,7 +53,7 @@ def join(
         tell("Nothing was done.")
         raise typer.Exit(Exit.NO)
     member = _joined(house, read)
-    _write(home, house.storage.folder, member)
+    write_membership(home, house.storage.folder, member)
     tell(f"Joined: this house is {member.home} there. It stands under `hub` in {home}.")
     tell(f"Start the gateway again: perron run{at(home)}")
 
@@ -84,7 +84,12 @@ def _joined(house: "Home", code: "Code") -> "Membership":
         ) from error
 
 
-def _write(file: "Path", storage: "Path", member: "Membership") -> None:
+def write_membership(file: "Path", storage: "Path", member: "Membership") -> None:
+    """Write what the box is at its hub into the house file; comments stay.
+
+    Raises:
+        Failure: the file cannot be written, or would be no house.
+    """
     from gateway.addition import NotAdded, checked, text_of, with_section, written  # noqa: PLC0415 - the same
     from gateway.joining import AUTHORITY, FOLDER, IDENTITY  # noqa: PLC0415 - the same
 

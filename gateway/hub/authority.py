@@ -20,6 +20,10 @@ BROKER = Terms(days=30, renew=timedelta(days=15), bound=False)
 NAME = "Perron hub"
 
 
+class AuthorityUnusable(ValueError):  # noqa: N818 - it says what happened
+    """What lies there is not what the hub made; the text says where."""
+
+
 @dataclass(frozen=True, slots=True)
 class Authority:
     """The authority, with its key. Made by `at`."""
@@ -34,12 +38,15 @@ class Authority:
 
         Raises:
             OSError: the folder cannot be read or written.
-            ValueError: a file is not what it was.
+            AuthorityUnusable: a file is not what it was.
         """
         shelf = _shelf(folder)
         for file in (shelf.authority_key, shelf.chain):
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        key, certificate = unbound(shelf, name=NAME, now=now)
+        try:
+            key, certificate = unbound(shelf, name=NAME, now=now)
+        except ValueError as error:
+            raise AuthorityUnusable(f"{shelf.authority_key.parent} holds no authority of a hub: {error}") from error
         return cls(folder, certificate, key)
 
     @property
@@ -63,9 +70,13 @@ class Authority:
 
         Raises:
             OSError: the folder cannot be read or written.
-            ValueError: a file is not what it was.
+            AuthorityUnusable: a file is not what it was.
         """
-        return vouched(_shelf(self.folder), name=NAME, names=tuple(sorted(set(names))), terms=BROKER, now=now)
+        shelf = _shelf(self.folder)
+        try:
+            return vouched(shelf, name=NAME, names=tuple(sorted(set(names))), terms=BROKER, now=now)
+        except ValueError as error:
+            raise AuthorityUnusable(f"{shelf.chain.parent} holds no certificate of the hub's: {error}") from error
 
     def revoked(self, ended: Iterable[tuple[int, datetime]], *, now: datetime) -> bytes:
         """Write the list of certificates that no longer count: serials and since when (PEM).

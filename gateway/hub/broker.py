@@ -20,9 +20,9 @@ from sqlalchemy import select
 
 from gateway.broker import PACKET, BoxesListener, broker_user, reload, write_hub
 from gateway.config import Broker, BrokerTls
-from gateway.hub.authority import Authority
+from gateway.hub.authority import Authority, AuthorityUnusable
 from gateway.hub.file import Boxes, HubFile
-from gateway.hub.store import Store
+from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.tables import certificates, homes
 from gateway.hub.words import What, ack_topic
 from gateway.mqtt import visit
@@ -53,7 +53,7 @@ async def set_up(file: HubFile, boxes: Boxes, store: Store, *, now: datetime) ->
 
     Raises:
         OSError: the folder cannot be written.
-        ValueError: a key or certificate in it is not what it was.
+        AuthorityUnusable: a key or certificate in it is not what it was.
     """
     file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     authority = Authority.at(file.folder, now=now)
@@ -89,8 +89,8 @@ class Keeper:
         while True:
             try:
                 await self.look(now())
-            except (OSError, ValueError) as error:  # a full disk, say: the next look may do better
-                log.error("broker_files_not_written", why=str(error))
+            except (*UNAVAILABLE, AuthorityUnusable) as error:  # a full disk, say: the next look may do better
+                log.error("broker_files_not_written", why=str(error).partition("\n")[0])
             await sleep(LOOK)
 
     async def look(self, now: datetime) -> tuple[int, ...]:
@@ -101,7 +101,7 @@ class Keeper:
 
         Raises:
             OSError: a file cannot be written.
-            ValueError: a file is not what it was.
+            AuthorityUnusable: a file is not what it was.
         """
         if not (self._folder / "mosquitto.conf").exists():
             return ()
@@ -113,10 +113,11 @@ class Keeper:
         if not (self._first or anew or listed or revoked):
             return ()
         told = reload(self._folder)
-        self._first = False
+        self._first = not told
         for home, since in sorted(revoked):
             await self.cut(home, now)
-            self._cut.add((home, since))
+            if told:  # else it may be back in a moment: the broker does not know yet
+                self._cut.add((home, since))
         return told
 
     async def cut(self, home: str, now: datetime) -> None:
@@ -166,7 +167,10 @@ async def _listed(authority: Authority, store: Store, *, now: datetime) -> bool:
 
 
 def _serials(file: Path) -> set[int] | None:
-    """The serials in the list; None: there is none."""
+    """The serials in the list; None: there is none that can be read."""
     if not file.exists():
         return None
-    return {one.serial_number for one in x509.load_pem_x509_crl(file.read_bytes())}
+    try:
+        return {one.serial_number for one in x509.load_pem_x509_crl(file.read_bytes())}
+    except ValueError:  # somebody's hand: it is written anew
+        return None

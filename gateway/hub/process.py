@@ -64,7 +64,7 @@ class Hub:
             StoreUnusable: the database cannot be used.
             KeyUnusable: its own key cannot.
             OSError: address, port, certificate or folder cannot be had.
-            ValueError: the hub's authority is not what it was.
+            AuthorityUnusable: the hub's authority is not what it was.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.store = await Store.open(self._file.database)

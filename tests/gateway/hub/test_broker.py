@@ -18,15 +18,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.broker import PACKET
+from gateway.cli.joining import write_membership
+from gateway.homefile import load
 from gateway.hub import operator
 from gateway.hub.authority import Authority
 from gateway.hub.broker import Keeper, folder_of, set_up
 from gateway.hub.file import HubBroker, HubFile
 from gateway.hub.store import Store
+from gateway.hub.words import Ack, Hello, ack_topic, jobs_topic, up_topic
 from gateway.joining import Identity, _pem_key
 from gateway.mqtt import Guest, visit
+from tests.hubs import Running
 from tests.hubs import running as running_hub
-from tests.joins import DAY, Box, hub_account, with_boxes
+from tests.joins import DAY, Box, claim, hub_account, with_boxes
 from tests.mosquitto import running
 
 LONG = 20.0
@@ -108,6 +112,42 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
             yield Place(configured, account, store, authority, tmp_path)
     finally:
         await store.close()
+
+
+@contextlib.asynccontextmanager
+async def whole(folder: Path) -> AsyncIterator[tuple[HubFile, Running]]:
+    """A hub with its broker, by its own line to it."""
+    file = with_boxes(folder)
+    file = file.model_copy(update={"broker": hub_account(file)})
+    assert file.boxes is not None
+    file.folder.mkdir(mode=0o700)
+    store = await Store.open(file.database)
+    await set_up(file, file.boxes, store, now=now())
+    await store.close()
+    assert file.broker is not None
+    async with running(folder_of(file) / "mosquitto.conf", file.broker.port, {}), running_hub(file) as hub:
+        yield file, hub
+
+
+async def test_a_box_that_joined_says_hello_and_hears_its_hub_by_what_stands_in_its_house_file(tmp_path: Path) -> None:
+    house = tmp_path / "home.yaml"
+    house.write_text("box: b\nname: A house\nstorage: {folder: var}\ndevices: {}\nentrances: {}\n")
+    box = Box.new(tmp_path / "var" / "hub")
+    async with whole(tmp_path) as (file, hub):
+        write_membership(house, tmp_path / "var", await box.join(await claim(hub, file)))
+        joined = load(house).hub
+        assert joined is not None
+        assert joined.home == box.identity.home
+        async with visit(
+            joined.line, [jobs_topic(joined.home), ack_topic(joined.home)], monotonic=time.monotonic
+        ) as line:
+            hello = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris")
+            assert joined.shard is not None
+            line.publish(up_topic(joined.shard, joined.home, "hello"), hello.model_dump_json().encode())
+            async with asyncio.timeout(LONG):
+                answer = await line.hear()
+            assert answer.topic == ack_topic(joined.home)
+            assert Ack.model_validate_json(answer.payload).seq == 0
 
 
 async def heard(hub: Guest, last: bytes) -> list[tuple[str, bytes]]:

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from gateway import joining
 from gateway.hub import operator
@@ -165,7 +165,7 @@ async def test_a_hub_of_another_authority_than_the_code_s_is_refused(
     assert {path.name for path in box.folder.iterdir()} == {"next.pem"}, "nothing of it is kept"
 
 
-@pytest.mark.parametrize("part", ["home", "host", "certificate"])
+@pytest.mark.parametrize("part", ["home", "host", "certificate", "key"])
 async def test_an_answer_that_is_changed_on_the_way_is_refused(
     file: HubFile, hub: Running, box: Box, tmp_path: Path, part: str
 ) -> None:
@@ -180,9 +180,12 @@ async def test_an_answer_that_is_changed_on_the_way_is_refused(
                 answer["home"] = other.identity.home
             case "host":
                 answer["broker"]["host"] = "evil.example"
+            case "key":
+                key = other.identity.key.public_key()
+                own = Authority.at(file.folder, now=now()).certify(answer["home"], key, now=now())
+                answer = _macced(code, {**answer, "certificate": _pem(own)})
             case _:
-                answer["certificate"] = _pem(other.identity.certificate)
-                answer = _macced(code, answer)
+                answer = _macced(code, {**answer, "certificate": _pem(other.identity.certificate)})
         return json.dumps(answer).encode()
 
     with pytest.raises(NotTheHub):
@@ -217,6 +220,36 @@ async def test_until_the_new_certificate_is_confirmed_the_old_one_counts(file: H
     renewed = await box.renew(file, late)
     assert renewed is not None
     assert key.endswith(joining._pem_key(renewed.key)), "the same key was asked for again"  # noqa: SLF001 - as it is kept
+
+
+async def test_a_confirmation_that_was_lost_is_said_again(file: HubFile, hub: Running, box: Box) -> None:
+    await box.join(await claim(hub, file))
+    first = box.identity
+
+    def unsaid(address: str, body: Mapping[str, object]) -> bytes:
+        if address.endswith("/confirm"):
+            raise HubAway("away")
+        return joining.over_http(address, body)
+
+    with pytest.raises(HubAway):
+        await box.renew(file, now() + 61 * DAY, unsaid)
+    assert box.identity.certificate != first.certificate
+    assert (box.folder / "next.pem").exists(), "it is not over"
+    async with hub.http.post("/v1/homes/renew", json=_renewal(first, first.home)) as answer:
+        assert answer.status == 200, "the old one counts still"
+    with pytest.raises(HubSays) as no:
+        await box.renew(file, now())
+    assert no.value.code == "signature_refused", "another key was asked for meanwhile, by whoever has the old one"
+
+
+async def test_a_home_that_is_revoked_has_no_certificate_that_counts(file: HubFile, hub: Running, box: Box) -> None:
+    """By its own mark too, not only by its certificates'."""
+    member = await box.join(await claim(hub, file))
+    async with hub.hub.store.writing() as tx:
+        await tx.execute(update(homes).where(homes.c.id == member.home).values(revoked=hub.hub.now()))
+    with pytest.raises(HubSays) as no:
+        await box.renew(file, now() + 61 * DAY)
+    assert no.value.code == "signature_refused"
 
 
 async def test_two_keys_that_are_asked_for_at_once_leave_one_that_counts(

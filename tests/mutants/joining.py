@@ -1,0 +1,91 @@
+"""Faults in how a box joins a hub, keeps its certificate young, and is cut off."""
+
+from tests.mutants.words import Mutant
+
+JOINING = "tests/gateway/hub/test_joining.py"
+BROKER = "tests/gateway/hub/test_broker.py"
+KILLED = "tests/gateway/hub/test_joining_killed.py"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="a claim is used without its secret",
+        file="gateway/hub/api/homes.py",
+        old="        if not same(asked_mac(row.sha256, id_, csr, asked.box_key), asked.mac):\n",
+        new="        if False:\n",
+        tests=(f"{JOINING}::test_who_has_not_the_secret_gets_nothing",),
+    ),
+    Mutant(
+        name="a claim lets a second box in",
+        file="gateway/hub/api/homes.py",
+        old="        if row.public is None:\n",
+        new="        if row.public is None or row.public != public_of(key):\n",
+        tests=(f"{JOINING}::test_a_claim_lets_one_box_in_and_that_one_again",),
+    ),
+    Mutant(
+        name="the box's own key can be swapped on the way",
+        file="gateway/hub/joining.py",
+        old='"perron-claim-1", claim, sha256(csr).hexdigest(), box_key)',
+        new='"perron-claim-1", claim, sha256(csr).hexdigest())',
+        tests=(f"{JOINING}::test_what_is_swapped_on_the_way_is_refused",),
+    ),
+    Mutant(
+        name="a box believes any authority that has the secret",
+        file="gateway/joining.py",
+        old="    if authority.fingerprint(hashes.SHA256()).hex() != code.authority:\n",
+        new="    if False:\n",
+        tests=(f"{JOINING}::test_a_hub_of_another_authority_than_the_code_s_is_refused",),
+    ),
+    Mutant(
+        name="a certificate for another key is kept",
+        file="gateway/joining.py",
+        old="or public != key.public_key():\n",
+        new="or False:\n",
+        tests=(f"{JOINING}::test_an_answer_that_is_changed_on_the_way_is_refused",),
+    ),
+    Mutant(
+        name="a revoked home renews",
+        file="gateway/hub/api/homes.py",
+        old="    return [] if row.revoked is not None else list(found)\n",
+        new="    return list(found)\n",
+        tests=(f"{JOINING}::test_a_home_that_is_revoked_has_no_certificate_that_counts",),
+    ),
+    Mutant(
+        name="the older certificate counts on after the new one was confirmed",
+        file="gateway/hub/api/homes.py",
+        old="        await call.tx.execute(update(certificates).where(others).values(ended=call.now))\n",
+        new="",
+        tests=(f"{BROKER}::test_the_old_certificate_is_good_until_the_new_one_was_confirmed",),
+    ),
+    Mutant(
+        name="a revoked box that is connected stays so",
+        file="gateway/hub/broker.py",
+        old="            await self.cut(home, now)\n",
+        new="",
+        tests=(f"{BROKER}::test_a_revoked_box_is_cut_off_within_seconds_and_cannot_come_back",),
+    ),
+    Mutant(
+        name="a revocation that was cut short is never ended",
+        file="gateway/hub/broker.py",
+        old="        if not (self._first or anew or listed or revoked):\n",
+        new="        if not (anew or listed):\n",
+        tests=(f"{BROKER}::test_a_revocation_that_was_killed_half_way_is_ended_by_the_hub",),
+    ),
+    Mutant(
+        name="what a client says of its name counts",
+        file="gateway/broker.py",
+        old='        "use_identity_as_username true",\n',
+        new="",
+        tests=(f"{BROKER}::test_a_box_is_who_its_certificate_says_whatever_it_says_itself",),
+    ),
+    Mutant(
+        name="the key that was asked for is forgotten before the hub knows it",
+        file="gateway/joining.py",
+        old="""    ask(f"{url}/v1/homes/confirm", {"home": mine.home, "serial": serial, "signature": signature})
+    (folder / NEXT).unlink()
+""",
+        new="""    (folder / NEXT).unlink()
+    ask(f"{url}/v1/homes/confirm", {"home": mine.home, "serial": serial, "signature": signature})
+""",
+        tests=(f"{JOINING}::test_a_confirmation_that_was_lost_is_said_again",),
+    ),
+)
