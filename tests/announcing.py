@@ -21,7 +21,8 @@ from tests.hubs import Retailer, Running
 
 TOMORROW = timedelta(days=1)
 BRAND_KEY = private_key(bytes(range(32)))
-TERMS = {"entrances": ["front"], "places": ["hall"], "carriers": ["Chronopost"], "hub_signed": True}
+TERMS = {"entrances": ["front"], "places": ["hall"], "carriers": ["Chronopost"], "days": ["mon", "tue"],
+         "hours": "00:00-24:00", "openings": 1, "hub_signed": True}  # fmt: skip
 
 
 @dataclass
@@ -102,10 +103,16 @@ async def connected(
     now, key, id_ = hub.hub.now(), BoxKey.fresh(), new_id("home")
     home = Home(hub, retailer, new_id("lune"), id_, new_id("con"), Journal(id_, key))
     async with hub.hub.store.writing() as tx:
-        await tx.execute(insert(brands).values(id=home.brand, retailer=retailer.id, name="Lune", created=now))
         await tx.execute(
-            insert(brand_keys).values(kid=f"{home.brand}-1", brand=home.brand, x=public_x(BRAND_KEY), created=now)
-        )
+            insert(brands).values(
+                id=home.brand, sandbox=sandbox, retailer=retailer.id, name="Lune", created=now,
+            )
+        )  # fmt: skip
+        await tx.execute(
+            insert(brand_keys).values(
+                kid=f"{home.brand}-1", sandbox=sandbox, brand=home.brand, x=public_x(BRAND_KEY), created=now,
+            )
+        )  # fmt: skip
         await tx.execute(
             insert(homes).values(
                 id=home.id, shard=0, sandbox=sandbox, support_code=new_id("s")[-12:], box_key=key.public.text, said={},
@@ -115,8 +122,8 @@ async def connected(
         await tx.execute(
             insert(connections).values(
                 id=home.connection, retailer=retailer.id, brand=home.brand, home=home.id, sandbox=sandbox, state=state,
-                asked={}, terms=TERMS if state == "granted" else None, version=1, reference="customer 7",
-                consent_sha256=kept("x"), created=now, expires=now + timedelta(days=30),
+                asked={"carriers": ["Chronopost"]}, terms=TERMS if state == "granted" else None, version=1,
+                reference="customer 7", consent_sha256=kept("x"), created=now, expires=now + timedelta(days=30),
             )
         )  # fmt: skip
     return home

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.delivery.promise import Result, State
 from gateway.hub.sealed import seal
 from gateway.hub.store import new_id
+from gateway.hub.supportcode import fresh
 from gateway.hub.tables import brands, connections, deliveries, homes
 from gateway.hub.words import (
     BEGINNING,
@@ -50,7 +50,7 @@ async def join(tx: AsyncConnection, home: str, key: PublicKey, *, sandbox: bool 
     """Let a home in, as if its owner had."""
     await tx.execute(
         insert(homes).values(
-            id=home, shard=shard_of(home), sandbox=sandbox, support_code=secrets.token_hex(4), said={}, joined=now,
+            id=home, shard=shard_of(home), sandbox=sandbox, support_code=fresh(), said={}, joined=now,
             box_key=key.text,
         )
     )  # fmt: skip

@@ -33,6 +33,7 @@ from gateway.hub.tables import (
     deliveries,
     events,
     home_events,
+    homes,
     jobs,
     retailers,
 )
@@ -64,7 +65,7 @@ class Hub:
         self.folder, self.broker, self.store, self.key = folder, broker, store, key
         self.url = ""
         self._process: Supervised | None = None
-        self._connection = ""
+        self._connection = self._asked = ""
         self._headers: dict[str, str] = {}
 
     async def begin(self) -> None:
@@ -141,6 +142,19 @@ class Hub:
         """Announce over HTTP what a brand signed; the delivery's id."""
         body = {"connection": self._connection, "token": token.decode()}
         return str((await self.asks("POST", "/v1/deliveries", body))["id"])
+
+    async def connects(self, brand: str) -> None:
+        """Ask this home as anybody does, by the API and the page."""
+        made = await self.asks("POST", "/v1/connections", {"brand": brand, "asked": {"carriers": ["Chronopost"]}})
+        async with self.store.reading() as tx:
+            code = await tx.scalar(select(homes.c.support_code).where(homes.c.id == HOME))
+        async with aiohttp.ClientSession() as http, http.post(made["consent_url"], data={"code": code}) as answer:
+            assert answer.status == 200
+        self._asked = str(made["id"])
+
+    async def standing(self) -> str:
+        """How what was asked stands."""
+        return str((await self.asks("GET", f"/v1/connections/{self._asked}"))["state"])
 
     async def sends(self, token: bytes, name: str) -> str:
         """Keep a delivery and a job for it, whatever it says: a hub may lie. The delivery's id."""

@@ -114,6 +114,29 @@ def inside(start: datetime, end: datetime, terms: Terms, *, zone: ZoneInfo) -> b
     return all(_wall_inside(wall, length, terms) for wall, length in _walls(start, end, zone))
 
 
+def stretches(start: datetime, end: datetime, terms: Terms, *, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
+    """The parts of `start` to `end` that the allowed days and hours leave, in order, none touching the next.
+
+    What is one of them, or lies in one, is `inside`; what reaches beyond is not.
+    """
+    found: list[tuple[datetime, datetime]] = []
+    opens, closes = opens_and_closes(terms.hours)
+    at = start.astimezone(UTC)
+    for wall, length in _walls(start, end, zone):
+        day = wall.replace(hour=0, minute=0, second=0, microsecond=0) - _DAY
+        while day < wall + length:
+            first, last = max(wall, day + opens), min(wall + length, day + closes)
+            if DAYS[day.weekday()] in terms.days and first < last:
+                piece = (at + (first - wall), at + (last - wall))
+                if found and piece[0] <= found[-1][1]:
+                    found[-1] = (found[-1][0], max(found[-1][1], piece[1]))
+                else:
+                    found.append(piece)
+            day += _DAY
+        at += length
+    return found
+
+
 def opens_and_closes(hours: str) -> tuple[timedelta, timedelta]:
     """Read "HH:MM-HH:MM" as times since midnight; a second one not after the first is the next day's."""
     found = _HOURS.fullmatch(hours)

@@ -15,11 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import Result
 from gateway.hub import events
+from gateway.hub.connections import decided
 from gateway.hub.deliveries import spoken_of
 from gateway.hub.sealed import Untrue, unseal
 from gateway.hub.standing import OVER, coarse, standing
-from gateway.hub.tables import connections, deliveries, home_events, homes, jobs
-from gateway.hub.words import BEGINNING, Ack, Decided, Hello, Receipt, digest
+from gateway.hub.tables import deliveries, home_events, homes, jobs
+from gateway.hub.words import BEGINNING, Ack, Hello, Receipt, digest
 from gateway.proof.keys import PublicKey
 from gateway.proof.succession import Line
 
@@ -155,7 +156,7 @@ async def happened(tx: AsyncConnection, row: Row[Any], kept: Kept, token: bytes,
     if found.result is not None:
         await _told(tx, meant, found.result, seq=found.seq, sandbox=row.sandbox, now=now)
     if found.decided is not None:
-        await _decided(tx, row, found.decided, now)
+        await decided(tx, row, found.decided, now)
     return Outcome.KEPT
 
 
@@ -197,23 +198,3 @@ async def _told(  # noqa: PLR0913 - who said what of which delivery
     if answer is not None:
         data["answer"] = answer
     await events.tell(tx, row.retailer, events.Type.DELIVERY_CHANGED, row.id, data, sandbox=sandbox, now=now)
-
-
-async def _decided(tx: AsyncConnection, home: Row[Any], decided: Decided, now: datetime) -> None:
-    """Keep what a home says to a brand, and tell whoever asked. A word older than the one we know changes nothing."""
-    asked = select(connections).where(connections.c.home == home.id, connections.c.brand == decided.brand)
-    # JSON's own types: it is kept and sent on as JSON
-    terms = decided.model_dump(mode="json", exclude={"brand", "version", "standing"}, exclude_none=True)
-    for row in (await tx.execute(asked)).all():
-        if row.state == "expired" or (row.decided is not None and row.version >= decided.version):
-            continue
-        given = terms if decided.standing == "granted" else None
-        at = None if decided.standing == "pending" else now
-        new = {"state": decided.standing, "terms": given, "version": decided.version, "decided": at}
-        await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
-        if row.state != decided.standing or row.terms != given:
-            data = {"id": row.id, "brand": row.brand, "state": decided.standing, "terms": given,
-                    "reference": row.reference}  # fmt: skip
-            await events.tell(
-                tx, row.retailer, events.Type.CONNECTION_DECIDED, row.id, data, sandbox=home.sandbox, now=now
-            )

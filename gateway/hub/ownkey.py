@@ -21,6 +21,7 @@ class OwnKey:
     """Signs for the hub. `x` is its public half as in a JWK, `kid` its name: the key's fingerprint."""
 
     def __init__(self, key: BoxKey) -> None:
+        self._key = key
         self._private = OKPKey.import_key(key.pem)
         self.x = key.public.text
         self.kid = f"hub-{key.public.fingerprint}"
@@ -45,3 +46,7 @@ class OwnKey:
     def sign(self, claims: HubClaims) -> bytes:
         """Sign what a brand asked for by its API key."""
         return sign(claims, self._private, kid=self.kid)
+
+    def signature(self, signed: bytes) -> bytes:
+        """64 bytes over exactly these: what the hub asks of a home for a brand (gateway/hub/asking.py)."""
+        return self._key.sign(signed)

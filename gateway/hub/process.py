@@ -6,14 +6,28 @@ from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
-from gateway.hub.api import apikeys, deliveries, happenings, sandboxes, sight, webhookendpoints
+from gateway.hub.api import (
+    apikeys,
+    availability,
+    brands,
+    connections,
+    deliveries,
+    happenings,
+    sandboxes,
+    sight,
+    webhookendpoints,
+)
 from gateway.hub.api.homes import BrokerAt, Homes
 from gateway.hub.api.operation import Bells, Operation
 from gateway.hub.authority import Authority
 from gateway.hub.broker import Keeper
+from gateway.hub.connecting import Connecting
+from gateway.hub.connections import Pen
+from gateway.hub.consent import Consent
 from gateway.hub.dispatcher import Dispatcher
 from gateway.hub.file import HubFile
 from gateway.hub.held import Held
@@ -29,8 +43,10 @@ from gateway.hub.webhooks.connection import Lookup, by_machine
 from gateway.hub.webhooks.sender import Sender
 from gateway.proof.keys import BoxKey
 
-OPERATIONS = (*apikeys.OPERATIONS, *deliveries.OPERATIONS, *sight.OPERATIONS, *happenings.OPERATIONS,
-              *webhookendpoints.OPERATIONS)  # fmt: skip
+OPERATIONS = (
+    *apikeys.OPERATIONS, *brands.OPERATIONS, *connections.OPERATIONS, *availability.OPERATIONS, *deliveries.OPERATIONS,
+    *sight.OPERATIONS, *happenings.OPERATIONS, *webhookendpoints.OPERATIONS,
+)  # fmt: skip
 """All of the API, in the order of its document."""
 
 
@@ -84,7 +100,7 @@ class Hub:
             self.site = Site(
                 self._file, (*OPERATIONS, *self._boxes(), *self._simulate(self.bells)), store=self.store, now=self.now,
                 wall=self._wall, registry=registry, ready=self._ready, bells=self.bells, key=self.key,
-                streams=self._streams,
+                streams=self._streams, extra=self._page(self.bells),
             )  # fmt: skip
             await self.site.open()
             try:
@@ -124,6 +140,13 @@ class Hub:
             self._file.broker, heard=self._ingest.heard, up=self._dispatcher.ring, tally=tally, monotonic=time.monotonic
         )  # fmt: skip
 
+    def _page(self, bells: Bells) -> list[web.RouteDef]:
+        """Build what asks homes for retailers; the page's routes."""
+        pen = Pen(url=self._file.url, sign=self.key.signature)
+        self._connecting = Connecting(self.store, pen=pen, now=self.now, bells=bells)
+        proxied = self._file.listen.behind_proxy
+        return Consent(self.store, pen=pen, now=self.now, bells=bells, proxied=proxied).routes()
+
     def _simulate(self, bells: Bells) -> tuple[Operation, ...]:
         """Build the robot who plays the sandbox's homes, where there is a sandbox; how one gets one."""
         self._robot = None
@@ -146,7 +169,7 @@ class Hub:
         }  # fmt: skip
         keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
         own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),
-               "webhooks": self._sender.run()}  # fmt: skip
+               "connecting": self._connecting.run(), "webhooks": self._sender.run()}  # fmt: skip
         sandbox = {} if self._robot is None else {"sandbox": self._robot.run()}
         return {**own, **keeper, **homes, **sandbox}
 

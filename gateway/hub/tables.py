@@ -14,6 +14,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
@@ -88,18 +89,24 @@ api_keys = Table(
 brands = Table(
     "brands", metadata,
     Column("id", String(64), primary_key=True),  # the word under which homes know it
+    Column("sandbox", Boolean, primary_key=True, default=False),  # who tries things out takes no real brand's word
     Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
     Column("name", String(80), nullable=False),
+    Column("keys_version", Integer, nullable=False, default=0),  # rises with each change of its keys
     _when("created"),
 )  # fmt: skip
 
 brand_keys = Table(
     "brand_keys", metadata,
     Column("kid", String(64), primary_key=True),
-    Column("brand", ForeignKey("brands.id"), nullable=False, index=True),
+    Column("sandbox", Boolean, primary_key=True, default=False),
+    Column("brand", String(64), nullable=False),
     Column("x", String(43), nullable=False),  # the Ed25519 public key, as in a JWK
     _when("created"),
     _when("revoked", missing=True),
+    ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
+    Index("keys_by_x", "x", "sandbox"),
+    Index("keys_of_brand", "brand", "sandbox"),
 )  # fmt: skip
 
 idempotency = Table(
@@ -156,19 +163,25 @@ connections = Table(
     "connections", metadata,
     _id("con-"),
     Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
-    Column("brand", ForeignKey("brands.id"), nullable=False),
+    Column("brand", String(64), nullable=False),
     Column("home", ForeignKey("homes.id"), nullable=True, index=True),  # None until somebody said which home is his
     Column("sandbox", Boolean, nullable=False, default=False),
-    Column("state", String(16), nullable=False),  # pending | granted | refused | revoked | expired
+    Column("state", String(16), nullable=False),  # pending | granted | refused | revoked | expired | ended
     Column("asked", JSON, nullable=False),  # the terms that the retailer asks for
     Column("terms", JSON, nullable=True),  # the terms that the home gave
     Column("version", Integer, nullable=False),  # of the home's decision
     Column("reference", String(80), nullable=True),  # the retailer's own word for the customer
-    Column("consent_sha256", LargeBinary(32), nullable=False),  # of the secret in the consent page's address
+    Column("consent_sha256", LargeBinary(32), nullable=False, index=True),  # of the secret in its page's address
     Column("return_url", String(400), nullable=True),
+    Column("tries", Integer, nullable=False, default=0),  # support codes that were said on its page
+    Column("keys_sent", Integer, nullable=False, default=0),  # the `keys_version` that its home was told
     _when("created"),
-    _when("expires"),
+    _when("expires"),  # silence until then is no
     _when("decided", missing=True),
+    ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
+    Index("connections_of_retailer", "retailer", "sandbox", "created", "id"),
+    Index("connections_of_brand", "brand", "sandbox", "state", "keys_sent"),
+    Index("connections_waiting", "state", "expires"),
 )  # fmt: skip
 
 deliveries = Table(

@@ -93,6 +93,11 @@ class Uplinks:
         signer = self._who
         return await self._writer.do(lambda db: self._accept(db, signer, token, verified, now))
 
+    async def asked(self, brand: str) -> None:
+        """A brand of this house asked by the hub: the owner's word on it is told, whatever was told before."""
+        ask = "INSERT INTO uplink_brand (brand, told) VALUES (?, 0) ON CONFLICT (brand) DO UPDATE SET told = 0"
+        await self._writer.do(lambda db: _one(db, ask, brand))
+
     async def tell(self, now: Now) -> int:
         """Write what the hub is owed: deliveries and decisions that stand otherwise than it was told; how many."""
         signer = self._who
@@ -206,6 +211,10 @@ class Uplinks:
             later = (_gist(said), row.look_at(self._house, now), key)
             db.execute("UPDATE uplink_delivery SET told = ?, look_at = ? WHERE key = ?", later)
         return written + _decisions(db, signer, now, min(LOOKED_AT, max(0, room - written)))
+
+
+def _one(db: sqlite3.Connection, statement: str, parameter: str) -> None:
+    db.execute(statement, (parameter,))
 
 
 def _begin(db: sqlite3.Connection, signer: Signer, now: Now) -> None:

@@ -6,11 +6,13 @@ import structlog
 
 from gateway.clock import Clock
 from gateway.config import Home
+from gateway.hub.asking import understood
 from gateway.hub.words import Job, Kind, Receipt
 from gateway.proof import succession
 from gateway.proof.keys import BoxKey
 from gateway.store import Store
 from gateway.store.handover import HUB, HUB_LEFT
+from gateway.uplink.asked import objection
 from gateway.uplink.link import Taker, Uplink
 from gateway.uplink.words import Answered
 
@@ -20,11 +22,14 @@ ByHub = Callable[[bytes, str], Awaitable[Answered]]
 """Takes in a signed message that is meant for this box or for this home at the hub (`Reception.by_hub`)."""
 
 
-def takers(home: str, by_hub: ByHub) -> Mapping[Kind, Taker]:
-    """Who takes which kind of job. What is not here is refused, and the hub tells whoever sent it."""
+def takers(home: Home, name: str, *, store: Store, by_hub: ByHub) -> Mapping[Kind, Taker]:
+    """Who takes which kind of job. What is not here is refused, and the hub tells whoever sent it.
+
+    `name`: this house's at the hub.
+    """
 
     async def delivery(job: Job) -> Receipt | None:
-        match await by_hub(job.token.encode(), home):
+        match await by_hub(job.token.encode(), name):
             case Answered.YES:
                 return Receipt(job=job.job, state="received")
             case Answered.LATER:
@@ -32,7 +37,16 @@ def takers(home: str, by_hub: ByHub) -> Mapping[Kind, Taker]:
             case Answered.NEVER:
                 return Receipt(job=job.job, state="refused", why="too many messages came that are not believed")
 
-    return {Kind.DELIVERY: delivery}
+    async def connect(job: Job) -> Receipt:
+        asking = understood(job.token.encode())
+        trusted = frozenset(key.x for key in store.brand_keys() if key.distrusted is None)
+        why = objection(asking, name, home.brands, trusted)
+        if asking is None or why is not None:
+            return Receipt(job=job.job, state="refused", why=why)
+        await store.uplinks.asked(asking.brand)
+        return Receipt(job=job.job, state="received")
+
+    return {Kind.DELIVERY: delivery, Kind.CONNECT: connect}
 
 
 def joined(  # noqa: PLR0913 - what the line needs, named one by one
@@ -60,6 +74,6 @@ def joined(  # noqa: PLR0913 - what the line needs, named one by one
         return None
     return Uplink(
         home, section, store=store, clock=clock, key=key, keys=succession.line_in(home.storage.folder / "key"),
-        takers=takers(section.home, by_hub), monotonic=monotonic, reached=reached,
+        takers=takers(home, section.home, store=store, by_hub=by_hub), monotonic=monotonic, reached=reached,
         leaving=store.handover.pending(HUB) == section.home,
     )  # fmt: skip

@@ -83,13 +83,14 @@ async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_ope
         for change, why in LIES.items():
             lies[change.__name__] = await shop.announces(change)
             assert why
-        given.append(await shop.announces())
-        given.append(await shop.announces())
+        await hub.connects(shop.signer.brand)
+        given.extend([await shop.announces(), await shop.announces()])
 
     async with street(tmp_path, rigged=False, before=before) as here:
         play, (good, other) = here.play, given
         await stands(here, good, State.WINDOW_OPEN)
         await quiet(here)
+        assert await here.hub.standing() == "granted", "by the house's own word"
         for change, why in LIES.items():
             await stands(here, lies[change.__name__], State.REFUSED, why)
         await here.shop.cancels(other)

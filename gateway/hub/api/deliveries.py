@@ -175,7 +175,9 @@ async def _believed(call: Call, home: Row[Any], token: bytes) -> Claims:
     if home.home is None:
         raise Problem(Code.NOT_CONNECTED, "No home yet for which a message could be signed: wait for its answer.")
     rows = await call.tx.execute(
-        select(brand_keys).where(brand_keys.c.brand == home.brand, brand_keys.c.revoked.is_(None))
+        select(brand_keys).where(
+            brand_keys.c.brand == home.brand, brand_keys.c.sandbox == home.sandbox, brand_keys.c.revoked.is_(None)
+        )
     )
     keys = Keys({row.kid: Key(home.brand, public_key(row.x)) for row in rows})
     found = verify(token, keys, box=home.home, now=Now(utc=call.now, trusted=True, mono=0.0))

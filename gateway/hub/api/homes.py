@@ -4,7 +4,6 @@ None of these needs an API key: a claim's secret proves the first, the key of th
 Each can be sent again after its answer was lost: the same key gets the same certificate.
 """
 
-import secrets
 from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,10 +22,9 @@ from gateway.hub.api.problem import Code, Detail, Problem
 from gateway.hub.authority import Authority, public_of
 from gateway.hub.joining import CLAIM, HOME, answered_mac, asked_mac, confirmation, renewal, same
 from gateway.hub.store import new_id
+from gateway.hub.supportcode import fresh
 from gateway.hub.tables import certificates, claims, homes
 from gateway.hub.words import shard_of
-
-ALOUD = "ABCDEFGHJKMNPQRTUVWXY346789"  # nothing that sounds or looks like another one of them
 
 HomeId = Annotated[str, StringConstraints(pattern=HOME)]
 # base64url without padding: of four characters one is never left over
@@ -186,10 +184,9 @@ class Homes:
         """Make the home, or let the one anew that the claim names: its older certificates end."""
         home: str = row.home or new_id("home")
         if row.home is None:
-            aloud = "".join(secrets.choice(ALOUD) for _ in range(8))
             await call.tx.execute(
                 insert(homes).values(
-                    id=home, shard=shard_of(home), sandbox=False, support_code=f"{aloud[:4]}-{aloud[4:]}",
+                    id=home, shard=shard_of(home), sandbox=False, support_code=fresh(),
                     box_key=asked.box_key, said={}, joined=call.now,
                 )
             )  # fmt: skip

@@ -3,9 +3,11 @@
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
+from sqlalchemy import ColumnElement, Table, and_, or_
 
 from gateway.hub.api.operation import Asked
 from gateway.hub.api.problem import Code, Problem
@@ -20,6 +22,11 @@ class Page(Asked):
 
     limit: Annotated[int, Field(ge=1, le=MOST)] = 20
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+
+def behind(table: Table, created: datetime, id_: str) -> ColumnElement[bool]:
+    """What follows this row where the newest come first, by `created` and `id`."""
+    return or_(table.c.created < created, and_(table.c.created == created, table.c.id < id_))
 
 
 def cursor(*place: int | str) -> str:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.hub.keys import kept, new_secret
 from gateway.hub.sandbox.home import ENTRANCES, TERMS, ZONE
 from gateway.hub.store import new_id
+from gateway.hub.supportcode import fresh
 from gateway.hub.tables import (
     api_keys,
     attempts,
@@ -68,11 +69,11 @@ async def make(tx: AsyncConnection, box_key: str, now: datetime) -> Sandbox:
             **own, id=key, sha256=kept(secret), label="sandbox", right="full", sandbox=True, expires=ends
         )
     )
-    await tx.execute(insert(brands).values(**own, id=made.brand, name="Sandbox"))
+    await tx.execute(insert(brands).values(**own, id=made.brand, sandbox=True, name="Sandbox"))
     said = {"entrances": [one.model_dump(mode="json") for one in ENTRANCES], "timezone": str(ZONE)}
     await tx.execute(
         insert(homes).values(
-            id=made.home, shard=shard_of(made.home), sandbox=True, support_code=secrets.token_hex(8), box_key=box_key,
+            id=made.home, shard=shard_of(made.home), sandbox=True, support_code=fresh(), box_key=box_key,
             said=said, joined=now,
         )
     )  # fmt: skip
@@ -96,7 +97,7 @@ async def end(tx: AsyncConnection, now: datetime, *, at_most: int = 20) -> int:
     own = select(endpoints.c.id).where(endpoints.c.retailer.in_(over))
     sent = select(messages.c.id).where(messages.c.endpoint.in_(own))
     made = select(deliveries.c.id).where(deliveries.c.retailer.in_(over))
-    named = select(brands.c.id).where(brands.c.retailer.in_(over))
+    named = select(brands.c.id).where(brands.c.retailer.in_(over), brands.c.sandbox)
     for one in (
         delete(attempts).where(attempts.c.message.in_(sent)),
         delete(messages).where(messages.c.endpoint.in_(own)),
@@ -108,7 +109,7 @@ async def end(tx: AsyncConnection, now: datetime, *, at_most: int = 20) -> int:
         delete(deliveries).where(deliveries.c.retailer.in_(over)),
         delete(connections).where(connections.c.retailer.in_(over)),
         delete(homes).where(homes.c.id.in_(gone)),
-        delete(brand_keys).where(brand_keys.c.brand.in_(named)),
+        delete(brand_keys).where(brand_keys.c.sandbox, brand_keys.c.brand.in_(named)),
         delete(brands).where(brands.c.retailer.in_(over)),
         delete(api_keys).where(api_keys.c.retailer.in_(over)),
         delete(idempotency).where(idempotency.c.retailer.in_(over)),

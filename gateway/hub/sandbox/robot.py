@@ -113,7 +113,7 @@ class Robot:
             return found if isinstance(found, Rejected) else found.for_brand
         rows = await scene.tx.execute(
             select(brand_keys).join(connections, connections.c.brand == brand_keys.c.brand)
-            .where(connections.c.home == scene.home.id, brand_keys.c.revoked.is_(None))
+            .where(connections.c.home == scene.home.id, brand_keys.c.sandbox, brand_keys.c.revoked.is_(None))
         )  # fmt: skip
         enrolled = Keys({row.kid: Key(row.brand, public_key(row.x)) for row in rows})
         return verify(job.token, enrolled, box=scene.home.id, now=at)

@@ -12,11 +12,13 @@ from structlog.testing import capture_logs
 
 from gateway.config import BrokerTls, HubSection
 from gateway.delivery.promise import Body, Result, State
-from gateway.delivery.signature import sign
+from gateway.delivery.signature import public_x, sign
+from gateway.hub.asking import AskedKey, AskedTerms, Asking, written
 from gateway.hub.sealed import unseal
 from gateway.hub.words import (
     BEGINNING,
     Ack,
+    Decided,
     Happened,
     Hello,
     Job,
@@ -29,8 +31,10 @@ from gateway.hub.words import (
 )
 from gateway.message import Sent
 from gateway.mqtt import Guest, visit
+from gateway.proof.keys import BoxKey
 from gateway.proof.succession import Line
 from gateway.store.handover import HUB_LEFT
+from gateway.uplink.asked import NO_QUESTION, UNKNOWN
 from gateway.uplink.box import joined, takers
 from gateway.uplink.link import Uplink
 from tests.boxes import until
@@ -102,6 +106,11 @@ class Hub:
         return next(one for one in self.receipts if one.job == job)
 
     @property
+    def decisions(self) -> list[Decided]:
+        found = [unseal(token, self.box.key.public) for token in self.kept]
+        return [one.decided for one in found if isinstance(one, Happened) and one.decided is not None]
+
+    @property
     def results(self) -> list[Result]:
         found = [unseal(token, self.box.key.public) for token in self.kept]
         return [one.result for one in found if isinstance(one, Happened) and one.result is not None]
@@ -115,7 +124,7 @@ def section(broker: Mosquitto, folder: Path) -> HubSection:
 def uplink(made: Box, where: HubSection, *, leaving: bool = False) -> Uplink:
     return Uplink(
         made.home, where, store=made.store, clock=made.clock, key=made.key, keys=Line(), leaving=leaving,
-        takers=takers(HOME, made.reception.by_hub), monotonic=time.monotonic,
+        takers=takers(made.home, HOME, store=made.store, by_hub=made.reception.by_hub), monotonic=time.monotonic,
     )  # fmt: skip
 
 
@@ -156,6 +165,37 @@ async def test_a_job_is_received_once_it_is_on_the_disk_and_comes_back_as_a_sign
         await until(lambda: there.results)
         assert [(one.delivery, one.state) for one in there.results] == [("d1", State.SCHEDULED)]
         await until(lambda: made.store.uplinks.kept() == made.store.uplinks.made())
+
+
+async def test_a_brand_that_asks_is_told_the_owner_s_word_and_each_later_one(tmp_path: Path) -> None:
+    async with (
+        homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
+        at_work(uplink(made, section(broker, tmp_path))),
+    ):  # fmt: skip
+        await until(lambda: there.hellos)
+        for brand, key in (("shop", "stranger"), ("stranger", "shop")):
+            receipt = await there.receipt(there.job(question(brand, key), Kind.CONNECT))
+            assert (receipt.state, receipt.why) == ("refused", UNKNOWN), brand
+        assert (await there.receipt(there.job(b"a.b.c", Kind.CONNECT))).why == NO_QUESTION
+        assert there.decisions == []
+        assert (await there.receipt(there.job(question("shop", "shop"), Kind.CONNECT))).state == "received"
+        await until(lambda: len(there.decisions) == 1)
+        assert (await there.receipt(there.job(question("shop", "shop"), Kind.CONNECT))).state == "received"
+        await until(lambda: len(there.decisions) == 2)  # asked again it is told again: another question may wait for it
+        assert [(one.brand, one.standing) for one in there.decisions] == [("shop", "granted")] * 2
+        assert there.decisions[0].entrances == ("front", "garage")
+        await made.store.revoke("shop", made.clock.now())
+        await until(lambda: len(there.decisions) == 3)
+        assert there.decisions[2].standing == "revoked"
+        assert there.decisions[2].version > there.decisions[0].version
+
+
+def question(brand: str, key: str) -> bytes:
+    """What a hub carries; whose key it is says the hub."""
+    shown = AskedKey(kid="k", x=public_x(SECRETS[key]))
+    asking = Asking(hub="https://hub.example", home=HOME, brand=brand, name=brand, keys=(shown,), connection="con-1",
+                    asked=AskedTerms(carriers=("chronopost",)))  # fmt: skip
+    return written(asking, BoxKey.fresh().sign)
 
 
 async def test_what_no_receipt_can_be_given_for_is_refused_or_left_for_later(tmp_path: Path) -> None:

@@ -36,10 +36,17 @@ _NAMES = "whether a host is a name of the internet no pattern says"
 _SIGNED = "whether a signature holds no pattern says"
 _LARGE = "an endless token is refused by its bytes before it is looked at"
 ALLOWED: Mapping[tuple[str, str], str] = MappingProxyType({
+    ("listBrands", "bad_cursor"): _OPAQUE,
+    ("listConnections", "bad_cursor"): _OPAQUE,
     ("listDeliveries", "bad_cursor"): _OPAQUE,
     ("readTimeline", "bad_cursor"): _OPAQUE,
     ("listEvents", "bad_cursor"): _OPAQUE,
     ("followEvents", "bad_cursor"): _OPAQUE,
+    ("addBrandKey", "signature_refused"): _SIGNED,
+    ("readAvailability", "invalid"): "`end` lies after `start`, at most seven days",
+    ("useClaim", "signature_refused"): _SIGNED,
+    ("renewCertificate", "signature_refused"): _SIGNED,
+    ("confirmCertificate", "signature_refused"): _SIGNED,
     ("listWebhookMessages", "bad_cursor"): _OPAQUE,
     ("createWebhookEndpoint", "address_refused"): _NAMES,
     ("changeWebhookEndpoint", "address_refused"): _NAMES,

@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from gateway.hub.possession import prove
 from gateway.hub.process import OPERATIONS
+from gateway.hub.store import new_id
 from gateway.hub.tables import api_keys
+from gateway.proof.keys import BoxKey
 from tests.announcing import Home, connected
 from tests.hubs import hub_file, running
 
@@ -35,6 +38,7 @@ class Row:
     open: bool = False  # nobody needs a key
 
 
+PROVED = MappingProxyType({"kid": "{kid}", "x": "{x}", "proof": "{proof}"})
 HOOKS = "/v1/webhook_endpoints"
 NEW = MappingProxyType({"connection": "{connection}", "delivery": "{promise}"})
 TABLE: Mapping[str, Row] = MappingProxyType({
@@ -42,6 +46,19 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "listApiKeys": Row("/v1/api_keys", 200, 200, 200),
     "readApiKey": Row("/v1/api_keys/{key}", 200, 200, 404),
     "revokeApiKey": Row("/v1/api_keys/{key}", 204, 403, 404),
+    "createBrand": Row("/v1/brands", 201, 403, 201, {"id": "soleil", "name": "Soleil"}),  # one of their own
+    "listBrands": Row("/v1/brands", 200, 200, 200),
+    "readBrand": Row("/v1/brands/{brand}", 200, 200, 404),
+    "addBrandKey": Row("/v1/brands/{brand}/keys", 201, 403, 404, PROVED),
+    "listBrandKeys": Row("/v1/brands/{brand}/keys", 200, 200, 404),
+    "revokeBrandKey": Row("/v1/brands/{brand}/keys/{brand}-1/revoke", 200, 403, 404),
+    "createConnection": Row("/v1/connections", 201, 403, 409, {"brand": "{brand}", "asked": {"carriers": ["c"]}}),
+    "listConnections": Row("/v1/connections", 200, 200, 200),
+    "readConnection": Row("/v1/connections/{connection}", 200, 200, 404),
+    "endConnection": Row("/v1/connections/{spare}/end", 200, 403, 404),
+    "readAvailability": Row(
+        "/v1/connections/{connection}/availability?start=2026-11-30T10:00:00Z&end=2026-11-30T12:00:00Z", 200, 200, 404
+    ),
     "createDelivery": Row("/v1/deliveries", 201, 403, 404, NEW),
     "changeDelivery": Row("/v1/deliveries/{delivery}", 200, 403, 404, {"delivery": {"place": "shed"}}),
     "cancelDelivery": Row("/v1/deliveries/{delivery}/cancel", 200, 403, 404, {}),
@@ -107,12 +124,16 @@ async def things(home: Home) -> dict[str, Any]:
     await home.stands(ended, "delivered")
     _, events = await home.ask("GET", "/v1/events?limit=1")
     _, key = await home.ask("POST", "/v1/api_keys", {"label": "spare"})
+    _, spare = await home.ask("POST", "/v1/connections", {"brand": home.brand, "asked": {"carriers": ["c"]}})
+    new, kid = BoxKey.fresh(), new_id("kid")
+    proof = prove(new.sign, brand=home.brand, kid=kid, hub=home.hub.url)
     _, hooks = await home.ask("GET", HOOKS)
     if not hooks["data"]:  # there is room for a few only
         hooks = {"data": [(await home.ask("POST", HOOKS, {"url": "https://shop.example/"}))[1]]}
     endpoint = hooks["data"][0]["id"]
     _, message = await home.ask("POST", f"{HOOKS}/{endpoint}/test")
-    return {"delivery": made["id"], "ended": ended["id"], "connection": home.connection, "key": key["id"],
+    return {"brand": home.brand, "spare": spare["id"], "kid": kid, "x": new.public.text, "proof": proof,
+            "delivery": made["id"], "ended": ended["id"], "connection": home.connection, "key": key["id"],
             "event": events["data"][0]["id"], "endpoint": endpoint, "message": message["id"],
             "promise": home.promise()}  # fmt: skip
 

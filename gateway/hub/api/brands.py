@@ -1,0 +1,239 @@
+"""Brands: the word and the name under which homes know a shop, and the keys by which it signs.
+
+A key is enrolled by whoever has its private half. A home that has let the brand in hears of a new key and its owner
+approves it; until then the old one counts, so keys rotate with overlap. The hub vouches for none of it.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+from sqlalchemy import ColumnElement, Row, and_, func, insert, select, update
+
+from gateway.delivery.promise import Id
+from gateway.hub.api.operation import Asked, Call, Link, Model, Operation, Reply, Right
+from gateway.hub.api.pages import Page, behind, cursor, place
+from gateway.hub.api.problem import Code, Detail, Problem
+from gateway.hub.asking import MOST_KEYS, Kid, Label, PublicX
+from gateway.hub.possession import objection
+from gateway.hub.tables import brand_keys, brands
+from gateway.proof.keys import PublicKey
+
+MOST = 100  # brands of one retailer
+EVER = 200  # keys that one brand ever had
+
+_PROOF = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
+
+
+class BrandPath(Asked):
+    """Which brand."""
+
+    brand: Id
+
+
+class KeyOfBrand(Asked):
+    """Which of its keys."""
+
+    brand: Id
+    kid: Kid
+
+
+class NewBrand(Model):
+    """A brand to be made. `id` is the word under which homes know it, the `iss` of its signed messages."""
+
+    id: Id
+    name: Label
+
+
+class Brand(Model):
+    """A brand."""
+
+    id: Id
+    name: Label
+    sandbox: bool
+    created: datetime
+
+
+class Brands(Model):
+    """Some of the retailer's brands, newest first; `next` is the cursor of those behind them."""
+
+    data: Annotated[tuple[Brand, ...], Field(max_length=100)]
+    next: str | None
+
+
+class NewBrandKey(Model):
+    """A public key (Ed25519) and the proof that its private half is there.
+
+    `proof` is a compact JWS under this key: header `{alg: Ed25519, kid, typ: perron-brand-key+jwt}`, payload
+    `{brand, kid, hub}` with the hub's own address.
+    """
+
+    kid: Kid
+    x: PublicX
+    proof: Annotated[str, StringConstraints(min_length=5, max_length=2048, pattern=_PROOF)]
+
+
+class BrandKey(Model):
+    """A key of a brand. One with `revoked` counts no more, and its name is not given again."""
+
+    kid: Kid
+    x: PublicX
+    created: datetime
+    revoked: datetime | None
+
+
+class BrandKeys(Model):
+    """All keys that the brand ever had, newest first."""
+
+    data: Annotated[tuple[BrandKey, ...], Field(max_length=EVER)]
+
+
+async def create(call: Call) -> Reply:
+    """Make one, for the caller's own world."""
+    asked, who = call.of(NewBrand), call.who
+    mine = await call.tx.scalar(select(func.count()).select_from(brands).where(_mine(call)))
+    if (mine or 0) >= MOST:
+        raise Problem(Code.CONFLICT, f"A retailer has at most {MOST} brands.")
+    taken = (brands.c.id == asked.id, brands.c.sandbox == who.sandbox)
+    if await call.tx.scalar(select(brands.c.id).where(*taken)) is not None:
+        raise Problem(Code.ALREADY_EXISTS, "This word is a brand's already.")
+    made = Brand(id=asked.id, name=asked.name, sandbox=who.sandbox, created=call.now)
+    await call.tx.execute(insert(brands).values({**made.model_dump(), "retailer": who.retailer, "keys_version": 0}))
+    return Reply(status=201, body=made, headers={"Location": f"/v1/brands/{made.id}"})
+
+
+async def list_(call: Call) -> Reply:
+    """List them, a page at a time."""
+    page = call.of(Page)
+    asked = select(brands).where(_mine(call)).order_by(brands.c.created.desc(), brands.c.id.desc())
+    if page.cursor is not None:
+        id_ = place(page.cursor, str)[0]
+        last = (await call.tx.execute(select(brands).where(brands.c.id == id_, _mine(call)))).one_or_none()
+        if last is None:
+            raise Problem(Code.BAD_CURSOR)
+        asked = asked.where(behind(brands, last.created, last.id))
+    rows = (await call.tx.execute(asked.limit(page.limit + 1))).all()
+    shown = rows[: page.limit]
+    more = cursor(shown[-1].id) if len(rows) > page.limit else None
+    return Reply(status=200, body=Brands(data=tuple(_told(row) for row in shown), next=more))
+
+
+async def read(call: Call) -> Reply:
+    """Tell of one."""
+    return Reply(status=200, body=_told(await one(call, call.of(BrandPath).brand)))
+
+
+async def add_key(call: Call) -> Reply:
+    """Enrol a key; homes that have let the brand in are told of it."""
+    brand, asked = await one(call, call.of(BrandPath).brand), call.of(NewBrandKey)
+    why = _objection(call, brand, asked)
+    if why is not None:
+        at = Detail(pointer="/proof", where="body", code="proof", detail=why)
+        raise Problem(Code.SIGNATURE_REFUSED, f"{why[0].upper()}{why[1:]}.", errors=[at])
+    there = await _keys(call, brand)
+    if len(there) >= EVER or sum(key.revoked is None for key in there) >= MOST_KEYS:
+        raise Problem(Code.CONFLICT, f"A brand has at most {MOST_KEYS} keys that count, and {EVER} ever.")
+    same = (brand_keys.c.kid == asked.kid) | (brand_keys.c.x == asked.x)
+    if await call.tx.scalar(select(brand_keys.c.kid).where(same, brand_keys.c.sandbox == brand.sandbox)) is not None:
+        raise Problem(Code.ALREADY_EXISTS, "There is or was a key of this name, or this key under another one.")
+    key = BrandKey(kid=asked.kid, x=asked.x, created=call.now, revoked=None)
+    await call.tx.execute(insert(brand_keys).values({**key.model_dump(), "brand": brand.id, "sandbox": brand.sandbox}))
+    await _changed(call, brand)
+    return Reply(status=201, body=key, headers={"Location": f"/v1/brands/{brand.id}/keys"})
+
+
+async def list_keys(call: Call) -> Reply:
+    """List its keys."""
+    return Reply(status=200, body=BrandKeys(data=tuple(await _keys(call, await one(call, call.of(BrandPath).brand)))))
+
+
+async def revoke_key(call: Call) -> Reply:
+    """Let a key count no more; said again it changes nothing."""
+    asked = call.of(KeyOfBrand)
+    brand = await one(call, asked.brand)
+    key = next((key for key in await _keys(call, brand) if key.kid == asked.kid), None)
+    if key is None:
+        raise Problem(Code.NOT_FOUND)
+    if key.revoked is None:
+        mine = (brand_keys.c.kid == key.kid, brand_keys.c.sandbox == brand.sandbox)
+        await call.tx.execute(update(brand_keys).where(*mine).values(revoked=call.now))
+        await _changed(call, brand)
+        key = key.model_copy(update={"revoked": call.now})
+    return Reply(status=200, body=key)
+
+
+async def one(call: Call, id_: str) -> Row[Any]:
+    """The caller's brand of this name.
+
+    Raises:
+        Problem: he has none.
+    """
+    row = (await call.tx.execute(select(brands).where(_mine(call), brands.c.id == id_))).one_or_none()
+    if row is None:
+        raise Problem(Code.NOT_FOUND)
+    return row
+
+
+def _objection(call: Call, brand: Row[Any], asked: NewBrandKey) -> str | None:
+    try:
+        key = PublicKey.from_text(asked.x)
+    except ValueError:
+        return "x is not an Ed25519 public key"
+    return objection(asked.proof, key, brand=brand.id, kid=asked.kid, hub=call.url)
+
+
+async def _changed(call: Call, brand: Row[Any]) -> None:
+    """Homes are told by and by (gateway/hub/connecting.py): there may be many of them."""
+    mine = (brands.c.id == brand.id, brands.c.sandbox == brand.sandbox)
+    await call.tx.execute(update(brands).where(*mine).values(keys_version=brands.c.keys_version + 1))
+
+
+async def _keys(call: Call, brand: Row[Any]) -> list[BrandKey]:
+    mine = (brand_keys.c.brand == brand.id, brand_keys.c.sandbox == brand.sandbox)
+    rows = await call.tx.execute(
+        select(brand_keys).where(*mine).order_by(brand_keys.c.created.desc(), brand_keys.c.kid).limit(EVER)
+    )
+    return [BrandKey.model_validate({name: getattr(row, name) for name in BrandKey.model_fields}) for row in rows]
+
+
+def _mine(call: Call) -> ColumnElement[bool]:
+    return and_(brands.c.retailer == call.who.retailer, brands.c.sandbox == call.who.sandbox)
+
+
+def _told(row: object) -> Brand:
+    return Brand.model_validate({name: getattr(row, name) for name in Brand.model_fields})
+
+
+_THEN = {"brand": "$response.body#/id"}
+_TAG = "Brands"
+OPERATIONS = (
+    Operation(
+        name="createBrand", method="POST", path="/v1/brands", tag=_TAG, handler=create, summary="Make a brand",
+        body=NewBrand, answers={201: Brand}, refuses=frozenset({Code.CONFLICT, Code.ALREADY_EXISTS}),
+        links=tuple(
+            Link(operation=name, parameters=_THEN) for name in ("readBrand", "listBrandKeys", "addBrandKey")
+        ),
+    ),
+    Operation(
+        name="listBrands", method="GET", path="/v1/brands", tag=_TAG, handler=list_, right=Right.READ,
+        summary="List the brands", query=Page, answers={200: Brands}, refuses=frozenset({Code.BAD_CURSOR}),
+    ),
+    Operation(
+        name="readBrand", method="GET", path="/v1/brands/{brand}", tag=_TAG, handler=read, right=Right.READ,
+        summary="Read one brand", path_model=BrandPath, answers={200: Brand},
+    ),
+    Operation(
+        name="addBrandKey", method="POST", path="/v1/brands/{brand}/keys", tag=_TAG, handler=add_key,
+        summary="Enrol a key of a brand", path_model=BrandPath, body=NewBrandKey, answers={201: BrandKey},
+        refuses=frozenset({Code.CONFLICT, Code.ALREADY_EXISTS, Code.SIGNATURE_REFUSED}),
+    ),
+    Operation(
+        name="listBrandKeys", method="GET", path="/v1/brands/{brand}/keys", tag=_TAG, handler=list_keys,
+        right=Right.READ, summary="List the keys of a brand", path_model=BrandPath, answers={200: BrandKeys},
+    ),
+    Operation(
+        name="revokeBrandKey", method="POST", path="/v1/brands/{brand}/keys/{kid}/revoke", tag=_TAG,
+        handler=revoke_key, summary="Let a key of a brand count no more", path_model=KeyOfBrand,
+        answers={200: BrandKey},
+    ),
+)  # fmt: skip

@@ -1,0 +1,212 @@
+"""Connections: a retailer asks a home for permission, and the home says yes or no.
+
+Asked once, within bounds; silence is no. Whose home it is says whoever opens the consent page, by the home's support
+code; yes or no says the home, never the hub.
+"""
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import StringConstraints
+from sqlalchemy import ColumnElement, Row, and_, insert, select
+
+from gateway.delivery.promise import Id
+from gateway.hub import connections as kept
+from gateway.hub.api import brands
+from gateway.hub.api.operation import Asked, Call, Link, Model, Operation, Reply, Right
+from gateway.hub.api.pages import Page, behind, cursor, place
+from gateway.hub.api.problem import Code, Problem
+from gateway.hub.asking import AskedTerms, Label
+from gateway.hub.connections import PATIENCE, GivenTerms
+from gateway.hub.keys import kept as digest_of
+from gateway.hub.keys import new_secret
+from gateway.hub.store import new_id
+from gateway.hub.tables import connections
+
+State = Literal["pending", "granted", "refused", "revoked", "expired", "ended"]
+ConnectionId = Annotated[str, StringConstraints(pattern=r"^con-[a-z2-7]{26}$")]
+ReturnUrl = Annotated[
+    str,
+    StringConstraints(
+        max_length=400, pattern=r"^https://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$"
+    ),
+]
+
+
+class ConnectionPath(Asked):
+    """Which connection."""
+
+    connection: ConnectionId
+
+
+class Standing(Page):
+    """Those in one state only."""
+
+    state: State | None = None
+
+
+class NewConnection(Model):
+    """A question to a home. `reference`: your own word for the customer. `return_url`: where the page leads back to."""
+
+    brand: Id
+    asked: AskedTerms
+    reference: Label | None = None
+    return_url: ReturnUrl | None = None
+
+
+class Connection(Model):
+    """A brand and a home.
+
+    `terms`: what the home gave, within what was `asked` or narrower. `home`: the `aud` of messages that the brand signs
+    for it. Both are there while it is granted. `version` rises with each decision of the home. `expires`: until then a
+    pending one may be answered; silence is no.
+    """
+
+    id: ConnectionId
+    state: State
+    brand: Id
+    asked: AskedTerms
+    terms: GivenTerms | None
+    version: int
+    home: str | None
+    reference: str | None
+    return_url: str | None
+    sandbox: bool
+    created: datetime
+    expires: datetime
+    decided: datetime | None
+
+
+M = TypeVar("M", bound=Connection)
+
+
+class MadeConnection(Connection):
+    """One just made: `consent_url` is for the customer alone, and never told again."""
+
+    consent_url: str
+
+
+class Connections(Model):
+    """Some of the retailer's connections, newest first; `next` is the cursor of those behind them."""
+
+    data: tuple[Connection, ...]
+    next: str | None
+
+
+async def create(call: Call) -> Reply:
+    """Ask."""
+    asked, who = call.of(NewConnection), call.who
+    if asked.asked.expires is not None and asked.asked.expires <= call.now:
+        raise Problem(Code.CONFLICT, "`asked.expires` is over already.")
+    try:
+        await brands.one(call, asked.brand)
+    except Problem as problem:
+        raise Problem(Code.CONFLICT, "There is no such brand, or it is not yours: make it first.") from problem
+    secret, id_ = new_secret(), new_id("con")
+    await call.tx.execute(
+        insert(connections).values(
+            id=id_, retailer=who.retailer, brand=asked.brand, sandbox=who.sandbox, state="pending", version=0,
+            asked=asked.asked.model_dump(mode="json"), reference=asked.reference,
+            return_url=asked.return_url, consent_sha256=digest_of(secret), tries=0, keys_sent=0, created=call.now,
+            expires=call.now + PATIENCE,
+        )
+    )  # fmt: skip
+    told = kept.told(await one(call, id_), call.now)
+    made = _read(MadeConnection, {**told, "consent_url": f"{call.url}/connect/{secret}"})
+    return Reply(status=201, body=made, headers={"Location": f"/v1/connections/{id_}"})
+
+
+async def list_(call: Call) -> Reply:
+    """List them, a page at a time."""
+    page = call.of(Standing)
+    asked = select(connections).where(_mine(call), _in_state(page.state, call.now))
+    asked = asked.order_by(connections.c.created.desc(), connections.c.id.desc())
+    if page.cursor is not None:
+        id_ = place(page.cursor, str)[0]
+        found = select(connections.c.created, connections.c.id).where(connections.c.id == id_, _mine(call))
+        last = (await call.tx.execute(found)).one_or_none()
+        if last is None:
+            raise Problem(Code.BAD_CURSOR)
+        asked = asked.where(behind(connections, last.created, last.id))
+    rows = (await call.tx.execute(asked.limit(page.limit + 1))).all()
+    shown = rows[: page.limit]
+    more = cursor(shown[-1].id) if len(rows) > page.limit else None
+    return Reply(status=200, body=Connections(data=tuple(_told(row, call.now) for row in shown), next=more))
+
+
+async def read(call: Call) -> Reply:
+    """Tell of one."""
+    return Reply(status=200, body=_told(await one(call, call.of(ConnectionPath).connection), call.now))
+
+
+async def end(call: Call) -> Reply:
+    """Want no more of it: nothing new is delivered under it. Said again it changes nothing."""
+    row = await one(call, call.of(ConnectionPath).connection)
+    if kept.state_of(row, call.now) in {"pending", "granted"}:
+        await kept.end(call.tx, row, call.now)
+        row = await one(call, row.id)
+    return Reply(status=200, body=_told(row, call.now))
+
+
+async def one(call: Call, id_: str) -> Row[Any]:
+    """The caller's connection of this name.
+
+    Raises:
+        Problem: he has none.
+    """
+    row = (await call.tx.execute(select(connections).where(_mine(call), connections.c.id == id_))).one_or_none()
+    if row is None:
+        raise Problem(Code.NOT_FOUND)
+    return row
+
+
+def _mine(call: Call) -> ColumnElement[bool]:
+    return and_(connections.c.retailer == call.who.retailer, connections.c.sandbox == call.who.sandbox)
+
+
+def _in_state(state: State | None, now: datetime) -> ColumnElement[bool]:
+    match state:
+        case None:
+            return connections.c.id.is_not(None)
+        case "expired":
+            return kept.over(now)
+        case "pending":
+            return and_(connections.c.state == "pending", connections.c.expires > now)
+        case _:
+            return connections.c.state == state
+
+
+def _told(row: Row[Any], now: datetime) -> Connection:
+    return _read(Connection, kept.told(row, now))
+
+
+def _read(model: type[M], said: dict[str, Any]) -> M:
+    return model.model_validate_json(json.dumps(said))
+
+
+_THEN = {"connection": "$response.body#/id"}
+_TAG = "Connections"
+OPERATIONS = (
+    Operation(
+        name="createConnection", method="POST", path="/v1/connections", tag=_TAG, handler=create,
+        summary="Ask a home to let a brand in", body=NewConnection, answers={201: MadeConnection},
+        refuses=frozenset({Code.CONFLICT}),
+        links=tuple(
+            Link(operation=name, parameters=_THEN) for name in ("readConnection", "readAvailability", "endConnection")
+        ),
+    ),
+    Operation(
+        name="listConnections", method="GET", path="/v1/connections", tag=_TAG, handler=list_, right=Right.READ,
+        summary="List the connections", query=Standing, answers={200: Connections},
+        refuses=frozenset({Code.BAD_CURSOR}),
+    ),
+    Operation(
+        name="readConnection", method="GET", path="/v1/connections/{connection}", tag=_TAG, handler=read,
+        right=Right.READ, summary="Read one connection", path_model=ConnectionPath, answers={200: Connection},
+    ),
+    Operation(
+        name="endConnection", method="POST", path="/v1/connections/{connection}/end", tag=_TAG, handler=end,
+        summary="End a connection", path_model=ConnectionPath, answers={200: Connection},
+    ),
+)  # fmt: skip

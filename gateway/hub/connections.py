@@ -1,0 +1,200 @@
+"""Connections: a retailer's brand and one home, from the question to the home's answer.
+
+Every function is called inside the caller's transaction. The home decides: nothing here makes a connection granted but
+the home's own signed word.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import ColumnElement, Row, and_, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.delivery.permission import Terms
+from gateway.hub import events, jobs
+from gateway.hub.asking import AskedKey, AskedTerms, Asking, written
+from gateway.hub.tables import brand_keys, brands, connections, homes
+from gateway.hub.words import Decided, Kind
+
+PATIENCE = timedelta(days=7)  # for an answer
+TRIES = 5  # support codes that one connection's page takes
+
+_ANSWERED = frozenset({"pending", "granted", "refused", "revoked"})
+"""States in which the home's word counts: what was asked too long ago, or ended, is asked anew."""
+
+
+class GivenTerms(BaseModel):
+    """What a home has given, as far as the brand may know it."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    entrances: tuple[str, ...]
+    places: tuple[str, ...]
+    carriers: tuple[str, ...]
+    days: tuple[str, ...]
+    hours: str
+    openings: int
+    expires: datetime | None = None
+    hub_signed: bool = False
+
+    @property
+    def meant(self) -> Terms:
+        """The same as a house reckons with them.
+
+        Raises:
+            ValueError: they cannot be meant.
+        """
+        return Terms(
+            entrances=frozenset(self.entrances), places=frozenset(self.places), carriers=frozenset(self.carriers),
+            days=frozenset(self.days), hours=self.hours, openings=self.openings, expires=self.expires,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pen:
+    """Who writes to homes: the hub's own address and key."""
+
+    url: str
+    sign: Callable[[bytes], bytes]
+
+
+def over(now: datetime) -> ColumnElement[bool]:
+    """Whose question nobody has answered in time, also where that is not written down yet."""
+    return or_(connections.c.state == "expired", and_(connections.c.state == "pending", connections.c.expires <= now))
+
+
+def state_of(row: Row[Any], now: datetime) -> str:
+    """How a connection stands at this moment."""
+    return "expired" if row.state == "pending" and row.expires <= now else str(row.state)
+
+
+def told(row: Row[Any], now: datetime) -> dict[str, Any]:
+    """A connection as its retailer may see it, in JSON's own types. Which home it is he learns once it lets him in."""
+    state = state_of(row, now)
+    given = state == "granted"
+    return {
+        "id": row.id, "state": state, "brand": row.brand, "asked": row.asked, "terms": row.terms if given else None,
+        "version": row.version, "home": row.home if given else None, "reference": row.reference,
+        "return_url": row.return_url, "sandbox": row.sandbox, "created": _iso(row.created),
+        "expires": _iso(row.expires), "decided": None if row.decided is None else _iso(row.decided),
+    }  # fmt: skip
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+async def ask(tx: AsyncConnection, row: Row[Any], code: str | None, pen: Pen, now: datetime) -> None:
+    """Somebody said a home's support code on the page: ask that home, if there is one.
+
+    Every code counts as a try and gets the same answer, whether a home has it or not; the first that has one stays.
+    """
+    new: dict[str, Any] = {"tries": connections.c.tries + 1}
+    home = None
+    if row.home is None and code is not None:
+        mine = (homes.c.support_code == code, homes.c.sandbox == row.sandbox, homes.c.revoked.is_(None))
+        home = await tx.scalar(select(homes.c.id).where(*mine))
+    if home is not None:
+        new |= {"home": home, "keys_sent": await _keys_version(tx, row)}
+    await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
+    if home is not None:
+        await _send(tx, row, home, pen, now, asks=True)
+
+
+async def send_keys(tx: AsyncConnection, row: Row[Any], pen: Pen, now: datetime) -> None:
+    """Tell a home that has let the brand in which keys the brand has now: its owner approves the new ones."""
+    await _send(tx, row, row.home, pen, now, asks=False)
+    version = await _keys_version(tx, row)
+    await tx.execute(update(connections).where(connections.c.id == row.id).values(keys_sent=version))
+
+
+async def _keys_version(tx: AsyncConnection, row: Row[Any]) -> int:
+    brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
+    version: int = (await tx.execute(select(brands.c.keys_version).where(*brand))).scalar_one()
+    return version
+
+
+async def _send(  # noqa: PLR0913 - who says what to whom
+    tx: AsyncConnection, row: Row[Any], home: str, pen: Pen, now: datetime, *, asks: bool
+) -> None:
+    brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
+    name = (await tx.execute(select(brands.c.name).where(*brand))).scalar_one()
+    mine = (brand_keys.c.brand == row.brand, brand_keys.c.sandbox == row.sandbox, brand_keys.c.revoked.is_(None))
+    keys = await tx.execute(select(brand_keys).where(*mine).order_by(brand_keys.c.created, brand_keys.c.kid))
+    asking = Asking(
+        hub=pen.url, home=home, brand=row.brand, name=name, keys=tuple(AskedKey(kid=key.kid, x=key.x) for key in keys),
+        connection=row.id if asks else None, expires=row.expires if asks else None,
+        asked=AskedTerms.model_validate_json(json.dumps(row.asked)) if asks else None,
+    )  # fmt: skip
+    await jobs.send(tx, home, Kind.CONNECT, written(asking, pen.sign), now=now)
+
+
+async def decided(tx: AsyncConnection, home: Row[Any], said: Decided, now: datetime) -> bool:
+    """Keep what a home says to a brand, and tell whoever asked; whether it changed anything.
+
+    `home`: its row. A word older than the one that is known changes nothing; terms that cannot be meant give nothing.
+    Of open deliveries the home says itself, one by one, what its decision makes of them.
+    """
+    given = _given(said)
+    if given is None and said.standing == "granted":
+        said = said.model_copy(update={"standing": "pending"})
+    asked = select(connections).where(
+        connections.c.home == home.id, connections.c.brand == said.brand, connections.c.sandbox == home.sandbox
+    )
+    changed = False
+    for row in (await tx.execute(asked.with_for_update())).all():
+        if state_of(row, now) not in _ANSWERED or row.version >= said.version:
+            continue
+        state = _state(row, said)
+        at = row.decided if state == "pending" else now
+        new = {"state": state, "terms": given, "version": said.version, "decided": at}
+        await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
+        if (row.state, row.terms) != (state, given):
+            await _tell(tx, row.id, now)
+            changed = True
+    return changed
+
+
+def _given(said: Decided) -> dict[str, Any] | None:
+    """The terms as they are kept, in JSON's own types; None: none that can be meant were given."""
+    if said.standing != "granted":
+        return None
+    plain: dict[str, Any] = said.model_dump(mode="json", exclude={"brand", "version", "standing"})
+    try:
+        _ = GivenTerms.model_validate_json(json.dumps(plain)).meant
+    except ValueError:  # a ValidationError is one
+        return None
+    return plain
+
+
+def _state(row: Row[Any], said: Decided) -> str:
+    """A home that has not made up its mind has not said yes: what it gave before it has taken back."""
+    if said.standing == "pending":
+        return "pending" if row.state == "pending" else "revoked"
+    return said.standing
+
+
+async def end(tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
+    """The retailer wants no more of it."""
+    await tx.execute(update(connections).where(connections.c.id == row.id).values(state="ended", decided=now))
+
+
+async def expire(tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
+    """Nobody has answered: silence is no."""
+    await tx.execute(update(connections).where(connections.c.id == row.id).values(state="expired"))
+    await _tell(tx, row.id, now)
+
+
+async def _tell(tx: AsyncConnection, id_: str, now: datetime) -> None:
+    row = (await tx.execute(select(connections).where(connections.c.id == id_))).one()
+    data = told(row, now)
+    await events.tell(tx, row.retailer, events.Type.CONNECTION_DECIDED, row.id, data, sandbox=row.sandbox, now=now)
+
+
+def terms_of(row: Row[Any]) -> Terms | None:
+    """The terms that a home gave; None: none count."""
+    return None if row.terms is None else GivenTerms.model_validate_json(json.dumps(row.terms)).meant

@@ -1,0 +1,174 @@
+"""The consent page: shows a home's people who asks for what, and asks which home is theirs. It takes no yes.
+
+Whoever has its address may say a support code; that sends the question to that home, in the same transaction, and the
+page waits for the home's own answer. The page tells the same whether a home has the code or not. It has no script, no
+cookie, nothing from elsewhere, and tells nobody where it was come from.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from hashlib import sha256
+from http import HTTPStatus
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from markupsafe import Markup
+from sqlalchemy import Row, and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.api.operation import Bells
+from gateway.hub.asking import AskedTerms
+from gateway.hub.connections import TRIES, Pen, ask, state_of
+from gateway.hub.consent_words import WORDS, asked_for, moment, say
+from gateway.hub.keys import kept
+from gateway.hub.store import Store
+from gateway.hub.supportcode import read
+from gateway.hub.tables import brands, connections, retailers
+from gateway.voice import Language, isolated
+from gateway.web.words import understood
+
+LOOKS = 120  # a minute, of one address
+SAYS = 10  # codes a minute, of one address
+REFRESH = 10  # seconds
+_LARGEST: Final = 2000  # bytes of a form
+
+_STYLE = files("gateway.hub").joinpath("templates/consent.css").read_text(encoding="utf-8")
+_HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": (
+            f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}';"
+            " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        ),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex, nofollow",
+        "Vary": "Accept-Language",
+    }
+)
+
+
+class Consent:
+    """Serves the page. `proxied`: whoever asks is named by the proxy in front."""
+
+    def __init__(self, store: Store, *, pen: Pen, now: Callable[[], datetime], bells: Bells, proxied: bool) -> None:
+        self._store, self._pen, self._now, self._bells, self._proxied = store, pen, now, bells, proxied
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._environment = Environment(
+            loader=PackageLoader("gateway.hub"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+            lstrip_blocks=True, auto_reload=False,
+        )  # fmt: skip
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served here."""
+        return [web.get("/connect/{secret}", self._shown), web.post("/connect/{secret}", self._said)]
+
+    async def _shown(self, request: web.Request) -> web.Response:
+        if not await self._let(request, "looks", LOOKS):
+            return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
+        async with self._store.reading() as tx:
+            row = await _row(tx, request.match_info["secret"])
+        if row is None:
+            return self._problem(request, HTTPStatus.NOT_FOUND, "lost")
+        return self._page(request, row)
+
+    async def _said(self, request: web.Request) -> web.Response:
+        """Somebody says a code. One with a slip in it is no try; every other gets the same answer."""
+        if not await self._let(request, "says", SAYS):
+            return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
+        if (request.content_length or 0) > _LARGEST:
+            return self._problem(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "lost")
+        form = await request.post()
+        text = form.get("code")
+        code = read(text) if isinstance(text, str) else None
+        secret = request.match_info["secret"]
+        async with self._store.writing() as tx:
+            row = await _row(tx, secret, lock=True)
+            if row is None:
+                return self._problem(request, HTTPStatus.NOT_FOUND, "lost")
+            if _view(row, self._now()) in {"ask", "wait"} and row.tries < TRIES:
+                if code is None:
+                    return self._page(request, row, slip=True)
+                await ask(tx, row, code, self._pen, self._now())
+        self._bells.jobs()
+        return web.Response(
+            status=HTTPStatus.SEE_OTHER,
+            headers={**_HEADERS, "Location": f"/connect/{secret}?lang={_language(request)}"},
+        )
+
+    async def _let(self, request: web.Request, what: str, most: int) -> bool:
+        """Whether this address has not asked too much in this minute."""
+        who = request.remote or ""
+        if self._proxied:  # the last name is the one that our own proxy wrote
+            who = request.headers.get("X-Forwarded-For", who).rpartition(",")[2].strip()[:64]
+        return await self._limiter.hit(RateLimitItemPerMinute(most), what, who)
+
+    def _page(self, request: web.Request, row: Row[Any], *, slip: bool = False) -> web.Response:
+        now, language = self._now(), _language(request)
+        view, left = _view(row, now), TRIES - row.tries
+        facts = {"brand": isolated(row.brand_name), "retailer": isolated(row.retailer_name), "left": str(left),
+                 "until": moment(row.expires, language)}  # fmt: skip
+        asked = AskedTerms.model_validate_json(json.dumps(row.asked))
+        page = self._environment.get_template("consent.html").render(
+            language=language, view=view, title=say("title", language, **facts), style=Markup(_STYLE),  # noqa: S704 - our own file
+            t=lambda key: say(key, language, **facts), sandbox=row.sandbox, asked=asked_for(asked, language),
+            left=left, slip=slip, back=_back(row, view),
+        )  # fmt: skip
+        more = {"Refresh": str(REFRESH)} if view == "wait" and not slip else {}
+        status = HTTPStatus.UNPROCESSABLE_ENTITY if slip else HTTPStatus.OK
+        return web.Response(text=page, status=status, content_type="text/html", headers={**_HEADERS, **more})
+
+    def _problem(self, request: web.Request, status: HTTPStatus, which: str) -> web.Response:
+        language = _language(request)
+        page = self._environment.get_template("consent.html").render(
+            language=language, view="problem", title=say(which, language), style=Markup(_STYLE), problem=which,  # noqa: S704 - our own file
+            t=lambda key: WORDS[key][language],
+        )  # fmt: skip
+        return web.Response(text=page, status=status, content_type="text/html", headers=dict(_HEADERS))
+
+
+def _view(row: Row[Any], now: datetime) -> str:
+    """What is shown: a question, that it waits, or how it ended."""
+    state = state_of(row, now)
+    if state != "pending":
+        return state
+    return "wait" if row.tries else "ask"
+
+
+def _back(row: Row[Any], view: str) -> str | None:
+    """Where the shop wants his customer back, once nothing is left to do here."""
+    if row.return_url is None or view in {"ask", "wait"}:
+        return None
+    return f"{row.return_url}{'&' if '?' in row.return_url else '?'}connection={row.id}"
+
+
+def _language(request: web.Request) -> Language:
+    match request.query.get("lang"):
+        case "fr":
+            return "fr"
+        case "en":
+            return "en"
+        case _:
+            return understood(request.headers.get("Accept-Language", "")) or "en"
+
+
+async def _row(tx: AsyncConnection, secret: str, *, lock: bool = False) -> Row[Any] | None:
+    """The connection of this address, with the names of brand and retailer."""
+    same = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
+    asked = (
+        select(connections, brands.c.name.label("brand_name"), retailers.c.name.label("retailer_name"))
+        .join(brands, same)
+        .join(retailers, retailers.c.id == connections.c.retailer)
+        .where(connections.c.consent_sha256 == kept(secret))
+    )
+    asked = asked.with_for_update(of=connections) if lock else asked
+    return (await tx.execute(asked)).one_or_none()

@@ -1,0 +1,80 @@
+"""A retailer's brand, its keys and a question to a home, for the tests of both."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from gateway.hub.connections import decided
+from gateway.hub.heard import home_of
+from gateway.hub.possession import prove
+from gateway.hub.supportcode import fresh
+from gateway.hub.tables import homes
+from gateway.hub.words import Decided, shard_of
+from gateway.proof.keys import BoxKey
+from tests.hubs import Retailer, Running
+
+ASKED: dict[str, Any] = {"carriers": ["Chronopost"], "days": ["mon", "tue"], "hours": "08:00-18:00"}
+YES = Decided(
+    brand="lune", version=1, standing="granted", entrances=("garage",), places=("floor",), carriers=("Chronopost",),
+    days=("mon", "tue"), hours="08:00-18:00",
+)  # fmt: skip
+
+
+@dataclass
+class Shop:
+    """A retailer at a hub."""
+
+    hub: Running
+    who: Retailer
+    key: BoxKey = field(default_factory=BoxKey.fresh)
+
+    async def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Ask the API; status and body."""
+        async with self.hub.http.request(method, path, json=body, headers=self.who.headers) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def brand(self, id_: str = "lune", name: str = "Maison Lune") -> tuple[int, Any]:
+        """Make a brand."""
+        return await self.call("POST", "/v1/brands", {"id": id_, "name": name})
+
+    async def enrol(self, kid: str = "lune-1", brand: str = "lune", key: BoxKey | None = None) -> tuple[int, Any]:
+        """Enrol a key of it."""
+        key = key or self.key
+        proof = prove(key.sign, brand=brand, kid=kid, hub=self.hub.url)
+        return await self.call("POST", f"/v1/brands/{brand}/keys", {"kid": kid, "x": key.public.text, "proof": proof})
+
+    async def ask(self, **more: object) -> Any:  # noqa: ANN401 - JSON
+        """Ask a home; what is answered."""
+        status, made = await self.call("POST", "/v1/connections", {"brand": "lune", "asked": ASKED, **more})
+        assert status == 201, made
+        return made
+
+    async def home(self, name: str = "home-1", *, sandbox: bool = False) -> str:
+        """Let a home join; its support code."""
+        code = fresh()
+        async with self.hub.hub.store.writing() as tx:
+            await tx.execute(
+                insert(homes).values(
+                    id=name, shard=shard_of(name), sandbox=sandbox, support_code=code, joined=self.hub.hub.now(),
+                    said={"timezone": "Europe/Paris", "entrances": []}, box_key=BoxKey.fresh().public.text,
+                )
+            )  # fmt: skip
+        return code
+
+    async def says(self, url: str, code: str) -> tuple[int, str]:
+        """Say a support code on the consent page; status and what the page shows then."""
+        async with self.hub.http.post(url, data={"code": code}) as answer:
+            return answer.status, await answer.text()
+
+    async def decides(self, said: Decided, name: str = "home-1") -> bool:
+        """The home's word, as the ingest takes it in; whether it changed anything."""
+        async with self.hub.hub.store.writing() as tx:
+            home = await home_of(tx, name)
+            assert home is not None
+            return await decided(tx, home, said, self.hub.hub.now())
+
+    async def rows(self, table: Any) -> list[Any]:  # noqa: ANN401 - a table
+        """All of a table."""
+        async with self.hub.hub.store.reading() as tx:
+            return list((await tx.execute(select(table))).all())

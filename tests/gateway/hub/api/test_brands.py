@@ -1,0 +1,83 @@
+from pathlib import Path
+
+from gateway.hub.asking import MOST_KEYS
+from gateway.proof.keys import BoxKey
+from tests.connecting import Shop
+from tests.hubs import hub_file, running
+
+
+async def test_a_brand_is_made_once_and_found_again(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        ours, theirs = Shop(hub, await hub.retailer()), Shop(hub, await hub.retailer("Soleil"))
+        status, made = await ours.brand()
+        assert (status, made["id"], made["name"]) == (201, "lune", "Maison Lune")
+        assert await ours.call("GET", "/v1/brands/lune") == (200, made)
+        for shop in (ours, theirs):
+            status, refused = await shop.brand()
+            assert (status, refused["code"]) == (409, "already_exists"), "a word is one brand's, whoever asks"
+        trial = Shop(hub, await hub.retailer("Essai", sandbox=True))
+        assert (await trial.brand())[0] == 201, "whoever tries things out takes no real word, and none is kept from him"
+
+
+async def test_brands_are_listed_a_page_at_a_time(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        shop = Shop(hub, await hub.retailer())
+        for number in range(5):
+            await shop.brand(f"b-{number}")
+        seen, path = [], "/v1/brands?limit=2"
+        while path:
+            status, page = await shop.call("GET", path)
+            assert status == 200
+            seen += [brand["id"] for brand in page["data"]]
+            path = f"/v1/brands?limit=2&cursor={page['next']}" if page["next"] else ""
+        assert seen == ["b-4", "b-3", "b-2", "b-1", "b-0"]
+        assert (await shop.call("GET", "/v1/brands?cursor=WyJiLTkiXQ"))[0] == 400
+
+
+async def test_a_key_is_enrolled_by_whoever_has_it_and_by_nobody_else(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        shop, thief = Shop(hub, await hub.retailer()), Shop(hub, await hub.retailer("Soleil"))
+        await shop.brand()
+        await thief.brand("soleil")
+        status, made = await shop.enrol()
+        assert (status, made["kid"], made["revoked"]) == (201, "lune-1", None)
+        assert (await shop.enrol("lune-2"))[1]["code"] == "already_exists", "one key has one name"
+        assert (await thief.enrol("lune-1", "soleil"))[1]["code"] == "already_exists", "and a name is one key's"
+        status, refused = await thief.enrol("s-1", "soleil", shop.key)
+        assert (status, refused["code"]) == (409, "already_exists")
+        body = {"kid": "s-2", "x": BoxKey.fresh().public.text, "proof": "e30.e30.AAAA"}
+        status, refused = await thief.call("POST", "/v1/brands/soleil/keys", body)
+        assert (status, refused["code"], refused["errors"][0]["pointer"]) == (422, "signature_refused", "/proof")
+
+
+async def test_keys_overlap_and_a_revoked_one_stays_to_be_seen(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        shop = Shop(hub, await hub.retailer())
+        await shop.brand()
+        await shop.enrol("old")
+        assert (await shop.enrol("new", key=BoxKey.fresh()))[0] == 201
+        for _ in range(2):
+            status, ended = await shop.call("POST", "/v1/brands/lune/keys/old/revoke")
+            assert (status, ended["kid"]) == (200, "old")
+        status, keys = await shop.call("GET", "/v1/brands/lune/keys")
+        assert {key["kid"]: key["revoked"] is None for key in keys["data"]} == {"old": False, "new": True}
+        for number in range(MOST_KEYS - 1):
+            assert (await shop.enrol(f"k-{number}", key=BoxKey.fresh()))[0] == 201
+        assert (await shop.enrol("more", key=BoxKey.fresh()))[1]["code"] == "conflict"
+        assert (await shop.call("POST", "/v1/brands/lune/keys/none/revoke"))[0] == 404
+
+
+async def test_another_s_brand_and_one_of_the_other_world_is_not_there(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        ours = Shop(hub, await hub.retailer())
+        await ours.brand()
+        await ours.enrol()
+        for stranger in (await hub.retailer("Soleil"), await hub.retailer("Essai", sandbox=True)):
+            other = Shop(hub, stranger)
+            for method, path in (
+                ("GET", "/v1/brands/lune"), ("GET", "/v1/brands/lune/keys"),
+                ("POST", "/v1/brands/lune/keys/lune-1/revoke"),
+            ):  # fmt: skip
+                assert (await other.call(method, path))[0] == 404, path
+            assert (await other.enrol("x", key=BoxKey.fresh()))[0] == 404
+            assert (await other.call("GET", "/v1/brands"))[1]["data"] == []

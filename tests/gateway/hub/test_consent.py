@@ -1,0 +1,106 @@
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.async_api import expect
+
+from gateway.hub.consent import LOOKS, SAYS
+from gateway.hub.consent_words import WORDS, say
+from gateway.hub.supportcode import fresh, spoken
+from gateway.hub.words import Decided
+from gateway.voice import Language
+from tests.browser import barriers, visitor
+from tests.connecting import ASKED, YES, Shop
+from tests.hubs import hub_file, running
+
+EVIL = '<b>Lune</b> & "Sœur"'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("language", "other"), [("fr", "English"), ("en", "Français")])
+async def test_a_customer_is_asked_says_which_home_and_waits_for_its_answer(
+    tmp_path: Path, language: Language, other: str
+) -> None:
+    async with running(hub_file(tmp_path)) as hub, visitor() as browser:
+        shop = Shop(hub, await hub.retailer(EVIL))
+        await shop.brand(name=EVIL)
+        code = await shop.home()
+        made = await shop.ask(return_url="https://lune.example/back", asked={**ASKED, "hub_signed": True})
+        page = await browser.page(locale={"fr": "fr-FR", "en": "en-GB"}[language], color_scheme="dark")
+        await page.goto(made["consent_url"])
+        await expect(page.get_by_role("heading", level=1)).to_contain_text(EVIL)
+        await expect(page.get_by_text(say("hub_signed", language))).to_be_visible()
+        assert await barriers(page) == []
+        field = page.get_by_label(say("code", language))
+        await field.fill("ABCD")
+        browser.complaints.clear()
+        await page.get_by_role("button", name=say("send", language)).click()
+        await expect(page.get_by_role("alert")).to_have_text(say("slip", language))
+        assert await barriers(page) == []
+        browser.complaints.clear()  # that a form was not taken (422) stands in the console
+        await field.fill(spoken(code).lower())
+        await page.get_by_role("button", name=say("send", language)).click()
+        await expect(page.get_by_role("status")).to_have_text(say("sent", language))
+        assert await barriers(page) == []
+        await shop.decides(YES)
+        await expect(page.get_by_role("status")).to_have_text(say("granted", language))  # it looks by itself
+        back = page.get_by_role("link", name=EVIL)
+        await expect(back).to_have_attribute("href", f"https://lune.example/back?connection={made['id']}")
+        assert await barriers(page) == []
+        await page.get_by_role("link", name=other).click()
+        await expect(page.get_by_role("status")).to_have_text(say("granted", "en" if language == "fr" else "fr"))
+        assert await page.locator("script").count() == 0
+
+
+async def test_the_page_tells_no_other_site_anything_and_runs_nothing(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        shop = Shop(hub, await hub.retailer())
+        await shop.brand(name="<script>alert(1)</script>")
+        made = await shop.ask()
+        async with hub.http.get(made["consent_url"], headers={"Accept-Language": "fr"}) as answer:
+            text, headers = await answer.text(), answer.headers
+        assert "<script" not in text
+        assert "&lt;script&gt;" in text
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'sha256-")
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert headers["Cache-Control"] == "no-store"
+        assert "Set-Cookie" not in headers
+
+
+async def test_each_end_of_a_question_is_told_in_its_own_words(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        shop = Shop(hub, await hub.retailer())
+        await shop.brand()
+
+        async def shown(url: str) -> str:
+            async with hub.http.get(url) as answer:
+                assert "Refresh" not in answer.headers, "nothing changes here by itself any more"
+                return await answer.text()
+
+        code = await shop.home()
+        for version, standing in enumerate(("refused", "granted", "revoked"), start=1):
+            made = await shop.ask()
+            await shop.says(made["consent_url"], code)
+            said = {**YES.model_dump(), "standing": standing, "version": version}
+            await shop.decides(Decided.model_validate(said))
+            assert WORDS[standing]["en"] in await shown(made["consent_url"])
+            assert 'name="code"' not in await shown(made["consent_url"])
+        ended = await shop.ask()
+        await shop.call("POST", f"/v1/connections/{ended['id']}/end")
+        assert "has withdrawn its question" in await shown(ended["consent_url"])
+
+
+async def test_an_address_that_leads_nowhere_says_so_and_guessing_is_slowed(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        shop = Shop(hub, await hub.retailer())
+        await shop.brand()
+        made = await shop.ask()
+        secret = urlsplit(made["consent_url"]).path.rpartition("/")[2]
+        answers = []
+        for _ in range(LOOKS + 1):
+            async with hub.http.get(f"/connect/{secret[::-1]}") as answer:
+                answers.append(answer.status)
+        assert answers == [404] * LOOKS + [429]
+        said = [(await shop.says(made["consent_url"], fresh()))[0] for _ in range(SAYS + 1)]
+        assert said[-1] == 429
