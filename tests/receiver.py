@@ -3,7 +3,8 @@
     python -m tests.receiver PORT FILE
 
 `/ok`, `/status/500`, `/hang` (never), `/slow/0.3` (seconds), `/to?URL` (redirects there), `/huge` (no end, 500),
-`/huge-ok` (no end, 200), `/odd` (500 with markup), `/later/2` (500, Retry-After), `/once` (500 at first, then 200).
+`/huge-ok` (no end, 200), `/odd` (500 with markup), `/later/2` (500, Retry-After), `/once` (500 at first, then 200),
+`/picky/3` (500 for the event of this number).
 """
 
 import asyncio
@@ -128,6 +129,8 @@ async def _answer(request: web.Request, seen: dict[str, int]) -> web.StreamRespo
             return web.Response(status=500, body=b"<script>alert(1)</script>\r\n\x1b[31mred \xe2\x80\xae" + b"x" * 900)
         case "later":
             return web.Response(status=503, headers={"Retry-After": value})
+        case "picky":
+            return web.Response(status=500 if (await request.json())["seq"] == int(value) else 204)
         case "once":
             id_ = request.headers["webhook-id"]
             seen[id_] = seen.get(id_, 0) + 1

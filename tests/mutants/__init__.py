@@ -24,6 +24,7 @@ from tests.mutants import (
     shell,
     surroundings,
     visit,
+    webhooks,
 )
 from tests.mutants.words import Mutant
 
@@ -48,4 +49,5 @@ ALL: tuple[Mutant, ...] = (
     *shell.MUTANTS,
     *surroundings.MUTANTS,
     *visit.MUTANTS,
+    *webhooks.MUTANTS,
 )

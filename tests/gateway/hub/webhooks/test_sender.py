@@ -186,6 +186,16 @@ async def test_a_receiver_that_asks_for_peace_has_it(tmp_path: Path) -> None:
         assert wait.total_seconds() == 600
 
 
+async def test_one_message_that_a_receiver_does_not_like_holds_up_no_other(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        endpoint = await at.endpoint("/picky/3")
+        began = time.monotonic()
+        await at.tell(12)
+        log = await at.until(endpoint, lambda log: sum(one["state"] == "delivered" for one in log) == 11)
+        assert time.monotonic() - began < 4
+        assert [one["seq"] for one in log if one["state"] == "waiting"] == [3]
+
+
 async def test_sixty_that_hang_hold_up_no_other(tmp_path: Path) -> None:
     async with house(tmp_path, Webhooks(private=True, plain=True, timeout=1)) as at:
         for _ in range(4):

@@ -1,0 +1,67 @@
+"""Faults in where webhooks go, who signs them, and when they are tried again."""
+
+from tests.mutants.words import Mutant
+
+GUARD = "tests/gateway/hub/webhooks/test_guard.py"
+CONNECTION = "tests/gateway/hub/webhooks/test_connection.py"
+SENDER = "tests/gateway/hub/webhooks/test_sender.py"
+API = "tests/gateway/hub/api/test_webhookendpoints.py"
+
+MUTANTS = (
+    Mutant(
+        name="a cloud's metadata is a receiver",
+        file="gateway/hub/webhooks/guard.py",
+        old='"0.0.0.0/8", "169.254.0.0/16",',
+        new='"0.0.0.0/8",',
+        tests=(GUARD,),
+    ),
+    Mutant(
+        name="the guard looks at names only",
+        file="gateway/hub/webhooks/connection.py",
+        old="if not reachable(str(address[0]), self._allowed):",
+        new="if not address:",
+        tests=(CONNECTION,),
+    ),
+    Mutant(
+        name="a name's answer is believed for later too",
+        file="gateway/hub/webhooks/connection.py",
+        old="use_dns_cache=False",
+        new="use_dns_cache=True",
+        tests=(CONNECTION,),
+    ),
+    Mutant(
+        name="a redirect is followed",
+        file="gateway/hub/webhooks/connection.py",
+        old="allow_redirects=False",
+        new="allow_redirects=True",
+        tests=(SENDER,),
+    ),
+    Mutant(
+        name="a message is given up after its tries however soon",
+        file="gateway/hub/webhooks/answer.py",
+        old="return tries >= most and since >= SHORTEST",
+        new="return tries >= most",
+        tests=("tests/gateway/hub/webhooks/test_answer.py",),
+    ),
+    Mutant(
+        name="the old secret signs no more once it is rotated",
+        file="gateway/hub/webhooks/queue.py",
+        old="keys = (to.secret, to.old_secret) if rotating else (to.secret,)",
+        new="keys = (to.secret,)",
+        tests=(API,),
+    ),
+    Mutant(
+        name="a replay sends another world's events",
+        file="gateway/hub/api/webhookendpoints.py",
+        old=" events.c.sandbox == row.sandbox,",
+        new="",
+        tests=(API,),
+    ),
+    Mutant(
+        name="another's endpoint is found",
+        file="gateway/hub/api/webhookendpoints.py",
+        old="select(endpoints).where(_mine(call), endpoints.c.id == id_)",
+        new="select(endpoints).where(endpoints.c.id == id_)",
+        tests=(API,),
+    ),
+)
