@@ -26,15 +26,15 @@ class Malformed(ValueError):  # noqa: N818 (the word says what is wrong with the
     """The payload cannot be read; the message is one clear line that never quotes the payload."""
 
 
-def parse(payload: bytes, *, largest: int = LARGEST) -> object:
-    """Return the JSON value in `payload`, which may have `largest` bytes.
+def parse(payload: bytes, *, largest: int = LARGEST, deepest: int = DEEPEST) -> object:
+    """Return the JSON value in `payload`, which may have `largest` bytes and `deepest` levels.
 
     Raises:
         Malformed: it is not JSON as this module takes it.
     """
     if len(payload) > largest:
         raise Malformed(f"larger than {largest} bytes")
-    _check_depth(payload)
+    _check_depth(payload, deepest)
     try:
         return json.loads(
             payload.decode(),
@@ -124,15 +124,15 @@ def stamp(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _check_depth(payload: bytes) -> None:
+def _check_depth(payload: bytes, deepest: int) -> None:
     """Refuse what would nest too deep before the parser sees it: its recursion is no place to find out."""
-    if payload.count(b"[") + payload.count(b"{") <= DEEPEST:
+    if payload.count(b"[") + payload.count(b"{") <= deepest:
         return
     depth = 0
     for bracket in _BRACKET.findall(_TEXT.sub(b"", payload)):
         depth += 1 if bracket in b"[{" else -1
-        if depth > DEEPEST:
-            raise Malformed(f"nested deeper than {DEEPEST} levels")
+        if depth > deepest:
+            raise Malformed(f"nested deeper than {deepest} levels")
 
 
 def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
