@@ -3,8 +3,10 @@
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
@@ -94,3 +96,15 @@ def read_key(file: Path) -> OKPKey:
     except (OSError, ValueError, JoseError) as error:
         raise Failure(f"{file} holds no Ed25519 key ({plain(error)}).", NEW_KEY) from error
     return key
+
+
+def signer(key: OKPKey, file: Path) -> Callable[[bytes], bytes]:
+    """Return what signs with the private half of a key that lies in `file`.
+
+    Raises:
+        Failure: there is none.
+    """
+    private = key.private_key
+    if not isinstance(private, Ed25519PrivateKey):
+        raise Failure(f"{file} holds no private Ed25519 key.", NEW_KEY)
+    return private.sign

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -36,6 +37,7 @@ retailer = typer.Typer(
     help="A retailer's part, by hand: get a sandbox, make a brand's keys, announce, watch, hear webhooks.",
     epilog=example(
         "perron retailer sandbox --hub https://hub.example",
+        "perron retailer keys lune-2027 --brand lune --hub https://hub.example",
         "perron retailer announce delivery.yaml --hub https://hub.example --connection con-...",
         "perron retailer watch --hub https://hub.example",
     ),
@@ -60,6 +62,43 @@ def sandbox(*, hub: HubUrl, api_key_file: KeyFile = None) -> None:
     if api_key_file is not None and api_key_file.exists():
         raise Failure(f"{api_key_file} exists: a key is never written over.", "Name another file.")
     _asking(hub, "", work)
+
+
+@retailer.command(
+    epilog=example(
+        "perron retailer keys lune-2027 --brand lune --hub https://hub.example",
+        "perron retailer keys lune-2027 --brand lune --hub https://hub.example --keys var/keys",
+    )
+)
+def keys(
+    *,
+    kid: Annotated[str, typer.Argument(help="The key's name.", show_default=False)],
+    brand: Annotated[str, typer.Option(help="The brand that signs with it.", show_default=False)],
+    hub: HubUrl,
+    folder: Annotated[Path, typer.Option("--keys", help="Where private keys lie.", metavar="FOLDER")] = Path("keys"),
+    api_key_file: KeyFile = None,
+) -> None:
+    """Make a brand's signing key (Ed25519) and enrol its public half at the hub; tell both.
+
+    The private half stays in --keys (KID.jwk, readable by you only); the hub gets a proof that it is there. Where a key
+    of this name lies there already, that one is enrolled. Homes go on with the older keys until their owners have
+    approved the new one.
+    """
+    from gateway.cli import keys as brand_keys  # noqa: PLC0415 - the other commands start without it
+    from gateway.delivery.signature import public_x  # noqa: PLC0415 - the same
+    from gateway.hub.possession import prove  # noqa: PLC0415 - the same
+
+    key, file = _api_key(api_key_file), brand_keys.key_file(folder, brand_keys.checked(kid))
+    made = brand_keys.read_key(file) if file.exists() else brand_keys.make(folder, kid)
+    signer = brand_keys.signer(made, file)
+
+    async def work(asked: "Hub") -> None:
+        proof = prove(signer, brand=brand, kid=kid, hub=hub.rstrip("/"))
+        body = {"kid": kid, "x": public_x(made), "proof": proof}
+        said = await asked.ask("POST", f"/v1/brands/{quote(brand, safe='')}/keys", body)
+        typer.echo(json.dumps({**said, "private": str(file)}, indent=2))
+
+    _asking(hub, key, work)
 
 
 @retailer.command(

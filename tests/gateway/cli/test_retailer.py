@@ -95,6 +95,31 @@ async def test_a_brand_s_own_key_signs_what_is_announced(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+async def test_a_brand_s_key_is_made_and_enrolled_by_one_command_and_said_again_it_is_the_same(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        retailer = await hub.retailer()
+        async with hub.http.post("/v1/brands", json={"id": "lune", "name": "Lune"}, headers=retailer.headers) as made:
+            assert made.status == 201
+        at = ("keys", "lune-1", "--brand", "lune", "--hub", hub.url, "--keys", str(tmp_path / "keys"))
+        code, out, err = await told(*at, PERRON_API_KEY=retailer.token)
+        assert code == 0, err
+        said, file = json.loads(out), tmp_path / "keys" / "lune-1.jwk"
+        assert (said["private"], file.stat().st_mode & 0o777) == (str(file), 0o600)
+        private = json.loads(file.read_text(encoding="ascii"))
+        assert (said["x"], private["d"] in out) == (private["x"], False)
+        async with hub.http.get("/v1/brands/lune/keys", headers=retailer.headers) as listed:
+            assert [key["x"] for key in (await listed.json())["data"]] == [private["x"]]
+        code, _, err = await told(*at, PERRON_API_KEY=retailer.token)
+        assert (code, "already_exists" in err, json.loads(file.read_text())) == (
+            1,
+            True,
+            private,
+        )
+        code, _, err = await told(*at[:3], "soleil", *at[4:], PERRON_API_KEY=retailer.token)
+        assert (code, "not_found" in err) == (1, True)
+
+
+@pytest.mark.slow
 async def test_what_the_hub_refuses_is_told_with_where_it_is_explained(tmp_path: Path) -> None:
     file = tmp_path / "delivery.yaml"
     file.write_text(DELIVERY.replace("+5h", "+2h"), encoding="utf-8")
