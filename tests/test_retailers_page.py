@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.broker import free_port
 from gateway.hub.file import HubFile
 from gateway.hub.sandbox.home import CARRIERS, ENTRANCES
 from gateway.hub.standing import REASONS
@@ -25,7 +26,7 @@ def blocks(language: str) -> list[str]:
 async def ran(hub: str, folder: Path, *command: str) -> str:
     """What a program says; it has gone well."""
     perron = Path(sys.executable).parent
-    environment = {**os.environ, "HUB": hub, "PATH": f"{perron}:{os.environ['PATH']}"}
+    environment = {**os.environ, "HUB": hub, "PORT": str(free_port()), "PATH": f"{perron}:{os.environ['PATH']}"}
     process = await asyncio.create_subprocess_exec(
         *command, cwd=folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
@@ -39,8 +40,16 @@ async def test_the_shell_s_blocks_lead_to_the_first_deliveries(tmp_path: Path) -
     first, *rest = blocks("sh")
     assert first == HERE
     script = "set -euo pipefail\n" + "\n".join(rest)
-    async with running(hub_file(tmp_path)) as hub:
+    (file,) = blocks("yaml")
+    file_here = hub_file(tmp_path).model_copy(
+        update={"webhooks": HubFile.model_validate(parse(file).data, strict=False).webhooks}
+    )
+    async with running(file_here) as hub:
         said = await ran(hub.url, tmp_path, "bash", "-c", script)
+    heard = (tmp_path / "heard.txt").read_text(encoding="utf-8").splitlines()
+    assert len(heard) == 6
+    assert "ping" in heard[0]
+    assert "delivered" in heard[-1]
     assert '"state":"delivered"' in said
     assert said.splitlines()[-1].split("  ")[1] == "delivery.changed"
     assert [line.split("  ")[3] for line in said.splitlines()[-4:]] == [
