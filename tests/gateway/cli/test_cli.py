@@ -77,7 +77,7 @@ def test_each_tool_of_the_workshop_has_help_with_examples(module: str) -> None:
         (["announce", "delivery.yaml"], Exit.WRONG, "holds no private key of cdiscount or la-ferme-du-coin"),
         (["announce", "--new-key", "../../evil"], Exit.WRONG, "no key's name"),
         (["verify", "nowhere"], Exit.WRONG, "nowhere is not there: nothing was checked"),
-        (["verify", "README.md"], Exit.WRONG, "README.md is no folder"),
+        (["verify", "README.md"], Exit.WRONG, "README.md: no proof of a retailer's can be read (not JSON)"),
         (["verify", "docs"], Exit.NO, "no manifest.json"),
         (["verify", "docs", "--checkpoint", "nowhere.jsonl"], Exit.WRONG, "nowhere.jsonl: no checkpoint can be read"),
         (["verify", "docs", "--checkpoint", "README.md"], Exit.WRONG, "line 1: not a checkpoint"),
