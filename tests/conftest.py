@@ -1,9 +1,13 @@
 """What holds for all tests."""
 
 import pytest
+from hypothesis import settings
 
 from tests.skips import Skips
 from tests.told import Told
+
+settings.register_profile("perron", deadline=None)  # no test asserts speed
+settings.load_profile("perron")
 
 
 def pytest_configure(config: pytest.Config) -> None:
