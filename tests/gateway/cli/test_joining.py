@@ -5,12 +5,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 from gateway.broker import free_port
 from gateway.config import Home
 from gateway.homefile import load
 from gateway.hub.file import load as load_hub
 from gateway.hub.process import Hub
 from tests.gateway.cli.terminal import perron
+
+pytestmark = pytest.mark.slow
 
 HOUSE = """\
 # the house of the Duponts

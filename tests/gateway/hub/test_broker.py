@@ -33,6 +33,8 @@ from tests.hubs import running as running_hub
 from tests.joins import DAY, Box, claim, hub_account, with_boxes
 from tests.mosquitto import running
 
+pytestmark = pytest.mark.slow
+
 LONG = 20.0
 CONNECT = b"\x10\x0e\x00\x04MQTT\x05\x02\x00\x3c\x00\x00\x01x"  # MQTT 5, clean start, client id x
 

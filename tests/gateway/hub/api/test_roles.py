@@ -18,6 +18,8 @@ from gateway.proof.keys import BoxKey
 from tests.announcing import Home, connected
 from tests.hubs import hub_file, running
 
+pytestmark = pytest.mark.slow
+
 ROLES = ("nobody", "revoked", "expired", "read", "full", "another", "sandbox")
 
 

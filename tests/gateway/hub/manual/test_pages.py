@@ -1,9 +1,13 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from gateway.hub.api.problem import Code
 from tests.browser import barriers, visitor
 from tests.hubs import hub_file, running
+
+pytestmark = pytest.mark.slow
 
 ELSEWHERE = re.compile(r"(?:src|href|action)=\"(?!/|#|data:,)", re.ASCII)
 

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select, update
 
 from gateway.hub.file import Limits
@@ -14,6 +15,8 @@ from gateway.hub.words import BEGINNING, Happened, digest
 from gateway.proof.keys import PublicKey
 from tests.hubs import hub_file, running
 from tests.sandboxes import ENDED, playground
+
+pytestmark = pytest.mark.slow
 
 
 async def test_one_request_without_a_key_and_a_delivery_goes_its_whole_way_in_seconds(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from tests.hubs import hub_file, running
 from tests.receiver import Heard, receiving, shared
 from tests.webhookhouse import TRYING, House, Wall, house
 
+pytestmark = pytest.mark.slow
+
 
 def tried(number: int) -> Callable[[list[Any]], bool]:
     return lambda log: sum(one["attempts_made"] for one in log) >= number
