@@ -20,7 +20,7 @@ from enum import StrEnum, auto
 from hashlib import sha256
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from gateway.delivery.promise import Digest, Id, Instant, Name, Result, Version, Wire
 
@@ -33,6 +33,12 @@ LARGEST_EVENT = 16_000  # bytes of its token
 _JWS = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
 Token = Annotated[str, StringConstraints(max_length=32 * 1024, pattern=_JWS)]
 Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
+
+
+def _plain(text: str) -> str:
+    if not text.isprintable():  # no line of a log, and nothing that a database does not take (PostgreSQL: NUL)
+        raise ValueError("printable characters only")
+    return text
 
 
 class Kind(StrEnum):
@@ -64,7 +70,7 @@ class Receipt(Wire):
 
     job: Id
     state: Literal["received", "refused"]
-    why: Annotated[str, StringConstraints(max_length=200)] | None = None
+    why: Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)] | None = None
 
 
 class Open(Wire):
@@ -96,7 +102,7 @@ class Hello(Wire):
     events: Annotated[int, Field(ge=0, le=2**53 - 1)]
     open: Annotated[tuple[Open, ...], Field(max_length=500)]
     entrances: Annotated[tuple[EntranceSaid, ...], Field(max_length=32)]
-    timezone: Annotated[str, StringConstraints(max_length=64)]
+    timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_plain)]
 
 
 class Ack(Wire):
