@@ -1,4 +1,4 @@
-"""What a browser signs: believed as it was signed, by whom, for whom, and in its time; and never one thing for another."""
+"""What a browser signs: believed as it was signed, by whom, for whom and in its time; never one thing for another."""
 
 import json
 from typing import Any
