@@ -25,6 +25,7 @@ PATIENCE = timedelta(days=5)  # an endpoint that takes nothing for so long is di
 REST = timedelta(seconds=5)  # between two tries at an endpoint that fails
 MENDED = timedelta(minutes=1)  # after a failure of so long, what waits for its next try is due at the first success
 KEPT = timedelta(days=30)  # the log of what is delivered or given up
+FURTHEST = timedelta(hours=12)  # that any try is put off
 SHARE = 8  # endpoints of one retailer in one lane at once
 _LOOKED_AT = 200  # endpoints, among which are some of retailers that have not had their share
 _SWEPT = 1000  # messages at once
@@ -213,6 +214,13 @@ async def drop(tx: AsyncConnection, endpoint: str) -> None:
 async def waiting(tx: AsyncConnection) -> int:
     """Count what waits."""
     return await tx.scalar(select(func.count()).select_from(messages).where(messages.c.due.is_not(None))) or 0
+
+
+async def set_right(tx: AsyncConnection, now: datetime) -> int:
+    """Let what no clock of ours can have meant be due now: it was written while this machine's ran ahead; how much."""
+    late = await tx.execute(update(messages).where(messages.c.due > now + FURTHEST).values(due=now))
+    held = await tx.execute(update(endpoints).where(endpoints.c.leased > now + 2 * LEASE).values(leased=now))
+    return late.rowcount + held.rowcount
 
 
 async def sweep(tx: AsyncConnection, now: datetime) -> int:

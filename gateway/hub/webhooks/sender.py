@@ -153,6 +153,9 @@ class Sender:
             with self._patience():
                 async with self._store.reading() as tx:
                     self._waiting.set(await queue.waiting(tx))
+                async with self._store.writing() as tx:
+                    if (found := await queue.set_right(tx, now)) > 0:
+                        log.warning("clock_went_back", messages=found)
                 if swept is None or now - swept >= SWEEP:
                     async with self._store.writing() as tx:
                         swept = None if await queue.sweep(tx, now) else now

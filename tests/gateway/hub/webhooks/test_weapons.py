@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.hub.file import Webhooks
+from gateway.hub.webhooks import queue
 from gateway.hub.webhooks.connection import Connections
 from gateway.hub.webhooks.guard import Allowed
 from gateway.hub.webhooks.queue import Lane
@@ -46,6 +47,20 @@ async def test_one_retailer_with_many_endpoints_holds_up_no_other(tmp_path: Path
             await at.tell(20)
         await at.receiver.until(24, SLOW)
         assert await answered(at) < 2
+
+
+async def test_what_waited_for_a_clock_that_ran_ahead_is_sent_once_it_is_put_back(tmp_path: Path) -> None:
+    async with house(tmp_path) as at:
+        at.wall.ahead = 2 * 86_400
+        endpoint = await at.endpoint("/once")
+        await at.tell()
+        await at.until(endpoint, lambda log: log[0]["attempts_made"] == 1)
+        at.wall.ahead = 0
+        async with at.hub.hub.store.writing() as tx:
+            assert await queue.set_right(tx, at.hub.hub.now()) >= 1
+            assert await queue.set_right(tx, at.hub.hub.now()) == 0
+        at.hub.hub.bells.messages()
+        await at.until(endpoint, lambda log: log[0]["state"] == "delivered")
 
 
 async def answered(at: House) -> float:
