@@ -6,6 +6,7 @@ connection that there is, and a stream ends at once. Only good requests are so a
 sent as it was drawn.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -20,10 +21,17 @@ from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData
 
 from gateway.clock import machine_time
+from gateway.remote.envelope import private_key
+from tests.remotebrowser import RemoteBrowser
 
 KEY = "Idempotency-Key"
 CONNECTION = os.environ.get("PERRON_CONNECTION")
 """A connection that the retailer has and the home has granted."""
+_SIGNS = json.loads(os.environ.get("PERRON_BROWSER", "null"))
+BROWSER = None if _SIGNS is None else RemoteBrowser(
+    browser=_SIGNS["browser"], home=_SIGNS["home"], hub=_SIGNS["hub"], sign=private_key(bytes.fromhex(_SIGNS["key"]))
+)  # fmt: skip
+"""A browser of a household whose box answers: what is its own is asked in its name."""
 
 _INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2200, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - the zone is the next argument
 _LETTERS = st.characters(categories=["L", "Nd"])
@@ -74,6 +82,12 @@ def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:  # n
         return
     if KEY in (case.headers or {}):
         case.headers[KEY] = str(uuid4())
+    if (
+        BROWSER is not None
+        and case.path.startswith("/v1/household/")
+        and "Authorization" in (_kwargs.get("headers") or {})
+    ):
+        _kwargs["headers"]["Authorization"] = f"Bearer {BROWSER.token()}"
     if case.operation.definition.raw["operationId"] == "followEvents":
         case.query = {**(case.query or {}), "seconds": 0}
     if isinstance(case.body, dict):
