@@ -25,12 +25,13 @@ from gateway.remote.envelope import private_key
 from tests.remotebrowser import RemoteBrowser
 
 KEY = "Idempotency-Key"
+HOUSEHOLD = "^/v1/household/"
 CONNECTION = os.environ.get("PERRON_CONNECTION")
 """A connection that the retailer has and the home has granted."""
-_SIGNS = json.loads(os.environ.get("PERRON_BROWSER", "null"))
-BROWSER = None if _SIGNS is None else RemoteBrowser(
+_SIGNS = json.loads(os.environ["PERRON_BROWSER"])
+BROWSER = RemoteBrowser(
     browser=_SIGNS["browser"], home=_SIGNS["home"], hub=_SIGNS["hub"], sign=private_key(bytes.fromhex(_SIGNS["key"]))
-)  # fmt: skip
+)
 """A browser of a household whose box answers: what is its own is asked in its name."""
 
 _INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2200, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - the zone is the next argument
@@ -71,6 +72,36 @@ way.
 """
 
 
+class _Bearer:
+    """Who asks: a bearer of something that is written anew before it is over."""
+
+    def get(self, _case: Any, _context: Any) -> str:  # noqa: ANN401 - the tool's
+        """Write it."""
+        raise NotImplementedError
+
+    def set(self, case: Any, data: str, _context: Any) -> None:  # noqa: ANN401 - the same
+        """Put it on a request."""
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
+
+
+@schemathesis.auth(refresh_interval=60).skip_for(path_regex=HOUSEHOLD)
+class Retailer(_Bearer):
+    """By the API key."""
+
+    def get(self, _case: Any, _context: Any) -> str:  # noqa: ANN401 - the same
+        """It lasts."""
+        return os.environ["PERRON_KEY"]
+
+
+@schemathesis.auth(refresh_interval=60).apply_to(path_regex=HOUSEHOLD)
+class Browser(_Bearer):
+    """By a token that a browser of the household signs."""
+
+    def get(self, _case: Any, _context: Any) -> str:  # noqa: ANN401 - the same
+        """It is good for five minutes."""
+        return BROWSER.token()
+
+
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:  # noqa: ANN401 - the tool's
     """Amend a good request.
@@ -82,12 +113,6 @@ def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:  # n
         return
     if KEY in (case.headers or {}):
         case.headers[KEY] = str(uuid4())
-    if (
-        BROWSER is not None
-        and case.path.startswith("/v1/household/")
-        and "Authorization" in (_kwargs.get("headers") or {})
-    ):
-        _kwargs["headers"]["Authorization"] = f"Bearer {BROWSER.token()}"
     if case.operation.definition.raw["operationId"] == "followEvents":
         case.query = {**(case.query or {}), "seconds": 0}
     if isinstance(case.body, dict):

@@ -61,11 +61,11 @@ async def test_the_api_does_what_its_document_says_whatever_is_sent(tmp_path: Pa
         asked = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("schemathesis")),
             "run", f"{hub.url}/openapi.json",
-            "--header", f"Authorization: {home.headers['Authorization']}",
             "--max-examples", str(EXAMPLES), "--seed", "7", "--continue-on-failure",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, cwd=tmp_path,
             env={**os.environ, "PYTHONPATH": f"{HERE}:{HERE.parents[3]}", "SCHEMATHESIS_HOOKS": "drawn",
-                 "PERRON_CONNECTION": home.connection, "PERRON_BROWSER": json.dumps(browser)},
+                 "PERRON_KEY": home.retailer.token, "PERRON_CONNECTION": home.connection,
+                 "PERRON_BROWSER": json.dumps(browser)},
         )  # fmt: skip
         said, _ = await asked.communicate()
     assert asked.returncode == 0, said.decode()[-6000:]
