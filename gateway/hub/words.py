@@ -23,6 +23,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from gateway.delivery.promise import Digest, Id, Instant, Name, Result, Version, Wire
+from gateway.hub.account import Account
 
 SHARDS = 64
 BEGINNING = "0" * 64  # what the first event names as the one before it
@@ -130,6 +131,7 @@ class Happened(Wire):
     prev: Digest
     at: Instant
     result: Result | None = None  # of a delivery
+    account: Account | None = None  # of one that is over: what its retailer may keep
     decided: Decided | None = None  # of a permission
 
 
