@@ -55,7 +55,7 @@ class What(StrEnum):
     CLOSED = auto()
 
     TEMPERATURE = auto()
-    """What the place of a cold delivery measured: as the visit began, and whenever it changed during it."""
+    """What the place of a cold delivery measured, to a tenth: as the visit began, and whenever it changed in it."""
 
     LOCKED_AGAIN = auto()
     """Door and bolt were proven closed, each by an answer to a fresh question."""
@@ -173,9 +173,8 @@ class _Teller:
         ours = any(match == {"kind": "parcel", "delivery": self._delivery} for match in event["matches"])
         if ours and event["code"]["hmac"] not in self._codes:
             self._codes.add(event["code"]["hmac"])
-            last = event["code"]["last"]
-            plain = last if _LAST.fullmatch(last) else None
-            yield Said(at=datetime.fromisoformat(row["at"]), what=What.PARCEL, code=plain)
+            at = datetime.fromisoformat(row["at"])
+            yield Said(at=at, what=What.PARCEL, code=last_of(event["code"]["last"]))
 
     def _door(self, row: Row, at: datetime) -> Iterator[Said]:
         event = row["event"]
@@ -194,9 +193,15 @@ class _Teller:
             yield from self._measured(event["cold"]["temp_c"], at)
 
     def _measured(self, celsius: object, at: datetime) -> Iterator[Said]:
-        if isinstance(celsius, int | float) and abs(celsius) <= HOTTEST and celsius != self._cold:
-            self._cold = celsius
-            yield Said(at=at, what=What.TEMPERATURE, celsius=celsius)
+        found = round(celsius, 1) if isinstance(celsius, int | float) and abs(celsius) <= HOTTEST else None
+        if found is not None and found != self._cold:
+            self._cold = found
+            yield Said(at=at, what=What.TEMPERATURE, celsius=found)
+
+
+def last_of(code: str) -> str | None:
+    """The end of a parcel's code, by which it is named; None: it is not one that can be shown."""
+    return code[-4:] if _LAST.fullmatch(code[-4:]) else None
 
 
 def chained(said: Sequence[Said]) -> tuple[tuple[Line, ...], int]:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.delivery.permission import DAYS, Permission, Standing, Terms, allows
 from gateway.delivery.promise import Body, Cancel, Claims, Offer, Promise, Result, State, Update, Wire, promise
-from gateway.hub.account import Said, What
+from gateway.hub.account import Said, What, last_of
 from gateway.hub.standing import OVER, REASONS
 from gateway.hub.words import EntranceSaid
 from gateway.visit.state import House, Refusal
@@ -181,11 +181,11 @@ def lines(ended: Result, parcels: tuple[str, ...], cold: float | None, now: date
     read = [parcel for parcel in parcels if "MISSING" not in magic([parcel])]
     if "NOT-DELIVERED" in magic(parcels):
         read = []
-    said = [Said(at=came, what=What.PARCEL, code=parcel[-4:]) for parcel in read or parcels[:1]]
+    said = [Said(at=came, what=What.PARCEL, code=last_of(parcel)) for parcel in read or parcels[:1]]
     if ended.house is not House.NOT_OPENED:
         said += [Said(at=came + LEAVES / 4, what=What.UNLOCKED), Said(at=came + LEAVES / 2, what=What.OPENED)]
         if cold is not None:
-            said.insert(0, Said(at=came, what=What.TEMPERATURE, celsius=min(FRIDGE, cold)))
+            said.insert(0, Said(at=came, what=What.TEMPERATURE, celsius=round(min(FRIDGE, cold), 1)))
         if "UNKNOWN" not in magic(parcels):
             said.append(Said(at=came + LEAVES * 3 / 4, what=What.CLOSED))
     house = House.NOT_OPENED if ended.house is None else ended.house
