@@ -104,7 +104,7 @@ async def proven(here: Street, one: Announced, folder: Path) -> None:
     left_out = {**account, "lines": account["lines"][:2] + account["lines"][3:]}
     file.write_text(json.dumps({**said, "accounts": [left_out]}))
     assert "line 3 is not there" in (await asyncio.to_thread(verdict, file, key=pem, checkpoint=None))[1]
-    (store,) = here.play.plan.home.storage.folder.glob("*.sqlite")
+    store = folder / "box" / "perron.sqlite3"
     with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as database:
         entry = bytes.fromhex(account["statement"]["entry"])
         ((kind, body),) = database.execute("SELECT kind, body FROM entry WHERE hash = ?", (entry,)).fetchall()
