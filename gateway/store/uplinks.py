@@ -37,6 +37,9 @@ SAID = 200  # open deliveries named to the hub
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
+_UNTOLD_BROWSER = (
+    "SELECT u.browser, b.sign FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser WHERE told = 0"
+)
 _UNTOLD = "SELECT u.brand FROM uplink_brand u JOIN permission p ON p.brand = u.brand WHERE p.version != u.told"
 
 Seal = Callable[[Happened], bytes]
@@ -150,7 +153,7 @@ class Uplinks:
         """Whether `tell` may find something."""
         change = self.next_change()
         due = change is not None and change <= (now.utc if now.trusted else EPOCH)
-        return due or self._reader().execute(f"{_UNTOLD} LIMIT 1").fetchone() is not None
+        return due or any(self._reader().execute(f"{query} LIMIT 1").fetchone() for query in (_UNTOLD, _UNTOLD_BROWSER))
 
     def follows(self, ack: Ack) -> bool:
         """Whether what the hub has is our own chain."""
@@ -213,6 +216,7 @@ class Uplinks:
                 written += 1
             later = (_gist(said), row.look_at(self._house, now), key)
             db.execute("UPDATE uplink_delivery SET told = ?, look_at = ? WHERE key = ?", later)
+        written += _browsers(db, signer, now, min(LOOKED_AT, max(0, room - written)))
         return written + _decisions(db, signer, now, min(LOOKED_AT, max(0, room - written)))
 
 
@@ -246,6 +250,7 @@ def _acknowledged(db: sqlite3.Connection, signer: Signer, ack: Ack, now: Now) ->
     _anew(db, signer, ack.seq, ack.head)
     db.execute("UPDATE uplink_delivery SET told = NULL, look_at = 0")
     db.execute("UPDATE uplink_brand SET told = 0")
+    db.execute("UPDATE uplink_browser SET told = 0")
     return False
 
 
@@ -260,7 +265,7 @@ def _anew(db: sqlite3.Connection, signer: Signer, base: int, head: str) -> None:
 
 
 def _forget(db: sqlite3.Connection, home: str | None) -> None:
-    for table in ("uplink_event", "uplink_message", "uplink_delivery", "uplink_brand"):
+    for table in ("browser", "uplink_browser", "uplink_event", "uplink_message", "uplink_delivery", "uplink_brand"):
         db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
     db.execute("UPDATE uplink SET home = ?, base_seq = 0, base_head = ?, acknowledged = 0", (home, BEGINNING))
 
@@ -302,6 +307,16 @@ def _decisions(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> i
         )
         _append(db, signer, {"at": now.utc.isoformat(), "decided": _json(said)})
         db.execute("UPDATE uplink_brand SET told = ? WHERE brand = ?", (permission.version, brand))
+    return len(found)
+
+
+def _browsers(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> int:
+    """Write which browsers of the household count, and which no longer."""
+    found = db.execute(f"{_UNTOLD_BROWSER} LIMIT ?", (most,)).fetchall()
+    for ident, sign in found:
+        key = {} if sign is None else {"sign": json.loads(sign)}
+        _append(db, signer, {"at": now.utc.isoformat(), "browser": {"browser": ident, "ended": sign is None, **key}})
+        db.execute("UPDATE uplink_browser SET told = 1 WHERE browser = ?", (ident,))
     return len(found)
 
 
