@@ -15,7 +15,7 @@ from gateway.hub.api.operation import Member
 from gateway.hub.api.problem import Code, Problem
 from gateway.hub.line import NOBODY, Line
 from gateway.hub.store import new_id
-from gateway.hub.words import Asked, Said, answerer, answers_topic, ask_topic
+from gateway.hub.words import Asked, Replied, answerer, answers_topic, ask_topic
 from gateway.message import Incoming, NotSent
 
 PATIENCE = 25  # seconds for a home to answer: it holds back for 20 what has not changed
@@ -84,9 +84,9 @@ class Questions:
         return True
 
 
-def _read(payload: bytes) -> Said | None:
+def _read(payload: bytes) -> Replied | None:
     try:
         loads(payload)
-        return Said.model_validate_json(payload)
+        return Replied.model_validate_json(payload)
     except (ValueError, ValidationError):
         return None

@@ -6,7 +6,7 @@
     up/{shard}/{home}/status      the box has a job on its disk, or refuses it for good: JSON of `Receipt`
     up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `Happened` (gateway/hub/sealed.py)
     dn/{home}/ask                 a sealed question of one of its household's browsers: JSON of `Asked`
-    up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of `Said`
+    up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of `Replied`
     up/{shard}/{home}/gone        the box's line ended: said by itself, or by the broker (its last will); nothing in it
 
 Of its events a box sends the oldest that it has no acknowledgement of, some ahead of it, and again until there is one.
@@ -22,9 +22,10 @@ from enum import StrEnum, auto
 from hashlib import sha256
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from gateway.delivery.promise import Digest, Id, Instant, Name, Result, Version, Wire
+from gateway.hub.account import Account
 from gateway.remote.envelope import Jwk
 from gateway.remote.words import Browser
 
@@ -41,6 +42,12 @@ _JWE = r"[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
 Token = Annotated[str, StringConstraints(max_length=32 * 1024, pattern=f"^(?:{_JWS}|{_JWE})$")]
 Envelope = Annotated[str, StringConstraints(max_length=LARGEST_SEALED, pattern=f"^{_JWE}$")]
 Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
+
+
+def _plain(text: str) -> str:
+    if not text.isprintable():  # no line of a log, and nothing that a database does not take (PostgreSQL: NUL)
+        raise ValueError("printable characters only")
+    return text
 
 
 class Kind(StrEnum):
@@ -72,7 +79,7 @@ class Receipt(Wire):
 
     job: Id
     state: Literal["received", "refused"]
-    why: Annotated[str, StringConstraints(max_length=200)] | None = None
+    why: Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)] | None = None
 
 
 class Open(Wire):
@@ -104,7 +111,7 @@ class Hello(Wire):
     events: Annotated[int, Field(ge=0, le=2**53 - 1)]
     open: Annotated[tuple[Open, ...], Field(max_length=500)]
     entrances: Annotated[tuple[EntranceSaid, ...], Field(max_length=32)]
-    timezone: Annotated[str, StringConstraints(max_length=64)]
+    timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_plain)]
 
 
 class Ack(Wire):
@@ -147,7 +154,7 @@ class Asked(Wire):
     sealed: Envelope
 
 
-class Said(Wire):
+class Replied(Wire):
     """The answer to it."""
 
     id: Id
@@ -163,6 +170,7 @@ class Happened(Wire):
     prev: Digest
     at: Instant
     result: Result | None = None  # of a delivery
+    account: Account | None = None  # of one that is over: what its retailer may keep
     decided: Decided | None = None  # of a permission
     browser: BrowserSaid | None = None  # of the household
 
