@@ -158,7 +158,7 @@ class Door:
         async with self._store.reading() as tx:
             found = await member_of(tx, request.headers.get("Authorization", ""), self._url, self._now())
         if found is None:
-            await self._rations.take_stranger(self._address(request))
+            await self._rations.take_stranger(whence(request, behind_proxy=self._behind_proxy))
             raise Problem(Code.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="perron household"'})
         return found
 
