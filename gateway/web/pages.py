@@ -160,7 +160,7 @@ class Pages:
             terms = terms_of(fields, self._box.home)
         except ValueError as error:
             raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=str(error))) from error
-        why = await self._box.permitted(brand, terms, who.person)
+        why = await self._box.letting.permit(brand, terms, who.person)
         if why is not None:
             raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
         raise web.HTTPSeeOther("/brands")
