@@ -248,7 +248,7 @@ class App:
         )  # fmt: skip
         self._uplink = joined(
             home, store=store, clock=clock, key=key, by_hub=self._reception.by_hub, monotonic=time.monotonic,
-            letting=self._reception.letting, reached=self._reached,
+            hub_signed=self._reception.hub_signed, letting=self._reception.letting, reached=self._reached,
         )  # fmt: skip
         self._accompany(store, key, links)
 

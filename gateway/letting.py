@@ -1,7 +1,7 @@
 """Whom the house lets in: the owner's word on brands and on their new keys, and what brands ask by a hub.
 
-Whoever asks for a person (a page, an order from his browser far away) comes through here; the rights are the caller's to
-look at. Each answers None once it is on the disk and counts, or why it was not done.
+Whoever asks for a person (a page, an order from his browser far away) comes through here; the rights are the caller's
+to look at. Each answers None once it is on the disk and counts, or why it was not done.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class Letting:
-    """One for the box. `changed(brand)`: its permission or keys are other than before; `tell` tells the owner of one."""
+    """One for the box. `changed(brand)`: its permission or keys are other than before; `tell`: the owner, of one."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Letting:
     # -- the owner; `by` is the person's id
 
     async def permit(self, brand: str, terms: Terms, by: str, *, ask: str | None = None) -> str | None:
-        """Let a brand in under these terms. `ask`: the digest of the question that he saw; another one is not permitted."""
+        """Let a brand in under these terms. `ask`: the digest of the question that he saw: no other is permitted."""
         return await self._decided(brand, Standing.GRANTED, terms, by, ask)
 
     async def refuse(self, brand: str, by: str) -> str | None:

@@ -14,13 +14,16 @@ import structlog
 from gateway import owner
 from gateway.clock import Clock
 from gateway.config import Home
-from gateway.delivery.signature import PASSING, Key, Rejected, verify
+from gateway.delivery.promise import Claims
+from gateway.delivery.signature import PASSING, Fault, Key, Rejected, public_key, verify
 from gateway.entrance import RunningEntrance
+from gateway.hub import unsigned
 from gateway.letting import Letting
 from gateway.mqtt import Incoming
 from gateway.office import Office
 from gateway.pause import No, Planned
 from gateway.perform import Line, encoded, stamp
+from gateway.proof.keys import PublicKey
 from gateway.store import Answer, Store, StoreFailed
 from gateway.store import Home as Household
 from gateway.store.questions import Noted
@@ -28,7 +31,7 @@ from gateway.topics import entrance_topic, result_topics
 from gateway.uplink.words import Answered
 from gateway.visit import commands as c
 from gateway.visit import events as e
-from gateway.visit.state import Entrance
+from gateway.visit.state import Entrance, Now
 
 log = structlog.get_logger(__name__)
 
@@ -126,6 +129,21 @@ class Reception:
         """
         now = self._clock.now()
         verified = verify(token, self._store.brands.keys, box=self._home.box, also=home, now=now)
+        return await self._from_hub(token, verified, now)
+
+    async def hub_signed(self, token: bytes, home: str, key: str) -> Answered:
+        """Take in what the hub itself signed for a brand; `key` is the hub's public one.
+
+        Raises:
+            StoreFailed: the disk did not take it.
+        """
+        now = self._clock.now()
+        found = unsigned.verify(token, {unsigned.name(PublicKey.from_text(key)): public_key(key)}, box=home, now=now)
+        if isinstance(found, unsigned.HubClaims) and found.brand not in self._store.brands.known():
+            found = Rejected(Fault.WRONG_ISSUER, "this house knows no such brand")
+        return await self._from_hub(token, found, now)
+
+    async def _from_hub(self, token: bytes, verified: Claims | Rejected, now: Now) -> Answered:
         if isinstance(verified, Rejected) and verified.code in PASSING:
             return Answered.LATER
         answer = await self._store.uplinks.accept(token, verified, now)

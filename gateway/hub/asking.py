@@ -86,8 +86,8 @@ class AskedKey(Wire):
 class Asking(Wire):
     """A brand asks, or tells its keys anew: then there is no `connection`, and nothing is asked for but the keys.
 
-    `signed`: the question as the brand signed it; then `name` and `asked` count as they stand there. `withdrawn`: public
-    keys that the brand has taken back. `ended`: the brand's word that it wants no more of a connection.
+    `signed`: the question as the brand signed it; then `name` and `asked` count as they stand there. `withdrawn`: keys
+    (`x`) that the brand has taken back. `ended`: the brand's word that it wants no more of a connection.
     """
 
     hub: Annotated[str, StringConstraints(max_length=200)]

@@ -67,7 +67,7 @@ def said(word: Word, sign: Callable[[bytes], bytes], *, kid: str) -> str:
 
 
 def heard(token: str, model: type[W], keys: Mapping[str, Key], *, hub: str) -> tuple[W, Key] | None:
-    """Read one, with the key that signed it; None: it is none, or not by a key of its own brand, or not for this hub."""
+    """Read one, with the key that signed it; None: it is none, not by a key of its own brand, or for another hub."""
     read = opened(token.encode(), keys, TYPES[model])
     if isinstance(read, Rejected):
         return None

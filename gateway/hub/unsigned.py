@@ -11,10 +11,16 @@ from joserfc.jwk import OKPKey
 from gateway.delivery.promise import Claims, Id
 from gateway.delivery.signature import Key, Rejected, believed
 from gateway.delivery.signature import sign as _sign
+from gateway.proof.keys import PublicKey
 from gateway.visit.state import Now
 
 TYPE = "perron-hub-delivery+jwt"
 ISSUER = "hub"
+
+
+def name(key: PublicKey) -> str:
+    """The `kid` of a hub's key."""
+    return f"hub-{key.fingerprint}"
 
 
 class HubClaims(Claims):

@@ -90,7 +90,7 @@ def judge(  # noqa: PLR0913 - which key, how, and who says so
 
 
 def withdraw(connection: sqlite3.Connection, brand: str, x: str, now: Now) -> bool:
-    """The brand has taken a key back: it is trusted no longer. Said again it changes nothing, whatever the owner did."""
+    """The brand took a key back: it is trusted no longer. Said again it changes nothing, whatever the owner did."""
     changed = connection.execute(
         "UPDATE brand_key SET withdrawn = ?, distrusted = ifnull(distrusted, ?), by = NULL"
         " WHERE x = ? AND brand = ? AND withdrawn IS NULL",

@@ -15,6 +15,7 @@ from hashlib import sha256
 from gateway.delivery.facts import House
 from gateway.delivery.promise import Claims, Result
 from gateway.delivery.signature import Rejected
+from gateway.hub.unsigned import HubClaims
 from gateway.hub.words import BEGINNING, Ack, Decided, Happened, Open, digest
 from gateway.proof.chain import Json
 from gateway.store.entries import append, at, us
@@ -179,8 +180,9 @@ class Uplinks:
         said = _for_the_hub(answer.result)
         _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said)})
         if isinstance(verified, Claims):
-            key = f"{verified.iss}.{verified.delivery.id}"
-            db.execute("INSERT OR IGNORE INTO uplink_brand (brand, told) VALUES (?, 0)", (verified.iss,))
+            brand = verified.brand if isinstance(verified, HubClaims) else verified.iss
+            key = f"{brand}.{verified.delivery.id}"
+            db.execute("INSERT OR IGNORE INTO uplink_brand (brand, told) VALUES (?, 0)", (brand,))
             self._followed(db, key, said, now)
         return answer
 
@@ -294,6 +296,7 @@ def _decisions(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> i
                     "hours": terms["hours"],
                     "openings": terms["openings"],
                     "expires": terms["expires"],
+                    "hub_signed": terms["hub_signed"],
                 }
             )
         )

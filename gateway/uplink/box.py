@@ -20,13 +20,24 @@ log = structlog.get_logger(__name__)
 ByHub = Callable[[bytes, str], Awaitable[Answered]]
 """Takes in a signed message that is meant for this box or for this home at the hub (`Reception.by_hub`)."""
 
+HubSigned = Callable[[bytes, str, str], Awaitable[Answered]]
+"""Takes in what the hub signed for a brand, for this home, under this key (`Reception.hub_signed`)."""
 
-def takers(section: HubSection, *, letting: Letting, by_hub: ByHub) -> Mapping[Kind, Taker]:
+
+def takers(section: HubSection, *, letting: Letting, by_hub: ByHub, hub_signed: HubSigned) -> Mapping[Kind, Taker]:
     """Who takes which kind of job. What is not here is refused, and the hub tells whoever sent it."""
     name = section.home
 
     async def delivery(job: Job) -> Receipt | None:
-        match await by_hub(job.token.encode(), name):
+        return _receipt(job, await by_hub(job.token.encode(), name))
+
+    async def hub_delivery(job: Job) -> Receipt | None:
+        if section.key is None:
+            return Receipt(job=job.job, state="refused", why="this box does not know the hub's key: join the hub anew")
+        return _receipt(job, await hub_signed(job.token.encode(), name, section.key))
+
+    def _receipt(job: Job, answered: Answered) -> Receipt | None:
+        match answered:
             case Answered.YES:
                 return Receipt(job=job.job, state="received")
             case Answered.LATER:
@@ -38,7 +49,7 @@ def takers(section: HubSection, *, letting: Letting, by_hub: ByHub) -> Mapping[K
         why = await letting.asked(job.token.encode(), home=name, hub=section.url)
         return Receipt(job=job.job, state="received" if why is None else "refused", why=why)
 
-    return {Kind.DELIVERY: delivery, Kind.CONNECT: connect}
+    return {Kind.DELIVERY: delivery, Kind.HUB_DELIVERY: hub_delivery, Kind.CONNECT: connect}
 
 
 def joined(  # noqa: PLR0913 - what the line needs, named one by one
@@ -48,6 +59,7 @@ def joined(  # noqa: PLR0913 - what the line needs, named one by one
     clock: Clock,
     key: BoxKey,
     by_hub: ByHub,
+    hub_signed: HubSigned,
     letting: Letting,
     monotonic: Callable[[], float],
     reached: Callable[[str], None],
@@ -67,6 +79,6 @@ def joined(  # noqa: PLR0913 - what the line needs, named one by one
         return None
     return Uplink(
         home, section, store=store, clock=clock, key=key, keys=succession.line_in(home.storage.folder / "key"),
-        takers=takers(section, letting=letting, by_hub=by_hub), monotonic=monotonic, reached=reached,
-        leaving=store.handover.pending(HUB) == section.home,
+        takers=takers(section, letting=letting, by_hub=by_hub, hub_signed=hub_signed), monotonic=monotonic,
+        reached=reached, leaving=store.handover.pending(HUB) == section.home,
     )  # fmt: skip

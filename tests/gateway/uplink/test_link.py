@@ -124,7 +124,10 @@ def section(broker: Mosquitto, folder: Path) -> HubSection:
 def uplink(made: Box, where: HubSection, *, leaving: bool = False) -> Uplink:
     return Uplink(
         made.home, where, store=made.store, clock=made.clock, key=made.key, keys=Line(), leaving=leaving,
-        takers=takers(made.home, HOME, store=made.store, by_hub=made.reception.by_hub), monotonic=time.monotonic,
+        takers=takers(
+            where, letting=made.reception.letting, by_hub=made.reception.by_hub, hub_signed=made.reception.hub_signed
+        ),
+        monotonic=time.monotonic,
     )  # fmt: skip
 
 

@@ -109,7 +109,7 @@ async def test_a_brand_is_let_in_and_turned_away_again(made: Box, at: ClientSess
 
 TERMS = (
     ("entrance", "garage"), ("place", "hall"), ("day", "mon"), ("day", "tue"), ("from", "09:00"), ("to", "12:00"),
-    ("ask", "1"),
+    ("each", "1"),
 )  # fmt: skip
 
 
