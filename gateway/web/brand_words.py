@@ -14,10 +14,10 @@ ASKING: Mapping[str, _Both] = {
     "brand.openings": ("Ouvertures par livraison", "Openings a delivery"),
     "brand.until.how": ("Jusqu'à ce jour compris (vide : sans fin)", "Until and with this day (empty: no end)"),
     "brand.stranger": (
-        "Personne d'ici ne connaît cette marque, et son nom ne prouve rien : comparez l'empreinte de sa clé avec celle"
-        " que la marque publie elle-même.",
-        "Nobody here knows this brand, and a name proves nothing: compare the fingerprint of its key with the one that"
-        " the brand itself publishes.",
+        ("Personne d'ici ne connaît cette marque, et son nom ne prouve rien : comparez l'empreinte de sa clé avec celle"
+        " que la marque publie elle-même."),
+        ("Nobody here knows this brand, and a name proves nothing: compare the fingerprint of its key with the one that"
+        " the brand itself publishes."),
     ),
     "brand.id": ("Nom technique", "Technical name"),
     "brand.key": ("Empreinte de la clé", "Fingerprint of the key"),
@@ -31,10 +31,10 @@ ASKING: Mapping[str, _Both] = {
         "Also let in what the brand has not signed",
     ),
     "brand.hub_signed.sure": (
-        "Attention : qui tient le hub, ou y pénètre, pourrait alors inventer une livraison et faire ouvrir votre porte."
-        " Ne cochez que pour un lieu où vous laisseriez entrer un inconnu.",
-        "Careful: whoever runs the hub, or breaks into it, could then invent a delivery and have your door opened."
-        " Tick this only for a place into which you would let a stranger.",
+        ("Attention : qui tient le hub, ou y pénètre, pourrait inventer une livraison et faire ouvrir votre porte."
+        " Ne cochez que pour un lieu où vous laisseriez entrer un inconnu."),
+        ("Careful: whoever runs the hub, or breaks into it, could then invent a delivery and have your door opened."
+        " Tick this only for a place into which you would let a stranger."),
     ),
     "brand.ended": ("La marque a mis fin à cet accès le {day}.", "The brand ended this itself on {day}."),
     "brand.new_key": ("Nouvelle clé de {brand}", "New key of {brand}"),
