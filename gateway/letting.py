@@ -82,7 +82,7 @@ class Letting:
         """
         asking, now = understood(token), self._clock.now()
         recognised = None if asking is None else self._store.brands.recognised(asking.brand, now)
-        heard = read(asking, home=home, hub=hub, recognised=recognised, now=now)
+        heard = read(asking, home=home, hub=hub, recognised=recognised, utc=now.utc)
         if isinstance(heard, str):
             return heard
         noted = await self._store.brands.asked(heard, now)

@@ -138,7 +138,9 @@ class Reception:
             StoreFailed: the disk did not take it.
         """
         now = self._clock.now()
-        found = unsigned.verify(token, {unsigned.name(PublicKey.from_text(key)): public_key(key)}, box=home, now=now)
+        found = unsigned.verify(
+            token, {unsigned.name(PublicKey.from_text(key).fingerprint): public_key(key)}, box=home, now=now
+        )
         if isinstance(found, unsigned.HubClaims) and found.brand not in self._store.brands.known():
             found = Rejected(Fault.WRONG_ISSUER, "this house knows no such brand")
         return await self._from_hub(token, found, now)

@@ -8,7 +8,7 @@ from typing import Any
 
 from joserfc.jwk import OKPKey
 
-from gateway.delivery.promise import Body, Cancel, Claims
+from gateway.delivery.promise import Cancel, Claims, Offer, Update
 from gateway.delivery.signature import sign
 from gateway.hub.asking import AskedKey, AskedTerms, Asking, written
 from gateway.hub.brandword import Asks, Ends, Vouches, said
@@ -76,14 +76,14 @@ class Stranger:
             fields |= {"signed": signed, "expires": self.now + timedelta(days=7)}
         return carried(Asking(**{**fields, **more}))
 
-    def delivers(self, said: Body | Cancel, *, by: int = 1, home: str = HOME, key: BoxKey | None = None) -> bytes:
+    def delivers(self, said: Offer | Update | Cancel, *, by: int = 1, home: str = HOME) -> bytes:
         """A delivery that it signs."""
         seconds = int(self.now.timestamp())
         claims = Claims(
             iss=self.id, aud=home, iat=seconds, nbf=seconds, exp=seconds + 3600, jti=secrets.token_urlsafe(16),
             delivery=said,
         )  # fmt: skip
-        return sign(claims, OKPKey.import_key((key or self.keys[by - 1]).pem), kid=self.kid(by))
+        return sign(claims, OKPKey.import_key(self.keys[by - 1].pem), kid=self.kid(by))
 
 
 def carried(asking: Asking) -> bytes:

@@ -24,7 +24,7 @@ class OwnKey:
         self._key = key
         self._private = OKPKey.import_key(key.pem)
         self.x = key.public.text
-        self.kid = name(key.public)
+        self.kid = name(key.public.fingerprint)
 
     @classmethod
     def at(cls, folder: Path) -> Self:

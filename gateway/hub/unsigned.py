@@ -11,16 +11,15 @@ from joserfc.jwk import OKPKey
 from gateway.delivery.promise import Claims, Id
 from gateway.delivery.signature import Key, Rejected, believed
 from gateway.delivery.signature import sign as _sign
-from gateway.proof.keys import PublicKey
 from gateway.visit.state import Now
 
 TYPE = "perron-hub-delivery+jwt"
 ISSUER = "hub"
 
 
-def name(key: PublicKey) -> str:
+def name(fingerprint: str) -> str:
     """The `kid` of a hub's key."""
-    return f"hub-{key.fingerprint}"
+    return f"hub-{fingerprint}"
 
 
 class HubClaims(Claims):

@@ -16,7 +16,6 @@ from joserfc.errors import JoseError
 from gateway.delivery.signature import Key, public_key, public_x
 from gateway.hub.asking import AskedKey, AskedTerms, Asking
 from gateway.hub.brandword import LONGEST, Asks, Ends, Vouches, heard
-from gateway.visit.state import Now
 
 NO_QUESTION: Final = "it is no question that this box understands"
 ANOTHER_HOME: Final = "it is meant for another home"
@@ -62,7 +61,9 @@ class Heard:
     ended: str | None = None
 
 
-def read(asking: Asking | None, *, home: str, hub: str, recognised: Mapping[str, str] | None, now: Now) -> Heard | str:
+def read(
+    asking: Asking | None, *, home: str, hub: str, recognised: Mapping[str, str] | None, utc: datetime
+) -> Heard | str:
     """Read what a hub brought for a brand, or tell why it is not answered.
 
     `home`: this house's name at the hub, whose address is `hub`. `recognised`: the keys by `kid` by which the brand is
@@ -72,21 +73,21 @@ def read(asking: Asking | None, *, home: str, hub: str, recognised: Mapping[str,
         return NO_QUESTION
     if asking.home != home:
         return ANOTHER_HOME
-    return _stranger(asking, hub, now) if recognised is None else _known(asking, hub, recognised, now)
+    return _stranger(asking, hub, utc) if recognised is None else _known(asking, hub, recognised, utc)
 
 
-def _known(asking: Asking, hub: str, recognised: Mapping[str, str], now: Now) -> Heard | str:
+def _known(asking: Asking, hub: str, recognised: Mapping[str, str], utc: datetime) -> Heard | str:
     own = _keys(asking.brand, recognised)
     ended = None if asking.ended is None else heard(asking.ended, Ends, own, hub=hub)
     question: Question | str | None = None
     if asking.signed is not None:
-        question = _signed(asking, own, hub, now)
+        question = _signed(asking, own, hub, utc)
     elif recognised or asking.keys:
         shows = {key.x for key in asking.keys} & set(recognised.values())
         if not shows and ended is None and not _takes_back(asking, recognised):
             return UNKNOWN
     else:
-        question = _keyless(asking, now)
+        question = _keyless(asking, utc)
     if isinstance(question, str):
         return question
     return Heard(
@@ -101,13 +102,13 @@ def _takes_back(asking: Asking, recognised: Mapping[str, str]) -> bool:
     return bool(set(asking.withdrawn) & set(recognised.values()))
 
 
-def _stranger(asking: Asking, hub: str, now: Now) -> Heard | str:
+def _stranger(asking: Asking, hub: str, utc: datetime) -> Heard | str:
     if asking.connection is None:
         return UNKNOWN
     if asking.signed is None:
-        question = UNSIGNED if asking.keys else _keyless(asking, now)
+        question = UNSIGNED if asking.keys else _keyless(asking, utc)
     else:
-        question = _signed(asking, _keys(asking.brand, {key.kid: key.x for key in asking.keys}), hub, now)
+        question = _signed(asking, _keys(asking.brand, {key.kid: key.x for key in asking.keys}), hub, utc)
     if isinstance(question, str):
         return question
     if question is None:
@@ -115,37 +116,37 @@ def _stranger(asking: Asking, hub: str, now: Now) -> Heard | str:
     return Heard(brand=asking.brand, hub=hub, known=False, connection=asking.connection, question=question)
 
 
-def _signed(asking: Asking, keys: Mapping[str, Key], hub: str, now: Now) -> Question | str:
+def _signed(asking: Asking, keys: Mapping[str, Key], hub: str, utc: datetime) -> Question | str:
     token = asking.signed or ""
     found = heard(token, Asks, keys, hub=hub)
     if found is None or asking.connection is None:
         return UNSIGNED
     word, key = found
-    seconds = now.utc.timestamp()
+    seconds = utc.timestamp()
     if not 0 < word.exp - word.iat <= LONGEST or word.exp <= seconds or word.iat > seconds + _EARLY:
         return OVER
     kid = next(name for name, one in keys.items() if one is key)
     signer = AskedKey(kid=kid, x=public_x(key.public))
     expires = datetime.fromtimestamp(word.exp, UTC)
     return Question(
-        name=word.name, connection=asking.connection, asked=word.asked, expires=_until(asking, expires, now),
+        name=word.name, connection=asking.connection, asked=word.asked, expires=_until(asking, expires, utc),
         token=sha256(token.encode()).digest(), signed=True, keys=(signer, *_vouched(asking, {kid: key}, hub)),
     )  # fmt: skip
 
 
-def _keyless(asking: Asking, now: Now) -> Question | None:
+def _keyless(asking: Asking, utc: datetime) -> Question | None:
     """A brand without keys, which can only come if the hub may sign for it: the hub's word is all that there is."""
     if asking.connection is None or asking.asked is None or not asking.asked.hub_signed:
         return None
     said = f"{asking.hub}\n{asking.brand}\n{asking.connection}"
     return Question(
         name=asking.name, connection=asking.connection, asked=asking.asked, token=sha256(said.encode()).digest(),
-        signed=False, keys=(), expires=_until(asking, now.utc + PATIENCE, now),
+        signed=False, keys=(), expires=_until(asking, utc + PATIENCE, utc),
     )  # fmt: skip
 
 
-def _until(asking: Asking, most: datetime, now: Now) -> datetime:
-    return min(filter(None, (asking.expires, most, now.utc + PATIENCE)))
+def _until(asking: Asking, most: datetime, utc: datetime) -> datetime:
+    return min(filter(None, (asking.expires, most, utc + PATIENCE)))
 
 
 def _vouched(asking: Asking, own: Mapping[str, Key], hub: str) -> tuple[AskedKey, ...]:

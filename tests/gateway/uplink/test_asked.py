@@ -23,7 +23,7 @@ def asks(brand: str, *keys: str) -> Asking:
 
 def heard(asking: Asking | bytes | None, known: Mapping[str, str] | None = None) -> Heard | str:
     found = understood(asking) if isinstance(asking, bytes) else asking
-    return read(found, home=HOME, hub=HUB, recognised=known, now=NOW)
+    return read(found, home=HOME, hub=HUB, recognised=known, utc=NOW.utc)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_a_question_lives_no_longer_than_its_brand_said_nor_than_a_month_nor_wai
     assert found.question.expires == NOW.utc + timedelta(days=7)
     assert heard(lune.asking(signed=lune.asks(lives=timedelta(days=32)))) == OVER
     late = understood(lune.asking(signed=lune.asks(lives=timedelta(hours=1))))
-    assert read(late, home=HOME, hub=HUB, recognised=None, now=after(hours=2)) == OVER
+    assert read(late, home=HOME, hub=HUB, recognised=None, utc=after(hours=2).utc) == OVER
     early = understood(replace(lune, now=NOW.utc + timedelta(minutes=5)).asking())
-    assert read(early, home=HOME, hub=HUB, recognised=None, now=NOW) == OVER
+    assert read(early, home=HOME, hub=HUB, recognised=None, utc=NOW.utc) == OVER
 
 
 def test_of_a_known_brand_only_a_key_that_counts_vouches_for_another_one() -> None:
