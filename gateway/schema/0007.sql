@@ -1,32 +1,43 @@
--- Brands that the house file does not know: they ask by a hub, and the owner lets them in or not.
+-- Browsers of the household whose keys were enrolled in the house: by them they speak to the box through a hub.
+-- One that is no known device any more (its person is gone, has another password ...) is none of these either.
+CREATE TABLE browser (
+  id TEXT PRIMARY KEY,
+  device TEXT NOT NULL UNIQUE REFERENCES device (id) ON DELETE CASCADE,
+  home TEXT NOT NULL,                  -- the home at the hub for which its keys are
+  label TEXT NOT NULL,
+  sign TEXT NOT NULL,                  -- JWK: what its orders are signed by
+  agree TEXT NOT NULL,                 -- JWK: its half of what the envelopes are sealed by
+  own BLOB NOT NULL,                   -- the box's private key for it alone
+  since INTEGER NOT NULL,
+  number INTEGER NOT NULL DEFAULT 0    -- of the newest order that was taken
+) STRICT, WITHOUT ROWID;
 
--- The newest question of each brand.
-CREATE TABLE asking (
-  brand TEXT PRIMARY KEY,
-  name TEXT NOT NULL,
-  hub TEXT NOT NULL,
-  connection TEXT,                     -- as the hub calls it
-  asked TEXT NOT NULL,                 -- JSON: the terms that it asks for
-  digest TEXT NOT NULL,                -- of all that is shown: what an owner permits is what he saw
-  signed INTEGER NOT NULL,             -- 1: the brand's own key signed it
+-- What they ordered: kept before it is done.
+CREATE TABLE browser_order (
+  browser TEXT NOT NULL REFERENCES browser (id) ON DELETE CASCADE,
+  number INTEGER NOT NULL,
+  sha256 BLOB NOT NULL,                -- of the signed order
+  signed BLOB NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('kept', 'done', 'failed')),
+  why TEXT,
   at INTEGER NOT NULL,
-  expires INTEGER NOT NULL,            -- silence until then is no
-  answered INTEGER,                    -- when the owner decided
-  guest INTEGER NOT NULL,              -- 1: the house file does not know the brand: its name and keys are those of here
-  ended INTEGER                        -- when the brand said that it wants no more of it
+  PRIMARY KEY (browser, number)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX browser_order_kept ON browser_order (at) WHERE state = 'kept';
 
--- Questions that were heard, by the SHA-256 of what the brand signed: the same bytes ask once.
-CREATE TABLE asking_heard (
-  token BLOB PRIMARY KEY,
-  at INTEGER NOT NULL
+-- What the hub was told of them. One that ended stays here: a hub that was put back is told so again.
+CREATE TABLE uplink_browser (
+  browser TEXT PRIMARY KEY,
+  told INTEGER NOT NULL                -- 0: how it stands is still to be told
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX uplink_browser_untold ON uplink_browser (browser) WHERE told = 0;
 
--- Where a brand's key comes from: file (the house file), asked (with the question of a brand that is not in it), next
--- (a later one, for which an earlier one vouches).
-ALTER TABLE brand_key ADD COLUMN came TEXT NOT NULL DEFAULT 'file';
--- approved, waits (for the owner), refused. Only what is approved opens anything.
-ALTER TABLE brand_key ADD COLUMN standing TEXT NOT NULL DEFAULT 'approved';
-ALTER TABLE brand_key ADD COLUMN withdrawn INTEGER;  -- when the brand took it back
+CREATE TRIGGER browser_enrolled AFTER INSERT ON browser
+BEGIN
+  INSERT OR REPLACE INTO uplink_browser (browser, told) VALUES (NEW.id, 0);
+END;
 
-ALTER TABLE delivery ADD COLUMN by_hub INTEGER NOT NULL DEFAULT 0;  -- 1: the hub signed it, not its brand
+CREATE TRIGGER browser_ended AFTER DELETE ON browser
+BEGIN
+  UPDATE uplink_browser SET told = 0 WHERE browser = OLD.id;
+END;

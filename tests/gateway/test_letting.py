@@ -308,7 +308,12 @@ async def test_a_brand_without_keys_comes_only_as_the_hub_s_word_and_says_so(hou
 
 async def test_the_house_s_word_goes_up_to_the_hub_each_time(house: House) -> None:
     lune = Stranger()
-    signer = Signer(home=HOME, key="k", seal=lambda one: one.model_dump_json().encode())
+    signer = Signer(
+        home=HOME,
+        key="k",
+        seal=lambda one: one.model_dump_json().encode(),
+        vouch=lambda one: one.model_dump_json(),
+    )
     await house.store.uplinks.begin(signer, NOW)
     await house.hears(lune.asking())
     await house.store.uplinks.tell(NOW)
