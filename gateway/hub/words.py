@@ -6,7 +6,7 @@
     up/{shard}/{home}/status      the box has a job on its disk, or refuses it for good: JSON of `Receipt`
     up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `Happened` (gateway/hub/sealed.py)
     dn/{home}/ask                 a sealed question of one of its household's browsers: JSON of `Asked`
-    up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of `Said`
+    up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of `Replied`
     up/{shard}/{home}/gone        the box's line ended: said by itself, or by the broker (its last will); nothing in it
 
 Of its events a box sends the oldest that it has no acknowledgement of, some ahead of it, and again until there is one.
@@ -25,6 +25,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from gateway.delivery.promise import Digest, Id, Instant, Name, Result, Version, Wire
+from gateway.hub.account import Account
 from gateway.remote.envelope import Jwk
 from gateway.remote.words import Browser
 
@@ -153,7 +154,7 @@ class Asked(Wire):
     sealed: Envelope
 
 
-class Said(Wire):
+class Replied(Wire):
     """The answer to it."""
 
     id: Id
@@ -169,6 +170,7 @@ class Happened(Wire):
     prev: Digest
     at: Instant
     result: Result | None = None  # of a delivery
+    account: Account | None = None  # of one that is over: what its retailer may keep
     decided: Decided | None = None  # of a permission
     browser: BrowserSaid | None = None  # of the household
 

@@ -15,8 +15,11 @@ from hashlib import sha256
 from gateway.delivery.facts import House
 from gateway.delivery.promise import Claims, Result
 from gateway.delivery.signature import Rejected
+from gateway.hub.account import Statement
+from gateway.hub.unsigned import HubClaims
 from gateway.hub.words import BEGINNING, Ack, Decided, Happened, Open, digest
 from gateway.proof.chain import Json
+from gateway.store import accounts
 from gateway.store.entries import append, at, us
 from gateway.store.offers import Offers
 from gateway.store.rows import TERMS, permission_of, row_of
@@ -50,6 +53,7 @@ class Signer:
     home: str
     key: str
     seal: Seal
+    vouch: Callable[[Statement], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,10 +184,11 @@ class Uplinks:
         db.execute("DELETE FROM uplink_message WHERE at < ?", (us(now.utc - REMEMBERED),))
         db.execute("INSERT INTO uplink_message (token, believed, at) VALUES (?, ?, ?)", (name, believed, us(now.utc)))
         said = _for_the_hub(answer.result)
-        _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said)})
+        _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said), **_account(db, said, now)})
         if isinstance(verified, Claims):
-            key = f"{verified.iss}.{verified.delivery.id}"
-            db.execute("INSERT OR IGNORE INTO uplink_brand (brand, told) VALUES (?, 0)", (verified.iss,))
+            brand = verified.brand if isinstance(verified, HubClaims) else verified.iss
+            key = f"{brand}.{verified.delivery.id}"
+            db.execute("INSERT OR IGNORE INTO uplink_brand (brand, told) VALUES (?, 0)", (brand,))
             self._followed(db, key, said, now)
         return answer
 
@@ -209,7 +214,7 @@ class Uplinks:
                 continue
             said = _for_the_hub(row.result(self._house, self._box, now))
             if _gist(said) != told:
-                _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said)})
+                _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said), **_account(db, said, now)})
                 written += 1
             later = (_gist(said), row.look_at(self._house, now), key)
             db.execute("UPDATE uplink_delivery SET told = ?, look_at = ? WHERE key = ?", later)
@@ -299,6 +304,7 @@ def _decisions(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> i
                     "hours": terms["hours"],
                     "openings": terms["openings"],
                     "expires": terms["expires"],
+                    "hub_signed": terms["hub_signed"],
                 }
             )
         )
@@ -327,6 +333,10 @@ def _append(db: sqlite3.Connection, signer: Signer, body: dict[str, Json]) -> No
 
 def _write(db: sqlite3.Connection, signer: Signer, seq: int, prev: str, body: str) -> str:
     said = {**json.loads(body), "home": signer.home, "seq": seq, "prev": prev}
+    if "account" in said:  # what it says is kept, and signed with the event: under a new key anew
+        statement = {**said["account"]["statement"], "home": signer.home}
+        vouched = signer.vouch(Statement.model_validate_json(json.dumps(statement)))
+        said["account"] = {"lines": said["account"]["lines"], "token": vouched}
     happened = Happened.model_validate_json(json.dumps(said))
     token = signer.seal(happened)
     insert = "INSERT INTO uplink_event (seq, body, token, at) VALUES (?, ?, ?, ?)"
@@ -357,6 +367,13 @@ def _room_for_another(db: sqlite3.Connection, now: Now) -> bool:
 def _for_the_hub(result: Result) -> Result:
     """How an entrance is doing, and what is wrong with a message in words, is nobody's beyond the house."""
     return result.model_copy(update={"lacking": None, "why": None})
+
+
+def _account(db: sqlite3.Connection, said: Result, now: Now) -> dict[str, Json]:
+    """What goes with the word that a delivery is over: the account for its retailer."""
+    row = row_of(db, f"{said.brand}.{said.delivery}")
+    found = None if row is None else accounts.of(db, row.promise, said, now)
+    return {} if found is None else {"account": found}
 
 
 def _gist(result: Result) -> str:

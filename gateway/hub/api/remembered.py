@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import assert_never
 
 from aiohttp import web
 from cryptography.exceptions import InvalidTag
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import and_, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.api.operation import Caller
+from gateway.hub.api.operation import Caller, Member
 from gateway.hub.api.problem import Code, Problem
 from gateway.hub.tables import idempotency
 
@@ -30,7 +31,7 @@ _NONCE = 12  # bytes
 class Question:
     """A request that may come again. `authorization`: the header by which it was let in."""
 
-    caller: Caller
+    caller: Caller | Member
     key: str
     authorization: str
     method: str
@@ -38,20 +39,36 @@ class Question:
     body: bytes
 
     @property
+    def whose(self) -> str:
+        """Whose the Idempotency-Key is. Boxes name their browsers themselves, so that name alone is not enough."""
+        match self.caller:
+            case Caller():
+                return self.caller.retailer
+            case Member():
+                return sha256(f"{self.caller.home}/{self.caller.browser}".encode()).hexdigest()
+            case _:
+                assert_never(self.caller)
+
+    @property
     def fingerprint(self) -> str:
         """What has to be the same."""
-        whole = (self.caller.key.encode(), self.method.encode(), self.path.encode(), self.body)
+        asker = self.caller.key if isinstance(self.caller, Caller) else self.whose
+        whole = (asker.encode(), self.method.encode(), self.path.encode(), self.body)
         return sha256(b"\n".join(whole)).hexdigest()
 
     @property
     def cipher(self) -> AESGCM:
-        """Made of the key's 128 random bits, so nothing slow is needed."""
-        return AESGCM(sha256(b"perron-kept-answer\n" + self.authorization.rpartition(" ")[2].encode()).digest())
+        """Made of the API key's 128 random bits, so nothing slow is needed.
+
+        A browser shows another token each time, and is told nothing that its home has not encrypted for it.
+        """
+        secret = self.authorization.rpartition(" ")[2] if isinstance(self.caller, Caller) else self.whose
+        return AESGCM(sha256(b"perron-kept-answer\n" + secret.encode()).digest())
 
     @property
     def context(self) -> bytes:
         """To what a kept answer belongs."""
-        return f"{self.caller.retailer}\n{self.key}".encode()
+        return f"{self.whose}\n{self.key}".encode()
 
 
 async def before(tx: AsyncConnection, asked: Question, now: datetime) -> web.Response | None:
@@ -60,15 +77,13 @@ async def before(tx: AsyncConnection, asked: Question, now: datetime) -> web.Res
     Raises:
         Problem: the key came before with another request.
     """
-    mine = and_(idempotency.c.retailer == asked.caller.retailer, idempotency.c.key == asked.key)
+    mine = and_(idempotency.c.retailer == asked.whose, idempotency.c.key == asked.key)
     await tx.execute(delete(idempotency).where(mine, idempotency.c.created < now - KEPT))
     row = (await tx.execute(select(idempotency).where(mine))).one_or_none()
     if row is None:
         await _sweep(tx, now)
         await tx.execute(
-            insert(idempotency).values(
-                retailer=asked.caller.retailer, key=asked.key, fingerprint=asked.fingerprint, created=now
-            )
+            insert(idempotency).values(retailer=asked.whose, key=asked.key, fingerprint=asked.fingerprint, created=now)
         )
         return None
     if row.fingerprint != asked.fingerprint:
@@ -84,7 +99,7 @@ async def keep(tx: AsyncConnection, asked: Question, status: int, headers: Mappi
     """Keep what is answered."""
     nonce = secrets.token_bytes(_NONCE)
     kept = nonce + asked.cipher.encrypt(nonce, body, asked.context)
-    mine = and_(idempotency.c.retailer == asked.caller.retailer, idempotency.c.key == asked.key)
+    mine = and_(idempotency.c.retailer == asked.whose, idempotency.c.key == asked.key)
     await tx.execute(update(idempotency).where(mine).values(status=status, headers=dict(headers), body=kept))
 
 
