@@ -8,9 +8,9 @@ once (`FOR UPDATE SKIP LOCKED`) needs no lock there, for there is one hub.
 import asyncio
 import contextlib
 import secrets
-import sqlite3
 from base64 import b32encode
 from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, event, insert, select
@@ -105,12 +105,10 @@ class Store:
             ) from error
         store, good = cls(engine), False
         try:
-            if store.one_writer and engine.url.database:
-                # aiosqlite leaves the thread of a connection that cannot be opened to answer a loop that may be gone
-                await asyncio.to_thread(lambda: sqlite3.connect(engine.url.database or "").close())
+            _try(engine)
             await store._begin()
             good = True
-        except (DBAPIError, sqlite3.Error, OSError) as error:
+        except (DBAPIError, OSError) as error:
             raise StoreUnusable(f"The database cannot be used: {str(error).splitlines()[0]}") from error
         finally:
             if not good:
@@ -183,6 +181,15 @@ class Store:
                 raise StoreUnusable(
                     f"The database was written by a newer hub (version {found}; this one knows {VERSION}). Upgrade."
                 )
+
+
+def _try(engine: AsyncEngine) -> None:
+    """Open SQLite's file, if that is what it is, before aiosqlite does.
+
+    It leaves the thread of a connection that cannot be opened to answer a loop that may be gone.
+    """
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        Path(engine.url.database).open("ab").close()
 
 
 def _engine(url: str) -> AsyncEngine:
