@@ -47,6 +47,8 @@ _PAGE: Mapping[str, _Both] = {
 
 _HEARD: Mapping[str, _Both] = {
     "away.heard": ("En liaison avec la box", "Connected to the box"),
+    "away.unheard": ("Sans nouvelles de la box", "No word from the box"),
+    "away.last_known": ("Dernier état connu :", "Last known:"),
     "away.as_of": ("Dit par la box {age}.", "Said by the box {age}."),
     "away.last": ("Dernière réponse de la box : {age}.", "Last answer of the box: {age}."),
     "away.heard.waiting": ("On demande à la box…", "Asking the box…"),

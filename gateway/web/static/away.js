@@ -12,12 +12,13 @@ const PAUSES = [1000, 2000, 4000, 8000]; // milliseconds between two questions t
 const LEAP = 3000; // milliseconds by which this device's two clocks may part before what they measured is forgotten
 
 const place = (id) => document.getElementById(id);
+const tell = (where, text) => { if (where.textContent !== text) where.textContent = text; }; // said aloud only when it changes
 
 class Away {
   constructor(me, keys) {
     this.me = me;
     this.line = new Line(me, keys);
-    this.orders = new Orders(this.line, place("orders"));
+    this.orders = new Orders(this.line, place("orders"), () => this.end("none"));
     this.pictures = new Pictures(this.line, document);
     Object.assign(this, { state: null, version: undefined, at: null, why: "waiting", failed: 0, newest: null, over: false, wake: null });
     this.acts = {
@@ -61,6 +62,7 @@ class Away {
   }
 
   hear(answer, at) {
+    if (this.over) return;
     const state = answer.unchanged ? this.state : answer.state;
     if (!state) { this.version = undefined; throw Object.assign(new Error("no state"), { why: "unbelieved" }); }
     Object.assign(this, { state, version: answer.version, at, why: null, failed: 0 });
@@ -111,10 +113,10 @@ class Away {
     const old = this.at === null ? null : this.line.boxNow() - this.at;
     const heard = this.why === null && old !== null && old < SILENCE;
     document.body.classList.toggle("unheard", !heard);
-    const since = old === null ? "" : say("away.last", { age: age(old) });
-    const text = heard ? say("away.heard") : [say(`away.heard.${this.why ?? "silent"}`), since].filter(Boolean).join(" ");
-    if (place("heard").textContent !== text) place("heard").textContent = text;
-    place("as-of").textContent = heard ? say("away.as_of", { age: age(old) }) : since;
+    const text = heard ? say("away.as_of", { age: age(old) }) : [say(`away.heard.${this.why ?? "silent"}`), old !== null && say("away.last", { age: age(old) })].filter(Boolean).join(" ");
+    tell(place("heard"), say(heard ? "away.heard" : "away.unheard"));
+    tell(place("as-of"), text);
+    place("as-of").className = heard ? "small" : "notice bad";
     tellAges(this.line.boxNow());
   }
 
@@ -129,7 +131,7 @@ class Away {
 
 // Nothing of a house is shown, and why.
 function gone(why) {
-  place("house").hidden = true;
+  place("house").replaceChildren();
   place("heard").textContent = "";
   document.body.classList.remove("unheard");
   const told = place("gone");

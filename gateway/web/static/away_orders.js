@@ -3,14 +3,15 @@
 import * as kept from "./away_keys.js";
 import { h, name, put, say } from "./away_view.js";
 
-const AGAIN = 4000; // milliseconds between two tries to leave one
-const LOOKS = 10_000; // milliseconds between two questions to the hub for one that waits there
+const AGAIN = 2000; // milliseconds between two tries to leave one
+const LOOKS = 4000; // milliseconds between two questions to the hub for one that waits there
 const WAYS = { kept: "received", done: "done", failed: "failed" }; // the box's words, as they are shown
 const SHOWN = 3600; // seconds for which one whose way is over is shown
 
 export class Orders {
-  constructor(line, place) {
-    Object.assign(this, { line, place, known: [], running: null, looked: 0, taken: 0 });
+  // `lost` is called when the keys are not there any more: forgotten in another tab, or thrown away by the browser.
+  constructor(line, place, lost) {
+    Object.assign(this, { line, place, lost, known: [], running: null, looked: 0, taken: 0 });
   }
 
   async begin() {
@@ -27,7 +28,7 @@ export class Orders {
   // Give an order; `of` is the name of what it is about, for whoever reads the list.
   async give(order, of = "") {
     const number = await kept.nextNumber(this.taken);
-    if (number === undefined) return;
+    if (number === undefined) { await this.lost(); return; }
     const made = { ...await this.line.order(number, order), of };
     if (order.do === "stop") for (const one of this.known) if (this.way(one) === "kept") await this.change(one, { over: "given_up" });
     this.known.push(made);

@@ -44,7 +44,7 @@ export function tellAges(now) {
 export function moment(at, zone) {
   const when = new Date(at);
   if (Number.isNaN(when.getTime())) return "-";
-  return new Intl.DateTimeFormat(LANGUAGE, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: zone }).format(when);
+  return new Intl.DateTimeFormat(LANGUAGE === "en" ? "en-GB" : LANGUAGE, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: zone }).format(when);
 }
 
 // Which buttons have been pressed once, and until when: known by what they would do, so a repaint in between changes nothing.
@@ -86,7 +86,7 @@ export function put(place, facts, make) {
 function door(entrance) {
   const word = DOORS.includes(entrance.door) ? entrance.door : "unknown";
   return h("div", { class: `door ${word}` }, h("div", {},
-    h("p", { class: "word" }, say(`door.${word}`)), h("p", { class: "why" }, say(`door.${word}.why`)),
+    h("p", { class: "stale" }, say("away.last_known")), h("p", { class: "word" }, say(`door.${word}`)), h("p", { class: "why" }, say(`door.${word}.why`)),
     h("p", { class: "age" }, ago(entrance.since))));
 }
 
