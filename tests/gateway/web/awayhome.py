@@ -91,14 +91,14 @@ async def enrols(page: Page, site: Served, hub: AwayHub) -> None:
 
 
 @asynccontextmanager
-async def gone(folder: Path, hub: AwayHub, somebody: Visitor) -> AsyncIterator[Away]:
+async def gone(folder: Path, hub: AwayHub, somebody: Visitor, *, locale: str = "en-GB") -> AsyncIterator[Away]:
     """Enrolled at home, and gone: the box's pages are not there any more."""
     async with at_home(folder, hub) as site:
-        page = await somebody.page()
+        page = await somebody.page(locale=locale)
         await site.sign_in(page.context)
         await enrols(page, site, hub)
         await page.wait_for_url(re.compile("/away/(fr|en)$"))
-        await expect(page.locator("#heard")).to_have_text("Connected to the box")
+        await expect(page.locator("#heard")).to_have_text(re.compile("Connected to the box|En liaison avec la box"))
     yield Away(hub, page, somebody, site.address)
     # what the browser itself tells of each connection that failed
     somebody.complaints[:] = [one for one in somebody.complaints if not re.search(r"ERR_|Failed to load", one)]

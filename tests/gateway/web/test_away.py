@@ -56,7 +56,9 @@ def test_every_script_that_the_page_loads_is_kept() -> None:
 
 
 async def test_the_page_may_speak_to_the_house_s_hub_and_to_nobody_else(tmp_path: Path) -> None:
-    async with at_home(tmp_path, AwayHub(url=f"{HUB}/")) as site, site.client(None) as nobody:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    async with at_home(tmp_path / "one", AwayHub(url=f"{HUB}/")) as site, site.client(None) as nobody:
         async with nobody.get("/away/en") as answer:
             policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
         assert policy["connect-src"] == f"'self' {HUB}"
@@ -65,7 +67,7 @@ async def test_the_page_may_speak_to_the_house_s_hub_and_to_nobody_else(tmp_path
         async with nobody.get("/away/worker.js") as answer:
             assert HUB not in answer.headers["Content-Security-Policy"]
         version, _ = await listed(nobody)
-    async with at_home(tmp_path, AwayHub(url="https://other.example")) as site, site.client(None) as nobody:
+    async with at_home(tmp_path / "other", AwayHub(url="https://other.example")) as site, site.client(None) as nobody:
         assert (await listed(nobody))[0] != version, "another hub is another policy, so another version"
 
 

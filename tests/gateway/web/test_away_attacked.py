@@ -1,5 +1,6 @@
 """The page for away from home against a hub that lies, brands with hostile names, and a browser that forgets."""
 
+import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -10,6 +11,9 @@ from aiohttp import web
 from joserfc.jwk import ECKey
 from playwright.async_api import expect
 
+from gateway.web.away import Away as AwayPart
+from gateway.web.away import said
+from gateway.web.site import STATIC
 from tests.browser import visitor
 from tests.gateway.web.awayhome import KEYS, Away, at_home, enrols, gone
 from tests.gateway.web.awayhub import CORS, AwayHub, away_hub, house, plainly
@@ -189,6 +193,35 @@ async def test_only_the_box_s_own_word_makes_a_browser_forget_its_keys(away: Awa
     assert await page.evaluate(KEYS) is None
     await page.reload()
     await expect(page.locator("#gone")).to_contain_text("This browser has no keys of this house")
+
+
+async def test_the_page_is_kept_whole_or_not_at_all_and_a_new_one_comes_from_the_box(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with away_hub() as hub, visitor() as somebody, at_home(tmp_path, hub) as site:
+        page = await somebody.page()
+        await site.sign_in(page.context)
+        with monkeypatch.context() as patched:
+            patched.setitem(STATIC, "away_view.js", (b"window.hit = 1", "text/javascript"))
+            await enrols(page, site, hub)
+            await expect(page.locator("#said")).to_contain_text("nothing is enrolled")
+        assert await page.evaluate("caches.keys()") == []
+        assert hub.enrolled == []
+        somebody.complaints.clear()
+        await enrols(page, site, hub)
+        await page.wait_for_url(re.compile("/away/en$"))
+        await expect(page.locator("#heard")).to_have_text("Connected to the box")
+        monkeypatch.setattr("gateway.web.away.said", lambda _: said("en").replace("Connected to the box", "Anew"))
+        for route in site.site._runner.app.router.routes():  # noqa: SLF001 - as a box that was updated would
+            part = getattr(route.handler, "__self__", None)
+            if isinstance(part, AwayPart):
+                part.__dict__.pop("_kept", None)
+                part.__dict__.pop("worker", None)
+        async with asyncio.timeout(20):
+            while (await page.locator("#heard").text_content()) != "Anew":
+                await page.reload()
+                await asyncio.sleep(2.5)  # a browser looks for a new one a moment after the page has come
+        assert len(await page.evaluate("caches.keys()")) == 1
 
 
 async def test_a_browser_that_threw_its_keys_away_says_so_and_a_second_enrolment_replaces_the_first(

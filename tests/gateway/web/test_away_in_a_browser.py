@@ -14,6 +14,7 @@ from tests.browser import visitor
 from tests.gateway.proof.visits import SECONDS, film_bytes
 from tests.gateway.web.awayhome import KEYS, Away, gone
 from tests.gateway.web.awayhub import away_hub
+from tests.gateway.web.test_every_page import looked_at
 from tests.shell.parts import until
 
 pytestmark = pytest.mark.slow
@@ -150,3 +151,23 @@ async def test_pictures_films_and_live_pictures_come_sealed_piece_by_piece(away:
     hub.answers["live"] = lambda _: ("private", None)
     await expect(page.locator("#live [role=status]")).to_have_text("the inside is shown during a visit only")
     await expect(page.locator("#live img")).to_have_count(0)
+
+
+@pytest.mark.parametrize(("locale", "language"), [("fr-FR", "fr"), ("en-GB", "en")])
+async def test_nothing_is_in_anybody_s_way_heard_or_not(tmp_path: Path, locale: str, language: str) -> None:
+    async with away_hub() as hub, visitor() as somebody, gone(tmp_path, hub, somebody, locale=locale) as away:
+        page = away.page
+        visit = {"id": "v1", "phase": "approving", "brand": "The Shop", "place": "Hall", "may_veto": True, "asks": True,
+                 "deadline": "2030-01-01T00:00:00.000+00:00"}  # fmt: skip
+        hub.door("handed", visit=visit, stopped=False, pause={"until": "2030-01-01T00:00:00.000+00:00", "who": "Anna"})
+        lune, shop = hub.state["brands"]
+        hub.becomes(brands=[{**lune, "keys": [{"x": "k" * 43}]}, shop])
+        await page.goto(f"{away.address}/away")
+        await expect(page.locator("html")).to_have_attribute("lang", language)
+        await expect(page.locator(".phase")).to_be_visible()
+        await page.locator("summary").first.click()
+        await page.locator("#stop button").click()
+        for heard in (True, False):
+            hub.offline = not heard
+            await expect(page.locator("body.unheard")).to_have_count(0 if heard else 1)
+            await looked_at(page, f"{language}, heard: {heard}")
