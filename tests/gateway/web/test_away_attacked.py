@@ -217,10 +217,12 @@ async def test_the_page_is_kept_whole_or_not_at_all_and_a_new_one_comes_from_the
             if isinstance(part, AwayPart):
                 part.__dict__.pop("_kept", None)
                 part.__dict__.pop("worker", None)
+        # what a browser does by itself a moment after the page was opened
+        await page.evaluate("navigator.serviceWorker.getRegistration().then((one) => one.update())")
         async with asyncio.timeout(20):
             while (await page.locator("#heard").text_content()) != "Anew":
                 await page.reload()
-                await asyncio.sleep(2.5)  # a browser looks for a new one a moment after the page has come
+                await asyncio.sleep(0.3)
         assert len(await page.evaluate("caches.keys()")) == 1
 
 
