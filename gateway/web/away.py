@@ -59,7 +59,7 @@ class Away:
             web.get("/away/{language:fr|en}", self._page),
             web.get("/away/{language:fr|en}.webmanifest", self._manifest),
             web.get("/away/worker.js", self._worker),
-            web.get("/away/enrol", self._desk.behind(Right.SAY_HOME, self._enrol)),
+            web.get("/away/enrol", self._desk.behind(Right.AWAY, self._enrol)),
         ]
 
     async def _which(self, request: web.Request) -> web.Response:

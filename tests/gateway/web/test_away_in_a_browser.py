@@ -10,10 +10,12 @@ import av
 import pytest
 from playwright.async_api import expect
 
+from gateway.web.words import say
 from tests.browser import visitor
 from tests.gateway.proof.visits import SECONDS, film_bytes
-from tests.gateway.web.awayhome import KEYS, Away, gone
+from tests.gateway.web.awayhome import KEYS, Away, at_home, gone
 from tests.gateway.web.awayhub import away_hub
+from tests.gateway.web.house import HERONS
 from tests.gateway.web.test_every_page import looked_at
 from tests.shell.parts import until
 
@@ -60,6 +62,28 @@ async def test_the_page_comes_from_its_worker_says_what_the_box_says_and_how_old
     hub.offline = False
     await expect(away.heard).to_have_text("Connected to the box")
     assert await page.evaluate(KEYS) == [away.browser, 0, "private", "private"]
+
+
+async def test_the_box_enrols_a_browser_by_its_password_and_lists_it(tmp_path: Path) -> None:
+    async with away_hub() as hub, visitor() as somebody, at_home(tmp_path, hub) as site:
+        page = await somebody.page()
+        await site.sign_in(page.context)
+        await page.goto(f"{site.address}/settings")
+        await page.get_by_role("link", name="Enrol this browser").click()
+        await page.locator("[name=password]").fill("not the password")
+        await page.locator("form.enrol button").click()
+        await expect(page.locator("#said")).to_have_text(say("refused.wrong", "en"))
+        assert site.box.store.browsers.browsers(None) == ()
+        await page.locator("[name=password]").fill(HERONS)
+        await page.locator("form.enrol button").click()
+        await page.wait_for_url(re.compile("/away/en$"))
+        (one,) = site.box.store.browsers.browsers(None)
+        assert one.label == "Anna's phone"
+        assert (await page.evaluate(KEYS)) == [one.id, 0, "private", "private"]
+        await expect(page.locator("#as-of")).to_contain_text("The hub does not know this browser")
+        await page.goto(f"{site.address}/settings")
+        await expect(page.get_by_role("button", name="End the browser Anna's phone")).to_be_visible()
+        somebody.complaints[:] = [one for one in somebody.complaints if not re.search("422|401", one)]
 
 
 async def test_a_stop_is_one_button_and_a_second_press_and_only_the_box_says_that_it_came(away: Away) -> None:
