@@ -10,6 +10,7 @@ import contextlib
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -43,6 +44,7 @@ from gateway.uplink.pace import WINDOW, Sending
 log = structlog.get_logger(__name__)
 
 JOBS_WAITING = 50  # the hub sends again what is dropped
+MARKS = 8  # commas in a word: a job has three parts, an acknowledgement two, and a token has none
 BREATH = 0.02  # seconds between two jobs: a flood takes no more of the disk than this
 LOOK = 0.5  # seconds between two looks for what the hub is owed: two index look-ups
 WAIT = 5.0  # seconds until a disk that took nothing is tried again
@@ -51,6 +53,8 @@ TOLD_AGAIN = 60.0  # seconds between two lines about what a hub does wrong
 LIFE = 300  # seconds that the broker keeps a word for the hub
 KEYS_TOLD = 16  # the newest changes of the box's key
 ENTRANCES_TOLD = 32  # more would not fit into a `Hello`
+
+W = TypeVar("W", Ack, Job)
 
 Taker = Callable[[Job], Awaitable[Receipt | None]]
 """Takes one kind of job. None: it is not on the disk and not refused; the hub is to send it again."""
@@ -82,8 +86,8 @@ class Uplink:
         self._leaving, self._reached = leaving, reached
         self._boot = secrets.token_hex(8)
         self._sessions = 0
-        self._jobs: asyncio.Queue[Job] = asyncio.Queue()
-        self._ack: Ack | None = None
+        self._jobs: asyncio.Queue[bytes] = asyncio.Queue()
+        self._ack: bytes | None = None
         self._stir = asyncio.Event()
         self._hello = False  # a session began: it is to be said
         self._up = self._renumbered = False
@@ -137,21 +141,14 @@ class Uplink:
     # ---- what is heard ----------------------------------------------------------------------------------------------
 
     def _heard(self, incoming: Incoming) -> None:
+        """Put it by unread: a flood costs no more of the loop than its bytes. It is read at our own pace."""
         if incoming.retain:
             return
         if incoming.topic == ack_topic(self._section.home):
-            ack = _read(Ack, incoming.payload)
-            if isinstance(ack, Ack):
-                self._ack = ack  # the newest says all
-                self._stir.set()
-                return
-        elif len(incoming.payload) <= LARGEST_JOB:
-            job = _read(Job, incoming.payload)
-            if isinstance(job, Job):
-                if self._jobs.qsize() < JOBS_WAITING:
-                    self._jobs.put_nowait(job)
-                return
-        self._complain("hub_not_understood", topic=incoming.topic, bytes=len(incoming.payload))
+            self._ack = incoming.payload  # the newest says all
+            self._stir.set()
+        elif self._jobs.qsize() < JOBS_WAITING:
+            self._jobs.put_nowait(incoming.payload)
 
     def _on_up(self, _session: int) -> None:
         self._up, self._hello, self._renumbered = True, True, False
@@ -170,8 +167,8 @@ class Uplink:
 
     async def _take(self) -> None:
         while True:
-            job = await self._jobs.get()
-            receipt = await self._receipt(job)
+            job = self._understood(Job, await self._jobs.get())
+            receipt = None if job is None else await self._receipt(job)
             if receipt is not None:
                 self._reached("before-receipt")
                 self._line.publish(
@@ -226,7 +223,8 @@ class Uplink:
         mono = self._monotonic()
         if self._hello:
             self._say_hello()
-        ack, self._ack = self._ack, None
+        heard, self._ack = self._ack, None
+        ack = None if heard is None else self._understood(Ack, heard)
         if ack is not None and not self._hello:
             await self._acknowledged(ack)
         elif mono >= self._sending.again and (not self._sending.acknowledged or uplinks.made() > uplinks.kept()):
@@ -257,6 +255,9 @@ class Uplink:
 
     async def _acknowledged(self, ack: Ack) -> None:
         uplinks = self._store.uplinks
+        if uplinks.follows(ack) and ack.seq == uplinks.kept():
+            self._sending.heard(ack.seq, self._monotonic())  # nothing new: the disk is not asked to write it again
+            return
         if self._renumbered and not uplinks.follows(ack):
             return  # an answer to what we had before
         if not await uplinks.acknowledged(ack, self._clock.now()):
@@ -276,6 +277,12 @@ class Uplink:
                 break
             self._sending.sent = event.seq
 
+    def _understood(self, model: type[W], payload: bytes) -> W | None:
+        found = _read(model, payload)
+        if found is None:
+            self._complain("hub_not_understood", word=model.__name__, bytes=len(payload))
+        return found
+
     def _complain(self, what: str, **more: object) -> None:
         """Tell it once a minute: no hub may fill the disk with it."""
         mono = self._monotonic()
@@ -284,7 +291,10 @@ class Uplink:
             log.warning(what, **more)
 
 
-def _read(model: type[Ack] | type[Job], payload: bytes) -> Ack | Job | None:
+def _read(model: type[W], payload: bytes) -> W | None:
+    """Read a word of a hub; None: it is none. What has more in it than any is not even looked at."""
+    if len(payload) > LARGEST_JOB or payload.count(b",") > MARKS or b"[" in payload:
+        return None
     try:
         loads(payload)
         return model.model_validate_json(payload)
