@@ -51,7 +51,9 @@ class Box:
 
     async def join(self, code: Code, ask: joining.Ask = joining.over_http) -> joining.Membership:
         """What `perron join` does when the owner says yes."""
-        return await asyncio.to_thread(joining.join, code, self.key.public, self.folder, ask)
+        member = await asyncio.to_thread(joining.join, code, self.key.public, self.folder, ask)
+        joining.joined(self.folder)
+        return member
 
     async def renew(
         self, file: HubFile, now: datetime, ask: joining.Ask = joining.over_http

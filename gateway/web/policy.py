@@ -52,6 +52,9 @@ READING = MappingProxyType({
     "Permissions-Policy": HEADERS["Permissions-Policy"].replace("camera=()", "camera=(self)"),
 })  # fmt: skip
 
+# Of a page that reads a QR from a photo: the reader's WebAssembly, and no camera of the page's own.
+READING_A_PHOTO = MappingProxyType({"Content-Security-Policy": READING["Content-Security-Policy"]})
+
 
 def hosts(address: str, port: int, names: Iterable[str]) -> frozenset[str]:
     """Return the Host values under which a server at this address answers: its names, its address, loopback."""

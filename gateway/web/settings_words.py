@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from gateway.web.adding_words import ADDING
 from gateway.web.examination_words import EXAMINATION
+from gateway.web.hub_words import HUB
 from gateway.web.installation_words import INSTALLATION
 
 _Both = tuple[str, str]  # French, English
@@ -228,4 +229,5 @@ SETTINGS: Mapping[str, _Both] = {
     **INSTALLATION,
     **EXAMINATION,
     **ADDING,
+    **HUB,
 }

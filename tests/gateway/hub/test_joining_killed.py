@@ -12,6 +12,7 @@ from tests.hubs import running
 from tests.joins import Box, claim, with_boxes
 
 ROOT = Path(__file__).parents[3]
+FILES = {"identity.pem", "authority.pem", "support-code"}
 KILLED = """
 import os, signal, sys
 from datetime import datetime
@@ -25,6 +26,7 @@ what, folder, url, box, until, code = sys.argv[1], Path(sys.argv[2]), *sys.argv[
 def step():
     if what == "join":
         joining.join(Code.of(code), PublicKey.from_text(box), folder, joining.over_http)
+        joining.joined(folder)
     else:
         joining.renew(url, folder, joining.over_http, now=datetime.fromisoformat(until))
 
@@ -72,13 +74,13 @@ async def test_killed_before_any_change_of_its_disk_a_box_joins_and_renews_all_t
         deaths, _ = await killed("join", box, file.url, code.text)
         assert deaths >= 5, "each file is written beside, renamed, and the key asked for goes"
         first = box.identity
-        assert {path.name for path in box.folder.iterdir()} == {"identity.pem", "authority.pem"}
+        assert {path.name for path in box.folder.iterdir()} == FILES
 
         deaths, seen = await killed("renew", box, file.url, until=datetime.now(UTC) + timedelta(days=61))
         assert deaths >= 4
         assert all(line.split()[2] == "True" for line in seen), "at each moment there is an identity that is whole"
         assert box.identity.certificate != first.certificate
-        assert {path.name for path in box.folder.iterdir()} == {"identity.pem", "authority.pem"}
+        assert {path.name for path in box.folder.iterdir()} == FILES
         again = await box.renew(file, datetime.now(UTC) + timedelta(days=122))
         assert again is not None, "and the hub knows it by what it has"
         assert joining.identity(box.folder) is not None

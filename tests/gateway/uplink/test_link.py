@@ -29,10 +29,12 @@ from gateway.hub.words import (
     jobs_topic,
     speaker,
 )
+from gateway.leaving import Farewell
 from gateway.message import Sent
 from gateway.mqtt import Guest, visit
 from gateway.proof.keys import BoxKey
 from gateway.proof.succession import Line
+from gateway.rewriting import Rewriting
 from gateway.store.handover import HUB_LEFT
 from gateway.uplink.asked import NO_QUESTION, UNKNOWN
 from gateway.uplink.box import joined, takers
@@ -45,6 +47,7 @@ from tests.shell.box import Box
 from tests.shell.box import box as made_box
 
 HOME = "home-1"
+NO_FILE = Rewriting(None, reread=lambda: None)
 
 
 @dataclass
@@ -125,6 +128,7 @@ def uplink(made: Box, where: HubSection, *, leaving: bool = False) -> Uplink:
     return Uplink(
         made.home, where, store=made.store, clock=made.clock, key=made.key, keys=Line(), leaving=leaving,
         takers=takers(made.home, HOME, store=made.store, by_hub=made.reception.by_hub), monotonic=time.monotonic,
+        farewell=Farewell(made.home, where, store=made.store, rewriting=NO_FILE),
     )  # fmt: skip
 
 
@@ -302,5 +306,5 @@ async def test_after_a_hand_over_the_line_tells_what_it_owes_takes_no_job_and_en
         assert made.store.handover.pending(HUB_LEFT) == HOME
         home = made.home.model_copy(update={"hub": where})
         again = joined(home, store=made.store, clock=made.clock, key=made.key, by_hub=made.reception.by_hub,
-                       monotonic=time.monotonic, reached=lambda _point: None)  # fmt: skip
+                       monotonic=time.monotonic, reached=lambda _point: None, rewriting=NO_FILE)  # fmt: skip
         assert again is None
