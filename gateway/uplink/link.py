@@ -50,7 +50,7 @@ LOOK = 0.5  # seconds between two looks for what the hub is owed: two index look
 WAIT = 5.0  # seconds until a disk that took nothing is tried again
 MEND = 60.0  # seconds until files that could not be used are read again
 TOLD_AGAIN = 60.0  # seconds between two lines about what a hub does wrong
-DOWN = 20.0  # seconds between two questions to the hub whether it lets us in, while the line is down
+DOWN, DOWN_LAST = 5.0, 600.0  # seconds between questions to the hub whether it lets us in, while the line is down
 NOTED_AGAIN = 10.0  # seconds between two notes of how many events wait
 LEARNED_AGAIN = 60.0  # seconds between two support codes that are taken from a hub
 LIFE = 300  # seconds that the broker keeps a word for the hub
@@ -242,8 +242,10 @@ class Uplink:
 
     async def _ask(self) -> None:
         """Ask, while the line is down, whether the hub lets this home in still: its broker does not say why not."""
+        wait = DOWN
         while True:
-            await asyncio.sleep(DOWN)
+            await asyncio.sleep(wait)
+            wait = DOWN if self._up else min(2 * wait, DOWN_LAST)
             if not self._up and await self._farewell.let_in() is False and not self._up:
                 if not self._cut_off:
                     log.error("hub_cut_off", url=self._section.url, todo="ask whoever runs it for a claim to join anew")

@@ -56,23 +56,22 @@ class Hub:
     async def _shown(
         self, request: web.Request, *, why: str | None = None, code: Code | None = None, status: int = 200
     ) -> web.Response:
-        facts = await asyncio.to_thread(self._facts)
+        facts, uplink = await asyncio.to_thread(self._facts), self._box.uplink
         asked = None if code is None else {
             "url": code.url, "words": spoken(code.authority), "fingerprint": spaced(code.authority), "text": code.text,
         }  # fmt: skip
         writable = await asyncio.to_thread(self._box.proposals.writable)
         answer = self._desk.page(
             request, "hub", status=status, page=PAGE, why=why, asked=asked, file=self._box.rewriting.file,
-            writable=writable, **facts,
+            writable=writable, line=None if uplink is None else uplink.standing, **facts,
         )  # fmt: skip
         answer.headers.update(READING_A_PHOTO)
         return answer
 
     def _facts(self) -> Mapping[str, Any]:
         """What there is to see: of a hub that is joined, or of a joining that is not over."""
-        section, uplink = self._box.home.hub, self._box.uplink
-        last = reload.told(self._box.home.storage.folder)
-        facts: dict[str, Any] = {"section": section, "line": None if uplink is None else uplink.standing}
+        section, last = self._box.home.hub, reload.told(self._box.home.storage.folder)
+        facts: dict[str, Any] = {"section": section}
         facts["support"] = joining.support_code(self._folder)
         facts["until"] = facts["authority"] = None
         facts["refused"] = last[0].problems if last is not None and last[0].said == "refused" else ()

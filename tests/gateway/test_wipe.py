@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import app, archive, leaving, pagescertificate, perform, reload, surveys, walkline, wipe
+from gateway import app, archive, joining, leaving, pagescertificate, perform, reload, surveys, walkline, wipe
 from gateway.config import BrokerTls, HubSection
 from gateway.store import Store
 from tests.gateway.delivery.shop import NOW
@@ -188,6 +188,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "VISITS": perform.VISITS,
         "LAST_CHECKPOINT": archive.LAST_CHECKPOINT,
         "SCRATCH": app.SCRATCH,
+        "joining.FOLDER": joining.FOLDER,
         "FOLDER": pagescertificate.FOLDER,
         "SOCKET": walkline.SOCKET,
         "REPORT": reload.REPORT,

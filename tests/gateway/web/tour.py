@@ -44,7 +44,8 @@ NO_PAGE = frozenset({
 
 PLAIN = ("/", "/live", "/history", "/brands", "/household", "/settings", "/settings/messages", "/settings/keys",
          "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
-         "/settings/privacy", "/settings/moving-out", "/confirm", "/enter", "/enter/again")  # fmt: skip
+         "/settings/privacy", "/settings/hub", "/settings/moving-out", "/confirm", "/enter",
+         "/enter/again")  # fmt: skip
 
 DIGEST = courier_digest(bytes(16))
 INCIDENT = "incident-1"
