@@ -61,6 +61,14 @@ class Box:
         """What the gateway does now and then."""
         return await asyncio.to_thread(lambda: joining.renew(file.url, self.folder, ask, now=now))
 
+    async def counts(self, file: HubFile) -> bool:
+        """What the line asks while it is down."""
+        return await asyncio.to_thread(joining.counts, file.url, self.folder, joining.over_http)
+
+    async def leaves(self, file: HubFile, ask: joining.Ask = joining.over_http) -> bool:
+        """What the box says last."""
+        return await asyncio.to_thread(joining.leave, file.url, self.folder, ask)
+
     @property
     def identity(self) -> joining.Identity:
         """What it proves itself by."""
