@@ -133,7 +133,7 @@ class App:
         with alone(folder):
             if restore.unfinished(folder):
                 raise restore.HalfRestored("a backup was put back here and not to its end; say `perron restore` again")
-            left = wipe.marked(folder) and not await leaving.wiped(self.home, self.file)
+            left = wipe.marked(folder) and not await asyncio.to_thread(leaving.wiped, self.home, self.file)
             await self._run(folder, phones_left=left)
         return self._again
 

@@ -435,7 +435,7 @@ class _NoRedirect(HTTPRedirectHandler):
         return None
 
 
-def over_http(address: str, body: Mapping[str, object]) -> bytes:
+def over_http(address: str, body: Mapping[str, object], patience: float = PATIENCE) -> bytes:
     """Ask a hub, by HTTPS, or plainly on this machine.
 
     Raises:
@@ -446,7 +446,7 @@ def over_http(address: str, body: Mapping[str, object]) -> bytes:
         raise HubAway("its address is no https:// one, and it is on another machine")
     request = Request(address, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"})  # noqa: S310 - http and https only, above
     try:
-        with build_opener(_NoRedirect).open(request, timeout=PATIENCE) as answer:
+        with build_opener(_NoRedirect).open(request, timeout=patience) as answer:
             return bytes(answer.read(LARGEST))
     except HTTPError as error:
         with error:

@@ -9,6 +9,7 @@ same name has a new identity, by which it is known.
 import asyncio
 import shutil
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -124,7 +125,7 @@ async def settle(home: Home, *, store: Store, rewriting: Rewriting) -> None:
         log.error("hub_not_forgotten", why=str(failure))
 
 
-async def wiped(home: Home, file: Path | None = None, ask: Ask = over_http) -> bool:
+def wiped(home: Home, file: Path | None = None, ask: Ask = partial(over_http, patience=LAST_WORD)) -> bool:
     """Finish a wipe that was decided; what is left to people is said. False: the phones still stand in their file.
 
     A hub is told once, and not waited for. `file`: the house file, in which the hub no longer stands then.
@@ -136,18 +137,17 @@ async def wiped(home: Home, file: Path | None = None, ask: Ask = over_http) -> b
     section = home.hub
     if section is not None and by_claim(home, section):
         try:
-            async with asyncio.timeout(LAST_WORD):
-                await asyncio.to_thread(leave, section.url, home.storage.folder / FOLDER, ask)
-        except (HubAway, HubSays, Damaged, OSError, TimeoutError) as error:
+            leave(section.url, home.storage.folder / FOLDER, ask)
+        except (HubAway, HubSays, Damaged, OSError) as error:
             log.error("hub_not_told_of_leaving", why=str(error), todo="let whoever runs the hub revoke this home")
-    for credential in await asyncio.to_thread(wipe.end, () if section is None else section.credentials):
+    for credential in wipe.end(() if section is None else section.credentials):
         log.error("hub_not_left", file=str(credential), todo="delete it by hand: by it a box speaks as this home")
     phones = home.phones_file
-    emptied = await asyncio.to_thread(wipe.finish, home.storage.folder, phones=phones)
+    emptied = wipe.finish(home.storage.folder, phones=phones)
     if not emptied:
         log.error("phones_not_wiped", file=str(phones), todo="empty this file by hand: it names the household's phones")
     if section is not None and file is not None:
-        await asyncio.to_thread(_taken_out, file, section.home)
+        _taken_out(file, section.home)
     log.warning("wiped")
     return emptied
 

@@ -51,7 +51,7 @@ def test_all_that_the_box_wrote_goes_and_nothing_of_others(tmp_path: Path) -> No
     assert phones.read_bytes() == b""
 
 
-async def test_what_proves_at_a_hub_that_the_box_is_this_home_goes_too(tmp_path: Path) -> None:
+def test_what_proves_at_a_hub_that_the_box_is_this_home_goes_too(tmp_path: Path) -> None:
     files = [tmp_path / "hub" / name for name in ("home.key", "home.pem", "home.password")]
     files[0].parent.mkdir()
     for file in (*files, tmp_path / "hub" / "authority.pem"):
@@ -64,7 +64,7 @@ async def test_what_proves_at_a_hub_that_the_box_is_this_home_goes_too(tmp_path:
     house = house.model_copy(
         update={"hub": hub, "storage": house.storage.model_copy(update={"folder": tmp_path / "box"})}
     )
-    await leaving.wiped(house)  # what a start does before anything is opened
+    leaving.wiped(house)  # what a start does before anything is opened
     assert not any(file.exists() for file in files)
     assert not wipe.marked(tmp_path / "box")
     folder = tmp_path / "proc"

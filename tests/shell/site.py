@@ -69,8 +69,9 @@ def walks(made: Box, picture: Callable[[str], Awaitable[bytes | None]]) -> Walki
     )  # fmt: skip
 
 
-def proposals(made: Box, rewriting: Rewriting, reread: Callable[[], None]) -> Proposals:
+def proposals(made: Box, file: Path | Rewriting | None, reread: Callable[[], None]) -> Proposals:
     """What waits to come into this box's house file."""
+    rewriting = file if isinstance(file, Rewriting) else Rewriting(file, reread=reread)
     return Proposals(
         made.home, rewriting=rewriting, reread=reread, note=made.store.note,
         permitted=lambda: {name for one in made.store.permissions() for name in one.terms.entrances},
