@@ -125,7 +125,7 @@ async def settle(home: Home, *, store: Store, rewriting: Rewriting) -> None:
         log.error("hub_not_forgotten", why=str(failure))
 
 
-def wiped(home: Home, file: Path | None = None, ask: Ask = partial(over_http, patience=LAST_WORD)) -> bool:
+def wiped(home: Home, file: Path | None = None, ask: Ask | None = None) -> bool:
     """Finish a wipe that was decided; what is left to people is said. False: the phones still stand in their file.
 
     A hub is told once, and not waited for. `file`: the house file, in which the hub no longer stands then.
@@ -137,7 +137,7 @@ def wiped(home: Home, file: Path | None = None, ask: Ask = partial(over_http, pa
     section = home.hub
     if section is not None and by_claim(home, section):
         try:
-            leave(section.url, home.storage.folder / FOLDER, ask)
+            leave(section.url, home.storage.folder / FOLDER, ask or partial(over_http, patience=LAST_WORD))
         except (HubAway, HubSays, Damaged, OSError) as error:
             log.error("hub_not_told_of_leaving", why=str(error), todo="let whoever runs the hub revoke this home")
     for credential in wipe.end(() if section is None else section.credentials):

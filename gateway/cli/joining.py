@@ -56,9 +56,9 @@ def join(
     member = _joined(house, read)
     write_membership(home, house.storage.folder, member)
     tell(f"Joined: this house is {member.home} there. It stands under `hub` in {home}.")
-    code = support_code(house.storage.folder / FOLDER)
-    if code is not None:
-        tell(f"Its support code, for retailers: {code}")
+    support = support_code(house.storage.folder / FOLDER)
+    if support is not None:
+        tell(f"Its support code, for retailers: {support}")
     tell(f"Start the gateway again: perron run{at(home)}")
 
 

@@ -15,9 +15,7 @@ from gateway.web.tokens import code_digest, new_code
 STORE = "perron.sqlite3"
 
 
-def wipe_box(
-    home: Home, *, held_too: bool, typed: Callable[[], str], file: Path | None = None
-) -> tuple[bool, str]:
+def wipe_box(home: Home, *, held_too: bool, typed: Callable[[], str], file: Path | None = None) -> tuple[bool, str]:
     """Wipe a box that does not run; returns whether nothing is left to do by hand, and what to tell.
 
     `typed` asks for the house's name; `file` is the house file, in which its hub no longer stands then.

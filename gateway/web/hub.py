@@ -65,7 +65,8 @@ class Hub:
             request, "hub", status=status, page=PAGE, why=why, asked=asked, file=self._box.rewriting.file,
             writable=writable, line=None if uplink is None else uplink.standing, **facts,
         )  # fmt: skip
-        answer.headers.update(READING_A_PHOTO)
+        if facts["section"] is None and asked is None:
+            answer.headers.update(READING_A_PHOTO)
         return answer
 
     def _facts(self) -> Mapping[str, Any]:
