@@ -1,7 +1,7 @@
 """A retailer with a brand, a home and a connection between both, put straight into a hub's store."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ from sqlalchemy import insert, select, update
 
 from gateway.delivery.promise import Cancel, Claims, Offer, Result, State, Update
 from gateway.delivery.signature import private_key, public_x, sign
+from gateway.hub.account import ENDS, Account, Said
 from gateway.hub.heard import Outcome, happened, home_of, kept_of
 from gateway.hub.keys import kept
 from gateway.hub.store import new_id
@@ -75,18 +76,24 @@ class Home:
         assert status == 201, said
         return said
 
-    async def says(self, said: Result | Decided) -> Outcome:
+    async def says(self, said: Result | Decided, account: Account | None = None) -> Outcome:
         """Let the home's box say it: the next event of its chain, taken in as from the line."""
         async with self.hub.hub.store.writing() as tx:
             row = await home_of(tx, self.id)
             assert row is not None
-            return await happened(tx, row, await kept_of(tx, self.id), self.journal.add(said), self.hub.hub.now())
+            return await happened(
+                tx, row, await kept_of(tx, self.id), self.journal.add(said, account), self.hub.hub.now()
+            )
 
-    async def stands(self, delivery: Mapping[str, Any], state: str, **more: object) -> Outcome:
-        """Let the box say how a delivery stands."""
+    async def stands(
+        self, delivery: Mapping[str, Any], state: str, *, lines: Sequence[Said] = (), **more: object
+    ) -> Outcome:
+        """Let the box say how a delivery stands; with the house's result too it gives its account."""
         said = {"box": "box", "at": self.hub.hub.now(), "brand": self.brand, "delivery": delivery["name"],
                 "version": delivery["version"], "state": State(state), **more}  # fmt: skip
-        return await self.says(Result.model_validate(said, strict=False))
+        result = Result.model_validate(said, strict=False)
+        over = result.state in ENDS and result.house is not None
+        return await self.says(result, self.journal.account(result, lines) if over else None)
 
     async def decide(self, state: str) -> None:
         """The connection stands so now."""

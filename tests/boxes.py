@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +11,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import Result, State
-from gateway.hub.sealed import seal
+from gateway.hub.account import Account, Said, Statement, chained, head_of
+from gateway.hub.sealed import seal, vouch
 from gateway.hub.store import new_id
 from gateway.hub.supportcode import fresh
 from gateway.hub.tables import brands, connections, deliveries, homes
@@ -96,18 +97,28 @@ class Journal:
         self.home, self.key = home, key
         self.tokens: list[bytes] = []
 
-    def add(self, said: Result | Decided | None = None) -> bytes:
+    def add(self, said: Result | Decided | None = None, account: Account | None = None) -> bytes:
         """Make the next event; its token."""
         prev = digest(self.tokens[-1]) if self.tokens else BEGINNING
-        token = self.made(len(self.tokens) + 1, prev, said)
+        token = self.made(len(self.tokens) + 1, prev, said, account)
         self.tokens.append(token)
         return token
 
-    def made(self, seq: int, prev: str, said: Result | Decided | None = None) -> bytes:
+    def account(self, ended: Result, said: Sequence[Said] = (), **more: object) -> Account:
+        """Give an account of a delivery that ended so."""
+        lines, left_out = chained(said)
+        plain = {"home": self.home, "brand": ended.brand, "delivery": ended.delivery, "version": ended.version,
+                 "state": ended.state, "reason": ended.reason, "missing": ended.missing, "house": ended.house,
+                 "at": ended.at, "clock_trusted": True, "lines": len(lines), "left_out": left_out,
+                 "head": head_of(lines), "entry": "e" * 64}  # fmt: skip
+        statement = Statement.model_validate({**plain, **more})
+        return Account(lines=lines, token=vouch(statement, self.key.sign))
+
+    def made(self, seq: int, prev: str, said: Result | Decided | None = None, account: Account | None = None) -> bytes:
         """Sign any event."""
         happened = Happened(
             home=self.home, seq=seq, prev=prev, at=NOW, result=said if isinstance(said, Result) else None,
-            decided=said if isinstance(said, Decided) else None,
+            decided=said if isinstance(said, Decided) else None, account=account,
         )  # fmt: skip
         return seal(happened, self.key.sign)
 

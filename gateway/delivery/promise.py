@@ -311,7 +311,7 @@ class Result(Wire):
     version: Version | None = None
     state: State | None = None
     reason: str | None = None
-    missing: int = 0
+    missing: Annotated[int, Field(ge=0, le=MOST_PARCELS)] = 0
     house: House | None = None
     lacking: tuple[str, ...] | None = None
     answers: str | None = None

@@ -1,9 +1,10 @@
 """`hub.yaml`: where one hub keeps, listens and rings."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from gateway.config import Broker, HostName, on_loopback
 from gateway.grammar import Id, Name, PagesUrl, Section
@@ -11,14 +12,26 @@ from gateway.homefile import read
 from gateway.hub.webhooks.guard import Allowed
 
 
+def _network(text: str) -> str:
+    ip_network(text)  # a ValueError says what is wrong with it
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+
 class Listen(Section):
-    """Where it is served. Without a certificate only on this machine, or behind a proxy that speaks TLS for it."""
+    """Where it is served. Without a certificate only on this machine, or behind a proxy that speaks TLS for it.
+
+    `metrics`: the networks from which `/metrics` is told, and never through a proxy.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8643, ge=1, le=65535)
     certificate: Path | None = None
     key: Path | None = None
     behind_proxy: bool = False
+    metrics: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
 
     @model_validator(mode="after")
     def _safe(self) -> Self:

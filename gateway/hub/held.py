@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import State
 from gateway.hub.api.operation import Bells, Signer
-from gateway.hub.deliveries import Pen, release, stand, taken
+from gateway.hub.deliveries import Pen, TooLarge, release, stand, taken
 from gateway.hub.store import UNAVAILABLE, Store, whole
 from gateway.hub.tables import connections, deliveries
 
@@ -66,6 +66,9 @@ class Held:
             if await taken(tx, row, row.let_in):
                 await stand(tx, row, State.REFUSED, "already_offered", now)
                 return
-            await release(Pen(tx, self._key, now), row, row.let_in)
+            try:
+                await release(Pen(tx, self._key, now), row, row.let_in)
+            except TooLarge:  # looked at when it was announced; a version from before that must end too
+                await stand(tx, row, State.REFUSED, "too_large", now)
         else:
             await stand(tx, row, State.REFUSED, "brand_not_permitted", now)

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, assert_never
 
 import structlog
 from sqlalchemy import Row
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import Wire
@@ -117,6 +118,9 @@ class Ingest:
                 self._tally.dropped.labels("store").inc(len(words))
                 log.error("words_not_kept", why=str(error).splitlines()[0])
                 await asyncio.sleep(1)
+            except (DBAPIError, OverflowError, ValueError) as error:  # of this home alone: no other's word waits for it
+                self._tally.dropped.labels("not_taken").inc(len(words))
+                self._complain(name, "words_not_taken", why=str(error).partition("\n")[0][:200])
             if home.words:
                 self._ready.put_nowait(name)
             else:

@@ -22,6 +22,7 @@ from gateway.delivery.signature import Rejected
 from gateway.pause import No, Planned
 from gateway.proof.chain import Entry, Head, Json
 from gateway.store import brandkeys, entries, films, household, outbox, pauses, results, retention, rows, steps
+from gateway.store.browsers import Browsers
 from gateway.store.handover import Handover
 from gateway.store.keeping import Keeping
 from gateway.store.offers import Offers
@@ -77,6 +78,8 @@ class Store:
         """The house's way to its next owner."""
         self.uplinks = Uplinks(writer, lambda: self._read, offers=self._offers, house=self._house, box=home.box)
         """What came by a hub, and what it is told."""
+        self.browsers = Browsers(writer, lambda: self._read)
+        """The household's enrolled browsers, and their orders."""
 
     @classmethod
     async def open(cls, path: Path, *, home: HomeFile, now: Now) -> Self:

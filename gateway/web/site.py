@@ -26,6 +26,7 @@ from gateway.web.adding import Adding
 from gateway.web.box import Box
 from gateway.web.changes import Changes
 from gateway.web.desk import DAY, LANGUAGE, YEAR, Desk, wants_json
+from gateway.web.enrolled import Enrolled
 from gateway.web.errands import Errands
 from gateway.web.examination import Examination
 from gateway.web.feed import Feed
@@ -96,7 +97,7 @@ class Site:
             Pages(self._desk), Past(self._desk), Threshold(self._desk, succession), Household(self._desk),
             Errands(self._desk, link_key), Pauses(self._desk), Messages(self._desk), Keyring(self._desk, self),
             Privacy(self._desk), Moving(self._desk, succession), Installation(self._desk), Examination(self._desk),
-            Surveying(self._desk), Adding(self._desk), Hub(self._desk),
+            Surveying(self._desk), Adding(self._desk), Enrolled(self._desk), Hub(self._desk),
         )  # fmt: skip
         for part in parts:
             app.add_routes(part.routes())

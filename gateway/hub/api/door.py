@@ -28,6 +28,7 @@ from gateway.hub.keys import caller_of
 from gateway.hub.store import Store
 from gateway.hub.tables import idempotency
 from gateway.hub.webhooks.guard import Allowed
+from gateway.hub.whence import whence
 
 log = structlog.get_logger(__name__)
 
@@ -93,7 +94,9 @@ class Door:
             if caller is not None:
                 headers |= await self._rations.take(caller.retailer, writes=one.writes, sandbox=caller.sandbox)
             elif one.writes:
-                headers |= await self._rations.take_stranger(self._address(request), scarce=one.scarce)
+                headers |= await self._rations.take_stranger(
+                    whence(request, behind_proxy=self._behind_proxy), scarce=one.scarce
+                )
             parts, raw = await _parts(request, one)
             reply = await self._done(request, one, caller, parts, raw)
             if isinstance(reply, Reply) and reply.stream is not None:
@@ -101,11 +104,6 @@ class Door:
             return _response(reply, {**_HEADERS, **headers})
 
         return served
-
-    def _address(self, request: web.Request) -> str:
-        """Whence it comes: what our own proxy says, where there is one; what stood there before anybody may write."""
-        told = request.headers.get("X-Forwarded-For", "") if self._behind_proxy else ""
-        return told.rpartition(",")[2].strip()[:64] or request.remote or ""
 
     async def _caller(self, request: web.Request, one: Operation) -> Caller | None:
         if one.right is Right.NONE:

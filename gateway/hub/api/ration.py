@@ -5,7 +5,6 @@ Told as draft-ietf-httpapi-ratelimit-headers-11 says. Counted in this process: e
 
 import math
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address, ip_network
 
 from limits import (
     RateLimitItem,
@@ -50,18 +49,12 @@ class Rations:
         return await self._take(self._sandbox if sandbox else self._writes, retailer)
 
     async def take_stranger(self, address: str, *, scarce: bool = False) -> dict[str, str]:
-        """The same for a write of somebody without a key: an address, of IPv6 a network of 64 bits.
+        """The same for a write of somebody without a key: an address, as `whence` writes it.
 
         Raises:
             Problem: nothing is left.
         """
-        items = self._scarce if scarce else self._strangers
-        try:
-            known = ip_address(address)
-        except ValueError:  # a proxy that tells a name
-            return await self._take(items, address)
-        whole = str(known) if known.version == 4 else str(ip_network((known, 64), strict=False))
-        return await self._take(items, whole)
+        return await self._take(self._scarce if scarce else self._strangers, address)
 
     async def _take(self, items: Mapping[str, RateLimitItem], whose: str) -> dict[str, str]:
         policies, left, wait = [], [], 0

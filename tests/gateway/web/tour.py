@@ -14,7 +14,9 @@ from gateway.delivery.codes import courier_digest
 from gateway.installation.notes import keep_survey
 from gateway.installation.proposal import Asked
 from gateway.installation.survey import Begun, Look
+from gateway.remote.envelope import Jwk, private_key
 from gateway.store import Clip
+from gateway.store.browsers import EnrolledBrowser
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Cold, Entrance
@@ -96,6 +98,7 @@ async def tour(
             await site.site._box.walks.begin("garage", "Ida")  # noqa: SLF001 - as on its page
             await site.site._box.surveys.begin("garage", 24, by="Ida", person="p-ida")  # noqa: SLF001 - the same
             await proposed(site)
+            await enrolled(site, guest)
             yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
 
 
@@ -105,6 +108,17 @@ def _written(folder: Path, house: Home) -> Path:
     file = folder / "etc" / "home.yaml"
     file.write_text(json.dumps(house.model_dump(mode="json")), encoding="utf-8")
     return file
+
+
+async def enrolled(site: Served, label: str) -> None:
+    """A browser of the owner's goes out with her."""
+    store, now, who = site.box.store, site.box.clock.now(), site.owner.who
+    person = store.register.person(who.person)
+    assert person is not None
+    key = Jwk.of(private_key(bytes(31) + b"\x07").public_key()).model_dump_json()
+    one = EnrolledBrowser(id="brw-1", device=who.device, person=person, home="home-1", label=label, sign=key, agree=key,
+                          own=bytes(32), since=now.utc)  # fmt: skip
+    assert await store.browsers.enrol(one, now)
 
 
 async def proposed(site: Served) -> None:

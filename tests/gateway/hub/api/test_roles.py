@@ -123,7 +123,7 @@ async def test_each_sort_of_key_may_do_what_it_may_and_nothing_else(tmp_path: Pa
 async def things(home: Home) -> dict[str, Any]:
     """Make what the operations are about, anew for each."""
     made, ended = await home.announce(), await home.announce()
-    await home.stands(ended, "delivered")
+    await home.stands(ended, "delivered", house="locked_again")
     _, events = await home.ask("GET", "/v1/events?limit=1")
     _, key = await home.ask("POST", "/v1/api_keys", {"label": "spare"})
     _, spare = await home.ask("POST", "/v1/connections", {"brand": home.brand, "asked": {"carriers": ["c"]}})
