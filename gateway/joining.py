@@ -98,6 +98,7 @@ class _Joined(_Answer):
     broker: _At
     certificate: str
     authority: str
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
     support_code: Annotated[str, StringConstraints(max_length=16)]
     mac: str
 
@@ -115,6 +116,7 @@ class Membership:
     shard: int
     host: str
     port: int
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +175,7 @@ def join(code: Code, box: PublicKey, folder: Path, ask: Ask) -> Membership:
     joined = _read(_Joined, ask(f"{code.url}/v1/claims/{code.claim}", asked))
     parts = (
         joined.home, str(joined.shard), joined.broker.host, str(joined.broker.port), joined.certificate,
-        joined.authority, joined.support_code,
+        joined.authority, joined.key, joined.support_code,
     )  # fmt: skip
     authority = _authority(joined.authority)
     if authority.fingerprint(hashes.SHA256()).hex() != code.authority:
@@ -184,8 +186,9 @@ def join(code: Code, box: PublicKey, folder: Path, ask: Ask) -> Membership:
     learn_support_code(folder, joined.support_code)
     _write_identity(folder, key, one, authority)
     return Membership(
-        url=code.url, home=joined.home, shard=joined.shard, host=joined.broker.host, port=joined.broker.port
-    )
+        url=code.url, home=joined.home, shard=joined.shard, host=joined.broker.host, port=joined.broker.port,
+        key=joined.key,
+    )  # fmt: skip
 
 
 def joined(folder: Path) -> None:

@@ -22,7 +22,7 @@ def joined_text(text: str, file: Path, storage: Path, member: Membership) -> str
     one = str(own / IDENTITY)  # key and certificate in one file, so that both change at once
     section = {
         "url": member.url, "home": member.home, "host": member.host, "port": member.port, "shard": member.shard,
-        "tls": {"ca": str(own / AUTHORITY), "certificate": one, "key": one},
+        "key": member.key, "tls": {"ca": str(own / AUTHORITY), "certificate": one, "key": one},
     }  # fmt: skip
     said = with_section(text, file, SECTION, section)
     checked(said, file)

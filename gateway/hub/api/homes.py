@@ -60,6 +60,7 @@ class BrokerAt(Model):
 class Joined(Model):
     """What the box is here, its certificate and the hub's authority (PEM); `mac`: under the secret, over all of it.
 
+    `key`: the hub's own (Ed25519, `x`), by which it signs deliveries for brands that do not sign themselves.
     `support_code`: by which a customer says which home is his.
     """
 
@@ -68,6 +69,7 @@ class Joined(Model):
     broker: BrokerAt
     certificate: str
     authority: str
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
     support_code: str
     mac: str
 
@@ -75,7 +77,7 @@ class Joined(Model):
     def parts(self) -> tuple[str, ...]:
         """What the MAC is over, in this order."""
         at = (self.broker.host, str(self.broker.port))
-        return (self.home, str(self.shard), *at, self.certificate, self.authority, self.support_code)
+        return (self.home, str(self.shard), *at, self.certificate, self.authority, self.key, self.support_code)
 
 
 class Renewing(Model):
@@ -141,7 +143,7 @@ class Homes:
         support = (await call.tx.execute(select(homes.c.support_code).where(homes.c.id == found.home))).scalar_one()
         plain = Joined(
             home=found.home, shard=shard_of(found.home), broker=self.broker, certificate=_pem(certificate.der),
-            authority=self.authority.pem, support_code=support, mac="",
+            authority=self.authority.pem, key=call.key.x, support_code=support, mac="",
         )  # fmt: skip
         mac = answered_mac(row.sha256, id_, plain.parts)
         return Reply(status=200, body=plain.model_copy(update={"mac": mac}))
