@@ -19,6 +19,7 @@ from sqlalchemy import select, update
 from gateway import joining
 from gateway.hub import operator
 from gateway.hub.authority import Authority
+from gateway.hub.broker import forget
 from gateway.hub.file import HubFile, Limits
 from gateway.hub.joining import Code, NoCode, answered_mac, asked_mac, renewal, secret_key
 from gateway.hub.tables import homes
@@ -130,6 +131,24 @@ async def test_a_claim_ends_after_a_day(file: HubFile, hub: Running, box: Box) -
     with pytest.raises(HubSays) as no:
         await box.join(code)
     assert no.value.code == "too_late"
+
+
+async def test_claims_and_certificates_that_are_over_are_forgotten_after_a_month(
+    file: HubFile, hub: Running, box: Box
+) -> None:
+    store = hub.hub.store
+    old, late = await claim(hub, file, now=now() - 40 * DAY), await claim(hub, file, now=now() - 2 * DAY)
+    await box.join(await claim(hub, file))
+    assert await forget(store, now()) == 1
+    with pytest.raises(HubSays) as no:
+        await box.join(old)
+    assert no.value.code == "not_found"
+    with pytest.raises(HubSays) as no:
+        await box.join(late)
+    assert no.value.code == "too_late", "of late it is told what it was"
+    assert await forget(store, now()) == 0
+    assert await box.counts(file), "what counts stays"
+    assert await forget(store, now() + 121 * DAY) == 3
 
 
 async def test_no_key_but_one_of_p_256_is_certified(file: HubFile, hub: Running) -> None:
