@@ -1,5 +1,6 @@
 """A box joins a hub and keeps its certificate young, each against a hub or a way there that is not as it should be."""
 
+import asyncio
 import json
 import stat
 import time
@@ -17,6 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from sqlalchemy import select, update
 
 from gateway import joining
+from gateway.config import HubSection
 from gateway.hub import operator
 from gateway.hub.authority import Authority
 from gateway.hub.broker import forget
@@ -26,6 +28,7 @@ from gateway.hub.tables import homes
 from gateway.joining import HubAway, HubSays, NotTheHub
 from tests.hubs import Running, running
 from tests.joins import DAY, Box, claim, lost, with_boxes
+from tests.shell.house import home as a_home
 
 
 @pytest.fixture
@@ -396,3 +399,47 @@ def _raw(text: str) -> bytes:
 
 def _pem(one: x509.Certificate) -> str:
     return one.public_bytes(Encoding.PEM).decode()
+
+
+async def test_a_certificate_is_kept_young_whatever_goes_wrong_meanwhile(file: HubFile, hub: Running, box: Box) -> None:
+    await box.join(await claim(hub, file))
+    first, late, slept = box.identity, now() + 61 * DAY, list[float]()
+    answers = iter(["away", "refused", "damaged", "well"])
+    kept = (box.folder / "identity.pem").read_bytes()
+
+    def ask(address: str, body: Mapping[str, object]) -> bytes:
+        match next(answers, "well"):
+            case "away":
+                raise HubAway("away")
+            case "refused":
+                raise HubSays("unavailable", "not now")
+            case "damaged":
+                return b"{}"
+            case _:
+                return joining.over_http(address, body)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 5:
+            raise asyncio.CancelledError
+        if len(slept) == 4:
+            assert (box.folder / "identity.pem").read_bytes() != kept
+
+    with pytest.raises(asyncio.CancelledError):
+        await joining.keep_young(file.url, box.folder, ask, now=lambda: late, sleep=sleep)
+    assert slept == [joining.AGAIN, joining.LOOK, joining.LOOK, joining.LOOK, joining.LOOK]
+    assert box.identity.certificate != first.certificate
+
+
+async def test_only_a_house_that_joined_by_a_claim_keeps_a_certificate_young(
+    file: HubFile, hub: Running, tmp_path: Path
+) -> None:
+    house = a_home(tmp_path / "house")
+    assert joining.kept_young(house) == {}
+    named = HubSection(url=file.url, home="home-1", host="127.0.0.1")
+    house = house.model_copy(update={"hub": named})
+    assert joining.kept_young(house) == {}, "another's certificate is another's to renew"
+    await Box.new(house.storage.folder / "hub").join(await claim(hub, file))
+    work = joining.kept_young(house)
+    assert list(work) == ["hub certificate"]
+    work["hub certificate"].close()
