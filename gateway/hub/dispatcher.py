@@ -163,5 +163,5 @@ def due_now(now: datetime) -> Select[Any]:
             homes.c.revoked.is_(None),
             ~behind.exists(),
         )
-        .order_by(jobs.c.due)
+        .order_by(jobs.c.due, jobs.c.created)  # what waited for a box goes in the order in which it was given
     )

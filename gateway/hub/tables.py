@@ -136,6 +136,14 @@ homes = Table(
     _when("revoked", missing=True),
 )  # fmt: skip
 
+browsers = Table(
+    "browsers", metadata,
+    Column("home", ForeignKey("homes.id"), primary_key=True),
+    Column("id", String(64), primary_key=True),  # as its box named it; whose it is the hub does not know
+    Column("sign", JSON, nullable=True),  # JWK: its tokens are signed by it; None: it has ended
+    _when("told"),
+)  # fmt: skip
+
 claims = Table(
     "claims", metadata,
     _id("claim-"),
@@ -236,6 +244,7 @@ jobs = Table(
     Column("token", LargeBinary, nullable=False),  # kept byte for byte
     Column("sha256", String(64), nullable=False),  # of the token: by it a box names what it does not believe
     Column("delivery", ForeignKey("deliveries.id"), nullable=True),
+    Column("browser", String(64), nullable=True),  # of the household, which ordered it
     Column("attempts", Integer, nullable=False),
     Column("refused", String(200), nullable=True),  # the box will never take it, and why
     Column("parked", Boolean, nullable=False),  # nobody was there: due when the box says hello, or in the slow sweep
@@ -248,6 +257,7 @@ jobs = Table(
     Index("jobs_of_home", "home", "due"),
     Index("jobs_of_delivery", "delivery", "created"),
     Index("jobs_by_token", "home", "sha256"),
+    Index("jobs_of_browser", "home", "browser"),
 )  # fmt: skip
 
 home_events = Table(

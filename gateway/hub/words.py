@@ -6,7 +6,7 @@
     up/{shard}/{home}/status      the box has a job on its disk, or refuses it for good: JSON of `Receipt`
     up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `Happened` (gateway/hub/sealed.py)
     dn/{home}/ask                 a sealed question of one of its household's browsers: JSON of `Asked`
-    up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of `Said`
+    up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of `Replied`
     up/{shard}/{home}/gone        the box's line ended: said by itself, or by the broker (its last will); nothing in it
 
 Of its events a box sends the oldest that it has no acknowledgement of, some ahead of it, and again until there is one.
@@ -154,7 +154,7 @@ class Asked(Wire):
     sealed: Envelope
 
 
-class Said(Wire):
+class Replied(Wire):
     """The answer to it."""
 
     id: Id

@@ -16,6 +16,7 @@ from gateway.delivery.facts import House
 from gateway.delivery.promise import Claims, Result
 from gateway.delivery.signature import Rejected
 from gateway.hub.account import Statement
+from gateway.hub.unsigned import HubClaims
 from gateway.hub.words import BEGINNING, Ack, Decided, Happened, Open, digest
 from gateway.proof.chain import Json
 from gateway.store import accounts
@@ -185,8 +186,9 @@ class Uplinks:
         said = _for_the_hub(answer.result)
         _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said), **_account(db, said, now)})
         if isinstance(verified, Claims):
-            key = f"{verified.iss}.{verified.delivery.id}"
-            db.execute("INSERT OR IGNORE INTO uplink_brand (brand, told) VALUES (?, 0)", (verified.iss,))
+            brand = verified.brand if isinstance(verified, HubClaims) else verified.iss
+            key = f"{brand}.{verified.delivery.id}"
+            db.execute("INSERT OR IGNORE INTO uplink_brand (brand, told) VALUES (?, 0)", (brand,))
             self._followed(db, key, said, now)
         return answer
 
@@ -302,6 +304,7 @@ def _decisions(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> i
                     "hours": terms["hours"],
                     "openings": terms["openings"],
                     "expires": terms["expires"],
+                    "hub_signed": terms["hub_signed"],
                 }
             )
         )

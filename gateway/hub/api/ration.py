@@ -19,6 +19,8 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from gateway.hub.api.problem import Code, Problem
 from gateway.hub.file import Limits
 
+OF_A_HOME = 3  # times what one of its browsers may
+
 
 class Rations:
     """All retailers' rations. `wall` is the seconds since 1970 by which the library counts."""
@@ -36,6 +38,15 @@ class Rations:
             "writes-a-day": RateLimitItemPerDay(min(limits.sandbox_writes_a_day, limits.writes_a_day)),
         }
         self._strangers: dict[str, RateLimitItem] = {"strangers": RateLimitItemPerMinute(limits.strangers)}
+        self._asked: dict[str, dict[str, RateLimitItem]] = {
+            "questions": {
+                "browser": RateLimitItemPerSecond(limits.questions),
+                "home": RateLimitItemPerSecond(OF_A_HOME * limits.questions),
+            },
+            "orders": {
+                "browser": RateLimitItemPerHour(limits.orders), "home": RateLimitItemPerHour(OF_A_HOME * limits.orders)
+            },
+        }  # fmt: skip
         self._scarce: dict[str, RateLimitItem] = {"sandboxes": RateLimitItemPerHour(limits.sandboxes)}
 
     async def take(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
@@ -47,6 +58,17 @@ class Rations:
         if not writes:
             return await self._take(self._reads, retailer)
         return await self._take(self._sandbox if sandbox else self._writes, retailer)
+
+    async def take_member(self, home: str, browser: str, *, writes: bool) -> dict[str, str]:
+        """The same for a browser of a household, and for all browsers of its home together.
+
+        Raises:
+            Problem: nothing is left.
+        """
+        kind = "orders" if writes else "questions"
+        items = self._asked[kind]
+        await self._take({f"{kind}-of-home": items["home"]}, home)
+        return await self._take({kind: items["browser"]}, f"{home}/{browser}")
 
     async def take_stranger(self, address: str, *, scarce: bool = False) -> dict[str, str]:
         """The same for a write of somebody without a key: an address, as `whence` writes it.
