@@ -160,7 +160,8 @@ def _asking(folder: Path) -> Home:
 
 def line(here: House) -> contextlib.AbstractAsyncContextManager[asyncio.Task[None]]:
     """The box's line to the hub."""
-    return at_work(uplink(here.made, section(here.broker, here.folder)))
+    where = section(here.broker, here.folder).model_copy(update={"key": here.hub.hub.key.x})
+    return at_work(uplink(here.made, where))
 
 
 def forged(header: Mapping[str, Any], payload: Mapping[str, Any], seed: bytes = b"s" * 32) -> str:
@@ -360,6 +361,17 @@ async def came_too_late_to_the_home(folder: Path) -> None:
             await here.stands(made, State.REFUSED, "expired")
 
 
+async def not_signed_by_the_brand(folder: Path) -> None:
+    async with house(folder, there=False) as here:
+        said = json.loads(fresh().model_dump_json(exclude={"id", "version", "do"}))
+        status, made = await here.ask("POST", "/v1/deliveries", {"connection": here.connection, "delivery": said})
+        assert status == 201, made
+        async with line(here):
+            await here.stands(made["id"], State.REFUSED, "hub_signed_not_permitted")
+        status, made = await here.ask("POST", "/v1/deliveries", {"connection": here.connection, "delivery": said})
+        assert (status, made["code"]) == (409, "signature_required"), "the home has said its terms meanwhile"
+
+
 async def changed_before_it_was_refused(folder: Path) -> None:
     async with house(folder, there=False) as here:
         said = fresh(place="attic")
@@ -391,6 +403,7 @@ ALONE: Mapping[str, Callable[[Path], Awaitable[None]]] = {
     "expired": came_too_late_to_the_home,
     "unknown_delivery": changed_before_it_was_refused,
     "announce_again": put_back_from_a_copy,
+    "hub_signed_not_permitted": not_signed_by_the_brand,
 }
 
 
