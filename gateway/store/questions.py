@@ -46,11 +46,12 @@ class Ask:
     answered: datetime | None
     guest: bool
     ended: datetime | None
+    end_signed: bool  # the brand's own word, not only the hub's
     keys: tuple[BrandKey, ...] = ()
 
     def over(self, now: Now) -> bool:
         """Whether it was never answered, and nobody may answer it with yes any more: silence is no."""
-        return self.guest and self.answered is None and self.expires <= now.utc
+        return self.guest and self.answered is None and (self.expires <= now.utc or self.ended is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +82,8 @@ def take_in(connection: sqlite3.Connection, heard: Heard, home: HomeFile, now: N
         _next_key(connection, heard.brand, key, home, now)
     if heard.ended is not None:
         changed = connection.execute(
-            "UPDATE asking SET ended = ? WHERE brand = ? AND connection = ? AND ended IS NULL",
-            (us(now.utc), heard.brand, heard.ended),
+            "UPDATE asking SET ended = ?, end_signed = ? WHERE brand = ? AND connection = ? AND ended IS NULL",
+            (us(now.utc), heard.end_signed, heard.brand, heard.ended),
         )
         if changed.rowcount:
             append(connection, "brand_ended", {"brand": heard.brand, "connection": heard.ended}, utc=now.utc)
@@ -246,7 +247,7 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
         raise LookupError("it asks for something else by now: look at it again")
     yes = standing is Standing.GRANTED
     if yes and question is not None and question.over(now):
-        raise LookupError("its question has expired: it has to ask again")
+        raise LookupError("its question has expired or was withdrawn: it has to ask again")
     permission = household.decide_brand(connection, brand, standing, terms, now, by=by)
     if question is None:
         return permission
@@ -310,15 +311,30 @@ def asks(connection: sqlite3.Connection) -> Iterator[Ask]:
 
 
 def _asks(connection: sqlite3.Connection, rest: str, parameters: tuple[str, ...]) -> Iterator[Ask]:
-    query = f"SELECT brand, name, hub, connection, asked, digest, signed, at, expires, answered, guest, ended FROM asking {rest}"  # noqa: E501,S608 - one of two texts of our own
+    query = f"SELECT brand, name, hub, connection, asked, digest, signed, at, expires, answered, guest, ended, end_signed FROM asking {rest}"  # noqa: E501,S608 - one of two texts of our own
     rows = connection.execute(query, parameters).fetchall()
     if not rows:
         return
     keys = [key for key in brandkeys.keys(connection) if key.came == "asked"]
-    for brand, name, hub, connection_, asked, digest, signed, asked_at, expires, answered, guest, ended in rows:
+    for (
+        brand,
+        name,
+        hub,
+        connection_,
+        asked,
+        digest,
+        signed,
+        asked_at,
+        expires,
+        answered,
+        guest,
+        ended,
+        end_signed,
+    ) in rows:
         yield Ask(
             brand=brand, name=name, hub=hub, connection=connection_, asked=AskedTerms.model_validate_json(asked),
             digest=digest, signed=bool(signed), at=at(asked_at), expires=at(expires),
             answered=None if answered is None else at(answered), guest=bool(guest),
-            ended=None if ended is None else at(ended), keys=tuple(key for key in keys if key.brand == brand),
+            ended=None if ended is None else at(ended), end_signed=bool(end_signed),
+            keys=tuple(key for key in keys if key.brand == brand),
         )  # fmt: skip
