@@ -62,6 +62,7 @@ class Noted:
     message: int | None = None
     entrance: str = ""
     delivery: str = ""
+    saying: Saying = Saying.BRAND_ASKS
 
 
 def take_in(connection: sqlite3.Connection, heard: Heard, home: HomeFile, now: Now) -> Noted:
@@ -78,8 +79,9 @@ def take_in(connection: sqlite3.Connection, heard: Heard, home: HomeFile, now: N
         noted = _tell(connection, heard.brand, heard.connection, home, now)
     if noted.why is not None:
         return noted
-    for key in heard.keys:
-        _next_key(connection, heard.brand, key, home, now)
+    new = [key for key in heard.keys if _next_key(connection, heard.brand, key, home, now)]
+    if new and noted.message is None:
+        noted = _say(connection, Saying.NEW_KEY, f"{heard.brand}.{new[0].kid}", next(iter(home.entrances), None), now)
     if heard.ended is not None:
         changed = connection.execute(
             "UPDATE asking SET ended = ?, end_signed = ? WHERE brand = ? AND connection = ? AND ended IS NULL",
@@ -208,27 +210,31 @@ def _tell(  # noqa: PLR0913 - who asks for what
     """Tell the owner of a brand that waits for his answer: once for each time that it begins to wait."""
     wanted = () if asked is None else asked.entrances or ()
     entrance = next((name for name in (*wanted, *home.entrances) if name in home.entrances), None)
-    if entrance is None:
-        return Noted()  # there is nothing to come in by
     fresh = connection.execute(
         "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL AND standing = 'pending'",
         (us(now.utc), brand),
     )
-    if not fresh.rowcount:
-        return Noted()
-    delivery = f"{brand}.{question}"
-    tell = {"command": "Tell", "saying": Saying.BRAND_ASKS.value, "delivery": delivery}
+    return _say(connection, Saying.BRAND_ASKS, f"{brand}.{question}", entrance, now) if fresh.rowcount else Noted()
+
+
+def _say(connection: sqlite3.Connection, saying: Saying, about: str, entrance: str | None, now: Now) -> Noted:
+    if entrance is None:
+        return Noted()  # there is nothing to come in by
+    tell = {"command": "Tell", "saying": saying.value, "delivery": about}
     number = films.say(connection, entrance, None, json.dumps(tell).encode(), now)
-    return Noted(message=number, entrance=entrance, delivery=delivery)
+    return Noted(message=number, entrance=entrance, delivery=about, saying=saying)
 
 
-def _next_key(connection: sqlite3.Connection, brand: str, key: AskedKey, home: HomeFile, now: Now) -> None:
+def _next_key(connection: sqlite3.Connection, brand: str, key: AskedKey, home: HomeFile, now: Now) -> bool:
+    """Keep a key that waits for the owner; False: it was known, or too many wait."""
     waiting = "SELECT count(*) FROM brand_key WHERE brand = ? AND came = 'next' AND standing = 'waits'"
     if connection.execute(waiting, (brand,)).fetchone()[0] >= MOST_KEYS_WAIT:
-        return
+        return False
     shown = BrandKey(x=key.x, kid=key.kid, brand=brand, since=now.utc, came="next", standing="waits")
-    if brandkeys.present(connection, shown, _enrolled(home)):
+    new = brandkeys.present(connection, shown, _enrolled(home))
+    if new:
         append(connection, "key_shown", {"brand": brand, "kid": key.kid, "x": key.x}, utc=now.utc)
+    return new
 
 
 def decide(  # noqa: PLR0913 - what is decided, on what, and who decides

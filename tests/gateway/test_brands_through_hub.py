@@ -73,7 +73,7 @@ class Newcomer:
     async def enrols(self, number: int, *, by: int | None = None) -> None:
         """Enrol one of its keys; `by`: an earlier one vouches for it."""
         kid, key = self.brand.kid(number), self.brand.keys[number - 1]
-        body = {
+        body: dict[str, object] = {
             "kid": kid,
             "x": key.public.text,
             "proof": prove(key.sign, brand=self.brand.id, kid=kid, hub=self.hub.url),
