@@ -15,10 +15,12 @@ from gateway.hub.heard import Outcome, happened, home_of, kept_of
 from gateway.hub.keys import kept
 from gateway.hub.store import new_id
 from gateway.hub.tables import brand_keys, brands, connections, homes, jobs
-from gateway.hub.words import Decided
+from gateway.hub.words import BrowserSaid, Decided
 from gateway.proof.keys import BoxKey
+from gateway.remote.envelope import Jwk
 from tests.boxes import Journal
 from tests.hubs import Retailer, Running
+from tests.remotebrowser import RemoteBrowser
 
 TOMORROW = timedelta(days=1)
 BRAND_KEY = private_key(bytes(range(32)))
@@ -76,7 +78,7 @@ class Home:
         assert status == 201, said
         return said
 
-    async def says(self, said: Result | Decided, account: Account | None = None) -> Outcome:
+    async def says(self, said: Result | Decided | BrowserSaid, account: Account | None = None) -> Outcome:
         """Let the home's box say it: the next event of its chain, taken in as from the line."""
         async with self.hub.hub.store.writing() as tx:
             row = await home_of(tx, self.id)
@@ -134,6 +136,14 @@ async def connected(
             )
         )  # fmt: skip
     return home
+
+
+async def enrolled(home: Home) -> RemoteBrowser:
+    """A browser of this home's household, which the home has told the hub of."""
+    one = RemoteBrowser(browser=f"brw-{1:032x}", home=home.id, hub=home.hub.url)
+    sign = Jwk.of(one.sign.public_key())
+    assert await home.says(BrowserSaid(browser=one.browser, sign=sign, ended=False)) is Outcome.KEPT
+    return one
 
 
 async def sent(home: Home) -> list[tuple[str, bytes]]:

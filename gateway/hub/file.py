@@ -50,6 +50,7 @@ class Limits(Section):
 
     `strangers`: what one address without a key may write in a minute: boxes that join or renew.
     `sandboxes`: how many it may have made in an hour; a sandbox has a day's ration of writes of its own.
+    `questions` of a second and `orders` of an hour: of one browser of a household; a home has three times that.
     """
 
     writes: int = Field(default=20, ge=1)
@@ -58,6 +59,8 @@ class Limits(Section):
     strangers: int = Field(default=30, ge=1)
     sandboxes: int = Field(default=10, ge=1)
     sandbox_writes_a_day: int = Field(default=2_000, ge=1)
+    questions: int = Field(default=10, ge=1)
+    orders: int = Field(default=60, ge=1)
 
 
 class HubBroker(Broker):

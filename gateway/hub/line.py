@@ -18,13 +18,17 @@ NOBODY = 0x10  # MQTT 5: taken, and no one listens
 
 
 class Line:
-    """One a hub. `heard` is called for each word of a box, `up` whenever the line has come up."""
+    """One a hub. `heard` is called for each word of a box, `up` whenever the line has come up.
 
-    def __init__(
+    `answers` is the topic on which boxes answer what this process asks.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a line needs, named one by one
         self,
         broker: Broker,
         *,
         heard: Callable[[Incoming], None],
+        answers: str,
         up: Callable[[], None],
         tally: Tally,
         monotonic: Callable[[], float],
@@ -35,8 +39,8 @@ class Line:
         self._mqtt = Mqtt(
             broker=broker,
             subscriptions=[
-                Subscription(topic=f"up/+/+/{what}", stored=False, loss=Loss.ASKED_AGAIN)
-                for what in ("hello", "status", "evt", "gone")
+                Subscription(topic=topic, stored=False, loss=Loss.ASKED_AGAIN)
+                for topic in (*(f"up/+/+/{what}" for what in ("hello", "status", "evt", "gone")), answers)
             ],
             session_number=self._next,
             on_message=heard,
@@ -52,12 +56,12 @@ class Line:
         """Keep the line up until cancelled."""
         await self._mqtt.run()
 
-    async def ring(self, topic: str, payload: bytes) -> Acknowledgement | NotSent:
-        """Say something to a box and wait for what the broker says to it; it always says something, or the line ends.
+    async def ring(self, topic: str, payload: bytes, *, life: int = LIFE) -> Acknowledgement | NotSent:
+        """Say something to a box, for so many seconds, and wait for what the broker says to it.
 
-        `NOBODY`: the box is not there.
+        It always says something, or the line ends. `NOBODY`: the box is not there.
         """
-        sent = self._mqtt.publish(topic, payload, expiry=LIFE)
+        sent = self._mqtt.publish(topic, payload, expiry=life)
         return sent if isinstance(sent, NotSent) else await sent.acknowledged
 
     def say(self, topic: str, payload: bytes) -> None:

@@ -1,6 +1,7 @@
 """The hub, built: every part is made here, handed to the others, and run in one TaskGroup."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
+from gateway.hub.alone import alone
 from gateway.hub.api import (
     apikeys,
     availability,
@@ -17,6 +19,7 @@ from gateway.hub.api import (
     connections,
     deliveries,
     happenings,
+    household,
     sandboxes,
     sight,
     webhookendpoints,
@@ -34,6 +37,7 @@ from gateway.hub.held import Held
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
 from gateway.hub.ownkey import OwnKey
+from gateway.hub.remote import Questions
 from gateway.hub.sandbox.robot import Robot
 from gateway.hub.site import Site
 from gateway.hub.store import Store
@@ -41,11 +45,13 @@ from gateway.hub.streams import Streams
 from gateway.hub.tally import Tally
 from gateway.hub.webhooks.connection import Lookup, by_machine
 from gateway.hub.webhooks.sender import Sender
+from gateway.message import Incoming
 from gateway.proof.keys import BoxKey
 
 OPERATIONS = (
     *apikeys.OPERATIONS, *brands.OPERATIONS, *connections.OPERATIONS, *availability.OPERATIONS, *deliveries.OPERATIONS,
     *sight.OPERATIONS, *happenings.OPERATIONS, *webhookendpoints.OPERATIONS,
+    *household.OPERATIONS,
 )  # fmt: skip
 """All of the API, in the order of its document."""
 
@@ -77,14 +83,15 @@ class Hub:
         """Run until SIGTERM or SIGINT.
 
         Raises:
-            StoreUnusable: the database cannot be used.
+            StoreUnusable: the database cannot be used, or another hub uses it.
             KeyUnusable: its own key cannot.
             OSError: address, port, certificate or folder cannot be had.
             AuthorityUnusable: the hub's authority is not what it was.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.store = await Store.open(self._file.database)
+        self.store, held = await Store.open(self._file.database), contextlib.ExitStack()
         try:
+            held.enter_context(alone(self._file.database))
             self._streams = Streams(self.store, now=self.now)
             self.key = OwnKey.at(self._file.folder)
             registry = CollectorRegistry()
@@ -100,7 +107,7 @@ class Hub:
             self.site = Site(
                 self._file, (*OPERATIONS, *self._boxes(), *self._simulate(self.bells)), store=self.store, now=self.now,
                 wall=self._wall, registry=registry, ready=self._ready, bells=self.bells, key=self.key,
-                streams=self._streams, extra=self._page(self.bells),
+                streams=self._streams, asker=self._questions, extra=self._page(self.bells),
             )  # fmt: skip
             await self.site.open()
             try:
@@ -111,6 +118,7 @@ class Hub:
             finally:
                 await self.site.close()
         finally:
+            held.close()
             await self.store.close()
 
     def _boxes(self) -> tuple[Operation, ...]:
@@ -136,9 +144,16 @@ class Hub:
         self._ingest = Ingest(
             self.store, now=self.now, say=self._say, bells=bells, tally=tally,
         )  # fmt: skip
+        self._questions = Questions()
         self.line = None if self._file.broker is None else Line(
-            self._file.broker, heard=self._ingest.heard, up=self._dispatcher.ring, tally=tally, monotonic=time.monotonic
+            self._file.broker, heard=self._heard, answers=self._questions.topic, up=self._dispatcher.ring, tally=tally,
+            monotonic=time.monotonic,
         )  # fmt: skip
+        self._questions.line = self.line
+
+    def _heard(self, incoming: Incoming) -> None:
+        if not self._questions.heard(incoming):
+            self._ingest.heard(incoming)
 
     def _page(self, bells: Bells) -> list[web.RouteDef]:
         """Build what asks homes for retailers; the page's routes."""

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.hub.api.door import Door
-from gateway.hub.api.operation import Bells, Operation, Signer
+from gateway.hub.api.operation import Asker, Bells, Operation, Signer
 from gateway.hub.api.ration import Rations
 from gateway.hub.file import HubFile
 from gateway.hub.manual.pages import Manual
@@ -40,12 +40,13 @@ class Site:
         bells: Bells,
         key: Signer,
         streams: Streams,
+        asker: Asker,
         extra: Sequence[web.AbstractRouteDef] = (),
     ) -> None:
         self._file, self._store, self._registry, self._ready = file, store, registry, ready
         self.door = Door(
             operations, store=store, url=file.url, now=now, rations=Rations(file.limits, wall=wall), bells=bells,
-            key=key, streams=streams, behind_proxy=file.listen.behind_proxy,
+            key=key, streams=streams, asker=asker, behind_proxy=file.listen.behind_proxy,
             allowed=file.webhooks.allowed,
         )  # fmt: skip
         app = web.Application(middlewares=[self.door.problems], client_max_size=LARGEST)

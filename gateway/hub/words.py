@@ -6,7 +6,7 @@
     up/{shard}/{home}/status      the box has a job on its disk, or refuses it for good: JSON of `Receipt`
     up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `Happened` (gateway/hub/sealed.py)
     dn/{home}/ask                 a sealed question of one of its household's browsers: JSON of `Asked`
-    up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of `Said`
+    up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of `Replied`
     up/{shard}/{home}/gone        the box's line ended: said by itself, or by the broker (its last will); nothing in it
 
 Of its events a box sends the oldest that it has no acknowledgement of, some ahead of it, and again until there is one.
@@ -115,10 +115,14 @@ class Hello(Wire):
 
 
 class Ack(Wire):
-    """The hub keeps all the box's events up to and with `seq`; 0: none. `head`: the digest of that one's token."""
+    """The hub keeps all the box's events up to and with `seq`; 0: none. `head`: the digest of that one's token.
+
+    `support`: the home's support code there, as it is now (gateway/hub/supportcode.py). It is no secret.
+    """
 
     seq: Annotated[int, Field(ge=0, le=2**53 - 1)]
     head: Digest
+    support: Annotated[str, StringConstraints(max_length=16)] | None = None
 
 
 class Decided(Wire):
@@ -154,7 +158,7 @@ class Asked(Wire):
     sealed: Envelope
 
 
-class Said(Wire):
+class Replied(Wire):
     """The answer to it."""
 
     id: Id
