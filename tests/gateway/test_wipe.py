@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import app, archive, pagescertificate, perform, reload, surveys, walkline, wipe
+from gateway import archive, pagescertificate, perform, reload, surveys, walkline, wipe
 from gateway.config import BrokerTls, HubSection
 from gateway.store import Store
 from tests.gateway.delivery.shop import NOW
@@ -64,7 +64,7 @@ async def test_what_proves_at_a_hub_that_the_box_is_this_home_goes_too(tmp_path:
     house = house.model_copy(
         update={"hub": hub, "storage": house.storage.model_copy(update={"folder": tmp_path / "box"})}
     )
-    await app._wiped(house)  # noqa: SLF001 - what a start does before anything is opened
+    await wipe.wiped(house)
     assert not any(file.exists() for file in files)
     assert not wipe.marked(tmp_path / "box")
     folder = tmp_path / "proc"
