@@ -5,7 +5,7 @@ Which right each asks for stands in the pages' table; what is refused there is r
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from hashlib import sha256
 from typing import assert_never
 
@@ -57,25 +57,26 @@ def ask_of(permission: Permission, question: Ask | None) -> str:
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
+Stopping = Sequence[Awaitable[str | None]]
+"""A stop that holds already: for each door what became of it."""
+
+
 class Deeds:
     """One for the box."""
 
     def __init__(self, box: Box) -> None:
         self._box = box
 
-    def stop(self, deed: words.Stop, person: str) -> None:
-        """Stop from this instant on, where nothing can be stored; who asked waits for no answer."""
-        for name in self._where(deed.entrance):
-            self._box.wished(name, owner.Stop(id=_id(), do="stop"), person)
+    def stop(self, deed: words.Stop, person: str) -> Stopping:
+        """Stop from this instant on, before anything is stored; what became of it tells `stopped`."""
+        where = self._where(deed.entrance)
+        return [self._box.wished(name, owner.Stop(id=_id(), do="stop"), person) for name in where]
 
     async def do(self, deed: words.Deed, person: str) -> str | None:
         """Do it; None, or why it was not done."""
         match deed:
             case words.Stop():
-                where = self._where(deed.entrance)
-                asked = [self._box.wished(name, owner.Stop(id=_id(), do="stop"), person) for name in where]
-                failed = [one for one in asked if await one is not None]
-                return NOT_HERE if not where else NOT_DONE if failed else None
+                return await stopped(self.stop(deed, person))
             case words.Decide():
                 word = owner.Decide(id=_id(), do="approve" if deed.do == "approve" else "refuse", visit=deed.visit)
                 return await self._at(deed.entrance, deed.visit, word, person)
@@ -138,6 +139,12 @@ class Deeds:
         letting = self._box.letting
         judge = letting.approve_key if isinstance(deed, words.ApproveKey) else letting.refuse_key
         return None if await judge(deed.brand, kid, person) is None else NOT_DONE
+
+
+async def stopped(asked: Stopping) -> str | None:
+    """Wait until a stop is stored at each door; None, or why it is not."""
+    failed = [why for why in [await one for one in asked] if why is not None]
+    return NOT_HERE if not asked else NOT_DONE if failed else None
 
 
 def _form(terms: words.Terms) -> MultiDict[str]:

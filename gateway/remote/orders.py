@@ -17,7 +17,7 @@ from gateway.clock import Clock
 from gateway.delivery.strictjson import loads
 from gateway.hub.words import Job, Receipt
 from gateway.remote import signed
-from gateway.remote.deeds import Deeds, allowed
+from gateway.remote.deeds import Deeds, Stopping, allowed, stopped
 from gateway.remote.envelope import LARGEST_UP, Jwk, Keys, Sealed, keys, private_key, unseal
 from gateway.remote.signed import Untrue
 from gateway.remote.words import Order, Stop
@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 OVERTAKEN: Final = "overtaken"
 CLOCK_UNTRUSTED: Final = "clock_untrusted"
 NOT_ALLOWED: Final = "not_allowed"
+TOLD_AGAIN = 60.0  # seconds between two lines about orders that are refused
 AGAIN = 5.0  # seconds until a disk that took nothing is tried again
 
 
@@ -56,28 +57,29 @@ class Orders:
     ) -> None:
         self._browsers, self._clock, self._home, self._deeds = store.browsers, clock, home, deeds
         self._reached = reached
-        self._stops: asyncio.Queue[KeptOrder] = asyncio.Queue()
+        self._complained = float("-inf")
+        self._stops: asyncio.Queue[tuple[KeptOrder, Stopping]] = asyncio.Queue()
         self._others: asyncio.Queue[KeptOrder] = asyncio.Queue()
         self._done: asyncio.Queue[tuple[KeptOrder, str | None]] = asyncio.Queue()
 
     async def run(self) -> None:
         """Do what is kept until cancelled, first what a process that was killed did not. No stop waits for the rest."""
         for order in self._browsers.to_do():
-            self._queue(order)
+            self._others.put_nowait(order)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._work(self._stops), name="orders: stop")
-            group.create_task(self._work(self._others), name="orders")
+            group.create_task(self._stop(), name="orders: stop")
+            group.create_task(self._work(), name="orders")
             group.create_task(self._note(), name="orders: done")
 
-    def _queue(self, order: KeptOrder) -> None:
-        one = self._browsers.browser(order.browser)
-        said = None if one is None else self._read(one, order)
-        stop = said is not None and isinstance(said.order, Stop)
-        (self._stops if stop else self._others).put_nowait(order)
-
-    async def _work(self, orders: asyncio.Queue[KeptOrder]) -> None:
+    async def _work(self) -> None:
         while True:
-            await self._do(await orders.get())
+            await self._do(await self._others.get())
+
+    async def _stop(self) -> None:
+        """See what became of stops: they hold already."""
+        while True:
+            order, stopping = await self._stops.get()
+            self._ended(order, await stopped(stopping))
 
     async def _note(self) -> None:
         """Note what was done, once the disk takes it: until then it would be done again after a restart."""
@@ -99,9 +101,16 @@ class Orders:
         """
         why = await self._taken(job.token.encode())
         if why is not None:
-            log.warning("order_refused", why=str(why))
+            self._complain(str(why))
             return Receipt(job=job.job, state="refused", why=str(why))
         return Receipt(job=job.job, state="received")
+
+    def _complain(self, why: str) -> None:
+        """Tell it once a minute: no hub may fill the disk with it."""
+        mono = self._clock.now().mono
+        if mono - self._complained >= TOLD_AGAIN:
+            self._complained = mono
+            log.warning("order_refused", why=why)
 
     async def _taken(self, token: bytes) -> str | None:
         found = self._opened(token)
@@ -114,16 +123,16 @@ class Orders:
         why = self._objection(one, said)
         if why is not None:
             return why
-        try:
-            kept = await self._browsers.keep(one.id, said.number, sealed.text, self._clock.now())
-        except StoreFailed:
-            if isinstance(said.order, Stop):
-                self._deeds.stop(said.order, one.person.id)
-            raise
+        # A stop counts from this instant, as one that is pressed at home does: before it is stored, and if it never is.
+        stopping = self._deeds.stop(said.order, one.person.id) if isinstance(said.order, Stop) else None
+        kept = await self._browsers.keep(one.id, said.number, sealed.text, self._clock.now())
         if kept is None:
             return OVERTAKEN
         self._reached("order-kept")
-        self._queue(kept)
+        if stopping is not None:
+            self._stops.put_nowait((kept, stopping))
+        else:
+            self._others.put_nowait(kept)
         return None
 
     def _opened(self, token: bytes) -> tuple[EnrolledBrowser, Sealed, Order] | str:
@@ -158,7 +167,10 @@ class Orders:
         why: str | None = NOT_ALLOWED
         if allowed(one.person.role, said.order.do):
             why = self._too_late(said) or await self._deeds.do(said.order, one.person.id)
-        log.info("ordered_from_afar", do=said.order.do, by=one.person.id, browser=one.id, number=said.number, why=why)
+        self._ended(order, why)
+
+    def _ended(self, order: KeptOrder, why: str | None) -> None:
+        log.info("ordered_from_afar", browser=order.browser, number=order.number, why=why)
         self._reached("order-done")
         self._done.put_nowait((order, why))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import archive, pagescertificate, perform, reload, surveys, walkline, wipe
+from gateway import app, archive, pagescertificate, perform, reload, surveys, walkline, wipe
 from gateway.config import BrokerTls, HubSection
 from gateway.store import Store
 from tests.gateway.delivery.shop import NOW
