@@ -5,17 +5,11 @@ killed in the middle, however often, is wiped or not there, and never half of it
 as the file system does it: flash may keep unreadable remains, against which only an encrypted disk helps.
 """
 
-import asyncio
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-import structlog
-
-from gateway.config import Home
 from gateway.proof.files import sync_folder, write_whole
-
-log = structlog.get_logger(__name__)
 
 MARK = "wipe"
 LOCK = "gateway.lock"
@@ -134,20 +128,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-async def wiped(home: Home) -> bool:
-    """Finish what was decided; what is left to people is said. False: the phones still stand in their file.
-
-    Raises:
-        OSError: something could not be deleted: nothing of the box is opened before it is.
-    """
-    log.warning("wiping", folder=str(home.storage.folder))
-    for file in await asyncio.to_thread(end, () if home.hub is None else home.hub.credentials):
-        log.error("hub_not_left", file=str(file), todo="delete this file by hand: by it a box speaks as this home")
-    phones = home.phones_file
-    emptied = await asyncio.to_thread(finish, home.storage.folder, phones=phones)
-    if not emptied:
-        log.error("phones_not_wiped", file=str(phones), todo="empty this file by hand: it names the household's phones")
-    log.warning("wiped")
-    return emptied

@@ -40,13 +40,14 @@ NO_PAGE = frozenset({
     "/history/{visit}/report.pdf", "/c/{digest}/receipt",
     "/installation/walk/{entrance}/picture/{number}", "/installation/walk/{entrance}/report.pdf",
     "/installation/walk/{entrance}/report.signed.json",
-    "/certificate/authority.crt", "/static/{name}",
+    "/certificate/authority.crt", "/static/{name}", "/away/worker.js", "/away/{language}.webmanifest",
 })  # fmt: skip
 """Addresses under which there is something else than a page for people."""
 
 PLAIN = ("/", "/live", "/history", "/brands", "/household", "/settings", "/settings/messages", "/settings/keys",
          "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
-         "/settings/privacy", "/settings/moving-out", "/confirm", "/enter", "/enter/again")  # fmt: skip
+         "/settings/privacy", "/settings/hub", "/settings/moving-out", "/confirm", "/enter", "/enter/again",
+         "/away", "/away/enrol")  # fmt: skip
 
 DIGEST = courier_digest(bytes(16))
 INCIDENT = "incident-1"
@@ -196,6 +197,7 @@ async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
         "/join/{token}": f"/join/{invited.token}",
         "/link/{token}": f"/link/{stop}",
         "/c/{digest}": f"/c/{DIGEST}",
+        "/away/{language}": "/away",  # in the browser's language
         "/installation/add": "/installation/add?kind=entrance",
         "/installation/walk/{entrance}": "/installation/walk/garage",
         "/c/{digest}/label": f"/c/{DIGEST}/label",
