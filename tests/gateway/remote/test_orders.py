@@ -236,10 +236,13 @@ async def test_no_order_may_live_longer_than_its_kind(tmp_path: Path) -> None:
         assert await here.orders("stop", ago=-120) == "not_yet_valid"
 
 
-async def test_while_the_box_does_not_know_the_time_it_lets_nobody_in_and_stops_all_the_same(tmp_path: Path) -> None:
+async def test_while_the_box_does_not_know_the_time_it_lets_nobody_in_and_stops_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with away(tmp_path, pending(home(tmp_path))) as here:
         shown = await ask(here)
-        here.made.clock.now = lambda: replace(type(here.made.clock).now(here.made.clock), trusted=False)  # type: ignore[method-assign]
+        now = here.made.clock.now
+        monkeypatch.setattr(here.made.clock, "now", lambda: replace(now(), trusted=False))
         assert await here.orders("permit", life=86_400, brand="shop", ask=shown, terms=TERMS) == "clock_untrusted"
         assert await here.orders("stop") is None
         await until(here.made.front.stopped)
