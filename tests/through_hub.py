@@ -74,6 +74,7 @@ class Hub:
         self.url = f"http://127.0.0.1:{port}"
         line = account(self.broker, self.folder)
         file = {"url": self.url, "folder": str(self.folder / "hub"), "listen": {"port": port},
+                "limits": {"questions": 1000, "orders": 1000},
                 "broker": {"port": line.port, "password_file": str(line.password_file)}}  # fmt: skip
         (self.folder / "hub.yaml").write_text(json.dumps(file))
 
@@ -257,9 +258,16 @@ class Street:
 
 @contextlib.asynccontextmanager
 async def street(
-    folder: Path, *, rigged: bool, before: Callable[[Hub, Shop], Awaitable[None]] | None = None
+    folder: Path,
+    *,
+    rigged: bool,
+    before: Callable[[Hub, Shop], Awaitable[None]] | None = None,
+    change: Callable[[Plan], Plan] = lambda plan: plan,
 ) -> AsyncIterator[Street]:
-    """Start all of it, and end all of it. `before` is called with hub and shop while the box is not there yet."""
+    """Start all of it, and end all of it. `before` is called with hub and shop while the box is not there yet.
+
+    `change` makes another house of the usual one.
+    """
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(homes_broker(HOME, OTHER))
         for name in ("hub", "box"):
@@ -274,6 +282,7 @@ async def street(
         )  # fmt: skip
         made = plan(folder, fast=True)
         made = replace(made, home=made.home.model_copy(update={"hub": section}))
+        made = change(made)
         shop = Shop(made, hub)
         await hub.founded(shop.signer, box)
         await hub.begin()
