@@ -242,6 +242,8 @@ async def _parts(request: web.Request, one: Operation) -> tuple[tuple[BaseModel,
         found.append(_read(one.headers, "header", lambda model: model.model_validate(sent)))
     if one.body is None:
         return tuple(found), b""
+    if one.bare and not request.can_read_body:
+        return (*found, one.body()), b""
     raw = await _body(request, one.largest)
     found.append(_read(one.body, "body", lambda model: model.model_validate_json(raw)))
     return tuple(found), raw

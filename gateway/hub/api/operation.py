@@ -204,6 +204,7 @@ class Operation:
     headers: type[BaseModel] | None = None
     media: str = "application/json"
     body: type[BaseModel] | None = None
+    bare: bool = False  # its body may be left out: then it is an empty object
     refuses: frozenset[Code] = frozenset()
     links: tuple[Link, ...] = ()
     largest: int = 65_536
