@@ -89,13 +89,6 @@ MUTANTS = (
         tests=(ANSWERS,),
     ),
     Mutant(
-        name="from afar the inside is shown whenever one likes",
-        file="gateway/remote/answers.py",
-        old='            raise No("not_here")\n        if not self._box.may_be_watched(camera):\n            raise No("private")\n',
-        new='            raise No("not_here")\n',
-        tests=(f"{ANSWERS}::test_the_inside_is_not_shown_while_nothing_is_filmed_and_who_looked_is_kept",),
-    ),
-    Mutant(
         name="one home may let another's browser speak no longer",
         file="gateway/hub/heard.py",
         old="mine = (browsers.c.home == home, browsers.c.id == said.browser)",
