@@ -61,7 +61,7 @@ LIFE = 300  # seconds that the broker keeps a word for the hub
 KEYS_TOLD = 16  # the newest changes of the box's key
 ENTRANCES_TOLD = 32  # more would not fit into a `Hello`
 
-ASKED_AT_ONCE = 8  # questions of the household that are being answered
+ASKED_AT_ONCE = 32  # questions of the household that are being answered
 ANSWER_LIFE = 25  # seconds that the broker keeps an answer
 
 Taker = Callable[[Job], Awaitable[Receipt | None]]
