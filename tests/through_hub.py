@@ -14,7 +14,7 @@ import aiohttp
 from sqlalchemy import insert, select, update
 
 from gateway.broker import free_port
-from gateway.config import HubSection
+from gateway.config import Home, HubSection
 from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
 from gateway.delivery.promise import Cancel, Claims, Offer, Window
 from gateway.delivery.signature import public_x, sign
@@ -257,9 +257,16 @@ class Street:
 
 @contextlib.asynccontextmanager
 async def street(
-    folder: Path, *, rigged: bool, before: Callable[[Hub, Shop], Awaitable[None]] | None = None
+    folder: Path,
+    *,
+    rigged: bool,
+    before: Callable[[Hub, Shop], Awaitable[None]] | None = None,
+    changed: Callable[[Home], Home] = lambda home: home,
 ) -> AsyncIterator[Street]:
-    """Start all of it, and end all of it. `before` is called with hub and shop while the box is not there yet."""
+    """Start all of it, and end all of it. `before` is called with hub and shop while the box is not there yet.
+
+    `changed` makes another house of the usual one.
+    """
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(homes_broker(HOME, OTHER))
         for name in ("hub", "box"):
@@ -268,16 +275,16 @@ async def street(
         stack.push_async_callback(store.close)
         box = BoxKey.at(folder / "box" / "key").public
         hub = Hub(folder, broker, store, box)
-        section = HubSection(
-            url="https://hub.example", home=HOME, host="127.0.0.1", port=broker.port,
-            password_file=account(broker, folder, HOME).password_file,
-        )  # fmt: skip
         made = plan(folder, fast=True)
-        made = replace(made, home=made.home.model_copy(update={"hub": section}))
         shop = Shop(made, hub)
         await hub.founded(shop.signer, box)
         await hub.begin()
         stack.push_async_callback(hub.end)
+        section = HubSection(
+            url=hub.url, home=HOME, host="127.0.0.1", port=broker.port,
+            password_file=account(broker, folder, HOME).password_file,
+        )  # fmt: skip
+        made = replace(made, home=changed(made.home.model_copy(update={"hub": section})))
         if before is not None:
             await before(hub, shop)
         ready = await stack.enter_async_context(stage(made, folder, say=_unheard, told=_unheard, rigged=rigged))
