@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.delivery.promise import State
 from gateway.hub.api.operation import Bells, Signer
 from gateway.hub.deliveries import Pen, TooLarge, release, stand, taken
-from gateway.hub.store import UNAVAILABLE, Store, whole
+from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.tables import connections, deliveries
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ class Held:
         while True:
             await asyncio.sleep(LOOK)
             try:
-                while await whole(self.look()):
+                while await self.look():
                     self._bells.jobs()
                     self._bells.messages()
             except UNAVAILABLE as error:

@@ -239,9 +239,15 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
     *,
     by: str | None,
     ask: str | None,
+    version: int | None = None,
 ) -> Permission:
-    """Store the owner's word on a brand, and the keys of its question. LookupError: unknown, over, another question."""
-    question = ask_of(connection, brand)
+    """Store the owner's word on a brand, and the keys of its question. LookupError: unknown, over, another question.
+
+    `version`: of the permission that he saw; a later word than that stands.
+    """
+    question, before = ask_of(connection, brand), permission_of(connection, brand)
+    if version is not None and (before is None or before.version != version):
+        raise LookupError("it was decided meanwhile: look at it again")
     if ask is not None and (question is None or question.digest != ask):
         raise LookupError("it asks for something else by now: look at it again")
     yes = standing is Standing.GRANTED

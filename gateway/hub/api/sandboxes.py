@@ -10,7 +10,7 @@ from gateway.hub.api.operation import Call, Model, Operation, Reply, Right
 from gateway.hub.api.problem import Code, Problem
 from gateway.hub.api.promised import ConnectionId
 from gateway.hub.sandbox.home import CARRIERS, COLD, ENTRANCES
-from gateway.hub.sandbox.making import MOST, full, make
+from gateway.hub.sandbox.making import MOST, full, make, make_room
 
 
 class SimulatedEntrance(Model):
@@ -28,6 +28,7 @@ class Sandbox(Model):
 
     Nothing that is done under it reaches a real home. A robot plays home and courier, in time-lapse: a window opens a
     second after the delivery is scheduled, however far away it is, and the courier has gone three seconds later.
+    `support_code`: by it the home is found on a consent page, where another brand, or other terms, are asked for.
     """
 
     sandbox: Literal[True]
@@ -36,6 +37,7 @@ class Sandbox(Model):
     api_key: str
     brand: Id
     home: str
+    support_code: str
     connection: ConnectionId
     entrances: Annotated[tuple[SimulatedEntrance, ...], Field(min_length=1)]
     carriers: tuple[str, ...]
@@ -47,7 +49,7 @@ def operations(box_key: str) -> tuple[Operation, ...]:
 
     async def create(call: Call) -> Reply:
         """Make one."""
-        if await full(call.tx):
+        if await full(call.tx) and not await make_room(call.tx, call.now):
             raise Problem(Code.UNAVAILABLE, f"There are {MOST} sandboxes already: try again in some hours.")
         made = await make(call.tx, box_key, call.now)
         entrances = tuple(
@@ -59,7 +61,8 @@ def operations(box_key: str) -> tuple[Operation, ...]:
         )  # fmt: skip
         body = Sandbox(
             sandbox=True, time_lapse=True, retailer=made.retailer, api_key=made.token, brand=made.brand, home=made.home,
-            connection=made.connection, entrances=entrances, carriers=CARRIERS, ends=made.ends,
+            support_code=made.support_code, connection=made.connection, entrances=entrances, carriers=CARRIERS,
+            ends=made.ends,
         )  # fmt: skip
         return Reply(status=201, body=body)
 

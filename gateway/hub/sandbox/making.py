@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.keys import kept, new_secret
@@ -32,6 +32,7 @@ from gateway.hub.words import shard_of
 
 LIFE = timedelta(days=30)
 MOST = 5_000  # at one time
+IDLE = timedelta(days=1)  # after which one may have to make room for another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Sandbox:
     token: str
     brand: str
     home: str
+    support_code: str
     connection: str
     ends: datetime
 
@@ -52,6 +54,20 @@ async def full(tx: AsyncConnection) -> bool:
     return (there or 0) >= MOST
 
 
+async def make_room(tx: AsyncConnection, now: datetime) -> bool:
+    """End the oldest sandbox in which nothing has happened for a day; whether there was one.
+
+    So whoever makes as many as he may cannot keep everybody else from having one.
+    """
+    lately = exists().where(events.c.retailer == retailers.c.id, events.c.at > now - IDLE)
+    idle = select(retailers.c.id).where(retailers.c.ends.is_not(None), retailers.c.created <= now - IDLE, ~lately)
+    oldest = await tx.scalar(idle.order_by(retailers.c.ends).limit(1))
+    if oldest is None:
+        return False
+    await tx.execute(update(retailers).where(retailers.c.id == oldest).values(ends=now))
+    return await end(tx, now, at_most=1) > 0
+
+
 async def make(tx: AsyncConnection, box_key: str, now: datetime) -> Sandbox:
     """Make a retailer with a key, a brand, a simulated home, and the permission of that home's owner.
 
@@ -60,7 +76,7 @@ async def make(tx: AsyncConnection, box_key: str, now: datetime) -> Sandbox:
     key, secret, ends = new_id("key"), new_secret(), now + LIFE
     made = Sandbox(
         retailer=new_id("ret"), token=f"{key}_{secret}", brand=f"sandbox-{secrets.token_hex(6)}", home=new_id("home"),
-        connection=new_id("con"), ends=ends,
+        support_code=fresh(), connection=new_id("con"), ends=ends,
     )  # fmt: skip
     own = {"retailer": made.retailer, "created": now}
     await tx.execute(insert(retailers).values(id=made.retailer, name="Sandbox", created=now, ends=ends))
@@ -73,8 +89,8 @@ async def make(tx: AsyncConnection, box_key: str, now: datetime) -> Sandbox:
     said = {"entrances": [one.model_dump(mode="json") for one in ENTRANCES], "timezone": str(ZONE)}
     await tx.execute(
         insert(homes).values(
-            id=made.home, shard=shard_of(made.home), sandbox=True, support_code=fresh(), box_key=box_key,
-            said=said, joined=now,
+            id=made.home, shard=shard_of(made.home), sandbox=True, support_code=made.support_code, box_key=box_key,
+            said=said, retailer=made.retailer, joined=now,
         )
     )  # fmt: skip
     await tx.execute(
@@ -92,8 +108,7 @@ async def end(tx: AsyncConnection, now: datetime, *, at_most: int = 20) -> int:
     over = (await tx.execute(asked.with_for_update(skip_locked=True))).scalars().all()
     if not over:
         return 0
-    theirs = select(connections.c.home).where(connections.c.retailer.in_(over), connections.c.sandbox)
-    gone = (await tx.execute(select(homes.c.id).where(homes.c.id.in_(theirs), homes.c.sandbox))).scalars().all()
+    gone = (await tx.execute(select(homes.c.id).where(homes.c.retailer.in_(over), homes.c.sandbox))).scalars().all()
     own = select(endpoints.c.id).where(endpoints.c.retailer.in_(over))
     sent = select(messages.c.id).where(messages.c.endpoint.in_(own))
     made = select(deliveries.c.id).where(deliveries.c.retailer.in_(over))
