@@ -38,6 +38,7 @@ RING = 8.0  # seconds: a veto has to be pressed twice meanwhile, on a machine th
 async def home_network(port: int) -> AsyncIterator[asyncio.Server]:
     """What leads to the box's pages in the house; close it and its connections, and one is away."""
     carried: set[asyncio.Task[None]] = set()
+    ends: list[asyncio.StreamWriter] = []
 
     async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
@@ -48,6 +49,7 @@ async def home_network(port: int) -> AsyncIterator[asyncio.Server]:
 
     async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         near, far = await asyncio.open_connection("127.0.0.1", port)
+        ends.extend((writer, far))
         carried.update({asyncio.create_task(pour(reader, far)), asyncio.create_task(pour(near, writer))})
 
     server = await asyncio.start_server(carry, AT_HOME, port)
@@ -55,6 +57,8 @@ async def home_network(port: int) -> AsyncIterator[asyncio.Server]:
         yield server
     finally:
         server.close()
+        for end in ends:
+            end.transport.abort()
         for task in carried:
             task.cancel()
         await asyncio.gather(*carried, return_exceptions=True)
@@ -142,7 +146,9 @@ async def test_away_from_home_a_browser_permits_vetoes_watches_and_stops_through
 
         first = await here.shop.announces()
         await stands(here, first, State.AWAITING_PERMISSION)
-        await twice(page.locator(f"#waiting [data-brand={here.shop.signer.brand}]").get_by_role("button").first)
+        asks = page.locator(f"#waiting [data-brand={here.shop.signer.brand}]")
+        await asks.get_by_text("Terms").click()
+        await twice(asks.get_by_role("button").first)
         await expect(page.locator("[data-order=permit]")).to_contain_text("done, says the house")
         await stands(here, first, State.WINDOW_OPEN)
 

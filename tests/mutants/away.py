@@ -68,7 +68,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a yes goes to what is asked by then, not to what was shown",
-        file=f"{SCRIPTS}/away_view.js",
+        file=f"{SCRIPTS}/away_brands.js",
         old="key: `permit ${one.id} ${one.ask}`",
         new="key: `permit ${one.id}`",
         tests=(f"{BROWSER}::test_a_brand_is_let_in_under_the_terms_that_were_shown_and_a_visit_is_vetoed",),
