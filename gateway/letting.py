@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class Letting:
-    """One for the box. `changed(brand)`: its permission or keys are other than before; `tell`: the owner, of one."""
+    """One for the box. `changed(brand)`: its permission or keys changed; `tell` tells the owner what waits for him."""
 
     def __init__(
         self,

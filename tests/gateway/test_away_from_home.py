@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.async_api import Locator, Page, expect
 
 from gateway.broker import free_port
-from gateway.config import Home, Pages
+from gateway.config import Pages
 from gateway.delivery.promise import State
+from gateway.demo.plan import Plan
 from gateway.demo.result import moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT
 from tests.browser import visitor
@@ -72,8 +74,9 @@ def trusting(chain: Path) -> tuple[str, ...]:
     return (f"--host-resolver-rules=MAP {NAME} {AT_HOME}", f"--ignore-certificate-errors-spki-list={pin}")
 
 
-def with_pages(home: Home, port: int, chain: Path, key: Path) -> Home:
+def with_pages(made: Plan, port: int, chain: Path, key: Path) -> Plan:
     """The house with pages, a ring that lasts, and no brand let in."""
+    home = made.home
     entrances = {
         name: one.model_copy(update={"timing": one.timing.model_copy(update={"ring": RING, "bell": RING + 2})})
         for name, one in home.entrances.items()
@@ -83,7 +86,8 @@ def with_pages(home: Home, port: int, chain: Path, key: Path) -> Home:
         for name, one in home.brands.items()
     }
     pages = Pages(port=port, names=(NAME,), certificate=chain, key=key)
-    return home.model_copy(update={"entrances": entrances, "brands": brands, "pages": pages})
+    home = home.model_copy(update={"entrances": entrances, "brands": brands, "pages": pages})
+    return replace(made, home=home)
 
 
 async def enrolled(page: Page, address: str, code: str) -> None:
@@ -131,7 +135,7 @@ async def test_away_from_home_a_browser_permits_vetoes_watches_and_stops_through
     _, chain, key = certified(tmp_path, NAME)
     address = f"https://{NAME}:{port}"
     async with (
-        street(tmp_path, rigged=False, changed=lambda home: with_pages(home, port, chain, key)) as here,
+        street(tmp_path, rigged=False, change=lambda made: with_pages(made, port, chain, key)) as here,
         visitor(*trusting(chain)) as somebody,
     ):
         play = here.play
