@@ -23,7 +23,8 @@ Network = Annotated[str, AfterValidator(_network)]
 class Listen(Section):
     """Where it is served. Without a certificate only on this machine, or behind a proxy that speaks TLS for it.
 
-    `metrics`: the networks from which `/metrics` is told, and never through a proxy.
+    `metrics`: the networks from which `/metrics` is told, and never through a proxy. `connections`: so many at one time;
+    `each`: of one address, where no proxy stands before it.
     """
 
     host: str = "127.0.0.1"
@@ -31,6 +32,8 @@ class Listen(Section):
     certificate: Path | None = None
     key: Path | None = None
     behind_proxy: bool = False
+    connections: int = Field(default=4096, ge=16, le=100_000)
+    each: int = Field(default=256, ge=4, le=100_000)
     metrics: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
 
     @model_validator(mode="after")

@@ -1,7 +1,8 @@
 """The hub's one address: the API, the pages that explain it, and what machines watch."""
 
+import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from ipaddress import ip_address, ip_network
 
@@ -17,11 +18,21 @@ from gateway.hub.file import HubFile
 from gateway.hub.manual.pages import Manual
 from gateway.hub.store import Store
 from gateway.hub.streams import Streams
+from gateway.web.porch import Porch, heard, listening
 from gateway.web.servinglog import quiet
 
 log = structlog.get_logger(__name__)
 
 LARGEST = 262_144  # bytes of any body
+BACKLOG = 1024  # connections that wait to be accepted
+
+
+@web.middleware
+async def _heard(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    heard(request)
+    return await handler(request)
 
 
 class Site:
@@ -49,7 +60,7 @@ class Site:
             key=key, streams=streams, asker=asker, behind_proxy=file.listen.behind_proxy,
             allowed=file.webhooks.allowed,
         )  # fmt: skip
-        app = web.Application(middlewares=[self.door.problems], client_max_size=LARGEST)
+        app = web.Application(middlewares=[_heard, self.door.problems], client_max_size=LARGEST)
         app.add_routes(self.door.routes())
         app.add_routes(Manual(self.door.document, url=file.url).routes())
         app.add_routes(extra)
@@ -58,6 +69,9 @@ class Site:
         app.on_shutdown.append(streams.end)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, logger=quiet())
         self.port = file.listen.port
+        each = file.listen.connections if file.listen.behind_proxy else file.listen.each
+        self._porch = Porch(self._http, most=file.listen.connections, each=each)
+        self._receiving: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Begin to serve; `port` is the real one then.
@@ -70,13 +84,25 @@ class Site:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             tls.load_cert_chain(listen.certificate, listen.key)
         await self._runner.setup()
-        await web.TCPSite(self._runner, listen.host, listen.port, ssl_context=tls, backlog=1024).start()
-        self.port = self._runner.addresses[0][1]
+        at = listening(listen.host, listen.port)
+        at.listen(BACKLOG)
+        self._receiving = asyncio.create_task(self._porch.receive(at, tls))
+        self._receiving.add_done_callback(lambda _: at.close())
+        self.port = int(at.getsockname()[1])
         log.info("hub_serves", url=self._file.url, host=listen.host, port=self.port)
 
     async def close(self) -> None:
         """Serve no more; what was begun is answered."""
+        if self._receiving is not None:
+            self._receiving.cancel()
+            await asyncio.wait([self._receiving])
         await self._runner.cleanup()
+        await self._porch.close()
+
+    def _http(self) -> web.RequestHandler:
+        server = self._runner.server
+        assert server is not None  # noqa: S101 - set up by `open`
+        return server()
 
     def _runs_it(self, request: web.Request) -> bool:
         """Whether it comes straight from where `listen.metrics` says; a proxy asks for somebody else."""
