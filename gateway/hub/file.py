@@ -23,8 +23,8 @@ Network = Annotated[str, AfterValidator(_network)]
 class Listen(Section):
     """Where it is served. Without a certificate only on this machine, or behind a proxy that speaks TLS for it.
 
-    `metrics`: the networks from which `/metrics` is told, and never through a proxy. `connections`: so many at one time;
-    `each`: of one address, where no proxy stands before it.
+    `metrics`: the networks from which `/metrics` is told, and never through a proxy. `connections`: so many at one
+    time; `each`: of one address, where no proxy stands before it.
     """
 
     host: str = "127.0.0.1"
