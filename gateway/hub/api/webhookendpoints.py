@@ -154,8 +154,8 @@ async def create(call: Call) -> Reply:
     id_ = new_id("ep")
     await call.tx.execute(
         insert(endpoints).values(
-            id=id_, retailer=who.retailer, url=url, types=_once(asked.types),
-            secret=call.key.seal(secret, id_), sandbox=who.sandbox, enabled=True, seq=0, slow=False, leased=call.now, created=call.now,
+            id=id_, retailer=who.retailer, url=url, types=_once(asked.types), secret=call.key.seal(secret, id_),
+            sandbox=who.sandbox, enabled=True, seq=0, slow=False, leased=call.now, created=call.now,
         )
     )  # fmt: skip
     made = _told(await _one(call, id_), call.now)
