@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from ipaddress import ip_address, ip_network
 
@@ -18,21 +18,13 @@ from gateway.hub.file import HubFile
 from gateway.hub.manual.pages import Manual
 from gateway.hub.store import Store
 from gateway.hub.streams import Streams
-from gateway.web.porch import Porch, heard, listening
+from gateway.hub.threshold import Threshold, room
 from gateway.web.servinglog import quiet
 
 log = structlog.get_logger(__name__)
 
 LARGEST = 262_144  # bytes of any body
-BACKLOG = 1024  # connections that wait to be accepted
-
-
-@web.middleware
-async def _heard(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    heard(request)
-    return await handler(request)
+HANDSHAKE = 10.0  # seconds
 
 
 class Site:
@@ -60,7 +52,9 @@ class Site:
             key=key, streams=streams, asker=asker, behind_proxy=file.listen.behind_proxy,
             allowed=file.webhooks.allowed,
         )  # fmt: skip
-        app = web.Application(middlewares=[_heard, self.door.problems], client_max_size=LARGEST)
+        each = None if file.listen.behind_proxy else file.limits.connections
+        self.threshold = Threshold(each=each, most=room())
+        app = web.Application(middlewares=[self.threshold.seen, self.door.problems], client_max_size=LARGEST)
         app.add_routes(self.door.routes())
         app.add_routes(Manual(self.door.document, url=file.url).routes())
         app.add_routes(extra)
@@ -68,10 +62,8 @@ class Site:
         app.add_routes([web.get("/metrics", self._metrics)])
         app.on_shutdown.append(streams.end)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, logger=quiet())
+        self._server: asyncio.Server | None = None
         self.port = file.listen.port
-        each = file.listen.connections if file.listen.behind_proxy else file.listen.each
-        self._porch = Porch(self._http, most=file.listen.connections, each=each)
-        self._receiving: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Begin to serve; `port` is the real one then.
@@ -84,25 +76,20 @@ class Site:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             tls.load_cert_chain(listen.certificate, listen.key)
         await self._runner.setup()
-        at = listening(listen.host, listen.port)
-        at.listen(BACKLOG)
-        self._receiving = asyncio.create_task(self._porch.receive(at, tls))
-        self._receiving.add_done_callback(lambda _: at.close())
-        self.port = int(at.getsockname()[1])
+        served = self._runner.server
+        assert served is not None  # noqa: S101 - it was just set up
+        self._server = await asyncio.get_running_loop().create_server(
+            self.threshold.before(served), listen.host, listen.port, ssl=tls, backlog=1024,
+            ssl_handshake_timeout=None if tls is None else HANDSHAKE,
+        )  # fmt: skip
+        self.port = self._server.sockets[0].getsockname()[1]
         log.info("hub_serves", url=self._file.url, host=listen.host, port=self.port)
 
     async def close(self) -> None:
         """Serve no more; what was begun is answered."""
-        if self._receiving is not None:
-            self._receiving.cancel()
-            await asyncio.wait([self._receiving])
+        if self._server is not None:
+            self._server.close()
         await self._runner.cleanup()
-        await self._porch.close()
-
-    def _http(self) -> web.RequestHandler:
-        server = self._runner.server
-        assert server is not None  # noqa: S101 - set up by `open`
-        return server()
 
     def _runs_it(self, request: web.Request) -> bool:
         """Whether it comes straight from where `listen.metrics` says; a proxy asks for somebody else."""

@@ -10,6 +10,7 @@ import contextlib
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -21,13 +22,17 @@ from gateway.hub.sealed import seal, vouch
 from gateway.hub.words import (
     LARGEST_JOB,
     Ack,
+    Asked,
     EntranceSaid,
     Hello,
     Job,
     Kind,
     Receipt,
+    Replied,
     ack_topic,
+    ask_topic,
     jobs_topic,
+    said_topic,
     shard_of,
     up_topic,
 )
@@ -45,6 +50,7 @@ from gateway.uplink.standing import Standing, begun, keep
 log = structlog.get_logger(__name__)
 
 JOBS_WAITING = 50  # the hub sends again what is dropped
+MARKS = 12  # commas in a word: none has more than some parts, and a token has none in it
 BREATH = 0.02  # seconds between two jobs: a flood takes no more of the disk than this
 LOOK = 0.5  # seconds between two looks for what the hub is owed: two index look-ups
 WAIT = 5.0  # seconds until a disk that took nothing is tried again
@@ -57,8 +63,16 @@ LIFE = 300  # seconds that the broker keeps a word for the hub
 KEYS_TOLD = 16  # the newest changes of the box's key
 ENTRANCES_TOLD = 32  # more would not fit into a `Hello`
 
+W = TypeVar("W", Ack, Asked, Job)
+
+ASKED_AT_ONCE = 8  # questions of the household that are being answered
+ANSWER_LIFE = 25  # seconds that the broker keeps an answer
+
 Taker = Callable[[Job], Awaitable[Receipt | None]]
 """Takes one kind of job. None: it is not on the disk and not refused; the hub is to send it again."""
+
+Asking = Callable[[Asked], Awaitable[str | None]]
+"""Answers a sealed question of the household, sealed; None: it is none."""
 
 
 class Uplink:
@@ -89,8 +103,8 @@ class Uplink:
         self._farewell = farewell
         self._boot = secrets.token_hex(8)
         self._sessions = 0
-        self._jobs: asyncio.Queue[Job] = asyncio.Queue()
-        self._ack: Ack | None = None
+        self._jobs: asyncio.Queue[bytes] = asyncio.Queue()
+        self._ack: bytes | None = None
         self._stir = asyncio.Event()
         self._hello = False  # a session began: it is to be said
         self._up = self._renumbered = self._cut_off = False
@@ -99,9 +113,9 @@ class Uplink:
         self._folder, self._support = home.storage.folder / FOLDER, ""
         self._standing = begun(section.home, clock.now().utc, leaving=leaving)
         self._told_standing: Standing | None = None
-        shard = shard_of(section.home) if section.shard is None else section.shard
-        self._topic = {what: up_topic(shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
-        topics = (jobs_topic(section.home), ack_topic(section.home))
+        self._shard = shard_of(section.home) if section.shard is None else section.shard
+        self._topic = {what: up_topic(self._shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
+        topics = (jobs_topic(section.home), ack_topic(section.home), ask_topic(section.home))
         self._line = Mqtt(
             broker=section.line,
             subscriptions=[Subscription(topic=topic, stored=False, loss=Loss.ASKED_AGAIN) for topic in topics],
@@ -115,6 +129,13 @@ class Uplink:
             manner=Manner(keepalive=section.keepalive, patience=10.0, longest=60.0),
         )
         self._monotonic = monotonic
+        self._answerer: Asking | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._asking: set[asyncio.Task[None]] = set()
+
+    def serve(self, *, owner: Taker, ask: Asking) -> None:
+        """Let the household's browsers order and ask by this line."""
+        self._takers[Kind.OWNER], self._answerer = owner, ask
 
     @property
     def standing(self) -> Standing:
@@ -142,15 +163,16 @@ class Uplink:
                 await self._store.uplinks.begin(signer, self._clock.now())
                 break
             await asyncio.sleep(WAIT)
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as self._group:
+            group = self._group
             line = group.create_task(self._connect(), name="hub: line")
             jobs = group.create_task(self._take(), name="hub: jobs")
             asking = group.create_task(self._ask(), name="hub: let in")
             await self._tell()
             asking.cancel()
             await self._farewell.end(at_once=lambda: self._at_once)
-            line.cancel()
-            jobs.cancel()
+            for task in (line, jobs, *self._asking):
+                task.cancel()
 
     async def _connect(self) -> None:
         """Keep the line up. A certificate that cannot be used costs the line, and nothing else of the box."""
@@ -164,21 +186,34 @@ class Uplink:
     # ---- what is heard ----------------------------------------------------------------------------------------------
 
     def _heard(self, incoming: Incoming) -> None:
+        """Put it by unread: a flood costs no more of the loop than its bytes. It is read at our own pace."""
         if incoming.retain:
             return
+        if incoming.topic == ask_topic(self._section.home):
+            self._asked(incoming.payload)
+            return
         if incoming.topic == ack_topic(self._section.home):
-            ack = _read(Ack, incoming.payload)
-            if isinstance(ack, Ack):
-                self._ack = ack  # the newest says all
-                self._stir.set()
-                return
-        elif len(incoming.payload) <= LARGEST_JOB:
-            job = _read(Job, incoming.payload)
-            if isinstance(job, Job):
-                if self._jobs.qsize() < JOBS_WAITING:
-                    self._jobs.put_nowait(job)
-                return
-        self._complain("hub_not_understood", topic=incoming.topic, bytes=len(incoming.payload))
+            self._ack = incoming.payload  # the newest says all
+            self._stir.set()
+        elif self._jobs.qsize() < JOBS_WAITING:
+            self._jobs.put_nowait(incoming.payload)
+
+    def _asked(self, payload: bytes) -> None:
+        """Answer a question of the household beside all else; what is too much is not answered, and asked again."""
+        if self._leaving or self._answerer is None or self._group is None or len(self._asking) >= ASKED_AT_ONCE:
+            return
+        asked = _read(Asked, payload)
+        if asked is not None:
+            task = self._group.create_task(self._answer(self._answerer, asked), name="hub: answer")
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def _answer(self, ask: Asking, asked: Asked) -> None:
+        sealed = await ask(asked)
+        if sealed is not None:
+            said = Replied(id=asked.id, browser=asked.browser, sealed=sealed)
+            topic = said_topic(self._shard, self._section.home, asked.via)
+            self._line.publish(topic, said.model_dump_json().encode(), expiry=ANSWER_LIFE)
 
     def _on_up(self, _session: int) -> None:
         self._up, self._hello, self._renumbered = True, True, False
@@ -205,8 +240,8 @@ class Uplink:
 
     async def _take(self) -> None:
         while True:
-            job = await self._jobs.get()
-            receipt = await self._receipt(job)
+            job = self._understood(Job, await self._jobs.get())
+            receipt = None if job is None else await self._receipt(job)
             if receipt is not None:
                 self._reached("before-receipt")
                 self._line.publish(
@@ -296,7 +331,8 @@ class Uplink:
         mono = self._monotonic()
         if self._hello:
             self._say_hello()
-        ack, self._ack = self._ack, None
+        heard, self._ack = self._ack, None
+        ack = None if heard is None else self._understood(Ack, heard)
         if ack is not None:
             await self._learn(ack.support)
         if ack is not None and not self._hello:
@@ -329,6 +365,9 @@ class Uplink:
 
     async def _acknowledged(self, ack: Ack) -> None:
         uplinks = self._store.uplinks
+        if uplinks.follows(ack) and ack.seq == uplinks.kept():
+            self._sending.heard(ack.seq, self._monotonic())  # nothing new: the disk is not asked to write it again
+            return
         if self._renumbered and not uplinks.follows(ack):
             return  # an answer to what we had before
         if not await uplinks.acknowledged(ack, self._clock.now()):
@@ -348,6 +387,12 @@ class Uplink:
                 break
             self._sending.sent = event.seq
 
+    def _understood(self, model: type[W], payload: bytes) -> W | None:
+        found = _read(model, payload)
+        if found is None:
+            self._complain("hub_not_understood", word=model.__name__, bytes=len(payload))
+        return found
+
     def _complain(self, what: str, **more: object) -> None:
         """Tell it once a minute: no hub may fill the disk with it."""
         mono = self._monotonic()
@@ -356,7 +401,10 @@ class Uplink:
             log.warning(what, **more)
 
 
-def _read(model: type[Ack] | type[Job], payload: bytes) -> Ack | Job | None:
+def _read(model: type[W], payload: bytes) -> W | None:
+    """Read a word of a hub; None: it is none. What has more in it than any is not even looked at."""
+    if len(payload) > LARGEST_JOB or payload.count(b",") > MARKS or b"[" in payload:
+        return None
     try:
         loads(payload)
         return model.model_validate_json(payload)

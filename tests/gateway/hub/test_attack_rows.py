@@ -108,8 +108,10 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     ),
     "slow bodies, half requests, a flood of connections": (
         f"{_HUB}test_wire_attacks.py::test_whose_body_does_not_come_waits_for_nothing",
-        (f"{_HUB}test_wire_attacks.py"
-        "::test_who_says_half_a_request_is_hung_up_on_and_too_many_are_not_let_in"),
+        (f"{_HUB}test_threshold.py"
+        "::test_one_address_has_so_many_connections_and_another_place_is_free_as_soon_as_one_goes"),
+        f"{_HUB}test_threshold.py::test_who_asks_nothing_or_never_comes_to_an_end_is_let_go",
+        f"{_HUB}test_threshold.py::test_who_trickles_is_let_go_and_who_listens_stays",
     ),
     "a flood of streams": (
         f"{_API}test_happenings.py::test_a_retailer_has_so_many_streams_and_one_that_ended_makes_room",

@@ -1,8 +1,6 @@
 """What is sent to a hub's port by hand: half requests, two requests in one, other names and places."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -12,11 +10,9 @@ from structlog.testing import capture_logs
 
 from gateway.hub.api import door
 from gateway.hub.connections import TRIES
-from gateway.hub.file import HubFile
 from gateway.hub.ownkey import FILE, OwnKey
 from gateway.hub.supportcode import fresh
 from gateway.hub.tables import api_keys, endpoints
-from gateway.web.porch import Porch
 from tests.connecting import Shop
 from tests.hubs import Running, hub_file, running
 from tests.webhookhouse import house
@@ -45,14 +41,6 @@ def host(hub: Running) -> bytes:
 
 def status(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
-
-
-@asynccontextmanager
-async def narrow(file: HubFile, **more: int) -> AsyncIterator[Running]:
-    """A hub that takes few connections."""
-    listen = file.listen.model_copy(update=more)
-    async with running(file.model_copy(update={"listen": listen})) as hub:
-        yield hub
 
 
 async def test_two_requests_in_one_are_none(tmp_path: Path) -> None:
@@ -147,27 +135,6 @@ async def test_whose_body_does_not_come_waits_for_nothing(tmp_path: Path, monkey
         assert status(answer) == 408
         assert b'"code":"too_slow"' in answer
         writer.close()
-
-
-async def test_who_says_half_a_request_is_hung_up_on_and_too_many_are_not_let_in(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    original = Porch.__init__
-
-    def impatient(self: Porch, *args: object, **more: object) -> None:
-        original(self, *args, **{**more, "patience": 0.5})  # type: ignore[arg-type]  # handed on as they came
-
-    monkeypatch.setattr(Porch, "__init__", impatient)
-    async with narrow(hub_file(tmp_path), connections=16, each=8) as hub:
-        assert await said(hub, b"GET /healthz HTTP/1.1\r\nHost: ", ends=False) == b""
-        held = [await asyncio.open_connection("127.0.0.1", hub.hub.site.port) for _ in range(20)]
-        async with asyncio.timeout(20):
-            closed = [await reader.read() for reader, _ in held]
-        assert closed == [b""] * 20, "those over the bound at once, the others for their silence"
-        for _, writer in held:
-            writer.close()
-        async with hub.http.get("/healthz") as answer:
-            assert answer.status == 200, "and the hub goes on"
 
 
 async def test_no_page_of_another_origin_reads_the_api_and_no_cookie_counts(tmp_path: Path) -> None:
