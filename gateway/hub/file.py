@@ -59,7 +59,7 @@ class Limits(Section):
     strangers: int = Field(default=30, ge=1)
     sandboxes: int = Field(default=10, ge=1)
     sandbox_writes_a_day: int = Field(default=2_000, ge=1)
-    questions: int = Field(default=10, ge=1)
+    questions: int = Field(default=20, ge=1)
     orders: int = Field(default=60, ge=1)
 
 

@@ -136,6 +136,8 @@ homes = Table(
     _when("joined"),
     _when("heard", missing=True),
     _when("revoked", missing=True),
+    Column("there", Boolean, nullable=False, default=False),  # it was heard, and not heard to go
+    Index("homes_there", "there"),
 )  # fmt: skip
 
 browsers = Table(

@@ -36,7 +36,7 @@ from gateway.hub.api.problem import MEDIA_TYPE, Code, Detail, Problem, Where
 from gateway.hub.api.ration import Rations
 from gateway.hub.api.remembered import Question, before, keep
 from gateway.hub.keys import caller_of, member_of
-from gateway.hub.store import Store
+from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.webhooks.guard import Allowed
 from gateway.hub.whence import whence
 
@@ -110,7 +110,8 @@ class Door:
             return self._refused(request, _translated(error))
         except (DBAPIError, OSError) as error:
             log.error("request_failed", path=request.path, why=str(error).splitlines()[0])
-            return self._refused(request, Problem(Code.INTERNAL))
+            away = isinstance(error, UNAVAILABLE)  # a full disk, a database that restarts: nothing was done
+            return self._refused(request, Problem(Code.UNAVAILABLE if away else Code.INTERNAL))
 
     async def _document(self, _request: web.Request) -> web.Response:
         return web.json_response(self.document, headers=_HEADERS)

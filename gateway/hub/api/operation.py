@@ -224,7 +224,7 @@ class Operation:
     @property
     def problems(self) -> frozenset[Code]:
         """Everything that it can refuse."""
-        found = {Code.INTERNAL, Code.BAD_HOST, *self.refuses}
+        found = {Code.INTERNAL, Code.UNAVAILABLE, Code.BAD_HOST, *self.refuses}
         if self.right is not Right.NONE:
             found |= {Code.UNAUTHENTICATED}
         if self.right is not Right.NONE or self.writes:
