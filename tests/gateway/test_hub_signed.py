@@ -113,7 +113,10 @@ async def test_a_box_takes_it_under_the_key_that_it_learned_at_its_joining_and_f
         section = HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text)
         for where, state in ((section, "received"), (section.model_copy(update={"key": None}), "refused")):
             reception = made.reception
-            taker = takers(where, letting=reception.letting, by_hub=reception.by_hub, hub_signed=reception.hub_signed)
+            taker = takers(
+                where, letting=reception.letting, by_hub=reception.by_hub, hub_signed=reception.hub_signed,
+                monotonic=lambda: 0.0,
+            )  # fmt: skip
             job = Job(job="job-1", kind=Kind.HUB_DELIVERY, token=passed_on(offer()).decode())
             receipt = await taker[Kind.HUB_DELIVERY](job)
             assert receipt is not None
