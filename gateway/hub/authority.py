@@ -81,6 +81,7 @@ class Authority:
             AuthorityUnusable: a file is not what it was.
         """
         shelf = _shelf(self.folder, at)
+        shelf.chain.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             return vouched(shelf, name=NAME, names=tuple(sorted(set(names))), terms=terms, now=now)
         except ValueError as error:
