@@ -248,7 +248,7 @@ class App:
         )  # fmt: skip
         self._uplink = joined(
             home, store=store, clock=clock, key=key, by_hub=self._reception.by_hub, monotonic=time.monotonic,
-            reached=self._reached,
+            hub_signed=self._reception.hub_signed, letting=self._reception.letting, reached=self._reached,
         )  # fmt: skip
         self._accompany(store, key, links)
 
@@ -278,7 +278,7 @@ class App:
             clock=self._clock,
             states=self.states,
             wished=self._reception.wished,
-            permitted=self._reception.permit,
+            letting=self._reception.letting,
             pause=self._reception.pause,
             end_pause=self._reception.end_pause,
             distrusted=self._reception.distrust,

@@ -287,6 +287,7 @@ class PermissionSeed(Section):
     openings: int = Field(default=1, ge=1, le=10)
     ask_each_time: bool = False
     expires: Annotated[str, AfterValidator(day)] | None = None  # the last day, in the house's time zone
+    hub_signed: bool = False  # also deliveries that the brand has not signed: whoever runs the hub could invent them
 
 
 class Brand(Section):
@@ -301,7 +302,8 @@ class HubSection(Section):
     """The hub that this home has joined, and how it is reached. Without this section the box speaks to none.
 
     `home`: as the hub calls it; `shard`: where its words go in, unless it follows from that. The box connects outwards
-    to `host` and proves itself by `tls.certificate`, or by a password under the home's name.
+    to `host` and proves itself by `tls.certificate`, or by a password under the home's name. `key`: the hub's public
+    one (Ed25519, the JWK's `x`), by which it signs for brands that do not sign themselves; without it none is taken.
     """
 
     url: PagesUrl
@@ -310,6 +312,7 @@ class HubSection(Section):
     shard: int | None = Field(default=None, ge=0, le=9999)
     port: int = Field(default=8883, ge=1, le=65535)
     tls: BrokerTls | None = None
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")] | None = None
     password_file: Path | None = None
     keepalive: int = Field(default=60, ge=5, le=600)
 

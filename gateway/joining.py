@@ -86,6 +86,7 @@ class _Joined(_Answer):
     broker: _At
     certificate: str
     authority: str
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
     mac: str
 
 
@@ -102,6 +103,7 @@ class Membership:
     shard: int
     host: str
     port: int
+    key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def join(code: Code, box: PublicKey, folder: Path, ask: Ask) -> Membership:
     joined = _read(_Joined, ask(f"{code.url}/v1/claims/{code.claim}", asked))
     parts = (
         joined.home, str(joined.shard), joined.broker.host, str(joined.broker.port), joined.certificate,
-        joined.authority,
+        joined.authority, joined.key,
     )  # fmt: skip
     authority = _authority(joined.authority)
     if authority.fingerprint(hashes.SHA256()).hex() != code.authority:
@@ -169,8 +171,9 @@ def join(code: Code, box: PublicKey, folder: Path, ask: Ask) -> Membership:
     _write_identity(folder, key, one, authority)
     (folder / NEXT).unlink()
     return Membership(
-        url=code.url, home=joined.home, shard=joined.shard, host=joined.broker.host, port=joined.broker.port
-    )
+        url=code.url, home=joined.home, shard=joined.shard, host=joined.broker.host, port=joined.broker.port,
+        key=joined.key,
+    )  # fmt: skip
 
 
 def renew(url: str, folder: Path, ask: Ask, *, now: datetime) -> Identity | None:

@@ -14,20 +14,24 @@ import structlog
 from gateway import owner
 from gateway.clock import Clock
 from gateway.config import Home
-from gateway.delivery.permission import Terms
-from gateway.delivery.signature import PASSING, Key, Keys, Rejected, verify
+from gateway.delivery.promise import Claims
+from gateway.delivery.signature import PASSING, Fault, Key, Rejected, public_key, verify
 from gateway.entrance import RunningEntrance
+from gateway.hub import unsigned
+from gateway.letting import Letting
 from gateway.mqtt import Incoming
 from gateway.office import Office
 from gateway.pause import No, Planned
 from gateway.perform import Line, encoded, stamp
+from gateway.proof.keys import PublicKey
 from gateway.store import Answer, Store, StoreFailed
 from gateway.store import Home as Household
+from gateway.store.questions import Noted
 from gateway.topics import entrance_topic, result_topics
 from gateway.uplink.words import Answered
 from gateway.visit import commands as c
 from gateway.visit import events as e
-from gateway.visit.state import Entrance
+from gateway.visit.state import Entrance, Now
 
 log = structlog.get_logger(__name__)
 
@@ -69,12 +73,13 @@ class Reception:
         self._touch = touch
         self._erase = erase
         self._office = office
-        self._keys = Keys.of(home.brands)
         self._offers: asyncio.Queue[bytes] = asyncio.Queue()  # `offered` bounds what others may leave in it
         self._flooded = -math.inf  # when a flood was last told of
         self._made_up: dict[str, int] = {}  # epochs of stops that could not be stored
         self._unstored: set[str] = set()  # entrances whose stop the disk has not taken yet
         self._distrusts: dict[str, str] = {}  # keys whose end the disk has not taken yet, and who said so
+        self.letting = Letting(store, clock, changed=self._brand_changed, tell=self._brand_asks)
+        """Whom the house lets in."""
         self._stops: asyncio.Queue[_Asked] = asyncio.Queue()
         self._wishes: asyncio.Queue[_Asked] = asyncio.Queue()
 
@@ -104,7 +109,7 @@ class Reception:
         while True:
             token = await self._offers.get()
             now = self._clock.now()
-            verified = verify(token, self._keys, box=self._home.box, now=now)
+            verified = verify(token, self._store.brands.keys, box=self._home.box, now=now)
             try:
                 answer = await self._store.accept(token, verified, now)
             except StoreFailed as failure:
@@ -123,7 +128,24 @@ class Reception:
             StoreFailed: the disk did not take it.
         """
         now = self._clock.now()
-        verified = verify(token, self._keys, box=self._home.box, also=home, now=now)
+        verified = verify(token, self._store.brands.keys, box=self._home.box, also=home, now=now)
+        return await self._from_hub(token, verified, now)
+
+    async def hub_signed(self, token: bytes, home: str, key: str) -> Answered:
+        """Take in what the hub itself signed for a brand; `key` is the hub's public one.
+
+        Raises:
+            StoreFailed: the disk did not take it.
+        """
+        now = self._clock.now()
+        found = unsigned.verify(
+            token, {unsigned.name(PublicKey.from_text(key).fingerprint): public_key(key)}, box=home, now=now
+        )
+        if isinstance(found, unsigned.HubClaims) and found.brand not in self._store.brands.known():
+            found = Rejected(Fault.WRONG_ISSUER, "this house knows no such brand")
+        return await self._from_hub(token, found, now)
+
+    async def _from_hub(self, token: bytes, verified: Claims | Rejected, now: Now) -> Answered:
         if isinstance(verified, Rejected) and verified.code in PASSING:
             return Answered.LATER
         answer = await self._store.uplinks.accept(token, verified, now)
@@ -146,6 +168,12 @@ class Reception:
             tell = c.Tell(saying=c.Saying.BRAND_ASKS, delivery=key)
             self._office.tell(tell, self._entrances[facts.entrance].state, now, message=message, picture=None)
 
+    def _brand_asks(self, noted: Noted) -> None:
+        """Tell the owner that a brand asks by a hub."""
+        tell = c.Tell(saying=c.Saying.BRAND_ASKS, delivery=noted.delivery)
+        state = self._entrances[noted.entrance].state
+        self._office.tell(tell, state, self._clock.now(), message=noted.message, picture=None)
+
     def _changed(self, deliveries: tuple[str, ...]) -> None:
         """Tell that a delivery's facts are other than before: its entrance, and one that it was just taken from."""
         now = self._clock.now()
@@ -161,11 +189,11 @@ class Reception:
 
     def lend(self, kid: str, key: Key) -> None:
         """Believe a key that no brand of the house file has: a walk test's own, until it is taken back."""
-        self._keys[kid] = key
+        self._store.brands.lend(kid, key)
 
     def take_back(self, kid: str) -> None:
         """Believe a lent key no longer; what it promised may be let in no more."""
-        self._keys.pop(kid, None)
+        self._store.brands.take_back(kid)
         for name in self._entrances:
             self._touch(name)
 
@@ -202,17 +230,6 @@ class Reception:
         queue = self._stops if isinstance(wish, owner.Stop) else self._wishes
         queue.put_nowait(asked)
         return asked.answer
-
-    async def permit(self, brand: str, terms: Terms, by: str) -> str | None:
-        """Let a brand in under these terms, decided by a person; None, or why it was not done."""
-        try:
-            await self._store.permit(brand, self._clock.now(), terms=terms, by=by)
-        except StoreFailed as failure:
-            return f"not stored: {failure}"
-        except LookupError as failure:
-            return str(failure.args[0])
-        self._brand_changed(brand)
-        return None
 
     async def pause(self, entrance: str | None, start: datetime | None, end: datetime, by: str | None) -> Planned | No:
         """Let no delivery in from `start` (None: now) to `end`, at one entrance or (None) at all; or say why not.

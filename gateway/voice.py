@@ -190,6 +190,9 @@ REFUSALS: Mapping[Refusal, Mapping[Language, str]] = MappingProxyType({
     Refusal.AWAITING_PERMISSION: {"fr": "en attente de votre autorisation", "en": "waiting for your permission"},
     Refusal.NOT_APPROVED: {"fr": "vous n'avez pas dit oui", "en": "you did not say yes"},
     Refusal.KEY_DISTRUSTED: {"fr": "clé de la marque rejetée par vous", "en": "you no longer trust the brand's key"},
+    Refusal.HUB_SIGNED_NOT_PERMITTED: {
+        "fr": "pas signée par la marque elle-même", "en": "not signed by the brand itself",
+    },
     Refusal.ANNOUNCE_AGAIN: {
         "fr": "annoncée avant que la box soit restaurée", "en": "announced before the box was restored",
     },

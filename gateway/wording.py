@@ -37,12 +37,13 @@ class Wording:
         """
         language = language or self._home.language
         section = self._home.entrances[entrance]
-        brand = None if delivery is None else self._home.brands.get(delivery.brand)
+        brand = None if delivery is None else self._store.brands.known().get(delivery.brand)
         place = None if delivery is None else section.places.get(delivery.place)
         about = command.saying if isinstance(command, c.Tell) else command.code
-        if about is c.Saying.BRAND_ASKS and delivery is not None:
-            said = compose(about, language=language, zone=self._zone, now=now, facts=self._asked(delivery))
-            return replace(said, delivery=delivery.id, entrance=entrance)
+        if isinstance(command, c.Tell) and about is c.Saying.BRAND_ASKS and command.delivery is not None:
+            asked = self._asked(command.delivery.partition(".")[0])
+            said = compose(about, language=language, zone=self._zone, now=now, facts=asked)
+            return replace(said, delivery=command.delivery, entrance=entrance)
         facts = Facts(
             brand=None if brand is None else brand.name,
             carrier=None if delivery is None else delivery.carrier,
@@ -59,11 +60,11 @@ class Wording:
         said = compose(about, language=language, zone=self._zone, now=now, facts=facts)
         return replace(said, delivery=None if delivery is None else delivery.id, entrance=entrance)
 
-    def _asked(self, delivery: Delivery) -> Facts:
+    def _asked(self, brand: str) -> Facts:
         """What the owner's yes would let in: the terms as they stand, of which the brand's message has no say."""
-        home, permission = self._home, self._store.permission(delivery.brand)
-        known = home.brands.get(delivery.brand)
-        name = delivery.brand if known is None else known.name
+        home, permission = self._home, self._store.permission(brand)
+        known = self._store.brands.known().get(brand)
+        name = brand if known is None else known.name
         if permission is None or not permission.terms.let_in:
             return Facts(brand=name)
         terms = permission.terms

@@ -1,7 +1,7 @@
 """A retailer with a brand, a home and a connection between both, put straight into a hub's store."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,14 +10,17 @@ from sqlalchemy import insert, select, update
 
 from gateway.delivery.promise import Cancel, Claims, Offer, Result, State, Update
 from gateway.delivery.signature import private_key, public_x, sign
+from gateway.hub.account import ENDS, Account, Said
 from gateway.hub.heard import Outcome, happened, home_of, kept_of
 from gateway.hub.keys import kept
 from gateway.hub.store import new_id
 from gateway.hub.tables import brand_keys, brands, connections, homes, jobs
-from gateway.hub.words import Decided
+from gateway.hub.words import BrowserSaid, Decided
 from gateway.proof.keys import BoxKey
+from gateway.remote.envelope import Jwk
 from tests.boxes import Journal
 from tests.hubs import Retailer, Running
+from tests.remotebrowser import RemoteBrowser
 
 TOMORROW = timedelta(days=1)
 BRAND_KEY = private_key(bytes(range(32)))
@@ -75,18 +78,24 @@ class Home:
         assert status == 201, said
         return said
 
-    async def says(self, said: Result | Decided) -> Outcome:
+    async def says(self, said: Result | Decided | BrowserSaid, account: Account | None = None) -> Outcome:
         """Let the home's box say it: the next event of its chain, taken in as from the line."""
         async with self.hub.hub.store.writing() as tx:
             row = await home_of(tx, self.id)
             assert row is not None
-            return await happened(tx, row, await kept_of(tx, self.id), self.journal.add(said), self.hub.hub.now())
+            return await happened(
+                tx, row, await kept_of(tx, self.id), self.journal.add(said, account), self.hub.hub.now()
+            )
 
-    async def stands(self, delivery: Mapping[str, Any], state: str, **more: object) -> Outcome:
-        """Let the box say how a delivery stands."""
+    async def stands(
+        self, delivery: Mapping[str, Any], state: str, *, lines: Sequence[Said] = (), **more: object
+    ) -> Outcome:
+        """Let the box say how a delivery stands; with the house's result too it gives its account."""
         said = {"box": "box", "at": self.hub.hub.now(), "brand": self.brand, "delivery": delivery["name"],
                 "version": delivery["version"], "state": State(state), **more}  # fmt: skip
-        return await self.says(Result.model_validate(said, strict=False))
+        result = Result.model_validate(said, strict=False)
+        over = result.state in ENDS and result.house is not None
+        return await self.says(result, self.journal.account(result, lines) if over else None)
 
     async def decide(self, state: str) -> None:
         """The connection stands so now."""
@@ -127,6 +136,14 @@ async def connected(
             )
         )  # fmt: skip
     return home
+
+
+async def enrolled(home: Home) -> RemoteBrowser:
+    """A browser of this home's household, which the home has told the hub of."""
+    one = RemoteBrowser(browser=f"brw-{1:032x}", home=home.id, hub=home.hub.url)
+    sign = Jwk.of(one.sign.public_key())
+    assert await home.says(BrowserSaid(browser=one.browser, sign=sign, ended=False)) is Outcome.KEPT
+    return one
 
 
 async def sent(home: Home) -> list[tuple[str, bytes]]:

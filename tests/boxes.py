@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,22 +11,28 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import Result, State
-from gateway.hub.sealed import seal
+from gateway.hub.account import Account, Said, Statement, chained, head_of
+from gateway.hub.sealed import seal, vouch
 from gateway.hub.store import new_id
 from gateway.hub.supportcode import fresh
 from gateway.hub.tables import brands, connections, deliveries, homes
 from gateway.hub.words import (
     BEGINNING,
     Ack,
+    Asked,
+    BrowserSaid,
     Decided,
     Happened,
     Hello,
     Job,
     Open,
     Receipt,
+    Replied,
     ack_topic,
+    ask_topic,
     digest,
     jobs_topic,
+    said_topic,
     shard_of,
     up_topic,
 )
@@ -96,18 +102,35 @@ class Journal:
         self.home, self.key = home, key
         self.tokens: list[bytes] = []
 
-    def add(self, said: Result | Decided | None = None) -> bytes:
+    def add(self, said: Result | Decided | BrowserSaid | None = None, account: Account | None = None) -> bytes:
         """Make the next event; its token."""
         prev = digest(self.tokens[-1]) if self.tokens else BEGINNING
-        token = self.made(len(self.tokens) + 1, prev, said)
+        token = self.made(len(self.tokens) + 1, prev, said, account)
         self.tokens.append(token)
         return token
 
-    def made(self, seq: int, prev: str, said: Result | Decided | None = None) -> bytes:
+    def account(self, ended: Result, said: Sequence[Said] = (), **more: object) -> Account:
+        """Give an account of a delivery that ended so."""
+        lines, left_out = chained(said)
+        plain = {"home": self.home, "brand": ended.brand, "delivery": ended.delivery, "version": ended.version,
+                 "state": ended.state, "reason": ended.reason, "missing": ended.missing, "house": ended.house,
+                 "at": ended.at, "clock_trusted": True, "lines": len(lines), "left_out": left_out,
+                 "head": head_of(lines), "entry": "e" * 64}  # fmt: skip
+        statement = Statement.model_validate({**plain, **more})
+        return Account(lines=lines, token=vouch(statement, self.key.sign))
+
+    def made(
+        self,
+        seq: int,
+        prev: str,
+        said: Result | Decided | BrowserSaid | None = None,
+        account: Account | None = None,
+    ) -> bytes:
         """Sign any event."""
         happened = Happened(
             home=self.home, seq=seq, prev=prev, at=NOW, result=said if isinstance(said, Result) else None,
-            decided=said if isinstance(said, Decided) else None,
+            decided=said if isinstance(said, Decided) else None, account=account,
+            browser=said if isinstance(said, BrowserSaid) else None,
         )  # fmt: skip
         return seal(happened, self.key.sign)
 
@@ -119,15 +142,23 @@ class Box:
         self.home, self._line = home, line
         self.jobs: asyncio.Queue[Job] = asyncio.Queue()
         self.acks: asyncio.Queue[Ack] = asyncio.Queue()
+        self.asked: asyncio.Queue[Asked] = asyncio.Queue()
 
     async def hello(self, *known: Open, keys: tuple[str, ...] = ()) -> None:
         """Begin a session."""
         said = Hello(boot="boot", events=0, open=known, entrances=(), timezone="Europe/Paris", keys=keys)
         await self.say("hello", said.model_dump_json().encode())
 
-    async def has(self, job: Job) -> None:
-        """Say that a job is on the disk."""
-        await self.say("status", Receipt(job=job.job, state="received").model_dump_json().encode())
+    async def has(self, job: Job, why: str | None = None) -> None:
+        """Say that a job is on the disk, or (`why`) never will be."""
+        receipt = Receipt(job=job.job, state="received" if why is None else "refused", why=why)
+        await self.say("status", receipt.model_dump_json().encode())
+
+    def answers(self, asked: Asked, sealed: str, **other: str) -> None:
+        """Answer a question of the household, or say that somebody else does."""
+        said = Replied(id=other.get("id", asked.id), browser=other.get("browser", asked.browser), sealed=sealed)
+        topic = said_topic(shard_of(self.home), other.get("home", self.home), other.get("via", asked.via))
+        self._line.publish(topic, said.model_dump_json().encode())
 
     async def say(self, what: str, payload: bytes, *, home: str | None = None) -> int | None:
         """Say it, as another home even; what the broker says to it."""
@@ -140,6 +171,8 @@ class Box:
         """Sort what the hub says."""
         if incoming.topic == ack_topic(self.home):
             self.acks.put_nowait(Ack.model_validate_json(incoming.payload))
+        elif incoming.topic == ask_topic(self.home):
+            self.asked.put_nowait(Asked.model_validate_json(incoming.payload))
         else:
             assert incoming.topic == jobs_topic(self.home)
             self.jobs.put_nowait(Job.model_validate_json(incoming.payload))
@@ -148,7 +181,7 @@ class Box:
 @contextlib.asynccontextmanager
 async def box(home: str, broker: Mosquitto, folder: Path) -> AsyncIterator[Box]:
     """Connect one, until left."""
-    topics = [jobs_topic(home), ack_topic(home)]
+    topics = [jobs_topic(home), ack_topic(home), ask_topic(home)]
     async with visit(account(broker, folder, home), topics, monotonic=time.monotonic) as line:
         one = Box(home, line)
 

@@ -128,15 +128,19 @@ class Hub:
             )
         self._headers = {"Authorization": f"Bearer {own}_{secret}"}
 
-    async def asks(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
-        """Ask as the retailer does, over HTTP; what was answered."""
+    async def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Ask as the retailer does, over HTTP; the status and what was answered."""
         async with (
             aiohttp.ClientSession(self.url) as http,
             http.request(method, path, json=body, headers=self._headers) as answer,
         ):
-            said = await answer.json(content_type=None)
-            assert answer.status < 300, said
-            return said
+            return answer.status, await answer.json(content_type=None)
+
+    async def asks(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
+        """The same, where the answer is a good one."""
+        status, said = await self.ask(method, path, body)
+        assert status < 300, said
+        return said
 
     async def announces(self, token: bytes) -> str:
         """Announce over HTTP what a brand signed; the delivery's id."""
@@ -214,15 +218,21 @@ class Shop:
         )  # fmt: skip
         return sign(claims, by.key, kid=by.kid)
 
-    async def announces(self, change: Callable[["Shop", Offer], bytes] | None = None) -> Announced:
-        """Announce a delivery for now; `change` makes another token of it than an honest one."""
+    async def announces(
+        self, change: Callable[["Shop", Offer], bytes] | None = None, *, cold: float | None = None
+    ) -> Announced:
+        """Announce a delivery for now; `change` makes another token of it than an honest one.
+
+        `cold`: it goes into the fridge, and is to be kept at so many degrees at most.
+        """
         secret, now = secrets.token_bytes(COURIER_BYTES), datetime.now(UTC).replace(microsecond=0)
         self._parcels += 1
         section, name = self._plan.section, f"order-{secrets.token_hex(4)}"
         offer = Offer(
             id=name, version=1, entrance=self._plan.entrance,
             carrier=self._plan.home.brands[self.signer.brand].permission.carriers[0],
-            place=next(name for name, spot in section.places.items() if spot.fridge is None),
+            place=next(name for name, spot in section.places.items() if (spot.fridge is None) is (cold is None)),
+            max_celsius=cold,
             window=Window(start=now - timedelta(minutes=1), end=now + timedelta(hours=1)),
             parcels=(f"PARCEL{self._parcels:06}",), courier_sha256=courier_digest(secret),
         )  # fmt: skip

@@ -99,7 +99,7 @@ def write_membership(file: "Path", storage: "Path", member: "Membership") -> Non
     one = str(own / IDENTITY)  # key and certificate in one file, so that both change at once
     section = {
         "url": member.url, "home": member.home, "host": member.host, "port": member.port, "shard": member.shard,
-        "tls": {"ca": str(own / AUTHORITY), "certificate": one, "key": one},
+        "key": member.key, "tls": {"ca": str(own / AUTHORITY), "certificate": one, "key": one},
     }  # fmt: skip
     try:
         text = with_section(text_of(file), file, "hub", section)

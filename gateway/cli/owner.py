@@ -3,6 +3,7 @@
 import json
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gateway.cli.broker import body_of, heard, logged_in, say
 from gateway.cli.failure import Exit, Failure, plain
@@ -16,6 +17,9 @@ from gateway.proof.succession import LARGEST, Line
 from gateway.proof.verdict import Verdict
 from gateway.proof.verify import verify
 from gateway.topics import entrance_topic
+
+if TYPE_CHECKING:  # a box's own commands start without it
+    from gateway.hub.account import Line as AccountLine
 
 LARGEST_EVIDENCE = 4_000_000  # bytes of a retailer's proof
 ANSWER = 10.0  # seconds for the gateway to say that it has stopped
@@ -88,23 +92,34 @@ def evidence_holds(file: Path, *, key: Path | None) -> tuple[bool, str]:
             "Save what GET /v1/deliveries/ID/proof answers, as it is; or give a visit's folder.",
         ) from error
     problem = wrong(evidence)
-    signers = sorted({PublicKey.from_text(word.key).fingerprint for word in evidence.words})
+    signers = sorted({PublicKey.from_text(told.key).fingerprint for told in evidence.accounts})
     if problem is None and public is not None and signers != [public.fingerprint]:
         problem = f"it is signed by {', '.join(signers)}, not by the key that you gave ({public.fingerprint})"
     if problem is not None:
         return False, f"does not hold: {problem}"
-    last = evidence.words[-1]
+    newest = evidence.accounts[-1]
+    last = newest.statement
     what = f"{evidence.brand} {evidence.name}, version {last.version}: {last.state} at {last.at:%Y-%m-%d %H:%M:%SZ}"
-    house = "" if last.house is None else f", house {last.house}"
     told = [
-        f"holds: {what}{house}, {len(evidence.parcels)} parcel(s), {last.missing} missing",
-        f"signed by {', '.join(signers)}",
+        f"holds: {what}, house {last.house}, {len(evidence.parcels)} parcel(s), {last.missing} missing",
+        *(f"  {_line(line)}" for line in newest.lines),
     ]
+    if last.left_out:
+        told.append(f"  {last.left_out} lines in the middle were left out by the box")
+    if not last.clock_trusted:
+        told.append("  the box was not sure of the time at each of these")
+    told.append(f"signed by {', '.join(signers)}")
     if public is None:
         told.append(
             "Compare that with the box's fingerprint, as the home told it: the file cannot prove whose key it is."
         )
     return True, "\n".join(told)
+
+
+def _line(line: "AccountLine") -> str:
+    """One line of a box's account."""
+    more = f" …{line.code}" if line.code is not None else "" if line.celsius is None else f" {line.celsius:g} °C"
+    return f"{line.at:%Y-%m-%d %H:%M:%SZ}  {line.what.replace('_', ' ')}{more}"
 
 
 def public_key(key: Path | None) -> PublicKey | None:

@@ -37,6 +37,7 @@ class Terms:
     openings: int = 1
     ask_each_time: bool = False
     expires: datetime | None = None
+    hub_signed: bool = False  # also what the brand has not signed itself: then whoever runs the hub may announce too
 
     @property
     def let_in(self) -> bool:
@@ -79,6 +80,7 @@ class Permission:
             openings=seed.openings,
             ask_each_time=seed.ask_each_time,
             expires=expires,
+            hub_signed=seed.hub_signed,
         )
         return cls(brand=brand, version=1, standing=Standing(seed.state), terms=terms)
 
@@ -97,6 +99,8 @@ def allows(permission: Permission | None, promise: Promise, *, zone: ZoneInfo, u
             pass
     if terms.expires is not None and max(utc, promise.end) > terms.expires:
         return Refusal.BRAND_NOT_PERMITTED
+    if promise.by_hub and not terms.hub_signed:
+        return Refusal.HUB_SIGNED_NOT_PERMITTED
     if promise.entrance not in terms.entrances or promise.place not in terms.places:
         return Refusal.BRAND_NOT_PERMITTED
     if promise.carrier not in terms.carriers:

@@ -180,6 +180,7 @@ class Promise:
     cold_max_c: float | None = None
     cancelled: bool = False
     signed_by: str | None = None  # the public key (its `x`) of that version; None: not noted
+    by_hub: bool = False  # the hub signed that version, not the brand
     doubtful: bool = False  # promised before the box's state was put back from a copy, and not anew since
 
     @property
@@ -311,7 +312,7 @@ class Result(Wire):
     version: Version | None = None
     state: State | None = None
     reason: str | None = None
-    missing: int = 0
+    missing: Annotated[int, Field(ge=0, le=MOST_PARCELS)] = 0
     house: House | None = None
     lacking: tuple[str, ...] | None = None
     answers: str | None = None

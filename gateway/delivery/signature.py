@@ -102,10 +102,10 @@ def believed(  # noqa: PLR0913 - what a message is held against
     token: bytes, keys: Mapping[str, Key], model: type[C], typ: str, *, box: str, now: Now, also: str | None = None
 ) -> C | Rejected:
     """Return what a message of this type says to this box, or why it is not believed. `also`: as for `verify`."""
-    opened = _opened(token, keys, typ)
-    if isinstance(opened, Rejected):
-        return opened
-    key, payload = opened
+    read = opened(token, keys, typ)
+    if isinstance(read, Rejected):
+        return read
+    key, payload = read
     try:
         loads(payload)
         claims = model.model_validate_json(payload)
@@ -163,8 +163,8 @@ def public_x(key: OKPKey) -> str:
     return str(key.as_dict(private=False)["x"])
 
 
-def _opened(token: bytes, keys: Mapping[str, Key], typ: str) -> tuple[Key, bytes] | Rejected:
-    """Check header and signature; the payload is not looked at before."""
+def opened(token: bytes, keys: Mapping[str, Key], typ: str) -> tuple[Key, bytes] | Rejected:
+    """Check header and signature; the payload is not looked at before, and is the caller's to read."""
     if len(token) > LARGEST:
         return Rejected(Fault.TOO_LARGE, "a message has at most 32 KiB")
     parts = token.split(b".")
@@ -185,10 +185,10 @@ def _opened(token: bytes, keys: Mapping[str, Key], typ: str) -> tuple[Key, bytes
     if key is None:
         return Rejected(Fault.UNKNOWN_KEY, "no enrolled key has this kid")
     try:
-        opened = jws.deserialize_compact(token, key.public, registry=_REGISTRY)
+        read = jws.deserialize_compact(token, key.public, registry=_REGISTRY)
     except (JoseError, ValueError):
         return Rejected(Fault.WRONG_SIGNATURE, "the signature does not hold")
-    return key, opened.payload
+    return key, read.payload
 
 
 def _base64url(part: bytes) -> bool:

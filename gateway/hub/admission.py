@@ -32,6 +32,7 @@ CUT = "cut"  # before the @: the hub comes in a home's place, to end a connectio
 EXCHANGE = "amq.topic"  # where MQTT's topics live
 
 _NAME = re.compile(rf"(?P<word>[0-9a-f]{{1,40}}|{CUT})@(?P<home>{HOME[1:-1]})", re.ASCII)
+_WORD = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,15 @@ def may_say(visitor: Visitor, asked: Mapping[str, str]) -> bool:
         case "read":
             return key.startswith(f"dn.{home}.")
         case "write":
-            return key in {f"up.{shard_of(home)}.{home}.{what}" for what in get_args(What)}
+            own = f"up.{shard_of(home)}.{home}."
+            return key in {f"{own}{what}" for what in get_args(What)} or _answers(key, own)
         case _:
             return False
+
+
+def _answers(key: str, own: str) -> bool:
+    """Whether it is where a home answers its household, by the hub that asked."""
+    return key.startswith(f"{own}said.") and _WORD.fullmatch(key.removeprefix(f"{own}said.")) is not None
 
 
 class Admission:

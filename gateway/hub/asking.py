@@ -1,7 +1,8 @@
 """What a brand asks of a home, as the hub carries it there. Pure.
 
 It travels as the token of a CONNECT job. The hub signs it, so that what somebody else put on the line is no job; to the
-box that signature is worth nothing more: it believes none of it without its owner, to whom all of it is shown.
+box that signature is worth nothing more. What the brand says itself (gateway/hub/brandword.py) is in it byte for byte:
+its question, which earlier key vouches for a key, that it ends a connection.
 """
 
 import json
@@ -17,8 +18,9 @@ from gateway.delivery.signature import ALGORITHM
 from gateway.delivery.strictjson import loads
 
 TYPE = "perron-connect+jwt"
-LARGEST = 16_000  # bytes of its token
+LARGEST = 24_000  # bytes of its token
 MOST_KEYS = 10  # of one brand, that count at once
+MOST_WITHDRAWN = 20  # that are told: the last ones
 
 # As `Name` of a promise, said so that a schema can say it too: no space at either end, nothing that is not seen.
 _EDGE = "!-~À-ÖØ-öø-ÿŒœŸ€"
@@ -66,15 +68,27 @@ class AskedTerms(Wire):
     hub_signed: bool = False
 
 
+Signed = Annotated[
+    str,
+    StringConstraints(min_length=5, max_length=12_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
+]
+"""A compact JWS under a brand's key."""
+
+
 class AskedKey(Wire):
-    """A public key of a brand: Ed25519, `x` as in a JWK."""
+    """A public key of a brand: Ed25519, `x` as in a JWK. `vouched`: an earlier key's word for it."""
 
     kid: Kid
     x: PublicX
+    vouched: Annotated[Signed, StringConstraints(max_length=1_000)] | None = None
 
 
 class Asking(Wire):
-    """A brand asks, or tells its keys anew: then there is no `connection`, and nothing is asked for but the keys."""
+    """A brand asks, or tells its keys anew: then there is no `connection`, and nothing is asked for but the keys.
+
+    `signed`: the question as the brand signed it; then `name` and `asked` count as they stand there. `withdrawn`: keys
+    (`x`) that the brand has taken back. `ended`: the brand's word that it wants no more of a connection.
+    """
 
     hub: Annotated[str, StringConstraints(max_length=200)]
     home: Id
@@ -84,6 +98,9 @@ class Asking(Wire):
     connection: Id | None = None
     asked: AskedTerms | None = None
     expires: Instant | None = None  # of the question: silence until then is no
+    signed: Signed | None = None
+    withdrawn: Annotated[tuple[PublicX, ...], Field(max_length=MOST_WITHDRAWN)] = ()
+    ended: Annotated[Signed, StringConstraints(max_length=1_000)] | None = None
 
 
 def written(asking: Asking, sign: Callable[[bytes], bytes]) -> bytes:

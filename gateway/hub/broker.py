@@ -45,6 +45,7 @@ def folder_of(file: HubFile) -> Path:
 def access() -> str:
     """Write the access list."""
     own = [f"pattern write up/+/%u/{what}" for what in get_args(What)]
+    own.append("pattern write up/+/%u/said/+")
     return "\n".join([f"user {HUB}", "topic read up/#", "topic write dn/#", "", *own, "pattern read dn/%u/#"]) + "\n"
 
 

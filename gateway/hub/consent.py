@@ -14,17 +14,17 @@ from http import HTTPStatus
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import parse_qs
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
 from markupsafe import Markup
 from sqlalchemy import Row, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api.operation import Bells
+from gateway.hub.api.ration import Windows
 from gateway.hub.asking import AskedTerms
 from gateway.hub.connections import TRIES, Pen, ask, state_of
 from gateway.hub.consent_words import WORDS, asked_for, moment, say
@@ -32,6 +32,7 @@ from gateway.hub.keys import kept
 from gateway.hub.store import Store
 from gateway.hub.supportcode import read
 from gateway.hub.tables import brands, connections, retailers
+from gateway.hub.whence import whence
 from gateway.voice import Language, isolated
 from gateway.web.words import understood
 
@@ -62,7 +63,7 @@ class Consent:
 
     def __init__(self, store: Store, *, pen: Pen, now: Callable[[], datetime], bells: Bells, proxied: bool) -> None:
         self._store, self._pen, self._now, self._bells, self._proxied = store, pen, now, bells, proxied
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._windows = Windows(lambda: now().timestamp())
         self._environment = Environment(
             loader=PackageLoader("gateway.hub"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, auto_reload=False,
@@ -85,11 +86,10 @@ class Consent:
         """Somebody says a code. One with a slip in it is no try; every other gets the same answer."""
         if not await self._let(request, "says", SAYS):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
-        if (request.content_length or 0) > _LARGEST:
+        text = await _said_code(request)
+        if text is None:
             return self._problem(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "lost")
-        form = await request.post()
-        text = form.get("code")
-        code = read(text) if isinstance(text, str) else None
+        code = read(text)
         secret = request.match_info["secret"]
         async with self._store.writing() as tx:
             row = await _row(tx, secret, lock=True)
@@ -107,10 +107,8 @@ class Consent:
 
     async def _let(self, request: web.Request, what: str, most: int) -> bool:
         """Whether this address has not asked too much in this minute."""
-        who = request.remote or ""
-        if self._proxied:  # the last name is the one that our own proxy wrote
-            who = request.headers.get("X-Forwarded-For", who).rpartition(",")[2].strip()[:64]
-        return await self._limiter.hit(RateLimitItemPerMinute(most), what, who)
+        who = whence(request, behind_proxy=self._proxied)
+        return await self._windows.limiter.hit(RateLimitItemPerMinute(most), what, who)
 
     def _page(self, request: web.Request, row: Row[Any], *, slip: bool = False) -> web.Response:
         now, language = self._now(), _language(request)
@@ -134,6 +132,20 @@ class Consent:
             t=lambda key: WORDS[key][language],
         )  # fmt: skip
         return web.Response(text=page, status=status, content_type="text/html", headers=dict(_HEADERS))
+
+
+async def _said_code(request: web.Request) -> str | None:
+    """Read what was said in the page's own form, and nothing else that a body may be; None: it is too long for it."""
+    raw = bytearray()
+    async for chunk in request.content.iter_any():
+        raw += chunk
+        if len(raw) > _LARGEST:
+            return None
+    try:
+        form = parse_qs(raw.decode("ascii", "replace"), max_num_fields=8)
+    except ValueError:  # more fields than the page has
+        return ""
+    return form.get("code", [""])[0]
 
 
 def _view(row: Row[Any], now: datetime) -> str:

@@ -22,6 +22,7 @@ from gateway.hub.tables import deliveries, delivery_versions
 from gateway.hub.unsigned import HubClaims
 from gateway.hub.words import Kind, digest
 
+_SOME_HOME = f"home-{'a' * 26}"  # as long as any
 _OF_A_PROMISE = frozenset({"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius"})
 
 
@@ -78,16 +79,26 @@ async def send(pen: Pen, row: Row[Any], said: Offer | Update | Cancel, token: by
     """
     kind = Kind.HUB_DELIVERY if token is None else Kind.DELIVERY
     if token is None:
-        iat = int(pen.now.timestamp())
-        token = pen.key.sign(
-            HubClaims(
-                brand=row.brand, aud=row.home, iat=iat, nbf=iat, exp=iat + LONGEST_LIFE,
-                jti=secrets.token_urlsafe(16), delivery=said,
-            )
-        )  # fmt: skip
-        if len(token) > LARGEST:
-            raise TooLarge
+        token = signed(pen, row.brand, row.home, said)
     await jobs.send(pen.tx, row.home, kind, token, now=pen.now, delivery=row.id)
+
+
+def signed(pen: Pen, brand: str, home: str | None, said: Offer | Update | Cancel) -> bytes:
+    """Sign as the hub what a brand did not; `home` None: for one that is not known yet, to see whether it fits.
+
+    Raises:
+        TooLarge: no box would read it.
+    """
+    iat = int(pen.now.timestamp())
+    token = pen.key.sign(
+        HubClaims(
+            brand=brand, aud=home or _SOME_HOME, iat=iat, nbf=iat, exp=iat + LONGEST_LIFE,
+            jti=secrets.token_urlsafe(16), delivery=said,
+        )
+    )  # fmt: skip
+    if len(token) > LARGEST:
+        raise TooLarge
+    return token
 
 
 async def release(pen: Pen, row: Row[Any], home: str) -> None:

@@ -1,28 +1,32 @@
-"""What a retailer holds in his hand of a delivery: what was promised and what its home said became of it, both signed.
+"""What a retailer holds in his hand of a delivery: what was promised and what its home tells became of it, both signed.
 
-No film and nothing of the household. It is checked offline, by whoever has it: the home's words under the box's keys,
+No film and nothing of the household. It is checked offline, by whoever has it: the home's account under the box's key,
 the promise under the brand's key or, where the brand did not sign, the hub's. Pure.
 """
 
 import json
 from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 from pydantic import Field, StringConstraints, TypeAdapter
 
-from gateway.delivery.promise import Id, Instant, Offer, State, Update, Version, Window, Wire
+from gateway.delivery.promise import Id, Offer, Update, Window, Wire
 from gateway.delivery.strictjson import loads
-from gateway.hub.sealed import Untrue, unseal
+from gateway.hub.account import MOST, Line, Statement, broken
+from gateway.hub.sealed import Untrue, unseal, vouched
 from gateway.hub.standing import REASONS
-from gateway.hub.words import Happened, Number, Token
+from gateway.hub.words import Token
+from gateway.proof.chain import Fault
 from gateway.proof.keys import PublicKey
-from gateway.visit.state import House
-
-ENDS = frozenset({State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED})
-"""States of which there is something to prove."""
 
 _PROMISE: TypeAdapter[Offer | Update] = TypeAdapter(Annotated[Offer | Update, Field(discriminator="do")])
 KeyText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+_FAULTS: Mapping[Fault, str] = MappingProxyType({
+    Fault.CHANGED: "not what the box wrote", Fault.MISSING: "not there", Fault.OUT_OF_ORDER: "at another place",
+    Fault.REPEATED: "there twice",
+})  # fmt: skip
 
 
 class Message(Wire):
@@ -32,21 +36,23 @@ class Message(Wire):
     token: Token
 
 
-class Word(Wire):
-    """How the home said that the delivery ended, and the box's key under which it did. `missing`: parcels."""
+class Told(Wire):
+    """A box's account of how it ended (gateway/hub/account.py), and the box's key.
 
-    at: Instant
-    seq: Number
-    version: Version
-    state: State
-    missing: Annotated[int, Field(ge=0)]
-    house: House | None
+    `statement` is what the token says, to be read; `lines` is the extract of the box's log.
+    """
+
     key: KeyText
+    statement: Statement
+    lines: Annotated[tuple[Line, ...], Field(max_length=MOST)]
     token: Token
 
 
 class Evidence(Wire):
-    """The promise that counted, all messages about it, and the home's words on how it ended, oldest first."""
+    """The promise that counted, all messages about it, and the home's accounts of how it ended, oldest first.
+
+    Of a door that was handed to its owner and locked later there are two accounts; the newest counts.
+    """
 
     home: Id
     brand: Id
@@ -56,23 +62,24 @@ class Evidence(Wire):
     carrier: str
     window: Window
     parcels: tuple[str, ...]
+    max_celsius: float | None
     messages: Annotated[tuple[Message, ...], Field(max_length=1000)]
-    words: Annotated[tuple[Word, ...], Field(min_length=1, max_length=1000)]
+    accounts: Annotated[tuple[Told, ...], Field(min_length=1, max_length=100)]
 
 
-def word_of(token: bytes, key: str) -> Word | None:
-    """Read how a delivery ended off an event; None: it tells none, or more than a retailer is told."""
-    found = unseal(token, PublicKey.from_text(key))
-    if isinstance(found, Untrue) or found.result is None or found.decided is not None:
+def told_of(token: bytes, key: str) -> Told | None:
+    """Take the account out of an event; None: there is none, or one that tells more than a retailer may know."""
+    public = PublicKey.from_text(key)
+    found = unseal(token, public)
+    if isinstance(found, Untrue) or found.account is None:
         return None
-    said = found.result
-    coarse = said.lacking is None and said.why is None and (said.reason is None or said.reason in REASONS)
-    if not coarse or said.state not in ENDS or said.version is None:
+    statement = vouched(found.account.token.encode(), public)
+    if isinstance(statement, Untrue) or statement.home != found.home:
         return None
-    return Word(
-        at=said.at, seq=found.seq, version=said.version, state=said.state, missing=said.missing, house=said.house,
-        key=key, token=token.decode(),
-    )  # fmt: skip
+    if statement.reason is not None and statement.reason not in REASONS:
+        return None
+    told = Told(key=key, statement=statement, lines=found.account.lines, token=found.account.token)
+    return told if broken(told.lines, statement) is None else None
 
 
 def signed(message: Message) -> bool:
@@ -82,14 +89,10 @@ def signed(message: Message) -> bool:
 
 def wrong(evidence: Evidence) -> str | None:
     """Name the first thing that does not hold; None: all does."""
-    for place, word in enumerate(evidence.words, start=1):
-        found = unseal(word.token.encode(), PublicKey.from_text(word.key))
-        if isinstance(found, Untrue):
-            return f"word {place} is not signed by the box's key beside it ({found})"
-        if not _of(evidence, found):
-            return f"word {place} is of another home or delivery"
-        if word_of(word.token.encode(), word.key) != word:
-            return f"word {place} says otherwise than is told of it"
+    for place, told in enumerate(evidence.accounts, start=1):
+        problem = _account(evidence, told)
+        if problem is not None:
+            return f"account {place} {problem}"
     versions = {}
     for place, message in enumerate(evidence.messages, start=1):
         payload = _payload(message)
@@ -101,13 +104,19 @@ def wrong(evidence: Evidence) -> str | None:
         if not isinstance(said, dict) or said.get("id") != evidence.name:
             return f"message {place} is of another delivery"
         versions[said.get("version")] = said
-    return _promised(evidence, versions.get(evidence.words[-1].version))
+    return _promised(evidence, versions.get(evidence.accounts[-1].statement.version))
 
 
-def _of(evidence: Evidence, found: Happened) -> bool:
-    said = found.result
-    named = said is not None and (said.brand, said.delivery) == (evidence.brand, evidence.name)
-    return found.home == evidence.home and named
+def _account(evidence: Evidence, told: Told) -> str | None:
+    statement = vouched(told.token.encode(), PublicKey.from_text(told.key))
+    if isinstance(statement, Untrue):
+        return f"is not signed by the box's key beside it ({statement})"
+    if (statement.home, statement.brand, statement.delivery) != (evidence.home, evidence.brand, evidence.name):
+        return "is of another home or delivery"
+    if statement != told.statement:
+        return "says otherwise than is told of it"
+    bad = broken(told.lines, statement)
+    return None if bad is None else f"has a log whose line {bad.seq} is {_FAULTS[bad.fault]}"
 
 
 def _promised(evidence: Evidence, said: object) -> str | None:
@@ -119,7 +128,8 @@ def _promised(evidence: Evidence, said: object) -> str | None:
     except ValueError:
         return "the version of which the home spoke promises nothing"
     told = (evidence.entrance, evidence.place, evidence.carrier, evidence.window, evidence.parcels)
-    if told != (body.entrance, body.place, body.carrier, body.window, body.parcels):
+    same = told == (body.entrance, body.place, body.carrier, body.window, body.parcels)
+    if not same or evidence.max_celsius != body.max_celsius:
         return "the promise says otherwise than is told of it"
     return None
 

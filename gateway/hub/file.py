@@ -1,9 +1,10 @@
 """`hub.yaml`: where one hub keeps, listens and rings."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -14,14 +15,26 @@ from gateway.hub.webhooks.guard import Allowed
 from gateway.hub.words import SHARDS
 
 
+def _network(text: str) -> str:
+    ip_network(text)  # a ValueError says what is wrong with it
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
+
+
 class Listen(Section):
-    """Where it is served. Without a certificate only on this machine, or behind a proxy that speaks TLS for it."""
+    """Where it is served. Without a certificate only on this machine, or behind a proxy that speaks TLS for it.
+
+    `metrics`: the networks from which `/metrics` is told, and never through a proxy.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8643, ge=1, le=65535)
     certificate: Path | None = None
     key: Path | None = None
     behind_proxy: bool = False
+    metrics: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -40,6 +53,7 @@ class Limits(Section):
 
     `strangers`: what one address without a key may write in a minute: boxes that join or renew.
     `sandboxes`: how many it may have made in an hour; a sandbox has a day's ration of writes of its own.
+    `questions` of a second and `orders` of an hour: of one browser of a household; a home has three times that.
     """
 
     writes: int = Field(default=20, ge=1)
@@ -48,6 +62,8 @@ class Limits(Section):
     strangers: int = Field(default=30, ge=1)
     sandboxes: int = Field(default=10, ge=1)
     sandbox_writes_a_day: int = Field(default=2_000, ge=1)
+    questions: int = Field(default=10, ge=1)
+    orders: int = Field(default=60, ge=1)
 
 
 class HubBroker(Broker):

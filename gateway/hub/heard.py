@@ -19,8 +19,8 @@ from gateway.hub.connections import decided
 from gateway.hub.deliveries import spoken_of
 from gateway.hub.sealed import Untrue, unseal
 from gateway.hub.standing import OVER, coarse, standing
-from gateway.hub.tables import deliveries, home_events, homes, jobs
-from gateway.hub.words import BEGINNING, Ack, Hello, Receipt, digest
+from gateway.hub.tables import browsers, deliveries, home_events, homes, jobs
+from gateway.hub.words import BEGINNING, Ack, BrowserSaid, Hello, Receipt, digest
 from gateway.proof.keys import PublicKey
 from gateway.proof.succession import Line
 
@@ -106,6 +106,8 @@ async def _again(tx: AsyncConnection, home: str, hello: Hello, now: datetime) ->
         select(deliveries.c.id, deliveries.c.brand, deliveries.c.name, deliveries.c.version)
         .where(deliveries.c.home == home, deliveries.c.state.not_in([str(state) for state in OVER]))
         .where(deliveries.c.window_end > now)
+        .order_by(deliveries.c.window_end)
+        .limit(SAID_AT_MOST)  # no box makes the hub's one writer work for long by saying hello again and again
     )
     lost = [row.id for row in await tx.execute(asked) if named.get((row.brand, row.name), 0) < row.version]
     mine = (jobs.c.home == home, jobs.c.received.is_not(None), jobs.c.expires > now)
@@ -157,7 +159,21 @@ async def happened(tx: AsyncConnection, row: Row[Any], kept: Kept, token: bytes,
         await _told(tx, meant, found.result, seq=found.seq, sandbox=row.sandbox, now=now)
     if found.decided is not None:
         await decided(tx, row, found.decided, now)
+    if found.browser is not None:
+        await _counts(tx, row.id, found.browser, now)
     return Outcome.KEPT
+
+
+async def _counts(tx: AsyncConnection, home: str, said: BrowserSaid, now: datetime) -> None:
+    """Let a browser of the household speak from now on, or no longer; what waits of one that ended goes no further."""
+    mine = (browsers.c.home == home, browsers.c.id == said.browser)
+    sign = None if said.ended or said.sign is None else said.sign.model_dump()
+    changed = await tx.execute(update(browsers).where(*mine).values(sign=sign, told=now))
+    if not changed.rowcount:
+        await tx.execute(insert(browsers).values(home=home, id=said.browser, sign=sign, told=now))
+    if sign is None:
+        waiting = (jobs.c.home == home, jobs.c.browser == said.browser, jobs.c.due.is_not(None))
+        await tx.execute(update(jobs).where(*waiting).values(due=None, leased=None, refused="unknown_browser"))
 
 
 async def _meant(tx: AsyncConnection, home: str, result: Result) -> str | None:

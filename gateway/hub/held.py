@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import State
 from gateway.hub.api.operation import Bells, Signer
-from gateway.hub.deliveries import Pen, release, stand, taken
-from gateway.hub.store import UNAVAILABLE, Store, whole
+from gateway.hub.deliveries import Pen, TooLarge, release, stand, taken
+from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.tables import connections, deliveries
 
 log = structlog.get_logger(__name__)
@@ -35,7 +35,7 @@ class Held:
         while True:
             await asyncio.sleep(LOOK)
             try:
-                while await whole(self.look()):
+                while await self.look():
                     self._bells.jobs()
                     self._bells.messages()
             except UNAVAILABLE as error:
@@ -66,6 +66,9 @@ class Held:
             if await taken(tx, row, row.let_in):
                 await stand(tx, row, State.REFUSED, "already_offered", now)
                 return
-            await release(Pen(tx, self._key, now), row, row.let_in)
+            try:
+                await release(Pen(tx, self._key, now), row, row.let_in)
+            except TooLarge:  # looked at when it was announced; a version from before that must end too
+                await stand(tx, row, State.REFUSED, "too_large", now)
         else:
             await stand(tx, row, State.REFUSED, "brand_not_permitted", now)

@@ -14,14 +14,15 @@ LIFE = timedelta(days=31)  # as long as a signed message may live (gateway/deliv
 
 
 async def send(  # noqa: PLR0913 - a job's own columns
-    tx: AsyncConnection, home: str, kind: Kind, token: bytes, *, now: datetime, delivery: str | None = None
-) -> str:
+    tx: AsyncConnection, home: str, kind: Kind, token: bytes, *, now: datetime, delivery: str | None = None,
+    browser: str | None = None, life: timedelta = LIFE,
+) -> str:  # fmt: skip
     """Keep a job for a home, due at once; its id. Ring `Bells.jobs` when the transaction is whole."""
     id_ = new_id("job")
     await tx.execute(
         insert(jobs).values(
-            id=id_, home=home, kind=kind, token=token, sha256=sha256(token).hexdigest(), delivery=delivery, attempts=0,
-            parked=False, created=now, due=now, expires=now + LIFE,
+            id=id_, home=home, kind=kind, token=token, sha256=sha256(token).hexdigest(), delivery=delivery,
+            browser=browser, attempts=0, parked=False, created=now, due=now, expires=now + life,
         )
     )  # fmt: skip
     return id_

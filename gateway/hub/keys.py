@@ -1,4 +1,4 @@
-"""API keys: a name and a secret of 128 bits, of which the hub keeps the SHA-256 only."""
+"""Who calls: by an API key (a name and a secret of 128 bits, of which the SHA-256 is kept), or by a browser's token."""
 
 import hmac
 import re
@@ -10,8 +10,11 @@ from hashlib import sha256
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.api.operation import Caller, Right
-from gateway.hub.tables import api_keys
+from gateway.hub.api.operation import Caller, Member, Right
+from gateway.hub.tables import api_keys, browsers, homes
+from gateway.remote.envelope import Jwk
+from gateway.remote.signed import believed, named
+from gateway.remote.words import Token
 
 _BEARER = re.compile(r"[Bb]earer (key-[a-z2-7]{26})_([a-z2-7]{26})", re.ASCII)
 _NOBODY = bytes(32)
@@ -37,3 +40,17 @@ async def caller_of(tx: AsyncConnection, authorization: str, now: datetime) -> C
     if row is None or not right or row.revoked is not None or (row.expires is not None and row.expires <= now):
         return None
     return Caller(retailer=row.retailer, key=row.id, right=Right(row.right), sandbox=row.sandbox)
+
+
+async def member_of(tx: AsyncConnection, authorization: str, url: str, now: datetime) -> Member | None:
+    """Which browser of which home signed this header's token for this hub; None: none that counts."""
+    scheme, _, token = authorization.partition(" ")
+    said = named(token.encode(errors="replace")) if scheme.lower() == "bearer" else None
+    if said is None:
+        return None
+    mine = (browsers.c.home == said.sub, browsers.c.id == said.iss, homes.c.revoked.is_(None))
+    row = (await tx.execute(select(browsers.c.sign).join(homes, homes.c.id == browsers.c.home).where(*mine))).first()
+    if row is None or row.sign is None:
+        return None
+    found = believed(token.encode(), Jwk.model_validate(row.sign), audience=url, seconds=now.timestamp())
+    return Member(home=said.sub, browser=said.iss) if isinstance(found, Token) else None

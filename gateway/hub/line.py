@@ -24,8 +24,9 @@ EVERY_SHARD = tuple(f"up/+/+/{what}" for what in ("hello", "status", "evt", "gon
 class Line:
     """One a process. `heard` is called for each word of a box, `up` whenever the line has come up.
 
-    `shards`: those that are heard, and the session is kept while we are away; None: all, by a broker that keeps none.
-    `brokers`: one, or the nodes of a cluster, tried one after the other.
+    `answers` is the topic on which boxes answer what this process asks. `shards`: those that are heard, and the session
+    is kept while we are away; None: all, by a broker that keeps none. `brokers`: one, or the nodes of a cluster, tried
+    one after the other.
     """
 
     def __init__(  # noqa: PLR0913 - what a line needs, named one by one
@@ -33,19 +34,22 @@ class Line:
         brokers: Sequence[Broker],
         *,
         heard: Callable[[Incoming], None],
+        answers: str,
         up: Callable[[], None],
         tally: Tally,
         monotonic: Callable[[], float],
         shards: Sequence[int] | None = None,
     ) -> None:
-        topics = EVERY_SHARD if shards is None else tuple(f"up/{shard}/#" for shard in shards)
+        topics = EVERY_SHARD if shards is None else tuple(f"up/{shard}/+/+" for shard in shards)
         self._up, self._tally = up, tally
         self._sessions = itertools.count(1)
         self.there = False
         self._mqtt = Mqtt(
             broker=brokers[0],
             others=brokers[1:],
-            subscriptions=[Subscription(topic=topic, stored=False, loss=Loss.ASKED_AGAIN) for topic in topics],
+            subscriptions=[
+                Subscription(topic=topic, stored=False, loss=Loss.ASKED_AGAIN) for topic in (*topics, answers)
+            ],
             session_number=self._next,
             on_message=heard,
             on_up=self._on_up,
@@ -60,12 +64,12 @@ class Line:
         """Keep the line up until cancelled."""
         await self._mqtt.run()
 
-    async def ring(self, topic: str, payload: bytes) -> Acknowledgement | NotSent:
-        """Say something to a box and wait for what the broker says to it, `ANSWER` seconds at most.
+    async def ring(self, topic: str, payload: bytes, *, life: int = LIFE) -> Acknowledgement | NotSent:
+        """Say something to a box, for so many seconds, and wait for what the broker says, `ANSWER` seconds at most.
 
         `NOBODY`: the box is not there. No code: it may have arrived.
         """
-        sent = self._mqtt.publish(topic, payload, expiry=LIFE)
+        sent = self._mqtt.publish(topic, payload, expiry=life)
         if isinstance(sent, NotSent):
             return sent
         answered, _ = await asyncio.wait({sent.acknowledged}, timeout=ANSWER)

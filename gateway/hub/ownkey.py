@@ -9,7 +9,7 @@ from typing import Self
 
 from joserfc.jwk import OKPKey
 
-from gateway.hub.unsigned import HubClaims, sign
+from gateway.hub.unsigned import HubClaims, name, sign
 from gateway.proof.files import read_regular, write_whole
 from gateway.proof.keys import BoxKey, KeyUnusable
 
@@ -24,7 +24,7 @@ class OwnKey:
         self._key = key
         self._private = OKPKey.import_key(key.pem)
         self.x = key.public.text
-        self.kid = f"hub-{key.public.fingerprint}"
+        self.kid = name(key.public.fingerprint)
 
     @classmethod
     def at(cls, folder: Path) -> Self:

@@ -1,6 +1,7 @@
 """The hub, built: every part is made here, handed to the others, and run in one TaskGroup."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
 from gateway.hub.admission import Admission
+from gateway.hub.alone import alone
 from gateway.hub.api import (
     apikeys,
     availability,
@@ -18,6 +20,7 @@ from gateway.hub.api import (
     connections,
     deliveries,
     happenings,
+    household,
     sandboxes,
     sight,
     webhookendpoints,
@@ -36,6 +39,7 @@ from gateway.hub.held import Held
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
 from gateway.hub.ownkey import OwnKey
+from gateway.hub.remote import Questions
 from gateway.hub.sandbox.robot import Robot
 from gateway.hub.site import Site
 from gateway.hub.store import Store
@@ -43,11 +47,13 @@ from gateway.hub.streams import Streams
 from gateway.hub.tally import Tally
 from gateway.hub.webhooks.connection import Lookup, by_machine
 from gateway.hub.webhooks.sender import Sender
+from gateway.message import Incoming
 from gateway.proof.keys import BoxKey
 
 OPERATIONS = (
     *apikeys.OPERATIONS, *brands.OPERATIONS, *connections.OPERATIONS, *availability.OPERATIONS, *deliveries.OPERATIONS,
     *sight.OPERATIONS, *happenings.OPERATIONS, *webhookendpoints.OPERATIONS,
+    *household.OPERATIONS,
 )  # fmt: skip
 """All of the API, in the order of its document."""
 
@@ -79,14 +85,15 @@ class Hub:
         """Run until SIGTERM or SIGINT.
 
         Raises:
-            StoreUnusable: the database cannot be used.
+            StoreUnusable: the database cannot be used, or another hub uses it.
             KeyUnusable: its own key cannot.
             OSError: address, port, certificate or folder cannot be had.
             AuthorityUnusable: the hub's authority is not what it was.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.store = await Store.open(self._file.database)
+        self.store, held = await Store.open(self._file.database), contextlib.ExitStack()
         try:
+            held.enter_context(alone(self._file.database))
             self._streams = Streams(self.store, now=self.now)
             self.key = OwnKey.at(self._file.folder)
             registry = CollectorRegistry()
@@ -102,7 +109,7 @@ class Hub:
             self.site = Site(
                 self._file, (*OPERATIONS, *self._boxes(), *self._simulate(self.bells)), store=self.store, now=self.now,
                 wall=self._wall, registry=registry, ready=self._ready, bells=self.bells, key=self.key,
-                streams=self._streams, extra=self._page(self.bells),
+                streams=self._streams, asker=self._questions, extra=self._page(self.bells),
             )  # fmt: skip
             await self.site.open()
             try:
@@ -117,6 +124,7 @@ class Hub:
                 if self._admission is not None:
                     await self._admission.close()
         finally:
+            held.close()
             await self.store.close()
 
     def _boxes(self) -> tuple[Operation, ...]:
@@ -151,11 +159,17 @@ class Hub:
         self._ingest = Ingest(
             self.store, now=self.now, say=self._say, bells=bells, tally=tally,
         )  # fmt: skip
-        shards = None if self._file.rabbit is None else self._file.share.shards
+        rabbit, share = self._file.rabbit, self._file.share
+        self._questions = Questions(None if rabbit is None else f"hub-{share.number}")
         self.line = None if not self._file.lines else Line(
-            self._file.lines, heard=self._ingest.heard, up=self._dispatcher.ring, tally=tally,
-            monotonic=time.monotonic, shards=shards,
+            self._file.lines, heard=self._heard, answers=self._questions.topic, up=self._dispatcher.ring, tally=tally,
+            monotonic=time.monotonic, shards=None if rabbit is None else share.shards,
         )  # fmt: skip
+        self._questions.line = self.line
+
+    def _heard(self, incoming: Incoming) -> None:
+        if not self._questions.heard(incoming):
+            self._ingest.heard(incoming)
 
     def _page(self, bells: Bells) -> list[web.RouteDef]:
         """Build what asks homes for retailers; the page's routes."""

@@ -3,6 +3,7 @@
 import ssl
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from ipaddress import ip_address, ip_network
 
 import structlog
 from aiohttp import web
@@ -10,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.hub.api.door import Door
-from gateway.hub.api.operation import Bells, Operation, Signer
+from gateway.hub.api.operation import Asker, Bells, Operation, Signer
 from gateway.hub.api.ration import Rations
 from gateway.hub.file import HubFile
 from gateway.hub.manual.pages import Manual
@@ -39,12 +40,13 @@ class Site:
         bells: Bells,
         key: Signer,
         streams: Streams,
+        asker: Asker,
         extra: Sequence[web.AbstractRouteDef] = (),
     ) -> None:
         self._file, self._store, self._registry, self._ready = file, store, registry, ready
         self.door = Door(
             operations, store=store, url=file.url, now=now, rations=Rations(file.limits, wall=wall), bells=bells,
-            key=key, streams=streams, behind_proxy=file.listen.behind_proxy,
+            key=key, streams=streams, asker=asker, behind_proxy=file.listen.behind_proxy,
             allowed=file.webhooks.allowed,
         )  # fmt: skip
         app = web.Application(middlewares=[self.door.problems], client_max_size=LARGEST)
@@ -76,6 +78,16 @@ class Site:
         """Serve no more; what was begun is answered."""
         await self._runner.cleanup()
 
+    def _runs_it(self, request: web.Request) -> bool:
+        """Whether it comes straight from where `listen.metrics` says; a proxy asks for somebody else."""
+        if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP")):
+            return False
+        try:
+            asks = ip_address((request.remote or "").partition("%")[0])
+        except ValueError:
+            return False
+        return any(asks in ip_network(one) for one in self._file.listen.metrics)
+
     async def _alive(self, _request: web.Request) -> web.Response:
         return web.json_response({"alive": True})
 
@@ -83,5 +95,8 @@ class Site:
         found = {"store": await self._store.well(), **self._ready()}
         return web.json_response(found, status=200 if all(found.values()) else 503)
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.Response:
+        """Tell the numbers, to whoever runs the hub: by them others could see which box is away."""
+        if not self._runs_it(request):
+            raise web.HTTPNotFound
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -10,9 +10,10 @@ import contextlib
 import secrets
 from base64 import b32encode
 from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import event, insert, select
+from sqlalchemy import Connection, event, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -22,6 +23,7 @@ from gateway.hub.tables import VERSION, about, metadata
 T = TypeVar("T")
 
 BUSY = 10_000  # milliseconds that SQLite waits for another process, a backup say
+PATIENCE = 5.0  # seconds that `close` waits for those who still read or write
 UNAVAILABLE = (OperationalError, InterfaceError, OSError)  # the database does not answer, or takes nothing: try again
 
 
@@ -30,16 +32,46 @@ class StoreUnusable(Exception):  # noqa: N818 - it says what is the matter
 
 
 async def whole(work: Coroutine[Any, Any, T]) -> T:
-    """Let a piece of work with the database end, also when whoever waits for it is cancelled meanwhile.
-
-    A statement that is cancelled in the middle leaves its connection to the garbage collector.
-    """
+    """Let a piece of work end, also when whoever waits for it is cancelled meanwhile: he hears of that afterwards."""
     task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait({task})
-        raise
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # seen: who is cancelled has no use for it
+    raise cancelled
+
+
+class _Unbroken(AsyncConnection):
+    """A connection whose statements end whatever becomes of whoever asked.
+
+    One that is cancelled in the middle would leave its connection unusable, and the driver's thread an answer for an
+    event loop that may be closed by then.
+    """
+
+    async def start(self, is_ctxmanager: bool = False) -> AsyncConnection:  # noqa: FBT002 - SQLAlchemy's own
+        return await whole(super().start(is_ctxmanager))
+
+    async def execute(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy's, which has many forms
+        return await whole(super().execute(*args, **kwargs))
+
+    async def run_sync(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy's
+        return await whole(super().run_sync(*args, **kwargs))
+
+    async def commit(self) -> None:
+        await whole(super().commit())
+
+    async def rollback(self) -> None:
+        await whole(super().rollback())
+
+    async def close(self) -> None:
+        if self.sync_connection is not None:  # else it never came to be one
+            await whole(super().close())
 
 
 def new_id(prefix: str) -> str:
@@ -54,6 +86,8 @@ class Store:
         self._engine = engine
         self.one_writer = engine.dialect.name == "sqlite"
         self._turn = asyncio.Lock()
+        self._closed = False
+        self._held: set[asyncio.Future[None]] = set()  # one for each connection that somebody has
 
     @classmethod
     async def open(cls, url: str) -> "Store":
@@ -69,35 +103,64 @@ class Store:
                 f"{url!r} names no database: write sqlite+aiosqlite:///hub.sqlite3 or"
                 " postgresql+asyncpg://user@host/name."
             ) from error
-        store = cls(engine)
+        store, good = cls(engine), False
         try:
+            _try(engine)
             await store._begin()
+            good = True
         except (DBAPIError, OSError) as error:
-            await engine.dispose()
             raise StoreUnusable(f"The database cannot be used: {str(error).splitlines()[0]}") from error
-        except StoreUnusable:
-            await engine.dispose()
-            raise
+        finally:
+            if not good:
+                await store.close()
         return store
 
     async def close(self) -> None:
-        """Close every connection."""
-        await self._engine.dispose()
+        """Close every connection, once all who read and write have ended; nobody is waited for beyond `PATIENCE`."""
+        self._closed = True
+        loop = asyncio.get_running_loop()
+        until = loop.time() + PATIENCE
+        while self._held and (left := until - loop.time()) > 0:
+            await asyncio.wait(self._held, timeout=left)
+        await whole(self._engine.dispose())
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """Give a connection to read by; what it sees is one moment."""
-        async with self._engine.connect() as connection:
+        async with self._connection() as connection:
             yield connection
 
     @contextlib.asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncConnection]:
-        """Give a transaction: whole when the block ends, nothing if it raises."""
-        async with self._turn if self.one_writer else contextlib.nullcontext(), self._engine.connect() as connection:
+        """Give a transaction: whole when the block ends, nothing if it raises.
+
+        Who is cancelled while it is made whole finds it whole.
+        """
+        async with self._turn if self.one_writer else contextlib.nullcontext(), self._connection() as connection:
             if self.one_writer:
                 await connection.execution_options(perron_writes=True)
-            async with connection.begin():
+            try:
                 yield connection
+            except BaseException:
+                await connection.rollback()
+                raise
+            await connection.commit()
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        connection, given_back = _Unbroken(self._engine), asyncio.get_running_loop().create_future()
+        self._held.add(given_back)
+        try:
+            await connection.start()
+            yield connection
+        finally:
+            try:
+                if self._closed and connection.sync_connection is not None and not connection.invalidated:
+                    await connection.run_sync(Connection.detach)  # too late for the pool: it is closed itself
+                await connection.close()
+            finally:
+                self._held.discard(given_back)
+                given_back.set_result(None)
 
     async def well(self) -> bool:
         """Whether it answers now."""
@@ -120,6 +183,15 @@ class Store:
                 )
 
 
+def _try(engine: AsyncEngine) -> None:
+    """Open SQLite's file, if that is what it is, before aiosqlite does.
+
+    It leaves the thread of a connection that cannot be opened to answer a loop that may be gone.
+    """
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        Path(engine.url.database).open("ab").close()
+
+
 def _engine(url: str) -> AsyncEngine:
     if make_url(url).get_backend_name() != "sqlite":
         return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
@@ -127,11 +199,15 @@ def _engine(url: str) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def opened(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
-        connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
-        cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
+        try:
+            connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
+            cursor = connection.cursor()
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+        except BaseException:
+            connection.close()  # SQLAlchemy would leave it, and its thread, to the garbage collector
+            raise
 
     @event.listens_for(engine.sync_engine, "begin")
     def begun(connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's

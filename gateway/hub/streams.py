@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api.operation import Caller
 from gateway.hub.api.problem import Code, Problem
-from gateway.hub.store import UNAVAILABLE, Store, whole
+from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.tables import api_keys, events
 from gateway.hub.telling import Event
 
@@ -67,7 +67,7 @@ class Streams:
                 pass
             self._look.clear()
             try:
-                found = await whole(self._newest())
+                found = await self._newest()
             except UNAVAILABLE as error:
                 log.error("news_unread", why=str(error).splitlines()[0])
                 continue

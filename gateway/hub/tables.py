@@ -113,11 +113,12 @@ idempotency = Table(
     "idempotency", metadata,
     Column("retailer", String(64), primary_key=True),
     Column("key", String(255), primary_key=True),
-    Column("fingerprint", String(64), nullable=False),  # SHA-256 of method, path and body
+    Column("fingerprint", String(64), nullable=False),  # SHA-256 of API key, method, path and body
     Column("status", Integer, nullable=True),  # None: it still runs
     Column("headers", JSON, nullable=True),
-    Column("body", LargeBinary, nullable=True),
+    Column("body", LargeBinary, nullable=True),  # encrypted under the secret of the API key that asked
     _when("created"),
+    Index("idempotency_created", "created"),
 )  # fmt: skip
 
 # ---- homes ----------------------------------------------------------------------------------------------------------
@@ -133,6 +134,14 @@ homes = Table(
     _when("joined"),
     _when("heard", missing=True),
     _when("revoked", missing=True),
+)  # fmt: skip
+
+browsers = Table(
+    "browsers", metadata,
+    Column("home", ForeignKey("homes.id"), primary_key=True),
+    Column("id", String(64), primary_key=True),  # as its box named it; whose it is the hub does not know
+    Column("sign", JSON, nullable=True),  # JWK: its tokens are signed by it; None: it has ended
+    _when("told"),
 )  # fmt: skip
 
 claims = Table(
@@ -233,6 +242,7 @@ jobs = Table(
     Column("token", LargeBinary, nullable=False),  # kept byte for byte
     Column("sha256", String(64), nullable=False),  # of the token: by it a box names what it does not believe
     Column("delivery", ForeignKey("deliveries.id"), nullable=True),
+    Column("browser", String(64), nullable=True),  # of the household, which ordered it
     Column("attempts", Integer, nullable=False),
     Column("refused", String(200), nullable=True),  # the box will never take it, and why
     Column("parked", Boolean, nullable=False),  # nobody was there: due when the box says hello, or in the slow sweep
@@ -245,6 +255,7 @@ jobs = Table(
     Index("jobs_of_home", "home", "due"),
     Index("jobs_of_delivery", "delivery", "created"),
     Index("jobs_by_token", "home", "sha256"),
+    Index("jobs_of_browser", "home", "browser"),
 )  # fmt: skip
 
 home_events = Table(

@@ -17,6 +17,11 @@ TYPE = "perron-hub-delivery+jwt"
 ISSUER = "hub"
 
 
+def name(fingerprint: str) -> str:
+    """The `kid` of a hub's key."""
+    return f"hub-{fingerprint}"
+
+
 class HubClaims(Claims):
     """What the hub passes on for a brand that asked by its API key."""
 

@@ -5,6 +5,8 @@
     up/{shard}/{home}/hello       the box begins: JSON of `Hello`
     up/{shard}/{home}/status      the box has a job on its disk, or refuses it for good: JSON of `Receipt`
     up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `Happened` (gateway/hub/sealed.py)
+    dn/{home}/ask                 a sealed question of one of its household's browsers: JSON of `Asked`
+    up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of `Replied`
     up/{shard}/{home}/gone        the box's line ended: said by itself, or by the broker (its last will); nothing in it
 
 Of its events a box sends the oldest that it has no acknowledgement of, some ahead of it, and again until there is one.
@@ -20,9 +22,12 @@ from enum import StrEnum, auto
 from hashlib import sha256
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from gateway.delivery.promise import Digest, Id, Instant, Name, Result, Version, Wire
+from gateway.hub.account import Account
+from gateway.remote.envelope import Jwk
+from gateway.remote.words import Browser
 
 SHARDS = 64
 BEGINNING = "0" * 64  # what the first event names as the one before it
@@ -30,9 +35,19 @@ EVENT_TYPE = "perron-event+jwt"
 LARGEST_JOB = 40_000  # bytes
 LARGEST_EVENT = 16_000  # bytes of its token
 
-_JWS = r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"
-Token = Annotated[str, StringConstraints(max_length=32 * 1024, pattern=_JWS)]
+LARGEST_SEALED = 60_400  # characters of an envelope: with what is around it, it fits into one packet
+
+_JWS = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
+_JWE = r"[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
+Token = Annotated[str, StringConstraints(max_length=32 * 1024, pattern=f"^(?:{_JWS}|{_JWE})$")]
+Envelope = Annotated[str, StringConstraints(max_length=LARGEST_SEALED, pattern=f"^{_JWE}$")]
 Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
+
+
+def _plain(text: str) -> str:
+    if not text.isprintable():  # no line of a log, and nothing that a database does not take (PostgreSQL: NUL)
+        raise ValueError("printable characters only")
+    return text
 
 
 class Kind(StrEnum):
@@ -64,7 +79,7 @@ class Receipt(Wire):
 
     job: Id
     state: Literal["received", "refused"]
-    why: Annotated[str, StringConstraints(max_length=200)] | None = None
+    why: Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)] | None = None
 
 
 class Open(Wire):
@@ -96,7 +111,7 @@ class Hello(Wire):
     events: Annotated[int, Field(ge=0, le=2**53 - 1)]
     open: Annotated[tuple[Open, ...], Field(max_length=500)]
     entrances: Annotated[tuple[EntranceSaid, ...], Field(max_length=32)]
-    timezone: Annotated[str, StringConstraints(max_length=64)]
+    timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_plain)]
 
 
 class Ack(Wire):
@@ -122,6 +137,31 @@ class Decided(Wire):
     hub_signed: bool = False
 
 
+class BrowserSaid(Wire):
+    """A browser of the household counts from now on, by this key, or (`ended`) no longer. Whose it is stays at home."""
+
+    browser: Browser
+    sign: Jwk | None = None
+    ended: bool
+
+
+class Asked(Wire):
+    """A question for the box, which the hub cannot read; `via`: the hub's process that waits, `id`: its own number."""
+
+    via: Id
+    id: Id
+    browser: Browser
+    sealed: Envelope
+
+
+class Replied(Wire):
+    """The answer to it."""
+
+    id: Id
+    browser: Browser
+    sealed: Envelope
+
+
 class Happened(Wire):
     """One event of a box, the payload of a JWS under its key. `prev`: SHA-256 of the token before it."""
 
@@ -130,7 +170,9 @@ class Happened(Wire):
     prev: Digest
     at: Instant
     result: Result | None = None  # of a delivery
+    account: Account | None = None  # of one that is over: what its retailer may keep
     decided: Decided | None = None  # of a permission
+    browser: BrowserSaid | None = None  # of the household
 
 
 def digest(token: bytes) -> str:
@@ -146,6 +188,30 @@ def jobs_topic(home: str) -> str:
 def ack_topic(home: str) -> str:
     """Where a box hears which of its events are kept."""
     return f"dn/{home}/ack"
+
+
+def ask_topic(home: str) -> str:
+    """Where a box hears what its household asks."""
+    return f"dn/{home}/ask"
+
+
+def said_topic(shard: int, home: str, via: str) -> str:
+    """Where a box answers its household, by the hub's process that asked."""
+    return f"up/{shard}/{home}/said/{via}"
+
+
+def answers_topic(via: str) -> str:
+    """What the hub's process subscribes to for the answers to what it asked."""
+    return f"up/+/+/said/{via}"
+
+
+def answerer(topic: str, via: str) -> str | None:
+    """Tell which home answers on a topic what this process asked; None: it is no such topic."""
+    match topic.split("/"):
+        case ["up", shard, home, "said", who] if shard.isdigit() and who == via:
+            return home
+        case _:
+            return None
 
 
 What = Literal["hello", "status", "evt", "gone"]

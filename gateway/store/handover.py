@@ -14,6 +14,7 @@ from gateway.store import people, sessions
 from gateway.store.entries import append, at, hide, said_by, us
 from gateway.store.films import erase
 from gateway.store.household import decide_brand
+from gateway.store.questions import forget_guests
 from gateway.store.sessions import Entry
 from gateway.store.words import Changed, HouseOffer, Newcomer
 from gateway.store.writer import Writer
@@ -141,6 +142,7 @@ def _forget_words(connection: sqlite3.Connection, stay: str) -> None:
     for table in ("device", "invitation", "share", "person", "backoff", "message", "phone", "look", "choice", "pause"):
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
     connection.execute("UPDATE permission SET asked = NULL")  # each brand may ask the next owner once
+    forget_guests(connection)
     connection.execute("UPDATE brand_key SET by = NULL")  # a key that was trusted no longer stays so
     old = connection.execute(
         f"SELECT seq FROM entry WHERE body IS NOT NULL AND (visit IS NULL OR visit NOT IN ({stay}))"  # noqa: S608 - the same

@@ -20,6 +20,12 @@ def seed(connection: sqlite3.Connection, permission: Permission, now: Now) -> No
         _write(connection, permission, now, by=None)
 
 
+def reseed(connection: sqlite3.Connection, permission: Permission, now: Now) -> None:
+    """Take a brand's permission from the configuration, whatever stands."""
+    old = permission_of(connection, permission.brand)
+    _write(connection, replace(permission, version=1 if old is None else old.version + 1), now, by=None)
+
+
 def decide_brand(  # noqa: PLR0913 - what is decided, and who decides
     connection: sqlite3.Connection, brand: str, standing: Standing, terms: Terms | None, now: Now, *, by: str | None
 ) -> Permission:

@@ -12,6 +12,7 @@ from gateway.delivery.facts import House
 from gateway.delivery.permission import Standing, allows
 from gateway.delivery.promise import Cancel, Claims, Offer, Promise, Result, State, Update, key, promise
 from gateway.delivery.signature import EARLY, Fault, Rejected, kid_of
+from gateway.hub.unsigned import HubClaims
 from gateway.proof.chain import Json
 from gateway.store import brandkeys, films
 from gateway.store.entries import append, us
@@ -21,6 +22,7 @@ from gateway.store.words import Answer
 from gateway.visit.commands import Saying
 from gateway.visit.state import Now, Refusal
 
+HUB = "hub"  # stands for the key of a version that the hub signed
 NOTED_AN_HOUR = 60  # messages that nobody enrolled signed: more of them are answered but no longer noted
 _HOUR = 3_600_000_000
 
@@ -55,7 +57,11 @@ class Offers:
     def answer(self, connection: sqlite3.Connection, token: bytes, verified: Claims | Rejected, now: Now) -> Answer:
         """Answer in the caller's transaction, which keeps the `jti` with the effect."""
         digest = sha256(token)
-        distrusted = isinstance(verified, Claims) and self._signer(token) in self.house.distrusted
+        by_hub = isinstance(verified, HubClaims)
+        if isinstance(verified, HubClaims):
+            verified = verified.for_brand
+        signer = HUB if by_hub else self._signer(token)
+        distrusted = isinstance(verified, Claims) and signer in self.house.distrusted
         if distrusted:  # looked at in the transaction: the owner may have spoken since the signature was looked at
             verified = Rejected(Fault.KEY_DISTRUSTED, "this house no longer trusts the key: sign with another one")
         row = connection.execute("SELECT result FROM answer WHERE token = ?", (digest.digest(),)).fetchone()
@@ -68,7 +74,7 @@ class Offers:
                 told = {"accepted": False, "code": verified.code.value, "why": verified.why}
                 return Answer(result=blank.model_copy(update=told))
             case Claims():
-                return self._believed(connection, token, verified, blank, now)
+                return self._believed(connection, token, verified, blank, now, signer=signer)
             case _:
                 assert_never(verified)
 
@@ -76,10 +82,16 @@ class Offers:
         """The public key under which a believed message was signed."""
         return self.keys.get(kid_of(token) or "")
 
-    def _believed(
-        self, connection: sqlite3.Connection, token: bytes, claims: Claims, blank: Result, now: Now
+    def _believed(  # noqa: PLR0913 - what is said, under which key
+        self,
+        connection: sqlite3.Connection,
+        token: bytes,
+        claims: Claims,
+        blank: Result,
+        now: Now,
+        *,
+        signer: str | None,
     ) -> Answer:
-        signer = self._signer(token)
         if signer is not None:
             brandkeys.used(connection, signer, now)
         said = claims.delivery
@@ -89,9 +101,12 @@ class Offers:
         if connection.execute(used, (claims.iss, claims.jti)).fetchone() is not None:
             _log(connection, claims, No.JTI_REUSED, now)
             return Answer(result=blank.model_copy(update={**told, "accepted": False, "code": No.JTI_REUSED}))
+        code = _hub_s_word(connection, claims) if signer == HUB else None
         match said:
+            case _ if code is not None:
+                pass
             case Offer() | Update():
-                promised = replace(promise(claims.iss, said), signed_by=signer)
+                promised = replace(promise(claims.iss, said), signed_by=signer, by_hub=signer == HUB)
                 stale = _before_the_copy(connection, claims.iat)
                 new = isinstance(said, Offer)
                 code = No.ANNOUNCE_AGAIN if stale else self._promised(connection, promised, new=new, now=now)
@@ -179,13 +194,25 @@ def _collides(connection: sqlite3.Connection, new_one: Promise) -> bool:
     return any(connection.execute(query, (code, *where)).fetchone() is not None for code in codes)
 
 
+def _hub_s_word(connection: sqlite3.Connection, claims: Claims) -> str | None:
+    """Why what the hub signed for a brand does not count; it never alters what the brand itself has signed."""
+    permission = permission_of(connection, claims.iss)
+    if permission is None:
+        return Refusal.BRAND_NOT_PERMITTED.value
+    row = row_of(connection, key(claims.iss, claims.delivery.id))
+    alters = row is not None and not row.promise.by_hub
+    forbidden = permission.standing is Standing.GRANTED and not permission.terms.hub_signed
+    return Refusal.HUB_SIGNED_NOT_PERMITTED.value if alters or forbidden else None
+
+
 def _write(connection: sqlite3.Connection, new_one: Promise) -> None:
     connection.execute(
-        "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, signed_by)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET version = excluded.version,"
-        " entrance = excluded.entrance, carrier = excluded.carrier, place = excluded.place, starts = excluded.starts,"
+        "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, signed_by,"
+        " by_hub) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
+        " version = excluded.version, entrance = excluded.entrance,"
+        " carrier = excluded.carrier, place = excluded.place, starts = excluded.starts,"
         " ends = excluded.ends, cold_max_c = excluded.cold_max_c, lacking = NULL, checked = NULL,"
-        " signed_by = excluded.signed_by, doubtful = 0",
+        " signed_by = excluded.signed_by, by_hub = excluded.by_hub, doubtful = 0",
         (
             new_one.key,
             new_one.brand,
@@ -198,6 +225,7 @@ def _write(connection: sqlite3.Connection, new_one: Promise) -> None:
             us(new_one.end),
             new_one.cold_max_c,
             new_one.signed_by,
+            new_one.by_hub,
         ),
     )
     connection.execute("DELETE FROM code WHERE delivery = ?", (new_one.key,))

@@ -7,6 +7,7 @@ from gateway.store.entries import hide, us
 from gateway.store.outbox import forget_links
 from gateway.store.pauses import forget as forget_pauses
 from gateway.store.people import forget_people
+from gateway.store.questions import forget_unanswered
 from gateway.store.uplinks import forget_before
 
 
@@ -42,3 +43,4 @@ def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -
     connection.execute("DELETE FROM look WHERE ended < ?", (cut,))
     forget_people(connection, before=before)
     forget_before(connection, before)
+    forget_unanswered(connection, before)

@@ -90,12 +90,18 @@ def seen(connection: sqlite3.Connection, ident: str, when: datetime) -> None:
 
 
 def end(connection: sqlite3.Connection, ident: str) -> None:
-    """End a session; its device stays known."""
+    """End a session; its device stays known, but speaks no longer through a hub."""
+    connection.execute("DELETE FROM browser WHERE device = (SELECT device FROM session WHERE id = ?)", (ident,))
     connection.execute("DELETE FROM session WHERE id = ?", (ident,))
 
 
 def end_all(connection: sqlite3.Connection, person: str, *, but: str | None) -> None:
-    """End all sessions of a person, but for one."""
+    """End all sessions of a person, but for one; his other devices speak no longer through a hub."""
+    connection.execute(
+        "DELETE FROM browser WHERE device IN (SELECT id FROM device WHERE person = ?)"
+        " AND device IS NOT (SELECT device FROM session WHERE id IS ?)",
+        (person, but),
+    )
     connection.execute(
         "DELETE FROM session WHERE device IN (SELECT id FROM device WHERE person = ?) AND id IS NOT ?", (person, but)
     )

@@ -22,6 +22,8 @@ from gateway.delivery.signature import Rejected
 from gateway.pause import No, Planned
 from gateway.proof.chain import Entry, Head, Json
 from gateway.store import brandkeys, entries, films, household, outbox, pauses, results, retention, rows, steps
+from gateway.store.brands import Brands
+from gateway.store.browsers import Browsers
 from gateway.store.handover import Handover
 from gateway.store.keeping import Keeping
 from gateway.store.offers import Offers
@@ -65,7 +67,9 @@ class Store:
             courier_proof=frozenset(name for name, section in home.entrances.items() if section.courier_proof),
             distrusted=self._distrusted,
         )
-        keys = brandkeys.by_kid(home.brands.values())
+        self.brands = Brands(writer, lambda: self._read, home, self._distrusted)
+        """The brands that this house knows."""
+        keys = self.brands.publics
         self._offers = Offers(box=home.box, house=self._house, entrances=home.entrances, keys=keys)
         self._reader: sqlite3.Connection | None = None
         self._words: entries.Words | None = None
@@ -77,6 +81,8 @@ class Store:
         """The house's way to its next owner."""
         self.uplinks = Uplinks(writer, lambda: self._read, offers=self._offers, house=self._house, box=home.box)
         """What came by a hub, and what it is told."""
+        self.browsers = Browsers(writer, lambda: self._read)
+        """The household's enrolled browsers, and their orders."""
 
     @classmethod
     async def open(cls, path: Path, *, home: HomeFile, now: Now) -> Self:
@@ -92,9 +98,7 @@ class Store:
         store = cls(path, home, writer)
 
         def prepare(connection: sqlite3.Connection) -> entries.Words:
-            for seed in seeds:
-                household.seed(connection, seed, now)
-            brandkeys.enrol(connection, home.brands, now)
+            store.brands.prepare(connection, seeds, now)
             store._distrusted |= brandkeys.distrusted(connection)
             names = [(name,) for name in home.entrances]
             connection.executemany("INSERT OR IGNORE INTO entrance (id) VALUES (?)", names)
@@ -103,6 +107,7 @@ class Store:
         try:
             store._words = await writer.do(prepare)
             store._reader = connect(path, writes=False)
+            store.brands.refresh()
         except BaseException:
             await writer.close()
             raise
@@ -231,7 +236,7 @@ class Store:
     async def _decide(
         self, brand: str, standing: Standing, terms: Terms | None, now: Now, by: str | None
     ) -> Permission:
-        return await self._writer.do(lambda db: household.decide_brand(db, brand, standing, terms, now, by=by))
+        return await self.brands.decide(brand, standing, terms, now, by=by)
 
     async def lend(self, brand: str, terms: Terms, now: Now, *, by: str | None = None) -> None:
         """Let in, under these terms, a brand that the house file does not know: a walk test's."""
@@ -463,3 +468,4 @@ class Store:
         """Forget what ended before an instant; does nothing without trusted time."""
         if now.trusted:
             await self._writer.do(lambda db: retention.forget(db, utc=now.utc, before=before))
+            self.brands.refresh()

@@ -15,8 +15,11 @@ from hashlib import sha256
 from gateway.delivery.facts import House
 from gateway.delivery.promise import Claims, Result
 from gateway.delivery.signature import Rejected
+from gateway.hub.account import Statement
+from gateway.hub.unsigned import HubClaims
 from gateway.hub.words import BEGINNING, Ack, Decided, Happened, Open, digest
 from gateway.proof.chain import Json
+from gateway.store import accounts
 from gateway.store.entries import append, at, us
 from gateway.store.offers import Offers
 from gateway.store.rows import TERMS, permission_of, row_of
@@ -35,6 +38,9 @@ SAID = 200  # open deliveries named to the hub
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
+_UNTOLD_BROWSER = (
+    "SELECT u.browser, b.sign FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser WHERE told = 0"
+)
 _UNTOLD = "SELECT u.brand FROM uplink_brand u JOIN permission p ON p.brand = u.brand WHERE p.version != u.told"
 
 Seal = Callable[[Happened], bytes]
@@ -47,6 +53,7 @@ class Signer:
     home: str
     key: str
     seal: Seal
+    vouch: Callable[[Statement], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +154,7 @@ class Uplinks:
         """Whether `tell` may find something."""
         change = self.next_change()
         due = change is not None and change <= (now.utc if now.trusted else EPOCH)
-        return due or self._reader().execute(f"{_UNTOLD} LIMIT 1").fetchone() is not None
+        return due or any(self._reader().execute(f"{query} LIMIT 1").fetchone() for query in (_UNTOLD, _UNTOLD_BROWSER))
 
     def follows(self, ack: Ack) -> bool:
         """Whether what the hub has is our own chain."""
@@ -177,10 +184,11 @@ class Uplinks:
         db.execute("DELETE FROM uplink_message WHERE at < ?", (us(now.utc - REMEMBERED),))
         db.execute("INSERT INTO uplink_message (token, believed, at) VALUES (?, ?, ?)", (name, believed, us(now.utc)))
         said = _for_the_hub(answer.result)
-        _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said)})
+        _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said), **_account(db, said, now)})
         if isinstance(verified, Claims):
-            key = f"{verified.iss}.{verified.delivery.id}"
-            db.execute("INSERT OR IGNORE INTO uplink_brand (brand, told) VALUES (?, 0)", (verified.iss,))
+            brand = verified.brand if isinstance(verified, HubClaims) else verified.iss
+            key = f"{brand}.{verified.delivery.id}"
+            db.execute("INSERT OR IGNORE INTO uplink_brand (brand, told) VALUES (?, 0)", (brand,))
             self._followed(db, key, said, now)
         return answer
 
@@ -206,10 +214,11 @@ class Uplinks:
                 continue
             said = _for_the_hub(row.result(self._house, self._box, now))
             if _gist(said) != told:
-                _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said)})
+                _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said), **_account(db, said, now)})
                 written += 1
             later = (_gist(said), row.look_at(self._house, now), key)
             db.execute("UPDATE uplink_delivery SET told = ?, look_at = ? WHERE key = ?", later)
+        written += _browsers(db, signer, now, min(LOOKED_AT, max(0, room - written)))
         return written + _decisions(db, signer, now, min(LOOKED_AT, max(0, room - written)))
 
 
@@ -243,6 +252,7 @@ def _acknowledged(db: sqlite3.Connection, signer: Signer, ack: Ack, now: Now) ->
     _anew(db, signer, ack.seq, ack.head)
     db.execute("UPDATE uplink_delivery SET told = NULL, look_at = 0")
     db.execute("UPDATE uplink_brand SET told = 0")
+    db.execute("UPDATE uplink_browser SET told = 0")
     return False
 
 
@@ -257,7 +267,7 @@ def _anew(db: sqlite3.Connection, signer: Signer, base: int, head: str) -> None:
 
 
 def _forget(db: sqlite3.Connection, home: str | None) -> None:
-    for table in ("uplink_event", "uplink_message", "uplink_delivery", "uplink_brand"):
+    for table in ("browser", "uplink_browser", "uplink_event", "uplink_message", "uplink_delivery", "uplink_brand"):
         db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
     db.execute("UPDATE uplink SET home = ?, base_seq = 0, base_head = ?, acknowledged = 0", (home, BEGINNING))
 
@@ -294,11 +304,22 @@ def _decisions(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> i
                     "hours": terms["hours"],
                     "openings": terms["openings"],
                     "expires": terms["expires"],
+                    "hub_signed": terms["hub_signed"],
                 }
             )
         )
         _append(db, signer, {"at": now.utc.isoformat(), "decided": _json(said)})
         db.execute("UPDATE uplink_brand SET told = ? WHERE brand = ?", (permission.version, brand))
+    return len(found)
+
+
+def _browsers(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> int:
+    """Write which browsers of the household count, and which no longer."""
+    found = db.execute(f"{_UNTOLD_BROWSER} LIMIT ?", (most,)).fetchall()
+    for ident, sign in found:
+        key = {} if sign is None else {"sign": json.loads(sign)}
+        _append(db, signer, {"at": now.utc.isoformat(), "browser": {"browser": ident, "ended": sign is None, **key}})
+        db.execute("UPDATE uplink_browser SET told = 1 WHERE browser = ?", (ident,))
     return len(found)
 
 
@@ -312,6 +333,10 @@ def _append(db: sqlite3.Connection, signer: Signer, body: dict[str, Json]) -> No
 
 def _write(db: sqlite3.Connection, signer: Signer, seq: int, prev: str, body: str) -> str:
     said = {**json.loads(body), "home": signer.home, "seq": seq, "prev": prev}
+    if "account" in said:  # what it says is kept, and signed with the event: under a new key anew
+        statement = {**said["account"]["statement"], "home": signer.home}
+        vouched = signer.vouch(Statement.model_validate_json(json.dumps(statement)))
+        said["account"] = {"lines": said["account"]["lines"], "token": vouched}
     happened = Happened.model_validate_json(json.dumps(said))
     token = signer.seal(happened)
     insert = "INSERT INTO uplink_event (seq, body, token, at) VALUES (?, ?, ?, ?)"
@@ -342,6 +367,13 @@ def _room_for_another(db: sqlite3.Connection, now: Now) -> bool:
 def _for_the_hub(result: Result) -> Result:
     """How an entrance is doing, and what is wrong with a message in words, is nobody's beyond the house."""
     return result.model_copy(update={"lacking": None, "why": None})
+
+
+def _account(db: sqlite3.Connection, said: Result, now: Now) -> dict[str, Json]:
+    """What goes with the word that a delivery is over: the account for its retailer."""
+    row = row_of(db, f"{said.brand}.{said.delivery}")
+    found = None if row is None else accounts.of(db, row.promise, said, now)
+    return {} if found is None else {"account": found}
 
 
 def _gist(result: Result) -> str:

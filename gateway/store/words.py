@@ -187,7 +187,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrandKey:
-    """A brand's public signing key `x`: trusted without a break since `since`, or `distrusted`; `by`: who said so."""
+    """A brand's public signing key `x`: trusted without a break since `since`, or `distrusted`; `by`: who said so.
+
+    `came`: from the house file (`file`), with the question of a brand that is not in it (`asked`), or later, an earlier
+    key vouching for it (`next`). `standing`: `approved`, `waits` for the owner, or `refused`; only the first opens.
+    """
 
     x: str
     kid: str
@@ -196,6 +200,9 @@ class BrandKey:
     used: datetime | None = None  # the last message that it signed
     distrusted: datetime | None = None
     by: str | None = None
+    came: str = "file"
+    standing: str = "approved"
+    withdrawn: datetime | None = None  # by the brand itself
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

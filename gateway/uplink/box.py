@@ -5,14 +5,13 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from gateway.clock import Clock
-from gateway.config import Home
-from gateway.hub.asking import understood
+from gateway.config import Home, HubSection
 from gateway.hub.words import Job, Kind, Receipt
+from gateway.letting import Letting
 from gateway.proof import succession
 from gateway.proof.keys import BoxKey
 from gateway.store import Store
 from gateway.store.handover import HUB, HUB_LEFT
-from gateway.uplink.asked import objection
 from gateway.uplink.link import Taker, Uplink
 from gateway.uplink.words import Answered
 
@@ -21,15 +20,24 @@ log = structlog.get_logger(__name__)
 ByHub = Callable[[bytes, str], Awaitable[Answered]]
 """Takes in a signed message that is meant for this box or for this home at the hub (`Reception.by_hub`)."""
 
+HubSigned = Callable[[bytes, str, str], Awaitable[Answered]]
+"""Takes in what the hub signed for a brand, for this home, under this key (`Reception.hub_signed`)."""
 
-def takers(home: Home, name: str, *, store: Store, by_hub: ByHub) -> Mapping[Kind, Taker]:
-    """Who takes which kind of job. What is not here is refused, and the hub tells whoever sent it.
 
-    `name`: this house's at the hub.
-    """
+def takers(section: HubSection, *, letting: Letting, by_hub: ByHub, hub_signed: HubSigned) -> Mapping[Kind, Taker]:
+    """Who takes which kind of job. What is not here is refused, and the hub tells whoever sent it."""
+    name = section.home
 
     async def delivery(job: Job) -> Receipt | None:
-        match await by_hub(job.token.encode(), name):
+        return _receipt(job, await by_hub(job.token.encode(), name))
+
+    async def hub_delivery(job: Job) -> Receipt | None:
+        if section.key is None:
+            return Receipt(job=job.job, state="refused", why="this box does not know the hub's key: join the hub anew")
+        return _receipt(job, await hub_signed(job.token.encode(), name, section.key))
+
+    def _receipt(job: Job, answered: Answered) -> Receipt | None:
+        match answered:
             case Answered.YES:
                 return Receipt(job=job.job, state="received")
             case Answered.LATER:
@@ -38,15 +46,10 @@ def takers(home: Home, name: str, *, store: Store, by_hub: ByHub) -> Mapping[Kin
                 return Receipt(job=job.job, state="refused", why="too many messages came that are not believed")
 
     async def connect(job: Job) -> Receipt:
-        asking = understood(job.token.encode())
-        trusted = frozenset(key.x for key in store.brand_keys() if key.distrusted is None)
-        why = objection(asking, name, home.brands, trusted)
-        if asking is None or why is not None:
-            return Receipt(job=job.job, state="refused", why=why)
-        await store.uplinks.asked(asking.brand)
-        return Receipt(job=job.job, state="received")
+        why = await letting.asked(job.token.encode(), home=name, hub=section.url)
+        return Receipt(job=job.job, state="received" if why is None else "refused", why=why)
 
-    return {Kind.DELIVERY: delivery, Kind.CONNECT: connect}
+    return {Kind.DELIVERY: delivery, Kind.HUB_DELIVERY: hub_delivery, Kind.CONNECT: connect}
 
 
 def joined(  # noqa: PLR0913 - what the line needs, named one by one
@@ -56,6 +59,8 @@ def joined(  # noqa: PLR0913 - what the line needs, named one by one
     clock: Clock,
     key: BoxKey,
     by_hub: ByHub,
+    hub_signed: HubSigned,
+    letting: Letting,
     monotonic: Callable[[], float],
     reached: Callable[[str], None],
 ) -> Uplink | None:
@@ -74,6 +79,6 @@ def joined(  # noqa: PLR0913 - what the line needs, named one by one
         return None
     return Uplink(
         home, section, store=store, clock=clock, key=key, keys=succession.line_in(home.storage.folder / "key"),
-        takers=takers(home, section.home, store=store, by_hub=by_hub), monotonic=monotonic, reached=reached,
-        leaving=store.handover.pending(HUB) == section.home,
+        takers=takers(section, letting=letting, by_hub=by_hub, hub_signed=hub_signed), monotonic=monotonic,
+        reached=reached, leaving=store.handover.pending(HUB) == section.home,
     )  # fmt: skip

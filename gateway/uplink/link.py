@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from gateway.clock import Clock
 from gateway.config import ConfigError, Home, HubSection
 from gateway.delivery.strictjson import loads
-from gateway.hub.sealed import seal
+from gateway.hub.sealed import seal, vouch
 from gateway.hub.words import (
     LARGEST_JOB,
     Ack,
@@ -108,7 +108,11 @@ class Uplink:
 
     async def run(self) -> None:
         """Work until cancelled; one that is leaving ends by itself."""
-        signer = Signer(home=self._section.home, key=self._key.public.text, seal=lambda one: seal(one, self._key.sign))
+        sign = self._key.sign
+        signer = Signer(
+            home=self._section.home, key=self._key.public.text, seal=lambda one: seal(one, sign),
+            vouch=lambda one: vouch(one, sign),
+        )  # fmt: skip
         while True:
             with contextlib.suppress(StoreFailed):  # a full disk: the house goes on, its line waits
                 await self._store.uplinks.begin(signer, self._clock.now())

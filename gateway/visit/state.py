@@ -91,6 +91,7 @@ class Refusal(StrEnum):
     NOT_APPROVED = auto()
     FRIDGE_TOO_WARM = auto()
     KEY_DISTRUSTED = auto()
+    HUB_SIGNED_NOT_PERMITTED = auto()  # the hub signed it, not its brand
     ANNOUNCE_AGAIN = auto()  # promised before the box's state was put back from a copy: it may have been used since
 
 

@@ -80,6 +80,10 @@ class Right(StrEnum):
     PEOPLE = auto()
     """Invite and remove people, change roles, take an invitation back."""
 
+    AWAY = auto()
+    """Enrol a browser by which one reaches the house through the hub, with one's own rights and no more. It takes the
+    password with what is asked, so it does not stand in `CONFIRM`."""
+
     HAND_OVER = auto()
     """Say that the installation is done: every installer's access ends."""
 
@@ -130,6 +134,7 @@ _HOUSEHOLD = frozenset(
         Right.SEE_BRANDS,  # not DECIDE_BRANDS: who may come in while nobody is home is answered for by the owner
         Right.SEE_HOUSEHOLD,  # whom he lives with, and who permitted what, is no secret to him
         Right.LANGUAGE,
+        Right.AWAY,  # his own home, from wherever he is
     }
 )
 
@@ -143,6 +148,7 @@ _INSTALLER = frozenset(
         Right.DEVICES,
         Right.WALK_TEST,
         Right.DIAGNOSTICS,
+        # Never AWAY: he is there when he works, and a browser would outlive the day.
         # Never WATCH_LIVE or SEE_HISTORY, not even before the hand-over: the house may be lived in from the first day
         # and certainly is when he is invited back. To point a camera the owner holds the picture on his own phone.
     }

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.clock import Clock
 from gateway.config import Home
-from gateway.delivery.permission import Terms
+from gateway.letting import Letting
 from gateway.owner import AnyWish
 from gateway.pause import No, Planned
 from gateway.phonebook import Phonebook
@@ -28,8 +28,8 @@ class Box:
     """One box.
 
     `wished` takes an entrance, a wish and whose it is (a person's id; None: who has a link); it answers None, or why it
-    was not done. `permitted` takes a brand, terms and whose decision it is, and answers alike; so do `distrusted` and
-    `trusted`, which take a brand's public key and who asks. `pause` takes where (None: everywhere), from when, to when
+    was not done. `letting` has the owner's word on brands; `distrusted` and
+    `trusted` take a brand's public key and who asks. `pause` takes where (None: everywhere), from when, to when
     and whose word it is, `end_pause` a pause's id and whose; they answer the pause, or why there is none, and raise
     `StoreFailed`. `video` is the video process's socket, `proofs` the newest proof of each camera, `picture` a JPEG of
     what a camera sees now, `public_key` the box's own. `tidy` looks for films that have had their time; `told` tells
@@ -42,7 +42,7 @@ class Box:
     clock: Clock
     states: Callable[[], tuple[tuple[Entrance, Now], ...]]
     wished: Callable[[str, AnyWish, str | None], Awaitable[str | None]]
-    permitted: Callable[[str, Terms, str], Awaitable[str | None]]
+    letting: Letting
     pause: Callable[[str | None, datetime | None, datetime, str | None], Awaitable[Planned | No]]
     end_pause: Callable[[str, str | None], Awaitable[Planned | No]]
     distrusted: Callable[[str, str], Awaitable[str | None]]

@@ -15,7 +15,7 @@ KINDS = (
     "signed_in", "sign_in_wrong", "password_changed", "person_added", "person_removed", "role_changed", "invited",
     "invitation_withdrawn", "handed_over", "claim_code_wrong", "phone_added", "phone_removed", "key_distrusted",
     "key_trusted", "shared", "share_ended", "survey_begun", "survey_ended", "addition_proposed", "addition_accepted",
-    "addition_refused", "addition_withdrawn",
+    "addition_refused", "addition_withdrawn", "browser_enrolled", "browser_ended",
 )  # fmt: skip
 LOOKED_AT, SHOWN = 2000, 50  # rows of the log, the newest
 
@@ -64,6 +64,8 @@ def _what(row: Mapping[str, Any], language: Language) -> str:
         case "addition_proposed" | "addition_accepted" | "addition_refused" | "addition_withdrawn":
             kind, name = row["thing"], inert(str(row["name"]))
             return f"{say(f'add.kind.{kind}', language)} {name}"
+        case "browser_enrolled" | "browser_ended":
+            return inert(str(row["label"]))
         case "survey_begun" | "survey_ended":
             return str(row["entrance"])
         case "key_distrusted" | "key_trusted":

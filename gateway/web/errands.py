@@ -68,7 +68,7 @@ class Errands:
         return self._desk.say(request, f"link.brand.{permission.standing}", brand=self._name(permission.brand))
 
     def _name(self, brand: str) -> str:
-        known = self._desk.box.home.brands.get(brand)
+        known = self._desk.box.store.brands.known().get(brand)
         return brand if known is None else inert(known.name)
 
     def _asks(self, request: web.Request, link: links.Link) -> Mapping[str, Any] | None:

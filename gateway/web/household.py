@@ -11,6 +11,7 @@ from gateway.web.access import Right, Role, may
 from gateway.web.accounts import Invited, Refused, Who
 from gateway.web.desk import Desk
 from gateway.web.doings import browser_name, doings
+from gateway.web.enrolled import enrolled
 
 SHOWN = 30  # days for which everybody else is shown that a password was set anew on the box
 
@@ -95,6 +96,7 @@ class Household:
             "settings",
             sessions=sessions,
             mine=who.session,
+            enrolled=enrolled(self._desk, who),
             why=why,
             status=status,
             reloaded=reloaded,

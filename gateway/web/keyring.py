@@ -58,7 +58,7 @@ class Keyring:
         self, request: web.Request, *, said: str | None = None, why: str | None = None, status: int = 200
     ) -> web.Response:
         pages, certificate = self._box.home.pages, self._trust.certificate
-        enrolled = {key.x for brand in self._box.home.brands.values() for key in brand.keys}
+        enrolled = {key.x for brand in self._box.store.brands.known().values() for key in brand.keys}
         brands = [self._line(request, key) for key in self._box.store.brand_keys() if key.x in enrolled]
         return self._desk.page(
             request, "keys", said=said, why=why, status=status, file=PUBLIC, page=PAGE, brands=brands,
@@ -67,7 +67,7 @@ class Keyring:
         )  # fmt: skip
 
     def _line(self, request: web.Request, key: BrandKey) -> dict[str, str | datetime | None]:
-        brand = self._box.home.brands.get(key.brand)
+        brand = self._box.store.brands.known().get(key.brand)
         return {
             "x": key.x, "kid": key.kid, "brand": key.brand if brand is None else brand.name, "since": key.since,
             "used": key.used, "distrusted": key.distrusted, "fingerprint": PublicKey.from_text(key.x).fingerprint,

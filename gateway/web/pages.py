@@ -2,9 +2,10 @@
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 from aiohttp import web
@@ -14,6 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.config import Home
 from gateway.delivery.permission import DAYS, Permission, Terms, opens_and_closes
 from gateway.owner import AnyWish
+from gateway.proof.keys import PublicKey
+from gateway.store import BrandKey
+from gateway.store.questions import Ask
 from gateway.voice import Language, inert
 from gateway.web import live
 from gateway.web.access import Right
@@ -24,7 +28,8 @@ from gateway.web.words import say
 
 log = structlog.get_logger(__name__)
 
-MOST_CARRIERS = 20
+MOST_CARRIERS = 32  # as many as a brand may ask for
+_INSTANT = timedelta(microseconds=1)
 
 _WISH: TypeAdapter[AnyWish] = TypeAdapter(AnyWish)
 
@@ -47,6 +52,7 @@ class Pages:
             web.post("/entrance/{entrance}", self._wish),
             web.post("/brands/{brand}", self._brand),
             web.post("/brands/{brand}/terms", behind(Right.DECIDE_BRANDS, self._terms)),
+            web.post("/brands/{brand}/keys/{kid}", behind(Right.DECIDE_BRANDS, self._key)),
         ]
 
     async def _live(self, request: web.Request, _who: Who) -> web.Response:
@@ -97,14 +103,23 @@ class Pages:
         return may and self._box.may_be_watched(camera)
 
     async def _brands(self, request: web.Request, _who: Who) -> web.Response:
-        language = self._desk.language(request)
+        language, brands = self._desk.language(request), self._box.store.brands
         shown = [self._shown(permission, language) for permission in self._box.store.permissions()]
-        return self._desk.page(request, "brands", brands=[one for one in shown if one is not None])
+        keys = [
+            {
+                "brand": key.brand,
+                "kid": key.kid,
+                "name": brands.known()[key.brand].name,
+                "fingerprint": _fingerprint(key),
+            }
+            for key in brands.new_keys()
+        ]
+        return self._desk.page(request, "brands", brands=[one for one in shown if one is not None], keys=keys)
 
     def _shown(self, permission: Permission, language: Language) -> Mapping[str, Any] | None:
-        home, terms = self._box.home, permission.terms
-        brand = home.brands.get(permission.brand)
-        if brand is None:
+        home, terms, brands = self._box.home, permission.terms, self._box.store.brands
+        brand, ask = brands.known().get(permission.brand), brands.ask(permission.brand)
+        if brand is None or (ask is not None and ask.over(self._desk.now)):
             return None
         places = _places(home)
         return {
@@ -113,6 +128,12 @@ class Pages:
             "standing": permission.standing.value,
             **spoken_terms(permission, home, language),
             "until": terms.expires,
+            "last_day": None if terms.expires is None else (terms.expires - _INSTANT).astimezone(self._box.zone).date(),
+            "guest": brands.guest(permission.brand),
+            "ask": ask,
+            "open": ask is not None and brands.open(ask, self._desk.now),
+            "asked": None if ask is None else spoken_question(ask, home, language),
+            "fingerprints": () if ask is None else tuple(map(_fingerprint, ask.keys)),
             "week": week(terms.days, terms.hours),
             "decided": self._decided(permission.brand),
             "terms": terms,
@@ -146,6 +167,9 @@ class Pages:
     async def _brand(self, request: web.Request) -> web.Response:
         fields = {"do": str((await request.post()).get("do", "")), "brand": request.match_info["brand"]}
         who = self._desk.require(request, _right(fields))
+        ask = self._box.store.brands.ask(fields["brand"])
+        if fields["do"] == "permit" and ask is not None and self._box.store.brands.open(ask, self._desk.now):
+            raise web.HTTPConflict(text=self._desk.say(request, "brand.look_again"))  # what he saw is what he permits
         first = next(iter(self._box.home.entrances), None)
         if first is None:
             raise web.HTTPConflict(text=self._desk.say(request, "home.empty"))
@@ -154,13 +178,28 @@ class Pages:
     async def _terms(self, request: web.Request, who: Who) -> web.Response:
         """Let a brand in under the terms that the form tells; what cannot be meant is refused in words."""
         brand, fields = request.match_info["brand"], await request.post()
-        if brand not in self._box.home.brands:
+        if brand not in self._box.store.brands.known():
             raise web.HTTPNotFound
         try:
             terms = terms_of(fields, self._box.home)
         except ValueError as error:
             raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=str(error))) from error
-        why = await self._box.permitted(brand, terms, who.person)
+        ask = str(fields["ask"]) if fields.get("ask") else None
+        why = await self._box.letting.permit(brand, terms, who.person, ask=ask)
+        if why is not None:
+            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
+        raise web.HTTPSeeOther("/brands")
+
+    async def _key(self, request: web.Request, who: Who) -> web.Response:
+        """Let a brand's new key count, or never."""
+        brand, kid, letting = request.match_info["brand"], request.match_info["kid"], self._box.letting
+        match (await request.post()).get("do"):
+            case "approve":
+                why = await letting.approve_key(brand, kid, who.person)
+            case "refuse":
+                why = await letting.refuse_key(brand, kid, who.person)
+            case _:
+                raise web.HTTPBadRequest
         if why is not None:
             raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
         raise web.HTTPSeeOther("/brands")
@@ -191,7 +230,30 @@ def spoken_terms(permission: Permission, home: Home, language: Language) -> Mapp
         "days": ", ".join(say(f"day.{day}", language) for day in DAYS if day in terms.days),
         "hours": terms.hours,
         "ask_each_time": terms.ask_each_time,
+        "hub_signed": terms.hub_signed,
     }
+
+
+def spoken_question(ask: Ask, home: Home, language: Language) -> Mapping[str, Any]:
+    """What a brand asks for with the house's own names; None where it leaves the choice to the house."""
+    asked, places = ask.asked, _places(home)
+    entrances = None if asked.entrances is None else [
+        home.entrances[name].name for name in asked.entrances if name in home.entrances
+    ]  # fmt: skip
+    return {
+        "entrances": entrances,
+        "places": None if asked.places is None else [places[name] for name in asked.places if name in places],
+        "carriers": asked.carriers,
+        "days": ", ".join(say(f"day.{day}", language) for day in asked.days),
+        "hours": asked.hours,
+        "openings": asked.openings,
+        "until": asked.expires,
+        "hub_signed": asked.hub_signed,
+    }
+
+
+def _fingerprint(key: BrandKey) -> str:
+    return PublicKey.from_text(key.x).fingerprint
 
 
 def _places(home: Home) -> dict[str, str]:
@@ -216,13 +278,19 @@ def terms_of(fields: MultiMapping[Any], home: Home) -> Terms:
     carriers = {name for text in str(fields.get("carriers", "")).split(",") if (name := inert(text))}
     if len(carriers) > MOST_CARRIERS:
         raise ValueError(f"{MOST_CARRIERS} carriers at most")
+    last = str(fields.get("until", ""))
+    zone = ZoneInfo(home.timezone)
+    until = None if not last else datetime.combine(date.fromisoformat(last) + timedelta(days=1), time(), tzinfo=zone)
     return Terms(
         entrances=frozenset(home.entrances) & set(map(str, fields.getall("entrance", ()))),
         places=frozenset(places) & set(map(str, fields.getall("place", ()))),
         carriers=frozenset(carriers),
         days=frozenset(map(str, fields.getall("day", ()))),
         hours=f"{fields.get('from', '')}-{fields.get('to', '')}",
-        ask_each_time=fields.get("ask") == "1",
+        ask_each_time=fields.get("each") == "1",
+        openings=int(str(fields.get("openings", "1"))),
+        expires=None if until is None else until.astimezone(UTC),
+        hub_signed=fields.get("hub_signed") == "1",
     )
 
 

@@ -177,7 +177,7 @@ def _timeline(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
 
 
 def _brand(box: Box, delivery: Delivery) -> str:
-    brand = box.home.brands.get(delivery.brand)
+    brand = box.store.brands.known().get(delivery.brand)
     return delivery.brand if brand is None else brand.name
 
 

@@ -56,7 +56,7 @@ class Past:
         """All visits, newest first; `entrance`, `brand`, `day` (ISO 8601, in the house's zone) and `held` narrow it."""
         asked = {name: request.query.get(name, "") for name in ("entrance", "brand", "day", "held")}
         first = [film for film in reversed(self._box.store.films()) if film.part == 1 and self._fits(film, asked)]
-        brands = {name: brand.name for name, brand in self._box.home.brands.items()}
+        brands = {name: brand.name for name, brand in self._box.store.brands.known().items()}
         return self._desk.page(
             request, "history", visits=[self._line(film) for film in first[:SHOWN]], asked=asked, brands=brands,
             shares=self._shares(), back="/history",
@@ -82,7 +82,7 @@ class Past:
         promise = None if film.delivery is None else self._box.store.promise(film.delivery)
         if promise is None:
             return None
-        brand = self._box.home.brands.get(promise.brand)
+        brand = self._box.store.brands.known().get(promise.brand)
         return promise.brand if brand is None else brand.name
 
     def _entrance_of(self, film: Film) -> str:

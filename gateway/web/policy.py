@@ -7,7 +7,7 @@ Sources: OWASP's cheat sheets on DNS rebinding, CSRF and CSP; RFC 6454 (Origin),
 import asyncio
 import ipaddress
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from aiohttp import web
@@ -51,6 +51,20 @@ READING = MappingProxyType({
     ),
     "Permissions-Policy": HEADERS["Permissions-Policy"].replace("camera=()", "camera=(self)"),
 })  # fmt: skip
+
+
+def away(hub: str | None) -> Mapping[str, str]:
+    """What the page for away from home may do more and less: speak to its house's hub (an origin), and make no markup.
+
+    Trusted Types (W3C) without a policy: a text from outside can become neither markup nor script, whatever this page's
+    own script does with it. It sends no form, so nothing leads anywhere but its own links.
+    """
+    policy = CONTENT_SECURITY_POLICY.replace("form-action 'self'", "form-action 'none'")
+    if hub is not None:
+        policy = policy.replace("connect-src 'self'", f"connect-src 'self' {hub}")
+    return MappingProxyType(
+        {"Content-Security-Policy": f"{policy}; require-trusted-types-for 'script'; trusted-types 'none'"}
+    )
 
 
 def hosts(address: str, port: int, names: Iterable[str]) -> frozenset[str]:

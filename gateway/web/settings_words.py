@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from gateway.web.adding_words import ADDING
+from gateway.web.enrolled_words import ENROLLED
 from gateway.web.examination_words import EXAMINATION
 from gateway.web.installation_words import INSTALLATION
 
@@ -228,4 +229,5 @@ SETTINGS: Mapping[str, _Both] = {
     **INSTALLATION,
     **EXAMINATION,
     **ADDING,
+    **ENROLLED,
 }

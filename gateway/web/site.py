@@ -23,9 +23,11 @@ from gateway.voice import Language
 from gateway.web import courier
 from gateway.web.accounts import Accounts, Refused
 from gateway.web.adding import Adding
+from gateway.web.away import Away
 from gateway.web.box import Box
 from gateway.web.changes import Changes
 from gateway.web.desk import DAY, LANGUAGE, YEAR, Desk, wants_json
+from gateway.web.enrolled import Enrolled
 from gateway.web.errands import Errands
 from gateway.web.examination import Examination
 from gateway.web.feed import Feed
@@ -59,7 +61,7 @@ from gateway.web.words import LANGUAGES
 log = structlog.get_logger(__name__)
 
 AGAIN = 5.0  # seconds before pages that could not be served are tried again
-KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+KINDS = {".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".svg": "image/svg+xml"}
 LYING = resources.files("gateway.web") / "static"
 STATIC = {
     file.name: (file.read_bytes(), KINDS[file.name[file.name.rfind(".") :]])
@@ -95,7 +97,7 @@ class Site:
             Pages(self._desk), Past(self._desk), Threshold(self._desk, succession), Household(self._desk),
             Errands(self._desk, link_key), Pauses(self._desk), Messages(self._desk), Keyring(self._desk, self),
             Privacy(self._desk), Moving(self._desk, succession), Installation(self._desk), Examination(self._desk),
-            Surveying(self._desk), Adding(self._desk),
+            Surveying(self._desk), Adding(self._desk), Away(self._desk), Enrolled(self._desk),
         )  # fmt: skip
         for part in parts:
             app.add_routes(part.routes())

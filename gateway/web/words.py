@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.voice import Language
+from gateway.web.away_words import AWAY
+from gateway.web.brand_words import ASKING
 from gateway.web.courier_words import TURNS
 from gateway.web.privacy_words import BACK_IN, MOVING, PRIVACY
 from gateway.web.settings_words import SETTINGS
@@ -452,7 +454,7 @@ _LABEL: Mapping[str, _Both] = {
 }  # fmt: skip
 
 WORDS = _table(_PAGES, _DOOR, _ASKED, _STORY, _PAST, _BRANDS, _ACCOUNTS, _TRUST, _COURIER, _LABEL,
-               SETTINGS, PRIVACY, MOVING, BACK_IN, TURNS)  # fmt: skip
+               SETTINGS, PRIVACY, MOVING, BACK_IN, TURNS, ASKING, AWAY)  # fmt: skip
 
 
 def say(key: str, language: Language, **facts: str) -> str:

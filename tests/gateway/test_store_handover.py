@@ -118,7 +118,10 @@ async def test_open_deliveries_are_cancelled_and_those_that_were_used_are_not(tm
 
 async def test_the_home_at_a_hub_that_was_the_former_household_s_is_left(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
-        signer = Signer(home="home-1", key="k" * 43, seal=lambda one: one.model_dump_json().encode())
+        signer = Signer(
+            home="home-1", key="k" * 43, seal=lambda one: one.model_dump_json().encode(),
+            vouch=lambda one: one.model_dump_json(),
+        )  # fmt: skip
         await store.uplinks.begin(signer, NOW)
         message = claims(offer())
         assert await store.uplinks.accept(signed(message), message, NOW) is not None

@@ -15,7 +15,7 @@ import pytest
 from gateway.delivery.permission import Terms
 from gateway.delivery.promise import Body, Cancel, Claims, Result, State
 from gateway.delivery.signature import Rejected, sign, verify
-from gateway.hub.sealed import seal, unseal
+from gateway.hub.sealed import seal, unseal, vouch
 from gateway.hub.words import BEGINNING, LARGEST_EVENT, Ack, Happened, Open, digest
 from gateway.proof.keys import BoxKey, PublicKey
 from gateway.store import Answer, Signer, Store, uplinks
@@ -30,7 +30,9 @@ HOME = "home-1"
 
 
 def signer(key: BoxKey = KEY, name: str = HOME) -> Signer:
-    return Signer(home=name, key=key.public.text, seal=lambda one: seal(one, key.sign))
+    return Signer(
+        home=name, key=key.public.text, seal=lambda one: seal(one, key.sign), vouch=lambda one: vouch(one, key.sign)
+    )
 
 
 @dataclass

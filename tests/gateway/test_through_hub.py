@@ -3,7 +3,11 @@
 Hub, box and house are processes of their own; what opened is what the simulated lock's own log says.
 """
 
+import asyncio
+import contextlib
 import json
+import sqlite3
+from base64 import urlsafe_b64decode
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -11,15 +15,18 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.owner import verdict
 from gateway.delivery.promise import Offer, State
 from gateway.delivery.signature import private_key
 from gateway.demo.result import moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
-from gateway.hub.evidence import Evidence, wrong
+from gateway.proof.chain import canonical
 from gateway.visit.state import Refusal
 from tests.through_hub import OTHER, Announced, Hub, Shop, Street, street, waited
 
 pytestmark = pytest.mark.slow
+
+COLD = 6.0
 
 
 def forged(shop: Shop, offer: Offer) -> bytes:
@@ -73,6 +80,52 @@ async def at_the_door(play: Play, one: Announced) -> None:
     await play.may_enter()
 
 
+async def proven(here: Street, one: Announced, folder: Path) -> None:
+    """Its proof holds offline, has the door's times and the fridge's, stands in the box's log, and names no film."""
+    path = f"/v1/deliveries/{one.id}/proof"
+
+    async def there() -> bool:
+        return (await here.hub.ask("GET", path))[0] == 200
+
+    await waited(there, "the account, once the door is locked")
+    said = await here.hub.asks("GET", path)
+    assert one.token.decode() in [message["token"] for message in said["messages"]]
+    (account,) = said["accounts"]
+    file, pem = folder / "proof.json", folder / "box.pem"
+    file.write_text(json.dumps(said))
+    pem.write_bytes(here.hub.key.pem)
+    holds, told = await asyncio.to_thread(verdict, file, key=pem, checkpoint=None)
+    assert holds, told
+    what = [line["what"] for line in account["lines"]]
+    for before, after in pairwise(("parcel", "unlocked", "opened", "closed", "locked_again")):
+        assert what.index(before) < what.index(after), told
+    assert [line["celsius"] for line in account["lines"] if line["what"] == "temperature"][-1] == COLD - 2.5
+    assert account["lines"][0]["code"] == one.parcel[-4:]
+    left_out = {**account, "lines": account["lines"][:2] + account["lines"][3:]}
+    file.write_text(json.dumps({**said, "accounts": [left_out]}))
+    assert "line 3 is not there" in (await asyncio.to_thread(verdict, file, key=pem, checkpoint=None))[1]
+    store = folder / "box" / "perron.sqlite3"
+    with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as database:
+        entry = bytes.fromhex(account["statement"]["entry"])
+        ((kind, body),) = database.execute("SELECT kind, body FROM entry WHERE hash = ?", (entry,)).fetchall()
+        films = database.execute("SELECT visit, path, sha256, camera FROM clip").fetchall()
+    assert kind == "account"
+    assert canonical(json.loads(body)["lines"]) == canonical(
+        [{name: value for name, value in line.items() if value is not None} for line in account["lines"]]
+    )
+    assert films
+    tokens = [account["token"], *(message["token"] for message in said["messages"])]
+    whole = json.dumps(said) + "".join(plain(token) for token in tokens)
+    for film in films:
+        assert not [word for word in film if word in whole], "no film unless the owner shares it"
+
+
+def plain(token: str) -> str:
+    """What is inside."""
+    payload = token.split(".")[1]
+    return urlsafe_b64decode(payload + "=" * (-len(payload) % 4)).decode()
+
+
 async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_opens_anything(tmp_path: Path) -> None:
     lies: dict[str, Announced] = {}
     given: list[Announced] = []
@@ -84,7 +137,7 @@ async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_ope
             lies[change.__name__] = await shop.announces(change)
             assert why
         await hub.connects(shop.signer.brand)
-        given.extend([await shop.announces(), await shop.announces()])
+        given.extend([await shop.announces(cold=COLD), await shop.announces()])
 
     async with street(tmp_path, rigged=False, before=before) as here:
         play, (good, other) = here.play, given
@@ -105,6 +158,7 @@ async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_ope
         await play.owner.says("clear_lockout", scanner=play.section.scanners[0])
         await at_the_door(play, good)
         await play.courier.goes_in()
+        await play.fridge_is_at(COLD - 2.5)
         await here.shop.cancels(good)  # the courier is inside: too late
         await play.comes_out()
         await stands(here, good, State.DELIVERED)
@@ -121,12 +175,7 @@ async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_ope
         steps = [step["state"] for step in (await here.hub.asks("GET", f"/v1/deliveries/{good.id}/timeline"))["data"]]
         for before_, after in pairwise(("awaiting_permission", "window_open", "visiting", "delivered")):
             assert steps.index(before_) < steps.index(after), steps
-        evidence = Evidence.model_validate_json(
-            json.dumps(await here.hub.asks("GET", f"/v1/deliveries/{good.id}/proof"))
-        )
-        assert wrong(evidence) is None
-        assert {word.key for word in evidence.words} == {here.hub.key.text}
-        assert good.token.decode() in [message.token for message in evidence.messages]
+        await proven(here, good, tmp_path)
         chain = await here.hub.chain()
         results = [one.result for one in chain if one.result is not None]
         assert all(result.lacking is None for result in results), "how the entrance is doing stays in the house"

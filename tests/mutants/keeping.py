@@ -58,8 +58,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a delivery stays in doubt after it was announced anew",
         file="gateway/store/offers.py",
-        old="excluded.signed_by, doubtful = 0",
-        new="excluded.signed_by",
+        old="excluded.by_hub, doubtful = 0",
+        new="excluded.by_hub",
         tests=(f"{COPYING}::test_a_delivery_that_is_announced_anew_may_come_in_again",),
     ),
     Mutant(

@@ -105,7 +105,7 @@ async def served(
         clock=made.clock,
         states=lambda: tuple((running.state, made.clock.now()) for running in made.entrances.values()),
         wished=made.reception.wished,
-        permitted=made.reception.permit,
+        letting=made.reception.letting,
         pause=made.reception.pause,
         end_pause=made.reception.end_pause,
         distrusted=made.reception.distrust,

@@ -30,6 +30,7 @@ CROSSED: Mapping[Refusal, str] = {
     Refusal.CARRIER_NOT_PERMITTED: "brand",
     Refusal.AWAITING_PERMISSION: "brand",
     Refusal.KEY_DISTRUSTED: "brand",
+    Refusal.HUB_SIGNED_NOT_PERMITTED: "brand",
     Refusal.ANNOUNCE_AGAIN: "parcel",
     Refusal.COURIER_NOT_PROVEN: "courier",
     Refusal.CAMERA_UNAVAILABLE: "filming",

@@ -33,7 +33,8 @@ async def create(call: Call) -> Reply:
     held, id_, promise = home.state == "pending", new_id("dlv"), kept.promise_of(said)
     await call.tx.execute(
         insert(deliveries).values(
-            id=id_, retailer=call.who.retailer, connection=home.id, home=home.home, brand=home.brand, name=said.id,
+            id=id_, retailer=call.who.retailer, connection=home.id, home=None if held else home.home,
+            brand=home.brand, name=said.id,
             version=said.version, promise=promise, hub_signed=token is None, sandbox=call.who.sandbox, held=held,
             state=kept.waiting(promise), missing=0, seq=0, created=call.now, changed=call.now,
             window_end=said.window.end,
@@ -41,8 +42,7 @@ async def create(call: Call) -> Reply:
     )  # fmt: skip
     await kept.keep_version(_pen(call), id_, said.version, promise, token)
     row = await kept.one(call.tx, id_)
-    if not held:
-        await _send(call, row, said, token)
+    await _send(call, row, said, token)
     await kept.tell(call.tx, row, events.Type.DELIVERY_CREATED, call.now)
     return Reply(status=201, body=told(row), headers={"Location": f"/v1/deliveries/{id_}"})
 
@@ -64,8 +64,7 @@ async def change(call: Call) -> Reply:
     await call.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**new))
     await kept.keep_version(_pen(call), row.id, said.version, promise, token)
     row = await kept.one(call.tx, row.id)
-    if not row.held:
-        await _send(call, row, said, token)
+    await _send(call, row, said, token)
     await kept.tell(call.tx, row, events.Type.DELIVERY_CHANGED, call.now)
     return Reply(status=200, body=told(row))
 
@@ -171,9 +170,14 @@ def _unsigned(home: Row[Any]) -> None:
 
 
 async def _believed(call: Call, home: Row[Any], token: bytes) -> Claims:
-    """Check a brand's message as its home will. A courtesy: the home's own check counts."""
+    """Check a brand's message as its home will. A courtesy: the home's own check counts.
+
+    Before the home has answered, only whoever knows its id from before is told more than that: else every guess at a
+    support code on the consent page could be tried here.
+    """
+    unknown = Problem(Code.NOT_CONNECTED, "No home yet for which a message could be signed: wait for its answer.")
     if home.home is None:
-        raise Problem(Code.NOT_CONNECTED, "No home yet for which a message could be signed: wait for its answer.")
+        raise unknown
     rows = await call.tx.execute(
         select(brand_keys).where(
             brand_keys.c.brand == home.brand, brand_keys.c.sandbox == home.sandbox, brand_keys.c.revoked.is_(None)
@@ -182,7 +186,7 @@ async def _believed(call: Call, home: Row[Any], token: bytes) -> Claims:
     keys = Keys({row.kid: Key(home.brand, public_key(row.x)) for row in rows})
     found = verify(token, keys, box=home.home, now=Now(utc=call.now, trusted=True, mono=0.0))
     if isinstance(found, Rejected):
-        raise _refused(found.code.value, found.why)
+        raise unknown if home.state == "pending" else _refused(found.code.value, found.why)
     return found
 
 
@@ -237,7 +241,7 @@ async def _same(call: Call, home: Row[Any], token: bytes) -> Row[Any] | None:
 async def _free(call: Call, home: Row[Any], name: str, pointer: str) -> None:
     """Refuse a name that the brand has given a delivery of this home."""
     where = deliveries.c.connection == home.id
-    if home.home is not None:
+    if home.home is not None and home.state == "granted":  # before, whose home it is stays untold: `Held` looks then
         where |= deliveries.c.home == home.home
     taken = select(deliveries.c.id).where(deliveries.c.brand == home.brand, deliveries.c.name == name, where)
     if await call.tx.scalar(taken) is not None:
@@ -252,8 +256,12 @@ def _pen(call: Call) -> kept.Pen:
 
 
 async def _send(call: Call, row: Row[Any], said: Offer | Update, token: bytes | None) -> None:
+    """Send it on; what is held is only weighed: once it is let in, nobody is there to be told that it does not fit."""
     try:
-        await kept.send(_pen(call), row, said, token)
+        if not row.held:
+            await kept.send(_pen(call), row, said, token)
+        elif token is None:
+            kept.signed(_pen(call), row.brand, None, said)
     except kept.TooLarge as error:
         raise _wrong(
             "/delivery/parcels", "too_large", "Signed it is larger than 32 KiB: fewer or shorter codes."

@@ -40,7 +40,13 @@ def document(operations: Sequence[Operation], *, title: str, version: str, url: 
         "components": {
             "schemas": {name: schema for name, schema in schemas.items() if name not in parameters},
             "securitySchemes": {
-                "key": {"type": "http", "scheme": "bearer", "description": "An API key: `key-..._<secret>`."}
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key: `key-..._<secret>`."},
+                "browser": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A token (ES256) of a browser that was enrolled in its house.",
+                },
             },
         },
     }
@@ -49,7 +55,7 @@ def document(operations: Sequence[Operation], *, title: str, version: str, url: 
 def _operation(one: Operation, refs: _Parts, schemas: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"operationId": one.name, "summary": one.summary, "tags": [one.tag], "responses": {}}
     if one.right is not Right.NONE:
-        found["security"] = [{"key": []}]
+        found["security"] = [{"browser" if one.right is Right.BROWSER else "key": []}]
     parameters = [
         *_parameters(one.path_model, "path", refs, schemas),
         *_parameters(one.query, "query", refs, schemas),

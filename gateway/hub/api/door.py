@@ -7,36 +7,54 @@ draft-ietf-httpapi-idempotency-key-header; here the second request waits for the
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.strictjson import loads
 from gateway.hub.api.document import document
-from gateway.hub.api.operation import Bells, Call, Caller, Operation, Reply, Right, Signer, Stream, Streams
+from gateway.hub.api.operation import (
+    Asker,
+    Bells,
+    Call,
+    Caller,
+    Member,
+    Operation,
+    Reply,
+    Right,
+    Signer,
+    Stream,
+    Streams,
+)
 from gateway.hub.api.problem import MEDIA_TYPE, Code, Detail, Problem, Where
 from gateway.hub.api.ration import Rations
-from gateway.hub.keys import caller_of
+from gateway.hub.api.remembered import Question, before, keep
+from gateway.hub.keys import caller_of, member_of
 from gateway.hub.store import Store
-from gateway.hub.tables import idempotency
 from gateway.hub.webhooks.guard import Allowed
+from gateway.hub.whence import whence
 
 log = structlog.get_logger(__name__)
 
-KEPT = timedelta(hours=24)  # for which an Idempotency-Key has its answer
 KEY: Final = "Idempotency-Key"
 DEEPEST = 12  # levels of a body
 VERSION = "1.0.0"
 
 _BAD_HOST = Problem(Code.BAD_HOST)
+ACROSS = "/v1/household/"
+"""Asked by a page that a box serves, so from another origin: what stands there is answered to any, and no cookie
+counts (the Fetch standard, 3.3)."""
+_OPEN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST", "Access-Control-Max-Age": "7200",
+    "Access-Control-Allow-Headers": f"Authorization, Content-Type, {KEY}",
+}  # fmt: skip
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
@@ -55,9 +73,10 @@ class Door:
         allowed: Allowed,
         key: Signer,
         streams: Streams,
+        asker: Asker,
         behind_proxy: bool = False,
     ) -> None:
-        self._key, self._streams, self._behind_proxy = key, streams, behind_proxy
+        self._key, self._streams, self._asker, self._behind_proxy = key, streams, asker, behind_proxy
         self._operations, self._store, self._url = operations, store, url
         self._now, self._rations, self._bells, self._allowed = now, rations, bells, allowed
         self._host = url.partition("://")[2].partition("/")[0]
@@ -66,6 +85,8 @@ class Door:
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
         served = [web.route(one.method, one.path, self._behind(one)) for one in self._operations]
+        across = sorted({one.path for one in self._operations if one.right is Right.BROWSER})
+        served += [web.options(path, _preflight) for path in across]
         return [*served, web.get("/openapi.json", self._document)]
 
     @web.middleware
@@ -73,6 +94,14 @@ class Door:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Answer whatever is not done as RFC 9457 says, and only under the hub's own name."""
+        answer = await self._answered(request, handler)
+        if request.path.startswith(ACROSS):
+            answer.headers.update(_OPEN)
+        return answer
+
+    async def _answered(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
         try:
             return await handler(request) if request.host == self._host else self._refused(request, _BAD_HOST)
         except Problem as problem:
@@ -90,25 +119,27 @@ class Door:
         async def served(request: web.Request) -> web.StreamResponse:
             headers: dict[str, str] = {}
             caller = await self._caller(request, one)
-            if caller is not None:
+            member = await self._member(request, one)
+            if member is not None:
+                headers |= await self._rations.take_member(member.home, member.browser, writes=one.writes)
+            elif caller is not None:
                 headers |= await self._rations.take(caller.retailer, writes=one.writes, sandbox=caller.sandbox)
             elif one.writes:
-                headers |= await self._rations.take_stranger(self._address(request), scarce=one.scarce)
+                headers |= await self._rations.take_stranger(
+                    whence(request, behind_proxy=self._behind_proxy), scarce=one.scarce
+                )
             parts, raw = await _parts(request, one)
-            reply = await self._done(request, one, caller, parts, raw)
+            reply = await self._done(request, one, caller or member, parts, raw)
+            if isinstance(reply, Reply) and reply.later is not None:
+                reply = await reply.later()
             if isinstance(reply, Reply) and reply.stream is not None:
                 return await _streamed(request, reply.stream, {**_HEADERS, **headers, "Content-Type": one.media})
             return _response(reply, {**_HEADERS, **headers})
 
         return served
 
-    def _address(self, request: web.Request) -> str:
-        """Whence it comes: what our own proxy says, where there is one; what stood there before anybody may write."""
-        told = request.headers.get("X-Forwarded-For", "") if self._behind_proxy else ""
-        return told.rpartition(",")[2].strip()[:64] or request.remote or ""
-
     async def _caller(self, request: web.Request, one: Operation) -> Caller | None:
-        if one.right is Right.NONE:
+        if one.right in {Right.NONE, Right.BROWSER}:
             return None
         async with self._store.reading() as tx:
             caller = await caller_of(tx, request.headers.get("Authorization", ""), self._now())
@@ -118,8 +149,23 @@ class Door:
             raise Problem(Code.FORBIDDEN, "This key may read only.")
         return caller
 
+    async def _member(self, request: web.Request, one: Operation) -> Member | None:
+        if one.right is not Right.BROWSER:
+            return None
+        async with self._store.reading() as tx:
+            found = await member_of(tx, request.headers.get("Authorization", ""), self._url, self._now())
+        if found is None:
+            await self._rations.take_stranger(whence(request, behind_proxy=self._behind_proxy))
+            raise Problem(Code.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="perron household"'})
+        return found
+
     async def _done(
-        self, request: web.Request, one: Operation, caller: Caller | None, parts: tuple[BaseModel, ...], raw: bytes
+        self,
+        request: web.Request,
+        one: Operation,
+        caller: Caller | Member | None,
+        parts: tuple[BaseModel, ...],
+        raw: bytes,
     ) -> Reply | web.Response:
         now = self._now()
         if not one.writes:
@@ -128,16 +174,18 @@ class Door:
         key = request.headers.get(KEY) if one.idempotency else None
         if key is not None and not (0 < len(key) <= 255 and all("!" <= char <= "~" for char in key)):
             raise _invalid(KEY, "header", "pattern", "1 to 255 printable ASCII characters without a space")
-        fingerprint = sha256(b"\n".join((one.method.encode(), request.path.encode(), raw))).hexdigest()
+        asked = None if caller is None or key is None else Question(
+            caller=caller, key=key, authorization=request.headers.get("Authorization", ""), method=one.method,
+            path=request.path, body=raw,
+        )  # fmt: skip
         try:
             async with self._store.writing() as tx:
-                if caller is not None and key is not None:
-                    before = await _before(tx, caller.retailer, key, fingerprint, now)
-                    if before is not None:
-                        return before
+                told = None if asked is None else await before(tx, asked, now)
+                if told is not None:
+                    return told
                 reply = await one.handler(self._call(tx, now, parts, caller, raw))
-                if caller is not None and key is not None:
-                    await _keep(tx, caller.retailer, key, reply)
+                if asked is not None:
+                    await _keep(tx, asked, reply)
         except IntegrityError as error:  # somebody made the same at the same moment
             raise Problem(Code.CONFLICT, "Another request did this at the same moment.") from error
         self._bells.jobs()
@@ -145,11 +193,17 @@ class Door:
         return reply
 
     def _call(
-        self, tx: AsyncConnection, now: datetime, parts: tuple[BaseModel, ...], caller: Caller | None, raw: bytes = b""
+        self,
+        tx: AsyncConnection,
+        now: datetime,
+        parts: tuple[BaseModel, ...],
+        caller: Caller | Member | None,
+        raw: bytes = b"",
     ) -> Call:
         return Call(
-            tx=tx, now=now, url=self._url, key=self._key, streams=self._streams, parts=parts, caller=caller, body=raw,
-            allowed=self._allowed,
+            tx=tx, now=now, url=self._url, key=self._key, streams=self._streams, asker=self._asker, parts=parts,
+            caller=caller if isinstance(caller, Caller) else None, by=caller if isinstance(caller, Member) else None,
+            body=raw, allowed=self._allowed,
         )  # fmt: skip
 
     def _refused(self, request: web.Request, problem: Problem) -> web.Response:
@@ -160,6 +214,11 @@ class Door:
             content_type=MEDIA_TYPE,
             headers={**_HEADERS, **problem.headers},
         )
+
+
+async def _preflight(_request: web.Request) -> web.Response:
+    """Tell a browser what a page of another origin may ask here."""
+    return web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
 
 
 async def _parts(request: web.Request, one: Operation) -> tuple[tuple[BaseModel, ...], bytes]:
@@ -238,27 +297,11 @@ def _invalid(name: str, where: Where, code: str, detail: str) -> Problem:
     return Problem(Code.INVALID, errors=[Detail(pointer=name[:80], where=where, code=code, detail=detail)])
 
 
-async def _before(tx: Any, retailer: str, key: str, fingerprint: str, now: datetime) -> web.Response | None:  # noqa: ANN401 - a connection
-    """Give the answer that this key had; else take the key, which a second request then waits for."""
-    mine = (idempotency.c.retailer == retailer) & (idempotency.c.key == key)
-    await tx.execute(delete(idempotency).where(mine, idempotency.c.created < now - KEPT))
-    row = (await tx.execute(select(idempotency).where(mine))).one_or_none()
-    if row is None:
-        await tx.execute(insert(idempotency).values(retailer=retailer, key=key, fingerprint=fingerprint, created=now))
-        return None
-    if row.fingerprint != fingerprint:
-        raise Problem(Code.IDEMPOTENCY_KEY_REUSED)
-    return web.Response(
-        body=row.body, status=row.status, headers={**_HEADERS, **row.headers, "Idempotent-Replayed": "true"}
-    )
-
-
-async def _keep(tx: Any, retailer: str, key: str, reply: Reply) -> None:  # noqa: ANN401 - a connection
+async def _keep(tx: AsyncConnection, asked: Question, reply: Reply) -> None:
     answer = _response(reply, {})
     body = answer.body if isinstance(answer.body, bytes) else b""
-    kept: Mapping[str, str] = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
-    mine = (idempotency.c.retailer == retailer) & (idempotency.c.key == key)
-    await tx.execute(update(idempotency).where(mine).values(status=reply.status, headers=dict(kept), body=body))
+    kept = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
+    await keep(tx, asked, reply.status, kept, body)
 
 
 def _response(reply: Reply | web.Response, headers: Mapping[str, str]) -> web.Response:

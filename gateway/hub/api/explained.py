@@ -29,7 +29,8 @@ EXPLAINED: Mapping[str, Explained] = MappingProxyType({
         "Use the address that stands under `servers` in /openapi.json.",
     ),
     "unauthenticated": Explained(
-        "No API key came with the request, or one that is unknown, revoked or over. Which of these is not told.",
+        "No API key came with the request, or one that is unknown, revoked or over; or a browser's token that is none,"
+        " is over, or whose browser has ended at its home. Which of these is not told.",
         "Send `Authorization: Bearer key-..._...`. A secret was told once, when the key was made; if it is lost, make"
         " another key and revoke this one.",
     ),
@@ -104,6 +105,16 @@ EXPLAINED: Mapping[str, Explained] = MappingProxyType({
         "More was asked than this retailer (or, without a key, this address) has a ration for.",
         "Wait as many seconds as `Retry-After` says. `RateLimit-Policy` tells the rations and `RateLimit` what is left,"
         " with every answer.",
+        again=True,
+    ),
+    "home_offline": Explained(
+        "The home's box is not connected to the hub now: its internet is away, or it is off. Nothing was asked.",
+        "Ask again later. An order waits at the hub for as long as it said; a stop counts for a quarter of an hour.",
+        again=True,
+    ),
+    "home_silent": Explained(
+        "The home's box is connected and did not answer within 25 seconds.",
+        "Ask again, with a new question: the box answers none twice.",
         again=True,
     ),
     "internal": Explained(

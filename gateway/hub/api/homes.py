@@ -57,19 +57,24 @@ class BrokerAt(Model):
 
 
 class Joined(Model):
-    """What the box is here, its certificate and the hub's authority (PEM); `mac`: under the secret, over all of it."""
+    """What the box is here, its certificate and the hub's authority (PEM); `mac`: under the secret, over all of it.
+
+    `key`: the hub's own (Ed25519, `x`), by which it signs deliveries for brands that do not sign themselves.
+    """
 
     home: HomeId
     shard: Annotated[int, Field(ge=0, le=65535)]
     broker: BrokerAt
     certificate: str
     authority: str
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
     mac: str
 
     @property
     def parts(self) -> tuple[str, ...]:
         """What the MAC is over, in this order."""
-        return (self.home, str(self.shard), self.broker.host, str(self.broker.port), self.certificate, self.authority)
+        at = (self.broker.host, str(self.broker.port))
+        return (self.home, str(self.shard), *at, self.certificate, self.authority, self.key)
 
 
 class Renewing(Model):
@@ -123,7 +128,7 @@ class Homes:
             raise Problem(Code.CONFLICT, "The certificate that it gave no longer counts: ask for another claim.")
         plain = Joined(
             home=found.home, shard=shard_of(found.home), broker=self.broker, certificate=_pem(certificate.der),
-            authority=self.authority.pem, mac="",
+            authority=self.authority.pem, key=call.key.x, mac="",
         )  # fmt: skip
         mac = answered_mac(row.sha256, id_, plain.parts)
         return Reply(status=200, body=plain.model_copy(update={"mac": mac}))

@@ -27,6 +27,8 @@ class Right(StrEnum):
 
     READ = auto()
     FULL = auto()
+    BROWSER = auto()
+    """No key: a browser of a household, by a token that it signs itself. Pages of other origins may ask this."""
 
 
 class Model(BaseModel):
@@ -49,6 +51,14 @@ class Caller:
     key: str
     right: Right
     sandbox: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A browser of a home's household. Whose it is the hub does not know."""
+
+    home: str
+    browser: str
 
 
 def _nobody() -> None:
@@ -86,6 +96,18 @@ class Stream(Protocol):
         ...
 
 
+class Asker(Protocol):
+    """Whoever asks homes for their households."""
+
+    async def ask(self, member: Member, sealed: str) -> str:
+        """Hand on a question that nobody here can read, and return the answer to it.
+
+        Raises:
+            Problem: the home is not there, or says nothing.
+        """
+        ...
+
+
 class Streams(Protocol):
     """Whoever follows a retailer's events."""
 
@@ -111,8 +133,10 @@ class Call:
     url: str
     key: Signer
     streams: Streams
+    asker: Asker
     parts: tuple[BaseModel, ...]
     caller: Caller | None = None
+    by: Member | None = None
     body: bytes = b""
     allowed: Allowed = NOTHING_MORE
 
@@ -123,6 +147,13 @@ class Call:
             raise TypeError("this operation is everybody's")
         return self.caller
 
+    @property
+    def member(self) -> Member:
+        """The browser that calls, of an operation that is for one."""
+        if self.by is None:
+            raise TypeError("this operation is no browser's")
+        return self.by
+
     def of(self, model: type[P]) -> P:
         """The part of the request that was declared as this model."""
         return next(part for part in self.parts if isinstance(part, model))
@@ -130,12 +161,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """What is answered."""
+    """What is answered. `later`: not yet; what is comes once it has been waited for, outside any transaction."""
 
     status: int
     body: BaseModel | None = None
     headers: Mapping[str, str] = MappingProxyType({})
     stream: Stream | None = None
+    later: Callable[[], Awaitable["Reply"]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +188,7 @@ class Operation:
     `refuses`: what it can answer beside what follows from the rest (a body can be malformed, a path unknown ...).
     `headers`: a model whose fields have the headers' names as aliases. `media`: of what is answered.
     `largest`: bytes of body. `scarce`: without a key few of it an hour.
+    `asks`: it changes nothing, whatever its method.
     """
 
     name: str
@@ -175,16 +208,17 @@ class Operation:
     links: tuple[Link, ...] = ()
     largest: int = 65_536
     scarce: bool = False
+    asks: bool = False
 
     @property
     def writes(self) -> bool:
         """Whether it changes something: then it takes an Idempotency-Key where it is a POST."""
-        return self.method != "GET"
+        return self.method != "GET" and not self.asks
 
     @property
     def idempotency(self) -> bool:
         """Whether a repeated Idempotency-Key gets the first answer again."""
-        return self.method == "POST" and self.right is not Right.NONE
+        return self.writes and self.method == "POST" and self.right is not Right.NONE
 
     @property
     def problems(self) -> frozenset[Code]:

@@ -1,6 +1,7 @@
 """Lists a page at a time: a cursor is opaque, and made only here."""
 
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error
 from datetime import datetime
@@ -13,6 +14,8 @@ from gateway.hub.api.operation import Asked
 from gateway.hub.api.problem import Code, Problem
 
 MOST = 100
+_NAME = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)  # what a place can be: one of our own ids
+_FURTHEST = 2**53  # microseconds of a year that the calendar has, and any number of an event
 PAGED = frozenset({Code.BAD_CURSOR})
 """What an operation refuses that takes a `Page`."""
 
@@ -46,6 +49,6 @@ def place(text: str, *kinds: type[int] | type[str]) -> tuple[int | str, ...]:
         raise Problem(Code.BAD_CURSOR) from error
     if not isinstance(found, list) or [type(one) for one in found] != list(kinds) or cursor(*found) != text:
         raise Problem(Code.BAD_CURSOR)
-    if any(isinstance(one, int) and not 0 <= one < 2**62 for one in found):
+    if not all(0 <= one < _FURTHEST if isinstance(one, int) else _NAME.fullmatch(one) for one in found):
         raise Problem(Code.BAD_CURSOR)
     return tuple(found)

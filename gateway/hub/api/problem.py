@@ -36,6 +36,8 @@ class Code(StrEnum):
     ADDRESS_REFUSED = auto()
     SIGNATURE_REQUIRED = auto()
     RATE_LIMITED = auto()
+    HOME_OFFLINE = auto()
+    HOME_SILENT = auto()
     INTERNAL = auto()
     UNAVAILABLE = auto()
 
@@ -45,7 +47,7 @@ PROBLEMS: Mapping[Code, tuple[HTTPStatus, str]] = MappingProxyType(
         Code.MALFORMED_JSON: (HTTPStatus.BAD_REQUEST, "The body is not JSON that every reader reads alike"),
         Code.BAD_CURSOR: (HTTPStatus.BAD_REQUEST, "The cursor is none that this list gave"),
         Code.BAD_HOST: (HTTPStatus.MISDIRECTED_REQUEST, "The hub is not known under this name"),
-        Code.UNAUTHENTICATED: (HTTPStatus.UNAUTHORIZED, "No API key that counts came with the request"),
+        Code.UNAUTHENTICATED: (HTTPStatus.UNAUTHORIZED, "No API key or token that counts came with the request"),
         Code.FORBIDDEN: (HTTPStatus.FORBIDDEN, "This API key may not do that"),
         Code.NOT_FOUND: (HTTPStatus.NOT_FOUND, "There is nothing of this name, or it is not yours"),
         Code.METHOD_NOT_ALLOWED: (HTTPStatus.METHOD_NOT_ALLOWED, "This cannot be done here"),
@@ -66,6 +68,8 @@ PROBLEMS: Mapping[Code, tuple[HTTPStatus, str]] = MappingProxyType(
         Code.ADDRESS_REFUSED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The hub sends nothing to such an address"),
         Code.RATE_LIMITED: (HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
         Code.INTERNAL: (HTTPStatus.INTERNAL_SERVER_ERROR, "The hub failed; the request can be sent again"),
+        Code.HOME_OFFLINE: (HTTPStatus.SERVICE_UNAVAILABLE, "The home is not connected to the hub"),
+        Code.HOME_SILENT: (HTTPStatus.GATEWAY_TIMEOUT, "The home did not answer in time"),
         Code.UNAVAILABLE: (HTTPStatus.SERVICE_UNAVAILABLE, "The hub cannot do that now"),
     }
 )

@@ -5,7 +5,6 @@ Told as draft-ietf-httpapi-ratelimit-headers-11 says. Counted in this process: e
 
 import math
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address, ip_network
 
 from limits import (
     RateLimitItem,
@@ -19,14 +18,37 @@ from limits.aio.strategies import MovingWindowRateLimiter
 
 from gateway.hub.api.problem import Code, Problem
 from gateway.hub.file import Limits
+from gateway.hub.whence import wider
+
+_AROUND = 4  # rations that a network of 48 bits has together, of what is scarce
+_BACK = 1.0  # seconds that a clock may be corrected by
+
+
+class Windows:
+    """What was taken of late, in moving windows. `wall`: seconds since 1970, by which the library counts too."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self.wall, self._newest = wall, wall()
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    @property
+    def limiter(self) -> MovingWindowRateLimiter:
+        """Counts. Where the clock was put back it begins anew: what was taken later than now would count until then."""
+        now = self.wall()
+        if now < self._newest - _BACK:
+            self._newest, self._limiter = now, MovingWindowRateLimiter(MemoryStorage())
+        self._newest = max(self._newest, now)
+        return self._limiter
+
+
+OF_A_HOME = 3  # times what one of its browsers may
 
 
 class Rations:
     """All retailers' rations. `wall` is the seconds since 1970 by which the library counts."""
 
     def __init__(self, limits: Limits, *, wall: Callable[[], float]) -> None:
-        self._wall = wall
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._windows = Windows(wall)
         self._reads: dict[str, RateLimitItem] = {"reads": RateLimitItemPerSecond(limits.reads)}
         self._writes: dict[str, RateLimitItem] = {
             "writes": RateLimitItemPerSecond(limits.writes),
@@ -37,7 +59,17 @@ class Rations:
             "writes-a-day": RateLimitItemPerDay(min(limits.sandbox_writes_a_day, limits.writes_a_day)),
         }
         self._strangers: dict[str, RateLimitItem] = {"strangers": RateLimitItemPerMinute(limits.strangers)}
+        self._asked: dict[str, dict[str, RateLimitItem]] = {
+            "questions": {
+                "browser": RateLimitItemPerSecond(limits.questions),
+                "home": RateLimitItemPerSecond(OF_A_HOME * limits.questions),
+            },
+            "orders": {
+                "browser": RateLimitItemPerHour(limits.orders), "home": RateLimitItemPerHour(OF_A_HOME * limits.orders)
+            },
+        }  # fmt: skip
         self._scarce: dict[str, RateLimitItem] = {"sandboxes": RateLimitItemPerHour(limits.sandboxes)}
+        self._around: dict[str, RateLimitItem] = {"sandboxes-around": RateLimitItemPerHour(limits.sandboxes * _AROUND)}
 
     async def take(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
         """Take one request off a retailer's ration; what is told of what is left.
@@ -49,26 +81,36 @@ class Rations:
             return await self._take(self._reads, retailer)
         return await self._take(self._sandbox if sandbox else self._writes, retailer)
 
-    async def take_stranger(self, address: str, *, scarce: bool = False) -> dict[str, str]:
-        """The same for a write of somebody without a key: an address, of IPv6 a network of 64 bits.
+    async def take_member(self, home: str, browser: str, *, writes: bool) -> dict[str, str]:
+        """The same for a browser of a household, and for all browsers of its home together.
 
         Raises:
             Problem: nothing is left.
         """
-        items = self._scarce if scarce else self._strangers
-        try:
-            known = ip_address(address)
-        except ValueError:  # a proxy that tells a name
-            return await self._take(items, address)
-        whole = str(known) if known.version == 4 else str(ip_network((known, 64), strict=False))
-        return await self._take(items, whole)
+        kind = "orders" if writes else "questions"
+        items = self._asked[kind]
+        await self._take({f"{kind}-of-home": items["home"]}, home)
+        return await self._take({kind: items["browser"]}, f"{home}/{browser}")
+
+    async def take_stranger(self, address: str, *, scarce: bool = False) -> dict[str, str]:
+        """The same for a write of somebody without a key: an address, as `whence` writes it.
+
+        Raises:
+            Problem: nothing is left.
+        """
+        if not scarce:
+            return await self._take(self._strangers, address)
+        told, around = await self._take(self._scarce, address), wider(address)
+        if around is not None:
+            await self._take(self._around, around)
+        return told
 
     async def _take(self, items: Mapping[str, RateLimitItem], whose: str) -> dict[str, str]:
-        policies, left, wait = [], [], 0
+        policies, left, wait, limiter = [], [], 0, self._windows.limiter
         for name, item in items.items():
-            granted = await self._limiter.hit(item, name, whose)
-            stats = await self._limiter.get_window_stats(item, name, whose)
-            seconds = max(1, math.ceil(stats.reset_time - self._wall()))
+            granted = await limiter.hit(item, name, whose)
+            stats = await limiter.get_window_stats(item, name, whose)
+            seconds = max(1, math.ceil(stats.reset_time - self._windows.wall()))
             policies.append(f'"{name}";q={item.amount};w={item.get_expiry()}')
             left.append(f'"{name}";r={stats.remaining};t={seconds}')
             if not granted:

@@ -13,11 +13,12 @@ from gateway.hub.api.operation import Call, Model, Operation, Reply, Right
 from gateway.hub.api.pages import PAGED, Page, cursor, place
 from gateway.hub.api.problem import Code, Problem
 from gateway.hub.api.promised import ConnectionId, Deliveries, Delivery, DeliveryPath
-from gateway.hub.evidence import Evidence, Message, signed, word_of
+from gateway.hub.evidence import Evidence, Message, signed, told_of
 from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, events, home_events, jobs
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICRO = timedelta(microseconds=1)
+ACCOUNTS = 100  # the newest of them in one proof
 
 Reference = Annotated[str, StringConstraints(pattern=r"^[ -~À-ÿ]{1,80}$")]
 
@@ -102,19 +103,20 @@ async def timeline(call: Call) -> Reply:
 
 
 async def proof(call: Call) -> Reply:
-    """Give what the home has signed of how it ended, and the promise that it was about."""
+    """Give the home's signed account of how it ended, and the promise that it was about."""
     row = await mine(call)
     asked = select(home_events.c.token, home_events.c.key).where(home_events.c.delivery == row.id)
-    told_ = await call.tx.execute(asked.order_by(home_events.c.seq))
-    words = [word for one in told_ if one.key is not None and (word := word_of(one.token, one.key)) is not None]
-    if not words:
-        raise Problem(Code.NOT_FOUND, "There is no proof yet: the home has not said how it ended.")
-    versions = (delivery_versions.c.delivery == row.id, delivery_versions.c.version == words[-1].version)
-    promise = await call.tx.scalar(select(delivery_versions.c.promise).where(*versions))
+    said = await call.tx.execute(asked.order_by(home_events.c.seq))
+    accounts = [one for event in said if event.key is not None and (one := told_of(event.token, event.key)) is not None]
+    if not accounts:
+        raise Problem(Code.NOT_FOUND, "There is no proof yet: the home has not given its account of how it ended.")
+    version = accounts[-1].statement.version
+    mine_too = (delivery_versions.c.delivery == row.id, delivery_versions.c.version == version)
+    promise = await call.tx.scalar(select(delivery_versions.c.promise).where(*mine_too))
     sent = select(jobs.c.token).where(jobs.c.delivery == row.id).order_by(jobs.c.created)
     messages = [await _message(call, token) for token in (await call.tx.scalars(sent)).all()]
-    found = {**(promise or row.promise), "home": row.home, "brand": row.brand, "name": row.name, "words": words,
-             "messages": [message for message in messages if message is not None]}  # fmt: skip
+    found = {**(promise or row.promise), "home": row.home, "brand": row.brand, "name": row.name,
+             "accounts": accounts[-ACCOUNTS:], "messages": [one for one in messages if one is not None]}  # fmt: skip
     evidence = {name: found[name] for name in Evidence.model_fields}
     return Reply(status=200, body=Evidence.model_validate(evidence, strict=False))
 
@@ -146,6 +148,6 @@ OPERATIONS = (
     ),
     Operation(
         name="readProof", method="GET", path=f"{_ONE}/proof", tag="Deliveries", handler=proof, right=Right.READ,
-        summary="Read what the home signed of how it ended", path_model=DeliveryPath, answers={200: Evidence},
+        summary="Read the home's signed account of how it ended", path_model=DeliveryPath, answers={200: Evidence},
     ),
 )  # fmt: skip

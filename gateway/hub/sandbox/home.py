@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.delivery.permission import DAYS, Permission, Standing, Terms, allows
-from gateway.delivery.promise import Body, Cancel, Claims, Offer, Promise, State, Update, Wire, promise
+from gateway.delivery.promise import Body, Cancel, Claims, Offer, Promise, Result, State, Update, Wire, promise
+from gateway.hub.account import Said, What, last_of
 from gateway.hub.standing import OVER, REASONS
 from gateway.hub.words import EntranceSaid
 from gateway.visit.state import House, Refusal
@@ -32,6 +33,7 @@ TERMS = {
 
 OPENS = timedelta(seconds=1)  # from scheduled to the window's opening, however far away it is
 COMES = timedelta(seconds=1)  # until the courier is there
+FRIDGE = 4.0  # °C
 LEAVES = timedelta(seconds=2)  # until he has gone and the door is proven locked
 
 _MAGIC = re.compile(r"SANDBOX-([A-Z-]*[A-Z])(?:-[0-9]+)?")
@@ -171,6 +173,23 @@ def onward(state: State, parcels: tuple[str, ...], end: datetime, now: datetime)
     if now >= end or (state is State.WINDOW_OPEN and "NOBODY-COMES" in words):
         return {"state": State.EXPIRED}
     return {"state": State.WINDOW_OPEN if state is State.SCHEDULED else State.VISITING}
+
+
+def lines(ended: Result, parcels: tuple[str, ...], cold: float | None, now: datetime) -> tuple[Said, ...]:
+    """What the simulated home's log has of a visit that ended so just now. `cold`: how cold it was to be kept."""
+    came = now - LEAVES
+    read = [parcel for parcel in parcels if "MISSING" not in magic([parcel])]
+    if "NOT-DELIVERED" in magic(parcels):
+        read = []
+    said = [Said(at=came, what=What.PARCEL, code=last_of(parcel)) for parcel in read or parcels[:1]]
+    if ended.house is not House.NOT_OPENED:
+        said += [Said(at=came + LEAVES / 4, what=What.UNLOCKED), Said(at=came + LEAVES / 2, what=What.OPENED)]
+        if cold is not None:
+            said.insert(0, Said(at=came, what=What.TEMPERATURE, celsius=round(min(FRIDGE, cold), 1)))
+        if "UNKNOWN" not in magic(parcels):
+            said.append(Said(at=came + LEAVES * 3 / 4, what=What.CLOSED))
+    house = House.NOT_OPENED if ended.house is None else ended.house
+    return (*said, Said(at=now, what=What(house.value)))
 
 
 def _left(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object]:

@@ -19,16 +19,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.delivery.promise import Cancel, Claims, Offer, Promise, Result, State, promise
 from gateway.delivery.signature import Key, Keys, Rejected, public_key, verify
 from gateway.hub import heard, unsigned
+from gateway.hub.account import ENDS, Account, Statement, chained, head_of
 from gateway.hub.api.operation import Bells, Signer
 from gateway.hub.heard import Kept, Outcome
 from gateway.hub.sandbox import home as simulated
 from gateway.hub.sandbox.home import Given, Known
 from gateway.hub.sandbox.making import end
-from gateway.hub.sealed import seal
+from gateway.hub.sealed import seal, vouch
 from gateway.hub.standing import OVER
 from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, homes, jobs
 from gateway.hub.words import Happened, Kind, Receipt, digest
+from gateway.proof.chain import link
 from gateway.proof.keys import BoxKey
 from gateway.visit.state import House, Now
 
@@ -154,15 +156,32 @@ class Robot:
             told = {"box": scene.home.id, "at": scene.now, "brand": row.brand, "delivery": row.name,
                     "version": row.version if known is None else known.version, **onward}  # fmt: skip
             result = Result.model_validate(told)
-            await self._happened(scene, result)
+            await self._happened(scene, result, self._account(scene, row, result))
             then = result.state or state
             await _next(scene, row.id, simulated.due(then, parcels, row.window_end, scene.now))
 
-    async def _happened(self, scene: _Scene, result: Result) -> None:
+    def _account(self, scene: _Scene, row: Row[Any], result: Result) -> Account | None:
+        """The home's account of a delivery that is over. Its events are all the log that such a home has."""
+        if result.state not in ENDS or result.version is None or result.house is None:
+            return None
+        promise = row.promise
+        said = simulated.lines(result, tuple(promise["parcels"]), promise["max_celsius"], scene.now)
+        lines, left_out = chained(said)
+        head = head_of(lines)
+        statement = Statement(
+            home=scene.home.id, brand=row.brand, delivery=row.name, version=result.version, state=result.state,
+            reason=result.reason, missing=result.missing, house=result.house, at=scene.now, clock_trusted=True,
+            lines=len(lines), left_out=left_out, head=head,
+            entry=link(bytes.fromhex(scene.kept.head), scene.kept.seq + 1, bytes.fromhex(head)).hex(),
+        )  # fmt: skip
+        return Account(lines=lines, token=vouch(statement, self._key.sign))
+
+    async def _happened(self, scene: _Scene, result: Result, account: Account | None = None) -> None:
         """Make the home's next event, and have it kept as every home's are."""
         happened = Happened(
-            home=scene.home.id, seq=scene.kept.seq + 1, prev=scene.kept.head, at=scene.now, result=result
-        )
+            home=scene.home.id, seq=scene.kept.seq + 1, prev=scene.kept.head, at=scene.now, result=result,
+            account=account,
+        )  # fmt: skip
         outcome = await heard.happened(scene.tx, scene.home, scene.kept, seal(happened, self._key.sign), scene.now)
         if outcome is not Outcome.KEPT:
             raise RuntimeError(f"an event of the sandbox's own is {outcome}")

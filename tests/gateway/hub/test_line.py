@@ -266,6 +266,6 @@ async def test_a_broker_that_says_nothing_holds_no_job_up(tmp_path: Path, monkey
 
 def line_to(*brokers: HubBroker) -> Line:
     return Line(
-        brokers, heard=lambda _word: None, up=lambda: None, tally=Tally(CollectorRegistry()), monotonic=time.monotonic,
-        shards=(1, 2),
+        brokers, heard=lambda _word: None, answers="up/+/+/said/hub-1", up=lambda: None,
+        tally=Tally(CollectorRegistry()), monotonic=time.monotonic, shards=(1, 2),
     )  # fmt: skip

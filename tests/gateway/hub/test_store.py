@@ -1,4 +1,7 @@
 import asyncio
+import sqlite3
+import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -72,3 +75,98 @@ async def test_a_store_of_a_newer_hub_is_refused_in_words(tmp_path: Path) -> Non
 async def test_a_url_that_is_none_is_refused_in_words(wrong: str) -> None:
     with pytest.raises(StoreUnusable):
         await Store.open(wrong)
+
+
+async def test_a_file_that_is_no_database_is_refused_in_words_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "hub.sqlite3").write_bytes(b"a holiday's diary" * 100)
+    before = drivers()
+    with pytest.raises(StoreUnusable, match="not a database"):
+        await Store.open(url(tmp_path))
+    for thread in drivers() - before:
+        thread.join(1)
+    assert drivers() <= before, "no connection was left open"
+    assert (tmp_path / "hub.sqlite3").read_bytes() == b"a holiday's diary" * 100
+
+
+def drivers() -> set[threading.Thread]:
+    """The threads of SQLite's driver: one a connection."""
+    return {one for one in threading.enumerate() if "_connection_worker" in one.name}
+
+
+class Busy:
+    """Another process that writes: a statement of ours waits in the driver's thread until it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._other = sqlite3.connect(folder / "hub.sqlite3", isolation_level=None)
+
+    def __enter__(self) -> None:
+        self._other.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, *_: object) -> None:
+        self._other.execute("ROLLBACK")
+        self._other.close()
+
+
+async def write(store: Store) -> None:
+    async with store.writing() as tx:
+        await tx.execute(insert(retailers).values(id=new_id("ret"), name="half", created=NOW))
+
+
+def test_who_is_cancelled_in_the_middle_of_a_statement_leaves_no_answer_for_a_loop_that_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda told: died.append(repr(told.exc_value)))
+    before = drivers()
+
+    async def cut_off() -> None:
+        store = await Store.open(url(tmp_path))
+        with Busy(tmp_path):
+            task = asyncio.create_task(write(store))
+            await asyncio.sleep(0.05)
+            for _ in range(2):  # as a TaskGroup does whose own task is cancelled, too
+                task.cancel()
+                await asyncio.sleep(0.01)
+        await store.close()
+        assert task.cancelled(), "closing waited for it"
+
+    asyncio.run(cut_off())
+    for thread in drivers() - before:
+        thread.join(5)
+    assert died == []
+
+
+async def test_who_is_cancelled_leaves_nothing_and_a_connection_that_the_next_one_uses(tmp_path: Path) -> None:
+    store = await Store.open(url(tmp_path))
+    threads = drivers()
+    for _ in range(3):
+        with Busy(tmp_path):
+            task = asyncio.create_task(write(store))
+            await asyncio.sleep(0.03)
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with store.writing() as tx:
+        assert await tx.scalar(select(func.count()).select_from(retailers)) == 0
+    assert drivers() == threads, "no connection was thrown away"
+    await store.close()
+
+
+async def test_closing_waits_a_while_only_for_whoever_keeps_a_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.hub.store.PATIENCE", 0.2)
+    store, never = await Store.open(url(tmp_path)), asyncio.Event()
+
+    async def keeps() -> None:
+        async with store.reading() as tx:
+            await tx.execute(select(1))
+            await never.wait()
+
+    task = asyncio.create_task(keeps())
+    await asyncio.sleep(0.05)
+    begun = time.monotonic()
+    await store.close()
+    assert 0.2 <= time.monotonic() - begun < 2
+    never.set()
+    await task

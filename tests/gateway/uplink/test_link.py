@@ -34,7 +34,7 @@ from gateway.mqtt import Guest, visit
 from gateway.proof.keys import BoxKey
 from gateway.proof.succession import Line
 from gateway.store.handover import HUB_LEFT
-from gateway.uplink.asked import NO_QUESTION, UNKNOWN
+from gateway.uplink.asked import NO_QUESTION, UNKNOWN, UNSIGNED
 from gateway.uplink.box import joined, takers
 from gateway.uplink.link import Uplink
 from tests.boxes import until
@@ -124,7 +124,10 @@ def section(broker: Mosquitto, folder: Path) -> HubSection:
 def uplink(made: Box, where: HubSection, *, leaving: bool = False) -> Uplink:
     return Uplink(
         made.home, where, store=made.store, clock=made.clock, key=made.key, keys=Line(), leaving=leaving,
-        takers=takers(made.home, HOME, store=made.store, by_hub=made.reception.by_hub), monotonic=time.monotonic,
+        takers=takers(
+            where, letting=made.reception.letting, by_hub=made.reception.by_hub, hub_signed=made.reception.hub_signed
+        ),
+        monotonic=time.monotonic,
     )  # fmt: skip
 
 
@@ -173,9 +176,9 @@ async def test_a_brand_that_asks_is_told_the_owner_s_word_and_each_later_one(tmp
         at_work(uplink(made, section(broker, tmp_path))),
     ):  # fmt: skip
         await until(lambda: there.hellos)
-        for brand, key in (("shop", "stranger"), ("stranger", "shop")):
+        for brand, key, why in (("shop", "stranger", UNKNOWN), ("stranger", "shop", UNSIGNED)):
             receipt = await there.receipt(there.job(question(brand, key), Kind.CONNECT))
-            assert (receipt.state, receipt.why) == ("refused", UNKNOWN), brand
+            assert (receipt.state, receipt.why) == ("refused", why), brand
         assert (await there.receipt(there.job(b"a.b.c", Kind.CONNECT))).why == NO_QUESTION
         assert there.decisions == []
         assert (await there.receipt(there.job(question("shop", "shop"), Kind.CONNECT))).state == "received"
@@ -302,5 +305,6 @@ async def test_after_a_hand_over_the_line_tells_what_it_owes_takes_no_job_and_en
         assert made.store.handover.pending(HUB_LEFT) == HOME
         home = made.home.model_copy(update={"hub": where})
         again = joined(home, store=made.store, clock=made.clock, key=made.key, by_hub=made.reception.by_hub,
+                       hub_signed=made.reception.hub_signed, letting=made.reception.letting,
                        monotonic=time.monotonic, reached=lambda _point: None)  # fmt: skip
         assert again is None

@@ -23,6 +23,7 @@ see_brands              yes    yes        -          -
 decide_brands           yes    -          -          -
 see_household           yes    yes        -          -
 people                  yes p  -          -          -
+away                    yes    yes        -          -
 hand_over               yes    -          yes        -
 language                yes    yes        yes        -
 settings                yes    -          -          -

@@ -38,7 +38,7 @@ def a_site(made: Box, pages: Pages | None = None) -> Site:
     walking = walks(made, lambda camera: made.eyes.picture(camera, 1.0))
     seen = web.Box(
         home=made.home, store=made.store, clock=made.clock,
-        wished=made.reception.wished, permitted=made.reception.permit,
+        wished=made.reception.wished, letting=made.reception.letting,
         pause=made.reception.pause, end_pause=made.reception.end_pause,
         states=lambda: tuple((running.state, made.clock.now()) for running in made.entrances.values()),
         video=made.home.storage.folder / "video.sock", proofs=dict,

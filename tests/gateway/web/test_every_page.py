@@ -9,7 +9,7 @@ from aiohttp import ClientSession, WSServerHandshakeError
 from playwright.async_api import Page, expect
 
 from gateway.web.painter import Painter
-from gateway.web.policy import HEADERS, READING
+from gateway.web.policy import HEADERS, READING, away
 from gateway.web.site import STATIC
 from tests.browser import barriers, faint, visitor
 from tests.gateway.web.tour import NO_PAGE, Tour, tour
@@ -41,6 +41,8 @@ async def settled(page: Page, address: str) -> None:
     assert answer is not None
     assert answer.status == 200, address
     more = READING if address.endswith("/label") else {}  # the one page that may use camera and WebAssembly
+    if address.endswith("/away"):
+        more = away(None)  # this house has joined no hub
     assert {name: answer.headers[name.lower()] for name in HEADERS} == {**HEADERS, **more}, address
     if await page.locator("body[data-words]").count():
         await expect(page.locator("#link")).to_have_text(re.compile("Connected to the box|En liaison avec la box"))

@@ -35,7 +35,8 @@ FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "
             "trust.", "refused.", "role.", "link.", "label.kind.", "label.said.", "lock.", "pause.no.", "did.",
             "unfit.", "phone.heard.", "way.", "house.file.", "examine.", "survey.no.", "survey.trouble.",
             "survey.ended.", "add.no.", "add.note.", "add.field.", "add.kind.", "add.stands.",
-            "add.answer.", "install.what.")  # fmt: skip
+            "add.answer.", "install.what.", "away.do.", "away.way.", "away.heard.", "away.gone.",
+            "away.no.")  # fmt: skip
 
 
 def used() -> set[str]:

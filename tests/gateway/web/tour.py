@@ -14,7 +14,9 @@ from gateway.delivery.codes import courier_digest
 from gateway.installation.notes import keep_survey
 from gateway.installation.proposal import Asked
 from gateway.installation.survey import Begun, Look
+from gateway.remote.envelope import Jwk, private_key
 from gateway.store import Clip
+from gateway.store.browsers import EnrolledBrowser
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Cold, Entrance
@@ -38,13 +40,14 @@ NO_PAGE = frozenset({
     "/history/{visit}/report.pdf", "/c/{digest}/receipt",
     "/installation/walk/{entrance}/picture/{number}", "/installation/walk/{entrance}/report.pdf",
     "/installation/walk/{entrance}/report.signed.json",
-    "/certificate/authority.crt", "/static/{name}",
+    "/certificate/authority.crt", "/static/{name}", "/away/worker.js", "/away/{language}.webmanifest",
 })  # fmt: skip
 """Addresses under which there is something else than a page for people."""
 
 PLAIN = ("/", "/live", "/history", "/brands", "/household", "/settings", "/settings/messages", "/settings/keys",
          "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
-         "/settings/privacy", "/settings/moving-out", "/confirm", "/enter", "/enter/again")  # fmt: skip
+         "/settings/privacy", "/settings/moving-out", "/confirm", "/enter", "/enter/again",
+         "/away", "/away/enrol")  # fmt: skip
 
 DIGEST = courier_digest(bytes(16))
 INCIDENT = "incident-1"
@@ -95,6 +98,7 @@ async def tour(
             await site.site._box.walks.begin("garage", "Ida")  # noqa: SLF001 - as on its page
             await site.site._box.surveys.begin("garage", 24, by="Ida", person="p-ida")  # noqa: SLF001 - the same
             await proposed(site)
+            await enrolled(site, guest)
             yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
 
 
@@ -104,6 +108,17 @@ def _written(folder: Path, house: Home) -> Path:
     file = folder / "etc" / "home.yaml"
     file.write_text(json.dumps(house.model_dump(mode="json")), encoding="utf-8")
     return file
+
+
+async def enrolled(site: Served, label: str) -> None:
+    """A browser of the owner's goes out with her."""
+    store, now, who = site.box.store, site.box.clock.now(), site.owner.who
+    person = store.register.person(who.person)
+    assert person is not None
+    key = Jwk.of(private_key(bytes(31) + b"\x07").public_key()).model_dump_json()
+    one = EnrolledBrowser(id="brw-1", device=who.device, person=person, home="home-1", label=label, sign=key, agree=key,
+                          own=bytes(32), since=now.utc)  # fmt: skip
+    assert await store.browsers.enrol(one, now)
 
 
 async def proposed(site: Served) -> None:
@@ -182,6 +197,7 @@ async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
         "/join/{token}": f"/join/{invited.token}",
         "/link/{token}": f"/link/{stop}",
         "/c/{digest}": f"/c/{DIGEST}",
+        "/away/{language}": "/away",  # in the browser's language
         "/installation/add": "/installation/add?kind=entrance",
         "/installation/walk/{entrance}": "/installation/walk/garage",
         "/c/{digest}/label": f"/c/{DIGEST}/label",

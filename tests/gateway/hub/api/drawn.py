@@ -6,6 +6,7 @@ connection that there is, and a stream ends at once. Only good requests are so a
 sent as it was drawn.
 """
 
+import json
 import os
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -20,10 +21,18 @@ from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData
 
 from gateway.clock import machine_time
+from gateway.remote.envelope import private_key
+from tests.remotebrowser import RemoteBrowser
 
 KEY = "Idempotency-Key"
+HOUSEHOLD = "^/v1/household/"
 CONNECTION = os.environ.get("PERRON_CONNECTION")
 """A connection that the retailer has and the home has granted."""
+_SIGNS = json.loads(os.environ["PERRON_BROWSER"])
+BROWSER = RemoteBrowser(
+    browser=_SIGNS["browser"], home=_SIGNS["home"], hub=_SIGNS["hub"], sign=private_key(bytes.fromhex(_SIGNS["key"]))
+)
+"""A browser of a household whose box answers: what is its own is asked in its name."""
 
 _INSTANTS = st.datetimes(datetime(2000, 1, 1), datetime(2200, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - the zone is the next argument
 _LETTERS = st.characters(categories=["L", "Nd"])
@@ -61,6 +70,36 @@ ALLOWED: Mapping[tuple[str, str], str] = MappingProxyType({
 """By operation and the problem's code: why a request that fits the schema may be refused, or one that does not in that
 way.
 """
+
+
+class _Bearer:
+    """Who asks: a bearer of something that is written anew before it is over."""
+
+    def get(self, _case: Any, _context: Any) -> str:  # noqa: ANN401 - the tool's
+        """Write it."""
+        raise NotImplementedError
+
+    def set(self, case: Any, data: str, _context: Any) -> None:  # noqa: ANN401 - the same
+        """Put it on a request."""
+        case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
+
+
+@schemathesis.auth(refresh_interval=60).skip_for(path_regex=HOUSEHOLD)
+class Retailer(_Bearer):
+    """By the API key."""
+
+    def get(self, _case: Any, _context: Any) -> str:  # noqa: ANN401 - the same
+        """It lasts."""
+        return os.environ["PERRON_KEY"]
+
+
+@schemathesis.auth(refresh_interval=60).apply_to(path_regex=HOUSEHOLD)
+class Browser(_Bearer):
+    """By a token that a browser of the household signs."""
+
+    def get(self, _case: Any, _context: Any) -> str:  # noqa: ANN401 - the same
+        """It is good for five minutes."""
+        return BROWSER.token()
 
 
 @schemathesis.hook

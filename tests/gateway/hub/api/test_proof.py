@@ -1,34 +1,58 @@
 import json
+from base64 import urlsafe_b64decode
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from gateway.cli.owner import verdict
+from gateway.delivery.promise import Result, State
+from gateway.hub.account import Said, What
+from gateway.hub.evidence import Evidence, wrong
 from gateway.proof.keys import BoxKey
+from gateway.visit.state import House
 from tests.announcing import Home, connected
+from tests.boxes import Journal
 from tests.hubs import hub_file, running
+
+AT = datetime(2026, 11, 25, 17, 0, 0, tzinfo=UTC)
 
 
 async def proof_of(home: Home, made: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     return await home.ask("GET", f"/v1/deliveries/{made['id']}/proof")
 
 
-async def test_there_is_a_proof_once_the_home_has_said_how_it_ended_and_it_holds_offline(tmp_path: Path) -> None:
+LINES = (
+    Said(at=AT, what=What.PARCEL, code="56FR"),
+    Said(at=AT + timedelta(seconds=20), what=What.UNLOCKED),
+    Said(at=AT + timedelta(seconds=22), what=What.OPENED),
+    Said(at=AT + timedelta(seconds=30), what=What.TEMPERATURE, celsius=4.5),
+    Said(at=AT + timedelta(seconds=50), what=What.CLOSED),
+    Said(at=AT + timedelta(seconds=62), what=What.LOCKED_AGAIN),
+)
+ENDED: dict[str, Any] = {"house": "locked_again", "lines": LINES}
+
+
+async def test_there_is_a_proof_once_the_home_has_given_its_account_and_it_holds_offline(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)
-        made = await home.announce(parcels=["xy 123456785 fr"])
+        made = await home.announce(parcels=["xy 123456785 fr"], max_celsius=6.0)
         await home.stands(made, "visiting")
+        await home.stands(made, "delivered")
         status, said = await proof_of(home, made)
-        assert (status, said["code"]) == (404, "not_found")
-        await home.stands(made, "delivered", house="locked_again")
+        assert (status, said["code"]) == (404, "not_found"), "the door is not locked yet"
+        await home.stands(made, "delivered", **ENDED)
         status, said = await proof_of(home, made)
     assert status == 200
-    assert (said["words"][0]["state"], said["place"], said["parcels"]) == ("delivered", "hall", ["XY123456785FR"])
+    assert (said["accounts"][0]["statement"]["state"], said["place"]) == ("delivered", "hall")
+    assert (said["parcels"], said["max_celsius"]) == (["XY123456785FR"], 6.0)
     file, pem = tmp_path / "proof.json", tmp_path / "box.pem"
     file.write_text(json.dumps(said))
     pem.write_bytes(home.journal.key.public.pem)
     holds, told = verdict(file, key=pem, checkpoint=None)
     assert holds, told
     assert "delivered at" in told
+    for line in ("17:00:00Z  parcel …56FR", "17:00:22Z  opened", "17:00:30Z  temperature 4.5 °C", "locked again"):
+        assert line in told
     assert home.journal.key.public.fingerprint in told
     pem.write_bytes(BoxKey.fresh().public.pem)
     assert not verdict(file, key=pem, checkpoint=None)[0], "another box's"
@@ -39,7 +63,7 @@ async def test_a_brand_s_own_promise_stands_in_its_proof_byte_for_byte(tmp_path:
         home = await connected(hub)
         token = home.token(home.offer())
         _, made = await home.ask("POST", "/v1/deliveries", {"connection": home.connection, "token": token})
-        await home.stands(made, "partly_delivered", missing=1)
+        await home.stands(made, "partly_delivered", missing=1, **ENDED)
         _, said = await proof_of(home, made)
     assert [message["token"] for message in said["messages"]] == [token]
     (tmp_path / "proof.json").write_text(json.dumps(said))
@@ -50,32 +74,114 @@ async def test_nothing_in_a_proof_can_be_changed(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)
         made, other = await home.announce(name="order-1"), await home.announce(name="order-2")
-        await home.stands(made, "not_delivered", reason="not_delivered")
-        await home.stands(other, "delivered")
+        await home.stands(made, "not_delivered", reason="not_delivered", **ENDED)
+        await home.stands(other, "delivered", **ENDED)
         (_, said), (_, theirs) = await proof_of(home, made), await proof_of(home, other)
-    word, message = said["words"][0], said["messages"][0]
-    changes: tuple[dict[str, Any], ...] = (
-        {"parcels": ["ABC1"]}, {"place": "shed"}, {"name": "order-2"}, {"home": "home-2"}, {"brand": "soleil"},
-        {"messages": []}, {"messages": theirs["messages"]}, {"words": theirs["words"]},
-        {"words": [{**word, "state": "delivered"}]}, {"words": [{**word, "at": made["created"]}]},
-        {"words": [{**word, "key": BoxKey.fresh().public.text}]},
-        {"messages": [{**message, "key": BoxKey.fresh().public.text}]},
+    told, message = said["accounts"][0], said["messages"][0]
+    statement, lines = told["statement"], told["lines"]
+    another = BoxKey.fresh().public.text
+    changes: tuple[tuple[dict[str, Any], str], ...] = (
+        ({"parcels": ["ABC1"]}, "the promise says otherwise"), ({"place": "shed"}, "the promise says otherwise"),
+        ({"max_celsius": 9.0}, "the promise says otherwise"), ({"name": "order-2"}, "another home or delivery"),
+        ({"home": "home-2"}, "another home or delivery"), ({"brand": "soleil"}, "another home or delivery"),
+        ({"messages": []}, "is not there"), ({"messages": theirs["messages"]}, "of another delivery"),
+        ({"accounts": theirs["accounts"]}, "another home or delivery"),
+        ({"accounts": [{**told, "statement": {**statement, "state": "delivered"}}]}, "says otherwise"),
+        ({"accounts": [{**told, "statement": {**statement, "at": made["created"]}}]}, "says otherwise"),
+        ({"accounts": [{**told, "key": another}]}, "not signed by the box's key"),
+        ({"accounts": [{**told, "lines": lines[:2] + lines[3:]}]}, "line 3 is not there"),
+        ({"accounts": [{**told, "lines": lines[:-1]}]}, "line 6 is not there"),
+        ({"accounts": [{**told, "lines": []}]}, "line 1 is not there"),
+        ({"accounts": [{**told, "lines": [lines[1], lines[0], *lines[2:]]}]}, "line 1 is at another place"),
+        ({"accounts": [{**told, "lines": [*lines[:3], {**lines[3], "celsius": 3.0}, *lines[4:]]}]},
+         "line 4 is not what the box wrote"),
+        ({"messages": [{**message, "key": another}]}, "not signed by the key beside it"),
     )  # fmt: skip
-    for changed in changes:
+    for changed, why in changes:
         (tmp_path / "proof.json").write_text(json.dumps({**said, **changed}))
-        holds, told = verdict(tmp_path / "proof.json", key=None, checkpoint=None)
+        holds, told_ = verdict(tmp_path / "proof.json", key=None, checkpoint=None)
         assert not holds, changed
-        assert told.startswith("does not hold: ")
+        assert told_.startswith("does not hold: ")
+        assert why in told_
 
 
-async def test_a_proof_tells_nothing_of_the_household(tmp_path: Path) -> None:
+async def test_whatever_single_byte_of_a_proof_is_altered_it_does_not_hold(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        made = await home.announce(max_celsius=6.0)
+        await home.stands(made, "delivered", **ENDED)
+        _, said = await proof_of(home, made)
+    whole = json.dumps(said).encode()
+    before = Evidence.model_validate_json(whole)
+    altered = 0
+    for place in range(0, len(whole), 3):
+        other = bytearray(whole)
+        other[place] = whole[place] ^ 1
+        try:
+            evidence = Evidence.model_validate_json(bytes(other))
+        except ValueError:
+            continue  # it is no proof any more
+        if evidence != before:
+            altered += 1
+            assert wrong(evidence) is not None, bytes(other[max(0, place - 30) : place + 30])
+    assert altered > 500
+
+
+async def test_a_proof_tells_nothing_of_the_household_of_others_or_of_a_film(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        other = await connected(hub)
+        made = await home.announce()
+        await home.stands(made, "not_delivered", reason="household_present", **ENDED)
+        status, _ = await proof_of(home, made)
+        assert status == 404, "a word that tells more than a retailer may know is not handed on"
+        other.id, other.journal = home.id, home.journal  # another brand at the same door
+        between = await connected(hub)
+        await home.stands(made, "delivered", **ENDED)
+        _, said = await proof_of(home, made)
+        assert (await between.ask("GET", f"/v1/deliveries/{made['id']}/proof"))[0] == 404
+    (told,) = said["accounts"]
+    assert told["statement"]["state"] == "delivered"
+    whole = json.dumps(said)
+    for word in ("seq", "prev", "visit", "film", "clip", "camera", "manifest", "sha256", "reference", "customer 7"):
+        assert f'"{word}"' not in whole, "no number of the home's events, no film, nothing by which one is found"
+    payload = told["token"].split(".")[1]
+    assert set(json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))) == {
+        "kind", "home", "brand", "delivery", "version", "state", "missing", "house", "at", "clock_trusted", "lines",
+        "left_out", "head", "entry",
+    }  # fmt: skip
+
+
+async def test_a_home_that_was_handed_over_and_then_locked_has_two_accounts_and_the_newest_counts(
+    tmp_path: Path,
+) -> None:
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)
         made = await home.announce()
-        await home.stands(made, "not_delivered", reason="household_present")
-        await home.stands(made, "not_delivered", lacking=("front lock: battery",))
-        status, _ = await proof_of(home, made)
-        assert status == 404, "a word that tells more than a retailer may know is not handed on"
-        await home.stands(made, "delivered")
+        await home.stands(made, "delivered", house="handed_to_owner", lines=LINES[:-1])
+        await home.stands(made, "delivered", **ENDED)
         _, said = await proof_of(home, made)
-        assert [word["state"] for word in said["words"]] == ["delivered"]
+    assert [one["statement"]["house"] for one in said["accounts"]] == ["handed_to_owner", "locked_again"]
+    (tmp_path / "proof.json").write_text(json.dumps(said))
+    holds, told = verdict(tmp_path / "proof.json", key=None, checkpoint=None)
+    assert holds
+    assert "house locked_again" in told
+
+
+async def test_an_account_that_does_not_hold_is_none(tmp_path: Path) -> None:
+    """A box's key may have been stolen, a box may be wrong: what no retailer could check is not handed on."""
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        made = await home.announce()
+        ended = Result.model_validate(
+            {"box": "box", "at": hub.hub.now(), "brand": home.brand, "delivery": made["name"], "version": 1,
+             "state": State.DELIVERED, "house": House.LOCKED_AGAIN}
+        )  # fmt: skip
+        good = home.journal.account(ended, LINES)
+        forged = Journal(home.id, BoxKey.fresh()).account(ended, LINES)
+        for bad in (
+            forged, good.model_copy(update={"lines": good.lines[:-1]}),
+            home.journal.account(ended, LINES, home="home-other"),
+        ):  # fmt: skip
+            await home.says(ended, bad)
+            assert (await proof_of(home, made))[0] == 404

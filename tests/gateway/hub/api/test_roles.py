@@ -15,12 +15,12 @@ from gateway.hub.process import OPERATIONS
 from gateway.hub.store import new_id
 from gateway.hub.tables import api_keys
 from gateway.proof.keys import BoxKey
-from tests.announcing import Home, connected
+from tests.announcing import Home, connected, enrolled
 from tests.hubs import hub_file, running
 
 pytestmark = pytest.mark.slow
 
-ROLES = ("nobody", "revoked", "expired", "read", "full", "another", "sandbox")
+ROLES = ("nobody", "revoked", "expired", "read", "full", "another", "sandbox", "browser")
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,12 @@ class Row:
     strangers: int
     body: Mapping[str, Any] | None = None
     open: bool = False  # nobody needs a key
+    browser: int = 401  # of a household, whose token is no key
 
 
 PROVED = MappingProxyType({"kid": "{kid}", "x": "{x}", "proof": "{proof}"})
 HOOKS = "/v1/webhook_endpoints"
+SEALED = {"sealed": "h..i.c.t"}
 NEW = MappingProxyType({"connection": "{connection}", "delivery": "{promise}"})
 TABLE: Mapping[str, Row] = MappingProxyType({
     "createApiKey": Row("/v1/api_keys", 201, 403, 201, {"label": "till"}),  # one of their own
@@ -82,6 +84,9 @@ TABLE: Mapping[str, Row] = MappingProxyType({
     "listWebhookMessages": Row(HOOKS + "/{endpoint}/messages", 200, 200, 404),
     "replayWebhookMessage": Row(HOOKS + "/{endpoint}/messages/{message}/replay", 202, 403, 404),
     "replayWebhookEvents": Row(HOOKS + "/{endpoint}/replay", 202, 403, 404, {}),
+    "sendOrder": Row("/v1/household/orders", 401, 401, 401, SEALED | {"seconds": 60}, browser=202),
+    "readOrder": Row(f"/v1/household/orders/job-{'a' * 26}", 401, 401, 401, browser=404),
+    "askHome": Row("/v1/household/questions", 401, 401, 401, SEALED, browser=503),  # its box is not there
 })  # fmt: skip
 
 
@@ -99,6 +104,8 @@ def expected(row: Row, role: str) -> int:
             return row.read
         case "full":
             return row.full
+        case "browser":
+            return row.browser
         case _:
             return row.strangers
 
@@ -123,7 +130,7 @@ async def test_each_sort_of_key_may_do_what_it_may_and_nothing_else(tmp_path: Pa
 async def things(home: Home) -> dict[str, Any]:
     """Make what the operations are about, anew for each."""
     made, ended = await home.announce(), await home.announce()
-    await home.stands(ended, "delivered")
+    await home.stands(ended, "delivered", house="locked_again")
     _, events = await home.ask("GET", "/v1/events?limit=1")
     _, key = await home.ask("POST", "/v1/api_keys", {"label": "spare"})
     _, spare = await home.ask("POST", "/v1/connections", {"brand": home.brand, "asked": {"carriers": ["c"]}})
@@ -156,6 +163,8 @@ async def key(home: Home, role: str) -> dict[str, str]:
             return {}
         case "full":
             return home.headers
+        case "browser":
+            return (await enrolled(home)).headers
         case "another" | "sandbox":
             other = await connected(home.hub, sandbox=role == "sandbox")
             if role == "sandbox":  # of the same retailer

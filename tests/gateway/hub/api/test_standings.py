@@ -19,7 +19,7 @@ async def read(home: Home, made: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_a_delivery_s_whole_life_is_told_by_its_home(tmp_path: Path) -> None:
-    told = [("scheduled", {}), ("window_open", {}), ("visiting", {}),
+    told: list[tuple[str, dict[str, Any]]] = [("scheduled", {}), ("window_open", {}), ("visiting", {}),
             ("partly_delivered", {"missing": 1, "house": "handed_to_owner"}),
             ("delivered", {"missing": 0, "house": "locked_again"})]  # fmt: skip
     async with running(hub_file(tmp_path)) as hub:

@@ -1,0 +1,134 @@
+"""The page for away from home: served here, kept by the browser, and from then on it speaks to the box through the hub.
+
+What is served here has no fact of the house in it and is the same for everybody, so that a browser can keep it whole:
+the service worker's own text names each file by its SHA-256. The keys are made in the browser (`static/away_enrol.js`).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from importlib import resources
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from gateway.proof.chain import canonical
+from gateway.voice import Language
+from gateway.web.access import Right
+from gateway.web.accounts import Who
+from gateway.web.away_words import AWAY
+from gateway.web.desk import Desk
+from gateway.web.parts import Seat
+from gateway.web.policy import away
+from gateway.web.words import LANGUAGES, WORDS
+
+LYING = resources.files("gateway.web") / "static"
+SCRIPTS = (
+    "away.js",
+    "away_crypto.js",
+    "away_films.js",
+    "away_keys.js",
+    "away_line.js",
+    "away_orders.js",
+    "away_view.js",
+)
+LOOKS = {"away.css": "text/css", "perron.css": "text/css", "perron.svg": "image/svg+xml", "perron-180.png": "image/png"}
+
+# What the page's script says of what the box answers: the words of the house's own pages, and its own.
+SHARED = frozenset({
+    "acknowledge", "age.ago", "age.left", "age.now", "incident", "live.stale", "live.waiting", "nav.live", "next.none",
+    "next.title", "safe_mode", "stop", "visit.approve", "visit.film", "visit.title", "visit.veto",
+})  # fmt: skip
+FAMILIES = ("brand.", "day.", "door.", "phase.")
+ENROLLING = ("away.enrol.failed", "away.enrol.making", "away.enrol.plain")  # of the script that makes the keys
+
+
+class Away:
+    """The page, its worker, and the page that enrols a browser."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        hub = desk.box.home.hub
+        self._hub = None if hub is None else origin(hub.url)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served here."""
+        return [
+            web.get("/away", self._which),
+            web.get("/away/{language:fr|en}", self._page),
+            web.get("/away/{language:fr|en}.webmanifest", self._manifest),
+            web.get("/away/worker.js", self._worker),
+            web.get("/away/enrol", self._desk.behind(Right.AWAY, self._enrol)),
+        ]
+
+    async def _which(self, request: web.Request) -> web.Response:
+        raise web.HTTPSeeOther(f"/away/{self._desk.language(request)}")
+
+    async def _page(self, request: web.Request) -> web.Response:
+        body, _ = self._kept[request.path]
+        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=away(self._hub))
+
+    async def _manifest(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._kept[request.path][0], content_type="application/manifest+json")
+
+    async def _worker(self, _request: web.Request) -> web.Response:
+        """A new text is a new version; browsers look for one whenever the page is opened and the box can be reached."""
+        allowed = {"Service-Worker-Allowed": "/away"}  # its folder would be `/away/`
+        return web.Response(body=self.worker, content_type="text/javascript", headers=allowed)
+
+    async def _enrol(self, request: web.Request, who: Who) -> web.Response:
+        """The page that makes the keys: with nothing to press where they would be no good."""
+        lacks = "away.enrol.no_hub" if self._hub is None else None
+        language = self._desk.language(request)
+        says = {key.rpartition(".")[2]: WORDS[key][language] for key in ENROLLING}
+        return self._desk.page(
+            request, "away-enrol", lacks=lacks, hub=self._hub, label=who.name, says=canonical(says).decode()
+        )
+
+    @cached_property
+    def _kept(self) -> Mapping[str, tuple[bytes, str]]:
+        """All that a browser keeps: by path, the bytes and their SHA-256."""
+        files = {f"/static/{name}": (LYING / name).read_bytes() for name in (*SCRIPTS, *LOOKS)}
+        files |= {f"/away/{language}": self._painted(language) for language in LANGUAGES}
+        files |= {f"/away/{language}.webmanifest": manifest(language) for language in LANGUAGES}
+        return {path: (body, hashlib.sha256(body).hexdigest()) for path, body in files.items()}
+
+    @cached_property
+    def worker(self) -> bytes:
+        """The service worker: the list of what it keeps, and what it does."""
+        kept = {path: digest for path, (_, digest) in sorted(self._kept.items())}
+        # the policy comes with the page and is kept with it: another hub is another version too
+        version = hashlib.sha256(canonical({"kept": kept, "policy": dict(away(self._hub))})).hexdigest()
+        facts = {"VERSION": version, "LANGUAGES": LANGUAGES, "KEPT": kept}
+        head = "".join(f"const {name} = {json.dumps(fact, indent=1)};\n" for name, fact in facts.items())
+        return head.encode() + (LYING / "away_worker.js").read_bytes()
+
+    def _painted(self, language: Language) -> bytes:
+        other = next(one for one in LANGUAGES if one != language)
+        return self._desk.painter.page("away", Seat(language=language), other=other, says=said(language)).encode()
+
+
+def origin(url: str) -> str:
+    """The scheme, name and port of an address: what a policy may name."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def said(language: Language) -> str:
+    """The words of the page's script, as JSON."""
+    keys = (key for key in WORDS if key in SHARED or key in AWAY or key.startswith(FAMILIES))
+    return canonical({key: WORDS[key][language] for key in keys}).decode()
+
+
+def manifest(language: Language) -> bytes:
+    """What a phone needs to put the page on its home screen (W3C Web Application Manifest)."""
+    return canonical({
+        "name": WORDS["away.title"][language], "short_name": "Perron", "lang": language, "id": "/away",
+        "start_url": f"/away/{language}", "scope": "/away", "display": "standalone",
+        "background_color": "#f6f5f1", "theme_color": "#0b6e5f",
+        "icons": [
+            {"src": "/static/perron.svg", "sizes": "any", "type": "image/svg+xml"},
+            {"src": "/static/perron-180.png", "sizes": "180x180", "type": "image/png"},
+        ],
+    })  # fmt: skip

@@ -1,0 +1,176 @@
+// What the page for away from home shows, made of elements and texts only: a name is never markup.
+export const W = JSON.parse(document.body.dataset.away);
+export const LANGUAGE = document.documentElement.lang;
+const DOORS = ["locked", "unlocked", "open", "handed"]; // anything else is unknown
+const UNSEEN = /[\p{Cc}\p{Cf}\u2028\u2029]/gu; // what steers a text instead of being read
+
+export function say(key, facts = {}) {
+  return Object.entries(facts).reduce((text, [name, value]) => text.replace(`{${name}}`, () => String(value)), W[key] ?? W["away.unknown"]);
+}
+
+// Make an element. Attributes are this page's own; what stands in it is text.
+export function h(tag, facts = {}, ...inside) {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(facts)) {
+    if (name === "press") made.addEventListener("click", value);
+    else if (value !== null && value !== undefined && value !== false) made.setAttribute(name, value === true ? "" : value);
+  }
+  made.append(...inside.flat().filter((one) => one !== null && one !== undefined && one !== false));
+  return made;
+}
+
+export const plain = (text) => String(text ?? "").replace(UNSEEN, "").slice(0, 300);
+export const name = (text) => h("bdi", {}, plain(text));
+const names = (all) => (all?.length ? all.flatMap((one, place) => (place ? [", ", name(one)] : [name(one)])) : ["-"]);
+
+function span(milliseconds) {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 100) return `${seconds} s`;
+  if (seconds < 6000) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172800) return `${Math.round(seconds / 3600)} h`;
+  return `${Math.round(seconds / 86400)} d`;
+}
+
+export const age = (milliseconds) => (milliseconds < 2000 ? say("age.now") : say("age.ago", { age: span(milliseconds) }));
+export const ago = (at) => h("time", { datetime: at, "data-ago": true });
+const left = (at) => h("time", { datetime: at, "data-left": true });
+
+// Ages go on by themselves; `now` is the box's clock.
+export function tellAges(now) {
+  for (const time of document.querySelectorAll("time[data-ago]")) time.textContent = age(now - Date.parse(time.dateTime));
+  for (const time of document.querySelectorAll("time[data-left]")) time.textContent = say("age.left", { age: span(Date.parse(time.dateTime) - now) });
+}
+
+export function moment(at, zone) {
+  const when = new Date(at);
+  if (Number.isNaN(when.getTime())) return "-";
+  return new Intl.DateTimeFormat(LANGUAGE === "en" ? "en-GB" : LANGUAGE, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", timeZone: zone }).format(when);
+}
+
+// Which buttons have been pressed once, and until when: known by what they would do, so a repaint in between changes nothing.
+const pressed = new Map();
+const SURE = 10_000; // milliseconds
+
+// A button that acts at its second press. `key` says all that it would do; `of` names what it is about to whoever hears it.
+export function twice(label, act, { kind = "quiet", of = "", key }) {
+  const button = h("button", { type: "button", class: kind, "data-key": key });
+  const look = () => {
+    const sure = pressed.get(key) > Date.now();
+    button.textContent = sure ? say("away.sure", { what: label }) : label;
+    button.classList.toggle("sure", sure);
+    if (of && !sure) button.setAttribute("aria-label", `${label}: ${plain(of)}`);
+    else button.removeAttribute("aria-label");
+    if (sure) setTimeout(look, pressed.get(key) - Date.now() + 1);
+  };
+  button.addEventListener("click", () => {
+    if (pressed.get(key) > Date.now()) { pressed.delete(key); look(); act(); return; }
+    pressed.set(key, Date.now() + SURE);
+    look();
+  });
+  look();
+  return button;
+}
+
+// Put a part in if it changed; what had the focus keeps it.
+export function put(place, facts, make) {
+  const shown = JSON.stringify(facts);
+  if (place.dataset.shown === shown) return;
+  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
+  const open = new Set([...place.querySelectorAll("details[open]")].map((one) => one.dataset.brand));
+  place.replaceChildren(...make(facts).flat());
+  for (const one of place.querySelectorAll("details")) one.open = open.has(one.dataset.brand);
+  place.dataset.shown = shown;
+  if (focused !== undefined) [...place.querySelectorAll("[data-key]")].find((one) => one.dataset.key === focused)?.focus();
+}
+
+function door(entrance) {
+  const word = DOORS.includes(entrance.door) ? entrance.door : "unknown";
+  return h("div", { class: `door ${word}` }, h("div", {},
+    h("p", { class: "stale" }, say("away.last_known")), h("p", { class: "word" }, say(`door.${word}`)), h("p", { class: "why" }, say(`door.${word}.why`)),
+    h("p", { class: "age" }, ago(entrance.since))));
+}
+
+function visit(entrance, { may, order }) {
+  const one = entrance.visit;
+  if (!one) return null;
+  const about = { entrance: entrance.id, visit: one.id };
+  const asks = may("decide_at_door") && one.may_veto;
+  return h("section", { class: "visit" }, h("h4", {}, say("visit.title")), h("p", { class: "phase" }, say(`phase.${one.phase}`)),
+    one.brand && h("p", {}, name(one.brand), one.place && " · ", one.place && name(one.place)),
+    asks && one.deadline && h("p", { class: "countdown" }, left(one.deadline)),
+    asks && h("div", { class: "wishes" },
+      one.asks && twice(say("visit.approve"), () => order({ do: "approve", ...about }, entrance.name), { kind: "", key: `approve ${one.id}` }),
+      twice(say("visit.veto"), () => order({ do: "veto", ...about }, entrance.name), { kind: "stop", key: `veto ${one.id}` })));
+}
+
+function wishes(entrance, alone, { may, order, live }) {
+  const { id, door: word, visit: running } = entrance;
+  const of = entrance.name;
+  return h("div", { class: "wishes" },
+    word === "handed" && running && may("acknowledge") && twice(say("acknowledge"), () => order({ do: "acknowledge", entrance: id, visit: running.id }, of), { of, key: `acknowledge ${running.id}` }),
+    may("lock") && !running && word !== "locked" && twice(say("away.lock"), () => order({ do: "lock", entrance: id }, of), { of, key: `lock ${id}` }),
+    may("stop") && !entrance.stopped && !alone && twice(say("away.stop.one"), () => order({ do: "stop", entrance: id }, of), { of, key: `stop ${id}` }),
+    may("watch_live") && (entrance.cameras ?? []).filter((one) => one.watch).map((one) => h("button", { type: "button", class: "quiet", "data-key": `live ${one.id}`, press: () => live(one.id) }, say("away.live", { camera: plain(one.id) }))));
+}
+
+export function doors(state, acts) {
+  return state.entrances.map((entrance) => h("article", { class: "entrance", "data-entrance": entrance.id },
+    h("h3", {}, name(entrance.name)), door(entrance),
+    entrance.stopped && h("p", { class: "notice bad" }, say("away.stopped")),
+    entrance.safe_mode && h("p", { class: "notice bad" }, say("safe_mode")),
+    entrance.incident && h("p", { class: "notice bad" }, say("incident")),
+    entrance.pause && h("p", { class: "notice" }, say("away.paused", { until: moment(entrance.pause.until, state.timezone) })),
+    visit(entrance, acts), wishes(entrance, state.entrances.length === 1, acts), next(entrance.next, state.timezone)));
+}
+
+function next(one, zone) {
+  return h("p", { class: "next" }, h("b", {}, say("next.title")), h("br"),
+    one ? [name(one.brand), " · ", name(one.place), h("br"), `${moment(one.start, zone)} - ${moment(one.end, zone)}`] : say("next.none"));
+}
+
+// The terms of a brand, under the house's own names of entrances and places.
+function terms(of, state) {
+  const named = (all, known) => names((all ?? []).map((id) => known.find((one) => one.id === id)?.name ?? id));
+  const days = (of.days ?? []).map((day) => say(`day.${day}`)).join(", ");
+  return h("dl", {}, h("dt", {}, say("brand.where")), h("dd", {}, named(of.entrances, state.entrances)),
+    h("dt", {}, say("brand.places")), h("dd", {}, named(of.places, state.entrances.flatMap((one) => one.places ?? []))),
+    h("dt", {}, say("brand.carriers")), h("dd", {}, names(of.carriers)),
+    h("dt", {}, say("brand.when")), h("dd", {}, `${days}, ${plain(of.hours)}`, of.ask_each_time && `, ${say("brand.ask")}`, of.expires && `, ${say("away.until", { day: moment(of.expires, state.timezone) })}`));
+}
+
+const asked = ({ entrances, places, carriers, days, hours, ask_each_time }) => ({ entrances, places, carriers, days, hours, ask_each_time });
+
+function asking(one, state, { may, order }) {
+  return h("article", { class: "brand", "data-brand": one.id }, h("h3", {}, name(one.name), " ", h("b", {}, say("brand.pending"))), terms(one.terms, state),
+    one.terms.hub_signed && h("p", { class: "notice bad" }, say("away.hub_signed")),
+    may("decide_brands") && h("div", { class: "wishes" },
+      twice(say("brand.permit"), () => order({ do: "permit", brand: one.id, ask: one.ask, terms: asked(one.terms) }, one.name), { kind: "", of: one.name, key: `permit ${one.id} ${one.ask}` }),
+      twice(say("brand.refuse"), () => order({ do: "refuse", brand: one.id }, one.name), { of: one.name, key: `refuse ${one.id}` })));
+}
+
+function waitingKey(one, key, { may, order }) {
+  return h("article", { class: "brand" }, h("h3", {}, name(one.name), " ", h("b", {}, say("away.key"))), h("p", { class: "small" }, say("away.key.why")),
+    h("p", {}, h("code", { class: "fingerprint" }, plain(key.fingerprint ?? key.x))),
+    may("keys") && h("div", { class: "wishes" },
+      twice(say("away.key.yes"), () => order({ do: "approve-key", brand: one.id, key: key.x }, one.name), { kind: "", of: one.name, key: `key ${one.id} ${key.x}` }),
+      twice(say("away.key.no"), () => order({ do: "refuse-key", brand: one.id, key: key.x }, one.name), { of: one.name, key: `no-key ${one.id} ${key.x}` })));
+}
+
+// What waits for somebody's yes: brands, and new keys of those that are let in.
+export function waiting(state, acts) {
+  const asks = state.brands.filter((one) => one.standing === "pending").map((one) => asking(one, state, acts));
+  const keys = state.brands.flatMap((one) => (one.keys ?? []).map((key) => waitingKey(one, key, acts)));
+  return [...asks, ...keys];
+}
+
+export function brands(state, { may, order }) {
+  const others = state.brands.filter((one) => one.standing !== "pending");
+  if (!others.length) return [h("p", {}, say("away.brands.none"))];
+  return others.map((one) => h("details", { "data-brand": one.id }, h("summary", {}, name(one.name), " ", h("b", {}, say(`brand.${one.standing}`))), terms(one.terms, state),
+    may("decide_brands") && one.standing === "granted" && h("div", { class: "wishes" }, twice(say("brand.revoke"), () => order({ do: "revoke", brand: one.id }, one.name), { kind: "stop", of: one.name, key: `revoke ${one.id}` }))));
+}
+
+export function messages(said, state) {
+  if (!said.length) return [h("p", {}, say("away.messages.none"))];
+  return [h("ul", { class: "people" }, said.map((one) => h("li", {}, h("time", { datetime: one.at }, moment(one.at, state.timezone)), h("span", { class: one.urgent ? "bad" : "" }, name(one.text)))))];
+}

@@ -1,0 +1,364 @@
+"""Strangers, retailers and boxes that mean harm, against a hub that runs."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from structlog.testing import capture_logs
+
+from gateway.delivery.promise import State
+from gateway.hub import jobs as job_store
+from gateway.hub.api.pages import cursor
+from gateway.hub.api.problem import Problem
+from gateway.hub.api.ration import Rations
+from gateway.hub.consent import SAYS
+from gateway.hub.file import HubFile, Limits
+from gateway.hub.store import StoreUnusable
+from gateway.hub.supportcode import fresh
+from gateway.hub.tables import deliveries, home_events, idempotency, jobs
+from gateway.hub.words import BEGINNING, Kind
+from gateway.proof.keys import BoxKey
+from tests.announcing import connected
+from tests.boxes import Journal, box, join, result, until
+from tests.connecting import ASKED, YES, Shop
+from tests.hubs import Running, account, homes_broker, hub_file, running
+from tests.webhookhouse import Wall
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+PART = b'--x\r\nContent-Disposition: form-data; name="code"\r\n'
+FACES = "\U0001f600" * 126  # four bytes each: 50 such codes fit into a request, and signed into no message
+
+
+async def alive(hub: Running) -> bool:
+    async with hub.http.get("/healthz") as answer:
+        return answer.status == 200
+
+
+# ---- a retailer ------------------------------------------------------------------------------------------------------
+
+
+async def test_no_forged_cursor_is_more_than_refused(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        headers = (await hub.retailer()).headers
+        forged = [
+            ("/v1/deliveries", cursor(2**61, "dlv-a")),
+            ("/v1/deliveries", cursor(5, "\ud800")),
+            ("/v1/deliveries", cursor(5, "a' OR '1'='1")),
+            ("/v1/brands", cursor("\ud800")),
+            ("/v1/brands", cursor("\0")),
+            ("/v1/connections", cursor("\ud800")),
+            ("/v1/events", cursor(2**61)),
+        ]
+        for path, text in forged:
+            async with hub.http.get(path, params={"cursor": text}, headers=headers) as answer:
+                said = await answer.json(content_type=None)
+                assert (answer.status, said["code"]) == (400, "bad_cursor"), (path, text)
+
+
+async def test_a_promise_that_signed_no_box_could_read_is_refused_also_while_it_would_be_held(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub, state="pending")
+        promise = home.promise(parcels=[f"{number:02}{FACES}" for number in range(50)])
+        raw = json.dumps({"connection": home.connection, "delivery": promise}, ensure_ascii=False).encode()
+        headers = {**home.headers, "Content-Type": "application/json"}
+        async with hub.http.post("/v1/deliveries", data=raw, headers=headers) as answer:
+            said = await answer.json(content_type=None)
+            assert (answer.status, said["code"], said["errors"][0]["code"]) == (422, "invalid", "too_large")
+        made = await home.announce()
+        change = {"delivery": {"parcels": promise["parcels"]}}
+        raw = json.dumps(change, ensure_ascii=False).encode()
+        async with hub.http.patch(f"/v1/deliveries/{made['id']}", data=raw, headers=headers) as answer:
+            assert answer.status == 422
+
+
+async def test_what_was_held_and_does_not_fit_is_refused_when_its_home_says_yes_and_the_hub_goes_on(
+    tmp_path: Path,
+) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub, state="pending")
+        made, good = await home.announce(name="too-large"), await home.announce(name="good")
+        async with hub.hub.store.writing() as tx:  # kept by a hub that did not weigh it
+            row = (await tx.execute(select(deliveries).where(deliveries.c.id == made["id"]))).one()
+            promise = {**row.promise, "parcels": [f"{number:02}{FACES}" for number in range(50)]}
+            await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(promise=promise))
+        await home.decide("granted")
+        while await hub.hub.held.look():
+            pass
+        _, said = await home.ask("GET", f"/v1/deliveries/{made['id']}")
+        assert (said["state"], said["reason"]) == ("refused", "too_large")
+        async with hub.hub.store.reading() as tx:
+            assert (await tx.scalars(select(jobs.c.delivery))).all() == [good["id"]]
+        assert await alive(hub)
+
+
+async def test_whether_a_support_code_is_a_home_s_is_not_told_by_what_becomes_of_a_signed_delivery(
+    tmp_path: Path,
+) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        shop = Shop(hub, await hub.retailer())
+        await shop.brand()
+        await shop.enrol()
+        answers = []
+        for code in (await shop.home(), fresh()):
+            made = await shop.ask()
+            await shop.says(made["consent_url"], code)
+            body = {"connection": made["id"], "token": "a.b.c"}
+            status, said = await shop.call("POST", "/v1/deliveries", body)
+            _, listed = await shop.call("GET", f"/v1/connections/{made['id']}")
+            answers.append((status, {**said, "instance": ""}, {**listed, "id": "", "created": "", "expires": ""}))
+        assert answers[0] == answers[1]
+        assert answers[0][1]["code"] == "not_connected"
+
+
+async def test_whose_home_was_named_is_not_told_by_a_delivery_s_name_either(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        shop = Shop(hub, await hub.retailer())
+        await shop.brand()
+        code, first = await shop.home(), await shop.ask()
+        await shop.says(first["consent_url"], code)
+        await shop.decides(YES.model_copy(update={"hub_signed": True}))
+        start = hub.hub.now() + timedelta(days=1)
+        window = {"start": start.isoformat(), "end": (start + timedelta(hours=1)).isoformat()}
+        promise = {"name": "order-1", "entrance": "garage", "carrier": "Chronopost", "place": "floor", "window": window}
+        assert (await shop.call("POST", "/v1/deliveries", {"connection": first["id"], "delivery": promise}))[0] == 201
+        statuses = []
+        for named in (code, fresh()):
+            other = await shop.ask()
+            await shop.says(other["consent_url"], named)
+            body = {"connection": other["id"], "delivery": promise}
+            statuses.append((await shop.call("POST", "/v1/deliveries", body))[0])
+        assert statuses == [201, 201], "it is held: of what the home has, its own answer will tell"
+
+
+async def test_the_numbers_by_which_a_box_that_is_away_could_be_seen_are_the_operator_s_alone(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        async with hub.http.get("/metrics") as answer:
+            assert answer.status == 200
+        for name in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"):
+            async with hub.http.get("/metrics", headers={name: "192.0.2.7"}) as answer:
+                assert answer.status == 404, name
+    file = hub_file(tmp_path)
+    elsewhere = file.model_copy(update={"listen": file.listen.model_copy(update={"metrics": ("192.0.2.0/24",)})})
+    async with running(elsewhere) as hub, hub.http.get("/metrics") as answer:
+        assert answer.status == 404
+
+
+# ---- a stranger ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/x-www-form-urlencoded; charset=nope", b"code=a"),
+        ("application/x-www-form-urlencoded", b"code=%ff\xff"),
+        ("application/x-www-form-urlencoded", b"&".join([b"code=a"] * 200)),
+        ("multipart/form-data", b"code"),
+        ("multipart/form-data; boundary=x", b"no boundary at all"),
+        ("multipart/form-data; boundary=x",
+         PART + b"Content-Type: text/plain; charset=nope\r\n\r\na\r\n--x--"),
+        ("multipart/form-data; boundary=x",
+         PART + b"Content-Transfer-Encoding: nope\r\n\r\na\r\n--x--\r\n"),
+    ],
+    ids=("charset", "bytes", "fields", "no boundary", "no part", "part's charset", "part's encoding"),
+)  # fmt: skip
+async def test_no_body_that_a_stranger_sends_to_the_page_is_a_bug(tmp_path: Path, kind: str, body: bytes) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        async with hub.http.post("/connect/abc", data=body, headers={"Content-Type": kind}) as answer:
+            assert answer.status == 404
+        shop = Shop(hub, await hub.retailer())
+        await shop.brand()
+        made = await shop.ask()
+        async with hub.http.post(made["consent_url"], data=body, headers={"Content-Type": kind}) as answer:
+            assert answer.status == 422, "a slip is no try"
+        async with hub.http.post(made["consent_url"], data=_endless(), headers=FORM) as answer:
+            assert answer.status == 413
+
+
+async def _endless() -> AsyncIterator[bytes]:
+    for _ in range(100):
+        yield b"a" * 1000
+
+
+def proxied(file: HubFile) -> HubFile:
+    return file.model_copy(update={"listen": file.listen.model_copy(update={"behind_proxy": True})})
+
+
+async def test_no_stranger_has_another_ration_for_each_name_that_he_gives_himself(tmp_path: Path) -> None:
+    """A header of his own before the proxy's, another port, another address of his own network of IPv6."""
+    async with running(proxied(hub_file(tmp_path, limits=Limits(sandboxes=3)))) as hub:
+        for ways in (
+            [(f"203.0.113.{number}", "192.0.2.7") for number in range(8)],
+            [(f"192.0.2.8:{40_000 + number}",) for number in range(8)],
+            [(f"2001:db8::{number:x}",) for number in range(8)],
+        ):
+            tried = [await _posted(hub, "/v1/sandbox", told) for told in ways]
+            assert tried == [201] * 3 + [429] * 5
+            said = [await _posted(hub, "/connect/abc", told) for told in (*ways, *ways)]
+            assert said == [404] * SAYS + [429] * (len(said) - SAYS)
+
+
+async def test_where_a_proxy_writes_ipv4_as_ipv6_one_stranger_does_not_use_up_everybody_s_ration(
+    tmp_path: Path,
+) -> None:
+    async with running(proxied(hub_file(tmp_path, limits=Limits(sandboxes=1)))) as hub:
+        path = "/v1/sandbox"
+        assert [await _posted(hub, path, ("::ffff:192.0.2.7",)) for _ in range(2)] == [201, 429]
+        assert await _posted(hub, path, ("::ffff:198.51.100.7",)) == 201
+
+
+async def _posted(hub: Running, path: str, told: tuple[str, ...]) -> int:
+    headers = [("X-Forwarded-For", one) for one in told]
+    async with hub.http.post(path, headers=[*headers, ("Content-Type", FORM["Content-Type"])], data=b"") as answer:
+        return answer.status
+
+
+# ---- another household's box -----------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def two_boxes(folder: Path) -> AsyncIterator[tuple[Running, Any, Any, Journal]]:
+    """A hub, a bad box and a good one, over one broker; and the good one's journal."""
+    async with (
+        homes_broker("home-1", "home-2") as broker,
+        running(hub_file(folder, broker=account(broker, folder))) as hub,
+    ):
+        bad, good = BoxKey.fresh(), BoxKey.fresh()
+        async with hub.hub.store.writing() as tx:
+            await join(tx, "home-1", bad.public)
+            await join(tx, "home-2", good.public)
+        line = hub.hub.line
+        assert line is not None
+        await until(lambda: line.there)
+        async with box("home-1", broker, folder) as evil, box("home-2", broker, folder) as honest:
+            evil.journal = Journal("home-1", bad)  # type: ignore[attr-defined]  # the test's own
+            yield hub, evil, honest, Journal("home-2", good)
+
+
+async def test_a_box_that_says_what_no_database_takes_stops_no_other_s_word(tmp_path: Path) -> None:
+    async with two_boxes(tmp_path) as (hub, evil, honest, journal):
+        for missing in (10**30, 2**63, -1):
+            text = result("lune", "d-1", State.DELIVERED).model_copy(update={"missing": missing})
+            await evil.say("evt", evil.journal.made(1, BEGINNING, text))
+        bad = {"job": "job-1", "state": "refused", "why": "\0\n\x1b[31m"}
+        await evil.say("status", json.dumps(bad).encode())
+        await honest.say("evt", journal.add(result("lune", "d-1", State.SCHEDULED)))
+        await until(lambda: not honest.acks.empty())
+        assert honest.acks.get_nowait().seq == 1
+        async with hub.hub.store.reading() as tx:
+            assert (await tx.scalars(select(home_events.c.home))).all() == ["home-2"]
+        assert await alive(hub)
+
+
+async def test_a_box_that_floods_is_named_to_whoever_runs_the_hub(tmp_path: Path) -> None:
+    async with two_boxes(tmp_path) as (_, evil, honest, journal):
+        with capture_logs() as logs:
+            for _ in range(40):
+                await asyncio.gather(*(evil.say("evt", b"a.b.c") for _ in range(200)))
+                if any(line["event"] == "home_floods" for line in logs):
+                    break
+            await honest.say("evt", journal.add(result("lune", "d-1", State.SCHEDULED)))
+            assert (await asyncio.wait_for(honest.acks.get(), 20)).seq == 1
+        assert {line["home"] for line in logs if line["event"] == "home_floods"} == {"home-1"}
+
+
+# ---- a thief of a copy of the hub's database -------------------------------------------------------------------------
+
+
+async def test_a_copy_of_the_database_holds_no_key_that_was_told_once(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        shop = Shop(hub, await hub.retailer())
+        await shop.brand()
+        asked = [("/v1/api_keys", {"label": "till"}, "token"),
+                 ("/v1/connections", {"brand": "lune", "asked": ASKED}, "consent_url")]  # fmt: skip
+        told = []
+        for path, body, name in asked:
+            headers = {**shop.who.headers, "Idempotency-Key": f"first {name}".replace(" ", "-")}
+            first, again = [await _made(hub, path, body, headers) for _ in range(2)]
+            assert first == again, "its own asker still gets the same answer"
+            told.append(first[name].rpartition("_" if name == "token" else "/")[2])
+        headers = {"Authorization": f"Bearer {(await _made(hub, *asked[0][:2], shop.who.headers))['token']}"}
+        headers["Idempotency-Key"] = "first-token"
+        async with hub.http.post("/v1/api_keys", json={"label": "till"}, headers=headers) as answer:
+            said = await answer.json(content_type=None)
+            assert (answer.status, said["code"]) == (422, "idempotency_key_reused"), "another key is another asker"
+    for file in (tmp_path / "hub").glob("hub.sqlite3*"):
+        for secret in (*told, shop.who.token.rpartition("_")[2]):
+            assert secret.encode() not in file.read_bytes()
+
+
+async def _made(hub: Running, path: str, body: object, headers: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
+    async with hub.http.post(path, json=body, headers=headers) as answer:
+        assert answer.status == 201
+        return await answer.json()
+
+
+async def test_answers_that_had_their_day_are_forgotten(tmp_path: Path) -> None:
+    wall = Wall()
+    async with running(hub_file(tmp_path), wall=wall) as hub:
+        who = await hub.retailer()
+        for number in range(3):
+            headers = {**who.headers, "Idempotency-Key": f"order-{number}"}
+            await _made(hub, "/v1/api_keys", {"label": "till"}, headers)
+        wall.ahead = 25 * 3600
+        await _made(hub, "/v1/api_keys", {"label": "till"}, {**who.headers, "Idempotency-Key": "order-9"})
+        async with hub.hub.store.reading() as tx:
+            assert (await tx.scalars(select(idempotency.c.key))).all() == ["order-9"]
+
+
+# ---- who runs the hub ------------------------------------------------------------------------------------------------
+
+
+async def test_a_second_hub_on_the_same_file_does_not_begin(tmp_path: Path) -> None:
+    file = hub_file(tmp_path)
+    async with running(file) as hub:
+        with pytest.raises(StoreUnusable, match="Another hub uses"):
+            async with running(file.model_copy(update={"listen": hub_file(tmp_path).listen})):
+                pass
+        assert await alive(hub)
+    async with running(file) as hub:
+        assert await alive(hub)
+
+
+async def test_what_waited_for_a_clock_that_ran_ahead_does_not_wait_until_it_is_so_late(tmp_path: Path) -> None:
+    wall = Wall()
+    wall.ahead = 2 * 86_400
+    async with (
+        homes_broker("home-1") as broker,
+        running(hub_file(tmp_path, broker=account(broker, tmp_path)), wall=wall) as hub,
+    ):
+        line = hub.hub.line
+        assert line is not None
+        await until(lambda: line.there)
+        async with hub.hub.store.writing() as tx:
+            await join(tx, "home-1", BoxKey.fresh().public)
+            await job_store.send(tx, "home-1", Kind.DELIVERY, b"a.b.c", now=hub.hub.now())
+        async with box("home-1", broker, tmp_path) as one:
+            hub.hub.ring()
+            first = await asyncio.wait_for(one.jobs.get(), 10)  # and no receipt: it is due again in 15 s, of that time
+            async with asyncio.timeout(10):
+                while not await _put_off(hub):  # noqa: ASYNC110 - the store is looked at from outside
+                    await asyncio.sleep(0.05)
+            wall.ahead = 0
+            again = await asyncio.wait_for(one.jobs.get(), 10)
+            assert again.job == first.job
+
+
+async def _put_off(hub: Running) -> bool:
+    async with hub.hub.store.reading() as tx:
+        return await tx.scalar(select(jobs.c.id).where(jobs.c.due > hub.hub.now(), jobs.c.leased.is_(None))) is not None
+
+
+async def test_a_ration_that_was_used_up_while_the_clock_ran_ahead_is_not_used_up_until_then() -> None:
+    at = [1000.0]
+    rations = Rations(Limits(strangers=1), wall=lambda: at[0])
+    await rations.take_stranger("192.0.2.7")
+    with pytest.raises(Problem):
+        await rations.take_stranger("192.0.2.7")
+    at[0] = 900.0
+    await rations.take_stranger("192.0.2.7")

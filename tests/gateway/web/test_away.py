@@ -1,0 +1,104 @@
+"""The page for away from home as it is served: the same for everybody, whole, and bound to its house's hub."""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+
+from gateway.config import HubSection
+from gateway.web.access import Role
+from gateway.web.away import SCRIPTS, origin, said
+from gateway.web.words import WORDS
+from tests.gateway.web.awayhome import at_home
+from tests.gateway.web.awayhub import HOME, AwayHub
+from tests.shell.box import box
+from tests.shell.house import home
+from tests.shell.site import served
+
+STATIC = Path(__file__).parents[3] / "gateway" / "web" / "static"
+HUB = "https://hub.example:8443"
+
+
+async def listed(client: ClientSession) -> tuple[str, Mapping[str, str]]:
+    """The worker's version, and what it keeps."""
+    async with client.get("/away/worker.js") as answer:
+        text = await answer.text()
+        assert answer.headers["Service-Worker-Allowed"] == "/away"
+        assert answer.content_type == "text/javascript"
+    version, kept = re.search(r'VERSION = "(\w+)"', text), re.search(r"KEPT = (\{[^}]*\})", text)
+    assert version is not None
+    assert kept is not None
+    return version[1], json.loads(kept[1])
+
+
+async def test_what_the_worker_lists_is_what_the_box_serves_to_anybody_and_nothing_of_the_house(tmp_path: Path) -> None:
+    async with at_home(tmp_path, AwayHub(url=HUB)) as site, site.client(None) as nobody:
+        _, kept = await listed(nobody)
+        for path, digest in kept.items():
+            async with nobody.get(path, allow_redirects=False) as answer:
+                body = await answer.read()
+                assert answer.status == 200, path
+            assert hashlib.sha256(body).hexdigest() == digest, path
+            for secret in (b"Front", b"Anna", b"Paris", HUB.encode()):
+                assert secret not in body, (path, secret)
+        assert {f"/static/{name}" for name in SCRIPTS} <= set(kept)
+
+
+def test_every_script_that_the_page_loads_is_kept() -> None:
+    wanted = {"away.js"}
+    for name in SCRIPTS:
+        wanted |= set(re.findall(r'from "\./([a-z_]+\.js)"', (STATIC / name).read_text(encoding="utf-8")))
+    assert wanted == set(SCRIPTS)
+
+
+async def test_the_page_may_speak_to_the_house_s_hub_and_to_nobody_else(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+    async with at_home(tmp_path / "one", AwayHub(url=f"{HUB}/")) as site, site.client(None) as nobody:
+        async with nobody.get("/away/en") as answer:
+            policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+        assert policy["connect-src"] == f"'self' {HUB}"
+        assert (policy["script-src"], policy["form-action"], policy["trusted-types"]) == ("'self'", "'none'", "'none'")
+        assert policy["require-trusted-types-for"] == "'script'"
+        async with nobody.get("/away/worker.js") as answer:
+            assert HUB not in answer.headers["Content-Security-Policy"]
+        version, _ = await listed(nobody)
+    async with at_home(tmp_path / "other", AwayHub(url="https://other.example")) as site, site.client(None) as nobody:
+        assert (await listed(nobody))[0] != version, "another hub is another policy, so another version"
+
+
+async def test_a_house_without_a_hub_enrols_nobody_and_says_why(tmp_path: Path) -> None:
+    async with box(tmp_path, home(tmp_path)) as made, served(made) as site, site.client(site.owner) as owner:
+        async with owner.get("/away/enrol") as answer:
+            text = await answer.text()
+        assert "This house has joined no hub" in text or "Cette maison n&#39;a rejoint aucun hub" in text
+        assert "<form class" not in text
+
+
+async def test_an_installer_enrols_no_browser(tmp_path: Path) -> None:
+    async with at_home(tmp_path, AwayHub(url=HUB)) as site:
+        for role, status in ((Role.INSTALLER, 403), (Role.HOUSEHOLD, 200)):
+            async with site.client(await site.guest(role, role.value)) as guest, guest.get("/away/enrol") as answer:
+                assert answer.status == status
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_the_script_has_a_text_for_each_key_that_it_asks_for(language: str) -> None:
+    words = json.loads(said("fr" if language == "fr" else "en"))
+    for name in SCRIPTS:
+        text = (STATIC / name).read_text(encoding="utf-8")
+        for key in re.findall(r"""say\((?:heard \? )?"([a-z._]+)\"""", text):
+            assert key in words, (name, key)
+        for family in re.findall(r"say\(`([a-z.]+)\$", text):
+            assert any(key.startswith(family) for key in words), (name, family)
+    assert len(words) < len(WORDS) / 2
+
+
+def test_of_a_hub_s_address_only_its_origin_goes_into_the_policy() -> None:
+    assert origin("https://hub.example:8443/at/home") == HUB
+    section = HubSection(url="http://127.0.0.1:1", home=HOME, host="127.0.0.1", password_file=Path("x"))
+    assert origin(section.url) == "http://127.0.0.1:1"

@@ -1,0 +1,195 @@
+"""The page for away from home in a real browser: kept without the box, true to its word, deaf to a hub that lies."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import pytest
+from playwright.async_api import expect
+
+from tests.browser import visitor
+from tests.gateway.proof.visits import SECONDS, film_bytes
+from tests.gateway.web.awayhome import KEYS, Away, at_home, gone
+from tests.gateway.web.awayhub import away_hub
+from tests.gateway.web.house import HERONS
+from tests.gateway.web.test_every_page import looked_at
+from tests.shell.parts import until
+
+pytestmark = pytest.mark.slow
+
+PIECE = 20_000
+
+
+def picture() -> bytes:
+    """A JPEG."""
+    made = av.CodecContext.create("mjpeg", "w")
+    assert isinstance(made, av.VideoCodecContext)
+    made.width, made.height, made.pix_fmt, made.time_base = 64, 48, "yuvj420p", Fraction(1, 25)
+    return b"".join(bytes(packet) for packet in made.encode(av.VideoFrame(64, 48, "yuvj420p")))
+
+
+@pytest.fixture
+async def away(tmp_path: Path) -> AsyncIterator[Away]:
+    async with away_hub() as hub, visitor() as somebody, gone(tmp_path, hub, somebody) as away:
+        yield away
+
+
+async def test_the_page_comes_from_its_worker_says_what_the_box_says_and_how_old_that_is(away: Away) -> None:
+    page, hub = away.page, away.hub
+    await page.goto(f"{away.address}/away")
+    assert page.url.endswith("/away/en")
+    await expect(away.front).to_have_text("Locked")
+    await expect(page.locator("[data-entrance=garage] .door .word")).to_have_text("Unknown")
+    await expect(page.locator("#messages")).to_contain_text("Locked again.")
+    hub.door("open")
+    await expect(away.front).to_have_text("Open")
+    hub.door("ajar")  # a word that this page does not know
+    await expect(away.front).to_have_text("Unknown")
+    assert not await page.evaluate("fetch('/enter').then(() => true, () => false)"), "the box is really not there"
+    await page.goto(f"{away.address}/away/fr")
+    await expect(page.locator("html")).to_have_attribute("lang", "fr")
+    await expect(away.heard).to_have_text("En liaison avec la box")
+    await page.goto(f"{away.address}/away/en")
+    hub.offline = True
+    await away.unheard("The box is not connected to the hub: nothing is known of the house.")
+    await page.reload()
+    await away.unheard("nothing is known")
+    await expect(page.locator("#doors")).to_be_empty()
+    hub.offline = False
+    await expect(away.heard).to_have_text("Connected to the box")
+    assert await page.evaluate(KEYS) == [away.browser, 0, "private", "private"]
+
+
+async def test_the_box_enrols_a_browser_by_its_password_and_lists_it(tmp_path: Path) -> None:
+    async with away_hub() as hub, visitor() as somebody, at_home(tmp_path, hub) as site:
+        page = await somebody.page()
+        await site.sign_in(page.context)
+        await page.goto(f"{site.address}/settings")
+        await page.get_by_role("link", name="Enrol this browser").click()
+        await page.locator("[name=password]").fill("not the password")
+        await page.locator("form.enrol button").click()
+        await expect(page.locator("#said")).to_have_text("This password is wrong.")
+        assert site.box.store.browsers.browsers(None) == ()
+        await page.locator("[name=password]").fill(HERONS)
+        await page.locator("form.enrol button").click()
+        await page.wait_for_url(re.compile("/away/en$"))
+        (one,) = site.box.store.browsers.browsers(None)
+        assert one.label == "Anna's phone"
+        assert (await page.evaluate(KEYS)) == [one.id, 0, "private", "private"]
+        await expect(page.locator("#as-of")).to_contain_text("The hub does not know this browser")
+        await page.goto(f"{site.address}/settings")
+        await expect(page.get_by_role("button", name="End the browser Anna's phone")).to_be_visible()
+        somebody.complaints[:] = [one for one in somebody.complaints if not re.search("422|401", one)]
+
+
+async def test_a_stop_is_one_button_and_a_second_press_and_only_the_box_says_that_it_came(away: Away) -> None:
+    page, hub = away.page, away.hub
+    order = page.locator("[data-order=stop]")
+    for _ in range(10):
+        await page.keyboard.press("Tab")
+        if await page.evaluate("document.activeElement.dataset.key") == "stop":
+            break
+    await page.keyboard.press("Enter")
+    await asyncio.sleep(0.3)
+    assert hub.orders == [], "a stop asks once more"
+    hub.dropping = True
+    await page.keyboard.press("Enter")
+    await expect(order).to_contain_text("waits at the hub")
+    await expect(order).to_contain_text("the box has not said so yet")  # the hub's "received" is no good news
+    await expect(order).not_to_have_attribute("data-way", "done")
+    hub.dropping = False
+    await away.twice(page.locator("#stop button"))
+    await until(lambda: hub.orders)
+    (one,) = hub.orders
+    assert (one["order"], one["number"], one["exp"] - one["iat"]) == ({"do": "stop"}, 2, 900)
+    told = {"number": 2, "jti": one["jti"], "do": "stop", "state": "done"}
+    hub.becomes(orders=[told], number=2, entrances=[{**each, "stopped": True} for each in hub.state["entrances"]])
+    await expect(order.first).to_contain_text("done, says the house")
+    await expect(page.locator("[data-entrance=front]")).to_contain_text("Stopped: nothing opens here.")
+    await page.reload()
+    await expect(order.first).to_contain_text("done, says the house")
+
+
+async def test_a_brand_is_let_in_under_the_terms_that_were_shown_and_a_visit_is_vetoed(away: Away) -> None:
+    page, hub = away.page, away.hub
+    asks = page.locator("[data-brand=lune]")
+    await expect(asks).to_contain_text("Garage")
+    await expect(asks).to_contain_text("Mon, Tue, 08:00-20:00")
+    permit = asks.get_by_role("button").first
+    await permit.click()
+    lune, shop = hub.state["brands"]
+    hub.becomes(brands=[{**lune, "ask": "d9", "terms": {**lune["terms"], "entrances": ["front"]}}, shop])
+    await expect(asks).to_contain_text("Front door")
+    await expect(permit).to_have_text("Let in")  # the first press was for something else
+    await away.twice(permit)
+    await until(lambda: hub.orders)
+    terms = {**lune["terms"], "entrances": ["front"]}
+    assert hub.orders[0]["order"] == {"do": "permit", "brand": "lune", "ask": "d9", "terms": terms}
+    visit = {"id": "v1", "phase": "ringing", "brand": "The Shop", "place": "Hall", "may_veto": True, "asks": False,
+             "deadline": "2030-01-01T00:00:00.000+00:00"}  # fmt: skip
+    hub.door("locked", visit=visit)
+    await away.twice(page.get_by_role("button", name="Do not open"))
+    await until(lambda: len(hub.orders) == 2)
+    assert hub.orders[1]["order"] == {"do": "veto", "entrance": "front", "visit": "v1"}
+    hub.becomes(orders=[{"number": 2, "jti": hub.orders[1]["jti"], "do": "veto", "state": "failed", "why": "not_here"}])
+    await expect(page.locator("[data-order=veto]")).to_contain_text("the house did not do it: there is no such thing")
+    hub.becomes(may=["see_state", "stop"])
+    await expect(page.get_by_role("button", name="Let in")).to_have_count(0)
+    await expect(page.locator("#films")).to_be_hidden()
+
+
+async def test_pictures_films_and_live_pictures_come_sealed_piece_by_piece(away: Away) -> None:
+    page, hub = away.page, away.hub
+    film, jpeg = film_bytes(40), picture()
+    pieces = [film[at : at + PIECE] for at in range(0, len(film), PIECE)]
+    assert len(pieces) > 1
+    clip = {"path": "visits/v1/cam-1-1.mp4", "camera": "cam", "start": "2026-11-25T19:00:00.000+00:00",
+            "end": "2026-11-25T19:00:08.000+00:00", "size": len(film), "pictures": 40}  # fmt: skip
+    visit = {"id": "v1", "began": clip["start"], "entrance": "Front door", "brand": "The Shop", "films": [clip]}
+    hub.answers["visits"] = lambda _: ({"visits": [visit]}, None)
+    hub.answers["film"] = lambda q: (
+        {"path": q["path"], "piece": q["piece"], "pieces": len(pieces), "size": len(film)}, pieces[q["piece"]]
+    )  # fmt: skip
+    hub.answers["picture"] = lambda q: ({"path": q["path"], "second": q["second"]}, jpeg)
+    await page.get_by_role("button", name="Show the visits").click()
+    one = page.locator("[data-visit=v1]")
+    await one.get_by_role("button", name=re.compile("Picture, cam")).click()
+    image = one.locator("img")
+    await expect(image).to_be_visible()
+    assert await image.evaluate("one => one.decode().then(() => one.naturalWidth)") == 64
+    await one.get_by_role("button", name=re.compile("Film, cam")).click()
+    await expect(one).to_contain_text("All of the film is here.")
+    video = one.locator("video")
+    async with asyncio.timeout(20):
+        while await video.evaluate("one => one.currentTime") < 0.3:  # noqa: ASYNC110 - the film rings no bell here
+            await asyncio.sleep(0.05)
+    assert abs(float(await video.evaluate("one => one.duration")) - SECONDS) < 1
+    hub.answers["live"] = lambda q: ({"camera": q["camera"], "live": True}, jpeg)
+    await page.get_by_role("button", name="Live: cam").click()
+    await expect(page.locator("#live img")).to_be_visible()
+    await expect(page.locator("#live [role=status]")).to_contain_text("Live")
+    hub.answers["live"] = lambda _: ("private", None)
+    await expect(page.locator("#live [role=status]")).to_have_text("the inside is shown during a visit only")
+    await expect(page.locator("#live img")).to_have_count(0)
+
+
+async def test_nothing_is_in_anybody_s_way_in_both_languages_heard_or_not(away: Away) -> None:
+    page, hub = away.page, away.hub
+    visit = {"id": "v1", "phase": "approving", "brand": "The Shop", "place": "Hall", "may_veto": True, "asks": True,
+             "deadline": "2030-01-01T00:00:00.000+00:00"}  # fmt: skip
+    hub.door("handed", visit=visit, stopped=False, pause={"until": "2030-01-01T00:00:00.000+00:00", "who": "Anna"})
+    lune, shop = hub.state["brands"]
+    hub.becomes(brands=[{**lune, "keys": [{"x": "k" * 43}]}, shop])
+    for language in ("fr", "en"):
+        hub.offline = False
+        await page.goto(f"{away.address}/away/{language}")
+        await expect(page.locator(".phase")).to_be_visible()
+        await page.locator("summary").first.click()
+        await page.locator("#stop button").click()
+        await looked_at(page, f"{language}, heard")
+        hub.offline = True
+        await expect(page.locator("body.unheard")).to_be_visible()
+        await looked_at(page, f"{language}, not heard")

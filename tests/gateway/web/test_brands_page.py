@@ -1,0 +1,182 @@
+"""The page on which a household sees who asks to come in, and its owner answers."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+from playwright.async_api import expect
+
+from gateway.delivery.permission import Standing
+from gateway.hub.asking import AskedTerms
+from gateway.proof.keys import PublicKey
+from gateway.web.access import Role
+from tests.browser import PATIENCE, barriers, visitor
+from tests.shell.box import Box, awake, box
+from tests.shell.house import home
+from tests.shell.site import Served, served
+from tests.stranger import HOME, HUB, Stranger
+
+expect.set_options(timeout=PATIENCE)
+
+JSON = {"Accept": "application/json"}
+ENGLISH = {"Accept-Language": "en"}
+TERMS = [("entrance", "garage"), ("place", "hall"), ("carriers", "Colissimo"), ("from", "08:00"), ("to", "20:00"),
+         *(("day", day) for day in ("mon", "tue", "wed", "thu", "fri")), ("openings", "1")]  # fmt: skip
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[Box]:
+    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+        await made.good_day()
+        yield made
+
+
+@pytest.fixture
+async def site(made: Box) -> AsyncIterator[Served]:
+    async with served(made) as site:
+        yield site
+
+
+async def hears(made: Box, token: bytes) -> None:
+    assert await made.reception.letting.asked(token, home=HOME, hub=HUB) is None
+
+
+async def shown(client: ClientSession) -> str:
+    async with client.get("/brands", headers=ENGLISH) as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+def digest(page: str) -> str:
+    found = re.search(r'name="ask" value="([0-9a-f]{64})"', page)
+    assert found is not None
+    return found[1]
+
+
+async def test_all_that_a_stranger_asks_is_shown_with_its_key_and_a_plain_yes_is_not_offered(
+    site: Served, made: Box
+) -> None:
+    lune = Stranger(name="Maison & Lune")
+    await hears(made, lune.asking(signed=lune.asks(hours="09:00-17:00", days=("mon", "wed"), openings=2)))
+    async with site.client(site.owner) as client:
+        page = await shown(client)
+        for text in ("Maison &amp; Lune", HUB, "09:00-17:00", "Mon, Wed", PublicKey.from_text(lune.x()).fingerprint):
+            assert text in page, text
+        assert 'value="permit"' not in page.split('id="brand-lune"')[1].split("</article>")[0]
+        async with client.post("/brands/lune", data={"do": "permit"}, headers=JSON) as answer:
+            assert answer.status == 409, "whoever made the form himself is told the same"
+        permission = made.store.permission("lune")
+        assert permission is not None
+        assert permission.standing is Standing.PENDING
+
+
+async def test_the_owner_lets_it_in_as_he_saw_it_with_narrower_terms_and_can_end_it(site: Served, made: Box) -> None:
+    lune = Stranger()
+    await hears(made, lune.asking())
+    async with site.client(site.owner) as client:
+        seen = digest(await shown(client))
+        await hears(made, lune.asking(signed=lune.asks(openings=9), connection="con-2"))
+        async with client.post("/brands/lune/terms", data=[*TERMS, ("ask", seen)], headers=JSON) as answer:
+            assert answer.status == 409, "it asks for something else by now"
+        form = [*TERMS, ("ask", digest(await shown(client))), ("until", "2026-12-24")]
+        async with client.post("/brands/lune/terms", data=form) as answer:
+            assert answer.url.path == "/brands"
+        permission = made.store.permission("lune")
+        assert permission is not None
+        assert permission.standing is Standing.GRANTED
+        assert permission.terms.hours == "08:00-20:00"
+        assert not permission.terms.hub_signed
+        assert str(permission.terms.expires) == "2026-12-24 23:00:00+00:00", "the end of that day in the house"
+        page = await shown(client)
+        assert 'value="2026-12-24"' in page
+        async with client.post("/brands/lune", data={"do": "revoke"}) as answer:
+            assert answer.status == 200
+        assert made.store.permission("lune") != permission
+        await hears(made, lune.asking(connection=None, ended=lune.ends("con-2")))
+        assert "The brand ended this itself" in await shown(client)
+
+
+async def test_a_new_key_is_the_owner_s_to_accept(site: Served, made: Box) -> None:
+    lune = Stranger()
+    await hears(made, lune.asking())
+    lune.grows()
+    lune.grows()
+    async with site.client(site.owner) as client:
+        async with client.post("/brands/lune/terms", data=[*TERMS, ("ask", digest(await shown(client)))]) as answer:
+            assert answer.status == 200
+        await hears(made, lune.asking(lune.shown(), lune.vouches(2), lune.vouches(3), connection=None))
+        page = await shown(client)
+        assert PublicKey.from_text(lune.x(2)).fingerprint in page
+        for kid, do in (("lune-2", "approve"), ("lune-3", "refuse")):
+            async with client.post(f"/brands/lune/keys/{kid}", data={"do": do}) as answer:
+                assert answer.url.path == "/brands"
+            async with client.post(f"/brands/lune/keys/{kid}", data={"do": do}, headers=JSON) as answer:
+                assert answer.status == 409, "it waits no more"
+        async with client.post("/brands/lune/keys/lune-2", data={"do": "else"}) as answer:
+            assert answer.status == 400
+    assert {"lune-1", "lune-2"} == {key.kid for key in made.store.brands.known()["lune"].keys}
+
+
+async def test_what_only_the_hub_vouches_for_is_said_and_never_given_without_a_tick(site: Served, made: Box) -> None:
+    plain = Stranger(keys=[])
+    asked = AskedTerms(carriers=("Colissimo",), hub_signed=True)
+    await hears(made, plain.asking(signed=None, asked=asked))
+    async with site.client(site.owner) as client:
+        page = await shown(client)
+        assert "signs nothing itself" in page
+        assert "could then invent a delivery" in page
+        form = [*TERMS, ("ask", digest(page))]
+        for more, given in (([], False), ([("hub_signed", "1")], True)):
+            async with client.post("/brands/lune/terms", data=[*form, *more]) as answer:
+                assert answer.status == 200
+            permission = made.store.permission("lune")
+            assert permission is not None
+            assert permission.terms.hub_signed is given
+
+
+async def test_the_household_sees_who_asks_and_only_the_owner_answers(site: Served, made: Box) -> None:
+    await hears(made, Stranger().asking())
+    guests = [await site.guest(Role.HOUSEHOLD, "Bruno"), await site.guest(Role.INSTALLER, "Ines")]
+    for guest, sees in zip(guests, (200, 403), strict=True):
+        async with site.client(guest) as client:
+            async with client.get("/brands") as answer:
+                assert answer.status == sees
+            for path, do in (("", "permit"), ("", "refuse_brand"), ("/terms", ""), ("/keys/lune-1", "approve")):
+                async with client.post(f"/brands/lune{path}", data={"do": do}) as answer:
+                    assert answer.status == 403, path
+    assert len(made.store.brands.asks(made.clock.now())) == 1
+
+
+async def test_what_is_over_is_shown_no_more(site: Served, made: Box) -> None:
+    await hears(made, replace(Stranger(), now=made.clock.now().utc).asking())
+    async with site.client(site.owner) as client:
+        assert "Maison Lune" in await shown(client)
+        made.time.mono += 8 * 24 * 3600
+        async with client.get("/brands", headers=ENGLISH) as answer:
+            assert "Maison Lune" not in await answer.text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("locale", "scheme"), [("fr-FR", "light"), ("en-GB", "dark")])
+async def test_a_stranger_is_let_in_by_hand_in_a_browser(site: Served, made: Box, locale: str, scheme: str) -> None:
+    lune = Stranger()
+    await hears(made, lune.asking())
+    async with visitor() as somebody:
+        page = await somebody.page(locale=locale, color_scheme=scheme, reduced_motion="reduce")
+        await site.sign_in(page.context)
+        await page.goto(f"{site.address}/brands")
+        card = page.locator("article.brand", has_text="Maison Lune")
+        await expect(card).to_contain_text(PublicKey.from_text(lune.x()).fingerprint)
+        assert await barriers(page) == []
+        await card.locator('input[name=day][value="sun"]').uncheck()
+        await card.locator("form.terms button").click()
+        await expect(card).to_have_class(re.compile("granted"))
+        assert await barriers(page) == []
+    permission = made.store.permission("lune")
+    assert permission is not None
+    assert permission.standing is Standing.GRANTED
+    assert permission.terms.entrances == {"garage"}
+    assert "sun" not in permission.terms.days

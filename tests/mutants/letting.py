@@ -1,0 +1,73 @@
+"""Faults in whom the house lets in by a hub, and under which key."""
+
+from tests.mutants.words import Mutant
+
+LETTING = "tests/gateway/test_letting.py"
+ASKED = "tests/gateway/uplink/test_asked.py"
+PAGE = "tests/gateway/web/test_brands_page.py"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="a stranger's key counts before the owner has said yes",
+        file="gateway/store/brands.py",
+        old='row.came == "file" or row.standing != "approved" or row.brand not in known',
+        new='row.came == "file" or row.standing == "refused" or row.brand not in known',
+        tests=(f"{LETTING}::test_a_brand_that_nobody_knows_opens_nothing_until_the_owner_has_said_yes",),
+    ),
+    Mutant(
+        name="another question is permitted than the owner saw",
+        file="gateway/store/questions.py",
+        old="question is None or question.digest != ask",
+        new="question is None",
+        tests=(f"{LETTING}::test_what_the_owner_did_not_see_he_does_not_permit",),
+    ),
+    Mutant(
+        name="a question that nobody answered is permitted later",
+        file="gateway/store/questions.py",
+        old="    if yes and question is not None and question.over(now):",
+        new="    if False and question is not None and question.over(now):",
+        tests=(f"{LETTING}::test_silence_is_no",),
+    ),
+    Mutant(
+        name="what the house file granted once a stranger inherits",
+        file="gateway/store/questions.py",
+        old="standing = 'pending', terms = excluded.terms,",
+        new="terms = excluded.terms,",
+        tests=(f"{LETTING}::test_who_was_let_in_by_the_house_file_once_asks_anew_as_anybody",),
+    ),
+    Mutant(
+        name="a key for which nobody vouches waits for the owner",
+        file="gateway/uplink/asked.py",
+        old="if word is not None and (word[0].kid, word[0].x) == (key.kid, key.x):",
+        new="if True:",
+        tests=(f"{LETTING}::test_a_hub_invents_no_key_and_a_refused_one_does_not_come_back",),
+    ),
+    Mutant(
+        name="the hub puts its own key in the place of the one that is vouched for",
+        file="gateway/uplink/asked.py",
+        old="(word[0].kid, word[0].x) == (key.kid, key.x)",
+        new="word[0].kid == key.kid",
+        tests=(f"{ASKED}::test_of_a_known_brand_only_a_key_that_counts_vouches_for_another_one",),
+    ),
+    Mutant(
+        name="a guest's name goes on under the house file's brand",
+        file="gateway/store/questions.py",
+        old="    household.reseed(connection, seed, now)\n",
+        new="",
+        tests=(f"{LETTING}::test_who_was_let_in_is_so_after_a_restart_and_the_house_file_wins_over_it",),
+    ),
+    Mutant(
+        name="strangers ask without end",
+        file="gateway/store/questions.py",
+        old="return TOO_MANY if len(waiting) >= MOST_OPEN else None",
+        new="return None",
+        tests=(f"{LETTING}::test_a_flood_of_brands_is_bounded_and_costs_none_that_is_let_in",),
+    ),
+    Mutant(
+        name="a plain yes lets a stranger in as the hub wrote it",
+        file="gateway/web/pages.py",
+        old='fields["do"] == "permit" and ask is not None',
+        new='fields["do"] == "never" and ask is not None',
+        tests=(f"{PAGE}::test_all_that_a_stranger_asks_is_shown_with_its_key_and_a_plain_yes_is_not_offered",),
+    ),
+)

@@ -1,0 +1,111 @@
+"""A browser of the household, away from home: what the page does by WebCrypto, in Python."""
+
+import json
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import ClientSession
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from gateway.remote.envelope import LARGEST_DOWN, Jwk, Keys, Sealed, coded, keys, seal, unseal
+from gateway.remote.signed import ORDER_TYPE, TOKEN_TYPE, signer
+from tests.gateway.web.house import HERONS
+
+
+def fresh() -> ec.EllipticCurvePrivateKey:
+    """A key that nobody else has."""
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+@dataclass
+class RemoteBrowser:
+    """One browser; `wall` is its own clock. It is nobody's before it is enrolled."""
+
+    label: str = "Anna's phone"
+    sign: ec.EllipticCurvePrivateKey = field(default_factory=fresh)
+    agree: ec.EllipticCurvePrivateKey = field(default_factory=fresh)
+    browser: str = ""
+    home: str = ""
+    hub: str = ""
+    keys: Keys = field(default_factory=lambda: Keys("", b"", b""))
+    number: int = 0
+    ahead: float = 0.0  # seconds by which its clock is ahead of this machine's
+
+    @property
+    def now(self) -> float:
+        """What its clock says."""
+        return time.time() + self.ahead
+
+    def asks_to_be_enrolled(self, password: str = HERONS) -> dict[str, str]:
+        """The form that it sends to the box."""
+        return {"label": self.label, "password": password,
+                "sign": Jwk.of(self.sign.public_key()).model_dump_json(),
+                "agree": Jwk.of(self.agree.public_key()).model_dump_json()}  # fmt: skip
+
+    def enrolled(self, said: dict[str, Any]) -> None:
+        """Take in what the box answered."""
+        self.browser, self.home, self.hub = said["browser"], said["home"], said["hub"]
+        self.keys = keys(self.agree, Jwk.model_validate(said["agree"]), home=self.home, browser=self.browser)
+
+    async def enrol(self, client: ClientSession, password: str = HERONS) -> dict[str, Any]:
+        """Be enrolled by the box's pages."""
+        form, headers = self.asks_to_be_enrolled(password), {"Accept": "application/json"}
+        async with client.post("/away/enrol", data=form, headers=headers) as answer:
+            said: dict[str, Any] = await answer.json()
+            assert answer.status == 200, said
+        self.enrolled(said)
+        return said
+
+    # ---- what it signs and seals ------------------------------------------------------------------------------------
+
+    def signed(self, kind: str, claims: dict[str, Any]) -> bytes:
+        """A JWS, however untrue."""
+        head = {"alg": "ES256", "typ": kind, "kid": self.browser}
+        parts = [coded(json.dumps(part, separators=(",", ":")).encode()) for part in (head, claims)]
+        whole = b".".join(parts)
+        return whole + b"." + coded(signer(self.sign)(whole))
+
+    def token(self, **changed: object) -> str:
+        """What the hub knows it by."""
+        seconds = int(self.now)
+        claims = {"iss": self.browser, "sub": self.home, "aud": self.hub, "iat": seconds, "exp": seconds + 300}
+        return self.signed(TOKEN_TYPE, claims | changed).decode()
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What goes with each of its requests."""
+        return {"Authorization": f"Bearer {self.token()}"}
+
+    def order(self, do: str, *, life: int = 900, ago: float = 0, changed: dict[str, object] | None = None,
+              **said: object) -> bytes:  # fmt: skip
+        """An order, signed; `ago`: seconds since it was given."""
+        self.number += 1
+        seconds = int(self.now - ago)
+        claims = {"iss": self.browser, "aud": self.home, "jti": str(uuid.uuid4()), "number": self.number,
+                  "iat": seconds, "exp": seconds + life, "order": {"do": do, **said}}  # fmt: skip
+        return self.signed(ORDER_TYPE, claims | (changed or {}))
+
+    def question(self, ask: str, **said: object) -> tuple[str, bytes]:
+        """A question, and its id."""
+        id_ = str(uuid.uuid4())
+        return id_, json.dumps({"id": id_, "at": self.now, "ask": ask, **said}).encode()
+
+    def sealed(self, text: bytes) -> str:
+        """For the box alone."""
+        return seal(self.keys.up, self.browser, text, random=secrets.token_bytes)
+
+    def opened(self, sealed: str) -> Sealed:
+        """What the box answered."""
+        found = unseal(self.keys.down, self.browser, sealed.encode(), largest=LARGEST_DOWN)
+        assert found is not None, "not from the box"
+        return found
+
+    def read(self, sealed: str, id_: str) -> tuple[dict[str, Any], bytes]:
+        """The answer to a question, and the bytes that came with it."""
+        found = self.opened(sealed)
+        said: dict[str, Any] = json.loads(found.text)
+        assert said["id"] == id_, "an answer to another question"
+        return said, found.raw
