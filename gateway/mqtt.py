@@ -361,8 +361,7 @@ class Mqtt(_Line):
     All callbacks run in the event loop, must not block, and an exception out of them is a bug that ends `run`:
     `on_up(session)` before the session's first message, `on_down(why)` after its last, `on_message` for each message
     in order, `on_missed(topic)` when a message was dropped unread (flood or over 64 KiB): ask the devices again.
-    `session_number` gives a number that never repeats, not even over a restart. `monotonic` in seconds. `others`:
-    further nodes of the same broker; after each failure the next one is tried.
+    `session_number` gives a number that never repeats, over restarts too. `others`: further nodes, tried in turn.
     """
 
     def __init__(  # noqa: PLR0913 - the gateway's ears, named one by one
@@ -382,11 +381,11 @@ class Mqtt(_Line):
     ) -> None:
         super().__init__()
         self._brokers, self._presence, self._manner = deque((broker, *others)), presence, manner
-        self._subscriptions = tuple(subscriptions)
-        self._session_number = session_number
+        self._subscriptions, self._session_number = tuple(subscriptions), session_number
         self._on_message, self._on_missed = on_message, on_missed
         self._on_up, self._on_down = on_up, on_down
         self._monotonic = monotonic
+        self.failure: str | None = None  # why the last session did not come about, or ended
 
     async def run(self) -> None:
         """Keep a session open until cancelled: a new client for each, back-off with jitter between them."""
@@ -397,7 +396,8 @@ class Mqtt(_Line):
                 await self._session()
             except aiomqtt.MqttError as error:
                 level = _log.warning if failures == 0 else _log.debug
-                level("broker_lost", host=self._brokers[0].host, port=self._brokers[0].port, why=_told(error))
+                self.failure, at = _told(error), self._brokers[0]
+                level("broker_lost", host=at.host, port=at.port, why=self.failure)
                 self._brokers.rotate(-1)
             failures = 0 if self._monotonic() - began > STEADY else failures + 1
             longest = min(self._manner.longest, BACKOFF_FIRST * 2 ** min(failures, 10))

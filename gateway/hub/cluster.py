@@ -105,6 +105,7 @@ auth_http.ssl_options.cacertfile = {folder}/authority.pem
 auth_http.ssl_options.hostname_verification = wildcard
 # Its numbers, for Prometheus, on the node alone.
 prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.port = {rabbit.metrics}
 log.file.level = warning
 log.connection.level = error""",
     )) + "\n"  # fmt: skip

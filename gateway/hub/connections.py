@@ -97,7 +97,8 @@ async def ask(tx: AsyncConnection, row: Row[Any], code: str | None, pen: Pen, no
     home = None
     if row.home is None and code is not None:
         mine = (homes.c.support_code == code, homes.c.sandbox == row.sandbox, homes.c.revoked.is_(None))
-        home = await tx.scalar(select(homes.c.id).where(*mine))
+        open_ = or_(homes.c.retailer.is_(None), homes.c.retailer == row.retailer)  # a playground is one retailer's
+        home = await tx.scalar(select(homes.c.id).where(*mine, open_))
     if home is not None:
         new |= {"home": home, "keys_sent": await _keys_version(tx, row)}
     await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))

@@ -112,6 +112,7 @@ class Rabbit(Section):
     files: Path = Path("/etc/rabbitmq/perron")
     memory: float = Field(default=0.6, gt=0, lt=1)
     distribution: int = Field(default=25672, ge=1, le=65535)  # the port by which nodes speak to each other
+    metrics: int = Field(default=15692, ge=1, le=65535)  # a node's numbers, on the node alone
 
 
 class Share(Section):

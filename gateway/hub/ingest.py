@@ -134,7 +134,7 @@ class Ingest:
             row = await heard.home_of(tx, name)
             if row is not None:
                 kept = await self._keep(tx, row, words, said)
-        if kept is None:
+        if row is None or kept is None:
             self._tally.dropped.labels("stranger").inc(len(words))
             self._complain(name, "home_unknown", why="no home of this name, or it was revoked")
             return
@@ -142,7 +142,8 @@ class Ingest:
             self._there.add(name)
             self._tally.connected.set(len(self._there))
         if said.ack:
-            self._say(ack_topic(name), kept.ack.model_dump_json().encode())
+            ack = kept.ack.model_copy(update={"support": row.support_code})
+            self._say(ack_topic(name), ack.model_dump_json().encode())
         self._tell(name, said)
 
     async def _keep(

@@ -131,6 +131,7 @@ homes = Table(
     Column("support_code", String(16), nullable=False, unique=True),  # can be read aloud
     Column("box_key", String(43), nullable=False),  # the box's Ed25519 public key: its events are signed by it
     Column("said", JSON, nullable=False),  # what the box last told of itself: entrances, places, zone
+    Column("retailer", ForeignKey("retailers.id"), nullable=True),  # of the sandbox: in whose playground it stands
     _when("joined"),
     _when("heard", missing=True),
     _when("revoked", missing=True),
@@ -187,10 +188,12 @@ connections = Table(
     _when("created"),
     _when("expires"),  # silence until then is no
     _when("decided", missing=True),
+    _when("play", missing=True),  # of the sandbox: when its robot takes its word back
     ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
     Index("connections_of_retailer", "retailer", "sandbox", "created", "id"),
     Index("connections_of_brand", "brand", "sandbox", "state", "keys_sent"),
     Index("connections_waiting", "state", "expires"),
+    Index("connections_played", "play"),
 )  # fmt: skip
 
 deliveries = Table(

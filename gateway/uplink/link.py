@@ -31,14 +31,16 @@ from gateway.hub.words import (
     shard_of,
     up_topic,
 )
+from gateway.joining import FOLDER, learn_support_code
+from gateway.leaving import Farewell
 from gateway.message import Incoming, Manner, Presence, Sent
 from gateway.mqtt import Mqtt
 from gateway.proof.keys import BoxKey
 from gateway.proof.succession import Line
 from gateway.store import Signer, Store, StoreFailed
-from gateway.store.handover import HUB_LEFT
 from gateway.topics import Loss, Subscription
 from gateway.uplink.pace import WINDOW, Sending
+from gateway.uplink.standing import Standing, begun, keep
 
 log = structlog.get_logger(__name__)
 
@@ -48,6 +50,9 @@ LOOK = 0.5  # seconds between two looks for what the hub is owed: two index look
 WAIT = 5.0  # seconds until a disk that took nothing is tried again
 MEND = 60.0  # seconds until files that could not be used are read again
 TOLD_AGAIN = 60.0  # seconds between two lines about what a hub does wrong
+DOWN, DOWN_LAST = 5.0, 600.0  # seconds between questions to the hub whether it lets us in, while the line is down
+NOTED_AGAIN = 10.0  # seconds between two notes of how many events wait
+LEARNED_AGAIN = 60.0  # seconds between two support codes that are taken from a hub
 LIFE = 300  # seconds that the broker keeps a word for the hub
 KEYS_TOLD = 16  # the newest changes of the box's key
 ENTRANCES_TOLD = 32  # more would not fit into a `Hello`
@@ -75,20 +80,25 @@ class Uplink:
         takers: Mapping[Kind, Taker],
         monotonic: Callable[[], float],
         leaving: bool = False,
+        farewell: Farewell,
         reached: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self._home, self._section, self._store, self._clock = home, section, store, clock
         self._key, self._keys, self._takers = key, keys, dict(takers)
-        self._leaving, self._reached = leaving, reached
+        self._leaving, self._at_once, self._reached = leaving, False, reached
+        self._farewell = farewell
         self._boot = secrets.token_hex(8)
         self._sessions = 0
         self._jobs: asyncio.Queue[Job] = asyncio.Queue()
         self._ack: Ack | None = None
         self._stir = asyncio.Event()
         self._hello = False  # a session began: it is to be said
-        self._up = self._renumbered = False
+        self._up = self._renumbered = self._cut_off = False
         self._sending = Sending()
-        self._complained = float("-inf")
+        self._complained = self._noted = self._learned = float("-inf")
+        self._folder, self._support = home.storage.folder / FOLDER, ""
+        self._standing = begun(section.home, clock.now().utc, leaving=leaving)
+        self._told_standing: Standing | None = None
         shard = shard_of(section.home) if section.shard is None else section.shard
         self._topic = {what: up_topic(shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
         topics = (jobs_topic(section.home), ack_topic(section.home))
@@ -106,6 +116,20 @@ class Uplink:
         )
         self._monotonic = monotonic
 
+    @property
+    def standing(self) -> Standing:
+        """How the line stands now."""
+        uplinks, found = self._store.uplinks, self._standing
+        why = None if found.up else self._line.failure or found.why
+        waiting = max(0, uplinks.made() - uplinks.kept())
+        return found.model_copy(update={"why": None if why is None else why[:400], "waiting": waiting})
+
+    def leave(self, *, at_once: bool) -> None:
+        """Leave the hub, as the store has noted: told all that is owed, or `at_once`, whether it answers or not."""
+        self._leaving, self._at_once = True, self._at_once or at_once
+        self._standing = self._standing.model_copy(update={"leaving": True})
+        self._stir.set()
+
     async def run(self) -> None:
         """Work until cancelled; one that is leaving ends by itself."""
         sign = self._key.sign
@@ -121,7 +145,10 @@ class Uplink:
         async with asyncio.TaskGroup() as group:
             line = group.create_task(self._connect(), name="hub: line")
             jobs = group.create_task(self._take(), name="hub: jobs")
+            asking = group.create_task(self._ask(), name="hub: let in")
             await self._tell()
+            asking.cancel()
+            await self._farewell.end(at_once=lambda: self._at_once)
             line.cancel()
             jobs.cancel()
 
@@ -155,12 +182,20 @@ class Uplink:
 
     def _on_up(self, _session: int) -> None:
         self._up, self._hello, self._renumbered = True, True, False
+        self._stands(up=True)
         log.info("hub_up", url=self._section.url)
         self._stir.set()
 
     def _on_down(self, why: str) -> None:
         self._up = False
+        self._stands(up=False, why=why[:400])
         log.info("hub_down", why=why)
+
+    def _stands(self, *, up: bool, why: str | None = None) -> None:
+        self._cut_off = self._cut_off and not up
+        changed = {"up": up, "since": self._clock.now().utc, "why": why, "cut_off": self._cut_off}
+        self._standing = self._standing.model_copy(update=changed)
+        self._stir.set()
 
     async def _next_session(self) -> int:
         self._sessions += 1
@@ -196,7 +231,7 @@ class Uplink:
     # ---- events -----------------------------------------------------------------------------------------------------
 
     async def _tell(self) -> None:
-        while not (self._leaving and self._told_all()):
+        while not (self._leaving and (self._at_once or self._cut_off or self._told_all())):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await self._stir.wait()
@@ -206,10 +241,45 @@ class Uplink:
             except StoreFailed as failure:
                 self._complain("events_not_stored", why=str(failure))
                 await asyncio.sleep(WAIT)
+            await self._note()
             await asyncio.sleep(BREATH)
-        log.info("hub_left", home=self._section.home)
-        await self._store.uplinks.forget()
-        await self._store.handover.leave(HUB_LEFT, self._section.home)
+
+    async def _ask(self) -> None:
+        """Ask, while the line is down, whether the hub lets this home in still: its broker does not say why not."""
+        wait = DOWN
+        while True:
+            await asyncio.sleep(wait)
+            wait = DOWN if self._up else min(2 * wait, DOWN_LAST)
+            if not self._up and await self._farewell.let_in() is False and not self._up:
+                if not self._cut_off:
+                    log.error("hub_cut_off", url=self._section.url, todo="ask whoever runs it for a claim to join anew")
+                self._cut_off = True
+                self._standing = self._standing.model_copy(update={"cut_off": True})
+                self._stir.set()
+
+    async def _note(self) -> None:
+        """Tell in a file how the line stands: at once when it went up or down, else now and then."""
+        now, told, mono = self.standing, self._told_standing, self._monotonic()
+        soon = told is None or now.model_copy(update={"waiting": told.waiting}) != told
+        if now == told or not (soon or mono - self._noted >= NOTED_AGAIN):
+            return
+        self._told_standing, self._noted = now, mono
+        try:
+            await asyncio.to_thread(keep, self._folder, now)
+        except OSError as failure:  # a full disk: the next change is told
+            self._complain("line_not_noted", why=str(failure))
+
+    async def _learn(self, support: str | None) -> None:
+        """The hub tells by which code customers name this home."""
+        mono = self._monotonic()
+        if support is None or support == self._support or mono - self._learned < LEARNED_AGAIN:
+            return
+        self._support, self._learned = support, mono
+        try:
+            if await asyncio.to_thread(learn_support_code, self._folder, support):
+                log.info("support_code_learnt")
+        except OSError as failure:
+            self._complain("support_code_not_kept", why=str(failure))
 
     def _told_all(self) -> bool:
         uplinks = self._store.uplinks
@@ -227,6 +297,8 @@ class Uplink:
         if self._hello:
             self._say_hello()
         ack, self._ack = self._ack, None
+        if ack is not None:
+            await self._learn(ack.support)
         if ack is not None and not self._hello:
             await self._acknowledged(ack)
         elif mono >= self._sending.again and (not self._sending.acknowledged or uplinks.made() > uplinks.kept()):

@@ -19,6 +19,7 @@ from gateway.broker import free_port
 from gateway.hub.authority import Authority
 from gateway.hub.file import HubFile, load
 from gateway.hub.store import Store
+from gateway.leash import leashed
 from tests.scale.enrolling import Fleet, enrol
 from tests.scale.network import Bridge, bridge
 from tests.scale.rabbit import Node, missing
@@ -90,7 +91,9 @@ class HubProcess:
         """Start it and wait until it has store and broker."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "gateway", "hub", "--config", str(self._config), stdout=log, stderr=log
+                *leashed([sys.executable, "-m", "gateway", "hub", "--config", str(self._config)], signal.SIGKILL),
+                stdout=log,
+                stderr=log,
             )
         try:
             async with asyncio.timeout(READY), aiohttp.ClientSession() as http:
@@ -127,10 +130,6 @@ class Cluster:
     def at(self) -> list[tuple[str, int]]:
         """Where homes connect."""
         return [(self.bridge.at(number), PORT) for number in range(1, NODES + 1)]
-
-    async def ready(self, number: int) -> None:
-        """Wait until boxes may come to a node."""
-        await self.nodes[number - 1].ready(self.bridge.at(number), PORT)
 
     @contextlib.asynccontextmanager
     async def store(self) -> AsyncIterator[Store]:
@@ -213,11 +212,11 @@ async def _nodes(
         for file in own.glob("*"):
             if file.is_file() and b"/NODE" in file.read_bytes():
                 file.write_text(file.read_text().replace("/NODE", f"/r{number}"))
-        node = Node(own, cookie=cookie, before=one.inside(number))
+        node = Node(own, cookie=cookie, host=one.at(number), port=PORT, before=one.inside(number))
         stack.push_async_callback(node.end)
         nodes.append(node)
         await node.start()
-    for number, node in enumerate(nodes, start=1):
-        await node.ready(one.at(number), PORT)
+    for node in nodes:
+        await node.ready()
     tell(f"{len(nodes)} nodes after {time.monotonic() - began:.0f} s")
     return nodes

@@ -8,6 +8,8 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from gateway.leash import leashed
+
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 CTL = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
 READY = 60.0  # seconds for a node to boot, on a machine that has much else to do
@@ -25,11 +27,26 @@ def missing() -> list[str]:
     return [package for package, there in found.items() if not there]
 
 
-class Node:
-    """One node. `before`: what its command begins with (`ip netns exec NAME`); `epmd`: its port mapper's port."""
+async def listens(host: str, port: int) -> None:
+    """Wait until somebody listens there."""
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            return
+        await asyncio.sleep(0.1)
 
-    def __init__(self, folder: Path, *, cookie: str, epmd: int = 4369, before: Sequence[str] = ()) -> None:
-        self.folder, self.log = folder, folder / "log"
+
+class Node:
+    """One node, reached at `host` and `port`.
+
+    `before`: what its command begins with (`ip netns exec NAME`); `epmd`: its port mapper's port.
+    """
+
+    def __init__(  # noqa: PLR0913 - where it lies and where it is
+        self, folder: Path, *, cookie: str, host: str, port: int, epmd: int = 4369, before: Sequence[str] = ()
+    ) -> None:
+        self.folder, self.log, self.host, self.port = folder, folder / "log", host, port
         self._before, self._cookie, self._epmd_port = list(before), cookie, epmd
         self._mapper: asyncio.subprocess.Process | None = None
         self._process: asyncio.subprocess.Process | None = None
@@ -48,7 +65,7 @@ class Node:
             "RABBITMQ_PID_FILE": str(own / "pid"),
             "RABBITMQ_LOGS": "-",
             # Three nodes on two cores: without these each turns in empty rounds for work.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-start_epmd false +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
         }
 
     async def start(self) -> None:
@@ -61,26 +78,26 @@ class Node:
             secret.chmod(0o400)
         if self._mapper is None:
             self._mapper = await asyncio.create_subprocess_exec(
-                *self._before, "epmd", "-port", str(self._epmd_port), "-relaxed_command_check",
+                *leashed([*self._before, "epmd", "-port", str(self._epmd_port)], signal.SIGKILL),
                 stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
+            async with asyncio.timeout(READY):
+                await listens(self.host, self._epmd_port)
         with self.log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *self._before, str(SERVER), env=self._environment, stdout=log, stderr=log, start_new_session=True
+                *leashed([*self._before, str(SERVER)]),
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
 
-    async def ready(self, host: str, port: int, seconds: float = READY) -> None:
+    async def ready(self, seconds: float = READY) -> None:
         """Wait until boxes may come there."""
         assert self._process is not None
         try:
             async with asyncio.timeout(seconds):
-                while True:
-                    assert self._process.returncode is None, self.log.read_text()[-3000:]
-                    with contextlib.suppress(OSError):
-                        _, writer = await asyncio.open_connection(host, port)
-                        writer.close()
-                        return
-                    await asyncio.sleep(0.1)
+                await listens(self.host, self.port)
         except TimeoutError as error:
             raise AssertionError(f"the node does not start:\n{self.log.read_text()[-3000:]}") from error
 

@@ -80,6 +80,7 @@ def rabbit_file(folder: Path, *, hub: str = "127.0.0.1") -> HubFile:
     """A hub whose cluster is one node of this machine."""
     rabbit = Rabbit(
         nodes={"r1": "127.0.0.1"}, files=folder / "hub" / "rabbit" / "r1", distribution=free_port(), memory=0.2,
+        metrics=free_port(),
         admission=Admission(hosts=(hub,), port=free_port(), listen="127.0.0.1"),
     )  # fmt: skip
     boxes = Boxes(host="localhost", port=free_port(), listen="127.0.0.1", connections=500)
@@ -99,10 +100,10 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     assert file.rabbit is not None
     set_up(file, file.boxes, file.rabbit, now=datetime.now(UTC))
     cookie = (file.cluster / "erlang.cookie").read_text()
-    node = Node(file.cluster / "r1", cookie=cookie, epmd=free_port())
-    await node.start()
+    node = Node(file.cluster / "r1", cookie=cookie, host="127.0.0.1", port=file.boxes.port, epmd=free_port())
     try:
-        await node.ready("127.0.0.1", file.boxes.port)
+        await node.start()
+        await node.ready()
         yield Place(file, node, tmp_path)
     finally:
         await node.end()

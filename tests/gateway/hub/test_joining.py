@@ -367,7 +367,7 @@ def _macced(code: Code, answer: dict[str, object]) -> dict[str, object]:
     at = answer["broker"]
     assert isinstance(at, dict)
     parts = [str(part) for part in (answer["home"], answer["shard"], at["host"], at["port"], answer["certificate"],
-                                    answer["authority"])]  # fmt: skip
+                                    answer["authority"], answer["key"], answer["support_code"])]  # fmt: skip
     return {**answer, "mac": answered_mac(secret_key(code.secret), code.claim, parts)}
 
 

@@ -56,6 +56,7 @@ ALLOWED: Mapping[tuple[str, str], str] = MappingProxyType({
     ("useClaim", "signature_refused"): _SIGNED,
     ("renewCertificate", "signature_refused"): _SIGNED,
     ("confirmCertificate", "signature_refused"): _SIGNED,
+    ("leaveHub", "signature_refused"): _SIGNED,
     ("listWebhookMessages", "bad_cursor"): _OPAQUE,
     ("createWebhookEndpoint", "address_refused"): _NAMES,
     ("changeWebhookEndpoint", "address_refused"): _NAMES,
