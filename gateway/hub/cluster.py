@@ -103,12 +103,12 @@ auth_http.connection_timeout = 2000
 auth_http.ssl_options.verify = verify_peer
 auth_http.ssl_options.cacertfile = {folder}/authority.pem
 auth_http.ssl_options.hostname_verification = wildcard
-# Its numbers, for Prometheus, on the node alone.
 prometheus.tcp.ip = 127.0.0.1
 prometheus.tcp.port = {rabbit.metrics}
 log.file.level = warning
-log.connection.level = error""",
-    )) + "\n"  # fmt: skip
+log.connection.level = error
+""",
+    ))  # fmt: skip
 
 
 def environment(rabbit: Rabbit, name: str, folder: Path) -> str:

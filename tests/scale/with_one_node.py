@@ -164,9 +164,7 @@ async def stands(hub: Hub, job: str, column: str, value: object) -> None:
 async def shouts(one: Joined, topic: str) -> None:
     """Say what is not its own to say, and wait for what comes of it."""
     async with one.line() as line:
-        sent = line.publish(topic, b"x")
-        assert isinstance(sent, Sent)
-        assert (await sent.acknowledged).code in (None, 0x87)
+        assert isinstance(line.publish(topic, b"x"), Sent)
         await asyncio.wait_for(line.hear(), LONG)
 
 
@@ -186,7 +184,8 @@ async def test_a_box_joins_gets_a_job_gives_its_receipt_and_its_event_is_acknowl
         async with one.line() as line:
             hello = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris")
             assert await says(line, one.topic("hello"), hello.model_dump_json().encode()) == 0
-            assert Ack.model_validate_json(await hears(line, ack_topic(one.home))) == Ack(seq=0, head=BEGINNING)
+            first = Ack.model_validate_json(await hears(line, ack_topic(one.home)))
+            assert (first.seq, first.head) == (0, BEGINNING)
             job = Job.model_validate_json(await hears(line, jobs_topic(one.home)))
             assert (job.job, job.token) == (away, "a.b.c")
             await stands(hub.hub, away, "parked", value=False)
