@@ -36,6 +36,7 @@ from gateway.proof import succession
 from gateway.proof.keys import BoxKey, link_key
 from gateway.proposals import Proposals
 from gateway.reception import Reception
+from gateway.remote.household import Household
 from gateway.removal import Removal
 from gateway.rewriting import Rewriting
 from gateway.rival import Rival
@@ -99,6 +100,7 @@ class App:
         self._by_device: dict[str, list[str]] = defaultdict(list)
         self._again = False
         self._rival = Rival()
+        self._away: Household | None = None
         self._end: Callable[[], bool] | None = None  # from the start's end
         self.file: Path | None = None  # the house file, where whoever runs it can have it read anew (`reread`)
         self.reread: Callable[[], None] = lambda: None
@@ -156,6 +158,8 @@ class App:
                 log.error(
                     "store_rolled_back", why="the log lacks what its last checkpoint names: an older copy was put back"
                 )
+                with contextlib.suppress(StoreFailed):
+                    await store.browsers.forget()  # a hub could play again what they ordered since
             self._pocket = Pocket(self.home, phones=phones, store=store, clock=self._clock, key=links)
             await self._pocket.enlist()
             self._phonebook = Phonebook(
@@ -204,6 +208,7 @@ class App:
             **({} if self._site is None else {"pages": self._site.run()}),
             **joining.kept_young(self.home),
             **({} if self._uplink is None else {"hub": self._uplink.run()}),
+            **({} if self._away is None else {"orders": self._away.run()}),
             **{f"entrance {name}": running.run() for name, running in self._entrances.items()},
         }
 
@@ -317,6 +322,9 @@ class App:
             ),
         )
         site = Site(box, Accounts(store, self._clock.now()), pages, link_key=links)
+        if self._uplink is not None and self.home.hub is not None:
+            self._away = Household(box, site.changes, home=self.home.hub.home, reached=self._reached)
+            self._uplink.serve(owner=self._away.take, ask=self._away.ask)
         for running in self._entrances.values():
             running.changed = site.changes.tell
         self._pocket.changed = self._walking.changed = self._surveys.changed = site.changes.tell

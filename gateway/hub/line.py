@@ -18,6 +18,7 @@ LIFE = 60  # seconds that the broker keeps a word for a box whose socket is slow
 ANSWER = 5.0  # seconds for the broker to say something: a cluster that splits says nothing for a while
 KEPT = 3600  # seconds that a cluster keeps for a hub that is away what its homes say meanwhile
 NOBODY = 0x10  # MQTT 5: taken, and no one listens
+NO_QUEUE = 0x83  # implementation specific: RabbitMQ's word for a box without a queue
 EVERY_SHARD = tuple(f"up/+/+/{what}" for what in ("hello", "status", "evt", "gone"))
 
 

@@ -39,6 +39,7 @@ from gateway.hub.held import Held
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
 from gateway.hub.ownkey import OwnKey
+from gateway.hub.presence import Presence
 from gateway.hub.remote import Questions
 from gateway.hub.sandbox.robot import Robot
 from gateway.hub.site import Site
@@ -159,13 +160,18 @@ class Hub:
         self._ingest = Ingest(
             self.store, now=self.now, say=self._say, bells=bells, tally=tally,
         )  # fmt: skip
+        self._presence = Presence(self.store, now=self.now, tally=tally)
         rabbit, share = self._file.rabbit, self._file.share
         self._questions = Questions(None if rabbit is None else f"hub-{share.number}")
         self.line = None if not self._file.lines else Line(
-            self._file.lines, heard=self._heard, answers=self._questions.topic, up=self._dispatcher.ring, tally=tally,
+            self._file.lines, heard=self._heard, answers=self._questions.topic, up=self._up, tally=tally,
             monotonic=time.monotonic, shards=None if rabbit is None else share.shards,
         )  # fmt: skip
         self._questions.line = self.line
+
+    def _up(self) -> None:
+        self._dispatcher.ring()
+        self._presence.up()
 
     def _heard(self, incoming: Incoming) -> None:
         if not self._questions.heard(incoming):
@@ -197,6 +203,7 @@ class Hub:
     def _work(self) -> dict[str, Coroutine[Any, Any, None]]:
         homes = {} if self.line is None else {
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
+            "presence": self._presence.run(self.line),
         }  # fmt: skip
         keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
         own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),

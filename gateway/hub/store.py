@@ -8,6 +8,7 @@ once (`FOR UPDATE SKIP LOCKED`) needs no lock there, for there is one hub.
 import asyncio
 import contextlib
 import secrets
+import shutil
 from base64 import b32encode
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
@@ -23,6 +24,7 @@ from gateway.hub.tables import VERSION, about, metadata
 T = TypeVar("T")
 
 BUSY = 10_000  # milliseconds that SQLite waits for another process, a backup say
+RESERVE = 2**20  # bytes that have to be free where SQLite writes: with fewer the hub is not ready
 PATIENCE = 5.0  # seconds that `close` waits for those who still read or write
 UNAVAILABLE = (OperationalError, InterfaceError, OSError)  # the database does not answer, or takes nothing: try again
 
@@ -163,13 +165,18 @@ class Store:
                 given_back.set_result(None)
 
     async def well(self) -> bool:
-        """Whether it answers now."""
+        """Whether it answers now, and where it is SQLite has room for what is written."""
         try:
             async with self.reading() as connection:
-                await connection.execute(select(1))
-        except (OperationalError, OSError):
+                await connection.execute(select(about.c.value))
+            return await asyncio.to_thread(self._room) >= RESERVE
+        except UNAVAILABLE:
             return False
-        return True
+
+    def _room(self) -> int:
+        """How many bytes the disk takes; of a database on another machine that is its own to know."""
+        file = self._engine.url.database if self.one_writer else None
+        return RESERVE if not file else shutil.disk_usage(Path(file).resolve().parent).free
 
     async def _begin(self) -> None:
         async with self.writing() as connection:

@@ -21,13 +21,17 @@ from gateway.hub.sealed import seal, vouch
 from gateway.hub.words import (
     LARGEST_JOB,
     Ack,
+    Asked,
     EntranceSaid,
     Hello,
     Job,
     Kind,
     Receipt,
+    Replied,
     ack_topic,
+    ask_topic,
     jobs_topic,
+    said_topic,
     shard_of,
     up_topic,
 )
@@ -57,8 +61,14 @@ LIFE = 300  # seconds that the broker keeps a word for the hub
 KEYS_TOLD = 16  # the newest changes of the box's key
 ENTRANCES_TOLD = 32  # more would not fit into a `Hello`
 
+ASKED_AT_ONCE = 8  # questions of the household that are being answered
+ANSWER_LIFE = 25  # seconds that the broker keeps an answer
+
 Taker = Callable[[Job], Awaitable[Receipt | None]]
 """Takes one kind of job. None: it is not on the disk and not refused; the hub is to send it again."""
+
+Asking = Callable[[Asked], Awaitable[str | None]]
+"""Answers a sealed question of the household, sealed; None: it is none."""
 
 
 class Uplink:
@@ -99,9 +109,9 @@ class Uplink:
         self._folder, self._support = home.storage.folder / FOLDER, ""
         self._standing = begun(section.home, clock.now().utc, leaving=leaving)
         self._told_standing: Standing | None = None
-        shard = shard_of(section.home) if section.shard is None else section.shard
-        self._topic = {what: up_topic(shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
-        topics = (jobs_topic(section.home), ack_topic(section.home))
+        self._shard = shard_of(section.home) if section.shard is None else section.shard
+        self._topic = {what: up_topic(self._shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
+        topics = (jobs_topic(section.home), ack_topic(section.home), ask_topic(section.home))
         self._line = Mqtt(
             broker=section.line,
             subscriptions=[Subscription(topic=topic, stored=False, loss=Loss.ASKED_AGAIN) for topic in topics],
@@ -115,6 +125,13 @@ class Uplink:
             manner=Manner(keepalive=section.keepalive, patience=10.0, longest=60.0),
         )
         self._monotonic = monotonic
+        self._answerer: Asking | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._asking: set[asyncio.Task[None]] = set()
+
+    def serve(self, *, owner: Taker, ask: Asking) -> None:
+        """Let the household's browsers order and ask by this line."""
+        self._takers[Kind.OWNER], self._answerer = owner, ask
 
     @property
     def standing(self) -> Standing:
@@ -142,15 +159,16 @@ class Uplink:
                 await self._store.uplinks.begin(signer, self._clock.now())
                 break
             await asyncio.sleep(WAIT)
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as self._group:
+            group = self._group
             line = group.create_task(self._connect(), name="hub: line")
             jobs = group.create_task(self._take(), name="hub: jobs")
             asking = group.create_task(self._ask(), name="hub: let in")
             await self._tell()
             asking.cancel()
             await self._farewell.end(at_once=lambda: self._at_once)
-            line.cancel()
-            jobs.cancel()
+            for task in (line, jobs, *self._asking):
+                task.cancel()
 
     async def _connect(self) -> None:
         """Keep the line up. A certificate that cannot be used costs the line, and nothing else of the box."""
@@ -166,6 +184,9 @@ class Uplink:
     def _heard(self, incoming: Incoming) -> None:
         if incoming.retain:
             return
+        if incoming.topic == ask_topic(self._section.home):
+            self._asked(incoming.payload)
+            return
         if incoming.topic == ack_topic(self._section.home):
             ack = _read(Ack, incoming.payload)
             if isinstance(ack, Ack):
@@ -179,6 +200,23 @@ class Uplink:
                     self._jobs.put_nowait(job)
                 return
         self._complain("hub_not_understood", topic=incoming.topic, bytes=len(incoming.payload))
+
+    def _asked(self, payload: bytes) -> None:
+        """Answer a question of the household beside all else; what is too much is not answered, and asked again."""
+        asked = _read(Asked, payload) if len(payload) <= LARGEST_JOB else None
+        if not isinstance(asked, Asked) or self._leaving or self._answerer is None or self._group is None:
+            return
+        if len(self._asking) < ASKED_AT_ONCE:
+            task = self._group.create_task(self._answer(self._answerer, asked), name="hub: answer")
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def _answer(self, ask: Asking, asked: Asked) -> None:
+        sealed = await ask(asked)
+        if sealed is not None:
+            said = Replied(id=asked.id, browser=asked.browser, sealed=sealed)
+            topic = said_topic(self._shard, self._section.home, asked.via)
+            self._line.publish(topic, said.model_dump_json().encode(), expiry=ANSWER_LIFE)
 
     def _on_up(self, _session: int) -> None:
         self._up, self._hello, self._renumbered = True, True, False
@@ -356,7 +394,7 @@ class Uplink:
             log.warning(what, **more)
 
 
-def _read(model: type[Ack] | type[Job], payload: bytes) -> Ack | Job | None:
+def _read(model: type[Ack] | type[Asked] | type[Job], payload: bytes) -> Ack | Asked | Job | None:
     try:
         loads(payload)
         return model.model_validate_json(payload)

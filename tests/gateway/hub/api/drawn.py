@@ -52,6 +52,8 @@ ALLOWED: Mapping[tuple[str, str], str] = MappingProxyType({
     ("listEvents", "bad_cursor"): _OPAQUE,
     ("followEvents", "bad_cursor"): _OPAQUE,
     ("addBrandKey", "signature_refused"): _SIGNED,
+    ("createConnection", "signature_refused"): _SIGNED,
+    ("endConnection", "signature_refused"): _SIGNED,
     ("readAvailability", "invalid"): "`end` lies after `start`, at most seven days",
     ("useClaim", "signature_refused"): _SIGNED,
     ("renewCertificate", "signature_refused"): _SIGNED,
