@@ -60,7 +60,6 @@ cluster_formation.peer_discovery_backend = classic_config
 # Those that are fewer stand still until they see the others again: none believes that it is alone.
 cluster_partition_handling = pause_minority
 net_ticktime = 15
-cluster_name = perron
 load_definitions = {folder}/definitions.json
 listeners.tcp = none
 mqtt.listeners.tcp = none

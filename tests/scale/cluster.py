@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -82,8 +83,9 @@ class Postgres:
 class HubProcess:
     """One of the hubs."""
 
-    def __init__(self, config: Path, url: str) -> None:
+    def __init__(self, config: Path, url: str, known: str) -> None:
         self._config, self.url = config, url
+        self._headers = {"Host": known}  # as a balancer before them would say
         self.log = config.with_suffix(".log")
         self._process: asyncio.subprocess.Process | None = None
 
@@ -96,7 +98,7 @@ class HubProcess:
                 stderr=log,
             )
         try:
-            async with asyncio.timeout(READY), aiohttp.ClientSession() as http:
+            async with asyncio.timeout(READY), aiohttp.ClientSession(headers=self._headers) as http:
                 while True:
                     assert self._process.returncode is None, self.log.read_text()[-3000:]
                     with contextlib.suppress(aiohttp.ClientError):
@@ -193,7 +195,7 @@ async def cluster(homes: int, tell: Callable[[str], None]) -> AsyncIterator[Clus
         fleet = await enrol(store, homes, now=now, folder=pems, authority=Authority.at(file.folder, now=now))
         await store.close()
         tell("two hubs")
-        hubs = [HubProcess(config, url) for config, url in configs]
+        hubs = [HubProcess(config, url, urlsplit(file.url).netloc) for config, url in configs]
         for hub in hubs:
             stack.push_async_callback(hub.kill)
             await hub.start()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -25,7 +26,10 @@ class Made:
 
 @dataclass
 class Driver:
-    """One retailer. `urls`: the hubs' addresses, asked in turn; a POST without an answer is sent again, as it was."""
+    """One retailer. `urls`: the hubs' addresses, asked in turn, all under the name of the first.
+
+    A POST without an answer is sent again, as it was.
+    """
 
     urls: Sequence[str]
     fleet: Fleet
@@ -50,7 +54,7 @@ class Driver:
     @contextlib.asynccontextmanager
     async def session(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 - aiohttp's own
         """A client with the retailer's key."""
-        own = {"Authorization": f"Bearer {self.fleet.token}"}
+        own = {"Authorization": f"Bearer {self.fleet.token}", "Host": urlsplit(self.urls[0]).netloc}
         async with aiohttp.ClientSession(
             headers=own, timeout=aiohttp.ClientTimeout(total=PATIENCE), connector=aiohttp.TCPConnector(limit=200)
         ) as http:
