@@ -33,12 +33,15 @@ class _Open:
 
 
 class Questions:
-    """One a process. `line` is given once there is one."""
+    """One a process. `line` is given once there is one.
+
+    `via`: its name where a broker keeps its subscriptions, so that they are the same ones after a restart.
+    """
 
     line: Line | None = None
 
-    def __init__(self) -> None:
-        self._via = new_id("hub")
+    def __init__(self, via: str | None = None) -> None:
+        self._via = via or new_id("hub")
         self.topic = answers_topic(self._via)
         self._open: dict[str, _Open] = {}
         self._of_home: Counter[str] = Counter()
