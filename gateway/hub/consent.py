@@ -19,13 +19,12 @@ from urllib.parse import parse_qs
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from limits import RateLimitItemPerMinute
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
 from markupsafe import Markup
 from sqlalchemy import Row, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api.operation import Bells
+from gateway.hub.api.ration import Windows
 from gateway.hub.asking import AskedTerms
 from gateway.hub.connections import TRIES, Pen, ask, state_of
 from gateway.hub.consent_words import WORDS, asked_for, moment, say
@@ -64,7 +63,7 @@ class Consent:
 
     def __init__(self, store: Store, *, pen: Pen, now: Callable[[], datetime], bells: Bells, proxied: bool) -> None:
         self._store, self._pen, self._now, self._bells, self._proxied = store, pen, now, bells, proxied
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._windows = Windows(lambda: now().timestamp())
         self._environment = Environment(
             loader=PackageLoader("gateway.hub"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, auto_reload=False,
@@ -109,7 +108,7 @@ class Consent:
     async def _let(self, request: web.Request, what: str, most: int) -> bool:
         """Whether this address has not asked too much in this minute."""
         who = whence(request, behind_proxy=self._proxied)
-        return await self._limiter.hit(RateLimitItemPerMinute(most), what, who)
+        return await self._windows.limiter.hit(RateLimitItemPerMinute(most), what, who)
 
     def _page(self, request: web.Request, row: Row[Any], *, slip: bool = False) -> web.Response:
         now, language = self._now(), _language(request)

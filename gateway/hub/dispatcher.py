@@ -29,6 +29,7 @@ LEASE = timedelta(seconds=30)  # that a dispatcher has for them; one that was ki
 AGAIN = timedelta(seconds=15)  # after which a job that was rung and not received is due again, at first
 LONGEST = timedelta(minutes=10)  # between two tries, however many there were
 SWEEP = timedelta(hours=1)  # after which a parked job is tried although its box said nothing
+FURTHEST = 2 * SWEEP  # that any job is put off
 SOON = timedelta(seconds=2)  # after which what could not be put on the line is tried again
 IDLE = 1.0  # seconds between two looks while nobody rings: another hub may have kept a job
 COUNTED = timedelta(seconds=5)  # between two counts of all that is due
@@ -126,9 +127,10 @@ class Dispatcher:
     async def _count(self) -> None:
         """Count what is due, now and then; what has had its time ends."""
         now = self._now()
-        if now - self._counted < COUNTED:
+        if timedelta() <= now - self._counted < COUNTED:
             return
         self._counted = now
+        await self._set_right(now)
         over = (jobs.c.due.is_not(None), jobs.c.expires <= now)
         async with self._store.reading() as tx:
             parked = await tx.scalar(select(func.count()).where(jobs.c.due.is_not(None), jobs.c.parked)) or 0
@@ -140,6 +142,16 @@ class Dispatcher:
                 gone = await tx.execute(update(jobs).where(*over).values(due=None, leased=None))
             self._tally.ended.labels("expired").inc(gone.rowcount)
             log.info("jobs_expired", count=gone.rowcount)
+
+    async def _set_right(self, now: datetime) -> None:
+        """Let what no clock of ours can have meant be due now: it was written while this machine's ran ahead."""
+        late = (jobs.c.due.is_not(None), or_(jobs.c.due > now + FURTHEST, jobs.c.leased > now + LEASE))
+        async with self._store.reading() as tx:
+            if await tx.scalar(select(jobs.c.id).where(*late).limit(1)) is None:
+                return
+        async with self._store.writing() as tx:
+            found = await tx.execute(update(jobs).where(*late).values(due=now, leased=None))
+        log.warning("clock_went_back", jobs=found.rowcount)
 
     @staticmethod
     async def _rung(line: Line, job: Row[Any]) -> Acknowledgement | NotSent:

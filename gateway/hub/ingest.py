@@ -75,7 +75,7 @@ class Ingest:
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._waiting = 0
         self._there: set[str] = set()
-        self._told: dict[str, datetime] = {}
+        self._told: dict[tuple[str, str], datetime] = {}
 
     def heard(self, incoming: Incoming) -> None:
         """A word of a box. A stored copy is old news."""
@@ -90,6 +90,7 @@ class Ingest:
         home = self._homes.setdefault(name, _Home())
         if len(home.words) >= OF_ONE_HOME or self._waiting >= OF_ALL:
             self._tally.dropped.labels("full").inc()
+            self._complain(name, "home_floods", todo="perron hub-revoke, if it goes on")
         else:
             home.words.append((what, incoming.payload))
             self._waiting += 1
@@ -196,12 +197,12 @@ class Ingest:
             self._complain(name, "events_refused", why=untrue)
 
     def _complain(self, name: str, what: str, **more: object) -> None:
-        """Tell it once a minute for each home: nobody may fill the disk with it."""
-        now = self._now()
+        """Tell each thing once a minute for each home: nobody may fill the disk with it."""
+        now, key = self._now(), (name, what)
         if len(self._told) > OF_ALL:
             self._told.clear()
-        if now - self._told.get(name, now - 2 * TOLD_AGAIN) >= TOLD_AGAIN:
-            self._told[name] = now
+        if now - self._told.get(key, now - 2 * TOLD_AGAIN) >= TOLD_AGAIN:
+            self._told[key] = now
             log.error(what, home=name, **more)
 
 

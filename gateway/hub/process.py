@@ -1,6 +1,7 @@
 """The hub, built: every part is made here, handed to the others, and run in one TaskGroup."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
+from gateway.hub.alone import alone
 from gateway.hub.api import (
     apikeys,
     availability,
@@ -81,14 +83,15 @@ class Hub:
         """Run until SIGTERM or SIGINT.
 
         Raises:
-            StoreUnusable: the database cannot be used.
+            StoreUnusable: the database cannot be used, or another hub uses it.
             KeyUnusable: its own key cannot.
             OSError: address, port, certificate or folder cannot be had.
             AuthorityUnusable: the hub's authority is not what it was.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.store = await Store.open(self._file.database)
+        self.store, held = await Store.open(self._file.database), contextlib.ExitStack()
         try:
+            held.enter_context(alone(self._file.database))
             self._streams = Streams(self.store, now=self.now)
             self.key = OwnKey.at(self._file.folder)
             registry = CollectorRegistry()
@@ -115,6 +118,7 @@ class Hub:
             finally:
                 await self.site.close()
         finally:
+            held.close()
             await self.store.close()
 
     def _boxes(self) -> tuple[Operation, ...]:

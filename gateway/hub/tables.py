@@ -113,11 +113,12 @@ idempotency = Table(
     "idempotency", metadata,
     Column("retailer", String(64), primary_key=True),
     Column("key", String(255), primary_key=True),
-    Column("fingerprint", String(64), nullable=False),  # SHA-256 of method, path and body
+    Column("fingerprint", String(64), nullable=False),  # SHA-256 of API key, method, path and body
     Column("status", Integer, nullable=True),  # None: it still runs
     Column("headers", JSON, nullable=True),
-    Column("body", LargeBinary, nullable=True),
+    Column("body", LargeBinary, nullable=True),  # encrypted under the secret of the API key that asked
     _when("created"),
+    Index("idempotency_created", "created"),
 )  # fmt: skip
 
 # ---- homes ----------------------------------------------------------------------------------------------------------

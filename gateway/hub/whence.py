@@ -7,7 +7,7 @@ each time (https://azure.microsoft.com/en-us/blog/rewrite-http-headers-with-azur
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 
 from aiohttp import web
 
@@ -37,3 +37,12 @@ def network(written: str) -> str:
         return str(known)
     four = known.ipv4_mapped  # a proxy that listens for both kinds at once; a network of 64 bits would be all of them
     return str(ip_network((known, 64), strict=False)) if four is None else str(four)
+
+
+def wider(name: str) -> str | None:
+    """The network of 48 bits in which one of 64 lies: as much as one customer of a provider gets; None: it is none."""
+    try:
+        known = IPv6Network(name)
+    except ValueError:
+        return None
+    return str(known.supernet(new_prefix=48)) if known.prefixlen == 64 else None

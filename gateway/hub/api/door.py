@@ -7,15 +7,13 @@ draft-ietf-httpapi-idempotency-key-header; here the second request waits for the
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime, timedelta
-from hashlib import sha256
+from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final, assert_never
+from typing import Final
 
 import structlog
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -36,15 +34,14 @@ from gateway.hub.api.operation import (
 )
 from gateway.hub.api.problem import MEDIA_TYPE, Code, Detail, Problem, Where
 from gateway.hub.api.ration import Rations
+from gateway.hub.api.remembered import Question, before, keep
 from gateway.hub.keys import caller_of, member_of
 from gateway.hub.store import Store
-from gateway.hub.tables import idempotency
 from gateway.hub.webhooks.guard import Allowed
 from gateway.hub.whence import whence
 
 log = structlog.get_logger(__name__)
 
-KEPT = timedelta(hours=24)  # for which an Idempotency-Key has its answer
 KEY: Final = "Idempotency-Key"
 DEEPEST = 12  # levels of a body
 VERSION = "1.0.0"
@@ -177,16 +174,18 @@ class Door:
         key = request.headers.get(KEY) if one.idempotency else None
         if key is not None and not (0 < len(key) <= 255 and all("!" <= char <= "~" for char in key)):
             raise _invalid(KEY, "header", "pattern", "1 to 255 printable ASCII characters without a space")
-        fingerprint = sha256(b"\n".join((one.method.encode(), request.path.encode(), raw))).hexdigest()
+        asked = None if caller is None or key is None else Question(
+            caller=caller, key=key, authorization=request.headers.get("Authorization", ""), method=one.method,
+            path=request.path, body=raw,
+        )  # fmt: skip
         try:
             async with self._store.writing() as tx:
-                if caller is not None and key is not None:
-                    before = await _before(tx, _whose(caller), key, fingerprint, now)
-                    if before is not None:
-                        return before
+                told = None if asked is None else await before(tx, asked, now)
+                if told is not None:
+                    return told
                 reply = await one.handler(self._call(tx, now, parts, caller, raw))
-                if caller is not None and key is not None:
-                    await _keep(tx, _whose(caller), key, reply)
+                if asked is not None:
+                    await _keep(tx, asked, reply)
         except IntegrityError as error:  # somebody made the same at the same moment
             raise Problem(Code.CONFLICT, "Another request did this at the same moment.") from error
         self._bells.jobs()
@@ -220,17 +219,6 @@ class Door:
 async def _preflight(_request: web.Request) -> web.Response:
     """Tell a browser what a page of another origin may ask here."""
     return web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
-
-
-def _whose(caller: Caller | Member) -> str:
-    """Whose an Idempotency-Key is. Boxes name their browsers themselves, so a browser's name alone is not enough."""
-    match caller:
-        case Caller():
-            return caller.retailer
-        case Member():
-            return sha256(f"{caller.home}/{caller.browser}".encode()).hexdigest()
-        case _:
-            assert_never(caller)
 
 
 async def _parts(request: web.Request, one: Operation) -> tuple[tuple[BaseModel, ...], bytes]:
@@ -309,27 +297,11 @@ def _invalid(name: str, where: Where, code: str, detail: str) -> Problem:
     return Problem(Code.INVALID, errors=[Detail(pointer=name[:80], where=where, code=code, detail=detail)])
 
 
-async def _before(tx: Any, retailer: str, key: str, fingerprint: str, now: datetime) -> web.Response | None:  # noqa: ANN401 - a connection
-    """Give the answer that this key had; else take the key, which a second request then waits for."""
-    mine = (idempotency.c.retailer == retailer) & (idempotency.c.key == key)
-    await tx.execute(delete(idempotency).where(mine, idempotency.c.created < now - KEPT))
-    row = (await tx.execute(select(idempotency).where(mine))).one_or_none()
-    if row is None:
-        await tx.execute(insert(idempotency).values(retailer=retailer, key=key, fingerprint=fingerprint, created=now))
-        return None
-    if row.fingerprint != fingerprint:
-        raise Problem(Code.IDEMPOTENCY_KEY_REUSED)
-    return web.Response(
-        body=row.body, status=row.status, headers={**_HEADERS, **row.headers, "Idempotent-Replayed": "true"}
-    )
-
-
-async def _keep(tx: Any, retailer: str, key: str, reply: Reply) -> None:  # noqa: ANN401 - a connection
+async def _keep(tx: AsyncConnection, asked: Question, reply: Reply) -> None:
     answer = _response(reply, {})
     body = answer.body if isinstance(answer.body, bytes) else b""
-    kept: Mapping[str, str] = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
-    mine = (idempotency.c.retailer == retailer) & (idempotency.c.key == key)
-    await tx.execute(update(idempotency).where(mine).values(status=reply.status, headers=dict(kept), body=body))
+    kept = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
+    await keep(tx, asked, reply.status, kept, body)
 
 
 def _response(reply: Reply | web.Response, headers: Mapping[str, str]) -> web.Response:

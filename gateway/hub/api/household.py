@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 from sqlalchemy import select
 
 from gateway.hub import jobs as job_store
@@ -24,11 +24,16 @@ OrderId = Annotated[str, StringConstraints(pattern=r"^job-[a-z2-7]{26}$")]
 SealedOrder = Annotated[Envelope, StringConstraints(max_length=LARGEST_ORDER)]
 
 
+def _whole(value: object) -> object:
+    """JSON has one kind of number (RFC 8259, 6): 60.0 is 60."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class NewOrder(Model):
     """An order, sealed for the box. `seconds`: how long the hub keeps it for a box that is not there."""
 
     sealed: SealedOrder
-    seconds: Annotated[int, Field(ge=1, le=LONG)]
+    seconds: Annotated[int, Field(ge=1, le=LONG), BeforeValidator(_whole)]
 
 
 class OrderPath(Asked):

@@ -18,6 +18,28 @@ from limits.aio.strategies import MovingWindowRateLimiter
 
 from gateway.hub.api.problem import Code, Problem
 from gateway.hub.file import Limits
+from gateway.hub.whence import wider
+
+_AROUND = 4  # rations that a network of 48 bits has together, of what is scarce
+_BACK = 1.0  # seconds that a clock may be corrected by
+
+
+class Windows:
+    """What was taken of late, in moving windows. `wall`: seconds since 1970, by which the library counts too."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self.wall, self._newest = wall, wall()
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    @property
+    def limiter(self) -> MovingWindowRateLimiter:
+        """Counts. Where the clock was put back it begins anew: what was taken later than now would count until then."""
+        now = self.wall()
+        if now < self._newest - _BACK:
+            self._newest, self._limiter = now, MovingWindowRateLimiter(MemoryStorage())
+        self._newest = max(self._newest, now)
+        return self._limiter
+
 
 OF_A_HOME = 3  # times what one of its browsers may
 
@@ -26,8 +48,7 @@ class Rations:
     """All retailers' rations. `wall` is the seconds since 1970 by which the library counts."""
 
     def __init__(self, limits: Limits, *, wall: Callable[[], float]) -> None:
-        self._wall = wall
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._windows = Windows(wall)
         self._reads: dict[str, RateLimitItem] = {"reads": RateLimitItemPerSecond(limits.reads)}
         self._writes: dict[str, RateLimitItem] = {
             "writes": RateLimitItemPerSecond(limits.writes),
@@ -48,6 +69,7 @@ class Rations:
             },
         }  # fmt: skip
         self._scarce: dict[str, RateLimitItem] = {"sandboxes": RateLimitItemPerHour(limits.sandboxes)}
+        self._around: dict[str, RateLimitItem] = {"sandboxes-around": RateLimitItemPerHour(limits.sandboxes * _AROUND)}
 
     async def take(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
         """Take one request off a retailer's ration; what is told of what is left.
@@ -76,14 +98,19 @@ class Rations:
         Raises:
             Problem: nothing is left.
         """
-        return await self._take(self._scarce if scarce else self._strangers, address)
+        if not scarce:
+            return await self._take(self._strangers, address)
+        told, around = await self._take(self._scarce, address), wider(address)
+        if around is not None:
+            await self._take(self._around, around)
+        return told
 
     async def _take(self, items: Mapping[str, RateLimitItem], whose: str) -> dict[str, str]:
-        policies, left, wait = [], [], 0
+        policies, left, wait, limiter = [], [], 0, self._windows.limiter
         for name, item in items.items():
-            granted = await self._limiter.hit(item, name, whose)
-            stats = await self._limiter.get_window_stats(item, name, whose)
-            seconds = max(1, math.ceil(stats.reset_time - self._wall()))
+            granted = await limiter.hit(item, name, whose)
+            stats = await limiter.get_window_stats(item, name, whose)
+            seconds = max(1, math.ceil(stats.reset_time - self._windows.wall()))
             policies.append(f'"{name}";q={item.amount};w={item.get_expiry()}')
             left.append(f'"{name}";r={stats.remaining};t={seconds}')
             if not granted:

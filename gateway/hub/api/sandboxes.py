@@ -10,7 +10,7 @@ from gateway.hub.api.operation import Call, Model, Operation, Reply, Right
 from gateway.hub.api.problem import Code, Problem
 from gateway.hub.api.promised import ConnectionId
 from gateway.hub.sandbox.home import CARRIERS, COLD, ENTRANCES
-from gateway.hub.sandbox.making import MOST, full, make
+from gateway.hub.sandbox.making import MOST, full, make, make_room
 
 
 class SimulatedEntrance(Model):
@@ -47,7 +47,7 @@ def operations(box_key: str) -> tuple[Operation, ...]:
 
     async def create(call: Call) -> Reply:
         """Make one."""
-        if await full(call.tx):
+        if await full(call.tx) and not await make_room(call.tx, call.now):
             raise Problem(Code.UNAVAILABLE, f"There are {MOST} sandboxes already: try again in some hours.")
         made = await make(call.tx, box_key, call.now)
         entrances = tuple(

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.keys import kept, new_secret
@@ -32,6 +32,7 @@ from gateway.hub.words import shard_of
 
 LIFE = timedelta(days=30)
 MOST = 5_000  # at one time
+IDLE = timedelta(days=1)  # after which one may have to make room for another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,20 @@ async def full(tx: AsyncConnection) -> bool:
     """Whether there are as many as a hub has room for."""
     there = await tx.scalar(select(func.count()).select_from(retailers).where(retailers.c.ends.is_not(None)))
     return (there or 0) >= MOST
+
+
+async def make_room(tx: AsyncConnection, now: datetime) -> bool:
+    """End the oldest sandbox in which nothing has happened for a day; whether there was one.
+
+    So whoever makes as many as he may cannot keep everybody else from having one.
+    """
+    lately = exists().where(events.c.retailer == retailers.c.id, events.c.at > now - IDLE)
+    idle = select(retailers.c.id).where(retailers.c.ends.is_not(None), retailers.c.created <= now - IDLE, ~lately)
+    oldest = await tx.scalar(idle.order_by(retailers.c.ends).limit(1))
+    if oldest is None:
+        return False
+    await tx.execute(update(retailers).where(retailers.c.id == oldest).values(ends=now))
+    return await end(tx, now, at_most=1) > 0
 
 
 async def make(tx: AsyncConnection, box_key: str, now: datetime) -> Sandbox:

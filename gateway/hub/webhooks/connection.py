@@ -20,6 +20,7 @@ from gateway.hub.webhooks.answer import Answer, Result, excerpt, judged, wish
 from gateway.hub.webhooks.guard import Allowed, Destination, NotAllowed, destination, reachable
 
 READ = 4096  # bytes of an answer that are looked at
+AT_A_TIME = 8192  # bytes that the system takes in unread: what is read at once, and understood without a pause
 CONNECTIONS = 256
 KEPT = 3.0  # seconds for which an idle connection is used again: shorter than most servers keep theirs
 _LOOKING_UP = 64  # names at once, each in a thread: a server of names that hangs holds up no other
@@ -130,7 +131,9 @@ class Connections:
         family, kind, proto, _, address = info
         if not reachable(str(address[0]), self._allowed):
             raise _Refused
-        return socket.socket(family, kind, proto)
+        found = socket.socket(family, kind, proto)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, AT_A_TIME)
+        return found
 
 
 async def _beginning(answer: aiohttp.ClientResponse, *, must: bool) -> bytes:

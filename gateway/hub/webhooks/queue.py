@@ -5,11 +5,14 @@ bounded in number also where several hubs share a PostgreSQL (`FOR UPDATE SKIP L
 runs out; a hub alone on its SQLite takes its own back at once.
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from enum import StrEnum, auto
+from typing import Any, assert_never
 
-from sqlalchemy import and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.events import Type, tell
@@ -22,16 +25,35 @@ PATIENCE = timedelta(days=5)  # an endpoint that takes nothing for so long is di
 REST = timedelta(seconds=5)  # between two tries at an endpoint that fails
 MENDED = timedelta(minutes=1)  # after a failure of so long, what waits for its next try is due at the first success
 KEPT = timedelta(days=30)  # the log of what is delivered or given up
+FURTHEST = timedelta(hours=12)  # that any try is put off
+SHARE = 8  # endpoints of one retailer in one lane at once
+_LOOKED_AT = 200  # endpoints, among which are some of retailers that have not had their share
 _SWEPT = 1000  # messages at once
+
+
+class Lane(StrEnum):
+    """Who waits for whom: one of a kind holds up its own kind alone."""
+
+    GOOD = auto()
+    POOR = auto()
+    """It failed or was slow the last time."""
+
+    SANDBOX = auto()
+    """Everybody has sandboxes for the asking, many over time: whoever has a real key never waits for one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """An endpoint that is this sender's until `until`. `poor`: it failed or was slow the last time."""
+    """An endpoint that is this sender's until `until`."""
 
     endpoint: str
     until: datetime
-    poor: bool
+    lane: Lane
+
+    @property
+    def short(self) -> bool:
+        """Whether it has one message of a turn only."""
+        return self.lane is not Lane.GOOD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,22 +74,43 @@ async def take_back(tx: AsyncConnection, now: datetime) -> None:
     await tx.execute(update(endpoints).where(endpoints.c.leased > now).values(leased=now))
 
 
-async def claim(tx: AsyncConnection, now: datetime, *, good: int, poor: int) -> list[Turn]:
-    """Take endpoints for which something is due, at most so many of each kind; who was served longest ago is first."""
-    is_poor = or_(endpoints.c.failing.is_not(None), endpoints.c.slow)
+async def claim(tx: AsyncConnection, now: datetime, room: Mapping[Lane, int]) -> list[Turn]:
+    """Take endpoints for which something is due, at most so many of each lane; who was served longest ago is first.
+
+    Of one retailer there are never more than `SHARE` of a lane at once: endpoints cost him nothing.
+    """
     found: list[Turn] = []
-    for kind, most in ((False, good), (True, poor)):
+    for lane, most in room.items():
+        if most <= 0:
+            continue
         due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= now)
-        free = and_(endpoints.c.enabled, endpoints.c.leased <= now, is_poor if kind else ~is_poor, due)
-        rows = await tx.execute(
-            select(endpoints.c.id).where(free).order_by(endpoints.c.leased, endpoints.c.id).limit(max(0, most))
-            .with_for_update(skip_locked=True)
-        )  # fmt: skip
-        found += [Turn(endpoint=row.id, until=now + LEASE, poor=kind) for row in rows]
-    if found:
-        taken = endpoints.c.id.in_([turn.endpoint for turn in found])
-        await tx.execute(update(endpoints).where(taken).values(leased=now + LEASE))
+        free = and_(endpoints.c.enabled, endpoints.c.leased <= now, due, *_in(lane))
+        waiting = select(endpoints.c.id, endpoints.c.retailer).where(free).order_by(endpoints.c.leased, endpoints.c.id)
+        rows = (await tx.execute(waiting.limit(_LOOKED_AT).with_for_update(skip_locked=True))).all()
+        if not rows:
+            continue
+        theirs = select(endpoints.c.retailer).where(endpoints.c.leased > now, *_in(lane))
+        busy, taken = Counter((await tx.scalars(theirs)).all()), list[str]()
+        for row in rows:
+            if len(taken) < most and busy[row.retailer] < SHARE:
+                busy[row.retailer] += 1
+                taken.append(row.id)
+        await tx.execute(update(endpoints).where(endpoints.c.id.in_(taken)).values(leased=now + LEASE))
+        found += [Turn(endpoint=id_, until=now + LEASE, lane=lane) for id_ in taken]
     return found
+
+
+def _in(lane: Lane) -> tuple[ColumnElement[bool], ...]:
+    poor = or_(endpoints.c.failing.is_not(None), endpoints.c.slow)
+    match lane:
+        case Lane.GOOD:
+            return (~endpoints.c.sandbox, ~poor)
+        case Lane.POOR:
+            return (~endpoints.c.sandbox, poor)
+        case Lane.SANDBOX:
+            return (endpoints.c.sandbox,)
+        case _:
+            assert_never(lane)
 
 
 async def due(tx: AsyncConnection, turn: Turn, now: datetime, *, most: int) -> list[Parcel]:
@@ -171,6 +214,13 @@ async def drop(tx: AsyncConnection, endpoint: str) -> None:
 async def waiting(tx: AsyncConnection) -> int:
     """Count what waits."""
     return await tx.scalar(select(func.count()).select_from(messages).where(messages.c.due.is_not(None))) or 0
+
+
+async def set_right(tx: AsyncConnection, now: datetime) -> int:
+    """Let what no clock of ours can have meant be due now: it was written while this machine's ran ahead; how much."""
+    late = await tx.execute(update(messages).where(messages.c.due > now + FURTHEST).values(due=now))
+    held = await tx.execute(update(endpoints).where(endpoints.c.leased > now + 2 * LEASE).values(leased=now))
+    return late.rowcount + held.rowcount
 
 
 async def sweep(tx: AsyncConnection, now: datetime) -> int:

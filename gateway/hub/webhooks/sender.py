@@ -1,15 +1,16 @@
 """Sends what waits: one task for each endpoint whose turn it is.
 
-Who answers soon is served in lanes of its own, who fails or is slow in others: so however many hang, they hold up each
-other and nobody else. A lane sends one message after the other, by `seq`; only where more is due than one batch, some
-at once. A turn ends with its lease, and who was served longest ago is next.
+Who answers soon is served in lanes of its own, who fails or is slow in others, a sandbox in others again: so however
+many hang, they hold up each other and nobody else. A lane sends one message after the other, by `seq`; only where more
+is due than one batch, some at once. A turn ends with its lease, and who was served longest ago is next.
 """
 
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -20,11 +21,11 @@ from gateway.hub.webhooks import queue
 from gateway.hub.webhooks.answer import SLOW
 from gateway.hub.webhooks.connection import Connections, Lookup, by_machine
 from gateway.hub.webhooks.guard import Allowed
-from gateway.hub.webhooks.queue import Parcel, Turn
+from gateway.hub.webhooks.queue import Lane, Parcel, Turn
 
 log = structlog.get_logger(__name__)
 
-GOOD, POOR = 32, 16  # endpoints served at once
+SERVED: Mapping[Lane, int] = MappingProxyType({Lane.GOOD: 32, Lane.POOR: 16, Lane.SANDBOX: 16})  # endpoints at once
 BATCH = 20  # messages of one that are read at once
 AT_ONCE = 4  # of one that does not keep up
 LOOK = 1.0  # seconds after which the store is asked without a bell: what is due again, what another hub was told
@@ -52,7 +53,7 @@ class Sender:
         self._connections = Connections(allowed, seconds=seconds, lookup=lookup, timeout=timeout)
         self._longest = timedelta(seconds=timeout)
         self._bell = asyncio.Event()
-        self._busy = {False: 0, True: 0}  # lanes of the good and of the poor
+        self._busy = dict.fromkeys(Lane, 0)
         self._sent = Counter("perron_webhooks_sent", "Messages that a receiver has taken.", registry=registry)
         self._failed = Counter("perron_webhooks_failed", "Tries that failed.", ["result"], registry=registry)
         self._waiting = Gauge("perron_webhooks_waiting", "Messages that wait, of all hubs.", registry=registry)
@@ -70,7 +71,7 @@ class Sender:
             while True:
                 self._bell.clear()
                 for turn in await self._claimed():
-                    self._busy[turn.poor] += 1
+                    self._busy[turn.lane] += 1
                     lanes.create_task(self._lane(turn))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._bell.wait(), LOOK)
@@ -81,11 +82,11 @@ class Sender:
                 await queue.take_back(tx, self._now())
 
     async def _claimed(self) -> Sequence[Turn]:
-        good, poor = GOOD - self._busy[False], POOR - self._busy[True]
+        room = {lane: most - self._busy[lane] for lane, most in SERVED.items()}
         with self._patience():
-            if good or poor:
+            if any(room.values()):
                 async with self._store.writing() as tx:
-                    return await queue.claim(tx, self._now(), good=good, poor=poor)
+                    return await queue.claim(tx, self._now(), room)
         return ()
 
     async def _lane(self, turn: Turn) -> None:
@@ -94,16 +95,16 @@ class Sender:
                 ill: datetime | None = None
                 while ill is None and self._lasts(turn):
                     async with self._store.writing() as tx:
-                        batch = await queue.due(tx, turn, self._now(), most=1 if turn.poor else BATCH)
+                        batch = await queue.due(tx, turn, self._now(), most=1 if turn.short else BATCH)
                     if not batch:
                         return
                     ill = await self._served(turn, batch)
-                    if turn.poor:
+                    if turn.short:
                         break
                 async with self._store.writing() as tx:
                     await queue.give_back(tx, turn, ill or self._now())
         finally:
-            self._busy[turn.poor] -= 1
+            self._busy[turn.lane] -= 1
             self._bell.set()
 
     async def _served(self, turn: Turn, batch: Sequence[Parcel]) -> datetime | None:
@@ -152,6 +153,9 @@ class Sender:
             with self._patience():
                 async with self._store.reading() as tx:
                     self._waiting.set(await queue.waiting(tx))
+                async with self._store.writing() as tx:
+                    if (found := await queue.set_right(tx, now)) > 0:
+                        log.warning("clock_went_back", messages=found)
                 if swept is None or now - swept >= SWEEP:
                     async with self._store.writing() as tx:
                         swept = None if await queue.sweep(tx, now) else now

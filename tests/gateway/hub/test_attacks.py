@@ -1,5 +1,6 @@
 """Strangers, retailers and boxes that mean harm, against a hub that runs."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,19 +10,25 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, update
+from structlog.testing import capture_logs
 
 from gateway.delivery.promise import State
+from gateway.hub import jobs as job_store
 from gateway.hub.api.pages import cursor
+from gateway.hub.api.problem import Problem
+from gateway.hub.api.ration import Rations
 from gateway.hub.consent import SAYS
 from gateway.hub.file import HubFile, Limits
+from gateway.hub.store import StoreUnusable
 from gateway.hub.supportcode import fresh
-from gateway.hub.tables import deliveries, home_events, jobs
-from gateway.hub.words import BEGINNING
+from gateway.hub.tables import deliveries, home_events, idempotency, jobs
+from gateway.hub.words import BEGINNING, Kind
 from gateway.proof.keys import BoxKey
 from tests.announcing import connected
 from tests.boxes import Journal, box, join, result, until
-from tests.connecting import YES, Shop
+from tests.connecting import ASKED, YES, Shop
 from tests.hubs import Running, account, homes_broker, hub_file, running
+from tests.webhookhouse import Wall
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PART = b'--x\r\nContent-Disposition: form-data; name="code"\r\n'
@@ -246,3 +253,112 @@ async def test_a_box_that_says_what_no_database_takes_stops_no_other_s_word(tmp_
         async with hub.hub.store.reading() as tx:
             assert (await tx.scalars(select(home_events.c.home))).all() == ["home-2"]
         assert await alive(hub)
+
+
+async def test_a_box_that_floods_is_named_to_whoever_runs_the_hub(tmp_path: Path) -> None:
+    async with two_boxes(tmp_path) as (_, evil, honest, journal):
+        with capture_logs() as logs:
+            for _ in range(40):
+                await asyncio.gather(*(evil.say("evt", b"a.b.c") for _ in range(200)))
+                if any(line["event"] == "home_floods" for line in logs):
+                    break
+            await honest.say("evt", journal.add(result("lune", "d-1", State.SCHEDULED)))
+            assert (await asyncio.wait_for(honest.acks.get(), 20)).seq == 1
+        assert {line["home"] for line in logs if line["event"] == "home_floods"} == {"home-1"}
+
+
+# ---- a thief of a copy of the hub's database -------------------------------------------------------------------------
+
+
+async def test_a_copy_of_the_database_holds_no_key_that_was_told_once(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        shop = Shop(hub, await hub.retailer())
+        await shop.brand()
+        asked = [("/v1/api_keys", {"label": "till"}, "token"),
+                 ("/v1/connections", {"brand": "lune", "asked": ASKED}, "consent_url")]  # fmt: skip
+        told = []
+        for path, body, name in asked:
+            headers = {**shop.who.headers, "Idempotency-Key": f"first {name}".replace(" ", "-")}
+            first, again = [await _made(hub, path, body, headers) for _ in range(2)]
+            assert first == again, "its own asker still gets the same answer"
+            told.append(first[name].rpartition("_" if name == "token" else "/")[2])
+        headers = {"Authorization": f"Bearer {(await _made(hub, *asked[0][:2], shop.who.headers))['token']}"}
+        headers["Idempotency-Key"] = "first-token"
+        async with hub.http.post("/v1/api_keys", json={"label": "till"}, headers=headers) as answer:
+            said = await answer.json(content_type=None)
+            assert (answer.status, said["code"]) == (422, "idempotency_key_reused"), "another key is another asker"
+    for file in (tmp_path / "hub").glob("hub.sqlite3*"):
+        for secret in (*told, shop.who.token.rpartition("_")[2]):
+            assert secret.encode() not in file.read_bytes()
+
+
+async def _made(hub: Running, path: str, body: object, headers: dict[str, str]) -> Any:  # noqa: ANN401 - JSON
+    async with hub.http.post(path, json=body, headers=headers) as answer:
+        assert answer.status == 201
+        return await answer.json()
+
+
+async def test_answers_that_had_their_day_are_forgotten(tmp_path: Path) -> None:
+    wall = Wall()
+    async with running(hub_file(tmp_path), wall=wall) as hub:
+        who = await hub.retailer()
+        for number in range(3):
+            headers = {**who.headers, "Idempotency-Key": f"order-{number}"}
+            await _made(hub, "/v1/api_keys", {"label": "till"}, headers)
+        wall.ahead = 25 * 3600
+        await _made(hub, "/v1/api_keys", {"label": "till"}, {**who.headers, "Idempotency-Key": "order-9"})
+        async with hub.hub.store.reading() as tx:
+            assert (await tx.scalars(select(idempotency.c.key))).all() == ["order-9"]
+
+
+# ---- who runs the hub ------------------------------------------------------------------------------------------------
+
+
+async def test_a_second_hub_on_the_same_file_does_not_begin(tmp_path: Path) -> None:
+    file = hub_file(tmp_path)
+    async with running(file) as hub:
+        with pytest.raises(StoreUnusable, match="Another hub uses"):
+            async with running(file.model_copy(update={"listen": hub_file(tmp_path).listen})):
+                pass
+        assert await alive(hub)
+    async with running(file) as hub:
+        assert await alive(hub)
+
+
+async def test_what_waited_for_a_clock_that_ran_ahead_does_not_wait_until_it_is_so_late(tmp_path: Path) -> None:
+    wall = Wall()
+    wall.ahead = 2 * 86_400
+    async with (
+        homes_broker("home-1") as broker,
+        running(hub_file(tmp_path, broker=account(broker, tmp_path)), wall=wall) as hub,
+    ):
+        line = hub.hub.line
+        assert line is not None
+        await until(lambda: line.there)
+        async with hub.hub.store.writing() as tx:
+            await join(tx, "home-1", BoxKey.fresh().public)
+            await job_store.send(tx, "home-1", Kind.DELIVERY, b"a.b.c", now=hub.hub.now())
+        async with box("home-1", broker, tmp_path) as one:
+            hub.hub.ring()
+            first = await asyncio.wait_for(one.jobs.get(), 10)  # and no receipt: it is due again in 15 s, of that time
+            async with asyncio.timeout(10):
+                while not await _put_off(hub):  # noqa: ASYNC110 - the store is looked at from outside
+                    await asyncio.sleep(0.05)
+            wall.ahead = 0
+            again = await asyncio.wait_for(one.jobs.get(), 10)
+            assert again.job == first.job
+
+
+async def _put_off(hub: Running) -> bool:
+    async with hub.hub.store.reading() as tx:
+        return await tx.scalar(select(jobs.c.id).where(jobs.c.due > hub.hub.now(), jobs.c.leased.is_(None))) is not None
+
+
+async def test_a_ration_that_was_used_up_while_the_clock_ran_ahead_is_not_used_up_until_then() -> None:
+    at = [1000.0]
+    rations = Rations(Limits(strangers=1), wall=lambda: at[0])
+    await rations.take_stranger("192.0.2.7")
+    with pytest.raises(Problem):
+        await rations.take_stranger("192.0.2.7")
+    at[0] = 900.0
+    await rations.take_stranger("192.0.2.7")

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from gateway.hub.file import Limits
+from gateway.hub.sandbox import making
 from gateway.hub.sandbox.making import LIFE, end
 from gateway.hub.sealed import unseal
 from gateway.hub.tables import deliveries, home_events, homes, metadata, retailers
@@ -15,6 +16,7 @@ from gateway.hub.words import BEGINNING, Happened, digest
 from gateway.proof.keys import PublicKey
 from tests.hubs import hub_file, running
 from tests.sandboxes import ENDED, playground
+from tests.webhookhouse import Wall
 
 pytestmark = pytest.mark.slow
 
@@ -179,3 +181,35 @@ async def test_a_sandbox_s_time_is_over_after_a_month_and_nothing_of_it_stays(tm
             for table in metadata.sorted_tables:
                 if table.name not in {"about", "retailers", "api_keys"}:
                     assert await tx.scalar(select(func.count()).select_from(table)) == 0, table.name
+
+
+async def test_who_makes_as_many_as_he_may_keeps_nobody_else_from_a_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(making, "MOST", 2)
+    wall = Wall()
+    async with running(hub_file(tmp_path), wall=wall) as hub:
+        first, second = await playground(hub), await playground(hub)
+        async with hub.http.post("/v1/sandbox") as answer:
+            assert answer.status == 503, "both are of today"
+        wall.ahead = 25 * 3600
+        await second.announce("XY123456785FR", hours=48)
+        third = await playground(hub)
+        statuses = []
+        for box in (first, second, third):
+            async with hub.http.get("/v1/deliveries", headers=box.headers) as answer:
+                statuses.append(answer.status)
+        assert statuses == [401, 200, 200], "the oldest in which nothing happens made room"
+
+
+async def test_a_whole_provider_s_network_has_not_a_ration_for_each_of_its_houses(tmp_path: Path) -> None:
+    file = hub_file(tmp_path, limits=Limits(sandboxes=1))
+    file = file.model_copy(update={"listen": file.listen.model_copy(update={"behind_proxy": True})})
+    async with running(file) as hub:
+        statuses = []
+        for number in range(6):
+            async with hub.http.post("/v1/sandbox", headers={"X-Forwarded-For": f"2001:db8:0:{number}::1"}) as answer:
+                statuses.append(answer.status)
+        assert statuses == [201] * 4 + [429] * 2
+        async with hub.http.post("/v1/sandbox", headers={"X-Forwarded-For": "2001:db8:1::1"}) as answer:
+            assert answer.status == 201
