@@ -88,7 +88,8 @@ def nowhere(host: str, _port: int) -> list[tuple[socket.AddressFamily, str]]:
 @contextlib.asynccontextmanager
 async def homes_broker(*homes: str) -> AsyncIterator[Mosquitto]:
     """A broker for these homes and a hub: each speaks and hears under its own name only. Passwords are `secret`."""
-    acl = "user hub\ntopic write dn/#\ntopic read up/#\n\npattern write up/+/%u/#\npattern read dn/%u/#\n"
+    hubs = "".join(f"user {hub}\ntopic write dn/#\ntopic read up/#\n\n" for hub in ("hub", "hub-2"))
+    acl = f"{hubs}pattern write up/+/%u/#\npattern read dn/%u/#\n"
     async with mosquitto(dict.fromkeys(("hub", *homes), "secret"), acl) as broker:
         yield broker
 

@@ -4,6 +4,7 @@ It refuses to run as root: then it runs as the user `postgres` that Debian's pac
 outlives its processes, not the machine: nothing is synced to the disk.
 """
 
+import asyncio
 import contextlib
 import os
 import pwd
@@ -15,6 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from gateway.hub.store import Store
 
 _SETTINGS = {
     "listen_addresses": "", "fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB", "jit": "off",
@@ -99,13 +102,19 @@ class PostgreSQL:
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[PostgreSQL]:
-    """Run one until the block ends."""
-    folder = Path(tempfile.mkdtemp(prefix="perron-pg-", dir="/tmp"))  # noqa: S108 - a socket's path is short, and another user comes to it
+    """Run one until the block ends, with a database `perron` that has a hub's tables."""
+    folder = Path(tempfile.mkdtemp(prefix="perron-pg-", dir="/tmp"))  # a short path, which another user comes to
     if os.getuid() == 0:
         os.chown(folder, pwd.getpwnam("postgres").pw_uid, pwd.getpwnam("postgres").pw_gid)
     server = PostgreSQL(folder)
     try:
         server.start()
+        url = server.database("perron")
+
+        async def make() -> None:
+            await (await Store.open(url)).close()
+
+        asyncio.run(make())
         yield server
     finally:
         server.stop()

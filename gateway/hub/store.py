@@ -3,19 +3,24 @@
 Every change is one transaction of `writing`. SQLite has one writer: writers queue here rather than in its busy timer,
 and each begins `IMMEDIATE`, so none fails half-way because another wrote meanwhile. What is leased by several hubs at
 once (`FOR UPDATE SKIP LOCKED`) needs no lock there, for there is one hub.
+
+A row that stands for a queue (a retailer's, a home's) is locked with `key_share=True`: `FOR NO KEY UPDATE`. A plain
+`FOR UPDATE` waits for everybody who has inserted a row that points there, and two of those wait for each other.
 """
 
 import asyncio
 import contextlib
 import secrets
 from base64 import b32encode
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import asyncpg
 from sqlalchemy import Connection, event, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as TooMany  # all connections are in use
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.hub.tables import VERSION, about, metadata
@@ -24,7 +29,19 @@ T = TypeVar("T")
 
 BUSY = 10_000  # milliseconds that SQLite waits for another process, a backup say
 PATIENCE = 5.0  # seconds that `close` waits for those who still read or write
-UNAVAILABLE = (OperationalError, InterfaceError, OSError)  # the database does not answer, or takes nothing: try again
+CONNECTING, ANSWERING, CHOOSING = 5, 10, 5  # seconds that PostgreSQL has to be reached, for a statement, to be had
+READY = 2.0  # seconds within which it answers when it is well
+_PASSING = ("08", "40", "53", "57")  # SQLSTATE: no connection, lost a race, too little of something, shut down
+
+
+class StoreSilent(OSError):  # noqa: N818 - it says what is the matter
+    """The database does not answer, or takes nothing now: the same may be asked again a moment later.
+
+    What was under way is not done; only of a transaction that was just being made whole nobody knows.
+    """
+
+
+UNAVAILABLE = (StoreSilent, OSError)  # a full disk is told by either
 
 
 class StoreUnusable(Exception):  # noqa: N818 - it says what is the matter
@@ -87,6 +104,7 @@ class Store:
         self.one_writer = engine.dialect.name == "sqlite"
         self._turn = asyncio.Lock()
         self._closed = False
+        self._asking: asyncio.Task[bool] | None = None
         self._held: set[asyncio.Future[None]] = set()  # one for each connection that somebody has
 
     @classmethod
@@ -109,7 +127,7 @@ class Store:
             await store._begin()
             good = True
         except (DBAPIError, OSError) as error:
-            raise StoreUnusable(f"The database cannot be used: {str(error).splitlines()[0]}") from error
+            raise StoreUnusable(f"The database cannot be used: {error}".splitlines()[0]) from error
         finally:
             if not good:
                 await store.close()
@@ -151,8 +169,17 @@ class Store:
         connection, given_back = _Unbroken(self._engine), asyncio.get_running_loop().create_future()
         self._held.add(given_back)
         try:
-            await connection.start()
-            yield connection
+            with _silence():
+                await connection.start()
+            try:
+                yield connection
+            except TimeoutError as error:  # of a statement: what is left of the connection is of no use
+                await connection.invalidate(error)
+                raise StoreSilent("The database did not answer in time.") from error
+            except DBAPIError as error:
+                if passing(error):
+                    raise StoreSilent(_said(error)) from error
+                raise
         finally:
             try:
                 if self._closed and connection.sync_connection is not None and not connection.invalidated:
@@ -164,10 +191,16 @@ class Store:
 
     async def well(self) -> bool:
         """Whether it answers now."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.ensure_future(self._answers())
+        await asyncio.wait({self._asking}, timeout=READY)
+        return self._asking.done() and self._asking.result()
+
+    async def _answers(self) -> bool:
         try:
             async with self.reading() as connection:
                 await connection.execute(select(1))
-        except (OperationalError, OSError):
+        except UNAVAILABLE:
             return False
         return True
 
@@ -183,6 +216,26 @@ class Store:
                 )
 
 
+def passing(error: DBAPIError) -> bool:
+    """Whether the same may well go a moment later."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    gone = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return gone or state.startswith(_PASSING)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Say of whatever keeps a connection from being had that the database is silent."""
+    try:
+        yield
+    except (DBAPIError, TooMany, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise StoreSilent(_said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 def _try(engine: AsyncEngine) -> None:
     """Open SQLite's file, if that is what it is, before aiosqlite does.
 
@@ -194,7 +247,10 @@ def _try(engine: AsyncEngine) -> None:
 
 def _engine(url: str) -> AsyncEngine:
     if make_url(url).get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+        return create_async_engine(
+            url, pool_size=10, max_overflow=10, pool_pre_ping=True, pool_timeout=CHOOSING,
+            connect_args={"timeout": CONNECTING, "command_timeout": ANSWERING},
+        )  # fmt: skip
     engine = create_async_engine(url, connect_args={"timeout": BUSY / 1000})
 
     @event.listens_for(engine.sync_engine, "connect")

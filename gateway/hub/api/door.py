@@ -36,7 +36,7 @@ from gateway.hub.api.problem import MEDIA_TYPE, Code, Detail, Problem, Where
 from gateway.hub.api.ration import Rations
 from gateway.hub.api.remembered import Question, before, keep
 from gateway.hub.keys import caller_of, member_of
-from gateway.hub.store import Store
+from gateway.hub.store import Store, StoreSilent
 from gateway.hub.webhooks.guard import Allowed
 from gateway.hub.whence import whence
 
@@ -46,6 +46,7 @@ KEY: Final = "Idempotency-Key"
 DEEPEST = 12  # levels of a body
 VERSION = "1.0.0"
 
+_SILENT = Problem(Code.UNAVAILABLE, "Send the request again in a moment.", headers={"Retry-After": "2"})
 _BAD_HOST = Problem(Code.BAD_HOST)
 ACROSS = "/v1/household/"
 """Asked by a page that a box serves, so from another origin: what stands there is answered to any, and no cookie
@@ -108,6 +109,9 @@ class Door:
             return self._refused(request, problem)
         except web.HTTPException as error:
             return self._refused(request, _translated(error))
+        except StoreSilent as error:
+            log.error("store_silent", path=request.path, why=str(error))
+            return self._refused(request, _SILENT)
         except (DBAPIError, OSError) as error:
             log.error("request_failed", path=request.path, why=str(error).splitlines()[0])
             return self._refused(request, Problem(Code.INTERNAL))

@@ -1,13 +1,11 @@
 """The hub's own tests on both of its databases: the same code and the same tests."""
 
-import asyncio
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.hub.store import Store
 from tests.hubs import databases
 from tests.postgresql import PostgreSQL, postgresql
 
@@ -34,12 +32,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def server() -> Iterator[PostgreSQL]:
     """One for all tests of a worker, with a database whose tables are copied for each of them."""
     with postgresql() as running:
-        url = running.database("perron")
-
-        async def make() -> None:
-            await (await Store.open(url)).close()
-
-        asyncio.run(make())
         yield running
 
 
