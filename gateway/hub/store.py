@@ -160,7 +160,8 @@ class Store:
             try:
                 yield connection
             except BaseException:
-                await connection.rollback()
+                with contextlib.suppress(DBAPIError):  # a connection that is gone has rolled back already
+                    await connection.rollback()
                 raise
             await connection.commit()
 
@@ -185,6 +186,8 @@ class Store:
                 if self._closed and connection.sync_connection is not None and not connection.invalidated:
                     await connection.run_sync(Connection.detach)  # too late for the pool: it is closed itself
                 await connection.close()
+            except DBAPIError:
+                await connection.close()  # gone while nobody used it: its transaction with it
             finally:
                 self._held.discard(given_back)
                 given_back.set_result(None)
