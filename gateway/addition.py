@@ -94,6 +94,19 @@ def with_section(text: str, file: Path, name: str, section: Mapping[str, object]
     return _dumped(house)
 
 
+def without_section(text: str, file: Path, name: str) -> str:
+    """Return the text of a house file without a section of its top level; one that has none stays as it is.
+
+    Raises:
+        NotAdded: the text is none of a house.
+    """
+    house = _house(text, file)
+    if name not in house:
+        return text
+    del house[name]
+    return _dumped(house)
+
+
 def _plain_map(section: Mapping[str, object]) -> CommentedMap:
     return CommentedMap(
         {key: _plain_map(value) if isinstance(value, Mapping) else value for key, value in section.items()}

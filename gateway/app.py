@@ -14,7 +14,7 @@ from typing import Any, assert_never
 
 import structlog
 
-from gateway import joining, restore, walkline, wipe
+from gateway import joining, leaving, restore, walkline, wipe
 from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
 from gateway.batteries import beside
 from gateway.cameras import cameras
@@ -36,7 +36,9 @@ from gateway.proof import succession
 from gateway.proof.keys import BoxKey, link_key
 from gateway.proposals import Proposals
 from gateway.reception import Reception
+from gateway.remote.household import Household
 from gateway.removal import Removal
+from gateway.rewriting import Rewriting
 from gateway.rival import Rival
 from gateway.settling import settle
 from gateway.store import Store, StoreFailed
@@ -98,6 +100,7 @@ class App:
         self._by_device: dict[str, list[str]] = defaultdict(list)
         self._again = False
         self._rival = Rival()
+        self._away: Household | None = None
         self._end: Callable[[], bool] | None = None  # from the start's end
         self.file: Path | None = None  # the house file, where whoever runs it can have it read anew (`reread`)
         self.reread: Callable[[], None] = lambda: None
@@ -132,7 +135,7 @@ class App:
         with alone(folder):
             if restore.unfinished(folder):
                 raise restore.HalfRestored("a backup was put back here and not to its end; say `perron restore` again")
-            left = wipe.marked(folder) and not await _wiped(self.home)
+            left = wipe.marked(folder) and not await asyncio.to_thread(leaving.wiped, self.home, self.file)
             await self._run(folder, phones_left=left)
         return self._again
 
@@ -155,12 +158,15 @@ class App:
                 log.error(
                     "store_rolled_back", why="the log lacks what its last checkpoint names: an older copy was put back"
                 )
+                with contextlib.suppress(StoreFailed):
+                    await store.browsers.forget()  # a hub could play again what they ordered since
             self._pocket = Pocket(self.home, phones=phones, store=store, clock=self._clock, key=links)
             await self._pocket.enlist()
             self._phonebook = Phonebook(
                 self.home, pocket=self._pocket, store=store, clock=self._clock, key=links, scratch=folder / SCRATCH
             )
             self._build(store, key, links, safe_mode=rolled_back or crashes >= CRASHES)
+            await leaving.settle(self.home, store=store, rewriting=self._rewriting)
             async with until_told(signals=self.hears_signals) as self._end, asyncio.TaskGroup() as group:
                 for name, work in self._work().items():
                     group.create_task(work, name=name)
@@ -202,6 +208,7 @@ class App:
             **({} if self._site is None else {"pages": self._site.run()}),
             **joining.kept_young(self.home),
             **({} if self._uplink is None else {"hub": self._uplink.run()}),
+            **({} if self._away is None else {"orders": self._away.run()}),
             **{f"entrance {name}": running.run() for name, running in self._entrances.items()},
         }
 
@@ -246,9 +253,11 @@ class App:
             home, store=store, line=self._mqtt, clock=clock, entrances=self._entrances, touch=self._diary.touch,
             erase=self._archive.erase, office=self._office,
         )  # fmt: skip
+        self._rewriting = Rewriting(self.file, reread=self.reread, reached=self._reached)
         self._uplink = joined(
             home, store=store, clock=clock, key=key, by_hub=self._reception.by_hub, monotonic=time.monotonic,
             hub_signed=self._reception.hub_signed, letting=self._reception.letting, reached=self._reached,
+            rewriting=self._rewriting,
         )  # fmt: skip
         self._accompany(store, key, links)
 
@@ -292,12 +301,14 @@ class App:
             surveys=self._surveys,
             proposals=Proposals(
                 self.home,
-                file=self.file,
+                rewriting=self._rewriting,
                 reread=self.reread,
                 permitted=lambda: {name for one in store.permissions() for name in one.terms.entrances},
                 note=store.note,
                 reached=self._reached,
             ),
+            uplink=self._uplink,
+            rewriting=self._rewriting,
             tidy=self._archive.tidy,
             told=self._told_of_the_box,
             removal=Removal(
@@ -311,6 +322,9 @@ class App:
             ),
         )
         site = Site(box, Accounts(store, self._clock.now()), pages, link_key=links)
+        if self._uplink is not None and self.home.hub is not None:
+            self._away = Household(box, site.changes, home=self.home.hub.home, reached=self._reached)
+            self._uplink.serve(owner=self._away.take, ask=self._away.ask)
         for running in self._entrances.values():
             running.changed = site.changes.tell
         self._pocket.changed = self._walking.changed = self._surveys.changed = site.changes.tell
@@ -476,20 +490,3 @@ def _phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
     if open_to_others(file):
         log.warning("phones_open_to_others", file=str(file), todo="chmod 600: who reads it can write to your phones")
     return phones
-
-
-async def _wiped(home: Home) -> bool:
-    """Finish what was decided; what is left to people is said. False: the phones still stand in their file.
-
-    Raises:
-        OSError: something could not be deleted: nothing of the box is opened before it is.
-    """
-    log.warning("wiping", folder=str(home.storage.folder))
-    for file in await asyncio.to_thread(wipe.end, () if home.hub is None else home.hub.credentials):
-        log.error("hub_not_left", file=str(file), todo="delete this file by hand: by it a box speaks as this home")
-    phones = home.phones_file
-    emptied = await asyncio.to_thread(wipe.finish, home.storage.folder, phones=phones)
-    if not emptied:
-        log.error("phones_not_wiped", file=str(phones), todo="empty this file by hand: it names the household's phones")
-    log.warning("wiped")
-    return emptied

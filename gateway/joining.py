@@ -33,16 +33,28 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from gateway.authority import BACKDATED
 from gateway.clock import machine_time
 from gateway.config import Home, HostName, on_loopback
-from gateway.hub.joining import HOME, Code, answered_mac, asked_mac, confirmation, renewal, same, secret_key
+from gateway.hub import supportcode
+from gateway.hub.joining import (
+    HOME,
+    Code,
+    answered_mac,
+    asked_mac,
+    confirmation,
+    farewell,
+    renewal,
+    same,
+    secret_key,
+)
 from gateway.proof.files import read_regular, write_whole
 from gateway.proof.keys import PublicKey
 
 log = structlog.get_logger(__name__)
 
 FOLDER = "hub"  # in the storage folder
-IDENTITY, AUTHORITY, NEXT = "identity.pem", "authority.pem", "next.pem"
+IDENTITY, AUTHORITY, NEXT, SUPPORT = "identity.pem", "authority.pem", "next.pem", "support-code"
 LOOK, AGAIN = 6 * 3600.0, 900.0  # seconds between looks at the certificate; after the hub did not answer
 SPENT = "conflict"  # the hub's word for a key that it will not certify (again)
+UNKNOWN, NOT_BELIEVED = "not_found", "signature_refused"  # its words for a home, a certificate that does not count
 PATIENCE = 20.0  # seconds for the hub to answer
 LARGEST = 65_536  # bytes of its answer, and of a file of ours
 
@@ -87,6 +99,7 @@ class _Joined(_Answer):
     certificate: str
     authority: str
     key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    support_code: Annotated[str, StringConstraints(max_length=16)]
     mac: str
 
 
@@ -149,6 +162,8 @@ def identity(folder: Path) -> Identity | None:
 def join(code: Code, box: PublicKey, folder: Path, ask: Ask) -> Membership:
     """Join by a claim's code; what the house file has to say then. Said again after a crash it ends the same.
 
+    Until `joined` is said the same code may be used once more: the house file is written between the two.
+
     Raises:
         NotTheHub: somebody else answered. HubSays: it refuses. HubAway: it cannot be reached.
         OSError: the folder cannot be written.
@@ -160,7 +175,7 @@ def join(code: Code, box: PublicKey, folder: Path, ask: Ask) -> Membership:
     joined = _read(_Joined, ask(f"{code.url}/v1/claims/{code.claim}", asked))
     parts = (
         joined.home, str(joined.shard), joined.broker.host, str(joined.broker.port), joined.certificate,
-        joined.authority, joined.key,
+        joined.authority, joined.key, joined.support_code,
     )  # fmt: skip
     authority = _authority(joined.authority)
     if authority.fingerprint(hashes.SHA256()).hex() != code.authority:
@@ -168,12 +183,92 @@ def join(code: Code, box: PublicKey, folder: Path, ask: Ask) -> Membership:
     if not same(answered_mac(secret, code.claim, parts), joined.mac):
         raise NotTheHub("It does not know the claim's secret.")
     one = _certified(joined.certificate, authority, joined.home, key)
+    learn_support_code(folder, joined.support_code)
     _write_identity(folder, key, one, authority)
-    (folder / NEXT).unlink()
     return Membership(
         url=code.url, home=joined.home, shard=joined.shard, host=joined.broker.host, port=joined.broker.port,
         key=joined.key,
     )  # fmt: skip
+
+
+def joined(folder: Path) -> None:
+    """The house file says where the box has joined: the claim is done with.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    (folder / NEXT).unlink(missing_ok=True)
+
+
+def support_code(folder: Path) -> str | None:
+    """By which code a customer tells a retailer that this home is his, as it is read aloud; None: it is not known."""
+    try:
+        code = supportcode.read(read_regular(folder / SUPPORT, at_most=LARGEST).decode("ascii").strip())
+    except (OSError, UnicodeDecodeError):
+        return None
+    return None if code is None else supportcode.spoken(code)
+
+
+def learn_support_code(folder: Path, said: str) -> bool:
+    """Keep the code that the hub tells; whether it is another than before. What is none is not kept.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    code = supportcode.read(said)
+    if code is None or support_code(folder) == supportcode.spoken(code):
+        return False
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_whole(folder / SUPPORT, f"{supportcode.spoken(code)}\n".encode())
+    return True
+
+
+def believed(folder: Path) -> str | None:
+    """The fingerprint of the authority that the box believes there, as it stood in the claim's code; None: of none."""
+    try:
+        pem = read_regular(folder / AUTHORITY, at_most=LARGEST)
+        return x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA256()).hex()
+    except (OSError, ValueError):
+        return None
+
+
+def counts(url: str, folder: Path, ask: Ask) -> bool:
+    """Ask the hub whether it lets this box in still: its broker only says that it does not, never why.
+
+    It is the confirmation of the certificate that it has, which changes nothing where it counts.
+
+    Raises:
+        HubAway: it cannot be reached. HubSays: it answers something else. Damaged, OSError: there is no identity.
+    """
+    mine = identity(folder)
+    if mine is None:
+        raise Damaged(f"{folder / IDENTITY} is not there: let the box join anew.")
+    return _believed(lambda: _confirmed(url, mine, ask))
+
+
+def leave(url: str, folder: Path, ask: Ask) -> bool:
+    """Tell the hub that this home leaves it for good; False: it knows this home no more, or none has joined here.
+
+    Raises:
+        HubAway: it cannot be reached. HubSays: it answers something else. Damaged, OSError: the identity is unusable.
+    """
+    mine = identity(folder)
+    if mine is None:
+        return False
+    serial = f"{mine.certificate.serial_number:x}"
+    said = {"home": mine.home, "serial": serial, "signature": _signed(mine.key, farewell(mine.home, serial))}
+    return _believed(lambda: ask(f"{url}/v1/homes/leave", said))
+
+
+def _believed(asks: Callable[[], object]) -> bool:
+    """Ask; whether the hub believes that it is this home that asks."""
+    try:
+        asks()
+    except HubSays as no:
+        if no.code in (UNKNOWN, NOT_BELIEVED):
+            return False
+        raise
+    return True
 
 
 def renew(url: str, folder: Path, ask: Ask, *, now: datetime) -> Identity | None:
@@ -200,11 +295,15 @@ def renew(url: str, folder: Path, ask: Ask, *, now: datetime) -> Identity | None
         one = _certified(renewed.certificate, authority, mine.home, key)
         _write_identity(folder, key, one)
         mine = Identity(key, one)
+    _confirmed(url, mine, ask)
+    (folder / NEXT).unlink()
+    return mine
+
+
+def _confirmed(url: str, mine: Identity, ask: Ask) -> None:
     serial = f"{mine.certificate.serial_number:x}"
     signature = _signed(mine.key, confirmation(mine.home, serial))
     ask(f"{url}/v1/homes/confirm", {"home": mine.home, "serial": serial, "signature": signature})
-    (folder / NEXT).unlink()
-    return mine
 
 
 def kept_young(home: Home) -> dict[str, Coroutine[Any, Any, None]]:
@@ -339,7 +438,7 @@ class _NoRedirect(HTTPRedirectHandler):
         return None
 
 
-def over_http(address: str, body: Mapping[str, object]) -> bytes:
+def over_http(address: str, body: Mapping[str, object], patience: float = PATIENCE) -> bytes:
     """Ask a hub, by HTTPS, or plainly on this machine.
 
     Raises:
@@ -350,7 +449,7 @@ def over_http(address: str, body: Mapping[str, object]) -> bytes:
         raise HubAway("its address is no https:// one, and it is on another machine")
     request = Request(address, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"})  # noqa: S310 - http and https only, above
     try:
-        with build_opener(_NoRedirect).open(request, timeout=PATIENCE) as answer:
+        with build_opener(_NoRedirect).open(request, timeout=patience) as answer:
             return bytes(answer.read(LARGEST))
     except HTTPError as error:
         with error:

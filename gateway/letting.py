@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class Letting:
-    """One for the box. `changed(brand)`: its permission or keys are other than before; `tell`: the owner, of one."""
+    """One for the box. `changed(brand)`: its permission or keys changed; `tell` tells the owner what waits for him."""
 
     def __init__(
         self,
@@ -34,17 +34,22 @@ class Letting:
 
     # -- the owner; `by` is the person's id
 
-    async def permit(self, brand: str, terms: Terms, by: str, *, ask: str | None = None) -> str | None:
-        """Let a brand in under these terms. `ask`: the digest of the question that he saw: no other is permitted."""
-        return await self._decided(brand, Standing.GRANTED, terms, by, ask)
+    async def permit(
+        self, brand: str, terms: Terms, by: str, *, ask: str | None = None, version: int | None = None
+    ) -> str | None:
+        """Let a brand in under these terms. `ask`: the digest of the question that he saw: no other is permitted.
+
+        `version`: of the permission that he saw: nothing that was decided since is undone.
+        """
+        return await self._decided(brand, Standing.GRANTED, terms, by, ask=ask, version=version)
 
     async def refuse(self, brand: str, by: str) -> str | None:
         """Do not let a brand in."""
-        return await self._decided(brand, Standing.REFUSED, None, by, None)
+        return await self._decided(brand, Standing.REFUSED, None, by)
 
     async def revoke(self, brand: str, by: str) -> str | None:
         """Let a brand in no longer, also not with what it has announced."""
-        return await self._decided(brand, Standing.REVOKED, None, by, None)
+        return await self._decided(brand, Standing.REVOKED, None, by)
 
     async def approve_key(self, brand: str, kid: str, by: str) -> str | None:
         """Let a brand's new key count, beside those that it has."""
@@ -54,10 +59,18 @@ class Letting:
         """Let a brand's new key never count."""
         return await self._done(brand, self._store.brands.refuse_key(brand, kid, self._clock.now(), by=by))
 
-    async def _decided(
-        self, brand: str, standing: Standing, terms: Terms | None, by: str, ask: str | None
+    async def _decided(  # noqa: PLR0913 - what is decided, on what, and who decides
+        self,
+        brand: str,
+        standing: Standing,
+        terms: Terms | None,
+        by: str,
+        *,
+        ask: str | None = None,
+        version: int | None = None,
     ) -> str | None:
-        deciding = self._store.brands.decide(brand, standing, terms, self._clock.now(), by=by, ask=ask)
+        now = self._clock.now()
+        deciding = self._store.brands.decide(brand, standing, terms, now, by=by, ask=ask, version=version)
         return await self._done(brand, deciding)
 
     async def _done(self, brand: str, work: Awaitable[object]) -> str | None:

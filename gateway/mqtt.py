@@ -385,6 +385,7 @@ class Mqtt(_Line):
         self._on_message, self._on_missed = on_message, on_missed
         self._on_up, self._on_down = on_up, on_down
         self._monotonic = monotonic
+        self.failure: str | None = None  # why the last session did not come about, or ended
 
     async def run(self) -> None:
         """Keep a session open until cancelled: a new client for each, back-off with jitter between them."""
@@ -395,7 +396,8 @@ class Mqtt(_Line):
                 await self._session()
             except aiomqtt.MqttError as error:
                 level = _log.warning if failures == 0 else _log.debug
-                level("broker_lost", host=self._broker.host, port=self._broker.port, why=_told(error))
+                self.failure = _told(error)
+                level("broker_lost", host=self._broker.host, port=self._broker.port, why=self.failure)
             failures = 0 if self._monotonic() - began > STEADY else failures + 1
             longest = min(self._manner.longest, BACKOFF_FIRST * 2 ** min(failures, 10))
             await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - jitter is no secret

@@ -38,6 +38,7 @@ from gateway.installation.proposal import (
 from gateway.installation.quota import Quota
 from gateway.proof.files import read_regular, write_whole
 from gateway.proposalfile import LONGEST_LOGIN, ProposalFile, as_proposed, command, one_line, section_text
+from gateway.rewriting import Rewriting
 from gateway.store import StoreFailed
 from gateway.visit.state import Now
 
@@ -81,7 +82,7 @@ class Seen:
 
 
 class Proposals:
-    """One for the running gateway, of the house that it runs. `file` is its house file; None: it was begun without.
+    """One for the running gateway, of the house that it runs. `rewriting` knows its house file, and who else writes it.
 
     `reread` has the gateway read it anew; `permitted` names the entrances that brands were ever let in by, `note`
     writes a line of the log: its kind and what it says.
@@ -91,16 +92,16 @@ class Proposals:
         self,
         home: Home,
         *,
-        file: Path | None,
+        rewriting: Rewriting,
         reread: Callable[[], None],
         permitted: Callable[[], Collection[str]],
         note: Callable[[str, Mapping[str, str], Now], Awaitable[object]],
         reached: Callable[[str], None] = lambda _point: None,
     ) -> None:
-        self._home, self._file, self._reread = home, file, reread
+        self._home, self._file, self._reread = home, rewriting.file, reread
         self._permitted, self._note, self._reached = permitted, note, reached
         self._lies = ProposalFile(home.storage.folder / "proposals")
-        self._changing, self._quota = asyncio.Lock(), Quota(OFTEN)
+        self._changing, self._quota = rewriting.changing, Quota(OFTEN)
         self._reading = asyncio.Lock()  # one thread for all who look: doors have the others
         self._houses: dict[str, Home | NotAdded] = {}
         self._texts: dict[tuple[str, str, str], str] = {}

@@ -169,8 +169,8 @@ class Reception:
             self._office.tell(tell, self._entrances[facts.entrance].state, now, message=message, picture=None)
 
     def _brand_asks(self, noted: Noted) -> None:
-        """Tell the owner that a brand asks by a hub."""
-        tell = c.Tell(saying=c.Saying.BRAND_ASKS, delivery=noted.delivery)
+        """Tell the owner that a brand asks by a hub, or has a new key."""
+        tell = c.Tell(saying=noted.saying, delivery=noted.delivery)
         state = self._entrances[noted.entrance].state
         self._office.tell(tell, state, self._clock.now(), message=noted.message, picture=None)
 

@@ -81,6 +81,10 @@ SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
         "en": "{asker}[, by {carrier},] asks to be let in[: {place} only][ ({entrance})][, {hours}]. "
               "Without an answer from you it is no",
     },
+    Saying.NEW_KEY: {
+        "fr": "[{brand} : ]une nouvelle clé attend votre accord, sur la page des marques. D'ici là elle n'ouvre rien",
+        "en": "[{brand}: ]a new key waits for your yes, on the page of the brands. Until then it opens nothing",
+    },
     Saying.PASSWORD_RESET: {
         "fr": "Le mot de passe[ de {detail}] a été remplacé à {time} avec un code fait sur la box :"
         " si ce n'était pas prévu, allez voir qui y a accès",

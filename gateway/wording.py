@@ -44,6 +44,8 @@ class Wording:
             asked = self._asked(command.delivery.partition(".")[0])
             said = compose(about, language=language, zone=self._zone, now=now, facts=asked)
             return replace(said, delivery=command.delivery, entrance=entrance)
+        if isinstance(command, c.Tell) and about is c.Saying.NEW_KEY and command.delivery is not None:
+            brand = self._store.brands.known().get(command.delivery.partition(".")[0])
         facts = Facts(
             brand=None if brand is None else brand.name,
             carrier=None if delivery is None else delivery.carrier,

@@ -51,13 +51,23 @@ class Box:
 
     async def join(self, code: Code, ask: joining.Ask = joining.over_http) -> joining.Membership:
         """What `perron join` does when the owner says yes."""
-        return await asyncio.to_thread(joining.join, code, self.key.public, self.folder, ask)
+        member = await asyncio.to_thread(joining.join, code, self.key.public, self.folder, ask)
+        joining.joined(self.folder)
+        return member
 
     async def renew(
         self, file: HubFile, now: datetime, ask: joining.Ask = joining.over_http
     ) -> joining.Identity | None:
         """What the gateway does now and then."""
         return await asyncio.to_thread(lambda: joining.renew(file.url, self.folder, ask, now=now))
+
+    async def counts(self, file: HubFile) -> bool:
+        """What the line asks while it is down."""
+        return await asyncio.to_thread(joining.counts, file.url, self.folder, joining.over_http)
+
+    async def leaves(self, file: HubFile, ask: joining.Ask = joining.over_http) -> bool:
+        """What the box says last."""
+        return await asyncio.to_thread(joining.leave, file.url, self.folder, ask)
 
     @property
     def identity(self) -> joining.Identity:

@@ -1,5 +1,6 @@
 """A brand that a house does not know, and what a hub carries for it: honest, or not."""
 
+import json
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ class Stranger:
         seconds = int(self.now.timestamp())
         word = Asks(
             iss=self.id, hub=self.hub, iat=seconds, exp=seconds + int(lives.total_seconds()), name=self.name,
-            asked=AskedTerms(**{**TERMS, **terms}), jti=secrets.token_urlsafe(16),
+            asked=AskedTerms.model_validate_json(json.dumps(TERMS | terms)), jti=secrets.token_urlsafe(16),
         )  # fmt: skip
         return said(word, self.keys[by - 1].sign, kid=self.kid(by))
 

@@ -24,6 +24,7 @@ from gateway.demo.scenario import Play
 from gateway.demo.stage import Plain, stage
 from gateway.hub import jobs as job_store
 from gateway.hub.keys import kept, new_secret
+from gateway.hub.ownkey import OwnKey
 from gateway.hub.sealed import unseal
 from gateway.hub.store import Store, new_id
 from gateway.hub.tables import (
@@ -63,17 +64,16 @@ class Hub:
 
     def __init__(self, folder: Path, broker: Mosquitto, store: Store, key: PublicKey) -> None:
         self.folder, self.broker, self.store, self.key = folder, broker, store, key
-        self.url = ""
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
         self._process: Supervised | None = None
         self._connection = self._asked = ""
         self._headers: dict[str, str] = {}
 
     async def begin(self) -> None:
         """Start it, and wait until it is ready."""
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
         line = account(self.broker, self.folder)
-        file = {"url": self.url, "folder": str(self.folder / "hub"), "listen": {"port": port},
+        file = {"url": self.url, "folder": str(self.folder / "hub"), "listen": {"port": self.port},
                 "broker": {"port": line.port, "password_file": str(line.password_file)}}  # fmt: skip
         (self.folder / "hub.yaml").write_text(json.dumps(file))
 
@@ -160,13 +160,13 @@ class Hub:
         """How what was asked stands."""
         return str((await self.asks("GET", f"/v1/connections/{self._asked}"))["state"])
 
-    async def sends(self, token: bytes, name: str) -> str:
+    async def sends(self, token: bytes, name: str, *, kind: Kind = Kind.DELIVERY) -> str:
         """Keep a delivery and a job for it, whatever it says: a hub may lie. The delivery's id."""
         now = datetime.now(UTC)
         async with self.store.writing() as tx:
             found = await tx.scalar(select(deliveries.c.id).where(deliveries.c.name == name))
             id_ = found or await announce(tx, self._connection, name, now=now)
-            await job_store.send(tx, HOME, Kind.DELIVERY, token, now=now, delivery=id_)
+            await job_store.send(tx, HOME, kind, token, now=now, delivery=id_)
         return id_
 
     async def state(self, delivery: str) -> tuple[str, str | None]:
@@ -257,9 +257,16 @@ class Street:
 
 @contextlib.asynccontextmanager
 async def street(
-    folder: Path, *, rigged: bool, before: Callable[[Hub, Shop], Awaitable[None]] | None = None
+    folder: Path,
+    *,
+    rigged: bool,
+    before: Callable[[Hub, Shop], Awaitable[None]] | None = None,
+    change: Callable[[Plan], Plan] = lambda made: made,
 ) -> AsyncIterator[Street]:
-    """Start all of it, and end all of it. `before` is called with hub and shop while the box is not there yet."""
+    """Start all of it, and end all of it. `before` is called with hub and shop while the box is not there yet.
+
+    `change` alters the house.
+    """
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(homes_broker(HOME, OTHER))
         for name in ("hub", "box"):
@@ -269,10 +276,10 @@ async def street(
         box = BoxKey.at(folder / "box" / "key").public
         hub = Hub(folder, broker, store, box)
         section = HubSection(
-            url="https://hub.example", home=HOME, host="127.0.0.1", port=broker.port,
+            url=hub.url, home=HOME, host="127.0.0.1", port=broker.port, key=OwnKey.at(folder / "hub").x,
             password_file=account(broker, folder, HOME).password_file,
         )  # fmt: skip
-        made = plan(folder, fast=True)
+        made = change(plan(folder, fast=True))
         made = replace(made, home=made.home.model_copy(update={"hub": section}))
         shop = Shop(made, hub)
         await hub.founded(shop.signer, box)

@@ -169,7 +169,7 @@ def wipe(
         return house.name if yes else str(typer.prompt(asked))
 
     try:
-        whole, told = wipe_box(house, held_too=held, typed=typed)
+        whole, told = wipe_box(house, held_too=held, typed=typed, file=home)
     except Occupied as occupied:
         raise Failure(str(occupied), "End it first, or wipe it on its pages.", Exit.SILENT) from occupied
     typer.echo(told)

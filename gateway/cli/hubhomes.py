@@ -61,6 +61,7 @@ def hub_claim(
 
     from gateway.clock import machine_time  # noqa: PLC0415 - the same
     from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
+    from gateway.hub.joining import spoken  # noqa: PLC0415 - the same
     from gateway.hub.operator import NoHome, claim  # noqa: PLC0415 - the same
     from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
 
@@ -70,8 +71,8 @@ def hub_claim(
     async def make(store: "Store") -> str:
         authority = Authority.at(file.folder, now=now)
         made = await claim(store, url=file.url, authority=authority.fingerprint, now=now, home=again)
-        tell(f"{made.claim}, good once, until tomorrow {now:%H:%M} UTC. The hub's authority: SHA-256"
-             f" {spaced(made.authority)}.")  # fmt: skip
+        tell(f"{made.claim}, good once, until tomorrow {now:%H:%M} UTC.")
+        tell(f"The hub's authority, to compare: {spoken(made.authority)}\nSHA-256 {spaced(made.authority)}")
         return made.text
 
     try:
@@ -83,7 +84,8 @@ def hub_claim(
     if qr:
         typer.echo("")
         segno.make(text, error="l").terminal(compact=True)
-    tell(f"In the house:\n  perron join '{text}'")
+    tell(f"In the house, on its page Settings, Hub: take a photo of the code, or paste\n  {text}")
+    tell(f"or at its terminal:\n  perron join '{text}'")
 
 
 def hub_revoke(

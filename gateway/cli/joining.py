@@ -30,7 +30,8 @@ def join(
     whatever stands in the way. The hub can delay or drop, never open: that takes the signature of a brand that you let
     in, or of your household.
     """
-    from gateway.hub.joining import Code, NoCode  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.joining import Code, NoCode, spoken  # noqa: PLC0415 - the other commands start without it
+    from gateway.joining import FOLDER, support_code  # noqa: PLC0415 - the same
     from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
     from gateway.proof.keys import BoxKey, KeyUnusable  # noqa: PLC0415 - the same
 
@@ -47,7 +48,7 @@ def join(
         box = BoxKey.at(house.storage.folder / "key").public
     except (OSError, KeyUnusable) as error:
         raise Failure(f"The box's key cannot be used ({plain(error)}).", "Correct storage.folder.") from error
-    tell(f"Hub:  {read.url}\n      SHA-256 {spaced(read.authority)}")
+    tell(f"Hub:  {read.url}\n      {spoken(read.authority)}\n      SHA-256 {spaced(read.authority)}")
     tell(f"Box:  {house.box}\n      {box.fingerprint}")
     if not yes and not typer.confirm("Is this the hub that you want to join?"):
         tell("Nothing was done.")
@@ -55,6 +56,9 @@ def join(
     member = _joined(house, read)
     write_membership(home, house.storage.folder, member)
     tell(f"Joined: this house is {member.home} there. It stands under `hub` in {home}.")
+    support = support_code(house.storage.folder / FOLDER)
+    if support is not None:
+        tell(f"Its support code, for retailers: {support}")
     tell(f"Start the gateway again: perron run{at(home)}")
 
 
@@ -90,21 +94,13 @@ def write_membership(file: "Path", storage: "Path", member: "Membership") -> Non
     Raises:
         Failure: the file cannot be written, or would be no house.
     """
-    from gateway.addition import NotAdded, checked, text_of, with_section, written  # noqa: PLC0415 - the same
-    from gateway.joining import AUTHORITY, FOLDER, IDENTITY  # noqa: PLC0415 - the same
+    from gateway.addition import NotAdded, text_of, written  # noqa: PLC0415 - the same
+    from gateway.joining import FOLDER, joined  # noqa: PLC0415 - the same
+    from gateway.membership import joined_text  # noqa: PLC0415 - the same
 
-    folder = storage / FOLDER
-    beside = file.resolve().parent
-    own = folder.relative_to(beside) if folder.is_relative_to(beside) else folder
-    one = str(own / IDENTITY)  # key and certificate in one file, so that both change at once
-    section = {
-        "url": member.url, "home": member.home, "host": member.host, "port": member.port, "shard": member.shard,
-        "key": member.key, "tls": {"ca": str(own / AUTHORITY), "certificate": one, "key": one},
-    }  # fmt: skip
     try:
-        text = with_section(text_of(file), file, "hub", section)
-        checked(text, file)
-        written(file, text)
+        written(file, joined_text(text_of(file), file, storage, member))
+        joined(storage / FOLDER)
     except NotAdded as why:
         raise Failure(str(why), why.todo) from why
     except OSError as error:

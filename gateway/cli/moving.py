@@ -1,8 +1,9 @@
 """`perron wipe` and `perron way-in`: what only somebody at the box itself may do."""
 
 from collections.abc import Callable
+from pathlib import Path
 
-from gateway import wayin, wipe
+from gateway import leaving, wayin, wipe
 from gateway.cli.failure import Exit, Failure, ourselves, plain, relative
 from gateway.clock import Clock
 from gateway.config import Home
@@ -14,10 +15,10 @@ from gateway.web.tokens import code_digest, new_code
 STORE = "perron.sqlite3"
 
 
-def wipe_box(home: Home, *, held_too: bool, typed: Callable[[], str]) -> tuple[bool, str]:
+def wipe_box(home: Home, *, held_too: bool, typed: Callable[[], str], file: Path | None = None) -> tuple[bool, str]:
     """Wipe a box that does not run; returns whether nothing is left to do by hand, and what to tell.
 
-    `typed` asks for the house's name.
+    `typed` asks for the house's name; `file` is the house file, in which its hub no longer stands then.
 
     Raises:
         Occupied: the box runs.
@@ -34,7 +35,7 @@ def wipe_box(home: Home, *, held_too: bool, typed: Callable[[], str]) -> tuple[b
         phones = home.phones_file
         try:
             wipe.mark(folder)
-            whole = wipe.finish(folder, phones=phones)
+            whole = leaving.wiped(home, file)
         except OSError as error:
             raise Failure(
                 f"{folder} is not wiped to its end: {plain(error)}.",

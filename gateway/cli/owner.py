@@ -104,6 +104,8 @@ def evidence_holds(file: Path, *, key: Path | None) -> tuple[bool, str]:
         f"holds: {what}, house {last.house}, {len(evidence.parcels)} parcel(s), {last.missing} missing",
         *(f"  {_line(line)}" for line in newest.lines),
     ]
+    if last.sandbox:
+        told.append("  of a sandbox: there is no such home")
     if last.left_out:
         told.append(f"  {last.left_out} lines in the middle were left out by the box")
     if not last.clock_trusted:

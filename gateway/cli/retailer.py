@@ -31,6 +31,9 @@ KeyFile = Annotated[
         "--api-key-file", help=f"A file with the API key in it. Left out: the variable {KEY_VARIABLE}.", metavar="FILE"
     ),
 ]
+SignedBy = Annotated[
+    Path | None, typer.Option("--key-file", help="Sign with this key of the brand's (KID.jwk).", metavar="FILE")
+]
 
 retailer = typer.Typer(
     name="retailer",
@@ -67,25 +70,31 @@ def sandbox(*, hub: HubUrl, api_key_file: KeyFile = None) -> None:
 @retailer.command(
     epilog=example(
         "perron retailer keys lune-2027 --brand lune --hub https://hub.example",
-        "perron retailer keys lune-2027 --brand lune --hub https://hub.example --keys var/keys",
+        "perron retailer keys lune-2028 --brand lune --hub https://hub.example --by lune-2027",
     )
 )
-def keys(
+def keys(  # noqa: PLR0913 - one argument an option of the command
     *,
     kid: Annotated[str, typer.Argument(help="The key's name.", show_default=False)],
     brand: Annotated[str, typer.Option(help="The brand that signs with it.", show_default=False)],
     hub: HubUrl,
     folder: Annotated[Path, typer.Option("--keys", help="Where private keys lie.", metavar="FOLDER")] = Path("keys"),
+    by: Annotated[
+        str | None, typer.Option("--by", help="An earlier key of the brand's that vouches for it.", metavar="KID")
+    ] = None,
     api_key_file: KeyFile = None,
 ) -> None:
     """Make a brand's signing key (Ed25519) and enrol its public half at the hub; tell both.
 
     The private half stays in --keys (KID.jwk, readable by you only); the hub gets a proof that it is there. Where a key
     of this name lies there already, that one is enrolled. Homes go on with the older keys until their owners have
-    approved the new one.
+    approved the new one; they are shown it only where an earlier one vouches for it (--by).
     """
     from gateway.cli import keys as brand_keys  # noqa: PLC0415 - the other commands start without it
+    from gateway.clock import machine_time  # noqa: PLC0415 - the same
     from gateway.delivery.signature import public_x  # noqa: PLC0415 - the same
+    from gateway.hub.brandword import Vouches  # noqa: PLC0415 - the same
+    from gateway.hub.brandword import said as said_by  # noqa: PLC0415 - the same
     from gateway.hub.possession import prove  # noqa: PLC0415 - the same
 
     key, file = _api_key(api_key_file), brand_keys.key_file(folder, brand_keys.checked(kid))
@@ -95,8 +104,74 @@ def keys(
     async def work(asked: "Hub") -> None:
         proof = prove(signer, brand=brand, kid=kid, hub=hub.rstrip("/"))
         body = {"kid": kid, "x": public_x(made), "proof": proof}
+        if by is not None:
+            old = brand_keys.key_file(folder, brand_keys.checked(by))
+            sign = brand_keys.signer(brand_keys.read_key(old), old)
+            word = Vouches(
+                iss=brand, hub=hub.rstrip("/"), iat=int(machine_time().timestamp()), kid=kid, x=public_x(made)
+            )
+            body["vouched"] = said_by(word, sign, kid=by)
         said = await asked.ask("POST", f"/v1/brands/{quote(brand, safe='')}/keys", body)
         typer.echo(json.dumps({**said, "private": str(file)}, indent=2))
+
+    _asking(hub, key, work)
+
+
+@retailer.command(
+    epilog=example(
+        "perron retailer connect asked.yaml --brand lune --key-file keys/lune-2027.jwk --hub https://hub.example",
+    )
+    + "\n\n[bold]asked.yaml[/bold]\n\n  {carriers: [Chronopost], days: [mon, tue, wed], hours: '08:00-18:00'}"
+)
+def connect(  # noqa: PLR0913 - one argument an option of the command
+    *,
+    file: Annotated[Path, typer.Argument(help="The terms asked for, in YAML or JSON.", show_default=False)],
+    brand: Annotated[str, typer.Option(help="Who asks.", show_default=False)],
+    hub: HubUrl,
+    key_file: SignedBy = None,
+    reference: Annotated[str | None, typer.Option(help="Your own word for the customer.")] = None,
+    return_url: Annotated[str | None, typer.Option(help="Where the page leads back to.", metavar="URL")] = None,
+    api_key_file: KeyFile = None,
+) -> None:
+    """Ask a home to let a brand in; tell the connection with the address of the page for the customer.
+
+    With --key-file the brand itself signs what it asks: a home that does not know the brand refuses it otherwise.
+    """
+    from gateway.cli import asking  # noqa: PLC0415 - the other commands start without it
+
+    key, terms = _api_key(api_key_file), asking.terms(file)
+    more = {"reference": reference, "return_url": return_url}
+    body = {"brand": brand, "asked": terms.model_dump(mode="json"), **{k: v for k, v in more.items() if v is not None}}
+
+    async def work(asked: "Hub") -> None:
+        if key_file is not None:
+            name = str((await asked.ask("GET", f"/v1/brands/{quote(brand, safe='')}"))["name"])
+            body["signed"] = asking.question(key_file, brand, name, terms, hub)
+        typer.echo(json.dumps(await asked.ask("POST", "/v1/connections", body), indent=2))
+
+    _asking(hub, key, work)
+
+
+@retailer.command(epilog=example("perron retailer end con-... --brand lune --key-file keys/lune-2027.jwk"))
+def end(
+    *,
+    connection: Annotated[str, typer.Argument(help="The connection's id.", metavar="CON", show_default=False)],
+    hub: HubUrl,
+    brand: Annotated[str | None, typer.Option(help="With --key-file: whose it is.")] = None,
+    key_file: SignedBy = None,
+    api_key_file: KeyFile = None,
+) -> None:
+    """End a connection; its home is told, by the brand's own word where --key-file signs it."""
+    from gateway.cli import asking  # noqa: PLC0415 - the other commands start without it
+
+    key = _api_key(api_key_file)
+    if key_file is not None and brand is None:
+        raise Failure("Whose word is it?", "Say --brand with --key-file.")
+    body = {} if key_file is None else {"signed": asking.ending(key_file, str(brand), connection, hub)}
+
+    async def work(asked: "Hub") -> None:
+        path = f"/v1/connections/{quote(connection, safe='')}/end"
+        typer.echo(json.dumps(await asked.ask("POST", path, body), indent=2))
 
     _asking(hub, key, work)
 

@@ -16,6 +16,7 @@ from gateway.config import Home
 from gateway.equipment import CameraDevice
 from gateway.examination.broker import by_the_broker, unasked
 from gateway.examination.finding import Fact, Finding, Said, Verdict
+from gateway.examination.hub import by_the_hub
 from gateway.examination.people import phones
 from gateway.examination.stream import Wariness, sight, stream_of
 from gateway.examination.trouble import why
@@ -48,7 +49,7 @@ async def examine(  # noqa: PLR0913 - one argument a neighbour
     wariness: Wariness | None = None,
     whole: float = WHOLE,
 ) -> tuple[Finding, ...]:
-    """Try clock, disk, broker, gateway, every device, camera and phone, the pages' authority: done within `whole` s.
+    """Try clock, disk, broker, gateway, every device, camera, phone, the pages' authority, the hub: within `whole` s.
 
     What is not well never raises, and what hangs is a finding. `line` and `here` as `by_the_broker` has them,
     `wariness` as `sight`.
@@ -70,6 +71,8 @@ async def examine(  # noqa: PLR0913 - one argument a neighbour
         parts.append(begin(Said("what.phones"), partial(_phones, home)))
     if home.pages is not None and not home.pages.loopback and home.pages.certificate is None:
         parts.append(beside("what.pages", lambda: [trust(home)]))
+    if home.hub is not None:
+        parts.append(begin(Said("what.hub"), partial(by_the_hub, home, here=here)))
     parts.append(beside("what.entrances", lambda: unattended(home)))
     try:
         await asyncio.wait([part.work for part in parts], timeout=whole)

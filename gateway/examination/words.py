@@ -8,6 +8,7 @@ from gateway.examination.battery_words import BATTERIES
 from gateway.examination.broker_words import BROKER
 from gateway.examination.device_words import DEVICES, STATES
 from gateway.examination.finding import Fact, Said
+from gateway.examination.hub_words import HUB
 from gateway.installation.capability import Promise
 from gateway.installation.words import promised
 from gateway.streamurl import without_account
@@ -141,6 +142,7 @@ WORDS: Mapping[str, _Both] = {
     **BROKER,
     **DEVICES,
     **BATTERIES,
+    **HUB,
     **{f"weak.{key}": both for key, both in WEAK.items()},
 }
 

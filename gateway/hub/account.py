@@ -84,7 +84,7 @@ class Statement(Wire):
     """What the box signs of a delivery. `lines`, `head`: how many and the last one's hash. `entry`: see above.
 
     `left_out`: lines in the middle for which there was no room (a door that was opened and closed again and again).
-    `clock_trusted`: whether the box knew the time at each of them.
+    `clock_trusted`: whether the box knew the time at each of them. `sandbox`: the home does not exist.
     """
 
     kind: Literal["perron account 1"] = "perron account 1"
@@ -98,6 +98,7 @@ class Statement(Wire):
     house: House
     at: Instant
     clock_trusted: bool
+    sandbox: bool = False
     lines: Annotated[int, Field(ge=0, le=MOST)]
     left_out: Annotated[int, Field(ge=0)] = 0
     head: Digest

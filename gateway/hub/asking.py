@@ -18,7 +18,7 @@ from gateway.delivery.signature import ALGORITHM
 from gateway.delivery.strictjson import loads
 
 TYPE = "perron-connect+jwt"
-LARGEST = 24_000  # bytes of its token
+LARGEST = 32 * 1024  # bytes of its token
 MOST_KEYS = 10  # of one brand, that count at once
 MOST_WITHDRAWN = 20  # that are told: the last ones
 
@@ -74,20 +74,27 @@ Signed = Annotated[
 ]
 """A compact JWS under a brand's key."""
 
+ShortlySigned = Annotated[
+    str,
+    StringConstraints(min_length=5, max_length=1_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
+]
+"""One that says little."""
+
 
 class AskedKey(Wire):
     """A public key of a brand: Ed25519, `x` as in a JWK. `vouched`: an earlier key's word for it."""
 
     kid: Kid
     x: PublicX
-    vouched: Annotated[Signed, StringConstraints(max_length=1_000)] | None = None
+    vouched: ShortlySigned | None = None
 
 
 class Asking(Wire):
     """A brand asks, or tells its keys anew: then there is no `connection`, and nothing is asked for but the keys.
 
     `signed`: the question as the brand signed it; then `name` and `asked` count as they stand there. `withdrawn`: keys
-    (`x`) that the brand has taken back. `ended`: the brand's word that it wants no more of a connection.
+    (`x`) that the brand has taken back. `ends`: the connection of which it wants no more, by the hub's word;
+    `ended`: by the brand's own.
     """
 
     hub: Annotated[str, StringConstraints(max_length=200)]
@@ -100,7 +107,8 @@ class Asking(Wire):
     expires: Instant | None = None  # of the question: silence until then is no
     signed: Signed | None = None
     withdrawn: Annotated[tuple[PublicX, ...], Field(max_length=MOST_WITHDRAWN)] = ()
-    ended: Annotated[Signed, StringConstraints(max_length=1_000)] | None = None
+    ends: Id | None = None
+    ended: ShortlySigned | None = None
 
 
 def written(asking: Asking, sign: Callable[[bytes], bytes]) -> bytes:

@@ -17,6 +17,7 @@ from gateway.delivery.signature import ALGORITHM, Key, Rejected, opened
 from gateway.delivery.strictjson import loads
 from gateway.hub.asking import AskedTerms, Kid, Label, PublicX
 
+EARLY = 60  # seconds that a brand's clock may run ahead
 LONGEST = 31 * 24 * 3600  # seconds that a question may live
 
 

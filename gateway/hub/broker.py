@@ -16,14 +16,14 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from gateway.broker import PACKET, BoxesListener, broker_user, reload, write_hub
 from gateway.config import Broker, BrokerTls
 from gateway.hub.authority import Authority, AuthorityUnusable
 from gateway.hub.file import Boxes, HubFile
 from gateway.hub.store import UNAVAILABLE, Store
-from gateway.hub.tables import certificates, homes
+from gateway.hub.tables import certificates, claims, homes
 from gateway.hub.words import What, ack_topic
 from gateway.mqtt import visit
 from gateway.proof.files import write_whole
@@ -35,6 +35,7 @@ ALWAYS = ("127.0.0.1", "localhost")
 CUT_LIFE = timedelta(minutes=5)  # of the certificate by which a revoked home's connection is taken over
 CUT_WITHIN = timedelta(days=1)
 LOOK = 30.0  # seconds between looks whether a certificate has ended, or the broker's own is old
+REMEMBERED = timedelta(days=30)  # for which a claim or a certificate is known that no longer counts: it is told as that
 
 
 def folder_of(file: HubFile) -> Path:
@@ -90,6 +91,7 @@ class Keeper:
         while True:
             try:
                 await self.look(now())
+                await forget(self._store, now())
             except (*UNAVAILABLE, AuthorityUnusable) as error:  # a full disk, say: the next look may do better
                 log.error("broker_files_not_written", why=str(error).partition("\n")[0])
             await sleep(LOOK)
@@ -147,6 +149,17 @@ class Keeper:
             at = Broker(host=self._boxes.near, port=self._boxes.port, username=home, tls=tls)
             async with visit(at, [ack_topic(home)], monotonic=self._monotonic):
                 pass
+
+
+async def forget(store: Store, now: datetime) -> int:
+    """Delete claims and certificates that have had their time, and how many: a store does not grow by what is over."""
+    before = now - REMEMBERED
+    over = ((claims, claims.c.expires < before), (certificates, certificates.c.expires < before))
+    async with store.reading() as tx:  # most of the time there is nothing: no need for the writer's turn
+        if not any([await tx.scalar(select(table.c.expires).where(old).limit(1)) for table, old in over]):
+            return 0
+    async with store.writing() as tx:
+        return sum([(await tx.execute(delete(table).where(old))).rowcount for table, old in over])
 
 
 def _certificate(authority: Authority, boxes: Boxes, *, now: datetime) -> bool:

@@ -15,9 +15,12 @@ from sqlalchemy import ColumnElement, Row, and_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.permission import Terms
+from gateway.delivery.promise import State
 from gateway.hub import events, jobs
-from gateway.hub.asking import AskedKey, AskedTerms, Asking, written
-from gateway.hub.tables import brand_keys, brands, connections, homes
+from gateway.hub.asking import MOST_WITHDRAWN, AskedKey, AskedTerms, Asking, written
+from gateway.hub.deliveries import stand
+from gateway.hub.standing import OVER
+from gateway.hub.tables import brand_keys, brands, connections, deliveries, homes
 from gateway.hub.words import Decided, Kind
 
 PATIENCE = timedelta(days=7)  # for an answer
@@ -25,6 +28,8 @@ TRIES = 5  # support codes that one connection's page takes
 
 _ANSWERED = frozenset({"pending", "granted", "refused", "revoked"})
 """States in which the home's word counts: what was asked too long ago, or ended, is asked anew."""
+
+_NO = frozenset({"refused", "revoked"})
 
 
 class GivenTerms(BaseModel):
@@ -97,7 +102,8 @@ async def ask(tx: AsyncConnection, row: Row[Any], code: str | None, pen: Pen, no
     home = None
     if row.home is None and code is not None:
         mine = (homes.c.support_code == code, homes.c.sandbox == row.sandbox, homes.c.revoked.is_(None))
-        home = await tx.scalar(select(homes.c.id).where(*mine))
+        open_ = or_(homes.c.retailer.is_(None), homes.c.retailer == row.retailer)  # a playground is one retailer's
+        home = await tx.scalar(select(homes.c.id).where(*mine, open_))
     if home is not None:
         new |= {"home": home, "keys_sent": await _keys_version(tx, row)}
     await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
@@ -118,17 +124,27 @@ async def _keys_version(tx: AsyncConnection, row: Row[Any]) -> int:
     return version
 
 
+async def tell_end(tx: AsyncConnection, row: Row[Any], pen: Pen, now: datetime) -> None:
+    """Tell a home that the brand wants no more of a connection: by the brand's own word, where it gave one."""
+    await _send(tx, row, row.home, pen, now, asks=False, ends=True)
+    await tx.execute(update(connections).where(connections.c.id == row.id).values(end_told=True))
+
+
 async def _send(  # noqa: PLR0913 - who says what to whom
-    tx: AsyncConnection, row: Row[Any], home: str, pen: Pen, now: datetime, *, asks: bool
+    tx: AsyncConnection, row: Row[Any], home: str, pen: Pen, now: datetime, *, asks: bool, ends: bool = False
 ) -> None:
     brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
     name = (await tx.execute(select(brands.c.name).where(*brand))).scalar_one()
-    mine = (brand_keys.c.brand == row.brand, brand_keys.c.sandbox == row.sandbox, brand_keys.c.revoked.is_(None))
-    keys = await tx.execute(select(brand_keys).where(*mine).order_by(brand_keys.c.created, brand_keys.c.kid))
+    mine = select(brand_keys).where(brand_keys.c.brand == row.brand, brand_keys.c.sandbox == row.sandbox)
+    counting = mine.where(brand_keys.c.revoked.is_(None)).order_by(brand_keys.c.created, brand_keys.c.kid)
+    gone = mine.where(brand_keys.c.revoked.is_not(None)).order_by(brand_keys.c.revoked.desc()).limit(MOST_WITHDRAWN)
     asking = Asking(
-        hub=pen.url, home=home, brand=row.brand, name=name, keys=tuple(AskedKey(kid=key.kid, x=key.x) for key in keys),
+        hub=pen.url, home=home, brand=row.brand, name=name,
+        keys=tuple(AskedKey(kid=key.kid, x=key.x, vouched=key.vouched) for key in await tx.execute(counting)),
+        withdrawn=tuple(key.x for key in await tx.execute(gone)), signed=row.signed if asks else None,
+        ends=row.id if ends else None, ended=row.end_signed if ends else None,
         connection=row.id if asks else None, expires=row.expires if asks else None,
-        asked=AskedTerms.model_validate_json(json.dumps(row.asked)) if asks else None,
+        asked=AskedTerms.model_validate_json(json.dumps(row.asked)) if asks and row.signed is None else None,
     )  # fmt: skip
     await jobs.send(tx, home, Kind.CONNECT, written(asking, pen.sign), now=now)
 
@@ -137,7 +153,8 @@ async def decided(tx: AsyncConnection, home: Row[Any], said: Decided, now: datet
     """Keep what a home says to a brand, and tell whoever asked; whether it changed anything.
 
     `home`: its row. A word older than the one that is known changes nothing; terms that cannot be meant give nothing.
-    Of open deliveries the home says itself, one by one, what its decision makes of them.
+    A no ends its open deliveries at once, but for one at the door: what becomes of that the home says, and of the
+    others too, one by one, should it think again.
     """
     given = _given(said)
     if given is None and said.standing == "granted":
@@ -156,7 +173,16 @@ async def decided(tx: AsyncConnection, home: Row[Any], said: Decided, now: datet
         if (row.state, row.terms) != (state, given):
             await _tell(tx, row.id, now)
             changed = True
+        if state in _NO:
+            await _let_in_no_more(tx, row.id, now)
     return changed
+
+
+async def _let_in_no_more(tx: AsyncConnection, connection: str, now: datetime) -> None:
+    not_ended = deliveries.c.state.not_in([str(state) for state in (*OVER, State.VISITING)])
+    mine = select(deliveries).where(deliveries.c.connection == connection, not_ended)
+    for row in (await tx.execute(mine.with_for_update())).all():
+        await stand(tx, row, State.REFUSED, "brand_not_permitted", now)
 
 
 def _given(said: Decided) -> dict[str, Any] | None:
@@ -178,9 +204,10 @@ def _state(row: Row[Any], said: Decided) -> str:
     return said.standing
 
 
-async def end(tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
-    """The retailer wants no more of it."""
-    await tx.execute(update(connections).where(connections.c.id == row.id).values(state="ended", decided=now))
+async def end(tx: AsyncConnection, row: Row[Any], signed: str | None, now: datetime) -> None:
+    """The retailer wants no more of it; `signed`: as its brand says it. Its home is told by and by."""
+    new = {"state": "ended", "decided": now, "end_signed": signed}
+    await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
 
 
 async def expire(tx: AsyncConnection, row: Row[Any], now: datetime) -> None:

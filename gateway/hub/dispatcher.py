@@ -15,7 +15,8 @@ from typing import Any, assert_never
 import structlog
 from sqlalchemy import Row, Select, func, or_, select, update
 
-from gateway.hub.line import NOBODY, Line
+from gateway.hub.line import NO_QUEUE, NOBODY, Line
+from gateway.hub.presence import counted
 from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.tables import homes, jobs
 from gateway.hub.tally import Tally
@@ -33,7 +34,6 @@ FURTHEST = 2 * SWEEP  # that any job is put off
 SOON = timedelta(seconds=2)  # after which what could not be put on the line is tried again
 IDLE = 1.0  # seconds between two looks while nobody rings: another hub may have kept a job
 COUNTED = timedelta(seconds=5)  # between two counts of all that is due
-_NO_QUEUE = 0x83  # implementation specific: RabbitMQ's word for a box without a queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ def next_of(answer: Acknowledgement | NotSent, attempts: int, *, jitter: float) 
             return Next("not_sent", SOON, tried=False)
         case Acknowledgement(code=None):
             return Next("unknown", SOON, tried=False)  # it may have arrived: then the box says so
-        case Acknowledgement(code=code) if code in (NOBODY, _NO_QUEUE) or not answer.taken:
-            return Next("nobody" if code in (NOBODY, _NO_QUEUE) else "refused", spread(SWEEP, jitter), parked=True)
+        case Acknowledgement(code=code) if code in (NOBODY, NO_QUEUE) or not answer.taken:
+            return Next("nobody" if code in (NOBODY, NO_QUEUE) else "refused", spread(SWEEP, jitter), parked=True)
         case Acknowledgement():
             return Next("taken", spread(min(AGAIN * 2 ** min(attempts, 10), LONGEST), jitter))
         case _:
@@ -136,6 +136,7 @@ class Dispatcher:
             parked = await tx.scalar(select(func.count()).where(jobs.c.due.is_not(None), jobs.c.parked)) or 0
             self._tally.due.set(await tx.scalar(select(func.count()).where(jobs.c.due.is_not(None))) or 0)
             ended = await tx.scalar(select(jobs.c.id).where(*over).limit(1))
+            self._tally.connected.set(await counted(tx))
         self._tally.parked.set(parked)
         if ended is not None:
             async with self._store.writing() as tx:

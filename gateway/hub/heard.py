@@ -63,6 +63,11 @@ async def home_of(tx: AsyncConnection, home: str) -> Row[Any] | None:
     return (await tx.execute(asked)).one_or_none()
 
 
+async def went(tx: AsyncConnection, home: str, *, there: bool) -> None:
+    """A home was heard, or heard to go."""
+    await tx.execute(update(homes).where(homes.c.id == home).values(there=there))
+
+
 async def kept_of(tx: AsyncConnection, home: str) -> Kept:
     """How far a home's events have come."""
     newest = select(home_events.c.seq, home_events.c.token).where(home_events.c.home == home)

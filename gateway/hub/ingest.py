@@ -55,6 +55,7 @@ class _Said:
     outcomes: list[Outcome] = field(default_factory=list)
     receipts: list[str] = field(default_factory=list)
     key: str | None = None
+    there: bool = True
     unread: int = 0
 
 
@@ -74,7 +75,6 @@ class Ingest:
         self._homes: dict[str, _Home] = {}
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._waiting = 0
-        self._there: set[str] = set()
         self._told: dict[tuple[str, str], datetime] = {}
 
     def heard(self, incoming: Incoming) -> None:
@@ -83,10 +83,6 @@ class Ingest:
         if spoken is None or incoming.retain:
             return
         name, what = spoken
-        if what == "gone":
-            self._there.discard(name)
-            self._tally.connected.set(len(self._there))
-            return
         home = self._homes.setdefault(name, _Home())
         if len(home.words) >= OF_ONE_HOME or self._waiting >= OF_ALL:
             self._tally.dropped.labels("full").inc()
@@ -134,15 +130,16 @@ class Ingest:
             row = await heard.home_of(tx, name)
             if row is not None:
                 kept = await self._keep(tx, row, words, said)
-        if kept is None:
+        if row is None or kept is None:
+            if all(what == "gone" for what, _ in words):
+                return  # it was revoked, and cut off
             self._tally.dropped.labels("stranger").inc(len(words))
             self._complain(name, "home_unknown", why="no home of this name, or it was revoked")
             return
-        if name not in self._there:
-            self._there.add(name)
-            self._tally.connected.set(len(self._there))
+        self._tally.connected.inc(said.there - row.there)
         if said.ack:
-            self._say(ack_topic(name), kept.ack.model_dump_json().encode())
+            ack = kept.ack.model_copy(update={"support": row.support_code})
+            self._say(ack_topic(name), ack.model_dump_json().encode())
         self._tell(name, said)
 
     async def _keep(
@@ -175,6 +172,9 @@ class Ingest:
                     pass
                 case _:
                     assert_never(what)
+        said.there = words[-1][0] != "gone"
+        if said.there != row.there:
+            await heard.went(tx, row.id, there=said.there)
         return kept
 
     def _tell(self, name: str, said: _Said) -> None:

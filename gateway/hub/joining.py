@@ -18,6 +18,8 @@ PATH = "/join#"
 HOME = r"^home-[a-z2-7]{26}$"
 CLAIM = r"^claim-[a-z2-7]{26}$"
 
+_CONSONANTS, _VOWELS = "bdfghjklmnprstvz", "aiou"
+
 _CODE = re.compile(
     r"(?P<url>https?://[A-Za-z0-9._\[\]:/~-]{1,200})/join#(?P<claim>claim-[a-z2-7]{26})\.(?P<secret>[a-z2-7]{26})"
     r"\.(?P<authority>[0-9a-f]{64})",
@@ -56,6 +58,19 @@ class Code:
         return cls(**found.groupdict())
 
 
+def spoken(authority: str) -> str:
+    """The first 128 bits of an authority's fingerprint (hex) as eight words that two people can compare by telephone.
+
+    Proquints: sixteen bits are a word of five letters, the same in every language (D. Wilkerson, arXiv:0901.4016).
+    """
+    return " ".join(_word(int(authority[at : at + 4], 16)) for at in range(0, 32, 4))
+
+
+def _word(bits: int) -> str:
+    letters = ((_CONSONANTS, 12, 15), (_VOWELS, 10, 3), (_CONSONANTS, 6, 15), (_VOWELS, 4, 3), (_CONSONANTS, 0, 15))
+    return "".join(some[bits >> shift & mask] for some, shift, mask in letters)
+
+
 def secret_key(secret: str) -> bytes:
     """The key of a claim's MACs: all that the hub keeps of its secret."""
     return sha256(secret.encode()).digest()
@@ -87,6 +102,11 @@ def renewal(home: str, csr: bytes) -> bytes:
 def confirmation(home: str, serial: str) -> bytes:
     """What a box signs under the new key once it has the new certificate on its disk."""
     return f"perron-renewed-1\n{home}\n{serial}".encode()
+
+
+def farewell(home: str, serial: str) -> bytes:
+    """What a box signs, under the key of the certificate that it has, when its home leaves the hub for good."""
+    return f"perron-leave-1\n{home}\n{serial}".encode()
 
 
 def _mac(key: bytes, *parts: str) -> str:

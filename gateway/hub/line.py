@@ -15,6 +15,7 @@ log = structlog.get_logger(__name__)
 
 LIFE = 60  # seconds that the broker keeps a word for a box whose socket is slow; the store keeps it until received
 NOBODY = 0x10  # MQTT 5: taken, and no one listens
+NO_QUEUE = 0x83  # implementation specific: RabbitMQ's word for a box without a queue
 
 
 class Line:

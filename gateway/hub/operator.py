@@ -2,12 +2,13 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 
+from gateway.hub.departure import revoked
 from gateway.hub.joining import Code, secret_key
 from gateway.hub.keys import kept, new_secret
 from gateway.hub.store import Store, new_id
-from gateway.hub.tables import api_keys, certificates, claims, homes, retailers
+from gateway.hub.tables import api_keys, claims, homes, retailers
 
 CLAIM_LIFE = timedelta(hours=24)
 
@@ -57,10 +58,5 @@ async def revoke(store: Store, home: str, *, now: datetime) -> None:
         NoHome: there is none of this name.
     """
     async with store.writing() as tx:
-        done = await tx.execute(update(homes).where(homes.c.id == home).values(revoked=now))
-        if done.rowcount == 0:
+        if not await revoked(tx, home, now):
             raise NoHome(home)
-        counts = (certificates.c.home == home) & certificates.c.ended.is_(None)
-        await tx.execute(update(certificates).where(counts).values(ended=now))
-        open_ = (claims.c.home == home) & (claims.c.expires > now)
-        await tx.execute(update(claims).where(open_).values(expires=now))

@@ -37,6 +37,7 @@ from gateway.hub.held import Held
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
 from gateway.hub.ownkey import OwnKey
+from gateway.hub.presence import Presence
 from gateway.hub.remote import Questions
 from gateway.hub.sandbox.robot import Robot
 from gateway.hub.site import Site
@@ -144,12 +145,17 @@ class Hub:
         self._ingest = Ingest(
             self.store, now=self.now, say=self._say, bells=bells, tally=tally,
         )  # fmt: skip
+        self._presence = Presence(self.store, now=self.now, tally=tally)
         self._questions = Questions()
         self.line = None if self._file.broker is None else Line(
-            self._file.broker, heard=self._heard, answers=self._questions.topic, up=self._dispatcher.ring, tally=tally,
+            self._file.broker, heard=self._heard, answers=self._questions.topic, up=self._up, tally=tally,
             monotonic=time.monotonic,
         )  # fmt: skip
         self._questions.line = self.line
+
+    def _up(self) -> None:
+        self._dispatcher.ring()
+        self._presence.up()
 
     def _heard(self, incoming: Incoming) -> None:
         if not self._questions.heard(incoming):
@@ -181,6 +187,7 @@ class Hub:
     def _work(self) -> dict[str, Coroutine[Any, Any, None]]:
         homes = {} if self.line is None else {
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
+            "presence": self._presence.run(self.line),
         }  # fmt: skip
         keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
         own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),

@@ -11,13 +11,14 @@ A row that stands for a queue (a retailer's, a home's) is locked with `key_share
 import asyncio
 import contextlib
 import secrets
+import shutil
 from base64 import b32encode
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import Connection, event, insert, select
+from sqlalchemy import Connection, event, func, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as TooMany  # all connections are in use
@@ -28,9 +29,11 @@ from gateway.hub.tables import VERSION, about, metadata
 T = TypeVar("T")
 
 BUSY = 10_000  # milliseconds that SQLite waits for another process, a backup say
+RESERVE = 2**20  # bytes that have to be free where SQLite writes: with fewer the hub is not ready
 PATIENCE = 5.0  # seconds that `close` waits for those who still read or write
 CONNECTING, ANSWERING, CHOOSING = 5, 10, 5  # seconds that PostgreSQL has to be reached, for a statement, to be had
 READY = 2.0  # seconds within which it answers when it is well
+_BEGINNING = 0x70657272  # the lock that a hub holds while it makes tables: any number that no other program takes
 _PASSING = ("08", "40", "53", "57")  # SQLSTATE: no connection, lost a race, too little of something, shut down
 
 
@@ -193,7 +196,7 @@ class Store:
                 given_back.set_result(None)
 
     async def well(self) -> bool:
-        """Whether it answers now."""
+        """Whether it answers now, and where it is SQLite has room for what is written."""
         if self._asking is None or self._asking.done():
             self._asking = asyncio.ensure_future(self._answers())
         await asyncio.wait({self._asking}, timeout=READY)
@@ -202,13 +205,20 @@ class Store:
     async def _answers(self) -> bool:
         try:
             async with self.reading() as connection:
-                await connection.execute(select(1))
+                await connection.execute(select(about.c.value))
+            return await asyncio.to_thread(self._room) >= RESERVE
         except UNAVAILABLE:
             return False
-        return True
+
+    def _room(self) -> int:
+        """How many bytes the disk takes; of a database on another machine that is its own to know."""
+        file = self._engine.url.database if self.one_writer else None
+        return RESERVE if not file else shutil.disk_usage(Path(file).resolve().parent).free
 
     async def _begin(self) -> None:
         async with self.writing() as connection:
+            if not self.one_writer:  # of several hubs that begin at once one makes the tables
+                await connection.execute(select(func.pg_advisory_xact_lock(_BEGINNING)))
             await connection.run_sync(metadata.create_all)
             found = await connection.scalar(select(about.c.value).where(about.c.key == "version"))
             if found is None:

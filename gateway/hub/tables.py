@@ -102,6 +102,7 @@ brand_keys = Table(
     Column("sandbox", Boolean, primary_key=True, default=False),
     Column("brand", String(64), nullable=False),
     Column("x", String(43), nullable=False),  # the Ed25519 public key, as in a JWK
+    Column("vouched", String(1000), nullable=True),  # an earlier key's word for it
     _when("created"),
     _when("revoked", missing=True),
     ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
@@ -131,9 +132,12 @@ homes = Table(
     Column("support_code", String(16), nullable=False, unique=True),  # can be read aloud
     Column("box_key", String(43), nullable=False),  # the box's Ed25519 public key: its events are signed by it
     Column("said", JSON, nullable=False),  # what the box last told of itself: entrances, places, zone
+    Column("retailer", ForeignKey("retailers.id"), nullable=True),  # of the sandbox: in whose playground it stands
     _when("joined"),
     _when("heard", missing=True),
     _when("revoked", missing=True),
+    Column("there", Boolean, nullable=False, default=False),  # it was heard, and not heard to go
+    Index("homes_there", "there"),
 )  # fmt: skip
 
 browsers = Table(
@@ -184,13 +188,18 @@ connections = Table(
     Column("return_url", String(400), nullable=True),
     Column("tries", Integer, nullable=False, default=0),  # support codes that were said on its page
     Column("keys_sent", Integer, nullable=False, default=0),  # the `keys_version` that its home was told
+    Column("signed", String, nullable=True),  # the question as the brand signed it
+    Column("end_signed", String(1000), nullable=True),  # the brand's own word that it wants no more of it
+    Column("end_told", Boolean, nullable=False, default=False),  # to its home
     _when("created"),
     _when("expires"),  # silence until then is no
     _when("decided", missing=True),
+    _when("play", missing=True),  # of the sandbox: when its robot takes its word back
     ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
     Index("connections_of_retailer", "retailer", "sandbox", "created", "id"),
     Index("connections_of_brand", "brand", "sandbox", "state", "keys_sent"),
     Index("connections_waiting", "state", "expires"),
+    Index("connections_played", "play"),
 )  # fmt: skip
 
 deliveries = Table(

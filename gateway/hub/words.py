@@ -115,10 +115,14 @@ class Hello(Wire):
 
 
 class Ack(Wire):
-    """The hub keeps all the box's events up to and with `seq`; 0: none. `head`: the digest of that one's token."""
+    """The hub keeps all the box's events up to and with `seq`; 0: none. `head`: the digest of that one's token.
+
+    `support`: the home's support code there, as it is now (gateway/hub/supportcode.py). It is no secret.
+    """
 
     seq: Annotated[int, Field(ge=0, le=2**53 - 1)]
     head: Digest
+    support: Annotated[str, StringConstraints(max_length=16)] | None = None
 
 
 class Decided(Wire):

@@ -35,14 +35,17 @@ class Token(Wire):
 
 
 class Terms(Wire):
-    """Under which a brand is let in: what the form of the house's own page says."""
+    """Under which a brand is let in: what the form of the house's own page says. `until`: the last whole day."""
 
     entrances: Annotated[tuple[Id, ...], Field(max_length=32)]
     places: Annotated[tuple[Id, ...], Field(max_length=64)]
     carriers: Annotated[tuple[Name, ...], Field(max_length=20)]
     days: Annotated[tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...], Field(max_length=7)]
     hours: Annotated[str, StringConstraints(pattern=r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$")]
-    ask_each_time: bool
+    ask_each_time: bool = False
+    openings: Annotated[int, Field(ge=1, le=10)] = 1
+    until: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = None
+    hub_signed: bool = False
 
 
 class Stop(Wire):
@@ -179,11 +182,12 @@ class AskFilm(Asking):
 
 
 class AskPicture(Asking):
-    """The picture that stands at a second of a film."""
+    """One piece of the picture that stands at a second of a film."""
 
     ask: Literal["picture"]
     path: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     second: Annotated[float, Field(ge=0, le=86_400)]
+    piece: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
 
 class AskLive(Asking):

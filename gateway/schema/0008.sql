@@ -13,7 +13,8 @@ CREATE TABLE asking (
   expires INTEGER NOT NULL,            -- silence until then is no
   answered INTEGER,                    -- when the owner decided
   guest INTEGER NOT NULL,              -- 1: the house file does not know the brand: its name and keys are those of here
-  ended INTEGER                        -- when the brand said that it wants no more of it
+  ended INTEGER,                       -- when it was said that the brand wants no more of it
+  end_signed INTEGER NOT NULL DEFAULT 0  -- 1: by the brand's own key
 ) STRICT, WITHOUT ROWID;
 
 -- Questions that were heard, by the SHA-256 of what the brand signed: the same bytes ask once.

@@ -138,11 +138,24 @@ class Brands:
         )
 
     async def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
-        self, brand: str, standing: Standing, terms: Terms | None, now: Now, *, by: str | None, ask: str | None = None
+        self,
+        brand: str,
+        standing: Standing,
+        terms: Terms | None,
+        now: Now,
+        *,
+        by: str | None,
+        ask: str | None = None,
+        version: int | None = None,
     ) -> Permission:
-        """Store the owner's word on a brand; `ask`: the digest of the question that he saw. LookupError: not so."""
+        """Store the owner's word on a brand; `ask`: the digest of the question that he saw. LookupError: not so.
+
+        `version`: of the permission that he saw.
+        """
         try:
-            return await self._writer.do(lambda db: questions.decide(db, brand, standing, terms, now, by=by, ask=ask))
+            return await self._writer.do(
+                lambda db: questions.decide(db, brand, standing, terms, now, by=by, ask=ask, version=version)
+            )
         finally:
             self.refresh()
 

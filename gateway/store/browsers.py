@@ -66,6 +66,10 @@ class Browsers:
         """Keep a browser's keys; what was enrolled on its device before ends. False: the device is known no more."""
         return await self._writer.do(lambda db: _enrol(db, new, now))
 
+    async def forget(self) -> None:
+        """End all of them: what they ordered last is not known any more."""
+        await self._writer.do(lambda db: db.execute("DELETE FROM browser").rowcount)
+
     async def end(self, ident: str, now: Now, *, by: str) -> bool:
         """End a browser; False: there is none of this id."""
         return await self._writer.do(lambda db: _end(db, ident, now, by=by))

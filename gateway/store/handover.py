@@ -76,6 +76,10 @@ class Handover:
         """Note what is left to do under this name; None: it is done."""
         await self._writer.do(lambda db: _leave(db, name, value))
 
+    async def leave_hub(self, home: str, now: Now, *, by: str) -> int:
+        """Note that the house leaves its hub, and cancel what came by it and may still come; returns how many."""
+        return await self._writer.do(lambda db: _leave_hub(db, home, now, by=by))
+
     async def forget_history(self, now: Now) -> None:
         """The former household's films are gone: forget that they were, and what was delivered."""
         await self._writer.do(lambda db: _forget_history(db, now))
@@ -157,6 +161,12 @@ def _leave(connection: sqlite3.Connection, name: str, value: str | None) -> None
         connection.execute("INSERT OR REPLACE INTO choice (name, value) VALUES (?, ?)", (name, value))
 
 
+def _leave_hub(connection: sqlite3.Connection, home: str, now: Now, *, by: str) -> int:
+    _leave(connection, HUB, home)
+    append(connection, "hub_leaving", {"home": home, **said_by(by)}, utc=now.utc)
+    return _cancel_open(connection, now, by=by, which="AND key IN (SELECT key FROM uplink_delivery)")
+
+
 def _forget_history(connection: sqlite3.Connection, now: Now) -> None:
     gone = "SELECT visit FROM film WHERE erased IS NOT NULL"
     connection.execute(f"DELETE FROM clip WHERE visit IN ({gone})")  # noqa: S608 - no part of it comes from outside
@@ -175,9 +185,9 @@ def _forget_history(connection: sqlite3.Connection, now: Now) -> None:
     )
 
 
-def _cancel_open(connection: sqlite3.Connection, now: Now, *, by: str | None) -> int:
+def _cancel_open(connection: sqlite3.Connection, now: Now, *, by: str | None, which: str = "") -> int:
     cancelled = connection.execute(
-        "UPDATE delivery SET cancelled = 1, look_at = 0 WHERE ends > ? AND cancelled = 0 AND NOT EXISTS (SELECT 1"
+        f"UPDATE delivery SET cancelled = 1, look_at = 0 WHERE ends > ? AND cancelled = 0 {which} AND NOT EXISTS (SELECT 1"  # noqa: S608, E501 - a word of our own
         " FROM visit v WHERE v.delivery = delivery.key AND v.intent IN ('reserved', 'spent', 'given_back'))",
         (us(now.utc),),
     ).rowcount

@@ -9,6 +9,7 @@ from typing import Literal
 
 from gateway.proof.chain import Json
 from gateway.store.entries import append, at, said_by, us
+from gateway.store.words import Message
 from gateway.store.writer import Writer
 from gateway.visit.state import Now
 
@@ -90,6 +91,14 @@ class Keeping:
     def looked(self, kind: Kind, what: str, person: str | None, now: Now) -> None:
         """Note that somebody looks. Not waited for: a full disk must not keep an owner from seeing his door."""
         self._writer.post(lambda db: _note(db, kind, what, person, now))
+
+    def messages(self, *, after: int, at_most: int) -> tuple[Message, ...]:
+        """What the household was told behind one message, the newest first."""
+        query = "SELECT id, at, entrance, visit, body FROM message WHERE id > ? ORDER BY id DESC LIMIT ?"
+        return tuple(
+            Message(id=number, at=at(micros), entrance=entrance, visit=visit, body=body)
+            for number, micros, entrance, visit, body in self._reader().execute(query, (after, at_most))
+        )
 
     def looks(self, *, at_most: int) -> tuple[Look, ...]:
         """Who looked, the newest first."""

@@ -46,11 +46,12 @@ class Ask:
     answered: datetime | None
     guest: bool
     ended: datetime | None
+    end_signed: bool  # the brand's own word, not only the hub's
     keys: tuple[BrandKey, ...] = ()
 
     def over(self, now: Now) -> bool:
         """Whether it was never answered, and nobody may answer it with yes any more: silence is no."""
-        return self.guest and self.answered is None and self.expires <= now.utc
+        return self.guest and self.answered is None and (self.expires <= now.utc or self.ended is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,7 @@ class Noted:
     message: int | None = None
     entrance: str = ""
     delivery: str = ""
+    saying: Saying = Saying.BRAND_ASKS
 
 
 def take_in(connection: sqlite3.Connection, heard: Heard, home: HomeFile, now: Now) -> Noted:
@@ -77,12 +79,13 @@ def take_in(connection: sqlite3.Connection, heard: Heard, home: HomeFile, now: N
         noted = _tell(connection, heard.brand, heard.connection, home, now)
     if noted.why is not None:
         return noted
-    for key in heard.keys:
-        _next_key(connection, heard.brand, key, home, now)
+    new = [key for key in heard.keys if _next_key(connection, heard.brand, key, home, now)]
+    if new and noted.message is None:
+        noted = _say(connection, Saying.NEW_KEY, f"{heard.brand}.{new[0].kid}", next(iter(home.entrances), None), now)
     if heard.ended is not None:
         changed = connection.execute(
-            "UPDATE asking SET ended = ? WHERE brand = ? AND connection = ? AND ended IS NULL",
-            (us(now.utc), heard.brand, heard.ended),
+            "UPDATE asking SET ended = ?, end_signed = ? WHERE brand = ? AND connection = ? AND ended IS NULL",
+            (us(now.utc), heard.end_signed, heard.brand, heard.ended),
         )
         if changed.rowcount:
             append(connection, "brand_ended", {"brand": heard.brand, "connection": heard.ended}, utc=now.utc)
@@ -207,27 +210,31 @@ def _tell(  # noqa: PLR0913 - who asks for what
     """Tell the owner of a brand that waits for his answer: once for each time that it begins to wait."""
     wanted = () if asked is None else asked.entrances or ()
     entrance = next((name for name in (*wanted, *home.entrances) if name in home.entrances), None)
-    if entrance is None:
-        return Noted()  # there is nothing to come in by
     fresh = connection.execute(
         "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL AND standing = 'pending'",
         (us(now.utc), brand),
     )
-    if not fresh.rowcount:
-        return Noted()
-    delivery = f"{brand}.{question}"
-    tell = {"command": "Tell", "saying": Saying.BRAND_ASKS.value, "delivery": delivery}
+    return _say(connection, Saying.BRAND_ASKS, f"{brand}.{question}", entrance, now) if fresh.rowcount else Noted()
+
+
+def _say(connection: sqlite3.Connection, saying: Saying, about: str, entrance: str | None, now: Now) -> Noted:
+    if entrance is None:
+        return Noted()  # there is nothing to come in by
+    tell = {"command": "Tell", "saying": saying.value, "delivery": about}
     number = films.say(connection, entrance, None, json.dumps(tell).encode(), now)
-    return Noted(message=number, entrance=entrance, delivery=delivery)
+    return Noted(message=number, entrance=entrance, delivery=about, saying=saying)
 
 
-def _next_key(connection: sqlite3.Connection, brand: str, key: AskedKey, home: HomeFile, now: Now) -> None:
+def _next_key(connection: sqlite3.Connection, brand: str, key: AskedKey, home: HomeFile, now: Now) -> bool:
+    """Keep a key that waits for the owner; False: it was known, or too many wait."""
     waiting = "SELECT count(*) FROM brand_key WHERE brand = ? AND came = 'next' AND standing = 'waits'"
     if connection.execute(waiting, (brand,)).fetchone()[0] >= MOST_KEYS_WAIT:
-        return
+        return False
     shown = BrandKey(x=key.x, kid=key.kid, brand=brand, since=now.utc, came="next", standing="waits")
-    if brandkeys.present(connection, shown, _enrolled(home)):
+    new = brandkeys.present(connection, shown, _enrolled(home))
+    if new:
         append(connection, "key_shown", {"brand": brand, "kid": key.kid, "x": key.x}, utc=now.utc)
+    return new
 
 
 def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
@@ -239,14 +246,20 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
     *,
     by: str | None,
     ask: str | None,
+    version: int | None = None,
 ) -> Permission:
-    """Store the owner's word on a brand, and the keys of its question. LookupError: unknown, over, another question."""
-    question = ask_of(connection, brand)
+    """Store the owner's word on a brand, and the keys of its question. LookupError: unknown, over, another question.
+
+    `version`: of the permission that he saw; a later word than that stands.
+    """
+    question, before = ask_of(connection, brand), permission_of(connection, brand)
+    if version is not None and (before is None or before.version != version):
+        raise LookupError("it was decided meanwhile: look at it again")
     if ask is not None and (question is None or question.digest != ask):
         raise LookupError("it asks for something else by now: look at it again")
     yes = standing is Standing.GRANTED
     if yes and question is not None and question.over(now):
-        raise LookupError("its question has expired: it has to ask again")
+        raise LookupError("its question has expired or was withdrawn: it has to ask again")
     permission = household.decide_brand(connection, brand, standing, terms, now, by=by)
     if question is None:
         return permission
@@ -310,15 +323,30 @@ def asks(connection: sqlite3.Connection) -> Iterator[Ask]:
 
 
 def _asks(connection: sqlite3.Connection, rest: str, parameters: tuple[str, ...]) -> Iterator[Ask]:
-    query = f"SELECT brand, name, hub, connection, asked, digest, signed, at, expires, answered, guest, ended FROM asking {rest}"  # noqa: E501,S608 - one of two texts of our own
+    query = f"SELECT brand, name, hub, connection, asked, digest, signed, at, expires, answered, guest, ended, end_signed FROM asking {rest}"  # noqa: E501,S608 - one of two texts of our own
     rows = connection.execute(query, parameters).fetchall()
     if not rows:
         return
     keys = [key for key in brandkeys.keys(connection) if key.came == "asked"]
-    for brand, name, hub, connection_, asked, digest, signed, asked_at, expires, answered, guest, ended in rows:
+    for (
+        brand,
+        name,
+        hub,
+        connection_,
+        asked,
+        digest,
+        signed,
+        asked_at,
+        expires,
+        answered,
+        guest,
+        ended,
+        end_signed,
+    ) in rows:
         yield Ask(
             brand=brand, name=name, hub=hub, connection=connection_, asked=AskedTerms.model_validate_json(asked),
             digest=digest, signed=bool(signed), at=at(asked_at), expires=at(expires),
             answered=None if answered is None else at(answered), guest=bool(guest),
-            ended=None if ended is None else at(ended), keys=tuple(key for key in keys if key.brand == brand),
+            ended=None if ended is None else at(ended), end_signed=bool(end_signed),
+            keys=tuple(key for key in keys if key.brand == brand),
         )  # fmt: skip

@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 
 from gateway.delivery.signature import Key, public_key, public_x
 from gateway.hub.asking import AskedKey, AskedTerms, Asking
-from gateway.hub.brandword import LONGEST, Asks, Ends, Vouches, heard
+from gateway.hub.brandword import EARLY, LONGEST, Asks, Ends, Vouches, heard
 
 NO_QUESTION: Final = "it is no question that this box understands"
 ANOTHER_HOME: Final = "it is meant for another home"
@@ -24,7 +24,6 @@ UNSIGNED: Final = "the question is not signed by a key of the brand"
 OVER: Final = "the question has expired"
 
 PATIENCE = timedelta(days=7)  # for the owner's answer, however long the hub would wait
-_EARLY = 60  # seconds that a brand's clock may run ahead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +47,8 @@ class Heard:
     """What came, believed as far as it can be. `known`: the house recognised the brand by a key that it has.
 
     `connection`: it asks, as what the hub calls so. `keys`: public keys of a known brand for which one that counts
-    vouches. `withdrawn`: those that it took back. `ended`: the connection of which the brand wants no more.
+    vouches. `withdrawn`: those that it took back. `ended`: the connection of which the brand wants no more; it gives
+    nothing, so the hub's word is enough, and `end_signed` tells whether the brand said it itself.
     """
 
     brand: str
@@ -59,6 +59,7 @@ class Heard:
     keys: tuple[AskedKey, ...] = ()
     withdrawn: tuple[str, ...] = ()
     ended: str | None = None
+    end_signed: bool = False
 
 
 def read(
@@ -84,7 +85,7 @@ def _known(asking: Asking, hub: str, recognised: Mapping[str, str], utc: datetim
         question = _signed(asking, own, hub, utc)
     elif recognised or asking.keys:
         shows = {key.x for key in asking.keys} & set(recognised.values())
-        if not shows and ended is None and not _takes_back(asking, recognised):
+        if not shows and asking.ends is None and not _takes_back(asking, recognised):
             return UNKNOWN
     else:
         question = _keyless(asking, utc)
@@ -93,7 +94,8 @@ def _known(asking: Asking, hub: str, recognised: Mapping[str, str], utc: datetim
     return Heard(
         brand=asking.brand, hub=hub, known=True, connection=asking.connection, question=question,
         keys=tuple(key for key in _vouched(asking, own, hub) if key.x not in recognised.values()),
-        withdrawn=asking.withdrawn, ended=None if ended is None else ended[0].connection,
+        withdrawn=asking.withdrawn, ended=asking.ends,
+        end_signed=ended is not None and ended[0].connection == asking.ends,
     )  # fmt: skip
 
 
@@ -123,7 +125,7 @@ def _signed(asking: Asking, keys: Mapping[str, Key], hub: str, utc: datetime) ->
         return UNSIGNED
     word, key = found
     seconds = utc.timestamp()
-    if not 0 < word.exp - word.iat <= LONGEST or word.exp <= seconds or word.iat > seconds + _EARLY:
+    if not 0 < word.exp - word.iat <= LONGEST or word.exp <= seconds or word.iat > seconds + EARLY:
         return OVER
     kid = next(name for name, one in keys.items() if one is key)
     signer = AskedKey(kid=kid, x=public_x(key.public))

@@ -7,9 +7,11 @@ import structlog
 from gateway.clock import Clock
 from gateway.config import Home, HubSection
 from gateway.hub.words import Job, Kind, Receipt
+from gateway.leaving import Farewell, by_claim, known
 from gateway.letting import Letting
 from gateway.proof import succession
 from gateway.proof.keys import BoxKey
+from gateway.rewriting import Rewriting
 from gateway.store import Store
 from gateway.store.handover import HUB, HUB_LEFT
 from gateway.uplink.link import Taker, Uplink
@@ -63,6 +65,7 @@ def joined(  # noqa: PLR0913 - what the line needs, named one by one
     letting: Letting,
     monotonic: Callable[[], float],
     reached: Callable[[str], None],
+    rewriting: Rewriting,
 ) -> Uplink | None:
     """Build the line to the hub that the house file names; None: it names none, or the former household's.
 
@@ -74,11 +77,13 @@ def joined(  # noqa: PLR0913 - what the line needs, named one by one
     section = home.hub
     if section is None:
         return None
-    if store.handover.pending(HUB_LEFT) == section.home:
-        log.warning("hub_left", home=section.home, todo="this home was the former household's: join the hub anew")
+    left = store.handover.pending(HUB_LEFT) == section.home
+    if not known(home, section) or (left and not by_claim(home, section)):
+        log.warning("hub_left", home=section.home, todo="the box is this home no longer: join the hub anew")
         return None
     return Uplink(
         home, section, store=store, clock=clock, key=key, keys=succession.line_in(home.storage.folder / "key"),
         takers=takers(section, letting=letting, by_hub=by_hub, hub_signed=hub_signed), monotonic=monotonic,
         reached=reached, leaving=store.handover.pending(HUB) == section.home,
+        farewell=Farewell(home, section, store=store, rewriting=rewriting),
     )  # fmt: skip

@@ -21,24 +21,30 @@ from gateway.hub.sealed import seal, vouch
 from gateway.hub.words import (
     LARGEST_JOB,
     Ack,
+    Asked,
     EntranceSaid,
     Hello,
     Job,
     Kind,
     Receipt,
+    Replied,
     ack_topic,
+    ask_topic,
     jobs_topic,
+    said_topic,
     shard_of,
     up_topic,
 )
+from gateway.joining import FOLDER, learn_support_code
+from gateway.leaving import Farewell
 from gateway.message import Incoming, Manner, Presence, Sent
 from gateway.mqtt import Mqtt
 from gateway.proof.keys import BoxKey
 from gateway.proof.succession import Line
 from gateway.store import Signer, Store, StoreFailed
-from gateway.store.handover import HUB_LEFT
 from gateway.topics import Loss, Subscription
 from gateway.uplink.pace import WINDOW, Sending
+from gateway.uplink.standing import Standing, begun, keep
 
 log = structlog.get_logger(__name__)
 
@@ -48,12 +54,21 @@ LOOK = 0.5  # seconds between two looks for what the hub is owed: two index look
 WAIT = 5.0  # seconds until a disk that took nothing is tried again
 MEND = 60.0  # seconds until files that could not be used are read again
 TOLD_AGAIN = 60.0  # seconds between two lines about what a hub does wrong
+DOWN, DOWN_LAST = 5.0, 600.0  # seconds between questions to the hub whether it lets us in, while the line is down
+NOTED_AGAIN = 10.0  # seconds between two notes of how many events wait
+LEARNED_AGAIN = 60.0  # seconds between two support codes that are taken from a hub
 LIFE = 300  # seconds that the broker keeps a word for the hub
 KEYS_TOLD = 16  # the newest changes of the box's key
 ENTRANCES_TOLD = 32  # more would not fit into a `Hello`
 
+ASKED_AT_ONCE = 8  # questions of the household that are being answered
+ANSWER_LIFE = 25  # seconds that the broker keeps an answer
+
 Taker = Callable[[Job], Awaitable[Receipt | None]]
 """Takes one kind of job. None: it is not on the disk and not refused; the hub is to send it again."""
+
+Asking = Callable[[Asked], Awaitable[str | None]]
+"""Answers a sealed question of the household, sealed; None: it is none."""
 
 
 class Uplink:
@@ -75,23 +90,28 @@ class Uplink:
         takers: Mapping[Kind, Taker],
         monotonic: Callable[[], float],
         leaving: bool = False,
+        farewell: Farewell,
         reached: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self._home, self._section, self._store, self._clock = home, section, store, clock
         self._key, self._keys, self._takers = key, keys, dict(takers)
-        self._leaving, self._reached = leaving, reached
+        self._leaving, self._at_once, self._reached = leaving, False, reached
+        self._farewell = farewell
         self._boot = secrets.token_hex(8)
         self._sessions = 0
         self._jobs: asyncio.Queue[Job] = asyncio.Queue()
         self._ack: Ack | None = None
         self._stir = asyncio.Event()
         self._hello = False  # a session began: it is to be said
-        self._up = self._renumbered = False
+        self._up = self._renumbered = self._cut_off = False
         self._sending = Sending()
-        self._complained = float("-inf")
-        shard = shard_of(section.home) if section.shard is None else section.shard
-        self._topic = {what: up_topic(shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
-        topics = (jobs_topic(section.home), ack_topic(section.home))
+        self._complained = self._noted = self._learned = float("-inf")
+        self._folder, self._support = home.storage.folder / FOLDER, ""
+        self._standing = begun(section.home, clock.now().utc, leaving=leaving)
+        self._told_standing: Standing | None = None
+        self._shard = shard_of(section.home) if section.shard is None else section.shard
+        self._topic = {what: up_topic(self._shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
+        topics = (jobs_topic(section.home), ack_topic(section.home), ask_topic(section.home))
         self._line = Mqtt(
             broker=section.line,
             subscriptions=[Subscription(topic=topic, stored=False, loss=Loss.ASKED_AGAIN) for topic in topics],
@@ -105,6 +125,27 @@ class Uplink:
             manner=Manner(keepalive=section.keepalive, patience=10.0, longest=60.0),
         )
         self._monotonic = monotonic
+        self._answerer: Asking | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._asking: set[asyncio.Task[None]] = set()
+
+    def serve(self, *, owner: Taker, ask: Asking) -> None:
+        """Let the household's browsers order and ask by this line."""
+        self._takers[Kind.OWNER], self._answerer = owner, ask
+
+    @property
+    def standing(self) -> Standing:
+        """How the line stands now."""
+        uplinks, found = self._store.uplinks, self._standing
+        why = None if found.up else self._line.failure or found.why
+        waiting = max(0, uplinks.made() - uplinks.kept())
+        return found.model_copy(update={"why": None if why is None else why[:400], "waiting": waiting})
+
+    def leave(self, *, at_once: bool) -> None:
+        """Leave the hub, as the store has noted: told all that is owed, or `at_once`, whether it answers or not."""
+        self._leaving, self._at_once = True, self._at_once or at_once
+        self._standing = self._standing.model_copy(update={"leaving": True})
+        self._stir.set()
 
     async def run(self) -> None:
         """Work until cancelled; one that is leaving ends by itself."""
@@ -118,12 +159,16 @@ class Uplink:
                 await self._store.uplinks.begin(signer, self._clock.now())
                 break
             await asyncio.sleep(WAIT)
-        async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as self._group:
+            group = self._group
             line = group.create_task(self._connect(), name="hub: line")
             jobs = group.create_task(self._take(), name="hub: jobs")
+            asking = group.create_task(self._ask(), name="hub: let in")
             await self._tell()
-            line.cancel()
-            jobs.cancel()
+            asking.cancel()
+            await self._farewell.end(at_once=lambda: self._at_once)
+            for task in (line, jobs, *self._asking):
+                task.cancel()
 
     async def _connect(self) -> None:
         """Keep the line up. A certificate that cannot be used costs the line, and nothing else of the box."""
@@ -139,6 +184,9 @@ class Uplink:
     def _heard(self, incoming: Incoming) -> None:
         if incoming.retain:
             return
+        if incoming.topic == ask_topic(self._section.home):
+            self._asked(incoming.payload)
+            return
         if incoming.topic == ack_topic(self._section.home):
             ack = _read(Ack, incoming.payload)
             if isinstance(ack, Ack):
@@ -153,14 +201,39 @@ class Uplink:
                 return
         self._complain("hub_not_understood", topic=incoming.topic, bytes=len(incoming.payload))
 
+    def _asked(self, payload: bytes) -> None:
+        """Answer a question of the household beside all else; what is too much is not answered, and asked again."""
+        asked = _read(Asked, payload) if len(payload) <= LARGEST_JOB else None
+        if not isinstance(asked, Asked) or self._leaving or self._answerer is None or self._group is None:
+            return
+        if len(self._asking) < ASKED_AT_ONCE:
+            task = self._group.create_task(self._answer(self._answerer, asked), name="hub: answer")
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def _answer(self, ask: Asking, asked: Asked) -> None:
+        sealed = await ask(asked)
+        if sealed is not None:
+            said = Replied(id=asked.id, browser=asked.browser, sealed=sealed)
+            topic = said_topic(self._shard, self._section.home, asked.via)
+            self._line.publish(topic, said.model_dump_json().encode(), expiry=ANSWER_LIFE)
+
     def _on_up(self, _session: int) -> None:
         self._up, self._hello, self._renumbered = True, True, False
+        self._stands(up=True)
         log.info("hub_up", url=self._section.url)
         self._stir.set()
 
     def _on_down(self, why: str) -> None:
         self._up = False
+        self._stands(up=False, why=why[:400])
         log.info("hub_down", why=why)
+
+    def _stands(self, *, up: bool, why: str | None = None) -> None:
+        self._cut_off = self._cut_off and not up
+        changed = {"up": up, "since": self._clock.now().utc, "why": why, "cut_off": self._cut_off}
+        self._standing = self._standing.model_copy(update=changed)
+        self._stir.set()
 
     async def _next_session(self) -> int:
         self._sessions += 1
@@ -196,7 +269,7 @@ class Uplink:
     # ---- events -----------------------------------------------------------------------------------------------------
 
     async def _tell(self) -> None:
-        while not (self._leaving and self._told_all()):
+        while not (self._leaving and (self._at_once or self._cut_off or self._told_all())):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await self._stir.wait()
@@ -206,10 +279,45 @@ class Uplink:
             except StoreFailed as failure:
                 self._complain("events_not_stored", why=str(failure))
                 await asyncio.sleep(WAIT)
+            await self._note()
             await asyncio.sleep(BREATH)
-        log.info("hub_left", home=self._section.home)
-        await self._store.uplinks.forget()
-        await self._store.handover.leave(HUB_LEFT, self._section.home)
+
+    async def _ask(self) -> None:
+        """Ask, while the line is down, whether the hub lets this home in still: its broker does not say why not."""
+        wait = DOWN
+        while True:
+            await asyncio.sleep(wait)
+            wait = DOWN if self._up else min(2 * wait, DOWN_LAST)
+            if not self._up and await self._farewell.let_in() is False and not self._up:
+                if not self._cut_off:
+                    log.error("hub_cut_off", url=self._section.url, todo="ask whoever runs it for a claim to join anew")
+                self._cut_off = True
+                self._standing = self._standing.model_copy(update={"cut_off": True})
+                self._stir.set()
+
+    async def _note(self) -> None:
+        """Tell in a file how the line stands: at once when it went up or down, else now and then."""
+        now, told, mono = self.standing, self._told_standing, self._monotonic()
+        soon = told is None or now.model_copy(update={"waiting": told.waiting}) != told
+        if now == told or not (soon or mono - self._noted >= NOTED_AGAIN):
+            return
+        self._told_standing, self._noted = now, mono
+        try:
+            await asyncio.to_thread(keep, self._folder, now)
+        except OSError as failure:  # a full disk: the next change is told
+            self._complain("line_not_noted", why=str(failure))
+
+    async def _learn(self, support: str | None) -> None:
+        """The hub tells by which code customers name this home."""
+        mono = self._monotonic()
+        if support is None or support == self._support or mono - self._learned < LEARNED_AGAIN:
+            return
+        self._support, self._learned = support, mono
+        try:
+            if await asyncio.to_thread(learn_support_code, self._folder, support):
+                log.info("support_code_learnt")
+        except OSError as failure:
+            self._complain("support_code_not_kept", why=str(failure))
 
     def _told_all(self) -> bool:
         uplinks = self._store.uplinks
@@ -227,6 +335,8 @@ class Uplink:
         if self._hello:
             self._say_hello()
         ack, self._ack = self._ack, None
+        if ack is not None:
+            await self._learn(ack.support)
         if ack is not None and not self._hello:
             await self._acknowledged(ack)
         elif mono >= self._sending.again and (not self._sending.acknowledged or uplinks.made() > uplinks.kept()):
@@ -284,7 +394,7 @@ class Uplink:
             log.warning(what, **more)
 
 
-def _read(model: type[Ack] | type[Job], payload: bytes) -> Ack | Job | None:
+def _read(model: type[Ack] | type[Asked] | type[Job], payload: bytes) -> Ack | Asked | Job | None:
     try:
         loads(payload)
         return model.model_validate_json(payload)

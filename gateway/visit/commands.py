@@ -32,6 +32,7 @@ class Saying(StrEnum):
     BATTERY_SOON = auto()
     SAFE_MODE = auto()
     BRAND_ASKS = auto()
+    NEW_KEY = auto()  # not the entrance's doing: a brand that is let in has another key, which waits for the owner
     PASSWORD_RESET = auto()  # not the entrance's doing: somebody at the box set an owner's password anew
 
 

@@ -110,6 +110,10 @@ class Right(StrEnum):
     propose them and no more: a lock or an entrance of his own choice would let him in. It takes the password with what
     is asked, so it does not stand in `CONFIRM`."""
 
+    HUB = auto()
+    """Join a hub and leave it: from then on retailers reach this house from outside. It takes the password with what is
+    asked, so it does not stand in `CONFIRM`."""
+
     WALK_TEST = auto()
     """Walk an entrance's known faults, at its door. It shows one still picture of each of its cameras, once: who put a
     camera up has to see whether it sees a neighbour. A test that an installer begins lets its delivery in only when the

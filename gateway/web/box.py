@@ -15,8 +15,10 @@ from gateway.phonebook import Phonebook
 from gateway.proof.keys import PublicKey
 from gateway.proposals import Proposals
 from gateway.removal import Removal
+from gateway.rewriting import Rewriting
 from gateway.store import Store
 from gateway.surveys import Surveys
+from gateway.uplink.link import Uplink
 from gateway.video.words import Proof
 from gateway.visit.commands import Tell
 from gateway.visit.state import Entrance, Now
@@ -34,7 +36,7 @@ class Box:
     `StoreFailed`. `video` is the video process's socket, `proofs` the newest proof of each camera, `picture` a JPEG of
     what a camera sees now, `public_key` the box's own. `tidy` looks for films that have had their time; `told` tells
     the owner a stored message of the box. `walks` are the walk tests, `surveys` the surveys, `proposals` what waits to
-    come into the house file.
+    come into the house file, `rewriting` writes it. `uplink` is the line to the hub; None: there is none.
     """
 
     home: Home
@@ -58,6 +60,8 @@ class Box:
     walks: Walking
     surveys: Surveys
     proposals: Proposals
+    rewriting: Rewriting
+    uplink: Uplink | None
 
     @property
     def zone(self) -> ZoneInfo:

@@ -36,6 +36,10 @@ ASKING: Mapping[str, _Both] = {
         ("Careful: whoever runs the hub, or breaks into it, could then invent a delivery and have your door opened."
         " Tick this only for a place into which you would let a stranger."),
     ),
+    "brand.ended.hub": (
+        "Selon le hub, la marque a mis fin à cet accès le {day}.",
+        "The hub says that the brand ended this on {day}.",
+    ),
     "brand.ended": ("La marque a mis fin à cet accès le {day}.", "The brand ended this itself on {day}."),
     "brand.new_key": ("Nouvelle clé de {brand}", "New key of {brand}"),
     "brand.new_key.why": (

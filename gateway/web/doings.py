@@ -15,7 +15,7 @@ KINDS = (
     "signed_in", "sign_in_wrong", "password_changed", "person_added", "person_removed", "role_changed", "invited",
     "invitation_withdrawn", "handed_over", "claim_code_wrong", "phone_added", "phone_removed", "key_distrusted",
     "key_trusted", "shared", "share_ended", "survey_begun", "survey_ended", "addition_proposed", "addition_accepted",
-    "addition_refused", "addition_withdrawn", "browser_enrolled", "browser_ended",
+    "addition_refused", "addition_withdrawn", "browser_enrolled", "browser_ended", "hub_joined", "hub_leaving",
 )  # fmt: skip
 LOOKED_AT, SHOWN = 2000, 50  # rows of the log, the newest
 

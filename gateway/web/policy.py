@@ -52,6 +52,9 @@ READING = MappingProxyType({
     "Permissions-Policy": HEADERS["Permissions-Policy"].replace("camera=()", "camera=(self)"),
 })  # fmt: skip
 
+# Of a page that reads a QR from a photo: the reader's WebAssembly, and no camera of the page's own.
+READING_A_PHOTO = MappingProxyType({"Content-Security-Policy": READING["Content-Security-Policy"]})
+
 
 def away(hub: str | None) -> Mapping[str, str]:
     """What the page for away from home may do more and less: speak to its house's hub (an origin), and make no markup.

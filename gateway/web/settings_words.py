@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from gateway.web.adding_words import ADDING
 from gateway.web.enrolled_words import ENROLLED
 from gateway.web.examination_words import EXAMINATION
+from gateway.web.hub_words import HUB
 from gateway.web.installation_words import INSTALLATION
 
 _Both = tuple[str, str]  # French, English
@@ -230,4 +231,5 @@ SETTINGS: Mapping[str, _Both] = {
     **EXAMINATION,
     **ADDING,
     **ENROLLED,
+    **HUB,
 }

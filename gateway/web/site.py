@@ -32,6 +32,7 @@ from gateway.web.errands import Errands
 from gateway.web.examination import Examination
 from gateway.web.feed import Feed
 from gateway.web.household import Household
+from gateway.web.hub import Hub
 from gateway.web.installation import Installation
 from gateway.web.keyring import Keyring
 from gateway.web.messages import Messages
@@ -97,7 +98,7 @@ class Site:
             Pages(self._desk), Past(self._desk), Threshold(self._desk, succession), Household(self._desk),
             Errands(self._desk, link_key), Pauses(self._desk), Messages(self._desk), Keyring(self._desk, self),
             Privacy(self._desk), Moving(self._desk, succession), Installation(self._desk), Examination(self._desk),
-            Surveying(self._desk), Adding(self._desk), Away(self._desk), Enrolled(self._desk),
+            Surveying(self._desk), Adding(self._desk), Away(self._desk), Enrolled(self._desk), Hub(self._desk),
         )  # fmt: skip
         for part in parts:
             app.add_routes(part.routes())

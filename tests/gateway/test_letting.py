@@ -16,6 +16,7 @@ from gateway.store import Store
 from gateway.store.questions import ALIKE, MOST_A_DAY, MOST_KEYS_WAIT, MOST_OPEN, TAKEN, TOO_MANY, Noted
 from gateway.store.uplinks import Signer
 from gateway.uplink.asked import UNKNOWN, UNSIGNED
+from gateway.visit.commands import Saying
 from gateway.visit.state import Refusal
 from tests.gateway.delivery.house import opened
 from tests.gateway.delivery.shop import BOX, NOW, after, home, offer
@@ -198,6 +199,7 @@ async def test_a_new_key_counts_once_the_owner_has_said_yes_and_the_old_one_goes
     second = lune.grows()
     assert await house.hears(lune.asking(lune.shown(), lune.vouches(second), connection=None)) is None
     assert [(key.brand, key.kid, key.x) for key in house.store.brands.new_keys()] == [("lune", "lune-2", lune.x(2))]
+    assert (house.told[-1].saying, house.told[-1].delivery) == (Saying.NEW_KEY, "lune.lune-2")
     assert await house.takes(lune.delivers(in_garage(id="a"), by=2)) == "unknown_key"
     assert await house.letting.approve_key("lune", "lune-2", "anna") is None
     assert await house.takes(lune.delivers(in_garage(id="b", parcels=("B1",)), by=2)) is None

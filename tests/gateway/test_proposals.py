@@ -10,6 +10,7 @@ from gateway.homefile import load
 from gateway.installation.proposal import Asked
 from gateway.proposalfile import REMEMBERED
 from gateway.proposals import Proposals, Standing
+from gateway.rewriting import Rewriting
 from gateway.store import StoreFailed
 from gateway.visit.state import Now
 from tests.gateway.delivery.shop import NOW
@@ -52,7 +53,8 @@ class House:
         self.file.write_text(HOUSE if old else text, encoding="utf-8")
         home = load(self.file)
         self.file.write_text(text, encoding="utf-8")
-        return Proposals(home, file=self.file, reread=self._again, permitted=lambda: (), note=self.note)
+        rewriting = Rewriting(self.file, reread=self._again)
+        return Proposals(home, rewriting=rewriting, reread=self._again, permitted=lambda: (), note=self.note)
 
     async def accepted(self, asked: Asked) -> str:
         """It is in the house file, and the gateway was told; the text of the file."""

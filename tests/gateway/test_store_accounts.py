@@ -77,6 +77,7 @@ async def walked(store: Store, *, house: House = House.LOCKED_AGAIN, flaps: int 
         one(LockHeard(report=LockReport(bolt=Bolt.LOCKED), heard=HEARD), last,
             Tell(saying=Says.LOCKED_AGAIN, detail="Marie is told"), phase=Phase.LOCKED_AGAIN, seconds=60),
         one(door(Door.OPEN), phase=Phase.LOCKED_AGAIN, seconds=65),
+        one(cold(8.0), phase=Phase.LOCKED_AGAIN, seconds=66),
         one(cold(9.0), seconds=90),
     ):  # fmt: skip
         await store.commit(each)

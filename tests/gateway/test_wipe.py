@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import app, archive, pagescertificate, perform, reload, surveys, walkline, wipe
+from gateway import app, archive, joining, leaving, pagescertificate, perform, reload, surveys, walkline, wipe
 from gateway.config import BrokerTls, HubSection
 from gateway.store import Store
 from tests.gateway.delivery.shop import NOW
@@ -51,7 +51,7 @@ def test_all_that_the_box_wrote_goes_and_nothing_of_others(tmp_path: Path) -> No
     assert phones.read_bytes() == b""
 
 
-async def test_what_proves_at_a_hub_that_the_box_is_this_home_goes_too(tmp_path: Path) -> None:
+def test_what_proves_at_a_hub_that_the_box_is_this_home_goes_too(tmp_path: Path) -> None:
     files = [tmp_path / "hub" / name for name in ("home.key", "home.pem", "home.password")]
     files[0].parent.mkdir()
     for file in (*files, tmp_path / "hub" / "authority.pem"):
@@ -64,7 +64,7 @@ async def test_what_proves_at_a_hub_that_the_box_is_this_home_goes_too(tmp_path:
     house = house.model_copy(
         update={"hub": hub, "storage": house.storage.model_copy(update={"folder": tmp_path / "box"})}
     )
-    await app._wiped(house)  # noqa: SLF001 - what a start does before anything is opened
+    leaving.wiped(house)  # what a start does before anything is opened
     assert not any(file.exists() for file in files)
     assert not wipe.marked(tmp_path / "box")
     folder = tmp_path / "proc"
@@ -188,6 +188,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "VISITS": perform.VISITS,
         "LAST_CHECKPOINT": archive.LAST_CHECKPOINT,
         "SCRATCH": app.SCRATCH,
+        "joining.FOLDER": joining.FOLDER,
         "FOLDER": pagescertificate.FOLDER,
         "SOCKET": walkline.SOCKET,
         "REPORT": reload.REPORT,

@@ -5,6 +5,8 @@ from tests.mutants.words import Mutant
 JOINING = "tests/gateway/hub/test_joining.py"
 BROKER = "tests/gateway/hub/test_broker.py"
 KILLED = "tests/gateway/hub/test_joining_killed.py"
+PAGE = "tests/gateway/web/test_hub.py"
+LEFT = "tests/gateway/hub/test_departure.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -80,12 +82,26 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the key that was asked for is forgotten before the hub knows it",
         file="gateway/joining.py",
-        old="""    ask(f"{url}/v1/homes/confirm", {"home": mine.home, "serial": serial, "signature": signature})
+        old="""    _confirmed(url, mine, ask)
     (folder / NEXT).unlink()
 """,
         new="""    (folder / NEXT).unlink()
-    ask(f"{url}/v1/homes/confirm", {"home": mine.home, "serial": serial, "signature": signature})
+    _confirmed(url, mine, ask)
 """,
         tests=(f"{JOINING}::test_a_confirmation_that_was_lost_is_said_again",),
+    ),
+    Mutant(
+        name="an old word of leaving ends a home that joined anew",
+        file="gateway/hub/api/homes.py",
+        old="        if not signed or not (counts or home.revoked is not None):\n",
+        new="        if not signed:\n",
+        tests=(f"{LEFT}::test_an_old_word_of_leaving_ends_nothing_once_the_home_has_joined_anew",),
+    ),
+    Mutant(
+        name="a code is spent before the house file is written",
+        file="gateway/joining.py",
+        old="    _write_identity(folder, key, one, authority)\n",
+        new="    _write_identity(folder, key, one, authority)\n    (folder / NEXT).unlink()\n",
+        tests=(f"{PAGE}::test_what_broke_off_between_the_hub_s_yes_and_the_house_file_goes_on_with_the_same_code",),
     ),
 )

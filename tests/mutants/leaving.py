@@ -27,7 +27,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a start opens a box that is to be wiped",
         file="gateway/app.py",
-        old="left = wipe.marked(folder) and not await _wiped(self.home)",
+        old="left = wipe.marked(folder) and not await asyncio.to_thread(leaving.wiped, self.home, self.file)",
         new="left = False",
         tests=(f"{OUT}::test_a_box_that_died_with_the_mark_is_wiped_at_its_next_start",),
     ),

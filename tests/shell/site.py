@@ -11,7 +11,9 @@ from playwright.async_api import BrowserContext
 from gateway.app import may_survey
 from gateway.config import Pages
 from gateway.proposals import Proposals
+from gateway.rewriting import Rewriting
 from gateway.surveys import Pace, Surveys
+from gateway.uplink.link import Uplink
 from gateway.video.link import VideoLink
 from gateway.video.words import Proof
 from gateway.walking import Walking
@@ -67,10 +69,11 @@ def walks(made: Box, picture: Callable[[str], Awaitable[bytes | None]]) -> Walki
     )  # fmt: skip
 
 
-def proposals(made: Box, file: Path | None, reread: Callable[[], None]) -> Proposals:
+def proposals(made: Box, file: Path | Rewriting | None, reread: Callable[[], None]) -> Proposals:
     """What waits to come into this box's house file."""
+    rewriting = file if isinstance(file, Rewriting) else Rewriting(file, reread=reread)
     return Proposals(
-        made.home, file=file, reread=reread, note=made.store.note,
+        made.home, rewriting=rewriting, reread=reread, note=made.store.note,
         permitted=lambda: {name for one in made.store.permissions() for name in one.terms.entrances},
     )  # fmt: skip
 
@@ -85,19 +88,21 @@ def surveys(made: Box, walking: Walking, proofs: Callable[[], Mapping[str, Proof
 
 
 @asynccontextmanager
-async def served(
+async def served(  # noqa: PLR0913 - what a test may replace
     made: Box,
     *,
     link: VideoLink | None = None,
     names: tuple[str, ...] = (),
     file: Path | None = None,
     reread: Callable[[], None] = lambda: None,
+    uplink: Uplink | None = None,
 ) -> AsyncIterator[Served]:
     """Serve the box's pages on a port of their own; `link` leads to real cameras, where there are any.
 
     `names` are further names of the box; under them a browser does as on another machine. `file` is its house file,
     which `reread` reads anew.
     """
+    rewriting = Rewriting(file, reread=reread)
     walking = walks(made, lambda camera: (made.eyes if link is None else link).picture(camera, 1.0))
     seen = web.Box(
         home=made.home,
@@ -120,7 +125,9 @@ async def served(
             command, made.front.state, made.clock.now(), message=message, picture=None
         ),
         removal=made.removal,
-        proposals=proposals(made, file, reread),
+        proposals=proposals(made, rewriting, reread),
+        rewriting=rewriting,
+        uplink=uplink,
         walks=walking,
         surveys=surveys(made, walking, lambda: made.eyes.proofs if link is None else link.proofs),
     )

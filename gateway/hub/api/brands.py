@@ -11,10 +11,12 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import ColumnElement, Row, and_, func, insert, select, update
 
 from gateway.delivery.promise import Id
+from gateway.delivery.signature import Key, Keys, public_key
 from gateway.hub.api.operation import Asked, Call, Link, Model, Operation, Reply, Right
 from gateway.hub.api.pages import Page, behind, cursor, place
 from gateway.hub.api.problem import Code, Detail, Problem
-from gateway.hub.asking import MOST_KEYS, Kid, Label, PublicX
+from gateway.hub.asking import MOST_KEYS, Kid, Label, PublicX, ShortlySigned
+from gateway.hub.brandword import Vouches, heard
 from gateway.hub.possession import objection
 from gateway.hub.tables import brand_keys, brands
 from gateway.proof.keys import PublicKey
@@ -65,12 +67,15 @@ class NewBrandKey(Model):
     """A public key (Ed25519) and the proof that its private half is there.
 
     `proof` is a compact JWS under this key: header `{alg: Ed25519, kid, typ: perron-brand-key+jwt}`, payload
-    `{brand, kid, hub}` with the hub's own address.
+    `{brand, kid, hub}` with the hub's own address. `vouched` is an earlier key's word for this one: without it no home
+    takes it as the brand's (the first needs none): a compact JWS under the earlier key with header `{alg: Ed25519, kid,
+    typ: perron-next-key+jwt}` and payload `{iss, hub, iat, kid, x}`: `iss` the brand, `kid` and `x` of the new key.
     """
 
     kid: Kid
     x: PublicX
     proof: Annotated[str, StringConstraints(min_length=5, max_length=2048, pattern=_PROOF)]
+    vouched: ShortlySigned | None = None
 
 
 class BrandKey(Model):
@@ -130,6 +135,12 @@ async def add_key(call: Call) -> Reply:
     if why is not None:
         at = Detail(pointer="/proof", where="body", code="proof", detail=why)
         raise Problem(Code.SIGNATURE_REFUSED, f"{why[0].upper()}{why[1:]}.", errors=[at])
+    if asked.vouched is not None:
+        word = heard(asked.vouched, Vouches, await counting(call, brand.id), hub=call.url)
+        if word is None or (word[0].kid, word[0].x) != (asked.kid, asked.x):
+            why = "no key of the brand that counts vouches for this one"
+            at = Detail(pointer="/vouched", where="body", code="vouched", detail=why)
+            raise Problem(Code.SIGNATURE_REFUSED, f"{why[0].upper()}{why[1:]}.", errors=[at])
     there = await _keys(call, brand)
     if len(there) >= EVER or sum(key.revoked is None for key in there) >= MOST_KEYS:
         raise Problem(Code.CONFLICT, f"A brand has at most {MOST_KEYS} keys that count, and {EVER} ever.")
@@ -137,7 +148,8 @@ async def add_key(call: Call) -> Reply:
     if await call.tx.scalar(select(brand_keys.c.kid).where(same, brand_keys.c.sandbox == brand.sandbox)) is not None:
         raise Problem(Code.ALREADY_EXISTS, "There is or was a key of this name, or this key under another one.")
     key = BrandKey(kid=asked.kid, x=asked.x, created=call.now, revoked=None)
-    await call.tx.execute(insert(brand_keys).values({**key.model_dump(), "brand": brand.id, "sandbox": brand.sandbox}))
+    more = {"brand": brand.id, "sandbox": brand.sandbox, "vouched": asked.vouched}
+    await call.tx.execute(insert(brand_keys).values({**key.model_dump(), **more}))
     await _changed(call, brand)
     return Reply(status=201, body=key, headers={"Location": f"/v1/brands/{brand.id}/keys"})
 
@@ -172,6 +184,13 @@ async def one(call: Call, id_: str) -> Row[Any]:
     if row is None:
         raise Problem(Code.NOT_FOUND)
     return row
+
+
+async def counting(call: Call, brand: str) -> Keys:
+    """The keys of the caller's brand that count."""
+    mine = (brand_keys.c.brand == brand, brand_keys.c.sandbox == call.who.sandbox, brand_keys.c.revoked.is_(None))
+    rows = await call.tx.execute(select(brand_keys.c.kid, brand_keys.c.x).where(*mine))
+    return Keys({row.kid: Key(brand, public_key(row.x)) for row in rows})
 
 
 def _objection(call: Call, brand: Row[Any], asked: NewBrandKey) -> str | None:

@@ -16,8 +16,9 @@ from gateway.hub import connections as kept
 from gateway.hub.api import brands
 from gateway.hub.api.operation import Asked, Call, Link, Model, Operation, Reply, Right
 from gateway.hub.api.pages import Page, behind, cursor, place
-from gateway.hub.api.problem import Code, Problem
-from gateway.hub.asking import AskedTerms, Label
+from gateway.hub.api.problem import Code, Detail, Problem
+from gateway.hub.asking import AskedTerms, Label, ShortlySigned, Signed
+from gateway.hub.brandword import EARLY, LONGEST, Asks, Ends, heard
 from gateway.hub.connections import PATIENCE, GivenTerms
 from gateway.hub.keys import kept as digest_of
 from gateway.hub.keys import new_secret
@@ -47,12 +48,28 @@ class Standing(Page):
 
 
 class NewConnection(Model):
-    """A question to a home. `reference`: your own word for the customer. `return_url`: where the page leads back to."""
+    """A question to a home. `reference`: your own word for the customer. `return_url`: where the page leads back to.
+
+    `signed`: the question under the brand's key, for homes that do not know the brand yet: a compact JWS with header
+    `{alg: Ed25519, kid, typ: perron-ask+jwt}` and payload `{iss, hub, iat, exp, jti, name, asked}`, where `iss` is
+    the brand, `hub` the hub's own address, `name` the brand's name here, `asked` the same as beside it.
+    """
 
     brand: Id
     asked: AskedTerms
     reference: Label | None = None
     return_url: ReturnUrl | None = None
+    signed: Signed | None = None
+
+
+class Ending(Model):
+    """The end of a connection; without `signed` its home has only the hub's word that the brand wants it.
+
+    `signed`: a compact JWS under the brand's key with header `{alg: Ed25519, kid, typ: perron-end+jwt}` and payload
+    `{iss, hub, iat, connection}`.
+    """
+
+    signed: ShortlySigned | None = None
 
 
 class Connection(Model):
@@ -103,11 +120,13 @@ async def create(call: Call) -> Reply:
         await brands.one(call, asked.brand)
     except Problem as problem:
         raise Problem(Code.CONFLICT, "There is no such brand, or it is not yours: make it first.") from problem
+    if asked.signed is not None:
+        await _signed(call, asked)
     secret, id_ = new_secret(), new_id("con")
     await call.tx.execute(
         insert(connections).values(
             id=id_, retailer=who.retailer, brand=asked.brand, sandbox=who.sandbox, state="pending", version=0,
-            asked=asked.asked.model_dump(mode="json"), reference=asked.reference,
+            asked=asked.asked.model_dump(mode="json"), signed=asked.signed, reference=asked.reference,
             return_url=asked.return_url, consent_sha256=digest_of(secret), tries=0, keys_sent=0, created=call.now,
             expires=call.now + PATIENCE,
         )
@@ -115,6 +134,28 @@ async def create(call: Call) -> Reply:
     told = kept.told(await one(call, id_), call.now)
     made = _read(MadeConnection, {**told, "consent_url": f"{call.url}/connect/{secret}"})
     return Reply(status=201, body=made, headers={"Location": f"/v1/connections/{id_}"})
+
+
+async def _signed(call: Call, asked: NewConnection) -> None:
+    """Refuse what homes would.
+
+    Raises:
+        Problem: it is not this question, or not signed by the brand.
+    """
+    brand = await brands.one(call, asked.brand)
+    word = heard(asked.signed or "", Asks, await brands.counting(call, brand.id), hub=call.url)
+    if word is None:
+        raise _refused("it is not signed by a key of the brand that counts, for this hub")
+    said, seconds = word[0], call.now.timestamp()
+    if (said.asked, said.name) != (asked.asked, brand.name):
+        raise _refused("it asks for something else, or under another name")
+    if not seconds < said.exp <= said.iat + LONGEST or said.iat > seconds + EARLY:
+        raise _refused("it lives until `exp`, at most 31 days after `iat`, and both are about now")
+
+
+def _refused(why: str) -> Problem:
+    at = Detail(pointer="/signed", where="body", code="signed", detail=why)
+    return Problem(Code.SIGNATURE_REFUSED, f"{why[0].upper()}{why[1:]}.", errors=[at])
 
 
 async def list_(call: Call) -> Reply:
@@ -144,7 +185,12 @@ async def end(call: Call) -> Reply:
     """Want no more of it: nothing new is delivered under it. Said again it changes nothing."""
     row = await one(call, call.of(ConnectionPath).connection)
     if kept.state_of(row, call.now) in {"pending", "granted"}:
-        await kept.end(call.tx, row, call.now)
+        signed = call.of(Ending).signed
+        if signed is not None:
+            word = heard(signed, Ends, await brands.counting(call, row.brand), hub=call.url)
+            if word is None or word[0].connection != row.id:
+                raise _refused("it is not this connection's end, signed by a key of the brand that counts")
+        await kept.end(call.tx, row, signed, call.now)
         row = await one(call, row.id)
     return Reply(status=200, body=_told(row, call.now))
 
@@ -191,7 +237,7 @@ OPERATIONS = (
     Operation(
         name="createConnection", method="POST", path="/v1/connections", tag=_TAG, handler=create,
         summary="Ask a home to let a brand in", body=NewConnection, answers={201: MadeConnection},
-        refuses=frozenset({Code.CONFLICT}),
+        refuses=frozenset({Code.CONFLICT, Code.SIGNATURE_REFUSED}),
         links=tuple(
             Link(operation=name, parameters=_THEN) for name in ("readConnection", "readAvailability", "endConnection")
         ),
@@ -207,6 +253,7 @@ OPERATIONS = (
     ),
     Operation(
         name="endConnection", method="POST", path="/v1/connections/{connection}/end", tag=_TAG, handler=end,
-        summary="End a connection", path_model=ConnectionPath, answers={200: Connection},
+        summary="End a connection", path_model=ConnectionPath, body=Ending, bare=True, answers={200: Connection},
+        refuses=frozenset({Code.SIGNATURE_REFUSED}),
     ),
 )  # fmt: skip

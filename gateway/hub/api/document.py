@@ -73,7 +73,7 @@ def _operation(one: Operation, refs: _Parts, schemas: Mapping[str, Any]) -> dict
         found["parameters"] = parameters
     if one.body is not None:
         content = {_JSON: {"schema": refs[one.body, "validation"]}}
-        found["requestBody"] = {"required": True, "content": content}
+        found["requestBody"] = {"required": not one.bare, "content": content}
     for status, model in one.answers.items():
         found["responses"][str(status)] = _answer(one, status, model, refs)
     problems = sorted(one.problems, key=lambda code: (PROBLEMS[code][0], code))

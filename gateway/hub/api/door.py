@@ -36,7 +36,7 @@ from gateway.hub.api.problem import MEDIA_TYPE, Code, Detail, Problem, Where
 from gateway.hub.api.ration import Rations
 from gateway.hub.api.remembered import Question, before, keep
 from gateway.hub.keys import caller_of, member_of
-from gateway.hub.store import Store, StoreSilent
+from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.webhooks.guard import Allowed
 from gateway.hub.whence import whence
 
@@ -46,7 +46,7 @@ KEY: Final = "Idempotency-Key"
 DEEPEST = 12  # levels of a body
 VERSION = "1.0.0"
 
-_SILENT = Problem(Code.UNAVAILABLE, "Send the request again in a moment.", headers={"Retry-After": "2"})
+_AWAY = Problem(Code.UNAVAILABLE, "Send the request again in a moment.", headers={"Retry-After": "2"})
 _BAD_HOST = Problem(Code.BAD_HOST)
 ACROSS = "/v1/household/"
 """Asked by a page that a box serves, so from another origin: what stands there is answered to any, and no cookie
@@ -109,12 +109,10 @@ class Door:
             return self._refused(request, problem)
         except web.HTTPException as error:
             return self._refused(request, _translated(error))
-        except StoreSilent as error:
-            log.error("store_silent", path=request.path, why=str(error))
-            return self._refused(request, _SILENT)
         except (DBAPIError, OSError) as error:
             log.error("request_failed", path=request.path, why=str(error).splitlines()[0])
-            return self._refused(request, Problem(Code.INTERNAL))
+            away = isinstance(error, UNAVAILABLE)  # a full disk, a database that restarts: nothing was done
+            return self._refused(request, _AWAY if away else Problem(Code.INTERNAL))
 
     async def _document(self, _request: web.Request) -> web.Response:
         return web.json_response(self.document, headers=_HEADERS)
@@ -246,6 +244,8 @@ async def _parts(request: web.Request, one: Operation) -> tuple[tuple[BaseModel,
         found.append(_read(one.headers, "header", lambda model: model.model_validate(sent)))
     if one.body is None:
         return tuple(found), b""
+    if one.bare and not request.can_read_body:
+        return (*found, one.body()), b""
     raw = await _body(request, one.largest)
     found.append(_read(one.body, "body", lambda model: model.model_validate_json(raw)))
     return tuple(found), raw

@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.hub.api.operation import Asked, Call, Model, Operation, Reply, Right
 from gateway.hub.api.problem import Code, Detail, Problem
 from gateway.hub.authority import Authority, public_of
-from gateway.hub.joining import CLAIM, HOME, answered_mac, asked_mac, confirmation, renewal, same
+from gateway.hub.departure import left, revoked
+from gateway.hub.joining import CLAIM, HOME, answered_mac, asked_mac, confirmation, farewell, renewal, same
 from gateway.hub.store import new_id
 from gateway.hub.supportcode import fresh
 from gateway.hub.tables import certificates, claims, homes
@@ -60,6 +61,7 @@ class Joined(Model):
     """What the box is here, its certificate and the hub's authority (PEM); `mac`: under the secret, over all of it.
 
     `key`: the hub's own (Ed25519, `x`), by which it signs deliveries for brands that do not sign themselves.
+    `support_code`: by which a customer says which home is his.
     """
 
     home: HomeId
@@ -68,13 +70,14 @@ class Joined(Model):
     certificate: str
     authority: str
     key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    support_code: str
     mac: str
 
     @property
     def parts(self) -> tuple[str, ...]:
         """What the MAC is over, in this order."""
         at = (self.broker.host, str(self.broker.port))
-        return (self.home, str(self.shard), *at, self.certificate, self.authority, self.key)
+        return (self.home, str(self.shard), *at, self.certificate, self.authority, self.key, self.support_code)
 
 
 class Renewing(Model):
@@ -93,6 +96,17 @@ class Renewed(Model):
 
 class Confirming(Model):
     """A box has its new certificate on its disk; `signature`: by the new key. From here on the old one is revoked."""
+
+    home: HomeId
+    serial: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,40}$")]
+    signature: Signature
+
+
+class Leaving(Model):
+    """A home leaves; `signature`: by the key of its certificate, `serial`.
+
+    Its retailers are told that it lets them in no longer.
+    """
 
     home: HomeId
     serial: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,40}$")]
@@ -126,9 +140,10 @@ class Homes:
         certificate = await _certificate(call.tx, found.home, found.public)
         if certificate is None or certificate.ended is not None:
             raise Problem(Code.CONFLICT, "The certificate that it gave no longer counts: ask for another claim.")
+        support = (await call.tx.execute(select(homes.c.support_code).where(homes.c.id == found.home))).scalar_one()
         plain = Joined(
             home=found.home, shard=shard_of(found.home), broker=self.broker, certificate=_pem(certificate.der),
-            authority=self.authority.pem, key=call.key.x, mac="",
+            authority=self.authority.pem, key=call.key.x, support_code=support, mac="",
         )  # fmt: skip
         mac = answered_mac(row.sha256, id_, plain.parts)
         return Reply(status=200, body=plain.model_copy(update={"mac": mac}))
@@ -164,6 +179,26 @@ class Homes:
         await call.tx.execute(update(certificates).where(first).values(used=call.now))
         return Reply(status=204)
 
+    async def leave(self, call: Call) -> Reply:
+        """End a home, by its own word: its certificates, and all that retailers had there. Said again it is the same.
+
+        A certificate that ended proves nothing, so a word of before the home joined anew ends nothing.
+        """
+        asked = call.of(Leaving)
+        known = (certificates.c.home == asked.home) & (certificates.c.serial == asked.serial)
+        row = (await call.tx.execute(select(certificates).where(known))).one_or_none()
+        home = (await call.tx.execute(select(homes).where(homes.c.id == asked.home).with_for_update())).one_or_none()
+        if row is None or home is None:
+            raise Problem(Code.NOT_FOUND)
+        counts = row.ended is None and row.expires > call.now
+        signed = _signed(row, _bytes(asked.signature), farewell(asked.home, asked.serial))
+        if not signed or not (counts or home.revoked is not None):
+            raise Problem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
+        if home.revoked is None:
+            await revoked(call.tx, home.id, call.now)
+            await left(call.tx, home, call.now)
+        return Reply(status=204)
+
     def operations(self) -> tuple[Operation, ...]:
         """All of them."""
         why = frozenset({Code.SIGNATURE_REFUSED, Code.CONFLICT})
@@ -181,6 +216,11 @@ class Homes:
             Operation(
                 name="confirmCertificate", method="POST", path="/v1/homes/confirm", tag="Homes", handler=self.confirm,
                 summary="Confirm a box's renewed certificate", right=Right.NONE, body=Confirming, answers={204: None},
+                refuses=frozenset({Code.SIGNATURE_REFUSED, Code.NOT_FOUND}), largest=8192,
+            ),
+            Operation(
+                name="leaveHub", method="POST", path="/v1/homes/leave", tag="Homes", handler=self.leave,
+                summary="Leave the hub, as a home", right=Right.NONE, body=Leaving, answers={204: None},
                 refuses=frozenset({Code.SIGNATURE_REFUSED, Code.NOT_FOUND}), largest=8192,
             ),
         )  # fmt: skip

@@ -204,6 +204,7 @@ class Operation:
     headers: type[BaseModel] | None = None
     media: str = "application/json"
     body: type[BaseModel] | None = None
+    bare: bool = False  # its body may be left out: then it is an empty object
     refuses: frozenset[Code] = frozenset()
     links: tuple[Link, ...] = ()
     largest: int = 65_536
@@ -223,7 +224,7 @@ class Operation:
     @property
     def problems(self) -> frozenset[Code]:
         """Everything that it can refuse."""
-        found = {Code.INTERNAL, Code.BAD_HOST, *self.refuses}
+        found = {Code.INTERNAL, Code.UNAVAILABLE, Code.BAD_HOST, *self.refuses}
         if self.right is not Right.NONE:
             found |= {Code.UNAUTHENTICATED}
         if self.right is not Right.NONE or self.writes:

@@ -135,7 +135,7 @@ class Delivery(Model):
 
     `scheduled` and what follows is said by the home alone. `answered` is the newest version of which it has spoken:
     while that is below `version`, the state is the older version's. `missing`: parcels that the newest visit misses.
-    `house`: how that visit left the house, apart from the parcels.
+    `house`: how that visit left the house, apart from the parcels. `sandbox`: the home does not exist.
     """
 
     id: DeliveryId
@@ -156,6 +156,7 @@ class Delivery(Model):
     courier_sha256: Digest | None
     max_celsius: float | None
     hub_signed: bool
+    sandbox: bool
     created: datetime
     changed: datetime
 

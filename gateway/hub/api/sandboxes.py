@@ -28,6 +28,7 @@ class Sandbox(Model):
 
     Nothing that is done under it reaches a real home. A robot plays home and courier, in time-lapse: a window opens a
     second after the delivery is scheduled, however far away it is, and the courier has gone three seconds later.
+    `support_code`: by it the home is found on a consent page, where another brand, or other terms, are asked for.
     """
 
     sandbox: Literal[True]
@@ -36,6 +37,7 @@ class Sandbox(Model):
     api_key: str
     brand: Id
     home: str
+    support_code: str
     connection: ConnectionId
     entrances: Annotated[tuple[SimulatedEntrance, ...], Field(min_length=1)]
     carriers: tuple[str, ...]
@@ -59,7 +61,8 @@ def operations(box_key: str) -> tuple[Operation, ...]:
         )  # fmt: skip
         body = Sandbox(
             sandbox=True, time_lapse=True, retailer=made.retailer, api_key=made.token, brand=made.brand, home=made.home,
-            connection=made.connection, entrances=entrances, carriers=CARRIERS, ends=made.ends,
+            support_code=made.support_code, connection=made.connection, entrances=entrances, carriers=CARRIERS,
+            ends=made.ends,
         )  # fmt: skip
         return Reply(status=201, body=body)
 

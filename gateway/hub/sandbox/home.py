@@ -1,4 +1,4 @@
-"""The simulated home: its entrances, its terms, what it answers to a message, and how its deliveries go on. Pure.
+"""The simulated home: its entrances and terms, what it answers to a question and a message, how it goes on. Pure.
 
 A message is answered by the rules of a real box, in the same order (gateway/store/offers.py). What cannot be brought
 about from outside is asked for by *magic* parcel numbers: `SANDBOX-` and a word, and after it a hyphen and digits as
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from gateway.delivery.permission import DAYS, Permission, Standing, Terms, allows
 from gateway.delivery.promise import Body, Cancel, Claims, Offer, Promise, Result, State, Update, Wire, promise
 from gateway.hub.account import Said, What, last_of
+from gateway.hub.asking import AskedTerms
 from gateway.hub.standing import OVER, REASONS
 from gateway.hub.words import EntranceSaid
 from gateway.visit.state import House, Refusal
@@ -35,6 +36,10 @@ OPENS = timedelta(seconds=1)  # from scheduled to the window's opening, however 
 COMES = timedelta(seconds=1)  # until the courier is there
 FRIDGE = 4.0  # °C
 LEAVES = timedelta(seconds=2)  # until he has gone and the door is proven locked
+
+GIVES = timedelta(seconds=2)  # until a question that nobody answers is over, and until a word is taken back
+SILENT, REFUSE, REVOKE = "SANDBOX-SILENT", "SANDBOX-REFUSE", "SANDBOX-REVOKE"
+"""Among the carriers that a brand asks for: how the simulated owner answers. Without any he says yes."""
 
 _MAGIC = re.compile(r"SANDBOX-([A-Z-]*[A-Z])(?:-[0-9]+)?")
 _REFUSE = "REFUSE-"
@@ -67,6 +72,21 @@ class Given(Wire):
             entrances=frozenset(self.entrances), places=frozenset(self.places), carriers=frozenset(self.carriers),
             days=frozenset(self.days), hours=self.hours, openings=self.openings, expires=self.expires,
         )  # fmt: skip
+
+
+def answer(asked: AskedTerms) -> Given | None:
+    """What the simulated owner gives of what is asked; None: nothing. Whoever asks for no entrance asks for any."""
+    carriers = [carrier for carrier in asked.carriers if carrier not in {SILENT, REFUSE, REVOKE}]
+    entrances = [one for one in ENTRANCES if asked.entrances is None or one.id in asked.entrances]
+    there = [place for one in entrances for place in one.places]
+    places = [place for place in there if asked.places is None or place in asked.places]
+    if REFUSE in asked.carriers or not entrances or not places:
+        return None
+    return Given(
+        entrances=tuple(one.id for one in entrances), places=tuple(places), carriers=tuple(carriers) or CARRIERS,
+        days=asked.days, hours=asked.hours, openings=asked.openings, expires=asked.expires,
+        hub_signed=asked.hub_signed,
+    )  # fmt: skip
 
 
 def magic(parcels: Iterable[str]) -> tuple[str, ...]:

@@ -43,6 +43,7 @@ class Sandbox:
     token: str
     brand: str
     home: str
+    support_code: str
     connection: str
     ends: datetime
 
@@ -75,7 +76,7 @@ async def make(tx: AsyncConnection, box_key: str, now: datetime) -> Sandbox:
     key, secret, ends = new_id("key"), new_secret(), now + LIFE
     made = Sandbox(
         retailer=new_id("ret"), token=f"{key}_{secret}", brand=f"sandbox-{secrets.token_hex(6)}", home=new_id("home"),
-        connection=new_id("con"), ends=ends,
+        support_code=fresh(), connection=new_id("con"), ends=ends,
     )  # fmt: skip
     own = {"retailer": made.retailer, "created": now}
     await tx.execute(insert(retailers).values(id=made.retailer, name="Sandbox", created=now, ends=ends))
@@ -88,8 +89,8 @@ async def make(tx: AsyncConnection, box_key: str, now: datetime) -> Sandbox:
     said = {"entrances": [one.model_dump(mode="json") for one in ENTRANCES], "timezone": str(ZONE)}
     await tx.execute(
         insert(homes).values(
-            id=made.home, shard=shard_of(made.home), sandbox=True, support_code=fresh(), box_key=box_key,
-            said=said, joined=now,
+            id=made.home, shard=shard_of(made.home), sandbox=True, support_code=made.support_code, box_key=box_key,
+            said=said, retailer=made.retailer, joined=now,
         )
     )  # fmt: skip
     await tx.execute(
@@ -107,8 +108,7 @@ async def end(tx: AsyncConnection, now: datetime, *, at_most: int = 20) -> int:
     over = (await tx.execute(asked.with_for_update(skip_locked=True))).scalars().all()
     if not over:
         return 0
-    theirs = select(connections.c.home).where(connections.c.retailer.in_(over), connections.c.sandbox)
-    gone = (await tx.execute(select(homes.c.id).where(homes.c.id.in_(theirs), homes.c.sandbox))).scalars().all()
+    gone = (await tx.execute(select(homes.c.id).where(homes.c.retailer.in_(over), homes.c.sandbox))).scalars().all()
     own = select(endpoints.c.id).where(endpoints.c.retailer.in_(over))
     sent = select(messages.c.id).where(messages.c.endpoint.in_(own))
     made = select(deliveries.c.id).where(deliveries.c.retailer.in_(over))

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from sqlalchemy import Row, func, select, update
@@ -21,6 +21,7 @@ from gateway.delivery.signature import Key, Keys, Rejected, public_key, verify
 from gateway.hub import heard, unsigned
 from gateway.hub.account import ENDS, Account, Statement, chained, head_of
 from gateway.hub.api.operation import Bells, Signer
+from gateway.hub.asking import understood
 from gateway.hub.heard import Kept, Outcome
 from gateway.hub.sandbox import home as simulated
 from gateway.hub.sandbox.home import Given, Known
@@ -29,14 +30,14 @@ from gateway.hub.sealed import seal, vouch
 from gateway.hub.standing import OVER
 from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, homes, jobs
-from gateway.hub.words import Happened, Kind, Receipt, digest
+from gateway.hub.words import Decided, Happened, Kind, Receipt, digest
 from gateway.proof.chain import link
 from gateway.proof.keys import BoxKey
 from gateway.visit.state import House, Now
 
 log = structlog.get_logger(__name__)
 
-_KINDS = (Kind.DELIVERY, Kind.HUB_DELIVERY)
+_KINDS = (Kind.DELIVERY, Kind.HUB_DELIVERY, Kind.CONNECT)
 LOOK = 0.25  # seconds between two looks
 SWEEP = timedelta(minutes=1)  # between two looks for sandboxes whose time is over
 AT_ONCE = 20  # homes of one look
@@ -81,8 +82,9 @@ class Robot:
             .where(homes.c.sandbox, jobs.c.due.is_not(None), jobs.c.expires > now, jobs.c.kind.in_(list(_KINDS)))
         )  # fmt: skip
         played = select(deliveries.c.home).where(deliveries.c.sandbox, deliveries.c.play <= now)
+        thought = select(connections.c.home).where(connections.c.sandbox, connections.c.play <= now)
         async with self._store.reading() as tx:
-            found = (await tx.execute(rung.union(played).limit(AT_ONCE))).scalars().all()
+            found = (await tx.execute(rung.union(played, thought).limit(AT_ONCE))).scalars().all()
         for name in found:
             async with self._store.writing() as tx:
                 home = await heard.home_of(tx, name)
@@ -90,6 +92,7 @@ class Robot:
                     scene = _Scene(tx, home, await heard.kept_of(tx, name), now)
                     await self._answer(scene)
                     await self._play(scene)
+                    await self._take_back(scene)
         return bool(found)
 
     async def _answer(self, scene: _Scene) -> None:
@@ -98,6 +101,9 @@ class Robot:
         asked = select(jobs).where(*mine).order_by(jobs.c.created, jobs.c.id)
         for job in (await scene.tx.execute(asked)).all():
             await heard.received(scene.tx, scene.home, Receipt(job=job.id, state="received"), scene.now)
+            if job.kind == Kind.CONNECT:
+                await self._asked(scene, job)
+                continue
             believed = await self._believed(scene, job)
             blank = {"box": scene.home.id, "at": scene.now, "token_sha256": digest(job.token)}
             if isinstance(believed, Claims):
@@ -171,15 +177,66 @@ class Robot:
         statement = Statement(
             home=scene.home.id, brand=row.brand, delivery=row.name, version=result.version, state=result.state,
             reason=result.reason, missing=result.missing, house=result.house, at=scene.now, clock_trusted=True,
+            sandbox=True,
             lines=len(lines), left_out=left_out, head=head,
             entry=link(bytes.fromhex(scene.kept.head), scene.kept.seq + 1, bytes.fromhex(head)).hex(),
         )  # fmt: skip
         return Account(lines=lines, token=vouch(statement, self._key.sign))
 
-    async def _happened(self, scene: _Scene, result: Result, account: Account | None = None) -> None:
+    async def _asked(self, scene: _Scene, job: Row[Any]) -> None:
+        """Answer a brand that asks to be let in. One that only tells its keys is believed anyhow."""
+        asking = understood(job.token)
+        if asking is None or asking.connection is None or asking.asked is None:
+            return
+        mine = connections.c.id == asking.connection
+        if simulated.SILENT in asking.asked.carriers:  # time is lapsed: the question is over soon
+            over = scene.now + simulated.GIVES
+            await scene.tx.execute(update(connections).where(mine).values(expires=over))
+            return
+        given = simulated.answer(asking.asked)
+        await self._decide(scene, asking.brand, given, "refused")
+        if given is not None and simulated.REVOKE in asking.asked.carriers:
+            await scene.tx.execute(update(connections).where(mine).values(play=scene.now + simulated.GIVES))
+
+    async def _take_back(self, scene: _Scene) -> None:
+        """Revoke what was to be revoked, and say of each open delivery what that makes of it."""
+        mine = (connections.c.home == scene.home.id, connections.c.sandbox, connections.c.play <= scene.now)
+        for row in (await scene.tx.execute(select(connections).where(*mine))).all():
+            await scene.tx.execute(update(connections).where(connections.c.id == row.id).values(play=None))
+            await self._decide(scene, row.brand, None, "revoked")
+
+    async def _decide(self, scene: _Scene, brand: str, given: Given | None, no: Literal["refused", "revoked"]) -> None:
+        """Say the owner's word on a brand: one for all that it asked of this home."""
+        known = select(func.max(connections.c.version)).where(
+            connections.c.home == scene.home.id, connections.c.brand == brand, connections.c.sandbox
+        )
+        version = (await scene.tx.scalar(known) or 0) + 1
+        said = {} if given is None else given.model_dump()
+        decided = Decided.model_validate(
+            {**said, "brand": brand, "version": version, "standing": no if given is None else "granted"}
+        )
+        await self._happened(scene, decided)
+        if given is None:
+            await self._refuse_open(scene, brand)
+
+    async def _refuse_open(self, scene: _Scene, brand: str) -> None:
+        """Of a delivery that nobody is at the door with nothing comes any more."""
+        over = [str(state) for state in (*OVER, State.VISITING)]
+        mine = (deliveries.c.home == scene.home.id, deliveries.c.brand == brand, deliveries.c.answered.is_not(None))
+        asked = select(deliveries).where(*mine, deliveries.c.state.not_in(over))
+        for row in (await scene.tx.execute(asked)).all():
+            known = await _known(scene, row)
+            told = {"box": scene.home.id, "at": scene.now, "brand": brand, "delivery": row.name,
+                    "version": row.version if known is None else known.version, "state": State.REFUSED,
+                    "reason": "brand_not_permitted"}  # fmt: skip
+            await self._happened(scene, Result.model_validate(told))
+            await _next(scene, row.id, None)
+
+    async def _happened(self, scene: _Scene, said: Result | Decided, account: Account | None = None) -> None:
         """Make the home's next event, and have it kept as every home's are."""
         happened = Happened(
-            home=scene.home.id, seq=scene.kept.seq + 1, prev=scene.kept.head, at=scene.now, result=result,
+            home=scene.home.id, seq=scene.kept.seq + 1, prev=scene.kept.head, at=scene.now,
+            result=said if isinstance(said, Result) else None, decided=said if isinstance(said, Decided) else None,
             account=account,
         )  # fmt: skip
         outcome = await heard.happened(scene.tx, scene.home, scene.kept, seal(happened, self._key.sign), scene.now)

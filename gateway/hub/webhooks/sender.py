@@ -90,9 +90,9 @@ class Sender:
         return ()
 
     async def _lane(self, turn: Turn) -> None:
+        ill: datetime | None = None
         try:
-            with self._patience():  # its lease runs out; what was sent meanwhile is sent again
-                ill: datetime | None = None
+            with self._patience():
                 while ill is None and self._lasts(turn):
                     async with self._store.writing() as tx:
                         batch = await queue.due(tx, turn, self._now(), most=1 if turn.short else BATCH)
@@ -101,11 +101,20 @@ class Sender:
                     ill = await self._served(turn, batch)
                     if turn.short:
                         break
-                async with self._store.writing() as tx:
-                    await queue.give_back(tx, turn, ill or self._now())
+            while not await self._gave_back(turn, ill or self._now()) and self._lasts(turn):
+                await asyncio.sleep(LOOK)
         finally:
             self._busy[turn.lane] -= 1
             self._bell.set()
+
+    async def _gave_back(self, turn: Turn, now: datetime) -> bool:
+        """Let another have the turn; False: the store does not take it, and nobody has it until its lease runs out."""
+        done = False
+        with self._patience():
+            async with self._store.writing() as tx:
+                await queue.give_back(tx, turn, now)
+            done = True
+        return done
 
     async def _served(self, turn: Turn, batch: Sequence[Parcel]) -> datetime | None:
         """Send a batch while all goes well and the turn lasts; since when it does not."""

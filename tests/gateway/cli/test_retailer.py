@@ -12,10 +12,12 @@ from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy import select
 from standardwebhooks import Webhook
 
 from gateway.broker import free_port
 from gateway.cli.retailer import SECRET_VARIABLE
+from gateway.hub.tables import brand_keys, connections
 from tests.announcing import BRAND_KEY, connected
 from tests.hubs import hub_file, running
 from tests.sandboxes import ENDED, Playground, playground
@@ -117,6 +119,44 @@ async def test_a_brand_s_key_is_made_and_enrolled_by_one_command_and_said_again_
         )
         code, _, err = await told(*at[:3], "soleil", *at[4:], PERRON_API_KEY=retailer.token)
         assert (code, "not_found" in err) == (1, True)
+
+
+@pytest.mark.slow
+async def test_a_home_is_asked_and_told_the_end_by_what_the_brand_signs_and_a_key_by_its_earlier_one(
+    tmp_path: Path,
+) -> None:
+    terms, lies = tmp_path / "asked.yaml", tmp_path / "lies.yaml"
+    terms.write_text("{carriers: [Chronopost], days: [mon, tue], hours: '08:00-18:00'}\n", encoding="utf-8")
+    lies.write_text("{carriers: [], days: [mon]}\n", encoding="utf-8")
+    async with running(hub_file(tmp_path)) as hub:
+        retailer = await hub.retailer()
+        async with hub.http.post("/v1/brands", json={"id": "lune", "name": "Lune"}, headers=retailer.headers) as made:
+            assert made.status == 201
+        there = ("--brand", "lune", "--hub", hub.url)
+        keys = ("--keys", str(tmp_path / "keys"))
+        by = ("--key-file", str(tmp_path / "keys" / "lune-1.jwk"))
+        for arguments in (("lune-1",), ("lune-2", "--by", "lune-1")):
+            code, out, err = await told("keys", *arguments, *there, *keys, PERRON_API_KEY=retailer.token)
+            assert code == 0, err
+        code, _, err = await told("connect", str(lies), *there, *by, PERRON_API_KEY=retailer.token)
+        assert (code, "carriers" in err) == (2, True)
+        code, out, err = await told("connect", str(terms), *there, *by, PERRON_API_KEY=retailer.token)
+        assert code == 0, err
+        asked = json.loads(out)
+        assert asked["consent_url"].startswith(hub.url)
+        code, _, err = await told("end", asked["id"], "--hub", hub.url, *by, PERRON_API_KEY=retailer.token)
+        assert (code, "--brand" in err) == (2, True)
+        code, out, err = await told("end", asked["id"], *there, *by, PERRON_API_KEY=retailer.token)
+        assert code == 0, err
+        assert json.loads(out)["state"] == "ended"
+        async with hub.hub.store.reading() as tx:
+            row = (await tx.execute(select(connections))).one()
+            vouched = [
+                key.vouched is not None for key in await tx.execute(select(brand_keys).order_by(brand_keys.c.kid))
+            ]
+        assert row.signed is not None
+        assert row.end_signed is not None
+        assert vouched == [False, True]
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import pytest
 from tests.hubs import databases
 from tests.postgresql import PostgreSQL, postgresql
 
+# Without the document's test, which takes minutes: it was run on both (tests/gateway/hub/api/test_document.py).
 ON_BOTH = (
     "api", "webhooks/test_sender.py", "sandbox/test_robot.py", "test_consent.py", "test_dispatcher.py", "test_heard.py",
 )  # fmt: skip

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from sqlalchemy import Row, insert, select, update
@@ -162,8 +162,26 @@ async def test_the_home_s_decision_reaches_whoever_asked_and_an_older_word_chang
         row = await here.one(connections)
         assert (row.state, row.terms) == ("revoked", None)
         assert [(kind, data["state"]) for kind, data in await here.told()] == [
-            ("connection.decided", "granted"), ("connection.decided", "revoked"),
+            ("connection.decided", "granted"), ("connection.decided", "revoked"), ("delivery.changed", "refused"),
         ]  # fmt: skip
+
+
+@pytest.mark.parametrize("standing", ["revoked", "refused"])
+async def test_a_home_s_no_ends_what_is_open_at_once_but_nobody_who_is_at_the_door(
+    tmp_path: Path, standing: Literal["revoked", "refused"]
+) -> None:
+    async with hub(tmp_path) as here:
+        await here.says(here.journal.add(Decided(brand="lune", version=2, standing=standing)))
+        row = await here.one(deliveries)
+        assert (row.state, row.reason) == ("refused", "brand_not_permitted"), "the home said nothing of it itself"
+        await here.says(here.journal.add(result("lune", "d-1", State.SCHEDULED)))
+        assert (await here.one(deliveries)).state == "scheduled", "it thought again"
+        await here.says(here.journal.add(result("lune", "d-1", State.VISITING)))
+        await here.says(here.journal.add(Decided(brand="lune", version=3, standing=standing)))
+        assert (await here.one(deliveries)).state == "visiting"
+        await here.says(here.journal.add(result("lune", "d-1", State.DELIVERED)))
+        await here.says(here.journal.add(Decided(brand="lune", version=4, standing=standing)))
+        assert (await here.one(deliveries)).state == "delivered"
 
 
 async def test_a_job_is_gone_only_when_its_own_box_says_that_it_has_it(tmp_path: Path) -> None:

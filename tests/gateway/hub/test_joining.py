@@ -1,5 +1,6 @@
 """A box joins a hub and keeps its certificate young, each against a hub or a way there that is not as it should be."""
 
+import asyncio
 import json
 import stat
 import time
@@ -17,14 +18,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from sqlalchemy import select, update
 
 from gateway import joining
+from gateway.config import HubSection
 from gateway.hub import operator
 from gateway.hub.authority import Authority
+from gateway.hub.broker import forget
 from gateway.hub.file import HubFile, Limits
 from gateway.hub.joining import Code, NoCode, answered_mac, asked_mac, renewal, secret_key
 from gateway.hub.tables import homes
 from gateway.joining import HubAway, HubSays, NotTheHub
 from tests.hubs import Running, running
 from tests.joins import DAY, Box, claim, lost, with_boxes
+from tests.shell.house import home as a_home
 
 
 @pytest.fixture
@@ -130,6 +134,24 @@ async def test_a_claim_ends_after_a_day(file: HubFile, hub: Running, box: Box) -
     with pytest.raises(HubSays) as no:
         await box.join(code)
     assert no.value.code == "too_late"
+
+
+async def test_claims_and_certificates_that_are_over_are_forgotten_after_a_month(
+    file: HubFile, hub: Running, box: Box
+) -> None:
+    store = hub.hub.store
+    old, late = await claim(hub, file, now=now() - 40 * DAY), await claim(hub, file, now=now() - 2 * DAY)
+    await box.join(await claim(hub, file))
+    assert await forget(store, now()) == 1
+    with pytest.raises(HubSays) as no:
+        await box.join(old)
+    assert no.value.code == "not_found"
+    with pytest.raises(HubSays) as no:
+        await box.join(late)
+    assert no.value.code == "too_late", "of late it is told what it was"
+    assert await forget(store, now()) == 0
+    assert await box.counts(file), "what counts stays"
+    assert await forget(store, now() + 121 * DAY) == 3
 
 
 async def test_no_key_but_one_of_p_256_is_certified(file: HubFile, hub: Running) -> None:
@@ -367,7 +389,7 @@ def _macced(code: Code, answer: dict[str, object]) -> dict[str, object]:
     at = answer["broker"]
     assert isinstance(at, dict)
     parts = [str(part) for part in (answer["home"], answer["shard"], at["host"], at["port"], answer["certificate"],
-                                    answer["authority"])]  # fmt: skip
+                                    answer["authority"], answer["key"], answer["support_code"])]  # fmt: skip
     return {**answer, "mac": answered_mac(secret_key(code.secret), code.claim, parts)}
 
 
@@ -377,3 +399,47 @@ def _raw(text: str) -> bytes:
 
 def _pem(one: x509.Certificate) -> str:
     return one.public_bytes(Encoding.PEM).decode()
+
+
+async def test_a_certificate_is_kept_young_whatever_goes_wrong_meanwhile(file: HubFile, hub: Running, box: Box) -> None:
+    await box.join(await claim(hub, file))
+    first, late, slept = box.identity, now() + 61 * DAY, list[float]()
+    answers = iter(["away", "refused", "damaged", "well"])
+    kept = (box.folder / "identity.pem").read_bytes()
+
+    def ask(address: str, body: Mapping[str, object]) -> bytes:
+        match next(answers, "well"):
+            case "away":
+                raise HubAway("away")
+            case "refused":
+                raise HubSays("unavailable", "not now")
+            case "damaged":
+                return b"{}"
+            case _:
+                return joining.over_http(address, body)
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 5:
+            raise asyncio.CancelledError
+        if len(slept) == 4:
+            assert (box.folder / "identity.pem").read_bytes() != kept
+
+    with pytest.raises(asyncio.CancelledError):
+        await joining.keep_young(file.url, box.folder, ask, now=lambda: late, sleep=sleep)
+    assert slept == [joining.AGAIN, joining.LOOK, joining.LOOK, joining.LOOK, joining.LOOK]
+    assert box.identity.certificate != first.certificate
+
+
+async def test_only_a_house_that_joined_by_a_claim_keeps_a_certificate_young(
+    file: HubFile, hub: Running, tmp_path: Path
+) -> None:
+    house = a_home(tmp_path / "house")
+    assert joining.kept_young(house) == {}
+    named = HubSection(url=file.url, home="home-1", host="127.0.0.1")
+    house = house.model_copy(update={"hub": named})
+    assert joining.kept_young(house) == {}, "another's certificate is another's to renew"
+    await Box.new(house.storage.folder / "hub").join(await claim(hub, file))
+    work = joining.kept_young(house)
+    assert list(work) == ["hub certificate"]
+    work["hub certificate"].close()

@@ -8,23 +8,30 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from gateway import joining
+from gateway.homefile import load
 from tests.hubs import running
 from tests.joins import Box, claim, with_boxes
 
 ROOT = Path(__file__).parents[3]
+FILES = {"identity.pem", "authority.pem", "support-code"}
 KILLED = """
 import os, signal, sys
 from datetime import datetime
 from pathlib import Path
 from gateway import joining
 from gateway.hub.joining import Code
+from gateway.membership import joined_text
+from gateway.addition import text_of, written
 from gateway.proof.keys import PublicKey
 
 what, folder, url, box, until, code = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:7]
 
 def step():
     if what == "join":
-        joining.join(Code.of(code), PublicKey.from_text(box), folder, joining.over_http)
+        file = folder.parent / "home.yaml"
+        member = joining.join(Code.of(code), PublicKey.from_text(box), folder, joining.over_http)
+        written(file, joined_text(text_of(file), file, folder.parent, member))
+        joining.joined(folder)
     else:
         joining.renew(url, folder, joining.over_http, now=datetime.fromisoformat(until))
 
@@ -35,7 +42,8 @@ while True:
         left = deaths
         def watch(event, said):
             global left
-            inside = said and isinstance(said[0], (str, os.PathLike)) and str(folder) in os.fspath(said[0])
+            ours = str(folder.parent)
+            inside = said and isinstance(said[0], (str, os.PathLike)) and os.fspath(said[0]).startswith(ours)
             if inside and (event in ("os.rename", "os.remove") or (event == "open" and said[2] & os.O_CREAT)):
                 left -= 1
                 if left < 0:
@@ -66,19 +74,24 @@ async def killed(what: str, box: Box, url: str, code: str = "", until: datetime 
 
 
 async def test_killed_before_any_change_of_its_disk_a_box_joins_and_renews_all_the_same(tmp_path: Path) -> None:
-    file, box = with_boxes(tmp_path), Box.new(tmp_path / "box")
+    file, box = with_boxes(tmp_path / "its"), Box.new(tmp_path / "var" / "hub")
+    box.folder.mkdir(parents=True)
+    house = tmp_path / "var" / "home.yaml"
+    house.write_text("box: b\nname: A house\nstorage: {folder: .}\ndevices: {}\nentrances: {}\n")
     async with running(file) as hub:
         code = await claim(hub, file)
         deaths, _ = await killed("join", box, file.url, code.text)
-        assert deaths >= 5, "each file is written beside, renamed, and the key asked for goes"
-        first = box.identity
-        assert {path.name for path in box.folder.iterdir()} == {"identity.pem", "authority.pem"}
+        assert deaths >= 9, "each file is written beside, renamed, the house file too, and the key asked for goes"
+        first, joined = box.identity, load(house).hub
+        assert joined is not None
+        assert joined.home == first.home
+        assert {path.name for path in box.folder.iterdir()} == FILES
 
         deaths, seen = await killed("renew", box, file.url, until=datetime.now(UTC) + timedelta(days=61))
         assert deaths >= 4
         assert all(line.split()[2] == "True" for line in seen), "at each moment there is an identity that is whole"
         assert box.identity.certificate != first.certificate
-        assert {path.name for path in box.folder.iterdir()} == {"identity.pem", "authority.pem"}
+        assert {path.name for path in box.folder.iterdir()} == FILES
         again = await box.renew(file, datetime.now(UTC) + timedelta(days=122))
         assert again is not None, "and the hub knows it by what it has"
         assert joining.identity(box.folder) is not None

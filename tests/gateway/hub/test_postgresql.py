@@ -158,7 +158,7 @@ async def test_two_hubs_on_one_postgresql_ring_each_job_once_and_send_each_messa
     server: PostgreSQL, tmp_path: Path
 ) -> None:
     url = server.database("two", like="perron")
-    count = 200
+    count = 60
     with receiving(tmp_path) as receiver:
         async with (
             two(server, url, tmp_path) as (one, other, broker),
@@ -210,3 +210,11 @@ async def test_two_hubs_on_one_postgresql_ring_each_job_once_and_send_each_messa
 async def waiting(store: Store) -> int:
     async with store.reading() as tx:
         return len((await tx.execute(select(messages.c.id).where(messages.c.due.is_not(None)))).all())
+
+
+async def test_hubs_that_begin_at_once_on_an_empty_database_all_begin(server: PostgreSQL) -> None:
+    url = server.database("empty")
+    stores = await asyncio.gather(*(Store.open(url) for _ in range(4)))
+    for store in stores:
+        assert await store.well()
+        await store.close()

@@ -11,8 +11,11 @@ from tests.boxes import NOW
 OF_THE_HOUSE = {
     Refusal.NOT_READY, Refusal.CAMERA_UNAVAILABLE, Refusal.LOCKED_OUT, Refusal.BUSY, Refusal.HOUSEHOLD_PRESENT,
     Refusal.STOPPED_BY_OWNER, Refusal.PAUSED, Refusal.NOT_APPROVED, Refusal.FRIDGE_TOO_WARM, Refusal.UNKNOWN_CODE,
-    Refusal.ALREADY_USED, Refusal.COURIER_NOT_PROVEN,
+    Refusal.ALREADY_USED, Refusal.COURIER_NOT_PROVEN, Refusal.WRONG_ENTRANCE, Refusal.CLOCK_UNTRUSTED,
+    Refusal.AWAITING_PERMISSION,
 }  # fmt: skip
+UNHEARD = {Fault.TOO_LARGE, Fault.CLOCK_UNTRUSTED}
+"""A hub takes no message so large; a box that does not know the time gives no answer, and is asked again."""
 
 
 def said(**more: Any) -> Result:  # noqa: ANN401 - a result's own fields
@@ -26,7 +29,7 @@ def test_a_retailer_never_learns_how_the_house_is_doing(refusal: Refusal) -> Non
 
 @pytest.mark.parametrize("fault", Fault)
 def test_a_retailer_learns_why_his_message_was_not_believed(fault: Fault) -> None:
-    assert coarse(fault.value) == fault.value
+    assert coarse(fault.value) == (None if fault in UNHEARD else fault.value)
 
 
 def test_nothing_of_an_entrance_s_readiness_goes_on() -> None:

@@ -115,17 +115,15 @@ def test_of_a_known_brand_only_a_key_that_counts_vouches_for_another_one() -> No
     assert other.keys == (), "the hub put another key in the place of the one that was vouched for"
 
 
-def test_only_the_brand_itself_ends_a_connection() -> None:
+def test_that_the_brand_itself_ends_a_connection_only_its_key_says() -> None:
     lune, other = Stranger(), Stranger()
     known = {lune.kid(): lune.x()}
-    ended = heard(lune.asking(connection=None, ended=lune.ends()), known)
-    assert isinstance(ended, Heard)
-    assert ended.ended == "con-1"
-    forged = heard(lune.asking(connection=None, ended=other.ends()), known)
-    assert isinstance(forged, Heard)
-    assert forged.ended is None
+    for word, signed in ((lune.ends(), True), (other.ends(), False), (lune.ends("con-2"), False), (None, False)):
+        ended = heard(lune.asking(connection=None, ends="con-1", ended=word), known)
+        assert isinstance(ended, Heard)
+        assert (ended.ended, ended.end_signed) == ("con-1", signed)
 
 
 def test_a_question_of_a_megabyte_is_not_even_read() -> None:
     assert understood(b"a" * 1_000_000) is None
-    assert understood(Stranger().asking(name="x" * 80) + b"A" * 24_000) is None
+    assert understood(Stranger().asking(name="x" * 80) + b"A" * 32_768) is None

@@ -15,6 +15,7 @@ from gateway.delivery.promise import Body, Result, State
 from gateway.delivery.signature import public_x, sign
 from gateway.hub.asking import AskedKey, AskedTerms, Asking, written
 from gateway.hub.sealed import unseal
+from gateway.hub.supportcode import fresh, spoken
 from gateway.hub.words import (
     BEGINNING,
     Ack,
@@ -29,14 +30,18 @@ from gateway.hub.words import (
     jobs_topic,
     speaker,
 )
+from gateway.joining import support_code
+from gateway.leaving import Farewell
 from gateway.message import Sent
 from gateway.mqtt import Guest, visit
 from gateway.proof.keys import BoxKey
 from gateway.proof.succession import Line
-from gateway.store.handover import HUB_LEFT
+from gateway.rewriting import Rewriting
+from gateway.store.handover import HUB, HUB_LEFT
 from gateway.uplink.asked import NO_QUESTION, UNKNOWN, UNSIGNED
 from gateway.uplink.box import joined, takers
 from gateway.uplink.link import Uplink
+from gateway.uplink.standing import kept
 from tests.boxes import until
 from tests.gateway.delivery.shop import SECRETS, claims, offer, signed
 from tests.hubs import account, homes_broker
@@ -45,6 +50,7 @@ from tests.shell.box import Box
 from tests.shell.box import box as made_box
 
 HOME = "home-1"
+NO_FILE = Rewriting(None, reread=lambda: None)
 
 
 @dataclass
@@ -58,6 +64,7 @@ class Hub:
     tokens: list[bytes] = field(default_factory=list)
     keeps: bool = True  # acknowledge, as a good hub does
     kept: list[bytes] = field(default_factory=list)
+    support: str | None = None
 
     async def hear(self) -> None:
         while True:
@@ -88,7 +95,7 @@ class Hub:
 
     def ack(self) -> None:
         head = digest(self.kept[-1]) if self.kept else BEGINNING
-        self.say(ack_topic(HOME), Ack(seq=len(self.kept), head=head).model_dump_json().encode())
+        self.say(ack_topic(HOME), Ack(seq=len(self.kept), head=head, support=self.support).model_dump_json().encode())
 
     def say(self, topic: str, payload: bytes) -> None:
         assert isinstance(self.line.publish(topic, payload), Sent)
@@ -121,13 +128,13 @@ def section(broker: Mosquitto, folder: Path) -> HubSection:
     return HubSection(url="https://hub.example", home=HOME, host="127.0.0.1", port=broker.port, password_file=file)
 
 
-def uplink(made: Box, where: HubSection, *, leaving: bool = False) -> Uplink:
+def uplink(made: Box, where: HubSection, *, leaving: bool = False, farewell: Farewell | None = None) -> Uplink:
     return Uplink(
         made.home, where, store=made.store, clock=made.clock, key=made.key, keys=Line(), leaving=leaving,
         takers=takers(
             where, letting=made.reception.letting, by_hub=made.reception.by_hub, hub_signed=made.reception.hub_signed
         ),
-        monotonic=time.monotonic,
+        monotonic=time.monotonic, farewell=farewell or Farewell(made.home, where, store=made.store, rewriting=NO_FILE),
     )  # fmt: skip
 
 
@@ -306,5 +313,67 @@ async def test_after_a_hand_over_the_line_tells_what_it_owes_takes_no_job_and_en
         home = made.home.model_copy(update={"hub": where})
         again = joined(home, store=made.store, clock=made.clock, key=made.key, by_hub=made.reception.by_hub,
                        hub_signed=made.reception.hub_signed, letting=made.reception.letting,
-                       monotonic=time.monotonic, reached=lambda _point: None)  # fmt: skip
+                       monotonic=time.monotonic, reached=lambda _point: None, rewriting=NO_FILE)  # fmt: skip
         assert again is None
+
+
+async def test_the_support_code_that_the_hub_tells_is_kept_and_a_changed_one_is_learnt(tmp_path: Path) -> None:
+    async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
+        folder = made.home.storage.folder / "hub"
+        for code in (fresh(), fresh()):
+            there.support = code
+            said = spoken(code)
+            async with at_work(uplink(made, section(broker, tmp_path))):
+                await until(lambda: support_code(folder) == said)  # noqa: B023 - it is waited for here
+        there.support = "NOT-A-CODE"
+        async with at_work(uplink(made, section(broker, tmp_path))):
+            before = len(there.hellos)
+            await until(lambda: len(there.hellos) > before)
+            await until(lambda: made.store.uplinks.kept() == made.store.uplinks.made())
+        assert support_code(folder) == spoken(code), "what is none is not kept"
+
+
+async def test_how_the_line_stands_is_told_in_a_file_too(tmp_path: Path) -> None:
+    async with made_box(tmp_path) as made:
+        folder = made.home.storage.folder / "hub"
+        async with homes_broker(HOME) as broker, at_work(uplink(made, section(broker, tmp_path))) as task:
+            await until(lambda: (now := kept(folder)) is not None and now.up)
+            await broker.kill()
+            await until(lambda: (now := kept(folder)) is not None and not now.up and now.why is not None)
+            assert not task.done()
+
+
+async def test_a_home_that_the_hub_lets_in_no_longer_knows_it_and_leaves_without_an_answer(tmp_path: Path) -> None:
+    async with made_box(tmp_path) as made:
+        where = HubSection(url="https://hub.example", home=HOME, host="127.0.0.1", port=1)
+        line = uplink(made, where, farewell=CutOff(made.home, where, store=made.store, rewriting=NO_FILE))
+        with capture_logs() as logged:
+            async with at_work(line) as task:
+                await until(lambda: line.standing.cut_off)
+                await made.store.handover.leave_hub(HOME, made.clock.now(), by="anna")
+                line.leave(at_once=False)
+                await until(task.done)
+                task.result()
+        assert [one["event"] for one in logged if one["event"] == "hub_cut_off"] == ["hub_cut_off"], "told once"
+        assert made.store.handover.pending(HUB_LEFT) == HOME
+        assert made.store.handover.pending(HUB) is None
+
+
+async def test_whoever_leaves_at_once_waits_for_no_hub(tmp_path: Path) -> None:
+    async with made_box(tmp_path) as made:
+        where = HubSection(url="https://hub.example", home=HOME, host="127.0.0.1", port=1)
+        line = uplink(made, where)
+        async with at_work(line) as task:
+            line.leave(at_once=False)
+            await asyncio.sleep(1.0)
+            assert not task.done(), "what it owes is to be told"
+            line.leave(at_once=True)
+            await until(task.done)
+            task.result()
+
+
+class CutOff(Farewell):
+    """A hub that knows this home no more."""
+
+    async def let_in(self) -> bool | None:
+        return False

@@ -24,7 +24,9 @@ MUST_BE_SEEN = {
     *(f"outcome {outcome}" for outcome in Outcome if outcome is not Outcome.REFUSED),  # a refusal is no result
     *(f"alarm {code}" for code in AlarmCode),
     *(
-        f"saying {saying}" for saying in Saying if saying not in (Saying.BRAND_ASKS, Saying.PASSWORD_RESET)
+        f"saying {saying}"
+        for saying in Saying
+        if saying not in (Saying.BRAND_ASKS, Saying.NEW_KEY, Saying.PASSWORD_RESET)
     ),  # others say
     *(f"lockup_{result}" for result in Locked),
     *(f"crash {point}" for point in CRASH_POINTS),

@@ -32,6 +32,7 @@ retention               yes p  -          -          -
 move_out                yes p  -          -          -
 devices                 yes    -          yes        -
 enrol                   yes    -          -          -
+hub                     yes    -          -          -
 walk_test               yes    -          yes        -
 diagnostics             yes    -          yes        -
 """

@@ -95,7 +95,7 @@ async def test_the_owner_lets_it_in_as_he_saw_it_with_narrower_terms_and_can_end
         async with client.post("/brands/lune", data={"do": "revoke"}) as answer:
             assert answer.status == 200
         assert made.store.permission("lune") != permission
-        await hears(made, lune.asking(connection=None, ended=lune.ends("con-2")))
+        await hears(made, lune.asking(connection=None, ends="con-2", ended=lune.ends("con-2")))
         assert "The brand ended this itself" in await shown(client)
 
 

@@ -12,6 +12,7 @@ from playwright.async_api import expect
 from gateway import links
 from gateway.config import Pages
 from gateway.delivery.permission import Standing
+from gateway.rewriting import Rewriting
 from gateway.web import box as web
 from gateway.web.access import Role
 from gateway.web.accounts import Accounts
@@ -48,7 +49,7 @@ def a_site(made: Box, pages: Pages | None = None) -> Site:
         tidy=made.archive.tidy, told=lambda _command, _message: None,
         removal=made.removal,
         walks=walking, surveys=surveys(made, walking, dict),
-        proposals=proposals(made, None, lambda: None),
+        proposals=proposals(made, None, lambda: None), rewriting=Rewriting(None, reread=lambda: None), uplink=None,
     )  # fmt: skip
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
     return Site(seen, accounts, pages or Pages(port=0), link_key=LINK_KEY)

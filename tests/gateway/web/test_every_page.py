@@ -1,7 +1,7 @@
 """Every page there is, by the server's own list of addresses: for every eye, on every screen, in both languages."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from aiohttp import ClientSession, WSServerHandshakeError
 from playwright.async_api import Page, expect
 
 from gateway.web.painter import Painter
-from gateway.web.policy import HEADERS, READING, away
+from gateway.web.policy import HEADERS, READING, READING_A_PHOTO, away
 from gateway.web.site import STATIC
 from tests.browser import barriers, faint, visitor
 from tests.gateway.web.tour import NO_PAGE, Tour, tour
@@ -40,9 +40,11 @@ async def settled(page: Page, address: str) -> None:
     answer = await page.goto(address)
     assert answer is not None
     assert answer.status == 200, address
-    more = READING if address.endswith("/label") else {}  # the one page that may use camera and WebAssembly
-    if address.endswith("/away"):
-        more = away(None)  # this house has joined no hub
+    own: Mapping[str, Mapping[str, str]] = {
+        "label": READING, "hub": READING_A_PHOTO,  # they read a code
+        "away": away(None),  # this house has joined no hub
+    }  # fmt: skip
+    more = own.get(address.rpartition("/")[2], {})
     assert {name: answer.headers[name.lower()] for name in HEADERS} == {**HEADERS, **more}, address
     if await page.locator("body[data-words]").count():
         await expect(page.locator("#link")).to_have_text(re.compile("Connected to the box|En liaison avec la box"))

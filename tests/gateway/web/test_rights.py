@@ -33,6 +33,7 @@ PAGES = {
     "/settings/messages": (OWNER,),
     "/settings/sign-ins": (OWNER, HOUSEHOLD, INSTALLER),
     "/settings/privacy": (OWNER,),
+    "/settings/hub": (OWNER,),
     "/installation": (OWNER, INSTALLER),
     "/installation/add": (OWNER, INSTALLER),
     "/installation/examination": (OWNER, INSTALLER),

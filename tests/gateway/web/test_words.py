@@ -36,7 +36,7 @@ FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "
             "unfit.", "phone.heard.", "way.", "house.file.", "examine.", "survey.no.", "survey.trouble.",
             "survey.ended.", "add.no.", "add.note.", "add.field.", "add.kind.", "add.stands.",
             "add.answer.", "install.what.", "away.do.", "away.way.", "away.heard.", "away.gone.",
-            "away.no.")  # fmt: skip
+            "away.no.", "hub.no.")  # fmt: skip
 
 
 def used() -> set[str]:

@@ -46,7 +46,7 @@ NO_PAGE = frozenset({
 
 PLAIN = ("/", "/live", "/history", "/brands", "/household", "/settings", "/settings/messages", "/settings/keys",
          "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
-         "/settings/privacy", "/settings/moving-out", "/confirm", "/enter", "/enter/again",
+         "/settings/privacy", "/settings/hub", "/settings/moving-out", "/confirm", "/enter", "/enter/again",
          "/away", "/away/enrol")  # fmt: skip
 
 DIGEST = courier_digest(bytes(16))

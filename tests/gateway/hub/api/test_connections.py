@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -7,12 +8,14 @@ from gateway.hub.api.operation import Bells
 from gateway.hub.asking import understood
 from gateway.hub.connecting import Connecting
 from gateway.hub.connections import PATIENCE, TRIES, Pen
+from gateway.hub.possession import prove
 from gateway.hub.supportcode import fresh
 from gateway.hub.tables import connections, events, jobs
 from gateway.hub.words import Decided
 from gateway.proof.keys import BoxKey
 from tests.connecting import ASKED, YES, Shop
 from tests.hubs import Running, hub_file, running
+from tests.stranger import Stranger
 
 
 async def shop_of(hub: Running, *, sandbox: bool = False) -> Shop:
@@ -109,13 +112,15 @@ async def test_what_the_retailer_ends_is_ended_whatever_the_home_says_then(tmp_p
         assert not await shop.decides(YES.model_copy(update={"version": 2}))
 
 
-async def test_a_brand_s_new_key_goes_to_every_home_that_let_it_in_and_to_no_other(tmp_path: Path) -> None:
+async def test_a_brand_s_new_key_goes_to_every_home_that_was_asked_and_to_no_other(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         shop = await shop_of(hub)
         for name in ("home-1", "home-2"):
             made = await shop.ask()
             await shop.says(made["consent_url"], await shop.home(name))
         await shop.decides(YES, "home-1")
+        await shop.ask()
+        await shop.home("home-3")
         before = {job.id for job in await shop.rows(jobs)}
         await look(shop)
         assert {job.id for job in await shop.rows(jobs)} == before, "the keys that it was asked with are known there"
@@ -123,9 +128,9 @@ async def test_a_brand_s_new_key_goes_to_every_home_that_let_it_in_and_to_no_oth
         await shop.enrol("lune-2", key=new)
         for _ in range(2):
             await look(shop)
-        (job,) = [job for job in await shop.rows(jobs) if job.id not in before]
+        job, other = sorted((job for job in await shop.rows(jobs) if job.id not in before), key=lambda job: job.home)
         asking = understood(job.token)
-        assert job.home == "home-1"
+        assert (job.home, other.home) == ("home-1", "home-2")
         assert asking is not None
         assert (asking.connection, asking.asked) == (None, None), "nothing is asked for but the keys"
         assert {key.x for key in asking.keys} == {shop.key.public.text, new.public.text}
@@ -220,3 +225,76 @@ async def test_availability_follows_the_home_s_terms(tmp_path: Path) -> None:
         assert await asked(monday) == (False, "not_granted")
         status, refused = await shop.call("GET", f"{path}?start={monday}T13:00:00Z&end={monday}T13:00:00Z")
         assert (status, refused["code"], refused["errors"][0]["pointer"]) == (422, "invalid", "end")
+
+
+async def test_what_the_brand_signs_goes_to_the_home_byte_for_byte_and_what_is_not_its_own_is_refused(
+    tmp_path: Path,
+) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        shop = await shop_of(hub)
+        lune = Stranger(keys=[shop.key], hub=hub.url, now=hub.hub.now())
+        signed = lune.asks(**ASKED, entrances=None, places=None)
+        wrong = [
+            Stranger(hub=hub.url, now=hub.hub.now()).asks(**ASKED, entrances=None, places=None),
+            lune.asks(carriers=("Anybody",)),
+            replace(lune, name="Amazon").asks(**ASKED, entrances=None, places=None),
+            replace(lune, hub="https://other.example").asks(**ASKED, entrances=None, places=None),
+            lune.asks(lives=timedelta(days=32), **ASKED, entrances=None, places=None),
+            lune.asks(lives=timedelta(seconds=-5), **ASKED, entrances=None, places=None),
+        ]
+        for token in wrong:
+            status, no = await shop.call("POST", "/v1/connections", {"brand": "lune", "asked": ASKED, "signed": token})
+            assert (status, no["code"], no["errors"][0]["pointer"]) == (422, "signature_refused", "/signed")
+        made = await shop.ask(signed=signed)
+        await shop.says(made["consent_url"], await shop.home())
+        (job,) = await shop.rows(jobs)
+        asking = understood(job.token)
+        assert asking is not None
+        assert (asking.signed, asking.asked) == (signed, None)
+
+
+async def test_an_earlier_key_vouches_for_the_next_and_what_was_taken_back_is_told(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        shop = await shop_of(hub)
+        lune = Stranger(keys=[shop.key], hub=hub.url, now=hub.hub.now())
+        made = await shop.ask()
+        await shop.says(made["consent_url"], await shop.home())
+        await shop.decides(YES)
+        lune.grows(), lune.grows()
+        fields = {"kid": "lune-2", "x": lune.x(2),
+                  "proof": prove(lune.keys[1].sign, brand="lune", kid="lune-2", hub=hub.url)}  # fmt: skip
+        for vouched in (lune.vouches(3), lune.vouches(2, by=2)):
+            status, no = await shop.call("POST", "/v1/brands/lune/keys", {**fields, "vouched": vouched.vouched})
+            assert (status, no["code"], no["errors"][0]["pointer"]) == (422, "signature_refused", "/vouched")
+        word = lune.vouches(2).vouched
+        assert (await shop.call("POST", "/v1/brands/lune/keys", {**fields, "vouched": word}))[0] == 201
+        await shop.call("POST", "/v1/brands/lune/keys/lune-1/revoke")
+        await look(shop)
+        asking = understood((await shop.rows(jobs))[-1].token)
+        assert asking is not None
+        assert [(key.kid, key.vouched) for key in asking.keys] == [("lune-2", word)]
+        assert asking.withdrawn == (lune.x(),)
+
+
+@pytest.mark.parametrize("signs", [True, False])
+async def test_a_home_is_told_once_that_the_retailer_ended_it_by_the_brand_s_own_word_where_there_is_one(
+    tmp_path: Path, signs: bool
+) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        shop = await shop_of(hub)
+        lune = Stranger(keys=[shop.key], hub=hub.url, now=hub.hub.now())
+        made, unasked = await shop.ask(), await shop.ask()
+        await shop.says(made["consent_url"], await shop.home())
+        path = f"/v1/connections/{made['id']}/end"
+        for token in (lune.ends("con-other"), Stranger(hub=hub.url).ends(made["id"])):
+            status, no = await shop.call("POST", path, {"signed": token})
+            assert (status, no["code"]) == (422, "signature_refused")
+        word = lune.ends(made["id"]) if signs else None
+        assert (await shop.call("POST", path, {"signed": word} if signs else None))[1]["state"] == "ended"
+        await shop.call("POST", f"/v1/connections/{unasked['id']}/end")
+        for _ in range(2):
+            await look(shop)
+        _, job = await shop.rows(jobs)
+        asking = understood(job.token)
+        assert asking is not None
+        assert (asking.ends, asking.ended) == (made["id"], word)

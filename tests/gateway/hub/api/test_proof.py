@@ -148,7 +148,7 @@ async def test_a_proof_tells_nothing_of_the_household_of_others_or_of_a_film(tmp
     payload = told["token"].split(".")[1]
     assert set(json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))) == {
         "kind", "home", "brand", "delivery", "version", "state", "missing", "house", "at", "clock_trusted", "lines",
-        "left_out", "head", "entry",
+        "left_out", "head", "entry", "sandbox",
     }  # fmt: skip
 
 

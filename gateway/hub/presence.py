@@ -1,0 +1,93 @@
+"""Which homes are there: noted in the store, so that a hub that died counts on, and set right when its line comes up.
+
+A box that went while no hub listened told nobody. Its broker knows: each home that is counted is told once more how far
+its events are kept, which every box takes at any time, and the broker says whether anybody heard it.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.heard import kept_of
+from gateway.hub.line import NO_QUEUE, NOBODY, Line
+from gateway.hub.store import UNAVAILABLE, Store, whole
+from gateway.hub.tables import homes
+from gateway.hub.tally import Tally
+from gateway.hub.words import ack_topic
+from gateway.message import Acknowledgement, NotSent
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 50  # homes that are asked after together
+AGAIN = 5.0  # seconds until a database that did not answer is asked again
+
+_THERE = (homes.c.there, homes.c.revoked.is_(None))
+
+
+async def counted(tx: AsyncConnection) -> int:
+    """How many homes are there, as far as is known."""
+    return await tx.scalar(select(func.count()).select_from(homes).where(*_THERE)) or 0
+
+
+class Presence:
+    """One a process. `up` is called whenever its line has come up."""
+
+    def __init__(self, store: Store, *, now: Callable[[], datetime], tally: Tally) -> None:
+        self._store, self._now, self._tally = store, now, tally
+        self._up = asyncio.Event()
+
+    def up(self) -> None:
+        """The line was down: whoever went meanwhile was not heard to go."""
+        self._up.set()
+
+    async def run(self, line: Line) -> None:
+        """Work until cancelled."""
+        while True:
+            await self._up.wait()
+            self._up.clear()
+            try:
+                await self._set_right(line)
+            except UNAVAILABLE as error:
+                log.error("homes_not_counted", why=str(error).splitlines()[0])
+                await asyncio.sleep(AGAIN)
+                self._up.set()
+
+    async def _set_right(self, line: Line) -> None:
+        last = ""
+        while found := await whole(self._page(last)):
+            last, asked = found[-1][0].id, self._now()
+            answers = await asyncio.gather(*(line.ring(ack_topic(row.id), ack) for row, ack in found))
+            if any(isinstance(answer, NotSent) or answer.code is None for answer in answers):
+                return  # the line is down: it is done again when it comes up
+            gone = [row.id for (row, _), answer in zip(found, answers, strict=True) if _nobody(answer)]
+            if gone:
+                await whole(self._went(gone, asked))
+        async with self._store.reading() as tx:
+            self._tally.connected.set(await counted(tx))
+
+    async def _page(self, last: str) -> Sequence[tuple[Row[Any], bytes]]:
+        """The next homes that are counted, and what each is told."""
+        asked = select(homes.c.id, homes.c.support_code).where(*_THERE, homes.c.id > last)
+        async with self._store.reading() as tx:
+            rows = (await tx.execute(asked.order_by(homes.c.id).limit(AT_ONCE))).all()
+            told = []
+            for row in rows:
+                ack = (await kept_of(tx, row.id)).ack.model_copy(update={"support": row.support_code})
+                told.append((row, ack.model_dump_json().encode()))
+        return told
+
+    async def _went(self, gone: Sequence[str], asked: datetime) -> None:
+        """They are not there, unless one has begun anew since it was asked after."""
+        since = or_(homes.c.heard.is_(None), homes.c.heard < asked)
+        async with self._store.writing() as tx:
+            await tx.execute(update(homes).where(homes.c.id.in_(gone), since).values(there=False))
+        log.info("homes_went_unheard", count=len(gone))
+
+
+def _nobody(answer: Acknowledgement | NotSent) -> bool:
+    return isinstance(answer, Acknowledgement) and answer.code in (NOBODY, NO_QUEUE)

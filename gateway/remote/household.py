@@ -1,0 +1,63 @@
+"""The household's browsers, as the line to a hub knows them: their orders taken, their questions answered."""
+
+import secrets
+from collections.abc import Callable
+
+from gateway.hub.words import Asked, Job, Receipt
+from gateway.remote.answers import Answers
+from gateway.remote.deeds import Deeds
+from gateway.remote.envelope import LARGEST_DOWN, LARGEST_UP, Keys, seal, unseal
+from gateway.remote.orders import Orders, keys_of
+from gateway.store.browsers import EnrolledBrowser
+from gateway.web.box import Box
+from gateway.web.changes import Changes
+
+KEPT = 64  # browsers whose keys are remembered: agreeing on them takes a while
+
+
+class Household:
+    """One for the box. `home`: the house's name at the hub; `changes` tells that it has changed."""
+
+    def __init__(
+        self, box: Box, changes: Changes, *, home: str, reached: Callable[[str], None] = lambda _point: None
+    ) -> None:
+        self._browsers, self._home = box.store.browsers, home
+        self._orders = Orders(store=box.store, clock=box.clock, home=home, deeds=Deeds(box), reached=reached)
+        self._answers = Answers(box, changes)
+        self._keys: dict[bytes, Keys] = {}
+
+    async def run(self) -> None:
+        """Do what was ordered, until cancelled."""
+        await self._orders.run()
+
+    async def take(self, job: Job) -> Receipt:
+        """Take an order in.
+
+        Raises:
+            StoreFailed: the disk did not take it.
+        """
+        return await self._orders.take(job)
+
+    async def ask(self, asked: Asked) -> str | None:
+        """Answer a question, sealed for who asked; None: it is no question of one of the household's browsers."""
+        one = self._browsers.browser(asked.browser)
+        if one is None or one.home != self._home:
+            return None
+        keys = self._of(one)
+        opened = unseal(keys.up, one.id, asked.sealed.encode(), largest=LARGEST_UP)
+        answer = None if opened is None or opened.raw else await self._answers.answer(one, opened.text)
+        if answer is None:
+            return None
+        text, raw = answer
+        if len(text) + len(raw) >= LARGEST_DOWN:
+            text, raw = self._answers.refusal(opened.text if opened is not None else b"", "too_much"), b""
+        return seal(keys.down, one.id, text, raw, random=secrets.token_bytes)
+
+    def _of(self, one: EnrolledBrowser) -> Keys:
+        """Agree on the keys once; a browser that was enrolled anew has others."""
+        found = self._keys.get(one.own)
+        if found is None or found.browser != one.id:
+            if len(self._keys) >= KEPT:
+                self._keys.clear()
+            found = self._keys[one.own] = keys_of(one)
+        return found

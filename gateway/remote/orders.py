@@ -1,0 +1,186 @@
+"""Takes the orders of the household's browsers that come by the hub: each looked at, kept, said to be kept, then done.
+
+The hub may hold an order back, send it twice, later, in another order, or any number of times: an order's number counts
+once, and none below the newest counts any more. What lets somebody in counts only while the box knows the time; what
+takes access away counts also where it does not, and a stop also where nothing can be stored.
+"""
+
+import asyncio
+from base64 import urlsafe_b64decode
+from binascii import Error
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from gateway.clock import Clock
+from gateway.delivery.strictjson import loads
+from gateway.hub.words import Job, Receipt
+from gateway.remote import signed
+from gateway.remote.deeds import Deeds, Stopping, allowed, stopped
+from gateway.remote.envelope import LARGEST_UP, Jwk, Keys, Sealed, keys, private_key, unseal
+from gateway.remote.signed import Untrue
+from gateway.remote.words import Order, Stop
+from gateway.store import Store, StoreFailed
+from gateway.store.browsers import EnrolledBrowser, KeptOrder
+
+log = structlog.get_logger(__name__)
+
+OVERTAKEN: Final = "overtaken"
+CLOCK_UNTRUSTED: Final = "clock_untrusted"
+NOT_ALLOWED: Final = "not_allowed"
+TOLD_AGAIN = 60.0  # seconds between two lines about orders that are refused
+AGAIN = 5.0  # seconds until a disk that took nothing is tried again
+
+
+def browser_of(token: bytes) -> str | None:
+    """For which browser's keys an envelope says that it is sealed; None: it is no envelope."""
+    head = token.partition(b".")[0]
+    try:
+        said = loads(urlsafe_b64decode(head + b"=" * (-len(head) % 4)))
+    except (Error, ValueError):
+        return None
+    kid = said.get("kid") if isinstance(said, dict) else None
+    return kid if isinstance(kid, str) else None
+
+
+def keys_of(one: EnrolledBrowser) -> Keys:
+    """The keys between the box and a browser."""
+    return keys(private_key(one.own), Jwk.model_validate_json(one.agree), home=one.home, browser=one.id)
+
+
+class Orders:
+    """One for the box. `home`: its name at the hub. `reached` as of the gateway's."""
+
+    def __init__(
+        self, *, store: Store, clock: Clock, home: str, deeds: Deeds, reached: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._browsers, self._clock, self._home, self._deeds = store.browsers, clock, home, deeds
+        self._reached = reached
+        self._complained = float("-inf")
+        self._stops: asyncio.Queue[tuple[KeptOrder, Stopping]] = asyncio.Queue()
+        self._others: asyncio.Queue[KeptOrder] = asyncio.Queue()
+        self._done: asyncio.Queue[tuple[KeptOrder, str | None]] = asyncio.Queue()
+
+    async def run(self) -> None:
+        """Do what is kept until cancelled, first what a process that was killed did not. No stop waits for the rest."""
+        for order in self._browsers.to_do():
+            self._others.put_nowait(order)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._stop(), name="orders: stop")
+            group.create_task(self._work(), name="orders")
+            group.create_task(self._note(), name="orders: done")
+
+    async def _work(self) -> None:
+        while True:
+            await self._do(await self._others.get())
+
+    async def _stop(self) -> None:
+        """See what became of stops: they hold already."""
+        while True:
+            order, stopping = await self._stops.get()
+            self._ended(order, await stopped(stopping))
+
+    async def _note(self) -> None:
+        """Note what was done, once the disk takes it: until then it would be done again after a restart."""
+        while True:
+            order, why = await self._done.get()
+            while True:
+                try:
+                    await self._browsers.became(order, why, self._clock.now())
+                    break
+                except StoreFailed as failure:
+                    log.warning("order_not_noted", why=str(failure))
+                    await asyncio.sleep(AGAIN)
+
+    async def take(self, job: Job) -> Receipt:
+        """Take an order in; what is said to be received is on the disk.
+
+        Raises:
+            StoreFailed: the disk did not take it. A stop holds all the same.
+        """
+        why = await self._taken(job.token.encode())
+        if why is not None:
+            self._complain(str(why))
+            return Receipt(job=job.job, state="refused", why=str(why))
+        return Receipt(job=job.job, state="received")
+
+    def _complain(self, why: str) -> None:
+        """Tell it once a minute: no hub may fill the disk with it."""
+        mono = self._clock.now().mono
+        if mono - self._complained >= TOLD_AGAIN:
+            self._complained = mono
+            log.warning("order_refused", why=why)
+
+    async def _taken(self, token: bytes) -> str | None:
+        found = self._opened(token)
+        if not isinstance(found, tuple):
+            return found
+        one, sealed, said = found
+        before = self._browsers.order(one.id, said.number)
+        if before is not None and before.signed == sealed.text:
+            return None  # its receipt was lost
+        why = self._objection(one, said)
+        if why is not None:
+            return why
+        # A stop counts from this instant, as one that is pressed at home does: before it is stored, and if it never is.
+        stopping = self._deeds.stop(said.order, one.person.id) if isinstance(said.order, Stop) else None
+        kept = await self._browsers.keep(one.id, said.number, sealed.text, self._clock.now())
+        if kept is None:
+            return OVERTAKEN
+        self._reached("order-kept")
+        if stopping is not None:
+            self._stops.put_nowait((kept, stopping))
+        else:
+            self._others.put_nowait(kept)
+        return None
+
+    def _opened(self, token: bytes) -> tuple[EnrolledBrowser, Sealed, Order] | str:
+        """Open and believe an order, or say why not."""
+        name = browser_of(token)
+        one = None if name is None else self._browsers.browser(name)
+        if one is None or one.home != self._home:
+            return Untrue.UNKNOWN_BROWSER
+        sealed = unseal(keys_of(one).up, one.id, token, largest=LARGEST_UP)
+        if sealed is None or sealed.raw:
+            return Untrue.MALFORMED
+        said = signed.order(sealed.text, Jwk.model_validate_json(one.sign), browser=one.id, home=self._home)
+        return said if isinstance(said, Untrue) else (one, sealed, said)
+
+    def _objection(self, one: EnrolledBrowser, said: Order) -> str | None:
+        """Why an order that is believed does not count now; None: it does."""
+        now = self._clock.now()
+        if said.number <= one.number:
+            return OVERTAKEN
+        if not allowed(one.person.role, said.order.do):
+            return NOT_ALLOWED
+        if now.trusted:
+            return signed.in_time(said, now.utc.timestamp())
+        return CLOCK_UNTRUSTED if said.order.gives else None
+
+    async def _do(self, order: KeptOrder) -> None:
+        """Do what is kept, with the rights that its person has now."""
+        one = self._browsers.browser(order.browser)
+        said = None if one is None else self._read(one, order)
+        if one is None or said is None:
+            return  # the browser has ended meanwhile, and its orders with it
+        why: str | None = NOT_ALLOWED
+        if allowed(one.person.role, said.order.do):
+            why = self._too_late(said) or await self._deeds.do(said.order, one.person.id)
+        self._ended(order, why)
+
+    def _ended(self, order: KeptOrder, why: str | None) -> None:
+        log.info("ordered_from_afar", browser=order.browser, number=order.number, why=why)
+        self._reached("order-done")
+        self._done.put_nowait((order, why))
+
+    def _read(self, one: EnrolledBrowser, order: KeptOrder) -> Order | None:
+        said = signed.order(order.signed, Jwk.model_validate_json(one.sign), browser=one.id, home=one.home)
+        return None if isinstance(said, Untrue) else said
+
+    def _too_late(self, said: Order) -> str | None:
+        """What lets somebody in is not done late by a box that was away in between; what keeps out is."""
+        now = self._clock.now()
+        if not said.order.gives:
+            return None
+        return signed.in_time(said, now.utc.timestamp()) if now.trusted else CLOCK_UNTRUSTED

@@ -1,0 +1,332 @@
+"""A brand that nobody knows, from its question through the hub to the door: hub, box and house are processes.
+
+The owner answers on the box's own page; what opened is what the simulated lock's own log says.
+"""
+
+import contextlib
+import re
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from sqlalchemy import select
+
+from gateway.broker import free_port
+from gateway.config import Pages
+from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
+from gateway.delivery.promise import Offer, State, Window
+from gateway.demo.plan import Plan
+from gateway.demo.result import moves
+from gateway.demo.scenario import ONCE_IN_AND_OUT
+from gateway.hub import jobs as job_store
+from gateway.hub.ownkey import OwnKey
+from gateway.hub.possession import prove
+from gateway.hub.tables import homes, jobs
+from gateway.hub.unsigned import HubClaims
+from gateway.hub.words import Kind
+from gateway.visit.commands import Saying
+from gateway.visit.state import Refusal
+from tests.gateway.web.house import HERONS
+from tests.stranger import Stranger
+from tests.through_hub import HOME, Hub, Street, street, waited
+
+pytestmark = pytest.mark.slow
+
+EVER = [("from", "00:00"), ("to", "24:00"), ("openings", "1"), *(("day", day) for day in
+        ("mon", "tue", "wed", "thu", "fri", "sat", "sun"))]  # fmt: skip
+
+
+@dataclass
+class Promised:
+    """A delivery as its brand made it."""
+
+    id: str
+    name: str
+    parcel: str
+    courier: str
+
+
+@dataclass
+class Newcomer:
+    """A brand at the hub that the house does not know, and its connection."""
+
+    street: Street
+    brand: Stranger
+    connection: str = ""
+    terms: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def hub(self) -> Hub:
+        return self.street.hub
+
+    async def begins(self) -> None:
+        """Make the brand and its first key at the hub."""
+        await self.hub.asks("POST", "/v1/brands", {"id": self.brand.id, "name": self.brand.name})
+        if self.brand.keys:
+            await self.enrols(1)
+
+    async def enrols(self, number: int, *, by: int | None = None) -> None:
+        """Enrol one of its keys; `by`: an earlier one vouches for it."""
+        kid, key = self.brand.kid(number), self.brand.keys[number - 1]
+        body: dict[str, object] = {
+            "kid": kid,
+            "x": key.public.text,
+            "proof": prove(key.sign, brand=self.brand.id, kid=kid, hub=self.hub.url),
+        }
+        if by is not None:
+            body["vouched"] = self.brand.vouches(number, by=by).vouched
+        await self.hub.asks("POST", f"/v1/brands/{self.brand.id}/keys", body)
+
+    async def asks(self, *, hub_signed: bool = False, lives: timedelta = timedelta(days=7)) -> None:
+        """Ask this home: by the API, and by somebody who says its support code on the page."""
+        play = self.street.play
+        place = next(name for name, spot in play.section.places.items() if spot.fridge is None)
+        self.terms = {"entrances": [play.plan.entrance], "places": [place], "carriers": ["Chronopost"],
+                      "hub_signed": hub_signed}  # fmt: skip
+        body: dict[str, Any] = {"brand": self.brand.id, "asked": self.terms}
+        if self.brand.keys:
+            body["signed"] = replace(self.brand, now=datetime.now(UTC)).asks(lives=lives, **self.terms)
+        made = await self.hub.asks("POST", "/v1/connections", body)
+        async with self.hub.store.reading() as tx:
+            code = await tx.scalar(select(homes.c.support_code).where(homes.c.id == HOME))
+        async with aiohttp.ClientSession() as http, http.post(made["consent_url"], data={"code": code}) as answer:
+            assert answer.status == 200
+        self.connection = str(made["id"])
+
+    async def stands(self, state: str) -> None:
+        """Wait until the hub says so of its connection."""
+
+        async def so() -> bool:
+            return bool((await self.hub.asks("GET", f"/v1/connections/{self.connection}"))["state"] == state)
+
+        await waited(so, f"{self.brand.id} {state}")
+
+    def offer(self) -> tuple[Offer, str]:
+        """A delivery for now, and its courier's code."""
+        secret, now = secrets.token_bytes(COURIER_BYTES), datetime.now(UTC).replace(microsecond=0)
+        offer = Offer(
+            id=f"order-{secrets.token_hex(4)}", version=1, entrance=self.terms["entrances"][0], carrier="Chronopost",
+            place=self.terms["places"][0], parcels=(f"PARCEL{secrets.randbelow(10**6):06}",),
+            window=Window(start=now - timedelta(minutes=1), end=now + timedelta(hours=1)),
+            courier_sha256=courier_digest(secret),
+        )  # fmt: skip
+        return offer, new_courier_code(secret)
+
+    async def announces(self, *, by: int | None = 1) -> Promised:
+        """Announce it at the hub, signed by one of its keys, or (None) by plain JSON."""
+        offer, courier = self.offer()
+        body: dict[str, Any] = {"connection": self.connection}
+        if by is None:
+            plain = offer.model_dump(mode="json", exclude={"id", "version", "do"}, exclude_none=True)
+            body["delivery"] = {**plain, "name": offer.id}
+        else:
+            body["token"] = replace(self.brand, now=datetime.now(UTC)).delivers(offer, by=by, home=HOME).decode()
+        made = await self.hub.asks("POST", "/v1/deliveries", body)
+        return Promised(str(made["id"]), offer.id, offer.parcels[0], courier)
+
+    async def delivery(self, one: Promised, state: State, reason: str | None = None) -> None:
+        """Wait until it stands so at the hub."""
+
+        async def so() -> bool:
+            return await self.hub.state(one.id) == (state.value, reason)
+
+        await waited(so, f"{one.name} {state}, not {await self.hub.state(one.id)}")
+
+
+@dataclass
+class Owner:
+    """Signed in on the box's own pages."""
+
+    http: aiohttp.ClientSession
+
+    async def page(self) -> str:
+        async with self.http.get("/brands", headers={"Accept-Language": "en"}) as answer:
+            assert answer.status == 200
+            return await answer.text()
+
+    async def card(self, brand: str) -> str:
+        """What the page shows of one brand, once it shows it."""
+        found: list[str] = []
+
+        async def there() -> bool:
+            page = await self.page()
+            if f'id="brand-{brand}"' in page:
+                found.append(page.split(f'id="brand-{brand}"')[1].split("</article>")[0])
+            return bool(found)
+
+        await waited(there, f"{brand} on the page")
+        return found[0]
+
+    async def permits(self, one: Newcomer, *, hub_signed: bool = False, status: int = 200) -> None:
+        digest = re.search(r'name="ask" value="([0-9a-f]{64})"', await self.card(one.brand.id))
+        form = [*EVER, ("entrance", one.terms["entrances"][0]), ("place", one.terms["places"][0]),
+                ("carriers", "Chronopost"), ("ask", "" if digest is None else digest[1]),
+                *([("hub_signed", "1")] if hub_signed else [])]  # fmt: skip
+        async with self.http.post(f"/brands/{one.brand.id}/terms", data=form) as answer:
+            assert answer.status == status, await answer.text()
+
+    async def says(self, path: str, do: str) -> None:
+        async with self.http.post(path, data={"do": do}) as answer:
+            assert answer.status == 200, await answer.text()
+
+
+@contextlib.asynccontextmanager
+async def owner(here: Street) -> AsyncIterator[Owner]:
+    """The first owner claims the box."""
+    home = here.play.plan.home
+    assert home.pages is not None
+    address = f"http://127.0.0.1:{home.pages.port}"
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with aiohttp.ClientSession(address, cookie_jar=jar, headers={"Origin": address}) as http:
+
+        async def claimable() -> bool:
+            return home.claim_code.exists()
+
+        await waited(claimable, "the claim code")
+        code = home.claim_code.read_text(encoding="ascii").strip()
+        async with http.post("/claim", data={"code": code, "name": "Anna", "password": HERONS}) as answer:
+            assert answer.status == 200, await answer.text()
+        yield Owner(http)
+
+
+def with_pages(made: Plan) -> Plan:
+    return replace(made, home=made.home.model_copy(update={"pages": Pages(port=free_port())}))
+
+
+async def told(here: Street, brand: str) -> None:
+    """The owner's phone hears of it."""
+    said = await here.play.watch.told(Saying.BRAND_ASKS.value, urgent=False, within=30)
+    assert brand in said["text"], said
+
+
+async def test_a_stranger_asks_is_let_in_and_delivers_by_a_key_that_the_owner_accepted(tmp_path: Path) -> None:
+    async with street(tmp_path, rigged=False, change=with_pages) as here, owner(here) as anna:
+        play, lune = here.play, Newcomer(here, Stranger(hub=here.hub.url, now=datetime.now(UTC)))
+        await waited(here.hub.ready, "the hub")
+        await lune.begins()
+        play.watch.begin()
+        await lune.asks()
+        await told(here, "Maison Lune")
+        early = await here.hub.sends(lune.brand.delivers(lune.offer()[0], home=HOME), "order-early")
+        await waited(lambda: _stands(here.hub, early, "refused", "unknown_key"), "nothing before the owner's yes")
+        await anna.permits(lune)
+        await lune.stands("granted")
+        first = await lune.announces()
+        await lune.delivery(first, State.WINDOW_OPEN)
+        forged = Newcomer(here, Stranger(hub=here.hub.url), terms=lune.terms)
+        lie = await here.hub.sends(forged.brand.delivers(forged.offer()[0], home=HOME), "order-lie")
+        await waited(lambda: _stands(here.hub, lie, "refused", "wrong_signature"), "a forged one refused")
+        lune.brand.grows()
+        await lune.enrols(2, by=1)
+        await waited(lambda: _shows(anna, "lune-2"), "the new key on the page")
+        too_soon = await lune.announces(by=2)
+        await lune.delivery(too_soon, State.REFUSED, "unknown_key")
+        await anna.says("/brands/lune/keys/lune-2", "approve")
+        second = await lune.announces(by=2)
+        await lune.delivery(second, State.WINDOW_OPEN)
+        await play.cameras_live()
+        play.watch.begin()
+        await play.courier.arrives()
+        await play.courier.scans(second.parcel)
+        await play.courier.scans(second.courier)
+        await play.may_enter()
+        await play.courier.goes_in()
+        await play.comes_out()
+        await lune.delivery(second, State.DELIVERED)
+        await anna.says("/brands/lune", "revoke")
+        await lune.stands("revoked")
+        await lune.delivery(first, State.REFUSED, "brand_not_permitted")
+        play.watch.begin()
+        await play.a_moment_later()
+        await play.in_vain(first.parcel, Refusal.BRAND_NOT_PERMITTED)
+        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+
+
+async def test_no_is_no_silence_too_and_what_the_owner_said_outlives_the_box_s_death(tmp_path: Path) -> None:
+    async with street(tmp_path, rigged=True, change=with_pages) as here, owner(here) as anna:
+        play = here.play
+        lune, soleil, bref = (
+            Newcomer(here, Stranger(id=id_, name=name, hub=here.hub.url, now=datetime.now(UTC), keys=keys))
+            for id_, name, keys in (("lune", "Maison Lune", []), ("soleil", "Soleil", Stranger().keys),
+                                    ("bref", "Bref", Stranger().keys))
+        )  # fmt: skip
+        await waited(here.hub.ready, "the hub")
+        for one in (lune, soleil, bref):
+            await one.begins()
+        await soleil.asks()
+        await anna.card("soleil")
+        await anna.says("/brands/soleil", "refuse_brand")
+        await soleil.stands("refused")
+        await soleil.asks()
+        await soleil.stands("refused")
+        await _again(here.hub)
+        assert 'name="ask"' not in await anna.card("soleil"), "the same question again is none"
+        await bref.asks(lives=timedelta(seconds=4))
+        await anna.card("bref")
+        await waited(lambda: _shows(anna, "bref", gone=True), "the question over")
+        async with anna.http.post("/brands/bref/terms", data=[*EVER, ("carriers", "Chronopost")]) as answer:
+            assert answer.status == 409, "nor does a form that is still open"
+        await lune.asks(hub_signed=True)
+        await anna.card("lune")
+        await here.hub.broker.kill()
+        await anna.permits(lune, hub_signed=True)
+        await play.dies()  # it had said yes, and nobody beyond the house had heard it
+        await here.hub.broker.start()
+        await lune.stands("granted")
+        plain = await lune.announces(by=None)
+        await lune.delivery(plain, State.WINDOW_OPEN)
+        await play.cameras_live()
+        await play.all_good()
+        play.watch.begin()
+        await play.courier.arrives()
+        await play.courier.scans(plain.parcel)
+        await play.courier.scans(plain.courier)
+        await play.may_enter()
+        await play.courier.goes_in()
+        await play.comes_out()
+        await lune.delivery(plain, State.DELIVERED)
+        known = here.shop.signer.brand
+        lie = await _invents(here, known, lune.offer()[0])
+        await waited(lambda: _stands(here.hub, lie, "refused", "hub_signed_not_permitted"), "what no term allows")
+        await here.hub.asks("POST", f"/v1/connections/{lune.connection}/end")
+        await waited(lambda: _says(anna, "lune", "ended this"), "the end on the page")
+        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+
+
+async def _stands(hub: Hub, delivery: str, state: str, reason: str | None) -> bool:
+    return await hub.state(delivery) == (state, reason)
+
+
+async def _shows(anna: Owner, what: str, *, gone: bool = False) -> bool:
+    return (what in await anna.page()) is not gone
+
+
+async def _says(anna: Owner, brand: str, what: str) -> bool:
+    return what in await anna.card(brand)
+
+
+async def _again(hub: Hub) -> None:
+    """The hub brings each question once more, as a hub may."""
+    async with hub.store.writing() as tx:
+        rows = (await tx.execute(select(jobs).where(jobs.c.kind == Kind.CONNECT))).all()
+        for row in rows:
+            await job_store.send(tx, HOME, Kind.CONNECT, row.token, now=datetime.now(UTC))
+
+    async def none() -> bool:
+        return await hub.waiting() == 0
+
+    await waited(none, "a receipt for every job")
+
+
+async def _invents(here: Street, brand: str, offer: Offer) -> str:
+    """The hub signs a delivery of a brand that never asked for it."""
+    seconds = int(datetime.now(UTC).timestamp())
+    claims = HubClaims(brand=brand, aud=HOME, iat=seconds, nbf=seconds, exp=seconds + 3600,
+                       jti=secrets.token_urlsafe(16), delivery=offer)  # fmt: skip
+    token = OwnKey.at(here.hub.folder / "hub").sign(claims)
+    return await here.hub.sends(token, offer.id, kind=Kind.HUB_DELIVERY)
