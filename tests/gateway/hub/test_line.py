@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
@@ -155,6 +156,7 @@ async def _dropped(hub: Running) -> bool:
     return await metric(hub, "perron_dropped_total", why="stranger") > 0
 
 
+@pytest.mark.slow
 async def test_one_home_s_flood_costs_no_other_its_turn(tmp_path: Path) -> None:
     async with (
         homes_broker("home-1", "home-2") as broker,
