@@ -104,20 +104,22 @@ class Sender:
                     ill = await self._served(turn, batch)
                     if turn.short:
                         break
-            while not await self._gave_back(turn, ill or self._now()) and self._lasts(turn):
-                await asyncio.sleep(LOOK)
+            await self._give_back(turn, ill or self._now())
         finally:
             self._busy[turn.lane] -= 1
             self._bell.set()
 
-    async def _gave_back(self, turn: Turn, now: datetime) -> bool:
-        """Let another have the turn; False: the store does not take it, and nobody has it until its lease runs out."""
-        done = False
-        with self._patience():
-            async with self._store.writing() as tx:
-                await queue.give_back(tx, turn, now)
-            done = True
-        return done
+    async def _give_back(self, turn: Turn, now: datetime) -> None:
+        """Let another have the turn, as soon as the store takes it: else nobody has it until its lease runs out."""
+        given = False
+        while not given:
+            with self._patience():
+                async with self._store.writing() as tx:
+                    await queue.give_back(tx, turn, now)
+                given = True
+            if not given and not self._lasts(turn):
+                return
+            await asyncio.sleep(0 if given else LOOK)
 
     async def _served(self, turn: Turn, batch: Sequence[Parcel]) -> datetime | None:
         """Send a batch while all goes well and the turn lasts; since when it does not."""
