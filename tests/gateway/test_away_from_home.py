@@ -217,8 +217,9 @@ async def ended(page: Page, address: str) -> None:
         await page.locator(f"[name={field}]").fill(value)
     await page.locator("main form button").click()
     await page.goto(f"{address}/settings")
-    await page.get_by_role("button", name="End the browser Anna's phone").click()
-    await page.wait_for_url(f"{address}/settings")
+    end = page.get_by_role("button", name="End the browser Anna's phone")
+    await end.click()
+    await expect(end).to_have_count(0)
 
 
 async def seen(page: Page) -> None:

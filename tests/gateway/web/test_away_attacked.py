@@ -1,6 +1,5 @@
 """The page for away from home against a hub that lies, brands with hostile names, and a browser that forgets."""
 
-import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable
@@ -219,11 +218,15 @@ async def test_the_page_is_kept_whole_or_not_at_all_and_a_new_one_comes_from_the
                 part.__dict__.pop("_kept", None)
                 part.__dict__.pop("worker", None)
         # what a browser does by itself a moment after the page was opened
-        await page.evaluate("navigator.serviceWorker.getRegistration().then((one) => one.update())")
-        async with asyncio.timeout(20):
-            while (await page.locator("#heard").text_content()) != "Anew":
-                await page.reload()
-                await asyncio.sleep(0.3)
+        await page.evaluate("""async () => {
+            const changed = new Promise((resolve) => {
+                navigator.serviceWorker.addEventListener("controllerchange", resolve, { once: true });
+            });
+            await (await navigator.serviceWorker.getRegistration()).update();
+            await changed;
+        }""")
+        await page.reload()
+        await expect(page.locator("#heard")).to_have_text("Anew")
         assert len(await page.evaluate("caches.keys()")) == 1
 
 
