@@ -36,7 +36,7 @@ from gateway.hub.api.operation import (
 from gateway.hub.api.problem import MEDIA_TYPE, Code, Detail, Problem, Where
 from gateway.hub.api.ration import Rations
 from gateway.hub.api.remembered import Question, before, keep
-from gateway.hub.keys import caller_of, member_of
+from gateway.hub.keys import caller_of, farewell_to, member_of
 from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.webhooks.guard import Allowed
 from gateway.hub.whence import whence
@@ -160,7 +160,10 @@ class Door:
             found = await member_of(tx, request.headers.get("Authorization", ""), self._url, self._now())
         if found is None:
             await self._rations.take_stranger(whence(request, behind_proxy=self._behind_proxy))
-            raise Problem(Code.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="perron household"'})
+            async with self._store.reading() as tx:
+                sealed = await farewell_to(tx, request.headers.get("Authorization", ""))
+            headers = {"WWW-Authenticate": 'Bearer realm="perron household"'}
+            raise Problem(Code.UNAUTHENTICATED, headers=headers, sealed=sealed)
         return found
 
     async def _done(
