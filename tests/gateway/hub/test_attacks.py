@@ -411,8 +411,12 @@ async def test_a_hub_that_was_put_back_tells_each_box_how_little_it_has_without_
             line = hub.hub.line
             assert line is not None
             await until(lambda: line.there)
+            await one.hello()
+            await acknowledged(one, 0)
             with closing(sqlite3.connect(store)) as before, closing(sqlite3.connect(copy)) as beside:
-                before.backup(beside)  # no box was there yet
+                before.backup(beside)
+                beside.execute("UPDATE homes SET there = 0")  # it was away when the copy was made
+                beside.commit()
             await says(1)
             await says(2)
         for left in file.folder.glob("hub.sqlite3*"):
