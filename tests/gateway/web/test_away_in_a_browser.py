@@ -54,6 +54,14 @@ async def test_the_page_comes_from_its_worker_says_what_the_box_says_and_how_old
     await expect(page.locator("html")).to_have_attribute("lang", "fr")
     await expect(away.heard).to_have_text("En liaison avec la box")
     await page.goto(f"{away.address}/away/en")
+
+    async def late(_browser: str, _true: str) -> None:
+        await asyncio.sleep(3)
+
+    hub.lie, hub.version = late, hub.version + 1  # a hub that holds an answer back makes it look older, never newer
+    await expect(page.locator("#as-of")).to_have_text(re.compile(r"Said by the box [3-9] s ago"))
+    hub.lie, hub.ahead = None, 600  # the box's clock is another than this device's
+    await expect(page.locator("#as-of")).to_have_text("Said by the box just now.")
     hub.offline = True
     await away.unheard("The box is not connected to the hub: nothing is known of the house.")
     await page.reload()
@@ -219,3 +227,23 @@ async def test_nothing_is_in_anybody_s_way_in_both_languages_heard_or_not(away: 
         hub.offline = True
         await expect(page.locator("body.unheard")).to_be_visible()
         await looked_at(page, f"{language}, not heard")
+
+
+async def test_what_could_not_leave_leaves_later_in_its_order_and_a_stop_comes_before_it(away: Away) -> None:
+    page, hub = away.page, away.hub
+    away.somebody.complaints.clear()
+    await page.context.set_offline(True)
+    await away.twice(page.locator("[data-key='lock garage']"))
+    lock = page.locator("[data-order=lock]")
+    await expect(lock).to_contain_text("has not left this device yet")
+    await page.context.set_offline(False)
+    await until(lambda: hub.orders)
+    await expect(lock).to_contain_text("waits at the hub")
+    await page.context.set_offline(True)
+    await away.twice(page.locator("[data-key='refuse lune']"))
+    await expect(page.locator("[data-order=refuse]")).to_contain_text("has not left this device yet")
+    await away.twice(page.locator("#stop button"))
+    await expect(page.locator("[data-order=refuse]")).to_contain_text("not sent any more")
+    await page.context.set_offline(False)
+    await until(lambda: len(hub.orders) == 2)
+    assert [(one["number"], one["order"]["do"]) for one in hub.orders] == [(1, "lock"), (3, "stop")]
