@@ -1,6 +1,7 @@
 """The page for away from home in a real browser: kept without the box, true to its word, deaf to a hub that lies."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from fractions import Fraction
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import av
 import pytest
+from joserfc import jwe
+from joserfc.jwk import OctKey
 from playwright.async_api import expect
 
 from tests.browser import visitor
@@ -20,6 +23,18 @@ from tests.shell.parts import until
 
 pytestmark = pytest.mark.slow
 
+VECTORS = Path(__file__).parents[1] / "remote" / "vectors.json"  # what the box's own cryptography makes of two keys
+AGREES = """async (vectors) => {
+    const { envelopeKeys, seal, unseal } = await import("/static/away_crypto.js");
+    const { kty, crv, x, y, d } = vectors.page;
+    const jwk = { kty, crv, x, y, d };
+    const agree = await crypto.subtle.importKey("jwk", jwk, { name: "ECDH", namedCurve: crv }, false, ["deriveBits"]);
+    const { d: _, ...box } = vectors.box;
+    const keys = await envelopeKeys(agree, box, vectors.home, vectors.browser);
+    const { said, bytes } = await unseal(keys.down, vectors.browser, vectors.answer.sealed);
+    const raw = Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("");
+    return [[said, raw], await seal(keys.up, vectors.browser, vectors.text)];
+}"""
 PIECE = 20_000
 WAITS = {"key": "k" * 43, "kid": "k2", "fingerprint": "1111 2222"}  # a new key of a brand
 
@@ -70,6 +85,11 @@ async def test_the_page_comes_from_its_worker_says_what_the_box_says_and_how_old
     hub.offline = False
     await expect(away.heard).to_have_text("Connected to the box")
     assert await page.evaluate(KEYS) == [away.browser, 0, "private", "private"]
+    vectors = json.loads(VECTORS.read_text(encoding="ascii"))
+    opened, sealed = await page.evaluate(AGREES, vectors)
+    assert opened == [json.loads(vectors["answer"]["text"]), vectors["answer"]["raw"]]
+    up = OctKey.import_key(bytes.fromhex(vectors["up"]))
+    assert jwe.decrypt_compact(sealed, up, algorithms=["dir", "A256GCM"]).plaintext == vectors["text"].encode()
 
 
 async def test_the_box_enrols_a_browser_by_its_password_and_lists_it(tmp_path: Path) -> None:
