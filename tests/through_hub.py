@@ -74,6 +74,7 @@ class Hub:
         """Start it, and wait until it is ready."""
         line = account(self.broker, self.folder)
         file = {"url": self.url, "folder": str(self.folder / "hub"), "listen": {"port": self.port},
+                "limits": {"questions": 1000, "orders": 1000},
                 "broker": {"port": line.port, "password_file": str(line.password_file)}}  # fmt: skip
         (self.folder / "hub.yaml").write_text(json.dumps(file))
 

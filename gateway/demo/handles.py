@@ -23,6 +23,7 @@ Point = Literal[
     "after-acknowledgement",
     "after-report",
     "before-receipt",
+    "order-kept",
 ]
 
 

@@ -49,6 +49,7 @@ class Limits(Section):
     """How much one key may ask. Writes of a second and of a day; reads of a second.
 
     `strangers`: what one address without a key may write in a minute: boxes that join or renew.
+    `connections`: how many it may have open at once (not counted behind a proxy).
     `sandboxes`: how many it may have made in an hour; a sandbox has a day's ration of writes of its own.
     `questions` of a second and `orders` of an hour: of one browser of a household; a home has three times that.
     """
@@ -57,9 +58,10 @@ class Limits(Section):
     writes_a_day: int = Field(default=100_000, ge=1)
     reads: int = Field(default=50, ge=1)
     strangers: int = Field(default=30, ge=1)
+    connections: int = Field(default=200, ge=1)
     sandboxes: int = Field(default=10, ge=1)
     sandbox_writes_a_day: int = Field(default=2_000, ge=1)
-    questions: int = Field(default=10, ge=1)
+    questions: int = Field(default=20, ge=1)
     orders: int = Field(default=60, ge=1)
 
 

@@ -1,5 +1,6 @@
 """The hub's one address: the API, the pages that explain it, and what machines watch."""
 
+import asyncio
 import ssl
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -17,11 +18,13 @@ from gateway.hub.file import HubFile
 from gateway.hub.manual.pages import Manual
 from gateway.hub.store import Store
 from gateway.hub.streams import Streams
+from gateway.hub.threshold import Threshold, room
 from gateway.web.servinglog import quiet
 
 log = structlog.get_logger(__name__)
 
 LARGEST = 262_144  # bytes of any body
+HANDSHAKE = 10.0  # seconds
 
 
 class Site:
@@ -49,7 +52,9 @@ class Site:
             key=key, streams=streams, asker=asker, behind_proxy=file.listen.behind_proxy,
             allowed=file.webhooks.allowed,
         )  # fmt: skip
-        app = web.Application(middlewares=[self.door.problems], client_max_size=LARGEST)
+        each = None if file.listen.behind_proxy else file.limits.connections
+        self.threshold = Threshold(each=each, most=room())
+        app = web.Application(middlewares=[self.threshold.seen, self.door.problems], client_max_size=LARGEST)
         app.add_routes(self.door.routes())
         app.add_routes(Manual(self.door.document, url=file.url).routes())
         app.add_routes(extra)
@@ -57,6 +62,7 @@ class Site:
         app.add_routes([web.get("/metrics", self._metrics)])
         app.on_shutdown.append(streams.end)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, logger=quiet())
+        self._server: asyncio.Server | None = None
         self.port = file.listen.port
 
     async def open(self) -> None:
@@ -70,12 +76,19 @@ class Site:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
             tls.load_cert_chain(listen.certificate, listen.key)
         await self._runner.setup()
-        await web.TCPSite(self._runner, listen.host, listen.port, ssl_context=tls, backlog=1024).start()
-        self.port = self._runner.addresses[0][1]
+        served = self._runner.server
+        assert served is not None  # noqa: S101 - it was just set up
+        self._server = await asyncio.get_running_loop().create_server(
+            self.threshold.before(served), listen.host, listen.port, ssl=tls, backlog=1024,
+            ssl_handshake_timeout=None if tls is None else HANDSHAKE,
+        )  # fmt: skip
+        self.port = self._server.sockets[0].getsockname()[1]
         log.info("hub_serves", url=self._file.url, host=listen.host, port=self.port)
 
     async def close(self) -> None:
         """Serve no more; what was begun is answered."""
+        if self._server is not None:
+            self._server.close()
         await self._runner.cleanup()
 
     def _runs_it(self, request: web.Request) -> bool:

@@ -31,6 +31,7 @@ MOST = 2_000  # events that wait for the hub: of what changes beyond them the la
 KEPT = 200  # events that stay after they were acknowledged: a hub that was put back a little asks for them
 LOOKED_AT = 50  # deliveries and brands in one transaction
 UNBELIEVED_AN_HOUR = 60  # messages of nobody enrolled that are answered: more are refused unanswered
+NOTED_EVERY = timedelta(hours=1)
 REMEMBERED = timedelta(days=32)  # a message lives 31 days at most
 FURTHEST = 2**52  # a number that no box reaches
 NAMED = 32  # entrances, places, carriers in one decision: an event has a largest size
@@ -248,7 +249,9 @@ def _acknowledged(db: sqlite3.Connection, signer: Signer, ack: Ack, now: Now) ->
         db.execute("UPDATE uplink SET acknowledged = ?", (ack.seq,))
         _shorten(db, ack.seq - KEPT)
         return True
-    append(db, "uplink_renumbered", {"from": ack.seq, "had": chain.acknowledged}, utc=now.utc)
+    lately = "SELECT 1 FROM entry WHERE kind = 'uplink_renumbered' AND at > ?"
+    if db.execute(lately, (us(now.utc - NOTED_EVERY),)).fetchone() is None:  # no hub fills the disk with it
+        append(db, "uplink_renumbered", {"from": ack.seq, "had": chain.acknowledged}, utc=now.utc)
     _anew(db, signer, ack.seq, ack.head)
     db.execute("UPDATE uplink_delivery SET told = NULL, look_at = 0")
     db.execute("UPDATE uplink_brand SET told = 0")

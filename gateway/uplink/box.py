@@ -1,5 +1,6 @@
 """Which of a hub's jobs this box takes, and who takes each: the one place where a new kind is let in."""
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -19,6 +20,9 @@ from gateway.uplink.words import Answered
 
 log = structlog.get_logger(__name__)
 
+QUESTIONS_AN_HOUR = 100  # of brands, that are answered
+HOUR = 3600.0
+
 ByHub = Callable[[bytes, str], Awaitable[Answered]]
 """Takes in a signed message that is meant for this box or for this home at the hub (`Reception.by_hub`)."""
 
@@ -26,9 +30,12 @@ HubSigned = Callable[[bytes, str, str], Awaitable[Answered]]
 """Takes in what the hub signed for a brand, for this home, under this key (`Reception.hub_signed`)."""
 
 
-def takers(section: HubSection, *, letting: Letting, by_hub: ByHub, hub_signed: HubSigned) -> Mapping[Kind, Taker]:
+def takers(
+    section: HubSection, *, letting: Letting, by_hub: ByHub, hub_signed: HubSigned, monotonic: Callable[[], float]
+) -> Mapping[Kind, Taker]:
     """Who takes which kind of job. What is not here is refused, and the hub tells whoever sent it."""
     name = section.home
+    lately: deque[float] = deque(maxlen=QUESTIONS_AN_HOUR)
 
     async def delivery(job: Job) -> Receipt | None:
         return _receipt(job, await by_hub(job.token.encode(), name))
@@ -47,7 +54,10 @@ def takers(section: HubSection, *, letting: Letting, by_hub: ByHub, hub_signed: 
             case Answered.NEVER:
                 return Receipt(job=job.job, state="refused", why="too many messages came that are not believed")
 
-    async def connect(job: Job) -> Receipt:
+    async def connect(job: Job) -> Receipt | None:
+        if len(lately) == QUESTIONS_AN_HOUR and monotonic() - lately[0] < HOUR:
+            return None  # each is answered by an event on the disk: an honest hub asks again later
+        lately.append(monotonic())
         why = await letting.asked(job.token.encode(), home=name, hub=section.url)
         return Receipt(job=job.job, state="received" if why is None else "refused", why=why)
 
@@ -83,7 +93,8 @@ def joined(  # noqa: PLR0913 - what the line needs, named one by one
         return None
     return Uplink(
         home, section, store=store, clock=clock, key=key, keys=succession.line_in(home.storage.folder / "key"),
-        takers=takers(section, letting=letting, by_hub=by_hub, hub_signed=hub_signed), monotonic=monotonic,
+        takers=takers(section, letting=letting, by_hub=by_hub, hub_signed=hub_signed, monotonic=monotonic),
+        monotonic=monotonic,
         reached=reached, leaving=store.handover.pending(HUB) == section.home,
         farewell=Farewell(home, section, store=store, rewriting=rewriting),
     )  # fmt: skip

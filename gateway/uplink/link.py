@@ -10,6 +10,7 @@ import contextlib
 import random
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -49,6 +50,7 @@ from gateway.uplink.standing import Standing, begun, keep
 log = structlog.get_logger(__name__)
 
 JOBS_WAITING = 50  # the hub sends again what is dropped
+MARKS = 12  # commas in a word: none has more than some parts, and a token has none in it
 BREATH = 0.02  # seconds between two jobs: a flood takes no more of the disk than this
 LOOK = 0.5  # seconds between two looks for what the hub is owed: two index look-ups
 WAIT = 5.0  # seconds until a disk that took nothing is tried again
@@ -60,6 +62,8 @@ LEARNED_AGAIN = 60.0  # seconds between two support codes that are taken from a 
 LIFE = 300  # seconds that the broker keeps a word for the hub
 KEYS_TOLD = 16  # the newest changes of the box's key
 ENTRANCES_TOLD = 32  # more would not fit into a `Hello`
+
+W = TypeVar("W", Ack, Asked, Job)
 
 ASKED_AT_ONCE = 8  # questions of the household that are being answered
 ANSWER_LIFE = 25  # seconds that the broker keeps an answer
@@ -99,8 +103,8 @@ class Uplink:
         self._farewell = farewell
         self._boot = secrets.token_hex(8)
         self._sessions = 0
-        self._jobs: asyncio.Queue[Job] = asyncio.Queue()
-        self._ack: Ack | None = None
+        self._jobs: asyncio.Queue[bytes] = asyncio.Queue()
+        self._ack: bytes | None = None
         self._stir = asyncio.Event()
         self._hello = False  # a session began: it is to be said
         self._up = self._renumbered = self._cut_off = False
@@ -182,31 +186,24 @@ class Uplink:
     # ---- what is heard ----------------------------------------------------------------------------------------------
 
     def _heard(self, incoming: Incoming) -> None:
+        """Put it by unread: a flood costs no more of the loop than its bytes. It is read at our own pace."""
         if incoming.retain:
             return
         if incoming.topic == ask_topic(self._section.home):
             self._asked(incoming.payload)
             return
         if incoming.topic == ack_topic(self._section.home):
-            ack = _read(Ack, incoming.payload)
-            if isinstance(ack, Ack):
-                self._ack = ack  # the newest says all
-                self._stir.set()
-                return
-        elif len(incoming.payload) <= LARGEST_JOB:
-            job = _read(Job, incoming.payload)
-            if isinstance(job, Job):
-                if self._jobs.qsize() < JOBS_WAITING:
-                    self._jobs.put_nowait(job)
-                return
-        self._complain("hub_not_understood", topic=incoming.topic, bytes=len(incoming.payload))
+            self._ack = incoming.payload  # the newest says all
+            self._stir.set()
+        elif self._jobs.qsize() < JOBS_WAITING:
+            self._jobs.put_nowait(incoming.payload)
 
     def _asked(self, payload: bytes) -> None:
         """Answer a question of the household beside all else; what is too much is not answered, and asked again."""
-        asked = _read(Asked, payload) if len(payload) <= LARGEST_JOB else None
-        if not isinstance(asked, Asked) or self._leaving or self._answerer is None or self._group is None:
+        if self._leaving or self._answerer is None or self._group is None or len(self._asking) >= ASKED_AT_ONCE:
             return
-        if len(self._asking) < ASKED_AT_ONCE:
+        asked = _read(Asked, payload)
+        if asked is not None:
             task = self._group.create_task(self._answer(self._answerer, asked), name="hub: answer")
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
@@ -243,8 +240,8 @@ class Uplink:
 
     async def _take(self) -> None:
         while True:
-            job = await self._jobs.get()
-            receipt = await self._receipt(job)
+            job = self._understood(Job, await self._jobs.get())
+            receipt = None if job is None else await self._receipt(job)
             if receipt is not None:
                 self._reached("before-receipt")
                 self._line.publish(
@@ -334,7 +331,8 @@ class Uplink:
         mono = self._monotonic()
         if self._hello:
             self._say_hello()
-        ack, self._ack = self._ack, None
+        heard, self._ack = self._ack, None
+        ack = None if heard is None else self._understood(Ack, heard)
         if ack is not None:
             await self._learn(ack.support)
         if ack is not None and not self._hello:
@@ -367,6 +365,9 @@ class Uplink:
 
     async def _acknowledged(self, ack: Ack) -> None:
         uplinks = self._store.uplinks
+        if uplinks.follows(ack) and ack.seq == uplinks.kept():
+            self._sending.heard(ack.seq, self._monotonic())  # nothing new: the disk is not asked to write it again
+            return
         if self._renumbered and not uplinks.follows(ack):
             return  # an answer to what we had before
         if not await uplinks.acknowledged(ack, self._clock.now()):
@@ -386,6 +387,12 @@ class Uplink:
                 break
             self._sending.sent = event.seq
 
+    def _understood(self, model: type[W], payload: bytes) -> W | None:
+        found = _read(model, payload)
+        if found is None:
+            self._complain("hub_not_understood", word=model.__name__, bytes=len(payload))
+        return found
+
     def _complain(self, what: str, **more: object) -> None:
         """Tell it once a minute: no hub may fill the disk with it."""
         mono = self._monotonic()
@@ -394,7 +401,10 @@ class Uplink:
             log.warning(what, **more)
 
 
-def _read(model: type[Ack] | type[Asked] | type[Job], payload: bytes) -> Ack | Asked | Job | None:
+def _read(model: type[W], payload: bytes) -> W | None:
+    """Read a word of a hub; None: it is none. What has more in it than any is not even looked at."""
+    if len(payload) > LARGEST_JOB or payload.count(b",") > MARKS or b"[" in payload:
+        return None
     try:
         loads(payload)
         return model.model_validate_json(payload)

@@ -26,6 +26,7 @@ from gateway.web.words import LANGUAGES, WORDS
 LYING = resources.files("gateway.web") / "static"
 SCRIPTS = (
     "away.js",
+    "away_brands.js",
     "away_crypto.js",
     "away_films.js",
     "away_keys.js",

@@ -277,6 +277,27 @@ async def test_a_hub_that_says_a_number_no_box_reaches_changes_nothing(tmp_path:
         assert hub.knows("d1") is State.SCHEDULED
 
 
+def noted(folder: Path) -> int:
+    query = "SELECT count(*) FROM entry WHERE kind = 'uplink_renumbered'"
+    with contextlib.closing(sqlite3.connect(f"file:{folder / 'perron.sqlite'}?mode=ro", uri=True)) as beside:
+        return int(beside.execute(query).fetchone()[0])
+
+
+async def test_a_hub_that_has_another_chain_each_time_does_not_fill_the_house_s_log(tmp_path: Path) -> None:
+    hub = Hub()
+    async with opened(tmp_path) as store:
+        await store.uplinks.begin(signer(), NOW)
+        await accepted(store, offer())
+        for number in range(30):
+            assert not await store.uplinks.acknowledged(Ack(seq=100 + number, head=f"{number:064}"), NOW)
+        assert noted(tmp_path) == 1
+        assert not await store.uplinks.acknowledged(Ack(seq=7, head="f" * 64), after(hours=2))
+        assert noted(tmp_path) == 2
+        await store.uplinks.acknowledged(hub.ack, after(hours=2))
+        await synced(store, hub)
+        assert hub.knows("d1") is State.SCHEDULED, "and nothing of it is lost"
+
+
 async def test_a_new_key_signs_what_is_not_acknowledged_anew(tmp_path: Path) -> None:
     new, hub = BoxKey.fresh(), Hub()
     async with opened(tmp_path) as store:

@@ -1,11 +1,12 @@
 // The page for away from home: it asks the box through the hub, shows what the box itself answers and how old that is, and
 // signs what is asked of the house. Kept by its service worker; the hub serves it nothing but sealed words.
+import { brands, waiting } from "./away_brands.js";
 import { envelopeKeys } from "./away_crypto.js";
 import { Pictures, tellRefused } from "./away_films.js";
 import { enrolled, forget } from "./away_keys.js";
 import { Line } from "./away_line.js";
 import { Orders } from "./away_orders.js";
-import { age, brands, doors, messages, name, plain, put, say, tellAges, twice, waiting } from "./away_view.js";
+import { age, doors, messages, name, plain, put, say, tellAges, twice } from "./away_view.js";
 
 const SILENCE = 30_000; // milliseconds without an answer after which nothing shown is certain any more
 const PAUSES = [1000, 2000, 4000, 8000]; // milliseconds between two questions that were not answered
@@ -84,8 +85,9 @@ class Away {
   show() {
     const { state, acts } = this;
     put(place("doors"), state.entrances, () => doors(state, acts));
-    put(place("waiting"), [state.brands, state.may], () => waiting(state, acts));
-    put(place("brands"), [state.brands, state.may], () => brands(state, acts));
+    const house = state.entrances.map((one) => [one.id, one.name, one.living_space, one.places]);
+    put(place("waiting"), [state.brands, state.may, house], () => waiting(state, acts));
+    put(place("brands"), [state.brands, state.may, house], () => brands(state, acts));
     place("films").hidden = !acts.may("see_history");
     place("told").hidden = !acts.may("see_history");
     tellAges(this.line.boxNow());

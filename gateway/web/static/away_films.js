@@ -6,6 +6,7 @@ const STALE = 3000; // milliseconds after which a live picture is greyed
 const LIVE = 120_000; // milliseconds after which a live view ends by itself: it costs the house's line
 const BETWEEN = 400; // milliseconds between two live pictures
 const LARGEST = 400_000_000; // bytes of a film held here
+const MOST = 100; // pieces of one picture
 
 function jpeg(bytes) {
   const text = encode(bytes ?? new Uint8Array()).replaceAll("-", "+").replaceAll("_", "/");
@@ -101,9 +102,14 @@ export class Pictures {
   async picture(film, shown, when) {
     const second = Math.max(0, Math.floor((Date.parse(film.end) - Date.parse(film.start)) / 2000));
     try {
-      const { bytes } = await this.line.ask({ ask: "picture", path: film.path, second });
+      const pieces = [];
+      for (let of = 1; pieces.length < of && of <= MOST;) {
+        const { answer, bytes } = await this.line.ask({ ask: "picture", path: film.path, second, piece: pieces.length });
+        of = answer.pieces ?? 1;
+        pieces.push(bytes ?? new Uint8Array());
+      }
       const image = h("img", { class: "still", alt: `${say("away.picture", { camera: plain(film.camera) })}: ${when}` });
-      image.src = jpeg(bytes);
+      image.src = jpeg(new Uint8Array(await new Blob(pieces).arrayBuffer()));
       shown.replaceChildren(image);
     } catch (failure) {
       if (!failure.why) throw failure;

@@ -21,7 +21,7 @@ export function h(tag, facts = {}, ...inside) {
 
 export const plain = (text) => String(text ?? "").replace(UNSEEN, "").slice(0, 300);
 export const name = (text) => h("bdi", {}, plain(text));
-const names = (all) => (all?.length ? all.flatMap((one, place) => (place ? [", ", name(one)] : [name(one)])) : ["-"]);
+export const names = (all) => (all?.length ? all.flatMap((one, place) => (place ? [", ", name(one)] : [name(one)])) : ["-"]);
 
 function span(milliseconds) {
   const seconds = Math.max(0, Math.round(milliseconds / 1000));
@@ -76,9 +76,9 @@ export function put(place, facts, make) {
   const shown = JSON.stringify(facts);
   if (place.dataset.shown === shown) return;
   const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : undefined;
-  const open = new Set([...place.querySelectorAll("details[open]")].map((one) => one.dataset.brand));
+  const folds = new Map([...place.querySelectorAll("details")].map((one) => [one.dataset.brand, one.open]));
   place.replaceChildren(...make(facts).flat());
-  for (const one of place.querySelectorAll("details")) one.open = open.has(one.dataset.brand);
+  for (const one of place.querySelectorAll("details")) one.open = folds.get(one.dataset.brand) ?? one.open;
   place.dataset.shown = shown;
   if (focused !== undefined) [...place.querySelectorAll("[data-key]")].find((one) => one.dataset.key === focused)?.focus();
 }
@@ -126,48 +126,6 @@ export function doors(state, acts) {
 function next(one, zone) {
   return h("p", { class: "next" }, h("b", {}, say("next.title")), h("br"),
     one ? [name(one.brand), " · ", name(one.place), h("br"), `${moment(one.start, zone)} - ${moment(one.end, zone)}`] : say("next.none"));
-}
-
-// The terms of a brand, under the house's own names of entrances and places.
-function terms(of, state) {
-  const named = (all, known) => names((all ?? []).map((id) => known.find((one) => one.id === id)?.name ?? id));
-  const days = (of.days ?? []).map((day) => say(`day.${day}`)).join(", ");
-  return h("dl", {}, h("dt", {}, say("brand.where")), h("dd", {}, named(of.entrances, state.entrances)),
-    h("dt", {}, say("brand.places")), h("dd", {}, named(of.places, state.entrances.flatMap((one) => one.places ?? []))),
-    h("dt", {}, say("brand.carriers")), h("dd", {}, names(of.carriers)),
-    h("dt", {}, say("brand.when")), h("dd", {}, `${days}, ${plain(of.hours)}`, of.ask_each_time && `, ${say("brand.ask")}`, of.expires && `, ${say("away.until", { day: moment(of.expires, state.timezone) })}`));
-}
-
-const asked = ({ entrances, places, carriers, days, hours, ask_each_time }) => ({ entrances, places, carriers, days, hours, ask_each_time });
-
-function asking(one, state, { may, order }) {
-  return h("article", { class: "brand", "data-brand": one.id }, h("h3", {}, name(one.name), " ", h("b", {}, say("brand.pending"))), terms(one.terms, state),
-    one.terms.hub_signed && h("p", { class: "notice bad" }, say("away.hub_signed")),
-    may("decide_brands") && h("div", { class: "wishes" },
-      twice(say("brand.permit"), () => order({ do: "permit", brand: one.id, ask: one.ask, terms: asked(one.terms) }, one.name), { kind: "", of: one.name, key: `permit ${one.id} ${one.ask}` }),
-      twice(say("brand.refuse"), () => order({ do: "refuse", brand: one.id }, one.name), { of: one.name, key: `refuse ${one.id}` })));
-}
-
-function waitingKey(one, key, { may, order }) {
-  return h("article", { class: "brand" }, h("h3", {}, name(one.name), " ", h("b", {}, say("away.key"))), h("p", { class: "small" }, say("away.key.why")),
-    h("p", {}, h("code", { class: "fingerprint" }, plain(key.fingerprint ?? key.x))),
-    may("keys") && h("div", { class: "wishes" },
-      twice(say("away.key.yes"), () => order({ do: "approve-key", brand: one.id, key: key.x }, one.name), { kind: "", of: one.name, key: `key ${one.id} ${key.x}` }),
-      twice(say("away.key.no"), () => order({ do: "refuse-key", brand: one.id, key: key.x }, one.name), { of: one.name, key: `no-key ${one.id} ${key.x}` })));
-}
-
-// What waits for somebody's yes: brands, and new keys of those that are let in.
-export function waiting(state, acts) {
-  const asks = state.brands.filter((one) => one.standing === "pending").map((one) => asking(one, state, acts));
-  const keys = state.brands.flatMap((one) => (one.keys ?? []).map((key) => waitingKey(one, key, acts)));
-  return [...asks, ...keys];
-}
-
-export function brands(state, { may, order }) {
-  const others = state.brands.filter((one) => one.standing !== "pending");
-  if (!others.length) return [h("p", {}, say("away.brands.none"))];
-  return others.map((one) => h("details", { "data-brand": one.id }, h("summary", {}, name(one.name), " ", h("b", {}, say(`brand.${one.standing}`))), terms(one.terms, state),
-    may("decide_brands") && one.standing === "granted" && h("div", { class: "wishes" }, twice(say("brand.revoke"), () => order({ do: "revoke", brand: one.id }, one.name), { kind: "stop", of: one.name, key: `revoke ${one.id}` }))));
 }
 
 export function messages(said, state) {

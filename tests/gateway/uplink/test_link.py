@@ -3,16 +3,19 @@
 import asyncio
 import contextlib
 import secrets
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from structlog.testing import capture_logs
 
 from gateway.config import BrokerTls, HubSection
 from gateway.delivery.promise import Body, Result, State
 from gateway.delivery.signature import public_x, sign
+from gateway.delivery.strictjson import loads
 from gateway.hub.asking import AskedKey, AskedTerms, Asking, written
 from gateway.hub.sealed import unseal
 from gateway.hub.supportcode import fresh, spoken
@@ -38,8 +41,9 @@ from gateway.proof.keys import BoxKey
 from gateway.proof.succession import Line
 from gateway.rewriting import Rewriting
 from gateway.store.handover import HUB, HUB_LEFT
+from gateway.uplink import link
 from gateway.uplink.asked import NO_QUESTION, UNKNOWN, UNSIGNED
-from gateway.uplink.box import joined, takers
+from gateway.uplink.box import HOUR, QUESTIONS_AN_HOUR, joined, takers
 from gateway.uplink.link import Uplink
 from gateway.uplink.standing import kept
 from tests.boxes import until
@@ -132,7 +136,8 @@ def uplink(made: Box, where: HubSection, *, leaving: bool = False, farewell: Far
     return Uplink(
         made.home, where, store=made.store, clock=made.clock, key=made.key, keys=Line(), leaving=leaving,
         takers=takers(
-            where, letting=made.reception.letting, by_hub=made.reception.by_hub, hub_signed=made.reception.hub_signed
+            where, letting=made.reception.letting, by_hub=made.reception.by_hub, hub_signed=made.reception.hub_signed,
+            monotonic=time.monotonic,
         ),
         monotonic=time.monotonic, farewell=farewell or Farewell(made.home, where, store=made.store, rewriting=NO_FILE),
     )  # fmt: skip
@@ -278,6 +283,62 @@ async def test_a_hostile_hub_costs_the_box_nothing_but_its_own_line(tmp_path: Pa
         events = made.store.uplinks.made()
         assert events < 400
         assert (await there.receipt(there.offers(offer()))).state == "received", "and it still takes what is true"
+
+
+async def test_a_hub_that_says_the_same_again_and_again_makes_the_box_write_nothing(tmp_path: Path) -> None:
+    async with (
+        homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
+        at_work(uplink(made, section(broker, tmp_path))),
+    ):  # fmt: skip
+        await until(lambda: there.hellos)
+        assert (await there.receipt(there.offers(offer()))).state == "received"
+        await until(lambda: made.store.uplinks.kept() == made.store.uplinks.made() > 0)
+        changed = "PRAGMA data_version"
+        with contextlib.closing(sqlite3.connect(made.home.storage.folder / "perron.sqlite3")) as beside:
+            before = beside.execute(changed).fetchone()
+            for _ in range(30):
+                there.ack()
+                await asyncio.sleep(0.02)
+            assert beside.execute(changed).fetchone() == before
+
+
+async def test_what_has_more_in_it_than_any_word_of_a_hub_is_not_even_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bytes] = []
+
+    def noted(text: bytes) -> object:
+        seen.append(text)
+        return loads(text)
+
+    monkeypatch.setattr(link, "loads", noted)
+    async with (
+        homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
+        at_work(uplink(made, section(broker, tmp_path))),
+    ):  # fmt: skip
+        await until(lambda: there.hellos)
+        many = b"{" + b",".join(b'"%d":1' % number for number in range(4000)) + b"}"
+        for topic in (jobs_topic(HOME), ack_topic(HOME)):
+            for payload in (many, b"[" * 39_000, b'{"job":"' + b"a" * 50_000 + b'"}'):
+                there.say(topic, payload)
+                await asyncio.sleep(0.05)
+        assert (await there.receipt(there.offers(offer()))).state == "received"
+        assert max(map(len, seen)) < 5000
+
+
+async def test_a_hub_s_questions_without_end_are_not_each_an_event_on_the_disk(tmp_path: Path) -> None:
+    at = [0.0]
+    async with homes_broker(HOME) as broker, made_box(tmp_path) as made:
+        where = section(broker, tmp_path)
+        taken = takers(
+            where, letting=made.reception.letting, by_hub=made.reception.by_hub, hub_signed=made.reception.hub_signed,
+            monotonic=lambda: at[0],
+        )[Kind.CONNECT]  # fmt: skip
+        job = Job(job="job-1", kind=Kind.CONNECT, token=question("shop", "shop").decode())
+        answers = [await taken(job) for _ in range(QUESTIONS_AN_HOUR + 1)]
+        assert [one is None for one in answers] == [False] * QUESTIONS_AN_HOUR + [True], "the hub asks again later"
+        at[0] = HOUR + 1
+        assert await taken(job) is not None
 
 
 async def test_a_certificate_that_cannot_be_read_costs_the_line_and_not_the_box(tmp_path: Path) -> None:

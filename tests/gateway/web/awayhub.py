@@ -231,10 +231,13 @@ def house() -> dict[str, Any]:
         "brands": [
             {"id": "lune", "name": "Maison Lune", "standing": "pending", "ask": "d1", "keys": [],
              "terms": {"entrances": ["garage"], "places": ["shelf"], "carriers": ["Chronopost"], "days": ["mon", "tue"],
-                       "hours": "08:00-20:00", "ask_each_time": False}},
+                       "hours": "08:00-20:00", "ask_each_time": False, "openings": 1, "expires": None,
+                       "hub_signed": False}, "asked": None, "hub": None, "open": False, "fingerprints": []},
             {"id": "shop", "name": "The Shop", "standing": "granted", "ask": "d2", "keys": [],
              "terms": {"entrances": ["front"], "places": ["hall"], "carriers": ["Colissimo"], "days": ["mon"],
-                       "hours": "08:00-12:00", "ask_each_time": True}},
+                       "hours": "08:00-12:00", "ask_each_time": True, "openings": 2, "hub_signed": False,
+                       "expires": "2026-12-31T23:00:00+00:00"},
+             "asked": None, "hub": None, "open": False, "fingerprints": []},
         ],
         "orders": [],
     }  # fmt: skip

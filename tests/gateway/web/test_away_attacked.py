@@ -166,7 +166,8 @@ async def test_a_hostile_name_is_read_and_never_run_and_the_page_makes_no_markup
             {**front, "name": HOSTILE, "visit": visit, "since": HOSTILE, "door": HOSTILE},
             {**garage, "next": following},
         ],
-        brands=[{**lune, "id": HOSTILE, "name": HOSTILE, "terms": terms, "keys": [{"x": HOSTILE}]}, shop],
+        brands=[{**lune, "id": HOSTILE, "name": HOSTILE, "terms": terms, "open": True, "hub": HOSTILE, "asked": terms,
+                 "fingerprints": [HOSTILE], "keys": [{"key": HOSTILE, "kid": HOSTILE, "fingerprint": HOSTILE}]}, shop],
     )  # fmt: skip
     await expect(page.locator("#doors h3").first).to_contain_text("<img src=x onerror=window.hit=1><script>")
     await expect(page.locator("#waiting h3").first).to_contain_text("<img src=x onerror=window.hit=1><script>")

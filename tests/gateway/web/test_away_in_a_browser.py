@@ -21,6 +21,7 @@ from tests.shell.parts import until
 pytestmark = pytest.mark.slow
 
 PIECE = 20_000
+WAITS = {"key": "k" * 43, "kid": "k2", "fingerprint": "1111 2222"}  # a new key of a brand
 
 
 def picture() -> bytes:
@@ -118,16 +119,35 @@ async def test_a_brand_is_let_in_under_the_terms_that_were_shown_and_a_visit_is_
     asks = page.locator("[data-brand=lune]")
     await expect(asks).to_contain_text("Garage")
     await expect(asks).to_contain_text("Mon, Tue, 08:00-20:00")
+    await asks.get_by_text("Terms").click()
     permit = asks.get_by_role("button").first
     await permit.click()
     lune, shop = hub.state["brands"]
     hub.becomes(brands=[{**lune, "ask": "d9", "terms": {**lune["terms"], "entrances": ["front"]}}, shop])
     await expect(asks).to_contain_text("Front door")
-    await expect(permit).to_have_text("Let in")  # the first press was for something else
+    await expect(permit).to_have_text("Let in like this", timeout=5_000)  # the first press was for something else
+    await asks.locator("[name=from]").fill("25 o'clock")
+    await away.twice(permit)
+    await asks.locator("[name=from]").fill("09:00")
+    await asks.locator("[name=until]").fill("2027-01-31")
+    await asks.locator("[name=entrance][value=garage]").check()
+    await asks.locator("[name=day][value=tue]").uncheck()
     await away.twice(permit)
     await until(lambda: hub.orders)
-    terms = {**lune["terms"], "entrances": ["front"]}
-    assert hub.orders[0]["order"] == {"do": "permit", "brand": "lune", "ask": "d9", "terms": terms}
+    terms = {
+        "entrances": ["garage", "front"],
+        "places": ["shelf"],
+        "carriers": ["Chronopost"],
+        "days": ["mon"],
+        "hours": "09:00-20:00",
+        "ask_each_time": False,
+        "openings": 1,
+        "hub_signed": False,
+        "until": "2027-01-31",
+    }
+    assert [one["order"] for one in hub.orders] == [{"do": "permit", "brand": "lune", "ask": "d9", "terms": terms}]
+    shown = page.locator("#brands [data-brand=shop]").first
+    await expect(shown.locator("[name=until]")).to_have_value("2026-12-31")  # its last whole day in Paris
     visit = {"id": "v1", "phase": "ringing", "brand": "The Shop", "place": "Hall", "may_veto": True, "asks": False,
              "deadline": "2030-01-01T00:00:00.000+00:00"}  # fmt: skip
     hub.door("locked", visit=visit)
@@ -153,7 +173,11 @@ async def test_pictures_films_and_live_pictures_come_sealed_piece_by_piece(away:
     hub.answers["film"] = lambda q: (
         {"path": q["path"], "piece": q["piece"], "pieces": len(pieces), "size": len(film)}, pieces[q["piece"]]
     )  # fmt: skip
-    hub.answers["picture"] = lambda q: ({"path": q["path"], "second": q["second"]}, jpeg)
+    half = len(jpeg) // 2
+    hub.answers["picture"] = lambda q: (
+        {"path": q["path"], "second": q["second"], "piece": q["piece"], "pieces": 2},
+        (jpeg[:half], jpeg[half:])[q["piece"]],
+    )
     await page.get_by_role("button", name="Show the visits").click()
     one = page.locator("[data-visit=v1]")
     await one.get_by_role("button", name=re.compile("Picture, cam")).click()
@@ -182,7 +206,9 @@ async def test_nothing_is_in_anybody_s_way_in_both_languages_heard_or_not(away: 
              "deadline": "2030-01-01T00:00:00.000+00:00"}  # fmt: skip
     hub.door("handed", visit=visit, stopped=False, pause={"until": "2030-01-01T00:00:00.000+00:00", "who": "Anna"})
     lune, shop = hub.state["brands"]
-    hub.becomes(brands=[{**lune, "keys": [{"x": "k" * 43}]}, shop])
+    hub.becomes(
+        brands=[{**lune, "open": True, "hub": "https://hub.example", "asked": lune["terms"], "keys": [WAITS]}, shop]
+    )
     for language in ("fr", "en"):
         hub.offline = False
         await page.goto(f"{away.address}/away/{language}")

@@ -1,0 +1,129 @@
+"""Who stands at the hub's threshold: connections are few for each stranger, and nobody stands there without asking.
+
+aiohttp waits for ever for a first request, and for each next one once a part of it has come: so whoever opens
+connections and says nothing would use up the files that a process may have open, and nobody else would be let in.
+"""
+
+import asyncio
+import resource
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from aiohttp import web
+
+from gateway.hub.whence import network
+
+ALL = 20_000  # connections at once
+OWN_FILES = 300  # that the hub needs for everything else: database, broker, webhooks
+ASKS = 20.0  # seconds until a connection has asked something
+SENDS = 30.0  # and until what it asks is whole
+IDLE = 90.0  # and until it has asked something more: longer than aiohttp keeps a quiet one
+
+
+def room() -> int:
+    """How many connections there is room for, with as many files open as this process may have if it asks."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ALL + OWN_FILES if most == resource.RLIM_INFINITY else min(ALL + OWN_FILES, most)
+    if now != resource.RLIM_INFINITY and now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        now = wanted
+    return ALL if now == resource.RLIM_INFINITY else max(OWN_FILES, min(ALL, now - OWN_FILES))
+
+
+@dataclass
+class Threshold:
+    """Counts who stands there. `each`: None behind a proxy, which comes from one address for everybody."""
+
+    each: int | None
+    most: int = ALL
+    asks: float = ASKS
+    sends: float = SENDS
+    idle: float = IDLE
+    guests: dict[asyncio.BaseTransport, "_Guest"] = field(default_factory=dict)
+    counted: Counter[str] = field(default_factory=Counter)
+
+    def before(self, server: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.Protocol]:
+        """Make what stands before aiohttp's own protocol."""
+        return lambda: _Guest(self, cast("asyncio.Protocol", server()))
+
+    @web.middleware
+    async def seen(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Let whoever asks something stay until he is answered."""
+        guest = None if request.transport is None else self.guests.get(request.transport)
+        if guest is None:
+            return await handler(request)
+        guest.stays()
+        if request.can_read_body and not request.content.is_eof():
+            guest.has(self.sends)
+            request.content.on_eof(guest.stays)
+        try:
+            return await handler(request)
+        finally:
+            guest.has(self.idle)
+
+    def lets_in(self, whose: str) -> bool:
+        """Whether there is room for one more of these."""
+        full = len(self.guests) >= self.most
+        return not full and (self.each is None or self.counted[whose] < self.each)
+
+
+class _Guest(asyncio.Protocol):
+    """One connection: it counts, and everything else is aiohttp's."""
+
+    def __init__(self, threshold: Threshold, within: asyncio.Protocol) -> None:
+        self._threshold, self._within = threshold, within
+        self._transport: asyncio.Transport | None = None  # None: it was not let in, or has gone
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peer = transport.get_extra_info("peername")
+        self._whose = network(str(peer[0])) if isinstance(peer, tuple) else ""
+        came = cast("asyncio.Transport", transport)
+        if not self._threshold.lets_in(self._whose):
+            came.abort()
+            return
+        self._transport = came
+        self._threshold.guests[came] = self
+        self._threshold.counted[self._whose] += 1
+        self._within.connection_made(came)
+        self.has(self._threshold.asks)
+
+    def has(self, seconds: float) -> None:
+        """Let it go unless it asks something within so long."""
+        self.stays()
+        if self._transport is not None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._transport.abort)
+
+    def stays(self) -> None:
+        """It has asked something."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is None:
+            return
+        self.stays()
+        del self._threshold.guests[self._transport]
+        self._threshold.counted[self._whose] -= 1
+        if not self._threshold.counted[self._whose]:
+            del self._threshold.counted[self._whose]
+        self._transport = None
+        self._within.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._within.data_received(data)
+
+    def eof_received(self) -> bool | None:
+        return None if self._transport is None else self._within.eof_received()
+
+    def pause_writing(self) -> None:
+        self._within.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._within.resume_writing()

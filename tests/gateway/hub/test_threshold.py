@@ -1,0 +1,131 @@
+"""Strangers who open connections and ask nothing, or never come to an end."""
+
+import asyncio
+import contextlib
+import resource
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from gateway.hub.file import HubFile, Limits
+from gateway.hub.threshold import OWN_FILES
+from tests.boxes import until
+from tests.hubs import MANY, Running, hub_file, running
+
+FEW = Limits(**{**MANY.model_dump(), "connections": 5})
+
+
+@contextlib.asynccontextmanager
+async def hub_with(file: HubFile, *, asks: float = 60, sends: float = 60, idle: float = 60) -> AsyncIterator[Running]:
+    async with running(file) as hub:
+        there = hub.hub.site.threshold
+        there.asks, there.sends, there.idle = asks, sends, idle
+        yield hub
+
+
+async def connected(hub: Running) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    at = urlsplit(hub.url)
+    return await asyncio.open_connection(at.hostname, at.port)
+
+
+async def ended(reader: asyncio.StreamReader, seconds: float = 5) -> bool:
+    """Whether it is let go within so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await reader.read()
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+async def test_one_address_has_so_many_connections_and_another_place_is_free_as_soon_as_one_goes(
+    tmp_path: Path,
+) -> None:
+    async with hub_with(hub_file(tmp_path, limits=FEW)) as hub:
+        held = [await connected(hub) for _ in range(5)]
+        await until(lambda: len(hub.hub.site.threshold.guests) == 5)
+        reader, writer = await connected(hub)
+        assert await ended(reader)
+        writer.close()
+        held[0][1].close()
+        await until(lambda: len(hub.hub.site.threshold.guests) == 4)
+        async with hub.http.get("/healthz") as answer:
+            assert answer.status == 200
+        for _, other in held:
+            other.close()
+        await hub.http.close()
+        await until(lambda: not hub.hub.site.threshold.guests and not hub.hub.site.threshold.counted)
+
+
+async def test_behind_a_proxy_all_come_from_one_address(tmp_path: Path) -> None:
+    file = hub_file(tmp_path, limits=FEW)
+    file = file.model_copy(update={"listen": file.listen.model_copy(update={"behind_proxy": True})})
+    async with hub_with(file) as hub:
+        held = [await connected(hub) for _ in range(20)]
+        await until(lambda: len(hub.hub.site.threshold.guests) == 20)
+        for _, writer in held:
+            writer.close()
+
+
+async def test_who_asks_nothing_or_never_comes_to_an_end_is_let_go(tmp_path: Path) -> None:
+    async with hub_with(hub_file(tmp_path), asks=0.3, sends=0.3, idle=0.3) as hub:
+        who = await hub.retailer()
+        host = urlsplit(hub.url).netloc
+        head = f"POST /v1/api_keys HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {who.token}\r\n"
+        whole = f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n"
+        for said in (
+            "",
+            "GET /healthz HTTP/1.1\r\nHo",
+            head + "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+            head + "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+            whole,
+            whole + "GET /heal",
+        ):
+            reader, writer = await connected(hub)
+            writer.write(said.encode())
+            assert await ended(reader), said
+            writer.close()
+        await until(lambda: len(hub.hub.site.threshold.guests) == 0)
+
+
+async def test_who_trickles_is_let_go_and_who_listens_stays(tmp_path: Path) -> None:
+    async with hub_with(hub_file(tmp_path), asks=0.5, sends=0.5, idle=0.5) as hub:
+        who = await hub.retailer()
+        host = urlsplit(hub.url).netloc
+        reader, writer = await connected(hub)
+
+        async def trickle() -> None:
+            with contextlib.suppress(OSError):
+                for char in f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n" + "X: y\r\n" * 100:
+                    writer.write(char.encode())
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+
+        drop = asyncio.create_task(trickle())
+        async with hub.http.get("/v1/events/stream", params={"seconds": 3}, headers=who.headers) as stream:
+            assert await ended(reader)
+            await asyncio.sleep(1)
+            made = hub.http.post("/v1/webhook_endpoints", json={"url": "https://shop.example/"}, headers=who.headers)
+            async with made as answer:
+                endpoint = (await answer.json())["id"]
+            async with hub.http.post(f"/v1/webhook_endpoints/{endpoint}/test", headers=who.headers) as answer:
+                assert answer.status == 202
+            assert b"event: ping" in await stream.content.read(), "it was followed for its three seconds"
+        drop.cancel()
+
+
+async def test_of_the_files_that_a_process_may_have_some_are_left_for_the_hub_itself(tmp_path: Path) -> None:
+    async with hub_with(hub_file(tmp_path)) as hub:
+        there = hub.hub.site.threshold
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert there.most <= soft - OWN_FILES
+        async with hub.http.get("/healthz") as answer:
+            assert answer.status == 200
+        there.most = len(there.guests)
+        reader, writer = await connected(hub)
+        assert await ended(reader), "there is no room"
+        writer.close()
+        async with hub.http.get("/healthz") as answer:
+            assert answer.status == 200, "who is in stays in"

@@ -1,0 +1,209 @@
+"""The household's browser away from home: enrolled at the box, and then everything through the hub, all of it real.
+
+Hub, box, house and browser are processes of their own; the box's pages cannot be reached any more. What opened is what
+the simulated lock's own log says.
+"""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from playwright.async_api import Locator, Page, expect
+
+from gateway.broker import free_port
+from gateway.config import Pages
+from gateway.delivery.promise import State
+from gateway.demo.plan import Plan
+from gateway.demo.result import moves
+from gateway.demo.scenario import ONCE_IN_AND_OUT
+from tests.browser import visitor
+from tests.certified import certified
+from tests.gateway.web.house import HERONS
+from tests.through_hub import Announced, Street, street, waited
+
+pytestmark = pytest.mark.slow
+
+NAME = "perron.test"
+AT_HOME = "127.0.0.2"  # the box as the house's network has it: gone when the browser is away
+RING = 8.0  # seconds: a veto has to be pressed twice meanwhile, on a machine that has much else to do
+
+
+@contextlib.asynccontextmanager
+async def home_network(port: int) -> AsyncIterator[asyncio.Server]:
+    """What leads to the box's pages in the house; close it and its connections, and one is away."""
+    carried: set[asyncio.Task[None]] = set()
+    ends: list[asyncio.StreamWriter] = []
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while some := await reader.read(65_536):
+                writer.write(some)
+                await writer.drain()
+        writer.close()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        near, far = await asyncio.open_connection("127.0.0.1", port)
+        ends.extend((writer, far))
+        carried.update({asyncio.create_task(pour(reader, far)), asyncio.create_task(pour(near, writer))})
+
+    server = await asyncio.start_server(carry, AT_HOME, port)
+    try:
+        yield server
+    finally:
+        server.close()
+        for end in ends:
+            end.transport.abort()
+        for task in carried:
+            task.cancel()
+        await asyncio.gather(*carried, return_exceptions=True)
+
+
+def trusting(chain: Path) -> tuple[str, ...]:
+    """A browser that knows the box by name and trusts its certificate."""
+    certificate = x509.load_pem_x509_certificate(chain.read_bytes())
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    pin = base64.b64encode(hashlib.sha256(spki).digest()).decode()
+    return (f"--host-resolver-rules=MAP {NAME} {AT_HOME}", f"--ignore-certificate-errors-spki-list={pin}")
+
+
+def with_pages(made: Plan, port: int, chain: Path, key: Path) -> Plan:
+    """The house with pages, a ring that lasts, and no brand let in."""
+    home = made.home
+    entrances = {
+        name: one.model_copy(update={"timing": one.timing.model_copy(update={"ring": RING, "bell": RING + 2})})
+        for name, one in home.entrances.items()
+    }
+    brands = {
+        name: one.model_copy(update={"permission": one.permission.model_copy(update={"state": "pending"})})
+        for name, one in home.brands.items()
+    }
+    pages = Pages(port=port, names=(NAME,), certificate=chain, key=key)
+    home = home.model_copy(update={"entrances": entrances, "brands": brands, "pages": pages})
+    return replace(made, home=home)
+
+
+async def enrolled(page: Page, address: str, code: str) -> None:
+    """The owner takes the box, and enrols this browser."""
+    await page.goto(f"{address}/claim")
+    for field, value in (("code", code), ("name", "Anna"), ("password", HERONS)):
+        await page.locator(f"[name={field}]").fill(value)
+    await page.locator("main form button").click()
+    await page.goto(f"{address}/settings")
+    await page.get_by_role("link", name="Enrol this browser").click()
+    await page.locator("[name=password]").fill(HERONS)
+    await page.locator("form.enrol button").click()
+    await page.wait_for_url(re.compile("/away/en$"))
+
+
+async def twice(button: Locator) -> None:
+    """Press, and press once more."""
+    await button.click()
+    await button.click()
+
+
+async def stands(here: Street, one: Announced, state: State) -> None:
+    """Wait until a delivery stands so at the hub."""
+
+    async def so() -> bool:
+        return (await here.hub.state(one.id))[0] == state.value
+
+    await waited(so, f"{one.name} {state}")
+
+
+async def rings(here: Street, one: Announced, page: Page) -> None:
+    """The courier comes, and the page tells that it rings."""
+    play = here.play
+    await play.cameras_live()
+    play.watch.begin()
+    await play.courier.arrives()
+    await play.courier.scans(one.parcel)
+    await play.courier.scans(one.courier)
+    await play.rung()
+    await expect(page.locator(".phase")).to_have_text("Ringing")
+
+
+async def test_away_from_home_a_browser_permits_vetoes_watches_and_stops_through_the_hub(tmp_path: Path) -> None:
+    port = free_port()
+    _, chain, key = certified(tmp_path, NAME)
+    address = f"https://{NAME}:{port}"
+    async with (
+        street(tmp_path, rigged=False, change=lambda made: with_pages(made, port, chain, key)) as here,
+        visitor(*trusting(chain)) as somebody,
+    ):
+        play = here.play
+        page = await somebody.page()
+        async with home_network(port):
+            await enrolled(page, address, play.plan.home.claim_code.read_text(encoding="ascii").strip())
+            await expect(page.locator("#heard")).to_have_text("Connected to the box")
+        await page.goto(f"{address}/away")  # the box is away: the page comes from its worker
+        front = page.locator(f"[data-entrance={play.plan.entrance}]")
+        await expect(front.locator(".door .word")).to_have_text("Locked")
+        assert not await page.evaluate("fetch('/enter').then(() => true, () => false)")
+
+        first = await here.shop.announces()
+        await stands(here, first, State.AWAITING_PERMISSION)
+        asks = page.locator(f"#waiting [data-brand={here.shop.signer.brand}]")
+        await asks.get_by_text("Terms").click()
+        await twice(asks.get_by_role("button").first)
+        await expect(page.locator("[data-order=permit]")).to_contain_text("done, says the house")
+        await stands(here, first, State.WINDOW_OPEN)
+
+        await rings(here, first, page)
+        await twice(page.get_by_role("button", name="Do not open"))
+        await expect(page.locator("[data-order=veto]")).to_contain_text("done, says the house")
+        await expect(page.locator(".phase")).to_have_count(0)
+        assert moves(play.log.lines) == ()
+
+        second = await here.shop.announces()
+        await stands(here, second, State.WINDOW_OPEN)
+        await rings(here, second, page)
+        await play.may_enter()
+        await expect(page.locator(".phase")).to_have_text(re.compile("Unlocked"))
+        await play.courier.goes_in()
+        await expect(front.locator(".door .word")).to_have_text("Open")
+        await play.comes_out()
+        await stands(here, second, State.DELIVERED)
+        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+        await seen(page)
+
+        third = await here.shop.announces()
+        await stands(here, third, State.WINDOW_OPEN)
+        await rings(here, third, page)
+        await twice(page.locator("#stop button"))
+        await expect(page.locator("[data-order=stop]")).to_contain_text("done, says the house")
+        await expect(front).to_contain_text("Stopped: nothing opens here.")
+        await play.stays_shut()
+        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+        complaints = [one for one in somebody.complaints if not re.search("ERR_|Failed to load", one)]
+        assert complaints == []
+        somebody.complaints.clear()
+
+
+async def seen(page: Page) -> None:
+    """What was filmed is looked at, sealed for this browser alone."""
+    await expect(page.locator("#messages")).to_contain_text(re.compile("Locked again|verrouill", re.IGNORECASE))
+    await page.get_by_role("button", name="Show the visits").click()
+    visit = page.locator("[data-visit]").first
+    await visit.get_by_role("button", name=re.compile("Picture")).first.click()
+    image = visit.locator("img")
+    await expect(image).to_be_visible()
+    assert await image.evaluate("one => one.decode().then(() => one.naturalWidth)") > 100
+    await visit.get_by_role("button", name=re.compile("Film")).first.click()
+    video = visit.locator("video")
+    async with asyncio.timeout(30):
+        while await video.evaluate("one => one.currentTime") < 0.5:  # noqa: ASYNC110 - the film rings no bell here
+            await asyncio.sleep(0.1)
+    await expect(visit).to_contain_text("All of the film is here.")
+    await page.get_by_role("button", name=re.compile("^Live: ")).first.click()
+    live = page.locator("#live")
+    await expect(live.locator("img")).to_be_visible()
+    await expect(live.locator("[role=status]")).to_contain_text("Live")
+    await live.get_by_role("button").click()
