@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 WORKERS ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-homeassistant test-zigbee2mqtt quick check mutants soak bench pictures debian wheels pins clean
+.PHONY: help demo test test-homeassistant test-zigbee2mqtt test-scale quick check mutants soak bench pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ $(Z2M)/ready:
 
 test-zigbee2mqtt: $(VENV)/ready debian $(Z2M)/ready ## a real Zigbee2MQTT whose radio is played (not in `make test`)
 	@Z2M=$(Z2M) $(BIN)/python -m pytest -q tests/real/with_zigbee2mqtt.py
+
+test-scale: $(VENV)/ready ## the hub on RabbitMQ (root; packages: docs/hub.md; not in `make test`)
+	@$(BIN)/python -m pytest -q tests/scale/with_one_node.py
 
 mutants: $(VENV)/ready ## plant faults one by one and name the test that catches each
 	@$(BIN)/python -m tests.mutants

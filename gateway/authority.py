@@ -101,16 +101,21 @@ def unbound(shelf: Shelf, *, name: str, now: datetime) -> tuple[ec.EllipticCurve
         raise _foreign(shelf, odd) from odd
 
 
-def client(
+def client(  # noqa: PLR0913 - what a certificate says
     authority: x509.Certificate,
     authority_key: ec.EllipticCurvePrivateKey,
     key: ec.EllipticCurvePublicKey,
     *,
     name: str,
     good: tuple[datetime, timedelta],
+    word: str | None = None,
 ) -> x509.Certificate:
-    """Certify a client's key under a name; `good`: from when, and how long."""
-    return _leaf(authority, authority_key, key, (name,), good, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+    """Certify a client's key under a name; `good`: from when, and how long.
+
+    Beside the name stands as e-mail address `<word>@<name>`, the word being the certificate's serial (hex) unless it is
+    given: so a server that is shown only names knows which certificate it was.
+    """
+    return _leaf(authority, authority_key, key, (name,), good, usage=ExtendedKeyUsageOID.CLIENT_AUTH, word=word or "")
 
 
 def leaf_of(chain: Path) -> x509.Certificate:
@@ -177,28 +182,34 @@ def _leaf(  # noqa: PLR0913 - what a certificate says
     good: tuple[datetime, timedelta],
     *,
     usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+    word: str | None = None,
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
+    serial = x509.random_serial_number()
+    known: list[x509.GeneralName] = [_general(name) for name in names]
+    if word is not None:
+        known.append(x509.RFC822Name(f"{word or f'{serial:x}'}@{names[0]}"))
     return (
-        _builder(subject, authority.subject, key, *good)
+        _builder(subject, authority.subject, key, *good, serial=serial)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
-        .add_extension(x509.SubjectAlternativeName([_general(name) for name in names]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(known), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
 
 
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta
-) -> x509.CertificateBuilder:
+def _builder(  # noqa: PLR0913 - what every certificate says
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, now: datetime, life: timedelta,
+    *, serial: int | None = None,
+) -> x509.CertificateBuilder:  # fmt: skip
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key)
-        .serial_number(x509.random_serial_number())
+        .serial_number(serial or x509.random_serial_number())
         .not_valid_before(now - BACKDATED)
         .not_valid_after(now + life)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)

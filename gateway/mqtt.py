@@ -135,7 +135,7 @@ class _Connection:
             tls_context=context(broker),
             identifier=broker.username,
             protocol=aiomqtt.ProtocolVersion.V5,
-            clean_start=True,
+            clean_start=manner.kept == 0,
             keepalive=manner.keepalive,
             timeout=manner.patience,
             logger=_silent,
@@ -143,7 +143,7 @@ class _Connection:
             queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda maxsize: self._inbox),  # noqa: ARG005 - its rule
             properties=_properties(
                 PacketTypes.CONNECT,
-                SessionExpiryInterval=0,
+                SessionExpiryInterval=manner.kept,
                 ReceiveMaximum=RECEIVE_MAXIMUM,
                 MaximumPacketSize=2 * heard,
             ),
@@ -361,7 +361,7 @@ class Mqtt(_Line):
     All callbacks run in the event loop, must not block, and an exception out of them is a bug that ends `run`:
     `on_up(session)` before the session's first message, `on_down(why)` after its last, `on_message` for each message
     in order, `on_missed(topic)` when a message was dropped unread (flood or over 64 KiB): ask the devices again.
-    `session_number` gives a number that never repeats, not even over a restart. `monotonic` in seconds.
+    `session_number` gives a number that never repeats, over restarts too. `others`: further nodes, tried in turn.
     """
 
     def __init__(  # noqa: PLR0913 - the gateway's ears, named one by one
@@ -377,11 +377,11 @@ class Mqtt(_Line):
         monotonic: Callable[[], float],
         presence: Presence | None = OURS,
         manner: Manner = IN_THE_HOUSE,
+        others: Sequence[Broker] = (),
     ) -> None:
         super().__init__()
-        self._broker, self._presence, self._manner = broker, presence, manner
-        self._subscriptions = tuple(subscriptions)
-        self._session_number = session_number
+        self._brokers, self._presence, self._manner = deque((broker, *others)), presence, manner
+        self._subscriptions, self._session_number = tuple(subscriptions), session_number
         self._on_message, self._on_missed = on_message, on_missed
         self._on_up, self._on_down = on_up, on_down
         self._monotonic = monotonic
@@ -396,8 +396,9 @@ class Mqtt(_Line):
                 await self._session()
             except aiomqtt.MqttError as error:
                 level = _log.warning if failures == 0 else _log.debug
-                self.failure = _told(error)
-                level("broker_lost", host=self._broker.host, port=self._broker.port, why=self.failure)
+                self.failure, at = _told(error), self._brokers[0]
+                level("broker_lost", host=at.host, port=at.port, why=self.failure)
+                self._brokers.rotate(-1)
             failures = 0 if self._monotonic() - began > STEADY else failures + 1
             longest = min(self._manner.longest, BACKOFF_FIRST * 2 ** min(failures, 10))
             await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - jitter is no secret
@@ -405,7 +406,7 @@ class Mqtt(_Line):
     async def _session(self) -> None:
         losses = {s.topic: s.loss for s in self._subscriptions}
         connection = _Connection(
-            self._broker, monotonic=self._monotonic, losses=losses, missed=self._on_missed, presence=self._presence,
+            self._brokers[0], monotonic=self._monotonic, losses=losses, missed=self._on_missed, presence=self._presence,
             manner=self._manner,
         )  # fmt: skip
         async with connection.open():

@@ -49,9 +49,9 @@ def hub(*, config: HubConfig = CONFIG) -> None:
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     file = file_of(config)
     try:
-        if file.broker is None:
+        if not file.lines:
             tell("No `broker` in it: only simulated homes are reached.")
-        else:
+        elif file.broker is not None:
             readable(file.broker)
         asyncio.run(Hub(file).run())
     except ConfigError as error:

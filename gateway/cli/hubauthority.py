@@ -37,6 +37,12 @@ def hub_authority(
     if following + change + end > 1:
         raise Failure("These are steps, one after the other.", "Say one of --next, --change, --end.")
     file, boxes = with_boxes(config)
+    if file.rabbit is not None and (following or change or end):
+        raise Failure(
+            "The authority of a hub on a RabbitMQ cluster cannot be changed yet.",
+            "It is good for ten years; `perron hub-authority` tells until when.",
+            Exit.NO,
+        )
     now = machine_time()
     try:
         succession.settle(file.folder)

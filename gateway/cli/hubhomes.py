@@ -12,7 +12,7 @@ from gateway.cli.hub import CONFIG, HubConfig, file_of
 from gateway.cli.shape import example, tell
 
 if TYPE_CHECKING:  # `perron --help` answers without them
-    from gateway.hub.file import Boxes, HubFile
+    from gateway.hub.file import Boxes, HubFile, Rabbit
     from gateway.hub.store import Store
 
 T = TypeVar("T")
@@ -20,6 +20,8 @@ T = TypeVar("T")
 
 def hub_config(*, config: HubConfig = CONFIG) -> None:
     """Write what the hub's mosquitto needs: boxes come by TLS with their certificate, the hub itself on 127.0.0.1.
+
+    With `rabbit` in the hub's file: a folder for each node of the RabbitMQ cluster, to be brought there.
 
     The hub's authority is made, if there is none yet. Accounts and keys that lie there are kept. A mosquitto that runs
     with these files reads them anew; another listener needs a restart. Let mosquitto be the same user as the hub.
@@ -31,6 +33,9 @@ def hub_config(*, config: HubConfig = CONFIG) -> None:
     from gateway.weakness import foreign  # noqa: PLC0415 - the same
 
     file, boxes = with_boxes(config)
+    if file.rabbit is not None:
+        _cluster(file, boxes, file.rabbit)
+        return
     folder = folder_of(file)
     theirs = foreign(folder)
     if theirs is not None:
@@ -46,6 +51,26 @@ def hub_config(*, config: HubConfig = CONFIG) -> None:
         tell(f"The mosquitto that runs with it ({pid}) was told to read it anew.")
     if not told:
         tell(f"Start it: mosquitto -c {folder / 'mosquitto.conf'}")
+
+
+def _cluster(file: "HubFile", boxes: "Boxes", rabbit: "Rabbit") -> None:
+    from gateway.clock import machine_time  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the same
+    from gateway.hub.cluster import nodes_told, set_up  # noqa: PLC0415 - the same
+    from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
+
+    try:
+        authority = set_up(file, boxes, rabbit, now=machine_time())
+    except OSError as error:
+        raise Failure(
+            f"{file.folder} cannot be used ({plain(error)}).", "Correct `folder` in the hub's file."
+        ) from error
+    except AuthorityUnusable as error:
+        raise _another_authority(error) from error
+    for line in nodes_told(file, rabbit):
+        tell(line)
+    tell(f"Boxes trust its authority, SHA-256 {spaced(authority.fingerprint)}, and reach it at"
+         f" {boxes.host}:{boxes.port}.")  # fmt: skip
 
 
 def hub_claim(
@@ -102,21 +127,31 @@ def hub_revoke(
     from gateway.clock import machine_time  # noqa: PLC0415 - the other commands start without it
     from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
     from gateway.hub.broker import Keeper, folder_of  # noqa: PLC0415 - the same
+    from gateway.hub.cluster import Doorkeeper, certified  # noqa: PLC0415 - the same
     from gateway.hub.operator import NoHome, revoke  # noqa: PLC0415 - the same
 
     file, boxes = with_boxes(config)
     now = machine_time()
 
-    async def work(store: "Store") -> tuple[int, ...]:
+    async def work(store: "Store") -> tuple[int | str, ...]:
         await revoke(store, name, now=now)
-        authority = Authority.at(file.folder, now=now)
-        return await Keeper(file, boxes, store, authority, monotonic=asyncio.get_running_loop().time).look(now)
+        authority, mono = Authority.at(file.folder, now=now), asyncio.get_running_loop().time
+        if file.rabbit is None:
+            return await Keeper(file, boxes, store, authority, monotonic=mono).look(now)
+        certified(file, file.rabbit, authority, now=now)
+        return await Doorkeeper(file, file.rabbit, store, authority, monotonic=mono).look(now)
 
     try:
         told = in_store(file, config, work)
     except NoHome as error:
         raise Failure(f"The hub knows no home {name!r}.", "Name one that has joined.") from error
     tell(f"{name} is revoked: none of its certificates counts, and none is renewed.")
+    if not told and file.rabbit is not None:
+        raise Failure(
+            "No node of the cluster could be reached: whoever is connected is not cut off yet.",
+            "Nobody comes in anew by it. A hub that runs looks each two seconds, and cuts the box off.",
+            Exit.SILENT,
+        )
     if not told:
         raise Failure(
             f"No mosquitto of this machine that may be told runs with {folder_of(file) / 'mosquitto.conf'}: it does not"
@@ -166,9 +201,11 @@ def in_store(file: "HubFile", config: Path, work: "Callable[[Store], Awaitable[T
     except OSError as error:
         raise Failure(f"{file.folder} cannot be used ({plain(error)}).", f"Correct `folder` in {config}.") from error
     except AuthorityUnusable as error:
-        raise Failure(
-            f"{error}.", "Put that file back from a copy: with another authority every box joins anew."
-        ) from error
+        raise _another_authority(error) from error
+
+
+def _another_authority(error: ValueError) -> Failure:
+    return Failure(f"{error}.", "Put that file back from a copy: with another authority every box joins anew.")
 
 
 def add(cli: typer.Typer) -> None:

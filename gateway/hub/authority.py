@@ -17,6 +17,8 @@ from gateway.authority import BACKDATED, Shelf, Terms, Vouched, client, unbound,
 
 LIFE = timedelta(days=90)  # of a box's certificate; it is renewed from two thirds on
 BROKER = Terms(days=30, renew=timedelta(days=15), bound=False)
+NODE = Terms(days=365, renew=timedelta(days=90), bound=False)  # of a cluster's: its files are brought there by hand
+OWN = Path("broker", "tls")  # where the certificate of the hub's mosquitto lies
 NAME = "Perron hub"
 
 
@@ -62,21 +64,28 @@ class Authority:
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def certify(
-        self, home: str, key: ec.EllipticCurvePublicKey, *, now: datetime, life: timedelta = LIFE
-    ) -> x509.Certificate:
-        """Certify a box's key under its home's name, from a day ago on: its clock, or the broker's, may be late."""
-        return client(self.certificate, self.key, key, name=home, good=(now, life))
+        self, home: str, key: ec.EllipticCurvePublicKey, *, now: datetime, life: timedelta = LIFE,
+        word: str | None = None,
+    ) -> x509.Certificate:  # fmt: skip
+        """Certify a box's key under its home's name, from a day ago on: its clock, or the broker's, may be late.
 
-    def broker(self, names: Iterable[str], *, now: datetime) -> Vouched:
-        """Return the broker's certificate for these names and addresses; what is missing or old is made.
+        `word`: what stands before the @ instead of its serial, for what is no box's (gateway/hub/admission.py).
+        """
+        return client(self.certificate, self.key, key, name=home, good=(now, life), word=word)
+
+    def broker(self, names: Iterable[str], *, now: datetime, at: Path = OWN, terms: Terms = BROKER) -> Vouched:
+        """Return a server's certificate for these names and addresses; what is missing or old is made.
+
+        It lies in `at` under the hub's folder: the one broker's, unless it says other.
 
         Raises:
             OSError: the folder cannot be read or written.
             AuthorityUnusable: a file is not what it was.
         """
-        shelf = _shelf(self.folder)
+        shelf = _shelf(self.folder, at)
+        shelf.chain.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            return vouched(shelf, name=NAME, names=tuple(sorted(set(names))), terms=BROKER, now=now)
+            return vouched(shelf, name=NAME, names=tuple(sorted(set(names))), terms=terms, now=now)
         except ValueError as error:
             raise AuthorityUnusable(f"{shelf.chain.parent} holds no certificate of the hub's: {error}") from error
 
@@ -106,10 +115,10 @@ def public_of(key: ec.EllipticCurvePublicKey) -> bytes:
     return digest.finalize()
 
 
-def _shelf(folder: Path) -> Shelf:
+def _shelf(folder: Path, at: Path = OWN) -> Shelf:
     return Shelf(
         authority_key=folder / "authority" / "authority.key",
         authority=folder / "authority" / "authority.pem",
-        key=folder / "broker" / "tls" / "broker.key",
-        chain=folder / "broker" / "tls" / "broker.pem",
+        key=folder / at / "broker.key",
+        chain=folder / at / "broker.pem",
     )

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
-from gateway.config import Broker, HostName, on_loopback
+from gateway.config import Broker, BrokerTls, HostName, on_loopback
 from gateway.grammar import Id, Name, PagesUrl, Section
 from gateway.homefile import read
 from gateway.hub.webhooks.guard import Allowed
+from gateway.hub.words import SHARDS
 
 
 def _network(text: str) -> str:
@@ -91,6 +94,47 @@ class Boxes(Section):
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.listen, self.listen)  # noqa: S104 - it is recognised
 
 
+class Admission(Section):
+    """Where the cluster's nodes ask a hub who may come in: by TLS, under the hub's own authority."""
+
+    hosts: Annotated[tuple[HostName, ...], Field(min_length=1)]
+    port: int = Field(default=8644, ge=1, le=65535)
+    listen: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]{2,45}$")] = "0.0.0.0"  # noqa: S104 - in the cluster's own network
+
+
+class Rabbit(Section):
+    """A RabbitMQ cluster instead of mosquitto. `nodes`: their names, and where each is reached by the others and by us.
+
+    `files`: where a node finds its own files, once they were brought there; `memory`: how much of the machine's it may
+    take before it lets nobody publish. Each node listens at `boxes.port`.
+    """
+
+    nodes: Annotated[dict[Id, HostName], Field(min_length=1)]
+    admission: Admission
+    files: Path = Path("/etc/rabbitmq/perron")
+    memory: float = Field(default=0.6, gt=0, lt=1)
+    distribution: int = Field(default=25672, ge=1, le=65535)  # the port by which nodes speak to each other
+    metrics: int = Field(default=15692, ge=1, le=65535)  # a node's numbers, on the node alone
+
+
+class Share(Section):
+    """Which of how many processes this one is: the shards in which homes speak are dealt out among them."""
+
+    number: int = Field(default=1, ge=1)
+    of: int = Field(default=1, ge=1, le=SHARDS)
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if self.number > self.of:
+            raise ValueError(f"there is no share {self.number} of {self.of}: they are counted from 1")
+        return self
+
+    @property
+    def shards(self) -> tuple[int, ...]:
+        """The shards that it hears."""
+        return tuple(shard for shard in range(SHARDS) if shard % self.of == self.number - 1)
+
+
 class Webhooks(Section):
     """Where events may be sent. `private`: addresses of a private network too, for a hub that tries things out.
 
@@ -111,7 +155,8 @@ class Webhooks(Section):
 class HubFile(Section):
     """The whole file.
 
-    `broker`: without one no home is reached, only simulated ones. `boxes`: without it none can join.
+    `broker`: without one no home is reached, only simulated ones. `boxes`: without it none can join. `rabbit`: the
+    broker is a cluster, which several hubs may share on one PostgreSQL; each takes a `share` of the homes' words.
     `url`: under which everybody reaches it. `folder`: its keys and, unless `store` says other, its data.
     """
 
@@ -121,15 +166,54 @@ class HubFile(Section):
     store: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = None
     broker: HubBroker | None = None
     boxes: Boxes | None = None
+    rabbit: Rabbit | None = None
+    share: Share = Share()
     listen: Listen = Listen()
     limits: Limits = Limits()
     webhooks: Webhooks = Webhooks()
     sandbox: bool = True
 
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.rabbit is not None and self.boxes is None:
+            raise ValueError("rabbit: say under boxes how boxes reach the cluster")
+        if self.rabbit is not None and self.broker is not None:
+            raise ValueError("there is one broker: leave out broker where rabbit is named; the hub has its own way in")
+        if self.share.of > 1 and (self.rabbit is None or _one_writer(self.database)):
+            raise ValueError("several processes share the work by rabbit and a store in PostgreSQL only")
+        return self
+
+    @property
+    def cluster(self) -> Path:
+        """Where the cluster's files lie, and what the hub proves itself by there."""
+        return self.folder / "rabbit"
+
+    @property
+    def lines(self) -> tuple[HubBroker, ...]:
+        """How this process reaches the broker: one way, or one for each node of a cluster; none, and it has none."""
+        if self.rabbit is None or self.boxes is None:
+            return () if self.broker is None else (self.broker,)
+        name = f"hub-{self.share.number}"
+        own = self.cluster / f"{name}.pem"
+        tls = BrokerTls(ca=self.cluster / "authority.pem", certificate=own, key=own)
+        hosts = list(self.rabbit.nodes.values())
+        first = self.share.number % len(hosts)  # the hubs' lines are spread over the nodes
+        return tuple(
+            HubBroker(host=host, port=self.boxes.port, username=name, tls=tls)
+            for host in (*hosts[first:], *hosts[:first])
+        )
+
     @property
     def database(self) -> str:
         """The store's URL."""
         return self.store or f"sqlite+aiosqlite:///{self.folder / 'hub.sqlite3'}"
+
+
+def _one_writer(database: str) -> bool:
+    try:
+        return make_url(database).get_backend_name() == "sqlite"
+    except ArgumentError:
+        return False  # the store says what is the matter with it
 
 
 def load(path: Path) -> HubFile:

@@ -1,7 +1,8 @@
 """The hub's line to the broker at which the boxes are: it hears what they say, and rings at one of them."""
 
+import asyncio
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -14,34 +15,41 @@ from gateway.topics import Loss, Subscription
 log = structlog.get_logger(__name__)
 
 LIFE = 60  # seconds that the broker keeps a word for a box whose socket is slow; the store keeps it until received
+ANSWER = 5.0  # seconds for the broker to say something: a cluster that splits says nothing for a while
+KEPT = 3600  # seconds that a cluster keeps for a hub that is away what its homes say meanwhile
 NOBODY = 0x10  # MQTT 5: taken, and no one listens
 NO_QUEUE = 0x83  # implementation specific: RabbitMQ's word for a box without a queue
+EVERY_SHARD = tuple(f"up/+/+/{what}" for what in ("hello", "status", "evt", "gone"))
 
 
 class Line:
-    """One a hub. `heard` is called for each word of a box, `up` whenever the line has come up.
+    """One a process. `heard` is called for each word of a box, `up` whenever the line has come up.
 
-    `answers` is the topic on which boxes answer what this process asks.
+    `answers` is the topic on which boxes answer what this process asks. `shards`: those that are heard, and the session
+    is kept while we are away; None: all, by a broker that keeps none. `brokers`: one, or the nodes of a cluster, tried
+    one after the other.
     """
 
     def __init__(  # noqa: PLR0913 - what a line needs, named one by one
         self,
-        broker: Broker,
+        brokers: Sequence[Broker],
         *,
         heard: Callable[[Incoming], None],
         answers: str,
         up: Callable[[], None],
         tally: Tally,
         monotonic: Callable[[], float],
+        shards: Sequence[int] | None = None,
     ) -> None:
+        topics = EVERY_SHARD if shards is None else tuple(f"up/{shard}/+/+" for shard in shards)
         self._up, self._tally = up, tally
         self._sessions = itertools.count(1)
         self.there = False
         self._mqtt = Mqtt(
-            broker=broker,
+            broker=brokers[0],
+            others=brokers[1:],
             subscriptions=[
-                Subscription(topic=topic, stored=False, loss=Loss.ASKED_AGAIN)
-                for topic in (*(f"up/+/+/{what}" for what in ("hello", "status", "evt", "gone")), answers)
+                Subscription(topic=topic, stored=False, loss=Loss.ASKED_AGAIN) for topic in (*topics, answers)
             ],
             session_number=self._next,
             on_message=heard,
@@ -50,7 +58,7 @@ class Line:
             on_missed=self._on_missed,
             monotonic=monotonic,
             presence=None,
-            manner=Manner(keepalive=15),
+            manner=Manner(keepalive=15, kept=0 if shards is None else KEPT),
         )
 
     async def run(self) -> None:
@@ -58,12 +66,15 @@ class Line:
         await self._mqtt.run()
 
     async def ring(self, topic: str, payload: bytes, *, life: int = LIFE) -> Acknowledgement | NotSent:
-        """Say something to a box, for so many seconds, and wait for what the broker says to it.
+        """Say something to a box, for so many seconds, and wait for what the broker says, `ANSWER` seconds at most.
 
-        It always says something, or the line ends. `NOBODY`: the box is not there.
+        `NOBODY`: the box is not there. No code: it may have arrived.
         """
         sent = self._mqtt.publish(topic, payload, expiry=life)
-        return sent if isinstance(sent, NotSent) else await sent.acknowledged
+        if isinstance(sent, NotSent):
+            return sent
+        answered, _ = await asyncio.wait({sent.acknowledged}, timeout=ANSWER)
+        return sent.acknowledged.result() if answered else Acknowledgement(code=None, seconds=ANSWER)
 
     def say(self, topic: str, payload: bytes) -> None:
         """Say what the box will ask for again if it is lost."""

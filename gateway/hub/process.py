@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
+from gateway.hub.admission import Admission
 from gateway.hub.alone import alone
 from gateway.hub.api import (
     apikeys,
@@ -28,6 +29,7 @@ from gateway.hub.api.homes import BrokerAt, Homes
 from gateway.hub.api.operation import Bells, Operation
 from gateway.hub.authority import Authority
 from gateway.hub.broker import Keeper
+from gateway.hub.cluster import Doorkeeper, certified
 from gateway.hub.connecting import Connecting
 from gateway.hub.connections import Pen
 from gateway.hub.consent import Consent
@@ -99,8 +101,8 @@ class Hub:
             tally, webhooks = Tally(registry), self._file.webhooks
             self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally)
             self._sender = Sender(
-                self.store, allowed=webhooks.allowed, most=webhooks.attempts, now=self.now, seconds=time.monotonic,
-                registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
+                self.store, allowed=webhooks.allowed, unseal=self.key.unseal, most=webhooks.attempts, now=self.now,
+                seconds=time.monotonic, registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
             )  # fmt: skip
             self.bells = Bells(jobs=self._dispatcher.ring, messages=self._told)
             self.held = Held(self.store, key=self.key, now=self.now, bells=self.bells)
@@ -112,24 +114,37 @@ class Hub:
             )  # fmt: skip
             await self.site.open()
             try:
+                if self._admission is not None:
+                    await self._admission.open()
                 async with until_told(signals=self._signals), asyncio.TaskGroup() as group:
                     for name, work in self._work().items():
                         group.create_task(work, name=name)
                     self.open.set()
             finally:
                 await self.site.close()
+                if self._admission is not None:
+                    await self._admission.close()
         finally:
             held.close()
             await self.store.close()
 
     def _boxes(self) -> tuple[Operation, ...]:
         """What lets boxes in, where the hub's file says how they reach its broker."""
-        self._keeper: Keeper | None = None
+        self._keeper: Keeper | Doorkeeper | None = None
+        self._admission: Admission | None = None
         boxes = self._file.boxes
         if boxes is None:
             return ()
         authority = Authority.at(self._file.folder, now=self.now())
-        self._keeper = Keeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
+        if self._file.rabbit is None:
+            self._keeper = Keeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
+        else:
+            files = certified(self._file, self._file.rabbit, authority, now=self.now())
+            self._admission = Admission(self._file.rabbit.admission, files, self.store, now=self.now)
+            self._keeper = Doorkeeper(
+                self._file, self._file.rabbit, self.store, authority, monotonic=time.monotonic,
+                renewed=self._admission.renewed,
+            )  # fmt: skip
         return Homes(authority, BrokerAt(host=boxes.host, port=boxes.port)).operations()
 
     def ring(self) -> None:
@@ -146,10 +161,11 @@ class Hub:
             self.store, now=self.now, say=self._say, bells=bells, tally=tally,
         )  # fmt: skip
         self._presence = Presence(self.store, now=self.now, tally=tally)
-        self._questions = Questions()
-        self.line = None if self._file.broker is None else Line(
-            self._file.broker, heard=self._heard, answers=self._questions.topic, up=self._up, tally=tally,
-            monotonic=time.monotonic,
+        rabbit, share = self._file.rabbit, self._file.share
+        self._questions = Questions(None if rabbit is None else f"hub-{share.number}")
+        self.line = None if not self._file.lines else Line(
+            self._file.lines, heard=self._heard, answers=self._questions.topic, up=self._up, tally=tally,
+            monotonic=time.monotonic, shards=None if rabbit is None else share.shards,
         )  # fmt: skip
         self._questions.line = self.line
 

@@ -19,7 +19,7 @@ from gateway.hub.words import Asked, Replied, answerer, answers_topic, ask_topic
 from gateway.message import Incoming, NotSent
 
 PATIENCE = 25  # seconds for a home to answer: it holds back for 20 what has not changed
-AT_ONCE = 8  # questions of one home that wait
+AT_ONCE = 24  # questions of one home that wait
 IN_ALL = 5_000
 NO_QUEUE = 0x83  # RabbitMQ's word for a box that is not there
 
@@ -33,12 +33,15 @@ class _Open:
 
 
 class Questions:
-    """One a process. `line` is given once there is one."""
+    """One a process. `line` is given once there is one.
+
+    `via`: its name where a broker keeps its subscriptions, so that they are the same ones after a restart.
+    """
 
     line: Line | None = None
 
-    def __init__(self) -> None:
-        self._via = new_id("hub")
+    def __init__(self, via: str | None = None) -> None:
+        self._via = via or new_id("hub")
         self.topic = answers_topic(self._via)
         self._open: dict[str, _Open] = {}
         self._of_home: Counter[str] = Counter()

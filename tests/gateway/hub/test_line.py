@@ -1,16 +1,24 @@
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from unittest.mock import ANY
 
+import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
+from gateway.broker import free_port
 from gateway.config import BrokerTls
 from gateway.delivery.promise import State
 from gateway.hub import jobs as job_store
 from gateway.hub.file import HubBroker
+from gateway.hub.line import Line
 from gateway.hub.tables import deliveries, home_events, jobs
+from gateway.hub.tally import Tally
 from gateway.hub.words import BEGINNING, Kind, digest
+from gateway.message import Acknowledgement
 from gateway.proof.keys import BoxKey
 from tests.boxes import Journal, announce, box, connect, join, result, until
 from tests.certified import certified
@@ -223,3 +231,41 @@ async def test_the_hub_proves_itself_by_a_certificate_where_the_broker_asks_for_
         async with running(hub_file(tmp_path / "bare", broker=bare)) as hub:
             await asyncio.sleep(0.5)
             assert not await ready(hub)
+
+
+async def test_a_hub_whose_first_node_is_away_takes_the_next(tmp_path: Path) -> None:
+    async with mosquitto({"hub": "secret"}, "user hub\ntopic write dn/#\ntopic read up/#\n") as broker:
+        here = account(broker, tmp_path)
+        line = line_to(here.model_copy(update={"port": free_port()}), here)
+        task = asyncio.create_task(line.run())
+        try:
+            await until(lambda: line.there)
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+
+async def test_a_broker_that_says_nothing_holds_no_job_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.hub.line.ANSWER", 0.2)
+    async with mosquitto({"hub": "secret"}, "user hub\ntopic write dn/#\ntopic read up/#\n") as broker:
+        line = line_to(account(broker, tmp_path))
+        task = asyncio.create_task(line.run())
+        try:
+            await until(lambda: line.there)
+            broker.pause()
+            answer = await asyncio.wait_for(line.ring("dn/home-1/jobs", b"{}"), 5)
+            assert isinstance(answer, Acknowledgement)
+            assert answer.code is None, "it may have arrived"
+            broker.resume()
+            await until(lambda: line.there)
+            assert await line.ring("dn/home-1/jobs", b"{}") == Acknowledgement(code=0x10, seconds=ANY)
+        finally:
+            task.cancel()
+            await asyncio.wait({task})
+
+
+def line_to(*brokers: HubBroker) -> Line:
+    return Line(
+        brokers, heard=lambda _word: None, answers="up/+/+/said/hub-1", up=lambda: None,
+        tally=Tally(CollectorRegistry()), monotonic=time.monotonic, shards=(1, 2),
+    )  # fmt: skip

@@ -1,0 +1,141 @@
+"""The files of a RabbitMQ cluster; what a real node makes of them stands in tests/scale/with_one_node.py."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from pydantic import ValidationError
+from typer.testing import CliRunner
+
+from gateway.__main__ import cli
+from gateway.hub.authority import Authority
+from gateway.hub.cluster import certified, configuration, definitions, environment, set_up
+from gateway.hub.file import Admission, Boxes, HubFile, Rabbit, Share
+from gateway.hub.words import SHARDS
+
+NOW = datetime(2026, 11, 25, 17, tzinfo=UTC)
+RABBIT = Rabbit(
+    nodes={"r1": "10.0.0.1", "r2": "10.0.0.2", "r3": "10.0.0.3"}, admission=Admission(hosts=("10.0.0.8", "10.0.0.9"))
+)
+BOXES = Boxes(host="mqtt.hub.example", connections=20_000)
+POSTGRES = "postgresql+asyncpg://hub@db/hub"
+
+
+def hub(folder: Path, **more: object) -> HubFile:
+    plain = {"url": "https://hub.example", "folder": folder, "rabbit": RABBIT, "boxes": BOXES, "store": POSTGRES}
+    return HubFile.model_validate({**plain, **more})
+
+
+def said(text: str) -> dict[str, str]:
+    """What rabbitmq.conf says, line by line."""
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    pairs = [(name, value) for name, _, value in (line.partition(" = ") for line in lines)]
+    assert len({name for name, _ in pairs}) == len(pairs)
+    return dict(pairs)
+
+
+def test_nobody_comes_without_a_certificate_and_nobody_by_a_password() -> None:
+    conf = said(configuration(RABBIT, BOXES, Path("/etc/rabbitmq/perron"), asks="10.0.0.8"))
+    assert conf["listeners.tcp"] == conf["mqtt.listeners.tcp"] == "none"
+    assert conf["ssl_options.verify"] == "verify_peer"
+    assert conf["ssl_options.fail_if_no_peer_cert"] == "true"
+    assert conf["mqtt.allow_anonymous"] == "false"
+    assert conf["mqtt.ssl_cert_client_id_from"] == "subject_alternative_name"
+    assert [conf[f"auth_backends.{at}"] for at in (1, 2)] == ["internal", "http"]
+    assert conf["auth_http.user_path"] == "https://10.0.0.8:8644/user"
+    assert conf["auth_http.ssl_options.verify"] == "verify_peer"
+    assert conf["mqtt.max_packet_size_authenticated"] == "69632"
+    assert conf["connection_max"] == "20000"
+    users = json.loads(definitions(["hub@hub-1"]))["users"]
+    assert [(user["name"], user["password_hash"]) for user in users] == [("hub@hub-1", "")], "and no guest"
+
+
+def test_each_node_knows_the_others_and_stands_still_when_they_are_more() -> None:
+    conf = said(configuration(RABBIT, BOXES, Path("/f"), asks="10.0.0.8"))
+    nodes = [conf[f"cluster_formation.classic_config.nodes.{at}"] for at in (1, 2, 3)]
+    assert nodes == ["r1@10.0.0.1", "r2@10.0.0.2", "r3@10.0.0.3"]
+    assert conf["cluster_partition_handling"] == "pause_minority"
+    assert "NODENAME=r2@10.0.0.2\n" in environment(RABBIT, "r2", Path("/f"))
+
+
+def test_a_hub_says_what_is_for_boxes_hears_what_they_say_and_does_nothing_else() -> None:
+    told = json.loads(definitions(["hub@hub-1", "hub@hub-2"]))
+    assert {one["user"] for one in told["topic_permissions"]} == {"hub@hub-1", "hub@hub-2"}
+    for one in told["topic_permissions"]:
+        assert re.search(one["write"], "dn.home-1.jobs")
+        assert not re.search(one["write"], "up.1.home-1.evt")
+        assert re.search(one["read"], "up.1.#")
+        assert not re.search(one["read"], "#")
+    for one in told["permissions"]:
+        assert re.search(one["configure"], "mqtt-subscription-hub-2qos1")
+        assert not re.search(one["configure"], "mqtt-subscription-home-2qos1")
+        assert not re.search(one["configure"], "amq.topic")
+
+
+def test_the_shards_are_dealt_out_without_a_gap_and_none_twice() -> None:
+    for of in (1, 2, 3, 64):
+        dealt = [shard for number in range(1, of + 1) for shard in Share(number=number, of=of).shards]
+        assert sorted(dealt) == list(range(SHARDS))
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"boxes": None}, "say under boxes"),
+        ({"broker": {"host": "127.0.0.1"}}, "there is one broker"),
+        ({"share": {"number": 3, "of": 2}}, "no share 3 of 2"),
+        ({"share": {"number": 1, "of": 2}, "store": None}, "PostgreSQL only"),
+        ({"share": {"number": 1, "of": 2}, "rabbit": None}, "PostgreSQL only"),
+    ],
+)
+def test_what_does_not_go_together_is_said(tmp_path: Path, more: dict[str, object], why: str) -> None:
+    with pytest.raises(ValidationError, match=why):
+        hub(tmp_path, **more)
+
+
+def test_the_hub_tries_every_node_and_not_every_hub_the_same_first(tmp_path: Path) -> None:
+    one, two = (hub(tmp_path, share=Share(number=number, of=2)) for number in (1, 2))
+    assert {line.host for line in one.lines} == set(RABBIT.nodes.values())
+    assert one.lines[0].host != two.lines[0].host
+    assert {line.username for line in (*one.lines, *two.lines)} == {"hub-1", "hub-2"}
+
+
+def test_files_written_again_keep_keys_and_cookie_and_what_is_old_is_made_anew(tmp_path: Path) -> None:
+    file = hub(tmp_path)
+
+    def write(at: datetime) -> tuple[bytes, ...]:
+        set_up(file, BOXES, RABBIT, now=at)
+        certified(file, RABBIT, Authority.at(tmp_path, now=at), now=at)
+        kept = ("erlang.cookie", "r1/tls/broker.pem", "r3/tls/broker.pem", "hub-1.pem", "admission-1/tls/broker.pem")
+        return tuple((tmp_path / "rabbit" / one).read_bytes() for one in kept)
+
+    first = write(NOW)
+    assert write(NOW + timedelta(days=10)) == first
+    later = write(NOW + timedelta(days=300))
+    assert later[0] == first[0]
+    assert all(new != old for new, old in zip(later[1:], first[1:], strict=True))
+    node = x509.load_pem_x509_certificate(first[1])
+    names = node.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == ["mqtt.hub.example"]
+    for private in (tmp_path / "rabbit").rglob("*"):
+        if private.is_file() and private.name != "authority.pem":
+            assert private.stat().st_mode & 0o077 == 0, private
+
+
+def test_hub_config_writes_a_folder_for_each_node_and_says_where_it_goes(tmp_path: Path) -> None:
+    config = tmp_path / "hub.yaml"
+    config.write_text(
+        "url: https://hub.example\nstore: postgresql+asyncpg://hub@db/hub\nboxes: {host: mqtt.hub.example}\n"
+        "rabbit:\n  nodes: {r1: 10.0.0.1, r2: 10.0.0.2}\n  admission: {hosts: [10.0.0.8]}\nshare: {number: 2, of: 2}\n"
+    )
+    done = CliRunner().invoke(cli, ["hub-config", "--config", str(config)])
+    assert done.exit_code == 0, done.output
+    told = " ".join(done.output.split())
+    assert "goes to 10.0.0.2 as /etc/rabbitmq/perron" in told
+    assert "mqtt.hub.example:8883" in told
+    for node in ("r1", "r2"):
+        files = {file.name for file in (tmp_path / "hub" / "rabbit" / node).iterdir()}
+        assert {"rabbitmq.conf", "rabbitmq-env.conf", "enabled_plugins", "definitions.json", "authority.pem"} <= files

@@ -1,0 +1,137 @@
+"""Real RabbitMQ nodes with the files that `perron hub-config` writes; each ended by its own process group."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from gateway.leash import leashed
+
+SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+CTL = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
+READY = 60.0  # seconds for a node to boot, on a machine that has much else to do
+
+
+def missing() -> list[str]:
+    """What this machine lacks for it, as Debian names it."""
+    found = {
+        "rabbitmq-server": SERVER.exists(),
+        "erlang-base": shutil.which("epmd") is not None,
+        "postgresql": any(Path("/usr/lib/postgresql").glob("*/bin/initdb")),
+        "iproute2": shutil.which("ip") is not None,
+        "mosquitto": shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin") is not None,
+    }
+    return [package for package, there in found.items() if not there]
+
+
+async def listens(host: str, port: int) -> None:
+    """Wait until somebody listens there."""
+    while True:
+        with contextlib.suppress(OSError):
+            _, writer = await asyncio.open_connection(host, port)
+            writer.close()
+            return
+        await asyncio.sleep(0.1)
+
+
+class Node:
+    """One node, reached at `host` and `port`.
+
+    `before`: what its command begins with (`ip netns exec NAME`); `epmd`: its port mapper's port.
+    """
+
+    def __init__(  # noqa: PLR0913 - where it lies and where it is
+        self, folder: Path, *, cookie: str, host: str, port: int, epmd: int = 4369, before: Sequence[str] = ()
+    ) -> None:
+        self.folder, self.log, self.host, self.port = folder, folder / "log", host, port
+        self._before, self._cookie, self._epmd_port = list(before), cookie, epmd
+        self._mapper: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | None = None
+
+    @property
+    def _environment(self) -> Mapping[str, str]:
+        own = self.folder / "own"
+        return {
+            "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
+            "HOME": str(own),
+            "LANG": "C.UTF-8",
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "RABBITMQ_CONF_ENV_FILE": str(self.folder / "rabbitmq-env.conf"),
+            "RABBITMQ_MNESIA_BASE": str(own / "data"),
+            "RABBITMQ_LOG_BASE": str(own / "log"),
+            "RABBITMQ_PID_FILE": str(own / "pid"),
+            "RABBITMQ_LOGS": "-",
+            # Three nodes on two cores: without these each turns in empty rounds for work.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-start_epmd false +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
+        }
+
+    async def start(self) -> None:
+        """Start it; `ready` waits for it."""
+        own = self.folder / "own"
+        own.mkdir(exist_ok=True)
+        secret = own / ".erlang.cookie"
+        if not secret.exists():
+            secret.write_text(self._cookie)
+            secret.chmod(0o400)
+        if self._mapper is None:
+            self._mapper = await asyncio.create_subprocess_exec(
+                *leashed([*self._before, "epmd", "-port", str(self._epmd_port)], signal.SIGKILL),
+                stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+            )  # fmt: skip
+            async with asyncio.timeout(READY):
+                await listens(self.host, self._epmd_port)
+        with self.log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *leashed([*self._before, str(SERVER)]),
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    async def ready(self, seconds: float = READY) -> None:
+        """Wait until boxes may come there."""
+        assert self._process is not None
+        try:
+            async with asyncio.timeout(seconds):
+                await listens(self.host, self.port)
+        except TimeoutError as error:
+            raise AssertionError(f"the node does not start:\n{self.log.read_text()[-3000:]}") from error
+
+    async def kill(self) -> None:
+        """Kill it as a power cut would (SIGKILL), with all that it has started."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            await self._process.wait()
+
+    async def end(self) -> None:
+        """End it for good, and its port mapper."""
+        await self.kill()
+        if self._mapper is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._mapper.kill()
+            await self._mapper.wait()
+
+    async def tells(self, *words: str) -> str:
+        """What `rabbitmqctl` says of it."""
+        asked = await asyncio.create_subprocess_exec(
+            *self._before, str(CTL), "-q", *words, env=self._environment, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        told, _ = await asked.communicate()
+        return told.decode()
+
+    def memory(self) -> int:
+        """Bytes that it holds (RSS), with what it has started."""
+        assert self._process is not None
+        total = 0
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                if int(fields[2]) == self._process.pid:
+                    total += int((process / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return total
