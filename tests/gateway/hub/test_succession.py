@@ -5,7 +5,7 @@ import json
 import shutil
 import ssl
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -157,12 +157,17 @@ async def test_nobody_but_the_authority_before_makes_a_box_believe_another(court
     other = Authority.at(court.folder / "other", now=now())
     for lie in (line(impostor.key, impostor), line(court.authority.key, impostor, other),
                 json.dumps({"data": [{"certificate": impostor.pem, "signature": "?"}]}).encode()):  # fmt: skip
-        assert not await asyncio.to_thread(follow, court.file.url, box.folder, lambda _address, lie=lie: lie)
+        assert not await asyncio.to_thread(follow, court.file.url, box.folder, saying(lie))
         assert (box.folder / "authority.pem").read_bytes() == told
     for rubbish in (b"{}", b"[]", b'{"data": [{"certificate": "x", "signature": "y"}]}'):
         with pytest.raises(NotTheHub):
-            follow(court.file.url, box.folder, lambda _address, said=rubbish: said)
+            follow(court.file.url, box.folder, saying(rubbish))
     assert (box.folder / "authority.pem").read_bytes() == told
+
+
+def saying(answer: bytes) -> Callable[[str], bytes]:
+    """Whoever answers so."""
+    return lambda _address: answer
 
 
 class Killed(BaseException):
