@@ -59,7 +59,7 @@ class Kept:
 
 async def home_of(tx: AsyncConnection, home: str) -> Row[Any] | None:
     """The row of a home that counts, held until the transaction ends; None: there is none."""
-    asked = select(homes).where(homes.c.id == home, homes.c.revoked.is_(None)).with_for_update()
+    asked = select(homes).where(homes.c.id == home, homes.c.revoked.is_(None)).with_for_update(key_share=True)
     return (await tx.execute(asked)).one_or_none()
 
 

@@ -48,6 +48,7 @@ DEEPEST = 12  # levels of a body
 PATIENCE = 20.0  # seconds for a body
 VERSION = "1.0.0"
 
+_AWAY = Problem(Code.UNAVAILABLE, "Send the request again in a moment.", headers={"Retry-After": "2"})
 _BAD_HOST = Problem(Code.BAD_HOST)
 ACROSS = "/v1/household/"
 """Asked by a page that a box serves, so from another origin: what stands there is answered to any, and no cookie
@@ -113,7 +114,7 @@ class Door:
         except (DBAPIError, OSError) as error:
             log.error("request_failed", path=request.path, why=str(error).splitlines()[0])
             away = isinstance(error, UNAVAILABLE)  # a full disk, a database that restarts: nothing was done
-            return self._refused(request, Problem(Code.UNAVAILABLE if away else Code.INTERNAL))
+            return self._refused(request, _AWAY if away else Problem(Code.INTERNAL))
 
     async def _document(self, _request: web.Request) -> web.Response:
         return web.json_response(self.document, headers=_HEADERS)
