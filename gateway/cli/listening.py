@@ -36,7 +36,7 @@ async def registered(hub: Hub, at: At, url: str | None) -> None:
         Failure: address or port cannot be had.
         Refused, NotAsked: the hub says no, or nothing.
     """
-    here = replace(at, port=at.port or _free(at.host))
+    here = replace(at, port=_port(at))
     where = url or f"http://{f'[{here.host}]' if ':' in here.host else here.host}:{here.port}/"
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine that runs is a task's
@@ -66,11 +66,23 @@ async def _there(hub: Hub) -> list[dict[str, Any]]:
     return found
 
 
-def _free(host: str) -> int:
-    """A port that nobody listens at now."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
+def _port(at: At) -> int:
+    """A port at which nobody listens: known before the hub is asked, so that nobody else's endpoint is replaced.
+
+    Raises:
+        Failure: it cannot be had.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in at.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((at.host, at.port))
+        except OSError as error:
+            raise _taken(at, error) from error
         return int(probe.getsockname()[1])
+
+
+def _taken(at: At, error: OSError) -> Failure:
+    return Failure(f"{at.host}:{at.port} cannot be listened at ({plain(error)}).", "Name another --port.")
 
 
 async def listening(secret: str, at: At) -> None:
@@ -101,7 +113,6 @@ async def listening(secret: str, at: At) -> None:
             await heard.acquire()
             left = None if left is None else left - 1
     except OSError as error:
-        todo = "Name another --port."
-        raise Failure(f"{at.host}:{at.port} cannot be listened at ({plain(error)}).", todo) from error
+        raise _taken(at, error) from error
     finally:
         await listener.close()
