@@ -242,8 +242,7 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
         from gateway.cli.delivery import at_a_hub, signing_of  # noqa: PLC0415 - the other commands start without it
 
         signing = None if key_file is None else await signing_of(asked, wanted, key_file, brand=brand, home=to)
-        made = await at_a_hub(asked, file, wanted, signing=signing, courier=secret)
-        typer.echo(json.dumps(made, indent=2))
+        typer.echo(json.dumps(await at_a_hub(asked, file, wanted, signing=signing, courier=secret), indent=2))
 
     _asking(hub, key, work)
     _tell_courier(secret)
