@@ -127,6 +127,7 @@ class Cluster:
     hubs: list[HubProcess]
     file: HubFile
     fleet: Fleet
+    empty: dict[str, int]  # bytes that each node held before a home came
 
     @property
     def at(self) -> list[tuple[str, int]]:
@@ -200,7 +201,8 @@ async def cluster(homes: int, tell: Callable[[str], None]) -> AsyncIterator[Clus
             stack.push_async_callback(hub.kill)
             await hub.start()
             tell(f"{hub.url} is ready")
-        yield Cluster(folder, one, nodes, hubs, file, fleet)
+        empty = {node.folder.name: node.memory() for node in nodes}
+        yield Cluster(folder, one, nodes, hubs, file, fleet, empty)
 
 
 async def _nodes(

@@ -37,6 +37,11 @@ class Driver:
     made: dict[str, Made] = field(default_factory=dict)  # by the delivery's name: answered 201, so promised to the home
     again: int = 0  # POSTs that were sent again
     _number: int = 0
+    _over: bool = False
+
+    def stop(self) -> None:
+        """Announce no more; what was begun is waited for."""
+        self._over = True
 
     async def send(self, count: int) -> None:
         """Announce so many, all at once."""
@@ -48,6 +53,8 @@ class Driver:
         began = time.monotonic()
         async with self.session() as http, asyncio.TaskGroup() as group:
             for number in range(int(rate * seconds)):
+                if self._over:
+                    return
                 await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
                 group.create_task(self.one(http))
 
