@@ -226,7 +226,11 @@ async def scale(homes: int, rate: float, *, fast: bool, tell: Callable[[str], No
             await faults(run, rate)
         await drained(run)
         why = ", ".join(f"{count} x {what}" for what, count in run.homes.lost().most_common(5))
-        run.row("why lines ended or did not come up", why or "none did")
+        run.row("why lines of homes ended", why or "none did")
+        for number, hub in enumerate(made.hubs, start=1):
+            run.row(
+                f"what hub {number} told", ", ".join(f"{count} x {what}" for what, count in hub.told().most_common(8))
+            )
         return run
 
 

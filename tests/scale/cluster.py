@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -108,6 +110,11 @@ class HubProcess:
                     await asyncio.sleep(0.2)
         except TimeoutError as error:
             raise AssertionError(f"a hub does not become ready:\n{self.log.read_text()[-3000:]}") from error
+
+    def told(self) -> Counter[str]:
+        """How often it told what."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return Counter(f"{line['event']} ({line['why'][:90]})" if "why" in line else line["event"] for line in lines)
 
     async def kill(self) -> None:
         """Kill it."""
