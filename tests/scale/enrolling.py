@@ -83,7 +83,8 @@ def _one(
     rows: dict[str, dict[str, Any]] = {
         "home": {"id": home, "shard": shard_of(home), "sandbox": False, "support_code": fresh(), "joined": now,
                  "box_key": key.public.text, "said": said},
-        "connection": {"id": connection, "brand": brand, "retailer": retailer, "home": home, "state": "granted", "asked": {}, "version": 1,
+        "connection": {"id": connection, "brand": brand, "retailer": retailer, "home": home,
+                       "state": "granted", "asked": {}, "version": 1,
                        "terms": {"hub_signed": True, "entrances": ["front"], "places": ["hall"],
                                  "carriers": ["Chronopost"]}, "sandbox": False, "consent_sha256": b"",
                        "created": now, "expires": now + timedelta(days=30), "decided": now},
