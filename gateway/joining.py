@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from http.client import HTTPException
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.error import HTTPError
@@ -33,6 +34,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from gateway.authority import BACKDATED
 from gateway.clock import machine_time
 from gateway.config import Home, HostName, on_loopback
+from gateway.delivery.strictjson import loads
 from gateway.hub import supportcode
 from gateway.hub.joining import (
     HOME,
@@ -452,20 +454,29 @@ def over_http(address: str, body: Mapping[str, object], patience: float = PATIEN
         with build_opener(_NoRedirect).open(request, timeout=patience) as answer:
             return bytes(answer.read(LARGEST))
     except HTTPError as error:
-        with error:
-            raise _refused(error.code, error.read(LARGEST)) from error
-    except (OSError, ValueError) as error:  # URLError and ssl.SSLError are OSError
+        raise _refused(error) from error
+    except (OSError, ValueError, HTTPException) as error:  # URLError and ssl.SSLError are OSError
         reason = getattr(error, "reason", error)
         why = reason.verify_message if isinstance(reason, ssl.SSLCertVerificationError) else str(reason)
-        raise HubAway(why) from error
+        raise HubAway(_inert(why) or type(error).__name__) from error
 
 
-def _refused(status: int, body: bytes) -> Exception:
+def _refused(error: HTTPError) -> Exception:
+    """Read why; whatever else it answers, it is no hub."""
+    status = error.code
     try:
-        said = json.loads(body)
-        code, why = str(said["code"])[:64], str(said.get("detail") or said["title"])[:400]
-    except (ValueError, KeyError, TypeError, AttributeError):
+        with error:
+            said = loads(error.read(LARGEST), deepest=8)
+        if not isinstance(said, dict):
+            raise TypeError  # noqa: TRY301 - one answer for all that is no problem document
+        code, why = _inert(str(said["code"]))[:64], _inert(str(said.get("detail") or said["title"]))[:400]
+    except (OSError, ValueError, KeyError, TypeError, HTTPException):
         return HubAway(f"it answers with HTTP {status}, and is no hub")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         return HubAway(why)
     return HubSays(code, why)
+
+
+def _inert(text: str) -> str:
+    """A stranger's words as one line: nothing in them moves a terminal's cursor."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

@@ -59,6 +59,10 @@ class Letting:
         """Let a brand's new key never count."""
         return await self._done(brand, self._store.brands.refuse_key(brand, kid, self._clock.now(), by=by))
 
+    async def forget(self, brand: str, by: str) -> str | None:
+        """Forget a brand that the house file does not know and that is not let in: it may ask anew, by another key."""
+        return await self._done(brand, self._store.brands.forget(brand, self._clock.now(), by=by))
+
     async def _decided(  # noqa: PLR0913 - what is decided, on what, and who decides
         self,
         brand: str,

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from http import HTTPStatus
+from http.client import HTTPException
 from typing import Final
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -129,6 +130,8 @@ def _time_of(url: str) -> datetime:
     except HTTPError as error:
         with error:
             raise OSError(f"HTTP {error.code} {HTTPStatus(error.code).phrase}") from error
+    except HTTPException as error:
+        raise OSError(f"it answers something that is no hub's ({type(error).__name__})") from error
     return parsedate_to_datetime(str(said)).astimezone(UTC)
 
 

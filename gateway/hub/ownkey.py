@@ -1,12 +1,20 @@
 """The hub's own Ed25519 key, made at its first start: what brands do not sign themselves is signed by it.
 
+The secrets of webhook endpoints, which the hub has to know to sign by them, lie in the store sealed under it.
+
 All hubs of a cluster have the same one: put a copy into each one's folder before its first start.
 """
 
+import secrets
 import stat
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Self
 
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.jwk import OKPKey
 
 from gateway.hub.unsigned import HubClaims, name, sign
@@ -15,6 +23,7 @@ from gateway.proof.keys import BoxKey, KeyUnusable
 
 FILE = "hub.key.pem"
 _LARGEST = 4096  # bytes
+_NONCE = 12  # bytes
 
 
 class OwnKey:
@@ -23,6 +32,7 @@ class OwnKey:
     def __init__(self, key: BoxKey) -> None:
         self._key = key
         self._private = OKPKey.import_key(key.pem)
+        self._cipher = AESGCM(HKDF(SHA256(), 32, None, b"perron hub: secrets of endpoints").derive(key.pem))
         self.x = key.public.text
         self.kid = name(key.public.fingerprint)
 
@@ -50,3 +60,19 @@ class OwnKey:
     def signature(self, signed: bytes) -> bytes:
         """64 bytes over exactly these: what the hub asks of a home for a brand (gateway/hub/asking.py)."""
         return self._key.sign(signed)
+
+    def seal(self, secret: str, whose: str) -> str:
+        """Write a secret so that whoever has a copy of the database, and not this key, reads nothing of it.
+
+        `whose`: what it belongs to; moved to another row it cannot be read.
+        """
+        nonce = secrets.token_bytes(_NONCE)
+        return b64encode(nonce + self._cipher.encrypt(nonce, secret.encode(), whose.encode())).decode()
+
+    def unseal(self, sealed: str, whose: str) -> str | None:
+        """Read what was sealed; None: another key sealed it, or it is another's."""
+        raw = b64decode(sealed)
+        try:
+            return self._cipher.decrypt(raw[:_NONCE], raw[_NONCE:], whose.encode()).decode()
+        except (InvalidTag, ValueError):
+            return None

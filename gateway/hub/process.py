@@ -101,8 +101,8 @@ class Hub:
             tally, webhooks = Tally(registry), self._file.webhooks
             self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally)
             self._sender = Sender(
-                self.store, allowed=webhooks.allowed, most=webhooks.attempts, now=self.now, seconds=time.monotonic,
-                registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
+                self.store, allowed=webhooks.allowed, unseal=self.key.unseal, most=webhooks.attempts, now=self.now,
+                seconds=time.monotonic, registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
             )  # fmt: skip
             self.bells = Bells(jobs=self._dispatcher.ring, messages=self._told)
             self.held = Held(self.store, key=self.key, now=self.now, bells=self.bells)

@@ -19,7 +19,7 @@ from gateway.hub.words import Asked, Replied, answerer, answers_topic, ask_topic
 from gateway.message import Incoming, NotSent
 
 PATIENCE = 25  # seconds for a home to answer: it holds back for 20 what has not changed
-AT_ONCE = 8  # questions of one home that wait
+AT_ONCE = 24  # questions of one home that wait
 IN_ALL = 5_000
 NO_QUEUE = 0x83  # RabbitMQ's word for a box that is not there
 

@@ -5,7 +5,7 @@ that comes back with `Last-Event-ID` misses nothing, to whichever hub, and one t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
 from weakref import WeakSet
 
@@ -26,6 +26,7 @@ MOST = 10  # streams of one retailer
 BEAT = 15.0  # seconds of silence at most: a proxy on the way takes a longer one for death
 LOOK = 0.5  # seconds between two looks for what another hub has told
 BATCH = 100
+_ASKED_FOR = 10_000  # retailers that are followed at once: more of them hear in the next beat
 
 
 class Streams:
@@ -36,7 +37,11 @@ class Streams:
         self.open: WeakSet[Follower] = WeakSet()
         self.ended = False
         self._look = asyncio.Event()
-        self.news = asyncio.Event()
+        self._bells: dict[str, asyncio.Event] = {}
+
+    def bell(self, retailer: str) -> asyncio.Event:
+        """What is rung once when this retailer has been told something, or all ends: take it before you read."""
+        return self._bells.setdefault(retailer, asyncio.Event())
 
     def ring(self) -> None:
         """Something may have been told."""
@@ -57,8 +62,8 @@ class Streams:
         return found
 
     async def run(self) -> None:
-        """Look for news while anybody follows, until cancelled."""
-        newest = 0
+        """Look for news while anybody follows, until cancelled. Who is told nothing is not woken by what others are."""
+        known: dict[str, int] = {}
         while True:
             try:
                 async with asyncio.timeout(LOOK if self.open else None):
@@ -71,23 +76,32 @@ class Streams:
             except UNAVAILABLE as error:
                 log.error("news_unread", why=str(error).splitlines()[0])
                 continue
-            if found > newest:
-                newest = found
-                self._wake()
+            self._wake(retailer for retailer, seq in found.items() if seq > known.get(retailer, 0))
+            known = found
+            followed = self._followed()
+            self._bells = {retailer: bell for retailer, bell in self._bells.items() if retailer in followed}
 
-    async def _newest(self) -> int:
+    async def _newest(self) -> dict[str, int]:
+        """How far each retailer that anybody follows has been told."""
+        following = sorted(self._followed())[:_ASKED_FOR]
+        asked = select(events.c.retailer, func.max(events.c.seq)).where(events.c.retailer.in_(following))
         async with self.store.reading() as tx:
-            return await tx.scalar(select(func.max(events.c.number))) or 0
+            return dict((await tx.execute(asked.group_by(events.c.retailer))).tuples().all())
+
+    def _followed(self) -> set[str]:
+        return {one.caller.retailer for one in self.open}
 
     async def end(self, _app: web.Application) -> None:
         """End every stream: its reader comes back to whoever serves then."""
         self.ended = True
-        self._wake()
+        self._wake(list(self._bells))
 
-    def _wake(self) -> None:
+    def _wake(self, retailers: Iterable[str]) -> None:
         """Wake whoever waits: each takes the bell before it reads, so nothing falls between."""
-        rung, self.news = self.news, asyncio.Event()
-        rung.set()
+        for retailer in retailers:
+            bell = self._bells.pop(retailer, None)
+            if bell is not None:
+                bell.set()
 
 
 class Follower:
@@ -108,7 +122,7 @@ class Follower:
         streams.ring()
         yield b"retry: 2000\n\n"
         while True:
-            news = streams.news
+            news = streams.bell(self.caller.retailer)
             try:
                 async with streams.store.reading() as tx:
                     counts = await self._counts(tx)

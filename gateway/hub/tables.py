@@ -300,8 +300,8 @@ endpoints = Table(
     Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
     Column("url", String(400), nullable=False),
     Column("types", JSON, nullable=False),  # of events; empty: all
-    Column("secret", String(80), nullable=False),
-    Column("old_secret", String(80), nullable=True),
+    Column("secret", String(160), nullable=False),  # sealed under the hub's own key (gateway/hub/ownkey.py)
+    Column("old_secret", String(160), nullable=True),
     Column("sandbox", Boolean, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("disabled", String(16), nullable=True),  # by whom or what: asked | gone | failing

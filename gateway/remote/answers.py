@@ -7,10 +7,10 @@ that browser; a question is answered once, and while it is fresh: a hub that pla
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, TypeVar, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -41,6 +41,8 @@ PICTURES_KEPT = 8
 NOTED_AGAIN = 60.0  # seconds after which a look that goes on is noted again
 
 Answer = tuple[Mapping[str, Any], bytes]
+N = TypeVar("N", int, float)
+F = TypeVar("F")
 
 
 class No(Exception):  # noqa: N818 - an answer, not an error
@@ -280,7 +282,7 @@ class Answers:
         pieces = -(-clip.size // PIECE)
         if asked.piece >= pieces:
             raise No("not_here")
-        raw = await asyncio.to_thread(_read, self._box.films / clip.path, asked.piece * PIECE)
+        raw = await _lies_there(_read, self._box.films / clip.path, asked.piece * PIECE)
         return {"path": clip.path, "piece": asked.piece, "pieces": pieces, "size": clip.size}, raw
 
     async def _picture(self, one: EnrolledBrowser, asked: words.AskPicture) -> Answer:
@@ -289,7 +291,7 @@ class Answers:
         name = (clip.path, asked.second)
         async with self._drawing:
             if name not in self._pictures:
-                jpeg = await asyncio.to_thread(_still, self._box.films / clip.path, asked.second)
+                jpeg = await _lies_there(_still, self._box.films / clip.path, asked.second)
                 if jpeg is None:
                     raise No("no_picture")
                 while len(self._pictures) >= PICTURES_KEPT:
@@ -346,6 +348,18 @@ def _version(state: Mapping[str, Any]) -> str:
     """Name a state: what merely goes on (how long a door has stood so) is no other state."""
     still = {**state, "entrances": [{**one, "since": None} for one in state["entrances"]]}
     return sha256(json.dumps(still, sort_keys=True).encode()).hexdigest()[:16]
+
+
+async def _lies_there(read: Callable[[Path, N], F], file: Path, where: N) -> F:
+    """Read of a film, in a thread.
+
+    Raises:
+        No: it was erased meanwhile, or the disk does not give it.
+    """
+    try:
+        return await asyncio.to_thread(read, file, where)
+    except OSError as error:
+        raise No("not_here") from error
 
 
 def _read(file: Path, begin: int) -> bytes:

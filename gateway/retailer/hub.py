@@ -1,7 +1,6 @@
 """A hub as a retailer's program uses it: requests that can be sent again, and events that can be followed."""
 
 import asyncio
-import json
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -13,7 +12,9 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from gateway.config import on_loopback
+from gateway.delivery.strictjson import loads
 from gateway.retailer.stream import Message, Reader
+from gateway.retailer.told import DEEPEST, inert
 
 PATIENCE = aiohttp.ClientTimeout(total=30)  # seconds, for one answer
 QUIET = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)  # a stream says something every 15 s
@@ -33,8 +34,10 @@ class Refused(Exception):  # noqa: N818 - it says what happened
         self.code = str(problem.get("code", "unknown"))
         self.type = str(problem.get("type", ""))
         told = [str(problem.get("detail") or problem.get("title") or f"HTTP {status}")]
-        told += [f"  {one.get('pointer', '')}: {one.get('detail', '')}" for one in problem.get("errors") or ()]
-        super().__init__("\n".join(told))
+        errors = problem.get("errors")
+        said = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
+        told += [f"  {one.get('pointer', '')}: {one.get('detail', '')}" for one in said]
+        super().__init__("\n".join(map(inert, told)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,7 @@ class Hub:
             await _checked(answer)
             if answer.status == HTTPStatus.NO_CONTENT:
                 return {}
-            found = _json(await answer.content.read(LARGEST))
+            found = _json(await _whole(answer))
             if not isinstance(found, dict):
                 raise NotAsked(f"{self._access.url} answers something that is no hub's.")
             return found
@@ -134,17 +137,25 @@ async def _checked(answer: aiohttp.ClientResponse) -> None:
         return
     if answer.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.BAD_GATEWAY}:
         wait = answer.headers.get("Retry-After", "1")
-        seconds = int(wait) if wait.isdigit() else 1
+        seconds = int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 1
         if seconds <= 10:
             await asyncio.sleep(seconds)
             raise aiohttp.ClientPayloadError(f"HTTP {answer.status}")
-    found = _json(await answer.content.read(LARGEST))
+    found = _json(await _whole(answer))
     raise Refused(answer.status, found if isinstance(found, dict) else {})
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    """All that is answered, and of an answer without end the beginning."""
+    found = bytearray()
+    while len(found) < LARGEST and (part := await answer.content.read(LARGEST - len(found))):
+        found += part
+    return bytes(found)
 
 
 def _json(text: bytes) -> object:
     try:
-        return json.loads(text)
+        return loads(text, deepest=DEEPEST)
     except ValueError:
         return None
 

@@ -5,7 +5,6 @@ timestamp and body, with a timestamp of at most five minutes ago. A message come
 until it was answered, so an id that was seen is answered and not told a second time.
 """
 
-import json
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,9 @@ from typing import Any
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 from standardwebhooks.webhooks import EmptyWebhookSecretError
+
+from gateway.delivery.strictjson import loads
+from gateway.retailer.told import DEEPEST
 
 LARGEST = 262_144  # bytes of a message
 REMEMBERED = 10_000  # ids
@@ -60,7 +62,7 @@ class Listener:
         body = await request.read()
         try:
             self._webhook.verify(body, dict(request.headers.items()))
-            said = json.loads(body)
+            said = loads(body, deepest=DEEPEST)
         except (WebhookVerificationError, ValueError) as error:
             self._refused(str(error) or "the signature does not hold")
             return web.Response(status=401, text="not verified\n")

@@ -2,11 +2,15 @@
 
 import json
 
+from gateway.delivery.strictjson import loads
+
+DEEPEST = 16  # levels of anything that a hub says
+
 
 def line_of(text: str) -> str:
     """Write it: when, what, of what, how it stands. Nothing in it can move a terminal's cursor."""
     try:
-        said = json.loads(text)
+        said = loads(text.encode(errors="replace"), deepest=DEEPEST)
     except ValueError:
         return json.dumps(text)
     if not isinstance(said, dict):
@@ -23,8 +27,9 @@ def line_of(text: str) -> str:
         data.get("house"),
         "sandbox" if said.get("sandbox") else None,
     ]
-    return "  ".join(_inert(str(word)) for word in words if word)
+    return "  ".join(inert(str(word)) for word in words if word)
 
 
-def _inert(word: str) -> str:
+def inert(word: str) -> str:
+    """A stranger's word: nothing in it moves a terminal's cursor."""
     return "".join(char if char.isprintable() else "?" for char in word)

@@ -159,6 +159,13 @@ class Brands:
         finally:
             self.refresh()
 
+    async def forget(self, brand: str, now: Now, *, by: str) -> None:
+        """Forget a guest and its keys. LookupError: it is none, waits for its answer, or is let in."""
+        try:
+            await self._writer.do(lambda db: questions.forget(db, brand, now, by=by))
+        finally:
+            self.refresh()
+
     async def approve_key(self, brand: str, kid: str, now: Now, *, by: str) -> None:
         """Let a new key of a brand count. LookupError: none of this name waits."""
         await self._judge(brand, kid, "approved", now, by)

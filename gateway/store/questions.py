@@ -13,7 +13,7 @@ from gateway.delivery.permission import Permission, Standing, Terms
 from gateway.hub.asking import AskedKey, AskedTerms
 from gateway.proof.chain import Json
 from gateway.store import brandkeys, films, household
-from gateway.store.entries import append, at, us
+from gateway.store.entries import append, at, said_by, us
 from gateway.store.rows import TERMS, permission_of
 from gateway.store.words import BrandKey
 from gateway.uplink.asked import UNSIGNED, Heard, Question
@@ -110,6 +110,8 @@ def _question(connection: sqlite3.Connection, heard: Heard, question: Question, 
     connection.execute("INSERT INTO asking_heard (token, at) VALUES (?, ?)", (question.token, us(now.utc)))
     if not heard.known:
         connection.execute("DELETE FROM brand_key WHERE brand = ? AND came != 'file'", (heard.brand,))
+        # What somebody else announced under this id once does not come to life with this one's permission.
+        connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (heard.brand,))
         for key in question.keys:
             shown = BrandKey(x=key.x, kid=key.kid, brand=heard.brand, since=now.utc, came="asked", standing="waits")
             brandkeys.present(connection, shown, _enrolled(home))
@@ -271,7 +273,8 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
             (us(now.utc), by, brand),
         ).fetchall()
         for kid, x in approved:
-            append(connection, "key_approved", {"brand": brand, "kid": kid, "x": x}, utc=now.utc)
+            body: dict[str, Json] = {"brand": brand, "kid": kid, "x": x, **said_by(by)}
+            append(connection, "key_approved", body, utc=now.utc)
     return permission
 
 
@@ -285,6 +288,21 @@ def adopt(connection: sqlite3.Connection, seed: Permission, now: Now) -> None:
     connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (brand,))
     household.reseed(connection, seed, now)
     append(connection, "brand_adopted", {"brand": brand}, utc=now.utc)
+
+
+def forget(connection: sqlite3.Connection, brand: str, now: Now, *, by: str) -> None:
+    """Forget a guest that was refused or revoked; a key that the owner trusts no longer stays known as that.
+
+    LookupError: there is none that could be forgotten.
+    """
+    ask, permission = ask_of(connection, brand), permission_of(connection, brand)
+    if ask is None or not ask.guest or permission is None:
+        raise LookupError(f"{brand} is no brand that came by a hub")
+    if permission.standing not in {Standing.REFUSED, Standing.REVOKED}:
+        raise LookupError("refuse it, or let it in no longer, before it is forgotten")
+    connection.execute("DELETE FROM asking WHERE brand = ?", (brand,))
+    connection.execute("DELETE FROM brand_key WHERE brand = ? AND came != 'file' AND distrusted IS NULL", (brand,))
+    append(connection, "brand_forgotten", {"brand": brand, **said_by(by)}, utc=now.utc)
 
 
 def forget_guests(connection: sqlite3.Connection) -> None:

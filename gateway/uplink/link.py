@@ -65,7 +65,8 @@ ENTRANCES_TOLD = 32  # more would not fit into a `Hello`
 
 W = TypeVar("W", Ack, Asked, Job)
 
-ASKED_AT_ONCE = 8  # questions of the household that are being answered
+ASKED_AT_ONCE = 32  # questions of the household that are being answered
+ASKED_A_SECOND = 60  # that are read at all: a flood of them takes no more of the loop than this
 ANSWER_LIFE = 25  # seconds that the broker keeps an answer
 
 Taker = Callable[[Job], Awaitable[Receipt | None]]
@@ -132,6 +133,7 @@ class Uplink:
         self._answerer: Asking | None = None
         self._group: asyncio.TaskGroup | None = None
         self._asking: set[asyncio.Task[None]] = set()
+        self._allowed, self._allowed_at = float(ASKED_AT_ONCE), monotonic()
 
     def serve(self, *, owner: Taker, ask: Asking) -> None:
         """Let the household's browsers order and ask by this line."""
@@ -202,6 +204,12 @@ class Uplink:
         """Answer a question of the household beside all else; what is too much is not answered, and asked again."""
         if self._leaving or self._answerer is None or self._group is None or len(self._asking) >= ASKED_AT_ONCE:
             return
+        mono = self._monotonic()
+        self._allowed = min(ASKED_AT_ONCE, self._allowed + (mono - self._allowed_at) * ASKED_A_SECOND)
+        self._allowed_at = mono
+        if self._allowed < 1:
+            return
+        self._allowed -= 1
         asked = _read(Asked, payload)
         if asked is not None:
             task = self._group.create_task(self._answer(self._answerer, asked), name="hub: answer")

@@ -48,6 +48,11 @@ ASKING: Mapping[str, _Both] = {
     ),
     "brand.new_key.approve": ("Accepter la clé", "Accept the key"),
     "brand.new_key.refuse": ("Refuser la clé", "Refuse the key"),
+    "brand.forget": ("Oublier cette marque", "Forget this brand"),
+    "brand.forget.why": (
+        "Elle pourra redemander comme une inconnue, avec une autre clé ; ce qu'elle avait annoncé n'ouvrira plus.",
+        "It may then ask again as a stranger, with another key; what it had announced opens nothing any more.",
+    ),
     "brand.look_again": (
         "Regardez d'abord ce qu'elle demande, et choisissez les conditions.",
         "Look at what it asks for first, and choose the terms.",

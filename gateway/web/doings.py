@@ -14,7 +14,8 @@ from gateway.web.words import say
 KINDS = (
     "signed_in", "sign_in_wrong", "password_changed", "person_added", "person_removed", "role_changed", "invited",
     "invitation_withdrawn", "handed_over", "claim_code_wrong", "phone_added", "phone_removed", "key_distrusted",
-    "key_trusted", "shared", "share_ended", "survey_begun", "survey_ended", "addition_proposed", "addition_accepted",
+    "key_trusted", "key_approved", "key_refused", "key_withdrawn",
+    "shared", "share_ended", "survey_begun", "survey_ended", "addition_proposed", "addition_accepted",
     "addition_refused", "addition_withdrawn", "browser_enrolled", "browser_ended", "hub_joined", "hub_leaving",
 )  # fmt: skip
 LOOKED_AT, SHOWN = 2000, 50  # rows of the log, the newest
@@ -68,7 +69,7 @@ def _what(row: Mapping[str, Any], language: Language) -> str:
             return inert(str(row["label"]))
         case "survey_begun" | "survey_ended":
             return str(row["entrance"])
-        case "key_distrusted" | "key_trusted":
+        case "key_distrusted" | "key_trusted" | "key_approved" | "key_refused" | "key_withdrawn":
             return inert(f"{row['brand']} {row['kid']}")
         case _:
             return ""

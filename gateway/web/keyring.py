@@ -70,6 +70,7 @@ class Keyring:
         brand = self._box.store.brands.known().get(key.brand)
         return {
             "x": key.x, "kid": key.kid, "brand": key.brand if brand is None else brand.name, "since": key.since,
+            "withdrawn": key.withdrawn,
             "used": key.used, "distrusted": key.distrusted, "fingerprint": PublicKey.from_text(key.x).fingerprint,
             "who": name_of(self._box.store.register, key.by) or self._desk.say(request, "did.nobody"),
         }  # fmt: skip

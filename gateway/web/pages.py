@@ -52,6 +52,7 @@ class Pages:
             web.post("/entrance/{entrance}", self._wish),
             web.post("/brands/{brand}", self._brand),
             web.post("/brands/{brand}/terms", behind(Right.DECIDE_BRANDS, self._terms)),
+            web.post("/brands/{brand}/forget", behind(Right.DECIDE_BRANDS, self._forget)),
             web.post("/brands/{brand}/keys/{kid}", behind(Right.DECIDE_BRANDS, self._key)),
         ]
 
@@ -186,6 +187,13 @@ class Pages:
             raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=str(error))) from error
         ask = str(fields["ask"]) if fields.get("ask") else None
         why = await self._box.letting.permit(brand, terms, who.person, ask=ask)
+        if why is not None:
+            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
+        raise web.HTTPSeeOther("/brands")
+
+    async def _forget(self, request: web.Request, who: Who) -> web.Response:
+        """Forget a brand that came by a hub and is not let in."""
+        why = await self._box.letting.forget(request.match_info["brand"], who.person)
         if why is not None:
             raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
         raise web.HTTPSeeOther("/brands")

@@ -20,11 +20,14 @@ PRIVACY: Mapping[str, Both] = {
         (
             "Les livraisons arrivent aussi par {url}. Ce relais connaît le nom de vos entrées et de leurs emplacements,"
             " votre fuseau horaire, où en est chaque livraison qu'il a apportée, et ce que vous avez décidé de sa"
-            " marque ; rien d'autre."
+            " marque. Quand un navigateur inscrit ici demande ou ordonne quelque chose de loin, il sait quand, pas quoi"
+            " : état, messages, images et films sont scellés pour ce navigateur seul. Rien d'autre."
         ),
         (
             "Deliveries come by {url} too. This hub knows the names of your entrances and their places, your time zone,"
-            " how each delivery that it brought stands, and what you decided on its brand; nothing else."
+            " how each delivery that it brought stands, and what you decided on its brand. When a browser that was"
+            " enrolled here asks or orders something from afar, it knows when, not what: state, messages, pictures and"
+            " films are sealed for that browser alone. Nothing else."
         ),
     ),
     "privacy.kept": ("Ce qui est gardé", "What is kept"),

@@ -272,9 +272,9 @@ async def test_an_order_waits_for_a_box_that_is_away_and_is_done_once_whatever_i
         try:
             await waited(here.hub.ready, "the hub")
             await here.hub.broker.kill()  # the house is out of reach
-            late = await owner.sends(owner.phone.order("stop", ago=895))
+            late = await owner.sends(owner.phone.order("stop", ago=897))
             waits = await owner.sends(owner.phone.order("revoke", life=DAY, brand=brand), DAY)
-            await asyncio.sleep(6)  # the stop's quarter of an hour is over
+            await asyncio.sleep(4)  # the stop's quarter of an hour is over
             await here.hub.broker.start()
             assert await owner.ended(late) == ("refused", "no_longer_valid")
             assert await owner.ended(waits) == ("received", None)

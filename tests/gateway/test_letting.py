@@ -12,7 +12,8 @@ from gateway.delivery.promise import Offer
 from gateway.delivery.signature import verify
 from gateway.hub.asking import AskedTerms
 from gateway.letting import Letting
-from gateway.store import Store
+from gateway.store import Changed, HouseOffer, Store
+from gateway.store.copying import copy
 from gateway.store.questions import ALIKE, MOST_A_DAY, MOST_KEYS_WAIT, MOST_OPEN, TAKEN, TOO_MANY, Noted
 from gateway.store.uplinks import Signer
 from gateway.uplink.asked import UNKNOWN, UNSIGNED
@@ -20,6 +21,7 @@ from gateway.visit.commands import Saying
 from gateway.visit.state import Refusal
 from tests.gateway.delivery.house import opened
 from tests.gateway.delivery.shop import BOX, NOW, after, home, offer
+from tests.gateway.people import digest, entry, newcomer
 from tests.shell.parts import Time
 from tests.stranger import HOME, HUB, Stranger, many
 
@@ -327,6 +329,76 @@ async def test_the_house_s_word_goes_up_to_the_hub_each_time(house: House) -> No
     assert [b'"pending"' in one for one in told] == [True, False, False]
     assert [b'"granted"' in one and b'"hub_signed":true' in one for one in told] == [False, True, False]
     assert [b'"revoked"' in one for one in told] == [False, False, True]
+
+
+async def test_what_the_hub_takes_back_the_owner_may_trust_again_and_the_same_word_does_not_end_that(
+    house: House,
+) -> None:
+    lune = Stranger()
+    await house.hears(lune.asking())
+    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    back = lune.asking(connection=None, withdrawn=(lune.x(),))
+    assert await house.hears(back) is None
+    assert await house.takes(lune.delivers(in_garage(id="a"))) == "key_distrusted"
+    await house.store.trust(lune.x(), NOW, by="anna")
+    assert await house.hears(back) is None
+    assert await house.takes(lune.delivers(in_garage(id="b"))) is None
+    other = Stranger(id="soleil", name="Soleil")
+    assert await house.hears(other.asking(connection=None, withdrawn=(lune.x(),))) == UNKNOWN
+    shop = home().brands["shop"].keys[0]
+    foreign = lune.asking(connection=None, withdrawn=(shop.x,))
+    assert await house.hears(foreign) is None
+    assert not any(key.distrusted for key in house.store.brand_keys() if key.x == shop.x), "of its own keys alone"
+
+
+async def test_what_was_announced_under_an_id_before_does_not_come_to_life_with_who_takes_it_later(
+    tmp_path: Path,
+) -> None:
+    lune, later = Stranger(), Stranger()
+    granted = home().brands["shop"].permission
+    named = Brand(name="Maison Lune", keys=(BrandKey(kid="lune-1", x=lune.x()),), permission=granted)
+    async with opened(tmp_path, _with(home(), "lune", named)) as store:
+        assert await House(store, Time()).takes(lune.delivers(in_garage())) is None
+    async with opened(tmp_path) as store:
+        house = House(store, Time())
+        assert await house.hears(later.asking()) is None
+        assert await house.letting.permit("lune", ALL, "anna", ask=house.digest()) is None
+        found = store.facts("lune.d1", NOW)
+        assert found is not None
+        assert found.refusal is Refusal.ANNOUNCE_AGAIN
+
+
+async def test_a_copy_that_is_put_back_asks_again_for_who_was_let_in_by_a_hub(house: House, tmp_path: Path) -> None:
+    lune, soleil = Stranger(), Stranger(id="soleil", name="Soleil")
+    for one in (lune, soleil):
+        await house.hears(one.asking())
+    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    (tmp_path / "copy").mkdir()
+    copy(tmp_path / "perron.sqlite", tmp_path / "copy" / "perron.sqlite", NOW)
+    async with opened(tmp_path / "copy") as store:
+        again = House(store, Time())
+        assert again.standing() is Standing.PENDING
+        assert await again.takes(lune.delivers(in_garage(id="a"))) == "announce_again"
+        again.time.mono += 40 * 24 * 3600
+        assert await again.letting.permit("lune", ALL, "anna") is None, "he had said yes to its key"
+        assert await again.letting.permit("soleil", ALL, "anna") is not None, "to this one he never did"
+
+
+async def test_the_next_household_begins_with_nobody_that_the_former_let_in(house: House) -> None:
+    lune = Stranger()
+    token = lune.asking()
+    await house.hears(token)
+    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    await house.store.register.set_claim(digest("code"), NOW)
+    await house.store.register.claim(digest("code"), newcomer("Anna"), entry("anna"), NOW)
+    offered = HouseOffer(id="offer", secret=digest("offer"), by="p-anna", made=NOW.utc, leaves_films=False)
+    await house.store.handover.offer(offered, NOW)
+    assert await house.store.handover.take(offered, newcomer("Clara"), entry("clara"), NOW) is Changed.DONE
+    house.store.brands.refresh()
+    assert "lune" not in house.store.brands.known()
+    assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
+    assert await house.hears(token) is None
+    assert house.standing() is Standing.PENDING, "it asks the next household anew"
 
 
 def _with(house: Home, id_: str, brand: Brand) -> Home:

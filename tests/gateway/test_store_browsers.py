@@ -230,6 +230,16 @@ async def test_whatever_comes_in_whatever_order_no_number_is_taken_twice_and_non
         assert len({one.number for one in taken}) == len(taken)
 
 
+async def test_a_box_whose_store_was_rolled_back_forgets_its_browsers_and_the_hub_is_told(tmp_path: Path) -> None:
+    hub = Hub()
+    async with inhabited(tmp_path) as store:
+        await synced(store, hub)
+        await store.browsers.forget()
+        assert store.browsers.browsers() == ()
+        await synced(store, hub)
+    assert heard(hub) == {"1": False, "2": False}
+
+
 async def test_a_box_that_is_put_back_from_a_backup_has_no_browsers(tmp_path: Path) -> None:
     """What they ordered since is not known there: a hub could play it again."""
     async with inhabited(tmp_path) as store:

@@ -4,6 +4,7 @@ from tests.mutants.words import Mutant
 
 LETTING = "tests/gateway/test_letting.py"
 ASKED = "tests/gateway/uplink/test_asked.py"
+SIGNED = "tests/gateway/test_hub_signed.py"
 PAGE = "tests/gateway/web/test_brands_page.py"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -69,5 +70,51 @@ MUTANTS: tuple[Mutant, ...] = (
         old='fields["do"] == "permit" and ask is not None',
         new='fields["do"] == "never" and ask is not None',
         tests=(f"{PAGE}::test_all_that_a_stranger_asks_is_shown_with_its_key_and_a_plain_yes_is_not_offered",),
+    ),
+    Mutant(
+        name="what the hub signed goes on where the owner allows it no more",
+        file="gateway/delivery/permission.py",
+        old="    if promise.by_hub and not terms.hub_signed:",
+        new="    if promise.by_hub and terms.hub_signed is None:",
+        tests=(f"{SIGNED}::test_where_the_owner_allows_it_it_counts_until_he_allows_it_no_more",),
+    ),
+    Mutant(
+        name="a brand comes by the hub's signature that nobody allowed",
+        file="gateway/store/offers.py",
+        old="    forbidden = permission.standing is Standing.GRANTED and not permission.terms.hub_signed",
+        new="    forbidden = False",
+        tests=(f"{SIGNED}::test_by_default_no_brand_comes_by_the_hub_s_signature",),
+    ),
+    Mutant(
+        name="the hub alters what a brand has signed",
+        file="gateway/store/offers.py",
+        old="    alters = row is not None and not row.promise.by_hub",
+        new="    alters = False",
+        tests=(f"{SIGNED}::test_the_hub_never_alters_what_the_brand_has_signed",),
+    ),
+    Mutant(
+        name="what one brand announced comes in with the permission of who takes its name",
+        file="gateway/store/questions.py",
+        old='        connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (heard.brand,))\n',
+        new="",
+        tests=(f"{LETTING}::test_what_was_announced_under_an_id_before_does_not_come_to_life_with_who_takes_it_later",),
+    ),
+    Mutant(
+        name="the hub takes back a key as often as it likes",
+        file="gateway/store/brandkeys.py",
+        old='" WHERE x = ? AND brand = ? AND withdrawn IS NULL"',
+        new='" WHERE x = ? AND brand = ?"',
+        tests=(
+            f"{LETTING}::test_what_the_hub_takes_back_the_owner_may_trust_again_and_the_same_word_does_not_end_that",
+        ),
+    ),
+    Mutant(
+        name="a home's no leaves its open deliveries as they were at the hub",
+        file="gateway/hub/connections.py",
+        old="        if state in _NO:",
+        new="        if state is None:",
+        tests=(
+            "tests/gateway/hub/test_heard.py::test_a_home_s_no_ends_what_is_open_at_once_but_nobody_who_is_at_the_door",
+        ),
     ),
 )

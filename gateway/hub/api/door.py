@@ -6,6 +6,7 @@ that dies in the middle has done nothing, and no key is ever "still running" (40
 draft-ietf-httpapi-idempotency-key-header; here the second request waits for the first one's transaction).
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -44,6 +45,7 @@ log = structlog.get_logger(__name__)
 
 KEY: Final = "Idempotency-Key"
 DEEPEST = 12  # levels of a body
+PATIENCE = 20.0  # seconds for a body
 VERSION = "1.0.0"
 
 _BAD_HOST = Problem(Code.BAD_HOST)
@@ -268,10 +270,14 @@ async def _body(request: web.Request, largest: int) -> bytes:
     if request.content_type != "application/json" or request.charset not in (None, "utf-8"):
         raise Problem(Code.UNSUPPORTED_MEDIA_TYPE)
     raw = bytearray()
-    async for chunk in request.content.iter_any():
-        raw += chunk
-        if len(raw) > largest:
-            raise Problem(Code.TOO_LARGE, f"At most {largest} bytes.")
+    try:
+        async with asyncio.timeout(PATIENCE):
+            async for chunk in request.content.iter_any():
+                raw += chunk
+                if len(raw) > largest:
+                    raise Problem(Code.TOO_LARGE, f"At most {largest} bytes.")
+    except TimeoutError as error:
+        raise Problem(Code.TOO_SLOW, headers={"Connection": "close"}) from error
     try:
         loads(bytes(raw), deepest=DEEPEST)
     except ValueError as error:

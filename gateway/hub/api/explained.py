@@ -73,6 +73,11 @@ EXPLAINED: Mapping[str, Explained] = MappingProxyType({
         "This home's terms take only what the brand itself has signed; the hub's own signature is not enough there.",
         "Sign the delivery with the brand's key (`perron retailer announce --key-file`) and send it as `token`.",
     ),
+    "too_slow": Explained(
+        "The body had not come whole within the seconds that the hub waits for one.",
+        "Send it again, over a better line. Nothing was done.",
+        again=True,
+    ),
     "too_large": Explained(
         "The body is larger than this operation reads.",
         "`detail` says how much is read. A delivery has at most fifty parcels.",

@@ -123,7 +123,8 @@ class Homes:
     async def claim(self, call: Call) -> Reply:
         """Let a box in by its claim; the same key again gets the same answer."""
         asked, id_ = call.of(Claiming), call.of(ClaimPath).claim_id
-        row = (await call.tx.execute(select(claims).where(claims.c.id == id_))).one_or_none()
+        held = select(claims).where(claims.c.id == id_).with_for_update()  # of two at once one is let in
+        row = (await call.tx.execute(held)).one_or_none()
         if row is None:
             raise Problem(Code.NOT_FOUND)
         csr = _bytes(asked.csr)

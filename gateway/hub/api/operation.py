@@ -83,6 +83,10 @@ class Signer(Protocol):
         """Sign what a brand asked for by its API key."""
         ...
 
+    def seal(self, secret: str, whose: str) -> str:
+        """Write a secret for the store."""
+        ...
+
 
 class Stream(Protocol):
     """An answer that goes on."""
@@ -238,5 +242,7 @@ class Operation:
         if self.idempotency:
             found |= {Code.IDEMPOTENCY_KEY_REUSED}
         if self.body is not None:
-            found |= {Code.MALFORMED_JSON, Code.INVALID, Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE}
+            found |= {
+                Code.MALFORMED_JSON, Code.INVALID, Code.TOO_LARGE, Code.TOO_SLOW, Code.UNSUPPORTED_MEDIA_TYPE,
+            }  # fmt: skip
         return frozenset(found)

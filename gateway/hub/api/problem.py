@@ -28,6 +28,7 @@ class Code(StrEnum):
     STALE_VERSION = auto()
     TOO_LATE = auto()
     NOT_CONNECTED = auto()
+    TOO_SLOW = auto()
     TOO_LARGE = auto()
     UNSUPPORTED_MEDIA_TYPE = auto()
     INVALID = auto()
@@ -57,6 +58,7 @@ PROBLEMS: Mapping[Code, tuple[HTTPStatus, str]] = MappingProxyType(
         Code.TOO_LATE: (HTTPStatus.CONFLICT, "It can no longer be changed"),
         Code.NOT_CONNECTED: (HTTPStatus.CONFLICT, "The home has not let this brand in"),
         Code.SIGNATURE_REQUIRED: (HTTPStatus.CONFLICT, "The home takes only what the brand itself has signed"),
+        Code.TOO_SLOW: (HTTPStatus.REQUEST_TIMEOUT, "The body did not come in time"),
         Code.TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
         Code.UNSUPPORTED_MEDIA_TYPE: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json"),
         Code.INVALID: (HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not as it should be"),

@@ -154,8 +154,8 @@ async def create(call: Call) -> Reply:
     id_ = new_id("ep")
     await call.tx.execute(
         insert(endpoints).values(
-            id=id_, retailer=who.retailer, url=url, types=_once(asked.types), secret=secret, sandbox=who.sandbox,
-            enabled=True, seq=0, slow=False, leased=call.now, created=call.now,
+            id=id_, retailer=who.retailer, url=url, types=_once(asked.types), secret=call.key.seal(secret, id_),
+            sandbox=who.sandbox, enabled=True, seq=0, slow=False, leased=call.now, created=call.now,
         )
     )  # fmt: skip
     made = _told(await _one(call, id_), call.now)
@@ -213,7 +213,7 @@ async def rotate(call: Call) -> Reply:
     """Give it a new secret. For 24 hours each message is signed with both."""
     await _alone(call)
     row, secret = await _asked(call), new_secret()
-    then = {"secret": secret, "old_secret": row.secret, "old_until": call.now + OVERLAP}
+    then = {"secret": call.key.seal(secret, row.id), "old_secret": row.secret, "old_until": call.now + OVERLAP}
     await call.tx.execute(update(endpoints).where(endpoints.c.id == row.id).values(then))
     told = _told(await _one(call, row.id), call.now)
     return Reply(status=200, body=EndpointWithSecret(**told.model_dump(), secret=secret))

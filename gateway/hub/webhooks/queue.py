@@ -6,12 +6,13 @@ runs out; a hub alone on its SQLite takes its own back at once.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from typing import Any, assert_never
 
+import structlog
 from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -19,6 +20,8 @@ from gateway.hub.events import Type, tell
 from gateway.hub.tables import attempts, endpoints, events, messages, retailers
 from gateway.hub.webhooks.answer import SLOW, Answer, Result, over, wait
 from gateway.hub.webhooks.letter import Letter
+
+log = structlog.get_logger(__name__)
 
 LEASE = timedelta(seconds=60)
 PATIENCE = timedelta(days=5)  # an endpoint that takes nothing for so long is disabled
@@ -113,7 +116,11 @@ def _in(lane: Lane) -> tuple[ColumnElement[bool], ...]:
             assert_never(lane)
 
 
-async def due(tx: AsyncConnection, turn: Turn, now: datetime, *, most: int) -> list[Parcel]:
+Unseal = Callable[[str, str], str | None]
+"""Reads an endpoint's secret, of the endpoint of this id; None: another hub's key sealed it."""
+
+
+async def due(tx: AsyncConnection, turn: Turn, now: datetime, *, most: int, unseal: Unseal) -> list[Parcel]:
     """Give what is due for it, by `seq`: nothing if the turn is no longer this sender's. If nothing is, it is over."""
     mine = and_(endpoints.c.id == turn.endpoint, endpoints.c.leased == turn.until, endpoints.c.enabled)
     to = (await tx.execute(select(endpoints).where(mine).with_for_update())).one_or_none()
@@ -124,7 +131,12 @@ async def due(tx: AsyncConnection, turn: Turn, now: datetime, *, most: int) -> l
         .where(messages.c.endpoint == turn.endpoint, messages.c.due <= now).order_by(messages.c.seq).limit(most)
     )  # fmt: skip
     rotating = to.old_secret is not None and to.old_until is not None and now < to.old_until
-    keys = (to.secret, to.old_secret) if rotating else (to.secret,)
+    sealed = (to.secret, to.old_secret) if rotating else (to.secret,)
+    keys = tuple(secret for one in sealed if (secret := unseal(one, to.id)) is not None)
+    if not keys:
+        log.error("secret_unreadable", endpoint=to.id, todo="hub.key.pem is another than when it was made: rotate it")
+        await tx.execute(update(endpoints).where(mine).values(leased=now + LEASE))
+        return []
     found = [
         Parcel(
             letter=Letter(message=row.id, event=row.event, type=row.type, at=row.at, seq=row.seq, previous=row.previous,

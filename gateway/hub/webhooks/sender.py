@@ -21,7 +21,7 @@ from gateway.hub.webhooks import queue
 from gateway.hub.webhooks.answer import SLOW
 from gateway.hub.webhooks.connection import Connections, Lookup, by_machine
 from gateway.hub.webhooks.guard import Allowed
-from gateway.hub.webhooks.queue import Lane, Parcel, Turn
+from gateway.hub.webhooks.queue import Lane, Parcel, Turn, Unseal
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +41,7 @@ class Sender:
         store: Store,
         *,
         allowed: Allowed,
+        unseal: Unseal,
         most: int,
         now: Callable[[], datetime],
         seconds: Callable[[], float],
@@ -51,6 +52,7 @@ class Sender:
     ) -> None:
         self._store, self._most, self._now, self._seconds, self._chance = store, most, now, seconds, chance
         self._connections = Connections(allowed, seconds=seconds, lookup=lookup, timeout=timeout)
+        self._unseal = unseal
         self._longest = timedelta(seconds=timeout)
         self._bell = asyncio.Event()
         self._busy = dict.fromkeys(Lane, 0)
@@ -95,7 +97,8 @@ class Sender:
                 ill: datetime | None = None
                 while ill is None and self._lasts(turn):
                     async with self._store.writing() as tx:
-                        batch = await queue.due(tx, turn, self._now(), most=1 if turn.short else BATCH)
+                        most = 1 if turn.short else BATCH
+                        batch = await queue.due(tx, turn, self._now(), most=most, unseal=self._unseal)
                     if not batch:
                         return
                     ill = await self._served(turn, batch)

@@ -202,14 +202,18 @@ async def test_a_box_is_who_its_certificate_says_whatever_it_says_itself(place: 
         await victim.subscribe("dn/#", qos=1)
         async with place.client(pem(one), identifier=other, username="hub", password="x") as client:  # noqa: S106 - none of anybody
             await client.subscribe("#", qos=1)
-            others = (f"up/1/{other}/hello", f"up/1/{other}/evt", f"dn/{other}/jobs", f"dn/{home}/jobs")
+            others = (
+                *(f"up/1/{other}/{what}" for what in ("hello", "evt", "said/hub-1")),
+                *(f"dn/{home}/{what}" for what in ("jobs", "ask")),
+                *(f"up/1/{home}/{what}" for what in ("said", "said/hub-1/x")),
+                f"dn/{other}/jobs",
+            )
             for topic in (*others, f"up/1/{home}/else", f"up/1/{home}/hello/x", f"up/{home}/hello", "up/1/hub/hello"):
                 await client.publish(topic, b"forged", qos=1)
-            for what in ("hello", "status", "evt", "gone"):
+            own = ("hello", "status", "evt", "said/hub-1", "gone")
+            for what in own:
                 await client.publish(f"up/1/{home}/{what}", b"marker" if what == "gone" else b"own", qos=1)
-            assert {topic for topic, _ in await heard(hub, b"marker")} == {
-                f"up/1/{home}/{what}" for what in ("hello", "status", "evt", "gone")
-            }
+            assert {topic for topic, _ in await heard(hub, b"marker")} == {f"up/1/{home}/{what}" for what in own}
             for to in (other, home):
                 await hub.publish(f"dn/{to}/jobs", to.encode()).acknowledged  # type: ignore[union-attr]  # it is sent
             assert await first(client) == (f"dn/{home}/jobs", home.encode()), "another's jobs it does not hear"

@@ -113,6 +113,7 @@ async def test_what_a_brand_asks_has_another_digest_with_each_decision(tmp_path:
 # ---- whose eyes -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 async def test_each_question_asks_for_its_right_and_a_right_that_is_gone_is_gone_at_once(tmp_path: Path) -> None:
     questions: dict[str, dict[str, Any]] = {
         "state": {}, "messages": {}, "visits": {}, "film": {"path": FILM, "piece": 0},
@@ -169,15 +170,28 @@ async def test_a_film_comes_in_pieces_that_make_it_up_and_nothing_else_of_the_di
             assert len(raw) <= PIECE
             whole, piece, pieces = whole + raw, piece + 1, answer["pieces"]
         assert whole == (here.made.home.storage.folder / FILM).read_bytes()
-        for path in (f"visits/{INCIDENT}/../../perron.sqlite3", "perron.sqlite3", "/etc/passwd", f"{FILM}x", INCIDENT):
+        for path in (
+            f"visits/{INCIDENT}/../../perron.sqlite3",
+            "perron.sqlite3",
+            "/etc/passwd",
+            f"{FILM}x",
+            INCIDENT,
+            "a/\0/b",
+        ):
             assert (await here.asks("film", path=path, piece=0))[0] == {"refused": "not_here"}
         assert (await here.asks("film", path=FILM, piece=pieces))[0] == {"refused": "not_here"}
+        file = here.made.home.storage.folder / FILM
+        file.rename(file.with_name("elsewhere"))  # the disk does not give it
+        for ask in ({"ask": "film", "piece": 0}, {"ask": "picture", "second": 1.0}):
+            assert (await here.asks(path=FILM, **ask))[0] == {"refused": "not_here"}  # type: ignore[arg-type]  # JSON
+        file.with_name("elsewhere").rename(file)
         await here.made.store.hold(INCIDENT, None, here.made.clock.now())
         await here.made.archive.erase(INCIDENT, here.site.owner.who.person)
         assert (await here.asks("film", path=FILM, piece=0))[0] == {"refused": "not_here"}
         assert (await here.asks("visits"))[0] == {"visits": []}
 
 
+@pytest.mark.slow
 async def test_a_picture_of_a_film_is_a_jpeg(tmp_path: Path) -> None:
     async with away(tmp_path) as here:
         await _filmed(here.made, "a dispute")
@@ -253,7 +267,7 @@ async def test_an_answer_is_for_the_browser_that_asked_alone(tmp_path: Path) -> 
 
 
 async def test_one_browser_cannot_keep_the_box_busy(tmp_path: Path) -> None:
-    async with away(tmp_path, held=2.0) as here:
+    async with away(tmp_path, held=1.0) as here:
         known = (await here.asks("state"))[0]["version"]
         waiting = [asyncio.create_task(here.asks("state", after=known)) for _ in range(AT_ONCE)]
         await asyncio.sleep(0.3)

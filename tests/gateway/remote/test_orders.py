@@ -10,6 +10,7 @@ import pytest
 
 from gateway.delivery.permission import Standing
 from gateway.owner import wish as read_wish
+from gateway.proof.keys import PublicKey
 from gateway.remote.deeds import RIGHTS, allowed
 from gateway.remote.envelope import Jwk
 from gateway.remote.orders import browser_of
@@ -25,6 +26,9 @@ from tests.gateway.remote.away import NOON, Away, away
 from tests.remotebrowser import RemoteBrowser, fresh
 from tests.shell.house import home, pending
 from tests.shell.parts import until
+from tests.stranger import HOME as STREET
+from tests.stranger import HUB as HUB_URL
+from tests.stranger import Stranger
 
 TERMS: dict[str, Any] = {"entrances": ["front"], "places": ["hall"], "carriers": ["Colissimo"], "days": ["mon", "wed"],
                          "hours": "08:00-20:00"}  # fmt: skip
@@ -346,6 +350,37 @@ async def test_terms_that_cannot_be_meant_and_brands_that_are_not_here_are_told_
         assert await here.orders("approve-key", life=86_400, brand="shop", key="A" * 43) is None
         assert (await here.became()).why == "not_here"
         assert await standing(here) is Standing.PENDING
+
+
+async def test_a_stranger_is_let_in_from_afar_with_the_key_that_was_shown_and_its_next_key_counts_by_a_yes(
+    tmp_path: Path,
+) -> None:
+    async with away(tmp_path) as here:
+        letting, store, lune = here.made.reception.letting, here.made.store, Stranger(now=here.made.clock.now().utc)
+
+        async def hears(token: bytes) -> None:
+            assert await letting.asked(token, home=STREET, hub=HUB_URL) is None
+
+        await hears(lune.asking())
+        seen = next(one for one in (await here.state())["brands"] if one["id"] == "lune")
+        assert (seen["standing"], seen["open"], seen["hub"]) == ("pending", True, HUB_URL)
+        assert seen["fingerprints"] == [PublicKey.from_text(lune.x()).fingerprint]
+        await here.orders("permit", life=86_400, brand="lune", ask=seen["ask"], terms=TERMS | {"hub_signed": True})
+        assert (await here.became()).state == "done"
+        permission = store.permission("lune")
+        assert permission is not None
+        assert permission.terms.hub_signed
+        for do, counts in (("approve-key", True), ("refuse-key", False)):
+            number = lune.grows()
+            await hears(lune.asking(lune.shown(), lune.vouches(number), connection=None))
+            seen = next(one for one in (await here.state())["brands"] if one["id"] == "lune")
+            assert [one["key"] for one in seen["keys"]] == [lune.x(number)]
+            await here.orders(do, life=86_400, brand="shop", key=lune.x(number))
+            assert (await here.became()).why == "not_here", "another brand's"
+            await here.orders(do, life=86_400, brand="lune", key=lune.x(number))
+            assert (await here.became()).state == "done"
+            assert (lune.kid(number) in store.brands.keys) is counts
+            assert store.brands.new_keys() == ()
 
 
 # ---- whoever has ended, and whatever was killed ---------------------------------------------------------------------

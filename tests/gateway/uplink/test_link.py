@@ -22,15 +22,20 @@ from gateway.hub.supportcode import fresh, spoken
 from gateway.hub.words import (
     BEGINNING,
     Ack,
+    Asked,
     Decided,
     Happened,
     Hello,
     Job,
     Kind,
     Receipt,
+    Replied,
     ack_topic,
+    ask_topic,
     digest,
     jobs_topic,
+    said_topic,
+    shard_of,
     speaker,
 )
 from gateway.joining import support_code
@@ -69,10 +74,14 @@ class Hub:
     keeps: bool = True  # acknowledge, as a good hub does
     kept: list[bytes] = field(default_factory=list)
     support: str | None = None
+    answers: list[tuple[str, bytes]] = field(default_factory=list)
 
     async def hear(self) -> None:
         while True:
             incoming = await self.line.hear()
+            if "/said/" in incoming.topic:
+                self.answers.append((incoming.topic, incoming.payload))
+                continue
             spoken = speaker(incoming.topic)
             assert spoken is not None
             assert spoken[0] == HOME
@@ -165,6 +174,34 @@ async def hub(made: Box, broker: Mosquitto, folder: Path) -> AsyncIterator[Hub]:
             await asyncio.wait([task])
             if not task.cancelled():
                 task.result()
+
+
+async def test_a_flood_of_questions_is_read_at_a_pace_and_answered_where_it_was_asked(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    async def answer(asked: Asked) -> str | None:
+        seen.append(asked.id)
+        return "h..i.c.t" if asked.id == "q-1" else None
+
+    async def take(job: Job) -> Receipt:
+        return Receipt(job=job.job, state="received")
+
+    async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
+        line = uplink(made, section(broker, tmp_path))
+        line.serve(owner=take, ask=answer)
+        async with at_work(line):
+            await until(lambda: there.hellos)
+            began = time.monotonic() - 0.1
+            for number in range(1, 800):
+                asked = Asked(via="hub-1", id=f"q-{number}", browser=f"brw-{1:032x}", sealed="h..i.c.t")
+                there.say(ask_topic(HOME), asked.model_dump_json().encode())
+            await until(lambda: there.answers)
+            assert (await there.receipt(there.job(b"h..i.c.t", Kind.OWNER))).state == "received", "jobs go on"
+            await asyncio.sleep(0.2)
+            assert len(seen) <= link.ASKED_AT_ONCE + link.ASKED_A_SECOND * (time.monotonic() - began) + 1
+    ((topic, payload),) = there.answers
+    assert topic == said_topic(shard_of(HOME), HOME, "hub-1")
+    assert Replied.model_validate_json(payload).id == "q-1"
 
 
 async def test_a_job_is_received_once_it_is_on_the_disk_and_comes_back_as_a_signed_event(tmp_path: Path) -> None:

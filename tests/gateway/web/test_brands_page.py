@@ -12,6 +12,7 @@ from playwright.async_api import expect
 from gateway.delivery.permission import Standing
 from gateway.hub.asking import AskedTerms
 from gateway.proof.keys import PublicKey
+from gateway.uplink.asked import UNSIGNED
 from gateway.web.access import Role
 from tests.browser import PATIENCE, barriers, visitor
 from tests.shell.box import Box, awake, box
@@ -120,6 +121,40 @@ async def test_a_new_key_is_the_owner_s_to_accept(site: Served, made: Box) -> No
     assert {"lune-1", "lune-2"} == {key.kid for key in made.store.brands.known()["lune"].keys}
 
 
+async def test_whom_the_owner_refused_he_may_forget_and_then_it_asks_as_anybody(site: Served, made: Box) -> None:
+    lune, other = Stranger(), Stranger()
+    token = lune.asking()
+    await hears(made, token)
+    async with site.client(site.owner) as client:
+        async with client.post("/brands/lune/forget", headers=JSON) as answer:
+            assert answer.status == 409, "first it is answered"
+        async with client.post("/brands/lune", data={"do": "refuse_brand"}) as answer:
+            assert answer.status == 200
+        assert await made.reception.letting.asked(other.asking(), home=HOME, hub=HUB) == UNSIGNED
+        async with client.post("/brands/lune/forget") as answer:
+            assert answer.url.path == "/brands"
+            assert "Maison Lune" not in await answer.text()
+        await hears(made, token)
+        assert made.store.brands.asks(made.clock.now()) == (), "what was asked once is not asked again"
+        await hears(made, other.asking())
+        assert PublicKey.from_text(other.x()).fingerprint in await shown(client)
+
+
+async def test_a_key_that_the_brand_took_back_is_told_as_that(site: Served, made: Box) -> None:
+    lune = Stranger()
+    await hears(made, lune.asking())
+    async with site.client(site.owner) as client:
+        async with client.post("/brands/lune/terms", data=[*TERMS, ("ask", digest(await shown(client)))]) as answer:
+            assert answer.status == 200
+        await hears(made, lune.asking(connection=None, withdrawn=(lune.x(),)))
+        for page in ("/settings/keys", "/settings/sign-ins"):
+            async with client.get(page, headers=ENGLISH) as answer:
+                text = await answer.text()
+                assert answer.status == 200
+                assert "lune-1" in text
+                assert "took back its key" in text or "taken back by the brand" in text, page
+
+
 async def test_what_only_the_hub_vouches_for_is_said_and_never_given_without_a_tick(site: Served, made: Box) -> None:
     plain = Stranger(keys=[])
     asked = AskedTerms(carriers=("Colissimo",), hub_signed=True)
@@ -139,12 +174,19 @@ async def test_what_only_the_hub_vouches_for_is_said_and_never_given_without_a_t
 
 async def test_the_household_sees_who_asks_and_only_the_owner_answers(site: Served, made: Box) -> None:
     await hears(made, Stranger().asking())
+    assert await made.reception.letting.forget("shop", "anna") is not None, "nobody forgets whom the house file names"
     guests = [await site.guest(Role.HOUSEHOLD, "Bruno"), await site.guest(Role.INSTALLER, "Ines")]
     for guest, sees in zip(guests, (200, 403), strict=True):
         async with site.client(guest) as client:
             async with client.get("/brands") as answer:
                 assert answer.status == sees
-            for path, do in (("", "permit"), ("", "refuse_brand"), ("/terms", ""), ("/keys/lune-1", "approve")):
+            for path, do in (
+                ("", "permit"),
+                ("", "refuse_brand"),
+                ("/terms", ""),
+                ("/keys/lune-1", "approve"),
+                ("/forget", ""),
+            ):
                 async with client.post(f"/brands/lune{path}", data={"do": do}) as answer:
                     assert answer.status == 403, path
     assert len(made.store.brands.asks(made.clock.now())) == 1

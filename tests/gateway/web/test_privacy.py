@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -278,3 +279,4 @@ async def test_what_a_hub_knows_of_the_house_is_told_where_there_is_one(tmp_path
             async with client:
                 text = await read(client)
         assert ("Deliveries come by" in text and "https://hub.example" in text) is (joined is not None)
+        assert ("it knows when, not what" in re.sub(r"\s+", " ", text)) is (joined is not None)

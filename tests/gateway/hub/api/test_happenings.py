@@ -1,13 +1,18 @@
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.streams import MOST
+from gateway.hub.streams import MOST, Follower
+from gateway.hub.telling import Event
 from tests.announcing import Home, connected
+from tests.boxes import until
 from tests.hubs import Running, hub_file, running
 
 
@@ -158,3 +163,33 @@ async def test_a_delivery_s_timeline_tells_the_states_that_it_went_through(tmp_p
                 break
             cursor = f"&cursor={page['next']}"
         assert steps == [(1, "awaiting_label"), (2, "awaiting_permission"), (3, "cancelled")]
+
+
+async def test_what_others_are_told_makes_nobody_read_who_is_told_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: Counter[str] = Counter()
+    found = Follower._found  # noqa: SLF001 - it is counted, and done
+
+    async def counted(self: Follower, tx: AsyncConnection) -> list[Event]:
+        reads[self.caller.retailer] += 1
+        return await found(self, tx)
+
+    monkeypatch.setattr(Follower, "_found", counted)
+    async with running(hub_file(tmp_path)) as hub:
+        busy, quiet = await connected(hub), await connected(hub)
+
+        async def follows(home: Home, count: int) -> int:
+            query = {"seconds": 6}
+            async with hub.http.get("/v1/events/stream", params=query, headers=home.headers) as answer:
+                return len(await first(answer, count))
+
+        both = [asyncio.create_task(follows(busy, 20)), asyncio.create_task(follows(quiet, 1))]
+        await until(lambda: reads[busy.retailer.id] and reads[quiet.retailer.id])
+        for number in range(20):
+            await busy.announce(name=f"order-{number}")
+        assert await both[0] == 20
+        before = reads[quiet.retailer.id]
+        await quiet.announce()
+        assert await both[1] == 1, "and hears of its own at once"
+        assert before <= 2 < reads[busy.retailer.id]

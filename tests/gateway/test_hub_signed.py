@@ -1,0 +1,128 @@
+"""What a hub signs for a brand: taken where the owner allows it, and nowhere else."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from joserfc.jwk import OKPKey
+
+from gateway.config import HubSection
+from gateway.delivery.permission import Terms
+from gateway.delivery.promise import Cancel, Offer, Update
+from gateway.delivery.signature import public_key
+from gateway.hub import unsigned
+from gateway.hub.sealed import seal, vouch
+from gateway.hub.unsigned import HubClaims
+from gateway.hub.words import Job, Kind
+from gateway.proof.keys import BoxKey
+from gateway.store import Signer, Store
+from gateway.uplink.box import takers
+from gateway.uplink.words import Answered
+from gateway.visit.state import Refusal
+from tests.gateway.delivery.house import delivery, opened, told
+from tests.gateway.delivery.shop import NOW, cancel, offer, update
+from tests.shell.box import awake, box
+from tests.shell.house import home
+from tests.stranger import HOME, HUB, HUB_KEY
+
+NOT_PERMITTED = Refusal.HUB_SIGNED_NOT_PERMITTED.value
+ALLOWED = Terms(
+    entrances=frozenset({"front", "garage"}), places=frozenset({"hall", "fridge"}), carriers=frozenset({"Colissimo"}),
+    hub_signed=True,
+)  # fmt: skip
+PLAIN = replace(ALLOWED, hub_signed=False)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    async with opened(tmp_path) as store:
+        yield store
+
+
+def passed_on(said: Offer | Update | Cancel, brand: str = "shop", *, by: BoxKey = HUB_KEY, to: str = HOME) -> bytes:
+    """As a hub signs it."""
+    seconds = int(NOW.utc.timestamp())
+    words = HubClaims(brand=brand, aud=to, iat=seconds, nbf=seconds, exp=seconds + 3600,
+                      jti=secrets.token_urlsafe(16), delivery=said)  # fmt: skip
+    return unsigned.sign(words, OKPKey.import_key(by.pem), kid=unsigned.name(by.public.fingerprint))
+
+
+async def heard(store: Store, token: bytes) -> str | None:
+    """What it is answered: None: it counts, else the code."""
+    key = {unsigned.name(HUB_KEY.public.fingerprint): public_key(HUB_KEY.public.text)}
+    answer = await store.accept(token, unsigned.verify(token, key, box=HOME, now=NOW), NOW)
+    return answer.result.code
+
+
+async def test_by_default_no_brand_comes_by_the_hub_s_signature(store: Store) -> None:
+    for said in (offer(), cancel()):
+        assert await heard(store, passed_on(said)) == NOT_PERMITTED
+    assert store.promise("shop.d1") is None
+    assert (await told(store, offer())).result.accepted, "nor does the hub's cancel keep the brand's own word out"
+
+
+async def test_where_the_owner_allows_it_it_counts_until_he_allows_it_no_more(store: Store) -> None:
+    await store.permit("shop", NOW, terms=ALLOWED)
+    assert await heard(store, passed_on(offer())) is None
+    assert await heard(store, passed_on(update())) is None
+    found = store.promise("shop.d1")
+    assert found is not None
+    assert found.by_hub
+    assert delivery(store).refusal is None
+    await store.permit("shop", NOW, terms=PLAIN)
+    assert delivery(store).refusal is Refusal.HUB_SIGNED_NOT_PERMITTED, "at the door too, at once"
+    result = store.result("shop.d1", NOW)
+    assert result is not None
+    assert (result.state, result.reason) == ("refused", NOT_PERMITTED)
+    assert (await told(store, update(version=3))).result.accepted, "the brand itself may promise it anew"
+    assert delivery(store).refusal is None
+
+
+async def test_the_hub_never_alters_what_the_brand_has_signed(store: Store) -> None:
+    await store.permit("shop", NOW, terms=ALLOWED)
+    await told(store, offer())
+    for said in (update(), cancel()):
+        assert await heard(store, passed_on(said)) == NOT_PERMITTED
+    assert delivery(store).version == 1
+    assert delivery(store).refusal is None
+
+
+@pytest.mark.parametrize(
+    ("token", "code"),
+    [
+        (passed_on(offer(), by=BoxKey.fresh()), "unknown_key"),
+        (passed_on(offer(), to="home-2"), "wrong_audience"),
+        (passed_on(offer())[:-4] + b"AAAA", "wrong_signature"),
+    ],
+)
+async def test_another_s_signature_is_not_the_hub_s(store: Store, token: bytes, code: str) -> None:
+    await store.permit("shop", NOW, terms=ALLOWED)
+    assert await heard(store, token) == code
+    assert store.promise("shop.d1") is None
+
+
+async def test_a_box_takes_it_under_the_key_that_it_learned_at_its_joining_and_for_brands_that_it_knows(
+    tmp_path: Path,
+) -> None:
+    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+        signer = Signer(home=HOME, key=made.key.public.text, seal=lambda one: seal(one, made.key.sign),
+                        vouch=lambda one: vouch(one, made.key.sign))  # fmt: skip
+        await made.store.uplinks.begin(signer, made.clock.now())
+        section = HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text)
+        for where, state in ((section, "received"), (section.model_copy(update={"key": None}), "refused")):
+            reception = made.reception
+            taker = takers(
+                where, letting=reception.letting, by_hub=reception.by_hub, hub_signed=reception.hub_signed,
+                monotonic=lambda: 0.0,
+            )  # fmt: skip
+            job = Job(job="job-1", kind=Kind.HUB_DELIVERY, token=passed_on(offer()).decode())
+            receipt = await taker[Kind.HUB_DELIVERY](job)
+            assert receipt is not None
+            assert receipt.state == state
+        nobody = passed_on(offer(), brand="nobody")
+        assert await made.reception.hub_signed(nobody, HOME, HUB_KEY.public.text) is Answered.YES
+        told_of = [one.token for one in made.store.uplinks.waiting(0, 5)]
+        assert len(told_of) == 2
+        assert made.store.facts("nobody.d1", made.clock.now()) is None
