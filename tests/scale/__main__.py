@@ -12,11 +12,13 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -234,6 +236,14 @@ async def scale(homes: int, rate: float, *, fast: bool, tell: Callable[[str], No
         return run
 
 
+async def _told_once(work: Coroutine[Any, Any, Run]) -> Run:
+    """Let Ctrl-C end it once, in good order: whoever is impatient leaves no node behind."""
+    task, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: None if task.cancelling() else task.cancel())
+    return await task
+
+
 def table(rows: Sequence[Row]) -> Table:
     """What is shown at the end."""
     made = Table("what", "value", "goal", "")
@@ -261,7 +271,7 @@ def main() -> None:
     def tell(what: str) -> None:
         console.print(f"{time.monotonic() - began:6.1f} s  {what}", highlight=False)
 
-    run = asyncio.run(scale(asked.homes, asked.rate, fast=asked.speed, tell=tell))
+    run = asyncio.run(_told_once(scale(asked.homes, asked.rate, fast=asked.speed, tell=tell)))
     title = f"{asked.homes} homes on three nodes, {os.cpu_count()} cores"
     plot(run.counts, run.marks, title, PICTURE)
     console.print(table(run.rows))

@@ -44,6 +44,7 @@ from tests.scale.mqtt5 import Login, Lost, Session, dial
 
 BACKOFF_FIRST, BACKOFF_LAST = 0.2, 60.0  # seconds, as gateway/mqtt.py and gateway/uplink/link.py have them
 STEADY = 10.0
+TOGETHER = 32  # homes that connect at once: a real one has a processor of its own for its TLS
 
 # asyncio keeps 256 KiB for what each TLS connection reads at once: too much for thousands in one process.
 asyncio.sslproto.SSLProtocol.max_size = 16_384
@@ -71,11 +72,13 @@ class Home:
     """One home. `arrived(delivery)` is called when a job of it is here for the first time."""
 
     def __init__(
-        self, identity: Identity, broker: Broker, number: int, *, arrived: Callable[[str], None], keepalive: int = 60
-    ) -> None:
+        self, identity: Identity, broker: Broker, number: int, *, arrived: Callable[[str], None], keepalive: int = 60,
+        turn: asyncio.Semaphore | None = None,
+    ) -> None:  # fmt: skip
         self.id = identity.home
         self._identity, self._broker, self._number = identity, broker, number
         self._arrived, self._keepalive = arrived, keepalive
+        self._turn = asyncio.Semaphore() if turn is None else turn
         self._key = BoxKey.of(identity.key.encode())
         self._topic = {what: up_topic(shard_of(self.id), self.id, what) for what in ("hello", "status", "evt", "gone")}
         self._journal: list[bytes] = []
@@ -107,7 +110,9 @@ class Home:
             login = Login(self.id, self._topic["gone"], self._keepalive, self._broker.password)
             topics, began = (jobs_topic(self.id), ack_topic(self.id)), time.monotonic()
             try:
-                line = await dial(host, port, login, topics, self._heard, tls=self._broker.context(self._identity))
+                async with self._turn:
+                    tls = self._broker.context(self._identity)
+                    line = await dial(host, port, login, topics, self._heard, tls=tls)
             except (Lost, OSError) as error:
                 self.lost[str(error) or type(error).__name__] += 1
             else:
@@ -204,8 +209,9 @@ class Homes:
 
     def __init__(self, fleet: Sequence[Identity], broker: Broker, *, keepalive: int = 60) -> None:
         self.seen: dict[str, float] = {}  # a delivery, and when its job was here first (monotonic)
+        turn = asyncio.Semaphore(TOGETHER)
         self.homes = [
-            Home(identity, broker, number, arrived=self._arrived, keepalive=keepalive)
+            Home(identity, broker, number, arrived=self._arrived, keepalive=keepalive, turn=turn)
             for number, identity in enumerate(fleet)
         ]
 
