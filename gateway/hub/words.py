@@ -184,6 +184,11 @@ def digest(token: bytes) -> str:
     return sha256(token).hexdigest()
 
 
+def down_topics(home: str) -> str:
+    """What a box subscribes to: all that is for it, in one, for a cluster's time goes into subscriptions."""
+    return f"dn/{home}/+"
+
+
 def jobs_topic(home: str) -> str:
     """Where a box hears its jobs."""
     return f"dn/{home}/jobs"

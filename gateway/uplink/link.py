@@ -31,6 +31,7 @@ from gateway.hub.words import (
     Replied,
     ack_topic,
     ask_topic,
+    down_topics,
     jobs_topic,
     said_topic,
     shard_of,
@@ -116,7 +117,7 @@ class Uplink:
         self._told_standing: Standing | None = None
         self._shard = shard_of(section.home) if section.shard is None else section.shard
         self._topic = {what: up_topic(self._shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
-        topics = (jobs_topic(section.home), ack_topic(section.home), ask_topic(section.home))
+        topics = (down_topics(section.home),)
         self._line = Mqtt(
             broker=section.line,
             subscriptions=[Subscription(topic=topic, stored=False, loss=Loss.ASKED_AGAIN) for topic in topics],
@@ -197,7 +198,7 @@ class Uplink:
         if incoming.topic == ack_topic(self._section.home):
             self._ack = incoming.payload  # the newest says all
             self._stir.set()
-        elif self._jobs.qsize() < JOBS_WAITING:
+        elif incoming.topic == jobs_topic(self._section.home) and self._jobs.qsize() < JOBS_WAITING:
             self._jobs.put_nowait(incoming.payload)
 
     def _asked(self, payload: bytes) -> None:

@@ -33,6 +33,7 @@ from gateway.hub.words import (
     Receipt,
     ack_topic,
     digest,
+    down_topics,
     jobs_topic,
     shard_of,
     up_topic,
@@ -71,7 +72,7 @@ class Broker:
 class Home:
     """One home. `arrived(delivery)` is called when a job of it is here for the first time."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a home is and has
         self, identity: Identity, broker: Broker, number: int, *, arrived: Callable[[str], None], keepalive: int = 60,
         turn: asyncio.Semaphore | None = None,
     ) -> None:  # fmt: skip
@@ -108,7 +109,7 @@ class Home:
         while True:
             host, port = self._broker.at[(self._number + failures) % len(self._broker.at)]
             login = Login(self.id, self._topic["gone"], self._keepalive, self._broker.password)
-            topics, began = (jobs_topic(self.id), ack_topic(self.id)), time.monotonic()
+            topics, began = (down_topics(self.id),), time.monotonic()
             try:
                 async with self._turn:
                     tls = self._broker.context(self._identity)
@@ -147,7 +148,7 @@ class Home:
             assert ack.head == head, f"{self.id}: the hub keeps another chain than ours"
             self._kept = max(self._kept, ack.seq)
             self._sending.heard(self._kept, time.monotonic())
-        else:
+        elif topic == jobs_topic(self.id):
             self.take(Job.model_validate_json(payload))
         self._send()
 
