@@ -34,7 +34,7 @@ test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --reruns 1
 
 quick: $(VENV)/ready ## the inner loop, under a minute
-	@$(BIN)/python -m pytest -q -m "not slow" -n 4 # these compute rather than wait
+	@$(BIN)/python -m pytest -q -m "not slow" -n 3 --dist loadgroup # these compute rather than wait; each worker reads all of them first
 
 check: $(VENV)/ready ## lint, format, types, import rules
 	@$(BIN)/ruff check .

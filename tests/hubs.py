@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,12 +49,32 @@ class Running:
         return Retailer(*await let_in(self.hub.store, name, now=self.hub.now(), sandbox=sandbox))
 
 
+Databases = Callable[[Path], str]
+_databases: list[Databases] = []  # the newest is asked
+
+
+@contextlib.contextmanager
+def databases(of: Databases) -> Iterator[None]:
+    """Have every hub of the block keep where this says, by its folder."""
+    _databases.append(of)
+    try:
+        yield
+    finally:
+        _databases.pop()
+
+
+def database(folder: Path) -> str:
+    """The URL of the store of a hub in this folder: SQLite's, unless the test runs on PostgreSQL."""
+    return _databases[-1](folder) if _databases else f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}"
+
+
 def hub_file(
     folder: Path, *, limits: Limits = MANY, broker: HubBroker | None = None, webhooks: Webhooks | None = None
 ) -> HubFile:
     """A hub on a free port of this machine."""
     port = free_port()
     return HubFile(
+        store=database(folder / "hub"),
         url=f"http://127.0.0.1:{port}", folder=folder / "hub", listen=Listen(port=port), limits=limits, broker=broker,
         webhooks=webhooks or Webhooks(),
     )  # fmt: skip
@@ -68,7 +88,8 @@ def nowhere(host: str, _port: int) -> list[tuple[socket.AddressFamily, str]]:
 @contextlib.asynccontextmanager
 async def homes_broker(*homes: str) -> AsyncIterator[Mosquitto]:
     """A broker for these homes and a hub: each speaks and hears under its own name only. Passwords are `secret`."""
-    acl = "user hub\ntopic write dn/#\ntopic read up/#\n\npattern write up/+/%u/#\npattern read dn/%u/#\n"
+    hubs = "".join(f"user {hub}\ntopic write dn/#\ntopic read up/#\n\n" for hub in ("hub", "hub-2"))
+    acl = f"{hubs}pattern write up/+/%u/#\npattern read dn/%u/#\n"
     async with mosquitto(dict.fromkeys(("hub", *homes), "secret"), acl) as broker:
         yield broker
 

@@ -51,10 +51,18 @@ class Connecting:
         if not any(found):
             return False
         async with self._store.writing() as tx:
-            ended = (await tx.execute(unanswered.limit(BATCH).with_for_update(of=connections, skip_locked=True))).all()
+            ended = (
+                await tx.execute(
+                    unanswered.limit(BATCH).with_for_update(of=connections, key_share=True, skip_locked=True)
+                )
+            ).all()
             for row in ended:
                 await expire(tx, row, now)
-            behind = (await tx.execute(uninformed.limit(BATCH).with_for_update(of=connections, skip_locked=True))).all()
+            behind = (
+                await tx.execute(
+                    uninformed.limit(BATCH).with_for_update(of=connections, key_share=True, skip_locked=True)
+                )
+            ).all()
             for row in behind:
                 await send_keys(tx, row, self._pen, now)
             over = (await tx.execute(ended_untold.limit(BATCH).with_for_update(of=connections, skip_locked=True))).all()

@@ -163,7 +163,7 @@ async def decided(tx: AsyncConnection, home: Row[Any], said: Decided, now: datet
         connections.c.home == home.id, connections.c.brand == said.brand, connections.c.sandbox == home.sandbox
     )
     changed = False
-    for row in (await tx.execute(asked.with_for_update())).all():
+    for row in (await tx.execute(asked.with_for_update(key_share=True))).all():
         if state_of(row, now) not in _ANSWERED or row.version >= said.version:
             continue
         state = _state(row, said)

@@ -182,5 +182,5 @@ async def _row(tx: AsyncConnection, secret: str, *, lock: bool = False) -> Row[A
         .join(retailers, retailers.c.id == connections.c.retailer)
         .where(connections.c.consent_sha256 == kept(secret))
     )
-    asked = asked.with_for_update(of=connections) if lock else asked
+    asked = asked.with_for_update(of=connections, key_share=True) if lock else asked
     return (await tx.execute(asked)).one_or_none()

@@ -40,7 +40,7 @@ async def tell(  # noqa: PLR0913 - an event's own columns
     whatever it wants. Ring `Bells.messages` when the transaction is whole.
     """
     # The retailer's row is the lock by which his events are numbered one after the other.
-    await tx.execute(select(retailers.c.id).where(retailers.c.id == retailer).with_for_update())
+    await tx.execute(select(retailers.c.id).where(retailers.c.id == retailer).with_for_update(key_share=True))
     last = await tx.scalar(select(func.max(events.c.seq)).where(events.c.retailer == retailer))
     id_, seq = new_id("evt"), (last or 0) + 1
     await tx.execute(

@@ -59,7 +59,7 @@ class Kept:
 
 async def home_of(tx: AsyncConnection, home: str) -> Row[Any] | None:
     """The row of a home that counts, held until the transaction ends; None: there is none."""
-    asked = select(homes).where(homes.c.id == home, homes.c.revoked.is_(None)).with_for_update()
+    asked = select(homes).where(homes.c.id == home, homes.c.revoked.is_(None)).with_for_update(key_share=True)
     return (await tx.execute(asked)).one_or_none()
 
 
@@ -173,9 +173,10 @@ async def _counts(tx: AsyncConnection, home: str, said: BrowserSaid, now: dateti
     """Let a browser of the household speak from now on, or no longer; what waits of one that ended goes no further."""
     mine = (browsers.c.home == home, browsers.c.id == said.browser)
     sign = None if said.ended or said.sign is None else said.sign.model_dump()
-    changed = await tx.execute(update(browsers).where(*mine).values(sign=sign, told=now))
+    stands = {"sign": sign, "farewell": said.farewell if said.ended else None, "told": now}
+    changed = await tx.execute(update(browsers).where(*mine).values(**stands))
     if not changed.rowcount:
-        await tx.execute(insert(browsers).values(home=home, id=said.browser, sign=sign, told=now))
+        await tx.execute(insert(browsers).values(home=home, id=said.browser, **stands))
     if sign is None:
         waiting = (jobs.c.home == home, jobs.c.browser == said.browser, jobs.c.due.is_not(None))
         await tx.execute(update(jobs).where(*waiting).values(due=None, leased=None, refused="unknown_browser"))

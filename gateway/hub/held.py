@@ -54,7 +54,7 @@ class Held:
             if (await tx.execute(asked)).first() is None:
                 return False
         async with self._store.writing() as tx:
-            rows = (await tx.execute(asked.with_for_update(of=deliveries, skip_locked=True))).all()
+            rows = (await tx.execute(asked.with_for_update(of=deliveries, key_share=True, skip_locked=True))).all()
             for row in rows:
                 await self._one(tx, row, now)
         return bool(rows)

@@ -54,3 +54,15 @@ async def member_of(tx: AsyncConnection, authorization: str, url: str, now: date
         return None
     found = believed(token.encode(), Jwk.model_validate(row.sign), audience=url, seconds=now.timestamp())
     return Member(home=said.sub, browser=said.iss) if isinstance(found, Token) else None
+
+
+async def farewell_to(tx: AsyncConnection, authorization: str) -> str | None:
+    """What the home of a browser that has ended has to say to it, and nobody else can open; None: nothing.
+
+    Its key is forgotten, so this goes to whoever knows its random name.
+    """
+    said = named(authorization.partition(" ")[2].encode(errors="replace"))
+    if said is None:
+        return None
+    query = select(browsers.c.farewell).where(browsers.c.home == said.sub, browsers.c.id == said.iss)
+    return (await tx.execute(query)).scalar_one_or_none()

@@ -3,6 +3,9 @@
 Every change is one transaction of `writing`. SQLite has one writer: writers queue here rather than in its busy timer,
 and each begins `IMMEDIATE`, so none fails half-way because another wrote meanwhile. What is leased by several hubs at
 once (`FOR UPDATE SKIP LOCKED`) needs no lock there, for there is one hub.
+
+A row that stands for a queue (a retailer's, a home's) is locked with `key_share=True`: `FOR NO KEY UPDATE`. A plain
+`FOR UPDATE` waits for everybody who has inserted a row that points there, and two of those wait for each other.
 """
 
 import asyncio
@@ -10,13 +13,15 @@ import contextlib
 import secrets
 import shutil
 from base64 import b32encode
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, event, insert, select
+import asyncpg
+from sqlalchemy import Connection, event, func, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as TooMany  # all connections are in use
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from gateway.hub.tables import VERSION, about, metadata
@@ -26,7 +31,20 @@ T = TypeVar("T")
 BUSY = 10_000  # milliseconds that SQLite waits for another process, a backup say
 RESERVE = 2**20  # bytes that have to be free where SQLite writes: with fewer the hub is not ready
 PATIENCE = 5.0  # seconds that `close` waits for those who still read or write
-UNAVAILABLE = (OperationalError, InterfaceError, OSError)  # the database does not answer, or takes nothing: try again
+CONNECTING, ANSWERING, CHOOSING = 5, 10, 5  # seconds that PostgreSQL has to be reached, for a statement, to be had
+READY = 2.0  # seconds within which it answers when it is well
+_BEGINNING = 0x70657272  # the lock that a hub holds while it makes tables: any number that no other program takes
+_PASSING = ("08", "40", "53", "57")  # SQLSTATE: no connection, lost a race, too little of something, shut down
+
+
+class StoreSilent(OSError):  # noqa: N818 - it says what is the matter
+    """The database does not answer, or takes nothing now: the same may be asked again a moment later.
+
+    What was under way is not done; only of a transaction that was just being made whole nobody knows.
+    """
+
+
+UNAVAILABLE = (StoreSilent, OSError)  # a full disk is told by either
 
 
 class StoreUnusable(Exception):  # noqa: N818 - it says what is the matter
@@ -89,6 +107,7 @@ class Store:
         self.one_writer = engine.dialect.name == "sqlite"
         self._turn = asyncio.Lock()
         self._closed = False
+        self._asking: asyncio.Task[bool] | None = None
         self._held: set[asyncio.Future[None]] = set()  # one for each connection that somebody has
 
     @classmethod
@@ -111,7 +130,7 @@ class Store:
             await store._begin()
             good = True
         except (DBAPIError, OSError) as error:
-            raise StoreUnusable(f"The database cannot be used: {str(error).splitlines()[0]}") from error
+            raise StoreUnusable(f"The database cannot be used: {error}".splitlines()[0]) from error
         finally:
             if not good:
                 await store.close()
@@ -144,7 +163,8 @@ class Store:
             try:
                 yield connection
             except BaseException:
-                await connection.rollback()
+                with contextlib.suppress(DBAPIError):  # a connection that is gone has rolled back already
+                    await connection.rollback()
                 raise
             await connection.commit()
 
@@ -153,19 +173,36 @@ class Store:
         connection, given_back = _Unbroken(self._engine), asyncio.get_running_loop().create_future()
         self._held.add(given_back)
         try:
-            await connection.start()
-            yield connection
+            with _silence():
+                await connection.start()
+            try:
+                yield connection
+            except TimeoutError as error:  # of a statement: what is left of the connection is of no use
+                await connection.invalidate(error)
+                raise StoreSilent("The database did not answer in time.") from error
+            except DBAPIError as error:
+                if passing(error):
+                    raise StoreSilent(_said(error)) from error
+                raise
         finally:
             try:
                 if self._closed and connection.sync_connection is not None and not connection.invalidated:
                     await connection.run_sync(Connection.detach)  # too late for the pool: it is closed itself
                 await connection.close()
+            except DBAPIError:
+                await connection.close()  # gone while nobody used it: its transaction with it
             finally:
                 self._held.discard(given_back)
                 given_back.set_result(None)
 
     async def well(self) -> bool:
         """Whether it answers now, and where it is SQLite has room for what is written."""
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.ensure_future(self._answers())
+        await asyncio.wait({self._asking}, timeout=READY)
+        return self._asking.done() and self._asking.result()
+
+    async def _answers(self) -> bool:
         try:
             async with self.reading() as connection:
                 await connection.execute(select(about.c.value))
@@ -180,6 +217,8 @@ class Store:
 
     async def _begin(self) -> None:
         async with self.writing() as connection:
+            if not self.one_writer:  # of several hubs that begin at once one makes the tables
+                await connection.execute(select(func.pg_advisory_xact_lock(_BEGINNING)))
             await connection.run_sync(metadata.create_all)
             found = await connection.scalar(select(about.c.value).where(about.c.key == "version"))
             if found is None:
@@ -188,6 +227,26 @@ class Store:
                 raise StoreUnusable(
                     f"The database was written by a newer hub (version {found}; this one knows {VERSION}). Upgrade."
                 )
+
+
+def passing(error: DBAPIError) -> bool:
+    """Whether the same may well go a moment later."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    gone = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return gone or state.startswith(_PASSING)
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Say of whatever keeps a connection from being had that the database is silent."""
+    try:
+        yield
+    except (DBAPIError, TooMany, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise StoreSilent(_said(error)) from error
+
+
+def _said(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 def _try(engine: AsyncEngine) -> None:
@@ -201,7 +260,10 @@ def _try(engine: AsyncEngine) -> None:
 
 def _engine(url: str) -> AsyncEngine:
     if make_url(url).get_backend_name() != "sqlite":
-        return create_async_engine(url, pool_size=10, max_overflow=10, pool_pre_ping=True)
+        return create_async_engine(
+            url, pool_size=10, max_overflow=10, pool_pre_ping=True, pool_timeout=CHOOSING,
+            connect_args={"timeout": CONNECTING, "command_timeout": ANSWERING},
+        )  # fmt: skip
     engine = create_async_engine(url, connect_args={"timeout": BUSY / 1000})
 
     @event.listens_for(engine.sync_engine, "connect")

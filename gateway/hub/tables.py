@@ -21,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 from sqlalchemy.engine import Dialect
@@ -145,6 +146,7 @@ browsers = Table(
     Column("home", ForeignKey("homes.id"), primary_key=True),
     Column("id", String(64), primary_key=True),  # as its box named it; whose it is the hub does not know
     Column("sign", JSON, nullable=True),  # JWK: its tokens are signed by it; None: it has ended
+    Column("farewell", Text, nullable=True),  # its box's last word to it, sealed; its hub cannot read that either
     _when("told"),
 )  # fmt: skip
 

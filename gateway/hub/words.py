@@ -142,11 +142,15 @@ class Decided(Wire):
 
 
 class BrowserSaid(Wire):
-    """A browser of the household counts from now on, by this key, or (`ended`) no longer. Whose it is stays at home."""
+    """A browser of the household counts from now on, by this key, or (`ended`) no longer. Whose it is stays at home.
+
+    `farewell`: what its box has to say to one that has ended, sealed for it.
+    """
 
     browser: Browser
     sign: Jwk | None = None
     ended: bool
+    farewell: Envelope | None = None
 
 
 class Asked(Wire):

@@ -8,6 +8,7 @@ CREATE TABLE browser (
   sign TEXT NOT NULL,                  -- JWK: what its orders are signed by
   agree TEXT NOT NULL,                 -- JWK: its half of what the envelopes are sealed by
   own BLOB NOT NULL,                   -- the box's private key for it alone
+  farewell TEXT NOT NULL,              -- sealed for it beforehand: that it has ended
   since INTEGER NOT NULL,
   number INTEGER NOT NULL DEFAULT 0    -- of the newest order that was taken
 ) STRICT, WITHOUT ROWID;
@@ -28,13 +29,14 @@ CREATE INDEX browser_order_kept ON browser_order (at) WHERE state = 'kept';
 -- What the hub was told of them. One that ended stays here: a hub that was put back is told so again.
 CREATE TABLE uplink_browser (
   browser TEXT PRIMARY KEY,
+  farewell TEXT NOT NULL,
   told INTEGER NOT NULL                -- 0: how it stands is still to be told
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX uplink_browser_untold ON uplink_browser (browser) WHERE told = 0;
 
 CREATE TRIGGER browser_enrolled AFTER INSERT ON browser
 BEGIN
-  INSERT OR REPLACE INTO uplink_browser (browser, told) VALUES (NEW.id, 0);
+  INSERT OR REPLACE INTO uplink_browser (browser, farewell, told) VALUES (NEW.id, NEW.farewell, 0);
 END;
 
 CREATE TRIGGER browser_ended AFTER DELETE ON browser

@@ -23,7 +23,10 @@ State = Literal["kept", "done", "failed"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolledBrowser:
-    """One browser, with its person as he is now. `sign` and `agree` are its public keys (JWK, JSON), `own` ours."""
+    """One browser, with its person as he is now. `sign` and `agree` are its public keys (JWK, JSON), `own` ours.
+
+    `farewell` is sealed for it when it is enrolled, and goes to the hub when it ends: our key for it is gone by then.
+    """
 
     id: str
     device: str
@@ -33,6 +36,7 @@ class EnrolledBrowser:
     sign: str
     agree: str
     own: bytes = field(repr=False)
+    farewell: str = ""
     since: datetime
     number: int = 0
 
@@ -50,7 +54,8 @@ class KeptOrder:
 
 
 _BROWSER = (
-    "SELECT b.id, b.device, b.home, b.label, b.sign, b.agree, b.own, b.since, b.number, p.id, p.name, p.role, p.added"
+    "SELECT b.id, b.device, b.home, b.label, b.sign, b.agree, b.own, b.farewell, b.since, b.number,"
+    " p.id, p.name, p.role, p.added"
     " FROM browser b JOIN device d ON d.id = b.device JOIN person p ON p.id = d.person WHERE p.removed IS NULL"
 )
 _ORDER = "SELECT browser, number, signed, state, why, at FROM browser_order"
@@ -111,10 +116,10 @@ class Browsers:
 
 
 def _browser(row: tuple[Any, ...]) -> EnrolledBrowser:
-    ident, device, home, label, sign, agree, own, since, number, person, name, role, added = row
+    ident, device, home, label, sign, agree, own, farewell, since, number, person, name, role, added = row
     return EnrolledBrowser(
-        id=ident, device=device, home=home, label=label, sign=sign, agree=agree, own=own, since=at(since),
-        number=number, person=Person(id=person, name=name, role=role, added=at(added)),
+        id=ident, device=device, home=home, label=label, sign=sign, agree=agree, own=own, farewell=farewell,
+        since=at(since), number=number, person=Person(id=person, name=name, role=role, added=at(added)),
     )  # fmt: skip
 
 
@@ -129,8 +134,9 @@ def _enrol(db: sqlite3.Connection, new: EnrolledBrowser, now: Now) -> bool:
         return False
     db.execute("DELETE FROM browser WHERE device = ?", (new.device,))
     db.execute(
-        "INSERT INTO browser (id, device, home, label, sign, agree, own, since) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (new.id, new.device, new.home, new.label, new.sign, new.agree, new.own, us(new.since)),
+        "INSERT INTO browser (id, device, home, label, sign, agree, own, farewell, since)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (new.id, new.device, new.home, new.label, new.sign, new.agree, new.own, new.farewell, us(new.since)),
     )
     said: Mapping[str, Json] = {"person": new.person.id, "browser": new.id, "label": new.label, "sign": new.sign}
     append(db, "browser_enrolled", said, utc=now.utc)

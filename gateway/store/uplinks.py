@@ -40,7 +40,7 @@ SAID = 200  # open deliveries named to the hub
 EPOCH = datetime.fromtimestamp(0, UTC)
 
 _UNTOLD_BROWSER = (
-    "SELECT u.browser, b.sign FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser WHERE told = 0"
+    "SELECT u.browser, b.sign, u.farewell FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser WHERE told = 0"
 )
 _UNTOLD = "SELECT u.brand FROM uplink_brand u JOIN permission p ON p.brand = u.brand WHERE p.version != u.told"
 
@@ -319,9 +319,10 @@ def _decisions(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> i
 def _browsers(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> int:
     """Write which browsers of the household count, and which no longer."""
     found = db.execute(f"{_UNTOLD_BROWSER} LIMIT ?", (most,)).fetchall()
-    for ident, sign in found:
-        key = {} if sign is None else {"sign": json.loads(sign)}
-        _append(db, signer, {"at": now.utc.isoformat(), "browser": {"browser": ident, "ended": sign is None, **key}})
+    for ident, sign, farewell in found:
+        more = {"farewell": farewell or None} if sign is None else {"sign": json.loads(sign)}
+        said = {"browser": ident, "ended": sign is None, **more}
+        _append(db, signer, {"at": now.utc.isoformat(), "browser": said})
         db.execute("UPDATE uplink_browser SET told = 1 WHERE browser = ?", (ident,))
     return len(found)
 

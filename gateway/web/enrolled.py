@@ -13,7 +13,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
-from gateway.remote.envelope import Jwk, scalar_of
+from gateway.remote.envelope import Jwk, Keys, keys, scalar_of, seal
 from gateway.store.browsers import EnrolledBrowser
 from gateway.web.access import Right, may
 from gateway.web.accounts import Who
@@ -50,10 +50,11 @@ class Enrolled:
             return _no(why)
         person = self._box.store.register.person(who.person)
         assert person is not None  # noqa: S101 - he is signed in
-        own, now = ec.generate_private_key(ec.SECP256R1()), self._desk.now
+        own, now, ident = ec.generate_private_key(ec.SECP256R1()), self._desk.now, f"brw-{secrets.token_hex(16)}"
         new = EnrolledBrowser(
-            id=f"brw-{secrets.token_hex(16)}", device=who.device, person=person, home=hub.home, label=label,
-            sign=sign.model_dump_json(), agree=agree.model_dump_json(), own=scalar_of(own), since=now.utc,
+            id=ident, device=who.device, person=person, home=hub.home, label=label, sign=sign.model_dump_json(),
+            agree=agree.model_dump_json(), own=scalar_of(own), since=now.utc,
+            farewell=farewell(keys(own, agree, home=hub.home, browser=ident)),
         )  # fmt: skip
         if not await self._box.store.browsers.enrol(new, now):
             raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Session"})
@@ -83,6 +84,12 @@ def enrolled(desk: Desk, who: Who) -> list[Mapping[str, Any]]:
     found = desk.box.store.browsers.browsers(None if everybody else who.person)
     return [{"id": one.id, "label": one.label, "who": one.person.name, "mine": one.person.id == who.person,
              "here": one.device == who.device, "since": one.since} for one in found]  # fmt: skip
+
+
+def farewell(between: Keys) -> str:
+    """Seal what a browser is to be told once it has ended: the box's own word, so it forgets its keys on no hub's."""
+    said = json.dumps({"ended": True, "browser": between.browser}).encode()
+    return seal(between.down, between.browser, said, random=secrets.token_bytes)
 
 
 def _jwk(text: object) -> Jwk | None:

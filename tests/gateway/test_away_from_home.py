@@ -130,6 +130,55 @@ async def rings(here: Street, one: Announced, page: Page) -> None:
     await expect(page.locator(".phase")).to_have_text("Ringing")
 
 
+async def permits_and_vetoes(here: Street, page: Page) -> None:
+    """A brand is let in, and then not at its first visit."""
+    play = here.play
+    first = await here.shop.announces()
+    await stands(here, first, State.AWAITING_PERMISSION)
+    asks = page.locator(f"#waiting [data-brand={here.shop.signer.brand}]")
+    await asks.get_by_text("Terms").click()
+    await twice(asks.get_by_role("button").first)
+    await expect(page.locator("[data-order=permit]")).to_contain_text("done, says the house")
+    await stands(here, first, State.WINDOW_OPEN)
+
+    await rings(here, first, page)
+    await twice(page.get_by_role("button", name="Do not open"))
+    await expect(page.locator("[data-order=veto]")).to_contain_text("done, says the house")
+    await expect(page.locator(".phase")).to_have_count(0)
+    assert moves(play.log.lines) == ()
+
+
+async def watches(here: Street, page: Page) -> None:
+    """A visit is followed, and its film looked at."""
+    play = here.play
+    front = page.locator(f"[data-entrance={play.plan.entrance}]")
+    second = await here.shop.announces()
+    await stands(here, second, State.WINDOW_OPEN)
+    await rings(here, second, page)
+    await play.may_enter()
+    await expect(page.locator(".phase")).to_have_text(re.compile("Unlocked"))
+    await play.courier.goes_in()
+    await expect(front.locator(".door .word")).to_have_text("Open")
+    await play.comes_out()
+    await stands(here, second, State.DELIVERED)
+    assert moves(play.log.lines) == ONCE_IN_AND_OUT
+    await seen(page)
+
+
+async def stops(here: Street, page: Page) -> None:
+    """The stop ends the visit that rings, and nothing opens any more."""
+    play = here.play
+    front = page.locator(f"[data-entrance={play.plan.entrance}]")
+    third = await here.shop.announces()
+    await stands(here, third, State.WINDOW_OPEN)
+    await rings(here, third, page)
+    await twice(page.locator("#stop button"))
+    await expect(page.locator("[data-order=stop]")).to_contain_text("done, says the house")
+    await expect(front).to_contain_text("Stopped: nothing opens here.")
+    await play.stays_shut()
+    assert moves(play.log.lines) == ONCE_IN_AND_OUT
+
+
 async def test_away_from_home_a_browser_permits_vetoes_watches_and_stops_through_the_hub(tmp_path: Path) -> None:
     port = free_port()
     _, chain, key = certified(tmp_path, NAME)
@@ -148,43 +197,29 @@ async def test_away_from_home_a_browser_permits_vetoes_watches_and_stops_through
         await expect(front.locator(".door .word")).to_have_text("Locked")
         assert not await page.evaluate("fetch('/enter').then(() => true, () => false)")
 
-        first = await here.shop.announces()
-        await stands(here, first, State.AWAITING_PERMISSION)
-        asks = page.locator(f"#waiting [data-brand={here.shop.signer.brand}]")
-        await asks.get_by_text("Terms").click()
-        await twice(asks.get_by_role("button").first)
-        await expect(page.locator("[data-order=permit]")).to_contain_text("done, says the house")
-        await stands(here, first, State.WINDOW_OPEN)
+        await permits_and_vetoes(here, page)
+        await watches(here, page)
+        await stops(here, page)
 
-        await rings(here, first, page)
-        await twice(page.get_by_role("button", name="Do not open"))
-        await expect(page.locator("[data-order=veto]")).to_contain_text("done, says the house")
-        await expect(page.locator(".phase")).to_have_count(0)
-        assert moves(play.log.lines) == ()
-
-        second = await here.shop.announces()
-        await stands(here, second, State.WINDOW_OPEN)
-        await rings(here, second, page)
-        await play.may_enter()
-        await expect(page.locator(".phase")).to_have_text(re.compile("Unlocked"))
-        await play.courier.goes_in()
-        await expect(front.locator(".door .word")).to_have_text("Open")
-        await play.comes_out()
-        await stands(here, second, State.DELIVERED)
-        assert moves(play.log.lines) == ONCE_IN_AND_OUT
-        await seen(page)
-
-        third = await here.shop.announces()
-        await stands(here, third, State.WINDOW_OPEN)
-        await rings(here, third, page)
-        await twice(page.locator("#stop button"))
-        await expect(page.locator("[data-order=stop]")).to_contain_text("done, says the house")
-        await expect(front).to_contain_text("Stopped: nothing opens here.")
-        await play.stays_shut()
-        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+        await page.context.clear_cookies()
+        async with home_network(port):
+            await ended(await page.context.new_page(), address)
+        await expect(page.locator("#gone")).to_contain_text("The box has ended the enrolment of this browser.")
         complaints = [one for one in somebody.complaints if not re.search("ERR_|Failed to load", one)]
         assert complaints == []
         somebody.complaints.clear()
+
+
+async def ended(page: Page, address: str) -> None:
+    """At home its owner takes the browser off the list, from another one."""
+    await page.goto(f"{address}/enter")
+    for field, value in (("name", "Anna"), ("password", HERONS)):
+        await page.locator(f"[name={field}]").fill(value)
+    await page.locator("main form button").click()
+    await page.goto(f"{address}/settings")
+    end = page.get_by_role("button", name="End the browser Anna's phone")
+    await end.click()
+    await expect(end).to_have_count(0)
 
 
 async def seen(page: Page) -> None:

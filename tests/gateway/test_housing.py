@@ -84,6 +84,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_killed_before_each_write_the_house_is_not_there_or_whole_and_the_next_restore_ends_it(
     tmp_path: Path, archive: Path
 ) -> None:

@@ -105,6 +105,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("change", "told"), WRONG, ids=[next(iter(change)) for change, _ in WRONG])
 async def test_a_house_file_that_cannot_be_used_is_refused_in_words_and_nothing_ends(
     tmp_path: Path, change: dict[str, Any], told: str

@@ -158,6 +158,7 @@ async def test_a_box_that_was_wiped_on_its_page_begins_anew_as_nobody_s(house: H
             pass
 
 
+@pytest.mark.slow
 async def test_the_command_itself_goes_on_into_the_fresh_start(house: Home) -> None:
     """`perron run` without a supervisor: the same process, another box."""
     port = free_port()
@@ -191,6 +192,7 @@ async def test_a_box_that_died_with_the_mark_is_wiped_at_its_next_start(house: H
         assert not wipe.marked(house.storage.folder)
 
 
+@pytest.mark.slow
 async def test_a_house_with_another_owner_has_new_links_no_phones_and_no_films(house: Home) -> None:
     film = await filmed(house, "v1")
     folder = house.storage.folder

@@ -270,6 +270,7 @@ async def test_what_was_owed_is_told_after_a_restart_and_only_once(tmp_path: Pat
         assert ear.got[0].picture is None  # pictures are not kept on disk
 
 
+@pytest.mark.slow
 async def test_a_message_whose_process_was_killed_after_the_decision_is_told_by_the_next(tmp_path: Path) -> None:
     async with receiver() as ear:
         async with pocketed(tmp_path, ear.json):

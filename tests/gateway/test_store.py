@@ -302,6 +302,7 @@ async def test_a_code_of_two_deliveries_finds_first_the_one_that_may_come_in(tmp
         assert [m.delivery.refusal for m in store.matches(PARCEL, now=after(hours=4))] == [None, Refusal.EXPIRED]
 
 
+@pytest.mark.slow
 async def test_what_is_looked_up_at_the_door_goes_by_index(tmp_path: Path) -> None:
     """The plan is asserted, not the clock: no table is read from end to end, however many deliveries there are."""
     async with opened(tmp_path) as store:

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +130,7 @@ async def play(script: list[tuple[str, str]], openings: int, folder: Path) -> No
             assert check(store.entries()) is None
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(SCRIPT, st.integers(1, 2))
 def test_openings_and_withdrawals_stay_within_what_is_allowed(script: list[tuple[str, str]], openings: int) -> None:

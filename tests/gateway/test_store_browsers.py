@@ -28,6 +28,7 @@ def browser(number: int = 1, *, device: str = "anna", person: str = "Anna", home
     return EnrolledBrowser(
         id=f"brw-{number:032x}", device=device, person=who, home=home, label=f"phone {number}",
         sign=SIGN.model_dump_json(), agree=SIGN.model_dump_json(), own=scalar_of(OWN), since=NOON,
+        farewell=f"h..iv.{number}.tag",
     )  # fmt: skip
 
 
@@ -80,6 +81,8 @@ async def test_on_one_device_one_browser_counts_and_a_device_that_is_gone_enrols
         assert not await store.browsers.enrol(browser(4, device="bob"), NOW), "another's device"
         await synced(store, hub)
     assert heard(hub) == {"1": False, "2": True, "3": True}
+    told = [one.browser.farewell for one in hub.events if one.browser is not None]
+    assert told == [None, None, "h..iv.1.tag", None], "the box's last word goes with the end, and not before"
 
 
 async def ended(store: Store) -> None:

@@ -42,6 +42,7 @@ def test_a_slip_of_the_pen_is_told_with_its_line_and_the_remedy(
     assert spot in (None, found.spot)
 
 
+@pytest.mark.slow
 def test_no_slip_of_the_pen_ends_the_reader() -> None:
     dice = random.Random(1)
     lines = TEXT.splitlines()

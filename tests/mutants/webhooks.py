@@ -46,8 +46,8 @@ MUTANTS = (
     Mutant(
         name="the old secret signs no more once it is rotated",
         file="gateway/hub/webhooks/queue.py",
-        old="keys = (to.secret, to.old_secret) if rotating else (to.secret,)",
-        new="keys = (to.secret,)",
+        old="sealed = (to.secret, to.old_secret) if rotating else (to.secret,)",
+        new="sealed = (to.secret,)",
         tests=(API,),
     ),
     Mutant(

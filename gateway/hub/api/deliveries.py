@@ -276,7 +276,9 @@ def owned(call: Call) -> ColumnElement[bool]:
 async def mine(call: Call) -> Row[Any]:
     """The delivery that the path names; held until the transaction ends."""
     wanted = deliveries.c.id == call.of(DeliveryPath).delivery_id
-    row = (await call.tx.execute(select(deliveries).where(owned(call), wanted).with_for_update())).one_or_none()
+    row = (
+        await call.tx.execute(select(deliveries).where(owned(call), wanted).with_for_update(key_share=True))
+    ).one_or_none()
     if row is None:
         raise Problem(Code.NOT_FOUND)
     return row

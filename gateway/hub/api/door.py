@@ -36,7 +36,7 @@ from gateway.hub.api.operation import (
 from gateway.hub.api.problem import MEDIA_TYPE, Code, Detail, Problem, Where
 from gateway.hub.api.ration import Rations
 from gateway.hub.api.remembered import Question, before, keep
-from gateway.hub.keys import caller_of, member_of
+from gateway.hub.keys import caller_of, farewell_to, member_of
 from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.webhooks.guard import Allowed
 from gateway.hub.whence import whence
@@ -48,6 +48,7 @@ DEEPEST = 12  # levels of a body
 PATIENCE = 20.0  # seconds for a body
 VERSION = "1.0.0"
 
+_AWAY = Problem(Code.UNAVAILABLE, "Send the request again in a moment.", headers={"Retry-After": "2"})
 _BAD_HOST = Problem(Code.BAD_HOST)
 ACROSS = "/v1/household/"
 """Asked by a page that a box serves, so from another origin: what stands there is answered to any, and no cookie
@@ -113,7 +114,7 @@ class Door:
         except (DBAPIError, OSError) as error:
             log.error("request_failed", path=request.path, why=str(error).splitlines()[0])
             away = isinstance(error, UNAVAILABLE)  # a full disk, a database that restarts: nothing was done
-            return self._refused(request, Problem(Code.UNAVAILABLE if away else Code.INTERNAL))
+            return self._refused(request, _AWAY if away else Problem(Code.INTERNAL))
 
     async def _document(self, _request: web.Request) -> web.Response:
         return web.json_response(self.document, headers=_HEADERS)
@@ -159,7 +160,10 @@ class Door:
             found = await member_of(tx, request.headers.get("Authorization", ""), self._url, self._now())
         if found is None:
             await self._rations.take_stranger(whence(request, behind_proxy=self._behind_proxy))
-            raise Problem(Code.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="perron household"'})
+            async with self._store.reading() as tx:
+                sealed = await farewell_to(tx, request.headers.get("Authorization", ""))
+            headers = {"WWW-Authenticate": 'Bearer realm="perron household"'}
+            raise Problem(Code.UNAUTHENTICATED, headers=headers, sealed=sealed)
         return found
 
     async def _done(

@@ -30,7 +30,8 @@ EXPLAINED: Mapping[str, Explained] = MappingProxyType({
     ),
     "unauthenticated": Explained(
         "No API key came with the request, or one that is unknown, revoked or over; or a browser's token that is none,"
-        " is over, or whose browser has ended at its home. Which of these is not told.",
+        " is over, or whose browser has ended at its home. Which of these is not told; `sealed` is what the home of a"
+        " browser that has ended has to say to it, which that browser alone can open.",
         "Send `Authorization: Bearer key-..._...`. A secret was told once, when the key was made; if it is lost, make"
         " another key and revoke this one.",
     ),

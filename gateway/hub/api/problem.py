@@ -89,7 +89,10 @@ class Detail(BaseModel):
 
 
 class Document(BaseModel):
-    """What is sent (RFC 9457). `code` is stable; `detail` and `title` are for people."""
+    """What is sent (RFC 9457). `code` is stable; `detail` and `title` are for people.
+
+    `sealed` goes to a household's browser that has ended: its home's last word, which it alone can open.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -100,6 +103,7 @@ class Document(BaseModel):
     detail: str | None = None
     instance: str | None = None
     errors: tuple[Detail, ...] | None = None
+    sealed: str | None = None
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457's word
@@ -112,9 +116,11 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         *,
         errors: Sequence[Detail] = (),
         headers: Mapping[str, str] = MappingProxyType({}),
+        sealed: str | None = None,
     ) -> None:
         super().__init__(detail or PROBLEMS[code][1])
         self.code, self.detail, self.errors, self.headers = code, detail, tuple(errors), headers
+        self.sealed = sealed
 
     @property
     def status(self) -> HTTPStatus:
@@ -131,4 +137,5 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
             detail=self.detail,
             instance=instance,
             errors=self.errors or None,
+            sealed=self.sealed,
         )

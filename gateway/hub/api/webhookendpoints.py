@@ -310,7 +310,9 @@ def _fit(call: Call, url: str) -> str:
 
 async def _alone(call: Call) -> None:
     """Hold the retailer's row, as whoever tells him something does: changes of his endpoints come one by one."""
-    await call.tx.execute(select(retailers.c.id).where(retailers.c.id == call.who.retailer).with_for_update())
+    await call.tx.execute(
+        select(retailers.c.id).where(retailers.c.id == call.who.retailer).with_for_update(key_share=True)
+    )
 
 
 def _mine(call: Call) -> ColumnElement[bool]:

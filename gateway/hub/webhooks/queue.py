@@ -89,7 +89,7 @@ async def claim(tx: AsyncConnection, now: datetime, room: Mapping[Lane, int]) ->
         due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= now)
         free = and_(endpoints.c.enabled, endpoints.c.leased <= now, due, *_in(lane))
         waiting = select(endpoints.c.id, endpoints.c.retailer).where(free).order_by(endpoints.c.leased, endpoints.c.id)
-        rows = (await tx.execute(waiting.limit(_LOOKED_AT).with_for_update(skip_locked=True))).all()
+        rows = (await tx.execute(waiting.limit(_LOOKED_AT).with_for_update(key_share=True, skip_locked=True))).all()
         if not rows:
             continue
         theirs = select(endpoints.c.retailer).where(endpoints.c.leased > now, *_in(lane))
@@ -123,7 +123,7 @@ Unseal = Callable[[str, str], str | None]
 async def due(tx: AsyncConnection, turn: Turn, now: datetime, *, most: int, unseal: Unseal) -> list[Parcel]:
     """Give what is due for it, by `seq`: nothing if the turn is no longer this sender's. If nothing is, it is over."""
     mine = and_(endpoints.c.id == turn.endpoint, endpoints.c.leased == turn.until, endpoints.c.enabled)
-    to = (await tx.execute(select(endpoints).where(mine).with_for_update())).one_or_none()
+    to = (await tx.execute(select(endpoints).where(mine).with_for_update(key_share=True))).one_or_none()
     if to is None:
         return []
     rows = await tx.execute(
@@ -164,9 +164,11 @@ async def ended(  # noqa: PLR0913 - a try's own facts
     """Write what became of a try; whether it was still this one's to write."""
     # Whoever locks several of them locks the retailer first, then an endpoint, then messages: so none waits in a ring.
     if not answer.taken:
-        await tx.execute(select(retailers.c.id).where(retailers.c.id == parcel.retailer).with_for_update())
+        await tx.execute(
+            select(retailers.c.id).where(retailers.c.id == parcel.retailer).with_for_update(key_share=True)
+        )
     this = select(endpoints).where(endpoints.c.id == parcel.endpoint)
-    to = (await tx.execute(this.with_for_update())).one_or_none()
+    to = (await tx.execute(this.with_for_update(key_share=True))).one_or_none()
     number, tries, id_ = parcel.attempts + 1, parcel.tries + 1, parcel.letter.message
     if answer.taken:
         then: dict[str, Any] = {"state": "delivered", "due": None}

@@ -92,9 +92,9 @@ class Sender:
         return ()
 
     async def _lane(self, turn: Turn) -> None:
+        ill: datetime | None = None
         try:
-            with self._patience():  # its lease runs out; what was sent meanwhile is sent again
-                ill: datetime | None = None
+            with self._patience():
                 while ill is None and self._lasts(turn):
                     async with self._store.writing() as tx:
                         most = 1 if turn.short else BATCH
@@ -104,11 +104,22 @@ class Sender:
                     ill = await self._served(turn, batch)
                     if turn.short:
                         break
-                async with self._store.writing() as tx:
-                    await queue.give_back(tx, turn, ill or self._now())
+            await self._give_back(turn, ill or self._now())
         finally:
             self._busy[turn.lane] -= 1
             self._bell.set()
+
+    async def _give_back(self, turn: Turn, now: datetime) -> None:
+        """Let another have the turn, as soon as the store takes it: else nobody has it until its lease runs out."""
+        given = False
+        while not given:
+            with self._patience():
+                async with self._store.writing() as tx:
+                    await queue.give_back(tx, turn, now)
+                given = True
+            if not given and not self._lasts(turn):
+                return
+            await asyncio.sleep(0 if given else LOOK)
 
     async def _served(self, turn: Turn, batch: Sequence[Parcel]) -> datetime | None:
         """Send a batch while all goes well and the turn lasts; since when it does not."""

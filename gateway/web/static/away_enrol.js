@@ -1,6 +1,6 @@
 // At home, signed in: makes this browser's keys, has them enrolled by the box, and keeps the page for away from home.
 import { makeKeys, publicJwk } from "./away_crypto.js";
-import { enrolled, keep } from "./away_keys.js";
+import { keep } from "./away_keys.js";
 
 const form = document.querySelector("form.enrol");
 const said = document.getElementById("said");
@@ -21,10 +21,9 @@ async function kept() {
 }
 
 async function enrol() {
-  const before = await enrolled();
   const made = await makeKeys();
   const fields = new URLSearchParams({
-    label: form.elements.label.value, password: form.elements.password.value, replaces: before?.browser ?? "",
+    label: form.elements.label.value, password: form.elements.password.value,
     sign: JSON.stringify(await publicJwk(made.sign.publicKey)), agree: JSON.stringify(await publicJwk(made.agree.publicKey)),
   });
   await kept(); // first: what could not be shown away from home is not enrolled

@@ -18,7 +18,7 @@ export class NotHeard extends Error {
   }
 }
 
-const CODES = { home_offline: "offline", home_silent: "silent", browser_ended: "ended" };
+const CODES = { home_offline: "offline", home_silent: "silent" };
 
 async function read(answer) {
   const reader = answer.body.getReader();
@@ -72,9 +72,9 @@ export class Line {
       throw failure instanceof NotHeard ? failure : new NotHeard(failure.name === "TimeoutError" ? "silent" : "no_hub");
     }
     if (answer.ok) return said;
-    const why = CODES[said.code] ?? (answer.status === 401 ? "unknown" : answer.status === 429 ? "slow_down" : "hub");
-    if (why !== "ended") throw new NotHeard(why, { status: answer.status });
-    throw new NotHeard(await this.farewell(said.sealed) ? "ended" : "unknown", { status: answer.status });
+    const why = CODES[said.code] ?? (answer.status === 429 ? "slow_down" : "hub");
+    if (answer.status !== 401) throw new NotHeard(why, { status: answer.status });
+    throw new NotHeard(await this.farewell(said.sealed) ? "ended" : "unknown", { status: 401 });
   }
 
   // Whether the box itself says that this browser is enrolled no longer.

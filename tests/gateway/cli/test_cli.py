@@ -106,6 +106,7 @@ def test_a_mistake_is_told_in_words_with_a_remedy_and_never_with_a_traceback(
     assert len((told.stderr + told.stdout).strip().splitlines()) >= 2  # what is wrong, and what to do
 
 
+@pytest.mark.slow
 def test_a_phone_that_cannot_be_understood_is_told_with_its_line_and_without_its_secret(home_file: Path) -> None:
     (home_file.parent / "accounts").mkdir()
     (home_file.parent / "accounts" / "gateway.password").write_text("secret\n")
@@ -350,6 +351,7 @@ def test_every_command_looks_for_the_house_file_at_the_same_place() -> None:
     assert {name: home for name, home in defaults.items() if home != HOME} == {"report": None}
 
 
+@pytest.mark.slow
 def test_a_command_in_a_sentence_can_be_typed_as_it_stands() -> None:
     assert typed("Look: `perron doctor` tells.") == f"Look: `{ourselves()} doctor` tells."
     assert typed("perron/bridge/state and `perron`") == "perron/bridge/state and `perron`"

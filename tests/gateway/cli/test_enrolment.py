@@ -82,6 +82,7 @@ def test_a_house_grows_from_nothing_to_an_entrance(tmp_path: Path) -> None:
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.slow
 def test_a_camera_whose_account_s_file_is_not_there_is_added_and_said(home_file: Path) -> None:
     login = home_file.parent / "porch.login"
     login.write_text("perron:hunter2\n", encoding="utf-8")
@@ -103,6 +104,7 @@ def test_a_word_that_is_no_key_and_value_says_how_to_write_it() -> None:
         adding.fields_of(["latency"])
 
 
+@pytest.mark.slow
 def test_the_steps_of_the_guide_are_twelve_at_most_and_its_commands_do_what_it_says(tmp_path: Path) -> None:
     guide = (ROOT / "docs" / "enrolment.md").read_text(encoding="utf-8")
     steps = re.findall(r"^\| (\d+) \|", guide, re.MULTILINE)

@@ -10,6 +10,7 @@ from gateway.guard.keys import load, public_x
 from tests.gateway.cli.terminal import TEXT, perron
 
 
+@pytest.mark.slow
 def test_a_guard_without_its_file_says_which_and_how_to_name_another(tmp_path: Path) -> None:
     done = perron("guard", "--config", tmp_path / "guard.yaml")
     assert done.returncode == Exit.WRONG

@@ -67,6 +67,7 @@ def test_every_action_of_the_house_is_listed_with_what_it_takes() -> None:
     assert all(line.partition(": ")[2] for line in lines)
 
 
+@pytest.mark.slow
 def test_where_no_house_runs_it_says_so(home_file: Path) -> None:
     done = perron("hands", "open", home=home_file)
     assert done.returncode == Exit.SILENT

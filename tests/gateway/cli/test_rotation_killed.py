@@ -6,6 +6,8 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from gateway.cli.rotation import rotate
 from gateway.proof.keys import PUBLIC, BoxKey, PublicKey
 from gateway.proof.succession import NEXT, NEXT_KEY, copy_line, line_in
@@ -57,6 +59,7 @@ def a_box(folder: Path) -> Box:
     return box
 
 
+@pytest.mark.slow
 async def test_killed_at_any_write_the_old_key_or_the_new_one_is_whole_and_every_proof_verifies(tmp_path: Path) -> None:
     boxes = [a_box(tmp_path / f"at{number}") for number in range(BOXES)]
     command = [sys.executable, "-c", KILLED, str(tmp_path)]

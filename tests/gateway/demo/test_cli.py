@@ -64,6 +64,7 @@ async def test_a_folder_that_cannot_be_written_is_told_not_traced(tmp_path: Path
         await play(named("delivered"), Show(fast=True, as_json=True, folder=tmp_path / "file" / "run"))
 
 
+@pytest.mark.slow
 def test_its_help_shows_examples_as_that_of_every_command() -> None:
     told = perron("--help")
     assert "Examples" in told.stdout

@@ -52,6 +52,7 @@ async def found(home: Home) -> dict[str, Read]:
         return await examined(home)
 
 
+@pytest.mark.slow
 async def test_without_a_broker_the_doctor_says_red_and_what_to_do(home: Home, tmp_path: Path) -> None:
     (tmp_path / "accounts").mkdir()
     (tmp_path / "accounts" / "installer.password").write_text("x\n")

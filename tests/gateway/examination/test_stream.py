@@ -56,6 +56,7 @@ async def test_a_file_that_cannot_be_used_is_named_and_not_repeated(
     assert said in seen.said
 
 
+@pytest.mark.slow
 async def test_a_camera_that_refuses_its_account_is_left_alone_until_the_account_is_another(tmp_path: Path) -> None:
     file = tmp_path / "front.login"
     file.write_text("admin:wrong\n", encoding="utf-8")

@@ -97,6 +97,7 @@ async def test_what_was_held_and_does_not_fit_is_refused_when_its_home_says_yes_
         assert await alive(hub)
 
 
+@pytest.mark.slow
 async def test_whether_a_support_code_is_a_home_s_is_not_told_by_what_becomes_of_a_signed_delivery(
     tmp_path: Path,
 ) -> None:

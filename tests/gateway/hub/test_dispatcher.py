@@ -22,6 +22,7 @@ from gateway.hub.words import Job, Kind
 from gateway.message import Acknowledgement, NotSent, Why
 from gateway.proof.keys import BoxKey
 from tests.boxes import NOW, announce, connect, join, until
+from tests.hubs import database
 
 
 def code(number: int | None) -> Acknowledgement:
@@ -92,7 +93,7 @@ class Shop:
 
 @contextlib.asynccontextmanager
 async def shop(folder: Path) -> AsyncIterator[Shop]:
-    store = await Store.open(f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}")
+    store = await Store.open(database(folder))
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id="ret-1", name="Lune", created=NOW))
         await join(tx, "home-1", BoxKey.fresh().public)

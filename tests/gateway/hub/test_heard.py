@@ -18,6 +18,7 @@ from gateway.proof import succession
 from gateway.proof.keys import BoxKey
 from gateway.visit.state import Now
 from tests.boxes import NOW, Journal, announce, connect, join, result
+from tests.hubs import database
 
 
 @dataclass
@@ -62,7 +63,7 @@ class Hub:
 
 @contextlib.asynccontextmanager
 async def hub(folder: Path) -> AsyncIterator[Hub]:
-    store = await Store.open(f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}")
+    store = await Store.open(database(folder))
     ours, theirs = BoxKey.fresh(), BoxKey.fresh()
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id="ret-1", name="Lune", created=NOW))

@@ -7,6 +7,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from gateway import joining
 from gateway.homefile import load
 from tests.hubs import running
@@ -73,6 +75,7 @@ async def killed(what: str, box: Box, url: str, code: str = "", until: datetime 
     return int(lines[-1].split()[1]), lines[:-1]
 
 
+@pytest.mark.slow
 async def test_killed_before_any_change_of_its_disk_a_box_joins_and_renews_all_the_same(tmp_path: Path) -> None:
     file, box = with_boxes(tmp_path / "its"), Box.new(tmp_path / "var" / "hub")
     box.folder.mkdir(parents=True)

@@ -163,6 +163,7 @@ async def _dropped(hub: Running) -> bool:
     return await metric(hub, "perron_dropped_total", why="stranger") > 0
 
 
+@pytest.mark.slow
 async def test_one_home_s_flood_costs_no_other_its_turn(tmp_path: Path) -> None:
     async with (
         homes_broker("home-1", "home-2") as broker,

@@ -94,7 +94,7 @@ class AwayHub:
 
     def end(self, browser: str) -> None:
         """The box ends it."""
-        self.ended[browser] = self.seal(browser, {"ended": True, "at": time.time(), "browser": browser})
+        self.ended[browser] = self.seal(browser, {"ended": True, "browser": browser})
 
     def becomes(self, **changes: Any) -> None:  # noqa: ANN401 - any of the state
         """Let the house's state be another one."""
@@ -133,7 +133,7 @@ class AwayHub:
         assert (claims["iss"], claims["sub"], claims["aud"]) == (browser, HOME, self.url)
         assert claims["exp"] - claims["iat"] <= 300
         if browser in self.ended:
-            text = json.dumps({"code": "browser_ended", "sealed": self.ended[browser]})
+            text = json.dumps({"code": "unauthenticated", "sealed": self.ended[browser]})
             raise web.HTTPUnauthorized(text=text, content_type="application/problem+json", headers=CORS)
         return browser
 

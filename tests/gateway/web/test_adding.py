@@ -248,6 +248,7 @@ WHOLE: list[tuple[dict[str, str], str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 async def test_what_would_be_no_house_is_refused_in_words(house: Home) -> None:
     async with house.site.client(await house.site.guest(Role.INSTALLER, "Ines")) as client:
         for fields, why in WHOLE:
@@ -263,6 +264,7 @@ async def test_two_proposals_of_one_id_are_one(house: Home) -> None:
     assert len(waiting(await house.page(house.site.owner))) == 1
 
 
+@pytest.mark.slow
 async def test_what_waits_is_bounded_in_number_and_size(house: Home) -> None:
     async with house.site.client(await house.site.guest(Role.INSTALLER, "Ines")) as client:
         long = {"address": "a" * 190, "more": "\n".join(f"topics.{c}={'t' * 250}" for c in "abcdefghijklmnop")}
@@ -277,6 +279,7 @@ async def test_what_waits_is_bounded_in_number_and_size(house: Home) -> None:
         assert (status, "the owner decides first" in text) == (422, True)
 
 
+@pytest.mark.slow
 async def test_an_entrance_names_what_is_proposed_before_it_and_comes_with_it_or_not_at_all(house: Home) -> None:
     ines, owner = await house.site.guest(Role.INSTALLER, "Ines"), house.site.owner
     side = {"kind": "entrance", "id": "side", "name": "Side", "lock": "back-lock", "door": "back-door",

@@ -248,6 +248,7 @@ async def test_a_parcel_comes_in_while_pages_are_flooded(made: Box, site: Served
         over.set()
 
 
+@pytest.mark.slow
 async def test_nothing_is_left_of_browsers_that_vanish(site: Served) -> None:
     tasks = len(asyncio.all_tasks())
     files = open_files()

@@ -1,5 +1,6 @@
 """A browser is enrolled in the house, with the password, and speaks for its person; it is listed there, and ended."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -46,6 +47,7 @@ async def test_browser_and_box_agree_on_keys_that_nobody_else_has(site: Served, 
     ours = keys(private_key(kept.own), Jwk.model_validate_json(kept.agree), home=kept.home, browser=kept.id)
     assert (ours.up, ours.down) == (phone.keys.up, phone.keys.down)
     assert kept.label == "Anna's phone"
+    assert json.loads(phone.opened(kept.farewell).text) == {"ended": True, "browser": phone.browser}
     assert kept.person.id == site.owner.who.person
 
 

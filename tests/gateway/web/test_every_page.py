@@ -101,6 +101,7 @@ async def test_nothing_is_in_anybody_s_way_on_any_page(walk: Tour, locale: str, 
         somebody.complaints.clear()  # the 404 that was asked for
 
 
+@pytest.mark.slow
 async def test_each_answer_is_dressed_errors_and_files_too(walk: Tour, monkeypatch: pytest.MonkeyPatch) -> None:
     async def asked(client: ClientSession, method: str, path: str, status: int, **more: object) -> None:
         async with client.request(method, path, allow_redirects=False, **more) as answer:  # type: ignore[arg-type]  # of a request

@@ -54,6 +54,7 @@ async def examined(site: Served, role: Role = Role.INSTALLER, language: dict[str
         return read(await answer.text())
 
 
+@pytest.mark.slow
 async def test_a_broker_that_is_gone_is_red_with_its_remedy_in_the_reader_s_language(site: Served) -> None:
     ines = await site.guest(Role.INSTALLER, "Ines")
     async with site.client(ines) as client:
@@ -77,6 +78,7 @@ async def test_a_broker_that_is_gone_is_red_with_its_remedy_in_the_reader_s_lang
     assert "Bon horloge on croit la machine sur parole" in read(french)
 
 
+@pytest.mark.slow
 async def test_a_camera_that_does_not_answer_far_from_a_window_is_said_of_its_entrance(site: Served) -> None:
     assert "Red entrance front No picture from cam, hall: no delivery comes in without." in await examined(site)
 
@@ -91,6 +93,7 @@ async def test_the_household_neither_examines_nor_reads_what_was_found(site: Ser
         assert answer.status == 303
 
 
+@pytest.mark.slow
 async def test_no_phone_is_rung_by_an_installer_and_the_owner_s_are_named_to_him_alone(tmp_path: Path) -> None:
     async with receiver() as ear:
         phones = tmp_path / "phones.txt"
@@ -130,6 +133,7 @@ async def test_a_visit_under_way_is_left_alone(site: Served) -> None:
             assert "Pas encore examinée" in await answer.text()
 
 
+@pytest.mark.slow
 async def test_a_disk_that_is_nearly_full_is_red(tmp_path: Path) -> None:
     storage = home(tmp_path).storage.model_copy(update={"reserve_mib": 10**9})
     async with standing(tmp_path, storage=storage) as site:

@@ -76,6 +76,7 @@ def kinds(made: Box, kind: str) -> list[dict[str, object]]:
     return [row for row in rows if row["kind"] == kind]
 
 
+@pytest.mark.slow
 async def test_the_page_tells_what_is_kept_in_numbers_of_this_box(site: Served, made: Box) -> None:
     await filmed(made, "v1", days_ago=3)
     await filmed(made, "v2", days_ago=1)

@@ -60,6 +60,7 @@ def started(folder: Path) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 async def test_it_prints_one_address_and_with_lan_a_qr(tmp_path: Path) -> None:
     with at_a_terminal("--lan", "--folder", str(tmp_path / "run")) as (process, terminal):
         found = await told(terminal, r"http://\d+\.\d+\.\d+\.\d+:\d+/[\s\S]*[▀▄█][\s\S]*Ctrl-C")

@@ -100,6 +100,7 @@ async def test_silence_is_no_and_the_retailer_is_told(tmp_path: Path) -> None:
         assert (await shop.rows(connections))[0].state == "expired"
 
 
+@pytest.mark.slow
 async def test_what_the_retailer_ends_is_ended_whatever_the_home_says_then(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         shop = await shop_of(hub)

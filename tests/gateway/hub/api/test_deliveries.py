@@ -240,6 +240,7 @@ async def test_a_change_is_a_new_version_that_goes_to_the_home_whole(tmp_path: P
             assert (status, said["code"]) == (422, "invalid")
 
 
+@pytest.mark.slow
 async def test_whoever_signed_the_announcement_signs_what_follows(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)

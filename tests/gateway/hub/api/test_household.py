@@ -69,9 +69,12 @@ def browser(hub: Running, home: str, number: int) -> RemoteBrowser:
     return one
 
 
+FAREWELL = "h..iv.farewell.tag"
+
+
 def counts(one: RemoteBrowser, *, ended: bool = False) -> BrowserSaid:
     sign = None if ended else Jwk.of(one.sign.public_key())
-    return BrowserSaid(browser=one.browser, sign=sign, ended=ended)
+    return BrowserSaid(browser=one.browser, sign=sign, ended=ended, farewell=FAREWELL if ended else None)
 
 
 @asynccontextmanager
@@ -197,7 +200,10 @@ async def test_a_browser_that_ended_is_cut_off_and_what_waits_of_it_goes_no_furt
         assert status == 202
         await here.says(counts(here.browser, ended=True))
         assert (await here.ask("POST", ORDERS, body, by=here.browser))[0] == 401
-        assert (await here.ask("POST", QUESTIONS, {"sealed": "h..i.c.t"}, by=here.browser))[0] == 401
+        status, told = await here.ask("POST", QUESTIONS, {"sealed": "h..i.c.t"}, by=here.browser)
+        assert (status, told["code"], told["sealed"]) == (401, "unauthenticated", FAREWELL)
+        _, told = await here.ask("POST", QUESTIONS, {"sealed": "h..i.c.t"}, headers={"Authorization": "Bearer x.y.z"})
+        assert "sealed" not in told
         async with here.hub.hub.store.reading() as tx:
             row = (await tx.execute(select(jobs).where(jobs.c.id == said["id"]))).one()
         assert (row.due, row.refused) == (None, "unknown_browser")

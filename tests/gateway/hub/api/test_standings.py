@@ -4,6 +4,8 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.delivery.promise import Cancel, Result, State
 from gateway.hub.heard import Outcome
 from gateway.hub.standing import OVER, REASONS
@@ -18,6 +20,7 @@ async def read(home: Home, made: dict[str, Any]) -> dict[str, Any]:
     return said
 
 
+@pytest.mark.slow
 async def test_a_delivery_s_whole_life_is_told_by_its_home(tmp_path: Path) -> None:
     told: list[tuple[str, dict[str, Any]]] = [("scheduled", {}), ("window_open", {}), ("visiting", {}),
             ("partly_delivered", {"missing": 1, "house": "handed_to_owner"}),
@@ -39,6 +42,7 @@ async def test_a_delivery_s_whole_life_is_told_by_its_home(tmp_path: Path) -> No
         assert [event["data"]["state"] for event in page["data"]] == [state for state, _ in told]
 
 
+@pytest.mark.slow
 async def test_every_state_is_reached_and_in_the_last_ones_it_is_too_late(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)
@@ -57,6 +61,7 @@ async def test_every_state_is_reached_and_in_the_last_ones_it_is_too_late(tmp_pa
                 assert (changed, cancelled, said["code"]) == (409, 409, "too_late")
 
 
+@pytest.mark.slow
 async def test_every_reason_is_told_and_what_is_the_household_s_own_is_not(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)

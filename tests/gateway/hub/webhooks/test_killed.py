@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import aiohttp
+import pytest
 from standardwebhooks import Webhook
 
 from gateway.broker import free_port
@@ -26,6 +27,7 @@ async def begun(config: Path, http: aiohttp.ClientSession) -> asyncio.subprocess
         await asyncio.sleep(0.05)
 
 
+@pytest.mark.slow
 async def test_a_hub_killed_in_the_middle_loses_no_message_and_tells_each_under_one_id(tmp_path: Path) -> None:
     port, store = free_port(), await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}")
     _, token = await let_in(store, "Maison Lune", now=machine_time())

@@ -1,0 +1,57 @@
+"""The hub's own tests on both of its databases: the same code and the same tests."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.hubs import databases
+from tests.postgresql import PostgreSQL, postgresql
+
+# Without the document's test, which takes minutes: it was run on both (tests/gateway/hub/api/test_document.py).
+ON_BOTH = (
+    "api", "webhooks/test_sender.py", "sandbox/test_robot.py", "test_consent.py", "test_dispatcher.py", "test_heard.py",
+)  # fmt: skip
+"""Folders and modules beside this file: what they ask of a hub, they ask of it on each database."""
+
+_HERE = Path(__file__).parent
+_numbers = itertools.count(1)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what opens a store once on SQLite and once on PostgreSQL, which the inner loop leaves out."""
+    if "tmp_path" in metafunc.fixturenames and any(
+        metafunc.definition.path.is_relative_to(_HERE / one) for one in ON_BOTH
+    ):
+        both = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
+        metafunc.fixturenames.append("on_database")
+        metafunc.parametrize("on_database", both, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgreSQL]:
+    """One for all tests of a worker, with a database whose tables are copied for each of them."""
+    with postgresql() as running:
+        yield running
+
+
+@pytest.fixture
+def on_database(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Have the hubs of a test keep in one of the two: one folder, one database."""
+    if request.param == "sqlite":
+        yield
+        return
+    server: PostgreSQL = request.getfixturevalue("server")
+    made: dict[Path, str] = {}
+
+    def url(folder: Path) -> str:
+        if folder not in made:
+            made[folder] = f"t{next(_numbers)}"
+            server.database(made[folder], like="perron")
+        return server.url(made[folder])
+
+    with databases(url):
+        yield
+    for name in made.values():
+        server.drop(name)

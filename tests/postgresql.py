@@ -1,0 +1,133 @@
+"""A PostgreSQL of its own for tests: Debian's, on a socket in a folder of its own, ended by its process id.
+
+It refuses to run as root: then it runs as the user `postgres` that Debian's package makes. What it has acknowledged
+outlives its processes, not the machine: nothing is synced to the disk.
+"""
+
+import asyncio
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gateway.hub.store import Store
+
+_SETTINGS = {
+    "listen_addresses": "", "fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB", "jit": "off",
+    "max_connections": "200", "autovacuum": "off",
+}  # fmt: skip
+_PATIENCE = 30.0  # seconds: on a busy machine
+
+
+class PostgreSQL:
+    """One server. `folder` is its own; databases are made by `database`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._server: subprocess.Popen[bytes] | None = None
+        self._made: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        if not (self.folder / "data").exists():
+            made = [_program("initdb"), "-D", str(self.folder / "data"), "-U", "perron", "-A", "trust", "-N",
+                    "-E", "UTF8", "--locale", "C", "--wal-segsize", "1"]  # fmt: skip
+            subprocess.run(made, check=True, stdout=subprocess.DEVNULL, **_as_somebody())
+        until = time.monotonic() + _PATIENCE
+        while not self._begun():
+            if time.monotonic() > until:
+                raise AssertionError(f"PostgreSQL did not start: {(self.folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def _begun(self) -> bool:
+        """Start it where it does not run, and ask it; after a kill -9 it refuses until its children have gone."""
+        if self._server is None or self._server.poll() is not None:
+            given = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+            with (self.folder / "log").open("ab") as log:
+                self._server = subprocess.Popen(
+                    [_program("postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), *given],
+                    stdout=log, stderr=log, **_as_somebody(),
+                )  # fmt: skip
+        return self._psql("postgres", "SELECT 1", check=False).returncode == 0
+
+    def stop(self, how: signal.Signals = signal.SIGQUIT) -> None:
+        """End it: at once, as a crash would (SIGQUIT), or as the system does for want of memory (SIGKILL)."""
+        if self._server is not None:
+            self._server.send_signal(how)
+            self._server.wait(_PATIENCE)
+            self._server = None
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let nobody be answered any more, while every connection stays open."""
+        assert self._server is not None
+        children = Path(f"/proc/{self._server.pid}/task/{self._server.pid}/children").read_text().split()
+        both = [self._server.pid, *map(int, children)]
+        for pid in both:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in both:
+                os.kill(pid, signal.SIGCONT)
+
+    def database(self, name: str, *, like: str = "template1") -> str:
+        """Make a database, a copy of another; the URL by which a hub opens it."""
+        self._psql("postgres", f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
+        return self.url(name)
+
+    def drop(self, name: str) -> None:
+        """Delete a database, whoever is at it."""
+        self._psql("postgres", f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def url(self, name: str) -> str:
+        """How a hub's file names it."""
+        return f"postgresql+asyncpg://perron@/{name}?host={self.folder}"
+
+    def ask(self, name: str, statement: str) -> str:
+        """Ask it something beside every hub."""
+        return self._psql(name, statement).stdout.decode().strip()
+
+    def _psql(self, name: str, statement: str, *, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        asked = [_program("psql"), "-XAtq", "-v", "ON_ERROR_STOP=1", "-h", str(self.folder), "-U", "perron", "-d", name]
+        return subprocess.run([*asked, "-c", statement], check=check, capture_output=True)
+
+
+@contextlib.contextmanager
+def postgresql() -> Iterator[PostgreSQL]:
+    """Run one until the block ends, with a database `perron` that has a hub's tables."""
+    folder = Path(tempfile.mkdtemp(prefix="perron-pg-", dir="/tmp"))  # a short path, which another user comes to
+    if os.getuid() == 0:
+        os.chown(folder, pwd.getpwnam("postgres").pw_uid, pwd.getpwnam("postgres").pw_gid)
+    server = PostgreSQL(folder)
+    try:
+        server.start()
+        url = server.database("perron")
+
+        async def make() -> None:
+            await (await Store.open(url)).close()
+
+        asyncio.run(make())
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _program(name: str) -> str:
+    """Debian keeps the server's programs beside each version."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
+    return str(found[-1]) if found else name
+
+
+def _as_somebody() -> dict[str, Any]:
+    if os.getuid() != 0:
+        return {}
+    return {"user": "postgres", "group": "postgres", "extra_groups": [], "cwd": "/"}
