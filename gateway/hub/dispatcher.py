@@ -72,10 +72,16 @@ def spread(pause: timedelta, jitter: float) -> timedelta:
     return pause * (1 + jitter / 5)
 
 
-# Whoever freed the lease knows better: the box has received it, or has said hello meanwhile.
+# Whoever freed the lease knows better, or holds the row to do so: the box has received it, or has said hello meanwhile.
+# To wait for one of them while holding others would be a deadlock (seen); what is passed over ends with its lease.
+_MINE = (
+    select(jobs.c.id)
+    .where(jobs.c.id == bindparam("job"), jobs.c.leased == bindparam("lease", type_=jobs.c.leased.type))
+    .with_for_update(key_share=True, skip_locked=True)
+)
 _SETTLED = (
     update(jobs)
-    .where(jobs.c.id == bindparam("job"), jobs.c.leased == bindparam("lease", type_=jobs.c.leased.type))
+    .where(jobs.c.id == _MINE.scalar_subquery())
     .values(leased=None, due=bindparam("next"), parked=bindparam("away"), attempts=bindparam("tries"))
 )
 
@@ -185,7 +191,8 @@ class Dispatcher:
 
     async def _set_right(self, now: datetime) -> None:
         """Let what no clock of ours can have meant be due now: it was written while this machine's ran ahead."""
-        late = (jobs.c.due.is_not(None), or_(jobs.c.due > now + FURTHEST, jobs.c.leased > now + LEASE))
+        leased = jobs.c.leased > now + 4 * LEASE  # another hub may have leased since, by a clock that is ahead a little
+        late = (jobs.c.due.is_not(None), or_(jobs.c.due > now + FURTHEST, leased))
         async with self._store.reading() as tx:
             if await tx.scalar(select(jobs.c.id).where(*late).limit(1)) is None:
                 return
