@@ -128,14 +128,19 @@ class Home:
 
     async def _stay(self, line: Session) -> None:
         self._line = line
-        self._hello()
+        self._hello(again=False)
         while not line.over.done():
             wait = self._sending.again - time.monotonic()
             owed = not self._sending.acknowledged or self.waiting
             if wait <= 0 and owed:
-                self._sending.silent()
-                self._hello()
+                if self._sending.silent():
+                    self.lost["hellos without an answer"] += 1
+                    line.abort()
+                    break
+                self._hello(again=True)
                 wait = self._sending.patience
+            elif time.monotonic() >= self._sending.check:
+                self._hello(again=True)
             await asyncio.wait({line.over}, timeout=max(0.05, wait) if owed else 5.0)
         self.lost[line.over.result()] += 1
 
@@ -173,9 +178,14 @@ class Home:
             self._journal.append(seal(happened, self._key.sign))
         self._say("status", Receipt(job=job.job, state="received").model_dump_json(exclude_none=True).encode())
 
-    def _hello(self) -> None:
+    def _hello(self, *, again: bool) -> None:
         said = Hello(
-            boot="simulated", events=len(self._journal), open=(), entrances=(ENTRANCE,), timezone="Europe/Paris"
+            boot="simulated",
+            events=len(self._journal),
+            open=(),
+            entrances=(ENTRANCE,),
+            timezone="Europe/Paris",
+            again=again,
         )
         self._say("hello", said.model_dump_json().encode())
         self._sending.began(time.monotonic() + random.uniform(0, self._sending.patience / 5))
