@@ -86,7 +86,7 @@ class Consent:
         return self._page(request, row)
 
     async def _code_of_a_claim(self, request: web.Request) -> web.Response:
-        """Somebody's phone has read the QR of a claim (gateway/hub/joining.py). What stands behind the # never comes."""
+        """A phone has read the QR of a claim (gateway/hub/joining.py). What stands behind the # never comes."""
         if not await self._let(request, "looks", LOOKS):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
         return self._problem(request, HTTPStatus.OK, "join")
