@@ -13,7 +13,7 @@ from gateway.delivery.permission import Standing, Terms
 from gateway.hub.asking import understood
 from gateway.store import Store, StoreFailed
 from gateway.store.questions import Noted
-from gateway.uplink.asked import read
+from gateway.uplink.asked import NOT_YET, read
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +90,7 @@ class Letting:
     # -- what brands say by a hub
 
     async def asked(self, token: bytes, *, home: str, hub: str) -> str | None:
-        """Take in what a hub brought for a brand; None: it is on the disk, else why it never will be.
+        """Take in what a hub brought for a brand; None: it is on the disk, else why it never will be (or `NOT_YET`).
 
         `home`: this house's name at the hub, whose address is `hub`.
 
@@ -98,6 +98,8 @@ class Letting:
             StoreFailed: the disk did not take it.
         """
         asking, now = understood(token), self._clock.now()
+        if not now.trusted:
+            return NOT_YET
         recognised = None if asking is None else self._store.brands.recognised(asking.brand, now)
         heard = read(asking, home=home, hub=hub, recognised=recognised, utc=now.utc)
         if isinstance(heard, str):

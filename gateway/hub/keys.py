@@ -44,15 +44,16 @@ async def caller_of(tx: AsyncConnection, authorization: str, now: datetime) -> C
 
 async def member_of(tx: AsyncConnection, authorization: str, url: str, now: datetime) -> Member | None:
     """Which browser of which home signed this header's token for this hub; None: none that counts."""
-    scheme, _, token = authorization.partition(" ")
-    said = named(token.encode(errors="replace")) if scheme.lower() == "bearer" else None
+    scheme, _, written = authorization.partition(" ")
+    token = written.encode(errors="replace")
+    said = named(token) if scheme.lower() == "bearer" else None
     if said is None:
         return None
     mine = (browsers.c.home == said.sub, browsers.c.id == said.iss, homes.c.revoked.is_(None))
     row = (await tx.execute(select(browsers.c.sign).join(homes, homes.c.id == browsers.c.home).where(*mine))).first()
     if row is None or row.sign is None:
         return None
-    found = believed(token.encode(), Jwk.model_validate(row.sign), audience=url, seconds=now.timestamp())
+    found = believed(token, Jwk.model_validate(row.sign), audience=url, seconds=now.timestamp())
     return Member(home=said.sub, browser=said.iss) if isinstance(found, Token) else None
 
 

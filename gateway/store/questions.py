@@ -212,6 +212,8 @@ def _tell(  # noqa: PLR0913 - who asks for what
     """Tell the owner of a brand that waits for his answer: once for each time that it begins to wait."""
     wanted = () if asked is None else asked.entrances or ()
     entrance = next((name for name in (*wanted, *home.entrances) if name in home.entrances), None)
+    if entrance is None:
+        return Noted()  # there is nothing to come in by, and nothing that could tell of it
     fresh = connection.execute(
         "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL AND standing = 'pending'",
         (us(now.utc), brand),

@@ -22,6 +22,7 @@ ANOTHER_HOME: Final = "it is meant for another home"
 UNKNOWN: Final = "this house has no brand that shows such a key"
 UNSIGNED: Final = "the question is not signed by a key of the brand"
 OVER: Final = "the question has expired"
+NOT_YET: Final = "the box does not know the time, or the question is not valid yet"
 
 PATIENCE = timedelta(days=7)  # for the owner's answer, however long the hub would wait
 
@@ -125,8 +126,10 @@ def _signed(asking: Asking, keys: Mapping[str, Key], hub: str, utc: datetime) ->
         return UNSIGNED
     word, key = found
     seconds = utc.timestamp()
-    if not 0 < word.exp - word.iat <= LONGEST or word.exp <= seconds or word.iat > seconds + EARLY:
+    if not 0 < word.exp - word.iat <= LONGEST or word.exp <= seconds:
         return OVER
+    if word.iat > seconds + EARLY:
+        return NOT_YET
     kid = next(name for name, one in keys.items() if one is key)
     signer = AskedKey(kid=kid, x=public_x(key.public))
     expires = datetime.fromtimestamp(word.exp, UTC)

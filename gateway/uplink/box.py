@@ -15,6 +15,7 @@ from gateway.proof.keys import BoxKey
 from gateway.rewriting import Rewriting
 from gateway.store import Store
 from gateway.store.handover import HUB, HUB_LEFT
+from gateway.uplink.asked import NOT_YET
 from gateway.uplink.link import Taker, Uplink
 from gateway.uplink.words import Answered
 
@@ -59,6 +60,8 @@ def takers(
             return None  # each is answered by an event on the disk: an honest hub asks again later
         lately.append(monotonic())
         why = await letting.asked(job.token.encode(), home=name, hub=section.url)
+        if why == NOT_YET:
+            return None
         return Receipt(job=job.job, state="received" if why is None else "refused", why=why)
 
     return {Kind.DELIVERY: delivery, Kind.HUB_DELIVERY: hub_delivery, Kind.CONNECT: connect}

@@ -29,6 +29,7 @@ from gateway.hub.possession import prove
 from gateway.hub.tables import homes, jobs
 from gateway.hub.unsigned import HubClaims
 from gateway.hub.words import Kind
+from gateway.uplink.asked import ANOTHER_HOME, UNSIGNED
 from gateway.visit.commands import Saying
 from gateway.visit.state import Refusal
 from tests.gateway.web.house import HERONS
@@ -266,6 +267,11 @@ async def test_no_is_no_silence_too_and_what_the_owner_said_outlives_the_box_s_d
         await soleil.stands("refused")
         await _again(here.hub)
         assert 'name="ask"' not in await anna.card("soleil"), "the same question again is none"
+        stolen = replace(bref.brand, keys=Stranger().keys).asking(signed=bref.brand.asks())
+        altered = await _brings(here.hub, stolen)
+        assert altered == UNSIGNED, "the hub put its own key beside what the brand had signed"
+        assert await _brings(here.hub, bref.brand.asking(home="home-2")) == ANOTHER_HOME
+        assert 'id="brand-bref"' not in await anna.page()
         await bref.asks(lives=timedelta(seconds=4))
         await anna.card("bref")
         await waited(lambda: _shows(anna, "bref", gone=True), "the question over")
@@ -321,6 +327,22 @@ async def _again(hub: Hub) -> None:
         return await hub.waiting() == 0
 
     await waited(none, "a receipt for every job")
+
+
+async def _brings(hub: Hub, token: bytes) -> str | None:
+    """The hub brings a question of its own making; why the box refused it."""
+    async with hub.store.writing() as tx:
+        id_ = await job_store.send(tx, HOME, Kind.CONNECT, token, now=datetime.now(UTC))
+    found: list[str | None] = []
+
+    async def answered() -> bool:
+        async with hub.store.reading() as tx:
+            row = (await tx.execute(select(jobs).where(jobs.c.id == id_))).one()
+        found.append(row.refused)
+        return row.due is None
+
+    await waited(answered, "a receipt")
+    return found[-1]
 
 
 async def _invents(here: Street, brand: str, offer: Offer) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Brand, BrandKey, Home
+from gateway.clock import Clock
+from gateway.config import Brand, BrandKey, ClockSource, Home
 from gateway.delivery.permission import Standing, Terms
 from gateway.delivery.promise import Offer
 from gateway.delivery.signature import verify
@@ -16,7 +17,7 @@ from gateway.store import Changed, HouseOffer, Store
 from gateway.store.copying import copy
 from gateway.store.questions import ALIKE, MOST_A_DAY, MOST_KEYS_WAIT, MOST_OPEN, TAKEN, TOO_MANY, Noted
 from gateway.store.uplinks import Signer
-from gateway.uplink.asked import UNKNOWN, UNSIGNED
+from gateway.uplink.asked import NOT_YET, UNKNOWN, UNSIGNED
 from gateway.visit.commands import Saying
 from gateway.visit.state import Refusal
 from tests.gateway.delivery.house import opened
@@ -159,6 +160,13 @@ async def test_silence_is_no(house: House) -> None:
     assert len(house.told) == 2
     await house.store.forget(after(days=80), before=after(days=50).utc)
     assert house.standing() is None, "what nobody answered is forgotten"
+
+
+async def test_a_box_that_does_not_know_the_time_has_the_question_brought_again(house: House) -> None:
+    lune = Stranger()
+    house.letting = Letting(house.store, _untrusted(), changed=house.changed.append, tell=house.told.append)
+    assert await house.hears(lune.asking()) == NOT_YET
+    assert house.standing() is None
 
 
 async def test_a_look_alike_or_another_under_the_same_name_is_not_shown(house: House) -> None:
@@ -403,3 +411,10 @@ async def test_the_next_household_begins_with_nobody_that_the_former_let_in(hous
 
 def _with(house: Home, id_: str, brand: Brand) -> Home:
     return house.model_copy(update={"brands": {**house.brands, id_: brand}})
+
+
+def _untrusted() -> Clock:
+    return Clock(
+        ClockSource(source="ntp"), floor=None, keep_floor=lambda _floor: None, wall=NOW.utc.timestamp,
+        mono=lambda: 100.0, synchronised=lambda: False,
+    )  # fmt: skip

@@ -42,7 +42,7 @@ MUTANTS = (
         file="gateway/store/questions.py",
         old="before is None or before.version != version",
         new="before is None",
-        tests=(f"{ORDERS}::test_a_permit_and_a_revocation_in_the_same_moment_end_as_a_revocation",),
+        tests=(f"{ORDERS}::test_a_yes_that_is_stored_behind_a_revocation_of_the_same_moment_does_not_count",),
     ),
     Mutant(
         name="a stop from afar waits for the disk",

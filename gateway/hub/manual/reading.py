@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+_NEEDS = {"": "no key", "key": "a key", "browser": "the token of a household's browser"}  # by security scheme
 _METHODS = ("get", "post", "put", "patch", "delete")
 _BOUNDS = (
     ("minimum", "at least {}"), ("maximum", "at most {}"), ("minLength", "at least {} characters"),
@@ -58,7 +59,7 @@ class Told:
     method: str
     path: str
     summary: str
-    key: bool
+    needs: str
     parameters: tuple[Field, ...]
     body: tuple[Part, ...]
     answers: tuple[Answer, ...]
@@ -97,7 +98,7 @@ def _told(method: str, path: str, one: Mapping[str, Any]) -> Told:
         method=method.upper(),
         path=path,
         summary=one["summary"],
-        key="security" in one,
+        needs=_NEEDS["/".join(scheme for need in one.get("security", ()) for scheme in need)],
         parameters=tuple(_parameter(parameter) for parameter in one.get("parameters", ())),
         body=_content(one.get("requestBody", {})),
         answers=tuple(Answer(status, _content(answer)) for status, answer in good.items()),

@@ -198,6 +198,20 @@ async def test_a_permit_and_a_revocation_in_the_same_moment_end_as_a_revocation(
         assert await standing(here) is Standing.REVOKED
 
 
+async def test_a_yes_that_is_stored_behind_a_revocation_of_the_same_moment_does_not_count(tmp_path: Path) -> None:
+    """What was shown is compared where it is decided: between a look and the disk the house may say something else."""
+    async with away(tmp_path) as here:
+        letting, person = here.made.reception.letting, here.site.owner.who.person
+        shown = here.made.store.permission("shop")
+        assert shown is not None
+        revoked, permitted = await asyncio.gather(
+            letting.revoke("shop", person), letting.permit("shop", shown.terms, person, version=shown.version)
+        )
+        assert revoked is None
+        assert permitted is not None
+        assert await standing(here) is Standing.REVOKED
+
+
 async def test_whatever_a_hub_makes_of_ten_orders_each_counts_at_most_once_and_in_their_order(tmp_path: Path) -> None:
     chance = random.Random(11)
     async with away(tmp_path) as here:

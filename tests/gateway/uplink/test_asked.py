@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.hub.asking import AskedKey, AskedTerms, Asking, understood
-from gateway.uplink.asked import ANOTHER_HOME, NO_QUESTION, OVER, UNKNOWN, UNSIGNED, Heard, read
+from gateway.uplink.asked import ANOTHER_HOME, NO_QUESTION, NOT_YET, OVER, UNKNOWN, UNSIGNED, Heard, read
 from tests.gateway.delivery.shop import NOW, after, home
 from tests.stranger import HOME, HUB, Stranger
 
@@ -95,7 +95,7 @@ def test_a_question_lives_no_longer_than_its_brand_said_nor_than_a_month_nor_wai
     late = understood(lune.asking(signed=lune.asks(lives=timedelta(hours=1))))
     assert read(late, home=HOME, hub=HUB, recognised=None, utc=after(hours=2).utc) == OVER
     early = understood(replace(lune, now=NOW.utc + timedelta(minutes=5)).asking())
-    assert read(early, home=HOME, hub=HUB, recognised=None, utc=NOW.utc) == OVER
+    assert read(early, home=HOME, hub=HUB, recognised=None, utc=NOW.utc) == NOT_YET
 
 
 def test_of_a_known_brand_only_a_key_that_counts_vouches_for_another_one() -> None:
