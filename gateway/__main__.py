@@ -10,7 +10,19 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from gateway.cli import brokerconfig, enrolment, guard, hands, household, hub, hubhomes, joining, keeping, retailer
+from gateway.cli import (
+    brokerconfig,
+    enrolment,
+    guard,
+    hands,
+    household,
+    hub,
+    hubauthority,
+    hubhomes,
+    joining,
+    keeping,
+    retailer,
+)
 from gateway.cli.failure import Exit, Failure, home_of, ourselves, plain, relative, typed
 from gateway.cli.shape import HOME, HomeFile, at, example, tell
 
@@ -175,6 +187,7 @@ guard.add(cli)
 hands.add(cli)
 hub.add(cli)
 hubhomes.add(cli)
+hubauthority.add(cli)
 joining.add(cli)
 household.add(cli)
 enrolment.add(cli)

@@ -14,7 +14,7 @@ from typing import Any, assert_never
 
 import structlog
 
-from gateway import joining, leaving, restore, walkline, wipe
+from gateway import following, leaving, restore, walkline, wipe
 from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
 from gateway.batteries import beside
 from gateway.cameras import cameras
@@ -206,7 +206,7 @@ class App:
             "walk line": walkline.serve(self._walking, self.home),
             "home assistant": self._assistant.run(),
             **({} if self._site is None else {"pages": self._site.run()}),
-            **joining.kept_young(self.home),
+            **following.kept_young(self.home),
             **({} if self._uplink is None else {"hub": self._uplink.run()}),
             **({} if self._away is None else {"orders": self._away.run()}),
             **{f"entrance {name}": running.run() for name, running in self._entrances.items()},

@@ -9,11 +9,10 @@ The web's certificate is not what is trusted: the answer to a claim carries a MA
 authority of the code's fingerprint, a renewed certificate is that authority's, for the key that was asked for.
 """
 
-import asyncio
 import json
 import ssl
 from base64 import urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
@@ -32,8 +31,7 @@ from cryptography.x509.oid import NameOID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from gateway.authority import BACKDATED
-from gateway.clock import machine_time
-from gateway.config import Home, HostName, on_loopback
+from gateway.config import HostName, on_loopback
 from gateway.delivery.strictjson import loads
 from gateway.hub import supportcode
 from gateway.hub.joining import (
@@ -54,7 +52,6 @@ log = structlog.get_logger(__name__)
 
 FOLDER = "hub"  # in the storage folder
 IDENTITY, AUTHORITY, NEXT, SUPPORT = "identity.pem", "authority.pem", "next.pem", "support-code"
-LOOK, AGAIN = 6 * 3600.0, 900.0  # seconds between looks at the certificate; after the hub did not answer
 SPENT = "conflict"  # the hub's word for a key that it will not certify (again)
 UNKNOWN, NOT_BELIEVED = "not_found", "signature_refused"  # its words for a home, a certificate that does not count
 PATIENCE = 20.0  # seconds for the hub to answer
@@ -85,16 +82,18 @@ class Damaged(ValueError):  # noqa: N818 - it says what happened
     """What lies in the folder is no identity of a box; the text says what to do."""
 
 
-class _Answer(BaseModel):
+class Answer(BaseModel):
+    """What a hub answers."""
+
     model_config = ConfigDict(frozen=True, strict=True)  # a newer hub may say more
 
 
-class _At(_Answer):
+class _At(Answer):
     host: HostName
     port: Annotated[int, Field(ge=1, le=65535)]
 
 
-class _Joined(_Answer):
+class _Joined(Answer):
     home: Annotated[str, StringConstraints(pattern=HOME)]
     shard: Annotated[int, Field(ge=0, le=65535)]
     broker: _At
@@ -105,7 +104,7 @@ class _Joined(_Answer):
     mac: str
 
 
-class _Renewed(_Answer):
+class _Renewed(Answer):
     certificate: str
 
 
@@ -174,17 +173,17 @@ def join(code: Code, box: PublicKey, folder: Path, ask: Ask) -> Membership:
     key, secret = _next(folder, code.claim), secret_key(code.secret)
     csr = _csr(key)
     asked = {"csr": _text(csr), "box_key": box.text, "mac": asked_mac(secret, code.claim, csr, box.text)}
-    joined = _read(_Joined, ask(f"{code.url}/v1/claims/{code.claim}", asked))
+    joined = read_answer(_Joined, ask(f"{code.url}/v1/claims/{code.claim}", asked))
     parts = (
         joined.home, str(joined.shard), joined.broker.host, str(joined.broker.port), joined.certificate,
         joined.authority, joined.key, joined.support_code,
     )  # fmt: skip
-    authority = _authority(joined.authority)
+    authority = authority_of(joined.authority)
     if authority.fingerprint(hashes.SHA256()).hex() != code.authority:
         raise NotTheHub("It has another authority than the code names.")
     if not same(answered_mac(secret, code.claim, parts), joined.mac):
         raise NotTheHub("It does not know the claim's secret.")
-    one = _certified(joined.certificate, authority, joined.home, key)
+    one = _certified(joined.certificate, (authority,), joined.home, key)
     learn_support_code(folder, joined.support_code)
     _write_identity(folder, key, one, authority)
     return Membership(
@@ -226,11 +225,10 @@ def learn_support_code(folder: Path, said: str) -> bool:
 
 
 def believed(folder: Path) -> str | None:
-    """The fingerprint of the authority that the box believes there, as it stood in the claim's code; None: of none."""
+    """The fingerprint of the newest authority that the box believes there; None: of none."""
     try:
-        pem = read_regular(folder / AUTHORITY, at_most=LARGEST)
-        return x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA256()).hex()
-    except (OSError, ValueError):
+        return trusted(folder)[-1].fingerprint(hashes.SHA256()).hex()
+    except (OSError, Damaged):
         return None
 
 
@@ -288,13 +286,12 @@ def renew(url: str, folder: Path, ask: Ask, *, now: datetime) -> Identity | None
         csr = _csr(key)
         asked = {"home": mine.home, "csr": _text(csr), "signature": _signed(mine.key, renewal(mine.home, csr))}
         try:
-            renewed = _read(_Renewed, ask(f"{url}/v1/homes/renew", asked))
+            renewed = read_answer(_Renewed, ask(f"{url}/v1/homes/renew", asked))
         except HubSays as no:
             if no.code == SPENT:
                 (folder / NEXT).unlink()  # the next time another key is asked for
             raise
-        authority = _authority(read_regular(folder / AUTHORITY, at_most=LARGEST).decode("ascii"))
-        one = _certified(renewed.certificate, authority, mine.home, key)
+        one = _certified(renewed.certificate, trusted(folder), mine.home, key)
         _write_identity(folder, key, one)
         mine = Identity(key, one)
     _confirmed(url, mine, ask)
@@ -306,37 +303,6 @@ def _confirmed(url: str, mine: Identity, ask: Ask) -> None:
     serial = f"{mine.certificate.serial_number:x}"
     signature = _signed(mine.key, confirmation(mine.home, serial))
     ask(f"{url}/v1/homes/confirm", {"home": mine.home, "serial": serial, "signature": signature})
-
-
-def kept_young(home: Home) -> dict[str, Coroutine[Any, Any, None]]:
-    """The work of keeping the certificate young, by its name; none where the box has joined no hub by a claim."""
-    folder = home.storage.folder / FOLDER
-    if home.hub is None or not (folder / IDENTITY).exists():
-        return {}
-    return {"hub certificate": keep_young(home.hub.url, folder, over_http, now=machine_time)}
-
-
-async def keep_young(
-    url: str,
-    folder: Path,
-    ask: Ask,
-    *,
-    now: Callable[[], datetime],
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-) -> None:
-    """Renew whenever it is time, until cancelled. What goes wrong is told to the log, and tried again."""
-    while True:
-        wait = LOOK
-        try:
-            renewed = await asyncio.to_thread(renew, url, folder, ask, now=now())
-            if renewed is not None:
-                log.info("hub_certificate_renewed", until=renewed.until.isoformat())
-        except HubAway as away:
-            log.warning("hub_certificate_not_renewed", why=str(away))
-            wait = AGAIN
-        except (HubSays, NotTheHub, Damaged, OSError) as error:
-            log.error("hub_certificate_not_renewed", why=str(error), todo="perron join --replace, with a new claim")
-        await sleep(wait)
 
 
 def _next(folder: Path, purpose: str, *, of: Identity | None = None) -> ec.EllipticCurvePrivateKey:
@@ -367,29 +333,59 @@ def _write_identity(
     write_whole(folder / IDENTITY, _pem_key(key) + one.public_bytes(serialization.Encoding.PEM))
 
 
-def _authority(pem: str) -> x509.Certificate:
+def authority_of(pem: str) -> x509.Certificate:
+    """Read an authority.
+
+    Raises:
+        NotTheHub: it is none.
+    """
     try:
         return x509.load_pem_x509_certificate(pem.encode())
     except ValueError as error:
         raise NotTheHub("Its authority is no certificate.") from error
 
 
-def _certified(pem: str, authority: x509.Certificate, home: str, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    """Take a certificate that this authority gave for this home and this key, and no other.
+def _certified(
+    pem: str, authorities: Sequence[x509.Certificate], home: str, key: ec.EllipticCurvePrivateKey
+) -> x509.Certificate:
+    """Take a certificate that one of these authorities gave for this home and this key, and no other.
 
     Raises:
         NotTheHub: it is none.
     """
     try:
         one = x509.load_pem_x509_certificate(pem.encode())
-        one.verify_directly_issued_by(authority)
+        if not any(issued(one, authority) for authority in authorities):
+            raise NotTheHub("Its certificate does not come from the hub's authority.")
         names = [str(name.value) for name in one.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         public = one.public_key()
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise NotTheHub("Its certificate does not come from the hub's authority.") from error
     if names != [home] or not isinstance(public, ec.EllipticCurvePublicKey) or public != key.public_key():
         raise NotTheHub("Its certificate is for another home or another key.")
     return one
+
+
+def issued(one: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Whether this authority gave that certificate."""
+    try:
+        one.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def trusted(folder: Path) -> list[x509.Certificate]:
+    """The authorities that the box believes there, the newest last.
+
+    Raises:
+        Damaged, OSError: they cannot be read.
+    """
+    file = folder / AUTHORITY
+    try:
+        return x509.load_pem_x509_certificates(read_regular(file, at_most=LARGEST))
+    except ValueError as error:
+        raise Damaged(f"{file} holds no authority ({error}): let the box join anew.") from error
 
 
 def _key(pem: bytes) -> ec.EllipticCurvePrivateKey:
@@ -423,10 +419,15 @@ def _text(raw: bytes) -> str:
     return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-M = TypeVar("M", bound=_Answer)
+M = TypeVar("M", bound=Answer)
 
 
-def _read(model: type[M], body: bytes) -> M:
+def read_answer(model: type[M], body: bytes) -> M:
+    """Read what a hub answered.
+
+    Raises:
+        NotTheHub: it is no such answer.
+    """
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -440,8 +441,8 @@ class _NoRedirect(HTTPRedirectHandler):
         return None
 
 
-def over_http(address: str, body: Mapping[str, object], patience: float = PATIENCE) -> bytes:
-    """Ask a hub, by HTTPS, or plainly on this machine.
+def over_http(address: str, body: Mapping[str, object] | None = None, patience: float = PATIENCE) -> bytes:
+    """Ask a hub, by HTTPS, or plainly on this machine; without a body it is only read.
 
     Raises:
         HubSays: it refuses. HubAway: it cannot be reached, or failed.
@@ -449,7 +450,8 @@ def over_http(address: str, body: Mapping[str, object], patience: float = PATIEN
     scheme, _, rest = address.partition("://")
     if scheme != "https" and not on_loopback(rest.partition("/")[0].rpartition(":")[0] or rest.partition("/")[0]):
         raise HubAway("its address is no https:// one, and it is on another machine")
-    request = Request(address, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"})  # noqa: S310 - http and https only, above
+    data = None if body is None else json.dumps(body).encode()
+    request = Request(address, data=data, headers={"Content-Type": "application/json"})  # noqa: S310 - http and https only, above
     try:
         with build_opener(_NoRedirect).open(request, timeout=patience) as answer:
             return bytes(answer.read(LARGEST))

@@ -7,6 +7,7 @@ same name has a new identity, by which it is known.
 """
 
 import asyncio
+import contextlib
 import shutil
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -17,7 +18,8 @@ import structlog
 from gateway import wipe
 from gateway.addition import NotAdded, text_of, written
 from gateway.config import Home, HubSection
-from gateway.joining import FOLDER, IDENTITY, Ask, Damaged, HubAway, HubSays, counts, leave, over_http
+from gateway.following import follow
+from gateway.joining import FOLDER, IDENTITY, Ask, Damaged, HubAway, HubSays, NotTheHub, counts, leave, over_http
 from gateway.membership import left_text
 from gateway.rewriting import Rewriting
 from gateway.store import Store, StoreFailed
@@ -58,9 +60,14 @@ class Farewell:
         self._folder = home.storage.folder / FOLDER
 
     async def let_in(self) -> bool | None:
-        """Whether the hub lets this home in still; None: it does not say."""
+        """Whether the hub lets this home in still; None: it does not say.
+
+        Its authority may be another one since the box was there last: that is learnt first.
+        """
         if not by_claim(self._home, self._section):
             return None
+        with contextlib.suppress(HubAway, HubSays, NotTheHub, Damaged, OSError):
+            await asyncio.to_thread(follow, self._section.url, self._folder, over_http)
         try:
             return await asyncio.to_thread(counts, self._section.url, self._folder, self._ask)
         except (HubAway, HubSays, Damaged, OSError):

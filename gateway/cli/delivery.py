@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 
 from gateway.cli.broker import heard, logged_in, say
 from gateway.cli.failure import Exit, Failure, plain
+from gateway.cli.keys import read_key
 from gateway.clock import Clock, machine_time
 from gateway.config import Home, Pages
 from gateway.delivery.codes import courier_digest, new_courier_code
@@ -139,6 +141,26 @@ class Signing:
     kid: str
     brand: str
     home: str
+
+
+async def signing_of(hub: Hub, connection: str, key_file: Path, *, brand: str | None, home: str | None) -> Signing:
+    """Sign with this key; whose it is and for which home says the connection, unless it is said here.
+
+    Raises:
+        Failure: the key cannot be read, or the connection has no home to sign for.
+        Refused, NotAsked: the hub says no, or nothing.
+    """
+    key = read_key(key_file)
+    if brand is None or home is None:
+        known = await hub.ask("GET", f"/v1/connections/{quote(connection, safe='')}")
+        brand, home = brand or str(known["brand"]), home or known.get("home")
+        if home is None:
+            raise Failure(
+                f"{connection} is {known['state']}: there is no home yet for which to sign.",
+                "Wait for its yes (`perron retailer watch` tells it), or leave --key-file out where the hub may sign.",
+                Exit.NO,
+            )
+    return Signing(key=key, kid=key_file.stem, brand=brand, home=home)
 
 
 async def at_a_hub(

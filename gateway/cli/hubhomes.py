@@ -32,7 +32,7 @@ def hub_config(*, config: HubConfig = CONFIG) -> None:
     from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
     from gateway.weakness import foreign  # noqa: PLC0415 - the same
 
-    file, boxes = _with_boxes(config)
+    file, boxes = with_boxes(config)
     if file.rabbit is not None:
         _cluster(file, boxes, file.rabbit)
         return
@@ -40,7 +40,7 @@ def hub_config(*, config: HubConfig = CONFIG) -> None:
     theirs = foreign(folder)
     if theirs is not None:
         raise Failure(theirs.what, theirs.todo)
-    authority = _in_store(file, config, lambda store: set_up(file, boxes, store, now=machine_time()))
+    authority = in_store(file, config, lambda store: set_up(file, boxes, store, now=machine_time()))
     tell(f"Written to {folder}: mosquitto.conf, access, passwords, hub.password, revoked.pem and the certificate.")
     tell(f"Boxes trust its authority, SHA-256 {spaced(authority.fingerprint)}, and reach it at"
          f" {boxes.host}:{boxes.port}.")  # fmt: skip
@@ -90,7 +90,7 @@ def hub_claim(
     from gateway.hub.operator import NoHome, claim  # noqa: PLC0415 - the same
     from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
 
-    file, _ = _with_boxes(config)
+    file, _ = with_boxes(config)
     now = machine_time()
 
     async def make(store: "Store") -> str:
@@ -101,7 +101,7 @@ def hub_claim(
         return made.text
 
     try:
-        text = _in_store(file, config, make)
+        text = in_store(file, config, make)
     except NoHome as error:
         raise Failure(
             f"The hub knows no home {str(error)!r}.", "Name one that has joined, or leave --again out."
@@ -130,7 +130,7 @@ def hub_revoke(
     from gateway.hub.cluster import Doorkeeper, certified  # noqa: PLC0415 - the same
     from gateway.hub.operator import NoHome, revoke  # noqa: PLC0415 - the same
 
-    file, boxes = _with_boxes(config)
+    file, boxes = with_boxes(config)
     now = machine_time()
 
     async def work(store: "Store") -> tuple[int | str, ...]:
@@ -142,7 +142,7 @@ def hub_revoke(
         return await Doorkeeper(file, file.rabbit, store, authority, monotonic=mono).look(now)
 
     try:
-        told = _in_store(file, config, work)
+        told = in_store(file, config, work)
     except NoHome as error:
         raise Failure(f"The hub knows no home {name!r}.", "Name one that has joined.") from error
     tell(f"{name} is revoked: none of its certificates counts, and none is renewed.")
@@ -162,7 +162,12 @@ def hub_revoke(
     tell("The broker knows, and its connection is cut.")
 
 
-def _with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
+def with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
+    """Read the hub's file, which says how boxes reach its broker.
+
+    Raises:
+        Failure: it cannot be used, or does not say that.
+    """
     file = file_of(config)
     if file.boxes is None:
         raise Failure(
@@ -172,7 +177,7 @@ def _with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
     return file, file.boxes
 
 
-def _in_store(file: "HubFile", config: Path, work: "Callable[[Store], Awaitable[T]]") -> T:
+def in_store(file: "HubFile", config: Path, work: "Callable[[Store], Awaitable[T]]") -> T:
     """Do something in the hub's store.
 
     Raises:

@@ -7,7 +7,7 @@ import secrets
 import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 import typer
@@ -16,7 +16,6 @@ from gateway.cli.failure import Exit, Failure, ourselves, plain, typed
 from gateway.cli.shape import HOME, HomeFile, at, example
 
 if TYPE_CHECKING:  # the other commands start without it
-    from gateway.cli.delivery import Signing
     from gateway.retailer.hub import Hub
 
 KEY_VARIABLE = "PERRON_API_KEY"
@@ -179,8 +178,7 @@ def end(
 @retailer.command(
     epilog=example(
         "perron retailer announce delivery.yaml --hub https://hub.example --connection con-...",
-        "perron retailer announce delivery.yaml --hub https://hub.example --connection con-... --key-file lune-1.jwk"
-        " --brand lune --to home-...",
+        "perron retailer announce delivery.yaml --hub https://hub.example --connection con-... --key-file lune-1.jwk",
         "perron retailer announce delivery.yaml --courier",
         "perron retailer announce --new-key cdiscount-2027",
     )
@@ -202,7 +200,9 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
     ] = None,
     to: Annotated[
         str | None,
-        typer.Option(help="With --key-file: the home's id at the hub, as the connection tells it.", metavar="HOME"),
+        typer.Option(
+            help="With --key-file: the home's id at the hub; left out: as the connection tells.", metavar="HOME"
+        ),
     ] = None,
     api_key_file: KeyFile = None,
     home: HomeFile = HOME,
@@ -236,13 +236,13 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
         return
     if connection is None:
         raise Failure("Under which permission?", "Say --connection: the id of a connection that its home has granted.")
-    wanted, key, signing = connection, _api_key(api_key_file), _signing(key_file, brand, to)
+    wanted, key = connection, _api_key(api_key_file)
 
     async def work(asked: "Hub") -> None:
-        from gateway.cli.delivery import at_a_hub  # noqa: PLC0415 - the other commands start without it
+        from gateway.cli.delivery import at_a_hub, signing_of  # noqa: PLC0415 - the other commands start without it
 
-        made = await at_a_hub(asked, file, wanted, signing=signing, courier=secret)
-        typer.echo(json.dumps(made, indent=2))
+        signing = None if key_file is None else await signing_of(asked, wanted, key_file, brand=brand, home=to)
+        typer.echo(json.dumps(await at_a_hub(asked, file, wanted, signing=signing, courier=secret), indent=2))
 
     _asking(hub, key, work)
     _tell_courier(secret)
@@ -287,12 +287,24 @@ def watch(  # noqa: PLR0913 - one argument an option of the command
 
 @retailer.command(
     epilog=example(
+        "perron retailer listen --hub https://hub.example --url https://shop.example/hooks",
         "perron retailer listen --secret-file var/webhook-secret --port 8700",
         "PERRON_WEBHOOK_SECRET=whsec_... perron retailer listen",
     )
 )
-def listen(
+def listen(  # noqa: PLR0913 - one argument an option of the command
     *,
+    hub: Annotated[
+        str | None,
+        typer.Option(help="Make an endpoint at this hub for as long as it listens, and delete it then.", metavar="URL"),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(
+            help="With --hub: where the hub reaches this; left out: http at --host and --port.", metavar="URL"
+        ),
+    ] = None,
+    api_key_file: KeyFile = None,
     secret_file: Annotated[
         Path | None,
         typer.Option(help=f"A file with the endpoint's secret. Left out: {SECRET_VARIABLE}.", metavar="FILE"),
@@ -302,47 +314,24 @@ def listen(
     count: Annotated[int | None, typer.Option(help="End after so many messages.", min=1)] = None,
     whole: Annotated[bool, typer.Option("--json", help="Each message whole, as JSON.")] = False,
 ) -> None:
-    """Listen for webhooks: tell each that the hub has signed, one line each, and refuse the others, until Ctrl-C."""
+    """Listen for webhooks: tell each that the hub has signed, one line each, and refuse the others, until Ctrl-C.
+
+    With --hub the endpoint is made here, so no secret has to be handed over; one of the same address that was left
+    behind is replaced.
+    """
     try:
-        from gateway.retailer.listener import SecretUnusable  # noqa: PLC0415 - the other commands start without it
+        from gateway.cli.listening import At, listening, registered  # noqa: PLC0415 - the other commands start without it
     except ModuleNotFoundError as error:
         raise Failure(f"{error.name} is not installed.", "Install perron[hub].") from error
+    at = At(host=host, port=port, count=count, whole=whole)
+    if hub is not None:
+        _asking(hub, _api_key(api_key_file), lambda asked: registered(asked, at, url))
+        return
     secret = _secret(secret_file, SECRET_VARIABLE, "--secret-file", "It was told once, when the endpoint was made.")
     try:
-        asyncio.run(_listening(secret, host, port, count=count, whole=whole))
-    except SecretUnusable as error:
-        raise Failure(f"The secret is none: {error}.", "Rotate the endpoint's secret to be told a new one.") from error
-    except OSError as error:
-        raise Failure(f"{host}:{port} cannot be listened at ({plain(error)}).", "Name another --port.") from error
+        asyncio.run(listening(secret, at))
     except KeyboardInterrupt:
         return
-
-
-async def _listening(secret: str, host: str, port: int, *, count: int | None, whole: bool) -> None:
-    from gateway.retailer.listener import Listener  # noqa: PLC0415 - the other commands start without it
-    from gateway.retailer.told import line_of  # noqa: PLC0415 - the same
-
-    heard = asyncio.Semaphore(0)
-
-    def told(id_: str, said: dict[str, Any]) -> None:
-        text = json.dumps({"id": id_, **said})
-        typer.echo(text if whole else line_of(text))
-        heard.release()
-
-    def refused(why: str) -> None:
-        typer.echo(f"refused: {why}", err=True)
-
-    listener = Listener(secret, told=told, refused=refused)
-    found = await listener.open(host, port)
-    typer.echo(f"Listening at http://{host}:{found}/", err=True)
-    try:
-        while True:
-            await heard.acquire()
-            count = None if count is None else count - 1
-            if count == 0:
-                return
-    finally:
-        await listener.close()
 
 
 # ---- what the commands share ----------------------------------------------------------------------------------------
@@ -415,17 +404,6 @@ def _write(file: Path, text: str) -> None:
         write_whole(file, text.encode())
     except OSError as error:
         raise Failure(f"{file} cannot be written ({plain(error)}).", "Name another file with --place.") from error
-
-
-def _signing(key_file: Path | None, brand: str | None, to: str | None) -> "Signing | None":
-    from gateway.cli.delivery import Signing  # noqa: PLC0415 - the other commands start without it
-    from gateway.cli.keys import read_key  # noqa: PLC0415 - the same
-
-    if key_file is None:
-        return None
-    if brand is None or to is None:
-        raise Failure("Whose word is it, and for which home?", "Say --brand and --to with --key-file.")
-    return Signing(key=read_key(key_file), kid=key_file.stem, brand=brand, home=to)
 
 
 def _new_key(folder: Path, kid: str) -> None:

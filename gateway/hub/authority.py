@@ -49,6 +49,8 @@ class Authority:
             key, certificate = unbound(shelf, name=NAME, now=now)
         except ValueError as error:
             raise AuthorityUnusable(f"{shelf.authority_key.parent} holds no authority of a hub: {error}") from error
+        if key.public_key() != certificate.public_key():
+            raise AuthorityUnusable(f"{shelf.authority_key.parent}: key and certificate do not belong together")
         return cls(folder, certificate, key)
 
     @property

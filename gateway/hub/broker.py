@@ -20,6 +20,7 @@ from sqlalchemy import delete, select
 
 from gateway.broker import PACKET, BoxesListener, broker_user, reload, write_hub
 from gateway.config import Broker, BrokerTls
+from gateway.hub import succession
 from gateway.hub.authority import Authority, AuthorityUnusable
 from gateway.hub.file import Boxes, HubFile
 from gateway.hub.store import UNAVAILABLE, Store
@@ -58,11 +59,12 @@ async def set_up(file: HubFile, boxes: Boxes, store: Store, *, now: datetime) ->
         AuthorityUnusable: a key or certificate in it is not what it was.
     """
     file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    succession.settle(file.folder)
     authority = Authority.at(file.folder, now=now)
     _certificate(authority, boxes, now=now)
     await _listed(authority, store, now=now)
     folder = folder_of(file)
-    write_whole(folder / "authority.pem", authority.pem.encode(), mode=0o644)
+    _believed(authority)
     port = 1883 if file.broker is None else file.broker.port
     at = BoxesListener(host=boxes.listen, port=boxes.port, connections=boxes.connections)
     write_hub(folder, rights=access(), account=HUB, port=port, packet=PACKET, boxes=at, user=broker_user())
@@ -108,7 +110,9 @@ class Keeper:
         """
         if not (self._folder / "mosquitto.conf").exists():
             return ()
-        anew = _certificate(self._authority, self._boxes, now=now)
+        succession.settle(self._authority.folder)
+        self._authority = Authority.at(self._authority.folder, now=now)  # another one may have taken its place
+        anew = _certificate(self._authority, self._boxes, now=now) | _believed(self._authority)
         listed = await _listed(self._authority, self._store, now=now)
         late = homes.c.revoked > now - CUT_WITHIN
         async with self._store.reading() as tx:
@@ -151,6 +155,14 @@ class Keeper:
                 pass
 
 
+async def certified_by(store: Store, authority: x509.Certificate, now: datetime) -> int:
+    """How many certificates of boxes that count were given by this authority."""
+    counts = (certificates.c.ended.is_(None), certificates.c.expires > now)
+    async with store.reading() as tx:
+        ders = (await tx.execute(select(certificates.c.der).where(*counts))).scalars().all()
+    return sum(x509.load_der_x509_certificate(der).issuer == authority.subject for der in ders)
+
+
 async def forget(store: Store, now: datetime) -> int:
     """Delete claims and certificates that have had their time, and how many: a store does not grow by what is over."""
     before = now - REMEMBERED
@@ -167,6 +179,15 @@ def _certificate(authority: Authority, boxes: Boxes, *, now: datetime) -> bool:
     return authority.broker((*ALWAYS, boxes.host, boxes.near), now=now).anew
 
 
+def _believed(authority: Authority) -> bool:
+    """Write whose certificates the broker believes; whether that is news."""
+    file, wanted = authority.folder / "broker" / "authority.pem", succession.bundle(authority)
+    if file.exists() and file.read_bytes() == wanted:
+        return False
+    write_whole(file, wanted, mode=0o644)
+    return True
+
+
 async def _listed(authority: Authority, store: Store, *, now: datetime) -> bool:
     """Write the list of certificates that ended where it is not that of the store; whether it was not."""
     ended = certificates.c.ended.is_not(None) & (certificates.c.expires > now)
@@ -174,17 +195,18 @@ async def _listed(authority: Authority, store: Store, *, now: datetime) -> bool:
         rows = await tx.execute(select(certificates.c.serial, certificates.c.ended).where(ended))
         wanted = {int(row.serial, 16): row.ended for row in rows}
     file = authority.folder / "broker" / "revoked.pem"
-    if _serials(file) == set(wanted):
+    lists = succession.listed(authority, list(wanted.items()), now=now)
+    if _lists(file.read_bytes() if file.exists() else b"") == _lists(lists):
         return False
-    write_whole(file, authority.revoked(wanted.items(), now=now), mode=0o644)
+    write_whole(file, lists, mode=0o644)
     return True
 
 
-def _serials(file: Path) -> set[int] | None:
-    """The serials in the list; None: there is none that can be read."""
-    if not file.exists():
-        return None
+def _lists(pem: bytes) -> set[tuple[x509.Name, frozenset[int]]] | None:
+    """Whose lists they are, and the serials in each; None: they cannot be read."""
+    end = b"-----END X509 CRL-----"
     try:
-        return {one.serial_number for one in x509.load_pem_x509_crl(file.read_bytes())}
+        found = [x509.load_pem_x509_crl(part + end) for part in pem.split(end)[:-1]]
     except ValueError:  # somebody's hand: it is written anew
         return None
+    return {(one.issuer, frozenset(revoked.serial_number for revoked in one)) for one in found}

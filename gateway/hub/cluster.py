@@ -23,6 +23,7 @@ from gateway.broker import PACKET
 from gateway.config import Broker, BrokerTls
 from gateway.hub.admission import CUT
 from gateway.hub.authority import NODE, Authority, AuthorityUnusable
+from gateway.hub.broker import forget
 from gateway.hub.file import Boxes, HubFile, Rabbit
 from gateway.hub.line import KEPT
 from gateway.hub.store import UNAVAILABLE, Store
@@ -246,6 +247,7 @@ class Doorkeeper:
                 certified(self._file, self._rabbit, self._authority, now=now())
                 self._renewed()
                 await self.look(now())
+                await forget(self._store, now())
             except (*UNAVAILABLE, AuthorityUnusable) as error:  # the next look may do better
                 log.error("cluster_not_kept", why=str(error).partition("\n")[0])
             await sleep(LOOK)

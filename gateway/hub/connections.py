@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import ColumnElement, Row, and_, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.permission import Terms
@@ -24,6 +24,7 @@ from gateway.hub.tables import brand_keys, brands, connections, deliveries, home
 from gateway.hub.words import Decided, Kind
 
 PATIENCE = timedelta(days=7)  # for an answer
+A_DAY, ASKS_A_DAY = timedelta(days=1), 10  # questions of one retailer to one home
 TRIES = 5  # support codes that one connection's page takes
 
 _ANSWERED = frozenset({"pending", "granted", "refused", "revoked"})
@@ -104,11 +105,20 @@ async def ask(tx: AsyncConnection, row: Row[Any], code: str | None, pen: Pen, no
         mine = (homes.c.support_code == code, homes.c.sandbox == row.sandbox, homes.c.revoked.is_(None))
         open_ = or_(homes.c.retailer.is_(None), homes.c.retailer == row.retailer)  # a playground is one retailer's
         home = await tx.scalar(select(homes.c.id).where(*mine, open_))
+    if home is not None and await _asked_enough(tx, row, home, now):
+        home = None
     if home is not None:
         new |= {"home": home, "keys_sent": await _keys_version(tx, row)}
     await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
     if home is not None:
         await _send(tx, row, home, pen, now, asks=True)
+
+
+async def _asked_enough(tx: AsyncConnection, row: Row[Any], home: str, now: datetime) -> bool:
+    """Whether a retailer has asked this home often enough today: a home answers so many questions, of all together."""
+    lately = (connections.c.retailer == row.retailer, connections.c.home == home, connections.c.created > now - A_DAY)
+    there = await tx.scalar(select(func.count()).select_from(connections).where(*lately))
+    return (there or 0) >= ASKS_A_DAY
 
 
 async def send_keys(tx: AsyncConnection, row: Row[Any], pen: Pen, now: datetime) -> None:

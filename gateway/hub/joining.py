@@ -109,5 +109,10 @@ def farewell(home: str, serial: str) -> bytes:
     return f"perron-leave-1\n{home}\n{serial}".encode()
 
 
+def succeeds(der: bytes) -> bytes:
+    """What an authority signs of the one that comes after it (its certificate, DER): a box then believes both."""
+    return f"perron-authority-1\n{sha256(der).hexdigest()}".encode()
+
+
 def _mac(key: bytes, *parts: str) -> str:
     return hmac.new(key, "\n".join(parts).encode(), sha256).hexdigest()

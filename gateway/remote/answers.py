@@ -175,6 +175,7 @@ class Answers:
             "entrances": [self._entrance(name, role) for name in box.home.entrances],
             "brands": self._brands() if may(role, Right.SEE_BRANDS) else [],
             "orders": self._orders(one),
+            "message": self._newest() if may(role, Right.SEE_HISTORY) else 0,
         }
 
     def _entrance(self, name: str, role: Role) -> dict[str, Any]:
@@ -186,7 +187,8 @@ class Answers:
         return {
             "id": name, "name": section.name, "living_space": section.living_space, "door": seen["door"],
             "since": seen["since"].isoformat(timespec="seconds"), "heard": state.session is not None,
-            "stopped": state.stopped, "pause": paused, "visit": self._visit(name, seat),
+            "stopped": state.stopped, "safe_mode": state.safe_mode,
+            "incident": state.incident is not None, "pause": paused, "visit": self._visit(name, seat),
             "next": self._next(name, seat) if may(role, Right.SEE_HISTORY) else None,
             "cameras": [
                 {"id": one.name, "inside": box.inside(one.name), "watch": box.may_be_watched(one.name)}
@@ -242,6 +244,11 @@ class Answers:
             found.append({"number": order.number, "jti": payload["jti"], "do": payload["order"]["do"],
                           "state": order.state, "why": order.why})  # fmt: skip
         return found
+
+    def _newest(self) -> int:
+        """The number of the newest message: whoever has read up to it has read all."""
+        newest = self._box.store.keeping.messages(after=0, at_most=1)
+        return newest[0].id if newest else 0
 
     # ---- what was ---------------------------------------------------------------------------------------------------
 

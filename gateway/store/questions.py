@@ -155,7 +155,11 @@ def _objection(
         return TAKEN
     if any(brandkeys.taken(connection, key.x, key.kid, heard.brand, _enrolled(home)) for key in question.keys):
         return TAKEN
-    names = {id_: brand.name for id_, brand in home.brands.items()} | dict(guests(connection, now))
+    names = {id_: brand.name for id_, brand in home.brands.items()}
+    for other, name in guests(connection, now):
+        permission = permission_of(connection, other)
+        if permission is not None and permission.standing in {Standing.PENDING, Standing.GRANTED}:
+            names[other] = name  # whoever was sent away keeps nobody else out
     mine = {_folded(question.name), _folded(heard.brand)}
     for other, name in names.items():
         if other != heard.brand and mine & {_folded(name), _folded(other)}:

@@ -186,6 +186,8 @@ async def test_a_look_alike_or_another_under_the_same_name_is_not_shown(house: H
     kid = taken.asking(taken.shown().model_copy(update={"kid": "shop-1"}), signed=taken.asks())
     assert await house.hears(kid) == UNSIGNED, "nor under another brand's key's name"
     assert len(house.told) == 1
+    await house.letting.refuse("lune", "anna")
+    assert await house.hears(Stranger(id="lune-fr", name="Maison Lune").asking()) is None, "the refused one was not it"
 
 
 async def test_a_flood_of_brands_is_bounded_and_costs_none_that_is_let_in(house: House) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, insert, select, update
 
 from gateway.delivery.promise import Body, Cancel, Claims, Offer, State, Update
 from gateway.delivery.signature import Key, Keys, Rejected, public_key, verify
@@ -12,10 +12,13 @@ from gateway.hub import events
 from gateway.hub.api.operation import Call, Link, Operation, Reply, Right
 from gateway.hub.api.problem import Code, Detail, Problem
 from gateway.hub.api.promised import ChangedDelivery, Delivery, DeliveryPath, NewDelivery, Withdrawal
+from gateway.hub.standing import OVER
 from gateway.hub.store import new_id
 from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions
 from gateway.hub.words import digest
 from gateway.visit.state import Now
+
+OPEN_AT_ONCE = 100  # deliveries of a sandbox
 
 
 async def create(call: Call) -> Reply:
@@ -30,6 +33,7 @@ async def create(call: Call) -> Reply:
     said = await _offered(call, home, asked, token)
     _timely(call, said, "/token" if token else "/delivery/window/end")
     await _free(call, home, said.id, "/token" if token else "/delivery/name")
+    await _few(call)
     held, id_, promise = home.state == "pending", new_id("dlv"), kept.promise_of(said)
     await call.tx.execute(
         insert(deliveries).values(
@@ -249,6 +253,16 @@ async def _free(call: Call, home: Row[Any], name: str, pointer: str) -> None:
         raise Problem(
             Code.ALREADY_EXISTS, why, errors=[Detail(pointer=pointer, where="body", code="name_taken", detail=why)]
         )
+
+
+async def _few(call: Call) -> None:
+    """Refuse what a sandbox needs no more of: its robot holds each against all the others."""
+    if not call.who.sandbox:
+        return
+    open_ = deliveries.c.state.not_in([str(state) for state in OVER])
+    there = await call.tx.scalar(select(func.count()).select_from(deliveries).where(owned(call), open_))
+    if (there or 0) >= OPEN_AT_ONCE:
+        raise Problem(Code.CONFLICT, f"A sandbox has at most {OPEN_AT_ONCE} open deliveries at a time.")
 
 
 def _pen(call: Call) -> kept.Pen:

@@ -17,6 +17,7 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.hub import succession
 from gateway.hub.api.operation import Asked, Call, Model, Operation, Reply, Right
 from gateway.hub.api.problem import Code, Detail, Problem
 from gateway.hub.authority import Authority, public_of
@@ -113,6 +114,22 @@ class Leaving(Model):
     signature: Signature
 
 
+class Change(Model):
+    """An authority of the hub's that follows another: its certificate (PEM), and the signature of the one before.
+
+    ECDSA with SHA-256, over `perron-authority-1`, a line feed, and the SHA-256 of the certificate's DER in hex.
+    """
+
+    certificate: str
+    signature: str
+
+
+class Authorities(Model):
+    """Every change, the oldest first; the last one may be of an authority that has certified nobody yet."""
+
+    data: list[Change]
+
+
 @dataclass(frozen=True, slots=True)
 class Homes:
     """The operations, with what they need: the hub's authority, and where boxes find the broker."""
@@ -142,9 +159,10 @@ class Homes:
         if certificate is None or certificate.ended is not None:
             raise Problem(Code.CONFLICT, "The certificate that it gave no longer counts: ask for another claim.")
         support = (await call.tx.execute(select(homes.c.support_code).where(homes.c.id == found.home))).scalar_one()
+        authority = Authority.at(self.authority.folder, now=call.now)
         plain = Joined(
             home=found.home, shard=shard_of(found.home), broker=self.broker, certificate=_pem(certificate.der),
-            authority=self.authority.pem, key=call.key.x, support_code=support, mac="",
+            authority=authority.pem, key=call.key.x, support_code=support, mac="",
         )  # fmt: skip
         mac = answered_mac(row.sha256, id_, plain.parts)
         return Reply(status=200, body=plain.model_copy(update={"mac": mac}))
@@ -200,6 +218,12 @@ class Homes:
             await left(call.tx, home, call.now)
         return Reply(status=204)
 
+    async def line(self, _call: Call) -> Reply:
+        """Tell how the hub's authorities followed each other, each signed by the one before."""
+        steps = succession.line(self.authority.folder)
+        changes = [Change(certificate=one.certificate, signature=one.signature) for one in steps]
+        return Reply(status=200, body=Authorities(data=changes))
+
     def operations(self) -> tuple[Operation, ...]:
         """All of them."""
         why = frozenset({Code.SIGNATURE_REFUSED, Code.CONFLICT})
@@ -218,6 +242,10 @@ class Homes:
                 name="confirmCertificate", method="POST", path="/v1/homes/confirm", tag="Homes", handler=self.confirm,
                 summary="Confirm a box's renewed certificate", right=Right.NONE, body=Confirming, answers={204: None},
                 refuses=frozenset({Code.SIGNATURE_REFUSED, Code.NOT_FOUND}), largest=8192,
+            ),
+            Operation(
+                name="listAuthorities", method="GET", path="/v1/authorities", tag="Homes", handler=self.line,
+                summary="How the hub's authorities followed each other", right=Right.NONE, answers={200: Authorities},
             ),
             Operation(
                 name="leaveHub", method="POST", path="/v1/homes/leave", tag="Homes", handler=self.leave,
@@ -247,7 +275,8 @@ class Homes:
     async def _certify(
         self, call: Call, home: str, key: ec.EllipticCurvePublicKey, *, used: datetime | None = None
     ) -> Row[Any]:
-        one = self.authority.certify(home, key, now=call.now)
+        authority = Authority.at(self.authority.folder, now=call.now)  # another one may have taken its place
+        one = authority.certify(home, key, now=call.now)
         await call.tx.execute(
             insert(certificates).values(
                 serial=f"{one.serial_number:x}", home=home, public=public_of(key), issued=call.now, used=used,

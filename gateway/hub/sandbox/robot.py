@@ -41,6 +41,7 @@ _KINDS = (Kind.DELIVERY, Kind.HUB_DELIVERY, Kind.CONNECT)
 LOOK = 0.25  # seconds between two looks
 SWEEP = timedelta(minutes=1)  # between two looks for sandboxes whose time is over
 AT_ONCE = 20  # homes of one look
+OF_ONE = 10  # of one home in one transaction: nobody's writes wait for all that a stranger has made due at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class Robot:
     async def _answer(self, scene: _Scene) -> None:
         """Take what is kept for the home, oldest first."""
         mine = (jobs.c.home == scene.home.id, jobs.c.due.is_not(None), jobs.c.kind.in_(list(_KINDS)))
-        asked = select(jobs).where(*mine).order_by(jobs.c.created, jobs.c.id)
+        asked = select(jobs).where(*mine).order_by(jobs.c.created, jobs.c.id).limit(OF_ONE)
         for job in (await scene.tx.execute(asked)).all():
             await heard.received(scene.tx, scene.home, Receipt(job=job.id, state="received"), scene.now)
             if job.kind == Kind.CONNECT:
@@ -155,7 +156,8 @@ class Robot:
     async def _play(self, scene: _Scene) -> None:
         """Go on with what is due in the home."""
         mine = (deliveries.c.home == scene.home.id, deliveries.c.sandbox, deliveries.c.play <= scene.now)
-        for row in (await scene.tx.execute(select(deliveries).where(*mine))).all():
+        due = select(deliveries).where(*mine).order_by(deliveries.c.play).limit(OF_ONE)
+        for row in (await scene.tx.execute(due)).all():
             state, parcels = State(row.state), tuple(row.promise["parcels"])
             onward = simulated.onward(state, parcels, row.window_end, scene.now)
             known = await _known(scene, row)

@@ -107,3 +107,21 @@ def test_a_hub_that_boxes_cannot_reach_makes_no_claim_and_says_what_is_missing(t
     config.write_text("url: http://127.0.0.1:1\n")
     refused = perron("hub-claim", "--config", config)
     assert (refused.returncode, "boxes:" in refused.stderr) == (2, True), refused.stderr
+
+
+def test_another_authority_takes_the_first_one_s_place_in_three_steps(tmp_path: Path) -> None:
+    config = hub_yaml(tmp_path)
+    assert perron("hub-config", "--config", config).returncode == 0
+    for steps, number, says in (
+        (("--change",), 1, "There is no successor"),
+        (("--next", "--end"), 2, "one after the other"),
+        ((), 0, "The authority: "),
+        (("--next",), 0, "Restart mosquitto once"),
+        (("--change",), 0, "Certificates of it that count still: 0."),
+        (("--next",), 1, "end it first"),
+        (("--end",), 0, "The authority: "),
+    ):
+        done = perron("hub-authority", *steps, "--config", config)
+        assert (done.returncode, says in (done.stdout + done.stderr).replace("\n", " ")) == (number, True), done
+    bundle = (tmp_path / "hub" / "broker" / "authority.pem").read_text()
+    assert bundle.count("BEGIN CERTIFICATE") == 1

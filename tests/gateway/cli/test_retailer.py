@@ -17,6 +17,7 @@ from standardwebhooks import Webhook
 
 from gateway.broker import free_port
 from gateway.cli.retailer import SECRET_VARIABLE
+from gateway.hub.file import Webhooks
 from gateway.hub.tables import brand_keys, connections
 from tests.announcing import BRAND_KEY, connected
 from tests.hubs import hub_file, running
@@ -30,11 +31,14 @@ DELIVERY = (
 
 
 @asynccontextmanager
-async def perron(*arguments: str, **more: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def perron(
+    *arguments: str, word: str | None = "retailer", **more: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """The command as a process; it has ended when this is left."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PERRON_")}
     process = await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).with_name("perron")), "retailer", *arguments, env={**environment, **more},
+        str(Path(sys.executable).with_name("perron")), *([] if word is None else [word]), *arguments,
+        env={**environment, **more},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -45,9 +49,9 @@ async def perron(*arguments: str, **more: str) -> AsyncIterator[asyncio.subproce
         await process.wait()
 
 
-async def told(*arguments: str, **more: str) -> tuple[int | None, str, str]:
+async def told(*arguments: str, word: str | None = "retailer", **more: str) -> tuple[int | None, str, str]:
     """How it ended, and what it said."""
-    async with perron(*arguments, **more) as process:
+    async with perron(*arguments, word=word, **more) as process:
         out, err = await process.communicate()
     return process.returncode, out.decode(), err.decode()
 
@@ -90,8 +94,18 @@ async def test_a_brand_s_own_key_signs_what_is_announced(tmp_path: Path) -> None
         code, out, err = await told(*at, "--brand", home.brand, "--to", home.id, PERRON_API_KEY=home.retailer.token)
         assert code == 0, err
         assert json.loads(out)["hub_signed"] is False
+        file.write_text(DELIVERY.replace("garage", "front").replace("shelf", "hall").replace("order-1", "order-2"))
+        code, out, err = await told(*at, PERRON_API_KEY=home.retailer.token)
+        assert code == 0, "brand and home stand in the connection" + err
+        assert json.loads(out)["hub_signed"] is False
+        file.write_text(file.read_text().replace("order-2", "order-3").replace("8L20524752032", "8L20524752049"))
+        code, out, err = await told(*at, word=None, PERRON_API_KEY=home.retailer.token)
+        assert code == 0, "the older name does the same: " + err
+        assert (json.loads(out)["name"], json.loads(out)["hub_signed"]) == ("order-3", False)
+        await home.decide("pending")
         code, _, err = await told(*at, PERRON_API_KEY=home.retailer.token)
-        assert (code, "--brand and --to" in err) == (2, True)
+        assert (code, "no home yet" in err) == (1, True)
+        await home.decide("granted")
         code, _, err = await told(*at, "--brand", home.brand, "--to", "other", PERRON_API_KEY=home.retailer.token)
         assert (code, "another box" in err) == (1, True), "what the home would not believe is refused at once"
 
@@ -258,3 +272,77 @@ async def test_listen_tells_what_is_signed_once_and_refuses_everything_else(tmp_
     assert err.decode().count("refused: ") == 3
     code, _, err_text = await told("listen", **{SECRET_VARIABLE: "nonsense"})
     assert (code, "nonsense" in err_text) == (2, False)
+
+
+async def endpoints(box: Playground) -> list[Any]:
+    return list((await box.ask("GET", "/v1/webhook_endpoints"))[1]["data"])
+
+
+async def said_by(stream: asyncio.StreamReader | None, word: bytes) -> str:
+    """Read lines up to the first with this word in it."""
+    assert stream is not None
+    while True:
+        line = await asyncio.wait_for(stream.readline(), 30)
+        assert line, f"{word.decode()} was never said"
+        if word in line:
+            return line.decode()
+
+
+@pytest.mark.slow
+async def test_listen_makes_its_endpoint_and_deletes_it_however_it_ends(tmp_path: Path) -> None:
+    here = hub_file(tmp_path, webhooks=Webhooks(private=True, plain=True))
+    async with running(here) as hub:
+        box = await playground(hub)
+        port = free_port()
+        at = ("listen", "--hub", hub.url, "--api-key-file", key_of(box, tmp_path), "--port", str(port))
+        async with perron(*at, "--count", "5") as process:
+            await said_by(process.stderr, b"Listening")
+            (made,) = await endpoints(box)
+            assert made["url"] == f"http://127.0.0.1:{port}/"
+            delivery = await box.announce("XY123456785FR")
+            out, err = await asyncio.wait_for(process.communicate(), 60)
+        states = [line.split("  ")[3] for line in out.decode().splitlines()]
+        assert states == ["awaiting_permission", "scheduled", "window_open", "visiting", "delivered"]
+        assert all(delivery in line for line in out.decode().splitlines())
+        assert (process.returncode, "refused" in err.decode(), await endpoints(box)) == (0, False, [])
+        async with perron(*at) as process:
+            await said_by(process.stderr, b"Listening")
+            process.terminate()
+            assert await asyncio.wait_for(process.wait(), 30) == 0
+        assert await endpoints(box) == []
+        async with perron(*at) as process:
+            await said_by(process.stderr, b"Listening")
+            process.kill()
+            await process.wait()
+        (left,) = await endpoints(box)
+        async with perron(*at) as process:
+            await said_by(process.stderr, b"Listening")
+            (anew,) = await endpoints(box)
+            assert anew["id"] != left["id"], "what a killed one left behind is replaced"
+            code, _, err_text = await told(*at)
+            assert (code, "cannot be listened at" in err_text) == (2, True)
+            assert await endpoints(box) == [anew], "a second one at this port takes nothing from the first"
+
+
+@pytest.mark.slow
+async def test_watch_that_was_killed_goes_on_behind_what_it_had_told(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    async with running(hub_file(tmp_path)) as hub:
+        box = await playground(hub)
+        waits = await box.announce("SANDBOX-WAITS")
+        await box.until(waits, "scheduled")
+        begun = (await box.told(waits))[-1]["id"]
+        place.write_text(begun + "\n", encoding="ascii")
+        watched = ("watch", "--hub", hub.url, "--api-key-file", key_of(box, tmp_path), "--place", str(place), "--json")
+        delivery = await box.announce("XY123456785FR")
+        async with perron(*watched) as process:
+            seen = await heard(process, "window_open")
+            process.kill()
+            await process.wait()
+        await box.until(delivery, *ENDED)
+        everything = [one["id"] for one in await box.told(delivery)]
+        async with perron(*watched) as process:
+            seen += await heard(process, "delivered")
+    ids = [one["id"] for one in seen]
+    assert list(dict.fromkeys(ids)) == everything, "none is lost, in their order"
+    assert len(ids) - len(everything) <= 1, "at most the one at which it was killed is told twice"

@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from gateway.delivery.promise import State
+from gateway.hub import connections as asking
 from gateway.hub import jobs as job_store
 from gateway.hub.api.pages import cursor
 from gateway.hub.api.problem import Problem
@@ -115,6 +116,26 @@ async def test_whether_a_support_code_is_a_home_s_is_not_told_by_what_becomes_of
             answers.append((status, {**said, "instance": ""}, {**listed, "id": "", "created": "", "expires": ""}))
         assert answers[0] == answers[1]
         assert answers[0][1]["code"] == "not_connected"
+
+
+async def test_one_retailer_does_not_use_up_the_questions_that_a_home_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asking, "ASKS_A_DAY", 3)
+    async with running(hub_file(tmp_path)) as hub:
+        shop, other = Shop(hub, await hub.retailer()), Shop(hub, await hub.retailer("Soleil"))
+        await shop.brand()
+        code, pages = await shop.home(), set()
+        for _ in range(5):
+            made = await shop.ask()
+            status, page = await shop.says(made["consent_url"], code)
+            pages.add((status, "Answer on your box or phone" in page))
+        assert pages == {(200, True)}, "the page tells the same"
+        assert len(await shop.rows(jobs)) == 3
+        await other.brand("soleil", "Soleil")
+        made = await other.ask(brand="soleil")
+        await other.says(made["consent_url"], code)
+        assert len(await shop.rows(jobs)) == 4
 
 
 async def test_whose_home_was_named_is_not_told_by_a_delivery_s_name_either(tmp_path: Path) -> None:

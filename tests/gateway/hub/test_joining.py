@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from sqlalchemy import select, update
 
-from gateway import joining
+from gateway import following, joining
 from gateway.config import HubSection
 from gateway.hub import operator
 from gateway.hub.authority import Authority
@@ -426,8 +426,8 @@ async def test_a_certificate_is_kept_young_whatever_goes_wrong_meanwhile(file: H
             assert (box.folder / "identity.pem").read_bytes() != kept
 
     with pytest.raises(asyncio.CancelledError):
-        await joining.keep_young(file.url, box.folder, ask, now=lambda: late, sleep=sleep)
-    assert slept == [joining.AGAIN, joining.LOOK, joining.LOOK, joining.LOOK, joining.LOOK]
+        await following.keep_young(file.url, box.folder, ask, now=lambda: late, sleep=sleep)
+    assert slept == [following.AGAIN, following.LOOK, following.LOOK, following.LOOK, following.LOOK]
     assert box.identity.certificate != first.certificate
 
 
@@ -435,11 +435,11 @@ async def test_only_a_house_that_joined_by_a_claim_keeps_a_certificate_young(
     file: HubFile, hub: Running, tmp_path: Path
 ) -> None:
     house = a_home(tmp_path / "house")
-    assert joining.kept_young(house) == {}
+    assert following.kept_young(house) == {}
     named = HubSection(url=file.url, home="home-1", host="127.0.0.1")
     house = house.model_copy(update={"hub": named})
-    assert joining.kept_young(house) == {}, "another's certificate is another's to renew"
+    assert following.kept_young(house) == {}, "another's certificate is another's to renew"
     await Box.new(house.storage.folder / "hub").join(await claim(hub, file))
-    work = joining.kept_young(house)
+    work = following.kept_young(house)
     assert list(work) == ["hub certificate"]
     work["hub certificate"].close()

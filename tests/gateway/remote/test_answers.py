@@ -42,6 +42,7 @@ async def test_the_house_is_told_as_its_pages_tell_it(tmp_path: Path) -> None:
         assert {one["standing"] for one in state["brands"]} == {"granted"}
         await here.made.ring(PARCEL)
         assert (await here.entrance())["visit"]["phase"] == "ringing"
+        assert (front["safe_mode"], front["incident"]) == (False, False)
 
 
 async def test_a_door_that_is_not_heard_of_is_never_told_as_locked(tmp_path: Path) -> None:
@@ -208,6 +209,7 @@ async def test_messages_are_told_in_words_the_newest_first(tmp_path: Path) -> No
         await here.made.ring(PARCEL)
         messages = (await here.asks("messages"))[0]["messages"]
         assert messages
+        assert (await here.state())["message"] == messages[0]["id"], "a new one makes another version"
         assert [one["id"] for one in messages] == sorted((one["id"] for one in messages), reverse=True)
         assert all(one["text"] and one["entrance"] == "front" for one in messages)
         assert (await here.asks("messages", after=messages[0]["id"]))[0] == {"messages": []}

@@ -12,7 +12,7 @@ from PIL.Image import Image as Picture
 from playwright.async_api import FilePayload, Page, expect
 
 from gateway.delivery.codes import ParcelCode, normalise
-from gateway.web.policy import CONTENT_SECURITY_POLICY, HEADERS
+from gateway.web.policy import CONTENT_SECURITY_POLICY, HEADERS, READING_A_PHOTO
 from gateway.web.porch import Caller
 from gateway.web.words import say
 from tests.browser import barriers, visitor
@@ -306,7 +306,17 @@ async def test_webassembly_and_the_camera_are_for_the_reader_s_page_alone(made: 
             policy = answer.headers["Content-Security-Policy"]
         assert policy.replace("script-src 'self' 'wasm-unsafe-eval';", "script-src 'self';") == CONTENT_SECURITY_POLICY
         assert policy != CONTENT_SECURITY_POLICY
-        others = (*PAGES, f"/c/{DIGEST}", f"/c/{'0' * 64}/label", "/certificate", "/enter", "/static/label.js")
+        async with client.get("/settings/hub") as answer:  # a hub's code is read from a photo there
+            assert answer.headers["Content-Security-Policy"] == READING_A_PHOTO["Content-Security-Policy"] == policy
+            assert answer.headers["Permissions-Policy"] == HEADERS["Permissions-Policy"]
+        others = (
+            *(page for page in PAGES if page != "/settings/hub"),
+            f"/c/{DIGEST}",
+            f"/c/{'0' * 64}/label",
+            "/certificate",
+            "/enter",
+            "/static/label.js",
+        )
         for path in others:
             async with client.get(path, allow_redirects=False) as answer:
                 for name in ("Content-Security-Policy", "Permissions-Policy"):

@@ -9,6 +9,13 @@ STATIC = Path(__file__).parents[3] / "gateway" / "web" / "static"
 VENDORED = json.loads((STATIC / "vendored.json").read_text(encoding="utf-8"))
 OURS = {
     *(f"{name}.js" for name in ("house", "page", "link", "live", "film", "courier", "outside", "qr", "label")),
+    *(
+        f"away{part}.js"
+        for part in ("", "_brands", "_crypto", "_enrol", "_films", "_keys", "_line", "_orders", "_view", "_worker")
+    ),
+    "claim.js",
+    "away.css",
+    "perron-180.png",
     "perron.css",
     "label.css",
     "perron.svg",

@@ -1,12 +1,14 @@
 """The sandbox as a retailer has it: over HTTP alone, every outcome and refusal, at a real hub."""
 
 import asyncio
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 
+from gateway.hub.api import deliveries as api
 from gateway.hub.file import Limits
 from gateway.hub.sandbox import making
 from gateway.hub.sandbox.making import LIFE, end
@@ -213,3 +215,30 @@ async def test_a_whole_provider_s_network_has_not_a_ration_for_each_of_its_house
         assert statuses == [201] * 4 + [429] * 2
         async with hub.http.post("/v1/sandbox", headers={"X-Forwarded-For": "2001:db8:1::1"}) as answer:
             assert answer.status == 201
+
+
+async def test_a_sandbox_has_few_open_deliveries_and_what_it_makes_due_at_once_is_done_a_few_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "OPEN_AT_ONCE", 30)
+    async with running(hub_file(tmp_path)) as hub:
+        box = await playground(hub)
+        made = [await box.announce(f"SANDBOX-WAITS-{number}") for number in range(30)]
+        body = {"connection": box.said["connection"], "delivery": box.promise("SANDBOX-WAITS-99")}
+        status, said = await box.ask("POST", "/v1/deliveries", body)
+        assert (status, said["code"]) == (409, "conflict")
+        for delivery in made:
+            await box.until(delivery, "scheduled")
+        home = box.said["home"]
+        kept: list[int] = []
+        async with hub.hub.store.writing() as tx:
+            await tx.execute(update(deliveries).values(play=hub.hub.now()))
+        async with asyncio.timeout(20):
+            while not kept or kept[-1] < 30:
+                async with hub.hub.store.reading() as tx:
+                    over = deliveries.c.state == "window_open"
+                    mine = select(func.count()).select_from(deliveries).where(deliveries.c.home == home, over)
+                    kept.append(await tx.scalar(mine) or 0)
+                await asyncio.sleep(0)
+        steps = {after - before for before, after in pairwise(kept)}
+        assert max(steps) <= 10, "another's write finds its turn between"

@@ -1,0 +1,118 @@
+"""`perron retailer listen`: webhooks told as they come, at an endpoint that is there or one that is made for it."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import typer
+
+from gateway.cli.failure import Failure, plain
+from gateway.retailer.hub import Hub
+from gateway.retailer.listener import Listener, SecretUnusable
+from gateway.retailer.told import line_of
+
+ENDPOINTS = "/v1/webhook_endpoints"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class At:
+    """Where to listen (port 0: a free one), for how many messages, and whether each is told whole."""
+
+    host: str
+    port: int
+    count: int | None
+    whole: bool
+
+
+async def registered(hub: Hub, at: At, url: str | None) -> None:
+    """Listen at an endpoint of its own, which is deleted at the end; SIGTERM ends it as Ctrl-C does.
+
+    Raises:
+        Failure: address or port cannot be had.
+        Refused, NotAsked: the hub says no, or nothing.
+    """
+    here = replace(at, port=_port(at))
+    where = url or f"http://{f'[{here.host}]' if ':' in here.host else here.host}:{here.port}/"
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine that runs is a task's
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        async with _endpoint(hub, where) as made:
+            await listening(str(made["secret"]), here)
+
+
+@contextlib.asynccontextmanager
+async def _endpoint(hub: Hub, url: str) -> AsyncIterator[dict[str, Any]]:
+    """Make it, and delete it when this is left."""
+    for one in await _there(hub):
+        if one["url"] == url:  # of somebody who was killed while he listened
+            await hub.ask("DELETE", f"{ENDPOINTS}/{one['id']}")
+    made = await hub.ask("POST", ENDPOINTS, {"url": url})
+    typer.echo(f"Made the endpoint {made['id']} for {url}", err=True)
+    try:
+        yield made
+    finally:
+        await hub.ask("DELETE", f"{ENDPOINTS}/{made['id']}")
+        typer.echo(f"Deleted the endpoint {made['id']}", err=True)
+
+
+async def _there(hub: Hub) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await hub.ask("GET", ENDPOINTS))["data"]
+    return found
+
+
+def _port(at: At) -> int:
+    """A port at which nobody listens: known before the hub is asked, so that nobody else's endpoint is replaced.
+
+    Raises:
+        Failure: it cannot be had.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in at.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((at.host, at.port))
+        except OSError as error:
+            raise _taken(at, error) from error
+        return int(probe.getsockname()[1])
+
+
+def _taken(at: At, error: OSError) -> Failure:
+    return Failure(f"{at.host}:{at.port} cannot be listened at ({plain(error)}).", "Name another --port.")
+
+
+async def listening(secret: str, at: At) -> None:
+    """Listen, and tell what comes.
+
+    Raises:
+        Failure: the secret is none, or address or port cannot be had.
+    """
+    heard = asyncio.Semaphore(0)
+
+    def told(id_: str, said: dict[str, Any]) -> None:
+        text = json.dumps({"id": id_, **said})
+        typer.echo(text if at.whole else line_of(text))
+        heard.release()
+
+    def refused(why: str) -> None:
+        typer.echo(f"refused: {why}", err=True)
+
+    try:
+        listener = Listener(secret, told=told, refused=refused)
+    except SecretUnusable as error:
+        raise Failure(f"The secret is none: {error}.", "Rotate the endpoint's secret to be told a new one.") from error
+    left = at.count
+    try:
+        found = await listener.open(at.host, at.port)
+        typer.echo(f"Listening at http://{at.host}:{found}/", err=True)
+        while left is None or left > 0:
+            await heard.acquire()
+            left = None if left is None else left - 1
+    except OSError as error:
+        raise _taken(at, error) from error
+    finally:
+        await listener.close()
