@@ -24,13 +24,13 @@ from sqlalchemy import func, insert, select, text
 from gateway.broker import free_port
 from gateway.hub import jobs as job_store
 from gateway.hub.store import Store, new_id
-from gateway.hub.tables import deliveries, home_events, metadata
+from gateway.hub.tables import connections, deliveries, home_events, metadata
 from gateway.hub.words import Kind
 from tests.bench import machine
 from tests.bench.line import Line, Say, median, ms
 from tests.postgresql import PostgreSQL, postgresql
 from tests.scale.driving import Driver
-from tests.scale.enrolling import BRAND, Fleet, enrol
+from tests.scale.enrolling import Fleet, enrol
 from tests.scale.homes import Broker, Homes
 
 AT_ONCE = 8  # requests in flight
@@ -238,20 +238,19 @@ async def _jobs(here: Scene, sizes: Sizes) -> list[Line]:
     names = [f"w-{number}" for number in range(sizes.jobs)]
     now, used = datetime.now(UTC), machine.cpu(here.hub)
     async with store.writing() as tx:
-        connection = {home.home: home.connection for home in here.fleet.homes}
-        retailer = (await tx.execute(select(deliveries.c.retailer).limit(1))).scalar_one()
+        let_in = {row.home: row for row in await tx.execute(select(connections))}
         for number, name in enumerate(names):
             home = here.fleet.homes[number % len(here.fleet.homes)].home
             id_ = new_id("dlv")
             await tx.execute(
                 insert(deliveries).values(
-                    id=id_, retailer=retailer, connection=connection[home], home=home, brand=BRAND, name=name,
+                    id=id_, retailer=let_in[home].retailer, connection=let_in[home].id, home=home, brand=let_in[home].brand, name=name,
                     version=1,
                     promise={}, hub_signed=True, state="scheduled", missing=0, seq=0, created=now, changed=now,
                     window_end=now + timedelta(hours=1),
                 )
             )  # fmt: skip
-            await job_store.send(tx, home, Kind.HUB_DELIVERY, _token(name), now=now, delivery=id_)
+            await job_store.send(tx, home, Kind.HUB_DELIVERY, _token(let_in[home].brand, name), now=now, delivery=id_)
     began = time.monotonic()
     async with asyncio.timeout(300):
         while any(name not in here.homes.seen for name in names) or here.homes.count().waiting:  # noqa: ASYNC110 - the same
@@ -273,8 +272,8 @@ async def _jobs(here: Scene, sizes: Sizes) -> list[Line]:
     ]  # fmt: skip
 
 
-def _token(name: str) -> bytes:
-    said = {"iss": "hub", "brand": BRAND, "delivery": {"id": name, "version": 1}}
+def _token(brand: str, name: str) -> bytes:
+    said = {"iss": "hub", "brand": brand, "delivery": {"id": name, "version": 1}}
     return b"e30." + urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=") + b".c2ln"
 
 
