@@ -241,16 +241,16 @@ async def _jobs(here: Scene, sizes: Sizes) -> list[Line]:
         let_in = {row.home: row for row in await tx.execute(select(connections))}
         for number, name in enumerate(names):
             home = here.fleet.homes[number % len(here.fleet.homes)].home
-            id_ = new_id("dlv")
+            con, id_ = let_in[home], new_id("dlv")
             await tx.execute(
                 insert(deliveries).values(
-                    id=id_, retailer=let_in[home].retailer, connection=let_in[home].id, home=home, brand=let_in[home].brand, name=name,
+                    id=id_, retailer=con.retailer, connection=con.id, home=home, brand=con.brand, name=name,
                     version=1,
                     promise={}, hub_signed=True, state="scheduled", missing=0, seq=0, created=now, changed=now,
                     window_end=now + timedelta(hours=1),
                 )
             )  # fmt: skip
-            await job_store.send(tx, home, Kind.HUB_DELIVERY, _token(let_in[home].brand, name), now=now, delivery=id_)
+            await job_store.send(tx, home, Kind.HUB_DELIVERY, _token(con.brand, name), now=now, delivery=id_)
     began = time.monotonic()
     async with asyncio.timeout(300):
         while any(name not in here.homes.seen for name in names) or here.homes.count().waiting:  # noqa: ASYNC110 - the same
