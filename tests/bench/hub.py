@@ -73,7 +73,7 @@ class Scene:
 
 async def bench(say: Say, *, quick: bool) -> list[Line]:
     """Measure."""
-    sizes = Sizes(100, 120, 120, 2) if quick else Sizes(1_000, 1_500, 3_000, 20)
+    sizes = Sizes(100, 120, 120, 2) if quick else Sizes(1_000, 600, 1_500, 10)
     found: list[Line] = []
     for store in ("SQLite", "PostgreSQL"):
         async with scene(store, sizes.homes, say) as here:
