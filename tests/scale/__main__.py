@@ -259,7 +259,7 @@ def main() -> None:
         prog="python -m tests.scale", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--homes", type=int, default=1_000)
-    parser.add_argument("--rate", type=float, default=20.0, help="deliveries announced in a second")
+    parser.add_argument("--rate", type=float, default=10.0, help="deliveries announced in a second")
     parser.add_argument("--speed", action="store_true", help="nothing is killed: measure instead")
     parser.add_argument("--json", type=Path, help="write the rows there too")
     asked = parser.parse_args()
