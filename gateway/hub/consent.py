@@ -71,7 +71,10 @@ class Consent:
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        return [web.get("/connect/{secret}", self._shown), web.post("/connect/{secret}", self._said)]
+        return [
+            web.get("/connect/{secret}", self._shown), web.post("/connect/{secret}", self._said),
+            web.get("/join", self._code_of_a_claim),
+        ]  # fmt: skip
 
     async def _shown(self, request: web.Request) -> web.Response:
         if not await self._let(request, "looks", LOOKS):
@@ -81,6 +84,12 @@ class Consent:
         if row is None:
             return self._problem(request, HTTPStatus.NOT_FOUND, "lost")
         return self._page(request, row)
+
+    async def _code_of_a_claim(self, request: web.Request) -> web.Response:
+        """A phone has read the QR of a claim (gateway/hub/joining.py). What stands behind the # never comes."""
+        if not await self._let(request, "looks", LOOKS):
+            return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
+        return self._problem(request, HTTPStatus.OK, "join")
 
     async def _said(self, request: web.Request) -> web.Response:
         """Somebody says a code. One with a slip in it is no try; every other gets the same answer."""

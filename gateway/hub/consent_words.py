@@ -91,6 +91,15 @@ WORDS: Mapping[str, Mapping[Language, str]] = MappingProxyType({
         "fr": "Elle est incomplète, ou trop ancienne. Reprenez le lien que vous avez reçu.",
         "en": "It is not whole, or too old. Take the link that you were given once more.",
     },
+    "join": {"fr": "Ceci est un code pour votre box", "en": "This is a code for your box"},
+    "join_why": {
+        "fr": "Copiez l'adresse entière, avec ce qui suit le #, et collez-la sur la page Réglages, Hub de votre box "
+        "Perron ; ou prenez le code en photo depuis cette page-là. Ne l'envoyez à personne : qui l'a peut relier une "
+        "box à sa place.",
+        "en": "Copy the whole address, with what stands behind the #, and paste it on the page Settings, Hub of your "
+        "Perron box; or take the photo of the code from that page. Send it to nobody: who has it can let a box join in "
+        "its place.",
+    },
     "slow": {"fr": "Trop d'essais", "en": "Too many tries"},
     "slow_why": {"fr": "Attendez une minute, puis rechargez.", "en": "Wait a minute, then load the page again."},
 })  # fmt: skip

@@ -6,6 +6,7 @@ from playwright.async_api import expect
 
 from gateway.hub.consent import LOOKS, SAYS
 from gateway.hub.consent_words import WORDS, say
+from gateway.hub.joining import Code
 from gateway.hub.supportcode import fresh, spoken
 from gateway.hub.words import Decided
 from gateway.voice import Language
@@ -104,3 +105,22 @@ async def test_an_address_that_leads_nowhere_says_so_and_guessing_is_slowed(tmp_
         assert answers == [404] * LOOKS + [429]
         said = [(await shop.says(made["consent_url"], fresh()))[0] for _ in range(SAYS + 1)]
         assert said[-1] == 429
+
+
+@pytest.mark.slow
+async def test_a_phone_that_reads_a_claim_s_code_is_told_where_it_belongs_and_gives_it_to_nobody(
+    tmp_path: Path,
+) -> None:
+    asked: list[str] = []
+    async with running(hub_file(tmp_path)) as hub, visitor() as browser:
+        code = Code(url=hub.url, claim=f"claim-{'a' * 26}", secret="b" * 26, authority="c" * 64)
+        page = await browser.page(locale="en-GB")
+        page.on("request", lambda request: asked.append(request.url))
+        await page.goto(code.text)
+        await expect(page.get_by_role("heading", level=1)).to_have_text(WORDS["join"]["en"])
+        assert await barriers(page) == []
+        assert page.url == code.text, "it is there to be copied"
+        async with hub.http.get("/join?lang=fr") as answer:
+            assert WORDS["join"]["fr"] in await answer.text()
+            assert "<script" not in await answer.text()
+    assert not [url for url in asked if code.secret in url.partition("#")[0]]
