@@ -127,6 +127,11 @@ class Node:
         told, _ = await asked.communicate()
         return told.decode()
 
+    async def lines(self) -> int:
+        """How many MQTT connections it has; none, if it does not run."""
+        told = (await self.tells("eval", "length(rabbit_mqtt:local_connection_pids()).")).strip()
+        return int(told) if told.isdigit() else 0
+
     def memory(self) -> int:
         """Bytes that it holds (RSS), with what it has started."""
         assert self._process is not None

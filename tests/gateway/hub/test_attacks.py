@@ -93,7 +93,7 @@ async def test_what_was_held_and_does_not_fit_is_refused_when_its_home_says_yes_
         while await hub.hub.held.look():
             pass
         _, said = await home.ask("GET", f"/v1/deliveries/{made['id']}")
-        assert (said["state"], said["reason"]) == ("refused", "too_large")
+        assert (said["state"], said["reason"]) == ("refused", "malformed")
         async with hub.hub.store.reading() as tx:
             assert (await tx.scalars(select(jobs.c.delivery))).all() == [good["id"]]
         assert await alive(hub)
