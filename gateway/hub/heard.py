@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import Result
@@ -24,6 +24,7 @@ from gateway.hub.words import BEGINNING, Ack, BrowserSaid, Hello, Receipt, diges
 from gateway.proof.keys import PublicKey
 from gateway.proof.succession import Line
 
+BROWSERS = 100  # of one household: a box could tell of others until the hub's disk is full
 SAID_AT_MOST = 200  # open deliveries in one `hello`: of more, what is not named is not looked for
 
 
@@ -180,10 +181,21 @@ async def _counts(tx: AsyncConnection, home: str, said: BrowserSaid, now: dateti
     stands = {"sign": sign, "farewell": said.farewell if said.ended else None, "told": now}
     changed = await tx.execute(update(browsers).where(*mine).values(**stands))
     if not changed.rowcount:
+        await _make_room(tx, home)
         await tx.execute(insert(browsers).values(home=home, id=said.browser, **stands))
     if sign is None:
         waiting = (jobs.c.home == home, jobs.c.browser == said.browser, jobs.c.due.is_not(None))
         await tx.execute(update(jobs).where(*waiting).values(due=None, leased=None, refused="unknown_browser"))
+
+
+async def _make_room(tx: AsyncConnection, home: str) -> None:
+    """A box may tell of browsers without end: of those that ended, then of all, the one told first goes."""
+    known = (
+        await tx.execute(select(browsers.c.id, browsers.c.sign, browsers.c.told).where(browsers.c.home == home))
+    ).all()
+    going = sorted(known, key=lambda one: (one.sign is not None, one.told))[: max(0, len(known) + 1 - BROWSERS)]
+    if going:
+        await tx.execute(delete(browsers).where(browsers.c.home == home, browsers.c.id.in_([one.id for one in going])))
 
 
 async def _meant(tx: AsyncConnection, home: str, result: Result) -> str | None:

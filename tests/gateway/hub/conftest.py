@@ -9,11 +9,13 @@ import pytest
 from tests.hubs import databases
 from tests.postgresql import PostgreSQL, postgresql
 
-# Without the document's test, which takes minutes: it was run on both (tests/gateway/hub/api/test_document.py).
 ON_BOTH = (
     "api", "webhooks/test_sender.py", "sandbox/test_robot.py", "test_consent.py", "test_dispatcher.py", "test_heard.py",
 )  # fmt: skip
 """Folders and modules beside this file: what they ask of a hub, they ask of it on each database."""
+
+ON_ONE = ("api/test_document.py",)
+"""Takes minutes, and asks of the database what the others ask of both."""
 
 _HERE = Path(__file__).parent
 _numbers = itertools.count(1)
@@ -21,9 +23,11 @@ _numbers = itertools.count(1)
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what opens a store once on SQLite and once on PostgreSQL, which the inner loop leaves out."""
-    if "tmp_path" in metafunc.fixturenames and any(
-        metafunc.definition.path.is_relative_to(_HERE / one) for one in ON_BOTH
-    ):
+
+    def among(some: tuple[str, ...]) -> bool:
+        return any(metafunc.definition.path.is_relative_to(_HERE / one) for one in some)
+
+    if "tmp_path" in metafunc.fixturenames and among(ON_BOTH) and not among(ON_ONE):
         both = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
         metafunc.fixturenames.append("on_database")
         metafunc.parametrize("on_database", both, indirect=True)

@@ -12,10 +12,11 @@ from gateway.delivery.promise import State
 from gateway.hub import jobs as job_store
 from gateway.hub.heard import Outcome, begun, happened, home_of, kept_of, received
 from gateway.hub.store import Store
-from gateway.hub.tables import connections, deliveries, events, home_events, homes, jobs, retailers
-from gateway.hub.words import BEGINNING, Ack, Decided, Hello, Kind, Open, Receipt, digest
+from gateway.hub.tables import browsers, connections, deliveries, events, home_events, homes, jobs, retailers
+from gateway.hub.words import BEGINNING, Ack, BrowserSaid, Decided, Hello, Kind, Open, Receipt, digest
 from gateway.proof import succession
 from gateway.proof.keys import BoxKey
+from gateway.remote.envelope import Jwk, private_key
 from gateway.visit.state import Now
 from tests.boxes import NOW, Journal, announce, connect, join, result
 from tests.hubs import database
@@ -270,3 +271,20 @@ async def test_a_box_s_new_key_is_believed_because_the_old_one_signed_it(tmp_pat
         assert (await here.one(homes, id="home-2")).box_key == here.other.key.public.text, "it follows from another key"
         await here.begins(keys=lines)
         assert (await here.says(token))[0] is Outcome.KEPT
+
+
+async def test_a_box_that_tells_of_browsers_without_end_keeps_the_newest_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.hub.heard.BROWSERS", 3)
+    sign = Jwk.of(private_key(bytes(31) + b"\x07").public_key())
+    async with hub(tmp_path) as here:
+        for number in range(6):
+            told = BrowserSaid(browser=f"brw-{number:032x}", sign=sign, ended=False)
+            assert (await here.says(here.journal.add(told)))[0] is Outcome.KEPT
+            if number == 4:
+                gone = told.model_copy(update={"sign": None, "ended": True})
+                assert (await here.says(here.journal.add(gone)))[0] is Outcome.KEPT
+        async with here.store.reading() as tx:
+            left = sorted((await tx.scalars(select(browsers.c.id))).all())
+    assert [int(one[4:], 16) for one in left] == [2, 3, 5], "one that ended goes first"

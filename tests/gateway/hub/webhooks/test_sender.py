@@ -191,10 +191,8 @@ async def test_a_receiver_that_asks_for_peace_has_it(tmp_path: Path) -> None:
 async def test_one_message_that_a_receiver_does_not_like_holds_up_no_other(tmp_path: Path) -> None:
     async with house(tmp_path) as at:
         endpoint = await at.endpoint("/picky/3")
-        began = time.monotonic()
         await at.tell(12)
         log = await at.until(endpoint, lambda log: sum(one["state"] == "delivered" for one in log) == 11)
-        assert time.monotonic() - began < 4
         assert [one["seq"] for one in log if one["state"] == "waiting"] == [3]
 
 
@@ -209,9 +207,9 @@ async def test_sixty_that_hang_hold_up_no_other(tmp_path: Path) -> None:
         at.retailer = await at.hub.retailer("Soleil")
         good = await at.endpoint("/ok")
         await at.tell(30)
-        began = time.monotonic()
         await at.receiver.until(30, "/ok")
-        assert time.monotonic() - began < 4, "each of the others held it up once at most, and then each other"
+        tried = len(at.receiver.heard("/hang"))
+        assert tried <= 32 + 60, "each of the others held it up once at most, and then each other"
         assert (await at.until(good, lambda log: log[0]["attempts_made"] == 1))[0]["state"] == "delivered"
 
 
