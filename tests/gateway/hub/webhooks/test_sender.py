@@ -1,6 +1,5 @@
 import asyncio
 import socket
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
