@@ -295,10 +295,15 @@ def _read(model: type[BaseModel], where: Where, read: Callable[[type[BaseModel]]
     except ValidationError as error:
         told = [
             Detail(pointer=_pointer(e["loc"]) if where == "body" else str(e["loc"][0]) if e["loc"] else "",
-                   where=where, code=e["type"], detail=e["msg"])
+                   where=where, code=e["type"], detail=_said(e["type"], e["msg"]))
             for e in error.errors(include_url=False, include_context=False, include_input=False)
         ]  # fmt: skip
         raise Problem(Code.INVALID, errors=told[:20]) from error
+
+
+def _said(code: str, message: str) -> str:
+    """Tell a fault in the API's words rather than in those of the library that found it."""
+    return "There is nothing of this name here." if code == "extra_forbidden" else message.removeprefix("Value error, ")
 
 
 def _pointer(loc: tuple[int | str, ...]) -> str:
