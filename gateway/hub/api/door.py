@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
+from json import JSONDecodeError
 from typing import Final
 
 import structlog
@@ -285,7 +286,9 @@ async def _body(request: web.Request, largest: int) -> bytes:
     try:
         loads(bytes(raw), deepest=DEEPEST)
     except ValueError as error:
-        raise Problem(Code.MALFORMED_JSON, f"{error}.") from error
+        cause = error.__cause__
+        place = f" at line {cause.lineno}, column {cause.colno}" if isinstance(cause, JSONDecodeError) else ""
+        raise Problem(Code.MALFORMED_JSON, f"{error}{place}.") from error
     return bytes(raw)
 
 
