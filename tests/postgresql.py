@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ _PATIENCE = 30.0  # seconds: on a busy machine
 class PostgreSQL:
     """One server. `folder` is its own; databases are made by `database`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool = False) -> None:
         self.folder = folder
+        self._settings = {"listen_addresses": ""} if durable else _SETTINGS
         self._server: subprocess.Popen[bytes] | None = None
         self._made: dict[str, str] = {}
 
@@ -49,7 +51,7 @@ class PostgreSQL:
     def _begun(self) -> bool:
         """Start it where it does not run, and ask it; after a kill -9 it refuses until its children have gone."""
         if self._server is None or self._server.poll() is not None:
-            given = [part for name, value in _SETTINGS.items() for part in ("-c", f"{name}={value}")]
+            given = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
             with (self.folder / "log").open("ab") as log:
                 self._server = subprocess.Popen(
                     [_program("postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), *given],
@@ -101,12 +103,15 @@ class PostgreSQL:
 
 
 @contextlib.contextmanager
-def postgresql() -> Iterator[PostgreSQL]:
-    """Run one until the block ends, with a database `perron` that has a hub's tables."""
+def postgresql(*, durable: bool = False) -> Iterator[PostgreSQL]:
+    """Run one until the block ends, with a database `perron` that has a hub's tables.
+
+    `durable`: each commit is synced to the disk, and it is set up as Debian does: to be measured.
+    """
     folder = Path(tempfile.mkdtemp(prefix="perron-pg-", dir="/tmp"))  # a short path, which another user comes to
     if os.getuid() == 0:
         os.chown(folder, pwd.getpwnam("postgres").pw_uid, pwd.getpwnam("postgres").pw_gid)
-    server = PostgreSQL(folder)
+    server = PostgreSQL(folder, durable=durable)
     try:
         server.start()
         url = server.database("perron")
@@ -114,7 +119,8 @@ def postgresql() -> Iterator[PostgreSQL]:
         async def make() -> None:
             await (await Store.open(url)).close()
 
-        asyncio.run(make())
+        with ThreadPoolExecutor(1) as thread:  # a bench has an event loop already
+            thread.submit(asyncio.run, make()).result()
         yield server
     finally:
         server.stop()

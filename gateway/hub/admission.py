@@ -85,10 +85,15 @@ def _answers(key: str, own: str) -> bool:
 
 
 class Admission:
-    """Serves the answers, by TLS. `files`: the folder with broker.pem and broker.key."""
+    """Serves the answers, by TLS. `files`: the folder with broker.pem and broker.key.
 
-    def __init__(self, at: At, files: Path, store: Store, *, now: Callable[[], datetime]) -> None:
-        self._at, self._files, self._store, self._now = at, files, store, now
+    It has connections of its own to the `database`: who comes in waits for no retailer's requests, however many.
+    """
+
+    _store: Store
+
+    def __init__(self, at: At, files: Path, database: str, *, now: Callable[[], datetime]) -> None:
+        self._at, self._files, self._database, self._now = at, files, database, now
         app = web.Application()
         app.add_routes([web.get("/{question:user|vhost|resource|topic}", self._answer)])
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, logger=quiet())
@@ -99,8 +104,10 @@ class Admission:
 
         Raises:
             OSError, ssl.SSLError: address or certificate cannot be had.
+            StoreUnusable: the database cannot.
         """
         self.renewed()
+        self._store = await Store.open(self._database)
         await self._runner.setup()
         await web.TCPSite(self._runner, self._at.listen, self._at.port, ssl_context=self._tls, backlog=1024).start()
 
@@ -111,6 +118,7 @@ class Admission:
     async def close(self) -> None:
         """Answer no more."""
         await self._runner.cleanup()
+        await self._store.close()
 
     async def _answer(self, request: web.Request) -> web.Response:
         try:

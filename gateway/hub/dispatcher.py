@@ -7,15 +7,15 @@ delivery only the oldest job that is not received is on its way: a box would ref
 
 import asyncio
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 import structlog
-from sqlalchemy import Row, Select, func, or_, select, update
+from sqlalchemy import Row, Select, bindparam, func, or_, select, update
 
-from gateway.hub.line import NO_QUEUE, NOBODY, Line
+from gateway.hub.line import ANSWER, NO_QUEUE, NOBODY, Line
 from gateway.hub.presence import counted
 from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.tables import homes, jobs
@@ -25,6 +25,8 @@ from gateway.message import Acknowledgement, NotSent
 
 log = structlog.get_logger(__name__)
 
+Answer = Acknowledgement | NotSent
+
 AT_ONCE = 100  # jobs leased in one go
 LEASE = timedelta(seconds=30)  # that a dispatcher has for them; one that was killed gives them back by that
 AGAIN = timedelta(seconds=15)  # after which a job that was rung and not received is due again, at first
@@ -32,6 +34,8 @@ LONGEST = timedelta(minutes=10)  # between two tries, however many there were
 SWEEP = timedelta(hours=1)  # after which a parked job is tried although its box said nothing
 FURTHEST = 2 * SWEEP  # that any job is put off
 SOON = timedelta(seconds=2)  # after which what could not be put on the line is tried again
+PROMPT = 0.25  # seconds that a round waits for the broker's answers together
+LATE = 20  # rounds of which some answers are waited for still
 IDLE = 1.0  # seconds between two looks while nobody rings: another hub may have kept a job
 COUNTED = timedelta(seconds=5)  # between two counts of all that is due
 
@@ -51,8 +55,10 @@ def next_of(answer: Acknowledgement | NotSent, attempts: int, *, jitter: float) 
     match answer:
         case NotSent():
             return Next("not_sent", SOON, tried=False)
-        case Acknowledgement(code=None):
+        case Acknowledgement(code=None, seconds=seconds) if seconds < ANSWER:
             return Next("unknown", SOON, tried=False)  # it may have arrived: then the box says so
+        case Acknowledgement(code=None):  # the node of its box is lost: the box says hello at another
+            return Next("silent", spread(min(AGAIN * 2 ** min(attempts, 10), LONGEST), jitter))
         case Acknowledgement(code=code) if code in (NOBODY, NO_QUEUE) or not answer.taken:
             return Next("nobody" if code in (NOBODY, NO_QUEUE) else "refused", spread(SWEEP, jitter), parked=True)
         case Acknowledgement():
@@ -66,12 +72,27 @@ def spread(pause: timedelta, jitter: float) -> timedelta:
     return pause * (1 + jitter / 5)
 
 
+# Whoever freed the lease knows better, or holds the row to do so: the box has received it, or has said hello meanwhile.
+# To wait for one of them while holding others would be a deadlock (seen); what is passed over ends with its lease.
+_MINE = (
+    select(jobs.c.id)
+    .where(jobs.c.id == bindparam("job"), jobs.c.leased == bindparam("lease", type_=jobs.c.leased.type))
+    .with_for_update(key_share=True, skip_locked=True)
+)
+_SETTLED = (
+    update(jobs)
+    .where(jobs.c.id == _MINE.scalar_subquery())
+    .values(leased=None, due=bindparam("next"), parked=bindparam("away"), attempts=bindparam("tries"))
+)
+
+
 class Dispatcher:
     """One a process; several processes share the work by leases."""
 
     def __init__(self, store: Store, *, now: Callable[[], datetime], tally: Tally) -> None:
         self._store, self._now, self._tally = store, now, tally
         self._bell = asyncio.Event()
+        self._behind: set[asyncio.Future[None]] = set()  # rounds that wait for answers still
         self._counted = datetime.min.replace(tzinfo=now().tzinfo)
 
     def ring(self) -> None:
@@ -99,19 +120,43 @@ class Dispatcher:
         leased, until = await self._lease()
         if not leased:
             return False
-        answers = await asyncio.gather(*(self._rung(line, job) for job in leased))
-        async with self._store.writing() as tx:
-            for job, answer in zip(leased, answers, strict=True):
-                then = next_of(answer, job.attempts, jitter=random.random())  # noqa: S311 - jitter is no secret
-                self._tally.published.labels(then.outcome).inc()
-                # Whoever freed the lease knows better: the box has received it, or has said hello meanwhile.
-                await tx.execute(
-                    update(jobs)
-                    .where(jobs.c.id == job.id, jobs.c.leased == until)
-                    .values(leased=None, due=self._now() + then.after, parked=then.parked,
-                            attempts=job.attempts + then.tried)
-                )  # fmt: skip
+        rung = {asyncio.ensure_future(self._rung(line, job)): job for job in leased}
+        try:
+            answered, silent = await asyncio.wait(rung, timeout=PROMPT)
+            await self._settle([(rung[one], one.result()) for one in answered], until)
+            if silent:  # one that is not answered holds up nobody else's
+                late = asyncio.ensure_future(self._late({one: rung[one] for one in silent}, until))
+                self._behind.add(late)
+                late.add_done_callback(self._behind.discard)
+            if len(self._behind) >= LATE:
+                await asyncio.wait(self._behind, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            for ringing in rung:
+                ringing.cancel()
+            for behind in self._behind:
+                behind.cancel()
+            raise
         return True
+
+    async def _late(self, silent: Mapping[asyncio.Future[Answer], Row[Any]], until: datetime) -> None:
+        """Wait for answers that did not come at once. What is not settled here comes back when its lease ends."""
+        answered, _ = await asyncio.wait(silent)
+        try:
+            await self._settle([(silent[one], one.result()) for one in answered], until)
+        except UNAVAILABLE as error:
+            log.error("jobs_not_settled", why=str(error).splitlines()[0])
+
+    async def _settle(self, answered: Sequence[tuple[Row[Any], Answer]], until: datetime) -> None:
+        """Note when each is due again."""
+        rows = []
+        for job, answer in answered:
+            then = next_of(answer, job.attempts, jitter=random.random())  # noqa: S311 - jitter is no secret
+            self._tally.published.labels(then.outcome).inc()
+            rows.append({"job": job.id, "lease": until, "next": self._now() + then.after, "away": then.parked,
+                         "tries": job.attempts + then.tried})  # fmt: skip
+        if rows:
+            async with self._store.writing() as tx:
+                await tx.execute(_SETTLED, rows)
 
     async def _lease(self) -> tuple[Sequence[Row[Any]], datetime]:
         now = self._now()
@@ -146,7 +191,8 @@ class Dispatcher:
 
     async def _set_right(self, now: datetime) -> None:
         """Let what no clock of ours can have meant be due now: it was written while this machine's ran ahead."""
-        late = (jobs.c.due.is_not(None), or_(jobs.c.due > now + FURTHEST, jobs.c.leased > now + LEASE))
+        leased = jobs.c.leased > now + 4 * LEASE  # another hub may have leased since, by a clock that is ahead a little
+        late = (jobs.c.due.is_not(None), or_(jobs.c.due > now + FURTHEST, leased))
         async with self._store.reading() as tx:
             if await tx.scalar(select(jobs.c.id).where(*late).limit(1)) is None:
                 return

@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.store import new_id
@@ -40,9 +40,8 @@ async def tell(  # noqa: PLR0913 - an event's own columns
     whatever it wants. Ring `Bells.messages` when the transaction is whole.
     """
     # The retailer's row is the lock by which his events are numbered one after the other.
-    await tx.execute(select(retailers.c.id).where(retailers.c.id == retailer).with_for_update(key_share=True))
-    last = await tx.scalar(select(func.max(events.c.seq)).where(events.c.retailer == retailer))
-    id_, seq = new_id("evt"), (last or 0) + 1
+    counted = update(retailers).where(retailers.c.id == retailer).values(told=retailers.c.told + 1)
+    id_, seq = new_id("evt"), (await tx.execute(counted.returning(retailers.c.told))).scalar_one()
     await tx.execute(
         insert(events).values(
             id=id_, retailer=retailer, type=type_, object=about, data=dict(data), sandbox=sandbox, seq=seq, at=now

@@ -87,8 +87,12 @@ async def begun(tx: AsyncConnection, row: Row[Any], hello: Hello, now: datetime)
         .where(homes.c.id == row.id)
         .values(heard=now, said={**row.said, **said}, box_key=key or row.box_key)
     )
-    mine = (jobs.c.home == row.id, jobs.c.expires > now)
-    await tx.execute(update(jobs).where(*mine, jobs.c.due.is_not(None)).values(due=now, leased=None, parked=False))
+    mine = (jobs.c.home == row.id, jobs.c.expires > now, jobs.c.due.is_not(None))
+    due = {"due": now, "leased": None, "parked": False, "attempts": 0}
+    if hello.again:  # a hub that is behind with its work does not make itself more of it
+        await tx.execute(update(jobs).where(*mine, jobs.c.parked).values(due))
+        return key
+    await tx.execute(update(jobs).where(*mine).values(due))
     if len(hello.open) < SAID_AT_MOST:
         await _again(tx, row.id, hello, now)
     return key

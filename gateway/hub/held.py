@@ -69,6 +69,6 @@ class Held:
             try:
                 await release(Pen(tx, self._key, now), row, row.let_in)
             except TooLarge:  # looked at when it was announced; a version from before that must end too
-                await stand(tx, row, State.REFUSED, "too_large", now)
+                await stand(tx, row, State.REFUSED, "malformed", now)
         else:
             await stand(tx, row, State.REFUSED, "brand_not_permitted", now)

@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 
 LIFE = 60  # seconds that the broker keeps a word for a box whose socket is slow; the store keeps it until received
 ANSWER = 5.0  # seconds for the broker to say something: a cluster that splits says nothing for a while
+KEEPALIVE = 5  # seconds: a node that is cut off is noticed within twice that, and the next one taken
 KEPT = 3600  # seconds that a cluster keeps for a hub that is away what its homes say meanwhile
 NOBODY = 0x10  # MQTT 5: taken, and no one listens
 NO_QUEUE = 0x83  # implementation specific: RabbitMQ's word for a box without a queue
@@ -58,7 +59,7 @@ class Line:
             on_missed=self._on_missed,
             monotonic=monotonic,
             presence=None,
-            manner=Manner(keepalive=15, kept=0 if shards is None else KEPT),
+            manner=Manner(keepalive=KEEPALIVE, kept=0 if shards is None else KEPT),
         )
 
     async def run(self) -> None:

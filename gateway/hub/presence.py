@@ -2,6 +2,9 @@
 
 A box that went while no hub listened told nobody. Its broker knows: each home that is counted is told once more how far
 its events are kept, which every box takes at any time, and the broker says whether anybody heard it.
+
+A hub that begins tells it to every home that it ever heard: it may have been put back from an older copy, and a box
+whose line held all the while has been told that all is kept. One that hears of less than that says the rest again.
 """
 
 import asyncio
@@ -27,6 +30,7 @@ AT_ONCE = 50  # homes that are asked after together
 AGAIN = 5.0  # seconds until a database that did not answer is asked again
 
 _THERE = (homes.c.there, homes.c.revoked.is_(None))
+_EVER = (homes.c.heard.is_not(None), homes.c.revoked.is_(None), homes.c.sandbox.is_(False))
 
 
 async def counted(tx: AsyncConnection) -> int:
@@ -39,7 +43,7 @@ class Presence:
 
     def __init__(self, store: Store, *, now: Callable[[], datetime], tally: Tally) -> None:
         self._store, self._now, self._tally = store, now, tally
-        self._up = asyncio.Event()
+        self._up, self._begun = asyncio.Event(), False
 
     def up(self) -> None:
         """The line was down: whoever went meanwhile was not heard to go."""
@@ -67,12 +71,14 @@ class Presence:
             gone = [row.id for (row, _), answer in zip(found, answers, strict=True) if _nobody(answer)]
             if gone:
                 await whole(self._went(gone, asked))
+        self._begun = True
         async with self._store.reading() as tx:
             self._tally.connected.set(await counted(tx))
 
     async def _page(self, last: str) -> Sequence[tuple[Row[Any], bytes]]:
         """The next homes that are counted, and what each is told."""
-        asked = select(homes.c.id, homes.c.support_code).where(*_THERE, homes.c.id > last)
+        whom = _THERE if self._begun else _EVER
+        asked = select(homes.c.id, homes.c.support_code).where(*whom, homes.c.id > last)
         async with self._store.reading() as tx:
             rows = (await tx.execute(asked.order_by(homes.c.id).limit(AT_ONCE))).all()
             told = []

@@ -140,7 +140,7 @@ class Hub:
             self._keeper = Keeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
         else:
             files = certified(self._file, self._file.rabbit, authority, now=self.now())
-            self._admission = Admission(self._file.rabbit.admission, files, self.store, now=self.now)
+            self._admission = Admission(self._file.rabbit.admission, files, self._file.database, now=self.now)
             self._keeper = Doorkeeper(
                 self._file, self._file.rabbit, self.store, authority, monotonic=time.monotonic,
                 renewed=self._admission.renewed,

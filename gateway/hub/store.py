@@ -20,7 +20,14 @@ from typing import Any, TypeVar
 import asyncpg
 from sqlalchemy import Connection, event, func, insert, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as TooMany  # all connections are in use
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -149,8 +156,13 @@ class Store:
 
     @contextlib.asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """Give a connection to read by; what it sees is one moment."""
+        """Give a connection to read by. On SQLite all that it sees is one moment; on PostgreSQL each statement's own.
+
+        There it has no transaction: beginning and ending one would be two more ways to the server for each look.
+        """
         async with self._connection() as connection:
+            if not self.one_writer:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
             yield connection
 
     @contextlib.asynccontextmanager
@@ -260,12 +272,24 @@ def _try(engine: AsyncEngine) -> None:
         Path(engine.url.database).open("ab").close()
 
 
+def _postgresql(url: str) -> AsyncEngine:
+    engine = create_async_engine(
+        url, pool_size=10, max_overflow=10, pool_timeout=CHOOSING,
+        connect_args={"timeout": CONNECTING, "command_timeout": ANSWERING, "prepared_statement_cache_size": 500},
+    )  # fmt: skip
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def chosen(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - the driver's
+        """Take another where this one is known to have ended: asking the server would be three more ways to it."""
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
+
+    return engine
+
+
 def _engine(url: str) -> AsyncEngine:
     if make_url(url).get_backend_name() != "sqlite":
-        return create_async_engine(
-            url, pool_size=10, max_overflow=10, pool_pre_ping=True, pool_timeout=CHOOSING,
-            connect_args={"timeout": CONNECTING, "command_timeout": ANSWERING},
-        )  # fmt: skip
+        return _postgresql(url)
     engine = create_async_engine(url, connect_args={"timeout": BUSY / 1000})
 
     @event.listens_for(engine.sync_engine, "connect")

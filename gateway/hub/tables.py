@@ -69,6 +69,7 @@ retailers = Table(
     "retailers", metadata,
     _id("ret-"),
     Column("name", String(80), nullable=False),
+    Column("told", BigInteger, nullable=False, default=0),  # the `seq` of his newest event
     _when("created"),
     _when("ends", missing=True),  # of the sandbox: then all that is theirs is deleted
     Index("retailers_ending", "ends"),

@@ -103,7 +103,8 @@ class Hello(Wire):
     """A box begins a session. `events`: how many events it has made; the hub answers with what it has of them.
 
     `keys`: how the box's keys followed each other, the newest changes (lines of gateway/proof/succession.py): a hub
-    that knows one of them so learns the one under which the box signs now.
+    that knows one of them so learns the one under which the box signs now. `again`: it was said in this session before
+    and had no answer, or to see that the hub is there; what is on its way to the box need not be sent again for it.
     """
 
     boot: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
@@ -112,6 +113,7 @@ class Hello(Wire):
     open: Annotated[tuple[Open, ...], Field(max_length=500)]
     entrances: Annotated[tuple[EntranceSaid, ...], Field(max_length=32)]
     timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_plain)]
+    again: bool = False
 
 
 class Ack(Wire):
@@ -186,6 +188,11 @@ class Happened(Wire):
 def digest(token: bytes) -> str:
     """What the next event names as the one before it."""
     return sha256(token).hexdigest()
+
+
+def down_topics(home: str) -> str:
+    """What a box subscribes to: all that is for it, in one, for a cluster's time goes into subscriptions."""
+    return f"dn/{home}/+"
 
 
 def jobs_topic(home: str) -> str:

@@ -31,6 +31,7 @@ from gateway.hub.words import (
     Replied,
     ack_topic,
     ask_topic,
+    down_topics,
     jobs_topic,
     said_topic,
     shard_of,
@@ -108,6 +109,8 @@ class Uplink:
         self._ack: bytes | None = None
         self._stir = asyncio.Event()
         self._hello = False  # a session began: it is to be said
+        self._greeted = False  # it was said in this session
+        self._anew = asyncio.Event()
         self._up = self._renumbered = self._cut_off = False
         self._sending = Sending()
         self._complained = self._noted = self._learned = float("-inf")
@@ -116,7 +119,7 @@ class Uplink:
         self._told_standing: Standing | None = None
         self._shard = shard_of(section.home) if section.shard is None else section.shard
         self._topic = {what: up_topic(self._shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
-        topics = (jobs_topic(section.home), ack_topic(section.home), ask_topic(section.home))
+        topics = (down_topics(section.home),)
         self._line = Mqtt(
             broker=section.line,
             subscriptions=[Subscription(topic=topic, stored=False, loss=Loss.ASKED_AGAIN) for topic in topics],
@@ -179,10 +182,20 @@ class Uplink:
     async def _connect(self) -> None:
         """Keep the line up. A certificate that cannot be used costs the line, and nothing else of the box."""
         while True:
+            line, anew = asyncio.ensure_future(self._line.run()), asyncio.ensure_future(self._anew.wait())
             try:
-                await self._line.run()
+                await asyncio.wait({line, anew}, return_when=asyncio.FIRST_COMPLETED)
+                if not line.done():
+                    log.warning("hub_line_made_anew", why="hellos without an answer")
+                    self._anew.clear()
+                    continue
+                line.result()
             except ConfigError as error:
                 log.error("hub_out_of_reach", why=str(error))
+            finally:
+                for one in (line, anew):
+                    one.cancel()
+                await asyncio.wait({line, anew})
             await asyncio.sleep(MEND)
 
     # ---- what is heard ----------------------------------------------------------------------------------------------
@@ -197,7 +210,7 @@ class Uplink:
         if incoming.topic == ack_topic(self._section.home):
             self._ack = incoming.payload  # the newest says all
             self._stir.set()
-        elif self._jobs.qsize() < JOBS_WAITING:
+        elif incoming.topic == jobs_topic(self._section.home) and self._jobs.qsize() < JOBS_WAITING:
             self._jobs.put_nowait(incoming.payload)
 
     def _asked(self, payload: bytes) -> None:
@@ -224,7 +237,7 @@ class Uplink:
             self._line.publish(topic, said.model_dump_json().encode(), expiry=ANSWER_LIFE)
 
     def _on_up(self, _session: int) -> None:
-        self._up, self._hello, self._renumbered = True, True, False
+        self._up, self._hello, self._greeted, self._renumbered = True, True, False, False
         self._stands(up=True)
         log.info("hub_up", url=self._section.url)
         self._stir.set()
@@ -346,8 +359,13 @@ class Uplink:
         if ack is not None and not self._hello:
             await self._acknowledged(ack)
         elif mono >= self._sending.again and (not self._sending.acknowledged or uplinks.made() > uplinks.kept()):
-            self._sending.silent()
+            if self._sending.silent():
+                self._anew.set()
             self._hello = True  # a hub that has forgotten, or another one: it is told all anew
+            self._stir.set()
+            return
+        elif mono >= self._sending.check:  # nothing is owed: is there anybody?
+            self._hello = True
             self._stir.set()
             return
         self._send()
@@ -364,10 +382,11 @@ class Uplink:
                 for id_, one in list(self._home.entrances.items())[:ENTRANCES_TOLD]
             ),
             timezone=self._home.timezone,
+            again=self._greeted,
         )
         sent = self._line.publish(self._topic["hello"], hello.model_dump_json().encode(), expiry=LIFE)
         if isinstance(sent, Sent):
-            self._hello, self._ack = False, None
+            self._hello, self._greeted, self._ack = False, True, None
             spread = random.uniform(0, self._sending.patience / 5)  # noqa: S311 - jitter is no secret
             self._sending.began(self._monotonic() + spread)
 

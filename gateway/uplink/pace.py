@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 WINDOW = 20  # events on their way that are not acknowledged
 AGAIN_FIRST, AGAIN_LAST = 10.0, 300.0  # seconds after which what is not acknowledged is said again
+ANEW = 3  # hellos without an answer after which the line is made anew: a cluster may have lost our subscription (seen)
+CHECK = 900.0  # seconds without a word of the hub's after which it is asked by a hello, though nothing is owed
 
 
 @dataclass(slots=True)
@@ -17,6 +19,7 @@ class Sending:
     acknowledged: bool = False  # the hub has answered our hello: what it has is known
     failures: int = 0
     again: float = 0.0
+    check: float = float("inf")
 
     def began(self, mono: float) -> None:
         """We have said hello."""
@@ -26,11 +29,12 @@ class Sending:
         """The hub has told what it keeps: events are sent from there."""
         self.acknowledged, self.failures = True, 0
         self.sent = max(self.sent, kept)
-        self.again = mono + self.patience
+        self.again, self.check = mono + self.patience, mono + CHECK
 
-    def silent(self) -> None:
-        """Nothing was heard in time."""
+    def silent(self) -> bool:
+        """Nothing was heard in time. Whether the line is to be made anew."""
         self.failures += 1
+        return self.failures % ANEW == 0
 
     @property
     def patience(self) -> float:

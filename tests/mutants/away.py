@@ -62,7 +62,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the hub's word on an order is good news",
         file=f"{SCRIPTS}/away_orders.js",
-        old="await this.change(one, { told: said.state });",
+        old="await this.change(one, { told: said.state, toldWhy: said.why ?? null });",
         new='await this.change(one, { over: "done" });',
         tests=STOP,
     ),
@@ -93,5 +93,43 @@ MUTANTS: tuple[Mutant, ...] = (
         old="f\"connect-src 'self' {hub}\"",
         new='"connect-src *"',
         tests=("tests/gateway/web/test_away.py::test_the_page_may_speak_to_the_house_s_hub_and_to_nobody_else",),
+    ),
+    Mutant(
+        name="a browser ends without its box's last word",
+        file="gateway/store/uplinks.py",
+        old='"farewell": farewell or None',
+        new='"farewell": None',
+        tests=(
+            (
+                "tests/gateway/test_store_browsers.py::"
+                "test_on_one_device_one_browser_counts_and_a_device_that_is_gone_enrols_none"
+            ),
+        ),
+    ),
+    Mutant(
+        name="the hub keeps a box's last word to its browser to itself",
+        file="gateway/hub/api/problem.py",
+        old="sealed=self.sealed",
+        new="sealed=None",
+        tests=(
+            (
+                "tests/gateway/hub/api/test_household.py::"
+                "test_a_browser_that_ended_is_cut_off_and_what_waits_of_it_goes_no_further"
+            ),
+        ),
+    ),
+    Mutant(
+        name="what had not left when the stop was pressed is sent after it",
+        file=f"{SCRIPTS}/away_orders.js",
+        old='if (order.do === "stop") {',
+        new="if (false) {",
+        tests=(f"{BROWSER}::test_what_could_not_leave_leaves_later_in_its_order_and_a_stop_comes_before_it",),
+    ),
+    Mutant(
+        name="an answer that a hub held back looks new",
+        file=f"{SCRIPTS}/away_line.js",
+        old="said.at * 1000 - sent]",
+        new="said.at * 1000 - Date.now()]",
+        tests=(f"{BROWSER}::test_the_page_comes_from_its_worker_says_what_the_box_says_and_how_old_that_is",),
     ),
 )

@@ -62,8 +62,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="nobody was there outlives a hello",
         file="gateway/hub/dispatcher.py",
-        old="                    .where(jobs.c.id == job.id, jobs.c.leased == until)\n",
-        new="                    .where(jobs.c.id == job.id)\n",
+        old='jobs.c.leased == bindparam("lease", type_=jobs.c.leased.type))',
+        new='bindparam("lease", type_=jobs.c.leased.type).is_not(None))',
         tests=(f"{DISPATCH}::test_a_box_that_says_hello_while_it_is_rung_at_is_rung_at_again_at_once",),
     ),
     Mutant(

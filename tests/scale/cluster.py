@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -109,6 +111,11 @@ class HubProcess:
         except TimeoutError as error:
             raise AssertionError(f"a hub does not become ready:\n{self.log.read_text()[-3000:]}") from error
 
+    def told(self) -> Counter[str]:
+        """How often it told what."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return Counter(f"{line['event']} ({line['why'][:90]})" if "why" in line else line["event"] for line in lines)
+
     async def kill(self) -> None:
         """Kill it."""
         if self._process is not None:
@@ -127,6 +134,7 @@ class Cluster:
     hubs: list[HubProcess]
     file: HubFile
     fleet: Fleet
+    empty: dict[str, int]  # bytes that each node held before a home came
 
     @property
     def at(self) -> list[tuple[str, int]]:
@@ -200,7 +208,8 @@ async def cluster(homes: int, tell: Callable[[str], None]) -> AsyncIterator[Clus
             stack.push_async_callback(hub.kill)
             await hub.start()
             tell(f"{hub.url} is ready")
-        yield Cluster(folder, one, nodes, hubs, file, fleet)
+        empty = {node.folder.name: node.memory() for node in nodes}
+        yield Cluster(folder, one, nodes, hubs, file, fleet, empty)
 
 
 async def _nodes(

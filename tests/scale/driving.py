@@ -1,4 +1,4 @@
-"""A retailer who announces deliveries by HTTP, steadily, whatever happens to the hubs meanwhile."""
+"""Retailers who announce deliveries by HTTP, steadily, whatever happens to the hubs meanwhile."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ class Made:
 
 @dataclass
 class Driver:
-    """One retailer. `urls`: the hubs' addresses, asked in turn, all under the name of the first.
+    """All of them. `urls`: the hubs' addresses, asked in turn, all under the name of the first.
 
     A POST without an answer is sent again, as it was.
     """
@@ -37,6 +37,11 @@ class Driver:
     made: dict[str, Made] = field(default_factory=dict)  # by the delivery's name: answered 201, so promised to the home
     again: int = 0  # POSTs that were sent again
     _number: int = 0
+    _over: bool = False
+
+    def stop(self) -> None:
+        """Announce no more; what was begun is waited for."""
+        self._over = True
 
     async def send(self, count: int) -> None:
         """Announce so many, all at once."""
@@ -48,13 +53,15 @@ class Driver:
         began = time.monotonic()
         async with self.session() as http, asyncio.TaskGroup() as group:
             for number in range(int(rate * seconds)):
+                if self._over:
+                    return
                 await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
                 group.create_task(self.one(http))
 
     @contextlib.asynccontextmanager
     async def session(self):  # type: ignore[no-untyped-def]  # noqa: ANN201 - aiohttp's own
-        """A client with the retailer's key."""
-        own = {"Authorization": f"Bearer {self.fleet.token}", "Host": urlsplit(self.urls[0]).netloc}
+        """A client."""
+        own = {"Host": urlsplit(self.urls[0]).netloc}
         async with aiohttp.ClientSession(
             headers=own, timeout=aiohttp.ClientTimeout(total=PATIENCE), connector=aiohttp.TCPConnector(limit=200)
         ) as http:
@@ -76,7 +83,7 @@ class Driver:
         while True:
             url = self.urls[(number + tries) % len(self.urls)]
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
-                headers = {"Idempotency-Key": name}
+                headers = {"Authorization": f"Bearer {one.token}", "Idempotency-Key": name}
                 async with http.post(f"{url}/v1/deliveries", json=body, headers=headers) as answer:
                     if answer.status == 201:
                         self.made[name] = Made(one.home, asked, time.monotonic())

@@ -18,7 +18,7 @@ from gateway.hub.tables import brands, certificates, connections, homes
 from gateway.hub.words import EntranceSaid, shard_of
 from gateway.proof.keys import BoxKey
 
-BRAND = "lune"
+RETAILERS = 20  # each with a brand of its own: what is told one of them is told one after the other
 AT_ONCE = 500  # rows in one transaction
 ENTRANCE = EntranceSaid(id="front", name="Front door", places=("hall",), courier_proof=False)
 
@@ -29,52 +29,62 @@ class Identity:
 
     home: str
     connection: str
+    token: str  # the API key of the retailer whom it let in
     key: str  # the box's Ed25519 key (PEM)
     pem: str | None  # the file with its certificate and key; None: it has none
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """A retailer with its key, and the homes that let it in."""
+    """Homes, each of which has let one retailer in."""
 
-    token: str
     homes: tuple[Identity, ...]
 
     def write(self, file: Path) -> None:
         """Keep it, for another process."""
-        file.write_text(json.dumps({"token": self.token, "homes": [asdict(home) for home in self.homes]}))
+        file.write_text(json.dumps([asdict(home) for home in self.homes]))
 
     @classmethod
     def read(cls, file: Path) -> "Fleet":
         """What `write` wrote."""
-        known = json.loads(file.read_text())
-        return cls(known["token"], tuple(Identity(**home) for home in known["homes"]))
+        return cls(tuple(Identity(**home) for home in json.loads(file.read_text())))
 
 
 async def enrol(store: Store, count: int, *, now: datetime, folder: Path, authority: Authority | None = None) -> Fleet:
-    """Let homes join and a brand in. Their certificates go to `folder`, which is there; without `authority` none."""
-    retailer, token = await operator.let_in(store, "Maison Lune", now=now)
-    async with store.writing() as tx:
-        await tx.execute(insert(brands).values(id=BRAND, retailer=retailer, name="Maison Lune", created=now))
+    """Let homes join and brands in. Their certificates go to `folder`, which is there; without `authority` none."""
+    shops = []
+    for number in range(min(RETAILERS, count)):
+        shops.append(await operator.let_in(store, f"Shop {number}", now=now))
+        async with store.writing() as tx:
+            row = {"id": f"shop-{number}", "retailer": shops[-1][0], "name": f"Shop {number}", "created": now}
+            await tx.execute(insert(brands).values(row))
     made: list[Identity] = []
     while len(made) < count:
-        some = [_one(folder, authority, now) for _ in range(min(AT_ONCE, count - len(made)))]
+        some = []
+        for at in range(len(made), min(len(made) + AT_ONCE, count)):
+            number = at % len(shops)
+            some.append(_one(folder, authority, now, (f"shop-{number}", *shops[number])))
         async with store.writing() as tx:
             await tx.execute(insert(homes), [row["home"] for _, row in some])
             if authority is not None:
                 await tx.execute(insert(certificates), [row["certificate"] for _, row in some])
-            await tx.execute(insert(connections), [{**row["connection"], "retailer": retailer} for _, row in some])
+            await tx.execute(insert(connections), [row["connection"] for _, row in some])
         made += [identity for identity, _ in some]
-    return Fleet(token, tuple(made))
+    return Fleet(tuple(made))
 
 
-def _one(folder: Path, authority: Authority | None, now: datetime) -> tuple[Identity, dict[str, dict[str, Any]]]:
+def _one(
+    folder: Path, authority: Authority | None, now: datetime, shop: tuple[str, str, str]
+) -> tuple[Identity, dict[str, dict[str, Any]]]:
+    """One home and its rows. `shop`: the brand that it lets in, whose it is, and that one's API key."""
+    brand, retailer, token = shop
     home, key, connection = new_id("home"), BoxKey.fresh(), new_id("con")
     said = {"timezone": "Europe/Paris", "entrances": [ENTRANCE.model_dump(mode="json")]}
     rows: dict[str, dict[str, Any]] = {
         "home": {"id": home, "shard": shard_of(home), "sandbox": False, "support_code": fresh(), "joined": now,
                  "box_key": key.public.text, "said": said},
-        "connection": {"id": connection, "brand": BRAND, "home": home, "state": "granted", "asked": {}, "version": 1,
+        "connection": {"id": connection, "brand": brand, "retailer": retailer, "home": home,
+                       "state": "granted", "asked": {}, "version": 1,
                        "terms": {"hub_signed": True, "entrances": ["front"], "places": ["hall"],
                                  "carriers": ["Chronopost"]}, "sandbox": False, "consent_sha256": b"",
                        "created": now, "expires": now + timedelta(days=30), "decided": now},
@@ -91,4 +101,4 @@ def _one(folder: Path, authority: Authority | None, now: datetime) -> tuple[Iden
             "serial": f"{leaf.serial_number:x}", "home": home, "public": public_of(own.public_key()), "issued": now,
             "der": leaf.public_bytes(serialization.Encoding.DER), "expires": leaf.not_valid_after_utc, "used": now,
         }  # fmt: skip
-    return Identity(home, connection, key.pem.decode(), None if pem is None else str(pem)), rows
+    return Identity(home, connection, token, key.pem.decode(), None if pem is None else str(pem)), rows

@@ -33,6 +33,7 @@ from gateway.hub.words import (
     Receipt,
     ack_topic,
     digest,
+    down_topics,
     jobs_topic,
     shard_of,
     up_topic,
@@ -44,6 +45,7 @@ from tests.scale.mqtt5 import Login, Lost, Session, dial
 
 BACKOFF_FIRST, BACKOFF_LAST = 0.2, 60.0  # seconds, as gateway/mqtt.py and gateway/uplink/link.py have them
 STEADY = 10.0
+TOGETHER = 32  # homes that connect at once: a real one has a processor of its own for its TLS
 
 # asyncio keeps 256 KiB for what each TLS connection reads at once: too much for thousands in one process.
 asyncio.sslproto.SSLProtocol.max_size = 16_384
@@ -70,12 +72,14 @@ class Broker:
 class Home:
     """One home. `arrived(delivery)` is called when a job of it is here for the first time."""
 
-    def __init__(
-        self, identity: Identity, broker: Broker, number: int, *, arrived: Callable[[str], None], keepalive: int = 60
-    ) -> None:
+    def __init__(  # noqa: PLR0913 - what a home is and has
+        self, identity: Identity, broker: Broker, number: int, *, arrived: Callable[[str], None], keepalive: int = 60,
+        turn: asyncio.Semaphore | None = None,
+    ) -> None:  # fmt: skip
         self.id = identity.home
         self._identity, self._broker, self._number = identity, broker, number
         self._arrived, self._keepalive = arrived, keepalive
+        self._turn = asyncio.Semaphore() if turn is None else turn
         self._key = BoxKey.of(identity.key.encode())
         self._topic = {what: up_topic(shard_of(self.id), self.id, what) for what in ("hello", "status", "evt", "gone")}
         self._journal: list[bytes] = []
@@ -105,9 +109,11 @@ class Home:
         while True:
             host, port = self._broker.at[(self._number + failures) % len(self._broker.at)]
             login = Login(self.id, self._topic["gone"], self._keepalive, self._broker.password)
-            topics, began = (jobs_topic(self.id), ack_topic(self.id)), time.monotonic()
+            topics, began = (down_topics(self.id),), time.monotonic()
             try:
-                line = await dial(host, port, login, topics, self._heard, tls=self._broker.context(self._identity))
+                async with self._turn:
+                    tls = self._broker.context(self._identity)
+                    line = await dial(host, port, login, topics, self._heard, tls=tls)
             except (Lost, OSError) as error:
                 self.lost[str(error) or type(error).__name__] += 1
             else:
@@ -122,14 +128,19 @@ class Home:
 
     async def _stay(self, line: Session) -> None:
         self._line = line
-        self._hello()
+        self._hello(again=False)
         while not line.over.done():
             wait = self._sending.again - time.monotonic()
             owed = not self._sending.acknowledged or self.waiting
             if wait <= 0 and owed:
-                self._sending.silent()
-                self._hello()
+                if self._sending.silent():
+                    self.lost["hellos without an answer"] += 1
+                    line.abort()
+                    break
+                self._hello(again=True)
                 wait = self._sending.patience
+            elif time.monotonic() >= self._sending.check:
+                self._hello(again=True)
             await asyncio.wait({line.over}, timeout=max(0.05, wait) if owed else 5.0)
         self.lost[line.over.result()] += 1
 
@@ -142,7 +153,7 @@ class Home:
             assert ack.head == head, f"{self.id}: the hub keeps another chain than ours"
             self._kept = max(self._kept, ack.seq)
             self._sending.heard(self._kept, time.monotonic())
-        else:
+        elif topic == jobs_topic(self.id):
             self.take(Job.model_validate_json(payload))
         self._send()
 
@@ -167,9 +178,14 @@ class Home:
             self._journal.append(seal(happened, self._key.sign))
         self._say("status", Receipt(job=job.job, state="received").model_dump_json(exclude_none=True).encode())
 
-    def _hello(self) -> None:
+    def _hello(self, *, again: bool) -> None:
         said = Hello(
-            boot="simulated", events=len(self._journal), open=(), entrances=(ENTRANCE,), timezone="Europe/Paris"
+            boot="simulated",
+            events=len(self._journal),
+            open=(),
+            entrances=(ENTRANCE,),
+            timezone="Europe/Paris",
+            again=again,
         )
         self._say("hello", said.model_dump_json().encode())
         self._sending.began(time.monotonic() + random.uniform(0, self._sending.patience / 5))
@@ -204,8 +220,9 @@ class Homes:
 
     def __init__(self, fleet: Sequence[Identity], broker: Broker, *, keepalive: int = 60) -> None:
         self.seen: dict[str, float] = {}  # a delivery, and when its job was here first (monotonic)
+        turn = asyncio.Semaphore(TOGETHER)
         self.homes = [
-            Home(identity, broker, number, arrived=self._arrived, keepalive=keepalive)
+            Home(identity, broker, number, arrived=self._arrived, keepalive=keepalive, turn=turn)
             for number, identity in enumerate(fleet)
         ]
 

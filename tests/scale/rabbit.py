@@ -63,7 +63,9 @@ class Node:
             "RABBITMQ_MNESIA_BASE": str(own / "data"),
             "RABBITMQ_LOG_BASE": str(own / "log"),
             "RABBITMQ_PID_FILE": str(own / "pid"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
             "RABBITMQ_LOGS": "-",
+            "RABBITMQ_CTL_ERL_ARGS": "-start_epmd false",
             # Three nodes on two cores: without these each turns in empty rounds for work.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-start_epmd false +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
         }
@@ -124,6 +126,11 @@ class Node:
         )  # fmt: skip
         told, _ = await asked.communicate()
         return told.decode()
+
+    async def lines(self) -> int:
+        """How many MQTT connections it has; none, if it does not run."""
+        told = (await self.tells("eval", "length(rabbit_mqtt:local_connection_pids()).")).strip()
+        return int(told) if told.isdigit() else 0
 
     def memory(self) -> int:
         """Bytes that it holds (RSS), with what it has started."""

@@ -78,8 +78,10 @@ async def before(tx: AsyncConnection, asked: Question, now: datetime) -> web.Res
         Problem: the key came before with another request.
     """
     mine = and_(idempotency.c.retailer == asked.whose, idempotency.c.key == asked.key)
-    await tx.execute(delete(idempotency).where(mine, idempotency.c.created < now - KEPT))
     row = (await tx.execute(select(idempotency).where(mine))).one_or_none()
+    if row is not None and row.created < now - KEPT:
+        await tx.execute(delete(idempotency).where(mine))
+        row = None
     if row is None:
         await _sweep(tx, now)
         await tx.execute(

@@ -77,6 +77,11 @@ async def take_back(tx: AsyncConnection, now: datetime) -> None:
     await tx.execute(update(endpoints).where(endpoints.c.leased > now).values(leased=now))
 
 
+async def any_due(tx: AsyncConnection, now: datetime) -> bool:
+    """Whether any message is due."""
+    return await tx.scalar(select(messages.c.id).where(messages.c.due <= now).limit(1)) is not None
+
+
 async def claim(tx: AsyncConnection, now: datetime, room: Mapping[Lane, int]) -> list[Turn]:
     """Take endpoints for which something is due, at most so many of each lane; who was served longest ago is first.
 

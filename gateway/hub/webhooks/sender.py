@@ -86,10 +86,15 @@ class Sender:
     async def _claimed(self) -> Sequence[Turn]:
         room = {lane: most - self._busy[lane] for lane, most in SERVED.items()}
         with self._patience():
-            if any(room.values()):
+            if any(room.values()) and await self._any():
                 async with self._store.writing() as tx:
                     return await queue.claim(tx, self._now(), room)
         return ()
+
+    async def _any(self) -> bool:
+        """Whether anything is due: most of the time there is nothing, and no need for the writer's turn."""
+        async with self._store.reading() as tx:
+            return await queue.any_due(tx, self._now())
 
     async def _lane(self, turn: Turn) -> None:
         ill: datetime | None = None

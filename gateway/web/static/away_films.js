@@ -5,7 +5,7 @@ import { age, h, moment, name, plain, say } from "./away_view.js";
 const STALE = 3000; // milliseconds after which a live picture is greyed
 const LIVE = 120_000; // milliseconds after which a live view ends by itself: it costs the house's line
 const BETWEEN = 400; // milliseconds between two live pictures
-const LARGEST = 400_000_000; // bytes of a film held here
+const LARGEST = 100_000_000; // bytes of a film: what browsers hold of one
 const MOST = 100; // pieces of one picture
 
 function jpeg(bytes) {
@@ -129,8 +129,13 @@ export class Pictures {
       if (got === null) return;
       of = got.answer.pieces;
       progress.textContent = say("away.film.part", { n: piece + 1, of });
-      sink ??= await opened(video, got.bytes);
-      await sink.take(got.bytes);
+      try {
+        sink ??= await opened(video, got.bytes);
+        await sink.take(got.bytes);
+      } catch {
+        progress.textContent = say("away.film.broken");
+        return;
+      }
       if (piece === 0) video.play().catch(() => {}); // not where a press is asked for first
     }
     sink?.end();

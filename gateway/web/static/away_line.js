@@ -94,6 +94,8 @@ export class Line {
       return await this.askOnce(question);
     } catch (failure) {
       if (failure.word !== "stale") throw failure;
+      this.ahead = this.ahead.slice(-1); // what this answer has just told; the token is made anew too
+      this.token = null;
       try {
         return await this.askOnce(question);
       } catch (again) {

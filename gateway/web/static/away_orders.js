@@ -11,13 +11,13 @@ const SHOWN = 3600; // seconds for which one whose way is over is shown
 export class Orders {
   // `lost` is called when the keys are not there any more: forgotten in another tab, or thrown away by the browser.
   constructor(line, place, lost) {
-    Object.assign(this, { line, place, lost, known: [], running: null, looked: 0, taken: 0 });
+    Object.assign(this, { line, place, lost, known: [], running: null, leaving: null, looked: 0, taken: 0 });
   }
 
   async begin() {
     const now = this.line.now();
     for (const one of await kept.orders()) {
-      if (one.over !== undefined && now - one.iat > SHOWN) await kept.dropOrder(one.number);
+      if (now - (one.over === undefined ? one.exp : one.iat) > SHOWN) await kept.dropOrder(one.number);
       else this.known.push(one);
     }
     this.show();
@@ -30,7 +30,9 @@ export class Orders {
     const number = await kept.nextNumber(this.taken);
     if (number === undefined) { await this.lost(); return; }
     const made = { ...await this.line.order(number, order), of };
-    if (order.do === "stop") for (const one of this.known) if (this.way(one) === "kept") await this.change(one, { over: "given_up" });
+    if (order.do === "stop") {
+      for (const one of this.known) if (this.way(one) === "kept" && one !== this.leaving) await this.change(one, { over: "given_up" });
+    }
     this.known.push(made);
     await kept.keepOrder(made);
     this.show();
@@ -39,8 +41,8 @@ export class Orders {
 
   way(one) {
     if (one.over !== undefined) return one.over;
-    if (this.line.now() > one.exp) return "expired";
-    return one.hub === null ? "kept" : "waiting";
+    const late = this.line.now() > one.exp;
+    return one.hub === null ? (late ? "stayed" : "kept") : late ? "expired" : "waiting";
   }
 
   async change(one, facts) {
@@ -60,12 +62,15 @@ export class Orders {
     for (const one of this.known.filter((order) => this.way(order) === "kept")) {
       if (this.way(one) !== "kept") continue;
       try {
+        this.leaving = one; // from here on it may have left, whatever becomes of the answer
         const said = await this.line.leave(one);
         await this.change(one, { hub: String(said.id) });
       } catch (failure) {
         if (!failure.why) throw failure;
         if (failure.why !== "hub" || failure.status < 400 || failure.status >= 500) return; // tried again
         await this.change(one, { over: "hub_refused" });
+      } finally {
+        this.leaving = null;
       }
     }
     if (Date.now() - this.looked < LOOKS) return;
@@ -73,7 +78,7 @@ export class Orders {
     for (const one of this.known.filter((order) => this.way(order) === "waiting")) {
       try {
         const said = await this.line.standing(one.hub);
-        if (["received", "expired", "refused"].includes(said.state) && one.told !== said.state) await this.change(one, { told: said.state });
+        if (["received", "expired", "refused"].includes(said.state) && one.told !== said.state) await this.change(one, { told: said.state, toldWhy: said.why ?? null });
       } catch (failure) {
         if (!failure.why) throw failure;
         return;
@@ -94,12 +99,12 @@ export class Orders {
   }
 
   show() {
-    const facts = this.known.slice(-8).reverse().map((one) => ({ do: one.order.do, of: one.of, way: this.way(one), why: one.why ?? null, told: one.told ?? null, iat: one.iat }));
+    const facts = this.known.slice(-8).reverse().map((one) => ({ do: one.order.do, of: one.of, way: this.way(one), why: one.why ?? null, told: one.told ?? null, toldWhy: one.toldWhy ?? null, iat: one.iat }));
     this.place.hidden = facts.length === 0;
     put(this.place.querySelector("ul"), facts, () => facts.map((one) => h("li", { "data-order": one.do, "data-way": one.way },
       h("span", {}, h("b", {}, say(`away.do.${one.do}`)), one.of && " ", one.of && name(one.of)),
       h("span", { class: one.way === "done" ? "good" : ["kept", "waiting", "received"].includes(one.way) ? "" : "bad" },
         say(`away.way.${one.told !== null && one.way === "waiting" ? `told_${one.told}` : one.way}`),
-        one.why !== null && ` ${say(`away.no.${one.why}`)}`))));
+        one.why !== null && ` ${say(`away.no.${one.why}`)}`, one.way === "waiting" && one.toldWhy !== null && ` ${say(`away.no.${one.toldWhy}`)}`))));
   }
 }

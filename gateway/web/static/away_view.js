@@ -58,8 +58,7 @@ export function twice(label, act, { kind = "quiet", of = "", key }) {
     const sure = pressed.get(key) > Date.now();
     button.textContent = sure ? say("away.sure", { what: label }) : label;
     button.classList.toggle("sure", sure);
-    if (of && !sure) button.setAttribute("aria-label", `${label}: ${plain(of)}`);
-    else button.removeAttribute("aria-label");
+    if (of) button.setAttribute("aria-label", `${button.textContent}${sure ? ", " : ": "}${plain(of)}`);
     if (sure) setTimeout(look, pressed.get(key) - Date.now() + 1);
   };
   button.addEventListener("click", () => {

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from gateway.broker import free_port
 from gateway.hub.admission import Admission, Visitor, may_say, may_use
@@ -137,7 +137,8 @@ async def asked(tmp_path: Path) -> AsyncIterator[Asked]:
     async with store.reading() as tx:
         serial = await tx.scalar(select(certificates.c.serial))
     at = At(hosts=("127.0.0.1",), port=free_port(), listen="127.0.0.1")
-    admission = Admission(at, tmp_path / "tls", store, now=lambda: datetime.now(UTC))
+    database = f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}"
+    admission = Admission(at, tmp_path / "tls", database, now=lambda: datetime.now(UTC))
     await admission.open()
     context = ssl.create_default_context(cadata=authority.pem)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as http:
@@ -178,10 +179,10 @@ async def test_what_is_asked_in_another_way_is_refused(asked: Asked) -> None:
     assert await asked.says("user", {}) == "deny"
 
 
-async def test_a_store_that_does_not_answer_lets_nobody_in(asked: Asked, tmp_path: Path) -> None:
-    (tmp_path / "hub.sqlite3").rename(tmp_path / "away")
-    (tmp_path / "hub.sqlite3").mkdir()
-    await asked.store.close()
+async def test_a_store_that_does_not_answer_lets_nobody_in(asked: Asked) -> None:
+    assert await asked.counts()
+    async with asked.store.writing() as tx:
+        await tx.execute(text("DROP TABLE certificates"))
     assert not await asked.counts()
 
 

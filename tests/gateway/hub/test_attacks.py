@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from gateway.hub.tables import deliveries, home_events, idempotency, jobs
 from gateway.hub.words import BEGINNING, Kind
 from gateway.proof.keys import BoxKey
 from tests.announcing import connected
-from tests.boxes import Journal, box, join, result, until
+from tests.boxes import Box, Journal, box, join, result, until
 from tests.connecting import ASKED, YES, Shop
 from tests.hubs import Running, account, homes_broker, hub_file, running
 from tests.webhookhouse import Wall
@@ -92,7 +93,7 @@ async def test_what_was_held_and_does_not_fit_is_refused_when_its_home_says_yes_
         while await hub.hub.held.look():
             pass
         _, said = await home.ask("GET", f"/v1/deliveries/{made['id']}")
-        assert (said["state"], said["reason"]) == ("refused", "too_large")
+        assert (said["state"], said["reason"]) == ("refused", "malformed")
         async with hub.hub.store.reading() as tx:
             assert (await tx.scalars(select(jobs.c.delivery))).all() == [good["id"]]
         assert await alive(hub)
@@ -262,6 +263,13 @@ async def two_boxes(folder: Path) -> AsyncIterator[tuple[Running, Any, Any, Jour
             yield hub, evil, honest, Journal("home-2", good)
 
 
+async def acknowledged(one: Box, seq: int) -> None:
+    """Wait until the hub says that it has so many: it says so when it begins too."""
+    async with asyncio.timeout(20):
+        while (await one.acks.get()).seq != seq:
+            pass
+
+
 async def test_a_box_that_says_what_no_database_takes_stops_no_other_s_word(tmp_path: Path) -> None:
     async with two_boxes(tmp_path) as (hub, evil, honest, journal):
         for missing in (10**30, 2**63, -1):
@@ -270,8 +278,7 @@ async def test_a_box_that_says_what_no_database_takes_stops_no_other_s_word(tmp_
         bad = {"job": "job-1", "state": "refused", "why": "\0\n\x1b[31m"}
         await evil.say("status", json.dumps(bad).encode())
         await honest.say("evt", journal.add(result("lune", "d-1", State.SCHEDULED)))
-        await until(lambda: not honest.acks.empty())
-        assert honest.acks.get_nowait().seq == 1
+        await acknowledged(honest, 1)
         async with hub.hub.store.reading() as tx:
             assert (await tx.scalars(select(home_events.c.home))).all() == ["home-2"]
         assert await alive(hub)
@@ -285,7 +292,7 @@ async def test_a_box_that_floods_is_named_to_whoever_runs_the_hub(tmp_path: Path
                 if any(line["event"] == "home_floods" for line in logs):
                     break
             await honest.say("evt", journal.add(result("lune", "d-1", State.SCHEDULED)))
-            assert (await asyncio.wait_for(honest.acks.get(), 20)).seq == 1
+            await acknowledged(honest, 1)
         assert {line["home"] for line in logs if line["event"] == "home_floods"} == {"home-1"}
 
 
@@ -384,3 +391,38 @@ async def test_a_ration_that_was_used_up_while_the_clock_ran_ahead_is_not_used_u
         await rations.take_stranger("192.0.2.7")
     at[0] = 900.0
     await rations.take_stranger("192.0.2.7")
+
+
+async def test_a_hub_that_was_put_back_tells_each_box_how_little_it_has_without_being_asked(tmp_path: Path) -> None:
+    """A box whose line held all the while has been told that all is kept: it would say nothing again."""
+    key = BoxKey.fresh()
+    journal = Journal("home-1", key)
+    async with homes_broker("home-1") as broker, box("home-1", broker, tmp_path) as one:
+        file = hub_file(tmp_path, broker=account(broker, tmp_path))
+        store, copy = file.folder / "hub.sqlite3", tmp_path / "copy.sqlite3"
+
+        async def says(seq: int) -> None:
+            await one.say("evt", journal.add(result("lune", "d-1", State.SCHEDULED)))
+            await acknowledged(one, seq)
+
+        async with running(file) as hub:
+            async with hub.hub.store.writing() as tx:
+                await join(tx, "home-1", key.public)
+            line = hub.hub.line
+            assert line is not None
+            await until(lambda: line.there)
+            await one.hello()
+            await acknowledged(one, 0)
+            with closing(sqlite3.connect(store)) as before, closing(sqlite3.connect(copy)) as beside:
+                before.backup(beside)
+                beside.execute("UPDATE homes SET there = 0")  # it was away when the copy was made
+                beside.commit()
+            await says(1)
+            await says(2)
+        for left in file.folder.glob("hub.sqlite3*"):
+            left.unlink()
+        copy.rename(store)
+        async with running(file):
+            await acknowledged(one, 0)
+            await one.say("evt", journal.tokens[0])
+            await acknowledged(one, 1)

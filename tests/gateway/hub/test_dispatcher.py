@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import dialect
 
 from gateway.hub import jobs as job_store
 from gateway.hub.dispatcher import AGAIN, LONGEST, SOON, SWEEP, Dispatcher, due_now, next_of, spread
-from gateway.hub.line import Line
+from gateway.hub.line import ANSWER, Line
 from gateway.hub.store import Store
 from gateway.hub.tables import homes, jobs, retailers
 from gateway.hub.tally import Tally
@@ -37,6 +37,7 @@ def code(number: int | None) -> Acknowledgement:
         (code(0x83), "nobody", True, True),
         (code(0x87), "refused", True, True),
         (code(None), "unknown", False, False),
+        (Acknowledgement(code=None, seconds=ANSWER), "silent", False, True),
         (NotSent(Why.NO_BROKER), "not_sent", False, False),
         (NotSent(Why.NO_ROOM), "not_sent", False, False),
     ],
@@ -49,7 +50,7 @@ def test_what_the_broker_says_decides_when_a_job_is_rung_again(
 ) -> None:
     found = next_of(answer, 0, jitter=0)
     assert (found.outcome, found.parked, found.tried) == (outcome, parked, tried)
-    assert found.after == {"taken": AGAIN, "nobody": SWEEP, "refused": SWEEP}.get(outcome, SOON)
+    assert found.after == {"taken": AGAIN, "silent": AGAIN, "nobody": SWEEP, "refused": SWEEP}.get(outcome, SOON)
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1))
@@ -160,6 +161,31 @@ async def test_a_box_that_says_hello_while_it_is_rung_at_is_rung_at_again_at_onc
             answered.set()
             await until(lambda: len(bell.rung) == 2)
             assert bell.rung[0] == bell.rung[1], "nobody was there is older than the hello"
+
+
+async def test_a_job_about_which_the_broker_says_nothing_holds_up_no_other_one(tmp_path: Path) -> None:
+    async with shop(tmp_path) as here:
+        async with here.store.writing() as tx:
+            await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.c", now=NOW)
+        bell, never = Bell(), asyncio.Event()
+        bell.meanwhile.append(never)
+        dispatcher = here.dispatcher()
+        async with at_work((dispatcher, bell)):
+            await until(lambda: bell.rung)
+            bell.meanwhile.clear()
+            async with here.store.writing() as tx:
+                second = await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.d", now=NOW)
+            dispatcher.ring()
+            await until(lambda: len(bell.rung) == 2)
+            async with asyncio.timeout(10):
+                while len(await here.due()) > 1:  # noqa: ASYNC110 - what the broker said is written by another task
+                    await asyncio.sleep(0.01)
+            never.set()
+            async with asyncio.timeout(10):
+                while await here.due():  # noqa: ASYNC110 - the same
+                    await asyncio.sleep(0.01)
+        assert [job.token for job in bell.rung] == ["a.b.c", "a.b.d"]
+        assert second == bell.rung[1].job
 
 
 async def test_a_job_that_has_had_its_time_ends_and_one_of_a_revoked_home_is_never_rung(tmp_path: Path) -> None:

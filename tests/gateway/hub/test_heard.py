@@ -41,8 +41,10 @@ class Hub:
             assert (await kept_of(tx, home)).ack == kept.ack, "what is acknowledged is what is on the disk"
         return outcome, kept.ack
 
-    async def begins(self, home: str = "home-1", *, known: tuple[Open, ...] = (), keys: tuple[str, ...] = ()) -> None:
-        hello = Hello(boot="b", events=0, open=known, entrances=(), timezone="Europe/Paris", keys=keys)
+    async def begins(
+        self, home: str = "home-1", *, known: tuple[Open, ...] = (), keys: tuple[str, ...] = (), again: bool = False
+    ) -> None:
+        hello = Hello(boot="b", events=0, open=known, entrances=(), timezone="Europe/Paris", keys=keys, again=again)
         async with self.store.writing() as tx:
             row = await home_of(tx, home)
             assert row is not None
@@ -219,6 +221,21 @@ async def test_hello_makes_all_of_the_home_due_at_once(tmp_path: Path) -> None:
         await here.begins()
         row = await here.one(jobs, id=id_)
         assert (row.due, row.parked, row.leased) == (NOW + timedelta(minutes=1), False, None)
+
+
+async def test_a_hello_that_is_said_again_makes_due_only_what_is_parked(tmp_path: Path) -> None:
+    async with hub(tmp_path) as here:
+        on_its_way, parked = await here.sends(), await here.sends(b"d.e.f")
+        later = NOW + timedelta(hours=1)
+        async with here.store.writing() as tx:
+            await tx.execute(update(jobs).values(due=later, attempts=4))
+            await tx.execute(update(jobs).where(jobs.c.id == parked).values(parked=True))
+        await here.begins(again=True)
+        assert (await here.one(jobs, id=on_its_way)).due == later, "it was rung not long ago"
+        row = await here.one(jobs, id=parked)
+        assert (row.due, row.parked, row.attempts) == (NOW + timedelta(minutes=1), False, 0)
+        await here.begins()
+        assert (await here.one(jobs, id=on_its_way)).due == NOW + timedelta(minutes=1)
 
 
 @pytest.mark.parametrize(("version", "again"), [(None, True), (1, False)])

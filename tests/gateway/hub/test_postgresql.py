@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import shutil
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from sqlalchemy import select
 from gateway.hub import jobs as job_store
 from gateway.hub.events import Type, tell
 from gateway.hub.file import HubFile
+from gateway.hub.ownkey import FILE
 from gateway.hub.store import Store
 from gateway.hub.tables import messages
 from gateway.hub.words import Kind
@@ -147,11 +149,16 @@ async def two(server: PostgreSQL, url: str, folder: Path) -> AsyncIterator[tuple
     """Two hubs on one database and one broker."""
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(homes_broker("hub-2", "home-1"))
-        both = []
+        both: list[HubFile] = []
+        hubs: list[Running] = []
         for name in ("hub", "hub-2"):
             file = on(server, folder / name, url).model_copy(update={"broker": account(broker, folder, name)})
-            both.append(await stack.enter_async_context(running(file)))
-        yield both[0], both[1], broker
+            if both:  # all hubs of one address have one key
+                file.folder.mkdir(mode=0o700)
+                shutil.copy(both[0].folder / FILE, file.folder / FILE)
+            both.append(file)
+            hubs.append(await stack.enter_async_context(running(file)))
+        yield hubs[0], hubs[1], broker
 
 
 async def test_two_hubs_on_one_postgresql_ring_each_job_once_and_send_each_message_once(

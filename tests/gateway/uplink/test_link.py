@@ -285,6 +285,19 @@ async def test_a_hub_that_acknowledges_nothing_is_told_the_same_again_after_its_
             assert there.results[0].delivery == "d1"
 
 
+async def test_a_box_whose_hellos_have_no_answer_makes_its_line_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.uplink.pace.AGAIN_FIRST", 0.2)
+    async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
+        there.keeps = False  # as where a cluster has lost what the box had subscribed to
+        async with at_work(uplink(made, section(broker, tmp_path))):
+            await until(lambda: [one.again for one in there.hellos].count(False) >= 2)
+            assert [one.again for one in there.hellos][:4] == [False, True, True, False]
+            there.keeps = True
+            await there.receipt(there.offers(offer()))
+
+
 async def test_a_hostile_hub_costs_the_box_nothing_but_its_own_line(tmp_path: Path) -> None:
     async with (
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.uplink.pace import AGAIN_FIRST, AGAIN_LAST, Sending
+from gateway.uplink.pace import AGAIN_FIRST, AGAIN_LAST, ANEW, CHECK, Sending
 
 
 def test_nothing_is_sent_before_the_hub_has_said_what_it_has() -> None:
@@ -20,3 +20,11 @@ def test_a_hub_that_says_nothing_is_asked_ever_more_seldom_and_never_not_at_all(
     assert AGAIN_FIRST <= sending.patience <= AGAIN_LAST
     sending.heard(0, 0.0)
     assert sending.patience == AGAIN_FIRST
+
+
+def test_every_third_hello_without_an_answer_makes_the_line_anew_and_a_quiet_hub_is_asked_now_and_then() -> None:
+    sending = Sending()
+    assert [sending.silent() for _ in range(2 * ANEW)] == [False, False, True] * 2
+    sending.heard(0, 100.0)
+    assert sending.check == 100.0 + CHECK
+    assert not sending.silent()

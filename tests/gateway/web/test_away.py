@@ -10,6 +10,9 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.config import HubSection
+from gateway.remote.deeds import ASK_CHANGED, NOT_DONE, NOT_HERE
+from gateway.remote.orders import CLOCK_UNTRUSTED, NOT_ALLOWED, OVERTAKEN
+from gateway.remote.signed import Untrue
 from gateway.web.access import Role
 from gateway.web.away import SCRIPTS, origin, said
 from gateway.web.words import WORDS
@@ -19,6 +22,7 @@ from tests.shell.box import box
 from tests.shell.house import home
 from tests.shell.site import served
 
+REMOTE = Path(__file__).parents[3] / "gateway" / "remote"
 STATIC = Path(__file__).parents[3] / "gateway" / "web" / "static"
 HUB = "https://hub.example:8443"
 
@@ -96,6 +100,13 @@ def test_the_script_has_a_text_for_each_key_that_it_asks_for(language: str) -> N
         for family in re.findall(r"say\(`([a-z.]+)\$", text):
             assert any(key.startswith(family) for key in words), (name, family)
     assert len(words) < len(WORDS) / 2
+
+
+def test_each_no_of_the_box_to_a_browser_has_words() -> None:
+    said = {*Untrue, OVERTAKEN, CLOCK_UNTRUSTED, NOT_ALLOWED, NOT_HERE, NOT_DONE, ASK_CHANGED}
+    said |= set(re.findall(r'No\("([a-z_]+)"\)', (REMOTE / "answers.py").read_text(encoding="utf-8")))
+    assert {"stale", "private", "no_picture"} <= said
+    assert {f"away.no.{code}" for code in said} <= set(WORDS)
 
 
 def test_of_a_hub_s_address_only_its_origin_goes_into_the_policy() -> None:

@@ -1,6 +1,7 @@
 """The page for away from home in a real browser: kept without the box, true to its word, deaf to a hub that lies."""
 
 import asyncio
+import json
 import re
 from collections.abc import AsyncIterator
 from fractions import Fraction
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import av
 import pytest
+from joserfc import jwe
+from joserfc.jwk import OctKey
 from playwright.async_api import expect
 
 from tests.browser import visitor
@@ -20,6 +23,18 @@ from tests.shell.parts import until
 
 pytestmark = pytest.mark.slow
 
+VECTORS = Path(__file__).parents[1] / "remote" / "vectors.json"  # what the box's own cryptography makes of two keys
+AGREES = """async (vectors) => {
+    const { envelopeKeys, seal, unseal } = await import("/static/away_crypto.js");
+    const { kty, crv, x, y, d } = vectors.page;
+    const jwk = { kty, crv, x, y, d };
+    const agree = await crypto.subtle.importKey("jwk", jwk, { name: "ECDH", namedCurve: crv }, false, ["deriveBits"]);
+    const { d: _, ...box } = vectors.box;
+    const keys = await envelopeKeys(agree, box, vectors.home, vectors.browser);
+    const { said, bytes } = await unseal(keys.down, vectors.browser, vectors.answer.sealed);
+    const raw = Array.from(bytes, (one) => one.toString(16).padStart(2, "0")).join("");
+    return [[said, raw], await seal(keys.up, vectors.browser, vectors.text)];
+}"""
 PIECE = 20_000
 WAITS = {"key": "k" * 43, "kid": "k2", "fingerprint": "1111 2222"}  # a new key of a brand
 
@@ -54,6 +69,17 @@ async def test_the_page_comes_from_its_worker_says_what_the_box_says_and_how_old
     await expect(page.locator("html")).to_have_attribute("lang", "fr")
     await expect(away.heard).to_have_text("En liaison avec la box")
     await page.goto(f"{away.address}/away/en")
+
+    async def late(_browser: str, _true: str) -> None:
+        await asyncio.sleep(3)
+
+    hub.lie, hub.version = late, hub.version + 1  # a hub that holds an answer back makes it look older, never newer
+    await expect(page.locator("#as-of")).to_have_text(re.compile(r"Said by the box [3-9] s ago"))
+    for _ in range(16):  # one that has just come through is no newer
+        assert await page.locator("#as-of").text_content() != "Said by the box just now."
+        await asyncio.sleep(0.25)
+    hub.lie, hub.ahead = None, 600  # the box's clock is another than this device's
+    await expect(page.locator("#as-of")).to_have_text("Said by the box just now.")
     hub.offline = True
     await away.unheard("The box is not connected to the hub: nothing is known of the house.")
     await page.reload()
@@ -62,6 +88,11 @@ async def test_the_page_comes_from_its_worker_says_what_the_box_says_and_how_old
     hub.offline = False
     await expect(away.heard).to_have_text("Connected to the box")
     assert await page.evaluate(KEYS) == [away.browser, 0, "private", "private"]
+    vectors = json.loads(VECTORS.read_text(encoding="ascii"))
+    opened, sealed = await page.evaluate(AGREES, vectors)
+    assert opened == [json.loads(vectors["answer"]["text"]), vectors["answer"]["raw"]]
+    up = OctKey.import_key(bytes.fromhex(vectors["up"]))
+    assert jwe.decrypt_compact(sealed, up, algorithms=["dir", "A256GCM"]).plaintext == vectors["text"].encode()
 
 
 async def test_the_box_enrols_a_browser_by_its_password_and_lists_it(tmp_path: Path) -> None:
@@ -219,3 +250,23 @@ async def test_nothing_is_in_anybody_s_way_in_both_languages_heard_or_not(away: 
         hub.offline = True
         await expect(page.locator("body.unheard")).to_be_visible()
         await looked_at(page, f"{language}, not heard")
+
+
+async def test_what_could_not_leave_leaves_later_in_its_order_and_a_stop_comes_before_it(away: Away) -> None:
+    page, hub = away.page, away.hub
+    away.somebody.complaints.clear()
+    await page.context.set_offline(True)
+    await away.twice(page.locator("[data-key='lock garage']"))
+    lock = page.locator("[data-order=lock]")
+    await expect(lock).to_contain_text("has not left this device yet")
+    await page.context.set_offline(False)
+    await until(lambda: hub.orders)
+    await expect(lock).to_contain_text("waits at the hub")
+    await page.context.set_offline(True)
+    await away.twice(page.locator("[data-key='refuse lune']"))
+    await expect(page.locator("[data-order=refuse]")).to_contain_text("has not left this device yet")
+    await away.twice(page.locator("#stop button"))
+    await expect(page.locator("[data-order=refuse]")).to_contain_text("not sent any more")
+    await page.context.set_offline(False)
+    await until(lambda: len(hub.orders) == 2)
+    assert [(one["number"], one["order"]["do"]) for one in hub.orders] == [(1, "lock"), (3, "stop")]

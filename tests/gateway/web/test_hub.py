@@ -28,6 +28,8 @@ from tests.shell.box import awake, box
 from tests.shell.house import home
 from tests.shell.site import Served, served
 
+pytestmark = pytest.mark.slow
+
 ENGLISH = {"Accept-Language": "en"}
 
 

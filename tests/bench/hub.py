@@ -1,0 +1,319 @@
+"""A hub with homes at it, on one machine: mosquitto with SQLite, and with PostgreSQL.
+
+Hub, broker, database and a bare aiohttp server are processes of their own; retailer and homes are this one. Of the two
+cores each takes its part, so the hub's own CPU a request and a job stand in the parts: they do not depend on who else
+works. A job counts when its home has it; it is told back as a signed event, which the hub keeps.
+"""
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+from sqlalchemy import func, insert, select, text
+
+from gateway.broker import free_port
+from gateway.hub import jobs as job_store
+from gateway.hub.store import Store, new_id
+from gateway.hub.tables import connections, deliveries, home_events, metadata
+from gateway.hub.words import Kind
+from tests.bench import machine
+from tests.bench.line import Line, Say, median, ms
+from tests.postgresql import PostgreSQL, postgresql
+from tests.scale.driving import Driver
+from tests.scale.enrolling import Fleet, enrol
+from tests.scale.homes import Broker, Homes
+
+AT_ONCE = 8  # requests in flight
+JOBS_A_SECOND, P99 = 300, 0.1
+_BARE = """
+import sys
+from aiohttp import web
+async def made(request):
+    await request.json()
+    return web.json_response({"id": "dlv-1"}, status=201)
+app = web.Application()
+app.router.add_post("/v1/deliveries", made)
+web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)
+"""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is done."""
+
+    homes: int
+    creates: int
+    jobs: int
+    seconds: float  # at 100 jobs a second
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What runs."""
+
+    store: str
+    hub: int  # process ids
+    broker: int
+    url: str
+    database: str
+    fleet: Fleet
+    homes: Homes
+    server: PostgreSQL | None
+
+
+async def bench(say: Say, *, quick: bool) -> list[Line]:
+    """Measure."""
+    sizes = Sizes(100, 120, 120, 2) if quick else Sizes(1_000, 600, 1_500, 10)
+    found: list[Line] = []
+    for store in ("SQLite", "PostgreSQL"):
+        async with scene(store, sizes.homes, say) as here:
+            say(f"{store}: announcing by HTTP, and a bare handler in turn")
+            found += await _creates(here, sizes)
+            say(f"{store}: homes connect")
+            async with connected(here.homes) as measured:
+                found += _memory(here, await measured, sizes)
+                say(f"{store}: jobs that wait are brought")
+                found += await _jobs(here, sizes)
+                say(f"{store}: 100 announcements a second")
+                found += await _steady(here, sizes)
+            found += await _weight(here)
+    return found
+
+
+@contextlib.asynccontextmanager
+async def scene(store: str, count: int, say: Say) -> AsyncIterator[Scene]:
+    """A hub on this database, its broker, and homes that are not connected yet."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perron-bench-")))
+        say(f"{store}: a hub and {count:,} homes that have joined")
+        server = stack.enter_context(postgresql(durable=True)) if store == "PostgreSQL" else None
+        database = server.url("perron") if server else f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}"
+        kept = await Store.open(database)
+        fleet = await enrol(kept, count, now=datetime.now(UTC), folder=folder)
+        await kept.close()
+        port, at = free_port(), free_port()
+        (folder / "mosquitto.conf").write_text(
+            f"listener {at} 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 100000\n"
+        )
+        broker = stack.enter_context(_process(["mosquitto", "-c", str(folder / "mosquitto.conf")]))
+        (folder / "hub.yaml").write_text(
+            f"url: http://127.0.0.1:{port}\nlisten: {{port: {port}}}\nfolder: hub\nstore: {json.dumps(database)}\n"
+            f"broker: {{port: {at}}}\nsandbox: false\n"
+            "limits: {writes: 100000, writes_a_day: 100000000, reads: 100000}\n"
+        )
+        command = [sys.executable, "-m", "gateway", "hub", "--config", str(folder / "hub.yaml")]
+        hub, url = stack.enter_context(_process(command)), f"http://127.0.0.1:{port}"
+        await _answers(f"{url}/readyz")
+        homes = Homes(fleet.homes, Broker([("127.0.0.1", at)]))
+        yield Scene(store, hub, broker, url, database, fleet, homes, server)
+
+
+@contextlib.contextmanager
+def _process(command: Sequence[str]) -> Iterator[int]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+async def _answers(url: str) -> None:
+    async with aiohttp.ClientSession() as http, asyncio.timeout(60):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with http.get(url) as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.05)
+
+
+# ---- announcing -----------------------------------------------------------------------------------------------------
+
+
+async def _creates(here: Scene, sizes: Sizes) -> list[Line]:
+    port = free_port()
+    with _process([sys.executable, "-c", _BARE, str(port)]) as bare_pid:
+        hub, bare = Driver([here.url], here.fleet), Driver([f"http://127.0.0.1:{port}"], here.fleet)
+        async with hub.session() as http:
+            async with asyncio.timeout(30):
+                while True:
+                    with contextlib.suppress(aiohttp.ClientError):
+                        async with http.post(f"{bare.urls[0]}/v1/deliveries", json={}):
+                            break
+                    await asyncio.sleep(0.05)
+        pids, took, cpu = {"hub": here.hub, "bare": bare_pid}, {"hub": 0.0, "bare": 0.0}, {"hub": 0.0, "bare": 0.0}
+        turns = 3
+        for _ in range(turns):
+            for name, driver in (("bare", bare), ("hub", hub)):
+                began, used = time.monotonic(), machine.cpu(pids[name])
+                await _announce(driver, sizes.creates // turns)
+                took[name] += time.monotonic() - began
+                cpu[name] += machine.cpu(pids[name]) - used
+    rates = {name: len(driver.made) / took[name] for name, driver in (("hub", hub), ("bare", bare))}
+    waits = {name: [made.answered - made.asked for made in driver.made.values()]
+             for name, driver in (("hub", hub), ("bare", bare))}  # fmt: skip
+    each = {name: cpu[name] / len(driver.made) for name, driver in (("hub", hub), ("bare", bare))}
+    parts = {f"CPU of the {name} a request": ms(seconds) for name, seconds in each.items()}
+    return [
+        Line(bench="hub", what=f"{here.store}: deliveries announced by HTTP, each a transaction, {AT_ONCE} at once",
+             value=rates["hub"], unit="/s", ratio=rates["hub"] / rates["bare"],
+             against=f"a bare handler {rates['bare']:.0f}/s", parts=parts),
+        Line(bench="hub", what=f"{here.store}: such an announcement, p99", value=p99(waits["hub"]) * 1000, unit="ms",
+             ratio=p99(waits["hub"]) / p99(waits["bare"]), against=f"a bare handler {ms(p99(waits['bare']))}",
+             parts={"p50": ms(median(waits["hub"])), "p50 of the bare handler": ms(median(waits["bare"]))}),
+    ]  # fmt: skip
+
+
+async def _announce(driver: Driver, count: int) -> None:
+    async with driver.session() as http:
+
+        async def one_after_the_other() -> None:
+            for _ in range(count // AT_ONCE):
+                await driver.one(http)
+
+        await asyncio.gather(*(one_after_the_other() for _ in range(AT_ONCE)))
+
+
+def p99(samples: Sequence[float]) -> float:
+    """The value that 99 of 100 do not exceed."""
+    return sorted(samples)[max(0, -(-99 * len(samples) // 100) - 1)]
+
+
+# ---- homes ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """What they weigh, in MiB, and how long it took until all were there."""
+
+    hub: float
+    broker: float
+    seconds: float
+
+
+@contextlib.asynccontextmanager
+async def connected(homes: Homes) -> AsyncIterator["asyncio.Future[float]"]:
+    """Connect them; the future says how long it took until all were there, and had what waited for them."""
+    done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(homes.run(rate=400))
+
+    async def watch() -> None:
+        began = time.monotonic()
+        while (now := homes.count()).there < len(homes.homes) or now.waiting:  # noqa: ASYNC110 - they are counted
+            await asyncio.sleep(0.05)
+        done.set_result(time.monotonic() - began)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield done
+    finally:
+        watching.cancel()
+        running.cancel()
+        await asyncio.wait({running, watching})
+
+
+def _memory(here: Scene, seconds: float, sizes: Sizes) -> list[Line]:
+    return [
+        Line(bench="hub", what=f"{here.store}: homes connected, each with its line", value=here.homes.count().there,
+             unit="homes", parts={"all there after": f"{seconds:.1f} s", "memory of the hub (PSS)":
+             f"{machine.pss(here.hub):.0f} MiB", "of mosquitto": f"{machine.pss(here.broker):.1f} MiB",
+             "of mosquitto, a home": f"{machine.pss(here.broker) * 1024 / sizes.homes:.1f} KiB"}),
+    ]  # fmt: skip
+
+
+async def _jobs(here: Scene, sizes: Sizes) -> list[Line]:
+    """Keep so many in one transaction, as if the hub had been away, and wait until the homes have them."""
+    store = await Store.open(here.database)
+    names = [f"w-{number}" for number in range(sizes.jobs)]
+    now, used = datetime.now(UTC), machine.cpu(here.hub)
+    async with store.writing() as tx:
+        let_in = {row.home: row for row in await tx.execute(select(connections))}
+        for number, name in enumerate(names):
+            home = here.fleet.homes[number % len(here.fleet.homes)].home
+            con, id_ = let_in[home], new_id("dlv")
+            await tx.execute(
+                insert(deliveries).values(
+                    id=id_, retailer=con.retailer, connection=con.id, home=home, brand=con.brand, name=name,
+                    version=1,
+                    promise={}, hub_signed=True, state="scheduled", missing=0, seq=0, created=now, changed=now,
+                    window_end=now + timedelta(hours=1),
+                )
+            )  # fmt: skip
+            await job_store.send(tx, home, Kind.HUB_DELIVERY, _token(con.brand, name), now=now, delivery=id_)
+    began = time.monotonic()
+    async with asyncio.timeout(300):
+        while any(name not in here.homes.seen for name in names) or here.homes.count().waiting:  # noqa: ASYNC110 - the same
+            await asyncio.sleep(0.02)
+    seen = [here.homes.seen[name] for name in names]
+    kept = time.monotonic() - min(seen)
+    async with store.reading() as tx:
+        told = await tx.scalar(select(func.count()).select_from(home_events)) or 0
+    await store.close()
+    rate = len(names) / (max(seen) - min(seen))
+    return [
+        Line(bench="hub", what=f"{here.store}: jobs that waited, brought to their homes", value=rate, unit="/s",
+             goal=f">= {JOBS_A_SECOND}/s", met=rate >= JOBS_A_SECOND,
+             parts={"each answered by a signed event that is kept": f"{len(names) / kept:.0f}/s",
+                    "CPU of the hub a job": ms((machine.cpu(here.hub) - used) / len(names)),
+                    "first job after": ms(min(seen) - began), "events kept": f"{told:,}",
+                    "told twice": str(here.homes.count().double)},
+             why="one core is the hub's: see its CPU a job"),
+    ]  # fmt: skip
+
+
+def _token(brand: str, name: str) -> bytes:
+    said = {"iss": "hub", "brand": brand, "delivery": {"id": name, "version": 1}}
+    return b"e30." + urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=") + b".c2ln"
+
+
+async def _steady(here: Scene, sizes: Sizes) -> list[Line]:
+    driver = Driver([here.url], here.fleet, _number=1_000_000)
+    used = machine.cpu(here.hub)
+    await driver.steadily(100, sizes.seconds)
+    async with asyncio.timeout(60):
+        while any(name not in here.homes.seen for name in driver.made):  # noqa: ASYNC110 - the same
+            await asyncio.sleep(0.02)
+    waits = [here.homes.seen[name] - made.asked for name, made in driver.made.items()]
+    return [
+        Line(bench="hub", what=f"{here.store}: 100 announcements a second, from the request until the home has it, p99",
+             value=p99(waits) * 1000, unit="ms", goal=f"<= {P99 * 1000:.0f} ms", met=p99(waits) <= P99,
+             parts={"p50": ms(median(waits)), "longest": ms(max(waits)), "announced": f"{len(waits):,}",
+                    "CPU of the hub for each": ms((machine.cpu(here.hub) - used) / len(waits))},
+             why="hub, retailer, homes, broker and database share two cores"),
+    ]  # fmt: skip
+
+
+async def _weight(here: Scene) -> list[Line]:
+    """What a delivery leaves in the database."""
+    store = await Store.open(here.database)
+    async with store.reading() as tx:
+        rows = {
+            table.name: await tx.scalar(select(func.count()).select_from(table)) or 0
+            for table in metadata.sorted_tables
+        }
+    if here.server is not None:
+        here.server.ask("perron", "CHECKPOINT")
+        names = ("deliveries", "delivery_versions", "jobs", "home_events", "events", "idempotency")
+        size = sum(int(here.server.ask("perron", f"SELECT pg_total_relation_size('{name}')")) for name in names)
+    else:
+        async with store.reading() as tx:
+            size = await tx.scalar(text("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")) or 0
+    await store.close()
+    count = rows["deliveries"]
+    told = ("delivery_versions", "jobs", "home_events", "events", "idempotency")
+    return [
+        Line(bench="hub", what=f"{here.store}: what a delivery leaves in the database, with its indexes",
+             value=size / count / 1024, unit="KiB",
+             parts={name: f"{rows[name] / count:.2f} rows" for name in told} | {"deliveries": f"{count:,}"}),
+    ]  # fmt: skip

@@ -1,0 +1,285 @@
+"""Try the hub at scale on this machine: three RabbitMQ nodes, PostgreSQL, two hubs, many simulated homes.
+
+    python -m tests.scale                     1,000 homes, a node killed, 30 s of partition
+    python -m tests.scale --homes 5000 --speed    how many homes, how many jobs, how fast
+
+As root, with Debian's rabbitmq-server, postgresql and iproute2. The exit status is 1 where something was lost or done
+twice, or came back too late.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import func, select
+
+from gateway.hub.store import Store
+from gateway.hub.tables import deliveries, home_events, jobs
+from tests.scale.cluster import Cluster, cluster, lacking
+from tests.scale.driving import Driver
+from tests.scale.homes import Broker, Count, Homes
+from tests.scale.plot import plot
+
+PICTURE = Path("build/scale/run.svg")
+PARTITION = 30.0  # seconds
+BACK_AFTER_KILL, BACK_AFTER_HEALING = 10.0, 30.0  # seconds: the goals
+STAYS = 15.0  # seconds that all homes have to stay
+DRAINED = 150.0  # seconds for all that was promised to be taken and told
+CONNECTING = 100.0  # homes that connect in a second
+
+
+@dataclass
+class Row:
+    """One line of the table. `met` None: it is only told."""
+
+    what: str
+    value: str
+    goal: str = ""
+    met: bool | None = None
+
+
+@dataclass
+class Run:
+    """What goes on, and what was seen of it."""
+
+    made: Cluster
+    homes: Homes
+    driver: Driver
+    tell: Callable[[str], None]
+    counts: list[Count] = field(default_factory=list)
+    marks: list[tuple[float, str]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def all(self) -> int:
+        """How many homes there are."""
+        return len(self.homes.homes)
+
+    def mark(self, what: str) -> float:
+        """Note that something was done now."""
+        now = time.monotonic()
+        self.marks.append((now, what))
+        self.tell(what)
+        return now
+
+    def row(self, what: str, value: str, goal: str = "", *, met: bool | None = None) -> None:
+        """Note what was found."""
+        self.rows.append(Row(what, value, goal, met))
+        self.tell(f"{what}: {value}")
+
+    async def watch(self) -> None:
+        """Count, each half second."""
+        while True:
+            self.counts.append(now := self.homes.count())
+            if len(self.counts) % 10 == 0:
+                self.tell(
+                    f"{now.there} homes, {now.acts} of {len(self.driver.made)} deliveries taken,"
+                    f" {now.waiting} events wait, {now.double} done twice"
+                )
+            await asyncio.sleep(0.5)
+
+    async def back(self, since: float, goal: float, what: str) -> None:
+        """Wait until all homes are there again and stay, and say how long that took; the cluster is asked too.
+
+        A home whose node says nothing learns late that its line has ended: so what counts is the last instant at which
+        one was not there, and how many lines the cluster has in the end.
+        """
+        last = since
+        while (now := time.monotonic()) - last < STAYS and now - since < 4 * goal + STAYS:
+            if self.homes.count().there < self.all:
+                last = now
+            await asyncio.sleep(0.05)
+        there, took = self.homes.count().there, last - since
+        known = sum([await node.lines() for node in self.made.nodes]) - len(self.made.hubs)
+        self.row(
+            what, f"{took:.1f} s; {there} of {self.all} are there, the cluster has {known}", f"{goal:.0f} s",
+            met=there == known == self.all and took <= goal,
+        )  # fmt: skip
+
+    async def until(self, found: Callable[[], bool], seconds: float) -> float:
+        """Wait until it is so, or so long; how long it took."""
+        began = time.monotonic()
+        while not found() and time.monotonic() - began < seconds:  # noqa: ASYNC110 - homes ring no bell
+            await asyncio.sleep(0.1)
+        return time.monotonic() - began
+
+
+async def connect(run: Run) -> None:
+    """Wait until all are there."""
+    took = await run.until(lambda: run.homes.count().there == run.all, 30 + run.all / 8)
+    there = run.homes.count().there
+    run.row("homes connected", f"{there} in {took:.0f} s", f"{run.all}", met=there == run.all)
+
+
+async def faults(run: Run, rate: float) -> None:
+    """A steady stream, in which a node is killed and comes back, and another is cut off for a while."""
+    sending = asyncio.create_task(run.driver.steadily(rate, 1e9))
+    try:
+        await asyncio.sleep(10)
+        await run.made.nodes[0].kill()
+        await run.back(run.mark("node 1 killed (-9)"), BACK_AFTER_KILL, "homes back after the kill")
+        await asyncio.sleep(10)
+        await run.made.nodes[0].start()
+        await run.made.nodes[0].ready()
+        run.mark("node 1 is back")
+        await asyncio.sleep(5)
+        await run.made.bridge.pull(2)
+        run.mark("node 2 cut off")
+        await asyncio.sleep(PARTITION)
+        await run.made.bridge.plug(2)
+        await run.back(run.mark("healed"), BACK_AFTER_HEALING, "homes back after the healing")
+        await asyncio.sleep(15)
+    finally:
+        run.driver.stop()
+        await sending
+    run.mark("no more deliveries")
+
+
+async def drained(run: Run) -> None:
+    """Wait until all that was promised is taken and told; count what was lost or done twice."""
+    began = time.monotonic()
+    promised = len(run.driver.made)
+    async with run.made.store() as store:
+        while time.monotonic() - began < DRAINED:
+            now = run.homes.count()
+            if now.acts >= promised and now.waiting == 0 and await _unfinished(store) == 0:
+                break
+            await asyncio.sleep(0.5)
+        now = run.homes.count()
+        lost = sorted(set(run.driver.made) - set(run.homes.seen))
+        async with store.reading() as tx:
+            kept = await tx.scalar(select(func.count()).select_from(home_events)) or 0
+            known = await tx.scalar(select(func.count()).where(deliveries.c.state == "scheduled")) or 0
+    run.row("deliveries promised by HTTP (201)", f"{promised}, {run.driver.again} requests sent again")
+    run.row("deliveries lost", str(len(lost)), "0", met=not lost)
+    run.row("done twice", str(now.double), "0", met=now.double == 0)
+    run.row("jobs that came again and were known", str(now.jobs - now.acts))
+    run.row("events kept by the hubs", f"{kept} of {now.acts}", "all", met=kept == now.acts)
+    run.row("deliveries that stand as their home said", f"{known} of {promised}", "all", met=known >= promised)
+    run.row("drained after", f"{time.monotonic() - began:.0f} s")
+
+
+async def _unfinished(store: Store) -> int:
+    async with store.reading() as tx:
+        return await tx.scalar(select(func.count()).where(jobs.c.due.is_not(None))) or 0
+
+
+async def speed(run: Run) -> None:
+    """How fast a steady stream comes through, and how much comes through at all."""
+    for node in run.made.nodes:
+        used = node.memory()
+        run.row(f"memory of {node.folder.name}", f"{used / 2**20:.0f} MiB, {_each(run, node.folder.name)}")
+    await run.driver.steadily(100, 20)
+    await asyncio.sleep(3)
+    late = sorted(run.homes.seen[name] - made.asked for name, made in run.driver.made.items() if name in run.homes.seen)
+    p50, p99 = (late[int(len(late) * part)] * 1000 for part in (0.5, 0.99))
+    run.row("from POST to the home at 100 a second, p50", f"{p50:.0f} ms")
+    run.row("from POST to the home at 100 a second, p99", f"{p99:.0f} ms", "100 ms", met=p99 <= 100)
+    before, began = run.homes.count().acts, time.monotonic()
+    await run.driver.steadily(1000, 15)
+    took = time.monotonic() - began
+    run.row("announced by HTTP at full speed", f"{15_000 / took:.0f} a second")
+    await run.until(lambda: run.homes.count().acts >= len(run.driver.made), DRAINED)
+    through = (run.homes.count().acts - before) / (time.monotonic() - began)
+    run.row("jobs through all of it", f"{through:.0f} a second", "300", met=through >= 300)
+
+
+def _each(run: Run, node: str) -> str:
+    base = run.made.empty.get(node, 0)
+    used = next(one for one in run.made.nodes if one.folder.name == node).memory() - base
+    return f"{used / 1024 / (run.all / len(run.made.nodes)):.0f} KiB for each home at it"
+
+
+@contextlib.asynccontextmanager
+async def playing(made: Cluster, tell: Callable[[str], None]) -> AsyncIterator[Run]:
+    """The homes, and whoever watches them."""
+    homes = Homes(made.fleet.homes, Broker(made.at, made.file.cluster / "authority.pem"))
+    run = Run(made, homes, Driver([hub.url for hub in made.hubs], made.fleet), tell)
+    tasks = [asyncio.create_task(homes.run(rate=CONNECTING)), asyncio.create_task(run.watch())]
+    try:
+        yield run
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        for task in tasks:
+            if not task.cancelled() and task.exception() is not None:
+                tell(f"what played ended by itself: {task.exception()!r}")
+
+
+async def scale(homes: int, rate: float, *, fast: bool, tell: Callable[[str], None]) -> Run:
+    """Run one try."""
+    async with cluster(homes, tell) as made, playing(made, tell) as run:
+        await connect(run)
+        if fast:
+            await speed(run)
+        else:
+            await faults(run, rate)
+        await drained(run)
+        why = ", ".join(f"{count} x {what}" for what, count in run.homes.lost().most_common(5))
+        run.row("why lines of homes ended", why or "none did")
+        for number, hub in enumerate(made.hubs, start=1):
+            run.row(
+                f"what hub {number} told", ", ".join(f"{count} x {what}" for what, count in hub.told().most_common(8))
+            )
+        return run
+
+
+async def _told_once(work: Coroutine[Any, Any, Run]) -> Run:
+    """Let Ctrl-C end it once, in good order: whoever is impatient leaves no node behind."""
+    task, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, lambda: None if task.cancelling() else task.cancel())
+    return await task
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """What is shown at the end."""
+    made = Table("what", "value", "goal", "")
+    for row in rows:
+        verdict = {None: "", True: "[green]met[/]", False: "[red]MISSED[/]"}[row.met]
+        made.add_row(row.what, row.value, row.goal, verdict)
+    return made
+
+
+def main() -> None:
+    """Run it, and show a table and a picture."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.scale", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--homes", type=int, default=1_000)
+    parser.add_argument("--rate", type=float, default=10.0, help="deliveries announced in a second")
+    parser.add_argument("--speed", action="store_true", help="nothing is killed: measure instead")
+    parser.add_argument("--json", type=Path, help="write the rows there too")
+    asked = parser.parse_args()
+    console, began = Console(), time.monotonic()
+    if (why := lacking()) is not None:
+        console.print(f"The cluster was not tried: {why}")
+        sys.exit(2)
+
+    def tell(what: str) -> None:
+        console.print(f"{time.monotonic() - began:6.1f} s  {what}", highlight=False)
+
+    run = asyncio.run(_told_once(scale(asked.homes, asked.rate, fast=asked.speed, tell=tell)))
+    title = f"{asked.homes} homes on three nodes, {os.cpu_count()} cores"
+    plot(run.counts, run.marks, title, PICTURE)
+    console.print(table(run.rows))
+    console.print(f"The picture: {PICTURE}")
+    if asked.json is not None:
+        asked.json.write_text(json.dumps([vars(row) for row in run.rows], indent=1))
+    sys.exit(any(row.met is False for row in run.rows))
+
+
+if __name__ == "__main__":
+    main()
