@@ -22,7 +22,7 @@ from gateway.proof.chain import Fault
 from gateway.proof.keys import PublicKey
 
 _PROMISE: TypeAdapter[Offer | Update] = TypeAdapter(Annotated[Offer | Update, Field(discriminator="do")])
-KeyText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+KeyText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]  # a key has one spelling
 _FAULTS: Mapping[Fault, str] = MappingProxyType({
     Fault.CHANGED: "not what the box wrote", Fault.MISSING: "not there", Fault.OUT_OF_ORDER: "at another place",
     Fault.REPEATED: "there twice",
@@ -103,7 +103,10 @@ def wrong(evidence: Evidence) -> str | None:
         said = payload.get("delivery")
         if not isinstance(said, dict) or said.get("id") != evidence.name:
             return f"message {place} is of another delivery"
-        versions[said.get("version")] = said
+        version = said.get("version")
+        if not isinstance(version, int):
+            return f"message {place} is of no version"
+        versions[version] = said
     return _promised(evidence, versions.get(evidence.accounts[-1].statement.version))
 
 

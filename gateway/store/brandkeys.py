@@ -74,6 +74,13 @@ def present(connection: sqlite3.Connection, key: BrandKey, enrolled: frozenset[s
     return True
 
 
+def forget(connection: sqlite3.Connection, brand: str) -> None:
+    """Forget the keys that a brand brought by a hub; one that is trusted no longer stays known as that, for good."""
+    mine = "WHERE brand = ? AND came != 'file'"
+    connection.execute(f"DELETE FROM brand_key {mine} AND distrusted IS NULL", (brand,))  # noqa: S608 - no stranger's text
+    connection.execute(f"UPDATE brand_key SET came = 'next', standing = 'refused' {mine}", (brand,))  # noqa: S608 - as above
+
+
 def judge(  # noqa: PLR0913 - which key, how, and who says so
     connection: sqlite3.Connection, brand: str, kid: str, standing: str, now: Now, *, by: str
 ) -> None:

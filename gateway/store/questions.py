@@ -109,7 +109,7 @@ def _question(connection: sqlite3.Connection, heard: Heard, question: Question, 
         return Noted(why=why)
     connection.execute("INSERT INTO asking_heard (token, at) VALUES (?, ?)", (question.token, us(now.utc)))
     if not heard.known:
-        connection.execute("DELETE FROM brand_key WHERE brand = ? AND came != 'file'", (heard.brand,))
+        brandkeys.forget(connection, heard.brand)
         # What somebody else announced under this id once does not come to life with this one's permission.
         connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (heard.brand,))
         for key in question.keys:
@@ -307,7 +307,7 @@ def forget(connection: sqlite3.Connection, brand: str, now: Now, *, by: str) -> 
     if permission.standing not in {Standing.REFUSED, Standing.REVOKED}:
         raise LookupError("refuse it, or let it in no longer, before it is forgotten")
     connection.execute("DELETE FROM asking WHERE brand = ?", (brand,))
-    connection.execute("DELETE FROM brand_key WHERE brand = ? AND came != 'file' AND distrusted IS NULL", (brand,))
+    brandkeys.forget(connection, brand)
     append(connection, "brand_forgotten", {"brand": brand, **said_by(by)}, utc=now.utc)
 
 
@@ -325,7 +325,8 @@ def forget_unanswered(connection: sqlite3.Connection, before: datetime) -> None:
     """Forget guests whose question nobody answered and that expired before an instant."""
     over = "SELECT brand FROM asking WHERE guest = 1 AND answered IS NULL AND expires < ?"
     for (brand,) in connection.execute(over, (us(before),)).fetchall():
-        for table in ("asking", "brand_key", "permission", "uplink_brand"):
+        brandkeys.forget(connection, brand)
+        for table in ("asking", "permission", "uplink_brand"):
             connection.execute(f"DELETE FROM {table} WHERE brand = ?", (brand,))  # noqa: S608 - names of our own tables
 
 

@@ -245,6 +245,31 @@ async def test_a_hub_invents_no_key_and_a_refused_one_does_not_come_back(house: 
     assert len(house.store.brands.new_keys()) == MOST_KEYS_WAIT
 
 
+@pytest.mark.parametrize("forgotten", ["by the owner", "in time"])
+async def test_a_key_that_the_owner_trusts_no_longer_does_not_come_back_behind_somebody_else_of_its_name(
+    house: House, forgotten: str
+) -> None:
+    thief, front = Stranger(), Stranger()  # of one name: the thief has the key that was stolen
+    await house.hears(thief.asking())
+    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    await house.store.distrust(thief.x(), NOW, by="anna")
+    assert await house.letting.revoke("lune", "anna") is None
+    assert await house.letting.forget("lune", "anna") is None
+    front.grows()
+    fresh = front.asking(front.shown(2), signed=front.asks(by=2))
+    assert await house.hears(fresh) is None
+    ask = house.store.brands.ask("lune")
+    assert ask is not None
+    assert [key.x for key in ask.keys] == [front.x(2)], "what is shown to the owner is what it came with"
+    if forgotten == "by the owner":
+        assert await house.letting.refuse("lune", "anna") is None
+        assert await house.letting.forget("lune", "anna") is None
+    else:
+        await house.store.forget(after(days=80), before=after(days=50).utc)
+        assert house.store.brands.ask("lune") is None
+    assert await house.hears(thief.asking(signed=thief.asks(openings=2), connection="con-3")) == TAKEN
+
+
 async def test_a_known_brand_rotates_its_keys_and_asks_the_same_way(tmp_path: Path) -> None:
     shop = Stranger(id="shop", name="shop")
     enrolled = home().model_copy(

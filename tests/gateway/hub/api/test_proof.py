@@ -1,5 +1,5 @@
 import json
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,15 @@ AT = datetime(2026, 11, 25, 17, 0, 0, tzinfo=UTC)
 
 async def proof_of(home: Home, made: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     return await home.ask("GET", f"/v1/deliveries/{made['id']}/proof")
+
+
+def of_no_version(said: dict[str, Any]) -> dict[str, str]:
+    """A message that somebody made himself, under a key of his own."""
+    key = BoxKey.fresh()
+    claims = {"aud": said["home"], "iss": said["brand"], "delivery": {"id": said["name"], "version": [1]}}
+    token = b".".join(urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in ({"alg": "EdDSA"}, claims))
+    signature = urlsafe_b64encode(key.sign(token)).rstrip(b"=")
+    return {"key": key.public.text, "token": (token + b"." + signature).decode()}
 
 
 LINES = (
@@ -96,6 +105,7 @@ async def test_nothing_in_a_proof_can_be_changed(tmp_path: Path) -> None:
         ({"accounts": [{**told, "lines": [*lines[:3], {**lines[3], "celsius": 3.0}, *lines[4:]]}]},
          "line 4 is not what the box wrote"),
         ({"messages": [{**message, "key": another}]}, "not signed by the key beside it"),
+        ({"messages": [message, of_no_version(said)]}, "message 2 is of no version"),
     )  # fmt: skip
     for changed, why in changes:
         (tmp_path / "proof.json").write_text(json.dumps({**said, **changed}))
