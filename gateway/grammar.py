@@ -97,7 +97,7 @@ MEANINGS: Mapping[str, str] = {
     r"^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$": "a fingerprint is SHA-256 over the camera's certificate: 64 of 0-9, A-F",
     r"^[a-z_]{1,32}$": "a word of ours is a-z and _",
     _PATH: "write where it stands in the payload like data.code: names with points between them, 8 at most",
-    _PAGES: "write where phones find the box's pages like https://perron.home:8443, without account, ? or #",
+    _PAGES: "write the whole address under which it is reached, like https://perron.home:8443, without account, ? or #",
     r"^[A-Za-z0-9_-]{1,64}$": "a discovery prefix is 1 to 64 of A-Z, a-z, 0-9, _ and -",
     r"^[A-Za-z0-9._-]{1,64}$": "a kid is 1 to 64 of A-Z, a-z, 0-9, point, _ and -",
     r"^[A-Za-z0-9_-]{43}$": "a public Ed25519 key is 43 characters of base64url: `perron retailer announce --new-key`"

@@ -1,6 +1,7 @@
 """The hub's commands: run one, let a retailer in."""
 
 import asyncio
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ from gateway.cli.failure import Failure, plain
 from gateway.cli.shape import example, tell
 
 if TYPE_CHECKING:
+    from gateway.config import Broker
     from gateway.hub.file import HubFile
 
 HubConfig = Annotated[Path, typer.Option("--config", help="The hub's file.", metavar="FILE")]
@@ -52,10 +54,11 @@ def hub(*, config: HubConfig = CONFIG) -> None:
         if not file.lines:
             tell("No `broker` in it: only simulated homes are reached.")
         elif file.broker is not None:
+            _has_account(file.broker, config)
             readable(file.broker)
         asyncio.run(Hub(file).run())
     except ConfigError as error:
-        raise Failure(str(error), f"Correct `broker` in {config}.") from error
+        raise Failure(str(error), f"Correct {config}.") from error
     except StoreUnusable as error:
         raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
     except KeyUnusable as error:
@@ -65,7 +68,17 @@ def hub(*, config: HubConfig = CONFIG) -> None:
             f"{error}.", "Put that file back from a copy: with another authority every box joins anew."
         ) from error
     except OSError as error:
-        raise Failure(f"The hub cannot be served ({plain(error)}).", f"Correct `listen` in {config}.") from error
+        taken = error.errno == errno.EADDRINUSE
+        why = f"something listens at {file.listen.host}:{file.listen.port} already" if taken else plain(error)
+        raise Failure(f"The hub cannot be served ({why}).", f"Correct `listen` in {config}.") from error
+
+
+def _has_account(broker: "Broker", config: Path) -> None:
+    if broker.password_file is not None and not broker.password_file.exists():
+        raise Failure(
+            f"{broker.password_file} is not there: the hub's password at its broker.",
+            f"Write it with `perron hub-config --config {config}`, or correct broker.password_file.",
+        )
 
 
 def hub_retailer(

@@ -59,7 +59,7 @@ def join(
     support = support_code(house.storage.folder / FOLDER)
     if support is not None:
         tell(f"Its support code, for retailers: {support}")
-    tell(f"Start the gateway again: perron run{at(home)}")
+    tell(f"A gateway that runs takes it up by `perron reload{at(home)}`, another one when it starts.")
 
 
 def _joined(house: "Home", code: "Code") -> "Membership":

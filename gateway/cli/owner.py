@@ -5,6 +5,8 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from gateway.cli.broker import body_of, heard, logged_in, say
 from gateway.cli.failure import Exit, Failure, plain
 from gateway.config import Home
@@ -87,8 +89,10 @@ def evidence_holds(file: Path, *, key: Path | None) -> tuple[bool, str]:
         loads(text)
         evidence = Evidence.model_validate_json(text)
     except (OSError, ValueError) as error:
+        # Of a file that is something else nothing is quoted: an API key may stand in it.
+        why = "it is JSON of another kind" if isinstance(error, ValidationError) else plain(error)
         raise Failure(
-            f"{file}: no proof of a retailer's can be read ({plain(error)}).",
+            f"{file}: no proof of a retailer's can be read ({why}).",
             "Save what GET /v1/deliveries/ID/proof answers, as it is; or give a visit's folder.",
         ) from error
     problem = wrong(evidence)

@@ -120,7 +120,7 @@ def keys(  # noqa: PLR0913 - one argument an option of the command
     epilog=example(
         "perron retailer connect asked.yaml --brand lune --key-file keys/lune-2027.jwk --hub https://hub.example",
     )
-    + "\n\n[bold]asked.yaml[/bold]\n\n  {carriers: [Chronopost], days: [mon, tue, wed], hours: '08:00-18:00'}"
+    + "\n\n[bold]asked.yaml[/bold]\n\n  {carriers: [Chronopost], days: \\[mon, tue, wed], hours: '08:00-18:00'}"
 )
 def connect(  # noqa: PLR0913 - one argument an option of the command
     *,

@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from gateway.config import ConfigError, unreadable
 from gateway.hub.api.door import Door
 from gateway.hub.api.operation import Asker, Bells, Operation, Signer
 from gateway.hub.api.ration import Rations
@@ -69,12 +70,20 @@ class Site:
         """Begin to serve; `port` is the real one then.
 
         Raises:
-            OSError, ssl.SSLError: the address or the certificate cannot be had.
+            ConfigError: the certificate or its key cannot be used.
+            OSError: the address cannot be had.
         """
         listen, tls = self._file.listen, None
         if listen.certificate is not None and listen.key is not None:
             tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            tls.load_cert_chain(listen.certificate, listen.key)
+            try:
+                tls.load_cert_chain(listen.certificate, listen.key, password="")  # never asks for one
+            except (OSError, ssl.SSLError) as error:
+                why = unreadable(error) if not isinstance(error, ssl.SSLError) else "they do not belong together"
+                raise ConfigError(
+                    f"{listen.certificate}: it cannot be used with its key {listen.key} ({why})."
+                    " Both are PEM, the key without a password; correct listen.certificate and listen.key."
+                ) from error
         await self._runner.setup()
         served = self._runner.server
         assert served is not None  # noqa: S101 - it was just set up

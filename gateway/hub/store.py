@@ -137,7 +137,9 @@ class Store:
             await store._begin()
             good = True
         except (DBAPIError, OSError) as error:
-            raise StoreUnusable(f"The database cannot be used: {error}".splitlines()[0]) from error
+            why = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
+            named = engine.url.render_as_string(hide_password=True)
+            raise StoreUnusable(f"The database {named} cannot be used: {why}.") from error
         finally:
             if not good:
                 await store.close()

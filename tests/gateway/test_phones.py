@@ -102,7 +102,7 @@ def test_the_house_file_names_the_file_beside_itself(tmp_path: Path) -> None:
 )
 def test_where_the_pages_are_is_a_plain_address(tmp_path: Path, pages: str) -> None:
     file = changed(tmp_path, "devices:\n", f"messages:\n  file: phones.txt\n  pages: {pages}\n\ndevices:\n")
-    with pytest.raises(ConfigError, match=r"write where phones find the box's pages like https://"):
+    with pytest.raises(ConfigError, match=r"write the whole address under which it is reached, like https://"):
         load(file)
 
 

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
+from json import JSONDecodeError
 from typing import Final
 
 import structlog
@@ -285,7 +286,9 @@ async def _body(request: web.Request, largest: int) -> bytes:
     try:
         loads(bytes(raw), deepest=DEEPEST)
     except ValueError as error:
-        raise Problem(Code.MALFORMED_JSON, f"{error}.") from error
+        cause = error.__cause__
+        place = f" at line {cause.lineno}, column {cause.colno}" if isinstance(cause, JSONDecodeError) else ""
+        raise Problem(Code.MALFORMED_JSON, f"{error}{place}.") from error
     return bytes(raw)
 
 
@@ -295,10 +298,15 @@ def _read(model: type[BaseModel], where: Where, read: Callable[[type[BaseModel]]
     except ValidationError as error:
         told = [
             Detail(pointer=_pointer(e["loc"]) if where == "body" else str(e["loc"][0]) if e["loc"] else "",
-                   where=where, code=e["type"], detail=e["msg"])
+                   where=where, code=e["type"], detail=_said(e["type"], e["msg"]))
             for e in error.errors(include_url=False, include_context=False, include_input=False)
         ]  # fmt: skip
         raise Problem(Code.INVALID, errors=told[:20]) from error
+
+
+def _said(code: str, message: str) -> str:
+    """Tell a fault in the API's words rather than in those of the library that found it."""
+    return "There is nothing of this name here." if code == "extra_forbidden" else message.removeprefix("Value error, ")
 
 
 def _pointer(loc: tuple[int | str, ...]) -> str:

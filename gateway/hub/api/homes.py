@@ -148,7 +148,7 @@ class Homes:
         if not same(asked_mac(row.sha256, id_, csr, asked.box_key), asked.mac):
             raise Problem(Code.SIGNATURE_REFUSED, "Its secret is another one, or a part was changed on the way.")
         if row.expires <= call.now:
-            raise Problem(Code.TOO_LATE, "The claim has expired: ask whoever runs the hub for another one.")
+            raise Problem(Code.TOO_LATE, "The claim has expired or was ended: ask whoever runs the hub for another.")
         key = _key_of(csr)
         if row.public is None:
             await self._let_in(call, row, asked, key)

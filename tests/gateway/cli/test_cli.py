@@ -107,6 +107,15 @@ def test_a_mistake_is_told_in_words_with_a_remedy_and_never_with_a_traceback(
 
 
 @pytest.mark.slow
+def test_a_file_that_is_no_proof_is_refused_in_a_line_and_nothing_of_it_is_quoted(tmp_path: Path) -> None:
+    (tmp_path / "sandbox.json").write_text('{"api_key": "key-s3cret"}')
+    told = perron("verify", tmp_path / "sandbox.json")
+    assert told.returncode == Exit.WRONG, told.stderr
+    assert "can be read (it is JSON of another kind)" in told.stderr
+    assert "s3cret" not in told.stderr + told.stdout
+
+
+@pytest.mark.slow
 def test_a_phone_that_cannot_be_understood_is_told_with_its_line_and_without_its_secret(home_file: Path) -> None:
     (home_file.parent / "accounts").mkdir()
     (home_file.parent / "accounts" / "gateway.password").write_text("secret\n")

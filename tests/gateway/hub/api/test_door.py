@@ -43,6 +43,19 @@ async def test_a_wrong_field_is_named_by_its_pointer(tmp_path: Path) -> None:
         assert (answer.status, said["errors"][0]["pointer"], said["errors"][0]["in"]) == (422, "/right", "body")
 
 
+async def test_a_mistake_in_a_body_is_told_in_plain_words(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        headers = {**(await hub.retailer()).headers, **JSON}
+        for path, body, detail in (
+            ("api_keys", '{"label": "a",\n "rights": }', "not JSON at line 2, column 12."),
+            ("api_keys", '{"label": "a", "colour": 1}', "There is nothing of this name here."),
+            ("deliveries", '{"connection": "con-' + "a" * 26 + '"}', "give one of delivery, token"),
+        ):
+            async with hub.http.post(f"/v1/{path}", data=body, headers=headers) as answer:
+                said = await answer.json(content_type=None)
+            assert detail in [said.get("detail"), *(one["detail"] for one in said.get("errors", ()))], said
+
+
 async def test_what_is_too_large_or_no_json_or_for_another_host_is_refused(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         headers = (await hub.retailer()).headers

@@ -1,0 +1,40 @@
+import socket
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.failure import Exit
+from tests.gateway.cli.terminal import perron
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("lines", "said", "todo"),
+    [
+        ("broker: {password_file: none}", "none is not there", "perron hub-config --config"),
+        ("listen: {certificate: a.pem, key: a.key}", "a.pem: it cannot be used", "correct listen.certificate"),
+        ("store: postgresql+asyncpg://hub:s3cret@127.0.0.1:5/x", "hub:***@127.0.0.1:5/x cannot be used", "`store`"),
+    ],
+)
+def test_an_operator_reads_which_file_or_database_is_wrong_and_what_to_do(
+    tmp_path: Path, lines: str, said: str, todo: str
+) -> None:
+    file = tmp_path / "hub.yaml"
+    file.write_text(f"url: http://127.0.0.1:8643\nboxes: {{host: 127.0.0.1}}\n{lines}\n")
+    told = perron("hub", "--config", file)
+    assert told.returncode == Exit.WRONG, told.stderr
+    assert said in told.stderr
+    assert todo in told.stderr
+    assert "s3cret" not in told.stderr
+    assert "Traceback" not in told.stderr
+
+
+def test_a_hub_whose_port_is_taken_says_which(tmp_path: Path) -> None:
+    file = tmp_path / "hub.yaml"
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        file.write_text(f"url: http://127.0.0.1:{port}\nlisten: {{port: {port}}}\n")
+        told = perron("hub", "--config", file)
+    assert told.returncode == Exit.WRONG, told.stderr
+    assert f"something listens at 127.0.0.1:{port} already" in told.stderr
