@@ -330,7 +330,10 @@ def show(page: Prompter, utc: datetime) -> Scenario:
 
 
 def asking_to_be_let_in(home: Home, utc: datetime) -> Home:
-    """The first brand has no permission yet, and asks for little: one carrier, one place, the two hours around now."""
+    """The first brand has no permission yet, and asks for little: one carrier, one place, the two hours around now.
+
+    In the last hour of a day it asks for the whole day: a span of hours may not run past midnight.
+    """
     hour = (utc - EARLY).astimezone(ZoneInfo(home.timezone)).hour
     brand = home.brands[BRAND]
     terms = brand.permission
@@ -339,7 +342,7 @@ def asking_to_be_let_in(home: Home, utc: datetime) -> Home:
             "state": "pending",
             "carriers": terms.carriers[:1],
             "places": terms.places[:1],
-            "hours": f"{hour:02}:00-{(hour + 2) % 24:02}:00",
+            "hours": "00:00-24:00" if hour == 23 else f"{hour:02}:00-{hour + 2:02}:00",
         }
     )
     return home.model_copy(update={"brands": {**home.brands, BRAND: brand.model_copy(update={"permission": little})}})
