@@ -33,7 +33,7 @@ debian: ## the Debian packages that tests need (root installs what is missing)
 test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --reruns 1
 
-quick: $(VENV)/ready ## the inner loop, under a minute
+quick: $(VENV)/ready ## the inner loop, about two minutes on two cores
 	@$(BIN)/python -m pytest -q -m "not slow" -n 3 --dist loadgroup # these compute rather than wait; each worker reads all of them first
 
 check: $(VENV)/ready ## lint, format, types, import rules
