@@ -10,7 +10,8 @@ from tests.hubs import databases
 from tests.postgresql import PostgreSQL, postgresql
 
 ON_BOTH = (
-    "api", "webhooks/test_sender.py", "sandbox/test_robot.py", "test_consent.py", "test_dispatcher.py", "test_heard.py",
+    "api", "webhooks/test_sender.py", "sandbox/test_robot.py", "test_consent.py", "test_deaf.py", "test_dispatcher.py",
+    "test_heard.py",
 )  # fmt: skip
 """Folders and modules beside this file: what they ask of a hub, they ask of it on each database."""
 
