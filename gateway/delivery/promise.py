@@ -182,6 +182,7 @@ class Promise:
     cancelled: bool = False
     signed_by: str | None = None  # the public key (its `x`) of that version; None: not noted
     by_hub: bool = False  # the hub signed that version, not the brand
+    message_sha256: str | None = None  # of that version's message, byte for byte; None: not noted
     doubtful: bool = False  # promised before the box's state was put back from a copy, and not anew since
 
     @property

@@ -138,6 +138,7 @@ async def test_every_end_of_a_visit_has_a_proof_that_holds_offline_and_says_that
             holds, text = verdict(tmp_path / "proof.json", key=None, checkpoint=None)
             assert holds, text
             assert "of a sandbox" in text
+            assert "did not note" not in text
         await box.until(cold, *ENDED)
         _, said = await proof(box, cold)
     lines = said["accounts"][0]["lines"]
