@@ -94,14 +94,14 @@ class Forbidden:
         return f"The permission allows no {self.part} {self.given!r}, but {', '.join(self.allowed) or 'none'}."
 
 
-def forbidden(terms: Terms, parts: Mapping[str, str]) -> tuple[Forbidden, ...]:
-    """Tell what of these (`entrance`, `place`, `carrier`) a home's terms do not allow.
+def forbidden(terms: Mapping[str, Any], parts: Mapping[str, str]) -> tuple[Forbidden, ...]:
+    """Tell what of these (`entrance`, `place`, `carrier`) a home's terms, as they are kept, do not allow.
 
-    A list that may have been cut off when it was told (gateway/store/uplinks.py) forbids nothing.
+    A list that nobody told forbids nothing, nor one that may have been cut off when it was (gateway/store/uplinks.py).
     """
-    known = {"entrance": terms.entrances, "place": terms.places, "carrier": terms.carriers}
+    known = {part: terms.get(f"{part}s") for part in ("entrance", "place", "carrier")}
     return tuple(
         Forbidden(part, parts[part], tuple(sorted(allowed)))
         for part, allowed in known.items()
-        if part in parts and parts[part] not in allowed and len(allowed) < NAMED
+        if part in parts and allowed is not None and parts[part] not in allowed and len(allowed) < NAMED
     )

@@ -21,7 +21,6 @@ from gateway.hub.api.promised import (
     Withdrawal,
 )
 from gateway.hub.availability import forbidden
-from gateway.hub.connections import terms_of
 from gateway.hub.standing import OVER
 from gateway.hub.store import new_id
 from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, homes
@@ -161,11 +160,10 @@ async def _permitted(call: Call, home: Row[Any], said: Body, named: NewPromise |
     `named`: what plain JSON names; None: the brand signed it. A courtesy, so whoever may have changed his mind unheard,
     for his home is not connected, is asked.
     """
-    terms = terms_of(home) if home.state == "granted" else None
-    if terms is None:
+    if home.state != "granted" or home.terms is None:
         return
     parts = said.model_dump(include={"entrance", "place", "carrier"} & (named or said).model_fields_set)
-    found = forbidden(terms, parts)
+    found = forbidden(home.terms, parts)
     if not found:
         return
     heard = (homes.c.id == home.home, homes.c.revoked.is_(None), or_(homes.c.there, homes.c.sandbox))

@@ -114,7 +114,7 @@ async def test_what_is_wrong_with_a_delivery_is_named_by_its_pointer(tmp_path: P
     mistakes: tuple[tuple[dict[str, Any], str], ...] = (
         ({"parcels": ["3017620422003"]}, "/delivery/parcels/0"),  # a jar of spread
         ({"parcels": ["XY123456785FR", "perron:aaaaaaaaaaaaaaaaaaaaaaaaaa"]}, "/delivery/parcels/1"),
-        ({"parcels": ["XY123456785FR", "xy 123456785 fr"]}, "/delivery"),
+        ({"parcels": ["XY123456785FR", "xy 123456785 fr"]}, "/delivery/parcels"),
         ({"window": {"start": "2020-01-01T10:00:00Z", "end": "2020-01-01T12:00:00Z"}}, "/delivery/window/end"),
         ({"window": {"start": "2190-01-01T10:00:00Z", "end": "2190-01-01T12:00:00Z"}}, "/delivery/window/end"),
         ({"window": {"start": "2020-01-01T14:00:00Z", "end": "2020-01-01T12:00:00Z"}}, "/delivery/window"),
@@ -140,6 +140,9 @@ async def test_one_or_the_other_is_sent_and_never_both(tmp_path: Path) -> None:
         for body in ({"delivery": plain, "token": token}, {}, {"delivery": None, "token": token}):
             status, said = await home.ask("POST", "/v1/deliveries", {"connection": home.connection, **body})
             assert (status, said["code"]) == (422, "invalid"), body
+            if None not in body.values():
+                why = "Give one of delivery, token, and one only."
+                assert {one["pointer"]: one["detail"] for one in said["errors"]} == {"/delivery": why, "/token": why}
 
 
 async def test_a_name_stands_for_one_delivery_of_a_home(tmp_path: Path) -> None:
