@@ -15,7 +15,7 @@ from typing import Any, assert_never
 import structlog
 from sqlalchemy import Row, Select, bindparam, func, or_, select, update
 
-from gateway.hub.line import ANSWER, NO_QUEUE, NOBODY, Line
+from gateway.hub.line import ANSWER, Line, nobody
 from gateway.hub.presence import counted
 from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.tables import homes, jobs
@@ -59,8 +59,8 @@ def next_of(answer: Acknowledgement | NotSent, attempts: int, *, jitter: float) 
             return Next("unknown", SOON, tried=False)  # it may have arrived: then the box says so
         case Acknowledgement(code=None):  # the node of its box is lost: the box says hello at another
             return Next("silent", spread(min(AGAIN * 2 ** min(attempts, 10), LONGEST), jitter))
-        case Acknowledgement(code=code) if code in (NOBODY, NO_QUEUE) or not answer.taken:
-            return Next("nobody" if code in (NOBODY, NO_QUEUE) else "refused", spread(SWEEP, jitter), parked=True)
+        case Acknowledgement() if nobody(answer) or not answer.taken:
+            return Next("nobody" if nobody(answer) else "refused", spread(SWEEP, jitter), parked=True)
         case Acknowledgement():
             return Next("taken", spread(min(AGAIN * 2 ** min(attempts, 10), LONGEST), jitter))
         case _:
@@ -87,10 +87,15 @@ _SETTLED = (
 
 
 class Dispatcher:
-    """One a process; several processes share the work by leases."""
+    """One a process; several processes share the work by leases.
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime], tally: Tally) -> None:
-        self._store, self._now, self._tally = store, now, tally
+    `deaf` is called with a home that counts as there and does not hear what is for it.
+    """
+
+    def __init__(
+        self, store: Store, *, now: Callable[[], datetime], tally: Tally, deaf: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._store, self._now, self._tally, self._deaf = store, now, tally, deaf
         self._bell = asyncio.Event()
         self._behind: set[asyncio.Future[None]] = set()  # rounds that wait for answers still
         self._counted = datetime.min.replace(tzinfo=now().tzinfo)
@@ -152,6 +157,8 @@ class Dispatcher:
         for job, answer in answered:
             then = next_of(answer, job.attempts, jitter=random.random())  # noqa: S311 - jitter is no secret
             self._tally.published.labels(then.outcome).inc()
+            if job.there and then.outcome == "nobody":
+                self._deaf(job.home)
             rows.append({"job": job.id, "lease": until, "next": self._now() + then.after, "away": then.parked,
                          "tries": job.attempts + then.tried})  # fmt: skip
         if rows:
@@ -213,7 +220,7 @@ def due_now(now: datetime) -> Select[Any]:
         older.c.delivery == jobs.c.delivery, older.c.due.is_not(None), older.c.created < jobs.c.created
     )
     return (
-        select(jobs.c.id, jobs.c.home, jobs.c.kind, jobs.c.token, jobs.c.attempts)
+        select(jobs.c.id, jobs.c.home, jobs.c.kind, jobs.c.token, jobs.c.attempts, homes.c.there)
         .join(homes, homes.c.id == jobs.c.home)
         .where(
             jobs.c.due <= now,
