@@ -80,9 +80,9 @@ class Intake:
         self._paho, self._largest = paho, largest
         self._read = 0
         self._more: asyncio.Handle | None = None
-        # paho has no hook before a packet is read or taken apart.
-        self._receive, paho._sock_recv = paho._sock_recv, self._received  # type: ignore[method-assign]  # noqa: SLF001
-        self._take, paho._packet_handle = paho._packet_handle, self._taken  # type: ignore[method-assign]  # noqa: SLF001
+        self._receive, self._take = paho._sock_recv, paho._packet_handle  # noqa: SLF001 - paho has no hook so early
+        paho._sock_recv = self._received  # type: ignore[method-assign]  # noqa: SLF001 - as above
+        paho._packet_handle = self._taken  # type: ignore[method-assign]  # noqa: SLF001 - as above
 
     def _received(self, bufsize: int) -> bytes:
         """Read up to so many bytes: all that a packet lacks still.
