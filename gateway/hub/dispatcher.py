@@ -86,6 +86,37 @@ _SETTLED = (
 )
 
 
+def _due_now() -> Select[tuple[str]]:
+    """What may be rung `now`, the longest due first."""
+    older, now = jobs.alias(), bindparam("now", type_=jobs.c.due.type)
+    behind = select(older.c.id).where(
+        older.c.delivery == jobs.c.delivery, older.c.due.is_not(None), older.c.created < jobs.c.created
+    )
+    return (
+        select(jobs.c.id)
+        .join(homes, homes.c.id == jobs.c.home)
+        .where(
+            jobs.c.due <= now,
+            jobs.c.expires > now,
+            or_(jobs.c.leased.is_(None), jobs.c.leased <= now),
+            homes.c.revoked.is_(None),
+            ~behind.exists(),
+        )
+        .order_by(jobs.c.due, jobs.c.created)  # what waited for a box goes in the order in which it was given
+    )
+
+
+_ANY = _due_now().limit(1)
+# A WITH is asked once, however the rest is done: within IN (...) the limit could be taken anew for each row.
+_DUE = _due_now().limit(AT_ONCE).with_for_update(skip_locked=True, of=jobs).cte("due_now")
+TAKEN = (
+    update(jobs)
+    .where(jobs.c.id.in_(select(_DUE.c.id)))
+    .values(leased=bindparam("until", type_=jobs.c.leased.type))
+    .returning(jobs.c.id, jobs.c.home, jobs.c.kind, jobs.c.token, jobs.c.attempts, jobs.c.due, jobs.c.created)
+)
+
+
 class Dispatcher:
     """One a process; several processes share the work by leases."""
 
@@ -155,19 +186,17 @@ class Dispatcher:
             rows.append({"job": job.id, "lease": until, "next": self._now() + then.after, "away": then.parked,
                          "tries": job.attempts + then.tried})  # fmt: skip
         if rows:
-            async with self._store.writing() as tx:
-                await tx.execute(_SETTLED, rows)
+            await self._store.once(_SETTLED, rows)
 
     async def _lease(self) -> tuple[Sequence[Row[Any]], datetime]:
         now = self._now()
         until = now + LEASE
-        async with self._store.reading() as tx:  # most of the time there is nothing: no need for the writer's turn
-            if (await tx.execute(due_now(now).limit(1))).first() is None:
-                return (), until
-        async with self._store.writing() as tx:
-            found = (await tx.execute(due_now(now).limit(AT_ONCE).with_for_update(skip_locked=True, of=jobs))).all()
-            await tx.execute(update(jobs).where(jobs.c.id.in_([job.id for job in found])).values(leased=until))
-        return found, until
+        if self._store.one_writer:  # most of the time there is nothing: no need for the writer's turn
+            async with self._store.reading() as tx:
+                if (await tx.execute(_ANY, {"now": now})).first() is None:
+                    return (), until
+        found = await self._store.once(TAKEN, {"now": now, "until": until})
+        return sorted(found, key=lambda job: (job.due, job.created)), until
 
     async def _count(self) -> None:
         """Count what is due, now and then; what has had its time ends."""
@@ -204,23 +233,3 @@ class Dispatcher:
     async def _rung(line: Line, job: Row[Any]) -> Acknowledgement | NotSent:
         said = Job(job=job.id, kind=Kind(job.kind), token=job.token.decode())
         return await line.ring(jobs_topic(job.home), said.model_dump_json().encode())
-
-
-def due_now(now: datetime) -> Select[Any]:
-    """What may be rung now, the longest due first."""
-    older = jobs.alias()
-    behind = select(older.c.id).where(
-        older.c.delivery == jobs.c.delivery, older.c.due.is_not(None), older.c.created < jobs.c.created
-    )
-    return (
-        select(jobs.c.id, jobs.c.home, jobs.c.kind, jobs.c.token, jobs.c.attempts)
-        .join(homes, homes.c.id == jobs.c.home)
-        .where(
-            jobs.c.due <= now,
-            jobs.c.expires > now,
-            or_(jobs.c.leased.is_(None), jobs.c.leased <= now),
-            homes.c.revoked.is_(None),
-            ~behind.exists(),
-        )
-        .order_by(jobs.c.due, jobs.c.created)  # what waited for a box goes in the order in which it was given
-    )
