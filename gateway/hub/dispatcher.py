@@ -15,7 +15,7 @@ from typing import Any, assert_never
 import structlog
 from sqlalchemy import Row, Select, bindparam, func, or_, select, update
 
-from gateway.hub.line import ANSWER, NO_QUEUE, NOBODY, Line
+from gateway.hub.line import ANSWER, Line, nobody
 from gateway.hub.presence import counted
 from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.tables import homes, jobs
@@ -36,7 +36,7 @@ FURTHEST = 2 * SWEEP  # that any job is put off
 SOON = timedelta(seconds=2)  # after which what could not be put on the line is tried again
 PROMPT = 0.25  # seconds that a round waits for the broker's answers together
 LATE = 20  # rounds of which some answers are waited for still
-IDLE = 1.0  # seconds between two looks while nobody rings: another hub may have kept a job
+SOONEST, IDLE = 0.02, 1.0  # seconds between two looks while nobody rings: another hub may have kept a job
 COUNTED = timedelta(seconds=5)  # between two counts of all that is due
 
 
@@ -59,8 +59,8 @@ def next_of(answer: Acknowledgement | NotSent, attempts: int, *, jitter: float) 
             return Next("unknown", SOON, tried=False)  # it may have arrived: then the box says so
         case Acknowledgement(code=None):  # the node of its box is lost: the box says hello at another
             return Next("silent", spread(min(AGAIN * 2 ** min(attempts, 10), LONGEST), jitter))
-        case Acknowledgement(code=code) if code in (NOBODY, NO_QUEUE) or not answer.taken:
-            return Next("nobody" if code in (NOBODY, NO_QUEUE) else "refused", spread(SWEEP, jitter), parked=True)
+        case Acknowledgement() if nobody(answer) or not answer.taken:
+            return Next("nobody" if nobody(answer) else "refused", spread(SWEEP, jitter), parked=True)
         case Acknowledgement():
             return Next("taken", spread(min(AGAIN * 2 ** min(attempts, 10), LONGEST), jitter))
         case _:
@@ -113,15 +113,23 @@ TAKEN = (
     update(jobs)
     .where(jobs.c.id.in_(select(_DUE.c.id)))
     .values(leased=bindparam("until", type_=jobs.c.leased.type))
-    .returning(jobs.c.id, jobs.c.home, jobs.c.kind, jobs.c.token, jobs.c.attempts, jobs.c.due, jobs.c.created)
-)
+    .returning(
+        jobs.c.id, jobs.c.home, jobs.c.kind, jobs.c.token, jobs.c.attempts, jobs.c.due, jobs.c.created,
+        select(homes.c.there).where(homes.c.id == jobs.c.home).scalar_subquery().label("there"),
+    )
+)  # fmt: skip
 
 
 class Dispatcher:
-    """One a process; several processes share the work by leases."""
+    """One a process; several processes share the work by leases.
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime], tally: Tally) -> None:
-        self._store, self._now, self._tally = store, now, tally
+    `deaf` is called with a home that counts as there and does not hear what is for it.
+    """
+
+    def __init__(
+        self, store: Store, *, now: Callable[[], datetime], tally: Tally, deaf: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._store, self._now, self._tally, self._deaf = store, now, tally, deaf
         self._bell = asyncio.Event()
         self._behind: set[asyncio.Future[None]] = set()  # rounds that wait for answers still
         self._counted = datetime.min.replace(tzinfo=now().tzinfo)
@@ -131,20 +139,22 @@ class Dispatcher:
         self._bell.set()
 
     async def run(self, line: Line) -> None:
-        """Work until cancelled."""
+        """Work until cancelled. Where there was something others may be keeping more: it looks again sooner."""
+        pause = IDLE
         while True:
             self._bell.clear()
             try:
                 await self._count()
                 if line.there and await self._round(line):
+                    pause = SOONEST
                     continue
             except UNAVAILABLE as error:
                 log.error("jobs_not_read", why=str(error).splitlines()[0])
             try:
-                async with asyncio.timeout(IDLE):
+                async with asyncio.timeout(pause):
                     await self._bell.wait()
             except TimeoutError:
-                pass
+                pause = min(2 * pause, IDLE)
 
     async def _round(self, line: Line) -> bool:
         """Ring at those that are due; False: none was."""
@@ -183,6 +193,8 @@ class Dispatcher:
         for job, answer in answered:
             then = next_of(answer, job.attempts, jitter=random.random())  # noqa: S311 - jitter is no secret
             self._tally.published.labels(then.outcome).inc()
+            if job.there and then.outcome == "nobody":
+                self._deaf(job.home)
             rows.append({"job": job.id, "lease": until, "next": self._now() + then.after, "away": then.parked,
                          "tries": job.attempts + then.tried})  # fmt: skip
         if rows:

@@ -11,10 +11,19 @@ from gateway.hub import deliveries as kept
 from gateway.hub import events
 from gateway.hub.api.operation import Call, Link, Operation, Reply, Right
 from gateway.hub.api.problem import Code, Detail, Problem
-from gateway.hub.api.promised import ChangedDelivery, Delivery, DeliveryPath, NewDelivery, Withdrawal
+from gateway.hub.api.promised import (
+    Change,
+    ChangedDelivery,
+    Delivery,
+    DeliveryPath,
+    NewDelivery,
+    NewPromise,
+    Withdrawal,
+)
+from gateway.hub.availability import forbidden
 from gateway.hub.standing import OVER
 from gateway.hub.store import new_id
-from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions
+from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, homes
 from gateway.hub.words import digest
 from gateway.visit.state import Now
 
@@ -44,6 +53,7 @@ async def create(call: Call) -> Reply:
             return Reply(status=200, body=told(again), headers={"Location": f"/v1/deliveries/{again.id}"})
     said = await _offered(call, home, asked, token)
     _timely(call, said, "/token" if token else "/delivery/window/end")
+    await _permitted(call, home, said, None if token else asked.delivery)
     await _free(call, home, said.id, "/token" if token else "/delivery/name")
     await _few(call)
     held, id_, promise = home.state == "pending", new_id("dlv"), kept.promise_of(said)
@@ -69,6 +79,7 @@ async def change(call: Call) -> Reply:
     _as_announced(row, token)
     said = await _updated(call, row, home, asked, token)
     _timely(call, said, "/token" if token else "/delivery/window/end")
+    await _permitted(call, home, said, None if token else asked.delivery)
     promise = kept.promise_of(said)
     new: dict[str, Any] = {"version": said.version, "promise": promise,
                            "window_end": said.window.end, "changed": call.now}  # fmt: skip
@@ -150,6 +161,30 @@ def _timely(call: Call, said: Body, pointer: str) -> None:
         raise _wrong(pointer, "window_over", "The window is over already.")
     if said.window.end > call.now + kept.LATEST:
         raise _wrong(pointer, "window_too_far", "A window lies within a year from now.")
+
+
+async def _permitted(call: Call, home: Row[Any], said: Body, named: NewPromise | Change | None) -> None:
+    """Refuse early what the home would refuse by the terms that it told; of a change only what it names.
+
+    `named`: what plain JSON names; None: the brand signed it. A courtesy, so whoever may have changed his mind unheard,
+    for his home is not connected, is asked.
+    """
+    if home.state != "granted" or home.terms is None:
+        return
+    parts = said.model_dump(include={"entrance", "place", "carrier"} & (named or said).model_fields_set)
+    found = forbidden(home.terms, parts)
+    if not found:
+        return
+    heard = (homes.c.id == home.home, homes.c.revoked.is_(None), or_(homes.c.there, homes.c.sandbox))
+    if await call.tx.scalar(select(homes.c.id).where(*heard)) is not None:
+        errors = [
+            Detail(
+                pointer=f"/delivery/{one.part}" if named else "/token", where="body",
+                code=f"{one.part}_not_permitted", detail=str(one),
+            )
+            for one in found
+        ]  # fmt: skip
+        raise Problem(Code.NOT_PERMITTED, errors=errors)
 
 
 def _open(row: Row[Any], known: int | None) -> None:
@@ -315,16 +350,17 @@ _LINKS = tuple(
     for name in ("readDelivery", "changeDelivery", "cancelDelivery", "readTimeline", "readProof")
 )
 _MEANT = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
+_JUDGED = _MEANT | {Code.NOT_PERMITTED}
 OPERATIONS = (
     Operation(
         name="createDelivery", method="POST", path="/v1/deliveries", tag="Deliveries", handler=create,
         summary="Announce a delivery", body=NewDelivery, answers={201: Delivery, 200: Delivery}, links=_LINKS,
-        refuses=_MEANT | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
+        refuses=_JUDGED | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
     ),
     Operation(
         name="changeDelivery", method="PATCH", path="/v1/deliveries/{delivery_id}", tag="Deliveries", handler=change,
         summary="Change a delivery", path_model=DeliveryPath, body=ChangedDelivery, answers={200: Delivery},
-        refuses=_MEANT | {Code.TOO_LATE, Code.STALE_VERSION}, links=_LINKS, right=Right.FULL,
+        refuses=_JUDGED | {Code.TOO_LATE, Code.STALE_VERSION}, links=_LINKS, right=Right.FULL,
     ),
     Operation(
         name="cancelDelivery", method="POST", path="/v1/deliveries/{delivery_id}/cancel", tag="Deliveries",

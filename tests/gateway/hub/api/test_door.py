@@ -49,7 +49,7 @@ async def test_a_mistake_in_a_body_is_told_in_plain_words(tmp_path: Path) -> Non
         for path, body, detail in (
             ("api_keys", '{"label": "a",\n "rights": }', "not JSON at line 2, column 12."),
             ("api_keys", '{"label": "a", "colour": 1}', "There is nothing of this name here."),
-            ("deliveries", '{"connection": "con-' + "a" * 26 + '"}', "give one of delivery, token"),
+            ("deliveries", '{"connection": "con-' + "a" * 26 + '"}', "Give one of delivery, token, and one only."),
         ):
             async with hub.http.post(f"/v1/{path}", data=body, headers=headers) as answer:
                 said = await answer.json(content_type=None)
