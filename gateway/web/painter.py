@@ -44,19 +44,16 @@ class Painter:
         def part(name: str) -> str:
             return self.part(name, seat)
 
-        return (
-            _templates()
-            .get_template(template)
-            .render(
-                facts,
-                home=self._box.home,
-                seat=seat,
-                t=t,
-                part=part,
-                zone=self._box.zone,
-                kept=self._box.retention_days,
-                ages=ages(seat.language),
-            )
+        found = _templates().get_template(template)
+        return found.render(
+            facts,
+            home=self._box.home,
+            seat=seat,
+            t=t,
+            part=part,
+            zone=self._box.zone,
+            kept=self._box.retention_days,
+            ages=ages(seat.language),
         )
 
 
