@@ -1,6 +1,7 @@
 """A retailer with a brand, a home and a connection between both, put straight into a hub's store."""
 
 import json
+from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from gateway.hub.heard import Outcome, happened, home_of, kept_of
 from gateway.hub.keys import kept
 from gateway.hub.store import new_id
 from gateway.hub.tables import brand_keys, brands, connections, homes, jobs
-from gateway.hub.words import BrowserSaid, Decided
+from gateway.hub.words import BrowserSaid, Decided, digest
 from gateway.proof.keys import BoxKey
 from gateway.remote.envelope import Jwk
 from tests.boxes import Journal
@@ -95,7 +96,15 @@ class Home:
                 "version": delivery["version"], "state": State(state), **more}  # fmt: skip
         result = Result.model_validate(said, strict=False)
         over = result.state in ENDS and result.house is not None
-        return await self.says(result, self.journal.account(result, lines) if over else None)
+        took = await self.took(delivery) if over else None
+        return await self.says(result, self.journal.account(result, lines, message_sha256=took) if over else None)
+
+    async def took(self, delivery: Mapping[str, Any]) -> str | None:
+        """What its box notes of the message that it took: of this version, as the hub sent it."""
+        async with self.hub.hub.store.reading() as tx:
+            sent = (await tx.scalars(select(jobs.c.token).where(jobs.c.delivery == delivery["id"]))).all()
+        named = {json.loads(plain(token))["delivery"]["version"]: digest(token) for token in sent}
+        return named.get(delivery["version"])
 
     async def decide(self, state: str) -> None:
         """The connection stands so now."""
@@ -144,6 +153,12 @@ async def enrolled(home: Home) -> RemoteBrowser:
     sign = Jwk.of(one.sign.public_key())
     assert await home.says(BrowserSaid(browser=one.browser, sign=sign, ended=False)) is Outcome.KEPT
     return one
+
+
+def plain(token: bytes) -> bytes:
+    """What is inside."""
+    payload = token.split(b".")[1]
+    return urlsafe_b64decode(payload + b"=" * (-len(payload) % 4))
 
 
 async def sent(home: Home) -> list[tuple[str, bytes]]:

@@ -110,6 +110,11 @@ def evidence_holds(file: Path, *, key: Path | None) -> tuple[bool, str]:
     ]
     if last.sandbox:
         told.append("  of a sandbox: there is no such home")
+    if last.message_sha256 is None:
+        told.append(
+            "  the home did not note which message it took: whoever holds the key that signed this one"
+            " may have signed another of this version since"
+        )
     if last.left_out:
         told.append(f"  {last.left_out} lines in the middle were left out by the box")
     if not last.clock_trusted:

@@ -64,7 +64,8 @@ def _parcel(raw: str) -> str:
             return code.value
 
 
-def _distinct(parcels: tuple[str, ...]) -> tuple[str, ...]:
+def distinct(parcels: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a parcel that stands twice: ValueError says so."""
     if len(set(parcels)) < len(parcels):
         raise ValueError("the same parcel twice")
     return parcels
@@ -126,7 +127,7 @@ class Body(Wire):
     carrier: Name
     place: Id
     window: Window
-    parcels: Annotated[tuple[Parcel, ...], Field(max_length=MOST_PARCELS), AfterValidator(_distinct)] = ()
+    parcels: Annotated[tuple[Parcel, ...], Field(max_length=MOST_PARCELS), AfterValidator(distinct)] = ()
     courier_sha256: Digest | None = None
     max_celsius: Annotated[float, Field(ge=-60, le=60)] | None = None
 
@@ -181,6 +182,7 @@ class Promise:
     cancelled: bool = False
     signed_by: str | None = None  # the public key (its `x`) of that version; None: not noted
     by_hub: bool = False  # the hub signed that version, not the brand
+    message_sha256: str | None = None  # of that version's message, byte for byte; None: not noted
     doubtful: bool = False  # promised before the box's state was put back from a copy, and not anew since
 
     @property

@@ -83,6 +83,8 @@ class Line(Said):
 class Statement(Wire):
     """What the box signs of a delivery. `lines`, `head`: how many and the last one's hash. `entry`: see above.
 
+    `message_sha256`: of the message that promised that version, as the home took it, byte for byte: whoever holds the
+    key that signed it can show no other in its place. None: the home took it before it noted that.
     `left_out`: lines in the middle for which there was no room (a door that was opened and closed again and again).
     `clock_trusted`: whether the box knew the time at each of them. `sandbox`: the home does not exist.
     """
@@ -92,6 +94,7 @@ class Statement(Wire):
     brand: Id
     delivery: Id
     version: Version
+    message_sha256: Digest | None = None
     state: State
     reason: Annotated[str, StringConstraints(max_length=64)] | None = None
     missing: Annotated[int, Field(ge=0)]

@@ -1,4 +1,4 @@
-"""Whether a home takes a delivery at some hours: reckoned from the terms that it gave, and from nothing else. Pure.
+"""Whether a home takes a delivery, and at some hours: reckoned from the terms that it gave, and nothing else. Pure.
 
 Not from whether somebody is home, nor from how an entrance is doing: of both a retailer learns nothing here.
 """
@@ -11,6 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gateway.delivery.permission import Terms, stretches
+from gateway.hub.words import NAMED
 
 LONGEST = timedelta(days=7)  # as a delivery's window
 MOST = 32  # windows; seven days have fewer
@@ -78,3 +79,29 @@ def available(  # noqa: PLR0913 - what is asked, and what is known
     if windows != ((begin, until),):
         return Answer(why=Why.OUTSIDE_WINDOW, windows=windows)
     return Answer(why=None if until == end else Why.EXPIRED, windows=windows)
+
+
+@dataclass(frozen=True, slots=True)
+class Forbidden:
+    """A part of a delivery that the permission does not allow, and what it allows instead."""
+
+    part: str  # entrance | place | carrier
+    given: str
+    allowed: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """In words, of nothing but what the brand was told."""
+        return f"The permission allows no {self.part} {self.given!r}, but {', '.join(self.allowed) or 'none'}."
+
+
+def forbidden(terms: Mapping[str, Any], parts: Mapping[str, str]) -> tuple[Forbidden, ...]:
+    """Tell what of these (`entrance`, `place`, `carrier`) a home's terms, as they are kept, do not allow.
+
+    A list that nobody told forbids nothing, nor one that may have been cut off when it was (gateway/store/uplinks.py).
+    """
+    known = {part: terms.get(f"{part}s") for part in ("entrance", "place", "carrier")}
+    return tuple(
+        Forbidden(part, parts[part], tuple(sorted(allowed)))
+        for part, allowed in known.items()
+        if part in parts and allowed is not None and parts[part] not in allowed and len(allowed) < NAMED
+    )

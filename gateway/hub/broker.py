@@ -128,20 +128,18 @@ class Keeper:
         return told
 
     async def cut(self, home: str, now: datetime) -> None:
-        """End the connection of a home that is revoked, if there is one: a session of its own name takes its place.
+        """End the connection of a home that is revoked, if there is one.
 
         mosquitto looks at its list when a client comes, never at who is there (tried on 2.0.21). Twice, because one
         may have come in while the list was read.
         """
         for pause in (0.3, 1.0):
             await asyncio.sleep(pause)
-            try:
-                await self._take_over(home, now)
-            except ConnectionError as error:
-                log.warning("not_cut", home=home, why=str(error))
+            if not await self.take_over(home, now):
                 return
 
-    async def _take_over(self, home: str, now: datetime) -> None:
+    async def take_over(self, home: str, now: datetime) -> bool:
+        """End the connection of a home, if there is one, by a session of its own name; False: no broker was reached."""
         key = ec.generate_private_key(ec.SECP256R1())
         one = self._authority.certify(home, key.public_key(), now=now, life=CUT_LIFE)
         form = serialization.PrivateFormat.PKCS8
@@ -151,8 +149,12 @@ class Keeper:
             write_whole(pem, whole + one.public_bytes(serialization.Encoding.PEM))
             tls = BrokerTls(ca=self._folder / "authority.pem", certificate=pem, key=pem)
             at = Broker(host=self._boxes.near, port=self._boxes.port, username=home, tls=tls)
-            async with visit(at, [ack_topic(home)], monotonic=self._monotonic):
-                pass
+            try:
+                async with visit(at, [ack_topic(home)], monotonic=self._monotonic):
+                    return True
+            except ConnectionError as error:
+                log.warning("not_cut", home=home, why=str(error))
+                return False
 
 
 async def certified_by(store: Store, authority: x509.Certificate, now: datetime) -> int:

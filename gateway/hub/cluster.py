@@ -260,13 +260,13 @@ class Doorkeeper:
         revoked = {(row.id, row.revoked) for row in rows} - self._cut
         done = []
         for home, since in sorted(revoked):
-            if await self.cut(home, now):
+            if await self.take_over(home, now):
                 self._cut.add((home, since))
                 done.append(home)
         return tuple(done)
 
-    async def cut(self, home: str, now: datetime) -> bool:
-        """End the connection of a home, if there is one; False: no node could be reached."""
+    async def take_over(self, home: str, now: datetime) -> bool:
+        """End the connection of a home, if there is one, by a session of its own name; False: no node was reached."""
         with tempfile.TemporaryDirectory(dir=self._file.cluster) as name:
             pem = Path(name) / "own.pem"
             write_whole(pem, _proven(self._authority, home, CUT, now=now, life=CUT_LIFE))

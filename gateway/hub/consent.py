@@ -83,10 +83,19 @@ class Consent:
         return self._page(request, row)
 
     async def _code_of_a_claim(self, request: web.Request) -> web.Response:
-        """A phone has read the QR of a claim (gateway/hub/joining.py). What stands behind the # never comes."""
+        """A phone has read the QR of a claim (gateway/hub/joining.py). What stands behind the # never comes.
+
+        It stands in the browser's address alone, to be copied from there: so the page is in both languages at once.
+        """
         if not await self._let(request, "looks", LOOKS):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
-        return self._problem(request, HTTPStatus.OK, "join")
+        language = _language(request)
+        other: Language = "en" if language == "fr" else "fr"
+        page = self._environment.get_template("consent.html").render(
+            language=language, other=other, view="join", title=say("join", language), style=Markup(_STYLE),  # noqa: S704 - our own file
+            t=lambda key: WORDS[key][language], o=lambda key: WORDS[key][other],
+        )  # fmt: skip
+        return web.Response(text=page, content_type="text/html", headers=dict(_HEADERS))
 
     async def _said(self, request: web.Request) -> web.Response:
         """Somebody says a code. One with a slip in it is no try; every other gets the same answer."""

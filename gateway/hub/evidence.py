@@ -6,7 +6,7 @@ the promise under the brand's key or, where the brand did not sign, the hub's. P
 
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated
 
@@ -17,7 +17,7 @@ from gateway.delivery.strictjson import loads
 from gateway.hub.account import MOST, Line, Statement, broken
 from gateway.hub.sealed import Untrue, unseal, vouched
 from gateway.hub.standing import REASONS
-from gateway.hub.words import Token
+from gateway.hub.words import Token, digest
 from gateway.proof.chain import Fault
 from gateway.proof.keys import PublicKey
 
@@ -93,7 +93,7 @@ def wrong(evidence: Evidence) -> str | None:
         problem = _account(evidence, told)
         if problem is not None:
             return f"account {place} {problem}"
-    versions = {}
+    sent = list[tuple[Message, int, object]]()
     for place, message in enumerate(evidence.messages, start=1):
         payload = _payload(message)
         if payload is None:
@@ -106,8 +106,8 @@ def wrong(evidence: Evidence) -> str | None:
         version = said.get("version")
         if not isinstance(version, int):
             return f"message {place} is of no version"
-        versions[version] = said
-    return _promised(evidence, versions.get(evidence.accounts[-1].statement.version))
+        sent.append((message, version, said))
+    return _promised(evidence, sent)
 
 
 def _account(evidence: Evidence, told: Told) -> str | None:
@@ -122,10 +122,24 @@ def _account(evidence: Evidence, told: Told) -> str | None:
     return None if bad is None else f"has a log whose line {bad.seq} is {_FAULTS[bad.fault]}"
 
 
-def _promised(evidence: Evidence, said: object) -> str | None:
-    """Hold what is told of the promise against the version of which the home spoke."""
-    if said is None:
+def _promised(evidence: Evidence, sent: Sequence[tuple[Message, int, object]]) -> str | None:
+    """Hold what is told of the promise against the message that the home took, or else all that it may have taken."""
+    spoke = evidence.accounts[-1].statement
+    meant = [(message, said) for message, version, said in sent if version == spoke.version]
+    if not meant:
         return "the version of which the home spoke is not there"
+    if spoke.message_sha256 is not None:
+        meant = [one for one in meant if digest(one[0].token.encode()) == spoke.message_sha256]
+        if not meant:
+            return (
+                f"the message of version {spoke.version} is not the one that the home took, though it is signed by"
+                f" the key beside it: that one has the SHA-256 {spoke.message_sha256}"
+            )
+    return next((problem for _, said in meant if (problem := _differs(evidence, said)) is not None), None)
+
+
+def _differs(evidence: Evidence, said: object) -> str | None:
+    """Hold what is told of the promise against one message."""
     try:
         body = _PROMISE.validate_json(json.dumps(said))
     except ValueError:

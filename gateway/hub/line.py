@@ -23,6 +23,11 @@ NO_QUEUE = 0x83  # implementation specific: RabbitMQ's word for a box without a 
 EVERY_SHARD = tuple(f"up/+/+/{what}" for what in ("hello", "status", "evt", "gone"))
 
 
+def nobody(answer: Acknowledgement | NotSent) -> bool:
+    """Whether the broker said that no one listens there."""
+    return isinstance(answer, Acknowledgement) and answer.code in (NOBODY, NO_QUEUE)
+
+
 class Line:
     """One a process. `heard` is called for each word of a box, `up` whenever the line has come up.
 

@@ -17,12 +17,12 @@ from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.heard import kept_of
-from gateway.hub.line import NO_QUEUE, NOBODY, Line
+from gateway.hub.line import Line, nobody
 from gateway.hub.store import UNAVAILABLE, Store, whole
 from gateway.hub.tables import homes
 from gateway.hub.tally import Tally
 from gateway.hub.words import ack_topic
-from gateway.message import Acknowledgement, NotSent
+from gateway.message import NotSent
 
 log = structlog.get_logger(__name__)
 
@@ -38,11 +38,19 @@ async def counted(tx: AsyncConnection) -> int:
     return await tx.scalar(select(func.count()).select_from(homes).where(*_THERE)) or 0
 
 
-class Presence:
-    """One a process. `up` is called whenever its line has come up."""
+async def told_of(tx: AsyncConnection, row: Row[Any]) -> bytes:
+    """What a home is told of how far its events are kept: its box takes that at any time."""
+    ack = (await kept_of(tx, row.id)).ack.model_copy(update={"support": row.support_code})
+    return ack.model_dump_json().encode()
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime], tally: Tally) -> None:
-        self._store, self._now, self._tally = store, now, tally
+
+class Presence:
+    """One a process. `up` is called whenever its line has come up; `deaf` with each home that was there and is not."""
+
+    def __init__(
+        self, store: Store, *, now: Callable[[], datetime], tally: Tally, deaf: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._store, self._now, self._tally, self._deaf = store, now, tally, deaf
         self._up, self._begun = asyncio.Event(), False
 
     def up(self) -> None:
@@ -68,9 +76,12 @@ class Presence:
             answers = await asyncio.gather(*(line.ring(ack_topic(row.id), ack) for row, ack in found))
             if any(isinstance(answer, NotSent) or answer.code is None for answer in answers):
                 return  # the line is down: it is done again when it comes up
-            gone = [row.id for (row, _), answer in zip(found, answers, strict=True) if _nobody(answer)]
+            gone = [row for (row, _), answer in zip(found, answers, strict=True) if nobody(answer)]
             if gone:
-                await whole(self._went(gone, asked))
+                await whole(self._went([row.id for row in gone], asked))
+            for row in gone:
+                if row.there:
+                    self._deaf(row.id)
         self._begun = True
         async with self._store.reading() as tx:
             self._tally.connected.set(await counted(tx))
@@ -78,14 +89,10 @@ class Presence:
     async def _page(self, last: str) -> Sequence[tuple[Row[Any], bytes]]:
         """The next homes that are counted, and what each is told."""
         whom = _THERE if self._begun else _EVER
-        asked = select(homes.c.id, homes.c.support_code).where(*whom, homes.c.id > last)
+        asked = select(homes.c.id, homes.c.support_code, homes.c.there).where(*whom, homes.c.id > last)
         async with self._store.reading() as tx:
             rows = (await tx.execute(asked.order_by(homes.c.id).limit(AT_ONCE))).all()
-            told = []
-            for row in rows:
-                ack = (await kept_of(tx, row.id)).ack.model_copy(update={"support": row.support_code})
-                told.append((row, ack.model_dump_json().encode()))
-        return told
+            return [(row, await told_of(tx, row)) for row in rows]
 
     async def _went(self, gone: Sequence[str], asked: datetime) -> None:
         """They are not there, unless one has begun anew since it was asked after."""
@@ -93,7 +100,3 @@ class Presence:
         async with self._store.writing() as tx:
             await tx.execute(update(homes).where(homes.c.id.in_(gone), since).values(there=False))
         log.info("homes_went_unheard", count=len(gone))
-
-
-def _nobody(answer: Acknowledgement | NotSent) -> bool:
-    return isinstance(answer, Acknowledgement) and answer.code in (NOBODY, NO_QUEUE)

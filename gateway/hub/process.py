@@ -33,6 +33,7 @@ from gateway.hub.cluster import Doorkeeper, certified
 from gateway.hub.connecting import Connecting
 from gateway.hub.connections import Pen
 from gateway.hub.consent import Consent
+from gateway.hub.deaf import Deaf
 from gateway.hub.dispatcher import Dispatcher
 from gateway.hub.file import HubFile
 from gateway.hub.held import Held
@@ -99,7 +100,8 @@ class Hub:
             self.key = OwnKey.at(self._file.folder)
             registry = CollectorRegistry()
             tally, webhooks = Tally(registry), self._file.webhooks
-            self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally)
+            self._deaf = Deaf(self.store, now=self.now, monotonic=time.monotonic, cut=self._cut, tally=tally)
+            self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally, deaf=self._deaf.suspect)
             self._sender = Sender(
                 self.store, allowed=webhooks.allowed, unseal=self.key.unseal, most=webhooks.attempts, now=self.now,
                 seconds=time.monotonic, registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
@@ -160,7 +162,7 @@ class Hub:
         self._ingest = Ingest(
             self.store, now=self.now, say=self._say, bells=bells, tally=tally,
         )  # fmt: skip
-        self._presence = Presence(self.store, now=self.now, tally=tally)
+        self._presence = Presence(self.store, now=self.now, tally=tally, deaf=self._deaf.suspect)
         rabbit, share = self._file.rabbit, self._file.share
         self._questions = Questions(None if rabbit is None else f"hub-{share.number}")
         self.line = None if not self._file.lines else Line(
@@ -168,6 +170,9 @@ class Hub:
             monotonic=time.monotonic, shards=None if rabbit is None else share.shards,
         )  # fmt: skip
         self._questions.line = self.line
+
+    async def _cut(self, home: str, now: datetime) -> bool:
+        return self._keeper is not None and await self._keeper.take_over(home, now)
 
     def _up(self) -> None:
         self._dispatcher.ring()
@@ -203,7 +208,7 @@ class Hub:
     def _work(self) -> dict[str, Coroutine[Any, Any, None]]:
         homes = {} if self.line is None else {
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
-            "presence": self._presence.run(self.line),
+            "presence": self._presence.run(self.line), "deaf homes": self._deaf.run(self.line),
         }  # fmt: skip
         keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
         own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from gateway.delivery.strictjson import loads
 from gateway.hub.api.operation import Member
 from gateway.hub.api.problem import Code, Problem
-from gateway.hub.line import NOBODY, Line
+from gateway.hub.line import Line, nobody
 from gateway.hub.store import new_id
 from gateway.hub.words import Asked, Replied, answerer, answers_topic, ask_topic
 from gateway.message import Incoming, NotSent
@@ -21,7 +21,6 @@ from gateway.message import Incoming, NotSent
 PATIENCE = 25  # seconds for a home to answer: it holds back for 20 what has not changed
 AT_ONCE = 24  # questions of one home that wait
 IN_ALL = 5_000
-NO_QUEUE = 0x83  # RabbitMQ's word for a box that is not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +63,7 @@ class Questions:
         try:
             async with asyncio.timeout(PATIENCE):
                 said = await self.line.ring(ask_topic(member.home), asked.model_dump_json().encode(), life=PATIENCE)
-                if isinstance(said, NotSent) or said.code in (NOBODY, NO_QUEUE):
+                if isinstance(said, NotSent) or nobody(said):
                     raise Problem(Code.UNAVAILABLE if isinstance(said, NotSent) else Code.HOME_OFFLINE)
                 return await answer
         except TimeoutError as silence:

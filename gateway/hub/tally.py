@@ -15,5 +15,8 @@ class Tally:
             "perron_jobs_published", "Jobs put on the line, by what the broker said", ["outcome"], registry=registry
         )
         self.ended = Counter("perron_jobs_ended", "Jobs that ended, by how", ["how"], registry=registry)
+        self.deaf = Counter(
+            "perron_homes_deaf", "Homes whose line was ended because nothing reached them", registry=registry
+        )
         self.events = Counter("perron_events", "Events of boxes, by what came of them", ["outcome"], registry=registry)
         self.dropped = Counter("perron_dropped", "Words of boxes dropped unread, by why", ["why"], registry=registry)

@@ -127,6 +127,10 @@ class Ack(Wire):
     support: Annotated[str, StringConstraints(max_length=16)] | None = None
 
 
+NAMED = 32
+"""Entrances, places, carriers that one `Decided` names at most: an event has a largest size."""
+
+
 class Decided(Wire):
     """What the home says to a brand now: its standing, and the terms that the brand may know."""
 

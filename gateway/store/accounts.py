@@ -26,7 +26,7 @@ def of(db: sqlite3.Connection, promise: Promise, said: Result, now: Now) -> Json
 
     `{"statement", "lines"}`, the statement without the home's name; None: it is not over, or the door is not yet.
     """
-    if said.state not in ENDS or said.house is None or said.version is None:
+    if said.state not in ENDS or said.house is None:
         return None
     visits = [visit for (visit,) in db.execute(_VISITS, (promise.key,)).fetchall()]
     seen = [_seen(db, promise, visit) for visit in visits]
@@ -36,7 +36,7 @@ def of(db: sqlite3.Connection, promise: Promise, said: Result, now: Now) -> Json
     statement: dict[str, Json] = {
         "brand": promise.brand,
         "delivery": promise.id,
-        "version": said.version,
+        "version": promise.version,  # not the one of a change that comes too late, to which this may be the answer
         "state": said.state.value,
         "missing": said.missing,
         "house": said.house.value,
@@ -46,8 +46,8 @@ def of(db: sqlite3.Connection, promise: Promise, said: Result, now: Now) -> Json
         "left_out": left_out,
         "head": head_of(lines),
     }
-    if said.reason is not None:
-        statement["reason"] = said.reason
+    more: dict[str, Json] = {"reason": said.reason, "message_sha256": promise.message_sha256}
+    statement |= {name: value for name, value in more.items() if value is not None}
     append(
         db, "account", {"account": statement, "lines": told}, utc=now.utc, entrance=promise.entrance,
         visit=visits[-1] if visits else None,

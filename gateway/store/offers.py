@@ -106,7 +106,10 @@ class Offers:
             case _ if code is not None:
                 pass
             case Offer() | Update():
-                promised = replace(promise(claims.iss, said), signed_by=signer, by_hub=signer == HUB)
+                promised = replace(
+                    promise(claims.iss, said), signed_by=signer, by_hub=signer == HUB,
+                    message_sha256=sha256(token).hexdigest(),
+                )  # fmt: skip
                 stale = _before_the_copy(connection, claims.iat)
                 new = isinstance(said, Offer)
                 code = No.ANNOUNCE_AGAIN if stale else self._promised(connection, promised, new=new, now=now)
@@ -208,11 +211,12 @@ def _hub_s_word(connection: sqlite3.Connection, claims: Claims) -> str | None:
 def _write(connection: sqlite3.Connection, new_one: Promise) -> None:
     connection.execute(
         "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, signed_by,"
-        " by_hub) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
+        " by_hub, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
         " version = excluded.version, entrance = excluded.entrance,"
         " carrier = excluded.carrier, place = excluded.place, starts = excluded.starts,"
         " ends = excluded.ends, cold_max_c = excluded.cold_max_c, lacking = NULL, checked = NULL,"
-        " signed_by = excluded.signed_by, by_hub = excluded.by_hub, doubtful = 0",
+        " signed_by = excluded.signed_by, message = excluded.message,"
+        " by_hub = excluded.by_hub, doubtful = 0",
         (
             new_one.key,
             new_one.brand,
@@ -226,6 +230,7 @@ def _write(connection: sqlite3.Connection, new_one: Promise) -> None:
             new_one.cold_max_c,
             new_one.signed_by,
             new_one.by_hub,
+            None if new_one.message_sha256 is None else bytes.fromhex(new_one.message_sha256),
         ),
     )
     connection.execute("DELETE FROM code WHERE delivery = ?", (new_one.key,))

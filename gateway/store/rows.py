@@ -23,7 +23,7 @@ _WITHDRAWN = "('reserved', 'spent', 'given_back')"
 # One row a delivery, by nothing but index look-ups; what follows WHERE comes from this package only.
 _ROW = f"""
 SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts, d.ends, d.cold_max_c, d.cancelled,
-  d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub,
+  d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel') AS parcels,
   (SELECT value FROM code WHERE delivery = d.key AND kind = 'courier') AS courier,
   p.version AS permission_version, p.standing, p.terms,
@@ -141,6 +141,7 @@ def _row(row: sqlite3.Row) -> Row:
             signed_by=row["signed_by"],
             doubtful=bool(row["doubtful"]),
             by_hub=bool(row["by_hub"]),
+            message_sha256=None if row["message"] is None else row["message"].hex(),
         ),
         permission=permission,
         usage=Usage(

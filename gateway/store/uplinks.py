@@ -17,7 +17,7 @@ from gateway.delivery.promise import Claims, Result
 from gateway.delivery.signature import Rejected
 from gateway.hub.account import Statement
 from gateway.hub.unsigned import HubClaims
-from gateway.hub.words import BEGINNING, Ack, Decided, Happened, Open, digest
+from gateway.hub.words import BEGINNING, NAMED, Ack, Decided, Happened, Open, digest
 from gateway.proof.chain import Json
 from gateway.store import accounts
 from gateway.store.entries import append, at, us
@@ -34,7 +34,6 @@ UNBELIEVED_AN_HOUR = 60  # messages of nobody enrolled that are answered: more a
 NOTED_EVERY = timedelta(hours=1)
 REMEMBERED = timedelta(days=32)  # a message lives 31 days at most
 FURTHEST = 2**52  # a number that no box reaches
-NAMED = 32  # entrances, places, carriers in one decision: an event has a largest size
 SAID = 200  # open deliveries named to the hub
 
 EPOCH = datetime.fromtimestamp(0, UTC)

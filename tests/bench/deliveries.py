@@ -28,7 +28,7 @@ ROUND = 50  # scans of one store before the next one's turn
 _COPIES = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :many) "
 _DELIVERIES = (
     "INSERT INTO delivery SELECT key || '-' || i, brand, id || '-' || i, version, entrance, carrier, place,"
-    " starts, ends, cold_max_c, cancelled, lacking, checked, told, look_at, signed_by, doubtful, by_hub"
+    " starts, ends, cold_max_c, cancelled, lacking, checked, told, look_at, signed_by, doubtful, by_hub, message"
     " FROM delivery, n"
 )
 _CODES = "INSERT INTO code SELECT value || '-' || i, delivery || '-' || i, kind FROM code, n"

@@ -20,7 +20,7 @@ from gateway.visit.commands import Saying as Says
 from gateway.visit.events import DoorHeard, FridgeHeard, Heard, LockHeard, Match, Scanned
 from gateway.visit.state import CodeKind, Cold, Entrance, House, Now, Outcome, Phase, Refusal
 from tests.gateway.delivery.house import OPEN, delivery, opened, reserve, state, step
-from tests.gateway.delivery.shop import NOW, PARCEL, after, cancel, offer
+from tests.gateway.delivery.shop import NOW, PARCEL, after, cancel, offer, update
 from tests.gateway.test_store_uplinks import Hub, accepted, signer, synced
 
 HEARD = Heard(session=1)
@@ -220,6 +220,33 @@ async def test_what_was_erased_is_in_no_account_and_nothing_falls(tmp_path: Path
     assert (found.lines, statement.state) == ((), State.DELIVERED)
 
 
+async def test_it_names_the_bytes_of_the_message_that_was_taken_last(tmp_path: Path) -> None:
+    hub = Hub()
+    async with opened(tmp_path) as store:
+        await store.uplinks.begin(signer(), NOW)
+        await accepted(store, offer())
+        taken = await accepted(store, update())
+        refused = await accepted(store, update())
+        await walked(store)
+        await synced(store, hub, at(100))
+    assert taken is not None
+    assert refused is not None
+    assert (taken.result.accepted, refused.result.accepted) == (True, False)
+    statement = account(hub)[1]
+    assert (statement.version, statement.message_sha256) == (2, taken.result.token_sha256)
+
+
+async def test_of_what_was_promised_before_bytes_were_noted_it_names_none(tmp_path: Path) -> None:
+    hub = Hub()
+    async with opened(tmp_path) as store:
+        await store.uplinks.begin(signer(), NOW)
+        await accepted(store, offer())
+        await store._writer.do(lambda db: db.execute("UPDATE delivery SET message = NULL"))  # noqa: SLF001 - as a database from before
+        await walked(store)
+        await synced(store, hub, at(100))
+    assert account(hub)[1].message_sha256 is None
+
+
 async def test_an_answer_to_a_late_cancel_carries_the_account_too(tmp_path: Path) -> None:
     hub = Hub()
     async with opened(tmp_path) as store:
@@ -229,7 +256,7 @@ async def test_an_answer_to_a_late_cancel_carries_the_account_too(tmp_path: Path
         await walked(store)
         await accepted(store, cancel(), now=at(100))  # before anything was told of the end
         await synced(store, hub, at(100))
-    assert account(hub)[1].state is State.DELIVERED
+    assert (account(hub)[1].state, account(hub)[1].version) == (State.DELIVERED, 1), "of what was promised"
     answer = next(one.result for one in hub.events if one.account is not None)
     assert answer is not None
     assert (answer.accepted, answer.code) == (False, "too_late")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.owner import verdict
-from gateway.delivery.promise import Offer, State
+from gateway.delivery.promise import Claims, Offer, State
 from gateway.delivery.signature import private_key
 from gateway.demo.result import moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
@@ -104,6 +104,12 @@ async def proven(here: Street, one: Announced, folder: Path) -> None:
     left_out = {**account, "lines": account["lines"][:2] + account["lines"][3:]}
     file.write_text(json.dumps({**said, "accounts": [left_out]}))
     assert "line 3 is not there" in (await asyncio.to_thread(verdict, file, key=pem, checkpoint=None))[1]
+    promised = Claims.model_validate_json(plain(one.token.decode())).delivery
+    assert isinstance(promised, Offer)
+    later = here.shop.token(promised.model_copy(update={"parcels": ("OTHER",)})).decode()
+    messages = [{**message, "token": later} for message in said["messages"] if message["token"] == one.token.decode()]
+    file.write_text(json.dumps({**said, "parcels": ["OTHER"], "messages": messages}))
+    assert "not the one that the home took" in (await asyncio.to_thread(verdict, file, key=pem, checkpoint=None))[1]
     store = folder / "box" / "perron.sqlite3"
     with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as database:
         entry = bytes.fromhex(account["statement"]["entry"])

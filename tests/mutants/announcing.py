@@ -65,6 +65,20 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{_API}test_proof.py::test_nothing_in_a_proof_can_be_changed",),
     ),
     Mutant(
+        name="any message of a version stands for the one that the home took",
+        file="gateway/hub/evidence.py",
+        old="if digest(one[0].token.encode()) == spoke.message_sha256]",
+        new="if one[0].token]",
+        tests=(f"{_API}test_proof.py::test_another_message_under_the_same_key_is_not_the_one_that_the_home_took",),
+    ),
+    Mutant(
+        name="the account of a change's bytes names the first promise's",
+        file="gateway/store/offers.py",
+        old=" message = excluded.message,",
+        new="",
+        tests=("tests/gateway/test_store_accounts.py::test_it_names_the_bytes_of_the_message_that_was_taken_last",),
+    ),
+    Mutant(
         name="a line of an account may be left out at the end",
         file="gateway/hub/account.py",
         old="if found is None and len(lines) != statement.lines:",

@@ -3,6 +3,7 @@
 from tests.mutants.words import Mutant
 
 HEARD = "tests/gateway/hub/test_heard.py"
+DEAF = "tests/gateway/hub/test_deaf.py"
 DISPATCH = "tests/gateway/hub/test_dispatcher.py"
 SEALED = "tests/gateway/hub/test_sealed.py"
 STANDING = "tests/gateway/hub/test_standing.py"
@@ -10,6 +11,13 @@ JOURNAL = "tests/gateway/test_store_uplinks.py"
 LINK = "tests/gateway/uplink/test_link.py"
 
 MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="a home that came anew a moment ago is cut off as one that hears nothing",
+        file="gateway/hub/deaf.py",
+        old=", or_(homes.c.heard.is_(None), homes.c.heard < since))\n            row",
+        new=")\n            row",
+        tests=(f"{DEAF}::test_a_home_that_came_anew_or_hears_again_or_was_revoked_keeps_what_it_has",),
+    ),
     Mutant(
         name="an event that the box did not sign is kept",
         file="gateway/hub/sealed.py",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, or_, select, update
 
 from gateway.delivery.promise import Body, Cancel, Claims, Offer, State, Update
 from gateway.delivery.signature import Key, Keys, Rejected, public_key, verify
@@ -11,14 +11,35 @@ from gateway.hub import deliveries as kept
 from gateway.hub import events
 from gateway.hub.api.operation import Call, Link, Operation, Reply, Right
 from gateway.hub.api.problem import Code, Detail, Problem
-from gateway.hub.api.promised import ChangedDelivery, Delivery, DeliveryPath, NewDelivery, Withdrawal
+from gateway.hub.api.promised import (
+    Change,
+    ChangedDelivery,
+    Delivery,
+    DeliveryPath,
+    NewDelivery,
+    NewPromise,
+    Withdrawal,
+)
+from gateway.hub.availability import forbidden
 from gateway.hub.standing import OVER
 from gateway.hub.store import new_id
-from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions
+from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, homes
 from gateway.hub.words import digest
 from gateway.visit.state import Now
 
 OPEN_AT_ONCE = 100  # deliveries of a sandbox
+
+_MADE = insert(deliveries).returning(*deliveries.c)
+_CONNECTION = select(connections).where(
+    connections.c.id == bindparam("connection"),
+    connections.c.retailer == bindparam("retailer"),
+    connections.c.sandbox == bindparam("sandbox"),
+)
+_TAKEN = select(deliveries.c.id).where(deliveries.c.brand == bindparam("brand"), deliveries.c.name == bindparam("name"))
+_TAKEN_THERE = _TAKEN.where(deliveries.c.connection == bindparam("connection"))
+_TAKEN_AT_HOME = _TAKEN.where(
+    or_(deliveries.c.connection == bindparam("connection"), deliveries.c.home == bindparam("home"))
+)
 
 
 async def create(call: Call) -> Reply:
@@ -32,20 +53,18 @@ async def create(call: Call) -> Reply:
             return Reply(status=200, body=told(again), headers={"Location": f"/v1/deliveries/{again.id}"})
     said = await _offered(call, home, asked, token)
     _timely(call, said, "/token" if token else "/delivery/window/end")
+    await _permitted(call, home, said, None if token else asked.delivery)
     await _free(call, home, said.id, "/token" if token else "/delivery/name")
     await _few(call)
     held, id_, promise = home.state == "pending", new_id("dlv"), kept.promise_of(said)
-    await call.tx.execute(
-        insert(deliveries).values(
-            id=id_, retailer=call.who.retailer, connection=home.id, home=None if held else home.home,
-            brand=home.brand, name=said.id,
-            version=said.version, promise=promise, hub_signed=token is None, sandbox=call.who.sandbox, held=held,
-            state=kept.waiting(promise), missing=0, seq=0, created=call.now, changed=call.now,
-            window_end=said.window.end,
-        )
-    )  # fmt: skip
+    made = {
+        "id": id_, "retailer": call.who.retailer, "connection": home.id, "home": None if held else home.home,
+        "brand": home.brand, "name": said.id, "version": said.version, "promise": promise, "hub_signed": token is None,
+        "sandbox": call.who.sandbox, "held": held, "state": kept.waiting(promise), "missing": 0, "seq": 0,
+        "created": call.now, "changed": call.now, "window_end": said.window.end,
+    }  # fmt: skip
+    row = (await call.tx.execute(_MADE, made)).one()
     await kept.keep_version(_pen(call), id_, said.version, promise, token)
-    row = await kept.one(call.tx, id_)
     await _send(call, row, said, token)
     await kept.tell(call.tx, row, events.Type.DELIVERY_CREATED, call.now)
     return Reply(status=201, body=told(row), headers={"Location": f"/v1/deliveries/{id_}"})
@@ -60,6 +79,7 @@ async def change(call: Call) -> Reply:
     _as_announced(row, token)
     said = await _updated(call, row, home, asked, token)
     _timely(call, said, "/token" if token else "/delivery/window/end")
+    await _permitted(call, home, said, None if token else asked.delivery)
     promise = kept.promise_of(said)
     new: dict[str, Any] = {"version": said.version, "promise": promise,
                            "window_end": said.window.end, "changed": call.now}  # fmt: skip
@@ -143,6 +163,30 @@ def _timely(call: Call, said: Body, pointer: str) -> None:
         raise _wrong(pointer, "window_too_far", "A window lies within a year from now.")
 
 
+async def _permitted(call: Call, home: Row[Any], said: Body, named: NewPromise | Change | None) -> None:
+    """Refuse early what the home would refuse by the terms that it told; of a change only what it names.
+
+    `named`: what plain JSON names; None: the brand signed it. A courtesy, so whoever may have changed his mind unheard,
+    for his home is not connected, is asked.
+    """
+    if home.state != "granted" or home.terms is None:
+        return
+    parts = said.model_dump(include={"entrance", "place", "carrier"} & (named or said).model_fields_set)
+    found = forbidden(home.terms, parts)
+    if not found:
+        return
+    heard = (homes.c.id == home.home, homes.c.revoked.is_(None), or_(homes.c.there, homes.c.sandbox))
+    if await call.tx.scalar(select(homes.c.id).where(*heard)) is not None:
+        errors = [
+            Detail(
+                pointer=f"/delivery/{one.part}" if named else "/token", where="body",
+                code=f"{one.part}_not_permitted", detail=str(one),
+            )
+            for one in found
+        ]  # fmt: skip
+        raise Problem(Code.NOT_PERMITTED, errors=errors)
+
+
 def _open(row: Row[Any], known: int | None) -> None:
     if kept.over(row):
         raise Problem(Code.TOO_LATE, f"It is {row.state}.")
@@ -207,14 +251,8 @@ def _wrong(pointer: str, code: str, why: str) -> Problem:
 
 async def _connection(call: Call, id_: str) -> Row[Any]:
     """The connection that a delivery is to be made under."""
-    found = await call.tx.execute(
-        select(connections).where(
-            connections.c.id == id_,
-            connections.c.retailer == call.who.retailer,
-            connections.c.sandbox == call.who.sandbox,
-        )
-    )
-    row = found.one_or_none()
+    mine = {"connection": id_, "retailer": call.who.retailer, "sandbox": call.who.sandbox}
+    row = (await call.tx.execute(_CONNECTION, mine)).one_or_none()
     if row is None:
         raise Problem(Code.NOT_FOUND, "There is no such connection, or it is not yours.")
     return _standing(row)
@@ -244,11 +282,11 @@ async def _same(call: Call, home: Row[Any], token: bytes) -> Row[Any] | None:
 
 async def _free(call: Call, home: Row[Any], name: str, pointer: str) -> None:
     """Refuse a name that the brand has given a delivery of this home."""
-    where = deliveries.c.connection == home.id
+    asked = {"brand": home.brand, "name": name, "connection": home.id}
+    taken = _TAKEN_THERE
     if home.home is not None and home.state == "granted":  # before, whose home it is stays untold: `Held` looks then
-        where |= deliveries.c.home == home.home
-    taken = select(deliveries.c.id).where(deliveries.c.brand == home.brand, deliveries.c.name == name, where)
-    if await call.tx.scalar(taken) is not None:
+        taken, asked = _TAKEN_AT_HOME, {**asked, "home": home.home}
+    if await call.tx.scalar(taken, asked) is not None:
         why = "This home has a delivery of this name."
         raise Problem(
             Code.ALREADY_EXISTS, why, errors=[Detail(pointer=pointer, where="body", code="name_taken", detail=why)]
@@ -312,16 +350,17 @@ _LINKS = tuple(
     for name in ("readDelivery", "changeDelivery", "cancelDelivery", "readTimeline", "readProof")
 )
 _MEANT = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
+_JUDGED = _MEANT | {Code.NOT_PERMITTED}
 OPERATIONS = (
     Operation(
         name="createDelivery", method="POST", path="/v1/deliveries", tag="Deliveries", handler=create,
         summary="Announce a delivery", body=NewDelivery, answers={201: Delivery, 200: Delivery}, links=_LINKS,
-        refuses=_MEANT | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
+        refuses=_JUDGED | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
     ),
     Operation(
         name="changeDelivery", method="PATCH", path="/v1/deliveries/{delivery_id}", tag="Deliveries", handler=change,
         summary="Change a delivery", path_model=DeliveryPath, body=ChangedDelivery, answers={200: Delivery},
-        refuses=_MEANT | {Code.TOO_LATE, Code.STALE_VERSION}, links=_LINKS, right=Right.FULL,
+        refuses=_JUDGED | {Code.TOO_LATE, Code.STALE_VERSION}, links=_LINKS, right=Right.FULL,
     ),
     Operation(
         name="cancelDelivery", method="POST", path="/v1/deliveries/{delivery_id}/cancel", tag="Deliveries",

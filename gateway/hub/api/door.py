@@ -38,6 +38,7 @@ from gateway.hub.api.operation import (
 from gateway.hub.api.problem import MEDIA_TYPE, Code, Detail, Problem, Where
 from gateway.hub.api.ration import Rations
 from gateway.hub.api.remembered import Question, before, keep
+from gateway.hub.api.wording import told
 from gateway.hub.keys import caller_of, farewell_to, member_of
 from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.webhooks.guard import Allowed
@@ -193,9 +194,9 @@ class Door:
         )  # fmt: skip
         try:
             async with self._store.writing() as tx:
-                told = None if asked is None else await before(tx, asked, now)
-                if told is not None:
-                    return told
+                answered = None if asked is None else await before(tx, asked, now)
+                if answered is not None:
+                    return answered
                 reply = await one.handler(self._call(tx, now, parts, caller, raw))
                 if asked is not None:
                     await _keep(tx, asked, reply)
@@ -301,22 +302,8 @@ def _read(model: type[BaseModel], where: Where, read: Callable[[type[BaseModel]]
     try:
         return read(model)
     except ValidationError as error:
-        told = [
-            Detail(pointer=_pointer(e["loc"]) if where == "body" else str(e["loc"][0]) if e["loc"] else "",
-                   where=where, code=e["type"], detail=_said(e["type"], e["msg"]))
-            for e in error.errors(include_url=False, include_context=False, include_input=False)
-        ]  # fmt: skip
-        raise Problem(Code.INVALID, errors=told[:20]) from error
-
-
-def _said(code: str, message: str) -> str:
-    """Tell a fault in the API's words rather than in those of the library that found it."""
-    return "There is nothing of this name here." if code == "extra_forbidden" else message.removeprefix("Value error, ")
-
-
-def _pointer(loc: tuple[int | str, ...]) -> str:
-    """A JSON Pointer (RFC 6901, 3)."""
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)
+        found = error.errors(include_url=False, include_input=False)
+        raise Problem(Code.INVALID, errors=[one for each in found for one in told(each, where)][:20]) from error
 
 
 def _invalid(name: str, where: Where, code: str, detail: str) -> Problem:

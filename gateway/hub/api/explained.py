@@ -102,6 +102,13 @@ EXPLAINED: Mapping[str, Explained] = MappingProxyType({
         "Register the key of that `kid` for the brand, sign for this home (`aud` is the connection's home), and sign"
         " anew: a message counts for at most 31 days.",
     ),
+    "not_permitted": Explained(
+        "The home's permission, as the home last told it (`terms` of the connection), does not allow this entrance,"
+        " place or carrier. The `code` in `errors` says which (entrance_not_permitted, place_not_permitted,"
+        " carrier_not_permitted), its `detail` what is allowed. Nothing was sent to the home.",
+        "Name one that is allowed, or ask the home for more by a new connection. The home itself judges whatever passes"
+        " here, and what was sent while it was away: that comes back as `refused`.",
+    ),
     "address_refused": Explained(
         "The hub sends no webhook to this address: it is private, link-local, this machine's own, or not https.",
         "Give an https address that everybody can reach. To try things out at home use `perron retailer watch`, which"

@@ -32,6 +32,8 @@ HomeId = Annotated[str, StringConstraints(pattern=HOME)]
 # base64url without padding: of four characters one is never left over
 Csr = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9_-]{4}){25,500}(?:[A-Za-z0-9_-]{2,3})?$")]
 Signature = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9_-]{4}){20,30}(?:[A-Za-z0-9_-]{2,3})?$")]
+BoxKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+Serial = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,40}$")]
 
 
 class ClaimPath(Asked):
@@ -47,7 +49,7 @@ class Claiming(Model):
     """
 
     csr: Csr
-    box_key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    box_key: BoxKey
     mac: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -70,7 +72,7 @@ class Joined(Model):
     broker: BrokerAt
     certificate: str
     authority: str
-    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    key: BoxKey
     support_code: str
     mac: str
 
@@ -99,7 +101,7 @@ class Confirming(Model):
     """A box has its new certificate on its disk; `signature`: by the new key. From here on the old one is revoked."""
 
     home: HomeId
-    serial: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,40}$")]
+    serial: Serial
     signature: Signature
 
 
@@ -110,7 +112,7 @@ class Leaving(Model):
     """
 
     home: HomeId
-    serial: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,40}$")]
+    serial: Serial
     signature: Signature
 
 

@@ -35,6 +35,7 @@ class Code(StrEnum):
     IDEMPOTENCY_KEY_REUSED = auto()
     SIGNATURE_REFUSED = auto()
     ADDRESS_REFUSED = auto()
+    NOT_PERMITTED = auto()
     SIGNATURE_REQUIRED = auto()
     RATE_LIMITED = auto()
     HOME_OFFLINE = auto()
@@ -67,6 +68,7 @@ PROBLEMS: Mapping[Code, tuple[HTTPStatus, str]] = MappingProxyType(
             "This Idempotency-Key came before with another request",
         ),
         Code.SIGNATURE_REFUSED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The signed message is not believed"),
+        Code.NOT_PERMITTED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The home's permission does not allow it"),
         Code.ADDRESS_REFUSED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The hub sends nothing to such an address"),
         Code.RATE_LIMITED: (HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
         Code.INTERNAL: (HTTPStatus.INTERNAL_SERVER_ERROR, "The hub failed; the request can be sent again"),

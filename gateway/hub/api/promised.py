@@ -3,16 +3,21 @@
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
-from gateway.delivery.promise import MOST_PARCELS, Digest, Id, Name, Parcel, State, Version, Window
+from gateway.delivery.promise import MOST_PARCELS, Digest, Id, Name, Parcel, State, Version, Window, distinct
 from gateway.hub.api.operation import Asked, Model
 from gateway.hub.words import Token
 from gateway.visit.state import House
 
 DeliveryId = Annotated[str, StringConstraints(pattern=r"^dlv-[a-z2-7]{26}$")]
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^con-[a-z2-7]{26}$")]
-Parcels = Annotated[tuple[Parcel, ...], Field(max_length=MOST_PARCELS, json_schema_extra={"uniqueItems": True})]
+Parcels = Annotated[
+    tuple[Parcel, ...],
+    Field(max_length=MOST_PARCELS, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(distinct),
+]
 Celsius = Annotated[float, Field(ge=-60, le=60)]
 
 
@@ -39,14 +44,13 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+ONE_OF = "one_of"
+"""The code of a choice that was not made; `names` in its context are the fields."""
+
+
 def _one_of(model: Model, *names: str) -> None:
     if len(model.model_fields_set & {*names}) != 1:
-        raise ValueError(f"give one of {', '.join(names)}")
-
-
-def _each_once(parcels: tuple[str, ...] | None) -> None:
-    if parcels is not None and len(set(parcels)) < len(parcels):
-        raise ValueError("the same parcel twice")
+        raise PydanticCustomError(ONE_OF, f"Give one of {', '.join(names)}, and one only.", {"names": names})
 
 
 class NewPromise(Model):
@@ -60,11 +64,6 @@ class NewPromise(Model):
     parcels: Parcels = ()
     courier_sha256: Digest | None = None
     max_celsius: Celsius | None = None
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        _each_once(self.parcels)
-        return self
 
 
 class NewDelivery(Model):
@@ -102,7 +101,6 @@ class Change(Model):
     def _something(self) -> Self:
         if not self.model_fields_set:
             raise ValueError("name at least one thing")
-        _each_once(self.parcels)
         return self
 
 

@@ -26,10 +26,10 @@ from gateway.hub.heard import Kept, Outcome
 from gateway.hub.sandbox import home as simulated
 from gateway.hub.sandbox.home import Given, Known
 from gateway.hub.sandbox.making import end
-from gateway.hub.sealed import seal, vouch
+from gateway.hub.sealed import seal, unseal, vouch
 from gateway.hub.standing import OVER
 from gateway.hub.store import UNAVAILABLE, Store
-from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, homes, jobs
+from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
 from gateway.hub.words import Decided, Happened, Kind, Receipt, digest
 from gateway.proof.chain import link
 from gateway.proof.keys import BoxKey
@@ -164,11 +164,11 @@ class Robot:
             told = {"box": scene.home.id, "at": scene.now, "brand": row.brand, "delivery": row.name,
                     "version": row.version if known is None else known.version, **onward}  # fmt: skip
             result = Result.model_validate(told)
-            await self._happened(scene, result, self._account(scene, row, result))
+            await self._happened(scene, result, await self._account(scene, row, result))
             then = result.state or state
             await _next(scene, row.id, simulated.due(then, parcels, row.window_end, scene.now))
 
-    def _account(self, scene: _Scene, row: Row[Any], result: Result) -> Account | None:
+    async def _account(self, scene: _Scene, row: Row[Any], result: Result) -> Account | None:
         """The home's account of a delivery that is over. Its events are all the log that such a home has."""
         if result.state not in ENDS or result.version is None or result.house is None:
             return None
@@ -179,11 +179,21 @@ class Robot:
         statement = Statement(
             home=scene.home.id, brand=row.brand, delivery=row.name, version=result.version, state=result.state,
             reason=result.reason, missing=result.missing, house=result.house, at=scene.now, clock_trusted=True,
-            sandbox=True,
+            sandbox=True, message_sha256=await self._taken(scene, row),
             lines=len(lines), left_out=left_out, head=head,
             entry=link(bytes.fromhex(scene.kept.head), scene.kept.seq + 1, bytes.fromhex(head)).hex(),
         )  # fmt: skip
         return Account(lines=lines, token=vouch(statement, self._key.sign))
+
+    async def _taken(self, scene: _Scene, row: Row[Any]) -> str | None:
+        """Name the message that the home took last, by its SHA-256, as its own events tell it."""
+        mine = (home_events.c.home == scene.home.id, home_events.c.delivery == row.id)
+        said = select(home_events.c.token).where(*mine).order_by(home_events.c.seq.desc())
+        for token in (await scene.tx.scalars(said)).all():
+            event = unseal(token, self._key.public)
+            if isinstance(event, Happened) and event.result is not None and event.result.accepted:
+                return event.result.token_sha256
+        return None
 
     async def _asked(self, scene: _Scene, job: Row[Any]) -> None:
         """Answer a brand that asks to be let in. One that only tells its keys is believed anyhow."""

@@ -107,7 +107,7 @@ def test_the_largest_account_fits_into_an_event() -> None:
     name, at = "w" * 64, AT + timedelta(microseconds=123456)
     statement = stated(
         lines, left_out=left_out, home=name, brand=name, delivery=name, version=2**31 - 1, at=at, missing=50,
-        reason="partly_delivered" * 4,
+        reason="partly_delivered" * 4, message_sha256="f" * 64,
     )  # fmt: skip
     result = Result(
         box=name, at=at, brand=name, delivery=name, version=2**31 - 1, state=State.PARTLY_DELIVERED, missing=50,

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiomqtt
 import pytest
@@ -19,19 +19,20 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.broker import PACKET
 from gateway.cli.joining import write_membership
+from gateway.config import Broker, BrokerTls
 from gateway.homefile import load
-from gateway.hub import operator
+from gateway.hub import deaf, jobs, operator
 from gateway.hub.authority import Authority
 from gateway.hub.broker import Keeper, folder_of, set_up
 from gateway.hub.file import HubBroker, HubFile
 from gateway.hub.store import Store
-from gateway.hub.words import Ack, Hello, ack_topic, jobs_topic, up_topic
+from gateway.hub.words import Ack, Hello, Job, Kind, ack_topic, jobs_topic, up_topic
 from gateway.joining import Identity, _pem_key
 from gateway.mqtt import Guest, visit
 from tests.hubs import Running
 from tests.hubs import running as running_hub
 from tests.joins import DAY, Box, claim, hub_account, with_boxes
-from tests.mosquitto import running
+from tests.mosquitto import Mosquitto, running
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +49,7 @@ class Place:
     store: Store
     authority: Authority
     folder: Path
+    mosquitto: Mosquitto
 
     @property
     def keeper(self) -> Keeper:
@@ -100,9 +102,13 @@ def pem(box: Box) -> Path:
     return box.folder / "identity.pem"
 
 
-@pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    file = with_boxes(tmp_path)
+PlaceT = TypeVar("PlaceT", bound=Place)
+
+
+@contextlib.asynccontextmanager
+async def placed(folder: Path, kind: type[PlaceT]) -> AsyncIterator[PlaceT]:
+    """A hub's broker that runs, with its hub, which has no line of its own to it."""
+    file = with_boxes(folder)
     account = hub_account(file)
     assert file.boxes is not None
     file.folder.mkdir(mode=0o700)
@@ -110,10 +116,17 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     try:
         configured = file.model_copy(update={"broker": account})
         authority = await set_up(configured, file.boxes, store, now=now())
-        async with running(folder_of(file) / "mosquitto.conf", account.port, {}), running_hub(file):
-            yield Place(configured, account, store, authority, tmp_path)
+        conf = folder_of(file) / "mosquitto.conf"
+        async with running(conf, account.port, {}) as mosquitto, running_hub(file):
+            yield kind(configured, account, store, authority, folder, mosquitto)
     finally:
         await store.close()
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    async with placed(tmp_path, Place) as place:
+        yield place
 
 
 @contextlib.asynccontextmanager
@@ -150,6 +163,34 @@ async def test_a_box_that_joined_says_hello_and_hears_its_hub_by_what_stands_in_
                 answer = await line.hear()
             assert answer.topic == ack_topic(joined.home)
             assert Ack.model_validate_json(answer.payload).seq == 0
+
+
+async def test_a_box_whose_line_stays_and_hears_nothing_is_cut_off_so_that_it_comes_anew_for_its_delivery(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deaf, "WAIT", 0.5)
+    async with whole(tmp_path) as (file, hub):
+        box = Box.new(tmp_path / "one")
+        home, hello = (await box.join(await claim(hub, file))).home, up_topic(0, box.identity.home, "hello")
+        tls = BrokerTls(ca=box.folder / "authority.pem", certificate=pem(box), key=pem(box))
+        at = Broker(host="localhost", port=file.boxes.port if file.boxes else 0, username=home, tls=tls)
+        began = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris").model_dump_json().encode()
+        async with hub.hub.store.writing() as tx:
+            job = await jobs.send(tx, home, Kind.DELIVERY, b"a.b.c", now=now())
+
+        async def says_hello_and_hears_nothing() -> None:
+            async with visit(at, [], monotonic=time.monotonic) as line:
+                line.publish(hello, began)
+                await asyncio.wait_for(line.hear(), LONG)
+
+        with pytest.raises(ConnectionError):
+            await says_hello_and_hears_nothing()
+        async with visit(at, [jobs_topic(home)], monotonic=time.monotonic) as line:
+            line.publish(hello, began)
+            async with asyncio.timeout(LONG):
+                assert Job.model_validate_json((await line.hear()).payload).job == job
+            with pytest.raises(TimeoutError):  # and it stays
+                await asyncio.wait_for(line.hear(), 3)
 
 
 async def heard(hub: Guest, last: bytes) -> list[tuple[str, bytes]]:

@@ -119,8 +119,13 @@ async def test_a_phone_that_reads_a_claim_s_code_is_told_where_it_belongs_and_gi
         await page.goto(code.text)
         await expect(page.get_by_role("heading", level=1)).to_have_text(WORDS["join"]["en"])
         assert await barriers(page) == []
+        french = page.get_by_role("heading", name=WORDS["join"]["fr"])
+        await expect(french).to_be_visible()
+        await expect(page.locator("section")).to_have_attribute("lang", "fr")
+        assert await page.locator("a").count() == 0, "nothing on it leads away from the code in its address"
         assert page.url == code.text, "it is there to be copied"
         async with hub.http.get("/join?lang=fr") as answer:
-            assert WORDS["join"]["fr"] in await answer.text()
-            assert "<script" not in await answer.text()
+            text = await answer.text()
+            assert text.index(WORDS["join"]["fr"]) < text.index(WORDS["join"]["en"])
+            assert "<script" not in text
     assert not [url for url in asked if code.secret in url.partition("#")[0]]

@@ -5,163 +5,34 @@ them. What no home can say through a hub has no place among the reasons: `test_e
 """
 
 import asyncio
-import contextlib
 import json
 from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
-from itertools import count
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import insert, update
+from sqlalchemy import update
 
-from gateway.config import Home
 from gateway.delivery.promise import Body, Cancel, State
-from gateway.delivery.signature import public_x, verify
+from gateway.delivery.signature import public_x
 from gateway.hub.standing import REASONS
-from gateway.hub.tables import brand_keys, connections
+from gateway.hub.tables import connections
 from gateway.store.copying import copy
-from gateway.visit.commands import HouseResult, ParcelResult
 from gateway.visit.state import House as Left
-from gateway.visit.state import Outcome, Phase
-from tests.boxes import connect, join
-from tests.gateway.delivery.house import reserve, step
-from tests.gateway.delivery.house import state as entrance
-from tests.gateway.delivery.shop import SECRETS, claims, keys, offer, signed, window
+from gateway.visit.state import Outcome
+from tests.gateway.delivery.shop import SECRETS, claims, window
 from tests.gateway.delivery.shop import update as updated
-from tests.gateway.uplink.test_link import HOME, at_work, section, uplink
-from tests.hubs import Retailer, Running, account, homes_broker, hub_file, running
-from tests.mosquitto import Mosquitto
-from tests.shell.box import Box
+from tests.gateway.uplink.test_link import HOME
+from tests.hubhouse import SERIAL, House, fresh, house, line
 from tests.shell.box import box as made_box
-from tests.shell.house import home
 from tests.shell.parts import Time
 
 pytestmark = pytest.mark.slow
 
-_serial = count(1)
 _HOUR = 3600
-
-
-def fresh(**changes: Any) -> Body:  # noqa: ANN401 - any field of an offer
-    """A delivery that shares no code with another one."""
-    number = next(_serial)
-    return offer(
-        **{"id": f"d-{number}", "parcels": (f"PARCEL{number:04}",), "courier_sha256": f"{number:064x}", **changes}
-    )
-
-
-@dataclass
-class House:
-    """A retailer at a hub, and the box of a home that has let his brand in."""
-
-    hub: Running
-    made: Box
-    broker: Mosquitto
-    folder: Path
-    retailer: Retailer
-    connection: str
-
-    async def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
-        async with self.hub.http.request(method, path, json=body, headers=self.retailer.headers) as answer:
-            return answer.status, await answer.json(content_type=None)
-
-    def token(self, said: Body | Cancel, **more: Any) -> str:  # noqa: ANN401 - any claim
-        """As the brand signs it now."""
-        return signed(claims(said, now=self.made.clock.now(), aud=HOME, **more)).decode()
-
-    async def offers(self, said: Body, **more: Any) -> str:  # noqa: ANN401 - any claim
-        return await self.sends(self.token(said, **more))
-
-    async def sends(self, token: str) -> str:
-        status, made = await self.ask("POST", "/v1/deliveries", {"connection": self.connection, "token": token})
-        assert status == 201, made
-        return str(made["id"])
-
-    async def changes(self, delivery: str, said: Body | Cancel) -> None:
-        status, answer = await self.ask("PATCH", f"/v1/deliveries/{delivery}", {"token": self.token(said)})
-        assert status == 200, answer
-
-    async def directly(self, said: Body | Cancel) -> None:
-        """The same brand says it on the house's own broker."""
-        now = self.made.clock.now()
-        token = signed(claims(said, now=now))
-        await self.made.store.accept(token, verify(token, keys(), box=self.made.home.box, now=now), now)
-
-    async def until(self, delivery: str, fits: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - JSON
-        async with asyncio.timeout(20):
-            while True:
-                _, said = await self.ask("GET", f"/v1/deliveries/{delivery}")
-                if fits(said):
-                    return said
-                await asyncio.sleep(0.02)
-
-    async def stands(self, delivery: str, state: State, reason: str | None = None) -> Any:  # noqa: ANN401 - JSON
-        return await self.until(delivery, lambda said: (said["state"], said["reason"]) == (state, reason))
-
-    async def answered(self, delivery: str, code: str) -> None:
-        """The home has refused a version of it so."""
-        async with asyncio.timeout(20):
-            while True:
-                _, page = await self.ask("GET", f"/v1/deliveries/{delivery}/timeline")
-                if code in [one["answer"]["code"] for one in page["data"] if one["answer"] is not None]:
-                    return
-                await asyncio.sleep(0.02)
-
-    async def begins(self, said: Body) -> str:
-        """The courier is let in: an opening is reserved. The visit's id."""
-        now, visit = self.made.clock.now(), f"v-{said.id}"
-        under = self.made.store.facts(f"shop.{said.id}", now)
-        assert under is not None
-        await self.made.store.commit(reserve(under, visit=visit, now=now))
-        return visit
-
-    async def ends(self, said: Body, visit: str, outcome: Outcome, house: Left, missing: int = 0) -> None:
-        now = self.made.clock.now()
-        under = self.made.store.facts(f"shop.{said.id}", now)
-        assert under is not None
-        parcels = ParcelResult(visit=visit, delivery=under.id, outcome=outcome, missing=missing)
-        left = HouseResult(visit=visit, delivery=under.id, house=house)
-        await self.made.store.commit(step(entrance(under, visit=visit, phase=Phase.RELOCKING), parcels, left, now=now))
-        await self.made.store.commit(step(entrance(), now=now))
-
-
-@contextlib.asynccontextmanager
-async def house(folder: Path, *, there: bool = True) -> AsyncIterator[House]:
-    """All of it, at noon. `there`: the box's line is up."""
-    async with contextlib.AsyncExitStack() as stack:
-        broker = await stack.enter_async_context(homes_broker(HOME))
-        made = await stack.enter_async_context(made_box(folder, _asking(folder)))
-        file = hub_file(folder, broker=account(broker, folder))
-        hub = await stack.enter_async_context(running(file, wall=made.time.wall))
-        retailer, now = await hub.retailer(), hub.hub.now()
-        async with hub.hub.store.writing() as tx:
-            await join(tx, HOME, made.key.public, now=now)
-            connection = await connect(tx, retailer.id, "shop", HOME, now=now)
-            granted = {"state": "granted", "terms": None}
-            await tx.execute(update(connections).where(connections.c.id == connection).values(**granted))
-            x = public_x(SECRETS["shop"])
-            await tx.execute(insert(brand_keys).values(kid="shop-1", brand="shop", x=x, created=now))
-        one = House(hub, made, broker, folder, retailer, connection)
-        if there:
-            await stack.enter_async_context(line(one))
-        yield one
-
-
-def _asking(folder: Path) -> Home:
-    """A house whose front door asks for the courier's code."""
-    made = home(folder)
-    front = made.entrances["front"].model_copy(update={"courier_proof": True})
-    return made.model_copy(update={"entrances": {**made.entrances, "front": front}})
-
-
-def line(here: House) -> contextlib.AbstractAsyncContextManager[asyncio.Task[None]]:
-    """The box's line to the hub."""
-    where = section(here.broker, here.folder).model_copy(update={"key": here.hub.hub.key.x})
-    return at_work(uplink(here.made, where))
 
 
 def forged(header: Mapping[str, Any], payload: Mapping[str, Any], seed: bytes = b"s" * 32) -> str:
@@ -209,6 +80,23 @@ def refused(reason: str, **changes: Any) -> Way:  # noqa: ANN401 - any field of 
 
     async def way(here: House) -> None:
         await here.stands(await here.offers(fresh(**changes)), State.REFUSED, reason)
+
+    return way
+
+
+def no_longer_there(reason: str, part: str, **changes: Any) -> Way:  # noqa: ANN401 - any field of an offer
+    """The owner's word still names what the house has no more: the hub passes it on, the house looks."""
+
+    async def way(here: House) -> None:
+        await here.stands(await here.offers(fresh()), State.SCHEDULED)  # of a brand that never came it tells nothing
+        before = here.made.store.permission("shop")
+        assert before is not None
+        wider = replace(before.terms, **{part: getattr(before.terms, part) | {*changes.values()}})
+        await here.made.store.permit("shop", here.made.clock.now(), terms=wider)
+        await here.knows(**{part: sorted(getattr(wider, part))})
+        await here.stands(await here.offers(fresh(**changes)), State.REFUSED, reason)
+        await here.made.store.permit("shop", here.made.clock.now(), terms=before.terms)
+        await here.knows(**{part: sorted(getattr(before.terms, part))})
 
     return way
 
@@ -267,7 +155,7 @@ def visited(outcome: Outcome, left: Left, state: State, reason: str | None = Non
     """A visit that ends so."""
 
     async def way(here: House) -> None:
-        said = fresh(parcels=(f"P-{next(_serial)}", f"P-{next(_serial)}"))
+        said = fresh(parcels=(f"P-{next(SERIAL)}", f"P-{next(SERIAL)}"))
         made = await here.offers(said)
         await here.stands(made, State.WINDOW_OPEN)
         visit = await here.begins(said)
@@ -292,11 +180,10 @@ async def during_the_visit(here: House) -> None:
 
 
 NOON: Mapping[str, Way] = {
-    "unknown_entrance": refused("unknown_entrance", entrance="cellar"),
-    "unknown_place": refused("unknown_place", place="attic"),
+    "unknown_entrance": no_longer_there("unknown_entrance", "entrances", entrance="cellar"),
+    "unknown_place": no_longer_there("unknown_place", "places", place="attic"),
     "place_not_cold": refused("place_not_cold", max_celsius=4.0),
     "courier_code_missing": refused("courier_code_missing", courier_sha256=None),
-    "carrier_not_permitted": refused("carrier_not_permitted", carrier="Somebody"),
     "code_collision": collision,
     "jti_reused": reused,
     "already_offered": offered_already,
@@ -342,6 +229,28 @@ async def no_longer_let_in(folder: Path) -> None:
         await here.stands(made, State.SCHEDULED)
         await here.made.store.revoke("shop", here.made.clock.now())
         await here.stands(made, State.REFUSED, "brand_not_permitted")
+
+
+async def permitted_less_while_the_line_was_down(folder: Path) -> None:
+    async with house(folder, there=False) as here:
+        carrier = fresh().carrier
+        async with line(here):
+            await here.stands(await here.offers(fresh()), State.SCHEDULED)
+            await here.knows(carriers=[carrier])
+        await here.gone()
+        before = here.made.store.permission("shop")
+        assert before is not None
+        other = replace(before.terms, carriers=frozenset({"Other"}))
+        await here.made.store.permit("shop", here.made.clock.now(), terms=other)
+        made = await here.offers(fresh())
+        second = await here.offers(fresh(carrier="Other"))
+        async with line(here):
+            await here.stands(made, State.REFUSED, "carrier_not_permitted")
+            await here.stands(second, State.SCHEDULED)
+            await here.knows(carriers=["Other"])
+            said = {"connection": here.connection, "token": here.token(fresh())}
+            status, answer = await here.ask("POST", "/v1/deliveries", said)
+            assert (status, answer["code"]) == (422, "not_permitted"), "the home has said its terms meanwhile"
 
 
 async def key_of_no_trust(folder: Path) -> None:
@@ -400,6 +309,7 @@ async def put_back_from_a_copy(folder: Path) -> None:
 ALONE: Mapping[str, Callable[[Path], Awaitable[None]]] = {
     "brand_not_permitted": no_longer_let_in,
     "key_distrusted": key_of_no_trust,
+    "carrier_not_permitted": permitted_less_while_the_line_was_down,
     "expired": came_too_late_to_the_home,
     "unknown_delivery": changed_before_it_was_refused,
     "announce_again": put_back_from_a_copy,
@@ -469,5 +379,5 @@ async def test_every_state_is_reached_by_the_home_s_own_word(tmp_path: Path) -> 
 
 
 async def stands_refused(here: House, seen: set[str]) -> None:
-    made = await here.offers(fresh(entrance="cellar"))
-    seen.add((await here.stands(made, State.REFUSED, "unknown_entrance"))["state"])
+    made = await here.offers(fresh(max_celsius=4.0))
+    seen.add((await here.stands(made, State.REFUSED, "place_not_cold"))["state"])

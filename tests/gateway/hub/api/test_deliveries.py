@@ -11,9 +11,10 @@ from sqlalchemy import update
 
 from gateway.delivery.promise import Cancel, Offer, Update
 from gateway.delivery.signature import Fault, Key, Keys, Rejected, verify
-from gateway.hub.tables import brand_keys, connections
+from gateway.hub.tables import brand_keys, connections, homes
 from gateway.hub.unsigned import HubClaims
 from gateway.hub.unsigned import verify as verify_unsigned
+from gateway.hub.words import NAMED
 from gateway.proof.keys import KeyUnusable
 from gateway.visit.state import Now
 from tests.announcing import BRAND_KEY, TERMS, Home, connected, sent
@@ -113,7 +114,7 @@ async def test_what_is_wrong_with_a_delivery_is_named_by_its_pointer(tmp_path: P
     mistakes: tuple[tuple[dict[str, Any], str], ...] = (
         ({"parcels": ["3017620422003"]}, "/delivery/parcels/0"),  # a jar of spread
         ({"parcels": ["XY123456785FR", "perron:aaaaaaaaaaaaaaaaaaaaaaaaaa"]}, "/delivery/parcels/1"),
-        ({"parcels": ["XY123456785FR", "xy 123456785 fr"]}, "/delivery"),
+        ({"parcels": ["XY123456785FR", "xy 123456785 fr"]}, "/delivery/parcels"),
         ({"window": {"start": "2020-01-01T10:00:00Z", "end": "2020-01-01T12:00:00Z"}}, "/delivery/window/end"),
         ({"window": {"start": "2190-01-01T10:00:00Z", "end": "2190-01-01T12:00:00Z"}}, "/delivery/window/end"),
         ({"window": {"start": "2020-01-01T14:00:00Z", "end": "2020-01-01T12:00:00Z"}}, "/delivery/window"),
@@ -139,6 +140,9 @@ async def test_one_or_the_other_is_sent_and_never_both(tmp_path: Path) -> None:
         for body in ({"delivery": plain, "token": token}, {}, {"delivery": None, "token": token}):
             status, said = await home.ask("POST", "/v1/deliveries", {"connection": home.connection, **body})
             assert (status, said["code"]) == (422, "invalid"), body
+            if None not in body.values():
+                why = "Give one of delivery, token, and one only."
+                assert {one["pointer"]: one["detail"] for one in said["errors"]} == {"/delivery": why, "/token": why}
 
 
 async def test_a_name_stands_for_one_delivery_of_a_home(tmp_path: Path) -> None:
@@ -168,6 +172,63 @@ async def test_a_home_that_wants_the_brand_s_signature_is_sent_no_other(tmp_path
         body = {"connection": home.connection, "delivery": home.promise()}
         status, said = await home.ask("POST", "/v1/deliveries", body)
         assert (status, said["code"]) == (409, "signature_required")
+
+
+async def here(home: Home, *, there: bool = True) -> None:
+    """The home is connected, or not, as far as the hub knows."""
+    async with home.hub.hub.store.writing() as tx:
+        await tx.execute(update(homes).where(homes.c.id == home.id).values(there=there))
+
+
+async def test_what_the_permission_does_not_allow_is_refused_at_once_and_told_what_it_does(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        await here(home)
+        for part, allowed in (("entrance", "front"), ("place", "hall"), ("carrier", "Chronopost")):
+            body = {"connection": home.connection, "delivery": home.promise(**{part: "garage"})}
+            status, said = await home.ask("POST", "/v1/deliveries", body)
+            assert (status, said["code"]) == (422, "not_permitted")
+            why = f"The permission allows no {part} 'garage', but {allowed}."
+            at = {"pointer": f"/delivery/{part}", "in": "body", "code": f"{part}_not_permitted", "detail": why}
+            assert said["errors"] == [at]
+        wrong = home.offer().model_copy(update={"entrance": "garage", "carrier": "DHL"})
+        body = {"connection": home.connection, "token": home.token(wrong)}
+        status, said = await home.ask("POST", "/v1/deliveries", body)
+        found = [(one["pointer"], one["code"]) for one in said["errors"]]
+        assert (status, found) == (422, [("/token", "entrance_not_permitted"), ("/token", "carrier_not_permitted")])
+        assert await sent(home) == [], "no home is asked"
+
+
+async def test_a_change_to_what_the_permission_does_not_allow_is_refused_and_any_other_goes_to_the_home(
+    tmp_path: Path,
+) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        await here(home)
+        made = await home.announce(name="order-1")
+        path = f"/v1/deliveries/{made['id']}"
+        status, said = await home.ask("PATCH", path, {"delivery": {"place": "fridge"}})
+        assert (status, said["code"], said["errors"][0]["pointer"]) == (422, "not_permitted", "/delivery/place")
+        async with hub.hub.store.writing() as tx:
+            await tx.execute(update(connections).values(terms={**TERMS, "places": ["garage"]}))
+        status, said = await home.ask("PATCH", path, {"delivery": {"parcels": ["ABC1"]}})
+        assert (status, said["version"]) == (200, 2), "what it does not name is the home's to judge"
+
+
+async def test_where_the_permission_may_be_another_by_now_the_home_is_asked(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        await here(home, there=False)
+        await home.announce(name="away", carrier="DHL")
+        await here(home)
+        async with hub.hub.store.writing() as tx:
+            long = [f"Carrier {number}" for number in range(NAMED)]
+            await tx.execute(update(connections).values(terms={**TERMS, "carriers": long}))
+        await home.announce(name="cut-off", carrier="DHL")
+        async with hub.hub.store.writing() as tx:
+            await tx.execute(update(connections).values(terms=None))
+        await home.announce(name="unknown", carrier="DHL")
+        assert len(await sent(home)) == 3
 
 
 async def test_what_waits_for_a_permission_is_sent_once_it_is_given(tmp_path: Path) -> None:

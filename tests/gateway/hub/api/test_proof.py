@@ -1,6 +1,7 @@
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ from gateway.cli.owner import verdict
 from gateway.delivery.promise import Result, State
 from gateway.hub.account import Said, What
 from gateway.hub.evidence import Evidence, wrong
+from gateway.hub.unsigned import HubClaims
 from gateway.proof.keys import BoxKey
 from gateway.visit.state import House
 from tests.announcing import Home, connected
+from tests.announcing import plain as plain_of
 from tests.boxes import Journal
 from tests.hubs import hub_file, running
 
@@ -77,6 +80,65 @@ async def test_a_brand_s_own_promise_stands_in_its_proof_byte_for_byte(tmp_path:
     assert [message["token"] for message in said["messages"]] == [token]
     (tmp_path / "proof.json").write_text(json.dumps(said))
     assert verdict(tmp_path / "proof.json", key=None, checkpoint=None)[0]
+
+
+async def test_another_message_under_the_same_key_is_not_the_one_that_the_home_took(
+    tmp_path: Path,
+) -> None:
+    """Who holds the key that signs promises, a brand's or the hub's, may sign what he likes afterwards."""
+
+    def verified(said: dict[str, Any]) -> tuple[bool, str]:
+        (tmp_path / "proof.json").write_text(json.dumps(said))
+        return verdict(tmp_path / "proof.json", key=None, checkpoint=None)
+
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        offer = home.offer()
+        other = offer.model_copy(update={"parcels": ("OTHER",)})
+        body = {"connection": home.connection, "token": home.token(offer)}
+        signed = (await home.ask("POST", "/v1/deliveries", body))[1]
+        plain = await home.announce(name="order-2")
+        for made in (signed, plain):
+            await home.stands(made, "delivered", **ENDED)
+        by_brand, by_hub = [(await proof_of(home, made))[1] for made in (signed, plain)]
+        now = int(hub.hub.now().timestamp())
+        claims = HubClaims(brand=home.brand, aud=home.id, iat=now, nbf=now, exp=now + 60, jti="j" * 16,
+                           delivery=other.model_copy(update={"id": "order-2"}))  # fmt: skip
+        later = (
+            (by_brand, home.token(other)),
+            (by_brand, home.token(offer)),
+            (by_hub, hub.hub.key.sign(claims).decode()),
+        )
+    for said, token in later:
+        assert verified(said)[0]
+        message = {**said["messages"][0], "token": token}
+        named = json.loads(plain_of(token.encode()))["delivery"]["parcels"]
+        told = {**said, "parcels": named, "messages": [message]}
+        holds, why = verified(told)
+        assert not holds
+        assert "the message of version 1 is not the one that the home took" in why
+        assert sha256(said["messages"][0]["token"].encode()).hexdigest() in why
+        both = {**told, "messages": [*said["messages"], message]}
+        assert verified(both)[0] is (named == said["parcels"]), "what counts is what the home took"
+
+
+async def test_of_a_home_that_did_not_note_which_message_it_took_that_is_said(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        made = await home.announce()
+        ended = Result.model_validate(
+            {"box": "box", "at": hub.hub.now(), "brand": home.brand, "delivery": made["name"], "version": 1,
+             "state": State.DELIVERED, "house": House.LOCKED_AGAIN}
+        )  # fmt: skip
+        await home.says(ended, home.journal.account(ended, LINES))
+        said = (await proof_of(home, made))[1]
+        await home.stands(made, "delivered", **ENDED)
+        known = (await proof_of(home, made))[1]
+    for proof, expected in ((said, True), (known, False)):
+        (tmp_path / "proof.json").write_text(json.dumps(proof))
+        holds, told = verdict(tmp_path / "proof.json", key=None, checkpoint=None)
+        assert holds
+        assert ("did not note which message it took" in told) is expected
 
 
 async def test_nothing_in_a_proof_can_be_changed(tmp_path: Path) -> None:
@@ -158,7 +220,7 @@ async def test_a_proof_tells_nothing_of_the_household_of_others_or_of_a_film(tmp
     payload = told["token"].split(".")[1]
     assert set(json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))) == {
         "kind", "home", "brand", "delivery", "version", "state", "missing", "house", "at", "clock_trusted", "lines",
-        "left_out", "head", "entry", "sandbox",
+        "left_out", "head", "entry", "sandbox", "message_sha256",
     }  # fmt: skip
 
 

@@ -58,8 +58,8 @@ async def test_the_owner_says_yes_within_what_his_home_has_and_deliveries_go_on(
         assert delivery["sandbox"] is True
         assert (await box.until(delivery["id"], *ENDED))["state"] == "delivered"
         other = {**body, "delivery": {**promise, "parcels": ["P-2"], "carrier": "UPS"}}
-        _, delivery = await box.ask("POST", "/v1/deliveries", other)
-        assert (await box.until(delivery["id"], *ENDED))["reason"] == "carrier_not_permitted", "by what he has given"
+        _, refused = await box.ask("POST", "/v1/deliveries", other)
+        assert refused["errors"][0]["code"] == "carrier_not_permitted", "by what he has given"
 
 
 async def test_what_was_announced_before_he_says_no_is_refused(tmp_path: Path) -> None:
@@ -138,6 +138,7 @@ async def test_every_end_of_a_visit_has_a_proof_that_holds_offline_and_says_that
             holds, text = verdict(tmp_path / "proof.json", key=None, checkpoint=None)
             assert holds, text
             assert "of a sandbox" in text
+            assert "did not note" not in text
         await box.until(cold, *ENDED)
         _, said = await proof(box, cold)
     lines = said["accounts"][0]["lines"]

@@ -75,11 +75,9 @@ async def test_every_outcome_has_its_parcel_number(tmp_path: Path) -> None:
 
 
 REFUSED: dict[str, dict[str, Any]] = {
-    "unknown_entrance": {"entrance": "cellar"},
     "unknown_place": {"place": "hall"},
     "place_not_cold": {"max_celsius": 5.0},
     "courier_code_missing": {"entrance": "front", "place": "hall"},
-    "carrier_not_permitted": {"carrier": "Somebody"},
 }
 
 
@@ -93,7 +91,11 @@ async def test_the_home_refuses_by_the_rules_of_a_real_one(tmp_path: Path) -> No
         await box.until(first, "scheduled")
         said = await box.until(await box.announce("SAME"), *ENDED)
         assert (said["state"], said["reason"]) == ("refused", "code_collision")
-        for code in ("outside-window", "brand-not-permitted", "wrong-signature"):
+        for part in ("entrance", "carrier"):
+            body = {"connection": box.said["connection"], "delivery": {**box.promise("P-9"), part: "somebody-s"}}
+            status, said = await box.ask("POST", "/v1/deliveries", body)
+            assert (status, said["errors"][0]["code"]) == (422, f"{part}_not_permitted"), "the hub sees that already"
+        for code in ("unknown-entrance", "carrier-not-permitted", "outside-window", "wrong-signature"):
             said = await box.until(await box.announce(f"SANDBOX-REFUSE-{code.upper()}"), *ENDED)
             assert (said["state"], said["reason"]) == ("refused", code.replace("-", "_"))
 
@@ -109,11 +111,11 @@ async def test_a_label_comes_later_and_a_delivery_that_waits_is_changed_and_with
         await asyncio.sleep(2)
         said = await box.until(waits, "scheduled")
         assert said["answered"] == 1
-        await box.ask("PATCH", f"/v1/deliveries/{waits}", {"delivery": {"carrier": "Somebody"}})
+        await box.ask("PATCH", f"/v1/deliveries/{waits}", {"delivery": {"place": "hall"}})
         await box.until_answered(waits, 2)
         (answer,) = [one["data"]["answer"] for one in await box.told(waits) if "answer" in one["data"]]
-        assert answer == {"version": 2, "accepted": False, "code": "carrier_not_permitted"}
-        assert (await box.until(waits, "scheduled"))["carrier"] == "Chronopost", "what was refused does not count"
+        assert answer == {"version": 2, "accepted": False, "code": "unknown_place"}
+        assert (await box.until(waits, "scheduled"))["place"] == "shelf", "what was refused does not count"
         await box.ask("POST", f"/v1/deliveries/{waits}/cancel", {})
         await box.until(waits, "cancelled")
         assert (await box.until(later, *ENDED))["state"] == "delivered"
