@@ -91,7 +91,7 @@ class Consent:
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
         language = _language(request)
         other: Language = "en" if language == "fr" else "fr"
-        page = self._environment.get_template("consent.html").render(
+        page = _templates().get_template("consent.html").render(
             language=language, other=other, view="join", title=say("join", language), style=Markup(_STYLE),  # noqa: S704 - our own file
             t=lambda key: WORDS[key][language], o=lambda key: WORDS[key][other],
         )  # fmt: skip
