@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 # Most of a test is waiting; six fit two cores.
 WORKERS ?= 6
+# Hundreds of processes run the same source: it is compiled once, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-homeassistant test-zigbee2mqtt test-scale quick check mutants soak bench pictures debian wheels pins clean
