@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import Result
 from gateway.hub import events
-from gateway.hub.connections import decided
+from gateway.hub.connections import decided, unasked
 from gateway.hub.deliveries import spoken_of
 from gateway.hub.sealed import Untrue, unseal
 from gateway.hub.standing import OVER, coarse, standing
 from gateway.hub.tables import browsers, deliveries, home_events, homes, jobs
-from gateway.hub.words import BEGINNING, Ack, BrowserSaid, Hello, Receipt, digest
+from gateway.hub.words import BEGINNING, Ack, BrowserSaid, Hello, Kind, Receipt, digest
 from gateway.proof.keys import PublicKey
 from gateway.proof.succession import Line
 
@@ -131,7 +131,7 @@ async def received(tx: AsyncConnection, home: Row[Any], receipt: Receipt, now: d
     """A box has a job, or will never take it; how it ended, or None: it had ended before, or is no job of this home."""
     refused = None if receipt.state == "received" else (receipt.why or "it said no more")
     mine = (jobs.c.id == receipt.job, jobs.c.home == home.id)
-    row = (await tx.execute(select(jobs.c.due, jobs.c.delivery).where(*mine))).one_or_none()
+    row = (await tx.execute(select(jobs.c.due, jobs.c.delivery, jobs.c.kind, jobs.c.token).where(*mine))).one_or_none()
     if row is None or row.due is None:
         return None
     when = now if refused is None else None
@@ -139,6 +139,8 @@ async def received(tx: AsyncConnection, home: Row[Any], receipt: Receipt, now: d
     if refused is not None and row.delivery is not None:
         no = Result(box="hub", at=now, accepted=False, code="malformed")
         await _told(tx, row.delivery, no, seq=0, sandbox=home.sandbox, now=now)
+    if refused is not None and row.kind == Kind.CONNECT:
+        await unasked(tx, home.id, row.token, now)
     return receipt.state
 
 
