@@ -158,7 +158,7 @@ class App:
                 log.error(
                     "store_rolled_back", why="the log lacks what its last checkpoint names: an older copy was put back"
                 )
-                with contextlib.suppress(StoreFailed):
+                with contextlib.suppress(StoreFailed):  # then none counts all the same, and it is tried again
                     await store.browsers.forget()  # a hub could play again what they ordered since
             self._pocket = Pocket(self.home, phones=phones, store=store, clock=self._clock, key=links)
             await self._pocket.enlist()

@@ -205,10 +205,14 @@ class Archive:
             raise OSError(f"{SUCCESSION}: {failure}") from failure
 
     async def _keep(self, signed: Checkpoint) -> None:
-        """Keep it beside the store: an older copy that is put back shows at the next start (`was_rolled_back`)."""
+        """Keep it beside the store: an older copy that is put back shows at the next start (`was_rolled_back`).
+
+        Browsers that end because of one have ended on the disk first: until then the next start has to know of it too.
+        """
         try:
+            await self._store.browsers.ended()
             await asyncio.to_thread(write_whole, self._home.storage.folder / LAST_CHECKPOINT, signed.to_json())
-        except OSError as failure:  # the one before still stands and is true; the phone gets this one all the same
+        except (OSError, StoreFailed) as failure:  # the one before stands and is true; the phone gets this all the same
             log.error("checkpoint_not_kept", why=str(failure))
 
     # ---- the end of films -------------------------------------------------------------------------------------------

@@ -8,15 +8,27 @@ from gateway.config import Broker, ConfigError, unreadable
 from gateway.plainfile import read_bytes
 
 
-class _Socket(ssl.SSLSocket):
-    """A socket that is closed when the handshake fails: paho 2.1 drops it open."""
+class Socket(ssl.SSLSocket):
+    """A socket that is closed when the handshake fails: paho 2.1 drops it open.
+
+    It says that it has nothing left: aiomqtt would read on as long as it has, a whole flood in one turn of the loop.
+    """
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002 - the standard library's signature
+        """Shake hands."""
         try:
             super().do_handshake(block)
         except OSError:  # ssl.SSLError is one
             self.close()
             raise
+
+    def pending(self) -> int:
+        """Return none: see above."""
+        return 0
+
+    def left(self) -> int:
+        """Return how many bytes are decrypted and not read."""
+        return super().pending()
 
 
 def context(broker: Broker) -> ssl.SSLContext | None:
@@ -31,7 +43,7 @@ def context(broker: Broker) -> ssl.SSLContext | None:
         return None
     ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # asks for a certificate and compares the name, by default
     ours.minimum_version = ssl.TLSVersion.TLSv1_2
-    ours.sslsocket_class = _Socket
+    ours.sslsocket_class = Socket
     try:
         ours.load_verify_locations(cadata=read_bytes(broker.tls.ca).decode("ascii"))
     except (OSError, UnicodeDecodeError, ssl.SSLError) as error:

@@ -1,4 +1,4 @@
-"""MQTT 5: the only user of aiomqtt in the gateway.
+"""MQTT 5: the only user of aiomqtt in the gateway, beside what reads for it (intake.py).
 
 What aiomqtt 2.5.1 on paho-mqtt 2 does that matters here, each tried in tests/gateway/test_mqtt.py:
 
@@ -17,7 +17,7 @@ import random
 import select
 import socket
 import statistics
-from collections import Counter, deque
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -34,16 +34,16 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.brokertls import context, in_words
 from gateway.config import Broker
+from gateway.intake import Inbox, Intake
 from gateway.message import Acknowledgement, Incoming, Manner, NotSent, Presence, RoundTrip, Sent, Why, whole_number
 from gateway.topics import BRIDGE_STATE, Loss, Subscription
 
 LARGEST = 65_536  # bytes of payload; what is larger is refused unread
 LARGEST_LIST = 8 * 1024 * 1024  # for a guest, who asks a radio's bridge for its list of devices
-SCANS_WAITING = 64  # more unread scans than this are a flood
-REPORTS_WAITING = 100  # of one topic: no device's flood costs another's report
 RECEIVE_MAXIMUM = 100  # unacknowledged QoS 1 messages the broker may have on its way to us
 KEPT_FREE = 0.5  # of the broker's receive maximum, for what goes now or never: each unlock has an entourage of events
 PATIENT = 1_000  # publications that may wait for room
+IN_FLIGHT = 4_096  # that may wait for their acknowledgement, however many the broker would take
 LOOK = 0.005  # seconds between looks whether there is room again
 BACKOFF_FIRST = 0.2  # seconds
 STEADY = 10.0  # seconds a session must hold before the back-off starts anew
@@ -57,40 +57,6 @@ _log = structlog.get_logger(__name__)
 _silent = logging.getLogger("gateway.mqtt.paho")  # what paho logs is told here once, in our words
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False
-
-
-class _Inbox(asyncio.Queue[aiomqtt.Message]):
-    """What has arrived and is not read yet. aiomqtt would only log what it discards; this says so to `missed`."""
-
-    def __init__(self, *, losses: Mapping[str, Loss], missed: Callable[[str], None], largest: int = LARGEST) -> None:
-        super().__init__()
-        self._losses, self._largest = losses, largest
-        self._missed = missed
-        self._waiting: Counter[Loss | str] = Counter()
-
-    def put_nowait(self, item: aiomqtt.Message) -> None:
-        budget, most = self._budget(item)
-        if (most is not None and self._waiting[budget] >= most) or len(item.payload) > self._largest:
-            self._missed(item.topic.value)
-            return
-        self._waiting[budget] += 1
-        super().put_nowait(item)
-
-    def get_nowait(self) -> aiomqtt.Message:
-        item = super().get_nowait()
-        self._waiting[self._budget(item)[0]] -= 1
-        return item
-
-    def _budget(self, item: aiomqtt.Message) -> tuple[Loss | str, int | None]:
-        """Whose waiting messages are counted together, and how many may wait: one topic's flood costs no other's."""
-        topic = item.topic.value
-        match self._losses.get(topic, Loss.ASKED_AGAIN):
-            case Loss.NEVER:
-                return Loss.NEVER, None
-            case Loss.COUNTED:
-                return topic, SCANS_WAITING
-            case Loss.ASKED_AGAIN:
-                return topic, REPORTS_WAITING
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +86,7 @@ class _Connection:
         heard: int = LARGEST,
     ) -> None:
         self._monotonic = monotonic
-        self._inbox = _Inbox(losses=losses, missed=missed, largest=heard)
+        self._inbox = Inbox(losses=losses, missed=missed, largest=heard)
         self._pending: dict[int, tuple[asyncio.Future[Acknowledgement], float]] = {}
         self._parked: deque[_Publication] = deque()
         self._look: asyncio.TimerHandle | None = None
@@ -152,6 +118,7 @@ class _Connection:
         )
         # aiomqtt keeps reason codes, receive maximum and the moment of writing to itself.
         self._paho: Paho = self.client._client  # noqa: SLF001 - the one private name used here, for these three
+        self.intake = Intake(self._paho, largest=2 * heard)
         self._paho.connect_timeout = manner.patience
         self._paho.on_publish = self._on_publish
         self._aiomqtt_on_connect = cast("CallbackOnConnect_v2", self._paho.on_connect)
@@ -277,7 +244,7 @@ class _Connection:
     def _on_connect(
         self, client: Paho, data: object, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
-        self._room = getattr(properties, "ReceiveMaximum", 65_535)
+        self._room = min(getattr(properties, "ReceiveMaximum", 65_535), IN_FLIGHT)
         self._patient_room = max(1, int(self._room * (1 - KEPT_FREE)))
         self._largest = min(LARGEST, getattr(properties, "MaximumPacketSize", LARGEST + 1_024) - 1_024)
         self._aiomqtt_on_connect(client, data, flags, code, properties)
@@ -420,8 +387,8 @@ class Mqtt(_Line):
                 while True:
                     self._on_message(_incoming(await connection.next(), session))
             except aiomqtt.MqttError as error:
-                why = _told(error)
-                raise
+                why = connection.intake.wrong or _told(error)
+                raise aiomqtt.MqttError(why) from None
             finally:
                 self._say(online=False)
                 self._connection = None

@@ -271,7 +271,7 @@ async def street(
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(homes_broker(HOME, OTHER))
         for name in ("hub", "box"):
-            (folder / name).mkdir(mode=0o700)
+            (folder / name).mkdir(mode=0o700, exist_ok=True)  # it may be a disk of its own
         store = await Store.open(f"sqlite+aiosqlite:///{folder / 'hub' / 'hub.sqlite3'}")
         stack.push_async_callback(store.close)
         box = BoxKey.at(folder / "box" / "key").public

@@ -1,16 +1,22 @@
 """The household's browsers, as the line to a hub knows them: their orders taken, their questions answered."""
 
+import asyncio
 import secrets
 from collections.abc import Callable
+
+import structlog
 
 from gateway.hub.words import Asked, Job, Receipt
 from gateway.remote.answers import Answers
 from gateway.remote.deeds import Deeds
 from gateway.remote.envelope import LARGEST_DOWN, LARGEST_UP, Keys, seal, unseal
-from gateway.remote.orders import Orders, keys_of
+from gateway.remote.orders import AGAIN, Orders, keys_of
+from gateway.store import StoreFailed
 from gateway.store.browsers import EnrolledBrowser
 from gateway.web.box import Box
 from gateway.web.changes import Changes
+
+log = structlog.get_logger(__name__)
 
 KEPT = 64  # browsers whose keys are remembered: agreeing on them takes a while
 
@@ -28,7 +34,21 @@ class Household:
 
     async def run(self) -> None:
         """Do what was ordered, until cancelled."""
-        await self._orders.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._orders.run(), name="orders")
+            group.create_task(self._end(), name="orders: browsers that end")
+
+    async def _end(self) -> None:
+        """Where all browsers are to end, have it on the disk; none of them counts meanwhile."""
+        told = False
+        while self._browsers.ending:
+            try:
+                await self._browsers.ended()
+            except StoreFailed as failure:
+                if not told:
+                    log.error("browsers_not_ended", why=str(failure), todo="make room: until then none is enrolled")
+                told = True
+                await asyncio.sleep(AGAIN)
 
     async def take(self, job: Job) -> Receipt:
         """Take an order in.

@@ -66,14 +66,26 @@ class Browsers:
 
     def __init__(self, writer: Writer, reader: Callable[[], sqlite3.Connection]) -> None:
         self._writer, self._reader = writer, reader
+        self.ending = False  # all are to end, and the disk has not taken it yet: until then none counts
 
     async def enrol(self, new: EnrolledBrowser, now: Now) -> bool:
         """Keep a browser's keys; what was enrolled on its device before ends. False: the device is known no more."""
+        await self.ended()
         return await self._writer.do(lambda db: _enrol(db, new, now))
 
     async def forget(self) -> None:
-        """End all of them: what they ordered last is not known any more."""
-        await self._writer.do(lambda db: db.execute("DELETE FROM browser").rowcount)
+        """End all of them, for what they ordered last is not known any more.
+
+        None counts from now on, also where the disk does not take it: that is `ending` until `ended` has it there.
+        """
+        self.ending = True
+        await self.ended()
+
+    async def ended(self) -> None:
+        """Have it on the disk that all were to end; nothing else is done."""
+        if self.ending:
+            await self._writer.do(lambda db: db.execute("DELETE FROM browser").rowcount)
+            self.ending = False
 
     async def end(self, ident: str, now: Now, *, by: str) -> bool:
         """End a browser; False: there is none of this id."""
@@ -81,11 +93,15 @@ class Browsers:
 
     def browser(self, ident: str) -> EnrolledBrowser | None:
         """One browser; None: there is none, or it has ended."""
+        if self.ending:
+            return None
         row = self._reader().execute(f"{_BROWSER} AND b.id = ?", (ident,)).fetchone()
         return None if row is None else _browser(row)
 
     def browsers(self, person: str | None = None) -> tuple[EnrolledBrowser, ...]:
         """Those of one person or (None) of all, the newest last."""
+        if self.ending:
+            return ()
         query = f"{_BROWSER} AND (? IS NULL OR p.id = ?) ORDER BY b.since, b.id"
         return tuple(map(_browser, self._reader().execute(query, (person, person))))
 

@@ -21,7 +21,8 @@ from gateway.proof.receipt import Receipt
 from gateway.proof.retention import read_tombstone
 from gateway.proof.verdict import Verdict
 from gateway.proof.verify import verify
-from gateway.store import Store
+from gateway.store import Store, StoreFailed
+from gateway.store.browsers import Browsers
 from gateway.video.words import ClipFacts, ClipKey, Closed, Fault, Gap
 from gateway.visit import commands as c
 from gateway.visit import events as e
@@ -472,6 +473,24 @@ async def test_a_store_put_back_from_an_older_copy_is_noticed_at_the_start(tmp_p
         assert not was_rolled_back(file, store, BoxKey.at(tmp_path / "key"))
     finally:
         await store.close()
+
+
+async def test_an_older_copy_stays_known_until_the_browsers_that_end_by_it_have_ended_on_the_disk(
+    made: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(_browsers: Browsers) -> None:
+        raise StoreFailed("database or disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Browsers, "ended", full)
+        with pytest.raises(StoreFailed):
+            await made.store.browsers.forget()
+        await sealed(made)
+        await until(lambda: len(made.checkpoints) == 1)
+        assert not (made.home.storage.folder / LAST_CHECKPOINT).exists()
+    await sealed(made, part=2)
+    await until((made.home.storage.folder / LAST_CHECKPOINT).exists)
+    assert not made.store.browsers.ending
 
 
 def test_a_checkpoint_can_be_read_again() -> None:

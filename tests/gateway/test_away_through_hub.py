@@ -4,7 +4,11 @@ Hub, box and house are processes of their own; the browser is a model of the pag
 """
 
 import asyncio
+import contextlib
 import secrets
+import shutil
+import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,25 +18,33 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 from sqlalchemy import select
 
+from gateway.archive import LAST_CHECKPOINT
 from gateway.broker import free_port
 from gateway.config import Pages
 from gateway.delivery.promise import State
+from gateway.demo.actors import PATIENCE
 from gateway.demo.plan import Plan
 from gateway.demo.result import moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT
 from gateway.hub import jobs as job_store
 from gateway.hub.tables import browsers, jobs
 from gateway.hub.words import Kind
-from gateway.visit.state import Refusal
+from gateway.proof.chain import Head
+from gateway.proof.checkpoint import checkpoint
+from gateway.proof.keys import BoxKey
+from gateway.visit.commands import AlarmCode
+from gateway.visit.state import Now, Refusal
 from tests.gateway.test_through_hub import at_the_door, stands
 from tests.gateway.web.house import HERONS
 from tests.remotebrowser import RemoteBrowser
+from tests.smalldisk import fill, small_disk
 from tests.through_hub import HOME, Hub, Street, street, waited
 
 pytestmark = pytest.mark.slow
 
 ORDERS, QUESTIONS = "/v1/household/orders", "/v1/household/questions"
 DAY = 86_400
+STORE = "perron.sqlite3"
 
 
 def inhabited(port: int, *, asks: bool = False) -> Any:  # noqa: ANN401 - a change of the plan
@@ -262,6 +274,66 @@ async def replayed_after_a_revocation(owner: Anna, permit: str) -> None:
         assert await receipt(hub, await brings(hub, lie.encode())) == why
     await asyncio.sleep(0.5)
     assert (await owner.brand())["standing"] == "revoked"
+
+
+async def test_a_box_whose_older_copy_came_back_on_a_full_disk_does_nothing_that_the_hub_plays_again(
+    tmp_path: Path,
+) -> None:
+    port = free_port()
+    with small_disk(tmp_path / "box", "48m") as disk:
+        async with street(tmp_path, rigged=True, change=inhabited(port)) as here:
+            play, owner = here.play, await anna(here, port)
+            try:
+                await waited(here.hub.ready, "the hub")
+                copied(disk / STORE, tmp_path / "older")
+                stop = owner.phone.sealed(owner.phone.order("stop")).encode()
+                assert await receipt(here.hub, await brings(here.hub, stop)) is None
+                assert (await owner.entrance())["stopped"] is True
+                await play.stage.gateway.end()
+                note_the_end_of(disk)
+                again, log = await brings(here.hub, stop), tmp_path / "gateway.log"
+                with put_back(tmp_path / "older", disk):
+                    ballast = fill(disk)
+                    await play.stage.gateway.begin()
+                    await play.alarm(AlarmCode.SAFE_MODE)
+                    await play.watch.until("the log", lambda: "browsers_not_ended" in log.read_text(), within=PATIENCE)
+                ballast.unlink()
+                assert await receipt(here.hub, again) == "unknown_browser"
+
+                async def ended() -> bool:
+                    return not await known(here.hub, owner.phone.browser)
+
+                await waited(ended, "the hub's word that the browser has ended")
+                assert play.watch.state.get("stopped") is False
+            finally:
+                await owner.home.close()
+
+
+def copied(store: Path, to: Path) -> None:
+    """A copy of a store that is in use."""
+    with contextlib.closing(sqlite3.connect(store)) as now, contextlib.closing(sqlite3.connect(to)) as copy:
+        now.backup(copy)
+
+
+def note_the_end_of(disk: Path) -> None:
+    """Keep a checkpoint of the log as it is, as the next proof would."""
+    with contextlib.closing(sqlite3.connect(disk / STORE)) as store:
+        seq, link = store.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
+    now = Now(utc=datetime.now(UTC), trusted=True, mono=0)
+    kept = checkpoint(Head(seq=seq, hash=link), box="home", now=now, key=BoxKey.at(disk / "key"))
+    (disk / LAST_CHECKPOINT).write_bytes(kept.to_json())
+
+
+@contextlib.contextmanager
+def put_back(older: Path, disk: Path) -> Iterator[None]:
+    """Put an older copy in the store's place. It is held open until left, or a full disk would not even open it."""
+    for file in disk.glob(f"{STORE}*"):
+        file.unlink()
+    shutil.copy(older, disk / STORE)
+    with contextlib.closing(sqlite3.connect(disk / STORE)) as held:
+        held.execute("PRAGMA journal_mode = WAL")
+        held.execute("SELECT count(*) FROM entry").fetchone()
+        yield
 
 
 async def test_an_order_waits_for_a_box_that_is_away_and_is_done_once_whatever_is_killed(tmp_path: Path) -> None:

@@ -1,9 +1,8 @@
 """A whole house whose box has not one byte left: it locks, alarms and hears its owner, also after a restart.
 
-The disk is a small tmpfs; mounting one takes root, which CI is. What the door does is told by the house's own log.
+What the door does is told by the house's own log.
 """
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +10,9 @@ import pytest
 
 from gateway.demo.actors import PATIENCE
 from gateway.demo.result import Move, moves
-from gateway.demo.scenario import Play
 from gateway.visit.commands import AlarmCode
 from gateway.visit.state import Phase, Refusal
+from tests.smalldisk import fill, small_disk
 from tests.whole_house import playing
 
 pytestmark = pytest.mark.slow
@@ -22,28 +21,8 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     """A run's folder in which the box's own storage is a small disk."""
-    place = tmp_path / "box"
-    place.mkdir()
-    mount = ("mount", "-t", "tmpfs", "-o", "size=48m,mode=700", "tmpfs", str(place))
-    umount = ("umount", str(place))
-    subprocess.run(mount, check=True, timeout=30)
-    try:
+    with small_disk(tmp_path / "box", "48m"):
         yield tmp_path
-    finally:
-        subprocess.run(umount, check=True, timeout=30)
-
-
-def fill(play: Play) -> Path:
-    """Write until not one byte is left."""
-    ballast = play.plan.home.storage.folder / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        for piece in (65_536, 512, 1):
-            try:
-                while file.write(bytes(piece)):
-                    pass
-            except OSError:
-                continue
-    return ballast
 
 
 async def test_a_box_that_starts_on_a_full_disk_locks_behind_the_courier(folder: Path) -> None:
@@ -52,7 +31,7 @@ async def test_a_box_that_starts_on_a_full_disk_locks_behind_the_courier(folder:
         await play.shows(parcels)
         await play.may_enter()
         await play.courier.goes_in()
-        fill(play)
+        fill(play.plan.home.storage.folder)
         await play.alarm(AlarmCode.DISK_FULL)
         await play.dies()
         await play.phase(Phase.INSIDE)
@@ -68,7 +47,7 @@ async def test_a_broker_that_comes_back_finds_a_box_whose_disk_is_full(folder: P
         await play.shows(parcels)
         await play.may_enter()
         await play.courier.goes_in()
-        fill(play)
+        fill(play.plan.home.storage.folder)
         await play.alarm(AlarmCode.DISK_FULL)
         await play.stage.broker.crash()
         await play.stage.broker.begin()
@@ -82,7 +61,7 @@ async def test_a_broker_that_comes_back_finds_a_box_whose_disk_is_full(folder: P
 async def test_what_the_owner_stops_on_a_full_disk_stays_stopped_when_there_is_room_again(folder: Path) -> None:
     async with playing(folder) as play:
         parcels = await play.promised()
-        ballast = fill(play)
+        ballast = fill(play.plan.home.storage.folder)
         await play.dies()
         await play.alarm(AlarmCode.SAFE_MODE)
         await play.owner.says("stop")

@@ -3,7 +3,8 @@
 import aiomqtt
 from paho.mqtt.properties import Properties
 
-from gateway.mqtt import REPORTS_WAITING, SCANS_WAITING, _Inbox
+from gateway.intake import REPORTS_WAITING, SCANS_WAITING, Inbox
+from gateway.mqtt import LARGEST
 from gateway.topics import Loss
 
 
@@ -13,7 +14,11 @@ def message(topic: str, payload: bytes = b"x") -> aiomqtt.Message:
 
 def test_a_flood_of_scans_drowns_neither_reports_nor_the_owners_stop() -> None:
     missed: list[str] = []
-    inbox = _Inbox(losses={"scan": Loss.COUNTED, "stop": Loss.NEVER, "lock": Loss.ASKED_AGAIN}, missed=missed.append)
+    inbox = Inbox(
+        losses={"scan": Loss.COUNTED, "stop": Loss.NEVER, "lock": Loss.ASKED_AGAIN},
+        missed=missed.append,
+        largest=LARGEST,
+    )
     for _ in range(SCANS_WAITING + 100):
         inbox.put_nowait(message("scan"))
     inbox.put_nowait(message("lock", b"locked"))
@@ -26,7 +31,7 @@ def test_a_flood_of_scans_drowns_neither_reports_nor_the_owners_stop() -> None:
 
 def test_a_flood_of_offers_costs_no_scan() -> None:
     missed: list[str] = []
-    inbox = _Inbox(losses=dict.fromkeys(("scan", "offer"), Loss.COUNTED), missed=missed.append)
+    inbox = Inbox(losses=dict.fromkeys(("scan", "offer"), Loss.COUNTED), missed=missed.append, largest=LARGEST)
     for topic in (*["offer"] * (SCANS_WAITING + 1), "scan"):
         inbox.put_nowait(message(topic))
     assert missed == ["offer"]
@@ -34,7 +39,7 @@ def test_a_flood_of_offers_costs_no_scan() -> None:
 
 def test_a_flood_of_one_devices_reports_costs_no_other_device_a_report() -> None:
     missed: list[str] = []
-    inbox = _Inbox(losses=dict.fromkeys(("lock", "fridge"), Loss.ASKED_AGAIN), missed=missed.append)
+    inbox = Inbox(losses=dict.fromkeys(("lock", "fridge"), Loss.ASKED_AGAIN), missed=missed.append, largest=LARGEST)
     for topic in (*["fridge"] * (REPORTS_WAITING + 5), "lock"):
         inbox.put_nowait(message(topic))
     assert missed == ["fridge"] * 5
@@ -42,7 +47,7 @@ def test_a_flood_of_one_devices_reports_costs_no_other_device_a_report() -> None
 
 def test_reports_that_overflow_are_said_to_be_missed_and_the_owners_stop_never_is() -> None:
     missed: list[str] = []
-    inbox = _Inbox(losses={"stop": Loss.NEVER, "lock": Loss.ASKED_AGAIN}, missed=missed.append)
+    inbox = Inbox(losses={"stop": Loss.NEVER, "lock": Loss.ASKED_AGAIN}, missed=missed.append, largest=LARGEST)
     for _ in range(REPORTS_WAITING + 1):
         inbox.put_nowait(message("lock"))
         inbox.put_nowait(message("stop"))

@@ -11,13 +11,14 @@ import pytest
 
 from gateway.hub.words import BrowserSaid
 from gateway.remote.envelope import Jwk, private_key, scalar_of
-from gateway.store import HouseOffer, Person, Store
+from gateway.store import HouseOffer, Person, Store, StoreFailed
 from gateway.store.browsers import EnrolledBrowser, KeptOrder
 from gateway.store.copying import copy
 from tests.gateway.delivery.house import opened
 from tests.gateway.delivery.shop import NOON, NOW, after
 from tests.gateway.people import digest, entry, invitation, newcomer
 from tests.gateway.test_store_uplinks import HOME, Hub, signer, synced
+from tests.smalldisk import fill, small_disk
 
 OWN = private_key(bytes(31) + b"\x07")
 SIGN = Jwk.of(OWN.public_key())
@@ -241,6 +242,26 @@ async def test_a_box_whose_store_was_rolled_back_forgets_its_browsers_and_the_hu
         assert store.browsers.browsers() == ()
         await synced(store, hub)
     assert heard(hub) == {"1": False, "2": False}
+
+
+async def test_where_the_disk_does_not_take_it_that_all_end_none_counts_until_it_has(tmp_path: Path) -> None:
+    hub = Hub()
+    with small_disk(tmp_path / "box", "8m") as disk:
+        async with inhabited(disk) as store:
+            await synced(store, hub)
+            ballast = fill(disk)
+            with pytest.raises(StoreFailed):
+                await store.browsers.forget()
+            assert (store.browsers.browser(browser(1).id), store.browsers.browsers()) == (None, ())
+            with pytest.raises(StoreFailed):
+                await store.browsers.enrol(browser(3), NOW)
+            ballast.unlink()
+            assert await store.browsers.enrol(browser(3), NOW), "what is enrolled now ends the others first"
+            assert [one.id for one in store.browsers.browsers()] == [browser(3).id]
+            await store.browsers.ended()
+            assert [one.id for one in store.browsers.browsers()] == [browser(3).id]
+            await synced(store, hub)
+    assert heard(hub) == {"1": False, "2": False, "3": True}
 
 
 async def test_a_box_that_is_put_back_from_a_backup_has_no_browsers(tmp_path: Path) -> None:

@@ -61,8 +61,8 @@ MUTANTS = (
     Mutant(
         name="a broker of another name is believed",
         file="gateway/brokertls.py",
-        old="ours.sslsocket_class = _Socket",
-        new="ours.sslsocket_class, ours.check_hostname = _Socket, False",
+        old="ours.sslsocket_class = Socket",
+        new="ours.sslsocket_class, ours.check_hostname = Socket, False",
         tests=(TLS,),
     ),
     Mutant(

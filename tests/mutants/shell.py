@@ -277,6 +277,15 @@ MUTANTS = (
         tests=(VERIFY,),
     ),
     Mutant(
+        name="browsers count as long as a full disk does not take their end",
+        file="gateway/store/browsers.py",
+        old="        self.ending = True\n",
+        new="",
+        tests=(
+            f"{GATEWAY}test_store_browsers.py::test_where_the_disk_does_not_take_it_that_all_end_none_counts_until_it_has",
+        ),
+    ),
+    Mutant(
         name="a store put back from an older copy goes on",
         file="gateway/archive.py",
         old="store.hash_at(last.seq) != last.head.hash",

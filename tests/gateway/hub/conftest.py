@@ -1,12 +1,14 @@
-"""The hub's own tests on both of its databases: the same code and the same tests."""
+"""What the hub's own tests share, and on which of its databases each is run: the same code and the same tests."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.hubs import databases
+from gateway.hub.file import HubFile
+from tests.hubs import Running, databases, running
+from tests.joins import Box, with_boxes
 from tests.postgresql import PostgreSQL, postgresql
 
 ON_BOTH = (
@@ -60,3 +62,22 @@ def on_database(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
     for name in made.values():
         server.drop(name)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> HubFile:
+    """A hub that boxes can join."""
+    return with_boxes(tmp_path)
+
+
+@pytest.fixture
+async def hub(file: HubFile) -> AsyncIterator[Running]:
+    """The same, running."""
+    async with running(file) as hub:
+        yield hub
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Box:
+    """One that has joined nothing."""
+    return Box.new(tmp_path / "box")

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiomqtt
 import pytest
@@ -32,7 +32,7 @@ from gateway.mqtt import Guest, visit
 from tests.hubs import Running
 from tests.hubs import running as running_hub
 from tests.joins import DAY, Box, claim, hub_account, with_boxes
-from tests.mosquitto import running
+from tests.mosquitto import Mosquitto, running
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +49,7 @@ class Place:
     store: Store
     authority: Authority
     folder: Path
+    mosquitto: Mosquitto
 
     @property
     def keeper(self) -> Keeper:
@@ -101,9 +102,13 @@ def pem(box: Box) -> Path:
     return box.folder / "identity.pem"
 
 
-@pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    file = with_boxes(tmp_path)
+PlaceT = TypeVar("PlaceT", bound=Place)
+
+
+@contextlib.asynccontextmanager
+async def placed(folder: Path, kind: type[PlaceT]) -> AsyncIterator[PlaceT]:
+    """A hub's broker that runs, with its hub, which has no line of its own to it."""
+    file = with_boxes(folder)
     account = hub_account(file)
     assert file.boxes is not None
     file.folder.mkdir(mode=0o700)
@@ -111,10 +116,17 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     try:
         configured = file.model_copy(update={"broker": account})
         authority = await set_up(configured, file.boxes, store, now=now())
-        async with running(folder_of(file) / "mosquitto.conf", account.port, {}), running_hub(file):
-            yield Place(configured, account, store, authority, tmp_path)
+        conf = folder_of(file) / "mosquitto.conf"
+        async with running(conf, account.port, {}) as mosquitto, running_hub(file):
+            yield kind(configured, account, store, authority, folder, mosquitto)
     finally:
         await store.close()
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    async with placed(tmp_path, Place) as place:
+        yield place
 
 
 @contextlib.asynccontextmanager

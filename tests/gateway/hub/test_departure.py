@@ -1,7 +1,7 @@
 """A home leaves its hub by its own word, and what retailers had there ends."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,24 +13,8 @@ from gateway.hub.file import HubFile
 from gateway.hub.tables import certificates, connections, deliveries, events, homes, jobs
 from gateway.joining import HubAway
 from tests.announcing import connected
-from tests.hubs import Running, running
-from tests.joins import Box, claim, lost, with_boxes
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> HubFile:
-    return with_boxes(tmp_path)
-
-
-@pytest.fixture
-async def hub(file: HubFile) -> AsyncIterator[Running]:
-    async with running(file) as hub:
-        yield hub
-
-
-@pytest.fixture
-def box(tmp_path: Path) -> Box:
-    return Box.new(tmp_path / "box")
+from tests.hubs import Running
+from tests.joins import Box, claim, lost
 
 
 async def test_a_home_that_leaves_is_let_in_no_longer_and_its_retailers_are_told(

@@ -5,7 +5,7 @@ import json
 import stat
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,22 +29,6 @@ from gateway.joining import HubAway, HubSays, NotTheHub
 from tests.hubs import Running, running
 from tests.joins import DAY, Box, claim, lost, with_boxes
 from tests.shell.house import home as a_home
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> HubFile:
-    return with_boxes(tmp_path)
-
-
-@pytest.fixture
-async def hub(file: HubFile) -> AsyncIterator[Running]:
-    async with running(file) as hub:
-        yield hub
-
-
-@pytest.fixture
-def box(tmp_path: Path) -> Box:
-    return Box.new(tmp_path / "box")
 
 
 def now() -> datetime:

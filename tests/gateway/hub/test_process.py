@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -25,6 +24,7 @@ from gateway.proof.keys import BoxKey
 from tests.boxes import box, join
 from tests.hubs import account, homes_broker, hub_file, running
 from tests.mosquitto import Mosquitto
+from tests.smalldisk import fill, small_disk
 
 pytestmark = pytest.mark.slow
 
@@ -165,25 +165,8 @@ async def test_a_hub_that_is_told_to_end_ends_at_once_and_loses_nothing_that_it_
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A folder on a disk of its own, which is soon full; mounting one takes root, which CI is."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mount = ("mount", "-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", str(place))
-    umount = ("umount", str(place))
-    subprocess.run(mount, check=True, timeout=30)
-    try:
+    with small_disk(tmp_path / "small", "8m") as place:
         yield place
-    finally:
-        subprocess.run(umount, check=True, timeout=30)
-
-
-def fill(ballast: Path) -> None:
-    """Write until not one byte is left."""
-    with ballast.open("wb", buffering=0) as file:
-        for piece in (65_536, 512, 1):
-            with contextlib.suppress(OSError):
-                while file.write(bytes(piece)):
-                    pass
 
 
 async def test_on_a_full_disk_the_hub_refuses_in_words_and_goes_on_when_there_is_room(
@@ -201,7 +184,7 @@ async def test_on_a_full_disk_the_hub_refuses_in_words_and_goes_on_when_there_is
                 return answer.status, said.get("code", "")
 
         assert (await brand("before"))[0] == 201
-        fill(small / "ballast")
+        ballast = fill(small)
         refused = [await brand(f"full-{number}") for number in range(3)]
         assert set(refused) == {(503, "unavailable")}, refused
         async with box("home-1", broker, tmp_path) as one:
@@ -212,7 +195,7 @@ async def test_on_a_full_disk_the_hub_refuses_in_words_and_goes_on_when_there_is
                 assert (answer.status, (await answer.json())["store"]) == (503, False)
             async with hub.http.get("/v1/brands", headers=retailer.headers) as answer:
                 assert answer.status == 200, "what is there can be read"
-            (small / "ballast").unlink()
+            ballast.unlink()
             await one.hello()
             async with asyncio.timeout(LONG):
                 await one.acks.get()

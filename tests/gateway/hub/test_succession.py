@@ -17,22 +17,17 @@ from gateway import joining
 from gateway.following import follow
 from gateway.hub import operator, succession
 from gateway.hub.authority import Authority
-from gateway.hub.broker import Keeper, certified_by, folder_of, set_up
+from gateway.hub.broker import Keeper, certified_by
 from gateway.hub.joining import succeeds
-from gateway.hub.store import Store
 from gateway.joining import NotTheHub
-from tests.gateway.hub.test_broker import LONG, Place, now, pem, refused
-from tests.hubs import running as running_hub
-from tests.joins import DAY, Box, hub_account, with_boxes
-from tests.mosquitto import Mosquitto, running
+from tests.gateway.hub.test_broker import LONG, Place, now, pem, placed, refused
+from tests.joins import DAY, Box
 
 pytestmark = pytest.mark.slow
 
 
 class Court(Place):
-    """A hub whose authority changes; `mosquitto` is its broker."""
-
-    mosquitto: Mosquitto
+    """A hub whose authority changes."""
 
     @property
     def keeper(self) -> Keeper:
@@ -53,7 +48,7 @@ class _As(Place):
     """The place as one box sees it: it believes its own authorities alone."""
 
     def __init__(self, court: Court, box: Box) -> None:
-        super().__init__(court.file, court.broker, court.store, court.authority, court.folder)
+        super().__init__(court.file, court.broker, court.store, court.authority, court.folder, court.mosquitto)
         self._box = box
 
     def context(self, file: Path | None) -> ssl.SSLContext:
@@ -65,21 +60,8 @@ class _As(Place):
 
 @pytest.fixture
 async def court(tmp_path: Path) -> AsyncIterator[Court]:
-    file = with_boxes(tmp_path)
-    account = hub_account(file)
-    assert file.boxes is not None
-    file.folder.mkdir(mode=0o700)
-    store = await Store.open(file.database)
-    try:
-        configured = file.model_copy(update={"broker": account})
-        authority = await set_up(configured, file.boxes, store, now=now())
-        conf = folder_of(file) / "mosquitto.conf"
-        async with running(conf, account.port, {}) as mosquitto, running_hub(file):
-            made = Court(configured, account, store, authority, tmp_path)
-            made.mosquitto = mosquitto
-            yield made
-    finally:
-        await store.close()
+    async with placed(tmp_path, Court) as court:
+        yield court
 
 
 async def joined(court: Court, name: str) -> Box:

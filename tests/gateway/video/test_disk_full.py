@@ -1,6 +1,5 @@
-"""A real full disk: a small tmpfs. Mounting one takes root, which CI is."""
+"""A real full disk."""
 
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from gateway.video.words import Begun, ClipKey, Fault, Proof, Record, Watch
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check
 from tests.filmset.talk import video_process
+from tests.smalldisk import small_disk
 
 pytestmark = pytest.mark.slow
 
@@ -18,16 +18,9 @@ VISIT = ClipKey(visit="visit-1", part=1)
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "small"
-    place.mkdir()
-    umount = ("umount", str(place))
-    mount = ("mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(place))
-    subprocess.run(mount, check=True, timeout=30)
-    try:
+def small(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "small", "1m") as place:
         yield place
-    finally:
-        subprocess.run(umount, check=True, timeout=30)
 
 
 def handles(pid: int) -> int:
@@ -35,11 +28,11 @@ def handles(pid: int) -> int:
 
 
 def test_a_full_disk_is_a_fault_and_a_declared_hole_and_the_camera_goes_on(
-    tmp_path: Path, small_disk: Path, cameras: CameraSet
+    tmp_path: Path, small: Path, cameras: CameraSet
 ) -> None:
-    ballast = small_disk / "ballast"
+    ballast = small / "ballast"
     ballast.write_bytes(bytes(850_000))
-    with video_process(tmp_path, films=small_disk) as process, process.talk(cameras, "front", pre_roll=1.0) as talk:
+    with video_process(tmp_path, films=small) as process, process.talk(cameras, "front", pre_roll=1.0) as talk:
         talk.say(Watch(cameras=("front",), on=True))
         talk.proof("front", lambda proof: proof.live)
         talk.say(Record(clip=VISIT, cameras=("front",), folder="visit-1"))
@@ -57,7 +50,7 @@ def test_a_full_disk_is_a_fault_and_a_declared_hole_and_the_camera_goes_on(
         talk.wait(Proof, lambda proof: proof.recording == VISIT and Fault.DISK not in proof.faults, since=since)
         closed = talk.finish("visit-1")
         for facts in closed.clips:
-            check(small_disk, facts)
+            check(small, facts)
 
     assert first.path == closed.clips[0].path
     assert second.path == closed.clips[-1].path
