@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import Body, Cancel, Offer, Result, State, Update
@@ -24,6 +24,9 @@ from gateway.hub.words import Kind, digest
 
 _SOME_HOME = f"home-{'a' * 26}"  # as long as any
 _OF_A_PROMISE = frozenset({"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius"})
+
+_ONE = select(deliveries).where(deliveries.c.id == bindparam("delivery"))
+_VERSION = insert(delivery_versions)
 
 
 class TooLarge(ValueError):  # noqa: N818 - it says what it is
@@ -63,12 +66,9 @@ async def keep_version(
     pen: Pen, delivery: str, version: int, promise: Mapping[str, Any] | None, token: bytes | None
 ) -> None:
     """Keep one version; without a token the hub signs it when it is sent."""
-    await pen.tx.execute(
-        insert(delivery_versions).values(
-            delivery=delivery, version=version, promise=promise, token=token, created=pen.now,
-            sha256=None if token is None else digest(token),
-        )
-    )  # fmt: skip
+    kept = {"delivery": delivery, "version": version, "promise": promise, "token": token, "created": pen.now,
+            "sha256": None if token is None else digest(token)}  # fmt: skip
+    await pen.tx.execute(_VERSION, kept)
 
 
 async def send(pen: Pen, row: Row[Any], said: Offer | Update | Cancel, token: bytes | None) -> None:
@@ -130,15 +130,18 @@ async def stand(tx: AsyncConnection, row: Row[Any], state: State, reason: str | 
     await tell(tx, await one(tx, row.id), events.Type.DELIVERY_CHANGED, now)
 
 
-async def spoken_of(tx: AsyncConnection, row: Row[Any], result: Result) -> None:
-    """The home has spoken of a version: what it refused does not count, so the one before it is what is promised."""
+async def spoken_of(tx: AsyncConnection, row: Row[Any], result: Result) -> dict[str, Any]:
+    """The home has spoken of a version: what it refused does not count, so the one before it is what is promised.
+
+    What is to be written of the delivery.
+    """
     mine = delivery_versions.c.delivery == row.id
     version = result.version
     if version is None and result.token_sha256 is not None:
         same = delivery_versions.c.sha256 == result.token_sha256
         version = await tx.scalar(select(delivery_versions.c.version).where(mine, same))
     if version is None:
-        return
+        return {}
     new: dict[str, Any] = {"answered": max(row.answered or 0, version)}
     if result.accepted is False:
         said = delivery_versions.c.version == version
@@ -149,7 +152,7 @@ async def spoken_of(tx: AsyncConnection, row: Row[Any], result: Result) -> None:
         if promise is not None:
             end = datetime.fromisoformat(promise["window"]["end"])
             new |= {"promise": promise, "window_end": end}
-    await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**new))
+    return new
 
 
 async def tell(tx: AsyncConnection, row: Row[Any], type_: events.Type, now: datetime) -> None:
@@ -161,7 +164,7 @@ async def tell(tx: AsyncConnection, row: Row[Any], type_: events.Type, now: date
 
 async def one(tx: AsyncConnection, delivery: str) -> Row[Any]:
     """Read one that is there, as it is in this transaction."""
-    return (await tx.execute(select(deliveries).where(deliveries.c.id == delivery))).one()
+    return (await tx.execute(_ONE, {"delivery": delivery})).one()
 
 
 def over(row: Row[Any]) -> bool:

@@ -36,7 +36,7 @@ FURTHEST = 2 * SWEEP  # that any job is put off
 SOON = timedelta(seconds=2)  # after which what could not be put on the line is tried again
 PROMPT = 0.25  # seconds that a round waits for the broker's answers together
 LATE = 20  # rounds of which some answers are waited for still
-IDLE = 1.0  # seconds between two looks while nobody rings: another hub may have kept a job
+SOONEST, IDLE = 0.02, 1.0  # seconds between two looks while nobody rings: another hub may have kept a job
 COUNTED = timedelta(seconds=5)  # between two counts of all that is due
 
 
@@ -86,6 +86,40 @@ _SETTLED = (
 )
 
 
+def _due_now() -> Select[tuple[str]]:
+    """What may be rung `now`, the longest due first."""
+    older, now = jobs.alias(), bindparam("now", type_=jobs.c.due.type)
+    behind = select(older.c.id).where(
+        older.c.delivery == jobs.c.delivery, older.c.due.is_not(None), older.c.created < jobs.c.created
+    )
+    return (
+        select(jobs.c.id)
+        .join(homes, homes.c.id == jobs.c.home)
+        .where(
+            jobs.c.due <= now,
+            jobs.c.expires > now,
+            or_(jobs.c.leased.is_(None), jobs.c.leased <= now),
+            homes.c.revoked.is_(None),
+            ~behind.exists(),
+        )
+        .order_by(jobs.c.due, jobs.c.created)  # what waited for a box goes in the order in which it was given
+    )
+
+
+_ANY = _due_now().limit(1)
+# A WITH is asked once, however the rest is done: within IN (...) the limit could be taken anew for each row.
+_DUE = _due_now().limit(AT_ONCE).with_for_update(skip_locked=True, of=jobs).cte("due_now")
+TAKEN = (
+    update(jobs)
+    .where(jobs.c.id.in_(select(_DUE.c.id)))
+    .values(leased=bindparam("until", type_=jobs.c.leased.type))
+    .returning(
+        jobs.c.id, jobs.c.home, jobs.c.kind, jobs.c.token, jobs.c.attempts, jobs.c.due, jobs.c.created,
+        select(homes.c.there).where(homes.c.id == jobs.c.home).scalar_subquery().label("there"),
+    )
+)  # fmt: skip
+
+
 class Dispatcher:
     """One a process; several processes share the work by leases.
 
@@ -105,20 +139,22 @@ class Dispatcher:
         self._bell.set()
 
     async def run(self, line: Line) -> None:
-        """Work until cancelled."""
+        """Work until cancelled. Where there was something others may be keeping more: it looks again sooner."""
+        pause = IDLE
         while True:
             self._bell.clear()
             try:
                 await self._count()
                 if line.there and await self._round(line):
+                    pause = SOONEST
                     continue
             except UNAVAILABLE as error:
                 log.error("jobs_not_read", why=str(error).splitlines()[0])
             try:
-                async with asyncio.timeout(IDLE):
+                async with asyncio.timeout(pause):
                     await self._bell.wait()
             except TimeoutError:
-                pass
+                pause = min(2 * pause, IDLE)
 
     async def _round(self, line: Line) -> bool:
         """Ring at those that are due; False: none was."""
@@ -162,19 +198,17 @@ class Dispatcher:
             rows.append({"job": job.id, "lease": until, "next": self._now() + then.after, "away": then.parked,
                          "tries": job.attempts + then.tried})  # fmt: skip
         if rows:
-            async with self._store.writing() as tx:
-                await tx.execute(_SETTLED, rows)
+            await self._store.once(_SETTLED, rows)
 
     async def _lease(self) -> tuple[Sequence[Row[Any]], datetime]:
         now = self._now()
         until = now + LEASE
-        async with self._store.reading() as tx:  # most of the time there is nothing: no need for the writer's turn
-            if (await tx.execute(due_now(now).limit(1))).first() is None:
-                return (), until
-        async with self._store.writing() as tx:
-            found = (await tx.execute(due_now(now).limit(AT_ONCE).with_for_update(skip_locked=True, of=jobs))).all()
-            await tx.execute(update(jobs).where(jobs.c.id.in_([job.id for job in found])).values(leased=until))
-        return found, until
+        if self._store.one_writer:  # most of the time there is nothing: no need for the writer's turn
+            async with self._store.reading() as tx:
+                if (await tx.execute(_ANY, {"now": now})).first() is None:
+                    return (), until
+        found = await self._store.once(TAKEN, {"now": now, "until": until})
+        return sorted(found, key=lambda job: (job.due, job.created)), until
 
     async def _count(self) -> None:
         """Count what is due, now and then; what has had its time ends."""
@@ -211,23 +245,3 @@ class Dispatcher:
     async def _rung(line: Line, job: Row[Any]) -> Acknowledgement | NotSent:
         said = Job(job=job.id, kind=Kind(job.kind), token=job.token.decode())
         return await line.ring(jobs_topic(job.home), said.model_dump_json().encode())
-
-
-def due_now(now: datetime) -> Select[Any]:
-    """What may be rung now, the longest due first."""
-    older = jobs.alias()
-    behind = select(older.c.id).where(
-        older.c.delivery == jobs.c.delivery, older.c.due.is_not(None), older.c.created < jobs.c.created
-    )
-    return (
-        select(jobs.c.id, jobs.c.home, jobs.c.kind, jobs.c.token, jobs.c.attempts, homes.c.there)
-        .join(homes, homes.c.id == jobs.c.home)
-        .where(
-            jobs.c.due <= now,
-            jobs.c.expires > now,
-            or_(jobs.c.leased.is_(None), jobs.c.leased <= now),
-            homes.c.revoked.is_(None),
-            ~behind.exists(),
-        )
-        .order_by(jobs.c.due, jobs.c.created)  # what waited for a box goes in the order in which it was given
-    )

@@ -5,11 +5,26 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.store import new_id
 from gateway.hub.tables import endpoints, events, messages, retailers
+
+# The retailer's row is the lock by which his events are numbered one after the other.
+_COUNTED = (
+    update(retailers)
+    .where(retailers.c.id == bindparam("whose"))
+    .values(told=retailers.c.told + 1)
+    .returning(retailers.c.told)
+)
+_KEPT = insert(events)
+_WANTING = select(endpoints.c.id, endpoints.c.types, endpoints.c.seq).where(
+    endpoints.c.retailer == bindparam("whose"), endpoints.c.sandbox == bindparam("sandbox"), endpoints.c.enabled
+)
+_ONE = _WANTING.where(endpoints.c.id == bindparam("only"))
+_MESSAGE = insert(messages)
+_LAST = update(endpoints).where(endpoints.c.id == bindparam("endpoint"))
 
 
 class Type(StrEnum):
@@ -39,24 +54,18 @@ async def tell(  # noqa: PLR0913 - an event's own columns
     Its `seq` is one more than that of the retailer's event before it, without a hole. `only`: to this endpoint alone,
     whatever it wants. Ring `Bells.messages` when the transaction is whole.
     """
-    # The retailer's row is the lock by which his events are numbered one after the other.
-    counted = update(retailers).where(retailers.c.id == retailer).values(told=retailers.c.told + 1)
-    id_, seq = new_id("evt"), (await tx.execute(counted.returning(retailers.c.told))).scalar_one()
-    await tx.execute(
-        insert(events).values(
-            id=id_, retailer=retailer, type=type_, object=about, data=dict(data), sandbox=sandbox, seq=seq, at=now
-        )
-    )
-    wanting = select(endpoints.c.id, endpoints.c.types, endpoints.c.seq).where(
-        endpoints.c.retailer == retailer, endpoints.c.sandbox == sandbox, endpoints.c.enabled
-    )
-    for endpoint in await tx.execute(wanting if only is None else wanting.where(endpoints.c.id == only)):
+    id_, seq = new_id("evt"), (await tx.execute(_COUNTED, {"whose": retailer})).scalar_one()
+    kept = {"id": id_, "retailer": retailer, "type": type_, "object": about, "data": dict(data), "sandbox": sandbox,
+            "seq": seq, "at": now}  # fmt: skip
+    await tx.execute(_KEPT, kept)
+    whom = {"whose": retailer, "sandbox": sandbox}
+    wanting = await (tx.execute(_WANTING, whom) if only is None else tx.execute(_ONE, {**whom, "only": only}))
+    for endpoint in wanting.all():
         if only is not None or not endpoint.types or type_ in endpoint.types:
-            await tx.execute(
-                insert(messages).values(
-                    id=new_id("msg"), endpoint=endpoint.id, event=id_, seq=seq, previous=endpoint.seq, attempts=0,
-                    tries=0, state="waiting", created=now, begun=now, due=now,
-                )
-            )  # fmt: skip
-            await tx.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(seq=seq))
+            message = {
+                "id": new_id("msg"), "endpoint": endpoint.id, "event": id_, "seq": seq, "previous": endpoint.seq,
+                "attempts": 0, "tries": 0, "state": "waiting", "created": now, "begun": now, "due": now,
+            }  # fmt: skip
+            await tx.execute(_MESSAGE, message)
+            await tx.execute(_LAST, {"endpoint": endpoint.id, "seq": seq})
     return id_

@@ -10,22 +10,53 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import Result
 from gateway.hub import events
-from gateway.hub.connections import decided
+from gateway.hub.connections import decided, unasked
 from gateway.hub.deliveries import spoken_of
 from gateway.hub.sealed import Untrue, unseal
 from gateway.hub.standing import OVER, coarse, standing
 from gateway.hub.tables import browsers, deliveries, home_events, homes, jobs
-from gateway.hub.words import BEGINNING, Ack, BrowserSaid, Hello, Receipt, digest
+from gateway.hub.words import BEGINNING, Ack, BrowserSaid, Hello, Kind, Receipt, digest
 from gateway.proof.keys import PublicKey
 from gateway.proof.succession import Line
 
 BROWSERS = 100  # of one household: a box could tell of others until the hub's disk is full
 SAID_AT_MOST = 200  # open deliveries in one `hello`: of more, what is not named is not looked for
+
+
+# Prepared, for each word of each box asks for some of them: to put one together costs as much as to ask it.
+_HOME = (
+    select(homes)
+    .where(homes.c.id == bindparam("home"), homes.c.revoked.is_(None))
+    .with_for_update(key_share=True)
+)  # fmt: skip
+_THERE = update(homes).where(homes.c.id == bindparam("home"))
+_NEWEST = (
+    select(home_events.c.seq, home_events.c.token)
+    .where(home_events.c.home == bindparam("home"))
+    .order_by(home_events.c.seq.desc())
+    .limit(1)
+)
+_EVENT = insert(home_events)
+_JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))
+_WAITS = select(jobs.c.due, jobs.c.delivery, jobs.c.kind).where(*_JOB)
+_RECEIVED = update(jobs).where(*_JOB)
+_NAMED = select(deliveries).where(
+    deliveries.c.home == bindparam("home"), deliveries.c.brand == bindparam("brand"),
+    deliveries.c.name == bindparam("name"),
+)  # fmt: skip
+_BY_BYTES = (
+    select(deliveries)
+    .join(jobs, jobs.c.delivery == deliveries.c.id)
+    .where(jobs.c.home == bindparam("home"), jobs.c.sha256 == bindparam("sha256"))
+    .limit(1)
+)
+_STANDING = select(deliveries).where(deliveries.c.id == bindparam("delivery"))
+_STANDS = update(deliveries).where(deliveries.c.id == bindparam("delivery"))
 
 
 class Outcome(StrEnum):
@@ -60,19 +91,17 @@ class Kept:
 
 async def home_of(tx: AsyncConnection, home: str) -> Row[Any] | None:
     """The row of a home that counts, held until the transaction ends; None: there is none."""
-    asked = select(homes).where(homes.c.id == home, homes.c.revoked.is_(None)).with_for_update(key_share=True)
-    return (await tx.execute(asked)).one_or_none()
+    return (await tx.execute(_HOME, {"home": home})).one_or_none()
 
 
 async def went(tx: AsyncConnection, home: str, *, there: bool) -> None:
     """A home was heard, or heard to go."""
-    await tx.execute(update(homes).where(homes.c.id == home).values(there=there))
+    await tx.execute(_THERE, {"home": home, "there": there})
 
 
 async def kept_of(tx: AsyncConnection, home: str) -> Kept:
     """How far a home's events have come."""
-    newest = select(home_events.c.seq, home_events.c.token).where(home_events.c.home == home)
-    row = (await tx.execute(newest.order_by(home_events.c.seq.desc()).limit(1))).one_or_none()
+    row = (await tx.execute(_NEWEST, {"home": home})).one_or_none()
     return Kept(0, BEGINNING) if row is None else Kept(row.seq, digest(row.token))
 
 
@@ -130,15 +159,19 @@ async def _again(tx: AsyncConnection, home: str, hello: Hello, now: datetime) ->
 async def received(tx: AsyncConnection, home: Row[Any], receipt: Receipt, now: datetime) -> str | None:
     """A box has a job, or will never take it; how it ended, or None: it had ended before, or is no job of this home."""
     refused = None if receipt.state == "received" else (receipt.why or "it said no more")
-    mine = (jobs.c.id == receipt.job, jobs.c.home == home.id)
-    row = (await tx.execute(select(jobs.c.due, jobs.c.delivery).where(*mine))).one_or_none()
+    mine = {"job": receipt.job, "whose": home.id}
+    row = (await tx.execute(_WAITS, mine)).one_or_none()
     if row is None or row.due is None:
         return None
     when = now if refused is None else None
-    await tx.execute(update(jobs).where(*mine).values(received=when, refused=refused, due=None, leased=None))
+    await tx.execute(_RECEIVED, {**mine, "received": when, "refused": refused, "due": None, "leased": None})
     if refused is not None and row.delivery is not None:
         no = Result(box="hub", at=now, accepted=False, code="malformed")
-        await _told(tx, row.delivery, no, seq=0, sandbox=home.sandbox, now=now)
+        meant = (await tx.execute(_STANDING, {"delivery": row.delivery})).one_or_none()
+        await _told(tx, meant, no, seq=0, sandbox=home.sandbox, now=now)
+    if refused is not None and row.kind == Kind.CONNECT:
+        asked = (await tx.execute(select(jobs.c.token).where(jobs.c.id == receipt.job))).scalar_one()
+        await unasked(tx, home.id, asked, now)
     return receipt.state
 
 
@@ -161,9 +194,9 @@ async def happened(tx: AsyncConnection, row: Row[Any], kept: Kept, token: bytes,
     if found.prev != kept.head:
         return Outcome.FORKED
     meant = None if found.result is None else await _meant(tx, row.id, found.result)
-    await tx.execute(
-        insert(home_events).values(home=row.id, seq=found.seq, token=token, key=row.box_key, delivery=meant, at=now)
-    )
+    kept_as = {"home": row.id, "seq": found.seq, "token": token, "key": row.box_key, "at": now,
+               "delivery": None if meant is None else meant.id}  # fmt: skip
+    await tx.execute(_EVENT, kept_as)
     kept.seq, kept.head = found.seq, digest(token)
     if found.result is not None:
         await _told(tx, meant, found.result, seq=found.seq, sandbox=row.sandbox, now=now)
@@ -198,23 +231,20 @@ async def _make_room(tx: AsyncConnection, home: str) -> None:
         await tx.execute(delete(browsers).where(browsers.c.home == home, browsers.c.id.in_([one.id for one in going])))
 
 
-async def _meant(tx: AsyncConnection, home: str, result: Result) -> str | None:
+async def _meant(tx: AsyncConnection, home: str, result: Result) -> Row[Any] | None:
     """Which delivery a home speaks of: by its name, or by the message that it did not believe."""
     if result.brand is not None and result.delivery is not None:
-        named = (deliveries.c.brand == result.brand, deliveries.c.name == result.delivery)
-        return await tx.scalar(select(deliveries.c.id).where(deliveries.c.home == home, *named))
+        named = {"home": home, "brand": result.brand, "name": result.delivery}
+        return (await tx.execute(_NAMED, named)).one_or_none()
     if result.token_sha256 is None:
         return None
-    return await tx.scalar(
-        select(jobs.c.delivery).where(jobs.c.home == home, jobs.c.sha256 == result.token_sha256).limit(1)
-    )
+    return (await tx.execute(_BY_BYTES, {"home": home, "sha256": result.token_sha256})).one_or_none()
 
 
 async def _told(  # noqa: PLR0913 - who said what of which delivery
-    tx: AsyncConnection, delivery: str | None, result: Result, *, seq: int, sandbox: bool, now: datetime
+    tx: AsyncConnection, row: Row[Any] | None, result: Result, *, seq: int, sandbox: bool, now: datetime
 ) -> None:
     """Keep how a delivery stands and tell its retailer, if that is news. `seq` 0: the hub's own word."""
-    row = (await tx.execute(select(deliveries).where(deliveries.c.id == delivery))).one_or_none()
     if row is None:
         return
     before = (row.state, row.reason, row.missing, row.house)
@@ -224,8 +254,8 @@ async def _told(  # noqa: PLR0913 - who said what of which delivery
     changed = dict(zip(names, after, strict=True))
     if after != before:
         changed["changed"] = now
-    await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**changed, seq=max(seq, row.seq)))
-    await spoken_of(tx, row, result)
+    changed |= await spoken_of(tx, row, result)
+    await tx.execute(_STANDS, {"delivery": row.id, **changed, "seq": max(seq, row.seq)})
     answer = None
     if result.accepted is False:
         answer = {"version": result.version, "accepted": False, "code": coarse(result.code)}

@@ -10,6 +10,8 @@ from gateway.hub.store import new_id
 from gateway.hub.tables import jobs
 from gateway.hub.words import Kind
 
+_KEPT = insert(jobs)
+
 LIFE = timedelta(days=31)  # as long as a signed message may live (gateway/delivery/signature.py)
 
 
@@ -20,9 +22,11 @@ async def send(  # noqa: PLR0913 - a job's own columns
     """Keep a job for a home, due at once; its id. Ring `Bells.jobs` when the transaction is whole."""
     id_ = new_id("job")
     await tx.execute(
-        insert(jobs).values(
-            id=id_, home=home, kind=kind, token=token, sha256=sha256(token).hexdigest(), delivery=delivery,
-            browser=browser, attempts=0, parked=False, created=now, due=now, expires=now + life,
-        )
+        _KEPT,
+        {
+            "id": id_, "home": home, "kind": kind, "token": token, "sha256": sha256(token).hexdigest(),
+            "delivery": delivery, "browser": browser, "attempts": 0, "parked": False, "created": now, "due": now,
+            "expires": now + life,
+        },
     )  # fmt: skip
     return id_

@@ -7,7 +7,7 @@ from base64 import b32encode
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api.operation import Caller, Member, Right
@@ -18,6 +18,7 @@ from gateway.remote.words import Token
 
 _BEARER = re.compile(r"[Bb]earer (key-[a-z2-7]{26})_([a-z2-7]{26})", re.ASCII)
 _NOBODY = bytes(32)
+_KEY = select(api_keys).where(api_keys.c.id == bindparam("key"))
 
 
 def new_secret() -> str:
@@ -35,7 +36,7 @@ async def caller_of(tx: AsyncConnection, authorization: str, now: datetime) -> C
     found = _BEARER.fullmatch(authorization)
     if found is None:
         return None
-    row = (await tx.execute(select(api_keys).where(api_keys.c.id == found[1]))).one_or_none()
+    row = (await tx.execute(_KEY, {"key": found[1]})).one_or_none()
     right = hmac.compare_digest(kept(found[2]), _NOBODY if row is None else row.sha256)
     if row is None or not right or row.revoked is not None or (row.expires is not None and row.expires <= now):
         return None

@@ -13,12 +13,12 @@ import contextlib
 import secrets
 import shutil
 from base64 import b32encode
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import Connection, event, func, insert, select
+from sqlalchemy import Connection, Executable, Row, event, func, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -181,6 +181,17 @@ class Store:
                     await connection.rollback()
                 raise
             await connection.commit()
+
+    async def once(
+        self, statement: Executable, params: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    ) -> Sequence[Row[Any]]:
+        """Do one statement that is a transaction of its own; the rows that it gives.
+
+        On PostgreSQL that is one way to the server, where `writing` makes three.
+        """
+        async with self.writing() if self.one_writer else self.reading() as tx:
+            found = await tx.execute(statement, params)
+            return found.all() if found.returns_rows else ()
 
     @contextlib.asynccontextmanager
     async def _connection(self) -> AsyncIterator[AsyncConnection]:

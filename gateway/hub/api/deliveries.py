@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, or_, select, update
 
 from gateway.delivery.promise import Body, Cancel, Claims, Offer, State, Update
 from gateway.delivery.signature import Key, Keys, Rejected, public_key, verify
@@ -28,6 +28,19 @@ from gateway.hub.words import digest
 from gateway.visit.state import Now
 
 OPEN_AT_ONCE = 100  # deliveries of a sandbox
+CHANGES = 100  # of one delivery: each is a message that its home keeps, and that stands in its proof
+
+_MADE = insert(deliveries).returning(*deliveries.c)
+_CONNECTION = select(connections).where(
+    connections.c.id == bindparam("connection"),
+    connections.c.retailer == bindparam("retailer"),
+    connections.c.sandbox == bindparam("sandbox"),
+)
+_TAKEN = select(deliveries.c.id).where(deliveries.c.brand == bindparam("brand"), deliveries.c.name == bindparam("name"))
+_TAKEN_THERE = _TAKEN.where(deliveries.c.connection == bindparam("connection"))
+_TAKEN_AT_HOME = _TAKEN.where(
+    or_(deliveries.c.connection == bindparam("connection"), deliveries.c.home == bindparam("home"))
+)
 
 
 async def create(call: Call) -> Reply:
@@ -45,17 +58,14 @@ async def create(call: Call) -> Reply:
     await _free(call, home, said.id, "/token" if token else "/delivery/name")
     await _few(call)
     held, id_, promise = home.state == "pending", new_id("dlv"), kept.promise_of(said)
-    await call.tx.execute(
-        insert(deliveries).values(
-            id=id_, retailer=call.who.retailer, connection=home.id, home=None if held else home.home,
-            brand=home.brand, name=said.id,
-            version=said.version, promise=promise, hub_signed=token is None, sandbox=call.who.sandbox, held=held,
-            state=kept.waiting(promise), missing=0, seq=0, created=call.now, changed=call.now,
-            window_end=said.window.end,
-        )
-    )  # fmt: skip
+    made = {
+        "id": id_, "retailer": call.who.retailer, "connection": home.id, "home": None if held else home.home,
+        "brand": home.brand, "name": said.id, "version": said.version, "promise": promise, "hub_signed": token is None,
+        "sandbox": call.who.sandbox, "held": held, "state": kept.waiting(promise), "missing": 0, "seq": 0,
+        "created": call.now, "changed": call.now, "window_end": said.window.end,
+    }  # fmt: skip
+    row = (await call.tx.execute(_MADE, made)).one()
     await kept.keep_version(_pen(call), id_, said.version, promise, token)
-    row = await kept.one(call.tx, id_)
     await _send(call, row, said, token)
     await kept.tell(call.tx, row, events.Type.DELIVERY_CREATED, call.now)
     return Reply(status=201, body=told(row), headers={"Location": f"/v1/deliveries/{id_}"})
@@ -65,6 +75,7 @@ async def change(call: Call) -> Reply:
     """Make a new version. The home decides whether it still counts."""
     asked, row = call.of(ChangedDelivery), await mine(call)
     _open(row, asked.version)
+    await _seldom(call, row)
     home = _standing(await _of_home(call, row))
     token = _token(asked)
     _as_announced(row, token)
@@ -187,6 +198,15 @@ def _open(row: Row[Any], known: int | None) -> None:
         raise Problem(Code.CONFLICT, "There is no version after this one.")
 
 
+async def _seldom(call: Call, row: Row[Any]) -> None:
+    """Refuse a change too many. A brand gives its versions the numbers that it likes, so they are counted."""
+    if row.version <= CHANGES:
+        return
+    mine = select(func.count()).select_from(delivery_versions).where(delivery_versions.c.delivery == row.id)
+    if (await call.tx.scalar(mine) or 0) > CHANGES:
+        raise Problem(Code.CONFLICT, f"A delivery is changed {CHANGES} times at most: cancel it and announce another.")
+
+
 def _as_announced(row: Row[Any], token: bytes | None) -> None:
     """Refuse a change of hands: whoever signed the announcement signs what follows."""
     if token is None and not row.hub_signed:
@@ -242,14 +262,8 @@ def _wrong(pointer: str, code: str, why: str) -> Problem:
 
 async def _connection(call: Call, id_: str) -> Row[Any]:
     """The connection that a delivery is to be made under."""
-    found = await call.tx.execute(
-        select(connections).where(
-            connections.c.id == id_,
-            connections.c.retailer == call.who.retailer,
-            connections.c.sandbox == call.who.sandbox,
-        )
-    )
-    row = found.one_or_none()
+    mine = {"connection": id_, "retailer": call.who.retailer, "sandbox": call.who.sandbox}
+    row = (await call.tx.execute(_CONNECTION, mine)).one_or_none()
     if row is None:
         raise Problem(Code.NOT_FOUND, "There is no such connection, or it is not yours.")
     return _standing(row)
@@ -279,11 +293,11 @@ async def _same(call: Call, home: Row[Any], token: bytes) -> Row[Any] | None:
 
 async def _free(call: Call, home: Row[Any], name: str, pointer: str) -> None:
     """Refuse a name that the brand has given a delivery of this home."""
-    where = deliveries.c.connection == home.id
+    asked = {"brand": home.brand, "name": name, "connection": home.id}
+    taken = _TAKEN_THERE
     if home.home is not None and home.state == "granted":  # before, whose home it is stays untold: `Held` looks then
-        where |= deliveries.c.home == home.home
-    taken = select(deliveries.c.id).where(deliveries.c.brand == home.brand, deliveries.c.name == name, where)
-    if await call.tx.scalar(taken) is not None:
+        taken, asked = _TAKEN_AT_HOME, {**asked, "home": home.home}
+    if await call.tx.scalar(taken, asked) is not None:
         why = "This home has a delivery of this name."
         raise Problem(
             Code.ALREADY_EXISTS, why, errors=[Detail(pointer=pointer, where="body", code="name_taken", detail=why)]

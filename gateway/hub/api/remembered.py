@@ -15,7 +15,7 @@ from typing import assert_never
 from aiohttp import web
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import and_, delete, insert, select, update
+from sqlalchemy import and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api.operation import Caller, Member
@@ -25,6 +25,18 @@ from gateway.hub.tables import idempotency
 KEPT = timedelta(hours=24)
 _SWEPT = 20  # old ones that go with each new one
 _NONCE = 12  # bytes
+
+_THIS = and_(idempotency.c.retailer == bindparam("whose"), idempotency.c.key == bindparam("named"))
+_KEPT = select(idempotency).where(_THIS)
+_GONE = delete(idempotency).where(_THIS)
+_TAKEN = insert(idempotency)
+_ANSWERED = update(idempotency).where(_THIS)
+_OLD = (
+    select(idempotency.c.retailer, idempotency.c.key)
+    .where(idempotency.c.created < bindparam("before"))
+    .limit(_SWEPT)
+    .with_for_update(skip_locked=True)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +89,15 @@ async def before(tx: AsyncConnection, asked: Question, now: datetime) -> web.Res
     Raises:
         Problem: the key came before with another request.
     """
-    mine = and_(idempotency.c.retailer == asked.whose, idempotency.c.key == asked.key)
-    row = (await tx.execute(select(idempotency).where(mine))).one_or_none()
+    this = {"whose": asked.whose, "named": asked.key}
+    row = (await tx.execute(_KEPT, this)).one_or_none()
     if row is not None and row.created < now - KEPT:
-        await tx.execute(delete(idempotency).where(mine))
+        await tx.execute(_GONE, this)
         row = None
     if row is None:
         await _sweep(tx, now)
-        await tx.execute(
-            insert(idempotency).values(retailer=asked.whose, key=asked.key, fingerprint=asked.fingerprint, created=now)
-        )
+        taken = {"retailer": asked.whose, "key": asked.key, "fingerprint": asked.fingerprint, "created": now}
+        await tx.execute(_TAKEN, taken)
         return None
     if row.fingerprint != asked.fingerprint:
         raise Problem(Code.IDEMPOTENCY_KEY_REUSED)
@@ -101,11 +112,10 @@ async def keep(tx: AsyncConnection, asked: Question, status: int, headers: Mappi
     """Keep what is answered."""
     nonce = secrets.token_bytes(_NONCE)
     kept = nonce + asked.cipher.encrypt(nonce, body, asked.context)
-    mine = and_(idempotency.c.retailer == asked.whose, idempotency.c.key == asked.key)
-    await tx.execute(update(idempotency).where(mine).values(status=status, headers=dict(headers), body=kept))
+    this = {"whose": asked.whose, "named": asked.key}
+    await tx.execute(_ANSWERED, {**this, "status": status, "headers": dict(headers), "body": kept})
 
 
 async def _sweep(tx: AsyncConnection, now: datetime) -> None:
-    old = select(idempotency.c.retailer, idempotency.c.key).where(idempotency.c.created < now - KEPT).limit(_SWEPT)
-    for retailer, key in (await tx.execute(old.with_for_update(skip_locked=True))).all():
-        await tx.execute(delete(idempotency).where(idempotency.c.retailer == retailer, idempotency.c.key == key))
+    for retailer, key in (await tx.execute(_OLD, {"before": now - KEPT})).all():
+        await tx.execute(_GONE, {"whose": retailer, "named": key})

@@ -13,7 +13,7 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import dialect
 
 from gateway.hub import jobs as job_store
-from gateway.hub.dispatcher import AGAIN, LONGEST, SOON, SWEEP, Dispatcher, due_now, next_of, spread
+from gateway.hub.dispatcher import AGAIN, LONGEST, SOON, SWEEP, TAKEN, Dispatcher, next_of, spread
 from gateway.hub.line import ANSWER, Line
 from gateway.hub.store import Store
 from gateway.hub.tables import homes, jobs, retailers
@@ -226,5 +226,6 @@ async def test_what_a_killed_dispatcher_had_leased_is_rung_by_another_after_the_
 
 def test_postgresql_leases_what_no_other_hub_holds() -> None:
     postgresql = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
-    asked = str(due_now(NOW).with_for_update(skip_locked=True, of=jobs).compile(dialect=postgresql))
-    assert asked.rstrip().endswith("FOR UPDATE OF jobs SKIP LOCKED")
+    asked = str(TAKEN.compile(dialect=postgresql))
+    assert "FOR UPDATE OF jobs SKIP LOCKED" in asked.partition(")\nUPDATE")[0], asked
+    assert asked.startswith("WITH due_now AS"), "within IN (...) its limit could be taken anew for each row"

@@ -103,18 +103,18 @@ async def test_an_idempotency_key_outlives_the_hub(tmp_path: Path) -> None:
 
 
 async def test_who_asks_too_much_is_told_how_long_to_wait_and_others_are_not_kept(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path, limits=Limits(reads=3))) as hub:
+    async with running(hub_file(tmp_path, limits=Limits(writes_a_day=3))) as hub:
         ours, theirs = await hub.retailer(), await hub.retailer("Soleil")
         answers = []
-        for _ in range(5):
-            async with hub.http.get("/v1/api_keys", headers=ours.headers) as answer:
+        for number in range(5):
+            async with hub.http.post("/v1/api_keys", json={"label": f"till {number}"}, headers=ours.headers) as answer:
                 answers.append((answer.status, answer.headers.copy()))
-        assert [status for status, _ in answers] == [200, 200, 200, 429, 429]
+        assert [status for status, _ in answers] == [201, 201, 201, 429, 429]
         _, said = answers[-1]
-        assert int(said["Retry-After"]) >= 1
-        assert said["RateLimit-Policy"] == '"reads";q=3;w=1'
-        async with hub.http.get("/v1/api_keys", headers=theirs.headers) as other:
-            assert other.status == 200
+        assert 1 <= int(said["Retry-After"]) <= 2 * 86_400
+        assert said["RateLimit-Policy"] == f'"writes";q={Limits().writes};w=1, "writes-a-day";q=3;w=86400'
+        async with hub.http.post("/v1/api_keys", json={"label": "till"}, headers=theirs.headers) as other:
+            assert other.status == 201
 
 
 async def test_every_answer_of_the_router_is_a_problem_too(tmp_path: Path) -> None:
