@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import Connection, Executable, Row, event, func, insert, select
+from sqlalchemy import Connection, Executable, Row, event, func, insert, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -245,6 +245,7 @@ class Store:
             if not self.one_writer:  # of several hubs that begin at once one makes the tables
                 await connection.execute(select(func.pg_advisory_xact_lock(_BEGINNING)))
             await connection.run_sync(metadata.create_all)
+            await connection.run_sync(_indexed)
             found = await connection.scalar(select(about.c.value).where(about.c.key == "version"))
             if found is None:
                 await connection.execute(insert(about).values(key="version", value=str(VERSION)))
@@ -252,6 +253,16 @@ class Store:
                 raise StoreUnusable(
                     f"The database was written by a newer hub (version {found}; this one knows {VERSION}). Upgrade."
                 )
+
+
+def _indexed(connection: Connection) -> None:
+    """Make the indexes that a database of an older hub lacks: with a table that is there they are not made."""
+    found = inspect(connection).get_multi_indexes()
+    there = {index["name"] for several in found.values() for index in several}
+    for table in metadata.sorted_tables:
+        for index in table.indexes:
+            if index.name not in there:
+                index.create(connection)
 
 
 def passing(error: DBAPIError) -> bool:
