@@ -298,6 +298,19 @@ async def test_a_box_whose_hellos_have_no_answer_makes_its_line_anew(
             await there.receipt(there.offers(offer()))
 
 
+async def test_a_job_that_the_broker_kept_is_old_news_and_no_job(tmp_path: Path) -> None:
+    async with (
+        homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
+        at_work(uplink(made, section(broker, tmp_path))),
+    ):  # fmt: skip
+        await until(lambda: there.hellos)
+        kept = Job(job="job-kept", kind=Kind.DELIVERY, token=signed(claims(offer(), aud=HOME)).decode())
+        there.line.publish(jobs_topic(HOME), kept.model_dump_json().encode(), retain=True)
+        assert (await there.receipt(there.offers(offer(id="d2", parcels=("P2",))))).state == "received"
+        assert [one.job for one in there.receipts if one.job == "job-kept"] == []
+        assert made.store.facts("shop.d1", made.clock.now()) is None
+
+
 async def test_a_hostile_hub_costs_the_box_nothing_but_its_own_line(tmp_path: Path) -> None:
     async with (
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
