@@ -21,6 +21,7 @@ from sqlalchemy import select
 
 from gateway.broker import PACKET
 from gateway.config import Broker, BrokerTls
+from gateway.hub import internode
 from gateway.hub.admission import CUT
 from gateway.hub.authority import NODE, Authority, AuthorityUnusable
 from gateway.hub.broker import forget
@@ -119,7 +120,7 @@ NODENAME={node_of(name, rabbit.nodes[name])}
 DIST_PORT={rabbit.distribution}
 CONFIG_FILE={folder}/rabbitmq.conf
 ENABLED_PLUGINS_FILE={folder}/enabled_plugins
-"""
+{internode.environment(folder)}"""
 
 
 def definitions(hubs: Iterable[str]) -> str:
@@ -171,12 +172,14 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime) -> Aut
         folder = file.cluster / name
         folder.mkdir(exist_ok=True, mode=0o700)
         authority.broker((host, boxes.host), now=now, at=Path("rabbit", name, "tls"), terms=NODE)
+        internode.certified(file.folder, folder, host, now=now)
         there = rabbit.files
         plugins = f"[{','.join(PLUGINS)}].\n"
         whole = {
             "authority.pem": authority.pem,
             "rabbitmq.conf": configuration(rabbit, boxes, there, asks=hosts[at % len(hosts)]),
             "rabbitmq-env.conf": environment(rabbit, name, there),
+            internode.OPTIONS: internode.options(there),
             "enabled_plugins": plugins,
             "definitions.json": definitions([f"{HUB}@hub-{number + 1}" for number in range(file.share.of)]),
         }

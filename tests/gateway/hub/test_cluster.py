@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
@@ -109,7 +110,10 @@ def test_files_written_again_keep_keys_and_cookie_and_what_is_old_is_made_anew(t
     def write(at: datetime) -> tuple[bytes, ...]:
         set_up(file, BOXES, RABBIT, now=at)
         certified(file, RABBIT, Authority.at(tmp_path, now=at), now=at)
-        kept = ("erlang.cookie", "r1/tls/broker.pem", "r3/tls/broker.pem", "hub-1.pem", "admission-1/tls/broker.pem")
+        kept = (
+            "erlang.cookie", "r1/tls/broker.pem", "r3/tls/broker.pem", "hub-1.pem", "admission-1/tls/broker.pem",
+            "r2/internode/node.pem",
+        )  # fmt: skip
         return tuple((tmp_path / "rabbit" / one).read_bytes() for one in kept)
 
     first = write(NOW)
@@ -123,6 +127,26 @@ def test_files_written_again_keep_keys_and_cookie_and_what_is_old_is_made_anew(t
     for private in (tmp_path / "rabbit").rglob("*"):
         if private.is_file() and private.name != "authority.pem":
             assert private.stat().st_mode & 0o077 == 0, private
+
+
+def test_nodes_prove_themselves_to_each_other_under_an_authority_that_certifies_no_home(tmp_path: Path) -> None:
+    file = hub(tmp_path)
+    hubs = set_up(file, BOXES, RABBIT, now=NOW)
+    at = tmp_path / "rabbit" / "r2"
+    own = x509.load_pem_x509_certificate((at / "internode" / "node.pem").read_bytes())
+    theirs = x509.load_pem_x509_certificate((at / "internode" / "authority.pem").read_bytes())
+    own.verify_directly_issued_by(theirs)
+    assert theirs.public_key() != hubs.certificate.public_key()
+    usage = own.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert set(usage) == {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
+    options = (at / "internode.config").read_text()
+    assert options.count("{verify, verify_peer}") == 2
+    assert "{fail_if_no_peer_cert, true}" in options
+    assert "/etc/rabbitmq/perron/internode/node.pem" in options
+    environment = (at / "rabbitmq-env.conf").read_text()
+    assert environment.count("-proto_dist inet_tls -ssl_dist_optfile /etc/rabbitmq/perron/internode.config") == 2
+    keys = {key.read_bytes() for key in (tmp_path / "authority").glob("*.key")}
+    assert not any(one.read_bytes() in keys for one in (tmp_path / "rabbit").rglob("*") if one.is_file())
 
 
 def test_hub_config_writes_a_folder_for_each_node_and_says_where_it_goes(tmp_path: Path) -> None:
