@@ -3,6 +3,7 @@
 from tests.mutants.words import Mutant
 
 HEARD = "tests/gateway/hub/test_heard.py"
+API = "tests/gateway/hub/api/test_deliveries.py"
 DEAF = "tests/gateway/hub/test_deaf.py"
 DISPATCH = "tests/gateway/hub/test_dispatcher.py"
 SEALED = "tests/gateway/hub/test_sealed.py"
@@ -65,10 +66,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file="gateway/hub/api/deliveries.py",
         old="homes.c.revoked.is_(None), or_(homes.c.there, homes.c.sandbox))",
         new="homes.c.revoked.is_(None))",
-        tests=(
-            "tests/gateway/hub/api/test_deliveries.py::"
-            "test_where_the_permission_may_be_another_by_now_the_home_is_asked",
-        ),
+        tests=(f"{API}::test_where_the_permission_may_be_another_by_now_the_home_is_asked",),
     ),
     Mutant(
         name="any key that a hello brings is believed",
