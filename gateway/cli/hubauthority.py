@@ -1,6 +1,6 @@
 """`perron hub-authority`: how the hub's authority stands, and how another one takes its place."""
 
-import time
+import asyncio
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -63,7 +63,11 @@ def _shown(file: "HubFile", boxes: "Boxes", config: Path, *, now: datetime) -> N
 
     if file.rabbit is None:
         return
-    left = in_store(file, config, lambda _store: unready(file, now=now, monotonic=time.monotonic))
+
+    async def visited(_store: "Store") -> dict[str, str]:
+        return await unready(file, now=now, monotonic=asyncio.get_running_loop().time)
+
+    left = in_store(file, config, visited)
     if left:
         set_up(file, boxes, file.rabbit, now=now, by_next=True)
         for line in (*nodes_told(file, file.rabbit), *(f"{host}: {why}." for host, why in left.items())):
@@ -104,7 +108,7 @@ async def _done(  # noqa: PLR0913 - what is asked, named one by one
             set_up(file, boxes, file.rabbit, now=now)
             lines += [*nodes_told(file, file.rabbit), "Then restart the nodes, one after the other."]
         return lines
-    told = await Keeper(file, boxes, store, authority, monotonic=time.monotonic).look(now)
+    told = await Keeper(file, boxes, store, authority, monotonic=asyncio.get_running_loop().time).look(now)
     if coming is not None:
         lines.append(f"Restart mosquitto once, so that it believes both: mosquitto -c {folder_of(file)}/mosquitto.conf")
     if told:
