@@ -10,6 +10,8 @@ A row that stands for a queue (a retailer's, a home's) is locked with `key_share
 
 import asyncio
 import contextlib
+import errno
+import os
 import secrets
 import shutil
 from base64 import b32encode
@@ -286,12 +288,19 @@ def _said(error: Exception) -> str:
 
 
 def _try(engine: AsyncEngine) -> None:
-    """Open SQLite's file, if that is what it is, before aiosqlite does.
+    """See whether SQLite's file, if that is what it is, can be opened, before aiosqlite does.
 
-    It leaves the thread of a connection that cannot be opened to answer a loop that may be gone.
+    It leaves the thread of a connection that cannot be opened to answer a loop that may be gone. A file that is there
+    is not opened: to close it would give back the locks of whoever has it open in this process, and the next process
+    that looks would take it for nobody's and delete its log (seen).
     """
-    if engine.dialect.name == "sqlite" and engine.url.database:
-        Path(engine.url.database).open("ab").close()
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return
+    file = Path(engine.url.database)
+    if not file.is_file():
+        file.open("ab").close()
+    elif not os.access(file, os.R_OK | os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
 
 
 def _postgresql(url: str) -> AsyncEngine:

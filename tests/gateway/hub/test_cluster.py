@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from gateway.__main__ import cli
+from gateway.broker import free_port
 from gateway.hub.authority import Authority
 from gateway.hub.cluster import certified, configuration, definitions, environment, set_up
 from gateway.hub.file import Admission, Boxes, HubFile, Rabbit, Share
@@ -147,6 +148,36 @@ def test_nodes_prove_themselves_to_each_other_under_an_authority_that_certifies_
     assert environment.count("-proto_dist inet_tls -ssl_dist_optfile /etc/rabbitmq/perron/internode.config") == 2
     keys = {key.read_bytes() for key in (tmp_path / "authority").glob("*.key")}
     assert not any(one.read_bytes() in keys for one in (tmp_path / "rabbit").rglob("*") if one.is_file())
+
+
+def test_the_nodes_are_brought_both_authorities_and_the_old_one_stays_until_every_node_shows_the_next(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "hub.yaml"
+    config.write_text(
+        f"url: https://hub.example\nboxes: {{host: mqtt.hub.example, port: {free_port()}}}\n"
+        "rabbit:\n  nodes: {r1: 127.0.0.1}\n  admission: {hosts: [127.0.0.1]}\n"
+    )
+
+    def perron(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(cli, [*words, "--config", str(config)])
+        return done.exit_code, " ".join(done.output.split())
+
+    def shown() -> x509.Certificate:
+        return x509.load_pem_x509_certificates((node / "tls" / "broker.pem").read_bytes())[0]
+
+    node, at = tmp_path / "hub" / "rabbit" / "r1", tmp_path / "hub" / "authority"
+    perron("hub-config")
+    old = x509.load_pem_x509_certificate((at / "authority.pem").read_bytes())
+    status, told = perron("hub-authority", "--next")
+    assert (status, "restart the nodes" in told) == (0, True), told
+    for believes in (node / "authority.pem", tmp_path / "hub" / "rabbit" / "authority.pem"):
+        assert believes.read_bytes().count(b"BEGIN CERTIFICATE") == 2
+    assert shown().issuer == old.subject, "boxes have to learn of the next one first"
+    status, told = perron("hub-authority", "--change")
+    assert (status, "127.0.0.1: " in told) == (1, True), told
+    assert x509.load_pem_x509_certificate((at / "authority.pem").read_bytes()) == old
+    assert shown().issuer == x509.load_pem_x509_certificate((at / "next.pem").read_bytes()).subject
 
 
 def test_hub_config_writes_a_folder_for_each_node_and_says_where_it_goes(tmp_path: Path) -> None:
