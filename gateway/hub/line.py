@@ -83,8 +83,8 @@ class Line:
         return sent.acknowledged.result() if answered else Acknowledgement(code=None, seconds=ANSWER)
 
     def say(self, topic: str, payload: bytes) -> None:
-        """Say what the box will ask for again if it is lost."""
-        self._mqtt.publish(topic, payload, expiry=LIFE)
+        """Say what the box will ask for again if it is lost: nobody waits for the broker's answer, so none is asked."""
+        self._mqtt.publish(topic, payload, qos=0, expiry=LIFE)
 
     async def _next(self) -> int:
         return next(self._sessions)

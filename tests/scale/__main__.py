@@ -29,6 +29,7 @@ from tests.scale.cluster import Cluster, cluster, lacking
 from tests.scale.driving import Driver
 from tests.scale.homes import Broker, Homes
 from tests.scale.plot import plot
+from tests.scale.processor import each
 from tests.scale.run import DRAINED, Row, Run
 from tests.scale.speed import speed
 
@@ -40,9 +41,11 @@ CONNECTING = 100.0  # homes that connect in a second
 
 async def connect(run: Run) -> None:
     """Wait until all are there."""
+    before = run.used()
     took = await run.until(lambda: run.homes.count().there == run.all, 30 + run.all / 8)
     there = run.homes.count().there
     run.row("homes connected", f"{there} in {took:.0f} s", f"{run.all}", met=there == run.all)
+    run.row("processor time of each", each(before, run.used(), run.all))
 
 
 async def faults(run: Run, rate: float) -> None:

@@ -1,6 +1,7 @@
 """One try at a cluster: what goes on, and what was found."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from tests.scale.cluster import Cluster
 from tests.scale.driving import Driver
 from tests.scale.homes import Count, Homes
+from tests.scale.processor import used
 
 STAYS = 15.0  # seconds that all homes have to stay
 DRAINED = 150.0  # seconds for all that was promised to be taken and told
@@ -51,6 +53,11 @@ class Run:
         """Note what was found."""
         self.rows.append(Row(what, value, goal, met))
         self.tell(f"{what}: {value}")
+
+    def used(self) -> dict[str, float]:
+        """Seconds of processor time that each part has used so far."""
+        found = used({**self.made.processes, "homes": [os.getpid()]})
+        return {**found, "homes": 2 * found["homes"] - sum(found.values())}  # what it has started is not the homes'
 
     async def watch(self) -> None:
         """Count, each half second."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tests.scale.driving import Driver
 from tests.scale.keeping import Keeper
+from tests.scale.processor import each
 from tests.scale.run import DRAINED, Run
 
 AT_ONCE = 3_000  # jobs that wait
@@ -31,8 +32,10 @@ async def speed(run: Run) -> None:
 
 async def _steadily(run: Run, keeper: Keeper) -> None:
     names = [f"steady-{number}" for number in range(int(RATE * SECONDS))]
+    before = run.used()
     await keeper.steadily(names, RATE)
     await _all_there(run, names)
+    run.row("processor time of one", each(before, run.used(), len(names)))
     p50, p99 = _late([run.homes.seen[name] - keeper.kept[name] for name in names if name in run.homes.seen])
     run.row(f"a job at {RATE} a second, from kept until the home has it, p50", f"{p50:.0f} ms")
     run.row("the same, p99", f"{p99:.0f} ms", f"{P99:.0f} ms", met=p99 <= P99)
@@ -41,11 +44,12 @@ async def _steadily(run: Run, keeper: Keeper) -> None:
 async def _at_once(run: Run, keeper: Keeper) -> None:
     names = [f"waits-{number}" for number in range(AT_ONCE)]
     await keeper.together(names)
-    began = time.monotonic()
+    before, began = run.used(), time.monotonic()
     await _all_there(run, names)
     took = max(run.homes.seen[name] for name in names) - began
     await run.until(lambda: run.homes.count().waiting == 0, DRAINED)
     told = time.monotonic() - began
+    run.row("processor time of each of those that wait", each(before, run.used(), AT_ONCE))
     run.row(f"{AT_ONCE:,} jobs that waited, brought to their homes", f"{AT_ONCE / took:.0f} a second",
             f"{THROUGH:.0f}", met=AT_ONCE / took >= THROUGH)  # fmt: skip
     run.row("the same, until each is told by a signed event that is kept", f"{AT_ONCE / told:.0f} a second")
@@ -53,8 +57,10 @@ async def _at_once(run: Run, keeper: Keeper) -> None:
 
 async def _announced(run: Run) -> None:
     driver = Driver(run.driver.urls, run.made.fleet, made=run.driver.made)
+    before = run.used()
     await driver.steadily(ANNOUNCED, ANNOUNCING)
     await _all_there(run, list(driver.made))
+    run.row("processor time of one that is announced", each(before, run.used(), len(driver.made)))
     p50, p99 = _late([run.homes.seen[name] - made.asked for name, made in driver.made.items()])
     run.row(f"an announcement at {ANNOUNCED} a second, from the request until the home has it, p50", f"{p50:.0f} ms")
     run.row("the same, p99", f"{p99:.0f} ms")
