@@ -7,6 +7,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 # Most of a test is waiting; six fit two cores.
 WORKERS ?= 6
+# Hundreds of processes run the same source: it is compiled once, whatever the shell says.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-homeassistant test-zigbee2mqtt test-scale quick check mutants soak bench pictures debian wheels pins clean
@@ -75,7 +77,7 @@ test-zigbee2mqtt: $(VENV)/ready debian $(Z2M)/ready ## a real Zigbee2MQTT whose 
 HOMES ?= 1000
 
 test-scale: $(VENV)/ready ## the hub on a RabbitMQ cluster, parts of it killed (root; packages: docs/hub.md; not in `make test`)
-	@$(BIN)/python -m pytest -q tests/scale/with_one_node.py
+	@$(BIN)/python -m pytest -q tests/scale/with_one_node.py tests/scale/with_another_authority.py tests/scale/with_two_nodes.py
 	@$(BIN)/python -m tests.scale --homes $(HOMES)
 
 mutants: $(VENV)/ready ## plant faults one by one and name the test that catches each

@@ -18,6 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from gateway.proof.files import write_whole
 
 AUTHORITY_DAYS = 3650
+SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
 BACKDATED = timedelta(days=1)  # a client whose clock is late still believes it
 
 
@@ -37,11 +38,13 @@ class Terms:
 
     `bound`: it may vouch for these names and no others (name constraints, RFC 5280 4.2.1.10); another name then needs
     another authority, and a client that cannot read the constraint refuses it whole (Mbed TLS, its issue 8759).
+    `calls`: it is a client among its like too, and shows the same certificate.
     """
 
     days: int
     renew: timedelta
     bound: bool
+    calls: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +83,8 @@ def vouched(  # noqa: PLR0913 - whose, where, for whom, how long and when
         if not renew and _still_good(shelf, authority, names, terms, now):
             return Vouched(leaf=leaf_of(shelf.chain), authority=authority, anew=False)
         key = ec.generate_private_key(ec.SECP256R1())
-        leaf = _leaf(authority, authority_key, key.public_key(), names, (now, timedelta(days=terms.days)))
+        good, usage = (now, timedelta(days=terms.days)), (SERVER, CLIENT) if terms.calls else (SERVER,)
+        leaf = _leaf(authority, authority_key, key.public_key(), names, good, usage=usage)
     except _ODD as odd:
         raise _foreign(shelf, odd) from odd
     write_whole(shelf.key, _private(key))
@@ -115,7 +119,7 @@ def client(  # noqa: PLR0913 - what a certificate says
     Beside the name stands as e-mail address `<word>@<name>`, the word being the certificate's serial (hex) unless it is
     given: so a server that is shown only names knows which certificate it was.
     """
-    return _leaf(authority, authority_key, key, (name,), good, usage=ExtendedKeyUsageOID.CLIENT_AUTH, word=word or "")
+    return _leaf(authority, authority_key, key, (name,), good, usage=(CLIENT,), word=word or "")
 
 
 def leaf_of(chain: Path) -> x509.Certificate:
@@ -181,7 +185,7 @@ def _leaf(  # noqa: PLR0913 - what a certificate says
     names: tuple[str, ...],
     good: tuple[datetime, timedelta],
     *,
-    usage: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH,
+    usage: tuple[x509.ObjectIdentifier, ...],
     word: str | None = None,
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
@@ -193,7 +197,7 @@ def _leaf(  # noqa: PLR0913 - what a certificate says
         _builder(subject, authority.subject, key, *good, serial=serial)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(usage), critical=False)
         .add_extension(x509.SubjectAlternativeName(known), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())

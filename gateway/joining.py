@@ -57,6 +57,9 @@ UNKNOWN, NOT_BELIEVED = "not_found", "signature_refused"  # its words for a home
 PATIENCE = 20.0  # seconds for the hub to answer
 LARGEST = 65_536  # bytes of its answer, and of a file of ours
 
+UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
+"""What a stranger's certificate may raise when it is read: a hub that could raise another would end the box."""
+
 Ask = Callable[[str, Mapping[str, object]], bytes]
 """POSTs JSON to an address and returns what was answered; raises `HubSays` or `HubAway`."""
 
@@ -183,7 +186,7 @@ def join(code: Code, box: PublicKey, folder: Path, ask: Ask) -> Membership:
         raise NotTheHub("It has another authority than the code names.")
     if not same(answered_mac(secret, code.claim, parts), joined.mac):
         raise NotTheHub("It does not know the claim's secret.")
-    one = _certified(joined.certificate, (authority,), joined.home, key)
+    one = certified(joined.certificate, (authority,), joined.home, key)
     learn_support_code(folder, joined.support_code)
     _write_identity(folder, key, one, authority)
     return Membership(
@@ -291,7 +294,7 @@ def renew(url: str, folder: Path, ask: Ask, *, now: datetime) -> Identity | None
             if no.code == SPENT:
                 (folder / NEXT).unlink()  # the next time another key is asked for
             raise
-        one = _certified(renewed.certificate, trusted(folder), mine.home, key)
+        one = certified(renewed.certificate, trusted(folder), mine.home, key)
         _write_identity(folder, key, one)
         mine = Identity(key, one)
     _confirmed(url, mine, ask)
@@ -337,15 +340,19 @@ def authority_of(pem: str) -> x509.Certificate:
     """Read an authority.
 
     Raises:
-        NotTheHub: it is none.
+        NotTheHub: it is none that can sign for another.
     """
     try:
-        return x509.load_pem_x509_certificate(pem.encode())
-    except ValueError as error:
+        one = x509.load_pem_x509_certificate(pem.encode())
+        key = one.public_key()
+    except UNREADABLE as error:
         raise NotTheHub("Its authority is no certificate.") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise NotTheHub("Its authority has another kind of key.")
+    return one
 
 
-def _certified(
+def certified(
     pem: str, authorities: Sequence[x509.Certificate], home: str, key: ec.EllipticCurvePrivateKey
 ) -> x509.Certificate:
     """Take a certificate that one of these authorities gave for this home and this key, and no other.
@@ -359,7 +366,7 @@ def _certified(
             raise NotTheHub("Its certificate does not come from the hub's authority.")
         names = [str(name.value) for name in one.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         public = one.public_key()
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except (*UNREADABLE, TypeError) as error:
         raise NotTheHub("Its certificate does not come from the hub's authority.") from error
     if names != [home] or not isinstance(public, ec.EllipticCurvePublicKey) or public != key.public_key():
         raise NotTheHub("Its certificate is for another home or another key.")

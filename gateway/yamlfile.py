@@ -6,11 +6,13 @@ depth. A word that looks like a date stays a word.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.parser import Parser
 
 LARGEST = 262_144  # bytes
 DEEPEST = 16  # levels; home.yaml needs six
@@ -62,8 +64,9 @@ def parse(text: str) -> Document:
     if len(text.encode()) > LARGEST:
         raise Misread(f"the file is larger than {LARGEST // 1024} KiB", Spot(1, 1))
     try:
-        _refuse_more_than_plain(text)
-        root = YAML(typ="safe", pure=True).compose(text)
+        yaml = YAML(typ="safe", pure=True)
+        yaml.Parser = _PlainParser
+        root = yaml.compose(text)
     except MarkedYAMLError as error:
         raise _in_words(error, text.splitlines()) from error
     except YAMLError as error:
@@ -116,16 +119,20 @@ def _indent(line: str) -> int:
     return len(line) - len(line.lstrip(" -"))
 
 
-def _refuse_more_than_plain(text: str) -> None:
-    """Look at the events first: they cost no more than the text is long."""
-    depth = 0
-    for event in YAML(typ="safe", pure=True).parse(text):
+class _PlainParser(Parser):
+    """Refuses what is no plain data as it is read, before anything is made of it: it costs what the text is long."""
+
+    _depth = 0
+
+    def get_event(self) -> Any:  # noqa: ANN401 - the library's
+        event = super().get_event()
         spot = Spot(event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor is not None):
             raise Misread("anchors and aliases (&, *) are not read here: write the value out", spot)
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if depth > DEEPEST:
+        self._depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if self._depth > DEEPEST:
             raise Misread(f"nothing here is nested more than {DEEPEST} deep", spot)
+        return event
 
 
 def _value(node: Node) -> object:

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from gateway.config import Broker
 from gateway.delivery.promise import Result, State
 from gateway.hub.account import Account, Said, Statement, chained, head_of
 from gateway.hub.sealed import seal, vouch
@@ -180,9 +181,16 @@ class Box:
 
 @contextlib.asynccontextmanager
 async def box(home: str, broker: Mosquitto, folder: Path) -> AsyncIterator[Box]:
+    """Connect one to the test's broker, until left."""
+    async with connected(home, account(broker, folder, home)) as one:
+        yield one
+
+
+@contextlib.asynccontextmanager
+async def connected(home: str, at: Broker) -> AsyncIterator[Box]:
     """Connect one, until left."""
     topics = [jobs_topic(home), ack_topic(home), ask_topic(home)]
-    async with visit(account(broker, folder, home), topics, monotonic=time.monotonic) as line:
+    async with visit(at, topics, monotonic=time.monotonic) as line:
         one = Box(home, line)
 
         async def hear() -> None:

@@ -3,9 +3,12 @@
 import asyncio
 import contextlib
 import socket
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +17,7 @@ from gateway.broker import free_port
 from gateway.hub.file import HubBroker, HubFile, Limits, Listen, Webhooks
 from gateway.hub.operator import let_in
 from gateway.hub.process import Hub
+from gateway.hub.store import Store
 from gateway.hub.webhooks.connection import Lookup
 from tests.mosquitto import Mosquitto, mosquitto
 
@@ -64,8 +68,30 @@ def databases(of: Databases) -> Iterator[None]:
 
 
 def database(folder: Path) -> str:
-    """The URL of the store of a hub in this folder: SQLite's, unless the test runs on PostgreSQL."""
-    return _databases[-1](folder) if _databases else f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}"
+    """The URL of the store of a hub in this folder: SQLite's, unless the test runs on PostgreSQL.
+
+    Its tables are there already, as PostgreSQL's are: a hub would make them, one by one, for each of hundreds of tests.
+    """
+    if _databases:
+        return _databases[-1](folder)
+    file = folder / "hub.sqlite3"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.write_bytes(_with_tables())
+    return f"sqlite+aiosqlite:///{file}"
+
+
+@cache
+def _with_tables() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "hub.sqlite3"
+
+        async def make() -> None:
+            await (await Store.open(f"sqlite+aiosqlite:///{file}")).close()
+
+        with ThreadPoolExecutor(1) as thread:  # a test has an event loop already
+            thread.submit(asyncio.run, make()).result()
+        return file.read_bytes()
 
 
 def hub_file(

@@ -11,20 +11,23 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import insert, select, update
 
 from gateway.broker import free_port
 from gateway.config import HubSection
 from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
 from gateway.delivery.promise import Cancel, Claims, Offer, Window
-from gateway.delivery.signature import public_x, sign
+from gateway.delivery.signature import private_key, public_x, sign
 from gateway.demo.plan import Plan, Signer, plan
 from gateway.demo.processes import Supervised
 from gateway.demo.scenario import Play
 from gateway.demo.stage import Plain, stage
 from gateway.hub import jobs as job_store
+from gateway.hub.brandword import Vouches, said
 from gateway.hub.keys import kept, new_secret
 from gateway.hub.ownkey import OwnKey
+from gateway.hub.possession import prove
 from gateway.hub.sealed import unseal
 from gateway.hub.store import Store, new_id
 from gateway.hub.tables import (
@@ -201,6 +204,13 @@ class Hub:
         return found
 
 
+def signing(one: Signer) -> Callable[[bytes], bytes]:
+    """What signs by this key."""
+    key = one.key.private_key
+    assert isinstance(key, Ed25519PrivateKey)
+    return key.sign
+
+
 class Shop:
     """A brand that signs for this home."""
 
@@ -240,6 +250,19 @@ class Shop:
         token = self.token(offer) if change is None else change(self, offer)
         id_ = await (self._hub.announces(token) if change is None else self._hub.sends(token, name))
         return Announced(id_, name, offer.parcels[0], new_courier_code(secret), token)
+
+    async def shows_another_key(self) -> Signer:
+        """Show the hub, and by it its homes, one more key, for which the one that counts vouches."""
+        another = replace(self.signer, kid=f"{self.signer.kid}-next", key=private_key(secrets.token_bytes(32)))
+        name, x = self.signer.brand, public_x(another.key)
+        word = Vouches(iss=name, hub=self._hub.url, iat=int(datetime.now(UTC).timestamp()), kid=another.kid, x=x)
+        body = {
+            "kid": another.kid, "x": x,
+            "proof": prove(signing(another), brand=name, kid=another.kid, hub=self._hub.url),
+            "vouched": said(word, signing(self.signer), kid=self.signer.kid),
+        }  # fmt: skip
+        await self._hub.asks("POST", f"/v1/brands/{name}/keys", body)
+        return another
 
     async def cancels(self, one: Announced) -> None:
         """Withdraw it."""

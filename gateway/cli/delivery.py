@@ -33,6 +33,8 @@ HINTS = {  # what to do about some answers; the others say it by themselves
     "courier_code_missing": "Say --courier too: this entrance asks for the courier's one-time code.",
     "code_collision": "A parcel of it is promised already, in a window that overlaps: scan that one, or write another"
     " number under `parcels`.",
+    "too_many": "The house keeps no more of this brand for now (500 messages a day for each entrance, and as many"
+    " deliveries to come): withdraw some, or wait.",
 }
 _RELATIVE = re.compile(r"\+(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

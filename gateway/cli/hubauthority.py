@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -30,6 +31,9 @@ def hub_authority(
     First --next: boxes learn of it within hours, by the old one's signature. Restart mosquitto once. Some weeks later
     --change: from then on it certifies the broker and every box that renews. When nothing counts any more that the old
     one certified, after 90 days at most, --end.
+
+    On a RabbitMQ cluster each step says which files are to be brought to the nodes, and --change is said twice: the
+    second time, when every node shows the successor's certificate, it is done.
     """
     from gateway.clock import machine_time  # noqa: PLC0415 - the other commands start without it
     from gateway.hub import succession  # noqa: PLC0415 - the same
@@ -37,31 +41,52 @@ def hub_authority(
     if following + change + end > 1:
         raise Failure("These are steps, one after the other.", "Say one of --next, --change, --end.")
     file, boxes = with_boxes(config)
-    if file.rabbit is not None and (following or change or end):
-        raise Failure(
-            "The authority of a hub on a RabbitMQ cluster cannot be changed yet.",
-            "It is good for ten years; `perron hub-authority` tells until when.",
-            Exit.NO,
-        )
     now = machine_time()
     try:
         succession.settle(file.folder)
         if following:
             succession.prepare(file.folder, now=now)
         if change:
+            _shown(file, boxes, config, now=now)
             succession.change(file.folder, now=now)
-        told = in_store(file, config, lambda store: _done(file, boxes, store, now=now, end=end))
+        step = following or change or end
+        told = in_store(file, config, lambda store: _done(file, boxes, store, now=now, step=step, end=end))
     except succession.NotNow as why:
         raise Failure(str(why), "See how it stands: `perron hub-authority`.", Exit.NO) from why
     for line in told:
         tell(line)
 
 
-async def _done(file: "HubFile", boxes: "Boxes", store: "Store", *, now: datetime, end: bool) -> list[str]:
+def _shown(file: "HubFile", boxes: "Boxes", config: Path, *, now: datetime) -> None:
+    """See to it that every node of a cluster shows the successor's certificate, before any box believes it alone."""
+    from gateway.hub.cluster import nodes_told, set_up, unready  # noqa: PLC0415 - the other commands start without it
+
+    if file.rabbit is None:
+        return
+
+    async def visited(_store: "Store") -> dict[str, str]:
+        return await unready(file, now=now, monotonic=asyncio.get_running_loop().time)
+
+    left = in_store(file, config, visited)
+    if left:
+        set_up(file, boxes, file.rabbit, now=now, by_next=True)
+        for line in (*nodes_told(file, file.rabbit), *(f"{host}: {why}." for host, why in left.items())):
+            tell(line)
+        raise Failure(
+            f"Not changed yet: nodes that do not show the successor's certificate, or believe none: {', '.join(left)}.",
+            "Bring them the files, restart them one after the other while a hub runs, and say --change again.",
+            Exit.NO,
+        )
+
+
+async def _done(  # noqa: PLR0913 - what is asked, named one by one
+    file: "HubFile", boxes: "Boxes", store: "Store", *, now: datetime, step: bool, end: bool
+) -> list[str]:
     """End the one before, if that is asked; write the broker's files, and say how all stands."""
     from gateway.hub import succession  # noqa: PLC0415 - the other commands start without it
     from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
     from gateway.hub.broker import Keeper, certified_by, folder_of  # noqa: PLC0415 - the same
+    from gateway.hub.cluster import nodes_told, set_up  # noqa: PLC0415 - the same
 
     folder = file.folder
     before = succession.former(folder)
@@ -71,16 +96,21 @@ async def _done(file: "HubFile", boxes: "Boxes", store: "Store", *, now: datetim
             raise succession.NotNow(f"It has certified {left} boxes that have not renewed yet: they would be cut off.")
         succession.end(folder)
     authority = Authority.at(folder, now=now)
-    clock = asyncio.get_running_loop().time
-    told = await Keeper(file, boxes, store, authority, monotonic=clock).look(now)
-    lines = [_line("The authority", authority.certificate)]
     coming, before = succession.upcoming(folder), succession.former(folder)
+    lines = [_line("The authority", authority.certificate)]
     if coming is not None:
         lines.append(_line("Its successor", coming))
-        lines.append(f"Restart mosquitto once, so that it believes both: mosquitto -c {folder_of(file)}/mosquitto.conf")
     if before is not None:
         lines.append(_line("The one before", before))
         lines.append(f"Certificates of it that count still: {await certified_by(store, before, now)}.")
+    if file.rabbit is not None:
+        if step:
+            set_up(file, boxes, file.rabbit, now=now)
+            lines += [*nodes_told(file, file.rabbit), "Then restart the nodes, one after the other."]
+        return lines
+    told = await Keeper(file, boxes, store, authority, monotonic=asyncio.get_running_loop().time).look(now)
+    if coming is not None:
+        lines.append(f"Restart mosquitto once, so that it believes both: mosquitto -c {folder_of(file)}/mosquitto.conf")
     if told:
         lines.append(f"mosquitto ({', '.join(map(str, told))}) was told to read its files anew.")
     return lines

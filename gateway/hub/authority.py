@@ -20,6 +20,7 @@ BROKER = Terms(days=30, renew=timedelta(days=15), bound=False)
 NODE = Terms(days=365, renew=timedelta(days=90), bound=False)  # of a cluster's: its files are brought there by hand
 OWN = Path("broker", "tls")  # where the certificate of the hub's mosquitto lies
 NAME = "Perron hub"
+TODAY = "authority"
 
 
 class AuthorityUnusable(ValueError):  # noqa: N818 - it says what happened
@@ -28,11 +29,12 @@ class AuthorityUnusable(ValueError):  # noqa: N818 - it says what happened
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """The authority, with its key. Made by `at`."""
+    """The authority, with its key. Made by `at`. `name`: of its files in the folder."""
 
     folder: Path
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
+    name: str = TODAY
 
     @classmethod
     def at(cls, folder: Path, *, now: datetime) -> "Authority":
@@ -82,7 +84,7 @@ class Authority:
             OSError: the folder cannot be read or written.
             AuthorityUnusable: a file is not what it was.
         """
-        shelf = _shelf(self.folder, at)
+        shelf = _shelf(self.folder, at, self.name)
         shelf.chain.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             return vouched(shelf, name=NAME, names=tuple(sorted(set(names))), terms=terms, now=now)
@@ -115,10 +117,10 @@ def public_of(key: ec.EllipticCurvePublicKey) -> bytes:
     return digest.finalize()
 
 
-def _shelf(folder: Path, at: Path = OWN) -> Shelf:
+def _shelf(folder: Path, at: Path = OWN, name: str = TODAY) -> Shelf:
     return Shelf(
-        authority_key=folder / "authority" / "authority.key",
-        authority=folder / "authority" / "authority.pem",
+        authority_key=folder / "authority" / f"{name}.key",
+        authority=folder / "authority" / f"{name}.pem",
         key=folder / at / "broker.key",
         chain=folder / at / "broker.pem",
     )

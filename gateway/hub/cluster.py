@@ -21,12 +21,13 @@ from sqlalchemy import select
 
 from gateway.broker import PACKET
 from gateway.config import Broker, BrokerTls
+from gateway.hub import internode, succession
 from gateway.hub.admission import CUT
 from gateway.hub.authority import NODE, Authority, AuthorityUnusable
 from gateway.hub.broker import forget
 from gateway.hub.file import Boxes, HubFile, Rabbit
 from gateway.hub.line import KEPT
-from gateway.hub.store import UNAVAILABLE, Store
+from gateway.hub.store import UNAVAILABLE, Store, new_id
 from gateway.hub.tables import homes
 from gateway.mqtt import visit
 from gateway.proof.files import write_whole
@@ -119,7 +120,7 @@ NODENAME={node_of(name, rabbit.nodes[name])}
 DIST_PORT={rabbit.distribution}
 CONFIG_FILE={folder}/rabbitmq.conf
 ENABLED_PLUGINS_FILE={folder}/enabled_plugins
-"""
+{internode.environment(folder)}"""
 
 
 def definitions(hubs: Iterable[str]) -> str:
@@ -153,14 +154,17 @@ def definitions(hubs: Iterable[str]) -> str:
     }, indent=1) + "\n"  # fmt: skip
 
 
-def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime) -> Authority:
+def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, by_next: bool = False) -> Authority:
     """Write every node's folder. Keys, certificates and the cookie that lie there are kept as long as they are good.
+
+    `by_next`: boxes are shown certificates of the authority's successor already, where there is one.
 
     Raises:
         OSError: the folder cannot be written.
         AuthorityUnusable: a key or certificate in it is not what it was.
     """
     file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    succession.settle(file.folder)
     authority = Authority.at(file.folder, now=now)
     file.cluster.mkdir(exist_ok=True, mode=0o700)
     cookie = file.cluster / "erlang.cookie"
@@ -170,13 +174,16 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime) -> Aut
     for at, (name, host) in enumerate(rabbit.nodes.items()):
         folder = file.cluster / name
         folder.mkdir(exist_ok=True, mode=0o700)
-        authority.broker((host, boxes.host), now=now, at=Path("rabbit", name, "tls"), terms=NODE)
+        shows = (succession.upcoming_authority(file.folder) if by_next else None) or authority
+        shows.broker((host, boxes.host), now=now, at=Path("rabbit", name, "tls"), terms=NODE)
+        internode.certified(file.folder, folder, host, now=now)
         there = rabbit.files
         plugins = f"[{','.join(PLUGINS)}].\n"
         whole = {
-            "authority.pem": authority.pem,
+            "authority.pem": succession.bundle(authority).decode(),
             "rabbitmq.conf": configuration(rabbit, boxes, there, asks=hosts[at % len(hosts)]),
             "rabbitmq-env.conf": environment(rabbit, name, there),
+            internode.OPTIONS: internode.options(there),
             "enabled_plugins": plugins,
             "definitions.json": definitions([f"{HUB}@hub-{number + 1}" for number in range(file.share.of)]),
         }
@@ -202,19 +209,19 @@ def certified(file: HubFile, rabbit: Rabbit, authority: Authority, *, now: datet
 def _own(file: HubFile, authority: Authority, *, now: datetime) -> None:
     """Keep good what this process proves itself by at the nodes, and the authority beside it."""
     file.cluster.mkdir(exist_ok=True, mode=0o700)
-    ca = file.cluster / "authority.pem"
-    if not ca.exists() or ca.read_text() != authority.pem:
-        write_whole(ca, authority.pem.encode(), mode=0o644)
+    ca, believed = file.cluster / "authority.pem", succession.bundle(authority)
+    if not ca.exists() or ca.read_bytes() != believed:
+        write_whole(ca, believed, mode=0o644)
     name = f"{HUB}-{file.share.number}"
     own = file.cluster / f"{name}.pem"
     if own.exists():
         known = x509.load_pem_x509_certificate(own.read_bytes())
         if known.issuer == authority.certificate.subject and known.not_valid_after_utc - OWN_RENEW > now:
             return
-    write_whole(own, _proven(authority, name, HUB, now=now, life=OWN_LIFE))
+    write_whole(own, proven(authority, name, HUB, now=now, life=OWN_LIFE))
 
 
-def _proven(authority: Authority, name: str, word: str, *, now: datetime, life: timedelta) -> bytes:
+def proven(authority: Authority, name: str, word: str, *, now: datetime, life: timedelta) -> bytes:
     """A new key and its certificate, as one PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     one = authority.certify(name, key.public_key(), now=now, life=life, word=word)
@@ -244,6 +251,8 @@ class Doorkeeper:
         """Look again and again until cancelled."""
         while True:
             try:
+                succession.settle(self._file.folder)
+                self._authority = Authority.at(self._file.folder, now=now())  # another one may have taken its place
                 certified(self._file, self._rabbit, self._authority, now=now())
                 self._renewed()
                 await self.look(now())
@@ -269,7 +278,7 @@ class Doorkeeper:
         """End the connection of a home, if there is one, by a session of its own name; False: no node was reached."""
         with tempfile.TemporaryDirectory(dir=self._file.cluster) as name:
             pem = Path(name) / "own.pem"
-            write_whole(pem, _proven(self._authority, home, CUT, now=now, life=CUT_LIFE))
+            write_whole(pem, proven(self._authority, home, CUT, now=now, life=CUT_LIFE))
             for broker in self._at(home, pem):
                 try:
                     async with visit(broker, [], monotonic=self._monotonic):
@@ -282,6 +291,34 @@ class Doorkeeper:
         tls = BrokerTls(ca=self._file.cluster / "authority.pem", certificate=pem, key=pem)
         for line in self._file.lines:
             yield Broker(host=line.host, port=line.port, username=home, tls=tls)
+
+
+async def unready(file: HubFile, *, now: datetime, monotonic: Callable[[], float]) -> dict[str, str]:
+    """Which nodes do not show boxes a certificate of the authority's successor yet, or do not believe one; and why.
+
+    Each is visited as one who believes the successor alone, and whom it alone has certified.
+
+    Raises:
+        NotNow: there is no successor. OSError, AuthorityUnusable: the folder cannot be used.
+    """
+    coming = succession.upcoming_authority(file.folder)
+    if coming is None:
+        raise succession.NotNow(succession.NO_SUCCESSOR)
+    home, found = new_id("home"), {}
+    with tempfile.TemporaryDirectory(dir=file.cluster) as name:
+        pem, ca = Path(name) / "own.pem", Path(name) / "authority.pem"
+        write_whole(pem, proven(coming, home, CUT, now=now, life=CUT_LIFE))
+        write_whole(ca, coming.pem.encode())
+        tls = BrokerTls(ca=ca, certificate=pem, key=pem)
+        for line in file.lines:
+            try:
+                async with visit(
+                    Broker(host=line.host, port=line.port, username=home, tls=tls), [], monotonic=monotonic
+                ):
+                    pass
+            except ConnectionError as error:
+                found[line.host] = str(error)
+    return found
 
 
 def nodes_told(file: HubFile, rabbit: Rabbit) -> Sequence[str]:

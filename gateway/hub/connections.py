@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.delivery.permission import Terms
 from gateway.delivery.promise import State
 from gateway.hub import events, jobs
-from gateway.hub.asking import MOST_WITHDRAWN, AskedKey, AskedTerms, Asking, written
+from gateway.hub.asking import MOST_WITHDRAWN, AskedKey, AskedTerms, Asking, understood, written
 from gateway.hub.deliveries import stand
 from gateway.hub.standing import OVER
 from gateway.hub.tables import brand_keys, brands, connections, deliveries, homes
@@ -224,6 +224,23 @@ async def expire(tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
     """Nobody has answered: silence is no."""
     await tx.execute(update(connections).where(connections.c.id == row.id).values(state="expired"))
     await _tell(tx, row.id, now)
+
+
+async def unasked(tx: AsyncConnection, home: str, token: bytes, now: datetime) -> None:
+    """A home has refused a question unseen. One that its brand did not sign, and should have, is over at once.
+
+    Every other looks like one that nobody answers, until its time is over: such a home refuses by what it knows of
+    others (a name like that of a brand there, too many that ask), and how soon an end came would tell it.
+    """
+    asking = understood(token)
+    if asking is None or asking.connection is None or asking.signed is not None:
+        return
+    if not asking.keys and asking.asked is not None and asking.asked.hub_signed:
+        return  # of a brand without keys there is nothing to sign by
+    mine = (connections.c.id == asking.connection, connections.c.home == home, connections.c.state == "pending")
+    row = (await tx.execute(select(connections).where(*mine).with_for_update(key_share=True))).one_or_none()
+    if row is not None:
+        await expire(tx, row, now)
 
 
 async def _tell(tx: AsyncConnection, id_: str, now: datetime) -> None:

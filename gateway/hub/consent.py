@@ -9,6 +9,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from hashlib import sha256
 from http import HTTPStatus
 from importlib.resources import files
@@ -64,10 +65,6 @@ class Consent:
     def __init__(self, store: Store, *, pen: Pen, now: Callable[[], datetime], bells: Bells, proxied: bool) -> None:
         self._store, self._pen, self._now, self._bells, self._proxied = store, pen, now, bells, proxied
         self._windows = Windows(lambda: now().timestamp())
-        self._environment = Environment(
-            loader=PackageLoader("gateway.hub"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True, auto_reload=False,
-        )  # fmt: skip
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
@@ -94,7 +91,7 @@ class Consent:
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
         language = _language(request)
         other: Language = "en" if language == "fr" else "fr"
-        page = self._environment.get_template("consent.html").render(
+        page = _templates().get_template("consent.html").render(
             language=language, other=other, view="join", title=say("join", language), style=Markup(_STYLE),  # noqa: S704 - our own file
             t=lambda key: WORDS[key][language], o=lambda key: WORDS[key][other],
         )  # fmt: skip
@@ -134,7 +131,7 @@ class Consent:
         facts = {"brand": isolated(row.brand_name), "retailer": isolated(row.retailer_name), "left": str(left),
                  "until": moment(row.expires, language)}  # fmt: skip
         asked = AskedTerms.model_validate_json(json.dumps(row.asked))
-        page = self._environment.get_template("consent.html").render(
+        page = _templates().get_template("consent.html").render(
             language=language, view=view, title=say("title", language, **facts), style=Markup(_STYLE),  # noqa: S704 - our own file
             t=lambda key: say(key, language, **facts), sandbox=row.sandbox, asked=asked_for(asked, language),
             left=left, slip=slip, back=_back(row, view),
@@ -145,11 +142,20 @@ class Consent:
 
     def _problem(self, request: web.Request, status: HTTPStatus, which: str) -> web.Response:
         language = _language(request)
-        page = self._environment.get_template("consent.html").render(
+        page = _templates().get_template("consent.html").render(
             language=language, view="problem", title=say(which, language), style=Markup(_STYLE), problem=which,  # noqa: S704 - our own file
             t=lambda key: WORDS[key][language],
         )  # fmt: skip
         return web.Response(text=page, status=status, content_type="text/html", headers=dict(_HEADERS))
+
+
+@cache
+def _templates() -> Environment:
+    """Read and compile the page's template once in a process."""
+    return Environment(
+        loader=PackageLoader("gateway.hub"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, auto_reload=False,
+    )  # fmt: skip
 
 
 async def _said_code(request: web.Request) -> str | None:

@@ -15,12 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import Result
 from gateway.hub import events
-from gateway.hub.connections import decided
+from gateway.hub.connections import decided, unasked
 from gateway.hub.deliveries import spoken_of
 from gateway.hub.sealed import Untrue, unseal
 from gateway.hub.standing import OVER, coarse, standing
 from gateway.hub.tables import browsers, deliveries, home_events, homes, jobs
-from gateway.hub.words import BEGINNING, Ack, BrowserSaid, Hello, Receipt, digest
+from gateway.hub.words import BEGINNING, Ack, BrowserSaid, Hello, Kind, Receipt, digest
 from gateway.proof.keys import PublicKey
 from gateway.proof.succession import Line
 
@@ -43,7 +43,7 @@ _NEWEST = (
 )
 _EVENT = insert(home_events)
 _JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))
-_WAITS = select(jobs.c.due, jobs.c.delivery).where(*_JOB)
+_WAITS = select(jobs.c.due, jobs.c.delivery, jobs.c.kind).where(*_JOB)
 _RECEIVED = update(jobs).where(*_JOB)
 _NAMED = select(deliveries).where(
     deliveries.c.home == bindparam("home"), deliveries.c.brand == bindparam("brand"),
@@ -169,6 +169,9 @@ async def received(tx: AsyncConnection, home: Row[Any], receipt: Receipt, now: d
         no = Result(box="hub", at=now, accepted=False, code="malformed")
         meant = (await tx.execute(_STANDING, {"delivery": row.delivery})).one_or_none()
         await _told(tx, meant, no, seq=0, sandbox=home.sandbox, now=now)
+    if refused is not None and row.kind == Kind.CONNECT:
+        asked = (await tx.execute(select(jobs.c.token).where(jobs.c.id == receipt.job))).scalar_one()
+        await unasked(tx, home.id, asked, now)
     return receipt.state
 
 

@@ -57,7 +57,7 @@ class Site:
         self.threshold = Threshold(each=each, most=room())
         app = web.Application(middlewares=[self.threshold.seen, self.door.problems], client_max_size=LARGEST)
         app.add_routes(self.door.routes())
-        app.add_routes(Manual(self.door.document, url=file.url).routes())
+        app.add_routes(Manual(lambda: self.door.document, url=file.url).routes())
         app.add_routes(extra)
         app.add_routes([web.get("/healthz", self._alive), web.get("/readyz", self._able)])
         app.add_routes([web.get("/metrics", self._metrics)])

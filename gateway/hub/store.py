@@ -10,6 +10,8 @@ A row that stands for a queue (a retailer's, a home's) is locked with `key_share
 
 import asyncio
 import contextlib
+import errno
+import os
 import secrets
 import shutil
 from base64 import b32encode
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import Connection, Executable, Row, event, func, insert, select
+from sqlalchemy import Connection, Executable, Row, event, func, insert, inspect, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -245,6 +247,7 @@ class Store:
             if not self.one_writer:  # of several hubs that begin at once one makes the tables
                 await connection.execute(select(func.pg_advisory_xact_lock(_BEGINNING)))
             await connection.run_sync(metadata.create_all)
+            await connection.run_sync(_indexed)
             found = await connection.scalar(select(about.c.value).where(about.c.key == "version"))
             if found is None:
                 await connection.execute(insert(about).values(key="version", value=str(VERSION)))
@@ -252,6 +255,16 @@ class Store:
                 raise StoreUnusable(
                     f"The database was written by a newer hub (version {found}; this one knows {VERSION}). Upgrade."
                 )
+
+
+def _indexed(connection: Connection) -> None:
+    """Make the indexes that a database of an older hub lacks: with a table that is there they are not made."""
+    found = inspect(connection).get_multi_indexes()
+    there = {index["name"] for several in found.values() for index in several}
+    for table in metadata.sorted_tables:
+        for index in table.indexes:
+            if index.name not in there:
+                index.create(connection)
 
 
 def passing(error: DBAPIError) -> bool:
@@ -275,12 +288,19 @@ def _said(error: Exception) -> str:
 
 
 def _try(engine: AsyncEngine) -> None:
-    """Open SQLite's file, if that is what it is, before aiosqlite does.
+    """See whether SQLite's file, if that is what it is, can be opened, before aiosqlite does.
 
-    It leaves the thread of a connection that cannot be opened to answer a loop that may be gone.
+    It leaves the thread of a connection that cannot be opened to answer a loop that may be gone. A file that is there
+    is not opened: to close it would give back the locks of whoever has it open in this process, and the next process
+    that looks would take it for nobody's and delete its log (seen).
     """
-    if engine.dialect.name == "sqlite" and engine.url.database:
-        Path(engine.url.database).open("ab").close()
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return
+    file = Path(engine.url.database)
+    if not file.is_file():
+        file.open("ab").close()
+    elif not os.access(file, os.R_OK | os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
 
 
 def _postgresql(url: str) -> AsyncEngine:

@@ -26,6 +26,7 @@ from gateway.proof.files import read_regular, write_whole
 NEXT, FORMER, MARK, LINE = "next", "former", "changing", "line.json"
 LARGEST = 65_536  # bytes
 LONGEST = 20  # changes that are told: at ten years each
+NO_SUCCESSOR = "There is no successor: make it first (--next), and give boxes time to learn of it."
 
 
 class Step(Section):
@@ -99,7 +100,7 @@ def change(folder: Path, *, now: datetime, reached: Callable[[str], None] = lamb
     """
     made = upcoming(folder)
     if made is None:
-        raise NotNow("There is no successor: make it first (--next), and give boxes time to learn of it.")
+        raise NotNow(NO_SUCCESSOR)
     prepare(folder, now=now)  # it is signed for
     write_whole(folder / "authority" / MARK, b"copy")
     reached("marked")
@@ -168,16 +169,21 @@ def bundle(authority: Authority) -> bytes:
 
 def listed(authority: Authority, ended: list[tuple[int, datetime]], *, now: datetime) -> bytes:
     """The lists of ended certificates, one of each authority that counts: a broker refuses whose list is missing."""
-    others = (former_authority(authority.folder), _upcoming_authority(authority.folder))
+    others = (former_authority(authority.folder), upcoming_authority(authority.folder))
     return b"".join(one.revoked(ended, now=now) for one in (authority, *others) if one is not None)
 
 
-def _upcoming_authority(folder: Path) -> Authority | None:
+def upcoming_authority(folder: Path) -> Authority | None:
+    """The successor with its key, where one was made.
+
+    Raises:
+        OSError, AuthorityUnusable: it cannot be used.
+    """
     one, file = upcoming(folder), folder / "authority" / f"{NEXT}.key"
     if one is None or not file.exists():
         return None
     key = serialization.load_pem_private_key(read_regular(file, at_most=LARGEST), None)
-    return Authority(folder, one, key) if isinstance(key, ec.EllipticCurvePrivateKey) else None
+    return Authority(folder, one, key, NEXT) if isinstance(key, ec.EllipticCurvePrivateKey) else None
 
 
 def _read(folder: Path, name: str) -> x509.Certificate | None:

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-VERSION = 1  # of the whole; a later one comes with a step in `store.py`
+VERSION = 1  # of the whole; a later one comes with a step in `store.py`, which makes missing tables and indexes anyhow
 
 metadata = MetaData()
 
@@ -140,6 +140,7 @@ homes = Table(
     _when("revoked", missing=True),
     Column("there", Boolean, nullable=False, default=False),  # it was heard, and not heard to go
     Index("homes_there", "there"),
+    Index("homes_revoked", "revoked"),  # each process looks every few seconds who was, lately
 )  # fmt: skip
 
 browsers = Table(

@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Literal
 
 import segno
-from fpdf import FPDF
-from fpdf.enums import RenderStyle, StrokeCapStyle, StrokeJoinStyle
-from fpdf.fonts import TTFFont
 
 WIDTH, HEIGHT = 210.0, 297.0
 FONTS = Path(__file__).with_name("fonts")
@@ -45,6 +42,9 @@ class Sheet:
 
     def __init__(self, *, title: str, language: str, made: datetime) -> None:
         """Begin a document without a page; `made` is the only time that it tells."""
+        from fpdf import FPDF  # noqa: PLC0415 - as long to load as all of a gateway: who prints nothing waits for nothing
+        from fpdf.fonts import TTFFont  # noqa: PLC0415 - the same
+
         self._pdf = FPDF(format="A4", unit="mm")
         self._pdf.set_auto_page_break(auto=False)
         self._pdf.set_margin(0)
@@ -187,8 +187,8 @@ class Sheet:
             path.style.fill_color = None
             path.style.stroke_color = f"#{bytes(ink.value).hex()}"
             path.style.stroke_width = thick
-            path.style.stroke_cap_style = StrokeCapStyle.ROUND
-            path.style.stroke_join_style = StrokeJoinStyle.ROUND
+            path.style.stroke_cap_style = "ROUND"
+            path.style.stroke_join_style = "ROUND"
             path.style.stroke_dash_pattern = None if dashes is None else [dashes]
             for point in points[1:]:
                 path.line_to(*point)
@@ -207,7 +207,7 @@ class Sheet:
                 left = at[0] + (4 + run.start()) * dot
                 self.box((left, at[1] + down * dot), (len(run[0]) * dot, dot * 1.02), fill=Ink.BLACK)
 
-    def _style(self, fill: Ink | None, line: Ink | None, thick: float) -> RenderStyle | None:
+    def _style(self, fill: Ink | None, line: Ink | None, thick: float) -> Literal["D", "F", "DF"] | None:
         if fill is not None:
             self._pdf.set_fill_color(*fill.value)
         if line is not None:
@@ -217,8 +217,8 @@ class Sheet:
             case None, None:
                 return None
             case None, _:
-                return RenderStyle.D
+                return "D"
             case _, None:
-                return RenderStyle.F
+                return "F"
             case _:
-                return RenderStyle.DF
+                return "DF"

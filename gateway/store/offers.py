@@ -17,14 +17,15 @@ from gateway.proof.chain import Json
 from gateway.store import brandkeys, films
 from gateway.store.entries import append, us
 from gateway.store.results import remember
-from gateway.store.rows import mark, permission_of, row_of
+from gateway.store.rows import Row, mark, permission_of, row_of
 from gateway.store.words import Answer
 from gateway.visit.commands import Saying
 from gateway.visit.state import Now, Refusal
 
 HUB = "hub"  # stands for the key of a version that the hub signed
 NOTED_AN_HOUR = 60  # messages that nobody enrolled signed: more of them are answered but no longer noted
-_HOUR = 3_600_000_000
+MOST = 500  # messages of one brand in a day, and its deliveries to come, for each entrance: more are not kept
+_HOUR, _DAY = 3_600_000_000, 86_400_000_000
 
 
 class No:
@@ -42,6 +43,7 @@ class No:
     PLACE_NOT_COLD = "place_not_cold"
     COURIER_CODE_MISSING = "courier_code_missing"
     CODE_COLLISION = "code_collision"
+    TOO_MANY = "too_many"  # of this brand: nothing is kept of it
     ANNOUNCE_AGAIN = Refusal.ANNOUNCE_AGAIN.value  # signed before the box's state was put back from a copy
 
 
@@ -97,6 +99,8 @@ class Offers:
         said = claims.delivery
         name = key(claims.iss, said.id)
         told = {"brand": claims.iss, "delivery": said.id, "version": said.version, "answers": claims.jti}
+        if not self._room(connection, claims, now):
+            return Answer(result=blank.model_copy(update={**told, "accepted": False, "code": No.TOO_MANY}))
         used = "SELECT 1 FROM answer WHERE brand = ? AND jti = ?"
         if connection.execute(used, (claims.iss, claims.jti)).fetchone() is not None:
             _log(connection, claims, No.JTI_REUSED, now)
@@ -126,6 +130,21 @@ class Offers:
         if code is not None:
             return Answer(result=result)
         return Answer(result=result, changed=(name,), asks=_asks(connection, said, claims.iss, name, now))
+
+    def _room(self, connection: sqlite3.Connection, claims: Claims, now: Now) -> bool:
+        """Whether a brand may say more: all of it is kept for a month. To withdraw what it promised it always may."""
+        said, most = claims.delivery, MOST * len(self.entrances)
+        row = row_of(connection, key(claims.iss, said.id))
+        if isinstance(said, Cancel) and row is not None and _cancellable(row, said) is None:
+            return True
+        open_ones = "SELECT count(*) FROM delivery WHERE brand = ? AND ends > ?"
+        if row is None and _count(connection, open_ones, (claims.iss, us(now.utc))) >= most:
+            return False
+        lately, since = "SELECT count(*) FROM entry WHERE kind = 'message' AND at > ?", us(now.utc) - _DAY
+        if _count(connection, lately, (since,)) < most:  # of all brands: most houses are told no more
+            return True
+        ours = f"{lately} AND instr(CAST(body AS TEXT), ?)"
+        return _count(connection, ours, (since, f'"delivery":"{key(claims.iss, "")}')) < most
 
     def _result(self, connection: sqlite3.Connection, name: str, blank: Result, code: str | None, now: Now) -> Result:
         """Say how the delivery stands after this message, and remember that it was said."""
@@ -183,6 +202,11 @@ class Offers:
         if refusal is not None and refusal is not Refusal.AWAITING_PERMISSION:
             return refusal.value
         return No.CODE_COLLISION if _collides(connection, new_one) else None
+
+
+def _count(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> int:
+    found: tuple[int] = connection.execute(query, values).fetchone()
+    return found[0]
 
 
 def _collides(connection: sqlite3.Connection, new_one: Promise) -> bool:
@@ -258,15 +282,20 @@ def _cancel(connection: sqlite3.Connection, brand: str, cancel: Cancel, now: Now
             (name, cancel.version, us(now.utc)),
         )
         return None
+    code = _cancellable(row, cancel)
+    if code is not None:
+        return code
+    connection.execute("UPDATE delivery SET cancelled = 1, version = ? WHERE key = ?", (cancel.version, name))
+    mark(connection, name)
+    return None
+
+
+def _cancellable(row: Row, cancel: Cancel) -> str | None:
     if row.promise.cancelled:
         return No.CANCELLED
     if cancel.version <= row.promise.version:
         return No.VERSION_TOO_LOW
-    if row.usage.withdrawals:
-        return No.TOO_LATE
-    connection.execute("UPDATE delivery SET cancelled = 1, version = ? WHERE key = ?", (cancel.version, name))
-    mark(connection, name)
-    return None
+    return No.TOO_LATE if row.usage.withdrawals else None
 
 
 def _asks(connection: sqlite3.Connection, said: Offer | Update | Cancel, brand: str, name: str, now: Now) -> int | None:

@@ -21,7 +21,7 @@ from gateway.hub.words import BEGINNING, NAMED, Ack, Decided, Happened, Open, di
 from gateway.proof.chain import Json
 from gateway.store import accounts
 from gateway.store.entries import append, at, us
-from gateway.store.offers import Offers
+from gateway.store.offers import No, Offers
 from gateway.store.rows import TERMS, permission_of, row_of
 from gateway.store.words import Answer
 from gateway.store.writer import Writer
@@ -95,7 +95,8 @@ class Uplinks:
     async def accept(self, token: bytes, verified: Claims | Rejected, now: Now) -> Answer | None:
         """Answer one signed message that came by the hub, and write the answer as an event, or neither.
 
-        The same bytes again are the same answer and no event. None: too many came of late that nobody enrolled signed.
+        The same bytes again are the same answer and no event. None: too many came of late, of this brand or of
+        nobody enrolled.
         """
         signer = self._who
         return await self._writer.do(lambda db: self._accept(db, signer, token, verified, now))
@@ -180,6 +181,8 @@ class Uplinks:
         answer = self._offers.answer(db, token, verified, now)
         if heard:
             return answer
+        if answer.result.code == No.TOO_MANY:
+            return None
         believed = answer.result.brand is not None
         db.execute("DELETE FROM uplink_message WHERE at < ?", (us(now.utc - REMEMBERED),))
         db.execute("INSERT INTO uplink_message (token, believed, at) VALUES (?, ?, ?)", (name, believed, us(now.utc)))

@@ -53,7 +53,7 @@ def takers(
             case Answered.LATER:
                 return None
             case Answered.NEVER:
-                return Receipt(job=job.job, state="refused", why="too many messages came that are not believed")
+                return Receipt(job=job.job, state="refused", why="too many messages came of late")
 
     async def connect(job: Job) -> Receipt | None:
         if len(lately) == QUESTIONS_AN_HOUR and monotonic() - lately[0] < HOUR:

@@ -140,7 +140,7 @@ def _name(certificate: bytes) -> str:
                     *alternative.get_values_for_type(x509.DNSName),
                     *map(str, alternative.get_values_for_type(x509.IPAddress)),
                 ]
-    except ValueError:
+    except (ValueError, x509.InvalidVersion, x509.DuplicateExtension):
         raise Untrusted(Unopened.CERTIFICATE) from None
     if not names:
         raise Untrusted(Unopened.CERTIFICATE)

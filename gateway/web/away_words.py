@@ -86,8 +86,8 @@ _HEARD: Mapping[str, _Both] = {
         "This browser keeps nothing (a private window?): it can have no keys.",
     ),
     "away.gone.plain": (
-        "Cette page ne marche qu'en https, avec le certificat de la box approuvé sans avertissement.",
-        "This page works over https only, with the box's certificate trusted and no warning clicked away.",
+        "Hors de la box même, cette page ne marche qu'en https, le certificat de la box approuvé sans avertissement.",
+        "But for the box itself, this page works over https only, its certificate trusted and no warning clicked away.",
     ),
 }
 
@@ -214,8 +214,8 @@ _ENROL: Mapping[str, _Both] = {
         "That did not work: nothing is enrolled. Try again.",
     ),
     "away.enrol.plain": (
-        "Seulement en https, avec le certificat de la box approuvé sans avertissement (page Certificat).",
-        "Over https only, with the box's certificate trusted and no warning clicked away (the certificate page).",
+        "Hors de la box même, seulement en https, son certificat approuvé sans avertissement (page Certificat).",
+        "But for the box itself, over https only, its certificate trusted and no warning clicked away (Certificate).",
     ),
 }
 

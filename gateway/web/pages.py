@@ -141,6 +141,7 @@ class Pages:
             "choices": {
                 # the garage first: one begins there and lets in further when it went well
                 "entrances": sorted(home.entrances.items(), key=lambda one: one[1].living_space),
+                "garage": any(not one.living_space for one in home.entrances.values()),
                 "places": sorted(places.items()),
                 "days": DAYS,
             },

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -22,21 +23,6 @@ class Painter:
 
     def __init__(self, box: Box) -> None:
         self._box = box
-        self._environment = Environment(
-            loader=PackageLoader("gateway.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-            lstrip_blocks=True, auto_reload=False,
-        )  # fmt: skip
-        self._environment.filters.update(
-            inert=isolated,
-            visible=visible,
-            utc=_utc,
-            clock=_clock,
-            day=_day,
-            moment=_moment,
-            instant=_instant,
-            spaced=spaced,
-        )
-        self._environment.globals.update(home=box.home, languages=LANGUAGES, language_names=NAMES)
 
     def page(self, template: str, seat: Seat, **facts: Any) -> str:  # noqa: ANN401 - what a template shows
         """Return a whole page."""
@@ -58,8 +44,10 @@ class Painter:
         def part(name: str) -> str:
             return self.part(name, seat)
 
-        return self._environment.get_template(template).render(
+        found = _templates().get_template(template)
+        return found.render(
             facts,
+            home=self._box.home,
             seat=seat,
             t=t,
             part=part,
@@ -67,6 +55,27 @@ class Painter:
             kept=self._box.retention_days,
             ages=ages(seat.language),
         )
+
+
+@cache
+def _templates() -> Environment:
+    """Every template, each read and compiled once in a process."""
+    environment = Environment(
+        loader=PackageLoader("gateway.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, auto_reload=False,
+    )  # fmt: skip
+    environment.filters.update(
+        inert=isolated,
+        visible=visible,
+        utc=_utc,
+        clock=_clock,
+        day=_day,
+        moment=_moment,
+        instant=_instant,
+        spaced=spaced,
+    )
+    environment.globals.update(languages=LANGUAGES, language_names=NAMES)
+    return environment
 
 
 def ages(language: Language) -> str:

@@ -8,10 +8,13 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import json
 import re
+import sqlite3
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -21,9 +24,11 @@ from playwright.async_api import Locator, Page, expect
 from gateway.broker import free_port
 from gateway.config import Pages
 from gateway.delivery.promise import State
+from gateway.delivery.signature import public_x
 from gateway.demo.plan import Plan
 from gateway.demo.result import moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT
+from gateway.proof.keys import PublicKey
 from tests.browser import visitor
 from tests.certified import certified
 from tests.gateway.web.house import HERONS
@@ -127,7 +132,7 @@ async def rings(here: Street, one: Announced, page: Page) -> None:
     await play.courier.scans(one.parcel)
     await play.courier.scans(one.courier)
     await play.rung()
-    await expect(page.locator(".phase")).to_have_text("Ringing")
+    await expect(page.locator(".phase")).to_have_text(re.compile("Ringing|sonne", re.IGNORECASE))
 
 
 async def permits_and_vetoes(here: Street, page: Page) -> None:
@@ -142,10 +147,15 @@ async def permits_and_vetoes(here: Street, page: Page) -> None:
     await stands(here, first, State.WINDOW_OPEN)
 
     await rings(here, first, page)
-    await twice(page.get_by_role("button", name="Do not open"))
+    await page.get_by_role("button", name="Do not open").focus()
+    for _ in range(2):
+        await page.keyboard.press("Enter")
     await expect(page.locator("[data-order=veto]")).to_contain_text("done, says the house")
     await expect(page.locator(".phase")).to_have_count(0)
     assert moves(play.log.lines) == ()
+    assert [one["standing"] for one in noted(here, "permission") if one.get("by") == anna(here)] == ["granted"]
+    (said,) = (one for one in noted(here, "step") if one["event"]["event"] == "OwnerDecided")
+    assert said["event"]["yes"] is False
 
 
 async def watches(here: Street, page: Page) -> None:
@@ -165,6 +175,44 @@ async def watches(here: Street, page: Page) -> None:
     await seen(page)
 
 
+async def takes_another_key(here: Street, page: Page) -> None:
+    """The brand has another key, and what it signs by it counts once the page, in French, has said so."""
+    shop = here.shop
+    another = await shop.shows_another_key()
+    asks = page.locator(f"#waiting [data-key-of={shop.signer.brand}]")
+    await expect(asks.locator(".fingerprint")).to_have_text(PublicKey.from_text(public_x(another.key)).fingerprint)
+    shop.signer = another
+    await twice(asks.get_by_role("button", name="Accepter la clé"))
+    await expect(page.locator("[data-order=approve-key]")).to_contain_text("fait, dit la maison")
+    await expect(asks).to_have_count(0)
+    (said,) = noted(here, "key_approved")
+    assert (said["kid"], said["x"], said["by"]) == (another.kid, public_x(another.key), anna(here))
+
+
+async def revokes(here: Street, page: Page) -> None:
+    """The brand comes in no longer."""
+    brand = page.locator(f"#brands [data-brand={here.shop.signer.brand}]").first
+    await brand.locator("summary").first.click()
+    await twice(brand.get_by_role("button", name="Ne plus laisser entrer"))
+    await expect(page.locator("[data-order=revoke]")).to_contain_text("fait, dit la maison")
+    said = noted(here, "permission")[-1]
+    assert (said["brand"], said["standing"], said["by"]) == (here.shop.signer.brand, "revoked", anna(here))
+
+
+def noted(here: Street, kind: str) -> list[dict[str, Any]]:
+    """What the house's own log has of one kind."""
+    file = here.play.plan.home.storage.folder / "perron.sqlite3"
+    with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as log:
+        rows = log.execute("SELECT body FROM entry WHERE kind = ? ORDER BY seq", (kind,))
+        return [json.loads(body) for (body,) in rows]
+
+
+def anna(here: Street) -> str:
+    """Whose word an order was, in the log."""
+    (added,) = noted(here, "person_added")
+    return str(added["person"])
+
+
 async def stops(here: Street, page: Page) -> None:
     """The stop ends the visit that rings, and nothing opens any more."""
     play = here.play
@@ -173,10 +221,11 @@ async def stops(here: Street, page: Page) -> None:
     await stands(here, third, State.WINDOW_OPEN)
     await rings(here, third, page)
     await twice(page.locator("#stop button"))
-    await expect(page.locator("[data-order=stop]")).to_contain_text("done, says the house")
-    await expect(front).to_contain_text("Stopped: nothing opens here.")
+    await expect(page.locator("[data-order=stop]")).to_contain_text("fait, dit la maison")
+    await expect(front).to_contain_text("Arrêtée : rien ne s'ouvre ici.")
     await play.stays_shut()
     assert moves(play.log.lines) == ONCE_IN_AND_OUT
+    assert [one["by"] for one in noted(here, "stop")] == [anna(here)]
 
 
 async def test_away_from_home_a_browser_permits_vetoes_watches_and_stops_through_the_hub(tmp_path: Path) -> None:
@@ -199,12 +248,15 @@ async def test_away_from_home_a_browser_permits_vetoes_watches_and_stops_through
 
         await permits_and_vetoes(here, page)
         await watches(here, page)
+        await page.goto(f"{address}/away/fr")
+        await takes_another_key(here, page)
         await stops(here, page)
+        await revokes(here, page)
 
         await page.context.clear_cookies()
         async with home_network(port):
             await ended(await page.context.new_page(), address)
-        await expect(page.locator("#gone")).to_contain_text("The box has ended the enrolment of this browser.")
+        await expect(page.locator("#gone")).to_contain_text("La box a mis fin à l'inscription de ce navigateur.")
         complaints = [one for one in somebody.complaints if not re.search("ERR_|Failed to load", one)]
         assert complaints == []
         somebody.complaints.clear()

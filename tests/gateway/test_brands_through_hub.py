@@ -83,14 +83,14 @@ class Newcomer:
             body["vouched"] = self.brand.vouches(number, by=by).vouched
         await self.hub.asks("POST", f"/v1/brands/{self.brand.id}/keys", body)
 
-    async def asks(self, *, hub_signed: bool = False, lives: timedelta = timedelta(days=7)) -> None:
+    async def asks(self, *, hub_signed: bool = False, signs: bool = True, lives: timedelta = timedelta(days=7)) -> None:
         """Ask this home: by the API, and by somebody who says its support code on the page."""
         play = self.street.play
         place = next(name for name, spot in play.section.places.items() if spot.fridge is None)
         self.terms = {"entrances": [play.plan.entrance], "places": [place], "carriers": ["Chronopost"],
                       "hub_signed": hub_signed}  # fmt: skip
         body: dict[str, Any] = {"brand": self.brand.id, "asked": self.terms}
-        if self.brand.keys:
+        if self.brand.keys and signs:
             body["signed"] = replace(self.brand, now=datetime.now(UTC)).asks(lives=lives, **self.terms)
         made = await self.hub.asks("POST", "/v1/connections", body)
         async with self.hub.store.reading() as tx:
@@ -259,6 +259,7 @@ async def test_no_is_no_silence_too_and_what_the_owner_said_outlives_the_box_s_d
         await waited(here.hub.ready, "the hub")
         for one in (lune, soleil, bref):
             await one.begins()
+        await _in_vain(soleil, anna)
         await soleil.asks()
         await anna.card("soleil")
         await anna.says("/brands/soleil", "refuse_brand")
@@ -302,6 +303,13 @@ async def test_no_is_no_silence_too_and_what_the_owner_said_outlives_the_box_s_d
         await here.hub.asks("POST", f"/v1/connections/{lune.connection}/end")
         await waited(lambda: _says(anna, "lune", "ended this"), "the end on the page")
         assert moves(play.log.lines) == ONCE_IN_AND_OUT
+
+
+async def _in_vain(one: Newcomer, anna: Owner) -> None:
+    """What the brand has not signed this home does not show, and the hub ends it without waiting for a week."""
+    await one.asks(signs=False)
+    await one.stands("expired")
+    assert f'id="brand-{one.brand.id}"' not in await anna.page()
 
 
 async def _stands(hub: Hub, delivery: str, state: str, reason: str | None) -> bool:

@@ -170,6 +170,51 @@ async def test_what_is_not_believed_is_answered_and_noted_but_fills_no_disk(tmp_
         assert check(store.entries()) is None
 
 
+def far(number: int, **changes: Any) -> Body:  # noqa: ANN401 - any field of an offer
+    """A delivery of its own, in a window that is years away: it would stay until then."""
+    unique = {
+        "parcels": (f"P{number}",),
+        "courier_sha256": None,
+        "entrance": "garage",
+        "window": window(90_000, 90_001),
+    }
+    return offer(id=f"far-{number}", **unique | changes)
+
+
+async def test_a_brand_that_is_let_in_fills_no_disk_however_much_it_announces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.offers.MOST", 5)  # of an entrance, and this house has two
+    async with opened(tmp_path) as store:
+        for number in range(10):
+            assert words(await told(store, far(number)))[0] is True
+        grown = store.head().seq
+        for said in (far(10), update(id="far-1"), cancel(id="nobody-s"), cancel(id="far-3", version=1)):
+            assert words(await told(store, said)) == (False, "too_many", None)
+        known = claims(far(11), jti="message-of-long-ago")
+        assert words(await store.accept(signed(known), known, NOW))[1] == "too_many"
+        assert store.head().seq == grown, "and nothing is kept of it"
+        assert store.facts("shop.far-10", NOW) is None
+        assert words(await told(store, far(1, parcels=("F1",)), brand="farm"))[0] is True, (
+            "another brand says what it has to"
+        )
+        assert words(await told(store, cancel(id="far-0"), now=after(minutes=1))) == (True, None, State.CANCELLED)
+        assert words(await told(store, far(10), now=after(days=2)))[1] == "too_many", "those of before are there still"
+
+
+async def test_a_brand_that_was_too_loud_is_heard_again_a_day_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.offers.MOST", 5)
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        for version in range(2, 11):
+            assert words(await told(store, update(version=version)))[0] is True
+        assert words(await told(store, update(version=11))) == (False, "too_many", None)
+        assert words(await told(store, update(version=14), now=after(hours=2)))[1] == "too_many"
+        assert words(await told(store, offer(id="d2", window=window(26, 27)), now=after(hours=25)))[0] is True
+
+
 async def test_versions_rise(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         assert words(await told(store, update())) == (False, "unknown_delivery", State.REFUSED)

@@ -94,6 +94,20 @@ def results(hub: Hub) -> list[Result]:
     return [one.result for one in hub.events if one.result is not None]
 
 
+async def test_a_brand_that_announces_without_end_makes_no_events_without_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.offers.MOST", 3)  # of an entrance, and this house has two
+    async with opened(tmp_path) as store:
+        await store.uplinks.begin(signer(), NOW)
+        answers = [
+            await accepted(store, offer(id=f"d{number}", parcels=(f"P{number}",), courier_sha256=f"{number:064}"))
+            for number in range(9)
+        ]
+        assert [answer is None for answer in answers] == [False] * 6 + [True] * 3
+        assert store.uplinks.made() == 6
+
+
 async def test_an_answered_message_is_one_event_however_often_it_comes(tmp_path: Path) -> None:
     hub, token = Hub(), signed(claims(offer()))
     async with opened(tmp_path) as store:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.installation import notes
-from gateway.installation.survey import OLDEST, Begun, Surveyed, Why, devices_of
+from gateway.installation.survey import OLDEST, Begun, Ended, Surveyed, Why, devices_of
 from gateway.store.words import Changed
 from gateway.surveying import Holder, claimed
 from gateway.surveys import OFTEN, No, Surveys, Trouble, View
@@ -49,6 +49,19 @@ async def post(site: Served, fields: dict[str, str], **of: str) -> tuple[int, st
 async def page(site: Served, path: str = PAGE) -> str:
     async with site.client(site.owner) as client, client.get(path, headers=ENGLISH) as answer:
         return await answer.text()
+
+
+async def ended(site: Served) -> Ended:
+    """How it ended, once the file tells: a page says so a moment before."""
+
+    def told() -> Ended | None:
+        found = notes.survey_of(site.box.home.storage.folder, "front")
+        return None if found is None else found.ended
+
+    await until(told)
+    found = told()
+    assert found is not None
+    return found
 
 
 def kept(site: Served) -> int:
@@ -180,11 +193,8 @@ async def test_whoever_began_it_and_may_no_longer_has_it_end(site: Served, how: 
         case _:
             assert await register.hand_over(now, by=anna) == (ida.id,)
     async with running(surveys(site).run()):
-        await until(lambda: not surveys(site).view("front").ours)
-    found = notes.survey_of(site.box.home.storage.folder, "front")
-    assert found is not None
-    assert found.ended is not None
-    assert found.ended.why is Why.NOT_ALLOWED
+        assert (await ended(site)).why is Why.NOT_ALLOWED
+    assert not surveys(site).view("front").ours
     assert "who began it may no longer do so" in await page(site)
 
 
@@ -213,11 +223,7 @@ async def test_one_of_other_devices_or_of_a_month_ago_is_not_gone_on_with(site: 
     notes.keep_survey(house.storage.folder, "front", begun)
     async with running(surveys(site).run()):
         surveys(site)._views["front"] = View(surveyed=Surveyed(begun=begun))  # noqa: SLF001 - as at a start
-        await until(lambda: surveys(site).view("front").surveyed != Surveyed(begun=begun))
-    found = notes.survey_of(house.storage.folder, "front")
-    assert found is not None
-    assert found.ended is not None
-    assert found.ended.why is why
+        assert (await ended(site)).why is why
 
 
 @pytest.mark.parametrize("hours", ["0", "169", "-1", "1.5", "", "x", "9" * 5000, "²"])

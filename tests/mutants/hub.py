@@ -3,6 +3,7 @@
 from tests.mutants.words import Mutant
 
 HEARD = "tests/gateway/hub/test_heard.py"
+API = "tests/gateway/hub/api/test_deliveries.py"
 DEAF = "tests/gateway/hub/test_deaf.py"
 DISPATCH = "tests/gateway/hub/test_dispatcher.py"
 SEALED = "tests/gateway/hub/test_sealed.py"
@@ -42,16 +43,30 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a box speaks of another home's deliveries",
         file="gateway/hub/heard.py",
-        old="select(deliveries.c.id).where(deliveries.c.home == home, *named)",
-        new="select(deliveries.c.id).where(*named)",
+        old='    deliveries.c.home == bindparam("home"), deliveries.c.brand == bindparam("brand"),\n',
+        new='    deliveries.c.brand == bindparam("brand"),\n',
         tests=(f"{HEARD}::test_a_home_says_nothing_of_another_home_s_delivery",),
     ),
     Mutant(
         name="another home's receipt ends a job",
         file="gateway/hub/heard.py",
-        old="    mine = (jobs.c.id == receipt.job, jobs.c.home == home.id)\n",
-        new="    mine = (jobs.c.id == receipt.job,)\n",
+        old='_JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))\n',
+        new='_JOB = (jobs.c.id == bindparam("job"),)\n',
         tests=(f"{HEARD}::test_a_job_is_gone_only_when_its_own_box_says_that_it_has_it",),
+    ),
+    Mutant(
+        name="how soon a signed question ends tells what the home knows of others",
+        file="gateway/hub/connections.py",
+        old="    if asking is None or asking.connection is None or asking.signed is not None:\n",
+        new="    if asking is None or asking.connection is None:\n",
+        tests=(f"{HEARD}::test_a_question_that_its_brand_should_have_signed_is_over_once_a_home_refused_it_unseen",),
+    ),
+    Mutant(
+        name="a home that may think otherwise by now is answered for",
+        file="gateway/hub/api/deliveries.py",
+        old="homes.c.revoked.is_(None), or_(homes.c.there, homes.c.sandbox))",
+        new="homes.c.revoked.is_(None))",
+        tests=(f"{API}::test_where_the_permission_may_be_another_by_now_the_home_is_asked",),
     ),
     Mutant(
         name="any key that a hello brings is believed",

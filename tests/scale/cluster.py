@@ -212,7 +212,7 @@ async def cluster(homes: int, tell: Callable[[str], None]) -> AsyncIterator[Clus
             stdout=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         assert await asked.wait() == 0
-        nodes = await _nodes(stack, folder, one, tell)
+        nodes = await started(stack, folder, one, tell)
         file = load(configs[0][0])
         tell(f"{homes} homes join")
         store = await Store.open(file.database)
@@ -231,13 +231,14 @@ async def cluster(homes: int, tell: Callable[[str], None]) -> AsyncIterator[Clus
         yield Cluster(folder, one, nodes, hubs, file, fleet, empty, postgres.pid)
 
 
-async def _nodes(
-    stack: contextlib.AsyncExitStack, folder: Path, one: Bridge, tell: Callable[[str], None]
+async def started(
+    stack: contextlib.AsyncExitStack, folder: Path, one: Bridge, tell: Callable[[str], None], count: int = NODES
 ) -> list[Node]:
+    """Start the nodes r1, r2, ... whose files `perron hub-config` has written for `.../NODE`, and wait for them."""
     began = time.monotonic()
     cookie = (folder / "hub" / "rabbit" / "erlang.cookie").read_text()
     nodes = []
-    for number in range(1, NODES + 1):
+    for number in range(1, count + 1):
         own = folder / "hub" / "rabbit" / f"r{number}"
         for file in own.glob("*"):
             if file.is_file() and b"/NODE" in file.read_bytes():

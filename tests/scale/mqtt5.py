@@ -1,7 +1,8 @@
 """MQTT 5 as a box speaks it, written small: thousands of lines in one process of a test.
 
 Clean start, session expiry 0, QoS 1, a last will: what a box uses and no more. One `Session` is one connection; what
-arrives goes to `heard`, and is acknowledged when that has returned.
+arrives goes to `heard`, and is acknowledged when that has returned. One whose ping is not answered until the next one
+is due is ended.
 """
 
 import asyncio
@@ -79,6 +80,7 @@ class Session(asyncio.Protocol):
         self._ident = 1
         self._transport: asyncio.Transport | None = None
         self._beat: asyncio.TimerHandle | None = None
+        self._pinged = False  # and the broker has not answered
         self.up: asyncio.Future[None] = loop.create_future()
         self.over: asyncio.Future[str] = loop.create_future()
         self.refused = 0  # publications that the broker answered with a failure
@@ -161,6 +163,8 @@ class Session(asyncio.Protocol):
                 self._published(first, body)
             case 4:  # PUBACK
                 self.refused += len(body) > 2 and body[2] >= 0x80
+            case 13:  # PINGRESP
+                self._pinged = False
             case 14:  # DISCONNECT
                 self._end(f"told to go: {body[0] if body else 0:#x}")
                 self._transport.close()
@@ -186,6 +190,11 @@ class Session(asyncio.Protocol):
     def _tick(self) -> None:
         if self._transport is None or self.over.done():
             return
+        if self._pinged:
+            self._end("a ping was not answered")
+            self._transport.abort()
+            return
+        self._pinged = True
         self._transport.write(packet(0xC0, b""))
         self._beat = asyncio.get_running_loop().call_later(self._login.keepalive * 0.75, self._tick)
 

@@ -5,9 +5,13 @@ Root's. All addresses are private to the bridge; whatever was made is removed, a
 
 import asyncio
 import contextlib
+import itertools
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from string import ascii_lowercase
+
+_numbers = itertools.count()
 
 
 async def ip(*words: str) -> None:
@@ -89,8 +93,8 @@ class Bridge:
 @contextlib.asynccontextmanager
 async def bridge(spaces: int) -> AsyncIterator[Bridge]:
     """A bridge with so many namespaces, until left. Two of them at once have different addresses."""
-    pid = os.getpid()
-    one = Bridge(name=f"prn{pid}", net=f"10.213.{pid % 250 + 1}")
+    pid, number = os.getpid(), next(_numbers)  # the system takes its time to forget an earlier one's names
+    one = Bridge(name=f"prn{pid}{ascii_lowercase[number % 26]}", net=f"10.213.{(pid + number) % 250 + 1}")
     try:
         await one.made()
         for number in range(1, spaces + 1):

@@ -92,6 +92,7 @@ class Node:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                cwd=own,  # one that is killed may leave a dump
             )
 
     async def ready(self, seconds: float = READY) -> None:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -23,12 +24,27 @@ from gateway.hub.cluster import set_up
 from gateway.hub.file import Admission, Boxes, HubFile, Rabbit
 from gateway.hub.process import Hub
 from gateway.hub.tables import home_events, jobs
-from gateway.hub.words import BEGINNING, Ack, Hello, Job, Kind, Receipt, ack_topic, jobs_topic, shard_of, up_topic
+from gateway.hub.words import (
+    BEGINNING,
+    Ack,
+    BrowserSaid,
+    Hello,
+    Job,
+    Kind,
+    Receipt,
+    ack_topic,
+    jobs_topic,
+    said_topic,
+    shard_of,
+    up_topic,
+)
 from gateway.message import Sent
 from gateway.mqtt import Guest, visit
-from tests.boxes import Journal, result
+from gateway.remote.envelope import Jwk
+from tests.boxes import Journal, connected, result
 from tests.hubs import Running, hub_file, running
 from tests.joins import Box, claim
+from tests.remotebrowser import RemoteBrowser
 from tests.scale.rabbit import Node, missing
 
 LONG = 30.0
@@ -36,11 +52,12 @@ LONG = 30.0
 
 @dataclass
 class Place:
-    """A node, and the file of a hub that uses it."""
+    """A node, and the file of a hub that uses it. `host`: where boxes reach it."""
 
     file: HubFile
     node: Node
     folder: Path
+    host: str = "localhost"
 
     async def joined(self, hub: Running, name: str, *, home: str | None = None) -> "Joined":
         """A box that has joined by a claim."""
@@ -62,7 +79,7 @@ class Joined:
         assert self.place.file.boxes is not None
         pem = self.box.folder / "identity.pem"
         tls = BrokerTls(ca=self.box.folder / "authority.pem", certificate=pem, key=pem)
-        return Broker(host="localhost", port=self.place.file.boxes.port, username=as_home or self.home, tls=tls)
+        return Broker(host=self.place.host, port=self.place.file.boxes.port, username=as_home or self.home, tls=tls)
 
     @contextlib.asynccontextmanager
     async def line(self, *topics: str) -> AsyncIterator[Guest]:
@@ -141,6 +158,16 @@ async def keeps(hub: Hub, home: str, seq: int) -> None:
                 if await tx.scalar(found) is not None:
                     return
             await asyncio.sleep(0.05)
+
+
+async def unsubscribe(node: Node, home: str) -> None:
+    """Let the cluster lose what a home has subscribed to; its line stays."""
+    told = await node.tells(
+        "eval",
+        f"""Q = rabbit_misc:r(<<"/">>, queue, <<"mqtt-subscription-{home}qos1">>),
+        [rabbit_binding:remove(B, <<"test">>) || B <- rabbit_binding:list_for_destination(Q)].""",
+    )
+    assert "ok" in told, told
 
 
 async def send(hub: Hub, home: str, token: bytes = b"a.b.c") -> str:
@@ -262,3 +289,31 @@ async def test_what_a_home_says_while_the_hub_is_away_is_kept_for_it(place: Plac
         assert await says(guest, one.topic("evt"), second) == 0, "the cluster keeps it: the hub's session is there"
     async with running(place.file) as hub:
         await keeps(hub.hub, one.home, 2)  # nobody has said it again: the box has gone
+
+
+async def test_a_browser_of_the_household_asks_its_home_and_nobody_else_answers_for_it(place: Place) -> None:
+    async with running(place.file) as hub:
+        await there(hub)
+        one, other = await place.joined(hub, "one"), await place.joined(hub, "other")
+        browser = RemoteBrowser(home=one.home, hub=place.file.url, browser=f"brw-{1:032x}")
+        agree = Jwk.of(browser.sign.public_key()).model_dump()
+        browser.enrolled({"browser": browser.browser, "home": one.home, "hub": place.file.url, "agree": agree})
+        async with connected(one.home, one.at()) as home:
+            said = BrowserSaid(browser=browser.browser, sign=Jwk.of(browser.sign.public_key()), ended=False)
+            await home.say("evt", Journal(one.home, one.box.key).add(said))
+            await keeps(hub.hub, one.home, 1)
+            asking = asyncio.create_task(asks(hub, browser))
+            question = await asyncio.wait_for(home.asked.get(), LONG)
+            with pytest.raises(ConnectionError):  # it is refused, and shown the door
+                await shouts(other, said_topic(shard_of(one.home), one.home, question.via))
+            home.answers(question, "h..i.c.t")
+            assert await asking == {"sealed": "h..i.c.t"}
+        assert (await asks(hub, browser))["code"] == "home_offline", "the broker says so at once"
+
+
+async def asks(hub: Running, browser: RemoteBrowser) -> dict[str, Any]:
+    """Ask how the home is, over HTTP; what the hub answers."""
+    body = {"sealed": browser.sealed(browser.question("state")[1])}
+    async with hub.http.post("/v1/household/questions", json=body, headers=browser.headers) as answer:
+        said: dict[str, Any] = await answer.json(content_type=None)
+        return said

@@ -28,6 +28,7 @@ from gateway.video.words import ClipKey
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Entrance, Now
+from tests import storefile
 from tests.gateway.delivery.shop import NOW
 from tests.shell.house import home
 from tests.shell.parts import Eyes, Line, Published, Time, until
@@ -261,7 +262,7 @@ class AnsweringLine(Line):
 async def box(folder: Path, house: Home | None = None, *, time: Time | None = None) -> AsyncIterator[Box]:
     """A box with its store; nothing runs yet."""
     house = house or home(folder)
-    store = await Store.open(folder / "perron.sqlite3", home=house, now=NOW)
+    store = await Store.open(storefile.made(folder / "perron.sqlite3"), home=house, now=NOW)
     line = AnsweringLine()
     try:
         made = line.box = Box(house, store, time or Time(), line)

@@ -28,6 +28,7 @@ from gateway.hub.words import digest
 from gateway.visit.state import Now
 
 OPEN_AT_ONCE = 100  # deliveries of a sandbox
+CHANGES = 100  # of one delivery: each is a message that its home keeps, and that stands in its proof
 
 _MADE = insert(deliveries).returning(*deliveries.c)
 _CONNECTION = select(connections).where(
@@ -74,6 +75,7 @@ async def change(call: Call) -> Reply:
     """Make a new version. The home decides whether it still counts."""
     asked, row = call.of(ChangedDelivery), await mine(call)
     _open(row, asked.version)
+    await _seldom(call, row)
     home = _standing(await _of_home(call, row))
     token = _token(asked)
     _as_announced(row, token)
@@ -194,6 +196,15 @@ def _open(row: Row[Any], known: int | None) -> None:
         raise Problem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
     if row.version >= 2**31 - 2:
         raise Problem(Code.CONFLICT, "There is no version after this one.")
+
+
+async def _seldom(call: Call, row: Row[Any]) -> None:
+    """Refuse a change too many. A brand gives its versions the numbers that it likes, so they are counted."""
+    if row.version <= CHANGES:
+        return
+    mine = select(func.count()).select_from(delivery_versions).where(delivery_versions.c.delivery == row.id)
+    if (await call.tx.scalar(mine) or 0) > CHANGES:
+        raise Problem(Code.CONFLICT, f"A delivery is changed {CHANGES} times at most: cancel it and announce another.")
 
 
 def _as_announced(row: Row[Any], token: bytes | None) -> None:

@@ -9,9 +9,10 @@ draft-ietf-httpapi-idempotency-key-header; here the second request waits for the
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from http import HTTPStatus
 from json import JSONDecodeError
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aiohttp import web
@@ -85,7 +86,11 @@ class Door:
         self._operations, self._store, self._url = operations, store, url
         self._now, self._rations, self._bells, self._allowed = now, rations, bells, allowed
         self._host = url.partition("://")[2].partition("/")[0]
-        self.document = document(operations, title="Perron hub", version=VERSION, url=url)
+
+    @cached_property
+    def document(self) -> Mapping[str, Any]:
+        """The API's document, written when it is first asked for: a hub that begins does not wait for it."""
+        return document(self._operations, title="Perron hub", version=VERSION, url=self._url)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""

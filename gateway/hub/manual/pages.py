@@ -1,6 +1,8 @@
 """Serves the API's explanation at `/`, and each stable code's under `/problems/`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -27,21 +29,35 @@ HEADERS = MappingProxyType({
 })  # fmt: skip
 
 
-class Manual:
-    """All pages, rendered once of the hub's own document: whoever asks for one costs a hub nothing."""
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """The page of all operations, and one for each stable code."""
 
-    def __init__(self, document: Mapping[str, Any], *, url: str) -> None:
+    whole: str
+    problems: Mapping[str, str]
+
+
+class Manual:
+    """All pages, rendered once, when the first is asked for: after that whoever asks costs a hub nothing."""
+
+    def __init__(self, document: Callable[[], Mapping[str, Any]], *, url: str) -> None:
+        self._document, self._url = document, url
+        self._sheet = files("gateway.hub.manual").joinpath("manual.css").read_bytes()
+
+    @cached_property
+    def _pages(self) -> _Pages:
+        document = self._document()
         environment = Environment(
             loader=PackageLoader("gateway.hub.manual"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
         told = chapters(document)
-        environment.globals["url"] = url
-        self._whole = environment.get_template("manual.html").render(
+        environment.globals["url"] = self._url
+        whole = environment.get_template("manual.html").render(
             chapters=told, shapes=shapes(document), codes=tuple(Code), problems=PROBLEMS, explained=EXPLAINED
         )
         problem = environment.get_template("problem.html")
-        self._problems = {
+        problems = {
             str(code): problem.render(
                 code=code,
                 status=int(status),
@@ -51,7 +67,7 @@ class Manual:
             )
             for code, (status, title) in PROBLEMS.items()
         }
-        self._sheet = files("gateway.hub.manual").joinpath("manual.css").read_bytes()
+        return _Pages(whole, problems)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
@@ -62,12 +78,12 @@ class Manual:
         ]
 
     async def _index(self, _request: web.Request) -> web.Response:
-        return web.Response(text=self._whole, content_type="text/html", headers=HEADERS)
+        return web.Response(text=self._pages.whole, content_type="text/html", headers=HEADERS)
 
     async def _problem(self, request: web.Request) -> web.Response:
-        found = self._problems.get(request.match_info["code"])
+        found = self._pages.problems.get(request.match_info["code"])
         if found is None:
-            raise Problem(Code.NOT_FOUND, f"The API has no such code: {', '.join(self._problems)}.")
+            raise Problem(Code.NOT_FOUND, f"The API has no such code: {', '.join(self._pages.problems)}.")
         return web.Response(text=found, content_type="text/html", headers=HEADERS)
 
     async def _style(self, _request: web.Request) -> web.Response:

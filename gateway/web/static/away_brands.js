@@ -36,7 +36,8 @@ function form(one, state) {
   const [from, to] = String(terms.hours ?? "00:00-24:00").split("-");
   const text = (field, value, more) => h("input", { name: field, value: plain(value), ...more });
   const entrances = [...state.entrances].sort((a, b) => Number(a.living_space) - Number(b.living_space));
-  return h("div", { class: "terms" }, h("p", { class: "small" }, say("brand.widen")),
+  const garage = entrances.some((each) => !each.living_space);
+  return h("div", { class: "terms" }, garage ? h("p", { class: "small" }, say("brand.widen")) : null,
     group(say("brand.where"), entrances.map((each) => check("entrance", each.id, name(each.name), terms.entrances.includes(each.id)))),
     group(say("brand.places"), placesOf(state).map((each) => check("place", each.id, name(each.name), terms.places.includes(each.id)))),
     group(say("brand.when"), DAYS.map((day) => check("day", day, say(`day.${day}`), terms.days.includes(day))),

@@ -1,27 +1,10 @@
 // Reads the code of a hub's claim from a photo of its QR. The photo stays in this browser; what was read is put into the
 // form, where it is seen before it is sent.
-const READER = "/static/zxing-reader-3.1.4"; // its script and its WebAssembly must be of one version
-const LARGEST = 2000; // pixels of a photo's longer side
+import { LARGEST, load } from "./reader.js";
 
 const photo = document.getElementById("claim-photo");
 const said = document.getElementById("claim-said");
 const field = document.querySelector("textarea[name=code]");
-let reader = null;
-
-function load() {
-  reader ??= new Promise((done, failed) => {
-    const script = document.createElement("script");
-    script.src = `${READER}.js`;
-    script.onload = () => {
-      const ready = { overrides: { locateFile: () => `${READER}.wasm` }, fireImmediately: true };
-      ZXingWASM.prepareZXingModule(ready).then(() => done(ZXingWASM), failed);
-    };
-    script.onerror = failed;
-    document.head.append(script);
-  });
-  reader.catch(() => { reader = null; });
-  return reader;
-}
 
 function say(name) {
   said.textContent = document.getElementById(`claim-${name}`).content.textContent;

@@ -1,8 +1,8 @@
 // Reads the parcel's label with this phone and draws what was read clean, to be held before the door's scanner. Nothing
 // that is read leaves the phone: a code counts only when the door's own scanner has seen it.
 import { drawQr } from "./qr.js";
+import { LARGEST, load } from "./reader.js";
 
-const READER = "/static/zxing-reader-3.1.4"; // its script and its WebAssembly must be of one version
 const FORMATS = ["Code128", "Code39", "Code93", "Codabar", "ITF", "QRCode", "DataMatrix", "Aztec", "PDF417"];
 const ANGLES = [0, 45, 22, -22]; // degrees by which the picture is turned: a bar code is read only when nearly straight
 const ROUND = 2 * ANGLES.length; // pictures that are looked at after the first find: all codes of a label, each angle twice
@@ -10,7 +10,6 @@ const AIM = { width: 0.9, height: 0.8 }; // of the picture on the screen: what t
 const SHAPE = 4 / 3; // of the picture on the screen
 const PAUSE = 60; // milliseconds between two pictures
 const HINT = 6000; // milliseconds without any find until that is said
-const LARGEST = 2000; // pixels of a photo's longer side
 const GS = "\x1d"; // GS1's separator; a scanner writes it for FNC1, which also begins a GS1 code
 const PRINTED = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]{1,128}$/u; // what the door takes (gateway/delivery/codes.py)
 const KINDS = [ // as gateway/delivery/codes.py has them; digits in brackets must hold GS1's check digit
@@ -31,27 +30,11 @@ const one = (id) => document.getElementById(id);
 const video = document.querySelector("#aim video");
 const paper = document.createElement("canvas");
 const pen = paper.getContext("2d", { willReadFrequently: true });
-let reader = null; // the promise of it, once a label was to be read
 let looking = null; // the attempt that runs; what an older one still brings is dropped
 let stream = null;
 
 function say(name) {
   for (const text of document.querySelectorAll("[data-said]")) text.hidden = text.dataset.said !== name;
-}
-
-function load() {
-  reader ??= new Promise((done, failed) => {
-    const script = document.createElement("script");
-    script.src = `${READER}.js`;
-    script.onload = () => {
-      const ready = { overrides: { locateFile: () => `${READER}.wasm` }, fireImmediately: true };
-      ZXingWASM.prepareZXingModule(ready).then(() => done(ZXingWASM), failed);
-    };
-    script.onerror = failed;
-    document.head.append(script);
-  });
-  reader.catch(() => { reader = null; });
-  return reader;
 }
 
 // ---- reading --------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from gateway.store import Answer, Committed, Overtaken, Step, Store
 from gateway.visit.commands import Command, Release, Reserve
 from gateway.visit.events import Due, Event
 from gateway.visit.state import Delivery, Entrance, Now, Phase, Visit
+from tests import storefile
 from tests.gateway.delivery.shop import NOW, after, claims, home, signed
 
 OPEN = after(hours=2)
@@ -19,7 +20,7 @@ OPEN = after(hours=2)
 @asynccontextmanager
 async def opened(folder: Path, house: Home | None = None) -> AsyncIterator[Store]:
     """The store of this house, closed at the end."""
-    store = await Store.open(folder / "perron.sqlite", home=house or home(), now=NOW)
+    store = await Store.open(storefile.made(folder / "perron.sqlite"), home=house or home(), now=NOW)
     try:
         yield store
     finally:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from gateway.__main__ import cli
+from gateway.broker import free_port
 from gateway.hub.authority import Authority
 from gateway.hub.cluster import certified, configuration, definitions, environment, set_up
 from gateway.hub.file import Admission, Boxes, HubFile, Rabbit, Share
@@ -109,7 +111,10 @@ def test_files_written_again_keep_keys_and_cookie_and_what_is_old_is_made_anew(t
     def write(at: datetime) -> tuple[bytes, ...]:
         set_up(file, BOXES, RABBIT, now=at)
         certified(file, RABBIT, Authority.at(tmp_path, now=at), now=at)
-        kept = ("erlang.cookie", "r1/tls/broker.pem", "r3/tls/broker.pem", "hub-1.pem", "admission-1/tls/broker.pem")
+        kept = (
+            "erlang.cookie", "r1/tls/broker.pem", "r3/tls/broker.pem", "hub-1.pem", "admission-1/tls/broker.pem",
+            "r2/internode/node.pem",
+        )  # fmt: skip
         return tuple((tmp_path / "rabbit" / one).read_bytes() for one in kept)
 
     first = write(NOW)
@@ -123,6 +128,56 @@ def test_files_written_again_keep_keys_and_cookie_and_what_is_old_is_made_anew(t
     for private in (tmp_path / "rabbit").rglob("*"):
         if private.is_file() and private.name != "authority.pem":
             assert private.stat().st_mode & 0o077 == 0, private
+
+
+def test_nodes_prove_themselves_to_each_other_under_an_authority_that_certifies_no_home(tmp_path: Path) -> None:
+    file = hub(tmp_path)
+    hubs = set_up(file, BOXES, RABBIT, now=NOW)
+    at = tmp_path / "rabbit" / "r2"
+    own = x509.load_pem_x509_certificate((at / "internode" / "node.pem").read_bytes())
+    theirs = x509.load_pem_x509_certificate((at / "internode" / "authority.pem").read_bytes())
+    own.verify_directly_issued_by(theirs)
+    assert theirs.public_key() != hubs.certificate.public_key()
+    usage = own.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert set(usage) == {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH}
+    options = (at / "internode.config").read_text()
+    assert options.count("{verify, verify_peer}") == 2
+    assert "{fail_if_no_peer_cert, true}" in options
+    assert "/etc/rabbitmq/perron/internode/node.pem" in options
+    environment = (at / "rabbitmq-env.conf").read_text()
+    assert environment.count("-proto_dist inet_tls -ssl_dist_optfile /etc/rabbitmq/perron/internode.config") == 2
+    keys = {key.read_bytes() for key in (tmp_path / "authority").glob("*.key")}
+    assert not any(one.read_bytes() in keys for one in (tmp_path / "rabbit").rglob("*") if one.is_file())
+
+
+def test_the_nodes_are_brought_both_authorities_and_the_old_one_stays_until_every_node_shows_the_next(
+    tmp_path: Path,
+) -> None:
+    config = tmp_path / "hub.yaml"
+    config.write_text(
+        f"url: https://hub.example\nboxes: {{host: mqtt.hub.example, port: {free_port()}}}\n"
+        "rabbit:\n  nodes: {r1: 127.0.0.1}\n  admission: {hosts: [127.0.0.1]}\n"
+    )
+
+    def perron(*words: str) -> tuple[int, str]:
+        done = CliRunner().invoke(cli, [*words, "--config", str(config)])
+        return done.exit_code, " ".join(done.output.split())
+
+    def shown() -> x509.Certificate:
+        return x509.load_pem_x509_certificates((node / "tls" / "broker.pem").read_bytes())[0]
+
+    node, at = tmp_path / "hub" / "rabbit" / "r1", tmp_path / "hub" / "authority"
+    perron("hub-config")
+    old = x509.load_pem_x509_certificate((at / "authority.pem").read_bytes())
+    status, told = perron("hub-authority", "--next")
+    assert (status, "restart the nodes" in told) == (0, True), told
+    for believes in (node / "authority.pem", tmp_path / "hub" / "rabbit" / "authority.pem"):
+        assert believes.read_bytes().count(b"BEGIN CERTIFICATE") == 2
+    assert shown().issuer == old.subject, "boxes have to learn of the next one first"
+    status, told = perron("hub-authority", "--change")
+    assert (status, "127.0.0.1: " in told) == (1, True), told
+    assert x509.load_pem_x509_certificate((at / "authority.pem").read_bytes()) == old
+    assert shown().issuer == x509.load_pem_x509_certificate((at / "next.pem").read_bytes()).subject
 
 
 def test_hub_config_writes_a_folder_for_each_node_and_says_where_it_goes(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from playwright.async_api import expect
 
 from gateway.hub.consent import LOOKS, SAYS
@@ -67,6 +69,28 @@ async def test_the_page_tells_no_other_site_anything_and_runs_nothing(tmp_path: 
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert headers["Cache-Control"] == "no-store"
         assert "Set-Cookie" not in headers
+
+
+@pytest.mark.slow
+async def test_no_page_of_the_hub_stands_in_another_site_s_frame(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub, visitor() as browser:
+        shop = Shop(hub, await hub.retailer())
+        await shop.brand(name="Lune")
+        asked = (await shop.ask())["consent_url"]
+        ours = (f"{hub.url}/", f"{hub.url}/join", asked, f"{hub.url}/connect/nothing", f"{hub.url}/problems/not_found")
+        frames = "".join(f'<iframe src="{one}"></iframe>' for one in ours)
+
+        async def evil(_request: web.Request) -> web.Response:
+            return web.Response(text=f"<!doctype html><title>A prize</title>{frames}", content_type="text/html")
+
+        app = web.Application()
+        app.add_routes([web.get("/", evil)])
+        async with TestServer(app) as elsewhere:
+            page = await browser.page()
+            await page.goto(str(elsewhere.make_url("/")), wait_until="networkidle")
+            assert len(page.frames) == 1 + len(ours)
+            assert {frame.url for frame in page.frames[1:]} == {"chrome-error://chromewebdata/"}
+        browser.complaints.clear()  # what the browser refused, in its own words
 
 
 async def test_each_end_of_a_question_is_told_in_its_own_words(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Row, insert, select, update
 
 from gateway.delivery.promise import State
 from gateway.hub import jobs as job_store
+from gateway.hub.asking import AskedKey, AskedTerms, Asking, written
 from gateway.hub.heard import Outcome, begun, happened, home_of, kept_of, received
 from gateway.hub.store import Store
 from gateway.hub.tables import browsers, connections, deliveries, events, home_events, homes, jobs, retailers
@@ -20,6 +21,8 @@ from gateway.remote.envelope import Jwk, private_key
 from gateway.visit.state import Now
 from tests.boxes import NOW, Journal, announce, connect, join, result
 from tests.hubs import database
+
+ASKED = AskedTerms(carriers=("Chronopost",))
 
 
 @dataclass
@@ -209,6 +212,35 @@ async def test_a_job_that_the_box_will_never_take_refuses_its_delivery(tmp_path:
         assert (await here.one(jobs, id=id_)).refused == "no such kind"
         assert (await here.one(deliveries)).state == "refused"
         assert (await here.told())[0][1]["state"] == "refused"
+
+
+async def test_a_question_that_its_brand_should_have_signed_is_over_once_a_home_refused_it_unseen(
+    tmp_path: Path,
+) -> None:
+    why = "the question is not signed by a key of the brand"
+    async with hub(tmp_path) as here:
+        key = AskedKey(kid="lune-1", x=BoxKey.fresh().public.text)
+        keyless = AskedTerms(carriers=("Chronopost",), hub_signed=True)
+        for keys, asked, signed, home, state in (
+            ((key,), ASKED, "a" * 9 + ".b.c", "home-1", "pending"),  # what it refuses it by is nobody's business
+            ((), keyless, None, "home-1", "pending"),
+            ((key,), ASKED, None, "home-2", "pending"),
+            ((key,), ASKED, None, "home-1", "expired"),
+        ):
+            question = Asking(
+                hub="https://hub.example", home="home-1", brand="lune", name="Lune", keys=keys, signed=signed,
+                connection=here.connection, asked=None if signed else asked, expires=NOW + timedelta(days=7),
+            )  # fmt: skip
+            async with here.store.writing() as tx:
+                token = written(question, lambda _: b"signature")
+                id_ = await job_store.send(tx, home, Kind.CONNECT, token, now=NOW)
+                row = await home_of(tx, home)
+                assert row is not None
+                assert await received(tx, row, Receipt(job=id_, state="refused", why=why), NOW) == "refused"
+            assert (await here.one(connections)).state == state
+        [(type_, data)] = await here.told()
+        assert (type_, data["state"]) == ("connection.decided", "expired")
+        assert why not in str(data), "why is the house's"
 
 
 async def test_hello_makes_all_of_the_home_due_at_once(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import sqlite3
+import sys
 import threading
 import time
 from datetime import UTC, datetime
@@ -28,6 +29,38 @@ async def test_what_was_written_is_there_after_a_restart_to_the_microsecond(tmp_
         row = (await tx.execute(select(retailers))).one()
     await again.close()
     assert (row.id, row.name, row.created) == (name, "Maison Lune", NOW)
+
+
+ELSEWHERE = """\
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print([name for name, in connection.execute("SELECT name FROM retailers ORDER BY name")])
+connection.close()
+"""
+
+
+async def test_another_process_that_looks_takes_nothing_away_also_where_the_hub_has_opened_its_file_twice(
+    tmp_path: Path,
+) -> None:
+    """POSIX: whoever closes a file once more in a process gives back all locks that the process has on it."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}"
+
+    async def elsewhere() -> str:
+        asked = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", ELSEWHERE, str(tmp_path / "hub.sqlite3"), stdout=asyncio.subprocess.PIPE
+        )
+        return (await asked.communicate())[0].decode().strip()
+
+    store = await Store.open(url)
+    again = await Store.open(url)
+    try:
+        for name, seen in (("a", "['a']"), ("b", "['a', 'b']"), ("c", "['a', 'b', 'c']")):
+            async with store.writing() as tx:
+                await tx.execute(insert(retailers).values(id=f"ret-{name}", name=name, created=NOW))
+            assert await elsewhere() == seen
+    finally:
+        await again.close()
+        await store.close()
 
 
 async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:

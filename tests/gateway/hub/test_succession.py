@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import random
 import shutil
 import ssl
-from base64 import urlsafe_b64encode
-from collections.abc import AsyncIterator, Callable
+from base64 import encodebytes, urlsafe_b64encode
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -145,6 +147,43 @@ async def test_nobody_but_the_authority_before_makes_a_box_believe_another(court
         with pytest.raises(NotTheHub):
             follow(court.file.url, box.folder, saying(rubbish))
     assert (box.folder / "authority.pem").read_bytes() == told
+
+
+def altered(der: bytes, *, times: int) -> Iterator[bytes]:
+    """A certificate with some bytes changed, again and again; the first has a version that there is not."""
+    version = b"\xa0\x03\x02\x01\x02"
+    assert version in der
+    yield der.replace(version, version[:-1] + b"\x25")
+    chance = random.Random(7)
+    for _ in range(times):
+        changed = bytearray(der)
+        for _ in range(chance.choice((1, 1, 2, 3))):
+            changed[chance.randrange(len(der))] = chance.randrange(256)
+        yield bytes(changed)
+
+
+def test_whatever_certificate_a_hub_signs_for_or_gives_it_ends_no_box(tmp_path: Path) -> None:
+    hub, next_one = Authority.at(tmp_path / "hub", now=now()), Authority.at(tmp_path / "next", now=now())
+    box = tmp_path / "box"
+    box.mkdir()
+    (box / "authority.pem").write_text(hub.pem)
+    der = next_one.certificate.public_bytes(serialization.Encoding.DER)
+    mine = ec.generate_private_key(ec.SECP256R1())
+    ends: Counter[str] = Counter()
+    for lie in altered(der, times=600):
+        text = f"-----BEGIN CERTIFICATE-----\n{encodebytes(lie).decode()}-----END CERTIFICATE-----\n"
+        signed = urlsafe_b64encode(hub.key.sign(succeeds(lie), ec.ECDSA(hashes.SHA256()))).decode().rstrip("=")
+        steps = [{"certificate": text, "signature": signed}, {"certificate": next_one.pem, "signature": signed}]
+        try:
+            follow("http://hub", box, saying(json.dumps({"data": steps}).encode()))
+            ends["read"] += 1
+        except NotTheHub:
+            ends["refused"] += 1
+        assert joining.trusted(box)
+        with pytest.raises(NotTheHub):
+            joining.certified(text, [hub.certificate], "home-1", mine)
+        (box / "authority.pem").write_text(hub.pem)
+    assert min(ends["read"], ends["refused"]) > 50
 
 
 def saying(answer: bytes) -> Callable[[str], bytes]:

@@ -67,6 +67,21 @@ async def test_two_requests_in_one_are_none(tmp_path: Path) -> None:
             assert len((await tx.execute(select(api_keys))).all()) == 1, "the one that he was given"
 
 
+async def test_nothing_of_the_hub_is_there_under_a_name_that_leads_to_it(tmp_path: Path) -> None:
+    """A page of evil.example whose name is turned to the hub's address in the middle: DNS rebinding."""
+    paths = ("/", "/join", "/connect/x", "/problems/not_found", "/v1/authorities", "/healthz", "/readyz", "/metrics",
+             "/manual.css", "/nothing")  # fmt: skip
+    async with running(hub_file(tmp_path)) as hub:
+        for path in paths:
+            for name, found in ((b"evil.example:%d" % hub.hub.site.port, {421}), (host(hub), {200, 404})):
+                asked = b"GET " + path.encode() + b" HTTP/1.1\r\nHost: " + name + b"\r\nConnection: close\r\n\r\n"
+                assert status(await said(hub, asked, ends=False)) in found, (path, name)
+        posted = (
+            b"POST /connect/x HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\nContent-Length: 6\r\n\r\ncode=x"
+        )
+        assert status(await said(hub, posted, ends=False)) == 421
+
+
 async def test_the_hub_is_known_under_one_name_however_it_is_said(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         ours, evil, end = b"Host: " + host(hub) + b"\r\n", b"Host: evil.example\r\n", b"Connection: close\r\n\r\n"

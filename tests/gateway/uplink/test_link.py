@@ -110,13 +110,13 @@ class Hub:
         head = digest(self.kept[-1]) if self.kept else BEGINNING
         self.say(ack_topic(HOME), Ack(seq=len(self.kept), head=head, support=self.support).model_dump_json().encode())
 
-    def say(self, topic: str, payload: bytes) -> None:
-        assert isinstance(self.line.publish(topic, payload), Sent)
+    def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+        assert isinstance(self.line.publish(topic, payload, retain=retain), Sent)
 
-    def job(self, token: bytes, kind: Kind = Kind.DELIVERY) -> str:
-        id_ = f"job-{secrets.token_hex(8)}"
-        self.say(jobs_topic(HOME), Job(job=id_, kind=kind, token=token.decode()).model_dump_json().encode())
-        return id_
+    def job(self, token: bytes, kind: Kind = Kind.DELIVERY, *, retain: bool = False) -> str:
+        said = Job(job=f"job-{secrets.token_hex(8)}", kind=kind, token=token.decode())
+        self.say(jobs_topic(HOME), said.model_dump_json().encode(), retain=retain)
+        return said.job
 
     def offers(self, said: Body) -> str:
         return self.job(signed(claims(said, aud=HOME)))
@@ -298,6 +298,17 @@ async def test_a_box_whose_hellos_have_no_answer_makes_its_line_anew(
             await there.receipt(there.offers(offer()))
 
 
+async def test_a_job_that_the_broker_kept_is_old_news_and_no_job(tmp_path: Path) -> None:
+    async with (
+        homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
+        at_work(uplink(made, section(broker, tmp_path))),
+    ):  # fmt: skip
+        await until(lambda: there.hellos)
+        kept = there.job(signed(claims(offer(), aud=HOME)), retain=True)
+        assert (await there.receipt(there.offers(offer(id="d2", parcels=("P2",))))).state == "received"
+        assert kept not in {one.job for one in there.receipts}
+
+
 async def test_a_hostile_hub_costs_the_box_nothing_but_its_own_line(tmp_path: Path) -> None:
     async with (
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
@@ -472,8 +483,7 @@ async def test_a_home_that_the_hub_lets_in_no_longer_knows_it_and_leaves_without
 
 async def test_whoever_leaves_at_once_waits_for_no_hub(tmp_path: Path) -> None:
     async with made_box(tmp_path) as made:
-        where = HubSection(url="https://hub.example", home=HOME, host="127.0.0.1", port=1)
-        line = uplink(made, where)
+        line = uplink(made, HubSection(url="https://hub.example", home=HOME, host="127.0.0.1", port=1))
         async with at_work(line) as task:
             line.leave(at_once=False)
             await asyncio.sleep(1.0)

@@ -15,6 +15,7 @@ from gateway.visit.state import Now
 from gateway.web.access import Role
 from gateway.web.accounts import Accounts, Invited, Refused, SignedIn, Wait
 from gateway.web.passwords import Passwords
+from tests import storefile
 from tests.gateway.delivery.shop import NOW, home
 
 HERONS = "seven green herons"
@@ -90,7 +91,7 @@ async def running(folder: Path, watch: Watch | None = None) -> AsyncIterator[Hou
     """The box runs; run it again in the same folder and it was restarted."""
     watch = watch or Watch()
     with patch("gateway.store.schema.secrets", SAME_KEY):
-        store = await Store.open(folder / "perron.sqlite", home=home(), now=watch.now)
+        store = await Store.open(storefile.made(folder / "perron.sqlite"), home=home(), now=watch.now)
     try:
         yield House(store, Accounts(store, watch.now, passwords=cheap()), watch)
     finally:

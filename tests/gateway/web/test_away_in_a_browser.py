@@ -100,6 +100,7 @@ async def test_the_box_enrols_a_browser_by_its_password_and_lists_it(tmp_path: P
         page = await somebody.page()
         await site.sign_in(page.context)
         await page.goto(f"{site.address}/settings")
+        assert page.url.startswith("http://127.0.0.1:")  # at the box itself no certificate is needed
         await page.get_by_role("link", name="Enrol this browser").click()
         await page.locator("[name=password]").fill("not the password")
         await page.locator("form.enrol button").click()
@@ -156,6 +157,13 @@ async def test_a_brand_is_let_in_under_the_terms_that_were_shown_and_a_visit_is_
     lune, shop = hub.state["brands"]
     hub.becomes(brands=[{**lune, "ask": "d9", "terms": {**lune["terms"], "entrances": ["front"]}}, shop])
     await expect(asks).to_contain_text("Front door")
+    garage = asks.get_by_text("Begin with the garage")
+    await expect(garage).to_be_attached()
+    whole = hub.state["entrances"]
+    hub.becomes(entrances=[one for one in whole if one["id"] != "garage"])
+    await expect(garage).not_to_be_attached()  # there is none to begin with
+    hub.becomes(entrances=whole)
+    await expect(garage).to_be_attached()
     await expect(permit).to_have_text("Let in like this", timeout=5_000)  # the first press was for something else
     await asks.locator("[name=from]").fill("25 o'clock")
     await away.twice(permit)

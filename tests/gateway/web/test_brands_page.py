@@ -74,6 +74,20 @@ async def test_all_that_a_stranger_asks_is_shown_with_its_key_and_a_plain_yes_is
         assert permission.standing is Standing.PENDING
 
 
+@pytest.mark.parametrize("entrances", [("front", "garage"), ("front",)])
+async def test_to_begin_with_the_garage_is_told_only_where_there_is_one(
+    tmp_path: Path, entrances: tuple[str, ...]
+) -> None:
+    whole = home(tmp_path)
+    house = whole.model_copy(update={"entrances": {name: whole.entrances[name] for name in entrances}})
+    async with box(tmp_path, house) as made, served(made) as site:
+        await hears(made, Stranger().asking())
+        async with site.client(site.owner) as client:
+            page = await shown(client)
+    assert 'action="/brands/lune/terms"' in page
+    assert ("Begin with the garage" in page) is ("garage" in entrances)
+
+
 async def test_the_owner_lets_it_in_as_he_saw_it_with_narrower_terms_and_can_end_it(site: Served, made: Box) -> None:
     lune = Stranger()
     await hears(made, lune.asking())

@@ -8,7 +8,10 @@ from pathlib import Path
 STATIC = Path(__file__).parents[3] / "gateway" / "web" / "static"
 VENDORED = json.loads((STATIC / "vendored.json").read_text(encoding="utf-8"))
 OURS = {
-    *(f"{name}.js" for name in ("house", "page", "link", "live", "film", "courier", "outside", "qr", "label")),
+    *(
+        f"{name}.js"
+        for name in ("house", "page", "link", "live", "film", "courier", "outside", "qr", "reader", "label")
+    ),
     *(
         f"away{part}.js"
         for part in ("", "_brands", "_crypto", "_enrol", "_films", "_keys", "_line", "_orders", "_view", "_worker")
@@ -38,4 +41,6 @@ def test_the_reader_s_script_and_webassembly_are_of_one_build() -> None:
     asked = re.search(r"ZXING_WASM_SHA256=`([0-9a-f]{64})`", (STATIC / script).read_text(encoding="utf-8"))
     assert asked
     assert asked[1] == VENDORED[script.replace(".js", ".wasm")]["sha256"]
-    assert script.removesuffix(".js") in (STATIC / "label.js").read_text(encoding="utf-8")
+    assert script.removesuffix(".js") in (STATIC / "reader.js").read_text(encoding="utf-8")
+    others = [path for path in STATIC.glob("*.js") if path.name not in {"reader.js", *VENDORED}]
+    assert [path.name for path in others if "zxing-reader" in path.read_text(encoding="utf-8")] == [], "one loads it"

@@ -1,9 +1,16 @@
+import re
 from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from gateway.hub.asking import MOST_KEYS
 from gateway.proof.keys import BoxKey
 from tests.connecting import Shop
-from tests.hubs import hub_file, running
+from tests.hubs import Running, hub_file, running
+
+ROOT = Path(__file__).resolve().parents[4]
 
 
 async def test_a_brand_is_made_once_and_found_again(tmp_path: Path) -> None:
@@ -81,3 +88,29 @@ async def test_another_s_brand_and_one_of_the_other_world_is_not_there(tmp_path:
                 assert (await other.call(method, path))[0] == 404, path
             assert (await other.enrol("x", key=BoxKey.fresh()))[0] == 404
             assert (await other.call("GET", "/v1/brands"))[1]["data"] == []
+
+
+async def frees(hub: Running) -> None:
+    """Whoever runs the hub does what docs/hub.md says."""
+    told = re.search(r"```sql\n(.*?)```", (ROOT / "docs" / "hub.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert told is not None
+    async with hub.hub.store.writing() as tx:
+        for line in told[1].splitlines():
+            await tx.execute(text(line))
+
+
+async def test_a_word_that_somebody_took_from_a_shop_is_freed_as_long_as_no_home_was_asked_under_it(
+    tmp_path: Path,
+) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        squatter, shop = Shop(hub, await hub.retailer()), Shop(hub, await hub.retailer("Maison Lune"))
+        await squatter.brand()
+        await squatter.enrol()
+        assert (await shop.brand())[0] == 409, "first come, first served"
+        await frees(hub)
+        assert (await shop.brand())[0] == 201
+        assert (await shop.enrol())[0] == 201, "the key's name is free too"
+        await shop.ask()
+        with pytest.raises(IntegrityError):
+            await frees(hub)
+        assert (await shop.call("GET", "/v1/brands/lune/keys"))[1]["data"], "nothing of it is gone"

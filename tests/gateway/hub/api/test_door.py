@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from gateway.hub.api import remembered
 from gateway.hub.file import Limits
-from gateway.hub.tables import api_keys
+from gateway.hub.tables import api_keys, idempotency
 from tests.hubs import Running, hub_file, running
+from tests.webhookhouse import Wall
 
 JSON = {"Content-Type": "application/json"}
 
@@ -100,6 +102,31 @@ async def test_an_idempotency_key_outlives_the_hub(tmp_path: Path) -> None:
             async with hub.http.post("/v1/api_keys", json={"label": "till"}, headers=headers) as answer:
                 tokens.append((await answer.json())["token"])
     assert tokens[0] == tokens[1]
+
+
+async def test_what_an_idempotency_key_was_answered_is_forgotten_after_a_day(tmp_path: Path) -> None:
+    wall = Wall()
+    async with running(hub_file(tmp_path), wall=wall) as hub:
+        retailer = await hub.retailer()
+
+        async def asks(key: str, label: str = "till") -> tuple[int, int]:
+            """The answer's status, and how many are kept."""
+            headers = {**retailer.headers, "Idempotency-Key": key}
+            async with hub.http.post("/v1/brands", json={"id": label, "name": "Lune"}, headers=headers) as answer:
+                status = answer.status
+            async with hub.hub.store.reading() as tx:
+                return status, await tx.scalar(select(func.count()).select_from(idempotency)) or 0
+
+        old = remembered._SWEPT + 2  # noqa: SLF001 - how many go at a time
+        for number in range(old):
+            assert await asks(f"old-{number}", f"brand-{number}") == (201, number + 1)
+        wall.ahead += remembered.KEPT.total_seconds() - 60
+        assert await asks("young", "young") == (201, old + 1), "none was a day old yet"
+        wall.ahead += 120
+        assert await asks("first", "first") == (201, 4), "two old ones, the young one, and this"
+        assert await asks("second", "second") == (201, 3)
+        assert await asks("old-0", "anew") == (201, 4), "a key of yesterday is a new one"
+        assert await asks("young", "young") == (201, 4), "and this one is still known"
 
 
 async def test_who_asks_too_much_is_told_how_long_to_wait_and_others_are_not_kept(tmp_path: Path) -> None:

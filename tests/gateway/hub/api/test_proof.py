@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from gateway.cli.owner import verdict
-from gateway.delivery.promise import Result, State
+from gateway.delivery.promise import Result, State, Update
 from gateway.hub.account import Said, What
+from gateway.hub.api.deliveries import CHANGES
 from gateway.hub.evidence import Evidence, wrong
 from gateway.hub.unsigned import HubClaims
 from gateway.proof.keys import BoxKey
@@ -68,6 +69,39 @@ async def test_there_is_a_proof_once_the_home_has_given_its_account_and_it_holds
     assert home.journal.key.public.fingerprint in told
     pem.write_bytes(BoxKey.fresh().public.pem)
     assert not verdict(file, key=pem, checkpoint=None)[0], "another box's"
+
+
+async def test_a_delivery_is_changed_so_often_at_most_that_its_proof_can_still_be_given(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        made = await home.announce()
+        path, last = f"/v1/deliveries/{made['id']}", made
+        for number in range(CHANGES):
+            status, last = await home.ask("PATCH", path, {"delivery": {"parcels": [f"PARCEL{number}"]}})
+            assert status == 200, last
+        status, said = await home.ask("PATCH", path, {"delivery": {"parcels": ["ONE-TOO-MANY"]}})
+        assert (status, said["code"]) == (409, "conflict")
+        assert said["detail"] == "A delivery is changed 100 times at most: cancel it and announce another."
+        status, _ = await home.ask("POST", f"{path}/cancel", {})
+        assert status == 200, "that is always possible"
+        await home.stands(last, "delivered", **ENDED)
+        status, said = await proof_of(home, made)
+    assert status == 200
+    assert (len(said["messages"]), said["parcels"]) == (CHANGES + 2, [f"PARCEL{CHANGES - 1}"])
+    assert wrong(Evidence.model_validate_json(json.dumps(said))) is None
+
+
+async def test_who_numbers_his_versions_as_he_likes_may_change_as_often_as_everybody(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        _, made = await home.ask(
+            "POST", "/v1/deliveries", {"connection": home.connection, "token": home.token(home.offer())}
+        )
+        plain = {**home.promise(), "id": home.offer().id}
+        for version in (1_000, 2_000):
+            token = home.token(Update.model_validate_json(json.dumps({**plain, "version": version})))
+            status, said = await home.ask("PATCH", f"/v1/deliveries/{made['id']}", {"token": token})
+            assert (status, said["version"]) == (200, version)
 
 
 async def test_a_brand_s_own_promise_stands_in_its_proof_byte_for_byte(tmp_path: Path) -> None:

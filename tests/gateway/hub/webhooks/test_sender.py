@@ -1,14 +1,17 @@
 import asyncio
 import socket
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from gateway.hub.file import Webhooks
+from gateway.hub.tables import attempts, events, messages
+from gateway.hub.webhooks import queue
 from tests.hubs import hub_file, running
 from tests.receiver import Heard, receiving, shared
 from tests.webhookhouse import TRYING, House, Wall, house
@@ -124,6 +127,49 @@ async def test_a_day_of_retries_goes_on_over_restarts(tmp_path: Path) -> None:
         async with running(file, wall=wall) as hub:
             await House(hub, receiver, retailer, wall).until(endpoint, tried(tries))
     assert len(receiver.heard()) == 5
+
+
+async def counted(at: House) -> tuple[int, int, int]:
+    """How many messages, tries and events there are."""
+    async with at.hub.hub.store.reading() as tx:
+        found = [await tx.scalar(select(func.count()).select_from(table)) for table in (messages, attempts, events)]
+    return found[0] or 0, found[1] or 0, found[2] or 0
+
+
+async def test_what_was_sent_a_month_ago_is_forgotten_and_what_still_waits_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue, "_SWEPT", 2)
+    async with house(tmp_path) as at:
+        good, poor = await at.endpoint(), await at.endpoint("/status/503")
+        await at.tell(3)
+        await at.until(good, lambda log: [one["state"] for one in log] == ["delivered"] * 3)
+        await at.until(poor, tried(1))
+        now, swept = at.hub.hub.now(), list[int]()
+        for later in (queue.KEPT - timedelta(minutes=1), *[queue.KEPT + timedelta(minutes=1)] * 3):
+            async with at.hub.hub.store.writing() as tx:
+                swept.append(await queue.sweep(tx, now + later))
+        assert swept == [0, 2, 1, 0], "some at a time: nobody's write waits for all of it"
+        assert await at.log(good) == []
+        assert [one["state"] for one in await at.log(poor)] == ["waiting"] * 3
+        there, tries, told = await counted(at)
+        assert (there, told) == (3, 3), "what happened stays, only the log of its sending goes"
+        assert 1 <= tries <= 3, "of the failing one"
+
+
+async def test_a_hub_forgets_by_itself_what_was_sent_a_month_ago(tmp_path: Path) -> None:
+    file, wall, receiver = hub_file(tmp_path, webhooks=TRYING), Wall(), shared()
+    async with running(file, wall=wall) as hub:
+        at = House(hub, receiver, retailer := await hub.retailer(), wall)
+        endpoint = await at.endpoint()
+        await at.tell(3)
+        await at.until(endpoint, lambda log: [one["state"] for one in log] == ["delivered"] * 3)
+        assert await counted(at) == (3, 3, 3)
+    wall.ahead += queue.KEPT.total_seconds() + 60
+    async with running(file, wall=wall) as hub:
+        at = House(hub, receiver, retailer, wall)
+        await at.until(endpoint, lambda log: log == [])
+        assert await counted(at) == (0, 0, 3)
 
 
 async def test_410_disables_at_once_and_the_retailer_is_told(tmp_path: Path) -> None:

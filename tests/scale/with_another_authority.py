@@ -1,0 +1,136 @@
+"""The hub's authority gives way to another on a real RabbitMQ node: no box joins anew, and the old one counts no more.
+
+Run by `make test-scale`.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+from gateway import joining
+from gateway.config import Broker, BrokerTls
+from gateway.following import follow
+from gateway.hub import succession
+from gateway.hub.admission import CUT
+from gateway.hub.authority import Authority
+from gateway.hub.cluster import CUT_LIFE, proven
+from gateway.hub.words import Hello, ack_topic
+from gateway.mqtt import visit
+from tests.hubs import running
+from tests.joins import DAY
+from tests.scale.rabbit import READY
+from tests.scale.with_one_node import Joined, Place, hears, packages, place, says, there
+
+__all__ = ["packages", "place"]  # fixtures
+
+
+async def perron(place: Place, *words: str) -> tuple[int, str]:
+    """What `perron hub-authority` does with the hub's file, beside the hub that runs."""
+    config = place.folder / "hub.yaml"
+    config.write_text(json.dumps(place.file.model_dump(mode="json", exclude_none=True)))
+    asked = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway", "hub-authority", *words, "--config", str(config),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    told, _ = await asked.communicate()
+    return await asked.wait(), " ".join(told.decode().split())
+
+
+async def restarted(place: Place) -> None:
+    """As the operator does who has brought the files there."""
+    await place.node.kill()
+    async with asyncio.timeout(READY):
+        while await listening(place.node.port):  # noqa: ASYNC110 - what was killed rings no bell
+            await asyncio.sleep(0.05)
+    await place.node.start()
+    await place.node.ready()
+
+
+async def listening(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def comes(one: Joined) -> bool:
+    """Whether a box is let in and answered, believing its own authorities alone."""
+    hello = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris").model_dump_json().encode()
+    for _ in range(20):  # the hub's own line is on its way back too
+        try:
+            async with asyncio.timeout(5), one.line(ack_topic(one.home)) as line:
+                await says(line, one.topic("hello"), hello)
+                await hears(line, ack_topic(one.home))
+                return True
+        except TimeoutError:
+            continue
+        except ConnectionError:
+            return False
+    return False
+
+
+async def follows(one: Joined) -> bool:
+    return await asyncio.to_thread(follow, one.place.file.url, one.box.folder, joining.over_http)
+
+
+async def test_another_authority_takes_the_old_one_s_place_on_a_cluster_and_no_box_joins_anew(place: Place) -> None:
+    folder = place.file.folder
+    async with running(place.file) as hub:
+        await there(hub)
+        old, off = await place.joined(hub, "old"), await place.joined(hub, "off")
+        first = Authority.at(folder, now=hub.hub.now())
+        assert (await perron(place, "--change"))[0] == 1, "there is no successor"
+
+        assert "restart the nodes" in (await perron(place, "--next"))[1]
+        await restarted(place)
+        assert await follows(old)
+        assert await comes(off), "the node shows the old one's certificate still"
+
+        status, told = await perron(place, "--change")
+        assert (status, "Not changed yet" in told) == (1, True), told
+        assert succession.former(folder) is None
+        await restarted(place)
+        assert await comes(old)
+        assert not await comes(off), "it was off, and knows nothing of the successor"
+        assert await follows(off)
+        assert await comes(off)
+
+        status, told = await perron(place, "--change")
+        assert (status, "count still: 2" in told) == (0, True), told
+        new = await place.joined(hub, "new")
+        for one in (old, off, new):
+            assert await comes(one)
+        assert len(joining.trusted(new.box.folder)) == 1
+
+        assert (await perron(place, "--end"))[0] == 1, "two boxes would be cut off"
+        for one in (old, off):
+            await one.box.renew(place.file, hub.hub.now() + 61 * DAY)
+            assert await follows(one), "from now on the new one alone is believed"
+        status, told = await perron(place, "--end")
+        assert status == 0, told
+        await restarted(place)
+        for one in (old, off, new):
+            assert await comes(one)
+        assert await lets_in(place, new.box.folder, Authority.at(folder, now=hub.hub.now()), hub.hub.now())
+        assert not await lets_in(place, new.box.folder, first, hub.hub.now()), "it counts no more"
+
+
+async def lets_in(place: Place, box: Path, by: Authority, now: datetime) -> bool:
+    """Whether the node takes a certificate of this authority, about which the hub is not asked."""
+    assert place.file.boxes is not None
+    home = f"home-{'a' * 26}"
+    pem = place.folder / "made.pem"
+    pem.write_bytes(proven(by, home, CUT, now=now, life=CUT_LIFE))
+    tls = BrokerTls(ca=box / "authority.pem", certificate=pem, key=pem)
+    try:
+        async with visit(
+            Broker(host="localhost", port=place.file.boxes.port, username=home, tls=tls), [], monotonic=time.monotonic
+        ):
+            return True
+    except ConnectionError:
+        return False

@@ -1,0 +1,145 @@
+"""Two real RabbitMQ nodes in network namespaces, with the files of `perron hub-config`: what one node cannot show.
+
+Run by `make test-scale`, as root.
+"""
+
+import asyncio
+import contextlib
+import ssl
+import struct
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.hub import deaf
+from gateway.hub.cluster import set_up
+from gateway.hub.file import Admission, Boxes, HubFile, Rabbit
+from gateway.hub.process import Hub
+from gateway.hub.words import Hello, ack_topic, jobs_topic
+from gateway.mqtt import Guest
+from tests.hubs import hub_file, running
+from tests.scale.cluster import PORT, lacking, started
+from tests.scale.network import bridge
+from tests.scale.rabbit import Node
+from tests.scale.with_one_node import LONG, Joined, Place, hears, is_revoked, says, send, stands, there, unsubscribe
+
+HELLO = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris").model_dump_json().encode()
+FLAGS = 0x14_0307_0F84  # what Erlang 27 asks of another node (erts/emulator/beam/dist.h)
+BETWEEN = """[element(4, element(2, lists:keyfind(address, 1, I)))
+    || {N, I} <- element(2, net_kernel:nodes_info()), lists:member(N, nodes())]."""
+
+
+@dataclass
+class Pair:
+    """Two nodes; boxes come to the first, the hub to the second."""
+
+    place: Place
+    nodes: list[Node]
+
+    @property
+    def file(self) -> HubFile:
+        return self.place.file
+
+    def context(self, ca: Path, shown: tuple[Path, Path | None] | None) -> ssl.SSLContext:
+        """Believe this authority and show this certificate."""
+        context = ssl.create_default_context(cafile=ca)
+        if shown is not None:
+            context.load_cert_chain(*shown)
+        return context
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    why = lacking()
+    assert why is None, why
+    async with contextlib.AsyncExitStack() as stack:
+        net = await stack.enter_async_context(bridge(2))
+        rabbit = Rabbit(
+            nodes={f"r{number}": net.at(number) for number in (1, 2)}, files=tmp_path / "hub" / "rabbit" / "NODE",
+            memory=0.2, admission=Admission(hosts=net.here, listen="0.0.0.0"),  # noqa: S104 - the bridge is ours alone
+        )  # fmt: skip
+        boxes = Boxes(host="mqtt.hub.example", port=PORT)
+        file = hub_file(tmp_path).model_copy(update={"rabbit": rabbit, "boxes": boxes})
+        assert file.lines[0].host == net.at(2)
+        set_up(file, boxes, rabbit, now=datetime.now(UTC))
+        nodes = await started(stack, tmp_path, net, lambda _said: None, count=2)
+        yield Pair(Place(file, nodes[0], tmp_path, host=net.at(1)), nodes)
+
+
+async def speaks(pair: Pair, shown: tuple[Path, Path | None] | None) -> bool:
+    """Whether the port by which nodes speak to each other answers whoever shows this with anything at all."""
+    authority = pair.file.cluster / "r1" / "internode" / "authority.pem"
+    assert pair.file.rabbit is not None
+    at = pair.place.host, pair.file.rabbit.distribution
+    try:
+        reader, writer = await asyncio.open_connection(*at, ssl=pair.context(authority, shown))
+    except OSError:  # ssl.SSLError is one
+        return False
+    name = b"r9@127.0.0.9"
+    said = struct.pack(">cQIH", b"N", FLAGS, 1, len(name)) + name
+    try:
+        writer.write(len(said).to_bytes(4, "big") + said)  # Erlang's first word: my name
+        async with asyncio.timeout(LONG):
+            return await reader.read(1) != b""
+    except OSError:
+        return False
+    finally:
+        writer.transport.abort()
+
+
+async def test_nodes_speak_by_tls_and_whoever_is_no_node_is_refused_also_with_a_home_s_or_the_hub_s_certificate(
+    pair: Pair,
+) -> None:
+    for node in pair.nodes:
+        told = await node.tells("eval", BETWEEN)
+        assert told.strip() == "[tls]", told
+    own = pair.file.cluster / "r2" / "internode"
+    assert await speaks(pair, (own / "node.pem", own / "node.key")), "a node's"
+    assert not await speaks(pair, None), "none"
+    async with running(pair.file) as hub:
+        await there(hub)
+        one = await pair.place.joined(hub, "one")
+        assert not await speaks(pair, (one.box.folder / "identity.pem", None)), "a home's"
+    assert not await speaks(pair, (pair.file.cluster / "hub-1.pem", None)), "the hub's"
+    boxes = pair.file.cluster / "r2" / "tls"
+    assert not await speaks(pair, (boxes / "broker.pem", boxes / "broker.key")), "that which boxes are shown"
+
+
+async def test_a_home_at_one_node_is_cut_off_by_the_hub_at_the_other_when_it_is_revoked_or_hears_nothing(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deaf, "WAIT", 1.0)
+    async with running(pair.file) as hub:
+        await there(hub)
+        one, other = await pair.place.joined(hub, "one"), await pair.place.joined(hub, "other")
+        async with other.line() as steady:
+            await begins(steady, other)
+            with pytest.raises(ConnectionError):
+                await is_revoked(one, hub.hub)
+            with pytest.raises(ConnectionError):
+                async with one.line():
+                    pass
+            assert await says(steady, other.topic("hello"), HELLO) == 0, "nobody else was"
+        with pytest.raises(ConnectionError):
+            await loses_its_subscription(pair, other, hub.hub)
+        async with other.line() as anew:
+            await begins(anew, other)
+            assert await hears(anew, jobs_topic(other.home)), "what waited is here"
+
+
+async def begins(line: Guest, one: Joined) -> None:
+    """Say hello and hear the answer."""
+    await says(line, one.topic("hello"), HELLO)
+    await hears(line, ack_topic(one.home))
+
+
+async def loses_its_subscription(pair: Pair, one: Joined, hub: Hub) -> None:
+    """Be there, and lose what it had subscribed to; the hub has something for it."""
+    async with one.line() as line:
+        await begins(line, one)
+        await unsubscribe(pair.nodes[0], one.home)
+        await stands(hub, await send(hub, one.home), "parked", value=True)
+        await asyncio.wait_for(line.hear(), LONG)
