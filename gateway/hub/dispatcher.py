@@ -34,9 +34,10 @@ LONGEST = timedelta(minutes=10)  # between two tries, however many there were
 SWEEP = timedelta(hours=1)  # after which a parked job is tried although its box said nothing
 FURTHEST = 2 * SWEEP  # that any job is put off
 SOON = timedelta(seconds=2)  # after which what could not be put on the line is tried again
-PROMPT = 0.25  # seconds that a round waits for the broker's answers together
-LATE = 20  # rounds of which some answers are waited for still
-SOONEST, IDLE = 0.02, 1.0  # seconds between two looks while nobody rings: another hub may have kept a job
+PROMPT = 0.02  # seconds that a round waits for the broker's answers together: what is due meanwhile waits as long
+LATE = 100  # rounds of which some answers are waited for still
+SOONEST, IDLE = 0.03, 1.0  # seconds between two looks while nobody rings: another hub may have kept a job
+GATHERS = 0.01  # seconds that whoever rings waits for others: one look for them all
 COUNTED = timedelta(seconds=5)  # between two counts of all that is due
 
 
@@ -139,7 +140,7 @@ class Dispatcher:
         self._bell.set()
 
     async def run(self, line: Line) -> None:
-        """Work until cancelled. Where there was something others may be keeping more: it looks again sooner."""
+        """Work until cancelled. Where there was something others may be keeping more: then it looks again sooner."""
         pause = IDLE
         while True:
             self._bell.clear()
@@ -155,6 +156,8 @@ class Dispatcher:
                     await self._bell.wait()
             except TimeoutError:
                 pause = min(2 * pause, IDLE)
+            else:
+                await asyncio.sleep(GATHERS)
 
     async def _round(self, line: Line) -> bool:
         """Ring at those that are due; False: none was."""

@@ -47,7 +47,7 @@ class Postgres:
         self._folder, self._port = folder, free_port()
         self._binaries = max(Path("/usr/lib/postgresql").glob("*/bin"))
         self._process: asyncio.subprocess.Process | None = None
-        self.url = f"postgresql+asyncpg://postgres@127.0.0.1:{self._port}/postgres"
+        self.url = f"postgresql+asyncpg://postgres@/postgres?host={folder}&port={self._port}"
 
     async def start(self) -> None:
         """Make it and start it."""
