@@ -261,6 +261,7 @@ async def _steady(here: Scene, sizes: Sizes) -> list[Line]:
     """100 jobs a second, kept without HTTP; and 100 announcements a second, as one retailer sees them."""
     store = await Store.open(here.database)
     keeper, names = Keeper(store, here.fleet), [f"s-{number}" for number in range(int(100 * sizes.seconds))]
+    await keeper.steadily([f"f-{number}" for number in range(150)], 100)  # no bell rings for these: until it looks
     before = machine.cpu(here.hub)
     await keeper.steadily(names, 100)
     await _seen(here, names)
