@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, assert_never
 
 import structlog
-from sqlalchemy import Row, Select, bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, Row, Select, bindparam, func, or_, select, type_coerce, update
 
 from gateway.hub.line import ANSWER, Line, nobody
 from gateway.hub.presence import counted
@@ -90,9 +90,10 @@ _SETTLED = (
 def _due_now() -> Select[tuple[str]]:
     """What may be rung `now`, the longest due first."""
     older, now = jobs.alias(), bindparam("now", type_=jobs.c.due.type)
-    behind = select(older.c.id).where(
-        older.c.delivery == jobs.c.delivery, older.c.due.is_not(None), older.c.created < jobs.c.created
-    )
+    # Written so that no index on `due` answers it: where next to nothing was due of late, PostgreSQL believes that still
+    # when thousands come at once, and went through all of them for each of them (7 s for 3,000).
+    waits = func.coalesce(type_coerce(older.c.due, BigInteger), 0) != 0
+    behind = select(older.c.id).where(older.c.delivery == jobs.c.delivery, waits, older.c.created < jobs.c.created)
     return (
         select(jobs.c.id)
         .join(homes, homes.c.id == jobs.c.home)
