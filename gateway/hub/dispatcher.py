@@ -90,7 +90,7 @@ _SETTLED = (
 def _due_now() -> Select[tuple[str]]:
     """What may be rung `now`, the longest due first."""
     older, now = jobs.alias(), bindparam("now", type_=jobs.c.due.type)
-    # Written so that no index on `due` answers it: where next to nothing was due of late, PostgreSQL believes that still
+    # Written so that no index on `due` answers it: where next to nothing was due of late PostgreSQL believes that still
     # when thousands come at once, and went through all of them for each of them (7 s for 3,000).
     waits = func.coalesce(type_coerce(older.c.due, BigInteger), 0) != 0
     behind = select(older.c.id).where(older.c.delivery == jobs.c.delivery, waits, older.c.created < jobs.c.created)
