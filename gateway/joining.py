@@ -18,9 +18,9 @@ from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPException
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import Request
 
 import structlog
 from cryptography import x509
@@ -45,6 +45,7 @@ from gateway.hub.joining import (
     same,
     secret_key,
 )
+from gateway.overhttp import answer_to
 from gateway.proof.files import read_regular, write_whole
 from gateway.proof.keys import PublicKey
 
@@ -441,13 +442,6 @@ def read_answer(model: type[M], body: bytes) -> M:
         raise NotTheHub("What it answered is no answer of a hub.") from error
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    """A redirect is not followed: the code says where the hub is."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - the library's
-        return None
-
-
 def over_http(address: str, body: Mapping[str, object] | None = None, patience: float = PATIENCE) -> bytes:
     """Ask a hub, by HTTPS, or plainly on this machine; without a body it is only read.
 
@@ -460,14 +454,14 @@ def over_http(address: str, body: Mapping[str, object] | None = None, patience: 
     data = None if body is None else json.dumps(body).encode()
     request = Request(address, data=data, headers={"Content-Type": "application/json"})  # noqa: S310 - http and https only, above
     try:
-        with build_opener(_NoRedirect).open(request, timeout=patience) as answer:
+        with answer_to(request, patience=patience) as answer:
             return bytes(answer.read(LARGEST))
     except HTTPError as error:
         raise _refused(error) from error
     except (OSError, ValueError, HTTPException) as error:  # URLError and ssl.SSLError are OSError
         reason = getattr(error, "reason", error)
         why = reason.verify_message if isinstance(reason, ssl.SSLCertVerificationError) else str(reason)
-        raise HubAway(_inert(why) or type(error).__name__) from error
+        raise HubAway(_inert(why)[:400] or type(error).__name__) from error
 
 
 def _refused(error: HTTPError) -> Exception:

@@ -53,6 +53,7 @@ class Running:
         return Retailer(*await let_in(self.hub.store, name, now=self.hub.now(), sandbox=sandbox))
 
 
+_SQLITE = "sqlite+aiosqlite:///"
 Databases = Callable[[Path], str]
 _databases: list[Databases] = []  # the newest is asked
 
@@ -68,17 +69,20 @@ def databases(of: Databases) -> Iterator[None]:
 
 
 def database(folder: Path) -> str:
-    """The URL of the store of a hub in this folder: SQLite's, unless the test runs on PostgreSQL.
+    """The URL of the store of a hub in this folder: SQLite's, unless the test runs on PostgreSQL."""
+    return _databases[-1](folder) if _databases else f"{_SQLITE}{folder / 'hub.sqlite3'}"
 
-    Its tables are there already, as PostgreSQL's are: a hub would make them, one by one, for each of hundreds of tests.
+
+def laid(url: str) -> str:
+    """Lay a new SQLite file there that has its tables, as PostgreSQL's databases have; the URL.
+
+    A hub would make them one by one, for each of hundreds of tests.
     """
-    if _databases:
-        return _databases[-1](folder)
-    file = folder / "hub.sqlite3"
-    if not file.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    file = Path(url.removeprefix(_SQLITE))
+    if url.startswith(_SQLITE) and not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         file.write_bytes(_with_tables())
-    return f"sqlite+aiosqlite:///{file}"
+    return url
 
 
 @cache
@@ -87,7 +91,7 @@ def _with_tables() -> bytes:
         file = Path(folder) / "hub.sqlite3"
 
         async def make() -> None:
-            await (await Store.open(f"sqlite+aiosqlite:///{file}")).close()
+            await (await Store.open(f"{_SQLITE}{file}")).close()
 
         with ThreadPoolExecutor(1) as thread:  # a test has an event loop already
             thread.submit(asyncio.run, make()).result()
@@ -132,6 +136,7 @@ async def running(
     file: HubFile, *, wall: Callable[[], float] = time.time, lookup: Lookup = nowhere
 ) -> AsyncIterator[Running]:
     """Run it, and end it."""
+    laid(file.database)
     hub = Hub(file, wall=wall, signals=False, lookup=lookup)
     task, opened = asyncio.create_task(hub.run()), asyncio.create_task(hub.open.wait())
     await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)

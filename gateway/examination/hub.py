@@ -12,7 +12,7 @@ from http import HTTPStatus
 from http.client import HTTPException
 from typing import Final
 from urllib.error import HTTPError
-from urllib.request import urlopen
+from urllib.request import Request
 
 from gateway import joining, reload
 from gateway.brokertls import good_until, in_words
@@ -21,6 +21,7 @@ from gateway.config import ConfigError, Home, HubSection
 from gateway.examination.finding import Fact, Finding, Said, Verdict
 from gateway.examination.trouble import why
 from gateway.leaving import by_claim
+from gateway.overhttp import answer_to
 from gateway.uplink.standing import kept
 
 SLOW: Final = 3.0  # seconds for the hub, its broker or a name to answer
@@ -125,7 +126,8 @@ def _time_of(url: str) -> datetime:
     if not url.startswith(("https://", "http://")):
         raise ValueError("no address of a hub")
     try:
-        with urlopen(f"{url}/healthz", timeout=SLOW) as answer:  # noqa: S310 - http and https only, above
+        asked = Request(f"{url}/healthz")  # noqa: S310 - http and https only, above
+        with answer_to(asked, patience=SLOW, longest=2 * SLOW) as answer:
             said = answer.headers["Date"]
     except HTTPError as error:
         with error:

@@ -95,6 +95,10 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
         f"{_BOX}test_intake.py::test_a_flood_leaves_the_loop_its_turns_also_by_tls",
         f"{_BOX}test_intake.py::test_topics_without_end_leave_nothing_behind",
     ),
+    "a hub that answers a box without an end, or leads it into its house's network": (
+        f"{_BOX}test_overhttp.py::test_an_answer_without_an_end_is_given_up",
+        f"{_BOX}test_overhttp.py::test_nobody_is_led_elsewhere_and_what_is_whole_is_read",
+    ),
     "a hub that offers another authority, or a certificate that is none": (
         f"{_HUB}test_succession.py::test_nobody_but_the_authority_before_makes_a_box_believe_another",
         f"{_HUB}test_succession.py::test_whatever_certificate_a_hub_signs_for_or_gives_it_ends_no_box",

@@ -17,7 +17,7 @@ from gateway.hub.tally import Tally
 from gateway.message import Acknowledgement
 from gateway.proof.keys import BoxKey
 from tests.boxes import NOW, join
-from tests.hubs import database
+from tests.hubs import database, laid
 
 
 class Town:
@@ -58,7 +58,7 @@ class Town:
 
 @contextlib.asynccontextmanager
 async def town(folder: Path) -> AsyncIterator[Town]:
-    store = await Store.open(database(folder))
+    store = await Store.open(laid(database(folder)))
     try:
         here = Town(store)
         async with store.writing() as tx:

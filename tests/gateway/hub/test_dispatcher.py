@@ -22,7 +22,7 @@ from gateway.hub.words import Job, Kind
 from gateway.message import Acknowledgement, NotSent, Why
 from gateway.proof.keys import BoxKey
 from tests.boxes import NOW, announce, connect, join, until
-from tests.hubs import database
+from tests.hubs import database, laid
 
 
 def code(number: int | None) -> Acknowledgement:
@@ -94,7 +94,7 @@ class Shop:
 
 @contextlib.asynccontextmanager
 async def shop(folder: Path) -> AsyncIterator[Shop]:
-    store = await Store.open(database(folder))
+    store = await Store.open(laid(database(folder)))
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id="ret-1", name="Lune", created=NOW))
         await join(tx, "home-1", BoxKey.fresh().public)

@@ -20,7 +20,7 @@ from gateway.proof.keys import BoxKey
 from gateway.remote.envelope import Jwk, private_key
 from gateway.visit.state import Now
 from tests.boxes import NOW, Journal, announce, connect, join, result
-from tests.hubs import database
+from tests.hubs import database, laid
 
 ASKED = AskedTerms(carriers=("Chronopost",))
 
@@ -69,7 +69,7 @@ class Hub:
 
 @contextlib.asynccontextmanager
 async def hub(folder: Path) -> AsyncIterator[Hub]:
-    store = await Store.open(database(folder))
+    store = await Store.open(laid(database(folder)))
     ours, theirs = BoxKey.fresh(), BoxKey.fresh()
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id="ret-1", name="Lune", created=NOW))

@@ -115,8 +115,9 @@ async def test_each_sort_of_key_may_do_what_it_may_and_nothing_else(tmp_path: Pa
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)
         headers = await key(home, role)
+        there = await things(home)
         for one in OPERATIONS:
-            row, there = TABLE[one.name], await things(home)
+            row = TABLE[one.name]
             async with hub.http.request(
                 one.method, row.path.format(**there), json=filled(row.body, there), headers=headers
             ) as answer:
@@ -125,10 +126,12 @@ async def test_each_sort_of_key_may_do_what_it_may_and_nothing_else(tmp_path: Pa
             if role in {"another", "sandbox"}:
                 ours = {name: id_ for name, id_ in there.items() if isinstance(id_, str) and id_ in said}
                 assert answer.status == 404 or not ours, f"{one.name} tells a stranger of {ours}"
+            if answer.status < 300 and one.method != "GET":  # it has changed what the next is about
+                there = await things(home)
 
 
 async def things(home: Home) -> dict[str, Any]:
-    """Make what the operations are about, anew for each."""
+    """Make what the operations are about."""
     made, ended = await home.announce(), await home.announce()
     await home.stands(ended, "delivered", house="locked_again")
     _, events = await home.ask("GET", "/v1/events?limit=1")
