@@ -88,6 +88,7 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "a hub that forges: what it signs itself, what it carries": (
         f"{_API}test_deliveries.py::test_no_box_takes_what_the_hub_signed_for_a_brand_s_own_word",
         "tests/gateway/uplink/test_link.py::test_a_hostile_hub_costs_the_box_nothing_but_its_own_line",
+        "tests/gateway/uplink/test_link.py::test_a_hub_that_says_the_same_again_or_goes_back_and_forth_makes_no_box_write",
     ),
     "a hub's broker that keeps to nothing: sizes, QoS, properties, topics, floods": (
         f"{_BOX}test_intake.py::test_a_broker_that_does_what_no_honest_one_does_loses_us_and_is_told_why",
