@@ -347,9 +347,7 @@ async def test_a_hostile_hub_costs_the_box_nothing_but_its_own_line(tmp_path: Pa
         assert (await there.receipt(there.offers(offer()))).state == "received", "and it still takes what is true"
 
 
-async def test_a_hub_that_says_the_same_again_or_goes_back_and_forth_makes_no_box_write(
-    tmp_path: Path,
-) -> None:
+async def test_a_hub_that_says_the_same_again_or_goes_back_and_forth_makes_no_box_write(tmp_path: Path) -> None:
     async with (
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
         at_work(uplink(made, section(broker, tmp_path))),
