@@ -33,7 +33,7 @@ from gateway.hub.keys import kept
 from gateway.hub.store import Store
 from gateway.hub.supportcode import read
 from gateway.hub.tables import brands, connections, retailers
-from gateway.hub.whence import whence
+from gateway.hub.whence import AROUND, whence, wider
 from gateway.voice import Language, isolated
 from gateway.web.words import understood
 
@@ -121,9 +121,12 @@ class Consent:
         )
 
     async def _let(self, request: web.Request, what: str, most: int) -> bool:
-        """Whether this address has not asked too much in this minute."""
-        who = whence(request, behind_proxy=self._proxied)
-        return await self._windows.limiter.hit(RateLimitItemPerMinute(most), what, who)
+        """Whether this address, and those around it, have not asked too much in this minute."""
+        who, hit = whence(request, behind_proxy=self._proxied), self._windows.limiter.hit
+        if not await hit(RateLimitItemPerMinute(most), what, who):
+            return False
+        around = wider(who)
+        return around is None or await hit(RateLimitItemPerMinute(most * AROUND), f"{what}-around", around)
 
     def _page(self, request: web.Request, row: Row[Any], *, slip: bool = False) -> web.Response:
         now, language = self._now(), _language(request)

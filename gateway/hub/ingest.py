@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 W = TypeVar("W", bound=Wire)
 
 WORKERS = 4  # homes that are heard at once
+TOGETHER = 0.01  # seconds that a home's first word waits for its next, where no other home waits
 OF_ONE_HOME = 64  # words of one home that may wait
 OF_ALL = 20_000  # and of all of them
 TOLD_AGAIN = timedelta(minutes=1)  # between two lines about one home that says what is not true
@@ -105,6 +106,8 @@ class Ingest:
     async def _work(self) -> None:
         while True:
             name = await self._ready.get()
+            if self._ready.empty():  # a receipt and the event of the same job come one after the other
+                await asyncio.sleep(TOGETHER)
             home = self._homes[name]
             words = tuple(home.words)
             home.words.clear()

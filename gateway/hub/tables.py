@@ -264,7 +264,7 @@ jobs = Table(
     _when("leased", missing=True),  # a dispatcher is at it until then
     _when("received", missing=True),
     _when("expires"),
-    Index("jobs_due", "due"),
+    Index("jobs_in_turn", "due", "created"),  # the longest due first, without looking at all that wait
     Index("jobs_of_home", "home", "due"),
     Index("jobs_of_delivery", "delivery", "created"),
     Index("jobs_by_token", "home", "sha256"),

@@ -13,10 +13,11 @@ from typing import cast
 
 from aiohttp import web
 
-from gateway.hub.whence import network
+from gateway.hub.whence import network, wider
 
 ALL = 20_000  # connections at once
 OWN_FILES = 300  # that the hub needs for everything else: database, broker, webhooks
+AROUND = 8  # times what one address may that its whole network of 48 bits may: one stranger can have all of it
 ASKS = 20.0  # seconds until a connection has asked something
 SENDS = 30.0  # and until what it asks is whole
 IDLE = 90.0  # and until it has asked something more: longer than aiohttp keeps a quiet one
@@ -66,9 +67,18 @@ class Threshold:
             guest.has(self.idle)
 
     def lets_in(self, whose: str) -> bool:
-        """Whether there is room for one more of these."""
-        full = len(self.guests) >= self.most
-        return not full and (self.each is None or self.counted[whose] < self.each)
+        """Whether there is room for one more of these, and of those around."""
+        around = wider(whose)
+        if len(self.guests) >= self.most or self.each is None:
+            return len(self.guests) < self.most
+        return self.counted[whose] < self.each and (around is None or self.counted[around] < AROUND * self.each)
+
+    def counts(self, whose: str, change: int) -> None:
+        """One more of these, or one less."""
+        for place in filter(None, (whose, wider(whose))):
+            self.counted[place] += change
+            if not self.counted[place]:
+                del self.counted[place]
 
 
 class _Guest(asyncio.Protocol):
@@ -88,7 +98,7 @@ class _Guest(asyncio.Protocol):
             return
         self._transport = came
         self._threshold.guests[came] = self
-        self._threshold.counted[self._whose] += 1
+        self._threshold.counts(self._whose, 1)
         self._within.connection_made(came)
         self.has(self._threshold.asks)
 
@@ -109,9 +119,7 @@ class _Guest(asyncio.Protocol):
             return
         self.stays()
         del self._threshold.guests[self._transport]
-        self._threshold.counted[self._whose] -= 1
-        if not self._threshold.counted[self._whose]:
-            del self._threshold.counted[self._whose]
+        self._threshold.counts(self._whose, -1)
         self._transport = None
         self._within.connection_lost(exc)
 

@@ -11,6 +11,7 @@ from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
 
 from aiohttp import web
 
+AROUND = 4  # rations that a network of 48 bits has together: one stranger can have all of it
 _LONGEST = 64  # characters of a name that is no address
 
 

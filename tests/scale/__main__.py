@@ -16,7 +16,6 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,98 +27,25 @@ from gateway.hub.store import Store
 from gateway.hub.tables import deliveries, home_events, jobs
 from tests.scale.cluster import Cluster, cluster, lacking
 from tests.scale.driving import Driver
-from tests.scale.homes import Broker, Count, Homes
+from tests.scale.homes import Broker, Homes
 from tests.scale.plot import plot
+from tests.scale.processor import each
+from tests.scale.run import DRAINED, Row, Run
+from tests.scale.speed import speed
 
 PICTURE = Path("build/scale/run.svg")
 PARTITION = 30.0  # seconds
 BACK_AFTER_KILL, BACK_AFTER_HEALING = 10.0, 30.0  # seconds: the goals
-STAYS = 15.0  # seconds that all homes have to stay
-DRAINED = 150.0  # seconds for all that was promised to be taken and told
 CONNECTING = 100.0  # homes that connect in a second
-
-
-@dataclass
-class Row:
-    """One line of the table. `met` None: it is only told."""
-
-    what: str
-    value: str
-    goal: str = ""
-    met: bool | None = None
-
-
-@dataclass
-class Run:
-    """What goes on, and what was seen of it."""
-
-    made: Cluster
-    homes: Homes
-    driver: Driver
-    tell: Callable[[str], None]
-    counts: list[Count] = field(default_factory=list)
-    marks: list[tuple[float, str]] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
-
-    @property
-    def all(self) -> int:
-        """How many homes there are."""
-        return len(self.homes.homes)
-
-    def mark(self, what: str) -> float:
-        """Note that something was done now."""
-        now = time.monotonic()
-        self.marks.append((now, what))
-        self.tell(what)
-        return now
-
-    def row(self, what: str, value: str, goal: str = "", *, met: bool | None = None) -> None:
-        """Note what was found."""
-        self.rows.append(Row(what, value, goal, met))
-        self.tell(f"{what}: {value}")
-
-    async def watch(self) -> None:
-        """Count, each half second."""
-        while True:
-            self.counts.append(now := self.homes.count())
-            if len(self.counts) % 10 == 0:
-                self.tell(
-                    f"{now.there} homes, {now.acts} of {len(self.driver.made)} deliveries taken,"
-                    f" {now.waiting} events wait, {now.double} done twice"
-                )
-            await asyncio.sleep(0.5)
-
-    async def back(self, since: float, goal: float, what: str) -> None:
-        """Wait until all homes are there again and stay, and say how long that took; the cluster is asked too.
-
-        A home whose node says nothing learns late that its line has ended: so what counts is the last instant at which
-        one was not there, and how many lines the cluster has in the end.
-        """
-        last = since
-        while (now := time.monotonic()) - last < STAYS and now - since < 4 * goal + STAYS:
-            if self.homes.count().there < self.all:
-                last = now
-            await asyncio.sleep(0.05)
-        there, took = self.homes.count().there, last - since
-        known = sum([await node.lines() for node in self.made.nodes]) - len(self.made.hubs)
-        self.row(
-            what, f"{took:.1f} s; {there} of {self.all} are there, the cluster has {known}", f"{goal:.0f} s",
-            met=there == known == self.all and took <= goal,
-        )  # fmt: skip
-
-    async def until(self, found: Callable[[], bool], seconds: float) -> float:
-        """Wait until it is so, or so long; how long it took."""
-        began = time.monotonic()
-        while not found() and time.monotonic() - began < seconds:  # noqa: ASYNC110 - homes ring no bell
-            await asyncio.sleep(0.1)
-        return time.monotonic() - began
 
 
 async def connect(run: Run) -> None:
     """Wait until all are there."""
+    before = run.used()
     took = await run.until(lambda: run.homes.count().there == run.all, 30 + run.all / 8)
     there = run.homes.count().there
     run.row("homes connected", f"{there} in {took:.0f} s", f"{run.all}", met=there == run.all)
+    run.row("processor time of each", each(before, run.used(), run.all))
 
 
 async def faults(run: Run, rate: float) -> None:
@@ -173,32 +99,6 @@ async def drained(run: Run) -> None:
 async def _unfinished(store: Store) -> int:
     async with store.reading() as tx:
         return await tx.scalar(select(func.count()).where(jobs.c.due.is_not(None))) or 0
-
-
-async def speed(run: Run) -> None:
-    """How fast a steady stream comes through, and how much comes through at all."""
-    for node in run.made.nodes:
-        used = node.memory()
-        run.row(f"memory of {node.folder.name}", f"{used / 2**20:.0f} MiB, {_each(run, node.folder.name)}")
-    await run.driver.steadily(100, 20)
-    await asyncio.sleep(3)
-    late = sorted(run.homes.seen[name] - made.asked for name, made in run.driver.made.items() if name in run.homes.seen)
-    p50, p99 = (late[int(len(late) * part)] * 1000 for part in (0.5, 0.99))
-    run.row("from POST to the home at 100 a second, p50", f"{p50:.0f} ms")
-    run.row("from POST to the home at 100 a second, p99", f"{p99:.0f} ms", "100 ms", met=p99 <= 100)
-    before, began = run.homes.count().acts, time.monotonic()
-    await run.driver.steadily(1000, 15)
-    took = time.monotonic() - began
-    run.row("announced by HTTP at full speed", f"{15_000 / took:.0f} a second")
-    await run.until(lambda: run.homes.count().acts >= len(run.driver.made), DRAINED)
-    through = (run.homes.count().acts - before) / (time.monotonic() - began)
-    run.row("jobs through all of it", f"{through:.0f} a second", "300", met=through >= 300)
-
-
-def _each(run: Run, node: str) -> str:
-    base = run.made.empty.get(node, 0)
-    used = next(one for one in run.made.nodes if one.folder.name == node).memory() - base
-    return f"{used / 1024 / (run.all / len(run.made.nodes)):.0f} KiB for each home at it"
 
 
 @contextlib.asynccontextmanager

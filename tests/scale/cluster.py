@@ -47,7 +47,7 @@ class Postgres:
         self._folder, self._port = folder, free_port()
         self._binaries = max(Path("/usr/lib/postgresql").glob("*/bin"))
         self._process: asyncio.subprocess.Process | None = None
-        self.url = f"postgresql+asyncpg://postgres@127.0.0.1:{self._port}/postgres"
+        self.url = f"postgresql+asyncpg://postgres@/postgres?host={folder}&port={self._port}"
 
     async def start(self) -> None:
         """Make it and start it."""
@@ -73,6 +73,12 @@ class Postgres:
                     writer.close()
                     return
                 await asyncio.sleep(0.1)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
 
     async def end(self) -> None:
         """End it (SIGQUIT: at once)."""
@@ -111,6 +117,12 @@ class HubProcess:
         except TimeoutError as error:
             raise AssertionError(f"a hub does not become ready:\n{self.log.read_text()[-3000:]}") from error
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self._process is not None
+        return self._process.pid
+
     def told(self) -> Counter[str]:
         """How often it told what."""
         lines = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
@@ -135,11 +147,18 @@ class Cluster:
     file: HubFile
     fleet: Fleet
     empty: dict[str, int]  # bytes that each node held before a home came
+    database: int  # process id
 
     @property
     def at(self) -> list[tuple[str, int]]:
         """Where homes connect."""
         return [(self.bridge.at(number), PORT) for number in range(1, NODES + 1)]
+
+    @property
+    def processes(self) -> dict[str, list[int]]:
+        """The ids of each part's processes, without those that they have started."""
+        return {"hubs": [hub.pid for hub in self.hubs], "nodes": [node.pid for node in self.nodes],
+                "PostgreSQL": [self.database]}  # fmt: skip
 
     @contextlib.asynccontextmanager
     async def store(self) -> AsyncIterator[Store]:
@@ -209,7 +228,7 @@ async def cluster(homes: int, tell: Callable[[str], None]) -> AsyncIterator[Clus
             await hub.start()
             tell(f"{hub.url} is ready")
         empty = {node.folder.name: node.memory() for node in nodes}
-        yield Cluster(folder, one, nodes, hubs, file, fleet, empty)
+        yield Cluster(folder, one, nodes, hubs, file, fleet, empty, postgres.pid)
 
 
 async def started(

@@ -134,6 +134,12 @@ class Node:
                 self._mapper.kill()
             await self._mapper.wait()
 
+    @property
+    def pid(self) -> int:
+        """The process id of what it was started by."""
+        assert self._process is not None
+        return self._process.pid
+
     async def tells(self, *words: str) -> str:
         """What `rabbitmqctl` says of it."""
         asked = await asyncio.create_subprocess_exec(

@@ -22,6 +22,7 @@ from gateway.hub import jobs as job_store
 from gateway.hub import operator
 from gateway.hub.cluster import set_up
 from gateway.hub.file import Admission, Boxes, HubFile, Rabbit
+from gateway.hub.line import NOBODY
 from gateway.hub.process import Hub
 from gateway.hub.tables import home_events, jobs
 from gateway.hub.words import (
@@ -274,21 +275,27 @@ async def test_a_revoked_home_is_cut_off_and_neither_it_nor_an_ended_certificate
             assert await hears(line, ack_topic(anew.home))
 
 
-async def test_what_a_home_says_while_the_hub_is_away_is_kept_for_it(place: Place) -> None:
+async def test_what_a_home_says_while_the_hub_is_away_is_asked_for_when_it_is_back(place: Place) -> None:
     async with running(place.file) as hub:
         await there(hub)
         one = await place.joined(hub, "one")
-        hellos = [one.topic("evt")]
         journal = Journal(one.home, one.box.key)
         first, second = (journal.add(result("lune", f"d-{n}", State.DELIVERED)) for n in (1, 2))
         line = contextlib.AsyncExitStack()
         guest = await line.enter_async_context(one.line())
-        await says(guest, hellos[0], first)
+        hello = Hello(boot="b", events=1, open=(), entrances=(), timezone="Europe/Paris")
+        await says(guest, one.topic("hello"), hello.model_dump_json().encode())
+        assert Ack.model_validate_json(await hears(guest, ack_topic(one.home))).seq == 0
+        await says(guest, one.topic("evt"), first)
         await keeps(hub.hub, one.home, 1)
+        assert Ack.model_validate_json(await hears(guest, ack_topic(one.home))).seq == 1
     async with line:
-        assert await says(guest, one.topic("evt"), second) == 0, "the cluster keeps it: the hub's session is there"
-    async with running(place.file) as hub:
-        await keeps(hub.hub, one.home, 2)  # nobody has said it again: the box has gone
+        assert await says(guest, one.topic("evt"), second) == NOBODY, "the box is told that nobody hears it"
+        async with running(place.file) as hub:
+            told = Ack.model_validate_json(await hears(guest, ack_topic(one.home)))
+            assert told.seq == 1, "it hears how far its events are kept, so it knows what to say again"
+            await says(guest, one.topic("evt"), second)
+            await keeps(hub.hub, one.home, 2)
 
 
 async def test_a_browser_of_the_household_asks_its_home_and_nobody_else_answers_for_it(place: Place) -> None:

@@ -18,9 +18,8 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from gateway.hub.api.problem import Code, Problem
 from gateway.hub.file import Limits
-from gateway.hub.whence import wider
+from gateway.hub.whence import AROUND, wider
 
-_AROUND = 4  # rations that a network of 48 bits has together, of what is scarce
 _BACK = 1.0  # seconds that a clock may be corrected by
 
 
@@ -62,7 +61,6 @@ class Rations:
             **self._writes,
             "writes-a-day": RateLimitItemPerDay(min(limits.sandbox_writes_a_day, limits.writes_a_day)),
         }
-        self._strangers: dict[str, RateLimitItem] = {"strangers": RateLimitItemPerMinute(limits.strangers)}
         self._asked: dict[str, dict[str, RateLimitItem]] = {
             "questions": {
                 "browser": RateLimitItemPerSecond(limits.questions),
@@ -72,8 +70,10 @@ class Rations:
                 "browser": RateLimitItemPerHour(limits.orders), "home": RateLimitItemPerHour(OF_A_HOME * limits.orders)
             },
         }  # fmt: skip
-        self._scarce: dict[str, RateLimitItem] = {"sandboxes": RateLimitItemPerHour(limits.sandboxes)}
-        self._around: dict[str, RateLimitItem] = {"sandboxes-around": RateLimitItemPerHour(limits.sandboxes * _AROUND)}
+        self._strangers: dict[str, tuple[RateLimitItem, RateLimitItem]] = {  # of one, and of all around him
+            "strangers": (RateLimitItemPerMinute(limits.strangers), RateLimitItemPerMinute(limits.strangers * AROUND)),
+            "sandboxes": (RateLimitItemPerHour(limits.sandboxes), RateLimitItemPerHour(limits.sandboxes * AROUND)),
+        }
 
     async def take(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
         """Take one request off a retailer's ration; what is told of what is left.
@@ -102,11 +102,11 @@ class Rations:
         Raises:
             Problem: nothing is left.
         """
-        if not scarce:
-            return await self._take(self._strangers, address)
-        told, around = await self._take(self._scarce, address), wider(address)
+        kind, around = "sandboxes" if scarce else "strangers", wider(address)
+        one, all_ = self._strangers[kind]
+        told = await self._take({kind: one}, address)
         if around is not None:
-            await self._take(self._around, around)
+            await self._take({f"{kind}-around": all_}, around)
         return told
 
     async def _take(self, items: Mapping[str, RateLimitItem], whose: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ from gateway.hub.file import HubFile, Limits
 from gateway.hub.store import StoreUnusable
 from gateway.hub.supportcode import fresh
 from gateway.hub.tables import deliveries, home_events, idempotency, jobs
+from gateway.hub.whence import AROUND, network
 from gateway.hub.words import BEGINNING, Kind
 from gateway.proof.keys import BoxKey
 from tests.announcing import connected
@@ -224,6 +225,20 @@ async def test_no_stranger_has_another_ration_for_each_name_that_he_gives_himsel
             assert tried == [201] * 3 + [429] * 5
             said = [await _posted(hub, "/connect/abc", told) for told in (*ways, *ways)]
             assert said == [404] * SAYS + [429] * (len(said) - SAYS)
+
+
+async def test_a_stranger_with_65536_networks_of_ipv6_has_not_as_many_rations(tmp_path: Path) -> None:
+    async with running(proxied(hub_file(tmp_path, limits=Limits(sandboxes=3)))) as hub:
+        networks = [f"2001:db8:7:{number:x}::1" for number in range(AROUND + 1)]
+        for path, most, done in (("/connect/abc", SAYS, 404), ("/v1/sandbox", 3, 201)):
+            tried = [await _posted(hub, path, (one,)) for one in networks for _ in range(most)]
+            assert tried == [done] * AROUND * most + [429] * most, path
+        assert await _posted(hub, "/connect/abc", ("2001:db8:8::1",)) == 404, "others have theirs"
+    rations = Rations(Limits(strangers=1), wall=lambda: 0.0)  # who joins and renews
+    for one in networks[:AROUND]:
+        await rations.take_stranger(network(one))
+    with pytest.raises(Problem):
+        await rations.take_stranger(network(networks[AROUND]))
 
 
 async def test_where_a_proxy_writes_ipv4_as_ipv6_one_stranger_does_not_use_up_everybody_s_ration(

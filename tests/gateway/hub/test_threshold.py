@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from gateway.hub.file import HubFile, Limits
-from gateway.hub.threshold import OWN_FILES
+from gateway.hub.threshold import AROUND, OWN_FILES, Threshold
 from tests.boxes import until
 from tests.hubs import MANY, Running, hub_file, running
 
@@ -57,6 +57,36 @@ async def test_one_address_has_so_many_connections_and_another_place_is_free_as_
             other.close()
         await hub.http.close()
         await until(lambda: not hub.hub.site.threshold.guests and not hub.hub.site.threshold.counted)
+
+
+class Came(asyncio.Transport):
+    """A connection from anywhere."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__({"peername": (address, 1)})
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+async def test_a_stranger_with_65536_networks_of_ipv6_does_not_take_the_places_of_all() -> None:
+    threshold, kept = Threshold(each=5), []
+    for number in range(100):
+        guest, came = threshold.before(asyncio.Protocol)(), Came(f"2001:db8:7:{number:x}::1")
+        guest.connection_made(came)
+        if not came.aborted:
+            kept.append(guest)
+    assert len(kept) == 5 * AROUND
+    for address, let_in in (("2001:db8:8::1", True), ("192.0.2.1", True), ("2001:db8:7:ffff::1", False)):
+        guest, came = threshold.before(asyncio.Protocol)(), Came(address)
+        guest.connection_made(came)
+        assert came.aborted is not let_in, address
+        guest.connection_lost(None)
+    for guest in kept:
+        guest.connection_lost(None)
+    assert not threshold.guests
+    assert not threshold.counted
 
 
 async def test_behind_a_proxy_all_come_from_one_address(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Jobs kept in the store as a hub keeps them, without HTTP: by another hub, or while all were away."""
+
+import asyncio
+import json
+import time
+from base64 import urlsafe_b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub import jobs
+from gateway.hub.store import Store, new_id
+from gateway.hub.tables import connections, deliveries
+from gateway.hub.words import Kind
+from tests.scale.enrolling import Fleet
+
+_MADE = insert(deliveries)
+
+
+@dataclass
+class Keeper:
+    """Keeps them. `kept`: when each delivery's transaction was whole (monotonic), by its name."""
+
+    store: Store
+    fleet: Fleet
+    kept: dict[str, float] = field(default_factory=dict)
+    _let_in: dict[str, Row[Any]] = field(default_factory=dict)
+
+    async def together(self, names: Sequence[str]) -> None:
+        """Keep all of them in one transaction."""
+        async with self.store.writing() as tx:
+            for number, name in enumerate(names):
+                await self._one(tx, number, name)
+        self.kept |= dict.fromkeys(names, time.monotonic())
+
+    async def steadily(self, names: Sequence[str], rate: float) -> None:
+        """Keep `rate` a second, each in a transaction of its own. Whoever is late does not make the next one late."""
+        began = time.monotonic()
+        async with asyncio.TaskGroup() as group:
+            for number, name in enumerate(names):
+                await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
+                group.create_task(self._alone(number, name))
+
+    async def _alone(self, number: int, name: str) -> None:
+        async with self.store.writing() as tx:
+            await self._one(tx, number, name)
+        self.kept[name] = time.monotonic()
+
+    async def _one(self, tx: AsyncConnection, number: int, name: str) -> None:
+        if not self._let_in:
+            self._let_in = {row.home: row for row in await tx.execute(select(connections))}
+        home, id_, now = self.fleet.homes[number % len(self.fleet.homes)].home, new_id("dlv"), datetime.now(UTC)
+        con = self._let_in[home]
+        made = {
+            "id": id_, "retailer": con.retailer, "connection": con.id, "home": home, "brand": con.brand, "name": name,
+            "version": 1, "promise": {}, "hub_signed": True, "state": "scheduled", "missing": 0, "seq": 0,
+            "created": now, "changed": now, "window_end": now + timedelta(hours=1),
+        }  # fmt: skip
+        await tx.execute(_MADE, made)
+        await jobs.send(tx, home, Kind.HUB_DELIVERY, _token(con.brand, name), now=now, delivery=id_)
+
+
+def _token(brand: str, name: str) -> bytes:
+    said = {"iss": "hub", "brand": brand, "delivery": {"id": name, "version": 1}}
+    return b"e30." + urlsafe_b64encode(json.dumps(said).encode()).rstrip(b"=") + b".c2ln"
