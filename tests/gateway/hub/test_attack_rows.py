@@ -104,9 +104,10 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
         f"{_HUB}test_succession.py::test_nobody_but_the_authority_before_makes_a_box_believe_another",
         f"{_HUB}test_succession.py::test_whatever_certificate_a_hub_signs_for_or_gives_it_ends_no_box",
     ),
-    "a brand whose announcements fill a box's disk": (
+    "a brand, or a hub, whose messages fill a box's disk": (
         f"{_BOX}test_store_offers.py::test_a_brand_that_is_let_in_fills_no_disk_however_much_it_announces",
         f"{_BOX}test_store_uplinks.py::test_a_brand_that_announces_without_end_makes_no_events_without_end",
+        f"{_BOX}test_reception.py::test_a_hub_that_keeps_nothing_of_what_it_is_told_is_taken_no_more_from_than_may_wait",
     ),
     "a kid of another brand, a key without its private half": (
         f"{_HUB}test_possession.py::test_nobody_enrols_a_key_that_is_not_his",
