@@ -315,7 +315,9 @@ async def test_a_browser_of_the_household_asks_its_home_and_nobody_else_answers_
                 await shouts(other, said_topic(shard_of(one.home), one.home, question.via))
             home.answers(question, "h..i.c.t")
             assert await asking == {"sealed": "h..i.c.t"}
-        assert (await asks(hub, browser))["code"] == "home_offline", "the broker says so at once"
+        gone = await send(hub.hub, one.home)
+        await stands(hub.hub, gone, "parked", value=True)  # the broker knows
+        assert (await asks(hub, browser))["code"] == "home_offline", "and says so at once"
 
 
 async def asks(hub: Running, browser: RemoteBrowser) -> dict[str, Any]:
