@@ -33,9 +33,10 @@ debian: ## the Debian packages that tests need (root installs what is missing)
 
 # Real processes on a busy machine: a test that fails is tried once more, named, and counted as "rerun" in the closing line.
 test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
+	@$(BIN)/python -m compileall -q gateway devices # else each worker would do it, all at once
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --reruns 1
 
-quick: $(VENV)/ready ## the inner loop, about two minutes on two cores
+quick: $(VENV)/ready ## the inner loop, about a minute on two cores
 	@$(BIN)/python -m pytest -q -m "not slow" -n 3 --dist loadgroup # these compute rather than wait; each worker reads all of them first
 
 check: $(VENV)/ready ## lint, format, types, import rules
