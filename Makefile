@@ -33,9 +33,10 @@ debian: ## the Debian packages that tests need (root installs what is missing)
 
 # Real processes on a busy machine: a test that fails is tried once more, named, and counted as "rerun" in the closing line.
 test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
+	@$(BIN)/python -m compileall -q gateway devices # else each worker would do it, all at once
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --reruns 1
 
-quick: $(VENV)/ready ## the inner loop, about two minutes on two cores
+quick: $(VENV)/ready ## the inner loop, about a minute on two cores
 	@$(BIN)/python -m pytest -q -m "not slow" -n 3 --dist loadgroup # these compute rather than wait; each worker reads all of them first
 
 check: $(VENV)/ready ## lint, format, types, import rules
@@ -77,7 +78,7 @@ test-zigbee2mqtt: $(VENV)/ready debian $(Z2M)/ready ## a real Zigbee2MQTT whose 
 HOMES ?= 1000
 
 test-scale: $(VENV)/ready ## the hub on a RabbitMQ cluster, parts of it killed (root; packages: docs/hub.md; not in `make test`)
-	@$(BIN)/python -m pytest -q tests/scale/with_one_node.py tests/scale/with_another_authority.py tests/scale/with_two_nodes.py
+	@$(BIN)/python -m pytest -q tests/scale/with_one_node.py tests/scale/with_two_hubs.py tests/scale/with_another_authority.py tests/scale/with_two_nodes.py
 	@$(BIN)/python -m tests.scale --homes $(HOMES)
 
 mutants: $(VENV)/ready ## plant faults one by one and name the test that catches each

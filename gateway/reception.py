@@ -14,7 +14,7 @@ import structlog
 from gateway import owner
 from gateway.clock import Clock
 from gateway.config import Home
-from gateway.delivery.promise import Claims
+from gateway.delivery.promise import Cancel, Claims
 from gateway.delivery.signature import PASSING, Fault, Key, Rejected, public_key, verify
 from gateway.entrance import RunningEntrance
 from gateway.hub import unsigned
@@ -147,6 +147,9 @@ class Reception:
 
     async def _from_hub(self, token: bytes, verified: Claims | Rejected, now: Now) -> Answered:
         if isinstance(verified, Rejected) and verified.code in PASSING:
+            return Answered.LATER
+        withdraws = isinstance(verified, Claims) and isinstance(verified.delivery, Cancel)
+        if self._store.uplinks.full() and not withdraws:  # each answer is an event more
             return Answered.LATER
         answer = await self._store.uplinks.accept(token, verified, now)
         if answer is None:

@@ -48,3 +48,4 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.enable()
         gc.freeze()
+        gc.set_threshold(100_000, 20, 100)  # looked for as often as usual, it was a twelfth of all time

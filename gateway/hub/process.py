@@ -35,7 +35,7 @@ from gateway.hub.connections import Pen
 from gateway.hub.consent import Consent
 from gateway.hub.deaf import Deaf
 from gateway.hub.dispatcher import Dispatcher
-from gateway.hub.file import HubFile
+from gateway.hub.file import HubFile, Share
 from gateway.hub.held import Held
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
@@ -43,12 +43,14 @@ from gateway.hub.ownkey import OwnKey
 from gateway.hub.presence import Presence
 from gateway.hub.remote import Questions
 from gateway.hub.sandbox.robot import Robot
+from gateway.hub.shares import Shares
 from gateway.hub.site import Site
 from gateway.hub.store import Store
 from gateway.hub.streams import Streams
 from gateway.hub.tally import Tally
 from gateway.hub.webhooks.connection import Lookup, by_machine
 from gateway.hub.webhooks.sender import Sender
+from gateway.hub.words import answers_topic
 from gateway.message import Incoming
 from gateway.proof.keys import BoxKey
 
@@ -171,6 +173,20 @@ class Hub:
         )  # fmt: skip
         self._questions.line = self.line
 
+        self._shares = None if rabbit is None or share.of == 1 else Shares(
+            share, self.store, now=self.now, line=self._anothers, tally=tally
+        )  # fmt: skip
+
+    def _anothers(self, share: Share) -> Line:
+        """Build the line of another process's share, which is away: it hears, and nothing is said by it."""
+        file = self._file.model_copy(update={"share": share})
+        if file.rabbit is not None:
+            certified(file, file.rabbit, Authority.at(file.folder, now=self.now()), now=self.now())
+        return Line(
+            file.lines, heard=self._ingest.heard, answers=answers_topic(f"hub-{share.number}"), up=self._up,
+            tally=Tally(CollectorRegistry()), monotonic=time.monotonic, shards=share.shards,
+        )  # fmt: skip
+
     async def _cut(self, home: str, now: datetime) -> bool:
         return self._keeper is not None and await self._keeper.take_over(home, now)
 
@@ -210,6 +226,8 @@ class Hub:
             "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
             "presence": self._presence.run(self.line), "deaf homes": self._deaf.run(self.line),
         }  # fmt: skip
+        if self.line is not None and self._shares is not None:
+            homes["shares"] = self._shares.run(self.line)
         keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
         own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),
                "connecting": self._connecting.run(), "webhooks": self._sender.run()}  # fmt: skip

@@ -347,3 +347,12 @@ attempts = Table(
     Column("milliseconds", Integer, nullable=False),
     _when("at"),
 )  # fmt: skip
+
+# ---- a cluster's processes -------------------------------------------------------------------------------------------
+
+shares = Table(
+    "shares", metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("holder", Integer, nullable=False),  # the process that hears it: the one of the same number, or another
+    _when("until"),  # unless it is told again
+)  # fmt: skip

@@ -9,6 +9,7 @@ class Tally:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.connected = Gauge("perron_homes_connected", "Homes that were heard and have not gone", registry=registry)
         self.broker = Gauge("perron_broker_connected", "Whether the line to the broker is up", registry=registry)
+        self.unheard = Gauge("perron_shares_unheard", "Shares that no process hears", registry=registry)
         self.due = Gauge("perron_jobs_due", "Jobs that no box has received yet", registry=registry)
         self.parked = Gauge("perron_jobs_parked", "Of these, jobs whose box is not there", registry=registry)
         self.published = Counter(

@@ -42,7 +42,7 @@ class Sheet:
 
     def __init__(self, *, title: str, language: str, made: datetime) -> None:
         """Begin a document without a page; `made` is the only time that it tells."""
-        from fpdf import FPDF  # noqa: PLC0415 - as long to load as all of a gateway: who prints nothing waits for nothing
+        from fpdf import FPDF  # noqa: PLC0415 - a quarter of a gateway's start: who prints nothing waits for nothing
         from fpdf.fonts import TTFFont  # noqa: PLC0415 - the same
 
         self._pdf = FPDF(format="A4", unit="mm")

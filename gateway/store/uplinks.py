@@ -157,6 +157,10 @@ class Uplinks:
         due = change is not None and change <= (now.utc if now.trusted else EPOCH)
         return due or any(self._reader().execute(f"{query} LIMIT 1").fetchone() for query in (_UNTOLD, _UNTOLD_BROWSER))
 
+    def full(self) -> bool:
+        """Whether so many events wait that no more is taken from a hub that keeps none of them."""
+        return self.made() - self.kept() >= MOST
+
     def follows(self, ack: Ack) -> bool:
         """Whether what the hub has is our own chain."""
         return _head_at(self._reader(), _chain(self._reader()), ack.seq) == ack.head

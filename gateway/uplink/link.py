@@ -392,8 +392,9 @@ class Uplink:
 
     async def _acknowledged(self, ack: Ack) -> None:
         uplinks = self._store.uplinks
-        if uplinks.follows(ack) and ack.seq == uplinks.kept():
-            self._sending.heard(ack.seq, self._monotonic())  # nothing new: the disk is not asked to write it again
+        back = self._sending.acknowledged and ack.seq < uplinks.kept()  # it had more, said in this session
+        if uplinks.follows(ack) and (back or ack.seq == uplinks.kept()):
+            self._sending.heard(uplinks.kept(), self._monotonic())  # nothing new: the disk is not asked to write it
             return
         if self._renumbered and not uplinks.follows(ack):
             return  # an answer to what we had before

@@ -12,10 +12,13 @@ from structlog.testing import capture_logs
 
 from gateway import owner
 from gateway.delivery.signature import sign
+from gateway.hub.sealed import seal, vouch
+from gateway.hub.words import Ack, digest
 from gateway.mqtt import Incoming
 from gateway.perform import stamp
 from gateway.reception import MESSAGES_WAITING
-from gateway.store import StoreFailed
+from gateway.store import Signer, StoreFailed
+from gateway.uplink.words import Answered
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Refusal
@@ -64,6 +67,28 @@ def replies(made: Box, entrance: str = "front") -> list[tuple[str, bool, str | N
 
 
 # ---- retailers -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_hub_that_keeps_nothing_of_what_it_is_told_is_taken_no_more_from_than_may_wait(
+    made: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.store.uplinks.MOST", 3)
+    sign_, now = made.key.sign, made.clock.now()
+    signer = Signer(home="home-1", key=made.key.public.text, seal=lambda one: seal(one, sign_),
+                    vouch=lambda one: vouch(one, sign_))  # fmt: skip
+    await made.store.uplinks.begin(signer, now)
+
+    async def heard(token: bytes) -> Answered:
+        return await made.reception.by_hub(token, "home-1")
+
+    nobody = [b"a.b.%d" % number for number in range(5)]
+    assert await heard(signed(claims(offer()))) is Answered.YES
+    assert [await heard(one) for one in nobody] == [Answered.YES] * 2 + [Answered.LATER] * 3
+    assert await heard(signed(claims(offer(id="d2", parcels=("P2",))))) is Answered.LATER
+    assert await heard(signed(claims(cancel()))) is Answered.YES, "access is taken away at any time"
+    made_, head = made.store.uplinks.made(), digest(made.store.uplinks.waiting(0, 9)[-1].token)
+    await made.store.uplinks.acknowledged(Ack(seq=made_, head=head), now)
+    assert await heard(signed(claims(offer(id="d2", parcels=("P2",))))) is Answered.YES
 
 
 async def test_a_signed_offer_is_answered_and_its_entrance_is_told(made: Box) -> None:

@@ -88,6 +88,7 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "a hub that forges: what it signs itself, what it carries": (
         f"{_API}test_deliveries.py::test_no_box_takes_what_the_hub_signed_for_a_brand_s_own_word",
         "tests/gateway/uplink/test_link.py::test_a_hostile_hub_costs_the_box_nothing_but_its_own_line",
+        "tests/gateway/uplink/test_link.py::test_a_hub_that_says_the_same_again_or_goes_back_and_forth_makes_no_box_write",
     ),
     "a hub's broker that keeps to nothing: sizes, QoS, properties, topics, floods": (
         f"{_BOX}test_intake.py::test_a_broker_that_does_what_no_honest_one_does_loses_us_and_is_told_why",
@@ -103,9 +104,11 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
         f"{_HUB}test_succession.py::test_nobody_but_the_authority_before_makes_a_box_believe_another",
         f"{_HUB}test_succession.py::test_whatever_certificate_a_hub_signs_for_or_gives_it_ends_no_box",
     ),
-    "a brand whose announcements fill a box's disk": (
+    "a brand, or a hub, whose messages fill a box's disk": (
         f"{_BOX}test_store_offers.py::test_a_brand_that_is_let_in_fills_no_disk_however_much_it_announces",
         f"{_BOX}test_store_uplinks.py::test_a_brand_that_announces_without_end_makes_no_events_without_end",
+        f"{_BOX}test_hub_signed.py::test_a_hub_that_signs_without_end_uses_up_no_brand_s_ration",
+        f"{_BOX}test_reception.py::test_a_hub_that_keeps_nothing_of_what_it_is_told_is_taken_no_more_from_than_may_wait",
     ),
     "a kid of another brand, a key without its private half": (
         f"{_HUB}test_possession.py::test_nobody_enrols_a_key_that_is_not_his",

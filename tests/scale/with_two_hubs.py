@@ -1,0 +1,117 @@
+"""Two hubs with a share each, one real RabbitMQ node and PostgreSQL: one of the hubs goes away and comes back.
+
+Run by `make test-scale`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from gateway.broker import free_port
+from gateway.delivery.promise import State
+from gateway.hub import shares
+from gateway.hub.cluster import set_up
+from gateway.hub.file import HubFile, Listen, Share
+from gateway.hub.line import NOBODY
+from gateway.hub.process import Hub
+from gateway.hub.tables import shares as table
+from gateway.hub.words import shard_of
+from tests.boxes import Journal, result
+from tests.hubs import Running, running
+from tests.postgresql import postgresql
+from tests.scale.rabbit import Node
+from tests.scale.with_one_node import (
+    LONG,
+    Joined,
+    Place,
+    is_told_that_nobody_hears,
+    keeps,
+    packages,
+    rabbit_file,
+    says,
+    there,
+)
+
+__all__ = ["packages"]  # a fixture
+
+
+@pytest.fixture
+async def hubs(tmp_path: Path) -> AsyncIterator[tuple[Place, HubFile]]:
+    """A node, and the files of two hubs; the second asks to be asked elsewhere."""
+    with postgresql() as server:
+        plain = rabbit_file(tmp_path)
+        file = plain.model_copy(update={"store": server.url("perron"), "share": Share(number=1, of=2)})
+        assert file.rabbit is not None
+        assert file.boxes is not None
+        elsewhere = file.rabbit.admission.model_copy(update={"listen": "127.0.0.2"})
+        second = file.model_copy(update={
+            "share": Share(number=2, of=2), "listen": Listen(port=free_port()),
+            "rabbit": file.rabbit.model_copy(update={"admission": elsewhere}),
+        })  # fmt: skip
+        set_up(file, file.boxes, file.rabbit, now=datetime.now(UTC))
+        cookie = (file.cluster / "erlang.cookie").read_text()
+        node = Node(file.cluster / "r1", cookie=cookie, host="127.0.0.1", port=file.boxes.port, epmd=free_port())
+        try:
+            await node.start()
+            await node.ready()
+            yield Place(file, node, tmp_path), second
+        finally:
+            await node.end()
+
+
+async def of_the_second(place: Place, hub: Running) -> Joined:
+    """A box whose home's words are the second hub's to hear."""
+    for number in range(64):
+        one = await place.joined(hub, f"box-{number}")
+        if shard_of(one.home) in Share(number=2, of=2).shards:
+            return one
+    raise AssertionError("no home of that share")
+
+
+async def hears_it(hub: Hub, number: int) -> None:
+    """Wait until this hub hears the second's share."""
+    async with asyncio.timeout(LONG):
+        while True:
+            async with hub.store.reading() as tx:
+                if await tx.scalar(select(table.c.holder).where(table.c.number == 2)) == number:
+                    return
+            await asyncio.sleep(0.1)
+
+
+async def test_what_a_home_says_is_heard_by_another_hub_while_its_own_is_away_and_by_its_own_when_it_is_back(
+    hubs: tuple[Place, HubFile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "LEASE", timedelta(seconds=3))
+    monkeypatch.setattr(shares, "LOOK", 0.5)
+    place, second = hubs
+    async with running(place.file) as hub, contextlib.AsyncExitStack() as lines:
+        await there(hub)
+        one = await of_the_second(place, hub)
+        journal = Journal(one.home, one.box.key)
+        events = [journal.add(result("lune", f"d-{number}", State.DELIVERED)) for number in range(3)]
+        line = await lines.enter_async_context(one.line())
+        async with running(second) as own:
+            await there(own)
+            await says(line, one.topic("evt"), events[0])
+            await keeps(hub.hub, one.home, 1)
+        await is_told_that_nobody_hears(line, one.topic("evt"), events[1])
+        await hears_it(hub.hub, 1)
+        while await says(line, one.topic("evt"), events[1]) == NOBODY:  # noqa: ASYNC110 - it is on its way
+            await asyncio.sleep(0.1)
+        await keeps(hub.hub, one.home, 2)
+        async with hub.http.get("/metrics") as answer:
+            assert "perron_shares_unheard 0.0" in await answer.text()
+        async with running(second) as own:
+            await there(own)
+            await hears_it(hub.hub, 2)
+            await asyncio.sleep(2)
+            assert own.hub.line is not None
+            assert own.hub.line.there, "nobody throws it out"
+            await says(line, one.topic("evt"), events[2])
+            await keeps(hub.hub, one.home, 3)
+            await hears_it(hub.hub, 2)
