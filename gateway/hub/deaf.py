@@ -80,7 +80,7 @@ class Deaf:
                     one.due = mono + WAIT
                 case True:
                     del self._suspects[home]
-                case False if await self._cut(home, self._now()):
+                case False if await self._ends(home):
                     del self._suspects[home]
                     self._ended[home] = mono
                     await self._went(home, one.since)
@@ -105,6 +105,13 @@ class Deaf:
         if isinstance(answer, NotSent) or answer.code is None:
             return None
         return not nobody(answer)
+
+    async def _ends(self, home: str) -> bool:
+        try:
+            return await self._cut(home, self._now())
+        except OSError as error:  # a full disk, or a broker whose files are not ours: no other home waits for it
+            log.warning("deaf_home_not_cut_off", home=home, why=str(error))
+            return False
 
     async def _went(self, home: str, since: datetime) -> None:
         """It is not there until it speaks again."""

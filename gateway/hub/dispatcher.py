@@ -15,7 +15,7 @@ from typing import Any, assert_never
 import structlog
 from sqlalchemy import BigInteger, Row, Select, bindparam, func, or_, select, type_coerce, update
 
-from gateway.hub.line import ANSWER, Line, nobody
+from gateway.hub.line import ANSWER, NOBODY, Line, nobody
 from gateway.hub.presence import counted
 from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.tables import homes, jobs
@@ -96,12 +96,10 @@ def _due_now() -> Select[tuple[str]]:
     behind = select(older.c.id).where(older.c.delivery == jobs.c.delivery, waits, older.c.created < jobs.c.created)
     return (
         select(jobs.c.id)
-        .join(homes, homes.c.id == jobs.c.home)
         .where(
             jobs.c.due <= now,
             jobs.c.expires > now,
             or_(jobs.c.leased.is_(None), jobs.c.leased <= now),
-            homes.c.revoked.is_(None),
             ~behind.exists(),
         )
         .order_by(jobs.c.due, jobs.c.created)  # what waited for a box goes in the order in which it was given
@@ -111,13 +109,15 @@ def _due_now() -> Select[tuple[str]]:
 _ANY = _due_now().limit(1)
 # A WITH is asked once, however the rest is done: within IN (...) the limit could be taken anew for each row.
 _DUE = _due_now().limit(AT_ONCE).with_for_update(skip_locked=True, of=jobs).cte("due_now")
+_OF_ITS_HOME = select(homes).where(homes.c.id == jobs.c.home)
 TAKEN = (
     update(jobs)
     .where(jobs.c.id.in_(select(_DUE.c.id)))
     .values(leased=bindparam("until", type_=jobs.c.leased.type))
     .returning(
         jobs.c.id, jobs.c.home, jobs.c.kind, jobs.c.token, jobs.c.attempts, jobs.c.due, jobs.c.created,
-        select(homes.c.there).where(homes.c.id == jobs.c.home).scalar_subquery().label("there"),
+        _OF_ITS_HOME.with_only_columns(homes.c.there).scalar_subquery().label("there"),
+        _OF_ITS_HOME.with_only_columns(homes.c.revoked.is_not(None)).scalar_subquery().label("revoked"),
     )
 )  # fmt: skip
 
@@ -197,7 +197,7 @@ class Dispatcher:
         for job, answer in answered:
             then = next_of(answer, job.attempts, jitter=random.random())  # noqa: S311 - jitter is no secret
             self._tally.published.labels(then.outcome).inc()
-            if job.there and then.outcome == "nobody":
+            if job.there and not job.revoked and then.outcome == "nobody":
                 self._deaf(job.home)
             rows.append({"job": job.id, "lease": until, "next": self._now() + then.after, "away": then.parked,
                          "tries": job.attempts + then.tried})  # fmt: skip
@@ -247,5 +247,7 @@ class Dispatcher:
 
     @staticmethod
     async def _rung(line: Line, job: Row[Any]) -> Acknowledgement | NotSent:
+        if job.revoked:  # nobody is rung there; should it join again it says hello
+            return Acknowledgement(code=NOBODY, seconds=0.0)
         said = Job(job=job.id, kind=Kind(job.kind), token=job.token.decode())
         return await line.ring(jobs_topic(job.home), said.model_dump_json().encode())

@@ -22,7 +22,8 @@ from gateway.uplink.words import Answered
 log = structlog.get_logger(__name__)
 
 QUESTIONS_AN_HOUR = 100  # of brands, that are answered
-HOUR = 3600.0
+HUB_SIGNED_A_DAY = 200  # that the hub signed for brands: less than one of them may say, so none is out of its ration
+HOUR, DAY = 3600.0, 86_400.0
 
 ByHub = Callable[[bytes, str], Awaitable[Answered]]
 """Takes in a signed message that is meant for this box or for this home at the hub (`Reception.by_hub`)."""
@@ -36,7 +37,8 @@ def takers(
 ) -> Mapping[Kind, Taker]:
     """Who takes which kind of job. What is not here is refused, and the hub tells whoever sent it."""
     name = section.home
-    lately: deque[float] = deque(maxlen=QUESTIONS_AN_HOUR)
+    asked: deque[float] = deque(maxlen=QUESTIONS_AN_HOUR)
+    hub_said: deque[float] = deque(maxlen=HUB_SIGNED_A_DAY)
 
     async def delivery(job: Job) -> Receipt | None:
         return _receipt(job, await by_hub(job.token.encode(), name))
@@ -44,6 +46,8 @@ def takers(
     async def hub_delivery(job: Job) -> Receipt | None:
         if section.key is None:
             return Receipt(job=job.job, state="refused", why="this box does not know the hub's key: join the hub anew")
+        if not _one_more(hub_said, DAY, monotonic()):
+            return None
         return _receipt(job, await hub_signed(job.token.encode(), name, section.key))
 
     def _receipt(job: Job, answered: Answered) -> Receipt | None:
@@ -56,15 +60,22 @@ def takers(
                 return Receipt(job=job.job, state="refused", why="too many messages came of late")
 
     async def connect(job: Job) -> Receipt | None:
-        if len(lately) == QUESTIONS_AN_HOUR and monotonic() - lately[0] < HOUR:
+        if not _one_more(asked, HOUR, monotonic()):
             return None  # each is answered by an event on the disk: an honest hub asks again later
-        lately.append(monotonic())
         why = await letting.asked(job.token.encode(), home=name, hub=section.url)
         if why == NOT_YET:
             return None
         return Receipt(job=job.job, state="received" if why is None else "refused", why=why)
 
     return {Kind.DELIVERY: delivery, Kind.HUB_DELIVERY: hub_delivery, Kind.CONNECT: connect}
+
+
+def _one_more(lately: deque[float], span: float, mono: float) -> bool:
+    """Count one more, unless as many as there may be came within this span (seconds)."""
+    if len(lately) == lately.maxlen and mono - lately[0] < span:
+        return False
+    lately.append(mono)
+    return True
 
 
 def joined(  # noqa: PLR0913 - what the line needs, named one by one

@@ -18,7 +18,7 @@ from gateway.hub.unsigned import HubClaims
 from gateway.hub.words import Job, Kind
 from gateway.proof.keys import BoxKey
 from gateway.store import Signer, Store
-from gateway.uplink.box import takers
+from gateway.uplink.box import DAY, takers
 from gateway.uplink.words import Answered
 from gateway.visit.state import Refusal
 from tests.gateway.delivery.house import delivery, opened, told
@@ -126,3 +126,29 @@ async def test_a_box_takes_it_under_the_key_that_it_learned_at_its_joining_and_f
         told_of = [one.token for one in made.store.uplinks.waiting(0, 5)]
         assert len(told_of) == 2
         assert made.store.facts("nobody.d1", made.clock.now()) is None
+
+
+async def test_a_hub_that_signs_without_end_uses_up_no_brand_s_ration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.uplink.box.HUB_SIGNED_A_DAY", 4)
+    monkeypatch.setattr("gateway.store.offers.MOST", 3)  # of an entrance, and this house has two
+    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+        signer = Signer(home=HOME, key=made.key.public.text, seal=lambda one: seal(one, made.key.sign),
+                        vouch=lambda one: vouch(one, made.key.sign))  # fmt: skip
+        await made.store.uplinks.begin(signer, made.clock.now())
+        reception, passed = made.reception, [0.0]
+        taker = takers(
+            HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text), letting=reception.letting,
+            by_hub=reception.by_hub, hub_signed=reception.hub_signed, monotonic=lambda: passed[0],
+        )[Kind.HUB_DELIVERY]  # fmt: skip
+
+        async def says(number: int) -> bool:
+            job = Job(job=f"job-{number}", kind=Kind.HUB_DELIVERY, token=passed_on(offer(id=f"h{number}")).decode())
+            return await taker(job) is not None
+
+        assert [await says(number) for number in range(8)] == [True] * 4 + [False] * 4
+        own = await told(made.store, offer(id="own", courier_sha256="c" * 64, parcels=("OWN",)))
+        assert own.result.accepted, own.result.code
+        passed[0] = DAY
+        assert await says(9)

@@ -5,6 +5,9 @@ from tests.mutants.words import Mutant
 HEARD = "tests/gateway/hub/test_heard.py"
 API = "tests/gateway/hub/api/test_deliveries.py"
 DEAF = "tests/gateway/hub/test_deaf.py"
+SHARES = "tests/gateway/hub/test_shares.py"
+STORE = "tests/gateway/hub/test_store.py"
+LOOKS = "test_another_process_that_looks_takes_nothing_away_also_where_the_hub_has_opened_its_file_twice"
 DISPATCH = "tests/gateway/hub/test_dispatcher.py"
 SEALED = "tests/gateway/hub/test_sealed.py"
 STANDING = "tests/gateway/hub/test_standing.py"
@@ -12,6 +15,27 @@ JOURNAL = "tests/gateway/test_store_uplinks.py"
 LINK = "tests/gateway/uplink/test_link.py"
 
 MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="a process that does not hear its own share takes over another's",
+        file="gateway/hub/shares.py",
+        old="            if unheard and self._up is not None and now - self._up >= LEASE:\n",
+        new="            if unheard:\n",
+        tests=(f"{SHARES}::test_a_process_that_does_not_hear_its_own_takes_nothing_over_and_loses_its_own",),
+    ),
+    Mutant(
+        name="whoever took a share over keeps it when its own process is back",
+        file="gateway/hub/shares.py",
+        old=".where(shares.c.holder == self._share.number)\n",
+        new="\n",
+        tests=(f"{SHARES}::test_a_share_whose_process_is_away_is_heard_by_one_other_until_it_is_back",),
+    ),
+    Mutant(
+        name="a hub that opens its file once more gives its locks back",
+        file="gateway/hub/store.py",
+        old="    if not file.is_file():\n",
+        new="    if file:\n",
+        tests=(f"{STORE}::{LOOKS}",),
+    ),
     Mutant(
         name="a home that came anew a moment ago is cut off as one that hears nothing",
         file="gateway/hub/deaf.py",

@@ -13,7 +13,7 @@ from tests.postgresql import PostgreSQL, postgresql
 
 ON_BOTH = (
     "api", "webhooks/test_sender.py", "sandbox/test_robot.py", "test_consent.py", "test_deaf.py", "test_dispatcher.py",
-    "test_heard.py", "test_tables.py",
+    "test_heard.py", "test_shares.py", "test_tables.py",
 )  # fmt: skip
 """Folders and modules beside this file: what they ask of a hub, they ask of it on each database."""
 

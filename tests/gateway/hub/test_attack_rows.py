@@ -107,6 +107,7 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "a brand, or a hub, whose messages fill a box's disk": (
         f"{_BOX}test_store_offers.py::test_a_brand_that_is_let_in_fills_no_disk_however_much_it_announces",
         f"{_BOX}test_store_uplinks.py::test_a_brand_that_announces_without_end_makes_no_events_without_end",
+        f"{_BOX}test_hub_signed.py::test_a_hub_that_signs_without_end_uses_up_no_brand_s_ration",
         f"{_BOX}test_reception.py::test_a_hub_that_keeps_nothing_of_what_it_is_told_is_taken_no_more_from_than_may_wait",
     ),
     "a kid of another brand, a key without its private half": (

@@ -27,7 +27,7 @@ class Town:
 
     def __init__(self, store: Store) -> None:
         self.store, self.mono, self.code, self.reached = store, 0.0, cast("int | None", 0x10), True
-        self.cut: list[str] = []
+        self.full, self.cut = False, list[str]()
         self.deaf = Deaf(
             store, now=self.now, monotonic=lambda: self.mono, cut=self._ended, tally=Tally(CollectorRegistry())
         )
@@ -37,6 +37,8 @@ class Town:
 
     async def _ended(self, home: str, _now: datetime) -> bool:
         self.cut.append(home)
+        if self.full:
+            raise OSError("no room")
         return self.reached
 
     async def ring(self, _topic: str, _payload: bytes) -> Acknowledgement:
@@ -112,6 +114,17 @@ async def test_lines_of_many_homes_are_ended_one_after_the_other(tmp_path: Path)
             here.deaf.suspect(home)
         assert {await here.after(WAIT), await here.after(1.0)} == {"home-1", "home-2"}
         assert await here.after(1.0) is None
+
+
+async def test_a_full_disk_keeps_no_other_home_waiting(tmp_path: Path) -> None:
+    async with town(tmp_path) as here:
+        here.full = True
+        for home in ("home-1", "home-2"):
+            here.deaf.suspect(home)
+        assert await here.after(WAIT) is None
+        assert here.cut == ["home-1", "home-2"]
+        here.full = False
+        assert {await here.after(AGAIN), await here.after(1.0)} == {"home-1", "home-2"}
 
 
 async def test_while_the_broker_says_nothing_nobody_is_cut_off_and_one_that_cannot_be_reached_is_tried_thrice(
