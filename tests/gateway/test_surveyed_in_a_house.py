@@ -197,6 +197,6 @@ async def test_an_installer_begins_follows_and_ends_a_survey_in_a_browser(tmp_pa
         await plain.context.add_cookies(cookies)  # type: ignore[arg-type]  # of a cookie
         await plain.goto(f"{address}/installation")
         await plain.get_by_role("button", name="Begin the survey: ").click()
-        await expect(plain.locator("#survey-front")).to_contain_text("of 1440 to be looked at")  # the one before had 120
+        await expect(plain.locator("#survey-front")).to_contain_text("of 1440 to be looked at")  # not 120
         assert kept(home).begun.looks == 24 * 60
         assert kept(home).ended is None
