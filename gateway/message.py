@@ -43,12 +43,14 @@ class Manner:
     """How a line holds on to its broker, in seconds: one in the house, unless it says other.
 
     `keepalive`: a broker that stands still is noticed within twice that. `patience`: for it to answer CONNECT,
-    SUBSCRIBE, DISCONNECT. `longest`: between two tries to connect.
+    SUBSCRIBE, DISCONNECT. `longest`: between two tries to connect. `kept`: that the broker keeps for a line that is
+    away what it would have heard.
     """
 
     keepalive: int = 5
     patience: float = 3.0
     longest: float = 5.0
+    kept: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,7 @@ class _Connection:
             tls_context=context(broker),
             identifier=broker.username,
             protocol=aiomqtt.ProtocolVersion.V5,
-            clean_start=True,
+            clean_start=manner.kept == 0,
             keepalive=manner.keepalive,
             timeout=manner.patience,
             logger=_silent,
@@ -109,7 +109,7 @@ class _Connection:
             queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda maxsize: self._inbox),  # noqa: ARG005 - its rule
             properties=_properties(
                 PacketTypes.CONNECT,
-                SessionExpiryInterval=0,
+                SessionExpiryInterval=manner.kept,
                 ReceiveMaximum=RECEIVE_MAXIMUM,
                 MaximumPacketSize=2 * heard,
             ),

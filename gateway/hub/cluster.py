@@ -26,6 +26,7 @@ from gateway.hub.admission import CUT
 from gateway.hub.authority import NODE, Authority, AuthorityUnusable
 from gateway.hub.broker import forget
 from gateway.hub.file import Boxes, HubFile, Rabbit
+from gateway.hub.line import KEPT
 from gateway.hub.store import UNAVAILABLE, Store, new_id
 from gateway.hub.tables import homes
 from gateway.mqtt import visit
@@ -82,7 +83,8 @@ mqtt.ssl_cert_client_id_from = subject_alternative_name
 mqtt.ssl_cert_login_san_type = dns
 mqtt.allow_anonymous = false
 mqtt.login_timeout = 20000
-mqtt.max_session_expiry_interval_seconds = 0
+mqtt.durable_queue_type = quorum
+mqtt.max_session_expiry_interval_seconds = {KEPT}
 mqtt.prefetch = {WAITING}
 mqtt.max_packet_size_unauthenticated = 4096
 mqtt.max_packet_size_authenticated = {PACKET}

@@ -29,7 +29,7 @@ WAIT = 8.0  # seconds until a home is asked after again: a cut box is back withi
 AGAIN = 300.0  # seconds between two times that one home's line is ended
 TRIES = 3  # if no node could be reached
 MOST = 5_000  # homes that are suspected at once; the box's own question mends what is beyond
-LOOK = 1.0  # seconds between two looks; in each one line is ended at most: a cluster that restarts has enough to do
+LOOK = 0.25  # seconds between two looks; in each one line is ended at most: a cluster that restarts has enough to do
 
 
 @dataclass(slots=True)

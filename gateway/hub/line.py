@@ -17,6 +17,7 @@ log = structlog.get_logger(__name__)
 LIFE = 60  # seconds that the broker keeps a word for a box whose socket is slow; the store keeps it until received
 ANSWER = 5.0  # seconds for the broker to say something: a cluster that splits says nothing for a while
 KEEPALIVE = 5  # seconds: a node that is cut off is noticed within twice that, and the next one taken
+KEPT = 3600  # seconds that a cluster keeps for a hub that is away what its homes say meanwhile
 NOBODY = 0x10  # MQTT 5: taken, and no one listens
 NO_QUEUE = 0x83  # implementation specific: RabbitMQ's word for a box without a queue
 EVERY_SHARD = tuple(f"up/+/+/{what}" for what in ("hello", "status", "evt", "gone"))
@@ -30,8 +31,8 @@ def nobody(answer: Acknowledgement | NotSent) -> bool:
 class Line:
     """One a process. `heard` is called for each word of a box, `up` whenever the line has come up.
 
-    `answers` is the topic on which boxes answer what this process asks. `shards`: those that are heard; None: all. No
-    broker keeps what is said while we are away: homes say it again. `brokers`: one, or the nodes of a cluster, tried
+    `answers` is the topic on which boxes answer what this process asks. `shards`: those that are heard, and the session
+    is kept while we are away; None: all, by a broker that keeps none. `brokers`: one, or the nodes of a cluster, tried
     one after the other.
     """
 
@@ -63,7 +64,7 @@ class Line:
             on_missed=self._on_missed,
             monotonic=monotonic,
             presence=None,
-            manner=Manner(keepalive=KEEPALIVE),
+            manner=Manner(keepalive=KEEPALIVE, kept=0 if shards is None else KEPT),
         )
 
     async def run(self) -> None:

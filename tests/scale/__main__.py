@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sys
 import time
@@ -130,6 +131,8 @@ async def scale(homes: int, rate: float, *, fast: bool, tell: Callable[[str], No
         why = ", ".join(f"{count} x {what}" for what, count in run.homes.lost().most_common(5))
         run.row("why lines of homes ended", why or "none did")
         for number, hub in enumerate(made.hubs, start=1):
+            PICTURE.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(hub.log, PICTURE.parent)  # whoever looks for a cause
             run.row(
                 f"what hub {number} told", ", ".join(f"{count} x {what}" for what, count in hub.told().most_common(8))
             )

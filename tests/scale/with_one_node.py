@@ -22,7 +22,6 @@ from gateway.hub import jobs as job_store
 from gateway.hub import operator
 from gateway.hub.cluster import set_up
 from gateway.hub.file import Admission, Boxes, HubFile, Rabbit
-from gateway.hub.line import NOBODY
 from gateway.hub.process import Hub
 from gateway.hub.tables import home_events, jobs
 from gateway.hub.words import (
@@ -150,13 +149,6 @@ async def says(line: Guest, topic: str, payload: bytes) -> int | None:
     return (await asyncio.wait_for(sent.acknowledged, LONG)).code
 
 
-async def is_told_that_nobody_hears(line: Guest, topic: str, payload: bytes) -> None:
-    """Say it until the node says so: it takes a moment until it knows that the hub has gone."""
-    async with asyncio.timeout(LONG):
-        while await says(line, topic, payload) != NOBODY:  # noqa: ASYNC110 - the node rings no bell
-            await asyncio.sleep(0.05)
-
-
 async def keeps(hub: Hub, home: str, seq: int) -> None:
     """Wait until an event of a home is kept."""
     found = select(home_events.c.seq).where(home_events.c.home == home, home_events.c.seq == seq)
@@ -282,7 +274,7 @@ async def test_a_revoked_home_is_cut_off_and_neither_it_nor_an_ended_certificate
             assert await hears(line, ack_topic(anew.home))
 
 
-async def test_what_a_home_says_while_the_hub_is_away_is_asked_for_when_it_is_back(place: Place) -> None:
+async def test_what_a_home_says_while_the_hub_is_away_is_kept_for_it(place: Place) -> None:
     async with running(place.file) as hub:
         await there(hub)
         one = await place.joined(hub, "one")
@@ -290,19 +282,12 @@ async def test_what_a_home_says_while_the_hub_is_away_is_asked_for_when_it_is_ba
         first, second = (journal.add(result("lune", f"d-{n}", State.DELIVERED)) for n in (1, 2))
         line = contextlib.AsyncExitStack()
         guest = await line.enter_async_context(one.line())
-        hello = Hello(boot="b", events=1, open=(), entrances=(), timezone="Europe/Paris")
-        await says(guest, one.topic("hello"), hello.model_dump_json().encode())
-        assert Ack.model_validate_json(await hears(guest, ack_topic(one.home))).seq == 0
         await says(guest, one.topic("evt"), first)
         await keeps(hub.hub, one.home, 1)
-        assert Ack.model_validate_json(await hears(guest, ack_topic(one.home))).seq == 1
     async with line:
-        await is_told_that_nobody_hears(guest, one.topic("evt"), second)
-        async with running(place.file) as hub:
-            told = Ack.model_validate_json(await hears(guest, ack_topic(one.home)))
-            assert told.seq == 1, "it hears how far its events are kept, so it knows what to say again"
-            await says(guest, one.topic("evt"), second)
-            await keeps(hub.hub, one.home, 2)
+        assert await says(guest, one.topic("evt"), second) == 0, "the cluster keeps it: the hub's session is there"
+    async with running(place.file) as hub:
+        await keeps(hub.hub, one.home, 2)  # nobody has said it again: the box has gone
 
 
 async def test_a_browser_of_the_household_asks_its_home_and_nobody_else_answers_for_it(place: Place) -> None:
