@@ -4,7 +4,8 @@ A broker may lose what a box had subscribed to and keep its line (a cluster did,
 it counts as there, and to each of its jobs the broker says that nobody listens. The box itself asks only after a
 quarter of an hour. So a home of which both was seen is asked after once more a moment later, when whoever was only
 about to come or to go has done so; if it still hears nothing, a session of its own name takes its place for an instant.
-Whoever is not there at all loses nothing by that.
+Whoever is not there at all loses nothing by that. Whoever hears after all is rung at once, not at the next slow look.
+One is seldom alone: with the first that is found all that count as there are asked after.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from sqlalchemy import or_, select, update
 from gateway.hub.line import Line, nobody
 from gateway.hub.presence import told_of
 from gateway.hub.store import UNAVAILABLE, Store
-from gateway.hub.tables import homes
+from gateway.hub.tables import homes, jobs
 from gateway.hub.tally import Tally
 from gateway.hub.words import ack_topic
 from gateway.message import NotSent
@@ -42,12 +43,17 @@ class _Suspect:
 
 
 class Deaf:
-    """One a process. `cut(home, now)` ends a home's connection; False: the broker could not be reached."""
+    """One a process. `cut(home, now)` ends a home's connection; False: the broker could not be reached.
+
+    `ring`: something is due. `others`: there may be more of them.
+    """
 
     def __init__(
         self, store: Store, *, now: Callable[[], datetime], monotonic: Callable[[], float],
-        cut: Callable[[str, datetime], Awaitable[bool]], tally: Tally,
+        cut: Callable[[str, datetime], Awaitable[bool]], tally: Tally, ring: Callable[[], None],
+        others: Callable[[], None],
     ) -> None:  # fmt: skip
+        self._ring, self._others, self._asked = ring, others, -AGAIN
         self._store, self._now, self._monotonic, self._cut, self._tally = store, now, monotonic, cut, tally
         self._suspects: dict[str, _Suspect] = {}
         self._ended: dict[str, float] = {}  # when, monotonic
@@ -80,12 +86,16 @@ class Deaf:
                     one.due = mono + WAIT
                 case True:
                     del self._suspects[home]
+                    await self._rung(home)
                 case False if await self._ends(home):
                     del self._suspects[home]
                     self._ended[home] = mono
                     await self._went(home, one.since)
                     self._tally.deaf.inc()
                     log.warning("deaf_home_cut_off", home=home)
+                    if mono - self._asked >= AGAIN:
+                        self._asked = mono
+                        self._others()
                     return home
                 case _:
                     one.tries, one.due = one.tries + 1, mono + AGAIN
@@ -112,6 +122,13 @@ class Deaf:
         except OSError as error:  # a full disk, or a broker whose files are not ours: no other home waits for it
             log.warning("deaf_home_not_cut_off", home=home, why=str(error))
             return False
+
+    async def _rung(self, home: str) -> None:
+        """What was put off because nobody seemed to hear it is due."""
+        off = (jobs.c.home == home, jobs.c.parked, jobs.c.due.is_not(None))
+        async with self._store.writing() as tx:
+            await tx.execute(update(jobs).where(*off).values(due=self._now(), parked=False, leased=None))
+        self._ring()
 
     async def _went(self, home: str, since: datetime) -> None:
         """It is not there until it speaks again."""

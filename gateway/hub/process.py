@@ -102,7 +102,10 @@ class Hub:
             self.key = OwnKey.at(self._file.folder)
             registry = CollectorRegistry()
             tally, webhooks = Tally(registry), self._file.webhooks
-            self._deaf = Deaf(self.store, now=self.now, monotonic=time.monotonic, cut=self._cut, tally=tally)
+            self._deaf = Deaf(
+                self.store, now=self.now, monotonic=time.monotonic, cut=self._cut, tally=tally, ring=self.ring,
+                others=lambda: self._presence.up(),
+            )  # fmt: skip
             self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally, deaf=self._deaf.suspect)
             self._sender = Sender(
                 self.store, allowed=webhooks.allowed, unseal=self.key.unseal, most=webhooks.attempts, now=self.now,

@@ -60,7 +60,7 @@ async def faults(run: Run, rate: float) -> None:
         await run.made.nodes[0].start()
         await run.made.nodes[0].ready()
         run.mark("node 1 is back")
-        await asyncio.sleep(5)
+        await asyncio.sleep(15)
         await run.made.bridge.pull(2)
         run.mark("node 2 cut off")
         await asyncio.sleep(PARTITION)

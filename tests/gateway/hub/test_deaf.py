@@ -10,10 +10,12 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select, update
 
 from gateway.hub.deaf import AGAIN, TRIES, WAIT, Deaf
+from gateway.hub.jobs import send
 from gateway.hub.line import Line
 from gateway.hub.store import Store
-from gateway.hub.tables import homes
+from gateway.hub.tables import homes, jobs
 from gateway.hub.tally import Tally
+from gateway.hub.words import Kind
 from gateway.message import Acknowledgement
 from gateway.proof.keys import BoxKey
 from tests.boxes import NOW, join
@@ -27,10 +29,11 @@ class Town:
 
     def __init__(self, store: Store) -> None:
         self.store, self.mono, self.code, self.reached = store, 0.0, cast("int | None", 0x10), True
-        self.full, self.cut = False, list[str]()
+        self.full, self.cut, self.told = False, list[str](), list[str]()
         self.deaf = Deaf(
-            store, now=self.now, monotonic=lambda: self.mono, cut=self._ended, tally=Tally(CollectorRegistry())
-        )
+            store, now=self.now, monotonic=lambda: self.mono, cut=self._ended, tally=Tally(CollectorRegistry()),
+            ring=lambda: self.told.append("ring"), others=lambda: self.told.append("others"),
+        )  # fmt: skip
 
     def now(self) -> datetime:
         return NOW + timedelta(seconds=self.mono)
@@ -89,6 +92,30 @@ async def test_a_home_that_is_there_and_hears_nothing_is_cut_off_once_and_again_
         assert await here.after(2 * WAIT) is None
         assert await here.after(AGAIN) == "home-1"
         assert here.cut == ["home-1", "home-1"]
+
+
+async def test_what_was_put_off_for_a_home_that_hears_after_all_is_due_at_once(tmp_path: Path) -> None:
+    async with town(tmp_path) as here:
+        later = here.now() + timedelta(minutes=15)
+        async with here.store.writing() as tx:
+            for home in ("home-1", "home-2"):
+                await send(tx, home, Kind.CONNECT, b"a.b.c", now=here.now())
+            await tx.execute(update(jobs).values(parked=True, due=later))
+        here.deaf.suspect("home-1")
+        here.code = 0
+        await here.after(WAIT)
+        async with here.store.reading() as tx:
+            due = {row.home: row.due for row in await tx.execute(select(jobs.c.home, jobs.c.due))}
+        assert due == {"home-1": here.now(), "home-2": later}
+        assert here.told == ["ring"]
+
+
+async def test_with_the_first_that_is_deaf_all_others_are_asked_after_once(tmp_path: Path) -> None:
+    async with town(tmp_path) as here:
+        here.deaf.suspect("home-1")
+        here.deaf.suspect("home-2")
+        assert [await here.after(WAIT), await here.after(1)] == ["home-1", "home-2"]
+        assert here.told == ["others"]
 
 
 async def test_a_home_that_came_anew_or_hears_again_or_was_revoked_keeps_what_it_has(tmp_path: Path) -> None:

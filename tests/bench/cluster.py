@@ -1,0 +1,36 @@
+"""A hub at scale on one machine: three RabbitMQ nodes, PostgreSQL, two hubs and simulated homes (tests/scale).
+
+As root, with Debian's rabbitmq-server and iproute2; elsewhere it says what is missing and measures nothing.
+"""
+
+import re
+
+from tests.bench.line import Line, Say
+from tests.scale.__main__ import scale
+from tests.scale.cluster import lacking
+from tests.scale.run import Row
+
+HOMES = 5_000
+_UNITS = {"in": "homes", "MiB": "MiB", "ms": "ms", "a second": "/s"}
+_MEASURED = re.compile(rf"([0-9.]+) ({'|'.join(_UNITS)})\b")
+
+
+async def bench(say: Say, *, quick: bool) -> list[Line]:
+    """Measure."""
+    if (why := lacking()) is not None:
+        say(f"the cluster is not measured: {why}")
+        return [Line(bench="cluster", what="a RabbitMQ cluster: not measured", value=0, unit="", parts={"why": why})]
+    run = await scale(100 if quick else HOMES, 10.0, fast=True, tell=say)
+    return [line for row in run.rows if (line := _line(row)) is not None]
+
+
+def _line(row: Row) -> Line | None:
+    """A row as the others here; None: it is for whoever looks for a cause."""
+    found = _MEASURED.match(row.value)
+    if found is None:
+        return None
+    return Line(
+        bench="cluster", what=f"cluster of {HOMES:,} homes: {row.what}", value=float(found[1]), unit=_UNITS[found[2]],
+        goal=row.goal, met=row.met, parts={"as told": row.value},
+        why="nodes, hubs, database, homes and retailers share two cores",
+    )  # fmt: skip
