@@ -27,10 +27,10 @@ from gateway.message import NotSent
 log = structlog.get_logger(__name__)
 
 WAIT = 8.0  # seconds until a home is asked after again: a cut box is back within that, a node's lost homes mostly
-AGAIN = 300.0  # seconds between two times that one home's line is ended
+AGAIN = 60.0  # seconds between two times that one home's line is ended
 TRIES = 3  # if no node could be reached
 MOST = 5_000  # homes that are suspected at once; the box's own question mends what is beyond
-LOOK = 0.25  # seconds between two looks; in each one line is ended at most: a cluster that restarts has enough to do
+LOOK = 0.1  # seconds between two looks; in each one line is ended at most: a cluster that restarts has enough to do
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Deaf:
     `ring`: something is due. `others`: there may be more of them.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it needs, named one by one
         self, store: Store, *, now: Callable[[], datetime], monotonic: Callable[[], float],
         cut: Callable[[str, datetime], Awaitable[bool]], tally: Tally, ring: Callable[[], None],
         others: Callable[[], None],

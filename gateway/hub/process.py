@@ -104,7 +104,7 @@ class Hub:
             tally, webhooks = Tally(registry), self._file.webhooks
             self._deaf = Deaf(
                 self.store, now=self.now, monotonic=time.monotonic, cut=self._cut, tally=tally, ring=self.ring,
-                others=lambda: self._presence.up(),
+                others=lambda: self._presence.up(),  # noqa: PLW0108 - made later
             )  # fmt: skip
             self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally, deaf=self._deaf.suspect)
             self._sender = Sender(
