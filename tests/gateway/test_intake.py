@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import gc
 import resource
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,16 @@ async def met(deed: str, tls: tuple[Path, Path, Path] | None = None, *, waiting:
         await asyncio.wait(tasks)
         process.kill()
         await process.wait()
+
+
+@pytest.fixture(autouse=True)
+def rubbish_is_collected_as_in_a_box() -> Iterator[None]:
+    """The tests collect it more rarely (tests/conftest.py): here it is memory that counts."""
+    usual = gc.get_threshold()
+    gc.collect()
+    gc.set_threshold(700, 10, 10)
+    yield
+    gc.set_threshold(*usual)
 
 
 def grown() -> int:
