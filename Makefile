@@ -36,7 +36,7 @@ test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
 	@$(BIN)/python -m compileall -q gateway devices # else each worker would do it, all at once
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --reruns 1
 
-quick: $(VENV)/ready ## the inner loop, about a minute on two cores
+quick: $(VENV)/ready ## the inner loop, 75 s on two cores
 	@$(BIN)/python -m pytest -q -m "not slow" -n 3 --dist loadgroup # these compute rather than wait; each worker reads all of them first
 
 check: $(VENV)/ready ## lint, format, types, import rules
