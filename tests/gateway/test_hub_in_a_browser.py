@@ -150,8 +150,8 @@ async def test_a_house_joins_on_its_page_hears_its_first_job_is_cut_off_joins_an
         await hub.asks(support)
 
         async def answered() -> bool:
-            row = await hub.row(jobs, jobs.c.received)
-            return row is not None and row.received is not None
+            row = await hub.row(jobs, jobs.c.due)
+            return row is not None and row.due is None
 
         await waited(answered, "a receipt for the first job")
         line = kept(folder)
