@@ -110,9 +110,9 @@ def packages() -> None:
     assert not missing(), f"install first, without starting them: apt-get install {' '.join(missing())}"
 
 
-@pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    file = rabbit_file(tmp_path)
+@contextlib.asynccontextmanager
+async def placed(file: HubFile, folder: Path) -> AsyncIterator[Place]:
+    """Run the one node of this file."""
     assert file.boxes is not None
     assert file.rabbit is not None
     set_up(file, file.boxes, file.rabbit, now=datetime.now(UTC))
@@ -121,9 +121,15 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     try:
         await node.start()
         await node.ready()
-        yield Place(file, node, tmp_path)
+        yield Place(file, node, folder)
     finally:
         await node.end()
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    async with placed(rabbit_file(tmp_path), tmp_path) as there:
+        yield there
 
 
 async def there(hub: Running) -> None:

@@ -6,7 +6,7 @@ Run by `make test-scale`.
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,6 @@ from sqlalchemy import select
 from gateway.broker import free_port
 from gateway.delivery.promise import State
 from gateway.hub import shares
-from gateway.hub.cluster import set_up
 from gateway.hub.file import HubFile, Listen, Share
 from gateway.hub.process import Hub
 from gateway.hub.tables import shares as table
@@ -23,13 +22,13 @@ from gateway.hub.words import shard_of
 from tests.boxes import Journal, result
 from tests.hubs import Running, running
 from tests.postgresql import postgresql
-from tests.scale.rabbit import Node
 from tests.scale.with_one_node import (
     LONG,
     Joined,
     Place,
     keeps,
     packages,
+    placed,
     rabbit_file,
     says,
     there,
@@ -45,21 +44,13 @@ async def hubs(tmp_path: Path) -> AsyncIterator[tuple[Place, HubFile]]:
         plain = rabbit_file(tmp_path)
         file = plain.model_copy(update={"store": server.url("perron"), "share": Share(number=1, of=2)})
         assert file.rabbit is not None
-        assert file.boxes is not None
         elsewhere = file.rabbit.admission.model_copy(update={"listen": "127.0.0.2"})
         second = file.model_copy(update={
             "share": Share(number=2, of=2), "listen": Listen(port=free_port()),
             "rabbit": file.rabbit.model_copy(update={"admission": elsewhere}),
         })  # fmt: skip
-        set_up(file, file.boxes, file.rabbit, now=datetime.now(UTC))
-        cookie = (file.cluster / "erlang.cookie").read_text()
-        node = Node(file.cluster / "r1", cookie=cookie, host="127.0.0.1", port=file.boxes.port, epmd=free_port())
-        try:
-            await node.start()
-            await node.ready()
-            yield Place(file, node, tmp_path), second
-        finally:
-            await node.end()
+        async with placed(file, tmp_path) as place:
+            yield place, second
 
 
 async def of_the_second(place: Place, hub: Running) -> Joined:

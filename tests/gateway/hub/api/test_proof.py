@@ -45,6 +45,13 @@ LINES = (
 ENDED: dict[str, Any] = {"house": "locked_again", "lines": LINES}
 
 
+def delivered(brand: str, name: str, at: datetime) -> Result:
+    """What a home says of a delivery that came well."""
+    said = {"box": "box", "at": at, "brand": brand, "delivery": name, "version": 1, "state": State.DELIVERED,
+            "house": House.LOCKED_AGAIN}  # fmt: skip
+    return Result.model_validate(said)
+
+
 async def test_there_is_a_proof_once_the_home_has_given_its_account_and_it_holds_offline(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)
@@ -160,10 +167,7 @@ async def test_of_a_home_that_did_not_note_which_message_it_took_that_is_said(tm
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)
         made = await home.announce()
-        ended = Result.model_validate(
-            {"box": "box", "at": hub.hub.now(), "brand": home.brand, "delivery": made["name"], "version": 1,
-             "state": State.DELIVERED, "house": House.LOCKED_AGAIN}
-        )  # fmt: skip
+        ended = delivered(home.brand, made["name"], hub.hub.now())
         await home.says(ended, home.journal.account(ended, LINES))
         said = (await proof_of(home, made))[1]
         await home.stands(made, "delivered", **ENDED)
@@ -279,10 +283,7 @@ async def test_an_account_that_does_not_hold_is_none(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)
         made = await home.announce()
-        ended = Result.model_validate(
-            {"box": "box", "at": hub.hub.now(), "brand": home.brand, "delivery": made["name"], "version": 1,
-             "state": State.DELIVERED, "house": House.LOCKED_AGAIN}
-        )  # fmt: skip
+        ended = delivered(home.brand, made["name"], hub.hub.now())
         good = home.journal.account(ended, LINES)
         forged = Journal(home.id, BoxKey.fresh()).account(ended, LINES)
         for bad in (
