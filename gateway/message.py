@@ -44,13 +44,14 @@ class Manner:
 
     `keepalive`: a broker that stands still is noticed within twice that. `patience`: for it to answer CONNECT,
     SUBSCRIBE, DISCONNECT. `longest`: between two tries to connect. `kept`: that the broker keeps for a line that is
-    away what it would have heard.
+    away what it would have heard. `qos`: with which its lines hear, in turn.
     """
 
     keepalive: int = 5
     patience: float = 3.0
     longest: float = 5.0
     kept: int = 0
+    qos: tuple[int, ...] = (1,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

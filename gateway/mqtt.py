@@ -348,6 +348,7 @@ class Mqtt(_Line):
     ) -> None:
         super().__init__()
         self._brokers, self._presence, self._manner = deque((broker, *others)), presence, manner
+        self._lines = 0  # that were up
         self._subscriptions, self._session_number = tuple(subscriptions), session_number
         self._on_message, self._on_missed = on_message, on_missed
         self._on_up, self._on_down = on_up, on_down
@@ -378,7 +379,8 @@ class Mqtt(_Line):
         )  # fmt: skip
         async with connection.open():
             session = await self._session_number()
-            await connection.subscribe(self._subscriptions)
+            await connection.subscribe(self._subscriptions, qos=self._manner.qos[self._lines % len(self._manner.qos)])
+            self._lines += 1
             self._connection = connection
             why = "the gateway ends"
             try:

@@ -128,6 +128,7 @@ def hub_revoke(
     from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
     from gateway.hub.broker import Keeper, folder_of  # noqa: PLC0415 - the same
     from gateway.hub.cluster import Doorkeeper, certified  # noqa: PLC0415 - the same
+    from gateway.hub.nodes import NodesAway  # noqa: PLC0415 - the same
     from gateway.hub.operator import NoHome, revoke  # noqa: PLC0415 - the same
 
     file, boxes = with_boxes(config)
@@ -138,20 +139,23 @@ def hub_revoke(
         authority, mono = Authority.at(file.folder, now=now), asyncio.get_running_loop().time
         if file.rabbit is None:
             return await Keeper(file, boxes, store, authority, monotonic=mono).look(now)
-        certified(file, file.rabbit, authority, now=now)
-        return await Doorkeeper(file, file.rabbit, store, authority, monotonic=mono).look(now)
+        certified(file, authority, now=now)
+        await Doorkeeper(file, file.rabbit, store).end(name)
+        return (name,)
 
+    revoked = f"{name} is revoked: none of its certificates counts, and none is renewed."
     try:
         told = in_store(file, config, work)
     except NoHome as error:
         raise Failure(f"The hub knows no home {name!r}.", "Name one that has joined.") from error
-    tell(f"{name} is revoked: none of its certificates counts, and none is renewed.")
-    if not told and file.rabbit is not None:
+    except NodesAway as error:
+        tell(revoked)
         raise Failure(
-            "No node of the cluster could be reached: whoever is connected is not cut off yet.",
-            "Nobody comes in anew by it. A hub that runs looks each two seconds, and cuts the box off.",
+            f"No node of the cluster could be told: its box is not cut off yet. {error}",
+            "A hub that runs tells them within a second after one of them answers.",
             Exit.SILENT,
-        )
+        ) from error
+    tell(revoked)
     if not told:
         raise Failure(
             f"No mosquitto of this machine that may be told runs with {folder_of(file) / 'mosquitto.conf'}: it does not"

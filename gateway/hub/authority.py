@@ -71,7 +71,7 @@ class Authority:
     ) -> x509.Certificate:  # fmt: skip
         """Certify a box's key under its home's name, from a day ago on: its clock, or the broker's, may be late.
 
-        `word`: what stands before the @ instead of its serial, for what is no box's (gateway/hub/admission.py).
+        `word`: what stands before the @ instead of its serial, for what is no box's (gateway/hub/cluster.py).
         """
         return client(self.certificate, self.key, key, name=home, good=(now, life), word=word)
 

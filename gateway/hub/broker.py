@@ -135,10 +135,10 @@ class Keeper:
         """
         for pause in (0.3, 1.0):
             await asyncio.sleep(pause)
-            if not await self.take_over(home, now):
+            if not await self.end_line(home, now):
                 return
 
-    async def take_over(self, home: str, now: datetime) -> bool:
+    async def end_line(self, home: str, now: datetime) -> bool:
         """End the connection of a home, if there is one, by a session of its own name; False: no broker was reached."""
         key = ec.generate_private_key(ec.SECP256R1())
         one = self._authority.certify(home, key.public_key(), now=now, life=CUT_LIFE)

@@ -1,15 +1,15 @@
 """A RabbitMQ 4 cluster as the hub's broker: the nodes' files, the hub's own way in, and who is cut off there.
 
 In `rabbit` under the hub's folder: a folder for each node, which whoever runs the cluster brings there, and the hub's
-own certificate. RabbitMQ speaks MQTT 5 itself; boxes come by TLS with their certificate, as to mosquitto. Who counts is
-asked of the hub (gateway/hub/admission.py); the hub's own account alone stands in the nodes' definitions.
+own certificates. RabbitMQ speaks MQTT 5 itself; boxes come by TLS with their certificate, as to mosquitto. The homes'
+accounts are told the nodes as the store has them (gateway/hub/accounts.py); the hubs' stand in the nodes' definitions.
 """
 
 import asyncio
 import json
 import secrets
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,32 +17,32 @@ import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import select
 
 from gateway.broker import PACKET
 from gateway.config import Broker, BrokerTls
-from gateway.hub import internode, succession
-from gateway.hub.admission import CUT
+from gateway.hub import internode, nodes, succession
+from gateway.hub.accounts import Accounts
 from gateway.hub.authority import NODE, Authority, AuthorityUnusable
 from gateway.hub.broker import forget
 from gateway.hub.file import Boxes, HubFile, Rabbit
 from gateway.hub.line import KEPT
-from gateway.hub.store import UNAVAILABLE, Store, new_id
-from gateway.hub.tables import homes
+from gateway.hub.store import UNAVAILABLE, Store
 from gateway.mqtt import visit
 from gateway.proof.files import write_whole
 
 log = structlog.get_logger(__name__)
 
 HUB = "hub"  # before the @ of the hub's own certificates, one for each share
-LOOK = 2.0  # seconds between looks who was revoked
-CUT_LIFE = timedelta(minutes=5)
-CUT_WITHIN = timedelta(days=1)
+LOOK = 0.5  # seconds between looks whose certificates were given or ended: a box that has just joined waits for it
+TIDY = timedelta(seconds=2)  # between two looks at the hub's own files
+AGAIN = 2.0  # more seconds after one that failed
+VISIT = "visit"  # a client that says and hears nothing
+VISIT_LIFE = timedelta(minutes=5)
 OWN_LIFE, OWN_RENEW = timedelta(days=30), timedelta(days=15)
 WAITING = 100  # messages that a node has on their way to one client
 OF_A_BOX, OF_A_HUB = 4_194_304, 268_435_456  # bytes that wait for one that is slow; the oldest go first
 
-PLUGINS = ("rabbitmq_mqtt", "rabbitmq_auth_mechanism_ssl", "rabbitmq_auth_backend_http", "rabbitmq_prometheus")
+PLUGINS = ("rabbitmq_mqtt", "rabbitmq_auth_mechanism_ssl", "rabbitmq_management", "rabbitmq_prometheus")
 
 
 def node_of(name: str, host: str) -> str:
@@ -50,13 +50,13 @@ def node_of(name: str, host: str) -> str:
     return f"{name}@{host}"
 
 
-def configuration(rabbit: Rabbit, boxes: Boxes, folder: Path, *, asks: str) -> str:
-    """Write rabbitmq.conf of a node. `folder`: where its files lie on the node. `asks`: the hub that it asks."""
-    nodes = [node_of(*one) for one in rabbit.nodes.items()]
-    asked = f"https://{asks}:{rabbit.admission.port}"
+def configuration(rabbit: Rabbit, boxes: Boxes, folder: Path) -> str:
+    """Write rabbitmq.conf of a node. `folder`: where its files lie on the node."""
+    names = [node_of(*one) for one in rabbit.nodes.items()]
+    own = folder / internode.FOLDER
     return "\n".join((
         "# Written by Perron. What is not allowed here is refused.",
-        *(f"cluster_formation.classic_config.nodes.{at} = {node}" for at, node in enumerate(nodes, start=1)),
+        *(f"cluster_formation.classic_config.nodes.{at} = {node}" for at, node in enumerate(names, start=1)),
         f"""\
 cluster_formation.peer_discovery_backend = classic_config
 # Those that are fewer stand still until they see the others again: none believes that it is alone.
@@ -93,17 +93,17 @@ connection_max = {boxes.connections}
 vm_memory_high_watermark.relative = {rabbit.memory}
 disk_free_limit.absolute = 1GB
 auth_backends.1 = internal
-auth_backends.2 = http
-auth_http.http_method = get
-auth_http.user_path = {asked}/user
-auth_http.vhost_path = {asked}/vhost
-auth_http.resource_path = {asked}/resource
-auth_http.topic_path = {asked}/topic
-auth_http.request_timeout = 5000
-auth_http.connection_timeout = 2000
-auth_http.ssl_options.verify = verify_peer
-auth_http.ssl_options.cacertfile = {folder}/authority.pem
-auth_http.ssl_options.hostname_verification = wildcard
+# Where hubs keep homes' accounts: nobody is heard there whom the nodes' own authority has not certified.
+management.ssl.ip = {boxes.listen}
+management.ssl.port = {rabbit.management}
+management.ssl.cacertfile = {own}/authority.pem
+management.ssl.certfile = {own}/node.pem
+management.ssl.keyfile = {own}/node.key
+management.ssl.verify = verify_peer
+management.ssl.fail_if_no_peer_cert = true
+management.ssl.versions.1 = tlsv1.3
+management.disable_stats = true
+management_agent.disable_metrics_collector = true
 prometheus.tcp.ip = 127.0.0.1
 prometheus.tcp.port = {rabbit.metrics}
 log.file.level = warning
@@ -123,10 +123,11 @@ ENABLED_PLUGINS_FILE={folder}/enabled_plugins
 {internode.environment(folder)}"""
 
 
-def definitions(hubs: Iterable[str]) -> str:
-    """Write what every node knows from the start: the hub's accounts, without a password, and how much may wait.
+def definitions(hubs: Iterable[str], word: str) -> str:
+    """Write what every node knows from the start: the hub's accounts, and how much may wait.
 
-    A hub says what is for boxes and hears what they say; its queue is its own, kept on most of the nodes.
+    A hub says what is for boxes and hears what they say; its queue is its own, kept on most of the nodes. It has no
+    password there. Homes' accounts it keeps by another account, whose password is `word`.
     """
     hub = r"mqtt-subscription-hub-[0-9]+qos[01]"
     mine = {"vhost": "/", "priority": 1, "apply-to": "queues"}
@@ -135,12 +136,12 @@ def definitions(hubs: Iterable[str]) -> str:
         "vhosts": [{"name": "/"}],
         "users": [
             {"name": name, "password_hash": "", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": [],
-             "limits": {}} for name in every
-        ],
+             "limits": {}} for name in (*every, f"{HUB}@{VISIT}")
+        ] + [nodes.definition(word)],
         "permissions": [
             {"user": name, "vhost": "/", "configure": f"^{hub}$", "write": rf"^(amq\.topic|{hub})$",
              "read": rf"^(amq\.topic|{hub})$"} for name in every
-        ],
+        ] + [{"user": f"{HUB}@{VISIT}", "vhost": "/", "configure": "", "write": "", "read": ""}],
         "topic_permissions": [
             {"user": name, "vhost": "/", "exchange": "amq.topic", "write": r"^dn\.", "read": r"^up\."}
             for name in every
@@ -170,8 +171,8 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, by_nex
     cookie = file.cluster / "erlang.cookie"
     if not cookie.exists():
         write_whole(cookie, secrets.token_hex(32).encode())
-    hosts = rabbit.admission.hosts
-    for at, (name, host) in enumerate(rabbit.nodes.items()):
+    word = nodes.password(file.cluster)
+    for name, host in rabbit.nodes.items():
         folder = file.cluster / name
         folder.mkdir(exist_ok=True, mode=0o700)
         shows = (succession.upcoming_authority(file.folder) if by_next else None) or authority
@@ -181,34 +182,27 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, by_nex
         plugins = f"[{','.join(PLUGINS)}].\n"
         whole = {
             "authority.pem": succession.bundle(authority).decode(),
-            "rabbitmq.conf": configuration(rabbit, boxes, there, asks=hosts[at % len(hosts)]),
+            "rabbitmq.conf": configuration(rabbit, boxes, there),
             "rabbitmq-env.conf": environment(rabbit, name, there),
             internode.OPTIONS: internode.options(there),
             "enabled_plugins": plugins,
-            "definitions.json": definitions([f"{HUB}@hub-{number + 1}" for number in range(file.share.of)]),
+            "definitions.json": definitions([f"{HUB}@hub-{number + 1}" for number in range(file.share.of)], word),
         }
         for one, text in whole.items():
             write_whole(folder / one, text.encode())
-    _own(file, authority, now=now)
+    certified(file, authority, now=now)
     return authority
 
 
-def certified(file: HubFile, rabbit: Rabbit, authority: Authority, *, now: datetime) -> Path:
-    """Keep good what a hub proves itself by: to the nodes as a client, and where they ask; the folder of the latter.
+def certified(file: HubFile, authority: Authority, *, now: datetime) -> None:
+    """Keep good what a hub proves itself by at the nodes: where boxes come, and where accounts are kept.
 
     Raises:
         OSError: the folder cannot be written.
         AuthorityUnusable: a file is not what it was.
     """
-    _own(file, authority, now=now)
-    at = Path("rabbit", f"admission-{file.share.number}", "tls")
-    authority.broker(rabbit.admission.hosts, now=now, at=at)
-    return file.folder / at
-
-
-def _own(file: HubFile, authority: Authority, *, now: datetime) -> None:
-    """Keep good what this process proves itself by at the nodes, and the authority beside it."""
     file.cluster.mkdir(exist_ok=True, mode=0o700)
+    nodes.certified(file.folder, file.cluster, now=now)
     ca, believed = file.cluster / "authority.pem", succession.bundle(authority)
     if not ca.exists() or ca.read_bytes() != believed:
         write_whole(ca, believed, mode=0o644)
@@ -231,66 +225,53 @@ def proven(authority: Authority, name: str, word: str, *, now: datetime, life: t
 
 
 class Doorkeeper:
-    """Cuts off whom the store no longer counts, and keeps the hub's certificates young. One a process.
+    """Keeps homes' accounts at the nodes, and the hub's certificates young. One a process."""
 
-    Whoever is revoked does not come in again, for each node asks; whoever is there is cut off by a session that takes
-    its place, wherever in the cluster it is (tried on 4.0.5).
-    """
+    def __init__(self, file: HubFile, rabbit: Rabbit, store: Store) -> None:
+        self._file, self._store = file, store
+        self._accounts = Accounts(nodes.Nodes(list(rabbit.nodes.values()), rabbit.management, file.cluster), store)
+        self._tidied: datetime | None = None
 
-    def __init__(  # noqa: PLR0913 - what it keeps, named one by one
-        self, file: HubFile, rabbit: Rabbit, store: Store, authority: Authority, *, monotonic: Callable[[], float],
-        renewed: Callable[[], None] = lambda: None,
-    ) -> None:  # fmt: skip
-        self._file, self._rabbit, self._store, self._authority = file, rabbit, store, authority
-        self._monotonic, self._renewed = monotonic, renewed
-        self._cut: set[tuple[str, datetime]] = set()
+    @property
+    def whole(self) -> bool:
+        """Whether the nodes know all homes that count."""
+        return self._accounts.whole
 
-    async def run(
-        self, now: Callable[[], datetime], *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    ) -> None:
+    async def run(self, now: Callable[[], datetime]) -> None:
         """Look again and again until cancelled."""
         while True:
             try:
-                succession.settle(self._file.folder)
-                self._authority = Authority.at(self._file.folder, now=now())  # another one may have taken its place
-                certified(self._file, self._rabbit, self._authority, now=now())
-                self._renewed()
                 await self.look(now())
-                await forget(self._store, now())
-            except (*UNAVAILABLE, AuthorityUnusable) as error:  # the next look may do better
+            except (*UNAVAILABLE, AuthorityUnusable, nodes.NodesAway) as error:  # the next look may do better
                 log.error("cluster_not_kept", why=str(error).partition("\n")[0])
-            await sleep(LOOK)
+                await asyncio.sleep(AGAIN)
+            await asyncio.sleep(LOOK)
 
-    async def look(self, now: datetime) -> tuple[str, ...]:
-        """Cut off who was revoked within a day and is not cut off yet; those that were."""
-        late = homes.c.revoked > now - CUT_WITHIN
-        async with self._store.reading() as tx:
-            rows = await tx.execute(select(homes.c.id, homes.c.revoked).where(late))
-        revoked = {(row.id, row.revoked) for row in rows} - self._cut
-        done = []
-        for home, since in sorted(revoked):
-            if await self.take_over(home, now):
-                self._cut.add((home, since))
-                done.append(home)
-        return tuple(done)
+    async def look(self, now: datetime) -> None:
+        """Keep the hub's certificates good, and tell the nodes who came and went."""
+        if self._tidied is None or abs(now - self._tidied) >= TIDY:
+            succession.settle(self._file.folder)
+            certified(self._file, Authority.at(self._file.folder, now=now), now=now)  # another may have taken its place
+            await forget(self._store, now)
+            self._tidied = now
+        await self._accounts.look(now)
 
-    async def take_over(self, home: str, now: datetime) -> bool:
-        """End the connection of a home, if there is one, by a session of its own name; False: no node was reached."""
-        with tempfile.TemporaryDirectory(dir=self._file.cluster) as name:
-            pem = Path(name) / "own.pem"
-            write_whole(pem, proven(self._authority, home, CUT, now=now, life=CUT_LIFE))
-            for broker in self._at(home, pem):
-                try:
-                    async with visit(broker, [], monotonic=self._monotonic):
-                        return True
-                except ConnectionError as error:
-                    log.warning("not_cut", home=home, node=broker.host, why=str(error))
-        return False
+    async def end(self, home: str) -> None:
+        """End the accounts of a home that is revoked, and so its connection.
 
-    def _at(self, home: str, pem: Path) -> Iterator[Broker]:
-        tls = BrokerTls(ca=self._file.cluster / "authority.pem", certificate=pem, key=pem)
-        for line in self._file.lines:
-            yield Broker(host=line.host, port=line.port, username=home, tls=tls)
+        Raises:
+            NodesAway: no node answers; a hub that runs will do it.
+        """
+        await self._accounts.end(home)
+
+    async def end_line(self, home: str, _now: datetime) -> bool:
+        """End the connection of a home, if there is one; False: no node was reached."""
+        try:
+            await self._accounts.end_line(home)
+        except nodes.NodesAway as error:
+            log.warning("line_not_ended", home=home, why=str(error))
+            return False
+        return True
 
 
 async def unready(file: HubFile, *, now: datetime, monotonic: Callable[[], float]) -> dict[str, str]:
@@ -304,16 +285,16 @@ async def unready(file: HubFile, *, now: datetime, monotonic: Callable[[], float
     coming = succession.upcoming_authority(file.folder)
     if coming is None:
         raise succession.NotNow(succession.NO_SUCCESSOR)
-    home, found = new_id("home"), {}
+    found = {}
     with tempfile.TemporaryDirectory(dir=file.cluster) as name:
         pem, ca = Path(name) / "own.pem", Path(name) / "authority.pem"
-        write_whole(pem, proven(coming, home, CUT, now=now, life=CUT_LIFE))
+        write_whole(pem, proven(coming, VISIT, HUB, now=now, life=VISIT_LIFE))
         write_whole(ca, coming.pem.encode())
         tls = BrokerTls(ca=ca, certificate=pem, key=pem)
         for line in file.lines:
             try:
                 async with visit(
-                    Broker(host=line.host, port=line.port, username=home, tls=tls), [], monotonic=monotonic
+                    Broker(host=line.host, port=line.port, username=VISIT, tls=tls), [], monotonic=monotonic
                 ):
                     pass
             except ConnectionError as error:

@@ -94,14 +94,6 @@ class Boxes(Section):
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.listen, self.listen)  # noqa: S104 - it is recognised
 
 
-class Admission(Section):
-    """Where the cluster's nodes ask a hub who may come in: by TLS, under the hub's own authority."""
-
-    hosts: Annotated[tuple[HostName, ...], Field(min_length=1)]
-    port: int = Field(default=8644, ge=1, le=65535)
-    listen: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]{2,45}$")] = "0.0.0.0"  # noqa: S104 - in the cluster's own network
-
-
 class Rabbit(Section):
     """A RabbitMQ cluster instead of mosquitto. `nodes`: their names, and where each is reached by the others and by us.
 
@@ -110,10 +102,10 @@ class Rabbit(Section):
     """
 
     nodes: Annotated[dict[Id, HostName], Field(min_length=1)]
-    admission: Admission
     files: Path = Path("/etc/rabbitmq/perron")
     memory: float = Field(default=0.6, gt=0, lt=1)
     distribution: int = Field(default=25672, ge=1, le=65535)  # the port by which nodes speak to each other
+    management: int = Field(default=15671, ge=1, le=65535)  # where hubs keep homes' accounts
     metrics: int = Field(default=15692, ge=1, le=65535)  # a node's numbers, on the node alone
 
 

@@ -30,12 +30,15 @@ def certified(folder: Path, node: Path, host: str, *, now: datetime) -> None:
         authority_key=at / "nodes.key", authority=at / "nodes.pem", key=node / FOLDER / "node.key",
         chain=node / FOLDER / "node.pem",
     )  # fmt: skip
-    shelf.chain.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for needed in (at, shelf.chain.parent):
+        needed.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         theirs = vouched(shelf, name=NAME, names=(host,), terms=TERMS, now=now)
     except ValueError as error:
         raise AuthorityUnusable(f"{at} or {shelf.chain.parent} holds nothing of the nodes': {error}") from error
-    write_whole(shelf.chain.parent / "authority.pem", theirs.pem)
+    believed = shelf.chain.parent / "authority.pem"
+    if not believed.exists() or believed.read_bytes() != theirs.pem:
+        write_whole(believed, theirs.pem)
 
 
 def options(files: Path) -> str:

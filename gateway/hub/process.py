@@ -11,7 +11,6 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from gateway.ending import until_told
-from gateway.hub.admission import Admission
 from gateway.hub.alone import alone
 from gateway.hub.api import (
     apikeys,
@@ -121,16 +120,12 @@ class Hub:
             )  # fmt: skip
             await self.site.open()
             try:
-                if self._admission is not None:
-                    await self._admission.open()
                 async with until_told(signals=self._signals), asyncio.TaskGroup() as group:
                     for name, work in self._work().items():
                         group.create_task(work, name=name)
                     self.open.set()
             finally:
                 await self.site.close()
-                if self._admission is not None:
-                    await self._admission.close()
         finally:
             held.close()
             await self.store.close()
@@ -138,7 +133,6 @@ class Hub:
     def _boxes(self) -> tuple[Operation, ...]:
         """What lets boxes in, where the hub's file says how they reach its broker."""
         self._keeper: Keeper | Doorkeeper | None = None
-        self._admission: Admission | None = None
         boxes = self._file.boxes
         if boxes is None:
             return ()
@@ -146,12 +140,8 @@ class Hub:
         if self._file.rabbit is None:
             self._keeper = Keeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
         else:
-            files = certified(self._file, self._file.rabbit, authority, now=self.now())
-            self._admission = Admission(self._file.rabbit.admission, files, self._file.database, now=self.now)
-            self._keeper = Doorkeeper(
-                self._file, self._file.rabbit, self.store, authority, monotonic=time.monotonic,
-                renewed=self._admission.renewed,
-            )  # fmt: skip
+            certified(self._file, authority, now=self.now())
+            self._keeper = Doorkeeper(self._file, self._file.rabbit, self.store)
         return Homes(authority, BrokerAt(host=boxes.host, port=boxes.port)).operations()
 
     def ring(self) -> None:
@@ -184,14 +174,14 @@ class Hub:
         """Build the line of another process's share, which is away: it hears, and nothing is said by it."""
         file = self._file.model_copy(update={"share": share})
         if file.rabbit is not None:
-            certified(file, file.rabbit, Authority.at(file.folder, now=self.now()), now=self.now())
+            certified(file, Authority.at(file.folder, now=self.now()), now=self.now())
         return Line(
             file.lines, heard=self._ingest.heard, answers=answers_topic(f"hub-{share.number}"), up=self._up,
             tally=Tally(CollectorRegistry()), monotonic=time.monotonic, shards=share.shards,
         )  # fmt: skip
 
     async def _cut(self, home: str, now: datetime) -> bool:
-        return self._keeper is not None and await self._keeper.take_over(home, now)
+        return self._keeper is not None and await self._keeper.end_line(home, now)
 
     def _up(self) -> None:
         self._dispatcher.ring()
@@ -222,7 +212,8 @@ class Hub:
             self.line.say(topic, payload)
 
     def _ready(self) -> dict[str, bool]:
-        return {} if self.line is None else {"broker": self.line.there}
+        accounts = {"accounts": self._keeper.whole} if isinstance(self._keeper, Doorkeeper) else {}
+        return accounts if self.line is None else {"broker": self.line.there, **accounts}
 
     def _work(self) -> dict[str, Coroutine[Any, Any, None]]:
         homes = {} if self.line is None else {

@@ -173,7 +173,7 @@ certificates = Table(
     _when("expires"),
     _when("used", missing=True),  # None: the home has not said that it has it
     _when("ended", missing=True),  # revoked, or replaced by a later one that was used
-    Index("certificates_ended", "ended"),
+    Index("certificates_ended", "ended"), Index("certificates_issued", "issued"),
 )  # fmt: skip
 
 connections = Table(

@@ -172,17 +172,16 @@ class Cluster:
 
 def _configured(folder: Path, one: Bridge, database: str) -> list[tuple[Path, str]]:
     """Write the hubs' files; each with its address."""
-    here, ports = one.here, (free_port(), free_port())
+    ports = free_port(), free_port()
     nodes = ", ".join(f"r{number}: {one.at(number)}" for number in range(1, NODES + 1))
     made = []
-    for number, (port, own) in enumerate(zip(ports, here, strict=True), start=1):
+    for number, port in enumerate(ports, start=1):
         config = folder / f"hub-{number}.yaml"
         config.write_text(
             f"url: http://127.0.0.1:{ports[0]}\nfolder: hub\nstore: {database}\nlisten: {{port: {port}}}\n"
             "limits: {writes: 10000, writes_a_day: 100000000, reads: 10000}\n"
             f"boxes: {{host: mqtt.hub.example, port: {PORT}}}\n"
             f"rabbit:\n  nodes: {{{nodes}}}\n  files: {folder}/hub/rabbit/NODE\n  memory: 0.2\n"
-            f"  admission: {{hosts: [{here[0]}, {here[1]}], listen: {own}}}\n"
             f"share: {{number: {number}, of: {len(ports)}}}\nsandbox: false\n"
         )
         made.append((config, f"http://127.0.0.1:{port}"))

@@ -39,6 +39,7 @@ from gateway.hub.words import (
     up_topic,
 )
 from gateway.proof.keys import BoxKey
+from gateway.uplink.link import HEARS
 from gateway.uplink.pace import WINDOW, Sending
 from tests.scale.enrolling import ENTRANCE, Fleet, Identity
 from tests.scale.mqtt5 import Login, Lost, Session, dial
@@ -78,6 +79,7 @@ class Home:
     ) -> None:  # fmt: skip
         self.id = identity.home
         self._identity, self._broker, self._number = identity, broker, number
+        self._step = 1 if number // len(broker.at) % 2 else -1  # not all of a node's homes go to the same other one
         self._arrived, self._keepalive = arrived, keepalive
         self._turn = asyncio.Semaphore() if turn is None else turn
         self._key = BoxKey.of(identity.key.encode())
@@ -105,10 +107,10 @@ class Home:
     async def run(self, start: float) -> None:
         """Keep the line up until cancelled; the first time after `start` seconds."""
         await asyncio.sleep(start)
-        failures = 0
+        failures = lines = 0
         while True:
-            host, port = self._broker.at[(self._number + failures) % len(self._broker.at)]
-            login = Login(self.id, self._topic["gone"], self._keepalive, self._broker.password)
+            host, port = self._broker.at[(self._number + failures * self._step) % len(self._broker.at)]
+            login = Login(self.id, self._topic["gone"], self._keepalive, self._broker.password, qos=HEARS[lines % 2])
             topics, began = (down_topics(self.id),), time.monotonic()
             try:
                 async with self._turn:
@@ -117,6 +119,7 @@ class Home:
             except (Lost, OSError) as error:
                 self.lost[str(error) or type(error).__name__] += 1
             else:
+                lines += 1
                 try:
                     await self._stay(line)
                 finally:

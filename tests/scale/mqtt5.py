@@ -24,6 +24,7 @@ class Login:
     will: str
     keepalive: int
     password: str | None = None
+    qos: int = 0
 
 
 def number(value: int) -> bytes:
@@ -59,9 +60,10 @@ def connect(login: Login) -> bytes:
     return packet(0x10, body)
 
 
-def subscribe(topics: Sequence[str]) -> bytes:
-    """SUBSCRIBE, as packet 1: nothing retained, QoS 1."""
-    return packet(0x82, struct.pack(">H", 1) + number(0) + b"".join(text(topic) + b"\x29" for topic in topics))
+def subscribe(topics: Sequence[str], qos: int) -> bytes:
+    """SUBSCRIBE, as packet 1: nothing retained."""
+    how = bytes((0x28 | qos,))
+    return packet(0x82, struct.pack(">H", 1) + number(0) + b"".join(text(topic) + how for topic in topics))
 
 
 def publish(topic: str, payload: bytes, ident: int, expiry: int) -> bytes:
@@ -150,7 +152,7 @@ class Session(asyncio.Protocol):
                     self._end(f"refused: {body[1]:#x}")
                     self._transport.abort()
                     return
-                self._transport.write(subscribe(self._topics))
+                self._transport.write(subscribe(self._topics, self._login.qos))
                 self._tick()
             case 9:  # SUBACK
                 bad = [code for code in body[-len(self._topics) :] if code >= 0x80]

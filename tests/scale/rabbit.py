@@ -66,8 +66,8 @@ class Node:
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_CTL_ERL_ARGS": "-start_epmd false",
-            # Three nodes on two cores: without these each turns in empty rounds for work.
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-start_epmd false +S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none",
+            # Three nodes on two cores: with more threads each turns in empty rounds for work, and wakes the others.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-start_epmd false +S 1:1 +sbwt none +sbwtdcpu none +sbwtdio none",
         }
 
     async def start(self) -> None:

@@ -14,9 +14,8 @@ from gateway import joining
 from gateway.config import Broker, BrokerTls
 from gateway.following import follow
 from gateway.hub import succession
-from gateway.hub.admission import CUT
 from gateway.hub.authority import Authority
-from gateway.hub.cluster import CUT_LIFE, proven
+from gateway.hub.cluster import HUB, VISIT, VISIT_LIFE, proven
 from gateway.hub.words import Hello, ack_topic
 from gateway.mqtt import visit
 from tests.hubs import running
@@ -123,13 +122,12 @@ async def test_another_authority_takes_the_old_one_s_place_on_a_cluster_and_no_b
 async def lets_in(place: Place, box: Path, by: Authority, now: datetime) -> bool:
     """Whether the node takes a certificate of this authority, about which the hub is not asked."""
     assert place.file.boxes is not None
-    home = f"home-{'a' * 26}"
     pem = place.folder / "made.pem"
-    pem.write_bytes(proven(by, home, CUT, now=now, life=CUT_LIFE))
+    pem.write_bytes(proven(by, VISIT, HUB, now=now, life=VISIT_LIFE))
     tls = BrokerTls(ca=box / "authority.pem", certificate=pem, key=pem)
     try:
         async with visit(
-            Broker(host="localhost", port=place.file.boxes.port, username=home, tls=tls), [], monotonic=time.monotonic
+            Broker(host="localhost", port=place.file.boxes.port, username=VISIT, tls=tls), [], monotonic=time.monotonic
         ):
             return True
     except ConnectionError:

@@ -21,7 +21,7 @@ from gateway.delivery.promise import State
 from gateway.hub import jobs as job_store
 from gateway.hub import operator
 from gateway.hub.cluster import set_up
-from gateway.hub.file import Admission, Boxes, HubFile, Rabbit
+from gateway.hub.file import Boxes, HubFile, Rabbit
 from gateway.hub.process import Hub
 from gateway.hub.tables import home_events, jobs
 from gateway.hub.words import (
@@ -41,6 +41,7 @@ from gateway.hub.words import (
 from gateway.message import Sent
 from gateway.mqtt import Guest, visit
 from gateway.remote.envelope import Jwk
+from gateway.uplink.link import HEARS
 from tests.boxes import Journal, connected, result
 from tests.hubs import Running, hub_file, running
 from tests.joins import Box, claim
@@ -63,7 +64,11 @@ class Place:
         """A box that has joined by a claim."""
         box = Box.new(self.folder / name)
         member = await box.join(await claim(hub, self.file, home=home))
-        return Joined(self, box, member.home)
+        one = Joined(self, box, member.home)
+        async with asyncio.timeout(LONG):
+            while not await one.may_come():  # noqa: ASYNC110 - as a box tries again: a node is told of it soon
+                await asyncio.sleep(0.1)
+        return one
 
 
 @dataclass
@@ -81,11 +86,19 @@ class Joined:
         tls = BrokerTls(ca=self.box.folder / "authority.pem", certificate=pem, key=pem)
         return Broker(host=self.place.host, port=self.place.file.boxes.port, username=as_home or self.home, tls=tls)
 
+    async def may_come(self) -> bool:
+        """Whether the node lets it in."""
+        try:
+            async with self.line():
+                return True
+        except ConnectionError:
+            return False
+
     @contextlib.asynccontextmanager
     async def line(self, *topics: str) -> AsyncIterator[Guest]:
-        """Connect as it."""
+        """Connect as it, hearing as a box does."""
         own = topics or (jobs_topic(self.home), ack_topic(self.home))
-        async with visit(self.at(), own, monotonic=time.monotonic) as line:
+        async with visit(self.at(), own, monotonic=time.monotonic, qos=HEARS[0]) as line:
             yield line
 
     def topic(self, what: str) -> str:
@@ -93,12 +106,11 @@ class Joined:
         return up_topic(shard_of(self.home), self.home, what)  # type: ignore[arg-type]  # any word is tried
 
 
-def rabbit_file(folder: Path, *, hub: str = "127.0.0.1") -> HubFile:
+def rabbit_file(folder: Path) -> HubFile:
     """A hub whose cluster is one node of this machine."""
     rabbit = Rabbit(
         nodes={"r1": "127.0.0.1"}, files=folder / "hub" / "rabbit" / "r1", distribution=free_port(), memory=0.2,
-        metrics=free_port(),
-        admission=Admission(hosts=(hub,), port=free_port(), listen="127.0.0.1"),
+        metrics=free_port(), management=free_port(),
     )  # fmt: skip
     boxes = Boxes(host="localhost", port=free_port(), listen="127.0.0.1", connections=500)
     return hub_file(folder).model_copy(update={"rabbit": rabbit, "boxes": boxes})
@@ -170,7 +182,7 @@ async def unsubscribe(node: Node, home: str) -> None:
     """Let the cluster lose what a home has subscribed to; its line stays."""
     told = await node.tells(
         "eval",
-        f"""Q = rabbit_misc:r(<<"/">>, queue, <<"mqtt-subscription-{home}qos1">>),
+        f"""Q = rabbit_misc:r(<<"/">>, queue, <<"mqtt-subscription-{home}qos0">>),
         [rabbit_binding:remove(B, <<"test">>) || B <- rabbit_binding:list_for_destination(Q)].""",
     )
     assert "ok" in told, told

@@ -43,11 +43,8 @@ async def hubs(tmp_path: Path) -> AsyncIterator[tuple[Place, HubFile]]:
     with postgresql() as server:
         plain = rabbit_file(tmp_path)
         file = plain.model_copy(update={"store": server.url("perron"), "share": Share(number=1, of=2)})
-        assert file.rabbit is not None
-        elsewhere = file.rabbit.admission.model_copy(update={"listen": "127.0.0.2"})
         second = file.model_copy(update={
             "share": Share(number=2, of=2), "listen": Listen(port=free_port()),
-            "rabbit": file.rabbit.model_copy(update={"admission": elsewhere}),
         })  # fmt: skip
         async with placed(file, tmp_path) as place:
             yield place, second

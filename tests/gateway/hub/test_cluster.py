@@ -15,13 +15,11 @@ from gateway.__main__ import cli
 from gateway.broker import free_port
 from gateway.hub.authority import Authority
 from gateway.hub.cluster import certified, configuration, definitions, environment, set_up
-from gateway.hub.file import Admission, Boxes, HubFile, Rabbit, Share
+from gateway.hub.file import Boxes, HubFile, Rabbit, Share
 from gateway.hub.words import SHARDS
 
 NOW = datetime(2026, 11, 25, 17, tzinfo=UTC)
-RABBIT = Rabbit(
-    nodes={"r1": "10.0.0.1", "r2": "10.0.0.2", "r3": "10.0.0.3"}, admission=Admission(hosts=("10.0.0.8", "10.0.0.9"))
-)
+RABBIT = Rabbit(nodes={"r1": "10.0.0.1", "r2": "10.0.0.2", "r3": "10.0.0.3"})
 BOXES = Boxes(host="mqtt.hub.example", connections=20_000)
 POSTGRES = "postgresql+asyncpg://hub@db/hub"
 
@@ -40,23 +38,29 @@ def said(text: str) -> dict[str, str]:
 
 
 def test_nobody_comes_without_a_certificate_and_nobody_by_a_password() -> None:
-    conf = said(configuration(RABBIT, BOXES, Path("/etc/rabbitmq/perron"), asks="10.0.0.8"))
+    conf = said(configuration(RABBIT, BOXES, Path("/etc/rabbitmq/perron")))
     assert conf["listeners.tcp"] == conf["mqtt.listeners.tcp"] == "none"
     assert conf["ssl_options.verify"] == "verify_peer"
     assert conf["ssl_options.fail_if_no_peer_cert"] == "true"
     assert conf["mqtt.allow_anonymous"] == "false"
     assert conf["mqtt.ssl_cert_client_id_from"] == "subject_alternative_name"
-    assert [conf[f"auth_backends.{at}"] for at in (1, 2)] == ["internal", "http"]
-    assert conf["auth_http.user_path"] == "https://10.0.0.8:8644/user"
-    assert conf["auth_http.ssl_options.verify"] == "verify_peer"
+    assert [value for name, value in conf.items() if name.startswith("auth_backends")] == ["internal"]
+    for name in ("cacertfile", "certfile", "keyfile"):
+        assert conf[f"management.ssl.{name}"].startswith("/etc/rabbitmq/perron/internode/"), "no home has one of these"
+    assert conf["management.ssl.verify"] == "verify_peer"
+    assert conf["management.ssl.fail_if_no_peer_cert"] == "true"
+    assert not any(name.startswith("management.tcp") for name in conf)
     assert conf["mqtt.max_packet_size_authenticated"] == "69632"
     assert conf["connection_max"] == "20000"
-    users = json.loads(definitions(["hub@hub-1"]))["users"]
-    assert [(user["name"], user["password_hash"]) for user in users] == [("hub@hub-1", "")], "and no guest"
+    told = json.loads(definitions(["hub@hub-1"], "word"))
+    without = {user["name"] for user in told["users"] if user["password_hash"] == ""}
+    assert without == {"hub@hub-1", "hub@visit"}, "and no guest"
+    assert {user["name"] for user in told["users"]} - without == {"accounts"}
+    assert "accounts" not in {one["user"] for one in told["permissions"]}, "it hears and says nothing"
 
 
 def test_each_node_knows_the_others_and_stands_still_when_they_are_more() -> None:
-    conf = said(configuration(RABBIT, BOXES, Path("/f"), asks="10.0.0.8"))
+    conf = said(configuration(RABBIT, BOXES, Path("/f")))
     nodes = [conf[f"cluster_formation.classic_config.nodes.{at}"] for at in (1, 2, 3)]
     assert nodes == ["r1@10.0.0.1", "r2@10.0.0.2", "r3@10.0.0.3"]
     assert conf["cluster_partition_handling"] == "pause_minority"
@@ -64,14 +68,16 @@ def test_each_node_knows_the_others_and_stands_still_when_they_are_more() -> Non
 
 
 def test_a_hub_says_what_is_for_boxes_hears_what_they_say_and_does_nothing_else() -> None:
-    told = json.loads(definitions(["hub@hub-1", "hub@hub-2"]))
+    told = json.loads(definitions(["hub@hub-1", "hub@hub-2"], "word"))
     assert {one["user"] for one in told["topic_permissions"]} == {"hub@hub-1", "hub@hub-2"}
     for one in told["topic_permissions"]:
         assert re.search(one["write"], "dn.home-1.jobs")
         assert not re.search(one["write"], "up.1.home-1.evt")
         assert re.search(one["read"], "up.1.#")
         assert not re.search(one["read"], "#")
-    for one in told["permissions"]:
+    visit, *hubs = sorted(told["permissions"], key=lambda one: one["user"] != "hub@visit")
+    assert {visit[what] for what in ("configure", "write", "read")} == {""}
+    for one in hubs:
         assert re.search(one["configure"], "mqtt-subscription-hub-2qos1")
         assert not re.search(one["configure"], "mqtt-subscription-home-2qos1")
         assert not re.search(one["configure"], "amq.topic")
@@ -110,19 +116,19 @@ def test_files_written_again_keep_keys_and_cookie_and_what_is_old_is_made_anew(t
 
     def write(at: datetime) -> tuple[bytes, ...]:
         set_up(file, BOXES, RABBIT, now=at)
-        certified(file, RABBIT, Authority.at(tmp_path, now=at), now=at)
+        certified(file, Authority.at(tmp_path, now=at), now=at)
         kept = (
-            "erlang.cookie", "r1/tls/broker.pem", "r3/tls/broker.pem", "hub-1.pem", "admission-1/tls/broker.pem",
-            "r2/internode/node.pem",
+            "erlang.cookie", "accounts.password", "r1/tls/broker.pem", "r3/tls/broker.pem", "hub-1.pem",
+            "accounts/internode/node.pem", "r2/internode/node.pem",
         )  # fmt: skip
         return tuple((tmp_path / "rabbit" / one).read_bytes() for one in kept)
 
     first = write(NOW)
     assert write(NOW + timedelta(days=10)) == first
     later = write(NOW + timedelta(days=300))
-    assert later[0] == first[0]
-    assert all(new != old for new, old in zip(later[1:], first[1:], strict=True))
-    node = x509.load_pem_x509_certificate(first[1])
+    assert later[:2] == first[:2]
+    assert all(new != old for new, old in zip(later[2:], first[2:], strict=True))
+    node = x509.load_pem_x509_certificate(first[2])
     names = node.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["mqtt.hub.example"]
     for private in (tmp_path / "rabbit").rglob("*"):
@@ -156,7 +162,7 @@ def test_the_nodes_are_brought_both_authorities_and_the_old_one_stays_until_ever
     config = tmp_path / "hub.yaml"
     config.write_text(
         f"url: https://hub.example\nboxes: {{host: mqtt.hub.example, port: {free_port()}}}\n"
-        "rabbit:\n  nodes: {r1: 127.0.0.1}\n  admission: {hosts: [127.0.0.1]}\n"
+        "rabbit:\n  nodes: {r1: 127.0.0.1}\n"
     )
 
     def perron(*words: str) -> tuple[int, str]:
@@ -184,7 +190,7 @@ def test_hub_config_writes_a_folder_for_each_node_and_says_where_it_goes(tmp_pat
     config = tmp_path / "hub.yaml"
     config.write_text(
         "url: https://hub.example\nstore: postgresql+asyncpg://hub@db/hub\nboxes: {host: mqtt.hub.example}\n"
-        "rabbit:\n  nodes: {r1: 10.0.0.1, r2: 10.0.0.2}\n  admission: {hosts: [10.0.0.8]}\nshare: {number: 2, of: 2}\n"
+        "rabbit:\n  nodes: {r1: 10.0.0.1, r2: 10.0.0.2}\nshare: {number: 2, of: 2}\n"
     )
     done = CliRunner().invoke(cli, ["hub-config", "--config", str(config)])
     assert done.exit_code == 0, done.output

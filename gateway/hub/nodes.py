@@ -1,0 +1,126 @@
+"""The HTTP API of a RabbitMQ cluster's nodes (rabbitmq_management 4.0.5), as far as a hub needs it.
+
+It is reached by TLS under the nodes' own authority, which certifies the hub too: whoever shows no certificate of it is
+not even asked for a password, and no home has one.
+"""
+
+import base64
+import hashlib
+import secrets
+import ssl
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+from pydantic import TypeAdapter, ValidationError
+from yarl import URL
+
+from gateway.hub import internode
+from gateway.proof.files import write_whole
+
+NAME = "accounts"  # the account by which hubs come, and the folder of what they show
+PATIENCE = aiohttp.ClientTimeout(total=20, sock_connect=2)  # seconds: in a partition a transaction waits for the tick
+
+_LISTED = TypeAdapter(tuple[dict[str, str], ...])
+
+
+class NodesAway(OSError):  # noqa: N818 - it says what happened
+    """No node did what was asked; the text says what each said."""
+
+
+def password(cluster: Path) -> str:
+    """Return the password of the hubs' account, made where there is none. `cluster`: the folder of its files.
+
+    Raises:
+        OSError: it cannot be read or written.
+    """
+    file = cluster / f"{NAME}.password"
+    if not file.exists():
+        write_whole(file, secrets.token_hex(32).encode())
+    return file.read_text().strip()
+
+
+def definition(word: str) -> dict[str, Any]:
+    """Write the hubs' account as RabbitMQ's definitions have it: it keeps others, and has no queue and no topic."""
+    salt = hashlib.sha256(b"salt " + word.encode()).digest()[:4]  # the same file each time: the word itself is random
+    hashed = base64.b64encode(salt + hashlib.sha256(salt + word.encode()).digest()).decode()
+    return {"name": NAME, "password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256",
+            "tags": ["administrator"], "limits": {}}  # fmt: skip
+
+
+def certified(folder: Path, cluster: Path, *, now: datetime) -> None:
+    """Keep good what a hub shows the nodes. `folder`: the hub's.
+
+    Raises:
+        OSError: a folder cannot be read or written.
+        AuthorityUnusable: a file is not what it was.
+    """
+    internode.certified(folder, cluster / NAME, NAME, now=now)
+
+
+class Nodes:
+    """All of them; asked is one that answers. `at`: their hosts. `cluster`: the folder of the cluster's files."""
+
+    def __init__(self, at: Sequence[str], port: int, cluster: Path) -> None:
+        self._at, self._port, self._cluster = list(at), port, cluster
+
+    async def users(self) -> Sequence[str]:
+        """All accounts' names."""
+        return [one["name"] for one in await self._told("users?columns=name")]
+
+    async def topic_permissions(self) -> Sequence[Mapping[str, str]]:
+        """What each account may hear and say: `user`, `vhost`, `exchange`, `write`, `read`."""
+        return await self._told("topic-permissions")
+
+    async def define(self, made: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Make these accounts and rights, or change them into these."""
+        await self._ask("POST", "definitions", made)
+
+    async def delete(self, names: Sequence[str]) -> None:
+        """End these accounts and their connections; one that is not there is no error."""
+        await self._ask("POST", "users/bulk-delete", {"users": list(names)})
+
+    async def end_lines(self, name: str) -> None:
+        """End the connections of an account."""
+        await self._ask("DELETE", f"connections/username/{quote(name, safe='')}")
+
+    async def _told(self, path: str) -> Sequence[Mapping[str, str]]:
+        raw = await self._ask("GET", path)
+        try:
+            return _LISTED.validate_json(raw)
+        except ValidationError as error:
+            raise NodesAway(f"/api/{path}: not understood ({error.error_count()} faults)") from error
+
+    async def _ask(self, method: str, path: str, body: object = None) -> bytes:
+        """Ask one node after the other, from the last that answered on.
+
+        Raises:
+            NodesAway: none did.
+        """
+        said = []
+        for _ in self._at:
+            try:
+                return await self._asked(self._at[0], method, path, body)
+            except (OSError, aiohttp.ClientError, ValueError) as error:  # TimeoutError and ssl.SSLError are OSErrors
+                said.append(f"{self._at[0]}: {str(error) or 'no answer in time'}")
+                self._at.append(self._at.pop(0))
+        raise NodesAway("; ".join(said))
+
+    async def _asked(self, host: str, method: str, path: str, body: object) -> bytes:
+        own = self._cluster / NAME / internode.FOLDER
+        tls = ssl.create_default_context(cafile=own / "authority.pem")
+        tls.load_cert_chain(own / "node.pem", own / "node.key")
+        login = {"Authorization": aiohttp.encode_basic_auth(NAME, password(self._cluster))}
+        url = f"https://{f'[{host}]' if ':' in host else host}:{self._port}/api/{path}"
+        line = aiohttp.TCPConnector(ssl=tls, force_close=True)
+        async with (
+            aiohttp.ClientSession(connector=line, headers=login, timeout=PATIENCE) as http,
+            http.request(method, URL(url, encoded=True), json=body) as answer,
+        ):
+            told = await answer.read()
+            if answer.status >= 400:
+                raise ValueError(f"{method} /api/{path}: {answer.status} {told[:200].decode(errors='replace')}")
+            return told
