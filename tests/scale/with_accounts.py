@@ -40,16 +40,21 @@ async def joined(place: Place, *names: str) -> list[Joined]:
         return [await place.joined(hub, name) for name in names]
 
 
+async def is_ended(one: Joined, store: Store) -> None:
+    """Revoke it as the command does, while it is connected."""
+    assert one.place.file.rabbit is not None
+    async with one.line() as line:
+        await operator.revoke(store, one.home, now=datetime.now(UTC))
+        await Doorkeeper(one.place.file, one.place.file.rabbit, store).end(one.home)
+        await asyncio.wait_for(line.hear(), 5)
+
+
 async def test_while_no_hub_runs_homes_come_and_one_that_is_revoked_at_the_terminal_is_cut_off(place: Place) -> None:
     one, other = await joined(place, "one", "other")
-    assert place.file.rabbit is not None
     store = await Store.open(place.file.database)
     async with other.line() as steady:
         with pytest.raises(ConnectionError):
-            async with one.line() as line:
-                await operator.revoke(store, one.home, now=datetime.now(UTC))
-                await Doorkeeper(place.file, place.file.rabbit, store).end(one.home)
-                await asyncio.wait_for(line.hear(), 5)
+            await is_ended(one, store)
         assert await says(steady, other.topic("evt"), b"x") is not None
     await store.close()
     assert not await one.may_come()
