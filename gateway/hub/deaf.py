@@ -26,7 +26,7 @@ from gateway.message import NotSent
 
 log = structlog.get_logger(__name__)
 
-WAIT = 8.0  # seconds until a home is asked after again: a cut box is back within that, a node's lost homes mostly
+WAIT = 5.0  # seconds until a home is asked after again: those of a node that was lost are back within that
 AGAIN = 60.0  # seconds between two times that one home's line is ended
 TRIES = 3  # if no node could be reached
 MOST = 5_000  # homes that are suspected at once; the box's own question mends what is beyond
