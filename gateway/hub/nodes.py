@@ -4,6 +4,7 @@ It is reached by TLS under the nodes' own authority, which certifies the hub too
 not even asked for a password, and no home has one.
 """
 
+import asyncio
 import base64
 import hashlib
 import secrets
@@ -90,7 +91,7 @@ class Nodes:
     async def _told(self, path: str) -> Sequence[Mapping[str, str]]:
         raw = await self._ask("GET", path)
         try:
-            return _LISTED.validate_json(raw)
+            return await asyncio.to_thread(_LISTED.validate_json, raw)
         except ValidationError as error:
             raise NodesAway(f"/api/{path}: not understood ({error.error_count()} faults)") from error
 

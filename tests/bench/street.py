@@ -19,7 +19,7 @@ from devices.reports import Bolt, Door, DoorReport, LockReport, Report, ScanRepo
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel, Nameplate
 from tests.bench.echo import IN, OUT
-from tests.bench.homes import ADDRESS, code
+from tests.bench.homes import ADDRESS, DOORS, code
 
 PATIENCE = 60.0  # seconds, for a machine that does much else
 VENDOR = {"lock": "somfy", "door": "somfy", "scanner": "scanner", "signal": "signal"}
@@ -92,7 +92,7 @@ class Street:
     ) -> None:
         """Let a device publish a report, as soon as may be."""
         device = f"{kind}-{n}"
-        for letter in VENDORS[VENDOR[kind]].encode_report(report, Nameplate(ADDRESS)):
+        for letter in VENDORS[VENDOR[kind]].encode_report(report, Nameplate(DOORS if kind == "door" else ADDRESS)):
             out = letter if channel is None else replace(letter, channel=channel)
             self._seqs[device] += 1
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped

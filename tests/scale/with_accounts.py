@@ -4,6 +4,7 @@ Run by `make test-scale`.
 """
 
 import asyncio
+import re
 import ssl
 import time
 from datetime import UTC, datetime
@@ -99,6 +100,18 @@ async def test_no_home_reaches_where_accounts_are_kept_nor_comes_by_the_account_
             async with visit(named, [], monotonic=time.monotonic):
                 pass
     assert await one.may_come()
+
+
+async def test_a_node_listens_where_its_files_say_and_nowhere_else(place: Place) -> None:
+    told = await place.node.tells(
+        "eval", "[{P, N} || {listener, _, P, _, _, N, _} <- rabbit_networking:active_listeners()]."
+    )
+    rabbit, boxes = place.file.rabbit, place.file.boxes
+    assert rabbit is not None
+    assert boxes is not None
+    expected = {("mqtt/ssl", boxes.port), ("https", rabbit.management), ("http/prometheus", rabbit.metrics)}
+    found = {(name, int(port)) for name, port in re.findall(r"\{'?([a-z/]+)'?,\s*(\d+)\}", told)}
+    assert found - {("clustering", rabbit.distribution)} == expected, told
 
 
 async def test_whoever_knows_the_password_but_shows_no_node_s_certificate_is_not_heard(place: Place) -> None:
