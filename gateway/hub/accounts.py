@@ -10,7 +10,8 @@ every hour, for a cluster may have been made anew, or an older hub have written 
 
 import asyncio
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Any, get_args
 
@@ -157,9 +158,9 @@ def _alive() -> ColumnElement[bool]:
 
 
 def _differences(
-    rights: Sequence[Mapping[str, str]], users: Sequence[str], wanted: Set[str]
+    rights: Sequence[Mapping[str, str]], users: Sequence[str], wanted: AbstractSet[str]
 ) -> tuple[Sequence[str], Sequence[str]]:
-    """Return the accounts that are to be told, and those that are to end. Rights are told last: without, nothing was."""
+    """Return the accounts to tell, and those to end. Rights on topics are told last: without them nothing was."""
     right = {one["user"]: one for one in rights}
     known = {name for name in users if _OURS.fullmatch(name)}
 

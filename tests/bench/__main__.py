@@ -39,7 +39,7 @@ def table(lines: list[Line]) -> Table:
     for line in lines:
         ratio = "" if line.ratio is None else f"{line.ratio:.2f} x {line.against}"
         verdict = f"[{colours[line.met]}]{line.verdict}[/]"
-        made.add_row(line.what, f"{line.value:.3g} {line.unit}", ratio, line.goal, verdict)
+        made.add_row(line.what, line.told, ratio, line.goal, verdict)
         for name, value in line.parts.items():
             made.add_row(f"[dim]  {name}", f"[dim]{value}")
     return made

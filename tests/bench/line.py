@@ -28,6 +28,11 @@ class Line:
     why: str = ""
 
     @property
+    def told(self) -> str:
+        """The value with its unit, in three digits."""
+        return f"{float(f'{self.value:.3g}'):,g} {self.unit}"
+
+    @property
     def verdict(self) -> str:
         """In one word."""
         return {None: "-", True: "met", False: "missed"}[self.met]

@@ -24,7 +24,7 @@ def report(lines: Sequence[Line], machine: str, *, note: str, quick: bool) -> st
     text += ["| what | value | ratio | goal | |", "| --- | --- | --- | --- | --- |"]
     for line in lines:
         ratio = "" if line.ratio is None else f"{line.ratio:.2f} x {line.against}"
-        text.append(f"| {line.what} | {line.value:.3g} {line.unit} | {ratio} | {line.goal} | {line.verdict} |")
+        text.append(f"| {line.what} | {line.told} | {ratio} | {line.goal} | {line.verdict} |")
     parts = [line for line in lines if line.parts]
     if parts:
         text += ["", "## Parts", ""]
@@ -34,5 +34,5 @@ def report(lines: Sequence[Line], machine: str, *, note: str, quick: bool) -> st
     missed = [line for line in lines if line.met is False]
     if missed:
         text += ["", "## Goals missed, and why", ""]
-        text += [f"- {line.what} ({line.value:.3g} {line.unit}, goal {line.goal}): {line.why}." for line in missed]
+        text += [f"- {line.what} ({line.told}, goal {line.goal}): {line.why}." for line in missed]
     return "\n".join(text) + "\n"
