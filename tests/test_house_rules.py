@@ -14,7 +14,7 @@ import pytest
 from gateway.hub.api.explained import EXPLAINED
 from gateway.hub.api.problem import Code
 
-pytestmark = pytest.mark.xdist_group("house rules")  # one process reads the source, once
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("house rules")]  # one process reads the source, once
 
 ROOT = Path(__file__).parents[1]
 LONGEST_FUNCTION = 60  # lines

@@ -21,6 +21,7 @@ from tests.boxes import until
 from tests.certified import certified
 from tests.hostilebroker import END, TOPIC, message, user_properties
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 LONG = 30.0  # seconds, for a loaded machine
 MOST = 40_000_000  # bytes by which the process may grow; what comes is 120 MB

@@ -33,6 +33,8 @@ from tests.shell.house import VISIT, home, pending, visited
 from tests.shell.parts import Line, Time, until
 from tests.shell.receiver import receiver
 
+pytestmark = pytest.mark.slow
+
 KEY = b"k" * 32
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
 LOCKED = c.Tell(saying=c.Saying.LOCKED_AGAIN, delivery="shop.d1", visit=VISIT, picture=True)

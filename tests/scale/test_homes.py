@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select
 
 from gateway.hub.store import Store
@@ -16,6 +17,7 @@ from tests.scale.driving import Driver
 from tests.scale.enrolling import Fleet, enrol
 from tests.scale.homes import Broker, Homes
 
+pytestmark = pytest.mark.slow
 ACCESS = "user hub\ntopic write dn/#\ntopic read up/#\n\npattern write up/+/%u/#\npattern read dn/%u/#\n"
 
 

@@ -4,8 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
+import pytest
+
 from tests.scale.mqtt5 import Login, dial, packet
 
+pytestmark = pytest.mark.slow
 CONNACK, SUBACK, PINGRESP = packet(0x20, b"\0\0\0"), packet(0x90, b"\0\1\0\1"), packet(0xD0, b"")
 
 

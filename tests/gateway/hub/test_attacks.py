@@ -33,6 +33,8 @@ from tests.connecting import ASKED, YES, Shop
 from tests.hubs import Running, account, homes_broker, hub_file, running
 from tests.webhookhouse import Wall
 
+pytestmark = pytest.mark.slow
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 PART = b'--x\r\nContent-Disposition: form-data; name="code"\r\n'
 FACES = "\U0001f600" * 126  # four bytes each: 50 such codes fit into a request, and signed into no message

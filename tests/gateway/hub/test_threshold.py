@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from gateway.hub.file import HubFile, Limits
 from gateway.hub.threshold import AROUND, OWN_FILES, Threshold
 from tests.boxes import until
 from tests.hubs import MANY, Running, hub_file, running
 
+pytestmark = pytest.mark.slow
 FEW = Limits(**{**MANY.model_dump(), "connections": 5})
 
 

@@ -17,6 +17,8 @@ from tests.connecting import Shop
 from tests.hubs import Running, hub_file, running
 from tests.webhookhouse import house
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("<script>alert(1)</script>", '"onmouseover="alert(1)', "{{ 7 * 7 }}", "${7*7}", "</style><b>")
 
 

@@ -18,6 +18,8 @@ from tests.gateway.web.house import HERONS
 from tests.gateway.web.test_adding import CAMERA, DOOR, ENGLISH, PAGE, Home, house, posted, problems, waiting
 from tests.shell.site import proposals
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["house"]  # the fixture
 
 SIGN = "\U0001f6aa"  # four bytes

@@ -30,6 +30,8 @@ from tests.shell.house import PARCEL, home
 from tests.shell.parts import Time, until
 from tests.shell.site import Served, served
 
+pytestmark = pytest.mark.slow
+
 JSON = {"Accept": "application/json"}
 ENGLISH = {"Accept-Language": "en"}
 FORM = "application/x-www-form-urlencoded"
