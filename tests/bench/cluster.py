@@ -11,7 +11,7 @@ from tests.scale.cluster import lacking
 from tests.scale.run import Row
 
 HOMES = 5_000
-_UNITS = {"in": "homes", "MiB": "MiB", "ms": "ms", "a second": "/s"}
+_UNITS = {"in": "homes", "KiB": "KiB", "ms": "ms", "a second": "/s"}
 _MEASURED = re.compile(rf"([0-9.]+) ({'|'.join(_UNITS)})\b")
 
 

@@ -23,7 +23,7 @@ async def speed(run: Run) -> None:
         name = node.folder.name
         used, empty = node.memory(), run.made.empty.get(name, 0)
         of_a_home = (used - empty) / 1024 / (run.all / len(run.made.nodes))
-        run.row(f"memory of {name}", f"{used / 2**20:.0f} MiB, {of_a_home:.0f} KiB for each home at it")
+        run.row(f"memory of {name}, a home at it", f"{of_a_home:.0f} KiB, {used / 2**20:.0f} MiB in all")
     async with run.made.store() as store:
         await _steadily(run, Keeper(store, run.made.fleet))
         await _at_once(run, Keeper(store, run.made.fleet))
