@@ -90,11 +90,11 @@ class Accounts:
         Raises:
             NodesAway: no node answers; what was not told is told by the next look.
         """
-        if self._looked is None or self._compared is None or now - self._compared >= WHOLE:
+        if self._looked is None or self._compared is None or abs(now - self._compared) >= WHOLE:
             await self._compare(now)
             self._compared = now
         else:
-            await self._changed(now, self._looked - OVERLAP)
+            await self._changed(now, min(self._looked, now) - OVERLAP)  # a clock may have been put back
         self._looked = now
 
     async def end(self, home: str) -> None:

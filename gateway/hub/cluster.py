@@ -9,7 +9,7 @@ import asyncio
 import json
 import secrets
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -238,23 +238,25 @@ class Doorkeeper:
         return self._accounts.whole
 
     async def run(self, now: Callable[[], datetime]) -> None:
-        """Look again and again until cancelled."""
+        """Look again and again until cancelled. A full disk keeps no revocation from the nodes, nor they the files."""
         while True:
-            try:
-                await self.look(now())
-            except (*UNAVAILABLE, AuthorityUnusable, nodes.NodesAway) as error:  # the next look may do better
-                log.error("cluster_not_kept", why=str(error).partition("\n")[0])
-                await asyncio.sleep(AGAIN)
-            await asyncio.sleep(LOOK)
+            done = [await self._did(part, now()) for part in (self._accounts.look, self._tidy)]
+            await asyncio.sleep(LOOK if all(done) else LOOK + AGAIN)
 
-    async def look(self, now: datetime) -> None:
-        """Keep the hub's certificates good, and tell the nodes who came and went."""
+    async def _did(self, part: Callable[[datetime], Awaitable[None]], now: datetime) -> bool:
+        try:
+            await part(now)
+        except (*UNAVAILABLE, AuthorityUnusable) as error:  # also NodesAway; the next look may do better
+            log.error("cluster_not_kept", why=str(error).partition("\n")[0])
+            return False
+        return True
+
+    async def _tidy(self, now: datetime) -> None:
         if self._tidied is None or abs(now - self._tidied) >= TIDY:
             succession.settle(self._file.folder)
             certified(self._file, Authority.at(self._file.folder, now=now), now=now)  # another may have taken its place
             await forget(self._store, now)
             self._tidied = now
-        await self._accounts.look(now)
 
     async def end(self, home: str) -> None:
         """End the accounts of a home that is revoked, and so its connection.

@@ -208,6 +208,15 @@ async def test_what_another_hub_wrote_late_or_by_another_clock_is_seen_all_the_s
     assert place.names[0] not in place.nodes.known
 
 
+@pytest.mark.parametrize("step", [timedelta(minutes=-50), timedelta(hours=-9), timedelta(hours=9)])
+async def test_whatever_the_clock_does_who_joins_then_is_told_at_the_next_look(place: Place, step: timedelta) -> None:
+    await place.accounts.look(NOW)
+    at = NOW + step
+    await place.change(place.homes[0], issued=at, serial="ab", expires=at + timedelta(days=90))
+    await place.accounts.look(at + timedelta(seconds=1))
+    assert f"ab@{place.homes[0]}" in place.nodes.known
+
+
 @pytest.mark.parametrize("words", range(4))
 async def test_whatever_the_nodes_did_not_take_is_told_again(place: Place, words: int) -> None:
     place.nodes.known = {f"ab@{OTHER}": account(f"ab@{OTHER}")["topic_permissions"]}

@@ -1,5 +1,7 @@
 """The files of a RabbitMQ cluster; what a real node makes of them stands in tests/scale/with_one_node.py."""
 
+import asyncio
+import errno
 import json
 import re
 from datetime import UTC, datetime, timedelta
@@ -13,10 +15,15 @@ from typer.testing import CliRunner
 
 from gateway.__main__ import cli
 from gateway.broker import free_port
+from gateway.hub import cluster
+from gateway.hub.accounts import Accounts
 from gateway.hub.authority import Authority
-from gateway.hub.cluster import certified, configuration, definitions, environment, set_up
+from gateway.hub.cluster import Doorkeeper, certified, configuration, definitions, environment, set_up
 from gateway.hub.file import Boxes, HubFile, Rabbit, Share
+from gateway.hub.nodes import NodesAway
+from gateway.hub.store import Store
 from gateway.hub.words import SHARDS
+from tests.boxes import until
 
 NOW = datetime(2026, 11, 25, 17, tzinfo=UTC)
 RABBIT = Rabbit(nodes={"r1": "10.0.0.1", "r2": "10.0.0.2", "r3": "10.0.0.3"})
@@ -200,3 +207,29 @@ def test_hub_config_writes_a_folder_for_each_node_and_says_where_it_goes(tmp_pat
     for node in ("r1", "r2"):
         files = {file.name for file in (tmp_path / "hub" / "rabbit" / node).iterdir()}
         assert {"rabbitmq.conf", "rabbitmq-env.conf", "enabled_plugins", "definitions.json", "authority.pem"} <= files
+
+
+async def test_a_full_disk_keeps_no_revocation_from_the_nodes_nor_silent_nodes_the_hub_from_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "LOOK", 0.01)
+    monkeypatch.setattr(cluster, "AGAIN", 0.01)
+    done: list[str] = []
+
+    def full(*_words: object, **_more: object) -> None:
+        done.append("tried to write")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def told(_accounts: Accounts, _now: datetime) -> None:
+        done.append("told")
+        if done.count("told") > 2:
+            raise NodesAway("r1: no answer in time")
+
+    store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}")
+    monkeypatch.setattr(cluster, "certified", full)
+    monkeypatch.setattr(Accounts, "look", told)
+    keeper = asyncio.create_task(Doorkeeper(hub(tmp_path), RABBIT, store).run(lambda: NOW))
+    await until(lambda: done.count("told") > 4 and done.count("tried to write") > 4)
+    keeper.cancel()
+    await asyncio.wait({keeper})
+    await store.close()
