@@ -231,10 +231,20 @@ def _still_good(shelf: Shelf, authority: x509.Certificate, names: tuple[str, ...
     if not (shelf.chain.exists() and shelf.key.exists()):
         return False
     leaf = leaf_of(shelf.chain)
+    if not _belongs(shelf.key, leaf):  # two processes wrote them at once, or one is damaged
+        return False
     same = set(names_of(leaf)) == set(names) and leaf.issuer == authority.subject
     by_it = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
     ours = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     return same and by_it == ours and leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc - terms.renew
+
+
+def _belongs(key: Path, leaf: x509.Certificate) -> bool:
+    try:
+        own = serialization.load_pem_private_key(key.read_bytes(), None)
+    except ValueError:
+        return False
+    return own.public_key() == leaf.public_key()
 
 
 def _general(name: str) -> x509.GeneralName:

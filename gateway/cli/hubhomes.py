@@ -140,7 +140,7 @@ def hub_revoke(
         if file.rabbit is None:
             return await Keeper(file, boxes, store, authority, monotonic=mono).look(now)
         certified(file, authority, now=now)
-        await Doorkeeper(file, file.rabbit, store).end(name)
+        await Doorkeeper(file, file.rabbit, store, monotonic=mono).end(name)
         return (name,)
 
     revoked = f"{name} is revoked: none of its certificates counts, and none is renewed."
@@ -152,7 +152,7 @@ def hub_revoke(
         tell(revoked)
         raise Failure(
             f"No node of the cluster could be told: its box is not cut off yet. {error}",
-            "A hub that runs tells them within a second after one of them answers.",
+            "A hub that runs tells them as soon as one of them answers.",
             Exit.SILENT,
         ) from error
     tell(revoked)
@@ -188,6 +188,7 @@ def in_store(file: "HubFile", config: Path, work: "Callable[[Store], Awaitable[T
         Failure: store or folder cannot be used.
     """
     from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.nodes import NodesAway  # noqa: PLC0415 - the same
     from gateway.hub.store import Store, StoreUnusable  # noqa: PLC0415 - the same
 
     async def opened() -> T:
@@ -202,6 +203,8 @@ def in_store(file: "HubFile", config: Path, work: "Callable[[Store], Awaitable[T
         return asyncio.run(opened())
     except StoreUnusable as error:
         raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
+    except NodesAway:  # an OSError too, and not the folder's
+        raise
     except OSError as error:
         raise Failure(f"{file.folder} cannot be used ({plain(error)}).", f"Correct `folder` in {config}.") from error
     except AuthorityUnusable as error:

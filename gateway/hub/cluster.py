@@ -6,6 +6,7 @@ accounts are told the nodes as the store has them (gateway/hub/accounts.py); the
 """
 
 import asyncio
+import contextlib
 import json
 import secrets
 import tempfile
@@ -171,7 +172,7 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, by_nex
     cookie = file.cluster / "erlang.cookie"
     if not cookie.exists():
         write_whole(cookie, secrets.token_hex(32).encode())
-    word = nodes.password(file.cluster)
+    word = nodes.made_password(file.cluster)
     for name, host in rabbit.nodes.items():
         folder = file.cluster / name
         folder.mkdir(exist_ok=True, mode=0o700)
@@ -209,9 +210,10 @@ def certified(file: HubFile, authority: Authority, *, now: datetime) -> None:
     name = f"{HUB}-{file.share.number}"
     own = file.cluster / f"{name}.pem"
     if own.exists():
-        known = x509.load_pem_x509_certificate(own.read_bytes())
-        if known.issuer == authority.certificate.subject and known.not_valid_after_utc - OWN_RENEW > now:
-            return
+        with contextlib.suppress(ValueError):  # what is damaged is made anew
+            known = x509.load_pem_x509_certificate(own.read_bytes())
+            if known.issuer == authority.certificate.subject and known.not_valid_after_utc - OWN_RENEW > now:
+                return
     write_whole(own, proven(authority, name, HUB, now=now, life=OWN_LIFE))
 
 
@@ -227,9 +229,11 @@ def proven(authority: Authority, name: str, word: str, *, now: datetime, life: t
 class Doorkeeper:
     """Keeps homes' accounts at the nodes, and the hub's certificates young. One a process."""
 
-    def __init__(self, file: HubFile, rabbit: Rabbit, store: Store) -> None:
+    def __init__(self, file: HubFile, rabbit: Rabbit, store: Store, *, monotonic: Callable[[], float]) -> None:
         self._file, self._store = file, store
-        self._accounts = Accounts(nodes.Nodes(list(rabbit.nodes.values()), rabbit.management, file.cluster), store)
+        self._accounts = Accounts(
+            nodes.Nodes(list(rabbit.nodes.values()), rabbit.management, file.cluster), store, monotonic=monotonic
+        )
         self._tidied: datetime | None = None
 
     @property

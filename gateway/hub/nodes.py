@@ -10,9 +10,10 @@ import hashlib
 import secrets
 import ssl
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -20,19 +21,52 @@ from pydantic import TypeAdapter, ValidationError
 from yarl import URL
 
 from gateway.hub import internode
+from gateway.hub.authority import AuthorityUnusable
 from gateway.proof.files import write_whole
+
+T = TypeVar("T")
 
 NAME = "accounts"  # the account by which hubs come, and the folder of what they show
 PATIENCE = aiohttp.ClientTimeout(total=20, sock_connect=2)  # seconds: in a partition a transaction waits for the tick
 
-_LISTED = TypeAdapter(tuple[dict[str, str], ...])
+
+@dataclass(frozen=True, slots=True)
+class Right:
+    """What an account may do with queues and exchanges, as patterns."""
+
+    user: str
+    vhost: str
+    configure: str
+    write: str
+    read: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRight:
+    """What an account may say and hear at an exchange, as patterns."""
+
+    user: str
+    vhost: str
+    exchange: str
+    write: str
+    read: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    name: str
+
+
+_USERS, _RIGHTS, _TOPICS = (
+    TypeAdapter(tuple[_Named, ...]), TypeAdapter(tuple[Right, ...]), TypeAdapter(tuple[TopicRight, ...]),
+)  # fmt: skip
 
 
 class NodesAway(OSError):  # noqa: N818 - it says what happened
     """No node did what was asked; the text says what each said."""
 
 
-def password(cluster: Path) -> str:
+def made_password(cluster: Path) -> str:
     """Return the password of the hubs' account, made where there is none. `cluster`: the folder of its files.
 
     Raises:
@@ -41,7 +75,16 @@ def password(cluster: Path) -> str:
     file = cluster / f"{NAME}.password"
     if not file.exists():
         write_whole(file, secrets.token_hex(32).encode())
-    return file.read_text().strip()
+    return password(cluster)
+
+
+def password(cluster: Path) -> str:
+    """Return the password of the hubs' account, which `perron hub-config` has made.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return (cluster / f"{NAME}.password").read_text().strip()
 
 
 def definition(word: str) -> dict[str, Any]:
@@ -57,8 +100,15 @@ def certified(folder: Path, cluster: Path, *, now: datetime) -> None:
 
     Raises:
         OSError: a folder cannot be read or written.
-        AuthorityUnusable: a file is not what it was.
+        AuthorityUnusable: a file is not what it was, or what all hubs and nodes share is not here.
     """
+    for shared in (
+        folder / "authority" / "nodes.key",
+        folder / "authority" / "nodes.pem",
+        cluster / f"{NAME}.password",
+    ):
+        if not shared.exists():  # one of our own would be no node's
+            raise AuthorityUnusable(f"{shared} is missing: run perron hub-config, or copy it from where that was run")
     internode.certified(folder, cluster / NAME, NAME, now=now)
 
 
@@ -70,11 +120,15 @@ class Nodes:
 
     async def users(self) -> Sequence[str]:
         """All accounts' names."""
-        return [one["name"] for one in await self._told("users?columns=name")]
+        return [one.name for one in await self._told("users?columns=name", _USERS)]
 
-    async def topic_permissions(self) -> Sequence[Mapping[str, str]]:
-        """What each account may hear and say: `user`, `vhost`, `exchange`, `write`, `read`."""
-        return await self._told("topic-permissions")
+    async def permissions(self) -> Sequence[Right]:
+        """What each account may do with queues and exchanges; one without may not come in."""
+        return await self._told("permissions", _RIGHTS)
+
+    async def topic_permissions(self) -> Sequence[TopicRight]:
+        """What each account may hear and say; one without may hear and say all."""
+        return await self._told("topic-permissions", _TOPICS)
 
     async def define(self, made: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Make these accounts and rights, or change them into these."""
@@ -84,14 +138,18 @@ class Nodes:
         """End these accounts and their connections; one that is not there is no error."""
         await self._ask("POST", "users/bulk-delete", {"users": list(names)})
 
+    async def shut_out(self, name: str) -> None:
+        """Let an account come in no more. Its lines go on, and what it may hear and say stays as it was."""
+        await self._ask("DELETE", f"permissions/%2F/{quote(name, safe='')}")
+
     async def end_lines(self, name: str) -> None:
         """End the connections of an account."""
         await self._ask("DELETE", f"connections/username/{quote(name, safe='')}")
 
-    async def _told(self, path: str) -> Sequence[Mapping[str, str]]:
+    async def _told(self, path: str, form: TypeAdapter[tuple[T, ...]]) -> Sequence[T]:
         raw = await self._ask("GET", path)
         try:
-            return await asyncio.to_thread(_LISTED.validate_json, raw)
+            return await asyncio.to_thread(form.validate_json, raw)
         except ValidationError as error:
             raise NodesAway(f"/api/{path}: not understood ({error.error_count()} faults)") from error
 
@@ -119,9 +177,9 @@ class Nodes:
         line = aiohttp.TCPConnector(ssl=tls, force_close=True)
         async with (
             aiohttp.ClientSession(connector=line, headers=login, timeout=PATIENCE) as http,
-            http.request(method, URL(url, encoded=True), json=body) as answer,
+            http.request(method, URL(url, encoded=True), json=body, allow_redirects=False) as answer,
         ):
             told = await answer.read()
-            if answer.status >= 400:
+            if answer.status >= 300 and (method, answer.status) != ("DELETE", 404):  # what is gone was to go
                 raise ValueError(f"{method} /api/{path}: {answer.status} {told[:200].decode(errors='replace')}")
             return told

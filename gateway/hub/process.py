@@ -141,7 +141,7 @@ class Hub:
             self._keeper = Keeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
         else:
             certified(self._file, authority, now=self.now())
-            self._keeper = Doorkeeper(self._file, self._file.rabbit, self.store)
+            self._keeper = Doorkeeper(self._file, self._file.rabbit, self.store, monotonic=time.monotonic)
         return Homes(authority, BrokerAt(host=boxes.host, port=boxes.port)).operations()
 
     def ring(self) -> None:

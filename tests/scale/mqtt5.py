@@ -25,6 +25,7 @@ class Login:
     keepalive: int
     password: str | None = None
     qos: int = 0
+    expiry: int = 0  # seconds that the broker keeps its session
 
 
 def number(value: int) -> bytes:
@@ -52,7 +53,7 @@ def connect(login: Login) -> bytes:
     """CONNECT."""
     named = login.password is not None
     flags = 0x02 | 0x04 | 0x08 | (0xC0 if named else 0)
-    receive = b"\x21" + struct.pack(">H", 20)
+    receive = b"\x21" + struct.pack(">H", 20) + b"\x11" + struct.pack(">I", login.expiry)
     body = text("MQTT") + bytes((5, flags)) + struct.pack(">H", login.keepalive) + number(len(receive)) + receive
     body += text(login.client) + number(0) + text(login.will) + text(b"{}")
     if login.password is not None:

@@ -7,6 +7,7 @@ import asyncio
 import re
 import ssl
 import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import aiohttp
@@ -14,13 +15,14 @@ import pytest
 from aiohttp import encode_basic_auth
 
 from gateway.hub import operator
-from gateway.hub.accounts import name_of
+from gateway.hub.accounts import LEAVES, Accounts, account, name_of
 from gateway.hub.cluster import Doorkeeper
 from gateway.hub.nodes import NAME, Nodes, password
 from gateway.hub.store import Store
 from gateway.hub.words import Hello, ack_topic
 from gateway.mqtt import visit
 from tests.hubs import running
+from tests.scale.mqtt5 import Login, Session, dial, subscribe
 from tests.scale.rabbit import READY
 from tests.scale.with_another_authority import restarted
 from tests.scale.with_one_node import Joined, Place, hears, packages, place, says, there
@@ -46,7 +48,7 @@ async def is_ended(one: Joined, store: Store) -> None:
     assert one.place.file.rabbit is not None
     async with one.line() as line:
         await operator.revoke(store, one.home, now=datetime.now(UTC))
-        await Doorkeeper(one.place.file, one.place.file.rabbit, store).end(one.home)
+        await Doorkeeper(one.place.file, one.place.file.rabbit, store, monotonic=time.monotonic).end(one.home)
         await asyncio.wait_for(line.hear(), 5)
 
 
@@ -60,7 +62,7 @@ async def test_while_no_hub_runs_homes_come_and_one_that_is_revoked_at_the_termi
     await store.close()
     assert not await one.may_come()
     assert await other.may_come()
-    assert not any(name.endswith(one.home) for name in await nodes(place).users())
+    assert not any(right.user.endswith(one.home) for right in await nodes(place).permissions())
 
 
 async def test_a_node_that_was_killed_knows_its_homes_and_one_made_anew_is_told_of_them(place: Place) -> None:
@@ -129,3 +131,73 @@ async def test_an_account_that_is_not_there_is_ended_without_an_error(place: Pla
     await joined(place, "one")
     await nodes(place).delete([name_of("ab", f"home-{'a' * 26}")])
     await nodes(place).end_lines(name_of("ab", f"home-{'a' * 26}"))
+
+
+@dataclass
+class Attacker:
+    """A home whose account is about to end, and what it has heard."""
+
+    one: Joined
+    heard: list[str] = field(default_factory=list)
+
+    async def comes(self, will: str) -> Session:
+        """Connect with this last will, and a session that is to outlive it."""
+        tls = ssl.create_default_context(cafile=self.one.box.folder / "authority.pem")
+        tls.load_cert_chain(self.one.box.folder / "identity.pem")
+        boxes = self.one.place.file.boxes
+        assert boxes is not None
+        login = Login(self.one.home, will, 60, qos=1, expiry=3600)
+        own = [f"dn/{self.one.home}/+"]
+        session = await dial("localhost", boxes.port, login, own, lambda topic, _: self.heard.append(topic), tls=tls)
+        session.say(self.one.topic("hello"), b"{}")
+        await asyncio.sleep(0.5)  # the node remembers now that it may speak
+        return session
+
+
+async def ends(one: Joined) -> None:
+    """As a hub that runs: all of it, also what comes a minute later."""
+    rabbit, mono = one.place.file.rabbit, 0.0
+    assert rabbit is not None
+    store = await Store.open(one.place.file.database)
+    accounts = Accounts(nodes(one.place), store, monotonic=lambda: mono)
+    await accounts.look(datetime.now(UTC))
+    await operator.revoke(store, one.home, now=datetime.now(UTC))
+    await accounts.look(datetime.now(UTC))
+    await asyncio.sleep(3)
+    mono = LEAVES
+    await accounts.look(datetime.now(UTC))
+    await store.close()
+
+
+async def test_whoever_is_ended_says_nothing_on_another_s_topic_with_its_last_words(place: Place) -> None:
+    one, other = await joined(place, "one", "other")
+    async with other.line() as line:
+        await Attacker(one).comes(ack_topic(other.home))
+        await ends(one)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(line.hear(), 2)
+    assert not any(name.endswith(one.home) for name in await nodes(place).users())
+
+
+async def test_whoever_is_ended_subscribes_to_nothing_of_another_s_in_its_last_moment(place: Place) -> None:
+    (one,) = await joined(place, "one")
+    session = await Attacker(one).comes(one.topic("gone"))
+    asked = [subscribe([f"dn/{one.home}/x{number}"], 1) for number in range(300)] + [subscribe(["dn/#"], 1)]
+    assert session._transport is not None  # noqa: SLF001 - no honest session subscribes twice
+    session._transport.write(b"".join(asked))  # noqa: SLF001
+    await ends(one)
+    known = await place.node.tells("list_bindings", "routing_key")
+    assert "dn.#" not in known.split(), known
+
+
+async def test_a_home_comes_in_only_once_its_account_is_whole(place: Place) -> None:
+    (one,) = await joined(place, "one")
+    (name,) = [name for name in await nodes(place).users() if name.endswith(one.home)]
+    await nodes(place).shut_out(name)
+    await nodes(place).shut_out(name)
+    await nodes(place).delete([name])
+    made = account(name)
+    await nodes(place).define({part: [made[part]] for part in ("users", "topic_permissions")})
+    assert not await one.may_come()
+    await nodes(place).define({"permissions": [made["permissions"]]})
+    assert await one.may_come()

@@ -228,7 +228,7 @@ async def test_a_full_disk_keeps_no_revocation_from_the_nodes_nor_silent_nodes_t
     store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}")
     monkeypatch.setattr(cluster, "certified", full)
     monkeypatch.setattr(Accounts, "look", told)
-    keeper = asyncio.create_task(Doorkeeper(hub(tmp_path), RABBIT, store).run(lambda: NOW))
+    keeper = asyncio.create_task(Doorkeeper(hub(tmp_path), RABBIT, store, monotonic=lambda: 0.0).run(lambda: NOW))
     await until(lambda: done.count("told") > 4 and done.count("tried to write") > 4)
     keeper.cancel()
     await asyncio.wait({keeper})

@@ -57,6 +57,9 @@ class Node:
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Nodes:
+    internode.certified(tmp_path, tmp_path / "r1", "127.0.0.1", now=NOW)
+    (tmp_path / "rabbit").mkdir()
+    nodes.made_password(tmp_path / "rabbit")
     nodes.certified(tmp_path, tmp_path / "rabbit", now=NOW)
     return Nodes(["127.0.0.2", "127.0.0.3"], PORT, tmp_path / "rabbit")
 
@@ -80,7 +83,7 @@ async def test_when_none_answers_it_is_said_what_each_said(hub: Nodes, tmp_path:
             await hub.end_lines("1f@home-a")
 
 
-@pytest.mark.parametrize("said", ["", "{}", "[[]]", '[{"user": 3}]', "NaN", '["'])
+@pytest.mark.parametrize("said", ["", "{}", "[[]]", "[{}]", '[{"user": 3}]', "NaN", '["'])
 async def test_an_answer_that_is_none_is_said_to_be_none(hub: Nodes, tmp_path: Path, said: str) -> None:
     async with Node("127.0.0.2", web.Response(text=said)).runs(tmp_path):
         with pytest.raises(NodesAway, match="topic-permissions: not understood"):
@@ -117,7 +120,8 @@ async def test_whoever_shows_a_certificate_of_the_hub_s_authority_is_not_heard(h
 
 
 def test_the_nodes_know_the_password_s_hash_alone_and_it_is_written_the_same_each_time(tmp_path: Path) -> None:
-    word = nodes.password(tmp_path)
+    word = nodes.made_password(tmp_path)
+    assert nodes.made_password(tmp_path) == word
     assert nodes.password(tmp_path) == word
     assert (tmp_path / "accounts.password").stat().st_mode & 0o077 == 0
     made = nodes.definition(word)
