@@ -4,9 +4,9 @@ RabbitMQ names whoever comes by its certificate's e-mail address, `<serial>@<hom
 that name, without a password, which may use its home's queue and topics and no other. So a node asks nobody, neither
 when a home comes nor when it speaks; and with its account a home's line ends, wherever in the cluster it is.
 
-RabbitMQ allows all topics to an account without rights on topics (4.0.5, rabbit_auth_backend_internal). So these are told
-before it may come in at all, and stay until a minute after its lines were ended: what it has on the way, and its last will,
-are judged by them.
+RabbitMQ allows all topics to an account without rights on topics (4.0.5, rabbit_auth_backend_internal). So these are
+told before it may come in at all, and stay until a minute after its lines were ended: what it has on the way is judged
+by them, and its last will.
 
 The store is the truth. What changed in it is told the nodes at the next look; all of it is compared at the start and
 every hour, for a cluster may have been made anew, or an older hub have written other rights.
