@@ -184,7 +184,7 @@ async def test_whoever_is_ended_subscribes_to_nothing_of_another_s_in_its_last_m
     session = await Attacker(one).comes(one.topic("gone"))
     asked = [subscribe([f"dn/{one.home}/x{number}"], 1) for number in range(300)] + [subscribe(["dn/#"], 1)]
     assert session._transport is not None  # noqa: SLF001 - no honest session subscribes twice
-    session._transport.write(b"".join(asked))  # noqa: SLF001
+    session._transport.write(b"".join(asked))  # noqa: SLF001 - the same
     await ends(one)
     known = await place.node.tells("list_bindings", "routing_key")
     assert "dn.#" not in known.split(), known
