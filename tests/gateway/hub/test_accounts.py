@@ -119,12 +119,12 @@ class Cluster(Nodes):
     def __post_init__(self) -> None:
         super().__init__((), 1, Path())
 
-    def put(self, name: str, rights_of: str | None = None) -> None:
-        """Let them know an account; with the rights of another."""
-        made = account(rights_of or name)
+    def put(self, name: str) -> None:
+        """Let them know an account."""
+        made = account(name)
         self.users_.add(name)
-        self.rights[name] = Right(**{**made["permissions"], "user": name})
-        self.topics[name] = TopicRight(**{**made["topic_permissions"], "user": name})
+        self.rights[name] = Right(**made["permissions"])
+        self.topics[name] = TopicRight(**made["topic_permissions"])
 
     @property
     def come(self) -> set[str]:
@@ -236,7 +236,7 @@ async def test_at_first_the_nodes_are_told_of_all_that_count_and_rid_of_all_that
 async def test_rights_that_another_hub_wrote_otherwise_are_written_anew_and_right_ones_are_left(place: Place) -> None:
     for name in place.names:
         place.nodes.put(name)
-    place.nodes.put(place.names[1], f"1f@{OTHER}")
+    place.nodes.topics[place.names[1]] = replace(place.nodes.topics[place.names[1]], write=".*")
     place.nodes.rights[place.names[2]] = replace(place.nodes.rights[place.names[2]], read=".*")
     await place.accounts.look(NOW)
     assert place.nodes.asked.count("define") == 2
