@@ -129,9 +129,7 @@ class Accounts:
             await self._nodes.end_lines(name_of(row.serial, home))
 
     async def _changed(self, since: datetime) -> None:
-        late = or_(
-            certificates.c.issued > since, certificates.c.ended > since
-        )  # a home's revocation ends all of its own
+        late = or_(certificates.c.issued > since, certificates.c.ended > since)  # a revocation ends all of a home's
         found = {name_of(row.serial, row.home): bool(row.counts) for row in await self._rows(late)}
         await self._forget([name for name, counts in found.items() if not counts and self._told.get(name) is not False])
         await self._tell([name for name, counts in found.items() if counts and self._told.get(name) is not True])
