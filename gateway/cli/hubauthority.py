@@ -90,6 +90,8 @@ async def _done(  # noqa: PLR0913 - what is asked, named one by one
 
     folder = file.folder
     before = succession.former(folder)
+    if end and before is None:
+        raise succession.NotNow(succession.NONE_BEFORE)
     if end and before is not None:
         left = await certified_by(store, before, now)
         if left:

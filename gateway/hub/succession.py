@@ -26,6 +26,7 @@ from gateway.proof.files import read_regular, write_whole
 NEXT, FORMER, MARK, LINE = "next", "former", "changing", "line.json"
 LARGEST = 65_536  # bytes
 LONGEST = 20  # changes that are told: at ten years each
+NONE_BEFORE = "No authority has taken another one's place (--change): there is none to end."
 NO_SUCCESSOR = "There is no successor: make it first (--next), and give boxes time to learn of it."
 
 
