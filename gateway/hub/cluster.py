@@ -263,10 +263,10 @@ class Doorkeeper:
             self._tidied = now
 
     async def end(self, home: str) -> None:
-        """End the accounts of a home that is revoked, and so its connection.
+        """Let a home that is revoked come in no more, and end its lines; a hub that runs ends its accounts.
 
         Raises:
-            NodesAway: no node answers; a hub that runs will do it.
+            NodesAway: no node answers; a hub that runs will do all of it.
         """
         await self._accounts.end(home)
 

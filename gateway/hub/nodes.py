@@ -116,7 +116,7 @@ class Nodes:
     """All of them; asked is one that answers. `at`: their hosts. `cluster`: the folder of the cluster's files."""
 
     def __init__(self, at: Sequence[str], port: int, cluster: Path) -> None:
-        self._at, self._port, self._cluster = list(at), port, cluster
+        self._at, self._port, self._cluster, self._answered = tuple(at), port, cluster, ""
 
     async def users(self) -> Sequence[str]:
         """All accounts' names."""
@@ -154,18 +154,20 @@ class Nodes:
             raise NodesAway(f"/api/{path}: not understood ({error.error_count()} faults)") from error
 
     async def _ask(self, method: str, path: str, body: object = None) -> bytes:
-        """Ask one node after the other, from the last that answered on.
+        """Ask the node that answered last, then one after the other; several may ask at once.
 
         Raises:
             NodesAway: none did.
         """
         said = []
-        for _ in self._at:
+        for host in sorted(self._at, key=lambda host: host != self._answered):
             try:
-                return await self._asked(self._at[0], method, path, body)
+                done = await self._asked(host, method, path, body)
             except (OSError, aiohttp.ClientError, ValueError) as error:  # TimeoutError and ssl.SSLError are OSErrors
-                said.append(f"{self._at[0]}: {str(error) or 'no answer in time'}")
-                self._at.append(self._at.pop(0))
+                said.append(f"{host}: {str(error) or 'no answer in time'}")
+            else:
+                self._answered = host
+                return done
         raise NodesAway("; ".join(said))
 
     async def _asked(self, host: str, method: str, path: str, body: object) -> bytes:

@@ -53,8 +53,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a node that is away is asked first again",
         file="gateway/hub/nodes.py",
-        old="                self._at.append(self._at.pop(0))\n",
-        new="                self._at.sort()\n",
+        old="                self._answered = host\n",
+        new="",
         tests=(f"{NODES}::test_a_node_that_is_away_costs_nothing_but_a_try_and_the_one_that_answered_is_asked_first",),
     ),
     Mutant(

@@ -1,5 +1,6 @@
 """The nodes' HTTP API, spoken to by TLS; what real nodes answer stands in tests/scale/with_one_node.py."""
 
+import asyncio
 import base64
 import contextlib
 import hashlib
@@ -75,6 +76,12 @@ async def test_a_node_that_is_away_costs_nothing_but_a_try_and_the_one_that_answ
         assert [one[:2] for one in third.asked] == [("GET", "/api/users?columns=name")] * 2
         login = f"accounts:{nodes.password(tmp_path / 'rabbit')}"
         assert third.who == {f"Basic {base64.b64encode(login.encode()).decode()}"}
+
+
+async def test_of_two_who_ask_at_once_each_asks_every_node(hub: Nodes, tmp_path: Path) -> None:
+    async with Node("127.0.0.3", web.Response(text="[]")).runs(tmp_path) as third:
+        await asyncio.gather(hub.users(), hub.users(), hub.permissions(), hub.topic_permissions())
+        assert len(third.asked) == 4
 
 
 async def test_when_none_answers_it_is_said_what_each_said(hub: Nodes, tmp_path: Path) -> None:
