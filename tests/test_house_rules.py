@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("house rules")]  # one p
 
 ROOT = Path(__file__).parents[1]
 LONGEST_FUNCTION = 60  # lines
-LONGEST_FILE = 500  # lines
+LONGEST_FILE = 700  # lines
 
 # Files that may be longer, each with its reason.
 LONGER: dict[str, str] = {}
