@@ -20,6 +20,7 @@ from gateway.hub.manual.pages import Manual
 from gateway.hub.store import Store
 from gateway.hub.streams import Streams
 from gateway.hub.threshold import Threshold, room
+from gateway.system.http_limits import limit_requests
 from gateway.web.servinglog import quiet
 
 log = structlog.get_logger(__name__)
@@ -87,6 +88,7 @@ class Site:
         await self._runner.setup()
         served = self._runner.server
         assert served is not None  # noqa: S101 - it was just set up
+        limit_requests(served)
         self._server = await asyncio.get_running_loop().create_server(
             self.threshold.before(served), listen.host, listen.port, ssl=tls, backlog=1024,
             ssl_handshake_timeout=None if tls is None else HANDSHAKE,

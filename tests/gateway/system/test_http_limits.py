@@ -1,0 +1,150 @@
+"""One client cannot hold the loop by requests that it sends ahead: by plain HTTP and by TLS, with aiohttp's server."""
+
+import asyncio
+import contextlib
+import itertools
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from gateway.system.http_limits import MAX_WAITING_REQUESTS, RequestTurns, limit_requests
+from tests.certified import certified
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
+NO_MIDDLEWARE = b"GET / HTTP/1.1\r\nHost: here\r\nExpect: the-unexpected\r\n\r\n"
+
+
+@dataclass
+class Served:
+    """A server whose handlers wait for nothing. `most`: requests that it began within one turn of its loop."""
+
+    port: int
+    tls: ssl.SSLContext | None
+    began: int = 0
+    most: int = 0
+
+    async def watch(self) -> None:
+        """Look at each turn of the loop, until cancelled."""
+        while True:
+            before = self.began
+            await asyncio.sleep(0)
+            self.most = max(self.most, self.began - before)
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Come as a client."""
+        name = None if self.tls is None else "localhost"
+        return await asyncio.open_connection("127.0.0.1", self.port, ssl=self.tls, server_hostname=name)
+
+
+@asynccontextmanager
+async def served(folder: Path | None) -> AsyncIterator[Served]:
+    """Serve; by TLS if there is a folder for its files."""
+
+    async def handle(_request: web.Request) -> web.Response:
+        return web.Response(text="here")
+
+    own = client = None
+    if folder is not None:
+        authority, chain, key = certified(folder, "localhost")
+        own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        own.load_cert_chain(chain, key)
+        client = ssl.create_default_context(cafile=str(authority))
+        client.verify_flags &= ~ssl.VERIFY_X509_STRICT  # which wants more of a test's certificate
+    app = web.Application()
+    app.router.add_get("/", handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    assert runner.server is not None
+    answer = runner.server.request_handler
+
+    async def counted(request: web.BaseRequest) -> web.StreamResponse:
+        at.began += 1
+        return await answer(request)
+
+    runner.server.request_handler = counted
+    limit_requests(runner.server)
+    server = await asyncio.get_running_loop().create_server(runner.server, "127.0.0.1", 0, ssl=own)
+    at = Served(server.sockets[0].getsockname()[1], client)
+    watching = asyncio.create_task(at.watch())
+    try:
+        yield at
+    finally:
+        watching.cancel()
+        server.close()
+        await runner.cleanup()
+
+
+async def until_closed(reader: asyncio.StreamReader) -> bytes:
+    with contextlib.suppress(ConnectionError):  # of what it did not read it is told by a reset
+        return await reader.read()
+    return b""
+
+
+@pytest.mark.parametrize("said", [REQUEST, NO_MIDDLEWARE], ids=["a request", "one that reaches no middleware"])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_of_three_hundred_requests_sent_at_once_one_is_answered_and_the_connection_closed(
+    tmp_path: Path, said: bytes, tls: bool
+) -> None:
+    async with asyncio.timeout(30), served(tmp_path if tls else None) as at:
+        callers = [await at.connect() for _ in range(8)]
+        for _, writer in callers:
+            writer.write(said * 330)
+        for reader, writer in callers:
+            await until_closed(reader)
+            writer.close()
+        assert at.most == 1
+        assert 8 <= at.began <= 8 * (1 + MAX_WAITING_REQUESTS)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_what_came_last_is_not_answered_by_a_connection_that_sent_too_much_and_the_first_is_answered_whole(
+    tmp_path: Path, tls: bool
+) -> None:
+    async with asyncio.timeout(30), served(tmp_path if tls else None) as at:
+        reader, writer = await at.connect()
+        writer.write(REQUEST * (2 + MAX_WAITING_REQUESTS))
+        said = await until_closed(reader)
+        writer.close()
+    assert said.count(b"HTTP/1.1 200 OK") == 1
+    assert said.endswith(b"here")
+
+
+async def test_a_client_that_sends_one_request_after_another_keeps_its_connection() -> None:
+    async with asyncio.timeout(30), served(None) as at:
+        reader, writer = await at.connect()
+        for _ in range(50):
+            writer.write(REQUEST)
+            assert b" 200 OK" in await reader.readuntil(b"here")
+        writer.write(REQUEST * (1 + MAX_WAITING_REQUESTS))  # one is answered, one waits: as a proxy may do
+        for _ in range(1 + MAX_WAITING_REQUESTS):
+            assert b" 200 OK" in await reader.readuntil(b"here")
+        writer.close()
+
+
+async def test_each_begins_in_a_turn_of_its_own_and_who_left_is_passed_over() -> None:
+    turns, begun = RequestTurns(), list[int]()
+
+    async def ask(number: int) -> None:
+        await turns.take()
+        begun.append(number)
+
+    async with asyncio.timeout(10):
+        asking = [asyncio.create_task(ask(number)) for number in range(5)]
+        await asyncio.sleep(0)
+        assert begun == [0]
+        asking[1].cancel()
+        seen = [len(begun)]
+        while len(begun) < 4:
+            await asyncio.sleep(0)
+            seen.append(len(begun))
+        assert begun == [0, 2, 3, 4]
+        assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(seen))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await turns.take()  # at once again: nobody waits
+        await asyncio.gather(*asking, return_exceptions=True)
