@@ -38,6 +38,7 @@ from gateway.visit.state import Cold, Entrance, Now
 log = structlog.get_logger(__name__)
 
 CODES = frozenset({Channel.EVENT, Channel.STATE})  # where a scanner says what it read
+READINGS = frozenset({Channel.STATE, Channel.RESULT})  # where what stands around an entrance tells what it measures
 SCANS_WAITING = 50  # more than a courier can scan while one commit lasts: beyond it somebody floods us
 RATION = 30  # messages of one device that are heard in a second: none in a house has so much to say
 ANSWERS = (said.LockReport, said.DoorReport, said.FridgeReport, said.SignalReport)  # what a question of ours is about
@@ -265,8 +266,12 @@ class RunningEntrance:
             case said.FailureReport() if device == self._section.lock and not heard.retained:
                 log.warning("device_says", device=device, report=repr(report))
                 yield e.LockFailed(failure=report.failure, command=report.id)
-            case said.FailureReport() | said.Unreadable():
+            case said.FailureReport():
                 log.warning("device_says", device=device, report=repr(report))
+            case said.Unreadable():
+                log.warning("device_says", device=device, report=repr(report))
+                if channel in READINGS:  # what it measures now nobody knows
+                    yield from surroundings.unknown(self._section, device)
             case (
                 said.LockReport()
                 | said.DoorReport()

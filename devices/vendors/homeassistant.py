@@ -52,6 +52,7 @@ from devices.reports import (
 )
 from devices.vendors import charge
 from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
+from devices.vendors.temperature import measured
 from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
 ECHOES = True
@@ -60,7 +61,6 @@ _UNMARKED = "0"
 _NUMBER = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,12})?", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,4}", re.ASCII)
 _NOTHING = frozenset({"unknown", "unavailable", "none", "None", ""})
-_COLDEST = -273.15
 _PLACES = frozenset({"person", "device_tracker"})  # whose state may be the name of a zone
 
 
@@ -123,16 +123,9 @@ def _entity(state: str, plate: Nameplate, unit: str) -> Report:
 
 
 def _fridge(state: str, _domain: str, unit: str) -> Report:
-    if state in _NOTHING:
-        return FridgeReport(compartment="")
-    if _NUMBER.fullmatch(state) is None:
-        raise Malformed("the state is no number")
-    if unit not in ("C", "F"):
-        return FridgeReport(compartment="")  # degrees of which nobody knows what they are
-    celsius = float(state) if unit == "C" else round((float(state) - 32) * 5 / 9, 2)
-    if celsius < _COLDEST:
-        raise Malformed("colder than absolute zero")
-    return FridgeReport(compartment="", temp_c=celsius)
+    """Degrees; whatever is none that can be measured is an unknown temperature."""
+    degrees = float(state) if _NUMBER.fullmatch(state) else None
+    return FridgeReport(compartment="", temp_c=measured(degrees, unit))
 
 
 def _door(state: str, _domain: str, _unit: str) -> Report:

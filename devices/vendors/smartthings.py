@@ -14,7 +14,8 @@ from typing import Literal, assert_never
 
 from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
 from devices.reports import AvailabilityReport, Door, FridgeReport, Report, Unreadable
-from devices.vendors.strictjson import Malformed, mapping, number, parse, sequence, text, write
+from devices.vendors.strictjson import Malformed, mapping, parse, sequence, text, write
+from devices.vendors.temperature import measured
 from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
 Unit = Literal["C", "F"]
@@ -23,7 +24,6 @@ Unit = Literal["C", "F"]
 COMPARTMENTS = {"main": "main", "cooler": "cooler", "freezer": "freezer", "cvroom": "flex"}
 _CAPABILITIES = ("contactSensor", "temperatureMeasurement", "thermostatCoolingSetpoint")
 _DOORS = {"open": Door.OPEN, "closed": Door.CLOSED}
-_COLDEST = -273.15
 _REFRESH = {"component": "main", "capability": "refresh", "command": "refresh", "arguments": []}
 
 
@@ -92,22 +92,7 @@ def _attribute(component: Mapping[str, object], capability: str, attribute: str)
 
 
 def _celsius(attribute: Mapping[str, object]) -> float | None:
-    value = attribute.get("value")
-    if value is None:
-        return None
-    degrees = number(value, "temperature")
-    match attribute.get("unit"):
-        case "C":
-            celsius = degrees
-        case "F":
-            celsius = round((degrees - 32) * 5 / 9, 2)
-        case None | str():
-            return None
-        case _:
-            raise Malformed("unit is not a text")
-    if celsius < _COLDEST:
-        raise Malformed("colder than absolute zero")
-    return celsius
+    return measured(attribute.get("value"), attribute.get("unit"))
 
 
 def status(reports: Sequence[FridgeReport], *, unit: Unit = "C", null_main: bool = False) -> bytes:

@@ -53,6 +53,7 @@ from devices.reports import (
 )
 from devices.vendors import movement
 from devices.vendors.strictjson import Malformed, mapping, parse, write
+from devices.vendors.temperature import measured
 from devices.vendors.words import BARE, Channel, Letter, Nameplate
 
 ECHOES = False
@@ -100,7 +101,6 @@ _ACTIONS = {  # what our simulated lock says
 _NAMED_USERS = frozenset({Source.KEYPAD, Source.RFID, Source.BIOMETRIC})
 _NOBODY = 65_535
 _UNTOLD = frozenset({"unknown", "non_access_user_operational_event"})  # something moved, and it is not said what
-_COLDEST = -273.15
 _FAILED = re.compile(r"Publish '(set|get)' '([^']{1,64})' to '(.{1,200}?)' failed: (.*)", re.DOTALL)
 # first match wins; what a driver says of a failure is free text
 _WHY = (
@@ -176,10 +176,8 @@ def _state(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
         yield from _bolt(body, plate)
     if _is(plate, "door"):
         yield from _door(body, plate)
-    if _is(plate, "fridge"):
-        celsius = _number(_value(body, plate, "temperature"))
-        if celsius is not None and celsius > _COLDEST:
-            yield FridgeReport(compartment="", temp_c=celsius)
+    if _is(plate, "fridge") and plate.keys.get("temperature", "temperature") in body:
+        yield FridgeReport(compartment="", temp_c=measured(_value(body, plate, "temperature"), "C"))
     if plate.kind == "signal" and plate.keys.get("probe", _PROBE) in body:
         yield SignalReport(id="")
     yield from _battery(body, plate)
@@ -333,7 +331,7 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
         case DoorReport(door=Door.OPEN | Door.CLOSED):
             key = plate.keys.get("contact", "contact")
             return (Letter(channel=Channel.STATE, payload=write({key: report.door is Door.CLOSED})),)
-        case FridgeReport(compartment="", temp_c=float(celsius), setpoint_c=None, door=Door.UNKNOWN):
+        case FridgeReport(compartment="", temp_c=celsius, setpoint_c=None, door=Door.UNKNOWN):
             key = plate.keys.get("temperature", "temperature")
             return (Letter(channel=Channel.STATE, payload=write({key: celsius})),)
         case BatteryReport():

@@ -123,6 +123,20 @@ async def test_a_thermometer_in_fahrenheit_is_heard_live_and_forgotten_after_an_
     assert hears(made, "cooler", "unavailable") == [e.FridgeHeard(place="fridge", cold=Cold())]
 
 
+@pytest.mark.parametrize("payload", ["null", "warm", "-500", "185", "\udcff"])
+async def test_a_thermometer_that_says_no_temperature_is_unknown_at_once(made: Box, payload: str) -> None:
+    assert hears(made, "cooler", "39.2") == [e.FridgeHeard(place="fridge", cold=Cold(temp_c=4.0))]
+    message = Incoming(topic="x", payload=payload.encode(errors="surrogateescape"), retain=False, session=1)
+    made.front.hear("cooler", Channel.STATE, message)
+    assert taken(made) == [e.FridgeHeard(place="fridge", cold=Cold())]
+
+
+async def test_who_is_home_is_unknown_when_the_answer_cannot_be_read(made: Box) -> None:
+    assert hears(made, "luc", '{"echo": "1:1", "state": 7}', Channel.RESULT) == [
+        e.PresenceHeard(device="luc", presence=Presence.UNKNOWN)
+    ]
+
+
 async def test_when_home_assistant_goes_all_that_it_said_is_unknown(made: Box) -> None:
     assert hears(made, "claire", "offline", Channel.BRIDGE) == [
         e.PresenceHeard(device="claire", presence=Presence.UNKNOWN)

@@ -114,10 +114,6 @@ def _celsius(value: object, unit: object = "C") -> object:
         ("somfy", "event", {"execId": 5}),
         ("alexa", "state", _lock_state(True)),  # noqa: FBT003  as above
         ("alexa", "state", _lock_state(1)),
-        ("smartthings", "state", _celsius(True)),  # noqa: FBT003  as above
-        ("smartthings", "state", _celsius("4")),
-        ("smartthings", "state", _celsius(4, 5)),
-        ("smartthings", "state", _celsius(-500)),
         ("smartthings", "state", {"components": {"cooler": {"contactSensor": {"contact": {"value": False}}}}}),
         ("smartthings", "state", {"components": {"cooler": None}}),
         ("esphome", "result", {"door": "closed"}),
@@ -134,6 +130,31 @@ def _celsius(value: object, unit: object = "C") -> object:
 def test_a_value_of_the_wrong_type_is_unreadable(vendor: str, channel: str, payload: object) -> None:
     reports = VENDORS[vendor].decode_report(Channel(channel), json.dumps(payload).encode())
     assert [type(report) for report in reports] == [Unreadable]
+
+
+NO_TEMPERATURE = (None, "4", "warm", True, -500, -127.0, 85, 1e300, [4], {"value": 4})
+
+
+@pytest.mark.parametrize("value", NO_TEMPERATURE)
+def test_a_temperature_that_cannot_be_read_or_measured_is_an_unknown_one(value: object) -> None:
+    lies_in = Nameplate(address="zigbee2mqtt/fridge", kind="fridge")
+    for vendor, plate, payload, compartment in (
+        ("smartthings", BARE, _celsius(value), "cooler"),
+        ("smartthings", BARE, _celsius(4, value), "cooler"),
+        ("zigbee2mqtt", lies_in, {"temperature": value, "battery": 90}, ""),
+    ):
+        report = VENDORS[vendor].decode_report(Channel.STATE, json.dumps(payload).encode(), plate)[0]
+        assert isinstance(report, FridgeReport), vendor
+        assert (report.compartment, report.temp_c) == (compartment, None), vendor
+
+
+@pytest.mark.parametrize("state", ["null", "warm", "-500", "-127", "85", "1e3", "4,2", "nan", " "])
+@pytest.mark.parametrize("unit", ["C", "K"])
+def test_a_thermometer_of_home_assistant_that_says_no_degrees_is_unknown(state: str, unit: str) -> None:
+    plate = Nameplate(address="homeassistant/sensor/fridge", kind="fridge", unit=unit)
+    assert VENDORS["homeassistant"].decode_report(Channel.STATE, state.encode(), plate) == (
+        FridgeReport(compartment=""),
+    )
 
 
 @pytest.mark.parametrize("payload", [b"", b"\r\n", b"a\nb", b"\xff", b"x" * 513, b"\x1b[2J", b"\xe2\x80\xae"])

@@ -1,0 +1,31 @@
+"""A cold delivery in a whole house whose fridge says what is no temperature: the courier is refused at once."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gateway.visit.state import Refusal
+from tests.gateway.test_attacks import FRIDGE, says
+from tests.whole_house import playing
+
+pytestmark = pytest.mark.slow
+
+
+def status(celsius: object) -> bytes:
+    temperature = {"temperature": {"value": celsius, "unit": "C"}}
+    return json.dumps({"components": {"cooler": {"temperatureMeasurement": temperature}}}).encode()
+
+
+@pytest.mark.parametrize("payload", [b"null", b"warm", status("warm"), status(-500)])
+async def test_a_cold_parcel_is_refused_while_the_fridge_says_no_temperature(tmp_path: Path, payload: bytes) -> None:
+    async with playing(tmp_path) as play:
+        parcels = await play.promised(place="fridge", max_celsius=8)
+        await play.link(FRIDGE, up=False)
+        topic = f"perron/{FRIDGE}/state"
+        assert await says(play, FRIDGE, topic, status(4.0)) == 0
+        assert await says(play, FRIDGE, topic, payload) == 0
+        await play.in_vain(parcels.codes[0], Refusal.FRIDGE_TOO_WARM)
+        assert await says(play, FRIDGE, topic, status(4.0)) == 0
+        await play.a_moment_later()
+        await play.delivers(parcels)
