@@ -2,11 +2,12 @@
 
 import unicodedata
 from collections.abc import Mapping
-from datetime import date
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from gateway.system.day import DayError, read_day
 
 PEOPLE = ("gateway", "owner", "retailer", "observer", "installer")  # the broker's accounts that are no devices
 RESERVED = frozenset({"bridge", "deliveries", "entrance", "guard", "ha", "homeassistant", *PEOPLE})
@@ -47,15 +48,15 @@ def time_zone(name: str) -> str:
 
 
 def day(text: str) -> str:
-    """Take a day written like 2027-01-31.
+    """Take a day written like 2027-01-31, within `gateway.system.day`'s bounds.
 
     Raises:
         ValueError: it is none.
     """
     try:
-        date.fromisoformat(text)
-    except ValueError as error:
-        raise ValueError(f"{text!r} is no date: write it like 2027-01-31; that day is the last") from error
+        read_day(text)
+    except DayError as error:
+        raise ValueError(f"{error}; that day is the last") from error
     return text
 
 

@@ -2,13 +2,16 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum, auto
-from typing import Self
+from typing import Annotated, Self
 from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator
 
 from gateway.config import PermissionSeed
 from gateway.delivery.promise import Promise
+from gateway.system.day import bounded, end_of, read_day
 from gateway.visit.state import Refusal
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -25,9 +28,17 @@ class Standing(StrEnum):
     REVOKED = auto()
 
 
+def _within(instant: datetime | None) -> datetime | None:
+    """Bring what an earlier release stored within the bounds."""
+    return instant if instant is None or instant.tzinfo is None else bounded(instant)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a granted permission allows. Days and hours are the house's own; hours may run past midnight."""
+    """What a granted permission allows. Days and hours are the house's own; hours may run past midnight.
+
+    An `expires` beyond the years 2000 to 2200 is a ValueError; pydantic, which reads a store, brings it within them.
+    """
 
     entrances: frozenset[str] = frozenset()
     places: frozenset[str] = frozenset()
@@ -36,7 +47,7 @@ class Terms:
     hours: str = "00:00-24:00"
     openings: int = 1
     ask_each_time: bool = False
-    expires: datetime | None = None
+    expires: Annotated[datetime | None, AfterValidator(_within)] = None
     hub_signed: bool = False  # also what the brand has not signed itself: then whoever runs the hub may announce too
 
     @property
@@ -53,6 +64,8 @@ class Terms:
             raise ValueError("a delivery has 1 to 10 openings")
         if self.expires is not None and self.expires.tzinfo is None:
             raise ValueError("an expiry has an offset from UTC")
+        if self.expires is not None and self.expires != bounded(self.expires):
+            raise ValueError("an expiry lies in the years 2000 to 2200")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +80,7 @@ class Permission:
     @classmethod
     def seeded(cls, brand: str, seed: PermissionSeed, *, zone: ZoneInfo) -> Self:
         """What the configuration says at the first start; `seed.expires` is the last whole day in the house's zone."""
-        expires = None
-        if seed.expires is not None:
-            day_after = date.fromisoformat(seed.expires) + _DAY
-            expires = datetime.combine(day_after, time(), tzinfo=zone).astimezone(UTC)
+        expires = None if seed.expires is None else end_of(read_day(seed.expires), zone)
         terms = Terms(
             entrances=frozenset(seed.entrances),
             places=frozenset(seed.places),

@@ -21,11 +21,11 @@ from pydantic import (
 )
 
 from gateway.delivery.codes import BadCode, Kind, courier_value, normalise
+from gateway.system.day import FIRST_INSTANT, LAST_INSTANT
 from gateway.visit.state import House, Outcome
 
 LONGEST_WINDOW = timedelta(days=7)
 MOST_PARCELS = 50
-_FIRST_YEAR, _LAST_YEAR = 2000, 2200  # far from where reckoning with days and zones leaves the calendar
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 # The same for the documents of an API (ECMA-262), with the years in it.
 _WRITTEN = (
@@ -45,8 +45,10 @@ def _instant(value: object) -> object:
 def _utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time has an offset")
-    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
-        raise ValueError(f"a time lies in the years {_FIRST_YEAR} to {_LAST_YEAR}")
+    # Compared as instants: the last hours of 2200 in a western zone are 2201 in UTC, and what is read here is written
+    # in UTC and read again. Python compares aware times without leaving the calendar; `astimezone` would leave it.
+    if not FIRST_INSTANT <= value <= LAST_INSTANT:
+        raise ValueError(f"a time lies in the years {FIRST_INSTANT.year} to {LAST_INSTANT.year}, in UTC")
     return value.astimezone(UTC)
 
 

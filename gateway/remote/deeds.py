@@ -123,7 +123,7 @@ class Deeds:
         if ask_of(permission, question) != deed.ask:
             return ASK_CHANGED
         try:
-            terms = terms_of(_form(deed.terms), self._box.home)
+            terms = terms_of(_form(deed.terms), self._box.home, self._box.clock.now())
         except ValueError:
             return NOT_DONE
         ask = None if question is None else question.digest

@@ -161,9 +161,12 @@ class Orders:
     async def _do(self, order: KeptOrder) -> None:
         """Do what is kept, with the rights that its person has now."""
         one = self._browsers.browser(order.browser)
-        said = None if one is None else self._read(one, order)
-        if one is None or said is None:
+        if one is None:
             return  # the browser has ended meanwhile, and its orders with it
+        said = self._read(one, order)
+        if isinstance(said, Untrue):  # kept by an earlier release that read it otherwise
+            self._ended(order, said)
+            return
         why: str | None = NOT_ALLOWED
         if allowed(one.person.role, said.order.do):
             why = self._too_late(said) or await self._deeds.do(said.order, one.person.id)
@@ -174,9 +177,8 @@ class Orders:
         self._reached("order-done")
         self._done.put_nowait((order, why))
 
-    def _read(self, one: EnrolledBrowser, order: KeptOrder) -> Order | None:
-        said = signed.order(order.signed, Jwk.model_validate_json(one.sign), browser=one.id, home=one.home)
-        return None if isinstance(said, Untrue) else said
+    def _read(self, one: EnrolledBrowser, order: KeptOrder) -> Order | Untrue:
+        return signed.order(order.signed, Jwk.model_validate_json(one.sign), browser=one.id, home=one.home)
 
     def _too_late(self, said: Order) -> str | None:
         """What lets somebody in is not done late by a box that was away in between; what keeps out is."""

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
+from pydantic import TypeAdapter, ValidationError
+
 from gateway.delivery.facts import House
-from gateway.delivery.promise import Claims, Result
+from gateway.delivery.promise import Claims, Name, Result
 from gateway.delivery.signature import Rejected
 from gateway.hub.account import Statement
 from gateway.hub.unsigned import HubClaims
@@ -42,6 +44,8 @@ _UNTOLD_BROWSER = (
     "SELECT u.browser, b.sign, u.farewell FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser WHERE told = 0"
 )
 _UNTOLD = "SELECT u.brand FROM uplink_brand u JOIN permission p ON p.brand = u.brand WHERE p.version != u.told"
+
+_NAME: TypeAdapter[str] = TypeAdapter(Name)
 
 Seal = Callable[[Happened], bytes]
 
@@ -303,6 +307,7 @@ def _decisions(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> i
         if permission is None:
             continue
         terms = json.loads(TERMS.dump_json(permission.terms))
+        terms["carriers"] = [name for name in terms["carriers"] if _announceable(name)]
         said = Decided.model_validate_json(
             json.dumps(
                 {
@@ -320,6 +325,15 @@ def _decisions(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> i
         _append(db, signer, {"at": now.utc.isoformat(), "decided": _json(said)})
         db.execute("UPDATE uplink_brand SET told = ? WHERE brand = ?", (permission.version, brand))
     return len(found)
+
+
+def _announceable(carrier: str) -> bool:
+    """Whether a message can name this carrier; a house file may have others (a blank at an end)."""
+    try:
+        _NAME.validate_python(carrier)
+    except ValidationError:
+        return False
+    return True
 
 
 def _browsers(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> int:

@@ -13,6 +13,10 @@ ASKING: Mapping[str, _Both] = {
     "brand.asked.any": ("à vous de choisir", "for you to choose"),
     "brand.openings": ("Ouvertures par livraison", "Openings a delivery"),
     "brand.until.how": ("Jusqu'à ce jour compris (vide : sans fin)", "Until and with this day (empty: no end)"),
+    "brand.until.bad": (
+        "le dernier jour doit être entre le {first} et le {last} ; sans fin, laissez le champ vide",
+        "the last day has to lie between {first} and {last}; for no end, leave the field empty",
+    ),
     "brand.stranger": (
         ("Personne d'ici ne connaît cette marque, et son nom ne prouve rien : comparez l'empreinte de sa clé avec celle"
         " que la marque publie elle-même."),

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,6 +18,8 @@ from gateway.owner import AnyWish
 from gateway.proof.keys import PublicKey
 from gateway.store import BrandKey
 from gateway.store.questions import Ask
+from gateway.system.day import FIRST_DAY, DayError, end_of, latest_day, read_day
+from gateway.visit.state import Now
 from gateway.voice import Language, inert
 from gateway.web import live
 from gateway.web.access import Right
@@ -135,6 +137,7 @@ class Pages:
             "open": ask is not None and brands.open(ask, self._desk.now),
             "asked": None if ask is None else spoken_question(ask, home, language),
             "fingerprints": () if ask is None else tuple(map(_fingerprint, ask.keys)),
+            "day_bounds": (FIRST_DAY, latest_day(self._desk.now.utc.astimezone(self._box.zone).date())),
             "week": week(terms.days, terms.hours),
             "decided": self._decided(permission.brand),
             "terms": terms,
@@ -183,7 +186,11 @@ class Pages:
         if brand not in self._box.store.brands.known():
             raise web.HTTPNotFound
         try:
-            terms = terms_of(fields, self._box.home)
+            terms = terms_of(fields, self._box.home, self._desk.now)
+        except DayError as error:
+            bounds = {"first": error.first.isoformat(), "last": error.last.isoformat()}
+            text = self._desk.say(request, "wish.failed", why=self._desk.say(request, "brand.until.bad", **bounds))
+            raise web.HTTPConflict(text=text) from error
         except ValueError as error:
             raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=str(error))) from error
         ask = str(fields["ask"]) if fields.get("ask") else None
@@ -277,19 +284,19 @@ def _right(fields: Mapping[str, str]) -> Right:
     return right
 
 
-def terms_of(fields: MultiMapping[Any], home: Home) -> Terms:
-    """Read the terms that an owner wrote into the form.
+def terms_of(fields: MultiMapping[Any], home: Home, now: Now) -> Terms:
+    """Read the terms that an owner wrote into the form. While the clock is not trusted nobody knows what is far ahead.
 
     Raises:
+        DayError: a last day out of bounds.
         ValueError: a number, an hour or a name that cannot be meant.
     """
     places = {name for section in home.entrances.values() for name in section.places}
     carriers = {name for text in str(fields.get("carriers", "")).split(",") if (name := inert(text))}
     if len(carriers) > MOST_CARRIERS:
         raise ValueError(f"{MOST_CARRIERS} carriers at most")
-    last = str(fields.get("until", ""))
-    zone = ZoneInfo(home.timezone)
-    until = None if not last else datetime.combine(date.fromisoformat(last) + timedelta(days=1), time(), tzinfo=zone)
+    last, zone = str(fields.get("until", "")), ZoneInfo(home.timezone)
+    today = now.utc.astimezone(zone).date() if now.trusted else None
     return Terms(
         entrances=frozenset(home.entrances) & set(map(str, fields.getall("entrance", ()))),
         places=frozenset(places) & set(map(str, fields.getall("place", ()))),
@@ -298,7 +305,7 @@ def terms_of(fields: MultiMapping[Any], home: Home) -> Terms:
         hours=f"{fields.get('from', '')}-{fields.get('to', '')}",
         ask_each_time=fields.get("each") == "1",
         openings=int(str(fields.get("openings", "1"))),
-        expires=None if until is None else until.astimezone(UTC),
+        expires=end_of(read_day(last, today=today), zone) if last else None,
         hub_signed=fields.get("hub_signed") == "1",
     )
 

@@ -78,6 +78,8 @@ WRONG = [
     ("hours: 08:00-20:00", "hours: 08:61-20:00", "hours:", "no span of one day"),
     ("hours: 08:00-20:00", "hours: always", "hours:", "write hours like 08:00-20:00"),
     ("ask_each_time: false", "expires: 31.12.2026", "expires:", "write it like 2027-01-31"),
+    ("ask_each_time: false", "expires: '2999-12-31'", "expires:", "from 2000-01-01 to 2199-12-31"),
+    ("ask_each_time: false", "expires: '0027-01-31'", "expires:", "from 2000-01-01 to 2199-12-31"),
     ("  front-lock:", "  bridge:", "  bridge:", "a word of Perron's own topics"),
     ("  front-lock:", "  deliveries:", "  deliveries:", "a word of Perron's own topics"),
     ("  front-lock:", "  entrance:", "  entrance:", "a word of Perron's own topics"),

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import random
 import sqlite3
 from collections.abc import Callable
@@ -225,6 +226,40 @@ async def test_the_widest_permission_still_fits_into_an_event(tmp_path: Path) ->
         decided = [one.decided for one in hub.events if one.decided is not None]
         assert (decided[-1].standing, decided[-1].expires) == ("granted", terms.expires)
         assert all(len(token) < LARGEST_EVENT for token in hub.tokens)
+
+
+@pytest.mark.parametrize("kept", ["2999-12-31T23:00:00Z", "0027-01-31T23:00:00Z", "9999-12-31T23:00:00Z"])
+async def test_a_store_that_an_earlier_release_gave_an_impossible_last_day_still_tells_its_decisions(
+    tmp_path: Path, kept: str
+) -> None:
+    hub = Hub()
+    async with opened(tmp_path) as store:
+        await store.uplinks.begin(signer(), NOW)
+        await accepted(store, offer())
+        await store.permit("shop", NOW, terms=Terms(entrances=frozenset({"front"}), expires=NOW.utc))
+    with sqlite3.connect(tmp_path / "perron.sqlite") as db:
+        (terms,) = db.execute("SELECT terms FROM permission WHERE brand = 'shop'").fetchone()
+        changed = json.dumps(json.loads(terms) | {"expires": kept})
+        db.execute("UPDATE permission SET terms = ? WHERE brand = 'shop'", (changed,))
+    async with opened(tmp_path) as store:
+        await store.uplinks.begin(signer(), NOW)
+        await synced(store, hub)
+        decided = [one.decided for one in hub.events if one.decided is not None]
+        assert decided[-1].standing == "granted"
+        assert decided[-1].expires is not None
+        assert (decided[-1].expires < NOW.utc) is (kept < "2000")
+
+
+async def test_a_carrier_that_no_message_can_name_is_not_told_and_the_decision_is(tmp_path: Path) -> None:
+    hub = Hub()
+    async with opened(tmp_path) as store:
+        await store.uplinks.begin(signer(), NOW)
+        await accepted(store, offer())
+        carriers = frozenset({"Colissimo", "La\u00a0Poste", "DHL "})  # as a house file may have them
+        await store.permit("shop", NOW, terms=Terms(entrances=frozenset({"front"}), carriers=carriers))
+        await synced(store, hub)
+        decided = [one.decided for one in hub.events if one.decided is not None]
+        assert decided[-1].carriers == ("Colissimo",)
 
 
 async def test_how_an_entrance_is_doing_stays_in_the_house(tmp_path: Path) -> None:

@@ -30,6 +30,13 @@ function lastDay(expires, zone) {
   return parts.format(new Date(Date.parse(expires) - 1));
 }
 
+// The box takes a last day up to ten years ahead (gateway/system/day.py).
+function latestDay() {
+  const day = new Date();
+  day.setFullYear(day.getFullYear() + 10);
+  return day.toISOString().slice(0, 10);
+}
+
 // The form of the terms: prefilled with what stands, the garage first. It is never sent: what is in it is signed.
 function form(one, state) {
   const { terms } = one;
@@ -46,7 +53,7 @@ function form(one, state) {
     h("label", {}, `${say("brand.carriers.how")} `, text("carriers", terms.carriers.join(", "))),
     check("each", "1", say("brand.ask"), terms.ask_each_time),
     h("label", {}, `${say("brand.openings")} `, text("openings", terms.openings ?? 1, { type: "number", min: 1, max: 10, required: true })),
-    h("label", {}, `${say("brand.until.how")} `, text("until", lastDay(terms.expires, state.timezone), { type: "date" })),
+    h("label", {}, `${say("brand.until.how")} `, text("until", lastDay(terms.expires, state.timezone), { type: "date", min: "2000-01-01", max: latestDay() })),
     check("hub_signed", "1", say("brand.hub_signed.let"), terms.hub_signed), h("p", { class: "small bad" }, say("brand.hub_signed.sure")));
 }
 

@@ -366,6 +366,33 @@ async def test_terms_that_cannot_be_meant_and_brands_that_are_not_here_are_told_
         assert await standing(here) is Standing.PENDING
 
 
+@pytest.mark.parametrize("until", ["9999-12-31", "2999-12-31", "0027-01-31", "2027-02-30"])
+async def test_an_order_whose_last_day_cannot_be_meant_has_failed_and_the_next_one_is_done(
+    tmp_path: Path, until: str
+) -> None:
+    async with away(tmp_path, pending(home(tmp_path))) as here:
+        order: dict[str, Any] = {"brand": "shop", "ask": await ask(here), "terms": TERMS | {"until": until}}
+        assert await here.orders("permit", life=86_400, **order) is None
+        became = await here.became()
+        assert (became.state, became.why) == ("failed", "not_done")
+        assert here.made.store.browsers.to_do() == (), "nothing is done again at the next start"
+        assert await standing(here) is Standing.PENDING
+        order["terms"] = TERMS | {"until": "2027-01-31"}
+        assert await here.orders("permit", life=86_400, **order) is None
+        assert (await here.became()).state == "done"
+
+
+async def test_an_order_that_a_store_kept_and_that_is_read_no_more_has_failed(tmp_path: Path) -> None:
+    async with away(tmp_path, pending(home(tmp_path))) as here:
+        store, phone = here.made.store, here.phone
+        token = phone.order("permit", life=86_400, brand="shop", ask=await ask(here), terms=TERMS | {"new": 1})
+        assert await store.browsers.keep(phone.browser, phone.number, token, here.made.clock.now()) is not None
+        again = asyncio.create_task(here.household._orders.run())  # noqa: SLF001 - the next start
+        await until(lambda: not store.browsers.to_do())
+        again.cancel()
+        assert (await here.became()).why == "wrong_claims"
+
+
 async def test_a_stranger_is_let_in_from_afar_with_the_key_that_was_shown_and_its_next_key_counts_by_a_yes(
     tmp_path: Path,
 ) -> None:

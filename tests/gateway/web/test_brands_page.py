@@ -114,6 +114,21 @@ async def test_the_owner_lets_it_in_as_he_saw_it_with_narrower_terms_and_can_end
         assert "The brand ended this itself" in await shown(client)
 
 
+@pytest.mark.parametrize("until", ["2999-12-31", "0027-01-31", "9999-12-31", "2062-01-31", "soon"])
+async def test_a_last_day_that_cannot_be_meant_is_refused_in_words_and_nothing_is_decided(
+    site: Served, made: Box, until: str
+) -> None:
+    lune = Stranger()
+    await hears(made, lune.asking())
+    before = made.store.permission("lune")
+    async with site.client(site.owner) as client:
+        form = [*TERMS, ("ask", digest(await shown(client))), ("until", until)]
+        async with client.post("/brands/lune/terms", data=form, headers=JSON | ENGLISH) as answer:
+            assert answer.status == 409
+            assert "leave the field empty" in (await answer.json())["why"]
+    assert made.store.permission("lune") == before
+
+
 async def test_a_new_key_is_the_owner_s_to_accept(site: Served, made: Box) -> None:
     lune = Stranger()
     await hears(made, lune.asking())
