@@ -237,7 +237,7 @@ async def test_a_store_that_an_earlier_release_gave_an_impossible_last_day_still
         await store.uplinks.begin(signer(), NOW)
         await accepted(store, offer())
         await store.permit("shop", NOW, terms=Terms(entrances=frozenset({"front"}), expires=NOW.utc))
-    with sqlite3.connect(tmp_path / "perron.sqlite") as db:
+    with contextlib.closing(sqlite3.connect(tmp_path / "perron.sqlite", autocommit=True)) as db:
         (terms,) = db.execute("SELECT terms FROM permission WHERE brand = 'shop'").fetchone()
         changed = json.dumps(json.loads(terms) | {"expires": kept})
         db.execute("UPDATE permission SET terms = ? WHERE brand = 'shop'", (changed,))
