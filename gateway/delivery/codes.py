@@ -98,16 +98,23 @@ FORMS: tuple[Form, ...] = (
 
 _AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]")  # ISO/IEC 15424 symbology identifier
 _GS1_AIM = frozenset({"]C1", "]d2", "]Q3", "]e0", "]J1"})  # GS1-128, DataMatrix, QR, DataBar, DotCode
-_LINK = re.compile(r"https?://id\.gs1\.org/(00|01)/([0-9]+)(?:[/?#].*)?", re.IGNORECASE)
+_LINK = re.compile(r"https?://id\.gs1\.org/(00|01)/([0-9]+)(?:[/?#].*)?", re.IGNORECASE | re.ASCII)
 
 
 def normalise(raw: str) -> ParcelCode | BadCode:
     """Recognise a code as a scanner or a retailer writes it.
 
     It has 1 to 128 characters after the scanner's prefix and suffix are cut off, all of them printable but for FNC1
-    in a GS1 code. What fits no form, or fails a form's check digit, is exact; only a code that says of itself that it
-    is GS1 and is not well formed is bad.
+    in a GS1 code. What fits no form, or fails a form's check digit, is exact. Bad is a code that says of itself that
+    it is GS1 and is not well formed, and a code whose value would be read otherwise the second time.
     """
+    code = _read(raw)
+    if isinstance(code, ParcelCode) and code.kind is not Kind.COURIER and _read(code.value) != code:
+        return BadCode("a code that means something else when it is read again")
+    return code
+
+
+def _read(raw: str) -> ParcelCode | BadCode:
     text = raw.strip(" \t\r\n")
     aim = text[:3] if _AIM.match(text) else ""
     text = text.removeprefix(aim)
@@ -165,6 +172,8 @@ def _gs1(pairs: tuple[tuple[str, str], ...]) -> ParcelCode | BadCode:
             return BadCode("a label with two numbers of one sort")
         for value in values:
             return ParcelCode(kind, value) if gs1_checks(value) else BadCode("wrong GS1 check digit")
+    if any("(" in field or ")" in field for _, field in pairs):  # two different labels would get one writing
+        return BadCode("a GS1 field with brackets")
     value = "".join(f"({ai}){field}" for ai, field in pairs)
     return ParcelCode(Kind.GS1, value) if len(value) <= LONGEST else BadCode("a code has 1 to 128 characters")
 
@@ -176,6 +185,8 @@ def _plain(text: str) -> ParcelCode | BadCode:
         if len(link[2]) != length or not gs1_checks(link[2]):
             return BadCode("not a GS1 Digital Link")
         return ParcelCode(Kind.SSCC if link[1] == "00" else Kind.GTIN, link[2])
+    if not text.isascii():  # some letters become one of A to Z, or two, when they are written in capitals
+        return ParcelCode(Kind.EXACT, text)
     compact = text.replace(" ", "").upper()
     for form in FORMS:
         if form.pattern.fullmatch(compact) and form.checks(compact):

@@ -8,12 +8,12 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.delivery.promise import Body, Cancel, Offer, Result, State, Update
+from gateway.delivery.promise import Body, Cancel, Offer, Result, State, Update, Window
 from gateway.delivery.signature import LARGEST, LONGEST_LIFE
 from gateway.hub import events, jobs
 from gateway.hub.api.operation import Signer
@@ -24,6 +24,8 @@ from gateway.hub.words import Kind, digest
 
 _SOME_HOME = f"home-{'a' * 26}"  # as long as any
 _OF_A_PROMISE = frozenset({"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius"})
+
+B = TypeVar("B", Offer, Update)
 
 _ONE = select(deliveries).where(deliveries.c.id == bindparam("delivery"))
 _VERSION = insert(delivery_versions)
@@ -43,14 +45,17 @@ def promise_of(body: Body) -> dict[str, Any]:
     return body.model_dump(mode="json", include=set(_OF_A_PROMISE))
 
 
-def body_of(
-    model: type[Offer] | type[Update], row: Row[Any], version: int, promise: Mapping[str, Any]
-) -> Offer | Update:
-    """What is kept as it is sent."""
-    window = {name: datetime.fromisoformat(promise["window"][name]) for name in ("start", "end")}
-    return model.model_validate(
-        {**promise, "window": window, "parcels": tuple(promise["parcels"]), "id": row.name, "version": version}
+def body_of(model: type[B], row: Row[Any], version: int, promise: Mapping[str, Any]) -> B:
+    """Build the message of a version that is stored.
+
+    Its values were validated when they were received. They are not validated again: the rules of an older release may
+    have been others, and a stored row must not raise in a background task.
+    """
+    window = Window.model_construct(
+        start=datetime.fromisoformat(promise["window"]["start"]), end=datetime.fromisoformat(promise["window"]["end"])
     )
+    stored = {**promise, "window": window, "parcels": tuple(promise["parcels"])}
+    return model.model_construct(**stored, id=row.name, version=version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +114,10 @@ async def release(pen: Pen, row: Row[Any], home: str) -> None:
     versions = (await pen.tx.execute(asked.order_by(delivery_versions.c.version))).all()
     signed = [version for version in versions if version.token is not None]
     for place, version in enumerate(signed):  # each a little later: a home is rung at in the order of its jobs
-        model = Offer if place == 0 else Update
+        number, promise = version.version, version.promise
+        body = body_of(Update, row, number, promise) if place else body_of(Offer, row, number, promise)
         at = replace(pen, now=pen.now + place * timedelta(microseconds=1))
-        await send(at, row, body_of(model, row, version.version, version.promise), version.token)
+        await send(at, row, body, version.token)
     if not signed:  # of what the hub signs the newest is enough
         await send(pen, row, body_of(Offer, row, row.version, row.promise), None)
 

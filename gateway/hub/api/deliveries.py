@@ -134,8 +134,8 @@ async def _offered(call: Call, home: Row[Any], asked: NewDelivery, token: bytes 
         return found
     _unsigned(home)
     wanted = asked.delivery
-    fields = wanted.model_dump(exclude={"name"})
-    return Offer.model_validate({**fields, "id": wanted.name or new_id("d"), "version": 1})
+    fields = {name: value for name, value in wanted if name != "name"}  # validated as the request's body
+    return Offer.model_construct(**fields, id=wanted.name or new_id("d"), version=1)
 
 
 async def _updated(call: Call, row: Row[Any], home: Row[Any], asked: ChangedDelivery, token: bytes | None) -> Update:
@@ -145,11 +145,9 @@ async def _updated(call: Call, row: Row[Any], home: Row[Any], asked: ChangedDeli
             raise _refused("wrong_claims", "`do` is update here.")
         _fits(row, found.id, found.version)
         return found
-    before = kept.body_of(Update, row, row.version + 1, row.promise).model_dump()
+    before = kept.body_of(Update, row, row.version + 1, row.promise)
     changed = {name: getattr(asked.delivery, name) for name in asked.delivery.model_fields_set}
-    if "window" in changed:
-        changed["window"] = asked.delivery.window.model_dump()
-    return Update.model_validate({**before, **changed})
+    return before.model_copy(update=changed)  # both parts were validated when they were received
 
 
 def _token(asked: NewDelivery | ChangedDelivery | Withdrawal) -> bytes | None:

@@ -6,7 +6,6 @@ stands in the store, so a hub that dies in the middle goes on where it was. It l
 """
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from gateway.hub import heard, unsigned
 from gateway.hub.account import ENDS, Account, Statement, chained, head_of
 from gateway.hub.api.operation import Bells, Signer
 from gateway.hub.asking import understood
+from gateway.hub.deliveries import body_of
 from gateway.hub.heard import Kept, Outcome
 from gateway.hub.sandbox import home as simulated
 from gateway.hub.sandbox.home import Given, Known
@@ -290,9 +290,7 @@ async def _others(scene: _Scene, row: Row[Any] | None) -> list[Promise]:
 
 
 def _promise(row: Row[Any]) -> Promise:
-    # JSON's own reading: the promise is kept as JSON
-    body = Offer.model_validate_json(json.dumps({**row.promise, "id": row.name, "version": row.version}))
-    return promise(row.brand, body)
+    return promise(row.brand, body_of(Offer, row, row.version, row.promise))
 
 
 async def _next(scene: _Scene, delivery: str, due: datetime | None) -> None:

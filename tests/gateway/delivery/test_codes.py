@@ -3,7 +3,7 @@
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gateway.delivery.codes import (
@@ -139,6 +139,43 @@ def test_no_text_from_outside_breaks_it_and_a_normalised_code_stays_as_it_is(raw
     code = normalise(raw)
     if isinstance(code, ParcelCode) and code.kind is not Kind.COURIER:
         assert normalise(code.value) == code
+
+
+PARTS = (
+    "]A0", "]C0", "]C1", "]d2", "]E0", "]Q3", "]", GS, " ", "  ", "\t", "\r\n", "00", SSCC, "(00)", "(01)", "(420)",
+    "(401)", "(", ")", "75011", "abc", "zzz", "perron:", new_courier_code(bytes(16)), "courier:", "bad:",
+    "1Z5R89390357567127", "8L20524752032", "rb123456785gb", "https://id.gs1.org/00/", "https://id.gs1.org/01/", "4006381333931", "?", "/",
+    "é", "ß",
+)  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=8).map("".join) | st.text(max_size=140))
+@example("]A0]C1zzz")
+@example("]A0]A0]A0]C1zzz")
+@example("]A0 abc")
+@example("]C0 (00)106141411234567897")
+def test_a_code_that_is_read_again_is_the_same_code_whatever_stands_before_it(raw: str) -> None:
+    code = normalise(raw)
+    if isinstance(code, ParcelCode) and code.kind is not Kind.COURIER:
+        assert normalise(code.value) == code
+
+
+@pytest.mark.parametrize(
+    "raw", ["]A0]C1zzz", "]A0]A0]A0]C1zzz", "]A0 abc", "]C0]E04006381333931", f"]A0{courier_value('ab' * 32)}"]
+)
+def test_a_code_that_would_be_read_otherwise_the_second_time_is_none(raw: str) -> None:
+    assert isinstance(normalise(raw), BadCode)
+
+
+def test_two_labels_with_brackets_in_a_field_are_never_one_code() -> None:
+    """Written out, `(401)A(402)1...` is one field or two."""
+    assert isinstance(normalise(f"]C1401A(402){'1' * 17}"), BadCode)
+    assert normalise(f"]C1401A{GS}402{'1' * 17}") == ParcelCode(Kind.GS1, f"(401)A(402){'1' * 17}")
+
+
+@pytest.mark.parametrize("raw", ["\u00df123456785GB", "\u017fA123456785GB", "1\u01f0" + "5R89390357567127"])
+def test_a_letter_that_only_capitals_make_a_latin_one_names_another_parcel(raw: str) -> None:
+    assert normalise(raw) == ParcelCode(Kind.EXACT, raw)
 
 
 @given(st.lists(st.sampled_from(sorted(TABLE)), max_size=4), st.data())
