@@ -71,8 +71,8 @@ class OwnKey:
 
     def unseal(self, sealed: str, whose: str) -> str | None:
         """Read what was sealed; None: another key sealed it, or it is another's."""
-        raw = b64decode(sealed)
         try:
+            raw = b64decode(sealed)
             return self._cipher.decrypt(raw[:_NONCE], raw[_NONCE:], whose.encode()).decode()
         except (InvalidTag, ValueError):
             return None

@@ -38,6 +38,7 @@ from gateway.hub.file import HubFile, Share
 from gateway.hub.held import Held
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
+from gateway.hub.migrations import seal_plain_secrets
 from gateway.hub.ownkey import OwnKey
 from gateway.hub.presence import Presence
 from gateway.hub.remote import Questions
@@ -99,6 +100,8 @@ class Hub:
             held.enter_context(alone(self._file.database))
             self._streams = Streams(self.store, now=self.now)
             self.key = OwnKey.at(self._file.folder)
+            async with self.store.writing() as tx:
+                await seal_plain_secrets(tx, self.key.seal)
             registry = CollectorRegistry()
             tally, webhooks = Tally(registry), self._file.webhooks
             self._deaf = Deaf(

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import asyncpg
-from sqlalchemy import Connection, Executable, Row, event, func, insert, inspect, select
+import structlog
+from sqlalchemy import Connection, Executable, Row, event, func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     ArgumentError,
@@ -33,7 +34,10 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as TooMany  # all connections are in use
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from gateway.hub.tables import VERSION, about, metadata
+from gateway.hub.migrations import SchemaUnusable, bring_up_to_date, missing_columns
+from gateway.hub.tables import about
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -43,6 +47,8 @@ PATIENCE = 5.0  # seconds that `close` waits for those who still read or write
 CONNECTING, ANSWERING, CHOOSING = 5, 10, 5  # seconds that PostgreSQL has to be reached, for a statement, to be had
 READY = 2.0  # seconds within which it answers when it is well
 _BEGINNING = 0x70657272  # the lock that a hub holds while it makes tables: any number that no other program takes
+_NO_SUCH = ("42703", "42P01")  # SQLSTATE: no such column, no such table
+_SQLITE_ERROR = 1  # https://sqlite.org/rescode.html: what a statement names is not there, or it is no SQL
 _PASSING = ("08", "40", "53", "57")  # SQLSTATE: no connection, lost a race, too little of something, shut down
 
 
@@ -117,14 +123,15 @@ class Store:
         self._turn = asyncio.Lock()
         self._closed = False
         self._asking: asyncio.Task[bool] | None = None
+        self._schema_fault = False  # a table or column was missing when it was last asked for
         self._held: set[asyncio.Future[None]] = set()  # one for each connection that somebody has
 
     @classmethod
     async def open(cls, url: str) -> "Store":
-        """Open the database that a URL of SQLAlchemy names, and make its tables where there are none.
+        """Open the database that a URL of SQLAlchemy names, and make or migrate its tables.
 
         Raises:
-            StoreUnusable: it cannot be reached, or a newer hub wrote it.
+            StoreUnusable: it cannot be reached, or its tables are of a version that this hub cannot work with.
         """
         try:
             engine = _engine(url)
@@ -138,7 +145,7 @@ class Store:
             _try(engine)
             await store._begin()
             good = True
-        except (DBAPIError, OSError) as error:
+        except (DBAPIError, OSError, SchemaUnusable) as error:
             why = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
             named = engine.url.render_as_string(hide_password=True)
             raise StoreUnusable(f"The database {named} cannot be used: {why}.") from error
@@ -210,6 +217,9 @@ class Store:
             except DBAPIError as error:
                 if passing(error):
                     raise StoreSilent(_said(error)) from error
+                if schema_fault(error):
+                    self._schema_fault = True
+                    log.error("schema_fault", why=_said(error), todo="restart the hub: it then says what is missing")
                 raise
         finally:
             try:
@@ -223,18 +233,25 @@ class Store:
                 given_back.set_result(None)
 
     async def well(self) -> bool:
-        """Whether it answers now, and where it is SQLite has room for what is written."""
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.ensure_future(self._answers())
-        await asyncio.wait({self._asking}, timeout=READY)
-        return self._asking.done() and self._asking.result()
+        """Whether it answers now, has the tables that it had, and where it is SQLite has room for what is written."""
+        asking = self._asking
+        if asking is None or asking.done():
+            asking = self._asking = asyncio.ensure_future(self._answers())
+        await asyncio.wait({asking}, timeout=READY)
+        return asking.done() and asking.result()
 
     async def _answers(self) -> bool:
         try:
             async with self.reading() as connection:
                 await connection.execute(select(about.c.value))
-            return await asyncio.to_thread(self._room) >= RESERVE
+                if self._schema_fault:
+                    self._schema_fault = bool(await connection.run_sync(missing_columns))
+            return not self._schema_fault and await asyncio.to_thread(self._room) >= RESERVE
         except UNAVAILABLE:
+            return False
+        except DBAPIError as error:
+            if not schema_fault(error):
+                raise
             return False
 
     def _room(self) -> int:
@@ -246,32 +263,23 @@ class Store:
         async with self.writing() as connection:
             if not self.one_writer:  # of several hubs that begin at once one makes the tables
                 await connection.execute(select(func.pg_advisory_xact_lock(_BEGINNING)))
-            await connection.run_sync(metadata.create_all)
-            await connection.run_sync(_indexed)
-            found = await connection.scalar(select(about.c.value).where(about.c.key == "version"))
-            if found is None:
-                await connection.execute(insert(about).values(key="version", value=str(VERSION)))
-            elif int(found) > VERSION:
-                raise StoreUnusable(
-                    f"The database was written by a newer hub (version {found}; this one knows {VERSION}). Upgrade."
-                )
-
-
-def _indexed(connection: Connection) -> None:
-    """Make the indexes that a database of an older hub lacks: with a table that is there they are not made."""
-    found = inspect(connection).get_multi_indexes()
-    there = {index["name"] for several in found.values() for index in several}
-    for table in metadata.sorted_tables:
-        for index in table.indexes:
-            if index.name not in there:
-                index.create(connection)
+            await connection.run_sync(bring_up_to_date)
 
 
 def passing(error: DBAPIError) -> bool:
     """Whether the same may well go a moment later."""
+    if schema_fault(error):
+        return False
     state = getattr(error.orig, "sqlstate", None) or ""
     gone = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
     return gone or state.startswith(_PASSING)
+
+
+def schema_fault(error: DBAPIError) -> bool:
+    """Whether a table or column is missing: SQLite calls that an operational error, as it does a full disk."""
+    if getattr(error.orig, "sqlstate", None) in _NO_SUCH:
+        return True
+    return getattr(error.orig, "sqlite_errorcode", None) == _SQLITE_ERROR
 
 
 @contextlib.contextmanager

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-VERSION = 1  # of the whole; a later one comes with a step in `store.py`, which makes missing tables and indexes anyhow
+VERSION = 2  # of the whole; whoever changes a column adds a step to gateway/hub/migrations.py
 
 metadata = MetaData()
 

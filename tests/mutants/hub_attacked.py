@@ -4,6 +4,11 @@ from tests.mutants.words import Mutant
 
 LIMITS = "tests/gateway/system/test_http_limits.py"
 FLOOD = "test_of_three_hundred_requests_sent_at_once_one_is_answered_and_the_connection_closed"
+STORE = "tests/gateway/hub/test_store.py"
+MIGRATIONS = "tests/gateway/hub/test_migrations.py"
+UP_TO_DATE = "test_a_database_of_each_older_release_is_brought_up_to_date_and_keeps_all_that_it_had"
+UPGRADED = "test_a_hub_that_was_upgraded_takes_writes_by_the_key_that_its_retailer_has_and_signs_by_the_old_secret"
+UNKNOWN = "test_a_database_of_a_version_that_is_unknown_here_is_refused_in_words_and_left_as_it_is"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -26,5 +31,61 @@ MUTANTS: tuple[Mutant, ...] = (
         old="            if not turn.done():  # else the connection has gone meanwhile\n",
         new="            if turn is not None:\n",
         tests=(f"{LIMITS}::test_each_begins_in_a_turn_of_its_own_and_who_left_is_passed_over",),
+    ),
+    Mutant(
+        name="a column that came later is not added to an older hub's database",
+        file="gateway/hub/migrations.py",
+        old='            "brand_keys": {"vouched": "VARCHAR(1000)"},\n',
+        new="",
+        tests=(f"{MIGRATIONS}::{UP_TO_DATE}",),
+    ),
+    Mutant(
+        name="a retailer of an older database has events of one number twice",
+        file="gateway/hub/migrations.py",
+        old="        then=(_TELL_NUMBERS,),\n",
+        new="",
+        tests=(f"{MIGRATIONS}::{UP_TO_DATE}",),
+    ),
+    Mutant(
+        name="a database that no step can bring up to date is opened all the same",
+        file="gateway/hub/migrations.py",
+        old="    if missing:\n",
+        new="    if missing and found is None:\n",
+        tests=(f"{MIGRATIONS}::test_a_database_from_before_is_refused_at_the_start_in_words_and_left_as_it_is",),
+    ),
+    Mutant(
+        name="a database of a newer hub is opened",
+        file="gateway/hub/migrations.py",
+        old="    if int(found) > VERSION:\n",
+        new="    if int(found) > VERSION + 1:\n",
+        tests=(f"{MIGRATIONS}::{UNKNOWN}",),
+    ),
+    Mutant(
+        name="a missing column passes for a database that is away for a moment",
+        file="gateway/hub/store.py",
+        old="    if schema_fault(error):\n        return False\n",
+        new="",
+        tests=(f"{MIGRATIONS}::test_a_column_that_is_gone_is_a_true_500_and_readyz_fails_until_it_is_back",),
+    ),
+    Mutant(
+        name="a hub whose tables have faults says that it is ready",
+        file="gateway/hub/store.py",
+        old="                    self._schema_fault = True\n",
+        new="                    pass\n",
+        tests=(f"{MIGRATIONS}::test_a_column_that_is_gone_is_a_true_500_and_readyz_fails_until_it_is_back",),
+    ),
+    Mutant(
+        name="the secrets of an older hub's endpoints stay readable in its database",
+        file="gateway/hub/process.py",
+        old="                await seal_plain_secrets(tx, self.key.seal)\n",
+        new="                pass\n",
+        tests=(f"{MIGRATIONS}::{UPGRADED}",),
+    ),
+    Mutant(
+        name="whoever asks whether the store is well is answered for another who asks later",
+        file="gateway/hub/store.py",
+        old="        return asking.done() and asking.result()\n",
+        new="        return self._asking is not None and self._asking.done() and self._asking.result()\n",
+        tests=(f"{STORE}::test_of_many_who_ask_at_once_whether_the_store_is_well_none_is_told_that_it_is_not",),
     ),
 )

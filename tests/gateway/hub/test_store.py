@@ -203,3 +203,17 @@ async def test_closing_waits_a_while_only_for_whoever_keeps_a_connection(
     assert 0.2 <= time.monotonic() - begun < 2
     never.set()
     await task
+
+
+@pytest.mark.parametrize("_round", range(3))
+async def test_of_many_who_ask_at_once_whether_the_store_is_well_none_is_told_that_it_is_not(
+    tmp_path: Path, _round: int
+) -> None:
+    store = await Store.open(url(tmp_path))
+
+    async def ask() -> list[bool]:
+        return [await store.well() for _ in range(100)]
+
+    told = await asyncio.gather(*(ask() for _ in range(40)))
+    await store.close()
+    assert sum(answers.count(False) for answers in told) == 0
