@@ -19,6 +19,7 @@ from gateway.delivery.strictjson import loads
 
 TYPE = "perron-connect+jwt"
 LARGEST = 32 * 1024  # bytes of its token
+NOT_COMPACT = "header and payload are JSON without blanks between its parts"
 MOST_KEYS = 10  # of one brand, that count at once
 MOST_WITHDRAWN = 20  # that are told: the last ones
 
@@ -116,6 +117,39 @@ def written(asking: Asking, sign: Callable[[bytes], bytes]) -> bytes:
     header = json.dumps({"alg": ALGORITHM, "typ": TYPE}, separators=(",", ":")).encode()
     signed = _coded(header) + b"." + _coded(asking.model_dump_json(exclude_none=True).encode())
     return signed + b"." + _coded(sign(signed))
+
+
+def fitting(asking: Asking, sign: Callable[[bytes], bytes]) -> bytes:
+    """Write it as a token of at most 32 KiB, which is what a job holds.
+
+    What the API takes today always fits (its signed words have no blanks). Of an older brand, whose words were padded,
+    the longest vouchers are left out until it fits: the home then waits for another word for those keys.
+    """
+    token = written(asking, sign)
+    while len(token) > LARGEST:
+        longest = max(asking.keys, key=lambda key: len(key.vouched or ""), default=None)
+        if longest is None or longest.vouched is None:
+            raise ValueError("a question is too long without any voucher")
+        keys = tuple(key.model_copy(update={"vouched": None}) if key is longest else key for key in asking.keys)
+        asking = asking.model_copy(update={"keys": keys})
+        token = written(asking, sign)
+    return token
+
+
+def compact(token: str) -> bool:
+    """Whether header and payload of a JWS are JSON without blanks, each value in its shortest or its ASCII form.
+
+    Padding in them would let a brand make a question that no job can hold.
+    """
+    try:
+        for part in token.split(".")[:2]:
+            text = urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode()
+            said = loads(text.encode())
+            if text not in {json.dumps(said, separators=(",", ":"), ensure_ascii=ascii_) for ascii_ in (False, True)}:
+                return False
+    except (Error, ValueError):
+        return False
+    return True
 
 
 def understood(token: bytes) -> Asking | None:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.delivery.permission import Terms
 from gateway.delivery.promise import State
 from gateway.hub import events, jobs
-from gateway.hub.asking import MOST_WITHDRAWN, AskedKey, AskedTerms, Asking, understood, written
+from gateway.hub.asking import MOST_WITHDRAWN, AskedKey, AskedTerms, Asking, fitting, understood
 from gateway.hub.deliveries import stand
 from gateway.hub.standing import OVER
 from gateway.hub.tables import brand_keys, brands, connections, deliveries, homes
@@ -156,7 +156,7 @@ async def _send(  # noqa: PLR0913 - who says what to whom
         connection=row.id if asks else None, expires=row.expires if asks else None,
         asked=AskedTerms.model_validate_json(json.dumps(row.asked)) if asks and row.signed is None else None,
     )  # fmt: skip
-    await jobs.send(tx, home, Kind.CONNECT, written(asking, pen.sign), now=now)
+    await jobs.send(tx, home, Kind.CONNECT, fitting(asking, pen.sign), now=now)
 
 
 async def decided(tx: AsyncConnection, home: Row[Any], said: Decided, now: datetime) -> bool:

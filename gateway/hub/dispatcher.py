@@ -15,17 +15,20 @@ from typing import Any, assert_never
 import structlog
 from sqlalchemy import BigInteger, Row, Select, bindparam, func, or_, select, type_coerce, update
 
+from gateway.hub import heard
 from gateway.hub.line import ANSWER, NOBODY, Line, nobody
 from gateway.hub.presence import counted
-from gateway.hub.store import UNAVAILABLE, Store
+from gateway.hub.store import UNAVAILABLE, Store, StoreSilent
 from gateway.hub.tables import homes, jobs
 from gateway.hub.tally import Tally
-from gateway.hub.words import Job, Kind, jobs_topic
+from gateway.hub.words import Job, Kind, Receipt, jobs_topic
 from gateway.message import Acknowledgement, NotSent
+from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
-Answer = Acknowledgement | NotSent
+Answer = Acknowledgement | NotSent | None
+"""What became of ringing a job; None: it raised an unforeseen error, so it cannot be rung."""
 
 AT_ONCE = 100  # jobs leased in one go
 LEASE = timedelta(seconds=30)  # that a dispatcher has for them; one that was killed gives them back by that
@@ -125,13 +128,15 @@ TAKEN = (
 class Dispatcher:
     """One a process; several processes share the work by leases.
 
-    `deaf` is called with a home that counts as there and does not hear what is for it.
+    `deaf` is called with a home that counts as there and does not hear what is for it. A job that cannot be rung is
+    refused in its home's stead, and all others go on.
     """
 
     def __init__(
-        self, store: Store, *, now: Callable[[], datetime], tally: Tally, deaf: Callable[[str], None] = lambda _: None
-    ) -> None:
-        self._store, self._now, self._tally, self._deaf = store, now, tally, deaf
+        self, store: Store, *, now: Callable[[], datetime], tally: Tally, deaf: Callable[[str], None] = lambda _: None,
+        contained: Containment,
+    ) -> None:  # fmt: skip
+        self._store, self._now, self._tally, self._deaf, self._contained = store, now, tally, deaf, contained
         self._bell = asyncio.Event()
         self._behind: set[asyncio.Future[None]] = set()  # rounds that wait for answers still
         self._counted = datetime.min.replace(tzinfo=now().tzinfo)
@@ -186,15 +191,19 @@ class Dispatcher:
     async def _late(self, silent: Mapping[asyncio.Future[Answer], Row[Any]], until: datetime) -> None:
         """Wait for answers that did not come at once. What is not settled here comes back when its lease ends."""
         answered, _ = await asyncio.wait(silent)
-        try:
-            await self._settle([(silent[one], one.result()) for one in answered], until)
-        except UNAVAILABLE as error:
-            log.error("jobs_not_settled", why=str(error).splitlines()[0])
+        with self._contained.piece("dispatcher", "late answers"):
+            try:
+                await self._settle([(silent[one], one.result()) for one in answered], until)
+            except UNAVAILABLE as error:
+                log.error("jobs_not_settled", why=str(error).splitlines()[0])
 
     async def _settle(self, answered: Sequence[tuple[Row[Any], Answer]], until: datetime) -> None:
         """Note when each is due again."""
         rows = []
         for job, answer in answered:
+            if answer is None:
+                await self._refuse(job)
+                continue
             then = next_of(answer, job.attempts, jitter=random.random())  # noqa: S311 - jitter is no secret
             self._tally.published.labels(then.outcome).inc()
             if job.there and not job.revoked and then.outcome == "nobody":
@@ -203,6 +212,22 @@ class Dispatcher:
                          "tries": job.attempts + then.tried})  # fmt: skip
         if rows:
             await self._store.once(_SETTLED, rows)
+
+    async def _refuse(self, job: Row[Any]) -> None:
+        """End a job that cannot be rung, as if its home had refused it: its retailer then hears of the delivery."""
+        told = False
+        with self._contained.piece("dispatcher", job.id, foreseen=(StoreSilent,)):
+            async with self._store.writing() as tx:
+                home = await heard.home_of(tx, job.home)
+                if home is not None:
+                    refusal = Receipt(job=job.id, state="refused", why="the hub could not send it")
+                    await heard.received(tx, home, refusal, self._now())
+                    told = True
+        if not told:
+            async with self._store.writing() as tx:
+                mine = update(jobs).where(jobs.c.id == job.id)
+                await tx.execute(mine.values(due=None, leased=None, refused="the hub could not send it"))
+        self._tally.ended.labels("set_aside").inc()
 
     async def _lease(self) -> tuple[Sequence[Row[Any]], datetime]:
         now = self._now()
@@ -245,9 +270,10 @@ class Dispatcher:
             found = await tx.execute(update(jobs).where(*late).values(due=now, leased=None))
         log.warning("clock_went_back", jobs=found.rowcount)
 
-    @staticmethod
-    async def _rung(line: Line, job: Row[Any]) -> Acknowledgement | NotSent:
+    async def _rung(self, line: Line, job: Row[Any]) -> Answer:
         if job.revoked:  # nobody is rung there; should it join again it says hello
             return Acknowledgement(code=NOBODY, seconds=0.0)
-        said = Job(job=job.id, kind=Kind(job.kind), token=job.token.decode())
-        return await line.ring(jobs_topic(job.home), said.model_dump_json().encode())
+        with self._contained.piece("dispatcher", job.id):
+            said = Job(job=job.id, kind=Kind(job.kind), token=job.token.decode())
+            return await line.ring(jobs_topic(job.home), said.model_dump_json().encode())
+        return None

@@ -175,8 +175,10 @@ async def received(tx: AsyncConnection, home: Row[Any], receipt: Receipt, now: d
     return receipt.state
 
 
-async def happened(tx: AsyncConnection, row: Row[Any], kept: Kept, token: bytes, now: datetime) -> Outcome:
-    """Take in one event; `kept` goes on with it."""
+async def happened(  # noqa: PLR0913 - one event, in one transaction
+    tx: AsyncConnection, row: Row[Any], kept: Kept, token: bytes, now: datetime, *, effects: bool = True
+) -> Outcome:
+    """Take in one event; `kept` goes on with it. `effects` False: it is kept, and nothing follows from it."""
     found = unseal(token, PublicKey.from_text(row.box_key))
     match found:
         case Untrue.WRONG_SIGNATURE:
@@ -193,11 +195,13 @@ async def happened(tx: AsyncConnection, row: Row[Any], kept: Kept, token: bytes,
         return Outcome.GAP
     if found.prev != kept.head:
         return Outcome.FORKED
-    meant = None if found.result is None else await _meant(tx, row.id, found.result)
+    meant = None if found.result is None or not effects else await _meant(tx, row.id, found.result)
     kept_as = {"home": row.id, "seq": found.seq, "token": token, "key": row.box_key, "at": now,
                "delivery": None if meant is None else meant.id}  # fmt: skip
     await tx.execute(_EVENT, kept_as)
     kept.seq, kept.head = found.seq, digest(token)
+    if not effects:
+        return Outcome.KEPT
     if found.result is not None:
         await _told(tx, meant, found.result, seq=found.seq, sandbox=row.sandbox, now=now)
     if found.decided is not None:

@@ -14,7 +14,6 @@ from typing import Any, TypeVar, assert_never
 
 import structlog
 from sqlalchemy import Row
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import Wire
@@ -22,10 +21,11 @@ from gateway.delivery.strictjson import loads
 from gateway.hub import heard
 from gateway.hub.api.operation import Bells
 from gateway.hub.heard import Kept, Outcome
-from gateway.hub.store import UNAVAILABLE, Store
+from gateway.hub.store import Store, StoreSilent
 from gateway.hub.tally import Tally
 from gateway.hub.words import Hello, Receipt, What, ack_topic, speaker
 from gateway.message import Incoming
+from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
@@ -63,7 +63,7 @@ class _Said:
 class Ingest:
     """One a process. `say(topic, payload)` puts an acknowledgement on the line."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works with, named one by one
         self,
         store: Store,
         *,
@@ -71,8 +71,10 @@ class Ingest:
         say: Callable[[str, bytes], None],
         bells: Bells,
         tally: Tally,
+        contained: Containment,
     ) -> None:
         self._store, self._now, self._say, self._bells, self._tally = store, now, say, bells, tally
+        self._contained = contained
         self._homes: dict[str, _Home] = {}
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._waiting = 0
@@ -112,27 +114,45 @@ class Ingest:
             words = tuple(home.words)
             home.words.clear()
             self._waiting -= len(words)
-            try:
-                await self._take(name, words)
-            except UNAVAILABLE as error:
-                self._tally.dropped.labels("store").inc(len(words))
-                log.error("words_not_kept", why=str(error).splitlines()[0])
-                await asyncio.sleep(1)
-            except (DBAPIError, OverflowError, ValueError) as error:  # of this home alone: no other's word waits for it
-                self._tally.dropped.labels("not_taken").inc(len(words))
-                self._complain(name, "words_not_taken", why=str(error).partition("\n")[0][:200])
+            await self._kept(name, words)
             if home.words:
                 self._ready.put_nowait(name)
             else:
                 del self._homes[name]
 
-    async def _take(self, name: str, words: tuple[tuple[What, bytes], ...]) -> None:
+    async def _kept(self, name: str, words: tuple[tuple[What, bytes], ...]) -> None:
+        """Keep a home's words: all in one transaction, or one by one where that raises an unforeseen error.
+
+        An event that raises one is kept without what follows from it: the home's next events need it as their
+        predecessor. Any other word is dropped, and so is all that the store does not take now: the box sends again
+        what it has no answer to.
+        """
+        try:
+            with self._contained.piece("ingest", name, foreseen=(StoreSilent,)) as piece:
+                await self._take(name, words)
+            if piece.fault is None:
+                return
+            for word in words:
+                with self._contained.piece("ingest", f"{name} {word[0]}", foreseen=(StoreSilent,)) as piece:
+                    await self._take(name, (word,))
+                if piece.fault is not None and word[0] == "evt":
+                    item = f"{name} evt without effects"
+                    with self._contained.piece("ingest", item, foreseen=(StoreSilent,)) as piece:
+                        await self._take(name, (word,), effects=False)
+                if piece.fault is not None:
+                    self._tally.dropped.labels("set_aside").inc()
+        except StoreSilent as error:
+            self._tally.dropped.labels("store").inc(len(words))
+            log.error("words_not_kept", why=str(error).splitlines()[0])
+            await asyncio.sleep(1)
+
+    async def _take(self, name: str, words: tuple[tuple[What, bytes], ...], *, effects: bool = True) -> None:
         """Keep all that a home has said since it was heard last, in one transaction."""
         said, kept = _Said(), None
         async with self._store.writing() as tx:
             row = await heard.home_of(tx, name)
             if row is not None:
-                kept = await self._keep(tx, row, words, said)
+                kept = await self._keep(tx, row, words, said, effects=effects)
         if row is None or kept is None:
             if all(what == "gone" for what, _ in words):
                 return  # it was revoked, and cut off
@@ -146,7 +166,7 @@ class Ingest:
         self._tell(name, said)
 
     async def _keep(
-        self, tx: AsyncConnection, row: Row[Any], words: tuple[tuple[What, bytes], ...], said: _Said
+        self, tx: AsyncConnection, row: Row[Any], words: tuple[tuple[What, bytes], ...], said: _Said, *, effects: bool
     ) -> Kept:
         now, kept = self._now(), await heard.kept_of(tx, row.id)
         last_hello = max((at for at, (what, _) in enumerate(words) if what == "hello"), default=-1)
@@ -168,7 +188,7 @@ class Ingest:
                     ended = await heard.received(tx, row, receipt, now)
                     said.receipts += [] if ended is None else [ended]
                 case "evt":
-                    outcome = await heard.happened(tx, row, kept, payload, now)
+                    outcome = await heard.happened(tx, row, kept, payload, now, effects=effects)
                     said.outcomes.append(outcome)
                     said.ack |= outcome.acknowledged
                 case "hello" | "gone":

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -53,6 +54,7 @@ from gateway.hub.webhooks.sender import Sender
 from gateway.hub.words import answers_topic
 from gateway.message import Incoming
 from gateway.proof.keys import BoxKey
+from gateway.system.containment import Containment
 
 OPERATIONS = (
     *apikeys.OPERATIONS, *brands.OPERATIONS, *connections.OPERATIONS, *availability.OPERATIONS, *deliveries.OPERATIONS,
@@ -104,28 +106,35 @@ class Hub:
                 await seal_plain_secrets(tx, self.key.seal)
             registry = CollectorRegistry()
             tally, webhooks = Tally(registry), self._file.webhooks
+            self.contained = Containment(count=lambda worker: tally.set_aside.labels(worker).inc())
             self._deaf = Deaf(
                 self.store, now=self.now, monotonic=time.monotonic, cut=self._cut, tally=tally, ring=self.ring,
                 others=lambda: self._presence.up(),  # noqa: PLW0108 - made later
             )  # fmt: skip
-            self._dispatcher = Dispatcher(self.store, now=self.now, tally=tally, deaf=self._deaf.suspect)
+            self._dispatcher = Dispatcher(
+                self.store, now=self.now, tally=tally, deaf=self._deaf.suspect, contained=self.contained
+            )
             self._sender = Sender(
                 self.store, allowed=webhooks.allowed, unseal=self.key.unseal, most=webhooks.attempts, now=self.now,
                 seconds=time.monotonic, registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
+                contained=self.contained,
             )  # fmt: skip
             self.bells = Bells(jobs=self._dispatcher.ring, messages=self._told)
-            self.held = Held(self.store, key=self.key, now=self.now, bells=self.bells)
+            self.held = Held(
+                self.store, key=self.key, now=self.now, bells=self.bells, contained=self.contained,
+                monotonic=time.monotonic,
+            )  # fmt: skip
             self._ring_homes(self.bells, tally)
             self.site = Site(
                 self._file, (*OPERATIONS, *self._boxes(), *self._simulate(self.bells)), store=self.store, now=self.now,
                 wall=self._wall, registry=registry, ready=self._ready, bells=self.bells, key=self.key,
-                streams=self._streams, asker=self._questions, extra=self._page(self.bells),
+                streams=self._streams, asker=self._questions, extra=self._page(self.bells), contained=self.contained,
             )  # fmt: skip
             await self.site.open()
             try:
                 async with until_told(signals=self._signals), asyncio.TaskGroup() as group:
-                    for name, work in self._work().items():
-                        group.create_task(work, name=name)
+                    for name, run in self._work().items():
+                        group.create_task(self.contained.keep(name, run), name=name)
                     self.open.set()
             finally:
                 await self.site.close()
@@ -158,7 +167,7 @@ class Hub:
     def _ring_homes(self, bells: Bells, tally: Tally) -> None:
         """Build the line to the homes, where there is a broker at which they are."""
         self._ingest = Ingest(
-            self.store, now=self.now, say=self._say, bells=bells, tally=tally,
+            self.store, now=self.now, say=self._say, bells=bells, tally=tally, contained=self.contained,
         )  # fmt: skip
         self._presence = Presence(self.store, now=self.now, tally=tally, deaf=self._deaf.suspect)
         rabbit, share = self._file.rabbit, self._file.share
@@ -191,13 +200,16 @@ class Hub:
         self._presence.up()
 
     def _heard(self, incoming: Incoming) -> None:
-        if not self._questions.heard(incoming):
-            self._ingest.heard(incoming)
+        with self.contained.piece("line", incoming.topic):
+            if not self._questions.heard(incoming):
+                self._ingest.heard(incoming)
 
     def _page(self, bells: Bells) -> list[web.RouteDef]:
         """Build what asks homes for retailers; the page's routes."""
         pen = Pen(url=self._file.url, sign=self.key.signature)
-        self._connecting = Connecting(self.store, pen=pen, now=self.now, bells=bells)
+        self._connecting = Connecting(
+            self.store, pen=pen, now=self.now, bells=bells, contained=self.contained, monotonic=time.monotonic
+        )
         proxied = self._file.listen.behind_proxy
         return Consent(self.store, pen=pen, now=self.now, bells=bells, proxied=proxied).routes()
 
@@ -207,7 +219,10 @@ class Hub:
         if not self._file.sandbox:
             return ()
         key = BoxKey.at(self._file.folder / "sandbox")
-        self._robot = Robot(self.store, key=key, hub=self.key, now=self.now, bells=bells)
+        self._robot = Robot(
+            self.store, key=key, hub=self.key, now=self.now, bells=bells, contained=self.contained,
+            monotonic=time.monotonic,
+        )  # fmt: skip
         return sandboxes.operations(key.public.text)
 
     def _say(self, topic: str, payload: bytes) -> None:
@@ -218,18 +233,25 @@ class Hub:
         accounts = {"accounts": self._keeper.whole} if isinstance(self._keeper, Doorkeeper) else {}
         return accounts if self.line is None else {"broker": self.line.there, **accounts}
 
-    def _work(self) -> dict[str, Coroutine[Any, Any, None]]:
-        homes = {} if self.line is None else {
-            "line": self.line.run(), "dispatcher": self._dispatcher.run(self.line), "ingest": self._ingest.run(),
-            "presence": self._presence.run(self.line), "deaf homes": self._deaf.run(self.line),
+    def _work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """Name each worker's loop. One that raises is begun again: nothing that comes from outside ends the hub."""
+        work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "api": _until_cancelled, "streams": self._streams.run, "held deliveries": self.held.run,
+            "connections": self._connecting.run, "webhooks": self._sender.run,
         }  # fmt: skip
-        if self.line is not None and self._shares is not None:
-            homes["shares"] = self._shares.run(self.line)
-        keeper = {} if self._keeper is None else {"broker files": self._keeper.run(self.now)}
-        own = {"api": _until_cancelled(), "streams": self._streams.run(), "held": self.held.run(),
-               "connecting": self._connecting.run(), "webhooks": self._sender.run()}  # fmt: skip
-        sandbox = {} if self._robot is None else {"sandbox": self._robot.run()}
-        return {**own, **keeper, **homes, **sandbox}
+        line, keeper, shares = self.line, self._keeper, self._shares
+        if keeper is not None:
+            work["broker files"] = partial(keeper.run, self.now)
+        if line is not None:
+            work |= {
+                "line": line.run, "dispatcher": partial(self._dispatcher.run, line), "ingest": self._ingest.run,
+                "presence": partial(self._presence.run, line), "deaf homes": partial(self._deaf.run, line),
+            }  # fmt: skip
+            if shares is not None:
+                work["shares"] = partial(shares.run, line)
+        if self._robot is not None:
+            work["sandbox"] = self._robot.run
+        return work
 
 
 async def _until_cancelled() -> None:

@@ -20,6 +20,7 @@ from gateway.hub.manual.pages import Manual
 from gateway.hub.store import Store
 from gateway.hub.streams import Streams
 from gateway.hub.threshold import Threshold, room
+from gateway.system.containment import Containment
 from gateway.system.http_limits import limit_requests
 from gateway.web.servinglog import quiet
 
@@ -46,13 +47,14 @@ class Site:
         key: Signer,
         streams: Streams,
         asker: Asker,
+        contained: Containment,
         extra: Sequence[web.AbstractRouteDef] = (),
     ) -> None:
         self._file, self._store, self._registry, self._ready = file, store, registry, ready
         self.door = Door(
             operations, store=store, url=file.url, now=now, rations=Rations(file.limits, wall=wall), bells=bells,
             key=key, streams=streams, asker=asker, behind_proxy=file.listen.behind_proxy,
-            allowed=file.webhooks.allowed,
+            allowed=file.webhooks.allowed, contained=contained,
         )  # fmt: skip
         each = None if file.listen.behind_proxy else file.limits.connections
         self.threshold = Threshold(each=each, most=room())

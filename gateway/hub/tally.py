@@ -21,3 +21,7 @@ class Tally:
         )
         self.events = Counter("perron_events", "Events of boxes, by what came of them", ["outcome"], registry=registry)
         self.dropped = Counter("perron_dropped", "Words of boxes dropped unread, by why", ["why"], registry=registry)
+        self.set_aside = Counter(
+            "perron_set_aside", "Pieces of outside work that raised an unforeseen error, by worker", ["worker"],
+            registry=registry,
+        )  # fmt: skip

@@ -15,7 +15,7 @@ from gateway.delivery.signature import Key, Keys, public_key
 from gateway.hub.api.operation import Asked, Call, Link, Model, Operation, Reply, Right
 from gateway.hub.api.pages import Page, behind, cursor, place
 from gateway.hub.api.problem import Code, Detail, Problem
-from gateway.hub.asking import MOST_KEYS, Kid, Label, PublicX, ShortlySigned
+from gateway.hub.asking import MOST_KEYS, NOT_COMPACT, Kid, Label, PublicX, ShortlySigned, compact
 from gateway.hub.brandword import Vouches, heard
 from gateway.hub.possession import objection
 from gateway.hub.tables import brand_keys, brands
@@ -139,6 +139,9 @@ async def add_key(call: Call) -> Reply:
         word = heard(asked.vouched, Vouches, await counting(call, brand.id), hub=call.url)
         if word is None or (word[0].kid, word[0].x) != (asked.kid, asked.x):
             why = "no key of the brand that counts vouches for this one"
+        elif not compact(asked.vouched):
+            why = NOT_COMPACT
+        if why is not None:
             at = Detail(pointer="/vouched", where="body", code="vouched", detail=why)
             raise Problem(Code.SIGNATURE_REFUSED, f"{why[0].upper()}{why[1:]}.", errors=[at])
     there = await _keys(call, brand)

@@ -17,7 +17,7 @@ from gateway.hub.api import brands
 from gateway.hub.api.operation import Asked, Call, Link, Model, Operation, Reply, Right
 from gateway.hub.api.pages import Page, behind, cursor, place
 from gateway.hub.api.problem import Code, Detail, Problem
-from gateway.hub.asking import AskedTerms, Label, ShortlySigned, Signed
+from gateway.hub.asking import NOT_COMPACT, AskedTerms, Label, ShortlySigned, Signed, compact
 from gateway.hub.brandword import EARLY, LONGEST, Asks, Ends, heard
 from gateway.hub.connections import PATIENCE, GivenTerms
 from gateway.hub.keys import kept as digest_of
@@ -146,6 +146,8 @@ async def _signed(call: Call, asked: NewConnection) -> None:
     word = heard(asked.signed or "", Asks, await brands.counting(call, brand.id), hub=call.url)
     if word is None:
         raise _refused("it is not signed by a key of the brand that counts, for this hub")
+    if not compact(asked.signed or ""):
+        raise _refused(NOT_COMPACT)
     said, seconds = word[0], call.now.timestamp()
     if (said.asked, said.name) != (asked.asked, brand.name):
         raise _refused("it asks for something else, or under another name")
@@ -190,6 +192,8 @@ async def end(call: Call) -> Reply:
             word = heard(signed, Ends, await brands.counting(call, row.brand), hub=call.url)
             if word is None or word[0].connection != row.id:
                 raise _refused("it is not this connection's end, signed by a key of the brand that counts")
+            if not compact(signed):
+                raise _refused(NOT_COMPACT)
         await kept.end(call.tx, row, signed, call.now)
         row = await one(call, row.id)
     return Reply(status=200, body=_told(row, call.now))

@@ -43,6 +43,7 @@ from gateway.hub.keys import caller_of, farewell_to, member_of
 from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.webhooks.guard import Allowed
 from gateway.hub.whence import whence
+from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
@@ -80,8 +81,10 @@ class Door:
         key: Signer,
         streams: Streams,
         asker: Asker,
+        contained: Containment,
         behind_proxy: bool = False,
     ) -> None:
+        self._contained = contained
         self._key, self._streams, self._asker, self._behind_proxy = key, streams, asker, behind_proxy
         self._operations, self._store, self._url = operations, store, url
         self._now, self._rations, self._bells, self._allowed = now, rations, bells, allowed
@@ -112,16 +115,20 @@ class Door:
     async def _answered(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        try:
-            return await handler(request) if request.host == self._host else self._refused(request, _BAD_HOST)
-        except Problem as problem:
-            return self._refused(request, problem)
-        except web.HTTPException as error:
-            return self._refused(request, _translated(error))
-        except (DBAPIError, OSError) as error:
-            log.error("request_failed", path=request.path, why=str(error).splitlines()[0])
-            away = isinstance(error, UNAVAILABLE)  # a full disk, a database that restarts: nothing was done
-            return self._refused(request, _AWAY if away else Problem(Code.INTERNAL))
+        with self._contained.piece("api", f"{request.method} {request.path}"):
+            try:
+                return await handler(request) if request.host == self._host else self._refused(request, _BAD_HOST)
+            except Problem as problem:
+                return self._refused(request, problem)
+            except web.HTTPException as error:
+                return self._refused(request, _translated(error))
+            except (DBAPIError, OSError) as error:
+                log.error("request_failed", path=request.path, why=str(error).splitlines()[0])
+                away = isinstance(error, UNAVAILABLE)  # a full disk, a database that restarts: nothing was done
+                return self._refused(request, _AWAY if away else Problem(Code.INTERNAL))
+        if request.writer.output_size and request.transport is not None:
+            request.transport.abort()  # the answer has begun: a second one behind it would be read as its end
+        return self._refused(request, Problem(Code.INTERNAL))
 
     async def _document(self, _request: web.Request) -> web.Response:
         return web.json_response(self.document, headers=_HEADERS)

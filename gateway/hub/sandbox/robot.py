@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import structlog
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import ColumnElement, Row, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.delivery.promise import Cancel, Claims, Offer, Promise, Result, State, promise
@@ -28,11 +28,12 @@ from gateway.hub.sandbox.home import Given, Known
 from gateway.hub.sandbox.making import end
 from gateway.hub.sealed import seal, unseal, vouch
 from gateway.hub.standing import OVER
-from gateway.hub.store import UNAVAILABLE, Store
+from gateway.hub.store import UNAVAILABLE, Store, StoreSilent
 from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
 from gateway.hub.words import Decided, Happened, Kind, Receipt, digest
 from gateway.proof.chain import link
 from gateway.proof.keys import BoxKey
+from gateway.system.containment import Containment, SetAside
 from gateway.visit.state import House, Now
 
 log = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ _KINDS = (Kind.DELIVERY, Kind.HUB_DELIVERY, Kind.CONNECT)
 LOOK = 0.25  # seconds between two looks
 SWEEP = timedelta(minutes=1)  # between two looks for sandboxes whose time is over
 AT_ONCE = 20  # homes of one look
-OF_ONE = 10  # of one home in one transaction: nobody's writes wait for all that a stranger has made due at once
+OF_ONE = 10  # of one home in one look: no other home waits for all that a stranger has made due at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +55,22 @@ class _Scene:
     now: datetime
 
 
-class Robot:
-    """One a process. `key` signs for every simulated home; `hub` is the hub's own key."""
+Due = Literal["job", "delivery", "connection"]
+"""What is due in a home: a job to be answered, a delivery to be played on, a yes to be taken back."""
 
-    def __init__(self, store: Store, *, key: BoxKey, hub: Signer, now: Callable[[], datetime], bells: Bells) -> None:
+
+class Robot:
+    """One a process. `key` signs for every simulated home; `hub` is the hub's own key.
+
+    What raises an unforeseen error (a stranger made it, for whoever asks gets a sandbox) is set aside alone.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it works with, named one by one
+        self, store: Store, *, key: BoxKey, hub: Signer, now: Callable[[], datetime], bells: Bells,
+        contained: Containment, monotonic: Callable[[], float],
+    ) -> None:  # fmt: skip
         self._store, self._key, self._hub, self._now, self._bells = store, key, hub, now, bells
+        self._contained, self._aside = contained, SetAside(monotonic=monotonic)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -78,40 +90,86 @@ class Robot:
     async def look(self) -> bool:
         """Do what is due in some homes; whether anything was."""
         now = self._now()
-        rung = (
-            select(jobs.c.home).join(homes, homes.c.id == jobs.c.home)
-            .where(homes.c.sandbox, jobs.c.due.is_not(None), jobs.c.expires > now, jobs.c.kind.in_(list(_KINDS)))
-        )  # fmt: skip
-        played = select(deliveries.c.home).where(deliveries.c.sandbox, deliveries.c.play <= now)
-        thought = select(connections.c.home).where(connections.c.sandbox, connections.c.play <= now)
+        jobs_due, plays_due, takes_due = self._due(now)
+        rung = select(jobs.c.home).join(homes, homes.c.id == jobs.c.home).where(homes.c.sandbox, jobs_due)
+        played = select(deliveries.c.home).where(plays_due)
+        thought = select(connections.c.home).where(takes_due)
         async with self._store.reading() as tx:
             found = (await tx.execute(rung.union(played, thought).limit(AT_ONCE))).scalars().all()
         for name in found:
-            async with self._store.writing() as tx:
-                home = await heard.home_of(tx, name)
-                if home is not None and home.sandbox:
-                    scene = _Scene(tx, home, await heard.kept_of(tx, name), now)
-                    await self._answer(scene)
-                    await self._play(scene)
-                    await self._take_back(scene)
+            await self._in_home(name, now)
         return bool(found)
 
-    async def _answer(self, scene: _Scene) -> None:
-        """Take what is kept for the home, oldest first."""
-        mine = (jobs.c.home == scene.home.id, jobs.c.due.is_not(None), jobs.c.kind.in_(list(_KINDS)))
-        asked = select(jobs).where(*mine).order_by(jobs.c.created, jobs.c.id).limit(OF_ONE)
-        for job in (await scene.tx.execute(asked)).all():
-            await heard.received(scene.tx, scene.home, Receipt(job=job.id, state="received"), scene.now)
-            if job.kind == Kind.CONNECT:
-                await self._asked(scene, job)
-                continue
-            believed = await self._believed(scene, job)
-            blank = {"box": scene.home.id, "at": scene.now, "token_sha256": digest(job.token)}
-            if isinstance(believed, Claims):
-                await self._said(scene, believed, blank, by_hub=job.kind == Kind.HUB_DELIVERY)
-            else:
-                told = {"accepted": False, "code": believed.code.value, "why": believed.why}
-                await self._happened(scene, Result.model_validate({**blank, **told}))
+    def _due(self, now: datetime) -> tuple[ColumnElement[bool], ColumnElement[bool], ColumnElement[bool]]:
+        """Which jobs, deliveries and connections are due, but for those that are set aside."""
+        aside, kinds = self._aside.rows(), list(_KINDS)
+        return (
+            and_(jobs.c.due.is_not(None), jobs.c.expires > now, jobs.c.kind.in_(kinds), jobs.c.id.not_in(aside)),
+            and_(deliveries.c.sandbox, deliveries.c.play <= now, deliveries.c.id.not_in(aside)),
+            and_(connections.c.sandbox, connections.c.play <= now, connections.c.id.not_in(aside)),
+        )
+
+    async def _in_home(self, name: str, now: datetime) -> None:
+        """Do what is due in one home, oldest first, each piece in a transaction of its own."""
+        jobs_due, plays_due, takes_due = self._due(now)
+        answers = select(jobs.c.id).where(jobs.c.home == name, jobs_due).order_by(jobs.c.created, jobs.c.id)
+        plays = select(deliveries.c.id).where(deliveries.c.home == name, plays_due).order_by(deliveries.c.play)
+        takes = select(connections.c.id).where(connections.c.home == name, takes_due)
+        everything: tuple[tuple[Due, Any], ...] = (("job", answers), ("delivery", plays), ("connection", takes))
+        for what, asked in everything:
+            async with self._store.reading() as tx:
+                ids = (await tx.scalars(asked.limit(OF_ONE))).all()
+            for id_ in ids:
+                with self._contained.piece("sandbox", id_, foreseen=(StoreSilent,)) as piece:
+                    await self._one(name, what, id_, now)
+                if piece.fault is not None:
+                    self._aside.add(id_)
+                    await self._refuse(name, what, id_, now)
+
+    async def _one(self, name: str, what: Due, id_: str, now: datetime) -> None:
+        async with self._store.writing() as tx:
+            home = await heard.home_of(tx, name)
+            if home is None or not home.sandbox:
+                return
+            scene = _Scene(tx, home, await heard.kept_of(tx, name), now)
+            match what:
+                case "job":
+                    await self._answer(scene, id_)
+                case "delivery":
+                    await self._play(scene, id_)
+                case "connection":
+                    await self._take_back(scene, id_)
+                case _:
+                    assert_never(what)
+
+    async def _refuse(self, name: str, what: Due, id_: str, now: datetime) -> None:
+        """Refuse a job that cannot be answered, as a box refuses what it cannot read."""
+        if what != "job":
+            return
+        with self._contained.piece("sandbox", id_, foreseen=(StoreSilent,)):
+            async with self._store.writing() as tx:
+                home = await heard.home_of(tx, name)
+                if home is not None:
+                    refusal = Receipt(job=id_, state="refused", why="the simulated box could not work it")
+                    await heard.received(tx, home, refusal, now)
+
+    async def _answer(self, scene: _Scene, id_: str) -> None:
+        """Take one job that is kept for the home."""
+        mine = (jobs.c.id == id_, jobs.c.home == scene.home.id, jobs.c.due.is_not(None))
+        job = (await scene.tx.execute(select(jobs).where(*mine))).one_or_none()
+        if job is None:
+            return
+        await heard.received(scene.tx, scene.home, Receipt(job=job.id, state="received"), scene.now)
+        if job.kind == Kind.CONNECT:
+            await self._asked(scene, job)
+            return
+        believed = await self._believed(scene, job)
+        blank = {"box": scene.home.id, "at": scene.now, "token_sha256": digest(job.token)}
+        if isinstance(believed, Claims):
+            await self._said(scene, believed, blank, by_hub=job.kind == Kind.HUB_DELIVERY)
+        else:
+            told = {"accepted": False, "code": believed.code.value, "why": believed.why}
+            await self._happened(scene, Result.model_validate({**blank, **told}))
 
     async def _believed(self, scene: _Scene, job: Row[Any]) -> Claims | Rejected:
         """Check a message as a box does: nothing is believed because the hub carried it."""
@@ -153,20 +211,21 @@ class Robot:
             parcels, end = ((), row.window_end) if isinstance(said, Cancel) else (said.parcels, said.window.end)
             await _next(scene, row.id, simulated.due(simulated.standing(said, scene.now), parcels, end, scene.now))
 
-    async def _play(self, scene: _Scene) -> None:
-        """Go on with what is due in the home."""
-        mine = (deliveries.c.home == scene.home.id, deliveries.c.sandbox, deliveries.c.play <= scene.now)
-        due = select(deliveries).where(*mine).order_by(deliveries.c.play).limit(OF_ONE)
-        for row in (await scene.tx.execute(due)).all():
-            state, parcels = State(row.state), tuple(row.promise["parcels"])
-            onward = simulated.onward(state, parcels, row.window_end, scene.now)
-            known = await _known(scene, row)
-            told = {"box": scene.home.id, "at": scene.now, "brand": row.brand, "delivery": row.name,
-                    "version": row.version if known is None else known.version, **onward}  # fmt: skip
-            result = Result.model_validate(told)
-            await self._happened(scene, result, await self._account(scene, row, result))
-            then = result.state or state
-            await _next(scene, row.id, simulated.due(then, parcels, row.window_end, scene.now))
+    async def _play(self, scene: _Scene, id_: str) -> None:
+        """Go on with one delivery that is due."""
+        mine = (deliveries.c.id == id_, deliveries.c.home == scene.home.id, deliveries.c.play <= scene.now)
+        row = (await scene.tx.execute(select(deliveries).where(*mine))).one_or_none()
+        if row is None:
+            return
+        state, parcels = State(row.state), tuple(row.promise["parcels"])
+        onward = simulated.onward(state, parcels, row.window_end, scene.now)
+        known = await _known(scene, row)
+        told = {"box": scene.home.id, "at": scene.now, "brand": row.brand, "delivery": row.name,
+                "version": row.version if known is None else known.version, **onward}  # fmt: skip
+        result = Result.model_validate(told)
+        await self._happened(scene, result, await self._account(scene, row, result))
+        then = result.state or state
+        await _next(scene, row.id, simulated.due(then, parcels, row.window_end, scene.now))
 
     async def _account(self, scene: _Scene, row: Row[Any], result: Result) -> Account | None:
         """The home's account of a delivery that is over. Its events are all the log that such a home has."""
@@ -210,12 +269,14 @@ class Robot:
         if given is not None and simulated.REVOKE in asking.asked.carriers:
             await scene.tx.execute(update(connections).where(mine).values(play=scene.now + simulated.GIVES))
 
-    async def _take_back(self, scene: _Scene) -> None:
+    async def _take_back(self, scene: _Scene, id_: str) -> None:
         """Revoke what was to be revoked, and say of each open delivery what that makes of it."""
-        mine = (connections.c.home == scene.home.id, connections.c.sandbox, connections.c.play <= scene.now)
-        for row in (await scene.tx.execute(select(connections).where(*mine))).all():
-            await scene.tx.execute(update(connections).where(connections.c.id == row.id).values(play=None))
-            await self._decide(scene, row.brand, None, "revoked")
+        mine = (connections.c.id == id_, connections.c.home == scene.home.id, connections.c.play <= scene.now)
+        row = (await scene.tx.execute(select(connections).where(*mine))).one_or_none()
+        if row is None:
+            return
+        await scene.tx.execute(update(connections).where(connections.c.id == row.id).values(play=None))
+        await self._decide(scene, row.brand, None, "revoked")
 
     async def _decide(self, scene: _Scene, brand: str, given: Given | None, no: Literal["refused", "revoked"]) -> None:
         """Say the owner's word on a brand: one for all that it asked of this home."""

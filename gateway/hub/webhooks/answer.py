@@ -47,6 +47,9 @@ class Result(StrEnum):
     NO_HTTP = auto()
     """What came is no answer of HTTP, or one without measure."""
 
+    NOT_SENT = auto()
+    """The hub itself could not make the request; it tries again."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:

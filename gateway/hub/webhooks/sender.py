@@ -18,10 +18,11 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.hub.store import Store
 from gateway.hub.webhooks import queue
-from gateway.hub.webhooks.answer import SLOW
+from gateway.hub.webhooks.answer import SLOW, Answer, Result
 from gateway.hub.webhooks.connection import Connections, Lookup, by_machine
 from gateway.hub.webhooks.guard import Allowed
 from gateway.hub.webhooks.queue import Lane, Parcel, Turn, Unseal
+from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
@@ -48,8 +49,10 @@ class Sender:
         registry: CollectorRegistry,
         lookup: Lookup = by_machine,
         timeout: float,
+        contained: Containment,
         chance: Callable[[], float] = random.random,
     ) -> None:
+        self._contained = contained
         self._store, self._most, self._now, self._seconds, self._chance = store, most, now, seconds, chance
         self._connections = Connections(allowed, seconds=seconds, lookup=lookup, timeout=timeout)
         self._unseal = unseal
@@ -74,7 +77,7 @@ class Sender:
                 self._bell.clear()
                 for turn in await self._claimed():
                     self._busy[turn.lane] += 1
-                    lanes.create_task(self._lane(turn))
+                    lanes.create_task(self._served_alone(turn))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._bell.wait(), LOOK)
 
@@ -95,6 +98,14 @@ class Sender:
         """Whether anything is due: most of the time there is nothing, and no need for the writer's turn."""
         async with self._store.reading() as tx:
             return await queue.any_due(tx, self._now())
+
+    async def _served_alone(self, turn: Turn) -> None:
+        """Serve one endpoint; what nobody foresaw there is its own, and it rests before its next turn."""
+        with self._contained.piece("webhooks", turn.endpoint) as piece:
+            await self._lane(turn)
+        if piece.fault is not None:
+            with self._contained.piece("webhooks", turn.endpoint):
+                await self._give_back(turn, self._now() + queue.REST)
 
     async def _lane(self, turn: Turn) -> None:
         ill: datetime | None = None
@@ -142,8 +153,10 @@ class Sender:
 
     async def _posted(self, parcel: Parcel) -> datetime | None:
         """Send one and write what became of it; when that was, if it was not good."""
-        body = parcel.letter.body()
-        answer = await self._connections.post(parcel.url, body, parcel.letter.headers(body, self._now()))
+        answer = Answer(result=Result.NOT_SENT, seconds=0.0)
+        with self._contained.piece("webhooks", parcel.letter.message):
+            body = parcel.letter.body()
+            answer = await self._connections.post(parcel.url, body, parcel.letter.headers(body, self._now()))
         if answer.taken:
             self._sent.inc()
         else:

@@ -21,6 +21,7 @@ from gateway.hub.tally import Tally
 from gateway.hub.words import Job, Kind
 from gateway.message import Acknowledgement, NotSent, Why
 from gateway.proof.keys import BoxKey
+from gateway.system.containment import Containment
 from tests.boxes import NOW, announce, connect, join, until
 from tests.hubs import database, laid
 
@@ -85,7 +86,7 @@ class Shop:
         self.tally = Tally(CollectorRegistry())
 
     def dispatcher(self) -> Dispatcher:
-        return Dispatcher(self.store, now=lambda: self.now, tally=self.tally)
+        return Dispatcher(self.store, now=lambda: self.now, tally=self.tally, contained=Containment())
 
     async def due(self) -> list[str]:
         async with self.store.reading() as tx:

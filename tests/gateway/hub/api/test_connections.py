@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from gateway.hub.supportcode import fresh
 from gateway.hub.tables import connections, events, jobs
 from gateway.hub.words import Decided
 from gateway.proof.keys import BoxKey
+from gateway.system.containment import Containment
 from tests.connecting import ASKED, YES, Shop
 from tests.hubs import Running, hub_file, running
 from tests.stranger import Stranger
@@ -28,7 +30,10 @@ async def shop_of(hub: Running, *, sandbox: bool = False) -> Shop:
 async def look(shop: Shop, *, later: timedelta = timedelta()) -> None:
     """What follows by itself, at a moment of the test's."""
     pen = Pen(url=shop.hub.url, sign=BoxKey.fresh().sign)
-    work = Connecting(shop.hub.hub.store, pen=pen, now=lambda: shop.hub.hub.now() + later, bells=Bells())
+    work = Connecting(
+        shop.hub.hub.store, pen=pen, now=lambda: shop.hub.hub.now() + later, bells=Bells(), contained=Containment(),
+        monotonic=time.monotonic,
+    )  # fmt: skip
     while await work.look():
         pass
 

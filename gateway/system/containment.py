@@ -1,0 +1,202 @@
+"""Containment: a piece of work that came from outside and raises an unforeseen exception ends alone.
+
+The rule of the project: whatever came from outside (a job, a message, a row, a request, a file) and cannot be worked is
+set aside, counted and reported once, and its worker goes on with the next piece. Only an entrance's own decisions may
+end the process. This module is the one place that catches exceptions of every kind. Foreseen failures are not its
+matter: each worker handles those itself, inside the piece.
+
+A worker uses `piece` for one piece of work, `keep` for its whole loop, and `SetAside` for rows that its next look at
+the store would find again.
+"""
+
+import asyncio
+import traceback
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+RESTART_DELAY_S: Final = 1.0  # before a loop that raised is begun again, the first time
+MAX_RESTART_DELAY_S: Final = 60.0  # a loop that raises at each start costs one start a minute
+STEADY_S: Final = 60.0  # a loop that ran so long before it raised counts as sound: its delay begins anew
+MAX_FAULTS: Final = 256  # kinds of faults that are remembered; a kind that was forgotten is reported once more
+MAX_ITEM_CHARS: Final = 120  # of an item's name, which a stranger may have chosen
+
+FIRST_RETRY_S: Final = 60.0  # until a row that was set aside is tried again, the first time
+MAX_RETRY_S: Final = 24 * 3600.0  # and at the latest: a release that mends the fault finds the row within a day
+MAX_ASIDE: Final = 1_000  # rows of one worker: their ids go into its next statement, and SQLite takes 32,766 values
+
+_ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One piece of work that raised what nobody foresaw.
+
+    `worker`: the loop's name. `item`: the piece's id, printable, at most 120 characters. `error`: the exception's type.
+    `text`: its first line, printable. `place`: `module:line` of this package's innermost frame.
+    """
+
+    worker: str
+    item: str
+    error: str
+    text: str
+    place: str
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """Faults of one kind have one cause, so they are reported once."""
+        return self.worker, self.error, self.place
+
+
+class Piece:
+    """One piece of work, as a context manager. `fault` tells afterwards what it raised; None: it was worked."""
+
+    def __init__(
+        self, containment: "Containment", worker: str, item: str, foreseen: tuple[type[Exception], ...]
+    ) -> None:
+        self._containment, self._worker, self._item, self._foreseen = containment, worker, item, foreseen
+        self.fault: Fault | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> bool:
+        """Swallow every unforeseen Exception. Cancellation and the interpreter's own end are none and pass."""
+        if not isinstance(error, Exception) or isinstance(error, self._foreseen):
+            return False
+        self.fault = self._containment.caught(self._worker, self._item, error)
+        return True
+
+
+class Containment:
+    """Counts and reports faults; one for a process.
+
+    `report(fault)` is called for the first fault of each kind, in the event loop, and must not raise. `count(worker)`
+    is called for each fault.
+    """
+
+    def __init__(
+        self,
+        *,
+        report: Callable[[Fault], None] = lambda _fault: None,
+        count: Callable[[str], None] = lambda _worker: None,
+    ) -> None:
+        self._report, self._count = report, count
+        self._seen: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+
+    def piece(self, worker: str, item: str = "", *, foreseen: tuple[type[Exception], ...] = ()) -> Piece:
+        """Contain one piece of a worker's work.
+
+        `foreseen` exceptions pass through: the world failed (a database that is away), not this piece.
+        """
+        return Piece(self, worker, item, foreseen)
+
+    def caught(self, worker: str, item: str, error: Exception) -> Fault:
+        """Count a fault, and log and report it if it is the first of its kind."""
+        fault = Fault(
+            worker=worker, item=_printable(item)[:MAX_ITEM_CHARS], error=type(error).__name__,
+            text=_printable(str(error).partition("\n")[0])[:MAX_ITEM_CHARS], place=_place(error),
+        )  # fmt: skip
+        before = self._seen.pop(fault.kind, 0)
+        self._seen[fault.kind] = before + 1
+        if len(self._seen) > MAX_FAULTS:
+            self._seen.popitem(last=False)
+        self._count(worker)
+        if before == 0:
+            log.error(
+                "set_aside", worker=worker, item=fault.item, error=fault.error, why=fault.text, at=fault.place,
+                trace="".join(traceback.format_exception(error, limit=-12))[-4_000:],
+                todo="please report this: its worker goes on without it",
+            )  # fmt: skip
+            self._report(fault)
+        return fault
+
+    async def keep(
+        self,
+        worker: str,
+        run: Callable[[], Coroutine[Any, Any, None]],
+        *,
+        sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
+    ) -> None:
+        """Run a worker's loop, and begin it again whenever it raises: after 1 s, then twice that, 60 s at most.
+
+        Returns when the loop returns. `run` must be callable again after it raised.
+        """
+        delay, clock = RESTART_DELAY_S, asyncio.get_running_loop().time
+        while True:
+            began = clock()
+            with self.piece(worker, "the loop itself") as piece:
+                await run()
+            if piece.fault is None:
+                return
+            if clock() - began >= STEADY_S:
+                delay = RESTART_DELAY_S
+            await sleep(delay)
+            delay = min(2 * delay, MAX_RESTART_DELAY_S)
+
+
+@dataclass(slots=True)
+class _Aside:
+    """One row: when it is tried again (monotonic, s), and after how long the time after that."""
+
+    until: float
+    retry: float
+
+
+class SetAside:
+    """The rows of one worker that it leaves alone for now: a statement finds them again otherwise.
+
+    They are known to this process only, and each is tried again after 1 min, then twice that, a day at most: a fault
+    that passes, or that a new release mends, loses nothing. `monotonic` gives seconds.
+    """
+
+    def __init__(self, *, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._rows: OrderedDict[str, _Aside] = OrderedDict()
+
+    def add(self, row: str) -> None:
+        """Leave a row alone. Beyond 1,000 of them the one that was set aside first is tried again."""
+        known = self._rows.pop(row, None)
+        retry = FIRST_RETRY_S if known is None else min(2 * known.retry, MAX_RETRY_S)
+        self._rows[row] = _Aside(self._monotonic() + retry, retry)
+        if len(self._rows) > MAX_ASIDE:
+            self._rows.popitem(last=False)
+
+    def done(self, row: str) -> None:
+        """Forget a row that was worked after all."""
+        self._rows.pop(row, None)
+
+    def rows(self) -> tuple[str, ...]:
+        """List the rows that are not to be tried now."""
+        now = self._monotonic()
+        return tuple(row for row, aside in self._rows.items() if now < aside.until)
+
+    def __contains__(self, row: str) -> bool:
+        found = self._rows.get(row)
+        return found is not None and self._monotonic() < found.until
+
+
+def _place(error: BaseException) -> str:
+    """Name the innermost frame of this package, else the innermost of all, else of the first exception in a group."""
+    if isinstance(error, BaseExceptionGroup):
+        return _place(error.exceptions[0])
+    found = "unknown:0"
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        file = Path(frame.f_code.co_filename)
+        if file.is_relative_to(_ROOT) or not found.startswith("gateway/"):
+            inside = file.is_relative_to(_ROOT)
+            found = f"gateway/{file.relative_to(_ROOT)}:{line}" if inside else f"{file.name}:{line}"
+    return found
+
+
+def _printable(text: str) -> str:
+    return "".join(one if one.isprintable() else "?" for one in text)
