@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from gateway.equipment import Device
+from gateway.equipment import CoverDevice, Device, LockDevice
 from gateway.grammar import DeviceId, Hours, Id, Name, PagesUrl, Seconds, Section, Topic, day, time_zone
 from gateway.plainfile import read_text
 from gateway.visit.state import Rules
@@ -392,6 +392,7 @@ def rules(home: Home, entrance: str) -> Rules:
         guarded=lock.kind == "lock" and lock.refuses_late,
         door_answers=door.kind == "door" and door.answers,
         latency=lock.latency if lock.kind in ("lock", "cover") else Rules().latency,
+        command_hold=_command_hold(lock),
         cover=lock.kind == "cover",
         beam=lock.kind == "cover" and lock.beam,
         warning=lock.warning if lock.kind == "cover" else Rules().warning,
@@ -425,3 +426,13 @@ def rules(home: Home, entrance: str) -> Rules:
         incident=timing.incident,
         alarm_again=timing.alarm_again,
     )
+
+
+def _command_hold(lock: Device) -> float:
+    match lock:
+        case LockDevice():
+            return lock.longest_hold
+        case CoverDevice():
+            return lock.command_hold
+        case _:
+            return Rules().command_hold

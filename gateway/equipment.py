@@ -18,6 +18,18 @@ from gateway.streamurl import PASSWORD, USER, StreamUrl
 UNLATCHING = frozenset({"nukihub", "guard"})
 BASIC = frozenset({"nukihub", "zigbee2mqtt", "zwave"})  # what their locks are sent has no room for an id or a time
 
+# How long what carries a command to a lock may hold it before the lock obeys or it is given up, at the longest.
+# Z-Wave JS: three attempts, each with a callback of 65 s (30 s since 12.2), make 195 s; Nuki Hub repeats a Bluetooth
+# command for seconds; ESPHome and Perron's guard queue nothing, and the broker drops a message at its expiry of 5 s.
+# A quarter of an hour is more than any of them, and is what the notice at the door already says.
+COMMAND_HOLD_S = 900.0
+# zigbee-herdsman queues a command that a lock with the Poll Control cluster did not acknowledge until its next check-in
+# (`Device.pendingRequestTimeout`); the Zigbee Cluster Library's default interval is 14,400 quarter seconds. Before the
+# first check-in it would wait for a day: then say `command_hold`, or give the lock time to check in before it is used.
+ZIGBEE_COMMAND_HOLD_S = 3600.0
+# A guard's own file names the radio behind it, the house file does not: the longest counts.
+LONG_HOLDING = frozenset({"zigbee2mqtt", "guard"})
+
 _ENTITY = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")
 
 
@@ -59,6 +71,8 @@ class LockDevice(DeviceSection):
 
     `unlatch`: the knob outside is fixed, so the lock has to pull the latch too, and only then the door can be opened.
     `lift_handle`: somebody has to lift the handle before the bolts can be thrown.
+    `command_hold`: the longest time in seconds for which its bridge, radio or motor may hold a command; left out, the
+    vendor's.
     One of the vendor `guard` stands behind a guard of its own: `address` is the lock's id, and `guard` has its key.
     """
 
@@ -70,7 +84,15 @@ class LockDevice(DeviceSection):
     unlatch: bool = False
     lift_handle: bool = False
     latency: Seconds = 3.0
+    command_hold: Seconds | None = None
     guard: GuardSection | None = None
+
+    @property
+    def longest_hold(self) -> float:
+        """Seconds after which an unlock that no report answered can act no more: as declared, or its vendor's."""
+        if self.command_hold is not None:
+            return self.command_hold
+        return ZIGBEE_COMMAND_HOLD_S if self.vendor in LONG_HOLDING else COMMAND_HOLD_S
 
     @property
     def refuses_late(self) -> bool:
@@ -133,6 +155,7 @@ class CoverDevice(DeviceSection):
     warning: Seconds = 10.0
     closing: Seconds = 30.0
     latency: Seconds = 3.0
+    command_hold: Seconds = COMMAND_HOLD_S
 
     @model_validator(mode="after")
     def _gentle(self) -> Self:

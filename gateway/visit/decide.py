@@ -17,6 +17,7 @@ from gateway.visit import (
     garage,
     household,
     inside,
+    late,
     lockup,
     passage,
     pauses,
@@ -39,6 +40,7 @@ from gateway.visit.rules import (
     locked,
     may_open,
     too_warm,
+    unlock_held,
 )
 from gateway.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, Entrance, Now, Outcome, Phase, Refusal, Why
 from gateway.visit.step import Step
@@ -129,7 +131,7 @@ def absorb(step: Step, event: e.Event) -> None:
                 step.visit = replace(step.visit, rang=True)
         case e.UnlockNotSent(visit=visit, why=why):
             if _is(step, visit) and step.visit.committed and not step.visit.opened:
-                step.visit = replace(step.visit, not_sent=why, armed_until=step.now.mono)
+                step.visit = replace(step.visit, not_sent=why, armed_until=step.now.mono, unanswered=False)
         case e.FilmClosed():
             film.closed(step, event)
         case e.Sealed():
@@ -240,9 +242,7 @@ def _settle_entrance(step: Step) -> None:
     scans.settle_lockouts(step)
     if step.passed(Why.HALF):
         scans.forget_half(step)
-    if step.passed(Why.WATCH):
-        step.state = replace(step.state, watch=None)
-        step.disarm(Why.WATCH)
+    late.settle_watch(step)
     if step.passed(Why.SIGNAL):
         if step.state.visit is None:
             step.say(passage.DARK)
@@ -253,40 +253,30 @@ def _settle_entrance(step: Step) -> None:
     pauses.settle(step)
     _probe(step)
     readiness.settle(step)
-    _way_out(step)
+    late.way_out(step)
     _too_warm(step)
 
 
 def _probe(step: Step) -> None:
-    """Ask again what is not affirmatively good, while it matters: a lost report must not last."""
+    """Ask again what is not affirmatively good, while it matters: a lost report must not last.
+
+    A lock that may still obey late is asked though it is good: not every lock reports its own moves.
+    """
     state = step.state
     relocks = state.visit is not None and state.visit.phase is Phase.RELOCKING  # it asks its own questions
+    held, good = unlock_held(state), locked(state) and closed(state)
     matters = state.visit is not None or state.expecting or state.incident is not None
-    if state.session is None or relocks or not matters or (locked(state) and closed(state)):
+    if state.session is None or relocks or not (held or (matters and not good)):
         step.disarm(Why.PROBE)
         return
     if step.passed(Why.PROBE):
-        if not locked(state):
+        if held or not locked(state):
             step.ask("lock")
         if not closed(state):
             step.ask("door")
         step.disarm(Why.PROBE)
     if not step.armed(Why.PROBE):
-        step.arm(Why.PROBE, state.rules.probe)
-
-
-def _way_out(step: Step) -> None:
-    """For a while after a visit an opening belongs to it: filmed as its next part, and locked again."""
-    state = step.state
-    opened = state.bolt.value in WITHDRAWN or door_open(state)
-    if state.visit is not None or state.watch is None or not opened:
-        return
-    if state.bolt.value in WITHDRAWN and not state.by_hand:
-        step.say(c.Alarm(code=c.AlarmCode.LATE_UNLOCK))
-    step.state = replace(state, visit=state.watch, watch=None)
-    step.disarm(Why.WATCH)
-    film.begin_next_part(step)
-    passage.wait_then_lock(step, state.rules.relock)
+        step.arm(Why.PROBE, state.rules.held_probe if good else state.rules.probe)
 
 
 def _too_warm(step: Step) -> None:
@@ -403,7 +393,7 @@ def _locked_again(step: Step) -> None:
     if door_open(step.state) or step.state.bolt.value in WITHDRAWN:
         if not visit.filming:
             film.begin_next_part(step)
-        passage.wait_then_lock(step, step.state.rules.relock)
+        passage.wait_then_lock(step, late.seconds_before_relock(step))
     elif step.passed(Why.POST_ROLL):
         film.end(step)
     elif visit.sealing and step.passed(Why.SEAL):

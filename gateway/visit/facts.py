@@ -144,8 +144,8 @@ def _lock_heard(step: Step, event: e.LockHeard) -> None:
     bolt = learn(step, old, report.bolt, heard)
     step.state = replace(step.state, bolt=bolt)
     household.bolt_moved(step, old.value, event)
-    if report.jammed and intent(step.state):
-        step.visit = replace(step.visit, jammed=True)
+    if report.jammed and intent(step.state):  # told unasked, it is how the lock answers a command
+        step.visit = replace(step.visit, jammed=True, unanswered=step.visit.unanswered and heard.answers is not None)
     if report.event or (report.bolt is Bolt.LOCKED and not bolt.proven):
         _ask_again(step, "lock", old, heard)
 

@@ -83,6 +83,21 @@ def end_visit(step: Step) -> None:
         step.say(Alarm(code=AlarmCode.PROOF_INCOMPLETE, detail=f"part {part}"))
     step.drop_phase_dues()
     step.state = replace(step.state, visit=None)
-    if visit.opened or not step.state.rules.guarded:
+    if visit.opened or visit.unanswered or not step.state.rules.guarded:
         step.state = replace(step.state, watch=replace(visit, unsealed=()))
-        step.arm(Why.WATCH, step.state.rules.watch)
+        begin_watch(step)
+
+
+def begin_watch(step: Step) -> None:
+    """Set the watch's times in full: that of the courier's way out, and that of an unlock which no report answered.
+
+    The second does not ask whether the lock is guarded: a guard, or the lock, has checked the command's time before
+    something behind it (a radio's queue, the motor) held it.
+    """
+    watch = step.state.watch
+    if watch is None:
+        return
+    step.arm(Why.WATCH, step.state.rules.watch)
+    if watch.unanswered:
+        step.state = replace(step.state, watch=replace(watch, hold_over=False))
+        step.arm(Why.HELD, step.state.rules.command_hold)

@@ -6,12 +6,26 @@ from devices.reports import Bolt, Door, LockReport, Source
 from gateway.visit import events as e
 from gateway.visit import film, residents
 from gateway.visit.commands import Alarm, AlarmCode, Note, StopFilm
-from gateway.visit.rules import OPEN, WITHDRAWN, before_intent, closed, door_open, explained, locked
-from gateway.visit.state import Why
+from gateway.visit.rules import (
+    OPEN,
+    WITHDRAWN,
+    before_intent,
+    closed,
+    door_open,
+    explained,
+    household_again,
+    locked,
+    unlock_unanswered,
+)
+from gateway.visit.state import Phase, Why
 from gateway.visit.step import Step
 
 # Nobody touched the door when a lock bolts itself by its own timer.
 UNATTENDED = frozenset({Source.AUTO, Source.SCHEDULE})
+# A person who is not our own command: at the door, or in the maker's app.
+HANDS = frozenset(
+    {Source.MANUAL, Source.KEYPAD, Source.BUTTON, Source.RFID, Source.BIOMETRIC, Source.PROPRIETARY_REMOTE}
+)
 
 
 def bolt_moved(step: Step, before: Bolt, event: e.LockHeard) -> None:
@@ -25,15 +39,29 @@ def bolt_moved(step: Step, before: Bolt, event: e.LockHeard) -> None:
     hand = _by_hand(step, report)
     if report.bolt in WITHDRAWN:
         step.state = replace(step.state, by_hand=hand)
+        if not hand and before not in WITHDRAWN:
+            _unlock_obeyed(step)
     elif report.source in UNATTENDED or _told_to_lock(step):
         return
-    if explained(step.state):
+    if explained(step.state) and not (hand and household_again(step.state)):
         return
     if not hand:
         if report.bolt in WITHDRAWN and before not in WITHDRAWN:
             begin_incident(step, AlarmCode.UNEXPECTED_UNLOCK)
     elif _seen_moving(before, event):
         _used_by_hand(step, unlocked=report.bolt in WITHDRAWN)
+
+
+def _unlock_obeyed(step: Step) -> None:
+    """The bolt moved and no hand is known to have done it: the unlock of the running visit has its answer.
+
+    Once the door was proven locked again it comes late, and is alarmed. The watch after a visit sees to its own.
+    """
+    if step.state.visit is None or not step.visit.unanswered:
+        return
+    if step.visit.phase is Phase.LOCKED_AGAIN:
+        step.say(Alarm(code=AlarmCode.LATE_UNLOCK))
+    step.visit = replace(step.visit, unanswered=False)
 
 
 def _told_to_lock(step: Step) -> bool:
@@ -51,7 +79,12 @@ def _seen_moving(before: Bolt, event: e.LockHeard) -> bool:
 
 
 def _by_hand(step: Step, report: LockReport) -> bool:
-    """A named user or the maker's app is the household too; a lock that names no source is, unless all are away."""
+    """A named user or the maker's app is the household too; a lock that names no source is, unless all are away.
+
+    While an unlock of ours may still act, only a source that is known to be a hand is one.
+    """
+    if unlock_unanswered(step.state):
+        return report.source in HANDS
     if report.user is not None:
         return True
     if report.source is Source.UNSPECIFIED:
@@ -74,7 +107,8 @@ def door_moved(step: Step, before: Door, heard: e.Heard) -> None:
 
     A door that is found closed when asked was closed nobody knows when.
     """
-    if explained(step.state):
+    by_hand = step.state.by_hand and step.state.bolt.value in WITHDRAWN
+    if explained(step.state) and not (by_hand and household_again(step.state)):
         return
     opens = before is Door.CLOSED and door_open(step.state)
     closes = before in OPEN and step.state.door.value is Door.CLOSED and heard.answers is None

@@ -51,7 +51,7 @@ def begin(step: Step, scan: Scanned, delivery: Delivery, parcels: frozenset[str]
     film.begin(step, scan.id, 1)
     visit = Visit(id=scan.id, delivery=delivery, phase=Phase.RINGING, scanner=scan.scanner, parcels=parcels)
     step.state = replace(step.state, visit=visit, half=None, watch=None)
-    step.disarm(Why.HALF, Why.WATCH, Why.SIGNAL)
+    step.disarm(Why.HALF, Why.WATCH, Why.HELD, Why.SIGNAL)
     step.ask("lock", "door")
     step.enter(Phase.RINGING, {Why.RING: rules.ring, Why.BELL: rules.bell})
 
@@ -106,7 +106,7 @@ def commit(step: Step) -> None:
     )
     step.doubt("lock")
     armed_until = step.now.mono + rules.command_life + rules.skew
-    step.visit = replace(visit, committed=True, unbroken=True, armed_until=armed_until)
+    step.visit = replace(visit, committed=True, unbroken=True, armed_until=armed_until, unanswered=True)
     step.enter(Phase.UNLOCKING, {Why.ANSWER: rules.latency})
 
 
@@ -200,9 +200,12 @@ def prove_locked(step: Step) -> None:
 
 
 def _settle_reservation(step: Step) -> None:
-    """Given back only when the door, watched without a break, was never seen open. A basic door proves no "never"."""
+    """Given back only when the door, watched without a break, was never seen open. A basic door proves no "never".
+
+    Nor does an unlock that no report answered: it may open the door after the visit.
+    """
     visit = step.visit
-    never_opened = not visit.opened and visit.unbroken and step.state.rules.door_answers
+    never_opened = not visit.opened and visit.unbroken and step.state.rules.door_answers and not visit.unanswered
     if visit.settled or not never_opened:
         latch_if_opened(step)
         latch(step, Outcome.NOT_DELIVERED if never_opened else Outcome.UNKNOWN)

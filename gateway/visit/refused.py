@@ -15,6 +15,10 @@ from gateway.visit.rules import locked
 from gateway.visit.state import Lockup, Phase, Refusal, Relock, Visit, Why
 from gateway.visit.step import Step
 
+# The lock, or its guard, refused the command and keeps nothing of it. Of the other failures (unspecified, unreachable,
+# timeout) a radio speaks that got no answer: it may have the command in its queue.
+NOT_KEPT = frozenset(Failure) - {Failure.UNSPECIFIED, Failure.UNREACHABLE, Failure.TIMEOUT, Failure.REPEATED}
+
 WAITING = (Relock.BOLT_MOVES, Relock.BOLT_ANSWERS)
 
 
@@ -26,6 +30,8 @@ def heard(step: Step, event: LockFailed) -> None:
     if visit is not None and _of(event, visit.id) and _waits(visit):
         if not visit.refusal_told:
             _tell(step, event.failure)
+        if event.failure in NOT_KEPT and visit.phase is Phase.UNLOCKING:
+            step.visit = replace(step.visit, unanswered=False)
         at_once = visit.phase is Phase.UNLOCKING or visit.relock is Relock.BOLT_MOVES
         step.visit = replace(step.visit, refused=at_once, refusal_told=True)
     elif lockup is not None and _of(event, lockup.id) and _moves(lockup):

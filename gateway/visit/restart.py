@@ -44,7 +44,7 @@ def _clocks_anew(step: Step) -> None:
     scans.arm_lockout(step)
     if state.watch is not None:
         step.state = replace(step.state, watch=_armed_anew(step, state.watch))
-        step.arm(Why.WATCH, state.rules.watch)
+        film.begin_watch(step)
     if state.incident is not None:
         step.arm(Why.INCIDENT, state.rules.incident)
     if state.preflights:
@@ -59,6 +59,8 @@ def _armed_anew(step: Step, visit: Visit) -> Visit:
 def _go_on(step: Step) -> None:
     """A visit past its intent: the opening counts as used, what runs is filmed, and the door is to be proven locked."""
     visit = step.visit = _armed_anew(step, step.visit)
+    if visit.phase is Phase.UNLOCKING:  # also of a state that was stored before `unanswered` was known
+        visit = step.visit = replace(visit, unanswered=True)
     for part, _ in visit.unsealed:
         step.say(StopFilm(visit=visit.id, part=part, keep=True))
     match visit.phase:

@@ -2,7 +2,7 @@
 
 from devices.reports import BatteryLevel, BatteryReport, Bolt, Door
 from gateway.visit import residents
-from gateway.visit.state import BEFORE_INTENT, WALK_TEST, Delivery, Entrance, Now, Refusal, Way
+from gateway.visit.state import BEFORE_INTENT, WALK_TEST, Delivery, Entrance, Now, Refusal, Way, Why
 
 FREE = frozenset({Bolt.UNLOCKED, Bolt.UNLATCHED})  # the door can be opened
 WITHDRAWN = FREE | {Bolt.NOT_FULLY_LOCKED}
@@ -59,8 +59,26 @@ def intent(state: Entrance) -> bool:
 
 
 def explained(state: Entrance) -> bool:
-    """Whether a visit, or the quarter of an hour after one, explains what happens at the door."""
+    """Whether a visit, or the watch after one, explains what happens at the door."""
     return intent(state) or state.watch is not None
+
+
+def unlock_unanswered(state: Entrance) -> bool:
+    """Whether the lock may still obey an unlock of the running visit, or of the last one, that no report answered."""
+    return (state.visit is not None and state.visit.unanswered) or unlock_held(state)
+
+
+def unlock_held(state: Entrance) -> bool:
+    """Whether a visit ended and its unlock, which no report answered, may still act.
+
+    Until it cannot, the entrance is not ready: no second unlocking command is sent beside it.
+    """
+    return state.watch is not None and state.watch.unanswered
+
+
+def household_again(state: Entrance) -> bool:
+    """Whether only an unanswered unlock keeps the watch: what a hand does is the household's own by then."""
+    return unlock_held(state) and Why.WATCH not in state.due
 
 
 def before_intent(state: Entrance) -> bool:
@@ -135,7 +153,7 @@ def ready(state: Entrance) -> bool:
     """
     good = locked(state) and closed(state) and state.disk and not batteries(state, BatteryLevel.CRITICAL)
     surroundings = residents.all_known(state) and residents.quiet(state) and (clear(state) or not state.rules.beam)
-    return good and surroundings and state.incident is None and not state.safe_mode
+    return good and surroundings and state.incident is None and not state.safe_mode and not unlock_held(state)
 
 
 def barred_to(state: Entrance, delivery: Delivery | None) -> bool:

@@ -117,6 +117,7 @@ class Why(StrEnum):
     LOCKOUT = auto()
     HALF = auto()
     WATCH = auto()
+    HELD = auto()  # an unlock that no report answered is held no longer: bolt and door are to prove it
     FORCED = auto()
     INCIDENT = auto()
     PROBE = auto()
@@ -151,6 +152,7 @@ ENTRANCE_WIDE = frozenset(
         Why.LOCKOUT,
         Why.HALF,
         Why.WATCH,
+        Why.HELD,
         Why.FORCED,
         Why.INCIDENT,
         Why.PROBE,
@@ -234,6 +236,7 @@ class Rules:
     closing: float = 30.0  # the opener's declared longest time from the command until the sensor says closed
     left_open: int = 5  # how often an open garage door is told of before it is the owner's
     latency: float = 3.0  # the lock's declared longest answer
+    command_hold: float = 900.0  # the longest time for which what carries a command to the lock may hold it
     unlatch: bool = False  # the knob outside is fixed: only a pulled latch lets anybody in
     lift_handle: bool = False  # somebody has to lift the handle before the bolts can be thrown
     handle: float = 20.0  # how long somebody is given to lift it before the next try
@@ -259,6 +262,7 @@ class Rules:
     label: float = 2.0
     courier: float = 60.0
     probe: float = 10.0
+    held_probe: float = 30.0  # how often a lock is asked that may still obey an unlock which no report answered
     by_hand: float = 120.0  # a door used by hand so recently means somebody is home
     incident: float = 600.0
     alarm_again: float = 60.0
@@ -278,7 +282,9 @@ class Visit:
     approved: bool | None = None  # the owner's word, None until it is said
     attended: bool = False  # somebody of the household answered or came
     committed: bool = False  # the intent
-    armed_until: float = 0.0  # monotonic: until then an unlocking command of ours may still act
+    armed_until: float = 0.0  # monotonic: until then an unlocking command of ours may still act by its own lifetime
+    unanswered: bool = False  # the unlock was sent, and no report says that the lock obeyed it or refused it
+    hold_over: bool = False  # nothing can hold it any longer: bolt and door were asked, and have to prove it
     unbroken: bool = True  # observed without a break since the intent
     opened: bool = False  # the door was seen open under this visit
     settled: bool = False  # the reservation was spent or given back, once

@@ -81,3 +81,22 @@ def test_a_hub_that_cannot_be_meant_is_told_with_its_line(tmp_path: Path, line: 
     with pytest.raises(ConfigError, match=says) as told:
         load(with_hub(tmp_path, line))
     assert "home.yaml:" in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "declared", "expected"),
+    [
+        ("somfy", None, 900.0),
+        ("zwave", None, 900.0),
+        ("zigbee2mqtt", None, 3600.0),  # it queues until the lock checks in
+        ("guard", None, 3600.0),  # nobody here knows which radio stands behind it
+        ("zigbee2mqtt", 60.0, 60.0),
+    ],
+)
+def test_an_unanswered_unlock_is_watched_as_long_as_its_vendor_may_hold_it_or_as_declared(
+    vendor: str, declared: float | None, expected: float
+) -> None:
+    home = load(HOME)
+    lock = home.devices["front-lock"].model_copy(update={"vendor": vendor, "command_hold": declared})
+    made = rules(home.model_copy(update={"devices": {**home.devices, "front-lock": lock}}), "front")
+    assert made.command_hold == expected

@@ -126,6 +126,10 @@ class Devices:
         if self.house.rules.guarded and (late or ident in self.obeyed):
             return
         self.obeyed.add(ident)
+        if what == "unlock" and self.house.faults.holds:
+            self.house.oracle.held.add(visit)
+            self.house.later(self.house.faults.holds, lambda: self._move(what, ident, visit, None))
+            return
         failure = self.house.faults.refuses
         if failure is not None:
             self._net(lambda: self.house.feed(e.LockFailed(failure=failure)))
@@ -144,9 +148,9 @@ class Devices:
                 self.house.oracle.seen["crash after-acknowledgement"] += 1
                 self.house.kill()
 
-    def _move(self, what: str, ident: str, visit: str, expires: float) -> None:
-        """The motor starts, if the command still lives."""
-        if self.house.rules.guarded and self.house.t + self.house.faults.countdown > expires:
+    def _move(self, what: str, ident: str, visit: str, expires: float | None) -> None:
+        """The motor starts, if the command still lives; what a radio held (None) has no time that anybody checks."""
+        if self.house.rules.guarded and expires is not None and self.house.t + self.house.faults.countdown > expires:
             return
         if self.house.faults.jam:
             self.lock_says(Source.REMOTE, jammed=True)
@@ -161,6 +165,8 @@ class Devices:
         if what == "unlock":
             moved = self.house.premises.withdraw(self.house.t, visit)
             self.house.oracle.withdrawn(visit)
+            if moved:
+                self.house.oracle.moved_the_bolt(visit)
         else:
             self.house.premises.throw(self.house.t, ident)
             moved = True

@@ -101,7 +101,7 @@ class Opener(Devices):
         else:
             self.door_says(answers=number, session=session)
 
-    def _move(self, what: str, ident: str, visit: str, expires: float) -> None:  # noqa: ARG002 - it has no countdown
+    def _move(self, what: str, ident: str, visit: str, expires: float | None) -> None:  # noqa: ARG002 - it has no countdown
         if self.house.faults.jam:
             return
         if what == "unlock":

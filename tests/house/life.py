@@ -236,6 +236,7 @@ CHOICES: dict[str, tuple[float, ...]] = {
     "duplicates": (0.0, 0.1, 0.5),
     "delay": (0.0, 0.1, 1.0, 8.0),
     "lag": (0.5, 2.0, 6.0),
+    "holds": (0.0, 14.0, 30.0, 60.0, 110.0),
     "slow_unlock": (0.0, 1.0, 2.9, 4.6, 12.0, 40.0),
     "countdown": (0.0, -3.0, 3.0),
     "clock_step": (-86_400.0, -3_000.0, 5_000.0),
@@ -350,6 +351,8 @@ def one(seed: int, tell: Callable[[str], None] | None = None, steps: int = 150) 
         guarded=rng.random() < 0.75,
         door_answers=rng.random() < 0.75,
         by_hand=rng.choice((5.0, 5.0, 120.0)),  # so that hands do not keep every courier out
+        command_hold=120.0,
+        watch=rng.choice((60.0, 900.0)),
         **followed(seed),
     )
     house = House(seed, rules, tell)

@@ -32,6 +32,7 @@ from tests.mutants import (
     shell,
     surroundings,
     visit,
+    visit_attacked,
     webhooks,
 )
 from tests.mutants.words import Mutant
@@ -65,5 +66,6 @@ ALL: tuple[Mutant, ...] = (
     *shell.MUTANTS,
     *surroundings.MUTANTS,
     *visit.MUTANTS,
+    *visit_attacked.MUTANTS,
     *webhooks.MUTANTS,
 )

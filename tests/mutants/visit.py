@@ -449,7 +449,7 @@ MUTANTS = (
     Mutant(
         name="the way out is not watched",
         file="gateway/visit/film.py",
-        old="if visit.opened or not step.state.rules.guarded:",
+        old="if visit.opened or visit.unanswered or not step.state.rules.guarded:",
         new="if not step.state.rules.guarded:",
         tests=(PROOF,),
     ),

@@ -30,7 +30,7 @@ MUST_BE_SEEN = {
     ),  # others say
     *(f"lockup_{result}" for result in Locked),
     *(f"crash {point}" for point in CRASH_POINTS),
-    *("intent", "unlock published", "opening", "locked again", "sealed", "Lock", "step without a store"),
+    *("late unlock", "intent", "unlock published", "opening", "locked again", "sealed", "Lock", "step without a store"),
     *("release never entered", "release unsent", "Readiness", "Spend", "Note", "HouseResult"),
 }
 
