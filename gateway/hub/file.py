@@ -51,7 +51,8 @@ class Listen(Section):
 class Limits(Section):
     """How much one key may ask. Writes of a second and of a day; reads of a second.
 
-    `strangers`: what one address without a key may write in a minute: boxes that join or renew.
+    `stranger_requests`: what one address may ask in a second without a key that counts, on average of ten seconds.
+    `strangers`: what it may write in a minute: boxes that join or renew.
     `connections`: how many it may have open at once (not counted behind a proxy).
     `sandboxes`: how many it may have made in an hour; a sandbox has a day's ration of writes of its own.
     `questions` of a second and `orders` of an hour: of one browser of a household; a home has three times that.
@@ -60,6 +61,7 @@ class Limits(Section):
     writes: int = Field(default=20, ge=1)
     writes_a_day: int = Field(default=100_000, ge=1)
     reads: int = Field(default=50, ge=1)
+    stranger_requests: int = Field(default=20, ge=1)
     strangers: int = Field(default=30, ge=1)
     connections: int = Field(default=200, ge=1)
     sandboxes: int = Field(default=10, ge=1)

@@ -4,6 +4,8 @@ from tests.mutants.words import Mutant
 
 LIMITS = "tests/gateway/system/test_http_limits.py"
 FLOOD = "test_of_three_hundred_requests_sent_at_once_one_is_answered_and_the_connection_closed"
+DOOR = "tests/gateway/hub/api/test_door.py"
+BEFORE = "test_an_address_that_asks_too_much_without_a_key_is_refused_before_any_key_is_looked_up"
 STORE = "tests/gateway/hub/test_store.py"
 MIGRATIONS = "tests/gateway/hub/test_migrations.py"
 UP_TO_DATE = "test_a_database_of_each_older_release_is_brought_up_to_date_and_keeps_all_that_it_had"
@@ -87,5 +89,33 @@ MUTANTS: tuple[Mutant, ...] = (
         old="        return asking.done() and asking.result()\n",
         new="        return self._asking is not None and self._asking.done() and self._asking.result()\n",
         tests=(f"{STORE}::test_of_many_who_ask_at_once_whether_the_store_is_well_none_is_told_that_it_is_not",),
+    ),
+    Mutant(
+        name="a stranger's reads have no ration",
+        file="gateway/hub/api/door.py",
+        old="                await self._rations.admit(whence(request, behind_proxy=self._behind_proxy), authorization)\n",
+        new="",
+        tests=(f"{DOOR}::{BEFORE}",),
+    ),
+    Mutant(
+        name="an address that wrong keys come from shuts out the retailer whose key counts",
+        file="gateway/hub/api/ration.py",
+        old="        if counts:\n",
+        new="        if False:\n",
+        tests=(f"{DOOR}::{BEFORE}",),
+    ),
+    Mutant(
+        name="the API's document is sent again to whoever has it",
+        file="gateway/hub/api/door.py",
+        old="        answer = web.Response(status=HTTPStatus.NOT_MODIFIED) if same else web.Response(\n",
+        new="        answer = web.Response(status=HTTPStatus.NOT_MODIFIED) if not same and False else web.Response(\n",
+        tests=(f"{DOOR}::test_the_api_s_document_is_written_once_and_not_sent_again_to_who_has_it",),
+    ),
+    Mutant(
+        name="the hub's connections may send ahead",
+        file="gateway/hub/site.py",
+        old="        limit_requests(served)\n",
+        new="",
+        tests=("tests/gateway/hub/test_threshold.py::test_five_thousand_requests_sent_at_once_hold_nobody_else_up",),
     ),
 )

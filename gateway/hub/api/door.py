@@ -7,15 +7,17 @@ draft-ietf-httpapi-idempotency-key-header; here the second request waits for the
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
+from hashlib import sha256
 from http import HTTPStatus
 from json import JSONDecodeError
 from typing import Any, Final
 
 import structlog
-from aiohttp import web
+from aiohttp import ETag, web
 from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -117,6 +119,8 @@ class Door:
     ) -> web.StreamResponse:
         with self._contained.piece("api", f"{request.method} {request.path}"):
             try:
+                authorization = request.headers.get("Authorization")
+                await self._rations.admit(whence(request, behind_proxy=self._behind_proxy), authorization)
                 return await handler(request) if request.host == self._host else self._refused(request, _BAD_HOST)
             except Problem as problem:
                 return self._refused(request, problem)
@@ -130,8 +134,21 @@ class Door:
             request.transport.abort()  # the answer has begun: a second one behind it would be read as its end
         return self._refused(request, Problem(Code.INTERNAL))
 
-    async def _document(self, _request: web.Request) -> web.Response:
-        return web.json_response(self.document, headers=_HEADERS)
+    @cached_property
+    def _document_written(self) -> tuple[bytes, ETag]:
+        written = json.dumps(self.document).encode()
+        return written, ETag(sha256(written).hexdigest()[:32])
+
+    async def _document(self, request: web.Request) -> web.Response:
+        written, tag = self._document_written
+        had = request.if_none_match or ()
+        same = any(one.value in {tag.value, "*"} for one in had)
+        answer = web.Response(status=HTTPStatus.NOT_MODIFIED) if same else web.Response(
+            body=written, content_type="application/json", charset="utf-8"
+        )  # fmt: skip
+        answer.etag = tag
+        answer.headers.update({**_HEADERS, "Cache-Control": "no-cache"})  # kept, and asked for anew by its tag
+        return answer
 
     def _behind(self, one: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def served(request: web.Request) -> web.StreamResponse:
@@ -161,6 +178,7 @@ class Door:
             return None
         async with self._store.reading() as tx:
             caller = await caller_of(tx, request.headers.get("Authorization", ""), self._now())
+        self._rations.note(request.headers.get("Authorization", ""), counts=caller is not None)
         if caller is None:
             raise Problem(Code.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="perron"'})
         if one.right is Right.FULL and caller.right is not Right.FULL:
@@ -172,6 +190,7 @@ class Door:
             return None
         async with self._store.reading() as tx:
             found = await member_of(tx, request.headers.get("Authorization", ""), self._url, self._now())
+        self._rations.note(request.headers.get("Authorization", ""), counts=found is not None)
         if found is None:
             await self._rations.take_stranger(whence(request, behind_proxy=self._behind_proxy))
             async with self._store.reading() as tx:

@@ -1,10 +1,11 @@
-"""How much one retailer may ask: so many writes and reads a second, so many writes a day. A stranger: writes a minute.
+"""How much one retailer may ask: so many writes and reads a second, so many writes a day. A stranger: all together.
 
 Told as draft-ietf-httpapi-ratelimit-headers-11 says. Counted in this process: each hub of a cluster has its own ration.
 """
 
 import math
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 
 from limits import (
     RateLimitItem,
@@ -44,6 +45,8 @@ class Windows:
         return self._limiter
 
 
+STRANGER_WINDOW_S = 10  # over which a stranger's requests are averaged: a page and what belongs to it come at once
+MAX_KNOWN_KEYS = 10_000  # API keys and browsers' tokens that counted lately, as digests
 OF_A_HOME = 3  # times what one of its browsers may
 
 
@@ -52,6 +55,7 @@ class Rations:
 
     def __init__(self, limits: Limits, *, wall: Callable[[], float]) -> None:
         self._windows = Windows(wall)
+        self._known: dict[bytes, None] = {}  # the oldest first
         self._reads: dict[str, RateLimitItem] = {"reads": RateLimitItemPerSecond(limits.reads)}
         self._writes: dict[str, RateLimitItem] = {
             "writes": RateLimitItemPerSecond(limits.writes),
@@ -71,6 +75,10 @@ class Rations:
             },
         }  # fmt: skip
         self._strangers: dict[str, tuple[RateLimitItem, RateLimitItem]] = {  # of one, and of all around him
+            "stranger-requests": (
+                RateLimitItemPerSecond(limits.stranger_requests * STRANGER_WINDOW_S, STRANGER_WINDOW_S),
+                RateLimitItemPerSecond(limits.stranger_requests * STRANGER_WINDOW_S * AROUND, STRANGER_WINDOW_S),
+            ),
             "strangers": (RateLimitItemPerMinute(limits.strangers), RateLimitItemPerMinute(limits.strangers * AROUND)),
             "sandboxes": (RateLimitItemPerHour(limits.sandboxes), RateLimitItemPerHour(limits.sandboxes * AROUND)),
         }
@@ -102,7 +110,29 @@ class Rations:
         Raises:
             Problem: nothing is left.
         """
-        kind, around = "sandboxes" if scarce else "strangers", wider(address)
+        return await self._take_unknown("sandboxes" if scarce else "strangers", address)
+
+    async def admit(self, address: str, authorization: str | None) -> None:
+        """Take one request off an address's ration, before a key is looked up or anything is done.
+
+        Whoever shows a key that counted lately is not counted: others at his address do not keep him out.
+
+        Raises:
+            Problem: nothing is left.
+        """
+        if authorization is None or _digest(authorization) not in self._known:
+            await self._take_unknown("stranger-requests", address)
+
+    def note(self, authorization: str, *, counts: bool) -> None:
+        """Remember whether a key that was looked up counts."""
+        self._known.pop(_digest(authorization), None)
+        if counts:
+            self._known[_digest(authorization)] = None
+            if len(self._known) > MAX_KNOWN_KEYS:
+                del self._known[next(iter(self._known))]
+
+    async def _take_unknown(self, kind: str, address: str) -> dict[str, str]:
+        around = wider(address)
         one, all_ = self._strangers[kind]
         told = await self._take({kind: one}, address)
         if around is not None:
@@ -123,3 +153,7 @@ class Rations:
         if wait:
             raise Problem(Code.RATE_LIMITED, f"Try again in {wait} s.", headers={**told, "Retry-After": str(wait)})
         return told
+
+
+def _digest(authorization: str) -> bytes:
+    return sha256(authorization.encode(errors="replace")).digest()

@@ -162,3 +162,21 @@ async def test_of_the_files_that_a_process_may_have_some_are_left_for_the_hub_it
         writer.close()
         async with hub.http.get("/healthz") as answer:
             assert answer.status == 200, "who is in stays in"
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/healthz"])
+async def test_five_thousand_requests_sent_at_once_hold_nobody_else_up(tmp_path: Path, path: str) -> None:
+    """One connection that sent 5,000 requests ahead was answered them all, and everybody else waited for that."""
+    async with asyncio.timeout(60), hub_with(hub_file(tmp_path)) as hub:
+        said = f"GET {path} HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\n\r\n".encode()
+        callers = [await connected(hub) for _ in range(20)]
+        for _, writer in callers:
+            writer.write(said * 5_000)
+        async with hub.http.get("/healthz") as answer:
+            assert answer.status == 200
+        for reader, writer in callers:
+            got = b""
+            with contextlib.suppress(ConnectionError):  # what it did not read it answers by a reset
+                got = await reader.read()
+            assert got.count(b"HTTP/1.1 200 OK") <= 2
+            writer.close()

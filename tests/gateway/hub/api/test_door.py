@@ -1,9 +1,12 @@
 import asyncio
+import contextlib
 import json
+import time
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api import remembered
 from gateway.hub.file import Limits
@@ -150,3 +153,65 @@ async def test_every_answer_of_the_router_is_a_problem_too(tmp_path: Path) -> No
             assert (lost.status, json.loads(await lost.text())["code"]) == (404, "not_found")
         async with hub.http.put("/v1/api_keys") as wrong:
             assert (wrong.status, wrong.headers["Allow"]) == (405, "GET,HEAD,POST")
+
+
+async def test_an_address_that_asks_too_much_without_a_key_is_refused_before_any_key_is_looked_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)  # by which the library counts: however slow this machine is
+    async with running(hub_file(tmp_path, limits=Limits(stranger_requests=2)), wall=time.time) as hub:
+        ours = await hub.retailer()
+
+        async def read(path: str, headers: dict[str, str]) -> tuple[int, int]:
+            """The status, and how often the database was asked meanwhile."""
+            before = store.looks
+            async with hub.http.get(path, headers=headers) as answer:
+                if answer.status == 429:
+                    assert (await answer.json(content_type=None))["code"] == "rate_limited"
+                    assert 1 <= int(answer.headers["Retry-After"]) <= 20
+                return answer.status, store.looks - before
+
+        store = Looked(hub)
+        assert await read("/v1/api_keys", ours.headers) == (200, 2)  # its key, and its keys
+        wrong = {"Authorization": f"{ours.headers['Authorization'][:-1]}!"}
+        seen = [await read("/v1/api_keys", wrong) for _ in range(10)]
+        seen += [await read("/openapi.json", {}) for _ in range(9)]
+        assert {status for status, _ in seen[:10]} == {401}
+        assert {status for status, _ in seen[10:]} == {200}
+        for path, headers in (("/v1/api_keys", wrong), ("/openapi.json", {}), ("/", {}), ("/healthz", {}), ("/no", {})):
+            assert await read(path, headers) == (429, 0), path
+        assert await read("/v1/api_keys", ours.headers) == (200, 2), (
+            "whose key counts is not kept out by his neighbours"
+        )
+
+
+class Looked:
+    """How often a hub asked its database for something to read."""
+
+    def __init__(self, hub: Running) -> None:
+        self.looks, reading = 0, hub.hub.store.reading
+
+        def counted() -> contextlib.AbstractAsyncContextManager[AsyncConnection]:
+            self.looks += 1
+            return reading()
+
+        hub.hub.store.reading = counted  # type: ignore[method-assign, assignment]
+
+
+async def test_the_api_s_document_is_written_once_and_not_sent_again_to_who_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        async with hub.http.get("/openapi.json") as whole:
+            assert whole.content_type == "application/json"
+            assert (await whole.json())["openapi"].startswith("3.1")
+            tag = whole.headers["ETag"]
+        monkeypatch.setattr("gateway.hub.api.door.document", None)  # it is not made again
+        monkeypatch.setattr("gateway.hub.api.door.json", None)
+        for given in (tag, f'W/{tag}, "other"', "*"):
+            async with hub.http.get("/openapi.json", headers={"If-None-Match": given}) as same:
+                assert (same.status, await same.read(), same.headers["ETag"]) == (304, b"", tag)
+        async with hub.http.get("/openapi.json", headers={"If-None-Match": '"other"'}) as anew:
+            assert (anew.status, anew.headers["ETag"]) == (200, tag)
+            assert len(await anew.read()) > 10_000
