@@ -6,6 +6,7 @@ LIMITS = "tests/gateway/system/test_http_limits.py"
 FLOOD = "test_of_three_hundred_requests_sent_at_once_one_is_answered_and_the_connection_closed"
 DOOR = "tests/gateway/hub/api/test_door.py"
 BEFORE = "test_an_address_that_asks_too_much_without_a_key_is_refused_before_any_key_is_looked_up"
+BRANDS = "tests/gateway/hub/api/test_brands.py"
 STORE = "tests/gateway/hub/test_store.py"
 MIGRATIONS = "tests/gateway/hub/test_migrations.py"
 UP_TO_DATE = "test_a_database_of_each_older_release_is_brought_up_to_date_and_keeps_all_that_it_had"
@@ -117,5 +118,12 @@ MUTANTS: tuple[Mutant, ...] = (
         old="        limit_requests(served)\n",
         new="",
         tests=("tests/gateway/hub/test_threshold.py::test_five_thousand_requests_sent_at_once_hold_nobody_else_up",),
+    ),
+    Mutant(
+        name="of several who enrol a brand's last key at once each counts one fewer",
+        file="gateway/hub/api/brands.py",
+        old="wanted.with_for_update(key_share=True) if lock else wanted",
+        new="wanted",
+        tests=(f"{BRANDS}::test_of_six_that_enrol_the_tenth_key_at_once_one_does_and_no_brand_has_eleven",),
     ),
 )

@@ -130,7 +130,7 @@ async def read(call: Call) -> Reply:
 
 async def add_key(call: Call) -> Reply:
     """Enrol a key; homes that have let the brand in are told of it."""
-    brand, asked = await one(call, call.of(BrandPath).brand), call.of(NewBrandKey)
+    brand, asked = await one(call, call.of(BrandPath).brand, lock=True), call.of(NewBrandKey)
     why = _objection(call, brand, asked)
     if why is not None:
         at = Detail(pointer="/proof", where="body", code="proof", detail=why)
@@ -165,7 +165,7 @@ async def list_keys(call: Call) -> Reply:
 async def revoke_key(call: Call) -> Reply:
     """Let a key count no more; said again it changes nothing."""
     asked = call.of(KeyOfBrand)
-    brand = await one(call, asked.brand)
+    brand = await one(call, asked.brand, lock=True)
     key = next((key for key in await _keys(call, brand) if key.kid == asked.kid), None)
     if key is None:
         raise Problem(Code.NOT_FOUND)
@@ -177,13 +177,14 @@ async def revoke_key(call: Call) -> Reply:
     return Reply(status=200, body=key)
 
 
-async def one(call: Call, id_: str) -> Row[Any]:
-    """The caller's brand of this name.
+async def one(call: Call, id_: str, *, lock: bool = False) -> Row[Any]:
+    """The caller's brand of this name. `lock`: until the transaction ends nobody else changes what belongs to it.
 
     Raises:
         Problem: he has none.
     """
-    row = (await call.tx.execute(select(brands).where(_mine(call), brands.c.id == id_))).one_or_none()
+    wanted = select(brands).where(_mine(call), brands.c.id == id_)
+    row = (await call.tx.execute(wanted.with_for_update(key_share=True) if lock else wanted)).one_or_none()
     if row is None:
         raise Problem(Code.NOT_FOUND)
     return row

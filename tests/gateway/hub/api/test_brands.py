@@ -1,3 +1,4 @@
+import asyncio
 import re
 from pathlib import Path
 
@@ -72,6 +73,20 @@ async def test_keys_overlap_and_a_revoked_one_stays_to_be_seen(tmp_path: Path) -
             assert (await shop.enrol(f"k-{number}", key=BoxKey.fresh()))[0] == 201
         assert (await shop.enrol("more", key=BoxKey.fresh()))[1]["code"] == "conflict"
         assert (await shop.call("POST", "/v1/brands/lune/keys/none/revoke"))[0] == 404
+
+
+async def test_of_six_that_enrol_the_tenth_key_at_once_one_does_and_no_brand_has_eleven(tmp_path: Path) -> None:
+    """Each counted nine on PostgreSQL; eleven keys make a question that no home takes."""
+    async with running(hub_file(tmp_path)) as hub:
+        shop = Shop(hub, await hub.retailer())
+        await shop.brand()
+        for number in range(MOST_KEYS - 1):
+            assert (await shop.enrol(f"k-{number}", key=BoxKey.fresh()))[0] == 201
+        at_once = [shop.enrol(f"tenth-{number}", key=BoxKey.fresh()) for number in range(6)]
+        told = sorted([status for status, _ in await asyncio.gather(*at_once)])
+        assert told == [201, 409, 409, 409, 409, 409]
+        _, keys = await shop.call("GET", "/v1/brands/lune/keys")
+        assert len(keys["data"]) == MOST_KEYS
 
 
 async def test_another_s_brand_and_one_of_the_other_world_is_not_there(tmp_path: Path) -> None:

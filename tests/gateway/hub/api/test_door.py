@@ -196,7 +196,7 @@ class Looked:
             self.looks += 1
             return reading()
 
-        hub.hub.store.reading = counted  # type: ignore[method-assign, assignment]
+        hub.hub.store.reading = counted  # type: ignore[method-assign, assignment]  # counts, and is else the same
 
 
 async def test_the_api_s_document_is_written_once_and_not_sent_again_to_who_has_it(
