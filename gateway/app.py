@@ -460,8 +460,7 @@ class App:
     def _on_label(self, label: Label) -> None:
         for name in self._by_device[label.camera]:
             if label.camera in self.home.entrances[name].cameras.read_labels:
-                running = self._entrances[name]
-                running.put(running.scanned(label.camera, label.code, retained=False, expected_only=True))
+                self._entrances[name].label_read(label.camera, label.code)
 
     def _filming(self, clip: ClipKey) -> bool:
         return any(_clip(running.state) == clip for running in self._entrances.values())

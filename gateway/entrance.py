@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import secrets
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol, assert_never
@@ -39,7 +39,8 @@ log = structlog.get_logger(__name__)
 
 CODES = frozenset({Channel.EVENT, Channel.STATE})  # where a scanner says what it read
 READINGS = frozenset({Channel.STATE, Channel.RESULT})  # where what stands around an entrance tells what it measures
-SCANS_WAITING = 50  # more than a courier can scan while one commit lasts: beyond it somebody floods us
+SCANS_WAITING = 50  # of one scanner: more than a courier can scan while one commit lasts, beyond it somebody floods us
+LABELS_WAITING = 10  # readings of one camera: it looks three times a second, and what is dropped is read again
 RATION = 30  # messages of one device that are heard in a second: none in a house has so much to say
 ANSWERS = (said.LockReport, said.DoorReport, said.FridgeReport, said.SignalReport)  # what a question of ours is about
 ROLES = ("lock", "door")
@@ -91,7 +92,7 @@ class RunningEntrance:
         self._reached = reached
         self._inbox: deque[e.Event] = deque()
         self._wake = asyncio.Event()
-        self._scans = 0
+        self._scans: Counter[str] = Counter()  # scanner or camera -> its scans in the inbox
         self._door_heard: float | None = None
         self._spoke: dict[str, float] = {}  # what stands around the entrance -> when it was last heard live
         self._dropped = 0
@@ -296,6 +297,11 @@ class RunningEntrance:
         value = _bad(raw.encode(errors="replace")) if isinstance(code, BadCode) else code.value
         return self._scan(scanner, value, retained=retained, expected_only=expected_only)
 
+    def label_read(self, camera: str, raw: str) -> None:
+        """Take in what a camera read; what no code can be is no label."""
+        if not isinstance(normalise(raw), BadCode):
+            self.put(self.scanned(camera, raw, retained=False, expected_only=True))
+
     @staticmethod
     def _scan(scanner: str, code: str, *, retained: bool, expected_only: bool) -> e.Scanned:
         return e.Scanned(
@@ -334,10 +340,11 @@ class RunningEntrance:
     def put(self, event: e.Event) -> None:
         """Take an event in. Only scans are ever dropped, and counted; everything else waits its turn."""
         if isinstance(event, e.Scanned):
-            if self._scans >= SCANS_WAITING:
-                self.scans_missed()
+            if self._scans[event.scanner] >= (LABELS_WAITING if event.expected_only else SCANS_WAITING):
+                if not event.expected_only:
+                    self.scans_missed()
                 return
-            self._scans += 1
+            self._scans[event.scanner] += 1
         self._inbox.append(event)
         self._wake.set()
 
@@ -370,7 +377,8 @@ class RunningEntrance:
                 continue
             if self._inbox:
                 event = self._inbox.popleft()
-                self._scans -= isinstance(event, e.Scanned)
+                if isinstance(event, e.Scanned):
+                    self._scans[event.scanner] -= 1
                 return event
             due = min(self.state.due.values(), default=math.inf)
             if mono >= due:
@@ -391,6 +399,9 @@ class RunningEntrance:
                 event = replace(event, matches=self._journal.matches(event.code, now=now))
             new, commands = decide(self.state, event, now=now)
             if new == self.state and not commands:
+                return
+            if not commands and isinstance(event, e.Scanned) and event.expected_only:
+                self.state = new  # a camera's reading that nothing follows is counted, and is no row for ever
                 return
             intent = any(isinstance(command, c.Reserve) for command in commands)
             step = Step(entrance=new.id, event=event, state=new, commands=commands, now=now)

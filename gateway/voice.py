@@ -99,6 +99,12 @@ ALARMS: Mapping[AlarmCode, Mapping[Language, str]] = MappingProxyType({
         "fr": "Alerte {time} : le pêne est sorti alors que la porte est ouverte[ ({entrance})]",
         "en": "Alarm {time}: the bolt is out while the door is open[ ({entrance})]",
     },
+    AlarmCode.CAMERA_CODE_LIMIT: {
+        "fr": "Alerte {time} : la caméra a lu trop de codes inconnus, elle ne lit plus d'étiquettes pendant un quart"
+        " d'heure[ ({detail})]",
+        "en": "Alarm {time}: the camera read too many unknown codes and reads no labels for a quarter of an hour"
+        "[ ({detail})]",
+    },
     AlarmCode.CAMERA_LOST: {
         "fr": "Alerte {time} : plus d'image[ de la caméra {detail}] pendant une visite",
         "en": "Alarm {time}: no more pictures[ from camera {detail}] during a visit",
@@ -168,8 +174,8 @@ ALARMS: Mapping[AlarmCode, Mapping[Language, str]] = MappingProxyType({
         "en": "Alarm {time}: the lock did not answer, nobody knows whether it opened[ ({entrance})]",
     },
     AlarmCode.WRONG_CODE_LIMIT: {
-        "fr": "Alerte {time} : trois codes inconnus, scanner bloqué[ ({detail})]",
-        "en": "Alarm {time}: three unknown codes, scanner locked out[ ({detail})]",
+        "fr": "Alerte {time} : trop de codes inconnus, scanner bloqué[ ({detail})]",
+        "en": "Alarm {time}: too many unknown codes, scanner locked out[ ({detail})]",
     },
 })  # fmt: skip
 

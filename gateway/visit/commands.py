@@ -40,6 +40,7 @@ class AlarmCode(StrEnum):
     """What is wrong, said at once and loudly."""
 
     BOLT_IN_THE_AIR = auto()
+    CAMERA_CODE_LIMIT = auto()
     CAMERA_LOST = auto()
     DISK_FULL = auto()
     DOOR_FORCED_OPEN = auto()

@@ -178,7 +178,7 @@ class Scanned:
     """A code was read at the door; `code` is normalised.
 
     `id` is random, made by the shell: it becomes the visit's and the intent's id. `expected_only`: read by a camera,
-    so it never counts as a wrong attempt.
+    so it is answered only where it is known, and counts by the camera's own limit.
     """
 
     id: str

@@ -57,7 +57,7 @@ def _unlock_obeyed(step: Step) -> None:
 
     Once the door was proven locked again it comes late, and is alarmed. The watch after a visit sees to its own.
     """
-    if step.state.visit is None or not step.visit.unanswered:
+    if step.state.visit is None:
         return
     if step.visit.phase is Phase.LOCKED_AGAIN:
         step.say(Alarm(code=AlarmCode.LATE_UNLOCK))

@@ -32,6 +32,7 @@ def _clocks_anew(step: Step) -> None:
         scanner: replace(
             tries,
             wrong=tuple((code, mono) for code, _ in tries.wrong),
+            tried=tuple((code, mono) for code, _ in tries.tried),
             group=frozenset(),
             group_at=-1e9,
             until=mono + state.rules.lockout,

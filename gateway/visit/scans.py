@@ -10,6 +10,7 @@ from gateway.visit.state import BEFORE_INTENT, Attempts, CodeKind, Delivery, Hal
 from gateway.visit.step import Step
 
 LABEL_CODES = 4  # more barcodes than that are not one label
+EXCUSED = 100  # deliveries remembered of a scanner whose label was excused: more than can be due at one door
 
 # In these phases a parcel can still be carried in.
 CARRYING = BEFORE_INTENT | {Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase.RELOCKING}
@@ -27,16 +28,16 @@ def scanned(step: Step, scan: Scanned) -> None:
     _remember(step, scan.scanner, replace(attempts, last=(scan.code, step.now.mono)))
     if _own(step, scan):
         return
-    if step.state.visit is not None and scan.matches:
-        _take_back(step, scan)
+    if scan.expected_only and (attempts.locked_out or not scan.matches):
+        _read_by_camera(step, scan)
+    elif step.state.visit is not None and scan.matches:
         handed = step.visit.phase is Phase.HANDED_TO_OWNER
         passage.say_no(step, scan.id, scan.scanner, Refusal.NOT_READY if handed else Refusal.BUSY)
     elif attempts.locked_out:
         passage.say_no(step, scan.id, scan.scanner, Refusal.LOCKED_OUT)
     elif scan.matches:
-        _take_back(step, scan)
         _known(step, scan)
-    elif not scan.expected_only:
+    else:
         _wrong(step, scan)
 
 
@@ -60,17 +61,25 @@ def _own(step: Step, scan: Scanned) -> bool:
     return True
 
 
-def _take_back(step: Step, scan: Scanned) -> None:
-    """A known code explains the unknown ones of its own label: the attempt does not count."""
+def _take_back(step: Step, scan: Scanned, delivery: Delivery) -> None:
+    """A code that may open now explains the unknown ones of its own label: the attempt does not count.
+
+    Once for each delivery, and only for one that may come in now: otherwise whoever holds yesterday's label guesses
+    beside it without end. The count of an hour (`Attempts.tried`) is never taken back.
+    """
     attempts = step.state.attempts[scan.scanner]
-    if step.now.mono - attempts.group_at <= step.state.rules.label and not attempts.locked_out:
+    same_label = step.now.mono - attempts.group_at <= step.state.rules.label
+    if same_label and not attempts.locked_out and delivery.id not in attempts.excused:
         kept = tuple(wrong for wrong in attempts.wrong if wrong[0] not in attempts.group)
-        _remember(step, scan.scanner, replace(attempts, wrong=kept, group=frozenset(), group_at=-1e9))
+        excused = (*attempts.excused, delivery.id)[-EXCUSED:]
+        freed = replace(attempts, wrong=kept, group=frozenset(), group_at=-1e9, excused=excused)
+        _remember(step, scan.scanner, freed)
 
 
 def _wrong(step: Step, scan: Scanned) -> None:
     """Count an unknown code: once a label, once a code; so many different ones lock the scanner out."""
     attempts, rules, mono = step.state.attempts[scan.scanner], step.state.rules, step.now.mono
+    attempts, too_many = _tried(attempts, scan.code, mono, period=rules.tried_period, limit=rules.tried)
     counted = tuple(wrong for wrong in attempts.wrong if mono - wrong[1] < rules.lockout)
     same_label = mono - attempts.group_at <= rules.label and len(attempts.group) < LABEL_CODES
     if same_label:
@@ -80,12 +89,41 @@ def _wrong(step: Step, scan: Scanned) -> None:
     else:
         counted = (*counted, (scan.code, mono))
         attempts = replace(attempts, wrong=counted, group=frozenset({scan.code}), group_at=mono)
-    if len(attempts.wrong) >= rules.wrong:
-        step.say(Alarm(code=AlarmCode.WRONG_CODE_LIMIT, detail=scan.scanner))
-        attempts = replace(attempts, wrong=(), locked_out=True, until=mono + rules.lockout)
     _remember(step, scan.scanner, attempts)
-    arm_lockout(step)
+    if too_many or len(attempts.wrong) >= rules.wrong:
+        _lock_out(step, scan.scanner, AlarmCode.WRONG_CODE_LIMIT)
     passage.say_no(step, scan.id, scan.scanner, Refusal.UNKNOWN_CODE)
+
+
+def _read_by_camera(step: Step, scan: Scanned) -> None:
+    """A camera misreads, and sees what nobody holds up to it: it has a wider limit, and answers nothing.
+
+    A camera that is locked out looks at no code at all: an answer to a known one would tell it from a guess.
+    """
+    attempts, rules = step.state.attempts[scan.scanner], step.state.rules
+    if attempts.locked_out:
+        return
+    period, limit = rules.camera_tried_period, rules.camera_tried
+    attempts, too_many = _tried(attempts, scan.code, step.now.mono, period=period, limit=limit)
+    _remember(step, scan.scanner, attempts)
+    if too_many:
+        _lock_out(step, scan.scanner, AlarmCode.CAMERA_CODE_LIMIT)
+
+
+def _tried(attempts: Attempts, code: str, mono: float, *, period: float, limit: int) -> tuple[Attempts, bool]:
+    """Count a different unknown code of the last `period` seconds; whether it makes `limit` of them or more."""
+    tried = tuple(one for one in attempts.tried if mono - one[1] < period)
+    is_new = all(code != known for known, _ in tried)
+    if is_new:
+        tried = (*tried, (code, mono))[-limit:]
+    return replace(attempts, tried=tried), is_new and len(tried) >= limit
+
+
+def _lock_out(step: Step, scanner: str, alarm: AlarmCode) -> None:
+    step.say(Alarm(code=alarm, detail=scanner))
+    until = step.now.mono + step.state.rules.lockout
+    _remember(step, scanner, replace(step.state.attempts[scanner], wrong=(), locked_out=True, until=until))
+    arm_lockout(step)
 
 
 def arm_lockout(step: Step) -> None:
@@ -100,20 +138,21 @@ def arm_lockout(step: Step) -> None:
 def settle_lockouts(step: Step) -> None:
     """Let a scanner try again when its time is over."""
     if step.passed(Why.LOCKOUT):
-        kept = {
-            scanner: attempts
-            for scanner, attempts in step.state.attempts.items()
-            if not (attempts.locked_out and attempts.until <= step.now.mono)
-        }
-        step.state = replace(step.state, attempts=kept)
+        for scanner, attempts in step.state.attempts.items():
+            if attempts.locked_out and attempts.until <= step.now.mono:
+                _remember(step, scanner, _let_try_again(attempts))
         arm_lockout(step)
 
 
 def clear_lockout(step: Step, scanner: str) -> None:
-    """The owner's word: this scanner's wrong codes are forgotten."""
-    kept = {name: attempts for name, attempts in step.state.attempts.items() if name != scanner}
-    step.state = replace(step.state, attempts=kept)
+    """The owner's word ends this scanner's lock-out and forgets its attempts, but not how many codes it tried."""
+    if scanner in step.state.attempts:
+        _remember(step, scanner, _let_try_again(step.state.attempts[scanner]))
     arm_lockout(step)
+
+
+def _let_try_again(attempts: Attempts) -> Attempts:
+    return Attempts(tried=attempts.tried, excused=attempts.excused)
 
 
 def _known(step: Step, scan: Scanned) -> None:
@@ -126,6 +165,7 @@ def _known(step: Step, scan: Scanned) -> None:
             step.ask("lock", "door")
         passage.say_no(step, scan.id, scan.scanner, refusal)
         return
+    _take_back(step, scan, delivery)
     half = step.state.half
     kinds, codes = {match.kind}, frozenset({scan.code})
     if half is not None and _same(half, delivery):

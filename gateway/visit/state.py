@@ -258,6 +258,10 @@ class Rules:
     watch: float = 900.0
     lockout: float = 900.0
     wrong: int = 3
+    tried: int = 20  # different unknown codes of a scanner in `tried_period`, whatever excused their labels
+    tried_period: float = 3600.0
+    camera_tried: int = 30  # the same of a camera that reads labels: it sees more than what is held up to it
+    camera_tried_period: float = 600.0
     merge: float = 10.0
     label: float = 2.0
     courier: float = 60.0
@@ -318,7 +322,7 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempts:
-    """Wrong codes of one scanner."""
+    """Wrong codes of one scanner, or of one camera that reads labels (only `tried`, the lock-out and `last`)."""
 
     wrong: tuple[tuple[str, float], ...] = ()  # (code, counted at), one a label
     group: frozenset[str] = frozenset()  # codes of the label being read
@@ -326,6 +330,8 @@ class Attempts:
     locked_out: bool = False
     until: float = 0.0  # monotonic: the end of the lock-out
     last: tuple[str, float] = ("", -1e9)
+    tried: tuple[tuple[str, float], ...] = ()  # different unknown codes and when; nothing takes these back
+    excused: tuple[str, ...] = ()  # deliveries whose code has excused a label already, the newest last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from devices.reports import (
 from devices.vendors.words import Channel
 from gateway.clock import Clock
 from gateway.config import ClockSource
-from gateway.entrance import SCANS_WAITING, RunningEntrance
+from gateway.entrance import LABELS_WAITING, SCANS_WAITING, RunningEntrance
 from gateway.store import Step
 from gateway.visit import commands as c
 from gateway.visit import events as e
@@ -295,6 +295,42 @@ async def test_scans_are_taken_again_when_the_flood_is_over(ready: Box) -> None:
     ready.front.put(e.LockoutCleared(scanner="scanner"))
     ready.scan("something-else")
     await until(lambda: len(ready.commands(c.Answer)) > before)
+
+
+async def test_a_camera_that_is_flooded_takes_none_of_the_scanner_s_places(tmp_path: Path) -> None:
+    async with box(tmp_path, time=Time(mono=OPEN)) as made:
+        for number in range(1000):
+            made.front.label_read("doorbell", f"shown-{number}")
+        for number in range(SCANS_WAITING):
+            made.scan(f"scan-{number}")
+        async with awake(made):
+            await until(lambda: len(made.commands(c.Answer)) == SCANS_WAITING)
+            await made.quiet()
+            assert c.AlarmCode.SCANS_DROPPED not in [alarm.code for alarm in made.commands(c.Alarm)]
+            assert len(made.front.state.attempts["doorbell"].tried) == LABELS_WAITING
+
+
+async def test_what_a_camera_reads_and_nobody_knows_makes_no_stored_row(ready: Box) -> None:
+    before = len(ready.journal.steps)
+    limit = ready.front.state.rules.camera_tried
+    for number in range(limit - 1):
+        ready.front.label_read("doorbell", f"shown-{number}")
+        await ready.quiet()
+        ready.passes(0.1)
+    assert len(ready.journal.steps) == before
+    assert len(ready.front.state.attempts["doorbell"].tried) == limit - 1
+    for number in range(500):
+        ready.front.label_read("doorbell", f"more-{number}")
+        await ready.quiet()
+    (step,) = ready.journal.steps[before:]  # one alarm, which is what the owner is told
+    assert [type(command) for command in step.commands] == [c.Alarm]
+    assert step.state.attempts["doorbell"].locked_out
+
+
+async def test_what_a_camera_sees_that_no_code_can_be_is_not_even_counted(ready: Box) -> None:
+    ready.front.label_read("doorbell", "\x07bell")
+    await ready.quiet()
+    assert "doorbell" not in ready.front.state.attempts
 
 
 # ---- time ------------------------------------------------------------------------------------------------------------

@@ -103,6 +103,34 @@ def let_in(house: House, rng: random.Random, _: Promise) -> str:
     return "an honest courier"
 
 
+def let_in_late(house: House, rng: random.Random, p: Promise) -> str:
+    """The same, and a radio takes the unlock in time and hands it to the lock much later; the visit ends before."""
+    before, house.faults.holds = house.faults.holds, rng.choice((45.0, 70.0, 110.0))
+    let_in(house, rng, p)
+    house.faults.holds = before
+    house.run(rng.choice((4.0, 35.0, 60.0)))
+    return "a radio holds an unlock"
+
+
+def guess_beside_a_label(house: House, rng: random.Random, p: Promise) -> str:
+    """Codes that are unknown, then one that is known, as if all stood on one label; again and again."""
+    for _i in range(rng.choice((1, 3, 10))):
+        for _j in range(4):
+            house.scan(f"guess-{rng.randrange(1000)}")
+            house.run(0.2)
+        house.scan(min(rng.choice((p, house.promises[min(house.promises)])).parcels))
+        house.run(rng.choice((2.0, 11.0)))
+    return "guesses beside a label"
+
+
+def show_to_the_camera(house: House, rng: random.Random, _: Promise) -> str:
+    """A telephone shows one code after the other to the camera that reads labels."""
+    for _i in range(rng.choice((1, 10, 40))):
+        house.scan(f"shown-{rng.randrange(1000)}", scanner="camera", expected_only=True)
+        house.run(0.4)
+    return "shows codes to the camera"
+
+
 # ---- what the owner and the world do --------------------------------------------------------------------------------
 
 
@@ -297,6 +325,9 @@ CALM: tuple[tuple[int, Act], ...] = (
     (3, scan_wrong),
     (1, scan_retained),
     (6, let_in),
+    (2, let_in_late),
+    (1, guess_beside_a_label),
+    (1, show_to_the_camera),
     (14, open_door),
     (14, close_door),
     (4, unlock_by_hand),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 NEVER = -1e9
 WRONG_IN_A_WINDOW = 3 * 4  # three labels of at most four codes
+DIFFERENT_IN_AN_HOUR = 20 + 4  # and one more after each quarter of an hour for which that locked the scanner out
 EVERY_MINUTE = 62.0
 
 
@@ -49,6 +50,8 @@ class Oracle:
         self.answered_at = NEVER
         self.yes: set[str] = set()
         self.unknown: dict[str, dict[str, float]] = {}
+        self.hour: dict[str, dict[str, float]] = {}
+        self.clears: Counter[str] = Counter()
         self.alarmed_at = NEVER
         self.held: set[str] = set()  # visits whose unlock a radio held
         self.late_at: float | None = None  # since when the bolt is back by a held unlock, after "locked again" was said
@@ -84,8 +87,6 @@ class Oracle:
         if not scan.retained:
             self.scanned_at[scan.code] = self.house.t
             self.scan_times[scan.id] = (dict(self.scanned_at), scan)
-            if scan.matches:
-                self.unknown.pop(scan.scanner, None)
 
     def hears_lock(self, report: LockReport, heard: e.Heard, made: float) -> None:
         """Keep the newest "locked" that answers a question."""
@@ -208,6 +209,8 @@ class Oracle:
             case c.Answer(refusal=refusal):
                 if refusal is not None:
                     self.seen[f"refusal {refusal}"] += 1
+                elif command.word is c.Word.WAIT:  # it may excuse its own label, once
+                    self.unknown.pop(command.scanner, None)
                 self._bounded(command)
             case c.Alarm(code=code, detail=detail):
                 self.seen[f"alarm {code}"] += 1
@@ -291,6 +294,12 @@ class Oracle:
         tried.setdefault(scan[1].code, house.t)
         recent = [code for code, at in tried.items() if house.t - at < house.rules.lockout]
         assert len(recent) <= WRONG_IN_A_WINDOW, "I16 wrong codes without an end"
+        hour = self.hour.setdefault(answer.scanner, {})
+        hour.setdefault(scan[1].code, house.t)
+        different = [code for code, at in hour.items() if house.t - at < house.rules.tried_period]
+        assert len(different) <= DIFFERENT_IN_AN_HOUR + self.clears[answer.scanner], (
+            "I16 more codes in an hour than allowed"
+        )
 
     def shows(self, mem: Entrance) -> None:
         """What may be shown as locked."""
@@ -317,6 +326,7 @@ class Oracle:
     def forgiven(self, scanner: str) -> None:
         """The owner cleared a lock-out."""
         self.unknown.pop(scanner, None)
+        self.clears[scanner] += 1
 
     def killed(self) -> None:
         """The process died; what its cameras' gaps were is the video process's to declare now."""
@@ -325,6 +335,7 @@ class Oracle:
     def unstored(self) -> None:
         """Nothing could be stored: what is only in memory may be forgotten by the next restart."""
         self.unknown.clear()
+        self.hour.clear()
         self.seen["step without a store"] += 1
 
     # ---- what physically happens ------------------------------------------------------------------------------------
@@ -343,8 +354,10 @@ class Oracle:
         assert count <= 2 * house.promises[delivery].allowance, "I2 more withdrawals than allowed"
 
     def moved_the_bolt(self, visit: str) -> None:
-        """An unlock of ours withdrew a bolt that was thrown."""
-        if visit in self.held and visit in self.claimed:
+        """An unlock of ours withdrew a bolt that was thrown; a visit that runs on sees to it in any case."""
+        running = self.house.mem.visit
+        quiet = running is None or running.phase is Phase.LOCKED_AGAIN
+        if visit in self.held and visit in self.claimed and quiet:
             self.late_at, self.late_told = self.house.t, False
             self.seen["late unlock"] += 1
 

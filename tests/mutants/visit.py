@@ -262,10 +262,10 @@ MUTANTS = (
         tests=(RESTART, SCANS),
     ),
     Mutant(
-        name="any known code takes wrong ones back",
+        name="a known code excuses another label than its own",
         file="gateway/visit/scans.py",
-        old="if step.now.mono - attempts.group_at <= step.state.rules.label and not attempts.locked_out:",
-        new="if not attempts.locked_out:",
+        old="if same_label and not attempts.locked_out and delivery.id not in attempts.excused:",
+        new="if not attempts.locked_out and delivery.id not in attempts.excused:",
         tests=(SCANS,),
     ),
     Mutant(

@@ -5,6 +5,8 @@ from tests.mutants.words import Mutant
 VISIT = "tests/gateway/visit/"
 LATE = f"{VISIT}test_late.py"
 SEEDS = f"{VISIT}test_seeds.py"
+SCANS = f"{VISIT}test_scans.py"
+ENTRANCE = "tests/gateway/test_entrance.py"
 CONFIG = "tests/gateway/test_config.py"
 
 MUTANTS = (
@@ -53,7 +55,7 @@ MUTANTS = (
         tests=(LATE,),
     ),
     Mutant(
-        name="a restart shortens the watch over an unanswered unlock",
+        name="after a restart the watch over an unanswered unlock has no end",
         file="gateway/visit/restart.py",
         old="        film.begin_watch(step)\n",
         new="        step.arm(Why.WATCH, state.rules.watch)\n",
@@ -72,5 +74,73 @@ MUTANTS = (
         old='LONG_HOLDING = frozenset({"zigbee2mqtt", "guard"})',
         new='LONG_HOLDING = frozenset({"zigbee2mqtt"})',
         tests=(CONFIG,),
+    ),
+    Mutant(
+        name="any known code excuses its label",
+        file="gateway/visit/scans.py",
+        old="""    delivery = match.delivery
+    refusal = may_open(step.state, delivery, step.now)
+""",
+        new="""    delivery = match.delivery
+    _take_back(step, scan, delivery)
+    refusal = may_open(step.state, delivery, step.now)
+""",
+        tests=(SCANS,),
+    ),
+    Mutant(
+        name="a delivery excuses any number of labels",
+        file="gateway/visit/scans.py",
+        old="if same_label and not attempts.locked_out and delivery.id not in attempts.excused:",
+        new="if same_label and not attempts.locked_out:",
+        tests=(SCANS,),
+    ),
+    Mutant(
+        name="the count of an hour is not looked at",
+        file="gateway/visit/scans.py",
+        old="    if too_many or len(attempts.wrong) >= rules.wrong:",
+        new="    if len(attempts.wrong) >= rules.wrong:",
+        tests=(SCANS,),
+    ),
+    Mutant(
+        name="the end of a lock-out forgets the count of an hour",
+        file="gateway/visit/scans.py",
+        old="    return Attempts(tried=attempts.tried, excused=attempts.excused)",
+        new="    return Attempts(excused=attempts.excused)",
+        tests=(SCANS,),
+    ),
+    Mutant(
+        name="a restart forgets the count of an hour",
+        file="gateway/visit/restart.py",
+        old="            tried=tuple((code, mono) for code, _ in tries.tried),",
+        new="            tried=(),",
+        tests=(SCANS,),
+    ),
+    Mutant(
+        name="a camera may guess without end",
+        file="gateway/visit/scans.py",
+        old="        _lock_out(step, scan.scanner, AlarmCode.CAMERA_CODE_LIMIT)",
+        new="        pass",
+        tests=(SCANS,),
+    ),
+    Mutant(
+        name="a camera that is locked out still knows a right code",
+        file="gateway/visit/scans.py",
+        old="    if scan.expected_only and (attempts.locked_out or not scan.matches):",
+        new="    if scan.expected_only and not scan.matches:",
+        tests=(SCANS,),
+    ),
+    Mutant(
+        name="a camera's readings fill the scanner's places",
+        file="gateway/entrance.py",
+        old="if self._scans[event.scanner] >= (LABELS_WAITING if event.expected_only else SCANS_WAITING):",
+        new="if self._scans.total() >= SCANS_WAITING:",
+        tests=(ENTRANCE,),
+    ),
+    Mutant(
+        name="each reading of a camera is a row for ever",
+        file="gateway/entrance.py",
+        old="if not commands and isinstance(event, e.Scanned) and event.expected_only:",
+        new="if not commands and isinstance(event, e.Scanned) and event.retained:",
+        tests=(ENTRANCE,),
     ),
 )

@@ -112,6 +112,15 @@ def test_a_restart_watches_for_the_whole_time_again() -> None:
     assert house.physical == ["withdrawn", "thrown"]
 
 
+def test_after_a_restart_the_watch_ends_too() -> None:
+    house = unanswered(1e6)
+    house.kill(seconds=1)
+    house.run(HOLD + 70)
+    announce(house, "d1")
+    house.scan("d1-1")
+    assert house.phase == "ringing", house.refusals
+
+
 def test_after_a_quarter_of_an_hour_the_household_s_own_hand_is_its_own_though_an_unlock_is_still_held() -> None:
     house = unanswered(1e6, command_hold=3600.0)
     house.run(HOLD + 10)
@@ -170,3 +179,16 @@ def test_the_opening_is_not_given_back_while_the_lock_may_still_open_the_door() 
     house.run(DEAF)
     house.stop(stopped=False)
     assert (house.promises["d0"].used, house.outcomes) == (1, ["unknown"])
+
+
+def test_a_lock_that_opens_by_radio_while_the_film_still_runs_is_alarmed() -> None:
+    house = unlocked()
+    house.open()
+    house.run(1)
+    house.close()
+    house.run(14)
+    assert house.phase == "locked_again"
+    house.remote_unlock()
+    house.run(3)
+    assert house.alarms == ["late_unlock"]
+    assert house.physical[-1] == "thrown"

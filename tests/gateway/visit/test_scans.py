@@ -1,9 +1,11 @@
 """What a scanned code counts as."""
 
 import pytest
+from pydantic import TypeAdapter
 
 from gateway.visit import commands as c
 from gateway.visit import events as e
+from gateway.visit.state import Attempts, Refusal
 from tests.house.house import House
 from tests.house.story import RING, announce, good_day, inside
 
@@ -175,6 +177,141 @@ def test_the_visit_s_own_codes_are_parcels_and_are_welcome() -> None:
     house.close()
     house.run(30)
     assert not house.refusals
+    assert house.outcomes == ["delivered"]
+
+
+# ---- guessing -------------------------------------------------------------------------------------------------------
+
+
+def test_a_code_that_opens_nothing_takes_no_attempt_back() -> None:
+    house = good_day()
+    announce(house, "d1", entrance="garage")
+    announce(house, "d2", refusal=Refusal.EXPIRED)
+    for round_, useless in enumerate(("d1-1", "d2-1", "d1-1")):
+        guess(house, f"guess-{round_}", useless, pause=0.3)
+        house.run(11)
+    assert locked_out(house)
+    assert house.alarms == ["wrong_code_limit"]
+
+
+def test_guessing_beside_yesterday_s_label_is_no_longer_free() -> None:
+    """An attacker who holds one label that is used up tries four codes beside it, again and again."""
+    house = good_day()
+    announce(house, "old", refusal=Refusal.EXPIRED)
+    answered = 0
+    for round_ in range(100):
+        guess(house, *(f"guess-{round_}-{n}" for n in range(4)), "old-1", pause=0.3)
+        answered = house.refusals.count("unknown_code")
+        house.run(10)
+    assert "wrong_code_limit" in house.alarms
+    assert answered <= 12 * 2, "three labels, and three more when the quarter of an hour is over"
+
+
+def test_a_delivery_takes_a_label_s_attempt_back_once() -> None:
+    house = good_day()
+    announce(house, needs_courier=True)  # its code is known and may come in, again and again, and opens nothing alone
+    for round_ in range(4):
+        guess(house, f"guess-{round_}", "d0-1", pause=0.3)
+        house.run(65)
+    assert [code for code, _ in house.mem.attempts["s"].wrong] == []
+    assert locked_out(house), "the first label was excused, the other three were not"
+
+
+def test_so_many_different_unknown_codes_in_an_hour_lock_a_scanner_out_though_their_labels_were_excused() -> None:
+    house = good_day()
+    for round_ in range(5):
+        announce(house, f"d{10 * round_}", 3600, needs_courier=True)
+        guess(house, *(f"label-{round_}-{n}" for n in range(4)), f"d{10 * round_}-1", pause=0.2)
+        assert locked_out(house) is (round_ == 4), round_
+        house.run(200)
+    assert house.alarms == ["wrong_code_limit"]
+
+
+def test_the_count_of_an_hour_survives_a_restart_and_the_owner_s_word() -> None:
+    house = good_day()
+    for round_ in range(5):
+        announce(house, f"d{10 * round_}", 3600, needs_courier=True)
+        guess(house, *(f"label-{round_}-{n}" for n in range(4)), f"d{10 * round_}-1", pause=0.2)
+        house.run(100)
+        if round_ == 2:
+            house.kill(seconds=1)
+            house.run(5)
+    assert locked_out(house)
+    house.feed(e.LockoutCleared(scanner="s"))
+    assert not locked_out(house)
+    guess(house, "one more")
+    assert locked_out(house)
+    house.run(3700)
+    guess(house, "an hour later")
+    assert not locked_out(house)
+
+
+def test_a_state_that_was_stored_before_the_count_of_an_hour_is_read() -> None:
+    adapter = TypeAdapter(Attempts)
+    before = {"wrong": [["x", 5.0]], "group": [], "group_at": -1e9, "locked_out": False, "until": 0.0, "last": ["x", 5]}
+    read = adapter.validate_python(before)
+    assert (read.wrong, read.tried, read.excused) == ((("x", 5.0),), (), ())
+
+
+# ---- a camera that reads labels -------------------------------------------------------------------------------------
+
+
+def show(house: House, *codes: str) -> None:
+    for code in codes:
+        house.scan(code, scanner="camera", expected_only=True)
+        house.run(0.4)
+
+
+def test_a_camera_that_is_shown_too_many_unknown_codes_reads_none_for_a_quarter_of_an_hour() -> None:
+    house = good_day()
+    announce(house)
+    show(house, *(f"shown-{n}" for n in range(200)))
+    assert house.alarms == ["camera_code_limit"], "the owner is told once"
+    show(house, "d0-1")
+    assert house.phase == "ready"
+    assert not house.all(c.Answer), "a known code looks no different from a guess"
+    house.run(900)
+    show(house, "d0-1")
+    assert house.phase == "ringing"
+
+
+def test_a_camera_s_limit_is_wider_than_a_scanner_s_and_not_the_scanner_s() -> None:
+    house = good_day()
+    announce(house)
+    show(house, *(f"shown-{n}" for n in range(29)))
+    assert not house.alarms
+    show(house, "shown-29")
+    assert locked_out(house, "camera")
+    house.scan("d0-1")
+    assert house.phase == "ringing"
+
+
+def test_the_same_shop_sign_before_a_camera_counts_once() -> None:
+    house = good_day()
+    for _ in range(40):
+        show(house, "sign-1", "sign-2")
+    assert not house.alarms
+    assert [code for code, _ in house.mem.attempts["camera"].tried] == ["sign-1", "sign-2"]
+
+
+def test_what_a_camera_saw_longer_than_ten_minutes_ago_counts_no_more() -> None:
+    house = good_day()
+    show(house, *(f"early-{n}" for n in range(20)))
+    house.run(600)
+    show(house, *(f"late-{n}" for n in range(20)))
+    assert not house.alarms
+
+
+def test_a_camera_that_reads_no_labels_still_takes_the_running_visit_s_own() -> None:
+    house = good_day()
+    announce(house, "d3")  # two parcels
+    house.scan("d3-1")
+    house.run(RING + 1)
+    house.open()
+    house.run(1)
+    show(house, *(f"shown-{n}" for n in range(40)), "d3-2")
+    house.close()
+    house.run(30)
     assert house.outcomes == ["delivered"]
 
 
