@@ -4,7 +4,8 @@ What `normalise` returns is what stands in `Delivery.parcels` and in `Scanned.co
 scanner's symbology identifier, with spaces, in small letters, as a web address) become one value. A barcode
 identifies, it is no secret.
 
-Check digits: GS1 mod 10 (weights 3, 1 from the right); UPU S10; UPS 1Z; La Poste's Colissimo.
+A number of 8, 12, 13 or 14 digits is a GTIN only where the code itself says so (the symbology EAN/UPC, application
+identifier 01 or 02, a GS1 Digital Link): one carrier's number in ten holds GS1's check digit by chance.
 """
 
 import re
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 from hashlib import sha256
 
+from gateway.delivery.carriers import LABELS, in_elements, is_number, tracking_number
+from gateway.delivery.checkdigits import colissimo_checks, gs1_checks, s10_checks, ups_checks
 from gateway.delivery.elements import FNC1, elements, written
 
 LONGEST = 128
@@ -31,7 +34,7 @@ class Kind(StrEnum):
     S10 = auto()
     UPS = auto()
     COLISSIMO = auto()
-    GTIN = auto()  # names a product, so it never opens
+    GTIN = auto()  # names a product, so it never opens; its value has the identifier before it: no number equals it
     GS1 = auto()  # an element string without an SSCC or a GTIN
     COURIER = auto()  # value: "courier:" and the code's SHA-256 in hex
     EXACT = auto()
@@ -61,41 +64,15 @@ class Form:
     checks: Callable[[str], bool]
 
 
-def gs1_checks(code: str) -> bool:
-    """Whether the last digit is GS1's mod 10 check digit of the others."""
-    total = sum(int(digit) * (3 if place % 2 else 1) for place, digit in enumerate(reversed(code)))
-    return total % 10 == 0
-
-
-def s10_checks(code: str) -> bool:
-    """Whether the ninth digit of an S10 identifier is UPU's check digit of the eight before it."""
-    digits = [int(digit) for digit in code[2:11]]
-    key = 11 - sum(w * d for w, d in zip((8, 6, 4, 2, 3, 5, 9, 7), digits[:8], strict=True)) % 11
-    return digits[8] == {10: 0, 11: 5}.get(key, key)
-
-
-def ups_checks(code: str) -> bool:
-    """Whether the last digit of a 1Z number is its check digit; letters count as (ASCII - 3) mod 10."""
-    values = [int(c) if c.isdigit() else (ord(c) - 3) % 10 for c in code[2:17]]
-    total = sum(value * (2 if place % 2 else 1) for place, value in enumerate(values))
-    return int(code[17]) == -total % 10
-
-
-def colissimo_checks(code: str) -> bool:
-    """Whether the last digit of a Colissimo number is the key of the ten before it."""
-    digits = [int(digit) for digit in code[2:12]]
-    total = 3 * sum(digits[1::2]) + sum(digits[0::2])
-    return int(code[12]) == -total % 10
-
-
 FORMS: tuple[Form, ...] = (
     Form(Kind.SSCC, re.compile(r"[0-9]{18}"), gs1_checks),
-    Form(Kind.GTIN, re.compile(r"[0-9]{8}|[0-9]{12,14}"), gs1_checks),
     Form(Kind.S10, re.compile(r"[A-Z]{2}[0-9]{9}[A-Z]{2}"), s10_checks),
     Form(Kind.UPS, re.compile(r"1Z[0-9A-Z]{15}[0-9]"), ups_checks),
     Form(Kind.COLISSIMO, re.compile(r"(?=.?[A-Z])[0-9A-Z]{2}[0-9]{11}"), colissimo_checks),
 )
 
+_EAN_AIM = "]E"  # EAN-13, EAN-8, UPC: retail products, and nothing else
+_EAN_WITH_ADD_ON = "]E3"
 _AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]")  # ISO/IEC 15424 symbology identifier
 _GS1_AIM = frozenset({"]C1", "]d2", "]Q3", "]e0", "]J1"})  # GS1-128, DataMatrix, QR, DataBar, DotCode
 _LINK = re.compile(r"https?://id\.gs1\.org/(00|01)/([0-9]+)(?:[/?#].*)?", re.IGNORECASE | re.ASCII)
@@ -129,10 +106,29 @@ def _read(raw: str) -> ParcelCode | BadCode:
     if aim in _GS1_AIM or FNC1 in text:
         pairs = elements(text)
         return BadCode("not a GS1 element string") if pairs is None else _gs1(pairs)
+    if aim.startswith(_EAN_AIM):
+        return _product(text[:13] if aim == _EAN_WITH_ADD_ON else text)
     pairs = written(text)
     if pairs is not None:
         return _gs1(pairs)
     return _plain(text)
+
+
+def page_forms() -> tuple[tuple[str, str], ...]:
+    """Return the forms of plain codes for a script: what each is called, and a regular expression of the whole code.
+
+    The expressions mean the same in JavaScript. They are of a code in capitals without blanks, check digits not looked
+    at: the script only tells people what they have read.
+    """
+    plain = ((form.kind.value, form.pattern.pattern) for form in FORMS if form.kind is not Kind.SSCC)
+    return (*plain, *((label.carrier, label.pattern.pattern) for label in LABELS))
+
+
+def reread(value: str) -> str:
+    """Return today's writing of a parcel code that an older release stored; what is no code today stays as it is."""
+    code = normalise(value)
+    readable = isinstance(code, ParcelCode) and code.kind not in {Kind.GTIN, Kind.COURIER}
+    return code.value if readable else value
 
 
 def new_courier_code(secret: bytes) -> str:
@@ -164,6 +160,12 @@ def _courier(text: str) -> ParcelCode | BadCode:
     return ParcelCode(Kind.COURIER, courier_value(courier_digest(secret)))
 
 
+def _product(text: str) -> ParcelCode | BadCode:
+    if not re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", text) or not gs1_checks(text):
+        return BadCode("not an article's number")
+    return ParcelCode(Kind.GTIN, f"(01){text:0>14}")
+
+
 def _gs1(pairs: tuple[tuple[str, str], ...]) -> ParcelCode | BadCode:
     """A parcel's own number names it, whatever else the label says; after that, a product's."""
     for ai, kind in (("00", Kind.SSCC), ("01", Kind.GTIN), ("02", Kind.GTIN)):
@@ -171,7 +173,12 @@ def _gs1(pairs: tuple[tuple[str, str], ...]) -> ParcelCode | BadCode:
         if len(values) > 1:
             return BadCode("a label with two numbers of one sort")
         for value in values:
-            return ParcelCode(kind, value) if gs1_checks(value) else BadCode("wrong GS1 check digit")
+            if not gs1_checks(value):
+                return BadCode("wrong GS1 check digit")
+            return ParcelCode(kind, value if kind is Kind.SSCC else f"({ai}){value}")
+    number = in_elements(pairs)
+    if number is not None:
+        return ParcelCode(Kind.EXACT, number)
     if any("(" in field or ")" in field for _, field in pairs):  # two different labels would get one writing
         return BadCode("a GS1 field with brackets")
     value = "".join(f"({ai}){field}" for ai, field in pairs)
@@ -184,7 +191,7 @@ def _plain(text: str) -> ParcelCode | BadCode:
         length = {"00": 18, "01": 14}[link[1]]
         if len(link[2]) != length or not gs1_checks(link[2]):
             return BadCode("not a GS1 Digital Link")
-        return ParcelCode(Kind.SSCC if link[1] == "00" else Kind.GTIN, link[2])
+        return ParcelCode(Kind.SSCC, link[2]) if link[1] == "00" else ParcelCode(Kind.GTIN, f"(01){link[2]}")
     if not text.isascii():  # some letters become one of A to Z, or two, when they are written in capitals
         return ParcelCode(Kind.EXACT, text)
     compact = text.replace(" ", "").upper()
@@ -195,4 +202,7 @@ def _plain(text: str) -> ParcelCode | BadCode:
         pairs = elements(compact)  # a scanner that drops the symbology identifier
         if pairs is not None and gs1_checks(compact[2:20]):
             return ParcelCode(Kind.SSCC, compact[2:20])
-    return ParcelCode(Kind.EXACT, text)
+    number = tracking_number(compact)
+    if number is not None:
+        return _plain(number)
+    return ParcelCode(Kind.EXACT, compact if is_number(compact) else text)

@@ -12,7 +12,8 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, TypeAdapter
 
-from gateway.delivery.promise import Id, Offer, Update, Window, Wire
+from gateway.delivery.codes import reread
+from gateway.delivery.promise import MOST_PARCELS, Id, Offer, Update, Window, Wire
 from gateway.delivery.strictjson import loads
 from gateway.hub.account import MOST, Line, Statement, broken
 from gateway.hub.sealed import Untrue, unseal, vouched
@@ -22,6 +23,7 @@ from gateway.proof.chain import Fault
 from gateway.proof.keys import PublicKey
 
 _PROMISE: TypeAdapter[Offer | Update] = TypeAdapter(Annotated[Offer | Update, Field(discriminator="do")])
+_PARCELS: TypeAdapter[tuple[str, ...]] = TypeAdapter(Annotated[tuple[str, ...], Field(max_length=MOST_PARCELS)])
 KeyText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]  # a key has one spelling
 _FAULTS: Mapping[Fault, str] = MappingProxyType({
     Fault.CHANGED: "not what the box wrote", Fault.MISSING: "not there", Fault.OUT_OF_ORDER: "at another place",
@@ -139,14 +141,20 @@ def _promised(evidence: Evidence, sent: Sequence[tuple[Message, int, object]]) -
 
 
 def _differs(evidence: Evidence, said: object) -> str | None:
-    """Hold what is told of the promise against one message."""
+    """Hold what is told of the promise against one message.
+
+    Both sides' parcels are written as codes are written today: an older release wrote some otherwise.
+    """
+    promised = dict(said) if isinstance(said, dict) else {}
+    parcels = promised.pop("parcels", ())
     try:
-        body = _PROMISE.validate_json(json.dumps(said))
+        body = _PROMISE.validate_json(json.dumps(promised))
+        named = _PARCELS.validate_json(json.dumps(parcels))
     except ValueError:
         return "the version of which the home spoke promises nothing"
-    told = (evidence.entrance, evidence.place, evidence.carrier, evidence.window, evidence.parcels)
-    same = told == (body.entrance, body.place, body.carrier, body.window, body.parcels)
-    if not same or evidence.max_celsius != body.max_celsius:
+    told = (evidence.entrance, evidence.place, evidence.carrier, evidence.window, evidence.max_celsius)
+    same = told == (body.entrance, body.place, body.carrier, body.window, body.max_celsius)
+    if not same or [reread(one) for one in evidence.parcels] != [reread(one) for one in named]:
         return "the promise says otherwise than is told of it"
     return None
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
+from gateway.delivery.codes import reread
 from gateway.store.words import DatabaseRefused
 
 _APPLICATION = 0x50455252  # "PERR": tells our file from any other SQLite file
@@ -23,6 +24,7 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
     """Open one connection. The writer's never checkpoints by itself; the readers' cannot write."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.create_function("parcel_code", 1, reread, deterministic=True)  # a migration calls it
     if writes:
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":

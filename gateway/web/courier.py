@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 from typing import Any, assert_never
 
+from gateway.delivery import carriers
 from gateway.delivery.codes import Kind, courier_value
 from gateway.delivery.promise import State
 from gateway.visit.state import CodeKind, Delivery, Entrance, Now, Phase, Why
 from gateway.web.box import Box
 
 # What a phone may say that it has read on a label.
-LABELS = (*(kind.value for kind in Kind if kind is not Kind.COURIER), "link")
+_CARRIERS = dict.fromkeys(label.carrier for label in carriers.LABELS)
+LABELS = (*(kind.value for kind in Kind if kind is not Kind.COURIER), *_CARRIERS, "link")
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 

@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 
 from gateway.config import Pages as PagesSection
+from gateway.delivery.codes import page_forms
 from gateway.pagescertificate import FOLDER, Certificate, certificate, spaced
 from gateway.plainfile import read_bytes
 from gateway.proof.files import write_whole
@@ -301,7 +302,9 @@ class Site:
 
     async def _label(self, request: web.Request) -> web.Response:
         """The courier's page once more, and on it the reader of labels: it alone may use camera and WebAssembly."""
-        answer = self._desk.page(request, "label", digest=self._delivery(request)[0], kinds=courier.LABELS)
+        answer = self._desk.page(
+            request, "label", digest=self._delivery(request)[0], kinds=courier.LABELS, forms=page_forms()
+        )
         answer.headers.update(READING)
         return answer
 

@@ -412,7 +412,7 @@ async def _one_wrong_attempt(ready: Box) -> None:
 
 
 async def test_a_gtin_is_one_wrong_attempt(ready: Box) -> None:
-    ready.scan("4006381333931")
+    ready.scan("]E04006381333931")
     await until(lambda: ready.commands(c.Answer))
     assert [answer.refusal for answer in ready.commands(c.Answer)] == [Refusal.UNKNOWN_CODE]
     assert len(ready.front.state.attempts["scanner"].wrong) == 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gateway.delivery.codes import ParcelCode, normalise
 from gateway.proof.chain import check
 from gateway.store import DatabaseRefused, Store
 from gateway.store.schema import connect, migrate, scripts
@@ -43,6 +44,22 @@ async def test_an_old_database_opens_with_all_that_was_in_it(tmp_path: Path, kep
     async with opened(tmp_path / "new"):
         pass
     assert tables(tmp_path / "perron.sqlite") == tables(tmp_path / "new" / "perron.sqlite")
+
+
+async def test_a_label_that_an_old_database_stored_whole_still_matches_its_scan(tmp_path: Path) -> None:
+    """Before, what DPD prints around the parcel's number was a part of the code."""
+    label, number = "%008182709980000020045327276", "09980000020045"
+    copy(KEPT[8], tmp_path / "perron.sqlite")
+    database = sqlite3.connect(tmp_path / "perron.sqlite")
+    with database:
+        for code in (label, number, "]C1zzz"):  # the last is no code today
+            database.execute("INSERT INTO code (value, delivery, kind) VALUES (?, 'shop.coming', 'parcel')", (code,))
+    database.close()
+    async with opened(tmp_path) as store:
+        assert delivery(store, "shop.coming", NOW).parcels == {"coming", number, "]C1zzz"}
+        scanned = normalise(label)
+        assert isinstance(scanned, ParcelCode)
+        assert [found.delivery.id for found in store.matches(scanned.value, now=NOW)] == ["shop.coming"]
 
 
 async def test_a_database_of_a_newer_program_is_refused_in_words_and_left_alone(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from tests.mutants.words import Mutant
 
 _CODES = "tests/gateway/delivery/test_codes.py"
+_CARRIERS = "tests/gateway/delivery/test_carriers.py"
 _ATTACKED = "tests/gateway/test_codes_attacked.py"
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -31,5 +32,49 @@ MUTANTS: tuple[Mutant, ...] = (
             f"{_ATTACKED}::test_a_stored_delivery_whose_code_is_no_code_today_does_not_end_the_hub",
             f"{_ATTACKED}::test_a_held_delivery_whose_code_is_no_code_today_does_not_end_the_hub",
         ),
+    ),
+    Mutant(
+        name="a carrier's number that fits GS1's check digit is a product",
+        file="gateway/delivery/codes.py",
+        old="    if aim.startswith(_EAN_AIM):",
+        new='    if aim.startswith(_EAN_AIM) or (re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", text) and gs1_checks(text)):',
+        tests=(f"{_CARRIERS}::test_no_carriers_number_is_refused_for_its_check_digit",),
+    ),
+    Mutant(
+        name="all parcels of a shipment are one code",
+        file="gateway/delivery/carriers.py",
+        old='r"[0-9]{2}([0-9]{8})0101[0-9]{12}"',
+        new='r"[0-9]{2}([0-9]{8})[0-9]{16}"',
+        tests=(f"{_CARRIERS}::test_a_bar_code_that_no_rule_fits_exactly_is_never_shortened",),
+    ),
+    Mutant(
+        name="a label is shortened though its check digit is wrong",
+        file="gateway/delivery/carriers.py",
+        old="            if label.checks(number, code):",
+        new="            if label.checks is not None:",
+        tests=(f"{_CARRIERS}::test_a_bar_code_that_no_rule_fits_exactly_is_never_shortened",),
+    ),
+    Mutant(
+        name="of two readings of a label one is taken",
+        file="gateway/delivery/carriers.py",
+        old="    return found.pop() if len(found) == 1 else None",
+        new="    return found.pop() if found else None",
+        tests=(f"{_CARRIERS}::test_a_label_that_two_rules_read_differently_stays_what_it_is",),
+    ),
+    Mutant(
+        name="a stored label is not written anew",
+        file="gateway/schema/0010.sql",
+        old="SET value = parcel_code(value)",
+        new="SET value = value",
+        tests=(
+            "tests/gateway/test_store_schema.py::test_a_label_that_an_old_database_stored_whole_still_matches_its_scan",
+        ),
+    ),
+    Mutant(
+        name="a product's number and a parcel's are one code",
+        file="gateway/delivery/codes.py",
+        old='    return ParcelCode(Kind.GTIN, f"(01){text:0>14}")',
+        new="    return ParcelCode(Kind.GTIN, text)",
+        tests=(f"{_CODES}::test_every_writing_of_a_products_number_is_one_and_no_parcels_number_equals_it",),
     ),
 )

@@ -12,12 +12,12 @@ const PAUSE = 60; // milliseconds between two pictures
 const HINT = 6000; // milliseconds without any find until that is said
 const GS = "\x1d"; // GS1's separator; a scanner writes it for FNC1, which also begins a GS1 code
 const PRINTED = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]{1,128}$/u; // what the door takes (gateway/delivery/codes.py)
-const KINDS = [ // as gateway/delivery/codes.py has them; digits in brackets must hold GS1's check digit
+const PARCELS = JSON.parse(document.getElementById("label").dataset.forms) // plain codes, as gateway/delivery has them
+  .map(([kind, form]) => [kind, new RegExp(`^(?:${form})$`)]);
+const KINDS = [ // digits in brackets must hold GS1's check digit
   ["sscc", /^\x1d?00(\d{18})|^HTTPS?:\/\/ID\.GS1\.ORG\/00\/(\d{18})|^(\d{18})$/],
-  ["s10", /^[A-Z]{2}\d{9}[A-Z]{2}$/],
-  ["ups", /^1Z[0-9A-Z]{16}$/],
-  ["colissimo", /^(?=.?[A-Z])[0-9A-Z]{2}\d{11}$/],
-  ["gtin", /^\x1d0[12](\d{14})|^(\d{8}|\d{12,14})$/],
+  ...PARCELS.map(([kind]) => [kind, null]),
+  ["gtin", /^\x1d0[12](\d{14})|^HTTPS?:\/\/ID\.GS1\.ORG\/01\/(\d{14})/],
   ["gs1", /^\x1d/],
   ["link", /^HTTPS?:/],
   ["exact", /^/],
@@ -45,7 +45,11 @@ function checks(digits) {
 
 function kindOf(code) {
   const plain = code.replaceAll(" ", "").toUpperCase();
-  return KINDS.find(([, form]) => form.exec(plain)?.slice(1).every((digits) => digits === undefined || checks(digits)))[0];
+  const usps = plain.replaceAll(GS, ""); // the one carrier here whose label is GS1's
+  const known = PARCELS.find(([kind, form]) => form.test(kind === "usps" ? usps : plain));
+  const fits = ([kind, form]) => (form ? form.exec(plain)?.slice(1).every((digits) => digits === undefined || checks(digits))
+    : kind === known?.[0]);
+  return KINDS.find(fits)[0];
 }
 
 // What a scanner would say; null for what the door could not take, and for a courier's code, which is no label.

@@ -79,7 +79,7 @@ HOUR = {"start": "2026-06-10T13:00:00Z", "end": "2026-06-10T14:00:00Z"}
         {"window": {"start": "9999-12-31T20:00:00Z", "end": "9999-12-31T23:59:59-23:59"}},
         {"window": HOUR | {"middle": "2026-06-10T13:30:00Z"}},
         {"window": [HOUR["start"], HOUR["end"]]},
-        {"parcels": ["4006381333931"]},
+        {"parcels": ["(01)04006381333931"]},
         {"parcels": ["perron:" + "0" * 32]},
         {"parcels": [""]},
         {"parcels": [7]},
