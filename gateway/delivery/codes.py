@@ -127,8 +127,9 @@ def page_forms() -> tuple[tuple[str, str], ...]:
 def reread(value: str) -> str:
     """Return today's writing of a parcel code that an older release stored; what is no code today stays as it is."""
     code = normalise(value)
-    readable = isinstance(code, ParcelCode) and code.kind not in {Kind.GTIN, Kind.COURIER}
-    return code.value if readable else value
+    if isinstance(code, BadCode) or code.kind in {Kind.GTIN, Kind.COURIER}:
+        return value
+    return code.value
 
 
 def new_courier_code(secret: bytes) -> str:

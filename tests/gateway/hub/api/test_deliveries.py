@@ -112,7 +112,7 @@ async def test_a_revoked_key_signs_nothing_more_and_a_cancel_is_no_announcement(
 
 async def test_what_is_wrong_with_a_delivery_is_named_by_its_pointer(tmp_path: Path) -> None:
     mistakes: tuple[tuple[dict[str, Any], str], ...] = (
-        ({"parcels": ["3017620422003"]}, "/delivery/parcels/0"),  # a jar of spread
+        ({"parcels": ["(01)03017620422003"]}, "/delivery/parcels/0"),  # a jar of spread
         ({"parcels": ["XY123456785FR", "perron:aaaaaaaaaaaaaaaaaaaaaaaaaa"]}, "/delivery/parcels/1"),
         ({"parcels": ["XY123456785FR", "xy 123456785 fr"]}, "/delivery/parcels"),
         ({"window": {"start": "2020-01-01T10:00:00Z", "end": "2020-01-01T12:00:00Z"}}, "/delivery/window/end"),
