@@ -1,14 +1,17 @@
 """docs/retailers.md is what it says: its blocks are run as they stand, in their order, against a real hub."""
 
 import asyncio
+import json
 import os
 import re
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from gateway.broker import free_port
+from gateway.delivery.codes import Kind, ParcelCode, courier_digest, courier_value, new_courier_code, normalise
 from gateway.hub.file import HubFile, Webhooks
 from gateway.hub.sandbox.home import CARRIERS, ENTRANCES
 from gateway.hub.standing import REASONS
@@ -67,6 +70,27 @@ async def test_python_s_blocks_print_what_the_page_says(tmp_path: Path) -> None:
     assert said == "partly_delivered missing 1\n"
     assert f"`{said.strip()}`" in PAGE
     assert states.split() == ["awaiting_permission", "scheduled", "window_open", "visiting", "delivered"]
+
+
+@pytest.mark.slow
+async def test_the_courier_s_code_of_the_page_is_taken_by_the_front_door(tmp_path: Path) -> None:
+    account = next(block for block in blocks("sh") if "/v1/sandbox" in block)
+    (courier,) = blocks("bash")
+    async with running(hub_file(tmp_path)) as hub:
+        await ran(hub.url, tmp_path, "bash", "-c", f"set -euo pipefail\n{account}\n{courier}")
+    made = json.loads((tmp_path / "courier.json").read_text(encoding="utf-8"))
+    assert normalise(made["qr"]) == ParcelCode(Kind.COURIER, courier_value(made["courier_sha256"]))
+    now = json.loads((tmp_path / "now.json").read_text(encoding="utf-8"))
+    assert (now["entrance"], now["state"]) == ("front", "delivered")
+
+
+def test_the_worked_example_of_the_courier_s_code_is_what_the_door_reads() -> None:
+    rows = dict(re.findall(r"^\| (.+?) \| `(.+?)` \|$", PAGE.partition("| worked example |")[2], re.MULTILINE)[:3])
+    secret, text, digest = bytes.fromhex(rows["16 bytes (never use these)"]), *list(rows.values())[1:]
+    assert new_courier_code(secret) == text
+    assert courier_digest(secret) == sha256(secret).hexdigest() == digest
+    for shown in (text, text.upper(), f"perron:{secret.hex()}"):
+        assert normalise(shown) == ParcelCode(Kind.COURIER, courier_value(digest))
 
 
 def test_the_hub_s_file_is_one() -> None:

@@ -77,4 +77,20 @@ MUTANTS: tuple[Mutant, ...] = (
         new="    return ParcelCode(Kind.GTIN, text)",
         tests=(f"{_CODES}::test_every_writing_of_a_products_number_is_one_and_no_parcels_number_equals_it",),
     ),
+    Mutant(
+        name="the courier's digest is of the text",
+        file="gateway/delivery/codes.py",
+        old="    return sha256(secret).hexdigest()",
+        new="    return sha256(new_courier_code(secret).encode()).hexdigest()",
+        tests=(f"{_CODES}::test_a_couriers_code_is_known_by_its_digest_alone_in_both_writings",),
+    ),
+    Mutant(
+        name="the API's document does not say what the courier's digest is of",
+        file="gateway/hub/api/promised.py",
+        old="CourierDigest = Annotated[Digest | None, _COURIER]",
+        new="CourierDigest = Digest | None",
+        tests=(
+            "tests/gateway/hub/api/test_document.py::test_the_api_s_own_document_tells_the_same_of_the_courier_s_code",
+        ),
+    ),
 )

@@ -21,6 +21,17 @@ Parcels = Annotated[
 Celsius = Annotated[float, Field(ge=-60, le=60)]
 
 
+_COURIER = Field(
+    description="The SHA-256, in 64 small hexadecimal digits, of the 16 random bytes of the courier's one-time code."
+    " The courier shows the code itself as a QR code with the text `perron:` and the 16 bytes in base32 (RFC 4648), in"
+    " small letters without padding: 33 characters. Make new bytes for each delivery, give the text to the courier"
+    " alone, and send its digest here. Of the bytes 00 01 02 ... 0f the text is `perron:aaaqeayeaudaocajbifqydiob4`,"
+    " and the digest is the example. An entrance with `courier_proof` opens for the parcel's code and this one"
+    " together, and refuses a delivery without it: `state` is `refused`, `reason` is `courier_code_missing`.",
+    examples=["be45cb2605bf36bebde684841a28f0fd43c69850a3dce5fedba69928ee3a8991"],
+)
+CourierDigest = Annotated[Digest | None, _COURIER]
+
 _ABSENT: Any = Field(default=None)
 """Of a field that may be left out, but not be null: `model_fields_set` says whether it is there."""
 
@@ -62,7 +73,7 @@ class NewPromise(Model):
     place: Id
     window: Window
     parcels: Parcels = ()
-    courier_sha256: Digest | None = None
+    courier_sha256: CourierDigest = None
     max_celsius: Celsius | None = None
 
 
@@ -94,7 +105,7 @@ class Change(Model):
     place: Id = _ABSENT
     window: Window = _ABSENT
     parcels: Parcels = _ABSENT
-    courier_sha256: Digest | None = None
+    courier_sha256: CourierDigest = None
     max_celsius: Celsius | None = None
 
     @model_validator(mode="after")
@@ -151,7 +162,7 @@ class Delivery(Model):
     carrier: str
     window: Window
     parcels: tuple[str, ...]
-    courier_sha256: Digest | None
+    courier_sha256: CourierDigest
     max_celsius: float | None
     hub_signed: bool
     sandbox: bool

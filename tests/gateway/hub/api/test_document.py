@@ -9,6 +9,8 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from sqlalchemy import insert
 
+from gateway.delivery.codes import courier_digest, new_courier_code
+from gateway.hub.api.promised import Change, Delivery, NewPromise
 from gateway.hub.tables import browsers
 from gateway.proof.keys import BoxKey
 from gateway.remote.envelope import Jwk, scalar_of
@@ -69,3 +71,12 @@ async def test_the_api_does_what_its_document_says_whatever_is_sent(tmp_path: Pa
         )  # fmt: skip
         said, _ = await asked.communicate()
     assert asked.returncode == 0, said.decode()[-6000:]
+
+
+def test_the_api_s_own_document_tells_the_same_of_the_courier_s_code() -> None:
+    secret = bytes(range(16))
+    for model in (NewPromise, Change, Delivery):
+        told = model.model_json_schema()["properties"]["courier_sha256"]
+        assert told["examples"] == [courier_digest(secret)]
+        assert f"`{new_courier_code(secret)}`" in told["description"]
+        assert "`courier_code_missing`" in told["description"]
