@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -31,8 +32,10 @@ from gateway.office import Office
 from gateway.perform import PICTURE_WAIT, Hands
 from gateway.phonebook import Phonebook, open_to_others
 from gateway.phones import ApprisePhone, read, sweep
+from gateway.plainfile import read_bytes
 from gateway.pocket import Pocket
 from gateway.proof import succession
+from gateway.proof.files import write_whole
 from gateway.proof.keys import BoxKey, link_key
 from gateway.proposals import Proposals
 from gateway.reception import Reception
@@ -44,6 +47,9 @@ from gateway.settling import settle
 from gateway.store import Store, StoreFailed
 from gateway.store.handover import LINKS
 from gateway.surveys import Pace, Surveys
+from gateway.system import fault_log
+from gateway.system.containment import Containment, Fault
+from gateway.system.fault_log import FaultLog
 from gateway.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
 from gateway.uplink.box import joined
 from gateway.video.link import VideoLink
@@ -160,7 +166,13 @@ class App:
                 )
                 with contextlib.suppress(StoreFailed):  # then none counts all the same, and it is tried again
                     await store.browsers.forget()  # a hub could play again what they ordered since
-            self._pocket = Pocket(self.home, phones=phones, store=store, clock=self._clock, key=links)
+            self._faults = FaultLog(
+                folder / fault_log.FILE, now=lambda: self._clock.now().utc, write=write_whole, before=_faults(folder)
+            )
+            self._contained = Containment(report=self._on_fault, count=self._faults.count)
+            self._pocket = Pocket(
+                self.home, phones=phones, store=store, clock=self._clock, key=links, contained=self._contained
+            )
             await self._pocket.enlist()
             self._phonebook = Phonebook(
                 self.home, pocket=self._pocket, store=store, clock=self._clock, key=links, scratch=folder / SCRATCH
@@ -168,8 +180,13 @@ class App:
             self._build(store, key, links, safe_mode=rolled_back or crashes >= CRASHES)
             await leaving.settle(self.home, store=store, rewriting=self._rewriting)
             async with until_told(signals=self.hears_signals) as self._end, asyncio.TaskGroup() as group:
-                for name, work in self._work().items():
-                    group.create_task(work, name=name)
+                for name, run in self._work().items():
+                    group.create_task(self._contained.keep(name, run), name=name)
+                for (
+                    name,
+                    running,
+                ) in self._entrances.items():  # not kept: an entrance that cannot decide ends the process
+                    group.create_task(running.run(), name=f"entrance {name}")
             with contextlib.suppress(StoreFailed):  # then the next start takes this end for a crash
                 await store.clean_shutdown(self._clock.now())
         finally:
@@ -191,26 +208,38 @@ class App:
         """Each entrance as it stands now; none before the store is open."""
         return tuple((running.state, self._clock.now()) for running in self._entrances.values())
 
-    def _work(self) -> dict[str, Coroutine[Any, Any, None]]:
-        return {
-            "video": self._video.run(),
-            "broker": self._mqtt.run(),
-            "guards": self._guarded.run(),
-            "reception": self._reception.run(),
-            "office": self._office.run(),
-            "pocket": self._pocket.run(),
-            "archive": self._archive.run(),
-            "diary": self._diary.run(),
-            "walk tests": self._walking.run(),
-            "surveys": self._surveys.run(),
-            "walk line": walkline.serve(self._walking, self.home),
-            "home assistant": self._assistant.run(),
-            **({} if self._site is None else {"pages": self._site.run()}),
-            **following.kept_young(self.home),
-            **({} if self._uplink is None else {"hub": self._uplink.run()}),
-            **({} if self._away is None else {"orders": self._away.run()}),
-            **{f"entrance {name}": running.run() for name, running in self._entrances.items()},
+    def _work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """Name each worker's loop but the entrances'. One that raises is begun again, so it may be called again."""
+        work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "video": self._video.run,
+            "broker": self._mqtt.run,
+            "guards": self._guarded.run,
+            "reception": self._reception.run,
+            "office": self._office.run,
+            "phones": self._pocket.run,
+            "archive": self._archive.run,
+            "windows": self._diary.run,
+            "walk tests": self._walking.run,
+            "surveys": self._surveys.run,
+            "walk line": partial(walkline.serve, self._walking, self.home),
+            "home assistant": self._assistant.run,
+            "faults": self._faults.run,
         }
+        if self._site is not None:
+            work["pages"] = self._site.run
+        if self._uplink is not None:
+            work["hub"] = self._uplink.run
+        if self._away is not None:
+            work["orders"] = self._away.run
+        return work | following.kept_young(self.home)
+
+    def _on_fault(self, fault: Fault) -> None:
+        """Write the first fault of a kind down and tell the owner of it; its name is a worker's, no message's text."""
+        self._faults.report(fault)
+        first = next(iter(self._entrances.values()), None)
+        if first is not None:
+            tell = c.Tell(saying=c.Saying.SET_ASIDE, detail=fault.worker)
+            self._office.tell(tell, first.state, self._clock.now(), message=None, picture=None)
 
     # ---- building ---------------------------------------------------------------------------------------------------
 
@@ -233,7 +262,9 @@ class App:
             monotonic=time.monotonic,
         )
         self._guarded = Guarded(home, line=self._mqtt, mono=time.monotonic)
-        self._office = Office(home, store=store, line=self._mqtt, clock=clock, voices=(self._pocket,))
+        self._office = Office(
+            home, store=store, line=self._mqtt, clock=clock, voices=(self._pocket,), contained=self._contained
+        )
         self._archive = Archive(
             home,
             store=store,
@@ -242,22 +273,23 @@ class App:
             put=lambda name, event: self._entrances[name].put(event),
             state=lambda name: self._entrances[name].state,
             publish=self._office.publish_checkpoint,
+            contained=self._contained,
         )
         for name in home.entrances:
             self._enrol(name, store, safe_mode=safe_mode)
         self._diary = Diary(
             home, store=store, clock=clock, entrances=self._entrances, rings=self._video, free_bytes=self._free_bytes,
-            owed=self._office.owed,
+            owed=self._office.owed, contained=self._contained,
         )  # fmt: skip
         self._reception = Reception(
             home, store=store, line=self._mqtt, clock=clock, entrances=self._entrances, touch=self._diary.touch,
-            erase=self._archive.erase, office=self._office,
+            erase=self._archive.erase, office=self._office, contained=self._contained,
         )  # fmt: skip
         self._rewriting = Rewriting(self.file, reread=self.reread, reached=self._reached)
         self._uplink = joined(
             home, store=store, clock=clock, key=key, by_hub=self._reception.by_hub, monotonic=time.monotonic,
             hub_signed=self._reception.hub_signed, letting=self._reception.letting, reached=self._reached,
-            rewriting=self._rewriting,
+            rewriting=self._rewriting, contained=self._contained,
         )  # fmt: skip
         self._accompany(store, key, links)
 
@@ -323,7 +355,9 @@ class App:
         )
         site = Site(box, Accounts(store, self._clock.now()), pages, link_key=links)
         if self._uplink is not None and self.home.hub is not None:
-            self._away = Household(box, site.changes, home=self.home.hub.home, reached=self._reached)
+            self._away = Household(
+                box, site.changes, home=self.home.hub.home, reached=self._reached, contained=self._contained
+            )
             self._uplink.serve(owner=self._away.take, ask=self._away.ask)
         for running in self._entrances.values():
             running.changed = site.changes.tell
@@ -378,6 +412,14 @@ class App:
     # ---- what is heard ----------------------------------------------------------------------------------------------
 
     def _on_message(self, incoming: Incoming) -> None:
+        """Hand a message to whom it is for. One that raises an unforeseen error counts as missed."""
+        with self._contained.piece("messages", incoming.topic) as piece:
+            self._sort(incoming)
+        if piece.fault is not None:
+            with self._contained.piece("messages", incoming.topic):
+                self._on_missed(incoming.topic)
+
+    def _sort(self, incoming: Incoming) -> None:
         match self._topics.origin(incoming.topic):
             case FromDevice() as origin:
                 self._on_device(origin, incoming)
@@ -477,6 +519,14 @@ def _clip(state: Entrance) -> ClipKey | None:
     if state.visit is not None:
         return ClipKey(visit=state.visit.id, part=state.visit.part)
     return None if state.incident is None else ClipKey(visit=state.incident, part=1)
+
+
+def _faults(folder: Path) -> bytes | None:
+    """Read the faults of before; None: there are none that can be read."""
+    try:
+        return read_bytes(folder / fault_log.FILE, at_most=fault_log.MAX_FILE_BYTES)
+    except OSError:
+        return None
 
 
 def _phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:

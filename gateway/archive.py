@@ -26,6 +26,7 @@ from gateway.proof.succession import SUCCESSION, Line, copy_line
 from gateway.store import Clip, Store, StoreFailed
 from gateway.store import Film as Part
 from gateway.store.handover import FILMS
+from gateway.system.containment import Containment
 from gateway.video.words import ClipFacts, Closed, Gap
 from gateway.visit import commands as c
 from gateway.visit import events as e
@@ -58,7 +59,9 @@ class Archive:
         put: Callable[[str, e.Event], None],
         state: Callable[[str], Entrance],
         publish: Callable[[str, Checkpoint], None],
+        contained: Containment | None = None,
     ) -> None:
+        self._contained = contained or Containment()
         self._home = home
         self._store = store
         self._clock = clock
@@ -100,14 +103,18 @@ class Archive:
     async def _work_on(self) -> None:
         while True:
             work = await self._work.get()
-            async with self._writing:
-                match work:
-                    case Closed():
-                        await self._closed(work)
-                    case (command, state):
-                        result = _Result(visit=state.visit, notes=command.gaps)
-                        if await self._seal(command.visit, command.part, result):
-                            self._put(state.id, e.Sealed(visit=command.visit, part=command.part))
+            with self._contained.piece("proofs"):  # the entrance alarms where no seal comes
+                await self._worked(work)
+
+    async def _worked(self, work: Closed | tuple[c.Seal, Entrance]) -> None:
+        async with self._writing:
+            match work:
+                case Closed():
+                    await self._closed(work)
+                case (command, state):
+                    result = _Result(visit=state.visit, notes=command.gaps)
+                    if await self._seal(command.visit, command.part, result):
+                        self._put(state.id, e.Sealed(visit=command.visit, part=command.part))
 
     # ---- the work ---------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from gateway.config import Home
 from gateway.delivery.agenda import Expected, agenda
 from gateway.entrance import RunningEntrance
 from gateway.store import Store
+from gateway.system.containment import Containment
 from gateway.visit import events as e
 from gateway.visit.state import Now
 
@@ -38,7 +39,9 @@ class Diary:
         rings: Rings,
         free_bytes: Callable[[], int],
         owed: Callable[[], None],
+        contained: Containment | None = None,
     ) -> None:
+        self._contained = contained or Containment()
         self._home = home
         self._store = store
         self._clock = clock
@@ -64,11 +67,12 @@ class Diary:
             now = self._clock.now()
             disk = self._room()
             for name, running in self._entrances.items():
-                if running.state.disk is not disk:
-                    running.put(e.DiskChanged(ok=disk))
-                running.mind_heartbeat(now)
-                running.mind_returns(now)
-                self._look(name, running, now)
+                with self._contained.piece("windows", name):  # one entrance's rows keep no other's windows shut
+                    if running.state.disk is not disk:
+                        running.put(e.DiskChanged(ok=disk))
+                    running.mind_heartbeat(now)
+                    running.mind_returns(now)
+                    self._look(name, running, now)
             self._ring()
             self._owed()
             await asyncio.sleep(LOOK)

@@ -8,6 +8,7 @@ import asyncio
 from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -82,12 +83,12 @@ def follow(url: str, folder: Path, read: Read) -> bool:
     return True
 
 
-def kept_young(home: Home) -> dict[str, Coroutine[Any, Any, None]]:
+def kept_young(home: Home) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
     """The work of keeping the certificate young, by its name; none where the box has joined no hub by a claim."""
     folder = home.storage.folder / FOLDER
     if home.hub is None or not (folder / IDENTITY).exists():
         return {}
-    return {"hub certificate": keep_young(home.hub.url, folder, over_http, now=machine_time)}
+    return {"hub certificate": partial(keep_young, home.hub.url, folder, over_http, now=machine_time)}
 
 
 async def keep_young(  # noqa: PLR0913 - what it needs, named one by one

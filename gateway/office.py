@@ -19,6 +19,7 @@ from gateway.mqtt import NotSent, Sent, Why
 from gateway.perform import Line, encoded, stamp
 from gateway.proof.checkpoint import Checkpoint
 from gateway.store import Store, StoreFailed
+from gateway.system.containment import Containment
 from gateway.topics import entrance_topic, result_topics
 from gateway.visit import commands as c
 from gateway.visit.state import Entrance, Now
@@ -33,7 +34,11 @@ UNTOLD = 100  # messages that neither store nor broker took, kept for the next s
 class Office:
     """One for the box. `voices` are told each message once, beside log and broker; a retry is their own matter."""
 
-    def __init__(self, home: Home, *, store: Store, line: Line, clock: Clock, voices: Sequence[Voice] = ()) -> None:
+    def __init__(  # noqa: PLR0913 - what it works with, named one by one
+        self, home: Home, *, store: Store, line: Line, clock: Clock, voices: Sequence[Voice] = (),
+        contained: Containment | None = None,
+    ) -> None:  # fmt: skip
+        self._contained = contained or Containment()
         self._store = store
         self._line = line
         self._clock = clock
@@ -101,7 +106,9 @@ class Office:
 
     async def _speak(self) -> None:
         while True:
-            await (await self._waiting.get())()
+            work = await self._waiting.get()
+            with self._contained.piece("messages to the owner"):
+                await work()
 
     async def _send(
         self,
@@ -169,8 +176,10 @@ class Office:
         while True:
             await self._due.wait()
             self._due.clear()
-            for result in self._store.changed(self._clock.now()):
-                await self._publish_result(result)
+            with self._contained.piece("results to retailers"):
+                for result in self._store.changed(self._clock.now()):
+                    with self._contained.piece("results to retailers", f"{result.brand} {result.delivery}"):
+                        await self._publish_result(result)
 
     async def _publish_result(self, result: Result) -> None:
         body = result.model_dump_json(exclude_none=True).encode()

@@ -28,6 +28,7 @@ from gateway.notice import ALONE, LISTED, Button, Notice, Waiting, groups, toget
 from gateway.phones import LIMIT, Heard, Phone
 from gateway.store import Message as Stored
 from gateway.store import Store, StoreFailed
+from gateway.system.containment import Containment
 from gateway.visit.commands import AlarmCode, Saying
 from gateway.visit.state import Now
 from gateway.voice import Language, Message, isolated
@@ -86,7 +87,9 @@ class Pocket:
         key: bytes,
         lot: Callable[[], float] = _LOTS.random,
         look: float = LOOK,
+        contained: Containment | None = None,
     ) -> None:
+        self._contained = contained or Containment()
         self._store = store
         self._fresh: OrderedDict[int, Message] = OrderedDict()
         self._unstored = 0
@@ -181,7 +184,9 @@ class Pocket:
             self._working.pop(name).cancel()
         for name, carrier in wanted.items():
             if name not in self._working:
-                self._working[name] = self._group.create_task(carrier.run(), name=f"phone {carrier.phone.scheme}")
+                self._working[name] = self._group.create_task(
+                    self._contained.keep(f"phone {carrier.phone.scheme}", carrier.run), name=f"phone {name}"
+                )
 
     async def _enlist(self) -> None:
         await self._store.enlist([carrier.phone.name for carrier in self._carriers], self._clock.now())

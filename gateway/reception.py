@@ -27,6 +27,7 @@ from gateway.proof.keys import PublicKey
 from gateway.store import Answer, Store, StoreFailed
 from gateway.store import Home as Household
 from gateway.store.questions import Noted
+from gateway.system.containment import Containment
 from gateway.topics import entrance_topic, result_topics
 from gateway.uplink.words import Answered
 from gateway.visit import commands as c
@@ -37,6 +38,7 @@ log = structlog.get_logger(__name__)
 
 TOLD_AGAIN = 60.0  # seconds between two lines about one flood
 TRY_AGAIN = 1.0  # seconds between two tries to store a stop that the disk did not take
+NOT_WORKED = "Perron could not do it: `perron doctor` says more"
 MESSAGES_WAITING = 200  # signed messages unanswered; a retailer who gets no answer sends the same bytes again
 
 
@@ -64,7 +66,9 @@ class Reception:
         touch: Callable[[str], None],
         erase: Callable[[str, str | None], Awaitable[None]],
         office: Office,
+        contained: Containment | None = None,
     ) -> None:
+        self._contained = contained or Containment()
         self._home = home
         self._store = store
         self._line = line
@@ -108,16 +112,20 @@ class Reception:
     async def _answer_retailers(self) -> None:
         while True:
             token = await self._offers.get()
-            now = self._clock.now()
-            verified = verify(token, self._store.brands.keys, box=self._home.box, now=now)
-            try:
-                answer = await self._store.accept(token, verified, now)
-            except StoreFailed as failure:
-                log.error("offer_not_stored", why=str(failure))  # no answer: the retailer asks again
-                continue
-            for topic in result_topics(answer.result.brand):
-                self._line.publish(topic, answer.result.model_dump_json(exclude_none=True).encode())
-            self._follow(answer)
+            with self._contained.piece("retailers", token[:16].decode("latin-1")):
+                await self._answer_retailer(token)
+
+    async def _answer_retailer(self, token: bytes) -> None:
+        now = self._clock.now()
+        verified = verify(token, self._store.brands.keys, box=self._home.box, now=now)
+        try:
+            answer = await self._store.accept(token, verified, now)
+        except StoreFailed as failure:
+            log.error("offer_not_stored", why=str(failure))  # no answer: the retailer asks again
+            return
+        for topic in result_topics(answer.result.brand):
+            self._line.publish(topic, answer.result.model_dump_json(exclude_none=True).encode())
+        self._follow(answer)
 
     async def by_hub(self, token: bytes, home: str) -> Answered:
         """Take in a message that came by the hub, where this home has another name: else as any retailer's.
@@ -299,16 +307,22 @@ class Reception:
         while True:
             asked = await wishes.get()
             entrance, wish = asked.entrance, asked.wish
-            why: str | None = None
-            try:
-                await self._obey(entrance, wish, asked.by)
-            except (StoreFailed, OSError) as failure:
-                why = f"not stored: {failure}"
-            except LookupError as failure:
-                why = str(failure.args[0]) if failure.args else "not known here"
+            why: str | None = NOT_WORKED
+            with self._contained.piece("owner's requests", wish.id):
+                why = await self._obeyed(entrance, wish, asked.by)
             self._reply(entrance, wish.id, accepted=why is None, why=why)
             if not asked.answer.done():  # whoever asked may have gone
                 asked.answer.set_result(why)
+
+    async def _obeyed(self, entrance: str, wish: owner.AnyWish, by: str | None) -> str | None:
+        """Do what the owner asks; None, or why it was not done."""
+        try:
+            await self._obey(entrance, wish, by)
+        except (StoreFailed, OSError) as failure:
+            return f"not stored: {failure}"
+        except LookupError as failure:
+            return str(failure.args[0]) if failure.args else "not known here"
+        return None
 
     async def _obey(self, entrance: str, wish: owner.AnyWish, by: str | None) -> None:
         running, now = self._entrances[entrance], self._clock.now()

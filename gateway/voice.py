@@ -91,6 +91,12 @@ SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
         "en": "The password[ of {detail}] was replaced at {time} with a code made on the box:"
         " if nobody meant to, look who can get at it",
     },
+    Saying.SET_ASIDE: {
+        "fr": "Perron a mis de côté quelque chose venu de l'extérieur qu'il n'a pas pu traiter[ ({detail})]."
+        " Les portes continuent ; `perron doctor` en dit plus",
+        "en": "Perron set aside something from outside that it could not handle[ ({detail})]."
+        " The doors go on; `perron doctor` says more",
+    },
 })  # fmt: skip
 
 # A table of its own: two alarms have the same word as a saying, and equal words are equal keys.

@@ -7,11 +7,12 @@ import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.clock import kernel_synchronised
+from gateway.clock import kernel_synchronised, machine_time
 from gateway.config import Home
 from gateway.equipment import CameraDevice
 from gateway.examination.broker import by_the_broker, unasked
@@ -23,8 +24,11 @@ from gateway.examination.trouble import why
 from gateway.installation.capability import Ground, entrance_promises
 from gateway.installation.notes import measurements, walked
 from gateway.pagescertificate import FOLDER, authority_of, spaced
+from gateway.plainfile import read_bytes
+from gateway.system import fault_log
 from gateway.weakness import weaknesses
 
+FAULTS_SHOWN: Final = timedelta(days=7)  # a fault that has not come back for a week is mended or gone
 WHOLE: Final = 4.7  # seconds for all of it: what is not done by then is a finding
 
 _given_up: set[asyncio.Task[None]] = set()  # kept until they have ended
@@ -63,6 +67,7 @@ async def examine(  # noqa: PLR0913 - one argument a neighbour
     parts = [
         beside("what.clock", lambda: [clock(home)]),
         beside("what.disk", lambda: [disk(home)]),
+        beside("what.faults", lambda: faults(home, machine_time())),
         beside("what.broker_files", lambda: broker_files(home)),
         begin(None, partial(by_the_broker, home, line=line, here=here)),
         *(begin(stream_of(id_), partial(_sight, id_, camera, wariness)) for id_, camera in cameras.items()),
@@ -239,6 +244,24 @@ def clock(home: Home) -> Finding:
     if kernel_synchronised():
         return Finding(what, Verdict.GOOD, Said("clock.kept"))
     return Finding(what, Verdict.BAD, Said("clock.untrusted"), Said("clock.todo"))
+
+
+def faults(home: Home, now: datetime) -> tuple[Finding, ...]:
+    """Tell what the gateway set aside of late because it raised an unforeseen error; nothing where there was none."""
+    file = home.storage.folder / fault_log.FILE
+    try:
+        report = fault_log.parse(read_bytes(file, at_most=fault_log.MAX_FILE_BYTES))
+    except OSError:
+        return ()
+    lately = () if report is None else tuple(kind for kind in report.kinds if now - kind.at <= FAULTS_SHOWN)
+    if not lately:
+        return ()
+    facts: dict[str, Fact] = {
+        "count": str(len(lately)), "workers": ", ".join(sorted({kind.worker for kind in lately})), "file": file,
+        "last": f"{lately[-1].at:%Y-%m-%d %H:%M} UTC",
+    }  # fmt: skip
+    said, todo = Said("faults.some", facts), Said("faults.todo", facts)
+    return (Finding(Said("what.faults"), Verdict.DOUBTFUL, said, todo),)
 
 
 def disk(home: Home) -> Finding:

@@ -20,6 +20,21 @@ _Both = tuple[str, str]  # French, English
 _HOUSE: Mapping[str, _Both] = {
     "what.clock": ("horloge", "clock"),
     "what.disk": ("disque", "disk"),
+    "what.faults": ("mis de côté", "set aside"),
+    "faults.some": (
+        (
+            "{count} sorte(s) d'erreur imprévue, la dernière {last} ({workers}) : ce qui les a causées est mis de côté,"
+            " tout le reste continue"
+        ),
+        (
+            "{count} kind(s) of unforeseen error, the last {last} ({workers}): what caused them is set aside, all else"
+            " goes on"
+        ),
+    ),
+    "faults.todo": (
+        "Envoyez {file} à qui développe Perron : il ne contient aucun contenu de message.",
+        "Send {file} to whoever develops Perron: it holds no content of any message.",
+    ),
     "what.pages": ("pages", "pages"),
     "what.phones": ("téléphones", "phones"),
     "what.phone": ("téléphone {number} ({scheme})", "phone {number} ({scheme})"),

@@ -13,6 +13,7 @@ from gateway.remote.envelope import LARGEST_DOWN, LARGEST_UP, Keys, seal, unseal
 from gateway.remote.orders import AGAIN, Orders, keys_of
 from gateway.store import StoreFailed
 from gateway.store.browsers import EnrolledBrowser
+from gateway.system.containment import Containment
 from gateway.web.box import Box
 from gateway.web.changes import Changes
 
@@ -25,10 +26,13 @@ class Household:
     """One for the box. `home`: the house's name at the hub; `changes` tells that it has changed."""
 
     def __init__(
-        self, box: Box, changes: Changes, *, home: str, reached: Callable[[str], None] = lambda _point: None
-    ) -> None:
+        self, box: Box, changes: Changes, *, home: str, reached: Callable[[str], None] = lambda _point: None,
+        contained: Containment | None = None,
+    ) -> None:  # fmt: skip
         self._browsers, self._home = box.store.browsers, home
-        self._orders = Orders(store=box.store, clock=box.clock, home=home, deeds=Deeds(box), reached=reached)
+        self._orders = Orders(
+            store=box.store, clock=box.clock, home=home, deeds=Deeds(box), reached=reached, contained=contained
+        )
         self._answers = Answers(box, changes)
         self._keys: dict[bytes, Keys] = {}
 

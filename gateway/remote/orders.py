@@ -23,12 +23,14 @@ from gateway.remote.signed import Untrue
 from gateway.remote.words import Order, Stop
 from gateway.store import Store, StoreFailed
 from gateway.store.browsers import EnrolledBrowser, KeptOrder
+from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
 OVERTAKEN: Final = "overtaken"
 CLOCK_UNTRUSTED: Final = "clock_untrusted"
 NOT_ALLOWED: Final = "not_allowed"
+FAILED: Final = "failed"
 TOLD_AGAIN = 60.0  # seconds between two lines about orders that are refused
 AGAIN = 5.0  # seconds until a disk that took nothing is tried again
 
@@ -52,20 +54,23 @@ def keys_of(one: EnrolledBrowser) -> Keys:
 class Orders:
     """One for the box. `home`: its name at the hub. `reached` as of the gateway's."""
 
-    def __init__(
-        self, *, store: Store, clock: Clock, home: str, deeds: Deeds, reached: Callable[[str], None] = lambda _: None
-    ) -> None:
+    def __init__(  # noqa: PLR0913 - what it works with, named one by one
+        self, *, store: Store, clock: Clock, home: str, deeds: Deeds, reached: Callable[[str], None] = lambda _: None,
+        contained: Containment | None = None,
+    ) -> None:  # fmt: skip
+        self._contained = contained or Containment()
         self._browsers, self._clock, self._home, self._deeds = store.browsers, clock, home, deeds
         self._reached = reached
         self._complained = float("-inf")
         self._stops: asyncio.Queue[tuple[KeptOrder, Stopping]] = asyncio.Queue()
         self._others: asyncio.Queue[KeptOrder] = asyncio.Queue()
+        self._queued: set[tuple[str, int]] = set()  # orders that are not noted as done yet
         self._done: asyncio.Queue[tuple[KeptOrder, str | None]] = asyncio.Queue()
 
     async def run(self) -> None:
         """Do what is kept until cancelled, first what a process that was killed did not. No stop waits for the rest."""
         for order in self._browsers.to_do():
-            self._others.put_nowait(order)
+            self._queue(order)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._stop(), name="orders: stop")
             group.create_task(self._work(), name="orders")
@@ -73,25 +78,38 @@ class Orders:
 
     async def _work(self) -> None:
         while True:
-            await self._do(await self._others.get())
+            order = await self._others.get()
+            with self._contained.piece("orders", _name(order)) as piece:
+                await self._do(order)
+            if piece.fault is not None:
+                self._ended(order, FAILED)  # noted, so that no start does it again
 
     async def _stop(self) -> None:
         """See what became of stops: they hold already."""
         while True:
             order, stopping = await self._stops.get()
-            self._ended(order, await stopped(stopping))
+            why: str | None = FAILED
+            with self._contained.piece("orders", _name(order)):
+                why = await stopped(stopping)
+            self._ended(order, why)
 
     async def _note(self) -> None:
         """Note what was done, once the disk takes it: until then it would be done again after a restart."""
         while True:
             order, why = await self._done.get()
-            while True:
-                try:
-                    await self._browsers.became(order, why, self._clock.now())
-                    break
-                except StoreFailed as failure:
-                    log.warning("order_not_noted", why=str(failure))
-                    await asyncio.sleep(AGAIN)
+            with self._contained.piece("orders", _name(order)):
+                await self._noted(order, why)
+
+    async def _noted(self, order: KeptOrder, why: str | None) -> None:
+        while True:
+            try:
+                await self._browsers.became(order, why, self._clock.now())
+                self._queued.discard((order.browser, order.number))
+            except StoreFailed as failure:
+                log.warning("order_not_noted", why=str(failure))
+                await asyncio.sleep(AGAIN)
+            else:
+                return
 
     async def take(self, job: Job) -> Receipt:
         """Take an order in; what is said to be received is on the disk.
@@ -132,8 +150,14 @@ class Orders:
         if stopping is not None:
             self._stops.put_nowait((kept, stopping))
         else:
-            self._others.put_nowait(kept)
+            self._queue(kept)
         return None
+
+    def _queue(self, order: KeptOrder) -> None:
+        """Have an order done once, also where it was kept in the very moment in which the loop began."""
+        if (order.browser, order.number) not in self._queued:
+            self._queued.add((order.browser, order.number))
+            self._others.put_nowait(order)
 
     def _opened(self, token: bytes) -> tuple[EnrolledBrowser, Sealed, Order] | str:
         """Open and believe an order, or say why not."""
@@ -186,3 +210,7 @@ class Orders:
         if not said.order.gives:
             return None
         return signed.in_time(said, now.utc.timestamp()) if now.trusted else CLOCK_UNTRUSTED
+
+
+def _name(order: KeptOrder) -> str:
+    return f"{order.browser} {order.number}"

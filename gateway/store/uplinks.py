@@ -10,7 +10,9 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
+from typing import Literal, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,8 +27,9 @@ from gateway.store import accounts
 from gateway.store.entries import append, at, us
 from gateway.store.offers import No, Offers
 from gateway.store.rows import TERMS, permission_of, row_of
-from gateway.store.words import Answer
+from gateway.store.words import Answer, StoreFailed
 from gateway.store.writer import Writer
+from gateway.system.containment import Containment
 from gateway.visit.state import Now
 
 MOST = 2_000  # events that wait for the hub: of what changes beyond them the last state is told once there is room
@@ -37,6 +40,7 @@ NOTED_EVERY = timedelta(hours=1)
 REMEMBERED = timedelta(days=32)  # a message lives 31 days at most
 FURTHEST = 2**52  # a number that no box reaches
 SAID = 200  # open deliveries named to the hub
+PUT_OFF = timedelta(hours=1)  # until a delivery that raised an unforeseen error is looked at again
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -44,6 +48,10 @@ _UNTOLD_BROWSER = (
     "SELECT u.browser, b.sign, u.farewell FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser WHERE told = 0"
 )
 _UNTOLD = "SELECT u.brand FROM uplink_brand u JOIN permission p ON p.brand = u.brand WHERE p.version != u.told"
+
+_DUE = "SELECT key, told FROM uplink_delivery WHERE look_at <= ? ORDER BY look_at"
+
+_What = Literal["delivery", "browser", "decision"]
 
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 
@@ -114,6 +122,44 @@ class Uplinks:
         """Write what the hub is owed: deliveries and decisions that stand otherwise than it was told; how many."""
         signer = self._who
         return await self._writer.do(lambda db: self._tell(db, signer, now))
+
+    async def tell_each(self, now: Now, contained: Containment) -> None:
+        """Write what the hub is owed piece by piece; for where `tell` raised an unforeseen error.
+
+        What raises one is put off for an hour (a delivery) or counts as told (a decision, a browser), so that the hub
+        hears of everything else.
+
+        Raises:
+            StoreFailed: the disk did not take it.
+        """
+        signer = self._who
+        for what, key in self._due(now):
+            with contained.piece("hub events", f"{what} {key}", foreseen=(StoreFailed,)) as piece:
+                await self._writer.do(partial(self._tell_one, signer=signer, now=now, what=what, key=key))
+            if piece.fault is not None:
+                await self._writer.do(partial(_put_off, now=now, what=what, key=key))
+
+    def _due(self, now: Now) -> list[tuple[_What, str]]:
+        utc = us(now.utc) if now.trusted else 0
+        found = self._reader().execute(f"{_DUE} LIMIT ?", (utc, LOOKED_AT)).fetchall()
+        due: list[tuple[_What, str]] = [("delivery", key) for key, _ in found]
+        due += [("browser", row[0]) for row in self._reader().execute(_UNTOLD_BROWSER).fetchmany(LOOKED_AT)]
+        due += [("decision", row[0]) for row in self._reader().execute(_UNTOLD).fetchmany(LOOKED_AT)]
+        return due
+
+    def _tell_one(self, db: sqlite3.Connection, *, signer: Signer, now: Now, what: _What, key: str) -> None:
+        match what:
+            case "delivery":
+                told = db.execute("SELECT told FROM uplink_delivery WHERE key = ?", (key,)).fetchone()
+                self._delivery(db, signer, now, key, None if told is None else told[0])
+            case "browser":
+                for ident, sign, farewell in db.execute(_UNTOLD_BROWSER).fetchall():
+                    if ident == key:
+                        _browser(db, signer, now, ident, sign, farewell)
+            case "decision":
+                _decision(db, signer, now, key)
+            case _:
+                assert_never(what)
 
     async def acknowledged(self, ack: Ack, now: Now) -> bool:
         """The hub keeps all up to here. False: it has another chain than ours, so ours goes on behind its."""
@@ -217,20 +263,39 @@ class Uplinks:
         count: tuple[int] = db.execute("SELECT count(*) FROM uplink_event, uplink WHERE seq > acknowledged").fetchone()
         room = MOST - count[0]
         written = 0
-        query = "SELECT key, told FROM uplink_delivery WHERE look_at <= ? ORDER BY look_at LIMIT ?"
         utc = us(now.utc) if now.trusted else 0
-        for key, told in db.execute(query, (utc, min(LOOKED_AT, max(0, room)))).fetchall():
-            row = row_of(db, key)
-            if row is None:
-                continue
-            said = _for_the_hub(row.result(self._house, self._box, now))
-            if _gist(said) != told:
-                _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said), **_account(db, said, now)})
-                written += 1
-            later = (_gist(said), row.look_at(self._house, now), key)
-            db.execute("UPDATE uplink_delivery SET told = ?, look_at = ? WHERE key = ?", later)
+        for key, told in db.execute(f"{_DUE} LIMIT ?", (utc, min(LOOKED_AT, max(0, room)))).fetchall():
+            written += self._delivery(db, signer, now, key, told)
         written += _browsers(db, signer, now, min(LOOKED_AT, max(0, room - written)))
         return written + _decisions(db, signer, now, min(LOOKED_AT, max(0, room - written)))
+
+    def _delivery(self, db: sqlite3.Connection, signer: Signer, now: Now, key: str, told: str | None) -> int:
+        """Write how a delivery stands, if the hub was told otherwise; how many events that made."""
+        row = row_of(db, key)
+        if row is None:
+            return 0
+        said = _for_the_hub(row.result(self._house, self._box, now))
+        written = _gist(said) != told
+        if written:
+            _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said), **_account(db, said, now)})
+        later = (_gist(said), row.look_at(self._house, now), key)
+        db.execute("UPDATE uplink_delivery SET told = ?, look_at = ? WHERE key = ?", later)
+        return int(written)
+
+
+def _put_off(db: sqlite3.Connection, *, now: Now, what: _What, key: str) -> None:
+    """Leave alone what raised an unforeseen error."""
+    match what:
+        case "delivery":
+            later = us(now.utc + PUT_OFF) if now.trusted else None
+            db.execute("UPDATE uplink_delivery SET look_at = ? WHERE key = ?", (later, key))
+        case "browser":
+            db.execute("UPDATE uplink_browser SET told = 1 WHERE browser = ?", (key,))
+        case "decision":
+            version = "(SELECT version FROM permission WHERE permission.brand = uplink_brand.brand)"
+            db.execute(f"UPDATE uplink_brand SET told = {version} WHERE brand = ?", (key,))  # noqa: S608 - our own text
+        case _:
+            assert_never(what)
 
 
 def _one(db: sqlite3.Connection, statement: str, parameter: str) -> None:
@@ -303,9 +368,13 @@ def _decisions(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> i
     """Write the owner's decisions that the hub was not told."""
     found = db.execute(f"{_UNTOLD} LIMIT ?", (most,)).fetchall()
     for (brand,) in found:
-        permission = permission_of(db, brand)
-        if permission is None:
-            continue
+        _decision(db, signer, now, brand)
+    return len(found)
+
+
+def _decision(db: sqlite3.Connection, signer: Signer, now: Now, brand: str) -> None:
+    permission = permission_of(db, brand)
+    if permission is not None:
         terms = json.loads(TERMS.dump_json(permission.terms))
         terms["carriers"] = [name for name in terms["carriers"] if _announceable(name)]
         said = Decided.model_validate_json(
@@ -324,7 +393,6 @@ def _decisions(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> i
         )
         _append(db, signer, {"at": now.utc.isoformat(), "decided": _json(said)})
         db.execute("UPDATE uplink_brand SET told = ? WHERE brand = ?", (permission.version, brand))
-    return len(found)
 
 
 def _announceable(carrier: str) -> bool:
@@ -340,11 +408,17 @@ def _browsers(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> in
     """Write which browsers of the household count, and which no longer."""
     found = db.execute(f"{_UNTOLD_BROWSER} LIMIT ?", (most,)).fetchall()
     for ident, sign, farewell in found:
-        more = {"farewell": farewell or None} if sign is None else {"sign": json.loads(sign)}
-        said = {"browser": ident, "ended": sign is None, **more}
-        _append(db, signer, {"at": now.utc.isoformat(), "browser": said})
-        db.execute("UPDATE uplink_browser SET told = 1 WHERE browser = ?", (ident,))
+        _browser(db, signer, now, ident, sign, farewell)
     return len(found)
+
+
+def _browser(  # noqa: PLR0913, PLR0917 - a browser's own row
+    db: sqlite3.Connection, signer: Signer, now: Now, ident: str, sign: str | None, farewell: str | None
+) -> None:
+    more = {"farewell": farewell or None} if sign is None else {"sign": json.loads(sign)}
+    said = {"browser": ident, "ended": sign is None, **more}
+    _append(db, signer, {"at": now.utc.isoformat(), "browser": said})
+    db.execute("UPDATE uplink_browser SET told = 1 WHERE browser = ?", (ident,))
 
 
 def _append(db: sqlite3.Connection, signer: Signer, body: dict[str, Json]) -> None:

@@ -15,6 +15,7 @@ from gateway.proof.keys import BoxKey
 from gateway.rewriting import Rewriting
 from gateway.store import Store
 from gateway.store.handover import HUB, HUB_LEFT
+from gateway.system.containment import Containment
 from gateway.uplink.asked import NOT_YET
 from gateway.uplink.link import Taker, Uplink
 from gateway.uplink.words import Answered
@@ -90,6 +91,7 @@ def joined(  # noqa: PLR0913 - what the line needs, named one by one
     monotonic: Callable[[], float],
     reached: Callable[[str], None],
     rewriting: Rewriting,
+    contained: Containment,
 ) -> Uplink | None:
     """Build the line to the hub that the house file names; None: it names none, or the former household's.
 
@@ -110,5 +112,5 @@ def joined(  # noqa: PLR0913 - what the line needs, named one by one
         takers=takers(section, letting=letting, by_hub=by_hub, hub_signed=hub_signed, monotonic=monotonic),
         monotonic=monotonic,
         reached=reached, leaving=store.handover.pending(HUB) == section.home,
-        farewell=Farewell(home, section, store=store, rewriting=rewriting),
+        farewell=Farewell(home, section, store=store, rewriting=rewriting), contained=contained,
     )  # fmt: skip

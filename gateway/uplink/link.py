@@ -44,6 +44,7 @@ from gateway.mqtt import Mqtt
 from gateway.proof.keys import BoxKey
 from gateway.proof.succession import Line
 from gateway.store import Signer, Store, StoreFailed
+from gateway.system.containment import Containment
 from gateway.topics import Loss, Subscription
 from gateway.uplink.pace import WINDOW, Sending
 from gateway.uplink.standing import Standing, begun, keep
@@ -102,7 +103,9 @@ class Uplink:
         leaving: bool = False,
         farewell: Farewell,
         reached: Callable[[str], None] = lambda _point: None,
+        contained: Containment | None = None,
     ) -> None:
+        self._contained = contained or Containment()
         self._home, self._section, self._store, self._clock = home, section, store, clock
         self._key, self._keys, self._takers = key, keys, dict(takers)
         self._leaving, self._at_once, self._reached = leaving, False, reached
@@ -206,6 +209,10 @@ class Uplink:
 
     def _heard(self, incoming: Incoming) -> None:
         """Put it by unread: a flood costs no more of the loop than its bytes. It is read at our own pace."""
+        with self._contained.piece("hub", incoming.topic):
+            self._sort(incoming)
+
+    def _sort(self, incoming: Incoming) -> None:
         if incoming.retain:
             return
         if incoming.topic == ask_topic(self._section.home):
@@ -234,7 +241,9 @@ class Uplink:
             task.add_done_callback(self._asking.discard)
 
     async def _answer(self, ask: Asking, asked: Asked) -> None:
-        sealed = await ask(asked)
+        sealed = None
+        with self._contained.piece("hub questions", asked.id):
+            sealed = await ask(asked)
         if sealed is not None:
             said = Replied(id=asked.id, browser=asked.browser, sealed=sealed)
             topic = said_topic(self._shard, self._section.home, asked.via)
@@ -265,13 +274,15 @@ class Uplink:
 
     async def _take(self) -> None:
         while True:
-            job = self._understood(Job, await self._jobs.get())
-            receipt = None if job is None else await self._receipt(job)
-            if receipt is not None:
-                self._reached("before-receipt")
-                self._line.publish(
-                    self._topic["status"], receipt.model_dump_json(exclude_none=True).encode(), expiry=LIFE
-                )
+            payload = await self._jobs.get()
+            with self._contained.piece("hub jobs"):
+                job = self._understood(Job, payload)
+                receipt = None if job is None else await self._receipt(job)
+                if receipt is not None:
+                    self._reached("before-receipt")
+                    self._line.publish(
+                        self._topic["status"], receipt.model_dump_json(exclude_none=True).encode(), expiry=LIFE
+                    )
             self._stir.set()
             await asyncio.sleep(BREATH)
 
@@ -282,11 +293,13 @@ class Uplink:
         if taker is None:
             return Receipt(job=job.job, state="refused", why=f"this box knows no {job.kind} yet")
         try:
-            return await taker(job)
+            with self._contained.piece("hub jobs", job.job, foreseen=(StoreFailed,)):
+                return await taker(job)
         except StoreFailed as failure:
             self._complain("job_not_stored", why=str(failure))
             await asyncio.sleep(WAIT)  # no receipt: the hub sends it again
             return None
+        return Receipt(job=job.job, state="refused", why="this box could not work it")  # else the hub sends it for ever
 
     # ---- events -----------------------------------------------------------------------------------------------------
 
@@ -297,10 +310,14 @@ class Uplink:
                     await self._stir.wait()
             self._stir.clear()
             try:
-                await self._round()
+                with self._contained.piece("hub events", foreseen=(StoreFailed,)) as piece:
+                    await self._round()
             except StoreFailed as failure:
                 self._complain("events_not_stored", why=str(failure))
                 await asyncio.sleep(WAIT)
+            else:
+                if piece.fault is not None:
+                    await asyncio.sleep(WAIT)
             await self._note()
             await asyncio.sleep(BREATH)
 
@@ -350,7 +367,10 @@ class Uplink:
         """Write what is owed, take in what the hub has, send what it has not."""
         uplinks = self._store.uplinks
         if uplinks.owes(self._clock.now()):
-            await uplinks.tell(self._clock.now())
+            with self._contained.piece("hub events", foreseen=(StoreFailed,)) as piece:
+                await uplinks.tell(self._clock.now())
+            if piece.fault is not None:
+                await uplinks.tell_each(self._clock.now(), self._contained)
         if not self._up:
             return
         mono = self._monotonic()

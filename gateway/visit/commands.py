@@ -34,6 +34,7 @@ class Saying(StrEnum):
     BRAND_ASKS = auto()
     NEW_KEY = auto()  # not the entrance's doing: a brand that is let in has another key, which waits for the owner
     PASSWORD_RESET = auto()  # not the entrance's doing: somebody at the box set an owner's password anew
+    SET_ASIDE = auto()  # not the entrance's doing: something from outside raised an unforeseen error
 
 
 class AlarmCode(StrEnum):

@@ -426,4 +426,3 @@ async def test_only_a_house_that_joined_by_a_claim_keeps_a_certificate_young(
     await Box.new(house.storage.folder / "hub").join(await claim(hub, file))
     work = following.kept_young(house)
     assert list(work) == ["hub certificate"]
-    work["hub certificate"].close()

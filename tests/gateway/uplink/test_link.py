@@ -46,6 +46,7 @@ from gateway.proof.keys import BoxKey
 from gateway.proof.succession import Line
 from gateway.rewriting import Rewriting
 from gateway.store.handover import HUB, HUB_LEFT
+from gateway.system.containment import Containment
 from gateway.uplink import link
 from gateway.uplink.asked import NO_QUESTION, UNKNOWN, UNSIGNED
 from gateway.uplink.box import HOUR, QUESTIONS_AN_HOUR, joined, takers
@@ -435,7 +436,8 @@ async def test_after_a_hand_over_the_line_tells_what_it_owes_takes_no_job_and_en
         home = made.home.model_copy(update={"hub": where})
         again = joined(home, store=made.store, clock=made.clock, key=made.key, by_hub=made.reception.by_hub,
                        hub_signed=made.reception.hub_signed, letting=made.reception.letting,
-                       monotonic=time.monotonic, reached=lambda _point: None, rewriting=NO_FILE)  # fmt: skip
+                       monotonic=time.monotonic, reached=lambda _point: None, rewriting=NO_FILE,
+                       contained=Containment())  # fmt: skip
         assert again is None
 
 

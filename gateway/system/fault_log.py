@@ -1,0 +1,101 @@
+"""The faults of a process, written down: what was set aside, shown by `perron doctor` and on the pages.
+
+The file holds the newest 32 kinds of faults, also those of earlier processes, and how many pieces each worker of this
+process has set aside. Nothing of a message's content is in it.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.system.containment import Fault
+
+log = structlog.get_logger(__name__)
+
+FILE: Final = "faults.json"  # in the storage folder
+MAX_KINDS: Final = 32
+MAX_FILE_BYTES: Final = 65_536
+WRITE_INTERVAL_S: Final = 10.0  # between two writes: a flood of faults costs the disk no more than this
+RETRY_DELAY_S: Final = 60.0  # until a disk that took nothing is tried again
+
+
+class FaultKind(BaseModel):
+    """The first fault of one kind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    at: AwareDatetime
+    worker: str = Field(max_length=120)
+    item: str = Field(max_length=120)
+    error: str = Field(max_length=120)
+    text: str = Field(max_length=120)
+    place: str = Field(max_length=400)
+
+
+class FaultReport(BaseModel):
+    """What the file holds. `counts`: pieces set aside by each worker since `since`, when the process began."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    since: AwareDatetime
+    kinds: tuple[FaultKind, ...] = ()
+    counts: dict[str, int] = {}
+
+
+def parse(data: bytes) -> FaultReport | None:
+    """Read a report; None: it is none."""
+    try:
+        return FaultReport.model_validate_json(data)
+    except ValidationError:
+        return None
+
+
+class FaultLog:
+    """Collects the faults of one process and writes them to `file` by `write(file, bytes)`.
+
+    `report` and `count` are what `Containment` calls. `before`: what the file held when the process began.
+    """
+
+    def __init__(
+        self, file: Path, *, now: Callable[[], datetime], write: Callable[[Path, bytes], None],
+        before: bytes | None = None,
+    ) -> None:  # fmt: skip
+        self._file, self._now, self._write, self._since = file, now, write, now()
+        known = None if before is None else parse(before)
+        self._kinds: list[FaultKind] = [] if known is None else list(known.kinds)
+        self._counts: Counter[str] = Counter()
+        self._changed = asyncio.Event()
+
+    def report(self, fault: Fault) -> None:
+        """Add a kind of fault; of more than 32 the oldest goes."""
+        kind = FaultKind(
+            at=self._now(), worker=fault.worker[:120], item=fault.item, error=fault.error[:120], text=fault.text,
+            place=fault.place[:400],
+        )  # fmt: skip
+        self._kinds = [*self._kinds, kind][-MAX_KINDS:]
+        self._changed.set()
+
+    def count(self, worker: str) -> None:
+        """Count one piece that a worker set aside."""
+        self._counts[worker[:120]] += 1
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Write what changed, at most every 10 s, until cancelled. A disk that takes nothing is tried again."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            report = FaultReport(since=self._since, kinds=tuple(self._kinds), counts=dict(self._counts))
+            try:
+                await asyncio.to_thread(self._write, self._file, report.model_dump_json().encode())
+            except OSError as failure:
+                log.warning("faults_not_written", why=str(failure))
+                self._changed.set()
+                await asyncio.sleep(RETRY_DELAY_S)
+            await asyncio.sleep(WRITE_INTERVAL_S)

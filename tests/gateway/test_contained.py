@@ -1,0 +1,418 @@
+"""Exceptions of every kind are thrown into each of the box's workers: what raises ends, and everything else goes on."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devices.reports import Bolt, LockReport
+from devices.vendors import VENDORS
+from devices.vendors.words import BARE
+from gateway import app as module
+from gateway import diary as windows
+from gateway import entrance as entrances
+from gateway.app import App
+from gateway.delivery.promise import State
+from gateway.delivery.signature import verify
+from gateway.diary import Diary
+from gateway.examination.finding import Verdict
+from gateway.examination.house import faults
+from gateway.hub.words import Ack, Asked, Job, Receipt, ack_topic, ask_topic
+from gateway.message import Incoming
+from gateway.remote.deeds import Deeds
+from gateway.remote.orders import FAILED
+from gateway.store.offers import Offers
+from gateway.store.uplinks import Uplinks
+from gateway.system import fault_log
+from gateway.system.containment import Containment
+from gateway.visit import commands as c
+from gateway.visit import events as e
+from gateway.visit.commands import Saying
+from tests.gateway.delivery.shop import NOW, claims, keys, offer, signed
+from tests.gateway.remote.away import away
+from tests.gateway.test_app import Broker, Video, World, gateway, heard, queries, state
+from tests.gateway.uplink.test_link import HOME, Hub, at_work, hub, section, uplink
+from tests.hubs import homes_broker
+from tests.raising import ARBITRARY
+from tests.shell.box import Box, awake, running
+from tests.shell.box import box as made_box
+from tests.shell.house import home
+from tests.shell.parts import until
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _recorders(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "Mqtt", Broker)
+    monkeypatch.setattr(module, "VideoLink", Video)
+
+
+class Raising:
+    """Raises an exception of another kind each time that it is asked to."""
+
+    def __init__(self) -> None:
+        self.raised = 0
+        self._kinds = itertools.cycle(ARBITRARY)
+
+    def now(self) -> None:
+        self.raised += 1
+        kind = next(self._kinds)
+        raise kind()
+
+
+# ---- the whole gateway ----------------------------------------------------------------------------------------------
+
+
+async def test_a_message_that_no_decoder_survives_counts_as_missed_and_the_next_one_is_heard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising, hear = Raising(), entrances.RunningEntrance.hear
+
+    def poisoned(self: Any, device: str, channel: Any, incoming: Any) -> None:  # noqa: ANN401 - its own arguments
+        if incoming.payload == b"poison":
+            raising.now()
+        hear(self, device, channel, incoming)
+
+    monkeypatch.setattr(entrances.RunningEntrance, "hear", poisoned)
+    async with gateway(tmp_path):
+        World.broker.on_up(1)
+        await until(queries)
+        for _ in ARBITRARY:
+            before = len(queries())
+            heard("perron/lock/state", b"poison")
+            await until(lambda: len(queries()) > before)  # noqa: B023 - waited for in this turn
+        (letter,) = VENDORS["somfy"].encode_report(LockReport(bolt=Bolt.UNLOCKED), BARE)
+        heard("perron/lock/state", letter.payload)
+        await until(lambda: state()["bolt"] == "unlocked")
+    assert raising.raised == len(ARBITRARY)
+
+
+async def test_what_was_set_aside_is_told_to_the_owner_once_and_shown_by_the_doctor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def poisoned(*_: object) -> None:
+        raise ValueError("secret of a message")
+
+    monkeypatch.setattr(entrances.RunningEntrance, "hear", poisoned)
+    house = home(tmp_path)
+    async with gateway(tmp_path, house):
+        World.broker.on_up(1)
+        for _ in range(20):
+            heard("perron/lock/state", b"poison")
+        await until((house.storage.folder / fault_log.FILE).exists)
+        await asyncio.sleep(0.1)
+        told = [json.loads(one.payload)["about"] for one in World.broker.on("perron/entrance/front/message")]
+        assert told.count("set_aside") == 1
+    report = fault_log.parse((house.storage.folder / fault_log.FILE).read_bytes())
+    assert report is not None
+    assert [(kind.worker, kind.error) for kind in report.kinds] == [("messages", "ValueError")]
+    (finding,) = faults(house, report.kinds[0].at)
+    assert finding.verdict is Verdict.DOUBTFUL
+    assert finding.said.facts["workers"] == "messages"
+
+
+async def test_every_loop_of_a_gateway_that_raises_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: dict[str, int] = {}
+    kinds = itertools.cycle(ARBITRARY)
+
+    def failing(name: str, run: Callable[[], Awaitable[None]]) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def work() -> None:
+            begun[name] = begun.get(name, 0) + 1
+            if begun[name] == 1:
+                kind = next(kinds)
+                raise kind()
+            await run()
+
+        return work
+
+    loops = App._work  # noqa: SLF001 - where the fault is thrown in
+    monkeypatch.setattr(App, "_work", lambda self: {name: failing(name, run) for name, run in loops(self).items()})
+    async with gateway(tmp_path):
+        World.broker.on_up(1)
+        heard("perron/entrance/front/set", b'{"id": "w1", "do": "stop"}')
+        await until(lambda: state().get("stopped"))
+        await until(lambda: set(begun.values()) == {2})
+        assert {"broker", "video", "reception", "office", "archive", "windows"} <= begun.keys()
+
+
+async def test_only_what_an_entrance_decides_itself_ends_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(entrances, "decide", broken)
+    made = App(home(tmp_path), free_bytes=lambda: 2**40)
+    with pytest.raises(ExceptionGroup) as ended:
+        async with asyncio.timeout(20):
+            await made.run()
+    assert ended.group_contains(ZeroDivisionError)
+
+
+# ---- retailers and the owner ----------------------------------------------------------------------------------------
+
+
+async def test_a_retailer_s_message_that_cannot_be_worked_keeps_no_other_from_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising, answer = Raising(), Offers.answer
+
+    def poisoned(self: Any, db: Any, token: Any, verified: Any, now: Any) -> Any:  # noqa: ANN401 - its own arguments
+        if verified.delivery.id.startswith("poison"):
+            raising.now()
+        return answer(self, db, token, verified, now)
+
+    monkeypatch.setattr(Offers, "answer", poisoned)
+    async with made_box(tmp_path) as made, awake(made):
+        for number in range(len(ARBITRARY)):
+            made.reception.offer(signed(claims(offer(id=f"poison-{number}"))))
+        made.reception.offer(signed(claims(offer(id="good"))))
+        await until(lambda: made.store.promise("shop.good") is not None)
+        assert raising.raised == len(ARBITRARY)
+
+
+async def test_an_owner_s_request_that_cannot_be_worked_is_answered_no_and_the_next_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising = Raising()
+
+    async def poisoned(*_: object, **__: object) -> None:
+        raising.now()
+
+    async with made_box(tmp_path) as made, awake(made):
+        monkeypatch.setattr(made.store, "permit", poisoned)
+        for number, kind in enumerate(ARBITRARY):
+            wish = json.dumps({"id": f"w{number}", "do": "permit", "brand": "shop"}).encode()
+            made.reception.asked("front", incoming(wish))
+            await until(lambda: answered(made, f"w{number}"))  # noqa: B023 - waited for in this turn
+            assert not answered(made, f"w{number}")[0]["accepted"], kind
+        made.reception.asked("front", incoming(b'{"id": "home", "do": "home"}'))
+        made.reception.asked("front", incoming(b'{"id": "stop", "do": "stop"}'))
+        await until(lambda: answered(made, "home") and answered(made, "stop"))
+        assert answered(made, "home")[0]["accepted"]
+        assert made.front.stopped()
+
+
+def incoming(payload: bytes) -> Any:  # noqa: ANN401 - a message
+    return Incoming(topic="perron/entrance/front/set", payload=payload, retain=False, session=1)
+
+
+def answered(made: Box, id_: str) -> list[dict[str, Any]]:
+    said = [json.loads(one.payload) for one in made.line.on("perron/entrance/front/event")]
+    return [one for one in said if one.get("kind") == "wish" and one["id"] == id_]
+
+
+async def test_one_entrance_s_rows_that_cannot_be_worked_keep_no_other_entrance_s_windows_shut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising = Raising()
+    async with made_box(tmp_path) as made:
+        looked = {name: list[e.Event]() for name in made.entrances}
+        for name, running_entrance in made.entrances.items():
+            monkeypatch.setattr(running_entrance, "put", looked[name].append)
+        ups = made.store.upcoming
+
+        def poisoned(name: str, now: Any) -> Any:  # noqa: ANN401 - its own arguments
+            if name == "front":
+                raising.now()
+            return ups(name, now)
+
+        monkeypatch.setattr(made.store, "upcoming", poisoned)
+        monkeypatch.setattr(windows, "LOOK", 0.01)
+        faulty = list[str]()
+        diary = Diary(
+            made.home, store=made.store, clock=made.clock, entrances=made.entrances, rings=made.eyes,
+            free_bytes=lambda: 2**40, owed=lambda: None, contained=Containment(count=faulty.append),
+        )  # fmt: skip
+        async with running(diary.run()):
+            await until(lambda: raising.raised >= len(ARBITRARY))
+            assert any(isinstance(one, e.WindowChanged) for one in looked["garage"])
+        assert len(faulty) >= len(ARBITRARY)
+
+
+async def test_a_phone_a_message_a_result_or_a_proof_that_cannot_be_worked_keeps_no_other_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising = Raising()
+    async with made_box(tmp_path) as made:
+        send, publish, sealed = made.office._send, made.office._publish_result, list[str]()  # noqa: SLF001 - where faults are thrown in
+
+        async def message(entrance: str, said: Any, *more: Any, **named: Any) -> None:  # noqa: ANN401 - its own
+            if said.about is Saying.DOOR_OPEN:
+                raising.now()
+            await send(entrance, said, *more, **named)
+
+        async def result(said: Any) -> None:  # noqa: ANN401 - its own
+            if said.delivery == "poison":
+                raising.now()
+            await publish(said)
+
+        async def seal(visit: str, *_: object) -> bool:
+            if visit == "poison":
+                raising.now()
+            sealed.append(visit)
+            return False
+
+        monkeypatch.setattr(made.office, "_send", message)
+        monkeypatch.setattr(made.office, "_publish_result", result)
+        monkeypatch.setattr(made.archive, "_seal", seal)
+        async with awake(made):
+            for id_ in ("poison", "good"):
+                said = offer(id=id_, parcels=(f"PARCEL-{id_}",), courier_sha256=("0" if id_ == "good" else "1") * 64)
+                token = signed(claims(said))
+                await made.store.accept(token, verify(token, keys(), box=made.home.box, now=NOW), NOW)
+            await made.store.revoke("shop", made.clock.now(), by=None)
+            made.office.owed()
+            for about in (Saying.DOOR_OPEN, Saying.LIFT_THE_HANDLE):
+                tell = c.Tell(saying=about)
+                made.office.tell(tell, made.front.state, made.clock.now(), message=None, picture=None)
+            for visit in ("poison", "good"):
+                made.archive.seal(c.Seal(visit=visit, part=1, gaps=()), made.front.state)
+            await until(lambda: raising.raised == 3 and sealed and made.line.on("perron/deliveries/result"))
+            await until(lambda: made.line.on("perron/entrance/front/message"))
+            told = [json.loads(one.payload)["delivery"] for one in made.line.on("perron/deliveries/result")]
+        assert sealed == ["good"]
+        assert raising.raised == 3
+        assert told == ["good"]
+
+
+# ---- the line to the hub --------------------------------------------------------------------------------------------
+
+
+async def test_a_job_that_cannot_be_worked_is_refused_and_the_next_one_is_received(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising, answer = Raising(), Offers.answer
+
+    def poisoned(self: Any, db: Any, token: Any, verified: Any, now: Any) -> Any:  # noqa: ANN401 - its own arguments
+        if verified.delivery.id.startswith("poison"):
+            raising.now()
+        return answer(self, db, token, verified, now)
+
+    monkeypatch.setattr(Offers, "answer", poisoned)
+    async with (
+        homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
+        at_work(uplink(made, section(broker, tmp_path))) as task,
+    ):  # fmt: skip
+        await until(lambda: there.hellos)
+        for number in range(len(ARBITRARY)):
+            receipt = await there.receipt(there.offers(offer(id=f"poison-{number}")))
+            assert (receipt.state, receipt.why) == ("refused", "this box could not work it")
+        assert (await there.receipt(there.offers(offer(id="good")))).state == "received"
+        assert not task.done()
+    assert raising.raised == len(ARBITRARY)
+
+
+async def test_a_question_that_cannot_be_answered_keeps_no_other_from_its_answer(tmp_path: Path) -> None:
+    raising = Raising()
+
+    async def answer(asked: Asked) -> str | None:
+        if asked.id.startswith("poison"):
+            raising.now()
+        return "h..i.c.t"
+
+    async def take(job: Job) -> Receipt:
+        return Receipt(job=job.job, state="received")
+
+    async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
+        line = uplink(made, section(broker, tmp_path))
+        line.serve(owner=take, ask=answer)
+        async with at_work(line) as task:
+            await until(lambda: there.hellos)
+            for number in range(len(ARBITRARY)):
+                put(there, f"poison-{number}")
+            await until(lambda: raising.raised == len(ARBITRARY))
+            put(there, "good")
+            await until(lambda: there.answers)
+            assert not task.done()
+
+
+def put(there: Hub, id_: str) -> None:
+    asked = Asked(via="hub-1", id=id_, browser=f"brw-{1:032x}", sealed="h..i.c.t")
+    there.say(ask_topic(HOME), asked.model_dump_json().encode())
+
+
+async def test_what_cannot_be_told_to_the_hub_keeps_nothing_else_from_being_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising, delivery = Raising(), Uplinks._delivery  # noqa: SLF001 - where the fault is thrown in
+
+    def poisoned(self: Any, *given: Any) -> int:  # noqa: ANN401 - its own arguments
+        if given[3].startswith("shop.poison"):
+            raising.now()
+        return delivery(self, *given)
+
+    async with (
+        homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
+        at_work(uplink(made, section(broker, tmp_path))) as task,
+    ):  # fmt: skip
+        await until(lambda: there.hellos)
+        for number, id_ in enumerate(("poison-1", "good", "poison-2")):
+            said = offer(id=id_, parcels=(f"PARCEL{number}",), courier_sha256=f"{number:064x}")
+            await there.receipt(there.offers(said))
+        monkeypatch.setattr(Uplinks, "_delivery", poisoned)
+        await made.store.revoke("shop", made.clock.now(), by=None)
+        await made.store._writer.do(lambda db: db.execute("UPDATE uplink_delivery SET look_at = 0").rowcount)  # noqa: SLF001 - their time has come
+        await until(lambda: any((one.delivery, one.state) == ("good", State.REFUSED) for one in there.results))
+        await asyncio.sleep(1.2)
+        assert not task.done()
+    assert 2 <= raising.raised <= 8, "what cannot be told is put off, and not tried again at each look"
+
+
+async def test_an_acknowledgement_that_cannot_be_worked_ends_no_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising = Raising()
+    async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
+        monkeypatch.setattr("gateway.uplink.link.WAIT", 0.02)
+        async with at_work(uplink(made, section(broker, tmp_path))) as task:
+            await until(lambda: there.hellos)
+            follows = made.store.uplinks.follows
+
+            def poisoned(ack: Ack) -> bool:
+                if raising.raised < len(ARBITRARY):
+                    raising.now()
+                return follows(ack)
+
+            monkeypatch.setattr(made.store.uplinks, "follows", poisoned)
+            deadline = time.monotonic() + 20
+            while raising.raised < len(ARBITRARY):
+                assert time.monotonic() < deadline
+                there.say(ack_topic(HOME), Ack(seq=0, head="0" * 64).model_dump_json().encode())
+                await asyncio.sleep(0.05)
+            assert (await there.receipt(there.offers(offer(id="good")))).state == "received"
+            await until(lambda: there.results)
+            assert not task.done()
+
+
+# ---- orders from afar -----------------------------------------------------------------------------------------------
+
+
+async def test_an_order_that_cannot_be_done_is_noted_as_failed_and_the_next_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising, do = Raising(), Deeds.do
+
+    async def poisoned(self: Deeds, order: Any, by: str) -> str | None:  # noqa: ANN401 - any order
+        if order.do == "lock":
+            raising.now()
+        return await do(self, order, by)
+
+    monkeypatch.setattr(Deeds, "do", poisoned)
+    async with away(tmp_path) as here:
+        for _ in ARBITRARY:
+            assert await here.orders("lock", entrance="front") is None
+            became = await here.became()
+            assert (became.state, became.why) == ("failed", FAILED)
+        assert here.made.store.browsers.to_do() == (), "no start does it again"
+        assert await here.orders("stop") is None
+        await until(here.made.front.stopped)
+    assert raising.raised == len(ARBITRARY)
