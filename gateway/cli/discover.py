@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
@@ -10,25 +11,28 @@ from rich.text import Text
 
 from gateway import discovering
 from gateway.cli.broker import logged_in
-from gateway.cli.failure import Failure, typed
+from gateway.cli.failure import Failure
+from gateway.cli.shape import command
 from gateway.config import Home
 from gateway.discovering import See
 from gateway.installation.discovery import Sighting
+from gateway.voice import visible
 
 
 async def discover(
-    home: Home, seconds: float, console: Console, *, interfaces: Sequence[str] | None = None
+    home: Home, file: Path, seconds: float, console: Console, *, interfaces: Sequence[str] | None = None
 ) -> str | None:
     """Show what calls its name, as it does, for so many seconds; what is wrong with the broker, if anything is.
 
-    `interfaces`: the addresses of this machine on whose networks mDNS is heard; None: all of them.
+    `file`: the house file, which the commands name. `interfaces`: the addresses of this machine on whose networks mDNS
+    is heard; None: all of them.
     """
     found: dict[str, Sighting] = {}
-    with Live(_table(()), console=console, refresh_per_second=4) as live:
+    with Live(_table((), file), console=console, refresh_per_second=4) as live:
 
         def see(sighting: Sighting) -> None:
             found[sighting.key] = sighting
-            live.update(_table(found.values()))
+            live.update(_table(found.values(), file))
 
         wrong, _ = await asyncio.gather(
             broker(home, seconds, see), discovering.network(home, seconds, see, interfaces=interfaces)
@@ -46,12 +50,12 @@ async def broker(home: Home, seconds: float, see: See) -> str | None:
     return None
 
 
-def _table(found: Iterable[Sighting]) -> Table:
+def _table(found: Iterable[Sighting], file: Path) -> Table:
     table = Table("where", "what", "name", "at", "in the house file as", "to add it")
     for column in table.columns:
         column.overflow = "fold"
     for one in sorted(found, key=lambda one: (one.known is not None, one.where, one.what, one.name)):
         known = Text(one.known or "-", style="green" if one.known else "")
-        add = typed(f"`{one.add}`").strip("`") if one.add else ""
-        table.add_row(one.where.value, one.what, Text(one.name), Text(one.at), known, Text(add))
+        add = command(*one.words, home=file) if one.words else ""
+        table.add_row(one.where.value, one.what, Text(visible(one.name)), Text(visible(one.at)), known, Text(add))
     return table

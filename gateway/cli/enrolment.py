@@ -22,7 +22,7 @@ def discover(
     from gateway.cli.discover import discover as show  # noqa: PLC0415 - the other commands start without it
 
     house = home_of(home)
-    wrong = asyncio.run(show(house, seconds, Console(), interfaces=interface))
+    wrong = asyncio.run(show(house, home, seconds, Console(), interfaces=interface))
     if wrong is not None:
         tell(wrong)
         raise typer.Exit(Exit.SILENT)

@@ -35,3 +35,11 @@ def tell(line: str) -> None:
 def at(home: Path) -> str:
     """Write the option that names this house file, where it is not the usual one."""
     return "" if home == HOME else f" --home {shlex.quote(str(home))}"
+
+
+def command(*words: str, home: Path | None = None) -> str:
+    """Write a command of this program as it can be pasted into a shell here: every word of it quoted.
+
+    `home`: the house file that it is to use; None: the command takes none.
+    """
+    return shlex.join((ourselves(), *words)) + ("" if home is None else at(home))

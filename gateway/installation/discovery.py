@@ -9,6 +9,7 @@ of MQTT (`<base>/available`, online or offline); DNS service types of RTSP camer
 (`_home-assistant._tcp`), as those products and IANA's registry name them.
 """
 
+import contextlib
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,7 @@ from devices.reports import Unreadable
 from devices.vendors.zigbee2mqtt_exposes import Found, Kind, Use, read_devices
 from gateway.config import Home
 from gateway.equipment import Device
+from gateway.streamurl import stream_url
 from gateway.voice import inert
 
 MDNS: Mapping[str, str] = MappingProxyType({
@@ -38,6 +40,8 @@ ZWAVE_LOCK = "/98/0/currentMode"
 
 QUIET = 3600.0  # seconds for which a sensor on a battery may be silent
 
+_OPTIONS = ("kind", "vendor", "address")  # what `perron add` has an option for; the other keys come by --set
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _USABLE = {Kind.LOCK: "lock", Kind.DOOR: "door", Kind.FRIDGE: "fridge", Kind.BUTTON: "button", Kind.SIREN: "signal"}
 _AVAILABILITY = re.compile(r"perron/([a-z0-9-]{1,64})/availability")
 
@@ -51,9 +55,11 @@ class Where(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
-    """One thing that called its name. `known`: its id in the house file; `add`: the command that would write it there.
+    """One thing that called its name. `known`: its id in the house file.
 
-    Two sightings of one `key` are the same thing.
+    `offer`: what would be written there: id, kind, and each key of the house file (nested ones with points) with its
+    value. Empty where nothing can be offered; else each value is printable, whoever named it. Two sightings of one
+    `key` are the same thing.
     """
 
     key: str
@@ -62,16 +68,21 @@ class Sighting:
     name: str
     at: str = ""
     known: str | None = None
-    add: str = ""
+    offer: Mapping[str, str] = _NOTHING
 
     @property
-    def offer(self) -> Mapping[str, str]:
-        """What that command says: id, kind, and each key of the house file (nested ones with points) with its value."""
-        words = shlex.split(self.add)[2:]
-        said = {word.removeprefix("--"): value for word, value in zip(words[1::2], words[2::2], strict=True)
-                if word != "--set"}  # fmt: skip
-        sets = (value.partition("=") for word, value in zip(words[1::2], words[2::2], strict=True) if word == "--set")
-        return {**({"id": words[0]} if words else {}), **said, **{key: value for key, _, value in sets}}
+    def words(self) -> tuple[str, ...]:
+        """The arguments of `perron` that write it there; a shell must be given each of them quoted."""
+        if not self.offer:
+            return ()
+        options = [word for key in _OPTIONS if key in self.offer for word in (f"--{key}", self.offer[key])]
+        sets = [f"{key}={value}" for key, value in self.offer.items() if key not in {"id", *_OPTIONS}]
+        return ("add", self.offer["id"], *options, *(word for one in sets for word in ("--set", one)))
+
+    @property
+    def add(self) -> str:
+        """The command line of `words`, to be pasted into a shell."""
+        return shlex.join(("perron", *self.words)) if self.offer else ""
 
 
 def on_the_broker(home: Home, topic: str, payload: bytes) -> Iterator[Sighting]:
@@ -109,7 +120,7 @@ def _of_a_radio(home: Home, base: str, found: Found) -> Iterator[Sighting]:
         id_ = next((i for i, device in home.devices.items() if _is_used(device, use, address)), None)
         yield Sighting(
             key=f"{address} {use.kind}", where=Where.BROKER, what=_USABLE[use.kind], name=inert(found.friendly_name),
-            at=inert(made), known=id_, add="" if id_ else _added(base, found.friendly_name, use),
+            at=inert(made), known=id_, offer=_NOTHING if id_ else _added(base, found.friendly_name, use),
         )  # fmt: skip
     if not found.uses:
         yield Sighting(
@@ -122,11 +133,11 @@ def _of_zwave(home: Home, topic: str) -> Iterator[Sighting]:
     address = topic.removesuffix(ZWAVE_LOCK)
     name = address.rpartition("/")[2]
     known = next((i for i, one in home.devices.items() if (one.kind, one.address) == ("lock", address)), None)
-    line = _command(name if not name.isdecimal() else f"lock-{name}", "lock", "zwave", address)
-    node = "" if name.isdecimal() else " --set 'keys.node=\"NUMBER\"'"
+    node = {} if name.isdecimal() else {"keys.node": '"NUMBER"'}
+    offer = _offer(f"lock-{name}" if name.isdecimal() else name, kind="lock", vendor="zwave", address=address, **node)
     yield Sighting(
         key=address, where=Where.BROKER, what="lock", name=inert(name), at="Z-Wave", known=known,
-        add="" if known else line + node,
+        offer=_NOTHING if known else offer,
     )  # fmt: skip
 
 
@@ -136,14 +147,14 @@ def _is_used(device: Device, use: Use, address: str) -> bool:
     return (device.kind, device.address) == (_USABLE[use.kind], address)
 
 
-def _added(base: str, name: str, use: Use) -> str:
-    """Write the command that adds it, with all that its bridge says of it; a button is added with its siren."""
+def _added(base: str, name: str, use: Use) -> Mapping[str, str]:
+    """Say what adds it, with all that its bridge says of it; a button is added with its siren."""
     sets = {f"keys.{word}": where for word, where in sorted(use.keys.items())}
     if "/" in base:
         sets["keys.base"] = base
     match use.kind:
         case Kind.BUTTON:
-            return ""
+            return _NOTHING
         case Kind.SIREN:
             sets["topics.event"] = f"{base}/BUTTON"
         case Kind.DOOR if not use.answers:
@@ -152,30 +163,33 @@ def _added(base: str, name: str, use: Use) -> str:
             pass
         case _:
             assert_never(use.kind)
-    line = _command(name, _USABLE[use.kind], "zigbee2mqtt", f"{base}/{name}")
-    return " ".join([line, *(f"--set {shlex.quote(f'{key}={value}')}" for key, value in sets.items())])
+    return _offer(name, kind=_USABLE[use.kind], vendor="zigbee2mqtt", address=f"{base}/{name}", **sets)
 
 
 def on_the_network(home: Home, service: str, name: str, host: str, port: int) -> Sighting:
-    """Read one mDNS service; `host` is an address or a name.
+    """Read one mDNS service; `host` is an address or a name, as a stranger announced it.
+
+    A camera is offered only where its address is one that the house file takes.
 
     Raises:
         KeyError: no such service type is looked for.
     """
     what = MDNS[service]
     called = inert(name.removesuffix(f".{service}"))
-    at = f"{host}:{port}"
+    at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     known = next((id_ for id_, d in home.devices.items() if d.kind == "camera" and f"//{at}/" in f"{d.url}/"), None)
-    line = ""
+    offer = _NOTHING
     if what == "camera" and known is None:
-        line = f"perron add {_id(called)} --kind camera --vendor rtsp --set url=rtsp://{at}/PATH"
+        with contextlib.suppress(ValueError):
+            offer = _offer(called, kind="camera", vendor="rtsp", url=stream_url(f"rtsp://{at}/PATH"))
     return Sighting(
-        key=f"{service} {name}", where=Where.NETWORK, what=what, name=called, at=inert(at), known=known, add=line
+        key=f"{service} {name}", where=Where.NETWORK, what=what, name=called, at=inert(at), known=known, offer=offer
     )
 
 
-def _command(name: str, kind: str, vendor: str, address: str) -> str:
-    return f"perron add {_id(name)} --kind {kind} --vendor {vendor} --address {shlex.quote(address)}"
+def _offer(name: str, **said: str) -> Mapping[str, str]:
+    """Say what the house file would have; nothing where a stranger's word has in it what nobody can type or see."""
+    return MappingProxyType({"id": _id(name), **said}) if all(map(str.isprintable, said.values())) else _NOTHING
 
 
 def _id(name: str) -> str:

@@ -3,6 +3,7 @@
 from tests.mutants.words import Mutant
 
 _CODES = "tests/gateway/delivery/test_codes.py"
+_DISCOVERY = "tests/gateway/installation/test_discovery.py"
 _CARRIERS = "tests/gateway/delivery/test_carriers.py"
 _ATTACKED = "tests/gateway/test_codes_attacked.py"
 MUTANTS: tuple[Mutant, ...] = (
@@ -91,6 +92,23 @@ MUTANTS: tuple[Mutant, ...] = (
         new="CourierDigest = Digest | None",
         tests=(
             "tests/gateway/hub/api/test_document.py::test_the_api_s_own_document_tells_the_same_of_the_courier_s_code",
+        ),
+    ),
+    Mutant(
+        name="a stranger's host name is offered as it comes",
+        file="gateway/installation/discovery.py",
+        old='url=stream_url(f"rtsp://{at}/PATH")',
+        new='url=f"rtsp://{at}/PATH"',
+        tests=(f"{_DISCOVERY}::test_a_camera_whose_host_is_none_of_the_house_file_s_is_shown_without_a_command",),
+    ),
+    Mutant(
+        name="a line to be pasted is not quoted",
+        file="gateway/installation/discovery.py",
+        old='shlex.join(("perron", *self.words))',
+        new='" ".join(("perron", *self.words))',
+        tests=(
+            f"{_DISCOVERY}"
+            "::test_a_line_that_is_pasted_into_a_shell_says_to_perron_what_is_offered_and_does_nothing_else",
         ),
     ),
 )

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import io
 import re
 import shlex
 import socket
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
@@ -166,6 +168,34 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
     assert any(one.add.startswith("perron add") and one.what == "lock" for one in found.values())
     assert {one.name for one in found.values() if one.at == "Z-Wave"} == {"5", "back_door"}
     assert [one.at for one in found.values() if one.name == "Porch"] == ["127.0.0.1:8999"]
+
+
+@pytest.mark.slow
+async def test_a_stranger_s_host_name_on_the_network_is_no_part_of_what_people_paste(home_file: Path) -> None:
+    """Of a camera that has no IPv4 address the name that it gives itself is shown: to be looked at, not to be typed."""
+    service = "_rtsp._tcp.local."
+    hosts = ["$(touch${IFS}x).local.", "a;touch x;#.local.", "it's.local.", "x\x1b[2Jy.local.", "back-porch.local."]
+    calling, screen = AsyncZeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only), io.StringIO()
+    try:
+        for number, host in enumerate(hosts):
+            address = socket.inet_pton(socket.AF_INET6, "::1")
+            name = f"cam {number} --set keys.a=b.{service}"
+            await calling.async_register_service(
+                ServiceInfo(service, name, addresses=[address], port=8999, server=host)
+            )
+        console = Console(file=screen, width=400, force_terminal=False)
+        home = load(home_file)
+        await discover.discover(home, home_file, 4, console, interfaces=["127.0.0.1"])
+    finally:
+        await calling.async_close()
+    text = screen.getvalue()
+    lines = [line for line in text.splitlines() if "8999" in line]
+    assert len(lines) == len(hosts), text
+    assert "\x1b" not in text
+    commands = [match[1] for line in lines if (match := re.search(r"(perron add .*)│", line)) is not None]
+    assert [shlex.split(line)[-3:] for line in commands] == [
+        ["url=rtsp://back-porch.local:8999/PATH", "--home", str(home_file)]
+    ]
 
 
 @pytest.mark.slow

@@ -1,7 +1,9 @@
 """What calls its name, read: from a broker's stored messages and from mDNS."""
 
 import json
+import os
 import shlex
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from gateway.config import Home
-from gateway.equipment import Device, DoorDevice, FridgeDevice, LockDevice, SignalDevice
+from gateway.equipment import CameraDevice, Device, DoorDevice, FridgeDevice, LockDevice, SignalDevice
 from gateway.homefile import load
 from gateway.installation.discovery import MDNS, Sighting, Where, on_the_broker, on_the_network
 from gateway.yamlfile import parse
@@ -144,6 +146,83 @@ def test_a_camera_on_the_network_is_known_by_its_address_and_port(home: Home) ->
     assert seen.add == "perron add porch-cam --kind camera --vendor rtsp --set url=rtsp://192.168.1.30:554/PATH"
     known = on_the_network(home, service, f"Bell.{service}", "127.0.0.1", 8554)
     assert (known.known is not None, known.add) == (True, "")
+
+
+HOSTILE = [
+    "$(touch${IFS}x).local",
+    "a;touch x;#",
+    "a b",
+    "it's",
+    "`touch x`",
+    "x\x1b[2J",
+    "a\nb",
+    "..",
+    "a|b",
+    "é.local",
+    "",
+]
+
+
+@pytest.mark.parametrize("host", HOSTILE)
+def test_a_camera_whose_host_is_none_of_the_house_file_s_is_shown_without_a_command(home: Home, host: str) -> None:
+    service = "_rtsp._tcp.local."
+    seen = on_the_network(home, service, f"Porch.{service}", host, 554)
+    assert (seen.words, seen.add, dict(seen.offer)) == ((), "", {})
+    assert seen.at.isprintable()
+
+
+@pytest.mark.parametrize("host", ["porch.local", "192.168.1.30", "fe80::1", "PORCH-2.lan"])
+def test_a_camera_of_an_ordinary_host_is_offered(home: Home, host: str) -> None:
+    seen = on_the_network(home, "_rtsp._tcp.local.", "Porch._rtsp._tcp.local.", host, 554)
+    assert isinstance(device_of(seen.add), CameraDevice)
+
+
+NAMES = [
+    "a $(touch x)",
+    "a;touch x;",
+    "it's",
+    "`touch x`",
+    'a"b',
+    "a --set keys.a=b",
+    "é à",
+    "-rf",
+    "a\\b",
+    "`perron doctor`",
+]
+
+
+def called(name: str) -> bytes:
+    """What a bridge tells of one lock of this name."""
+    devices = json.loads(RADIO.read_bytes())
+    lock = next(one for one in devices if one["friendly_name"] == "Porte entrée")
+    return json.dumps([{**lock, "friendly_name": name}]).encode()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_line_that_is_pasted_into_a_shell_says_to_perron_what_is_offered_and_does_nothing_else(
+    home: Home, tmp_path: Path, name: str
+) -> None:
+    (seen,) = sightings(home, "zigbee2mqtt/bridge/devices", called(name))
+    assert seen.offer["address"] == f"zigbee2mqtt/{name}"
+    assert set(seen.offer) == {"id", "kind", "vendor", "address"}
+    said = tmp_path / "said"
+    perron = tmp_path / "bin" / "perron"
+    perron.parent.mkdir()
+    perron.write_text(f"#!/bin/sh\nprintf '%s\\0' \"$@\" > {shlex.quote(str(said))}\n")
+    perron.chmod(0o755)
+    here = tmp_path / "here"
+    here.mkdir()
+    path = f"{perron.parent}:{os.environ['PATH']}"
+    subprocess.run(["/bin/sh"], input=f"{seen.add}\n", text=True, cwd=here, env={"PATH": path}, check=True)
+    assert tuple(said.read_text(encoding="utf-8").split("\0")[:-1]) == seen.words
+    assert list(here.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb", "a\u202eb", "a\x00b"])
+def test_a_name_that_nobody_can_type_or_see_is_shown_without_a_command(home: Home, name: str) -> None:
+    found = sightings(home, "zigbee2mqtt/bridge/devices", called(name))
+    assert [one.add for one in found] == [""] * len(found)
+    assert all(one.name.isprintable() for one in found)
 
 
 @pytest.mark.parametrize("service", MDNS)

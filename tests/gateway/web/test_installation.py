@@ -174,9 +174,17 @@ async def test_what_calls_its_name_is_listed_and_a_broker_that_is_not_there_is_t
     camera = ServiceInfo(
         service, f"<b>Porch</b>.{service}", addresses=[socket.inet_aton("127.0.0.1")], port=8998, server="porch.local."
     )
+    stranger = ServiceInfo(
+        service,
+        f"Odd.{service}",
+        addresses=[socket.inet_pton(socket.AF_INET6, "::1")],
+        port=8997,
+        server="it's $(x).local.",
+    )
     calling = AsyncZeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
     try:
         await calling.async_register_service(camera)
+        await calling.async_register_service(stranger)
         async with (
             site.client(site.owner) as client,
             client.post("/installation/discover", headers=ENGLISH) as answer,
@@ -184,6 +192,8 @@ async def test_what_calls_its_name_is_listed_and_a_broker_that_is_not_there_is_t
             text = await answer.text()
     finally:
         await calling.async_close()
+    assert "it&#39;s $(x).local:8997" in text, "a quote in a stranger's host name costs nobody the page"
+    assert "perron add odd" not in text
     assert "&lt;b&gt;Porch&lt;/b&gt;" in text
     assert "perron add b-porch-b --kind camera --vendor rtsp" in text
     assert '<form class="wishes" method="get" action="/installation/add">' in text
