@@ -6,6 +6,7 @@ _CODES = "tests/gateway/delivery/test_codes.py"
 _DISCOVERY = "tests/gateway/installation/test_discovery.py"
 _CARRIERS = "tests/gateway/delivery/test_carriers.py"
 _ATTACKED = "tests/gateway/test_codes_attacked.py"
+_PASTED = f"{_DISCOVERY}::test_a_line_that_is_pasted_into_a_shell_says_to_perron_what_is_offered_and_does_nothing_else"
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a code that is read otherwise the second time is taken",
@@ -106,9 +107,6 @@ MUTANTS: tuple[Mutant, ...] = (
         file="gateway/installation/discovery.py",
         old='shlex.join(("perron", *self.words))',
         new='" ".join(("perron", *self.words))',
-        tests=(
-            f"{_DISCOVERY}"
-            "::test_a_line_that_is_pasted_into_a_shell_says_to_perron_what_is_offered_and_does_nothing_else",
-        ),
+        tests=(_PASTED,),
     ),
 )
