@@ -50,6 +50,7 @@ from gateway.guard.words import (
 )
 from gateway.message import Acknowledgement, Incoming, NotSent, Presence, Sent
 from gateway.mqtt import Mqtt
+from gateway.system.containment import Containment
 from gateway.topics import STORED, Loss, Subscription
 
 RATION = 40  # messages from the house that are looked at in a second
@@ -77,6 +78,7 @@ class Process:
         reached: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self._file, self._key, self._ledger, self._mono, self._reached = file, key, ledger, mono, reached
+        self._contained = Containment()  # of what both brokers carry; its own decisions are not contained
         self._gateway = file.gateway_key
         self._radio_devices: dict[Part, RadioDevice] = {Part.LOCK: file.radio.lock}
         if file.radio.door is not None:
@@ -176,7 +178,11 @@ class Process:
         self._read += 1
         if incoming.retain or self._read > RATION:
             return
-        claims = opened(incoming.payload, ToGuard, self._gateway)
+        claims = None
+        with self._contained.piece("house's messages", incoming.topic):
+            claims = opened(incoming.payload, ToGuard, self._gateway)
+        if claims is None:
+            return
         if isinstance(claims, Rejected):
             log.warning("not_believed", why=claims.why)
             return
@@ -184,15 +190,22 @@ class Process:
 
     def _from_radio(self, incoming: Incoming) -> None:
         for part, channel in self._sources.get(incoming.topic, ()):
-            device = self._radio_devices[part]
-            vendor = VENDORS[device.vendor]
-            reports = vendor.decode_report(channel, incoming.payload, device.plate)
-            if incoming.retain:  # of what is stored only the bad news counts
-                reports = tuple(r for r in reports if isinstance(r, AvailabilityReport) and not r.online)
-            echo = next((r.echo.encode() for r in reports if isinstance(r, EchoReport)), incoming.correlation)
-            number = _number(echo) if vendor.ECHOES and channel is Channel.RESULT else None
-            by_bridge = channel is Channel.BRIDGE and not incoming.retain
-            self._take(RadioSaid(part=part, reports=reports, number=number, by_bridge=by_bridge))
+            said = None
+            with self._contained.piece("radio's messages", incoming.topic):
+                said = self._decoded(part, channel, incoming)
+            if said is not None:
+                self._take(said)
+
+    def _decoded(self, part: Part, channel: Channel, incoming: Incoming) -> RadioSaid:
+        device = self._radio_devices[part]
+        vendor = VENDORS[device.vendor]
+        reports = vendor.decode_report(channel, incoming.payload, device.plate)
+        if incoming.retain:  # of what is stored only the bad news counts
+            reports = tuple(r for r in reports if isinstance(r, AvailabilityReport) and not r.online)
+        echo = next((r.echo.encode() for r in reports if isinstance(r, EchoReport)), incoming.correlation)
+        number = _number(echo) if vendor.ECHOES and channel is Channel.RESULT else None
+        by_bridge = channel is Channel.BRIDGE and not incoming.retain
+        return RadioSaid(part=part, reports=reports, number=number, by_bridge=by_bridge)
 
     def _radio_found(self, _session: int) -> None:
         log.info("radio_found")

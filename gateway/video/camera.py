@@ -14,6 +14,7 @@ from typing import Final
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from gateway.system.containment import Containment
 from gateway.video.broadcast import Broadcast, Show
 from gateway.video.eye import Eye, thumbnail
 from gateway.video.liveness import Liveness
@@ -53,6 +54,7 @@ class Camera:
     def __init__(self, source: CameraSource, around: Surroundings) -> None:
         self.source = source
         self._around = around
+        self._contained = Containment()
         self._lock = threading.Condition()
         self._ring = Ring(around.pre_roll)
         self._recordings: dict[ClipKey, Recording] = {}
@@ -180,7 +182,9 @@ class Camera:
         dice, pause = random.SystemRandom(), FIRST_PAUSE
         while self._wait_until_wanted():
             began = time.monotonic()
-            fault = self._stream()
+            fault: Fault | None = Fault.UNDECODABLE
+            with self._contained.piece("camera", self.source.name):  # else one camera ends the films of all
+                fault = self._stream()
             now = time.monotonic()
             with self._lock:
                 self._disconnected(fault, now)

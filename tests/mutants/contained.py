@@ -102,4 +102,20 @@ MUTANTS: tuple[Mutant, ...] = (
         new='                    group.create_task(self._contained.keep(name, running.run), name=f"entrance {name}")\n',
         tests=(f"{BOX}::test_only_what_an_entrance_decides_itself_ends_the_process",),
     ),
+    Mutant(
+        name="one camera's stream ends the films of all cameras",
+        file="gateway/video/camera.py",
+        old='            with self._contained.piece("camera", self.source.name):  # else one camera ends the films of all\n'
+        "                fault = self._stream()\n",
+        new="            fault = self._stream()\n",
+        tests=("tests/gateway/video/test_contained.py",),
+    ),
+    Mutant(
+        name="a message that the guard cannot read ends the guard",
+        file="gateway/guard/process.py",
+        old='        with self._contained.piece("house\'s messages", incoming.topic):\n'
+        "            claims = opened(incoming.payload, ToGuard, self._gateway)\n",
+        new="        claims = opened(incoming.payload, ToGuard, self._gateway)\n",
+        tests=("tests/gateway/guard/test_contained.py",),
+    ),
 )

@@ -1,0 +1,69 @@
+"""Exceptions of every kind out of one camera's stream: that camera is at fault, and its thread goes on."""
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.video import camera as module
+from gateway.video.camera import Camera
+from gateway.video.recording import Surroundings
+from gateway.video.stream import StreamLost
+from gateway.video.words import CameraSource, Fault, Proof
+from tests.raising import ARBITRARY
+
+
+def soon(so: Callable[[], bool]) -> None:
+    """Wait until it is so; a thread rings no bell."""
+    until = time.monotonic() + 20
+    while not so():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_whatever_a_stream_raises_its_camera_is_at_fault_and_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raised, bugs = itertools.count(), list[object]()
+    tries = 0
+
+    def poisoned(_source: CameraSource) -> Iterator[Any]:
+        nonlocal tries
+        tries = next(raised) + 1
+        if tries <= len(ARBITRARY):
+            kind = ARBITRARY[tries - 1]
+            raise kind()
+        if tries:
+            raise StreamLost(Fault.UNREACHABLE)
+        yield None  # a generator, as the real one is
+
+    monkeypatch.setattr(module, "read", poisoned)
+    monkeypatch.setattr(module, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(module, "LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(threading, "excepthook", bugs.append)
+    around = Surroundings(
+        root=tmp_path, pre_roll=1.0, utc=lambda: datetime.now(UTC), tell=lambda _words: None,
+        reached=lambda _point: None,
+    )  # fmt: skip
+    camera = Camera(CameraSource(name="front", url="rtsp://127.0.0.1:1/live"), around)
+
+    def proof() -> Proof:
+        found = camera.proof(time.monotonic())
+        assert found is not None
+        return found
+
+    camera.watch(on=True)
+    try:
+        soon(lambda: bool(proof().faults))
+        assert proof().faults == (Fault.UNDECODABLE,)
+        assert not proof().live
+        soon(lambda: tries > len(ARBITRARY))
+        soon(lambda: proof().faults == (Fault.UNREACHABLE,))
+    finally:
+        camera.stop()
+    assert bugs == []
