@@ -183,7 +183,7 @@ class Camera:
         while self._wait_until_wanted():
             began = time.monotonic()
             fault: Fault | None = Fault.UNDECODABLE
-            with self._contained.piece("camera", self.source.name):  # else one camera ends the films of all
+            with self._contained.piece("camera", self.source.name):  # a camera ends no other
                 fault = self._stream()
             now = time.monotonic()
             with self._lock:

@@ -105,7 +105,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one camera's stream ends the films of all cameras",
         file="gateway/video/camera.py",
-        old='            with self._contained.piece("camera", self.source.name):  # else one camera ends the films of all\n'
+        old='            with self._contained.piece("camera", self.source.name):  # a camera ends no other\n'
         "                fault = self._stream()\n",
         new="            fault = self._stream()\n",
         tests=("tests/gateway/video/test_contained.py",),
