@@ -8,7 +8,6 @@ Frigate) owns its base topic whole. Nobody writes what another one says, and nob
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway.config import Home
 from gateway.grammar import PEOPLE, RESERVED
@@ -20,6 +19,7 @@ from gateway.topics import (
     OFFER,
     RESULT,
     SPOKEN,
+    carrier,
     device_topic,
     own_topics,
     result_topics,
@@ -66,29 +66,6 @@ def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
 def brand_account(brand: str) -> str:
     """Name the account under which a retailer of this brand comes; it hears what becomes of its own deliveries."""
     return f"retailer-{brand}"
-
-
-def carrier(home: Home, device: str) -> str | None:
-    """Name the base topic of what carries this device; None: it speaks for itself.
-
-    It is what all of the product's topics begin with: a bridge's own are among them, so of what stands behind one it
-    is the bridge's; two hubs below one word (`nuki/front`, `nuki/garage`) are two, for each connects by itself.
-    """
-    section = home.devices[device]
-    topics = VENDORS[section.vendor].topics(section.plate)
-    if not topics:
-        return None
-    split = [topic.split("/") for topic in topics.values()]
-    if section.vendor == "guard":  # it speaks on our topics
-        return None
-    if section.vendor == HOMEASSISTANT:  # <base>/<domain>/<object>; that it is there it says elsewhere
-        return "/".join(section.address.split("/")[:-2]) or split[0][0]
-    shared: list[str] = []
-    for words in zip(*(topic[:-1] for topic in split), strict=False):  # the last word says what is told there
-        if len(set(words)) > 1:
-            break
-        shared.append(words[0])
-    return "/".join(shared) or split[0][0]
 
 
 def spoken_for(home: Home, device: str) -> bool:

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
+import math
 import os
 import shutil
 import sys
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
@@ -75,6 +76,7 @@ from gateway.web.site import Site
 log = structlog.get_logger(__name__)
 
 SCRATCH = "pocket"  # the folder of pictures on their way to phones, under the storage folder
+MISSED_LOG_S = 60.0  # between two lines about messages that were dropped unread
 CRASHES = 3  # within a minute: then the box only locks, films and alarms
 
 
@@ -104,6 +106,8 @@ class App:
         self._entrances: dict[str, RunningEntrance] = {}
         self._hands: dict[str, Hands] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
+        self._missed: Counter[str] = Counter()  # topic -> messages dropped unread since that was logged
+        self._missed_logged = -math.inf
         self._again = False
         self._rival = Rival()
         self._away: Household | None = None
@@ -260,6 +264,7 @@ class App:
             on_down=self._on_down,
             on_missed=self._on_missed,
             monotonic=time.monotonic,
+            limited=True,
         )
         self._guarded = Guarded(home, line=self._mqtt, mono=time.monotonic)
         self._office = Office(
@@ -463,7 +468,7 @@ class App:
                 running.put(e.Restarted(safe_mode=True))  # what it promised the other may have used
 
     def _on_missed(self, topic: str) -> None:
-        log.debug("message_missed", topic=topic)
+        self._note_missed(topic)
         match self._topics.origin(topic):
             case FromDevice(devices=devices) | FromHomeAssistant(carries=FromDevice(devices=devices)):
                 for device in devices:
@@ -471,6 +476,15 @@ class App:
                         self._entrances[name].missed(device)
             case FromOwner() | FromRetailer() | FromHomeAssistant() | None:
                 pass
+
+    def _note_missed(self, topic: str) -> None:
+        """Count what was dropped, and log the counts once a minute: a line for each would be a flood of its own."""
+        self._missed[topic if self._topics.origin(topic) is not None else "others"] += 1
+        mono = time.monotonic()
+        if mono - self._missed_logged >= MISSED_LOG_S:
+            log.warning("messages_missed", topics=dict(self._missed))
+            self._missed.clear()
+            self._missed_logged = mono
 
     def _on_video(self, event: FromVideo) -> None:
         match event:

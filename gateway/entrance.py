@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 import secrets
-from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Protocol, assert_never
@@ -25,6 +24,7 @@ from gateway import batteries, garage, surroundings
 from gateway.clock import Clock
 from gateway.config import Home
 from gateway.delivery.codes import BAD_PREFIX, BadCode, normalise
+from gateway.event_queue import EventQueue
 from gateway.mqtt import Incoming
 from gateway.perform import Hands
 from gateway.returns import Returns
@@ -39,8 +39,6 @@ log = structlog.get_logger(__name__)
 
 CODES = frozenset({Channel.EVENT, Channel.STATE})  # where a scanner says what it read
 READINGS = frozenset({Channel.STATE, Channel.RESULT})  # where what stands around an entrance tells what it measures
-SCANS_WAITING = 50  # of one scanner: more than a courier can scan while one commit lasts, beyond it somebody floods us
-LABELS_WAITING = 10  # readings of one camera: it looks three times a second, and what is dropped is read again
 RATION = 30  # messages of one device that are heard in a second: none in a house has so much to say
 ANSWERS = (said.LockReport, said.DoorReport, said.FridgeReport, said.SignalReport)  # what a question of ours is about
 ROLES = ("lock", "door")
@@ -90,9 +88,8 @@ class RunningEntrance:
         self._clock = clock
         self._hands = hands
         self._reached = reached
-        self._inbox: deque[e.Event] = deque()
+        self._inbox = EventQueue()
         self._wake = asyncio.Event()
-        self._scans: Counter[str] = Counter()  # scanner or camera -> its scans in the inbox
         self._door_heard: float | None = None
         self._spoke: dict[str, float] = {}  # what stands around the entrance -> when it was last heard live
         self._dropped = 0
@@ -311,6 +308,7 @@ class RunningEntrance:
     def forget_fridges(self) -> None:
         """A new broker session: what fridges said before is not known to be so any more."""
         self._spoke.clear()
+        self._inbox.forget_surroundings()
         for place, section in self._section.places.items():
             if section.fridge is not None and place in self.state.cold:
                 self.put(e.FridgeHeard(place=place, cold=Cold()))
@@ -338,14 +336,12 @@ class RunningEntrance:
             self._unknown(device)
 
     def put(self, event: e.Event) -> None:
-        """Take an event in. Only scans are ever dropped, and counted; everything else waits its turn."""
-        if isinstance(event, e.Scanned):
-            if self._scans[event.scanner] >= (LABELS_WAITING if event.expected_only else SCANS_WAITING):
-                if not event.expected_only:
-                    self.scans_missed()
-                return
-            self._scans[event.scanner] += 1
-        self._inbox.append(event)
+        """Take an event in. Scans beyond what may wait are dropped and counted; reports so, and asked again."""
+        if not self._inbox.put(event):
+            if not isinstance(event, e.Scanned):
+                self._unheard.add(self._section.lock)
+            elif not event.expected_only:
+                self.scans_missed()
         self._wake.set()
 
     # ---- decide, commit, perform ------------------------------------------------------------------------------------
@@ -376,10 +372,7 @@ class RunningEntrance:
                 self._relearn(mono)
                 continue
             if self._inbox:
-                event = self._inbox.popleft()
-                if isinstance(event, e.Scanned):
-                    self._scans[event.scanner] -= 1
-                return event
+                return self._inbox.take()
             due = min(self.state.due.values(), default=math.inf)
             if mono >= due:
                 return e.Due()
@@ -438,7 +431,7 @@ class RunningEntrance:
             why=str(failure),
         )
         if self.state.disk and step.event != bad:
-            self._inbox.appendleft(bad)
+            self._inbox.put_first(bad)
         if not dropped:
             self._obey(step, tuple(command for command in step.commands if isinstance(command, ALWAYS)), ())
 

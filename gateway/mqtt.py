@@ -12,6 +12,7 @@ What aiomqtt 2.5.1 on paho-mqtt 2 does that matters here, each tried in tests/ga
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import random
 import select
@@ -34,8 +35,9 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.brokertls import context, in_words
 from gateway.config import Broker
-from gateway.intake import Inbox, Intake
+from gateway.intake import AT_ONCE, Inbox, Intake
 from gateway.message import Acknowledgement, Incoming, Manner, NotSent, Presence, RoundTrip, Sent, Why, whole_number
+from gateway.rate_limits import RateLimits
 from gateway.topics import BRIDGE_STATE, Loss, Subscription
 
 LARGEST = 65_536  # bytes of payload; what is larger is refused unread
@@ -79,14 +81,17 @@ class _Connection:
         broker: Broker,
         *,
         monotonic: Callable[[], float],
-        losses: Mapping[str, Loss],
+        subscriptions: Sequence[Subscription],
         missed: Callable[[str], None],
+        limited: bool = False,
         presence: Presence | None,
         manner: Manner = IN_THE_HOUSE,
         heard: int = LARGEST,
     ) -> None:
         self._monotonic = monotonic
-        self._inbox = Inbox(losses=losses, missed=missed, largest=heard)
+        losses = {one.topic: one.loss for one in subscriptions}
+        urgent = frozenset(one.topic for one in subscriptions if one.urgent)
+        self._inbox = Inbox(losses=losses, missed=missed, largest=heard, urgent=urgent)
         self._pending: dict[int, tuple[asyncio.Future[Acknowledgement], float]] = {}
         self._parked: deque[_Publication] = deque()
         self._look: asyncio.TimerHandle | None = None
@@ -118,7 +123,10 @@ class _Connection:
         )
         # aiomqtt keeps reason codes, receive maximum and the moment of writing to itself.
         self._paho: Paho = self.client._client  # noqa: SLF001 - the one private name used here, for these three
-        self.intake = Intake(self._paho, largest=2 * heard)
+        self.intake = Intake(
+            self._paho, largest=2 * heard, limits=RateLimits(subscriptions) if limited else None, missed=missed,
+            monotonic=monotonic,
+        )  # fmt: skip
         self._paho.connect_timeout = manner.patience
         self._paho.on_publish = self._on_publish
         self._aiomqtt_on_connect = cast("CallbackOnConnect_v2", self._paho.on_connect)
@@ -256,6 +264,7 @@ class _Connection:
 
     def _abandon(self) -> None:
         """Close what is still open without flushing it: what was not sent must not be sent now."""
+        self.intake.close()
         sock = self._paho.socket()
         if sock is not None and sock.fileno() >= 0:
             loop = asyncio.get_running_loop()
@@ -329,6 +338,7 @@ class Mqtt(_Line):
     `on_up(session)` before the session's first message, `on_down(why)` after its last, `on_message` for each message
     in order, `on_missed(topic)` when a message was dropped unread (flood or over 64 KiB): ask the devices again.
     `session_number` gives a number that never repeats, over restarts too. `others`: further nodes, tried in turn.
+    `limited`: topics and accounts have rate limits (rate_limits.py).
     """
 
     def __init__(  # noqa: PLR0913 - the gateway's ears, named one by one
@@ -345,8 +355,10 @@ class Mqtt(_Line):
         presence: Presence | None = OURS,
         manner: Manner = IN_THE_HOUSE,
         others: Sequence[Broker] = (),
+        limited: bool = False,
     ) -> None:
         super().__init__()
+        self._limited = limited
         self._brokers, self._presence, self._manner = deque((broker, *others)), presence, manner
         self._lines = 0  # that were up
         self._subscriptions, self._session_number = tuple(subscriptions), session_number
@@ -372,10 +384,9 @@ class Mqtt(_Line):
             await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - jitter is no secret
 
     async def _session(self) -> None:
-        losses = {s.topic: s.loss for s in self._subscriptions}
         connection = _Connection(
-            self._brokers[0], monotonic=self._monotonic, losses=losses, missed=self._on_missed, presence=self._presence,
-            manner=self._manner,
+            self._brokers[0], monotonic=self._monotonic, subscriptions=self._subscriptions, missed=self._on_missed,
+            limited=self._limited, presence=self._presence, manner=self._manner,
         )  # fmt: skip
         async with connection.open():
             session = await self._session_number()
@@ -386,8 +397,10 @@ class Mqtt(_Line):
             try:
                 self._say(online=True)
                 self._on_up(session)
-                while True:
+                for number in itertools.count(1):
                     self._on_message(_incoming(await connection.next(), session))
+                    if number % AT_ONCE == 0:  # `next` gives what waits without a turn of the loop
+                        await asyncio.sleep(0)
             except aiomqtt.MqttError as error:
                 why = connection.intake.wrong or _told(error)
                 raise aiomqtt.MqttError(why) from None
@@ -428,7 +441,7 @@ async def visit(
         ConnectionError: the broker cannot be reached, refuses us, or was lost on the way; the text says which.
     """
     connection = _Connection(  # a guest who is flooded waits in vain and says so
-        broker, monotonic=monotonic, losses={}, missed=lambda _topic: None, presence=None, heard=LARGEST_LIST
+        broker, monotonic=monotonic, subscriptions=(), missed=lambda _topic: None, presence=None, heard=LARGEST_LIST
     )
     try:
         async with connection.open():

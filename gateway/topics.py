@@ -29,17 +29,25 @@ class Loss(StrEnum):
     """What may happen to messages of a topic when more arrive than are read."""
 
     NEVER = auto()  # kept whatever happens: the owner's stop
-    COUNTED = auto()  # dropped first and counted: scans
     ASKED_AGAIN = auto()  # dropped last; the devices are asked again
+    COUNTED = auto()  # dropped first and counted: scans
+    LATEST = auto()  # a newer message replaces one that waits: readings of sensors
+    UNTOLD = auto()  # dropped and no more said: a bridge's log
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """One topic the gateway hears. `stored`: the broker's retained copy is wanted at the start."""
+    """One topic the gateway hears. `stored`: the broker's retained copy is wanted at the start.
+
+    `account`: whose rate limit its messages count against, beside their own topic's; None: only their own topic's.
+    `urgent`: it is read before all other topics, as the owner's requests are.
+    """
 
     topic: str
     stored: bool
     loss: Loss
+    account: str | None = None
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +119,29 @@ def heard_of(home: Home, device: str) -> Mapping[Channel, str]:
     return {c: topic for c, topic in {**ours, **own}.items() if c in HEARD}
 
 
+def carrier(home: Home, device: str) -> str | None:
+    """Name the base topic of what carries this device; None: it speaks for itself.
+
+    It is what all of the product's topics begin with: a bridge's own are among them, so of what stands behind one it
+    is the bridge's; two hubs below one word (`nuki/front`, `nuki/garage`) are two, for each connects by itself.
+    """
+    section = home.devices[device]
+    topics = VENDORS[section.vendor].topics(section.plate)
+    if not topics:
+        return None
+    split = [topic.split("/") for topic in topics.values()]
+    if section.vendor == "guard":  # it speaks on our topics
+        return None
+    if section.vendor == "homeassistant":  # <base>/<domain>/<object>; that it is there it says elsewhere
+        return "/".join(section.address.split("/")[:-2]) or split[0][0]
+    shared: list[str] = []
+    for words in zip(*(topic[:-1] for topic in split), strict=False):  # the last word says what is told there
+        if len(set(words)) > 1:
+            break
+        shared.append(words[0])
+    return "/".join(shared) or split[0][0]
+
+
 def result_topics(brand: str | None) -> tuple[str, ...]:
     """Name where a result is told: the brand's own topic, where one is known, and the one that all of them share."""
     return (RESULT,) if brand is None else (f"{RESULT}/{brand}", RESULT)
@@ -133,40 +164,71 @@ def _asked_by_home_assistant(home: Home) -> Mapping[str, FromHomeAssistant]:
     return {HOME_ASSISTANT: FromHomeAssistant(entrance=None), **asked}
 
 
+READINGS = frozenset({"fridge", "presence", "alarm"})  # kinds of devices whose newest message says all that counts
+
+MEASURED = frozenset({Channel.STATE, Channel.RESULT, Channel.BATTERY})  # where they tell what they measure
+
+
+def _doors(home: Home) -> frozenset[str]:
+    """Name the devices that an entrance's opening and closing rest on: no other device's flood may cost them a word."""
+    return frozenset(id_ for section in home.entrances.values() for id_ in (section.lock, section.door))
+
+
 class Topics:
     """Every topic the gateway hears, and who speaks there."""
 
     def __init__(self, home: Home) -> None:
         """Read the map out of a checked configuration."""
         self._origins: dict[str, Origin] = {OFFER: FromRetailer()}
+        self._home, self._at_the_door = home, _doors(home)
         subscriptions = [Subscription(topic=OFFER, stored=False, loss=Loss.COUNTED)]
         for entrance in home.entrances:
             topic = entrance_topic(entrance, "set")
             self._origins[topic] = FromOwner(entrance=entrance)
-            subscriptions.append(Subscription(topic=topic, stored=False, loss=Loss.NEVER))
-        for id_, device in home.devices.items():
-            scanner = device.kind == "scanner"
-            for channel, topic in heard_of(home, id_).items():
-                known = self._origins.get(topic)
-                if isinstance(known, FromDevice):  # what stands behind one bridge shares its topics
-                    self._origins[topic] = replace(known, devices=(*known.devices, id_))
-                    continue
-                self._origins[topic] = FromDevice(devices=(id_,), channel=channel)
-                subscriptions.append(
-                    Subscription(
-                        topic=topic,
-                        stored=channel in STORED and not (scanner and channel is Channel.STATE),
-                        loss=Loss.COUNTED if scanner and channel is not Channel.AVAILABILITY else Loss.ASKED_AGAIN,
-                    )
-                )
+            subscriptions.append(Subscription(topic=topic, stored=False, loss=Loss.NEVER, urgent=True))
         for topic, asks in _asked_by_home_assistant(home).items():
-            known = self._origins.get(topic)
-            if isinstance(known, FromDevice):
-                self._origins[topic] = replace(asks, carries=known)
-                continue
             self._origins[topic] = asks
-            subscriptions.append(Subscription(topic=topic, stored=False, loss=Loss.COUNTED))
+            if asks.entrance is not None:
+                subscriptions.append(Subscription(topic=topic, stored=False, loss=Loss.COUNTED, urgent=True))
+        stored: dict[str, bool] = {}
+        for id_, device in home.devices.items():
+            for channel, topic in heard_of(home, id_).items():
+                self._add(topic, id_, channel)
+                scans = device.kind == "scanner" and channel is Channel.STATE
+                stored.setdefault(topic, channel in STORED and not scans)
+        subscriptions += [self._of_devices(topic, stored=old) for topic, old in stored.items()]
+        if HOME_ASSISTANT in self._origins and HOME_ASSISTANT not in stored:
+            subscriptions.append(Subscription(topic=HOME_ASSISTANT, stored=False, loss=Loss.COUNTED))
         self.subscriptions = tuple(subscriptions)
+
+    def _add(self, topic: str, device: str, channel: Channel) -> None:
+        """Note that a device is heard on a topic; what stands behind one bridge shares its topics."""
+        match self._origins.get(topic):
+            case FromDevice() as known:
+                self._origins[topic] = replace(known, devices=(*known.devices, device))
+            case FromHomeAssistant(carries=None) as asks:
+                self._origins[topic] = replace(asks, carries=FromDevice(devices=(device,), channel=channel))
+            case FromHomeAssistant(carries=FromDevice() as known) as asks:
+                self._origins[topic] = replace(asks, carries=replace(known, devices=(*known.devices, device)))
+            case _:
+                self._origins[topic] = FromDevice(devices=(device,), channel=channel)
+
+    def _of_devices(self, topic: str, *, stored: bool) -> Subscription:
+        """Say how a topic of devices is read: what may be lost of it, and whose rate limit it counts against."""
+        origin = self._origins[topic]
+        found = origin.carries if isinstance(origin, FromHomeAssistant) else origin
+        devices, channel = (found.devices, found.channel) if isinstance(found, FromDevice) else ((), Channel.STATE)
+        kinds = {self._home.devices[device].kind for device in devices}
+        door = bool(self._at_the_door & set(devices))
+        bridge = carrier(self._home, devices[0]) if devices else None
+        account = bridge if bridge is not None and not door else None
+        if channel is Channel.LOG:
+            return Subscription(topic=topic, stored=stored, loss=Loss.UNTOLD, account=account)
+        if kinds == {"scanner"} and channel is not Channel.AVAILABILITY:
+            return Subscription(topic=topic, stored=stored, loss=Loss.COUNTED, account=account)
+        newest = not door and (kinds <= READINGS or channel is Channel.BATTERY) and channel in MEASURED
+        loss = Loss.LATEST if newest else Loss.ASKED_AGAIN
+        return Subscription(topic=topic, stored=stored, loss=loss, account=account)
 
     def origin(self, topic: str) -> Origin | None:
         """Tell who speaks on `topic`; None when the gateway never asked to hear it."""

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from devices.vendors.words import Channel
-from gateway.accesslist import HOMEASSISTANT, bridges, carrier, entities, spoken_for
+from gateway.accesslist import HOMEASSISTANT, bridges, entities, spoken_for
 from gateway.config import Home, on_loopback
-from gateway.topics import OF_A_BRIDGE, SPOKEN, device_topic
+from gateway.topics import OF_A_BRIDGE, SPOKEN, carrier, device_topic
 from gateway.voice import Language
 from gateway.weakness_words import WEAK
 

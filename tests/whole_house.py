@@ -11,13 +11,18 @@ from gateway.demo.stage import stage
 
 @contextlib.asynccontextmanager
 async def playing(
-    folder: Path, made: Callable[[Plan], Plan] = lambda plan: plan, *, rigged: bool = True
+    folder: Path,
+    made: Callable[[Plan], Plan] = lambda plan: plan,
+    *,
+    rigged: bool = True,
+    module: str = "gateway.demo.rigged",
 ) -> AsyncIterator[Play]:
     """Everything up and good in `folder`, until left. What the door did stands in `play.log.lines`.
 
-    Unless it is `rigged` the gateway is `perron run`, without handles.
+    Unless it is `rigged` the gateway is `perron run`, without handles; else it is this `module`.
     """
-    async with stage(made(plan(folder, fast=True)), folder, say=_unheard, told=_unheard, rigged=rigged) as ready:
+    made_plan = made(plan(folder, fast=True))
+    async with stage(made_plan, folder, say=_unheard, told=_unheard, rigged=rigged, module=module) as ready:
         yield Play(ready, _unheard)
 
 

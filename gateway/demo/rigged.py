@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,8 @@ class Rigged(App):
                 self._stops_at = point
 
 
-async def _run(home: Home, control: Path) -> None:
-    rigged = Rigged(home)
+async def _run(home: Home, control: Path, made: Callable[[Home], Rigged]) -> None:
+    rigged = made(home)
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _left_behind, home.storage.folder / "video.pid")
     serving = asyncio.create_task(rigged.serve(control))
     try:
@@ -114,13 +115,13 @@ def _left_behind(video: Path) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main() -> None:
-    """Run until SIGTERM."""
+def main(made: Callable[[Home], Rigged] = Rigged) -> None:
+    """Run until SIGTERM; `made` builds the gateway."""
     parser = argparse.ArgumentParser(prog="python -m gateway.demo.rigged", description="The gateway, for the demo.")
     parser.add_argument("--home", type=Path, required=True, help="the house file")
     parser.add_argument("--control", type=Path, required=True, help="the Unix socket of its handles")
     options = parser.parse_args()
-    asyncio.run(_run(load(options.home), options.control))
+    asyncio.run(_run(load(options.home), options.control, made))
 
 
 if __name__ == "__main__":

@@ -103,12 +103,13 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(
-    plan: Plan, folder: Path, *, say: Say, told: Callable[[Seen | Line], None], rigged: bool = True
-) -> AsyncIterator[Stage]:
+async def stage(  # noqa: PLR0913 - what a run may be made of, named one by one
+    plan: Plan, folder: Path, *, say: Say, told: Callable[[Seen | Line], None], rigged: bool = True,
+    module: str = "gateway.demo.rigged",
+) -> AsyncIterator[Stage]:  # fmt: skip
     """Set everything up, and take everything down again, whatever happens.
 
-    Unless it is `rigged` the gateway is `perron run` itself, and has no handles.
+    Unless it is `rigged` the gateway is `perron run` itself, and has no handles. `module`: the rigged one's.
 
     Raises:
         Died: a process did not start; the text tells its last words.
@@ -129,19 +130,16 @@ async def stage(
         await stack.enter_async_context(_guarding(plan.behind, folder, say))
         say("the house and the box")
         house_log = folder / "house.jsonl"
-        house = await Child.start(
-            "devices.simulators",
-            ["--house", str(folder / "house.yaml"), "--control", str(control), "--log", str(house_log)],
-            folder / "house.log",
-        )
+        words = ["--house", str(folder / "house.yaml"), "--control", str(control), "--log", str(house_log)]
+        house = await Child.start("devices.simulators", words, folder / "house.log")
         stack.push_async_callback(house.end)
 
         async def start() -> Child:
             handles.unlink(missing_ok=True)
             arguments, log = ["--home", str(folder / "home.yaml")], folder / "gateway.log"
-            if not rigged:
-                return await Plain.start("gateway", ["run", *arguments], log)
-            return await Child.start("gateway.demo.rigged", [*arguments, "--control", str(handles)], log)
+            if rigged:
+                return await Child.start(module, [*arguments, "--control", str(handles)], log)
+            return await Plain.start("gateway", ["run", *arguments], log)
 
         gateway = Supervised(start)
         video = box_folder / "video.sock"

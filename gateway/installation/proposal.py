@@ -16,13 +16,13 @@ from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
 from devices.vendors import zwave
 from devices.vendors.words import Channel
-from gateway.accesslist import HOMEASSISTANT, access, accounts, bridges, carrier
+from gateway.accesslist import HOMEASSISTANT, access, accounts, bridges
 from gateway.config import EntranceSection, Home
 from gateway.equipment import CameraDevice, Device
 from gateway.grammar import Section
 from gateway.homefile import paths
 from gateway.streamurl import endpoint
-from gateway.topics import OF_A_BRIDGE, heard_of, own_topics
+from gateway.topics import OF_A_BRIDGE, carrier, heard_of, own_topics
 
 ENTRANCE = "entrance"
 KINDS = ("lock", "cover", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm", ENTRANCE)

@@ -19,7 +19,8 @@ from devices.reports import (
 from devices.vendors.words import Channel
 from gateway.clock import Clock
 from gateway.config import ClockSource
-from gateway.entrance import LABELS_WAITING, SCANS_WAITING, RunningEntrance
+from gateway.entrance import RunningEntrance
+from gateway.event_queue import LABELS_WAITING, SCANS_WAITING
 from gateway.store import Step
 from gateway.visit import commands as c
 from gateway.visit import events as e

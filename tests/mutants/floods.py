@@ -4,7 +4,53 @@ from tests.mutants.words import Mutant
 
 SURROUNDINGS = "tests/gateway/test_surroundings.py"
 
+LIMITS = "tests/gateway/test_rate_limits.py"
+FLOODS = "tests/gateway/test_mqtt_floods.py"
+HEARS = "tests/gateway/test_entrance_hears.py"
+
 MUTANTS = (
+    Mutant(
+        name="the first reading that waits is kept, not the newest",
+        file="gateway/rate_limits.py",
+        old="        self._waiting[topic] = message",
+        new="        self._waiting.setdefault(topic, message)",
+        tests=(LIMITS,),
+    ),
+    Mutant(
+        name="a bridge's account has no limit of its own",
+        file="gateway/rate_limits.py",
+        old="        if found.account is not None:\n            buckets",
+        new="        if found.account is None:\n            buckets",
+        tests=(LIMITS,),
+    ),
+    Mutant(
+        name="a lock behind a bridge counts against the bridge's limit",
+        file="gateway/topics.py",
+        old="bridge if bridge is not None and not door else None",
+        new="bridge if bridge is not None else None",
+        tests=(LIMITS,),
+    ),
+    Mutant(
+        name="the owner's request waits behind what devices said",
+        file="gateway/intake.py",
+        old="            case Loss.NEVER:\n                return 0",
+        new="            case Loss.NEVER:\n                return 3",
+        tests=(FLOODS,),
+    ),
+    Mutant(
+        name="readings are decided before what lock and door said",
+        file="gateway/event_queue.py",
+        old="        if self._first:\n            event = self._first.popleft()",
+        new="        if self._first and not self._around:\n            event = self._first.popleft()",
+        tests=(HEARS,),
+    ),
+    Mutant(
+        name="reports of lock and door wait without bound",
+        file="gateway/event_queue.py",
+        old="            if report and self._reports >= REPORTS_WAITING:",
+        new="            if report and self._reports >= 1e9:",
+        tests=(HEARS,),
+    ),
     Mutant(
         name="a fridge that says nothing readable keeps its last temperature",
         file="gateway/entrance.py",

@@ -131,7 +131,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a camera's readings fill the scanner's places",
-        file="gateway/entrance.py",
+        file="gateway/event_queue.py",
         old="if self._scans[event.scanner] >= (LABELS_WAITING if event.expected_only else SCANS_WAITING):",
         new="if self._scans.total() >= SCANS_WAITING:",
         tests=(ENTRANCE,),

@@ -1,0 +1,37 @@
+"""Flood a box as a file says, until ended: `python -m tests.flood FILE` (tests/flood/house.py writes it)."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.flood.publisher import Publisher
+
+
+async def publishes(port: int, told: dict[str, Any]) -> None:
+    """One account publishes, again when the broker has ended its connection."""
+    while True:
+        try:
+            publisher = await Publisher.connect(port, told["account"], told["password"])
+        except OSError:
+            await asyncio.sleep(0.5)
+            continue
+        try:
+            await publisher.flood(told["topics"], told["payloads"], told["per_second"])
+        except OSError:
+            await asyncio.sleep(0.1)
+        finally:
+            await publisher.close()
+
+
+async def flood(told: dict[str, Any]) -> None:
+    """Flood through all ways that are named."""
+    async with asyncio.TaskGroup() as group:
+        for one in told.get("mqtt", ()):
+            group.create_task(publishes(told["broker"], one))
+        await asyncio.get_running_loop().create_future()
+
+
+if __name__ == "__main__":
+    asyncio.run(flood(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))

@@ -1,0 +1,93 @@
+"""`python -m tests.flood.watched --home FILE --control SOCKET`: the demo's gateway, with a monitor of its event loop.
+
+Beside the control socket it writes `turns.json` twice a second: the longest turn of the loop since the last reset (a
+file `turns.reset` that appears), in seconds of CPU time of the loop's own thread. CPU time, for a machine that has much
+else to do stops any process for longer than a turn may last; what a turn computes does not depend on that. `stalls`
+counts turns over 100 ms. `rss_kib` is the process' resident memory.
+"""
+
+import asyncio
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from gateway.demo import rigged
+
+EVERY_S = 0.5
+LONG_S = 0.1
+
+
+class Monitor:
+    """Measures each turn of the loop that it is put on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.turns = self.stalls = 0
+        self.longest = self.wall = 0.0
+
+    def watch(self, loop: asyncio.BaseEventLoop) -> None:
+        """Measure all turns of this loop, but for the time for which it waits for something to do."""
+        whole_turn = loop._run_once  # type: ignore[attr-defined]  # noqa: SLF001 - no hook tells of a turn
+        select = loop._selector.select  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+        waited = 0.0
+
+        def timed_select(timeout: float | None) -> Any:  # noqa: ANN401 - the selector's own
+            nonlocal waited
+            began = time.monotonic()
+            try:
+                return select(timeout)
+            finally:
+                waited = time.monotonic() - began
+
+        def turn() -> None:
+            cpu, wall = time.thread_time(), time.monotonic()
+            whole_turn()
+            self._note(time.thread_time() - cpu, time.monotonic() - wall - waited)
+
+        loop._selector.select = timed_select  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+        loop._run_once = turn  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+        threading.Thread(target=self._tell, daemon=True).start()
+
+    def _note(self, cpu: float, wall: float) -> None:
+        self.turns += 1
+        self.stalls += cpu > LONG_S
+        self.longest, self.wall = max(self.longest, cpu), max(self.wall, wall)
+
+    def _tell(self) -> None:
+        while True:
+            time.sleep(EVERY_S)
+            reset = self._folder / "turns.reset"
+            if reset.exists():
+                self.turns = self.stalls = 0
+                self.longest = self.wall = 0.0
+                reset.unlink()
+            said = {
+                "turns": self.turns, "stalls": self.stalls, "longest_cpu_s": self.longest, "longest_wall_s": self.wall,
+                "rss_kib": _resident(), "at": time.monotonic(),
+            }  # fmt: skip
+            new = self._folder / "turns.new"
+            new.write_text(json.dumps(said), encoding="ascii")
+            new.rename(self._folder / "turns.json")
+
+
+def _resident() -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")))
+
+
+class Watched(rigged.Rigged):
+    """The demo's gateway, whose loop is measured."""
+
+    async def run(self) -> bool:
+        """Run as any gateway."""
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, asyncio.BaseEventLoop)
+        monitor = Monitor(self.home.storage.folder)
+        loop.call_soon(monitor.watch, loop)
+        return await super().run()
+
+
+if __name__ == "__main__":
+    rigged.main(Watched)
