@@ -1,6 +1,7 @@
 """The `perron` command. Each command's work lies in `gateway/cli/` and is imported when it is asked for."""
 
 import asyncio
+import gc
 import os
 import shlex
 import sys
@@ -69,6 +70,9 @@ def run(
         speak_wholly()
     try:
         readable(house.broker)
+        # What has been imported stays for good; to look through it for garbage would hold the doors' loop for 0.1 s.
+        gc.collect()
+        gc.freeze()
         asyncio.run(run_gateway(house, home))
     except Occupied as occupied:
         raise Failure(str(occupied), "End that one first, or name another storage.folder.", Exit.SILENT) from occupied

@@ -6,7 +6,7 @@ To the box: `{"want": ["fr/state/front", ...]}`, each in the language of its tab
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -15,11 +15,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.voice import Language
 from gateway.web.changes import Changes
+from gateway.web.feed_limit import MessageLimit
 from gateway.web.parts import PARTS
 from gateway.web.words import LANGUAGES
 
 BEAT = 1.0  # seconds
-REST = 0.05  # seconds between two looks, and between two wishes: a burst is painted once, a flood waits outside
+REST = 0.05  # seconds between two looks: a burst of changes is painted once
 PARTS_AT_MOST = 100
 LARGEST = 16_384  # bytes of one message from a browser
 
@@ -40,6 +41,8 @@ def _is_part(name: str) -> bool:
 class Feed:
     """One connection. `paint` gives a part's HTML in a language, or KeyError; `utc_ms` is the clock.
 
+    `turn` returns when one part may be painted: all feeds together paint one in each turn of the loop.
+
     `allowed`: whether who looks still may. A page that went on to hear the beat after that would go on to show, as if
     it were so now, what it was last told.
     """
@@ -51,14 +54,18 @@ class Feed:
         utc_ms: Callable[[], int],
         *,
         allowed: Callable[[], bool],
+        turn: Callable[[], Awaitable[None]],
     ) -> None:
         self._changes, self._paint, self._utc_ms, self._allowed = changes, paint, utc_ms, allowed
+        self._turn = turn
+        self._transport: asyncio.Transport | None = None
         self._wanted: tuple[str, ...] = ()
         self._shown: dict[str, str] = {}
         self._asked = asyncio.Event()
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
-        """Serve until the browser goes; hang up when it says what is no word of ours, or may look no longer."""
+        """Serve until the browser goes; hang up when it says too much or no word of ours, or may look no longer."""
+        self._transport = request.transport
         socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=LARGEST, compress=False)
         await socket.prepare(request)
         works = {asyncio.create_task(self._tell(socket)), asyncio.create_task(self._listen(socket))}
@@ -74,11 +81,20 @@ class Feed:
                 work.result()
         return socket
 
+    def hang_up(self) -> None:
+        """End the connection at once, without a farewell: whoever floods would go on until he answers one."""
+        if self._transport is not None:
+            self._transport.abort()
+
     async def _listen(self, socket: web.WebSocketResponse) -> None:
+        limit, loop = MessageLimit(), asyncio.get_running_loop()
         async for message in socket:
+            if not limit.take(loop.time()):
+                self.hang_up()
+                return
             if message.type is not WSMsgType.TEXT or not self._heard(message.data):
                 return
-            await asyncio.sleep(REST)
+            await asyncio.sleep(0)  # what has come already is read one message a turn
 
     def _heard(self, text: str) -> bool:
         try:
@@ -97,13 +113,13 @@ class Feed:
         beats, count = loop.time(), -1
         while not socket.closed and self._allowed():
             said: dict[str, Any] = {}
-            changed = {name: html for name, html in self._painted() if self._shown.get(name) != html}
+            changed = {name: html async for name, html in self._painted() if self._shown.get(name) != html}
             if changed:
                 self._shown |= changed
                 said["parts"] = changed
             if loop.time() >= beats:
                 said["beat"], beats = self._utc_ms(), loop.time() + BEAT
-            if said:
+            if said and self._allowed():  # painting took several turns
                 await socket.send_str(json.dumps(said, ensure_ascii=False))
             await asyncio.sleep(REST)
             count = await self._wait(count, max(0.0, beats - loop.time()))
@@ -119,10 +135,9 @@ class Feed:
                 one.cancel()
         return self._changes.count
 
-    def _painted(self) -> list[tuple[str, str]]:
-        painted = []
+    async def _painted(self) -> AsyncIterator[tuple[str, str]]:
         for name in self._wanted:
+            await self._turn()
             with suppress(KeyError):  # an entrance that is not here
                 language, _, part = name.partition("/")
-                painted.append((name, self._paint(part, "fr" if language == "fr" else "en")))
-        return painted
+                yield name, self._paint(part, "fr" if language == "fr" else "en")

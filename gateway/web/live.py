@@ -88,8 +88,7 @@ async def _judge(page: web.WebSocketResponse, judged: Callable[[], bool | None],
 
 
 async def _gone(page: web.WebSocketResponse) -> None:
-    async for _ in page:
-        pass  # a page has nothing to say here; what ends this is that it goes
+    await page.receive()  # a page has nothing to say here: it goes, or it says something, and then it is hung up on
 
 
 class Shots:

@@ -1,7 +1,9 @@
-"""Who stands before the pages: so many connections at once and no more, and none that says nothing.
+"""Limits the connections of the pages: how many, from where, for how long, and how many requests they may bring.
 
 The loop and the file descriptors are the door's too. An HTTP server alone would take every connection that comes and
-wait for ever for a request that is never finished; with a thousand of them the box could open no film any more.
+wait for ever for a request that is never finished; with a thousand of them the box could open no film any more. Whoever
+is signed in, and the courier whose page follows his delivery, counts as entitled; everybody else is a stranger. When
+there is no room, strangers make it, so that no stranger keeps the household out.
 """
 
 import asyncio
@@ -13,13 +15,22 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from gateway.system.token_buckets import TokenBuckets
 from gateway.web.tries import network
 
 MOST = 256  # connections
 EACH = 96  # of one place, so that one guest cannot keep all others out
+RESERVED = 64  # of `MOST`, for places from which somebody was signed in within `KNOWN_S`
+KNOWN_S = 24 * 3600.0
 PATIENCE = 10.0  # seconds for the handshake of TLS, and again for a first whole request
-PIECE = 16_384  # bytes: asyncio alone would hand on 256 KiB, and as tiny frames those keep the loop for 0.2 s
+STAY_S = 60.0  # seconds that a stranger's connection lasts after its first request; browsers make another one
+PIECE = 2_048  # bytes in one turn: asyncio alone would hand on 256 KiB. 256 connections with 16 KiB of requests each
+# would be parsed in one turn for 0.7 s
 AGAIN = 1.0  # seconds until connections are accepted again where it failed
+STRANGER_REQUESTS_PER_SECOND = 20.0  # of one place; a page with all its files is some 10 requests
+STRANGER_REQUESTS_BURST = 60.0
+STRANGER_CONNECTIONS_PER_SECOND = 20.0  # of one place: a handshake of TLS costs the loop 0.3 ms and more
+STRANGER_CONNECTIONS_BURST = 100.0
 
 
 def listening(address: str, port: int) -> socket.socket:
@@ -36,10 +47,25 @@ def listening(address: str, port: int) -> socket.socket:
 class Caller(asyncio.BufferedProtocol):
     """One connection, whose bytes the HTTP server gets, at most `PIECE` in one turn of the loop."""
 
-    def __init__(self, server: asyncio.Protocol) -> None:
-        self._server = server
+    def __init__(self, server: asyncio.Protocol, place: str = "") -> None:
+        self._server, self.place = server, place
         self._piece = bytearray(PIECE)
-        self.asked, self.gone = asyncio.Event(), asyncio.Event()
+        self.entitled = False
+        self.asked, self.gone, self.changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    def heard(self, *, entitled: bool) -> None:
+        """Note that a whole request has come, and whether it was of somebody who is entitled."""
+        if entitled is not self.entitled:
+            self.entitled = entitled
+            self.changed.set()
+        self.asked.set()
+
+    def finish(self) -> bool:
+        """Let the server answer what it is at, and nothing more; False: it is at nothing."""
+        if not isinstance(self._server, web.RequestHandler) or self._server._waiter is not None:  # noqa: SLF001
+            return False  # `_waiter`: of a next request. aiohttp tells it nowhere else, and would not hang up
+        self._server.close()
+        return True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Tell the server."""
@@ -47,8 +73,8 @@ class Caller(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the server, and whoever waits."""
-        self.asked.set()
-        self.gone.set()
+        for event in (self.asked, self.gone, self.changed):
+            event.set()
         self._server.connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's own hint
@@ -73,14 +99,28 @@ class Caller(asyncio.BufferedProtocol):
 
 
 class Porch:
-    """All connections of the pages. `server` makes what speaks HTTP on one of them."""
+    """All connections of the pages. `server` makes what speaks HTTP on one of them; times are in seconds.
 
-    def __init__(
-        self, server: Callable[[], asyncio.Protocol], *, most: int = MOST, each: int = EACH, patience: float = PATIENCE
+    `reserved`: how many of `most` only places that are known may have. `stay`: how long a stranger's connection lasts.
+    """
+
+    def __init__(  # noqa: PLR0913 - limits, each with its default
+        self,
+        server: Callable[[], asyncio.Protocol],
+        *,
+        most: int = MOST,
+        each: int = EACH,
+        reserved: int = RESERVED,
+        patience: float = PATIENCE,
+        stay: float = STAY_S,
     ) -> None:
-        self._server, self._most, self._each, self._patience = server, most, each, patience
-        self._callers: dict[asyncio.Task[None], str] = {}
+        self._server, self._most, self._each, self._reserved = server, most, each, reserved
+        self._patience, self._stay = patience, stay
+        self._callers: dict[Caller, asyncio.Task[None]] = {}  # in the order in which they came
         self._places: Counter[str] = Counter()
+        self._known: dict[str, float] = {}  # place: when somebody who is signed in asked from there last (loop's clock)
+        self._requests = TokenBuckets(STRANGER_REQUESTS_PER_SECOND, STRANGER_REQUESTS_BURST)
+        self._connections = TokenBuckets(STRANGER_CONNECTIONS_PER_SECOND, STRANGER_CONNECTIONS_BURST)
 
     async def receive(self, at: socket.socket, context: ssl.SSLContext | None) -> None:
         """Let in who comes, until cancelled; who is too many is hung up on unheard."""
@@ -92,25 +132,65 @@ class Porch:
                 await asyncio.sleep(AGAIN)
                 continue
             place = network(address)
-            if len(self._callers) < self._most and self._places[place] < self._each:
+            if self._make_room(place):
                 self._let_in(connection, place, context)
             else:
                 connection.close()
             await asyncio.sleep(0)  # many at once are accepted one a turn: the door has turns between
 
-    def _let_in(self, connection: socket.socket, place: str, context: ssl.SSLContext | None) -> None:
-        caller = asyncio.create_task(self._attend(connection, context))
-        self._callers[caller] = place
-        self._places[place] += 1
-        caller.add_done_callback(self._leave)
+    def heard(self, request: web.BaseRequest, *, signed_in: bool) -> bool:
+        """Note a whole request on its connection; False: too many came from there of late, and it is not answered."""
+        caller = caller_of(request)
+        if caller is None:
+            return True
+        now = asyncio.get_running_loop().time()
+        caller.heard(entitled=signed_in)
+        if not signed_in:
+            return self._requests.take(caller.place, now)
+        self._known.pop(caller.place, None)
+        self._known[caller.place] = now
+        for place in [place for place, at in self._known.items() if now - at > KNOWN_S]:
+            del self._known[place]
+        return True
 
-    def _leave(self, caller: asyncio.Task[None]) -> None:
-        place = self._callers.pop(caller)
-        self._places[place] -= 1
+    def _make_room(self, place: str) -> bool:
+        """Whether one more of this place may come in; a stranger is hung up on where there is room no other way."""
+        now = asyncio.get_running_loop().time()
+        at = self._known.get(place)
+        known = at is not None and now - at <= KNOWN_S
+        if not known and not self._connections.take(place, now):
+            return False
+        strangers = [caller for caller in self._callers if not caller.entitled]
+        if self._places[place] >= self._each:
+            return self._hang_up_on_oldest([caller for caller in strangers if caller.place == place])
+        if len(self._callers) < self._most and (known or len(strangers) < self._most - self._reserved):
+            return True
+        # Of the place that has most: who opens many connections loses them, not who opened one to sign in.
+        counted = Counter(caller.place for caller in strangers)
+        most = max(counted.values(), default=0)
+        return self._hang_up_on_oldest([caller for caller in strangers if counted[caller.place] == most])
+
+    def _hang_up_on_oldest(self, callers: list[Caller]) -> bool:
+        if not callers:
+            return False
+        self._callers[callers[0]].cancel()
+        self._leave(callers[0])
+        return True
+
+    def _let_in(self, connection: socket.socket, place: str, context: ssl.SSLContext | None) -> None:
+        caller = Caller(self._server(), place)
+        attending = asyncio.create_task(self._attend(caller, connection, context))
+        self._callers[caller] = attending
+        self._places[place] += 1
+        attending.add_done_callback(lambda _: self._leave(caller))
+
+    def _leave(self, caller: Caller) -> None:
+        if self._callers.pop(caller, None) is None:
+            return  # it was hung up on
+        self._places[caller.place] -= 1
         self._places += Counter()  # forgets the places that have none
 
-    async def _attend(self, connection: socket.socket, context: ssl.SSLContext | None) -> None:
-        caller = Caller(self._server())
+    async def _attend(self, caller: Caller, connection: socket.socket, context: ssl.SSLContext | None) -> None:
         try:
             transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: caller, connection, ssl=context,
@@ -123,20 +203,32 @@ class Porch:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._patience):
                     await caller.asked.wait()
-                await caller.gone.wait()
+                await self._stays(caller)
+                if caller.finish():
+                    async with asyncio.timeout(self._patience):
+                        await caller.gone.wait()
         finally:
             transport.abort()
 
+    async def _stays(self, caller: Caller) -> None:
+        """Return when the connection has gone, or was a stranger's for too long."""
+        while not caller.gone.is_set():
+            caller.changed.clear()
+            try:
+                async with asyncio.timeout(None if caller.entitled else self._stay):
+                    await caller.changed.wait()
+            except TimeoutError:
+                return
+
     async def close(self) -> None:
         """Hang up on everybody who is still there."""
-        callers = tuple(self._callers)
-        for caller in callers:
-            caller.cancel()
-        await asyncio.gather(*callers, return_exceptions=True)
+        attending = tuple(self._callers.values())
+        for one in attending:
+            one.cancel()
+        await asyncio.gather(*attending, return_exceptions=True)
 
 
-def heard(request: web.Request) -> None:
-    """Note that a whole request has come on its connection."""
+def caller_of(request: web.BaseRequest) -> Caller | None:
+    """Return the connection on which a request came; None: the server was given it some other way."""
     caller = None if request.transport is None else request.transport.get_protocol()
-    if isinstance(caller, Caller):
-        caller.asked.set()
+    return caller if isinstance(caller, Caller) else None

@@ -19,6 +19,7 @@ from gateway.pagescertificate import FOLDER, Certificate, certificate, spaced
 from gateway.plainfile import read_bytes
 from gateway.proof.files import write_whole
 from gateway.store import StoreFailed
+from gateway.system.http_limits import RequestTurns, limit_requests
 from gateway.visit.state import Now
 from gateway.voice import Language
 from gateway.web import courier
@@ -32,6 +33,7 @@ from gateway.web.enrolled import Enrolled
 from gateway.web.errands import Errands
 from gateway.web.examination import Examination
 from gateway.web.feed import Feed
+from gateway.web.feed_limit import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit
 from gateway.web.household import Household
 from gateway.web.hub import Hub
 from gateway.web.installation import Installation
@@ -52,7 +54,7 @@ from gateway.web.policy import (
     local,
     open_in_clear,
 )
-from gateway.web.porch import PATIENCE, Porch, heard, listening
+from gateway.web.porch import PATIENCE, Porch, caller_of, listening
 from gateway.web.privacy import Privacy
 from gateway.web.servinglog import quiet
 from gateway.web.succession import Succession
@@ -90,7 +92,13 @@ class Site:
         self.certificate: Certificate | None = None
         self._tls: ssl.SSLContext | None = None
         app = web.Application(
-            middlewares=[self._heard, guarded(lambda host: host in self._known), self._plainly, self._in_clear],
+            middlewares=[
+                self._heard,
+                guarded(lambda host: host in self._known),
+                self._in_turn,
+                self._plainly,
+                self._in_clear,
+            ],
             client_max_size=LARGEST_BODY,
         )
         app.on_response_prepare.append(dress)
@@ -120,6 +128,7 @@ class Site:
             app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=PATIENCE, logger=quiet()
         )
         self._porch: Porch | None = None
+        self._turns, self._feeds = RequestTurns(), FeedLimit()
         self._receiving: tuple[asyncio.Task[None], ...] = ()
 
     async def run(self) -> None:
@@ -149,7 +158,10 @@ class Site:
         if not pages.loopback:
             self.certificate = await asyncio.to_thread(self._certified)
         self._tls = context = self._context()
-        self._porch = Porch(self._http)
+        server = self._runner.server
+        assert server is not None  # noqa: S101 - set up above
+        limit_requests(server, self._turns)
+        self._porch = Porch(server)
         self.port = self._receive(pages.port, context)
         self._known = hosts(pages.host, self.port, pages.names)
         if pages.plain_port is not None and context is not None:
@@ -185,11 +197,6 @@ class Site:
         receiving.add_done_callback(lambda _: at.close())
         self._receiving = (*self._receiving, receiving)
         return int(at.getsockname()[1])
-
-    def _http(self) -> web.RequestHandler:
-        server = self._runner.server
-        assert server is not None  # noqa: S101 - set up by `open`
-        return server()
 
     async def _show_claim_code(self) -> None:
         """A box without an owner shows a new code at each start, in a file on the box and nowhere else."""
@@ -247,7 +254,20 @@ class Site:
 
     @web.middleware
     async def _heard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        heard(request)
+        """Count the request; of a stranger who asks too much it is not looked at, and the connection ends."""
+        signed_in = self._desk.who(request) is not None
+        if self._porch is not None and not self._porch.heard(request, signed_in=signed_in):
+            answer = web.Response(status=web.HTTPTooManyRequests.status_code, headers={"Retry-After": "1"},
+                                  text=f"{self._desk.say(request, 'error.429')}\n")  # fmt: skip
+            answer.force_close()
+            return answer
+        return await handler(request)
+
+    @web.middleware
+    async def _in_turn(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """What has a body was waited for: of those whose bodies come at the same instant one goes on each turn."""
+        if request.body_exists:
+            await self._turns.take()
         return await handler(request)
 
     @web.middleware
@@ -312,9 +332,16 @@ class Site:
         """His own delivery and nothing else."""
         digest, _ = self._delivery(request)
         found = partial(courier.found, self._box, digest)
-        return await self._serve(
-            request, only=f"courier/{digest}", allowed=lambda: found(self._box.clock.now()) is not None
-        )
+        caller = caller_of(request)
+        if caller is not None:
+            caller.heard(entitled=True)  # it lasts for as long as the courier's page is open
+        try:
+            return await self._serve(
+                request, only=f"courier/{digest}", allowed=lambda: found(self._box.clock.now()) is not None
+            )
+        finally:
+            if caller is not None:
+                caller.heard(entitled=False)
 
     async def _receipt(self, request: web.Request) -> web.Response:
         _, delivery = self._delivery(request)
@@ -337,11 +364,14 @@ class Site:
         who = self._desk.who(request)
         if who is None:
             raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Session"})
-        return await self._serve(request, only=None, allowed=lambda: self._desk.accounts.still(who, self._desk.now))
+        return await self._serve(
+            request, only=None, allowed=lambda: self._desk.accounts.still(who, self._desk.now), session=who.session
+        )
 
     async def _serve(
-        self, request: web.Request, *, only: str | None, allowed: Callable[[], bool]
+        self, request: web.Request, *, only: str | None, allowed: Callable[[], bool], session: str = ""
     ) -> web.WebSocketResponse:
+        """Serve a feed: of one part (`only`), or of all that a session may see."""
         seat = self._desk.seat(request)
 
         def paint(name: str, language: Language) -> str:
@@ -349,7 +379,10 @@ class Site:
                 raise KeyError(name)
             return self._desk.part(seat, name, language)
 
-        return await Feed(self.changes, paint, lambda: _milliseconds(self._desk.now), allowed=allowed).serve(request)
+        feed = Feed(self.changes, paint, lambda: _milliseconds(self._desk.now), allowed=allowed, turn=self._turns.take)
+        most = MAX_SESSION_FEEDS if only is None else MAX_LINK_FEEDS
+        with self._feeds.one_more(only or f"session/{session}", feed.hang_up, most=most):
+            return await feed.serve(request)
 
     async def _static(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]

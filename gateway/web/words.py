@@ -52,6 +52,8 @@ _PAGES: Mapping[str, _Both] = {
     "error.403": ("Vous n'y avez pas accès.", "You have no access to this."),
     "error.disk": ("Le disque de la box n'en prend plus : `perron doctor` cherche la cause.",
                    "The box's disk takes nothing more: `perron doctor` looks for the cause."),
+    "error.429": ("Trop de demandes à la fois. Réessayez dans une minute.",
+                  "Too many requests. Try again in a minute."),
     "error.other": ("Réessayez ; si cela dure, `perron doctor` cherche la cause.",
                     "Try again; if it lasts, `perron doctor` looks for the cause."),
     "back": ("Retour à l'accueil", "Back to the start"),

@@ -3,6 +3,8 @@
 from tests.mutants.words import Mutant
 
 WEB = "gateway/web/"
+FLOODED = "tests/gateway/web/test_flooded.py"
+PORCH = "tests/gateway/web/test_porch.py"
 ORDERS = "tests/gateway/remote/test_orders.py"
 UPLINKS = "tests/gateway/test_store_uplinks.py"
 
@@ -36,5 +38,78 @@ MUTANTS: tuple[Mutant, ...] = (
         old="            self._ended(order, said)\n            return\n",
         new="            return\n",
         tests=(f"{ORDERS}::test_an_order_that_a_store_kept_and_that_is_read_no_more_has_failed",),
+    ),
+    Mutant(
+        name="the pages answer requests as they come, however many a turn",
+        file=f"{WEB}site.py",
+        old="        limit_requests(server, self._turns)\n",
+        new="",
+        tests=(f"{FLOODED}::test_requests_that_strangers_send_ahead_hold_no_turn_of_the_loop",),
+    ),
+    Mutant(
+        name="forms whose bodies come at once are looked at in one turn",
+        file=f"{WEB}site.py",
+        old="            await self._turns.take()\n",
+        new="            pass\n",
+        tests=(f"{FLOODED}::test_of_forms_whose_bodies_come_at_once_one_is_looked_at_each_turn",),
+    ),
+    Mutant(
+        name="a stranger asks the pages as often as he likes",
+        file=f"{WEB}porch.py",
+        old="            return self._requests.take(caller.place, now)\n",
+        new="            return True\n",
+        tests=(f"{FLOODED}::test_a_stranger_who_asks_without_end_has_to_wait_and_who_is_signed_in_has_not",),
+    ),
+    Mutant(
+        name="a stranger makes as many connections as he likes, one after the other",
+        file=f"{WEB}porch.py",
+        old="        if not known and not self._connections.take(place, now):\n",
+        new="        if not known and self._connections is None:\n",
+        tests=(f"{PORCH}::test_who_makes_connection_after_connection_is_hung_up_on_unheard",),
+    ),
+    Mutant(
+        name="strangers who hold all connections make no room for the household",
+        file=f"{WEB}porch.py",
+        old="        if not callers:\n            return False\n",
+        new="        if callers is not None:\n            return False\n",
+        tests=(f"{PORCH}::test_who_comes_for_the_first_time_takes_the_place_of_the_oldest_of_those_who_hold_most",),
+    ),
+    Mutant(
+        name="who opened one connection loses it to who opens many",
+        file=f"{WEB}porch.py",
+        old="[caller for caller in strangers if counted[caller.place] == most]",
+        new="strangers",
+        tests=(f"{PORCH}::test_who_comes_for_the_first_time_takes_the_place_of_the_oldest_of_those_who_hold_most",),
+    ),
+    Mutant(
+        name="a stranger's connection lasts for ever",
+        file=f"{WEB}porch.py",
+        old="asyncio.timeout(None if caller.entitled else self._stay)",
+        new="asyncio.timeout(None)",
+        tests=(
+            f"{PORCH}::test_a_stranger_s_connection_lasts_for_a_while_and_that_of_who_is_signed_in_for_as_long_as_"
+            "he_likes",
+        ),
+    ),
+    Mutant(
+        name="a page's live connection may say as much as it likes",
+        file=f"{WEB}feed.py",
+        old="            if not limit.take(loop.time()):\n",
+        new="            if limit is None:\n",
+        tests=(f"{FLOODED}::test_a_couriers_link_that_says_more_than_a_page_does_is_hung_up_on",),
+    ),
+    Mutant(
+        name="one courier's link is followed by any number of pages",
+        file=f"{WEB}feed_limit.py",
+        old="        if len(feeds) > most:\n",
+        new="        if not feeds:\n",
+        tests=(f"{FLOODED}::test_of_one_link_so_many_pages_are_followed_and_the_oldest_is_hung_up_on",),
+    ),
+    Mutant(
+        name="all parts of a page are painted in one turn",
+        file=f"{WEB}feed.py",
+        old="            await self._turn()\n",
+        new="",
+        tests=(f"{FLOODED}::test_all_parts_of_all_feeds_are_painted_one_in_a_turn",),
     ),
 )

@@ -96,11 +96,12 @@ async def served(  # noqa: PLR0913 - what a test may replace
     file: Path | None = None,
     reread: Callable[[], None] = lambda: None,
     uplink: Uplink | None = None,
+    tls: tuple[Path, Path] | None = None,
 ) -> AsyncIterator[Served]:
     """Serve the box's pages on a port of their own; `link` leads to real cameras, where there are any.
 
     `names` are further names of the box; under them a browser does as on another machine. `file` is its house file,
-    which `reread` reads anew.
+    which `reread` reads anew. `tls`: a certificate's chain and its key.
     """
     rewriting = Rewriting(file, reread=reread)
     walking = walks(made, lambda camera: (made.eyes if link is None else link).picture(camera, 1.0))
@@ -132,7 +133,8 @@ async def served(  # noqa: PLR0913 - what a test may replace
         surveys=surveys(made, walking, lambda: made.eyes.proofs if link is None else link.proofs),
     )
     accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
-    site = Site(seen, accounts, Pages(port=0, names=names), link_key=LINK_KEY)
+    chain, key = tls or (None, None)
+    site = Site(seen, accounts, Pages(port=0, names=names, certificate=chain, key=key), link_key=LINK_KEY)
     for running in made.entrances.values():
         running.changed = site.changes.tell
     made.pocket.changed = seen.walks.changed = seen.surveys.changed = site.changes.tell

@@ -9,27 +9,37 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway.pagescertificate import certificate
-from gateway.web.porch import PIECE, Porch, heard, listening
+from gateway.web.porch import PIECE, STRANGER_CONNECTIONS_BURST, Porch, listening
 from tests.gateway.delivery.shop import NOW
 from tests.shell.box import running
 from tests.shell.parts import until
 
 LONG = 30.0
 HELLO = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+SIGNED_IN = b"GET / HTTP/1.1\r\nHost: x\r\nCookie: session=x\r\n\r\n"
 
 
 @asynccontextmanager
-async def porch(
-    *, context: ssl.SSLContext | None = None, most: int = 8, each: int = 8, patience: float = LONG
+async def porch(  # noqa: PLR0913 - the limits that are tried
+    *,
+    context: ssl.SSLContext | None = None,
+    most: int = 8,
+    each: int = 8,
+    reserved: int = 0,
+    patience: float = LONG,
+    stay: float = LONG,
+    rest: asyncio.Event | None = None,
 ) -> AsyncIterator[int]:
-    """A server behind a porch; its port."""
+    """A server behind a porch, to which whoever brings a cookie is signed in; its port. `rest`: it answers after it."""
 
     async def page(request: web.BaseRequest) -> web.Response:
-        heard(request)  # type: ignore[arg-type]  # a server without an application makes the simpler kind
+        assert made.heard(request, signed_in="session" in request.cookies)
+        if rest is not None:
+            await rest.wait()
         return web.Response(text="hello")
 
     server = web.Server(page)
-    made = Porch(server, most=most, each=each, patience=patience)
+    made = Porch(server, most=most, each=each, reserved=reserved, patience=patience, stay=stay)
     with listening("127.0.0.1", 0) as at:
         async with running(made.receive(at, context)):
             yield at.getsockname()[1]
@@ -50,8 +60,8 @@ def held(*calls: Call) -> Iterator[None]:
             writer.close()
 
 
-async def call(port: int, said: bytes = b"") -> Call:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def call(port: int, said: bytes = b"", *, place: str = "127.0.0.1") -> Call:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(place, 0))
     writer.write(said)
     return reader, writer
 
@@ -93,7 +103,7 @@ async def test_who_asked_once_is_not_hurried() -> None:
 
 async def test_too_many_connections_are_hung_up_on_and_room_is_room_again() -> None:
     async with porch(most=3) as port:
-        inside = [await call(port, HELLO) for _ in range(3)]
+        inside = [await call(port, SIGNED_IN) for _ in range(3)]
         with held(*inside):
             for one in inside:
                 assert await answered(one)
@@ -122,12 +132,12 @@ async def hung_up_or_silent(one: Call) -> bool:
 
 async def test_one_place_cannot_keep_the_others_out() -> None:
     async with porch(most=8, each=2) as port:
-        inside = [await call(port, HELLO) for _ in range(2)]
+        inside = [await call(port, SIGNED_IN) for _ in range(2)]
         with held(*inside):
             for one in inside:
                 assert await answered(one)
             greedy = await call(port, HELLO)
-            neighbour = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.2", 0))
+            neighbour = await call(port, place="127.0.0.2")
             with held(greedy, neighbour):
                 assert await hung_up(greedy)
                 neighbour[1].write(HELLO)
@@ -169,7 +179,7 @@ async def test_who_says_much_at_once_is_heard_in_pieces() -> None:
 
 
 async def test_a_thousand_silent_connections_take_no_more_than_their_share() -> None:
-    servers: list[asyncio.Protocol] = []
+    servers: list[web.RequestHandler] = []
     server = web.Server(lambda _request: asyncio.sleep(0, web.Response()))
 
     def made() -> asyncio.Protocol:
@@ -177,13 +187,110 @@ async def test_a_thousand_silent_connections_take_no_more_than_their_share() -> 
         return servers[-1]
 
     with listening("127.0.0.1", 0) as at:
-        full = Porch(made, most=5, each=5, patience=LONG)
+        full = Porch(made, most=5, each=5, reserved=0, patience=LONG)
         async with running(full.receive(at, None)):
             calls = [await call(at.getsockname()[1]) for _ in range(100)]
             with held(*calls):
                 ends = [asyncio.create_task(hung_up(one)) for one in calls]
                 await until(lambda: sum(end.done() for end in ends) == 95, within=LONG)
-                assert len(servers) == 5
+                assert sum(end.done() for end in ends[-5:]) == 0, "those stay that came last"
+                await until(lambda: sum(one.connected for one in servers) <= 5, within=LONG)
         await server.shutdown(1.0)
         await full.close()
         await asyncio.gather(*ends)
+
+
+# ---- who makes room for whom ----------------------------------------------------------------------------------------
+
+
+async def test_three_addresses_that_hold_all_room_do_not_keep_out_who_was_signed_in_of_late() -> None:
+    async with porch(most=24, each=9, reserved=6) as port:
+        home = await call(port, SIGNED_IN)
+        with held(home):
+            assert await answered(home)
+        crowd = [await call(port, HELLO, place=f"127.0.0.{10 + number % 3}") for number in range(27)]
+        with held(*crowd):
+            for _ in range(25):
+                owner = await call(port, SIGNED_IN)
+                with held(owner):
+                    assert await answered(owner)
+
+
+async def test_who_comes_for_the_first_time_takes_the_place_of_the_oldest_of_those_who_hold_most() -> None:
+    async with porch(most=5, each=4, reserved=1) as port:
+        alone = await call(port, HELLO, place="127.0.0.9")
+        crowd = [await call(port, HELLO, place="127.0.0.10") for _ in range(3)]
+        with held(alone, *crowd):
+            for one in (alone, *crowd):
+                assert await answered(one)
+            owner = await call(port, SIGNED_IN)
+            with held(owner):
+                assert await answered(owner)
+                await read_whole(crowd[0])
+                assert await hung_up(crowd[0])
+                for one in (alone, *crowd[1:]):
+                    await read_whole(one)
+                    one[1].write(HELLO)
+                    assert await answered(one), "nobody else is hung up on"
+
+
+async def test_nobody_makes_room_for_a_stranger_who_is_signed_in() -> None:
+    async with porch(most=2, each=2) as port:
+        inside = [await call(port, SIGNED_IN) for _ in range(2)]
+        with held(*inside):
+            for one in inside:
+                assert await answered(one)
+            stranger = await call(port, HELLO, place="127.0.0.2")
+            with held(stranger):
+                assert await hung_up(stranger)
+            for one in inside:
+                await read_whole(one)
+                one[1].write(SIGNED_IN)
+                assert await answered(one)
+
+
+async def test_a_stranger_s_connection_lasts_for_a_while_and_that_of_who_is_signed_in_for_as_long_as_he_likes() -> None:
+    async with porch(stay=0.3) as port:
+        owner, stranger = await call(port, SIGNED_IN), await call(port, HELLO)
+        with held(owner, stranger):
+            for one in (owner, stranger):
+                assert await answered(one)
+                await read_whole(one)
+            assert await hung_up(stranger)
+            owner[1].write(SIGNED_IN)
+            assert await answered(owner)
+            await read_whole(owner)
+            owner[1].write(HELLO)  # he has signed out
+            assert await answered(owner)
+            await read_whole(owner)
+            assert await hung_up(owner)
+
+
+async def test_what_a_stranger_is_being_answered_is_answered_when_his_time_is_over() -> None:
+    rest = asyncio.Event()
+    async with porch(stay=0.1, rest=rest) as port:
+        stranger = await call(port, HELLO)
+        with held(stranger):
+            await asyncio.sleep(0.3)  # what is looked at is that nothing ends meanwhile
+            rest.set()
+            assert await answered(stranger)
+            await read_whole(stranger)
+            assert await hung_up(stranger)
+
+
+async def test_who_makes_connection_after_connection_is_hung_up_on_unheard() -> None:
+    async with porch() as port:
+        refused = 0
+        for _ in range(3 * int(STRANGER_CONNECTIONS_BURST)):
+            one = await call(port, HELLO)
+            with held(one):
+                refused += await hung_up_or_silent(one)
+        assert refused > STRANGER_CONNECTIONS_BURST / 2
+
+
+async def read_whole(one: Call) -> None:
+    """Read an answer of this server to its end."""
+    async with asyncio.timeout(LONG):
+        while await one[0].readline() not in (b"\r\n", b""):
+            pass
+        await one[0].readexactly(5)

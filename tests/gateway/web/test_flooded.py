@@ -1,0 +1,327 @@
+"""What strangers send to the pages without end: no turn of the loop, in which doors are heard, is theirs for long."""
+
+import asyncio
+import gc
+import socket
+import ssl
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+import pytest
+from aiohttp import ClientConnectionError, ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType
+
+from gateway.delivery.codes import courier_digest, new_courier_code
+from gateway.web.feed_limit import MAX_LINK_FEEDS, MESSAGES_BURST
+from gateway.web.painter import Painter
+from gateway.web.porch import EACH, MOST, STRANGER_REQUESTS_BURST
+from tests.certified import certified
+from tests.gateway.delivery.house import told
+from tests.gateway.delivery.shop import NOW, offer
+from tests.shell.box import Box, awake, box, running
+from tests.shell.house import home
+from tests.shell.parts import Time, until
+from tests.shell.site import Served, served
+
+LONG = 30.0
+LONGEST_TURN_S = 0.1  # of the processor's time: of the machine's other work this test knows nothing
+SECRET = bytes(range(16))
+CODE, DIGEST = new_courier_code(SECRET), courier_digest(SECRET)
+WANT = f'{{"want": ["en/courier/{DIGEST}"]}}'
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[Box]:
+    """A good day in the middle of a window, with a courier's link."""
+    async with box(tmp_path, home(tmp_path), time=Time(mono=7300.0)) as made:
+        await told(made.store, offer(courier_sha256=DIGEST), now=NOW)
+        async with awake(made):
+            await made.good_day()
+            yield made
+
+
+@pytest.fixture
+async def site(made: Box) -> AsyncIterator[Served]:
+    async with served(made) as site:
+        yield site
+
+
+@contextmanager
+def no_garbage() -> Iterator[None]:
+    """This process has the tests' objects too: to look through them takes longer than what is measured."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@asynccontextmanager
+async def turns() -> AsyncIterator[Callable[[], float]]:
+    """The longest turn of this loop so far, in seconds of the processor's time."""
+    longest = 0.0
+
+    async def look() -> None:
+        nonlocal longest
+        while True:
+            began = time.thread_time()
+            await asyncio.sleep(0.001)
+            longest = max(longest, time.thread_time() - began)
+
+    with no_garbage():
+        async with running(look()):
+            yield lambda: longest
+
+
+def pipelines(port: int, path: str, over: threading.Event, *, tls: bool, connections: int) -> None:
+    """Send requests ahead, as many as there is room for, by many connections at once, until it is over."""
+    request = f"GET {path} HTTP/1.1\r\nHost:localhost:{port}\r\n\r\n".encode() * 330
+    context = ssl._create_unverified_context() if tls else None  # noqa: S323, SLF001 - a stranger believes anybody
+    while not over.is_set():
+        with ExitStack() as stack:
+            for _ in range(connections):
+                with suppress(OSError):
+                    made = socket.create_connection(("127.0.0.1", port), timeout=1.0)
+                    one = stack.enter_context(context.wrap_socket(made) if context is not None else made)
+                    one.sendall(request)
+
+
+@pytest.mark.parametrize("path", ["/enter", "/static/page.js"])
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+@pytest.mark.parametrize("connections", [1, 8, 96])
+async def test_requests_that_strangers_send_ahead_hold_no_turn_of_the_loop(
+    made: Box, tmp_path: Path, path: str, *, tls: bool, connections: int
+) -> None:
+    _, chain, key = certified(tmp_path, "localhost")
+    over = threading.Event()
+    async with served(made, tls=(chain, key) if tls else None) as site, turns() as longest:
+        flood = [asyncio.to_thread(pipelines, site.site.port, path, over, tls=tls, connections=connections)]
+        flooding = asyncio.gather(*flood)
+        await asyncio.sleep(1.5)  # how long it is looked at
+        over.set()
+        await flooding
+        assert longest() < LONGEST_TURN_S
+
+
+async def test_a_stranger_who_asks_without_end_has_to_wait_and_who_is_signed_in_has_not(site: Served) -> None:
+    answers: Counter[int] = Counter()
+    async with site.client(None) as stranger, site.client(site.owner) as owner:
+        for number in range(3 * int(STRANGER_REQUESTS_BURST)):
+            with suppress(ClientConnectionError):  # hung up on unheard: too many connections too
+                async with stranger.get("/static/page.js") as answer:
+                    answers[answer.status] += 1
+                    if answer.status == 429:
+                        assert answer.headers["Retry-After"] == "1"
+                        assert answer.headers["Connection"] == "close"
+            if number % 10 == 0:
+                async with owner.get("/static/page.js") as answer:
+                    assert answer.status == 200
+    assert answers[200] >= STRANGER_REQUESTS_BURST
+    assert answers[429] > STRANGER_REQUESTS_BURST / 2
+
+
+async def test_of_forms_whose_bodies_come_at_once_one_is_looked_at_each_turn(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted, most, paint = 0, 0, Painter.page
+
+    def counted(self: Painter, *asked: object, **facts: object) -> str:
+        nonlocal painted
+        painted += 1
+        return paint(self, *asked, **facts)  # type: ignore[arg-type]  # as it came
+
+    async def look() -> None:
+        nonlocal most
+        while True:
+            before = painted
+            await asyncio.sleep(0)
+            most = max(most, painted - before)
+
+    monkeypatch.setattr(Painter, "page", counted)
+    body = b"language=none"
+    head = (
+        f"POST /language HTTP/1.1\r\nHost: localhost:{site.site.port}\r\nContent-Length: {len(body)}\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+    ).encode()
+    calls = [await asyncio.open_connection("127.0.0.1", site.site.port) for _ in range(40)]
+    try:
+        for _, writer in calls:
+            writer.write(head)
+        porch = site.site._porch  # noqa: SLF001 - who has been heard
+        assert porch is not None
+        await until(lambda: sum(one.asked.is_set() for one in porch._callers) == len(calls))  # noqa: SLF001 - the same
+        async with running(look()):
+            for _, writer in calls:
+                writer.write(body)
+            async with asyncio.timeout(LONG):
+                for reader, _ in calls:
+                    assert b" 400 " in await reader.readline()
+    finally:
+        for _, writer in calls:
+            writer.close()
+    assert painted == 40
+    assert most == 1
+
+
+async def test_three_addresses_that_hold_all_connections_do_not_keep_the_owner_out(site: Served) -> None:
+    """As anybody's machine in the house's network can: ninety connections of each, one small request now and then."""
+    over = asyncio.Event()
+
+    async def holds(place: str) -> None:
+        ask = f"GET /static/page.js HTTP/1.1\r\nHost:localhost:{site.site.port}\r\n\r\n".encode()
+        while not over.is_set():
+            try:
+                reader, writer = await asyncio.open_connection("127.0.0.1", site.site.port, local_addr=(place, 0))
+            except OSError:
+                continue
+            try:
+                writer.write(ask)
+                async with asyncio.timeout(4.0):
+                    while await reader.read(65_536):
+                        pass
+            except (OSError, TimeoutError):
+                pass
+            finally:
+                writer.close()
+            await asyncio.sleep(0.05)
+
+    crowd = [holds(f"127.0.0.{2 + place}") for place in range(3) for _ in range(90)]
+    async with site.client(site.owner) as owner, owner.get("/") as answer:
+        assert answer.status == 200
+    async with running(*crowd):
+        porch = site.site._porch  # noqa: SLF001 - how full it is
+        await until(lambda: porch is not None and len(porch._callers) > MOST / 2, within=LONG)  # noqa: SLF001
+        for _ in range(25):
+            async with site.client(site.owner) as owner, owner.get("/", headers={"Connection": "close"}) as answer:
+                assert answer.status == 200
+        assert porch is not None
+        assert max(porch._places.values()) <= EACH  # noqa: SLF001
+        over.set()
+
+
+# ---- WebSockets -----------------------------------------------------------------------------------------------------
+
+
+async def closed(feed: ClientWebSocketResponse) -> None:
+    async with asyncio.timeout(LONG):
+        while not feed.closed:
+            await feed.receive()
+
+
+async def test_a_couriers_link_that_says_more_than_a_page_does_is_hung_up_on(site: Served) -> None:
+    async with site.client(None) as client, client.ws_connect(f"/c/{DIGEST}/feed") as feed:
+        with suppress(ClientConnectionError):
+            for _ in range(2 * int(MESSAGES_BURST)):
+                await feed.send_str(WANT)
+        await closed(feed)
+
+
+async def test_a_page_that_shows_now_this_and_now_that_is_heard(site: Served) -> None:
+    async with site.client(None) as client, client.ws_connect(f"/c/{DIGEST}/feed") as feed:
+        for _ in range(int(MESSAGES_BURST) // 2):
+            await feed.send_str(WANT)
+        async with asyncio.timeout(LONG):
+            while (message := await feed.receive()).type is WSMsgType.TEXT and "beat" not in message.json():
+                pass
+        assert not feed.closed
+
+
+async def test_of_one_link_so_many_pages_are_followed_and_the_oldest_is_hung_up_on(site: Served) -> None:
+    async with ExitStackOfFeeds(site) as feeds:
+        for _ in range(MAX_LINK_FEEDS):
+            await feeds.one_more()
+        last = await feeds.one_more()
+        await closed(feeds.open[0])
+        await last.send_str(WANT)
+        for feed in (feeds.open[1], last):
+            async with asyncio.timeout(LONG):
+                assert (await feed.receive()).type is WSMsgType.TEXT
+
+
+class ExitStackOfFeeds:
+    """Feeds of one courier's link, closed at the end."""
+
+    def __init__(self, site: Served) -> None:
+        self._client = ClientSession(site.address, connector=TCPConnector(limit=0))
+        self.open: list[ClientWebSocketResponse] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for feed in self.open:
+            await feed.close()
+        await self._client.close()
+
+    async def one_more(self) -> ClientWebSocketResponse:
+        """Open one, and hear it."""
+        feed = await self._client.ws_connect(f"/c/{DIGEST}/feed")
+        self.open.append(feed)
+        assert (await feed.receive(timeout=LONG)).type is WSMsgType.TEXT
+        return feed
+
+
+async def test_ninety_feeds_that_want_and_want_hold_no_turn_of_the_loop(site: Served) -> None:
+    over = asyncio.Event()
+
+    async def wants(client: ClientSession) -> None:
+        while not over.is_set():
+            with suppress(ClientConnectionError, ConnectionError):
+                async with client.ws_connect(f"/c/{DIGEST}/feed") as feed:
+                    while not over.is_set() and not feed.closed:
+                        await feed.send_str(WANT)
+            await asyncio.sleep(0.01)
+
+    def in_a_thread() -> None:
+        async def flood() -> None:
+            async with ClientSession(site.address, connector=TCPConnector(limit=0)) as client:
+                await asyncio.gather(*(wants(client) for _ in range(90)), return_exceptions=True)
+
+        asyncio.run(flood())
+
+    async with turns() as longest:
+        flooding = asyncio.create_task(asyncio.to_thread(in_a_thread))
+        await asyncio.sleep(3.0)  # how long it is looked at
+        over.set()
+        await flooding
+        assert longest() < LONGEST_TURN_S
+
+
+async def test_all_parts_of_all_feeds_are_painted_one_in_a_turn(
+    made: Box, site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    painted, most, paint = 0, 0, Painter.part
+
+    def counted(self: Painter, *asked: object) -> str:
+        nonlocal painted
+        painted += 1
+        return paint(self, *asked)  # type: ignore[arg-type]  # as it came
+
+    async def look() -> None:
+        nonlocal most
+        while True:
+            before = painted
+            await asyncio.sleep(0)
+            most = max(most, painted - before)
+
+    monkeypatch.setattr(Painter, "part", counted)
+    kinds, languages = ("state", "visit", "next", "timeline"), ("en", "fr")
+    want = [f"{language}/{kind}/{door}" for language in languages for kind in kinds for door in made.home.entrances]
+    async with site.client(site.owner) as client:
+        feeds = [await client.ws_connect("/feed") for _ in range(6)]
+        async with running(look()):
+            for feed in feeds:
+                await feed.send_json({"want": want})
+            for feed in feeds:
+                while "parts" not in await feed.receive_json(timeout=LONG):
+                    pass
+            site.site.changes.tell()
+            await until(lambda: painted >= 2 * len(feeds) * len(want), within=LONG)
+        for feed in feeds:
+            await feed.close()
+    assert most == 1
