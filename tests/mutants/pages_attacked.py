@@ -5,6 +5,7 @@ from tests.mutants.words import Mutant
 WEB = "gateway/web/"
 FLOODED = "tests/gateway/web/test_flooded.py"
 PORCH = "tests/gateway/web/test_porch.py"
+STAYS = f"{PORCH}::test_a_stranger_s_connection_lasts_for_a_while_and_that_of_who_is_signed_in_for_as_long_as_he_likes"
 ORDERS = "tests/gateway/remote/test_orders.py"
 UPLINKS = "tests/gateway/test_store_uplinks.py"
 
@@ -44,7 +45,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file=f"{WEB}site.py",
         old="        limit_requests(server, self._turns)\n",
         new="",
-        tests=(f"{FLOODED}::test_requests_that_strangers_send_ahead_hold_no_turn_of_the_loop",),
+        tests=(f"{FLOODED}::test_nor_do_those_that_come_from_a_browser_of_the_house",),
     ),
     Mutant(
         name="forms whose bodies come at once are looked at in one turn",
@@ -86,10 +87,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file=f"{WEB}porch.py",
         old="asyncio.timeout(None if caller.entitled else self._stay)",
         new="asyncio.timeout(None)",
-        tests=(
-            f"{PORCH}::test_a_stranger_s_connection_lasts_for_a_while_and_that_of_who_is_signed_in_for_as_long_as_"
-            "he_likes",
-        ),
+        tests=(STAYS,),
     ),
     Mutant(
         name="a page's live connection may say as much as it likes",
