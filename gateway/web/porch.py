@@ -62,10 +62,11 @@ class Caller(asyncio.BufferedProtocol):
 
     def finish(self) -> bool:
         """Let the server answer what it is at, and nothing more; False: it is at nothing."""
-        if not isinstance(self._server, web.RequestHandler) or self._server._waiter is not None:  # noqa: SLF001
-            return False  # `_waiter`: of a next request. aiohttp tells it nowhere else, and would not hang up
-        self._server.close()
-        return True
+        server = self._server
+        idle = not isinstance(server, web.RequestHandler) or server._waiter is not None  # noqa: SLF001 - told nowhere else
+        if isinstance(server, web.RequestHandler) and not idle:
+            server.close()
+        return not idle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Tell the server."""

@@ -217,12 +217,12 @@ async def test_three_addresses_that_hold_all_connections_do_not_keep_the_owner_o
         assert answer.status == 200
     async with running(*crowd):
         porch = site.site._porch  # noqa: SLF001 - how full it is
-        await until(lambda: porch is not None and len(porch._callers) > MOST / 2, within=LONG)  # noqa: SLF001
+        await until(lambda: porch is not None and len(porch._callers) > MOST / 2, within=LONG)  # noqa: SLF001 - the same
         for _ in range(25):
             async with site.client(site.owner) as owner, owner.get("/", headers={"Connection": "close"}) as answer:
                 assert answer.status == 200
         assert porch is not None
-        assert max(porch._places.values()) <= EACH  # noqa: SLF001
+        assert max(porch._places.values()) <= EACH  # noqa: SLF001 - the same
         over.set()
 
 
