@@ -154,7 +154,11 @@ class App:
         if succession.settle(folder / "key", box=self.home.box, now=early.now()) is not None:
             log.warning("key_replaced", fingerprint=BoxKey.at(folder / "key").public.fingerprint)
         key = BoxKey.at(folder / "key")
-        store = await Store.open(folder / "perron.sqlite3", home=self.home, now=early.now())
+        self._faults = FaultLog(
+            folder / fault_log.FILE, now=lambda: early.now().utc, write=write_whole, before=_faults(folder)
+        )
+        self._contained = Containment(report=self._on_fault, count=self._faults.count)
+        store = await Store.open(folder / "perron.sqlite3", home=self.home, now=early.now(), contained=self._contained)
         try:
             if phones_left:  # they are the former household's, as after a hand-over
                 await store.handover.leave(LINKS, "new")
@@ -170,10 +174,6 @@ class App:
                 )
                 with contextlib.suppress(StoreFailed):  # then none counts all the same, and it is tried again
                     await store.browsers.forget()  # a hub could play again what they ordered since
-            self._faults = FaultLog(
-                folder / fault_log.FILE, now=lambda: self._clock.now().utc, write=write_whole, before=_faults(folder)
-            )
-            self._contained = Containment(report=self._on_fault, count=self._faults.count)
             self._pocket = Pocket(
                 self.home, phones=phones, store=store, clock=self._clock, key=links, contained=self._contained
             )

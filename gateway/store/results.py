@@ -6,22 +6,27 @@ from datetime import datetime
 from gateway.delivery.facts import House
 from gateway.delivery.promise import Result
 from gateway.store.entries import at, us
-from gateway.store.rows import TO_LOOK_AT, Row, row_of, rows
+from gateway.store.rows import TO_LOOK_AT, Row, each, row_of
+from gateway.system.containment import Containment
 from gateway.visit.state import Now
 
 AT_ONCE = 200  # deliveries looked at in one call: about 10 ms
 
 
 def changed(
-    connection: sqlite3.Connection, house: House, box: str, now: Now
+    connection: sqlite3.Connection, house: House, box: str, now: Now, contained: Containment
 ) -> tuple[tuple[Result, ...], tuple[str, ...]]:
     """What retailers have to be told now, and the deliveries of which they know all already.
 
     Without trusted time no window opens or ends.
     """
     found, known = [], []
-    for row in rows(connection, TO_LOOK_AT, (us(now.utc) if now.trusted else 0, AT_ONCE)):
-        result = row.result(house, box, now)
+
+    def stands(row: Row) -> tuple[Row, Result]:
+        return row, row.result(house, box, now)
+
+    due = (us(now.utc) if now.trusted else 0, AT_ONCE)
+    for row, result in each(connection, TO_LOOK_AT, due, stands, contained):
         if row.told == _gist(result):
             known.append(row.promise.key)
         else:

@@ -2,9 +2,10 @@
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from pydantic import TypeAdapter
 
@@ -12,6 +13,7 @@ from gateway.delivery.facts import House, changes_at, facts, state
 from gateway.delivery.permission import Permission, Standing, Terms
 from gateway.delivery.promise import Promise, Result, Usage
 from gateway.store.entries import at, us
+from gateway.system.containment import Containment
 from gateway.visit import state as visit
 from gateway.visit.state import Delivery, Now, Outcome
 
@@ -91,17 +93,33 @@ class Row:
         return None if instant is None else us(instant)
 
 
-def rows(connection: sqlite3.Connection, query: str, parameters: Sequence[object]) -> Iterator[Row]:
-    """Read deliveries with one of this module's queries."""
-    cursor = connection.cursor()
-    cursor.row_factory = sqlite3.Row
-    for row in cursor.execute(query, parameters):
-        yield _row(row)
+T = TypeVar("T")
+
+
+def each(
+    connection: sqlite3.Connection, query: str, parameters: Sequence[object], read: Callable[[Row], T],
+    contained: Containment,
+) -> Iterator[T]:  # fmt: skip
+    """Read deliveries with one of this module's queries; what `read` makes of each.
+
+    A row that raises an unforeseen error (a release of before wrote it) is set aside, and all others are read.
+    """
+    for raw in _select(connection, query, parameters):
+        found: list[T] = []
+        with contained.piece("deliveries", raw["key"]):
+            found.append(read(_row(raw)))
+        yield from found
 
 
 def row_of(connection: sqlite3.Connection, key: str) -> Row | None:
     """One delivery by its name in the house."""
-    return next(rows(connection, BY_KEY, (key,)), None)
+    return next((_row(raw) for raw in _select(connection, BY_KEY, (key,))), None)
+
+
+def _select(connection: sqlite3.Connection, query: str, parameters: Sequence[object]) -> sqlite3.Cursor:
+    cursor = connection.cursor()
+    cursor.row_factory = sqlite3.Row
+    return cursor.execute(query, parameters)
 
 
 def mark(connection: sqlite3.Connection, key: str) -> None:

@@ -46,6 +46,7 @@ from gateway.store.words import (
     Upcoming,
 )
 from gateway.store.writer import Writer
+from gateway.system.containment import Containment
 from gateway.visit.events import Match
 from gateway.visit.state import CodeKind, Delivery, Entrance, Now, Pause
 
@@ -56,8 +57,9 @@ UPCOMING_AT_MOST = 100  # deliveries of one entrance: more than a house gets, an
 class Store:
     """Build it with `await Store.open(...)`, end it with `await close()`. Coroutines that store raise `StoreFailed`."""
 
-    def __init__(self, path: Path, home: HomeFile, writer: Writer) -> None:
+    def __init__(self, path: Path, home: HomeFile, writer: Writer, contained: Containment) -> None:
         self._path = path
+        self._contained = contained
         self._writer = writer
         self._box = home.box
         self._distrusted: dict[str, str] = {}  # public keys; each holds from the instant at which it is asked for
@@ -85,7 +87,7 @@ class Store:
         """The household's enrolled browsers, and their orders."""
 
     @classmethod
-    async def open(cls, path: Path, *, home: HomeFile, now: Now) -> Self:
+    async def open(cls, path: Path, *, home: HomeFile, now: Now, contained: Containment | None = None) -> Self:
         """Open or make the database, bring it up to date, and take in what the configuration adds.
 
         Raises:
@@ -95,7 +97,7 @@ class Store:
         zone = ZoneInfo(home.timezone)
         seeds = [Permission.seeded(name, brand.permission, zone=zone) for name, brand in home.brands.items()]
         writer = Writer(path, asyncio.get_running_loop())
-        store = cls(path, home, writer)
+        store = cls(path, home, writer, contained or Containment())
 
         def prepare(connection: sqlite3.Connection) -> entries.Words:
             store.brands.prepare(connection, seeds, now)
@@ -141,10 +143,11 @@ class Store:
 
     def matches(self, code: str, *, now: Now) -> tuple[Match, ...]:
         """The deliveries that know this normalised code, those that may come in first."""
-        found = [
-            Match(kind=CodeKind(row.code_kind or CodeKind.PARCEL), delivery=row.facts(self._house, now))
-            for row in rows.rows(self._read, rows.BY_CODE, (code,))
-        ]
+
+        def match(row: rows.Row) -> Match:
+            return Match(kind=CodeKind(row.code_kind or CodeKind.PARCEL), delivery=row.facts(self._house, now))
+
+        found = list(rows.each(self._read, rows.BY_CODE, (code,), match, self._contained))
         found.sort(key=lambda match: (match.delivery.refusal is not None, match.delivery.start, match.delivery.id))
         return tuple(found)
 
@@ -161,15 +164,16 @@ class Store:
         """
         here, soon = (entrance, entries.us(now.utc)), now.utc + SOON
         near = (entries.us(soon + LONGEST_WINDOW) + 1, entries.us(soon), UPCOMING_AT_MOST)
+
+        def expected(row: rows.Row) -> Upcoming:
+            return Upcoming(delivery=row.facts(self._house, now), checked=row.checked)
+
         found = {
-            row.promise.key: row
+            one.delivery.id: one
             for query, rest in ((rows.NEAR, near), (rows.UNCHECKED, (UPCOMING_AT_MOST,)))
-            for row in rows.rows(self._read, query, (*here, *rest))
+            for one in rows.each(self._read, query, (*here, *rest), expected, self._contained)
         }
-        return tuple(
-            Upcoming(delivery=row.facts(self._house, now), checked=row.checked)
-            for row in sorted(found.values(), key=lambda row: row.promise.end)
-        )
+        return tuple(sorted(found.values(), key=lambda one: one.delivery.end))
 
     def locked_at(self, entrance: str) -> datetime | None:
         """When this entrance was last proven locked again after a visit."""
@@ -197,7 +201,7 @@ class Store:
 
         At most some hundred at once; ask again when they are told.
         """
-        found, known = results.changed(self._read, self._house, self._box, now)
+        found, known = results.changed(self._read, self._house, self._box, now, self._contained)
         if known:
             self._writer.post(lambda db: results.known(db, known, self._house, self._box, now))
         return found

@@ -26,6 +26,7 @@ from gateway.hub.words import Ack, Asked, Job, Receipt, ack_topic, ask_topic
 from gateway.message import Incoming
 from gateway.remote.deeds import Deeds
 from gateway.remote.orders import FAILED
+from gateway.store import Store, rows
 from gateway.store.offers import Offers
 from gateway.store.uplinks import Uplinks
 from gateway.system import fault_log
@@ -208,6 +209,36 @@ def incoming(payload: bytes) -> Any:  # noqa: ANN401 - a message
 def answered(made: Box, id_: str) -> list[dict[str, Any]]:
     said = [json.loads(one.payload) for one in made.line.on("perron/entrance/front/event")]
     return [one for one in said if one.get("kind") == "wish" and one["id"] == id_]
+
+
+async def test_a_stored_delivery_that_cannot_be_read_is_an_unknown_code_and_all_others_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raising, read = Raising(), rows._row  # noqa: SLF001 - where the fault is thrown in
+    faulty = list[str]()
+
+    def poisoned(raw: Any) -> Any:  # noqa: ANN401 - a row
+        if raw["id"] == "poison":
+            raising.now()
+        return read(raw)
+
+    house = home(tmp_path)
+    contained = Containment(count=faulty.append)
+    store = await Store.open(tmp_path / "perron.sqlite3", home=house, now=NOW, contained=contained)
+    try:
+        for id_ in ("poison", "good"):
+            said = offer(id=id_, parcels=(f"PARCEL-{id_}",), courier_sha256=("0" if id_ == "good" else "1") * 64)
+            token = signed(claims(said))
+            await store.accept(token, verify(token, keys(), box=house.box, now=NOW), NOW)
+        monkeypatch.setattr(rows, "_row", poisoned)
+        for _ in ARBITRARY:
+            assert store.matches("PARCEL-poison", now=NOW) == ()
+            assert [one.delivery.id for one in store.matches("PARCEL-good", now=NOW)] == ["shop.good"]
+            assert [one.delivery.id for one in store.upcoming("front", NOW)] == ["shop.good"]
+            assert [one.delivery for one in store.changed(NOW)] in (["good"], [])
+        assert set(faulty) == {"deliveries"}
+    finally:
+        await store.close()
 
 
 async def test_one_entrance_s_rows_that_cannot_be_worked_keep_no_other_entrance_s_windows_shut(
