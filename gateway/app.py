@@ -17,7 +17,7 @@ from typing import Any, assert_never
 import structlog
 
 from gateway import following, leaving, restore, walkline, wipe
-from gateway.archive import LAST_CHECKPOINT, Archive, was_rolled_back
+from gateway.archive import Archive
 from gateway.batteries import beside
 from gateway.cameras import cameras
 from gateway.clock import Clock
@@ -44,6 +44,7 @@ from gateway.remote.household import Household
 from gateway.removal import Removal
 from gateway.rewriting import Rewriting
 from gateway.rival import Rival
+from gateway.rollback import LAST_CHECKPOINT, STORE, Doubt, Marks, examine, own_key
 from gateway.settling import settle
 from gateway.store import Store, StoreFailed
 from gateway.store.handover import LINKS
@@ -151,14 +152,15 @@ class App:
 
     async def _run(self, folder: Path, *, phones_left: bool) -> None:
         early = Clock(self.home.clock, floor=None, keep_floor=lambda _utc: None, wall=self._wall)
+        _, _, lost = own_key(folder)
         if succession.settle(folder / "key", box=self.home.box, now=early.now()) is not None:
-            log.warning("key_replaced", fingerprint=BoxKey.at(folder / "key").public.fingerprint)
+            log.warning("key_replaced", fingerprint=BoxKey.load(folder / "key").public.fingerprint)
         key = BoxKey.at(folder / "key")
         self._faults = FaultLog(
             folder / fault_log.FILE, now=lambda: early.now().utc, write=write_whole, before=_faults(folder)
         )
         self._contained = Containment(report=self._on_fault, count=self._faults.count)
-        store = await Store.open(folder / "perron.sqlite3", home=self.home, now=early.now(), contained=self._contained)
+        store = await Store.open(folder / STORE, home=self.home, now=early.now(), contained=self._contained)
         try:
             if phones_left:  # they are the former household's, as after a hand-over
                 await store.handover.leave(LINKS, "new")
@@ -167,13 +169,14 @@ class App:
             phones = _phones(self.home, links) if may_tell else ()
             self._clock = Clock(self.home.clock, floor=store.floor(), keep_floor=store.keep_floor, wall=self._wall)
             crashes = await self._begun(store)
-            rolled_back = was_rolled_back(folder / LAST_CHECKPOINT, store, key, succession.line_in(folder / "key"))
-            if rolled_back:
-                log.error(
-                    "store_rolled_back", why="the log lacks what its last checkpoint names: an older copy was put back"
-                )
-                with contextlib.suppress(StoreFailed):  # then none counts all the same, and it is tried again
-                    await store.browsers.forget()  # a hub could play again what they ordered since
+            doubt = lost or examine(
+                folder / LAST_CHECKPOINT, store, store.doubts.known(), key.public, succession.line_in(folder / "key")
+            )
+            message = await self._doubted(store, key, doubt)
+            marks = Marks(folder, box=self.home.box, key=key, held=lambda: store.doubts.unstored, reached=self._reached)
+            store.mark_with(marks.write)
+            with contextlib.suppress(StoreFailed):  # a full disk: then the first intent tries it again
+                await store.mark(self._clock.now())
             self._pocket = Pocket(
                 self.home, phones=phones, store=store, clock=self._clock, key=links, contained=self._contained
             )
@@ -181,7 +184,10 @@ class App:
             self._phonebook = Phonebook(
                 self.home, pocket=self._pocket, store=store, clock=self._clock, key=links, scratch=folder / SCRATCH
             )
-            self._build(store, key, links, safe_mode=rolled_back or crashes >= CRASHES)
+            self._build(store, key, links, marks, safe_mode=doubt is not None or crashes >= CRASHES)
+            if doubt is not None and message is not None:
+                told = c.Tell(saying=c.Saying.STORE_IN_DOUBT, detail=doubt.value)
+                self._told_of_the_box(told, message)
             await leaving.settle(self.home, store=store, rewriting=self._rewriting)
             async with until_told(signals=self.hears_signals) as self._end, asyncio.TaskGroup() as group:
                 for name, run in self._work().items():
@@ -195,6 +201,21 @@ class App:
                 await store.clean_shutdown(self._clock.now())
         finally:
             await store.close()
+
+    async def _doubted(self, store: Store, key: BoxKey, doubt: Doubt | None) -> int | None:
+        """Note what the store is found to be; return the number of the message that tells of a doubt."""
+        try:
+            if doubt is None:
+                await store.doubts.sign_as(key.public.text)
+                return None
+            log.error("store_in_doubt", why=doubt.value, todo="`perron doctor` says what to do")
+            with contextlib.suppress(StoreFailed):  # then none counts all the same, and it is tried again
+                await store.browsers.forget()  # a hub could play again what they ordered since
+            first = next(iter(self.home.entrances), None)
+            return await store.doubts.begin(doubt.value, self._clock.now(), signer=key.public.text, tell_at=first)
+        except StoreFailed as failure:  # the mark that showed a doubt stays until the disk has it
+            log.error("start_not_noted", why=str(failure))
+            return None
 
     async def _begun(self, store: Store) -> int:
         """Note the start; how many crashes there were of late. What cannot be noted or known is as bad as crashes.
@@ -247,7 +268,7 @@ class App:
 
     # ---- building ---------------------------------------------------------------------------------------------------
 
-    def _build(self, store: Store, key: BoxKey, links: bytes, *, safe_mode: bool) -> None:
+    def _build(self, store: Store, key: BoxKey, links: bytes, marks: Marks, *, safe_mode: bool) -> None:
         home, clock = self.home, self._clock
         self._video = VideoLink(
             command=(*self._video_command, "--socket", str(home.storage.folder / "video.sock")),
@@ -279,9 +300,11 @@ class App:
             state=lambda name: self._entrances[name].state,
             publish=self._office.publish_checkpoint,
             contained=self._contained,
+            marks=marks,
         )
+        in_doubt = store.doubts.known().in_doubt
         for name in home.entrances:
-            self._enrol(name, store, safe_mode=safe_mode)
+            self._enrol(name, store, safe_mode=safe_mode or name in in_doubt)
         self._diary = Diary(
             home, store=store, clock=clock, entrances=self._entrances, rings=self._video, free_bytes=self._free_bytes,
             owed=self._office.owed, contained=self._contained,

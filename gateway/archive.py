@@ -16,13 +16,14 @@ from gateway.config import Home
 from gateway.perform import VISITS, visit_folder
 from gateway.proof.chain import GENESIS, Head, hide
 from gateway.proof.checkpoint import Checkpoint, SealedPart
-from gateway.proof.files import read_regular, write_whole
+from gateway.proof.files import write_whole
 from gateway.proof.keys import BoxKey, last4
 from gateway.proof.manifest import DeliveryFacts, Hole, Span
 from gateway.proof.receipt import receipt
 from gateway.proof.retention import Kept, erase, forgotten, may_go, must_go, tombstone
 from gateway.proof.seal import Draft, Film, Waits, seal
-from gateway.proof.succession import SUCCESSION, Line, copy_line
+from gateway.proof.succession import SUCCESSION, copy_line
+from gateway.rollback import Marks
 from gateway.store import Clip, Store, StoreFailed
 from gateway.store import Film as Part
 from gateway.store.handover import FILMS
@@ -33,7 +34,6 @@ from gateway.visit import events as e
 from gateway.visit.state import Delivery, Entrance, House, Now, Visit
 
 TIDY = 3600.0  # seconds between two looks for what has had its time
-LAST_CHECKPOINT = "last-checkpoint.json"
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +60,7 @@ class Archive:
         state: Callable[[str], Entrance],
         publish: Callable[[str, Checkpoint], None],
         contained: Containment | None = None,
+        marks: Marks | None = None,
     ) -> None:
         self._contained = contained or Containment()
         self._home = home
@@ -69,6 +70,7 @@ class Archive:
         self._put = put
         self._state = state
         self._publish = publish
+        self._marks = marks or Marks(home.storage.folder, box=home.box, key=key)
         self._ends: dict[tuple[str, int], datetime] = {}
         self._holes: dict[tuple[str, int], tuple[Hole, ...]] = {}
         self._unsealed: dict[tuple[str, int], _Result] = {}  # what could not be sealed, to be tried again
@@ -212,13 +214,14 @@ class Archive:
             raise OSError(f"{SUCCESSION}: {failure}") from failure
 
     async def _keep(self, signed: Checkpoint) -> None:
-        """Keep it beside the store: an older copy that is put back shows at the next start (`was_rolled_back`).
+        """Keep it beside the store: an older copy that is put back shows at the next start (gateway/rollback.py).
 
-        Browsers that end because of one have ended on the disk first: until then the next start has to know of it too.
+        What follows from such a copy is on the disk first: until then the next start has to know of it too.
         """
         try:
             await self._store.browsers.ended()
-            await asyncio.to_thread(write_whole, self._home.storage.folder / LAST_CHECKPOINT, signed.to_json())
+            await self._store.doubts.settle(self._clock.now())
+            await asyncio.to_thread(self._marks.keep, signed)
         except (OSError, StoreFailed) as failure:  # the one before stands and is true; the phone gets this all the same
             log.error("checkpoint_not_kept", why=str(failure))
 
@@ -413,21 +416,6 @@ class Archive:
             gaps=self._holes.get(key, ()),
             notes=result.notes,
         )
-
-
-def was_rolled_back(file: Path, store: Store, key: BoxKey, line: Line = Line()) -> bool:  # noqa: B008 - it is frozen
-    """Whether the store's log lacks what the checkpoint beside it names: then an older copy was put back.
-
-    `line` is that of the box's keys: one of before may have signed it.
-
-    Without a checkpoint (a new box) nothing can be said. One that is not ours says nothing either.
-    """
-    try:
-        last = Checkpoint.from_json(read_regular(file, at_most=65_536))
-    except (FileNotFoundError, ValueError):
-        return False
-    ours = any(last.is_signed_by(one) for one in line.kin(key.public))
-    return ours and store.hash_at(last.seq) != last.head.hash
 
 
 def _current(state: Entrance) -> set[str]:

@@ -27,7 +27,7 @@ from gateway import wipe
 from gateway.config import Home
 from gateway.homefile import paths
 from gateway.perform import VISITS
-from gateway.proof.checkpoint import UNSIGNED, Hash, Id, Signed, sign
+from gateway.proof.checkpoint import UNSIGNED, Hash, Id, Signed, checkpoint, sign
 from gateway.proof.files import NotRegular, open_regular, read_regular, sync_folder, write_whole
 from gateway.proof.keys import LINKS, BoxKey
 from gateway.store.copying import Copied, copy
@@ -98,10 +98,9 @@ def make(home: Home, file: Path, target: Path, now: Now, *, films: bool) -> Made
     folder = home.storage.folder
     if os.path.lexists(target):
         raise FileExistsError(f"{target} exists: a backup is never written over another file")
-    key = BoxKey.at(folder / KEY_FOLDER)
+    key = BoxKey.load(folder / KEY_FOLDER)
     with TemporaryDirectory(dir=target.parent, prefix=".perron-backup-") as made:
         whole, store = Path(made) / "whole.tar", Path(made) / STORE
-        remembered = _remembered(folder)  # before the copy: then the copy's log contains it
         copied = copy(folder / STORE, store, now)
         hashes = {clip.path: clip.sha256 for clip in copied.clips}
         house, outside = _house(home, file)
@@ -111,7 +110,7 @@ def make(home: Home, file: Path, target: Path, now: Now, *, films: bool) -> Made
         ):
             packed = _Packing(tar, now)
             packed.file(STORE, store)
-            packed.small(LAST_CHECKPOINT, remembered)
+            packed.small(LAST_CHECKPOINT, checkpoint(copied.head, box=home.box, now=now, key=key).to_json())
             for name, path in (*_ours(folder), *house, *(_films(folder, copied.running) if films else ())):
                 with suppress(FileNotFoundError, NotRegular):  # erased meanwhile
                     packed.file(name, path)
@@ -158,10 +157,9 @@ class _Packing:
         with open_regular(path) as file:
             self._put(name, os.fstat(file.fileno()).st_size, Hashing(file))
 
-    def small(self, name: str, data: bytes | None) -> None:
-        """Put in what is in memory; nothing where there is nothing."""
-        if data is not None:
-            self._put(name, len(data), Hashing(BytesIO(data)))
+    def small(self, name: str, data: bytes) -> None:
+        """Put in what is in memory."""
+        self._put(name, len(data), Hashing(BytesIO(data)))
 
     def _put(self, name: str, size: int, source: "Hashing") -> None:
         info = tarfile.TarInfo(name)
@@ -192,13 +190,6 @@ class Hashing:
 def private(path: str, flags: int) -> int:
     """Open a file that only the box's user can read; for `open`."""
     return os.open(path, flags, 0o600)
-
-
-def _remembered(folder: Path) -> bytes | None:
-    try:
-        return read_regular(folder / LAST_CHECKPOINT, at_most=SMALL)
-    except FileNotFoundError:
-        return None
 
 
 def _ours(folder: Path) -> Iterator[tuple[str, Path]]:

@@ -411,6 +411,8 @@ class RunningEntrance:
                 continue
             if intent:
                 self._reached("after-commit")
+            if not outcome.marked:
+                self._hold_back(commands)
             self._obey(step, commands, outcome.messages)
             log.info("decision", entry=outcome.last, row=json.loads(outcome.row))  # no unlock waits for a line of log
             return
@@ -434,6 +436,14 @@ class RunningEntrance:
             self._inbox.put_first(bad)
         if not dropped:
             self._obey(step, tuple(command for command in step.commands if isinstance(command, ALWAYS)), ())
+
+    def _hold_back(self, commands: tuple[c.Command, ...]) -> None:
+        """The intent is stored and its mark is not: the disk is bad, and this unlock never leaves."""
+        for command in commands:
+            if isinstance(command, c.Reserve):
+                self._hands.unmarked(command.visit)
+        if self.state.disk:
+            self._inbox.appendleft(e.DiskChanged(ok=False))
 
     def _obey(self, step: Step, commands: tuple[c.Command, ...], messages: tuple[int, ...]) -> None:
         """Perform; `messages` are the stored numbers of what the owner is told, in the commands' order."""

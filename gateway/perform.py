@@ -161,6 +161,7 @@ class Hands:
         self._questions: dict[str, tuple[int, int, float]] = {}  # device -> session, number and instant of the last
         self._rings: dict[str, str] = {}
         self._held_back: tuple[str, str] | None = None  # the visit whose unlock never left, and why
+        self._unmarked: str | None = None  # the visit whose intent is stored and has no mark outside the store
         self._shown: dict[str, object] = {}
         outside = self._section.cameras.outside
         self._films = (outside, *(name for name in self._section.cameras.inside if name != outside))
@@ -181,6 +182,10 @@ class Hands:
     def was_asked(self, device: str, session: int, number: int) -> bool:
         """Whether this question was put to this device, and to no other: a mark that it cannot know answers nothing."""
         return (session, number) in self._asked.get(device, ())
+
+    def unmarked(self, visit: str) -> None:
+        """The mark of this visit's intent could not be written: its unlock is held back."""
+        self._unmarked = visit
 
     def rang(self, id_: str) -> str | None:
         """Return the visit whose ringing the signal confirms with this id, once."""
@@ -254,6 +259,8 @@ class Hands:
     def _why_not(self, command: c.Unlock, state: Entrance, decided: Now, now: Now) -> str | None:
         if self._stopped():
             return e.NotSent.STOP
+        if command.visit == self._unmarked:
+            return e.NotSent.UNMARKED
         if now.mono - decided.mono > command.life:
             return e.NotSent.EXPIRED
         clip = ClipKey(visit=command.visit, part=state.visit.part if state.visit is not None else 1)

@@ -75,6 +75,12 @@ SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
         "fr": "Perron est en mode sûr : il verrouille, filme et alerte, mais n'ouvre plus avant votre accord",
         "en": "Perron is in safe mode: it locks, films and warns, but opens nothing until you say so",
     },
+    Saying.STORE_IN_DOUBT: {
+        "fr": "La mémoire de Perron est en doute : {detail}. Rien n'ouvre : allez voir les portes, puis dites-le "
+              "sur la page d'accueil. Les livraisons annoncées avant doivent l'être à nouveau",
+        "en": "Perron's memory is in doubt: {detail}. Nothing opens: look after the doors, then say so on the page "
+              "Home. What was announced before has to be announced again",
+    },
     Saying.BRAND_ASKS: {  # what a yes lets in: its permission's terms, not what it announced
         "fr": "{asker}[, par {carrier},] demande à entrer[ : {place} seulement][ ({entrance})][, {hours}]. "
               "Sans réponse de vous, c'est non",
@@ -263,6 +269,25 @@ LACKING: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     "entrance": {"fr": "arrêt ou pause : rien ne s'ouvre", "en": "a stop or a pause: nothing opens"},
 })  # fmt: skip
 
+# Why the store is in doubt (`gateway/rollback.py`).
+DOUBTS: Mapping[str, Mapping[Language, str]] = MappingProxyType({
+    "rolled_back": {"fr": "une copie plus ancienne a été remise", "en": "an older copy of it was put back"},
+    "mark_missing": {"fr": "sa marque, last-checkpoint.json, manque",
+                     "en": "its mark, last-checkpoint.json, is gone"},
+    "mark_damaged": {"fr": "sa marque, last-checkpoint.json, est abîmée",
+                     "en": "its mark, last-checkpoint.json, is damaged"},
+    "mark_foreign": {"fr": "sa marque, last-checkpoint.json, est signée par une autre box",
+                     "en": "its mark, last-checkpoint.json, is signed by another box"},
+    "key_lost": {"fr": "la clé de la box, box.key.pem, a disparu ; une nouvelle a été faite",
+                 "en": "the box's key, box.key.pem, is gone; a new one was made"},
+    "key_damaged": {"fr": "la clé de la box, box.key.pem, est abîmée ; une nouvelle a été faite",
+                    "en": "the box's key, box.key.pem, is damaged; a new one was made"},
+    "key_foreign": {"fr": "la clé de la box n'est pas celle qu'elle avait",
+                    "en": "the box's key is not the one that it had"},
+    "line_damaged": {"fr": "le fichier succession.jsonl, à côté de la clé de la box, est abîmé",
+                     "en": "succession.jsonl, beside the box's key, is damaged"},
+})  # fmt: skip
+
 DOOR_WORDS: Mapping[Word, Mapping[Language, str]] = MappingProxyType({
     Word.WAIT: {"fr": "Patientez", "en": "Please wait"},
     Word.GO: {"fr": "Entrez", "en": "Come in"},
@@ -374,6 +399,8 @@ def _detail(about: Saying | AlarmCode, detail: str, language: Language) -> str:
         return REFUSALS[Refusal(detail)][language]
     if about is Saying.BATTERY_SOON:
         return running_out(detail, language)
+    if about is Saying.STORE_IN_DOUBT and detail in DOUBTS:
+        return DOUBTS[detail][language]
     if about is AlarmCode.LOCK_REFUSED and detail in set(Failure):
         return FAILURES[Failure(detail)][language]
     if about is not Saying.NOT_READY:

@@ -17,6 +17,8 @@ from gateway.video.words import Proof
 
 Point = Literal[
     "before-commit",
+    "before-mark",
+    "after-mark",
     "after-commit",
     "before-publish",
     "after-publish",

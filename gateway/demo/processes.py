@@ -111,11 +111,13 @@ class Supervised:
         if self._child is not None and not self._child.ended:
             os.kill(self._child.pid, signal.SIGKILL)
 
-    async def end(self) -> None:
-        """End it for good."""
+    async def end(self, *, at_once: bool = False) -> None:
+        """End it for good; `at_once`: as a power cut would."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        if at_once:
+            self.kill()
         if self._child is not None:
             await self._child.end()
 

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from gateway.proof.files import read_regular, write_whole
+from gateway.proof.files import TooLarge, read_regular, sync_folder, write_whole
 
 PRIVATE, PUBLIC, LINKS = "box.key.pem", "box.pub.pem", "links.key"
 LINK_KEY_BYTES = 32
@@ -23,6 +23,14 @@ _LARGEST = 4096  # bytes of a PEM file
 
 class KeyUnusable(ValueError):  # noqa: N818 - it says what happened
     """The file holds no key that may be used; the text says why and what to do."""
+
+
+class KeyGone(KeyUnusable):
+    """There is no key."""
+
+
+class KeyDamaged(KeyUnusable):
+    """The file is no key."""
 
 
 class PublicKey:
@@ -128,11 +136,28 @@ class BoxKey:
         if not path.exists():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_whole(path, cls.fresh().pem)
-        _ours_alone(path)
-        key = cls(_private(str(path), read_regular(path, at_most=_LARGEST)))
+        key = cls.load(folder)
         if not (folder / PUBLIC).exists():
             write_whole(folder / PUBLIC, key.public.pem)
         return key
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Load the key from `folder`; none is ever made.
+
+        Raises:
+            KeyGone, KeyDamaged: there is none, or the file is none.
+            KeyUnusable: others may read the file.
+            OSError: it cannot be read.
+        """
+        path = folder / PRIVATE
+        try:
+            _ours_alone(path)
+            return cls(_private(str(path), read_regular(path, at_most=_LARGEST)))
+        except FileNotFoundError as failure:
+            raise KeyGone(f"{path} is gone: start the gateway, which says what to do") from failure
+        except TooLarge as failure:
+            raise KeyDamaged(f"{path} holds no usable private key: {failure}") from failure
 
     @property
     def pem(self) -> bytes:
@@ -173,6 +198,24 @@ def renew_link_key(folder: Path) -> None:
     write_whole(folder / LINKS, secrets.token_bytes(LINK_KEY_BYTES))
 
 
+def set_aside(folder: Path, *names: str) -> None:
+    """Rename files of a key that is not used any more; nothing is deleted, and what is not there is passed over.
+
+    Raises:
+        OSError: one could not be renamed.
+    """
+    for name in names:
+        number = 1
+        while (aside := folder / f"{name}.lost-{number}").exists():
+            number += 1
+        try:
+            (folder / name).rename(aside)
+        except FileNotFoundError:
+            continue
+    if folder.is_dir():
+        sync_folder(folder)
+
+
 def _ours_alone(path: Path) -> None:
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise KeyUnusable(f"{path} can be read by others: make a new box key, or chmod 600 if you trust them")
@@ -187,7 +230,7 @@ def _private(where: str, pem: bytes) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as failure:
-        raise KeyUnusable(f"{where} holds no usable private key: {failure}") from failure
+        raise KeyDamaged(f"{where} holds no usable private key: {failure}") from failure
     if not isinstance(key, Ed25519PrivateKey):
-        raise KeyUnusable(f"{where} holds another kind of key than Ed25519")
+        raise KeyDamaged(f"{where} holds another kind of key than Ed25519")
     return key

@@ -24,6 +24,7 @@ from gateway.visit.state import Now
 
 SUCCESSION = "succession.jsonl"  # beside the key, and in the folder of a visit
 NEXT_KEY, NEXT = "next.key.pem", "next"
+FILES = (PRIVATE, PUBLIC, NEXT, NEXT_KEY)  # of the present key and of one that was prepared to follow it
 LARGEST = 2**20  # bytes: some thousand changes
 
 
@@ -144,7 +145,7 @@ def prepare(folder: Path) -> PublicKey:
         ValueError: what lies beside it is no line of keys.
         OSError: the folder does not take it, and nothing is decided.
     """
-    BoxKey.at(folder)
+    BoxKey.load(folder)
     if begun(folder):
         raise KeyUnusable(
             "a change of the key was cut short: start the gateway, which finishes it; then change it again"
@@ -170,11 +171,11 @@ def settle(folder: Path, *, box: str, now: Now) -> Succession | None:
     if (folder / NEXT_KEY).exists():
         new = BoxKey.of(read_regular(folder / NEXT_KEY, at_most=LARGEST))
         if not line.steps or line.steps[-1].new != new.public.text:
-            line = Line((*line.steps, _signed(BoxKey.at(folder), new, box=box, now=now)))
+            line = Line((*line.steps, _signed(BoxKey.load(folder), new, box=box, now=now)))
             write_whole(folder / SUCCESSION, line.written)
         (folder / NEXT_KEY).replace(folder / PRIVATE)
         sync_folder(folder)
-    present = BoxKey.at(folder).public
+    present = BoxKey.load(folder).public
     if not line.steps or line.steps[-1].new != present.text:
         raise KeyUnusable(f"{folder / PRIVATE} is not the key that {SUCCESSION} ends with: it was put there by hand")
     write_whole(folder / PUBLIC, present.pem)

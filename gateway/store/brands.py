@@ -153,9 +153,10 @@ class Brands:
         `version`: of the permission that he saw.
         """
         try:
-            return await self._writer.do(
-                lambda db: questions.decide(db, brand, standing, terms, now, by=by, ask=ask, version=version)
+            decided, _ = await self._writer.do_marked(
+                lambda db: questions.decide(db, brand, standing, terms, now, by=by, ask=ask, version=version), now
             )
+            return decided
         finally:
             self.refresh()
 

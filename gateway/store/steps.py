@@ -7,14 +7,14 @@ from typing import assert_never
 from pydantic import TypeAdapter
 
 from gateway.delivery.facts import House
-from gateway.store import films, pauses
+from gateway.store import doubts, films, pauses
 from gateway.store.entries import Words, record, us
 from gateway.store.rows import mark, row_of
 from gateway.store.words import Committed, Overtaken, Step
 from gateway.store.writer import Undo
 from gateway.visit import commands as c
 from gateway.visit import state as visit
-from gateway.visit.events import FactsChanged, PreflightDue
+from gateway.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue
 from gateway.visit.state import Entrance
 
 STATE = TypeAdapter(Entrance)
@@ -48,6 +48,8 @@ def store(connection: sqlite3.Connection, step: Step, *, house: House, words: Wo
     if isinstance(step.event, PreflightDue):
         checked = (us(step.now.utc), step.event.delivery.id)
         connection.execute("UPDATE delivery SET checked = ? WHERE key = ?", checked)
+    if isinstance(step.event, OwnerAcknowledged) and not step.state.safe_mode:
+        doubts.acknowledged(connection, step.entrance)
     running = step.state.visit
     _state(connection, step)
     if running is not None or before[1] is not None:

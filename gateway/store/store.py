@@ -8,8 +8,10 @@ import asyncio
 import secrets
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 from zoneinfo import ZoneInfo
@@ -17,13 +19,14 @@ from zoneinfo import ZoneInfo
 from gateway.config import Home as HomeFile
 from gateway.delivery.facts import House
 from gateway.delivery.permission import Permission, Standing, Terms
-from gateway.delivery.promise import LONGEST_WINDOW, Claims, Promise, Result
+from gateway.delivery.promise import LONGEST_WINDOW, Cancel, Claims, Promise, Result
 from gateway.delivery.signature import Rejected
 from gateway.pause import No, Planned
 from gateway.proof.chain import Entry, Head, Json
-from gateway.store import brandkeys, entries, films, household, outbox, pauses, results, retention, rows, steps
+from gateway.store import brandkeys, doubts, entries, films, household, outbox, pauses, results, retention, rows, steps
 from gateway.store.brands import Brands
 from gateway.store.browsers import Browsers
+from gateway.store.doubts import Doubts
 from gateway.store.handover import Handover
 from gateway.store.keeping import Keeping
 from gateway.store.offers import Offers
@@ -45,8 +48,9 @@ from gateway.store.words import (
     StoreFailed,
     Upcoming,
 )
-from gateway.store.writer import Writer
+from gateway.store.writer import Writer, of_the_world
 from gateway.system.containment import Containment
+from gateway.visit.commands import Reserve
 from gateway.visit.events import Match
 from gateway.visit.state import CodeKind, Delivery, Entrance, Now, Pause
 
@@ -83,6 +87,8 @@ class Store:
         """The house's way to its next owner."""
         self.uplinks = Uplinks(writer, lambda: self._read, offers=self._offers, house=self._house, box=home.box)
         """What came by a hub, and what it is told."""
+        self.doubts = Doubts(writer, lambda: self._read)
+        """Whether this is the store that the box used last."""
         self.browsers = Browsers(writer, lambda: self._read)
         """The household's enrolled browsers, and their orders."""
 
@@ -134,7 +140,14 @@ class Store:
         """Store one decision whole, or nothing of it: then newer facts overtook its scan or its intent."""
         words = self._words
         assert words is not None  # noqa: S101 - set by `open`
-        return await self._writer.do(lambda db: steps.store(db, step, house=self._house, words=words))
+
+        def work(connection: sqlite3.Connection) -> Committed | Overtaken:
+            return steps.store(connection, step, house=self._house, words=words)
+
+        if not any(isinstance(command, Reserve) for command in step.commands):
+            return await self._writer.do(work)
+        outcome, marked = await self._writer.do_marked(work, step.now)
+        return outcome if marked or isinstance(outcome, Overtaken) else replace(outcome, marked=False)
 
     def entrance(self, entrance: str) -> Entrance | None:
         """The state after the last stored step; None before the first."""
@@ -184,7 +197,13 @@ class Store:
 
     async def accept(self, token: bytes, verified: Claims | Rejected, now: Now) -> Answer:
         """Answer one signed message; `verified` is what `signature.verify` said of these bytes."""
-        return await self._writer.do(lambda db: self._offers.answer(db, token, verified, now))
+
+        def work(connection: sqlite3.Connection) -> Answer:
+            return self._offers.answer(connection, token, verified, now)
+
+        if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel):
+            return (await self._writer.do_marked(work, now))[0]
+        return await self._writer.do(work)
 
     def promise(self, delivery: str) -> Promise | None:
         """What was promised, as it stands."""
@@ -266,7 +285,7 @@ class Store:
         brand = self.brand_of_key(x)
         self._distrusts[x] += 1
         self._distrusted[x] = brand
-        await self._writer.do(lambda db: brandkeys.distrust(db, x, now, by=by))
+        await self._writer.do_marked(lambda db: brandkeys.distrust(db, x, now, by=by), now)
 
     async def trust(self, x: str, now: Now, *, by: str | None = None) -> None:
         """Trust a public key again, once that is stored. LookupError: unknown key."""
@@ -281,7 +300,8 @@ class Store:
 
         It is higher than `above`: the epoch of a stop that holds in memory only, because it could not be stored.
         """
-        return await self._writer.do(lambda db: household.stop(db, entrance, now, on=on, above=above, by=by))
+        work = partial(household.stop, entrance=entrance, now=now, on=on, above=above, by=by)
+        return (await self._writer.do_marked(work, now))[0]
 
     def stopped(self, entrance: str) -> Stop:
         """The owner's stop as it stands. LookupError: unknown entrance."""
@@ -374,13 +394,40 @@ class Store:
                 raise
             return 2**32 + secrets.randbelow(2**52)  # far above what counting reaches, exact in every JSON reader
 
+    def mark_with(self, write: Callable[[Head, Now], bool]) -> None:
+        """From now on a mark is written outside the store, by `write`, after the commits that need one.
+
+        What it returns says whether the mark is on the disk; it is called in the writer's thread.
+        """
+        due = self.doubts.known().mark_due
+
+        def mark(connection: sqlite3.Connection, now: Now) -> bool:
+            nonlocal due
+            try:
+                if not write(entries.head(connection), now):
+                    return False
+                if not due:
+                    doubts.marked(connection)
+                    due = True
+            except sqlite3.Error as error:
+                if not of_the_world(error):
+                    raise
+                return False
+            return True
+
+        self._writer.marker = mark
+
+    async def mark(self, now: Now) -> bool:
+        """Write the mark now; False: it could not be written."""
+        return (await self._writer.do_marked(lambda _db: None, now))[1]
+
     async def booted(self, now: Now) -> int:
         """Note a start; returns how many crashes were noticed within the last 60 s, one now included."""
         return await self._writer.do(lambda db: household.booted(db, now))
 
     async def clean_shutdown(self, now: Now) -> None:
         """Note that the process ends as it should."""
-        await self._writer.do(lambda db: household.clean_shutdown(db, now))
+        await self._writer.do_marked(lambda db: household.clean_shutdown(db, now), now)
 
     def floor(self) -> datetime | None:
         """The highest trusted time that was stored."""

@@ -17,7 +17,7 @@ from typing import Literal, assert_never
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.delivery.facts import House
-from gateway.delivery.promise import Claims, Name, Result
+from gateway.delivery.promise import Cancel, Claims, Name, Result
 from gateway.delivery.signature import Rejected
 from gateway.hub.account import Statement
 from gateway.hub.unsigned import HubClaims
@@ -111,7 +111,13 @@ class Uplinks:
         nobody enrolled.
         """
         signer = self._who
-        return await self._writer.do(lambda db: self._accept(db, signer, token, verified, now))
+
+        def work(connection: sqlite3.Connection) -> Answer | None:
+            return self._accept(connection, signer, token, verified, now)
+
+        if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel):
+            return (await self._writer.do_marked(work, now))[0]
+        return await self._writer.do(work)
 
     async def asked(self, brand: str) -> None:
         """A brand of this house asked by the hub: the owner's word on it is told, whatever was told before."""

@@ -39,6 +39,7 @@ class Committed:
     first: int
     last: int
     messages: tuple[int, ...] = ()
+    marked: bool = True  # of an intent: whether the mark outside the store could be written; else nothing may open
     row: bytes = field(default=b"", compare=False)
 
 

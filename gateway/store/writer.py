@@ -5,12 +5,13 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.store.schema import connect, found, migrate, scripts
 from gateway.store.words import StoreFailed
+from gateway.visit.state import Now
 
 T = TypeVar("T")
 
@@ -47,6 +48,7 @@ class Undo(Exception):  # noqa: N818 - not an error: an answer
 class _Job:
     work: Callable[[sqlite3.Connection], Any]
     done: asyncio.Future[Any]
+    mark: Now | None = None  # after the commit a mark is to be written outside the file, with this time
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class Writer:
         self.commits = 0  # so far
         self._checkpointed = 0  # and how many of them a checkpoint has seen
         self._closing = False
+        self.marker: Callable[[sqlite3.Connection, Now], bool] = lambda _connection, _now: True
+        """Writes the mark, in this thread, after a commit and before anybody hears of it; False: it could not."""
         # A daemon: a bug that ends the process must not wait for this thread.
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
@@ -85,11 +89,21 @@ class Writer:
         Raises:
             StoreFailed: the disk did not take it.
         """
+        return await self._put(_Job(work, self._loop.create_future()))  # type: ignore[no-any-return]  # `work`'s own
+
+    async def do_marked(self, work: Callable[[sqlite3.Connection], T], now: Now) -> tuple[T, bool]:
+        """Do this as `do`, then write the mark outside the file; second, whether that could be written.
+
+        Raises:
+            StoreFailed: the disk did not take the work itself.
+        """
+        return await self._put(_Job(work, self._loop.create_future(), now))  # type: ignore[no-any-return]  # the same
+
+    async def _put(self, job: _Job) -> Any:  # noqa: ANN401 - what the job's work returns
         if self._closing:
             raise StoreFailed("the store is closed")
-        done: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(_Job(work, done))
-        return await done
+        self._jobs.put(job)
+        return await job.done
 
     def post(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Do this in a transaction and do not wait: for what may be lost. The disk's failure is passed over."""
@@ -141,6 +155,7 @@ class Writer:
             connection.execute("BEGIN IMMEDIATE")
             done = [_tried(connection, job) for job in group]
             connection.execute("COMMIT")
+            done = self._marked(connection, done)
         except sqlite3.Error as error:
             self._forget(checkpoint=False)
             failure = StoreFailed(str(error)) if of_the_world(error) else error
@@ -150,6 +165,15 @@ class Writer:
             return [_Done(job, None, error) for job in group]
         self.commits += 1
         return done
+
+    def _marked(self, connection: sqlite3.Connection, done: list[_Done]) -> list[_Done]:
+        """Write one mark for all who asked for one, and tell each whether it could be written."""
+        asked = [one.job.mark for one in done if one.job.mark is not None and one.error is None]
+        if not asked:
+            return done
+        marked = self.marker(connection, asked[-1])
+        wanting = {id(one) for one in done if one.job.mark is not None and one.error is None}
+        return [replace(one, result=(one.result, marked)) if id(one) in wanting else one for one in done]
 
     def _answer(self, done: list[_Done]) -> None:
         def resolve() -> None:

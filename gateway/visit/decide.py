@@ -52,6 +52,7 @@ NOT_SENT = {
     e.NotSent.PROOF_TOO_OLD: Refusal.CAMERA_UNAVAILABLE,
     e.NotSent.BROKER: Refusal.NOT_READY,
     e.NotSent.EXPIRED: Refusal.NOT_READY,
+    e.NotSent.UNMARKED: Refusal.NOT_READY,
 }
 
 

@@ -301,6 +301,7 @@ class NotSent:
     PROOF_TOO_OLD = "proof_too_old"
     BROKER = "broker"
     EXPIRED = "expired"
+    UNMARKED = "unmarked"  # the mark outside the store could not be written: an older store would not show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

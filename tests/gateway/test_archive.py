@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.archive import LAST_CHECKPOINT, was_rolled_back
 from gateway.owner import wish
 from gateway.perform import visit_folder
 from gateway.proof.checkpoint import Checkpoint
@@ -19,8 +18,10 @@ from gateway.proof.files import write_whole
 from gateway.proof.keys import BoxKey
 from gateway.proof.receipt import Receipt
 from gateway.proof.retention import read_tombstone
+from gateway.proof.succession import Line
 from gateway.proof.verdict import Verdict
 from gateway.proof.verify import verify
+from gateway.rollback import LAST_CHECKPOINT, Doubt, examine
 from gateway.store import Store, StoreFailed
 from gateway.store.browsers import Browsers
 from gateway.video.words import ClipFacts, ClipKey, Closed, Fault, Gap
@@ -455,22 +456,23 @@ async def test_one_visit_that_cannot_be_erased_keeps_no_other_from_it(made: Box)
 
 
 async def test_a_store_put_back_from_an_older_copy_is_noticed_at_the_start(tmp_path: Path) -> None:
-    house, file, database = home(tmp_path), tmp_path / "last-checkpoint.json", tmp_path / "perron.sqlite3"
+    house, file, database = home(tmp_path), tmp_path / LAST_CHECKPOINT, tmp_path / "perron.sqlite3"
+
+    def doubt(store: Store) -> Doubt | None:
+        return examine(file, store, store.doubts.known(), BoxKey.load(tmp_path / "key").public, Line())
+
     async with box(tmp_path) as made:
-        assert not was_rolled_back(file, made.store, made.key)  # a new box
+        assert doubt(made.store) is None  # a new box
     older = database.read_bytes()
     async with box(tmp_path) as made, running(made.archive.run()):
         await told(made.store, offer())
         await sealed(made)
         assert file.exists()
-        assert not was_rolled_back(file, made.store, made.key)
+        assert doubt(made.store) is None
     database.write_bytes(older)
     store = await Store.open(database, home=house, now=NOW)
     try:
-        assert was_rolled_back(file, store, BoxKey.at(tmp_path / "key"))
-        assert not was_rolled_back(file, store, BoxKey.fresh())  # a checkpoint that is not ours says nothing
-        file.write_bytes(b"{}")
-        assert not was_rolled_back(file, store, BoxKey.at(tmp_path / "key"))
+        assert doubt(store) is Doubt.ROLLED_BACK
     finally:
         await store.close()
 

@@ -18,7 +18,6 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 from sqlalchemy import select
 
-from gateway.archive import LAST_CHECKPOINT
 from gateway.broker import free_port
 from gateway.config import Pages
 from gateway.delivery.promise import State
@@ -32,6 +31,7 @@ from gateway.hub.words import Kind
 from gateway.proof.chain import Head
 from gateway.proof.checkpoint import checkpoint
 from gateway.proof.keys import BoxKey
+from gateway.rollback import LAST_CHECKPOINT
 from gateway.visit.commands import AlarmCode
 from gateway.visit.state import Now, Refusal
 from tests.gateway.test_through_hub import at_the_door, stands

@@ -24,6 +24,7 @@ from gateway.installation import notes
 from gateway.installation.capability import Walked
 from gateway.installation.walk import Ending, Step, Trial, Walk
 from gateway.occupancy import Occupied, alone
+from gateway.proof.keys import BoxKey
 from gateway.proof.verify import verify
 from gateway.store import Store
 from gateway.visit.state import Refusal
@@ -126,6 +127,7 @@ async def lived_in(tmp_path: Path) -> Home:
     film.write_bytes(b"a film")
     (tmp_path / "box" / "claim-code").write_text("secret")
     (tmp_path / "box" / "perron.sqlite3").parent.mkdir(exist_ok=True)
+    BoxKey.at(tmp_path / "box" / "key")
     store = await Store.open(tmp_path / "box" / "perron.sqlite3", home=house, now=NOW)
     await store.close()
     return house

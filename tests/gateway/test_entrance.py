@@ -106,6 +106,19 @@ async def test_a_stop_between_commit_and_unlock_is_obeyed(ready: Box) -> None:
     assert (facts.openings_left, facts.withdrawals_left) == (1, 2)
 
 
+async def test_an_intent_whose_mark_cannot_be_written_opens_nothing_and_comes_back(ready: Box) -> None:
+    visit = await ready.ring(PARCEL)
+    ready.store.mark_with(lambda _head, _now: False)
+    await ready.commits(visit)
+    await until(lambda: ready.commands(c.Release))
+    assert unlocks(ready) == []
+    assert ready.commands(c.Release)[0].withdrawal
+    assert not ready.front.state.disk, "the disk is not affirmatively good"
+    facts = ready.store.facts("shop.d1", ready.clock.now())
+    assert facts is not None
+    assert (facts.openings_left, facts.withdrawals_left) == (1, 2)
+
+
 async def test_newer_facts_are_decided_first_then_the_event_again(ready: Box) -> None:
     visit = await ready.ring(PARCEL)
     again = False

@@ -17,15 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.archive import was_rolled_back
 from gateway.backup import make
 from gateway.config import Home
 from gateway.demo.plan import plan
 from gateway.proof.chain import check
 from gateway.proof.checkpoint import Checkpoint
-from gateway.proof.keys import BoxKey, PublicKey
+from gateway.proof.keys import PublicKey
+from gateway.proof.succession import Line
 from gateway.proof.verify import verify
 from gateway.restore import unpack
+from gateway.rollback import examine
 from gateway.store import Committed, Store
 from gateway.store.schema import scripts
 from gateway.visit.state import Now, Phase, Refusal
@@ -82,7 +83,9 @@ async def test_an_old_box_opens_with_its_log_its_proofs_and_what_was_promised(tm
     store = await Store.open(folder / "perron.sqlite3", home=house, now=now)
     try:
         assert check(store.entries()) is None
-        assert not was_rolled_back(folder / "last-checkpoint.json", store, BoxKey.at(folder / "key"))
+        known = store.doubts.known()
+        assert known.mark_due, "it has sealed: from now on it never goes without a mark"
+        assert examine(folder / "last-checkpoint.json", store, known, public(folder), Line()) is None
         coming, sealed = store.facts("cdiscount.coming", now), store.facts("cdiscount.sealed", now)
         assert coming is not None
         assert sealed is not None

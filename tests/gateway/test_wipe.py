@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import app, archive, joining, leaving, pagescertificate, perform, reload, surveys, walkline, wipe
+from gateway import app, joining, leaving, pagescertificate, perform, reload, rollback, surveys, walkline, wipe
 from gateway.config import BrokerTls, HubSection
 from gateway.store import Store
 from tests.gateway.delivery.shop import NOW
@@ -186,13 +186,14 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
     """By the source: a new file there that nobody adds to `wipe.OURS` would outlive its owner."""
     constants = {
         "VISITS": perform.VISITS,
-        "LAST_CHECKPOINT": archive.LAST_CHECKPOINT,
+        "LAST_CHECKPOINT": rollback.LAST_CHECKPOINT,
         "SCRATCH": app.SCRATCH,
         "joining.FOLDER": joining.FOLDER,
         "FOLDER": pagescertificate.FOLDER,
         "SOCKET": walkline.SOCKET,
         "REPORT": reload.REPORT,
         "EYES": surveys.EYES,
+        "STORE": rollback.STORE,
     }
     written = set()
     sources = [*(ROOT / "gateway").glob("*.py"), *(ROOT / "gateway" / "web").glob("*.py")]

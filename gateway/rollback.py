@@ -1,0 +1,160 @@
+"""Whether the store is the one that the box used last: shown by a signed mark that lies beside it.
+
+The mark (`last-checkpoint.json`) is a checkpoint of the log, written after the commit of whatever takes access away or
+uses it up (an intent, a stop, a decision on a brand or a key, a sealed proof, a start) and before anything is done on
+the strength of it. So a store without the entry that its mark names is an older copy that was put back. What a kill
+between commit and mark leaves is no doubt: the older mark names an entry that is there, and nothing was sent yet.
+
+A store that ever had a mark and has none that counts is in doubt, and so is one whose key is gone or another.
+"""
+
+import threading
+from collections.abc import Callable
+from enum import StrEnum, auto
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from gateway.proof import succession
+from gateway.proof.chain import GENESIS, Head
+from gateway.proof.checkpoint import Checkpoint, checkpoint
+from gateway.proof.files import read_regular, write_whole
+from gateway.proof.keys import BoxKey, KeyDamaged, KeyGone, PublicKey, set_aside
+from gateway.proof.succession import Line
+from gateway.store.doubts import Known
+from gateway.visit.state import Now
+
+LAST_CHECKPOINT = "last-checkpoint.json"
+STORE = "perron.sqlite3"
+KEYS = "key"  # the folder of the box's keys, under the storage folder
+_LARGEST = 65_536  # bytes of a mark: a hundred times what one has
+
+log = structlog.get_logger(__name__)
+
+
+class Doubt(StrEnum):
+    """Why a store may not be the one that the box used last."""
+
+    ROLLED_BACK = auto()  # its log lacks the entry that the mark names
+    MARK_MISSING = auto()
+    MARK_DAMAGED = auto()
+    MARK_FOREIGN = auto()  # signed by a key that is not the box's
+    KEY_LOST = auto()
+    KEY_DAMAGED = auto()
+    KEY_FOREIGN = auto()  # another key than the one noted in the store, and none that follows it
+    LINE_DAMAGED = auto()  # the statement by which one key follows another
+
+
+class Log(Protocol):
+    """The part of the store that is compared with the mark."""
+
+    def hash_at(self, seq: int) -> bytes | None:
+        """Return the chain's hash at an entry; None: there is none."""
+        ...
+
+
+class Marks:
+    """Writes the mark, from the store's thread and from others. `held`: it must stay as it is for now.
+
+    `reached` is called with the name of each point at which a test may end the process.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        box: str,
+        key: BoxKey,
+        held: Callable[[], bool] = lambda: False,
+        reached: Callable[[str], None] = lambda _point: None,
+    ) -> None:
+        self._file = folder / LAST_CHECKPOINT
+        self._box, self._key, self._held, self._reached = box, key, held, reached
+        self._lock = threading.Lock()
+        self._seq = -1  # the entry that the mark names, once one was written
+
+    def write(self, head: Head, now: Now) -> bool:
+        """Write durably that the log has come so far; False: the disk did not take it, and what stood there still does.
+
+        A mark that is newer already stays.
+        """
+        self._reached("before-mark")
+        try:
+            kept = self.keep(checkpoint(head, box=self._box, now=now, key=self._key))
+        except OSError as failure:
+            log.error("mark_not_written", file=str(self._file), why=str(failure))
+            return False
+        self._reached("after-mark")
+        return kept
+
+    def keep(self, signed: Checkpoint) -> bool:
+        """Keep a checkpoint as the mark; False: it is held as it is.
+
+        Raises:
+            OSError: the disk did not take it.
+        """
+        with self._lock:
+            if self._held():
+                return False
+            if signed.seq >= self._seq:
+                write_whole(self._file, signed.to_json())
+                self._seq = signed.seq
+        return True
+
+
+def own_key(folder: Path) -> tuple[BoxKey, Line, Doubt | None]:
+    """Load the box's key and the line of those before it. A box without a store makes its first one.
+
+    Where a box that has a store has lost its key, a new one is made, and the doubt says so. What is left of the old
+    one is set aside, never deleted.
+
+    Raises:
+        KeyUnusable: others may read the key, or a new box finds a damaged one.
+        OSError: the folder cannot be read or written.
+    """
+    keys, used = folder / KEYS, (folder / STORE).exists()
+    doubt: Doubt | None = None
+    try:
+        line = succession.line_in(keys)
+    except ValueError:
+        doubt, line = Doubt.LINE_DAMAGED, Line()
+    try:
+        key = BoxKey.load(keys)
+    except KeyGone:
+        key, doubt = None, Doubt.KEY_LOST
+    except KeyDamaged:
+        if not used:
+            raise
+        key, doubt = None, Doubt.KEY_DAMAGED
+    if doubt is not None or (key is not None and line.steps and key.public not in line.keys):
+        line = Line()
+        if used:
+            set_aside(keys, succession.SUCCESSION, *(() if key is not None else succession.FILES))
+    if key is None:
+        key = BoxKey.at(keys)
+        log.warning("key_made", fingerprint=key.public.fingerprint)
+    return key, line, doubt if used else None
+
+
+def examine(file: Path, store: Log, found: Known, key: PublicKey, line: Line) -> Doubt | None:
+    """Compare a store with the mark in `file`; None: it is the one that the box used last, as far as can be known.
+
+    `line` is that of the box's keys: one of before may have signed the mark.
+    """
+    kin = line.kin(key)
+    if found.signer is not None and found.signer not in {one.text for one in kin}:
+        return Doubt.KEY_FOREIGN
+    try:
+        last = Checkpoint.from_json(read_regular(file, at_most=_LARGEST))
+        intact = last.is_signed_by(PublicKey.from_text(last.key))
+    except FileNotFoundError:
+        return Doubt.MARK_MISSING if found.mark_due else None
+    except (OSError, ValueError):
+        return Doubt.MARK_DAMAGED
+    if not intact:
+        return Doubt.MARK_DAMAGED
+    if not any(last.is_signed_by(one) for one in kin):
+        return Doubt.MARK_FOREIGN
+    there = GENESIS if last.seq == 0 else store.hash_at(last.seq)
+    return Doubt.ROLLED_BACK if there != last.head.hash else None

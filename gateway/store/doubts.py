@@ -1,0 +1,111 @@
+"""What the store knows of itself: whose key signs for it, whether a mark beside it is due, whether it is in doubt.
+
+A store in doubt may be an older copy: what it promised may have been used since. So each entrance is in safe mode until
+its owner acknowledges, and each delivery waits to be announced anew, as in a copy that was put back (`copying`).
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from gateway.proof.chain import Json
+from gateway.store.entries import append, us
+from gateway.store.films import say
+from gateway.store.writer import Writer
+from gateway.visit.commands import Saying
+from gateway.visit.state import Now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """`signer`: the public key that was noted; `mark_due`: a mark was written once; `in_doubt`: which entrances are."""
+
+    signer: str | None
+    mark_due: bool
+    doubt: str | None
+    in_doubt: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    why: str
+    signer: str
+    tell_at: str | None  # the entrance under whose name the owner is told
+
+
+class Doubts:
+    """Reached as `Store.doubts`. Coroutines store and raise `StoreFailed`; plain methods read, as in `Store`."""
+
+    def __init__(self, writer: Writer, reader: Callable[[], sqlite3.Connection]) -> None:
+        self._writer, self._reader = writer, reader
+        self._unstored: _Begun | None = None
+
+    @property
+    def unstored(self) -> bool:
+        """Whether a doubt could not be stored yet: until it is, the mark that showed it must stay as it is."""
+        return self._unstored is not None
+
+    def known(self) -> Known:
+        """What is stored."""
+        return known(self._reader())
+
+    async def sign_as(self, signer: str) -> None:
+        """Note under which public key the box signs from now on."""
+        if self.known().signer != signer:
+            await self._writer.do(lambda db: db.execute("UPDATE box SET signer = ?", (signer,)).rowcount)
+
+    async def begin(self, why: str, now: Now, *, signer: str, tell_at: str | None) -> int | None:
+        """The store is in doubt; return the number of the message that tells the owner so, if there is an entrance.
+
+        Where the disk does not take it, it is `unstored` until `settle` has it there.
+        """
+        self._unstored = _Begun(why=why, signer=signer, tell_at=tell_at)
+        return await self.settle(now)
+
+    async def settle(self, now: Now) -> int | None:
+        """Store what could not be stored before; nothing where there is nothing."""
+        begun = self._unstored
+        if begun is None:
+            return None
+        message = await self._writer.do(lambda db: _begin(db, begun, now))
+        self._unstored = None
+        return message
+
+
+def known(connection: sqlite3.Connection) -> Known:
+    """What a store says of itself."""
+    signer, mark_due, doubt = connection.execute("SELECT signer, mark_due, doubt FROM box").fetchone()
+    rows = connection.execute("SELECT id FROM entrance WHERE in_doubt = 1").fetchall()
+    in_doubt = frozenset(name for (name,) in rows)
+    return Known(signer=signer, mark_due=bool(mark_due), doubt=doubt, in_doubt=in_doubt)
+
+
+def doubted(found: Known, entrances: Collection[str]) -> str | None:
+    """Why a house's store is in doubt; None: it is not, or its owner has acknowledged it at every entrance."""
+    return found.doubt if not found.in_doubt.isdisjoint(entrances) else None
+
+
+def acknowledged(connection: sqlite3.Connection, entrance: str) -> None:
+    """The owner has looked after this entrance: it is in doubt no longer."""
+    connection.execute("UPDATE entrance SET in_doubt = 0 WHERE id = ?", (entrance,))
+
+
+def marked(connection: sqlite3.Connection) -> None:
+    """A mark lies beside the store: it is due from now on."""
+    connection.execute("UPDATE box SET mark_due = 1")
+
+
+def _begin(connection: sqlite3.Connection, begun: _Begun, now: Now) -> int | None:
+    since = us(now.utc) if now.trusted else 0
+    connection.execute("UPDATE box SET doubt = ?, signer = ?, restored = ?", (begun.why, begun.signer, since))
+    connection.execute("UPDATE entrance SET in_doubt = 1")
+    connection.execute("UPDATE delivery SET doubtful = 1")
+    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (us(now.utc),))
+    connection.execute("DELETE FROM answer")  # else what was announced before is answered as if it still counted
+    said: dict[str, Json] = {"why": begun.why, "signer": begun.signer}
+    append(connection, "in_doubt", said, utc=now.utc)
+    if begun.tell_at is None:
+        return None
+    tell = {"command": "Tell", "saying": Saying.STORE_IN_DOUBT.value, "detail": begun.why}
+    return say(connection, begun.tell_at, None, json.dumps(tell).encode(), now)
