@@ -56,9 +56,10 @@ def run(
     from gateway.cli.transcript import run as run_gateway  # noqa: PLC0415 - the same
     from gateway.cli.transcript import speak_briefly, speak_wholly  # noqa: PLC0415 - the same
     from gateway.config import ConfigError  # noqa: PLC0415 - the same
+    from gateway.obstacles import CannotBegin  # noqa: PLC0415 - the same
     from gateway.occupancy import Occupied  # noqa: PLC0415 - the other commands start without it
     from gateway.proof.keys import KeyUnusable  # noqa: PLC0415 - the same
-    from gateway.store import DatabaseRefused  # noqa: PLC0415 - the same
+    from gateway.store import DatabaseRefused, StoreFailed  # noqa: PLC0415 - the same
 
     house = home_of(home)
     brief = sys.stdout.isatty() and not verbose
@@ -78,7 +79,15 @@ def run(
         raise Failure(str(occupied), "End that one first, or name another storage.folder.", Exit.SILENT) from occupied
     except ConfigError as error:
         raise Failure(str(error), "Then try again; `perron doctor` tries the broker and each phone.") from error
-    except (OSError, KeyUnusable, DatabaseRefused) as error:  # at the start: later ones come as a group, and are bugs
+    except CannotBegin as error:
+        raise Failure(str(error), error.todo, Exit.STORE) from error
+    except DatabaseRefused as error:
+        todo = "Install the newer perron again, or put a backup back: `perron restore FILE`."
+        raise Failure(f"{house.storage.folder} cannot be used: {plain(error)}.", todo, Exit.STORE) from error
+    except StoreFailed as error:
+        what = f"The store in {house.storage.folder} cannot be read or written now: {plain(error)}."
+        raise Failure(what, "Look at the disk and at the rights of its folder; `perron doctor` says more.") from error
+    except (OSError, KeyUnusable) as error:  # at the start: later ones come as a group, and are bugs
         raise Failure(f"{house.storage.folder} cannot be used: {plain(error)}.", "Correct storage.folder.") from error
     if brief:
         typer.echo("Ended. The video process ends by itself within 60 s: a gateway that comes back takes it over.")

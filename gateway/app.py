@@ -16,7 +16,7 @@ from typing import Any, assert_never
 
 import structlog
 
-from gateway import following, leaving, restore, walkline, wipe
+from gateway import following, leaving, obstacles, restore, walkline, wipe
 from gateway.archive import Archive
 from gateway.batteries import beside
 from gateway.cameras import cameras
@@ -138,7 +138,8 @@ class App:
         Raises:
             Occupied: another gateway has the storage folder.
             ConfigError: the phones' file cannot be used.
-            DatabaseRefused, KeyUnusable, OSError: the storage folder cannot be used; the text says why.
+            CannotBegin: the store is damaged, or something else stands in its place.
+        DatabaseRefused, KeyUnusable, StoreFailed, OSError: the storage folder cannot be used; the text says why.
         """
         folder = self.home.storage.folder
         os.umask(0o077)  # store, films and sockets are the box user's alone, also in a folder that others may enter
@@ -146,6 +147,7 @@ class App:
         with alone(folder):
             if restore.unfinished(folder):
                 raise restore.HalfRestored("a backup was put back here and not to its end; say `perron restore` again")
+            await asyncio.to_thread(obstacles.look, folder)
             left = wipe.marked(folder) and not await asyncio.to_thread(leaving.wiped, self.home, self.file)
             await self._run(folder, phones_left=left)
         return self._again

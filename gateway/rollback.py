@@ -9,7 +9,7 @@ A store that ever had a mark and has none that counts is in doubt, and so is one
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import StrEnum, auto
 from pathlib import Path
 from typing import Protocol
@@ -20,9 +20,9 @@ from gateway.proof import succession
 from gateway.proof.chain import GENESIS, Head
 from gateway.proof.checkpoint import Checkpoint, checkpoint
 from gateway.proof.files import read_regular, write_whole
-from gateway.proof.keys import BoxKey, KeyDamaged, KeyGone, PublicKey, set_aside
+from gateway.proof.keys import BoxKey, KeyDamaged, KeyGone, KeyUnusable, PublicKey, set_aside
 from gateway.proof.succession import Line
-from gateway.store.doubts import Known
+from gateway.store.doubts import Known, doubted, read
 from gateway.visit.state import Now
 
 LAST_CHECKPOINT = "last-checkpoint.json"
@@ -158,3 +158,31 @@ def examine(file: Path, store: Log, found: Known, key: PublicKey, line: Line) ->
         return Doubt.MARK_FOREIGN
     there = GENESIS if last.seq == 0 else store.hash_at(last.seq)
     return Doubt.ROLLED_BACK if there != last.head.hash else None
+
+
+def standing(folder: Path, entrances: Collection[str]) -> str | None:
+    """Why the store in `folder` is in doubt, told from beside a gateway; a word of `Doubt`, or None.
+
+    It is what the next start would find, or what the last one found and nobody has acknowledged at these entrances.
+
+    Raises:
+        KeyUnusable: others may read the key.
+        OSError: store or key cannot be read.
+    """
+    keys = folder / KEYS
+    try:
+        key, line = BoxKey.load(keys).public, succession.line_in(keys)
+    except KeyGone:
+        return Doubt.KEY_LOST
+    except KeyDamaged:
+        return Doubt.KEY_DAMAGED
+    except KeyUnusable:
+        raise
+    except ValueError:
+        return Doubt.LINE_DAMAGED
+    with read(folder / STORE) as seen:
+        if seen is None:
+            return None  # an older program's: the next start brings it up to date
+        known, log_of_it = seen
+        doubt = examine(folder / LAST_CHECKPOINT, log_of_it, known, key, line)
+        return doubted(known, entrances) if doubt is None else doubt

@@ -18,6 +18,8 @@ class Exit(IntEnum):
     NO = 1
     WRONG = 2
     SILENT = 3
+    STORE = 4
+    """The box's store cannot be used: starting again changes nothing (config/systemd/perron.service waits)."""
 
 
 class Failure(Exception):  # noqa: N818 - it is what a person is told

@@ -19,6 +19,7 @@ from gateway.examination.broker import by_the_broker, unasked
 from gateway.examination.finding import Fact, Finding, Said, Verdict
 from gateway.examination.hub import by_the_hub
 from gateway.examination.people import phones
+from gateway.examination.store import store
 from gateway.examination.stream import Wariness, sight, stream_of
 from gateway.examination.trouble import why
 from gateway.installation.capability import Ground, entrance_promises
@@ -68,6 +69,7 @@ async def examine(  # noqa: PLR0913 - one argument a neighbour
         beside("what.clock", lambda: [clock(home)]),
         beside("what.disk", lambda: [disk(home)]),
         beside("what.faults", lambda: faults(home, machine_time())),
+        beside("what.store", lambda: store(home)),
         beside("what.broker_files", lambda: broker_files(home)),
         begin(None, partial(by_the_broker, home, line=line, here=here)),
         *(begin(stream_of(id_), partial(_sight, id_, camera, wariness)) for id_, camera in cameras.items()),
@@ -197,7 +199,7 @@ def unheard(home: Home, found: tuple[Finding, ...]) -> Iterator[Finding]:
             verdict = Verdict.BAD if lost else Verdict.DOUBTFUL
             said, todo = Said("entrance.unheard", facts), Said("entrance.unheard.todo")
             yield replace(finding, verdict=verdict, said=said, todo=todo)
-        elif not red.isdisjoint(("what.clock", "what.disk")) and finding.verdict is Verdict.GOOD:
+        elif not red.isdisjoint(("what.clock", "what.disk", "what.store")) and finding.verdict is Verdict.GOOD:
             yield replace(finding, verdict=Verdict.BAD, said=Said("entrance.red"), todo=Said("entrance.red.todo"))
         else:
             yield finding

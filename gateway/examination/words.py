@@ -12,7 +12,7 @@ from gateway.examination.hub_words import HUB
 from gateway.installation.capability import Promise
 from gateway.installation.words import promised
 from gateway.streamurl import without_account
-from gateway.voice import Language
+from gateway.voice import DOUBTS, Language
 from gateway.weakness_words import WEAK
 
 _Both = tuple[str, str]  # French, English
@@ -35,6 +35,7 @@ _HOUSE: Mapping[str, _Both] = {
         "Envoyez {file} à qui développe Perron : il ne contient aucun contenu de message.",
         "Send {file} to whoever develops Perron: it holds no content of any message.",
     ),
+    "what.store": ("mémoire", "store"),
     "what.pages": ("pages", "pages"),
     "what.phones": ("téléphones", "phones"),
     "what.phone": ("téléphone {number} ({scheme})", "phone {number} ({scheme})"),
@@ -78,6 +79,51 @@ _HOUSE: Mapping[str, _Both] = {
         "Make room, or name another storage.folder: no door opens without it.",
     ),
     "disk.unseen": ("{folder} ne peut pas être regardé ({why})", "{folder} cannot be looked at ({why})"),
+    "store.good": ("intacte, et c'est la dernière que la box a tenue", "whole, and the one that the box used last"),
+    "store.unseen": ("ne peut pas être regardée ({why})", "cannot be looked at ({why})"),
+    "store.unseen.todo": (
+        "Regardez le disque et les droits de storage.folder, puis examinez de nouveau.",
+        "Look at the disk and at the rights of storage.folder, then examine again.",
+    ),
+    "store.in_the_way.folder": ("{file} est un dossier", "{file} is a folder"),
+    "store.in_the_way.fifo": ("{file} est un tube (FIFO)", "{file} is a FIFO"),
+    "store.in_the_way.socket": ("{file} est une socket", "{file} is a socket"),
+    "store.in_the_way.device": ("{file} est un périphérique", "{file} is a device"),
+    "store.in_the_way.file": ("{file} est un simple fichier", "{file} is a plain file"),
+    "store.in_the_way.another_users": (
+        "{file} appartient à un autre utilisateur",
+        "{file} belongs to another user",
+    ),
+    "store.in_the_way.todo": (
+        "Une chose étrangère est à la place d'un fichier de la box, et la passerelle ne démarre pas : sortez-la de là.",
+        "Something else stands in the place of one of the box's files, and no gateway begins: move it away.",
+    ),
+    "store.damaged": ("{file} est abîmée ({why})", "{file} is damaged ({why})"),
+    "store.damaged.todo": (
+        (
+            "Voyez les portes vous-même. Mettez {folder} de côté et gardez-le, puis remettez la dernière sauvegarde :"
+            " `perron restore FICHIER`. Sans sauvegarde, la box recommence à neuf dans un dossier vide."
+        ),
+        (
+            "Look after the doors by hand. Move {folder} aside and keep it, then put the last backup back:"
+            " `perron restore FILE`. Without a backup the box begins as a new one in an empty folder."
+        ),
+    ),
+    **{
+        f"store.doubt.{why}": (f"en doute : {words['fr']}", f"in doubt: {words['en']}") for why, words in DOUBTS.items()
+    },
+    "store.doubt.todo": (
+        (
+            "Rien n'ouvre. Si la clé ou la marque existe encore ailleurs, remettez-la avant le prochain démarrage."
+            " Sinon, démarrez la passerelle, allez voir chaque porte et dites-le sur la page d'accueil (« J'ai vérifié"
+            " la porte ») ; les livraisons annoncées avant doivent l'être à nouveau."
+        ),
+        (
+            "Nothing opens. Where the key or the mark is still somewhere else, put it back before the next start."
+            ' Else start the gateway, look after each door and say so on the page Home ("I have looked after the'
+            ' door"); what was announced before has to be announced again.'
+        ),
+    ),
     "pages.unreadable": ("leur autorité ne peut pas être lue : {why}", "their authority cannot be read: {why}"),
     "pages.unreadable.todo": ("Redémarrez la passerelle.", "Restart the gateway."),
     "pages.none": ("aucune autorité n'a encore été faite", "no authority was made yet"),

@@ -6,8 +6,10 @@ its owner acknowledges, and each delivery waits to be announced anew, as in a co
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from gateway.proof.chain import Json
 from gateway.store.entries import append, us
@@ -15,6 +17,8 @@ from gateway.store.films import say
 from gateway.store.writer import Writer
 from gateway.visit.commands import Saying
 from gateway.visit.state import Now
+
+SINCE = 10  # the version of the store from which on it knows of its mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,32 @@ class Doubts:
         message = await self._writer.do(lambda db: _begin(db, begun, now))
         self._unstored = None
         return message
+
+
+class _Log:
+    """The log of a store that is only read."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def hash_at(self, seq: int) -> bytes | None:
+        row = self._connection.execute("SELECT hash FROM entry WHERE seq = ?", (seq,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+
+@contextmanager
+def read(path: Path) -> Iterator[tuple[Known, _Log] | None]:
+    """Read what a store says of itself, and its log, beside a running gateway; None: an older program's store.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            older = connection.execute("PRAGMA user_version").fetchone()[0] < SINCE
+            yield None if older else (known(connection), _Log(connection))
+    except sqlite3.Error as error:
+        raise OSError(f"{path.name}: {error}") from error
 
 
 def known(connection: sqlite3.Connection) -> Known:

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -105,12 +105,16 @@ async def test_a_store_put_back_is_in_doubt_also_when_it_has_grown_longer_than_t
     assert await found(used) is Doubt.ROLLED_BACK
 
 
+def folder_in_place_of(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
 HURT: dict[str, tuple[Callable[[Path], object], Doubt]] = {
     "mark gone": (lambda folder: (folder / LAST_CHECKPOINT).unlink(), Doubt.MARK_MISSING),
     "mark cut": (lambda folder: (folder / LAST_CHECKPOINT).write_bytes(b'{"at":"20'), Doubt.MARK_DAMAGED),
     "mark empty": (lambda folder: (folder / LAST_CHECKPOINT).write_bytes(b""), Doubt.MARK_DAMAGED),
-    "mark a folder": (lambda folder: [(folder / LAST_CHECKPOINT).unlink(), (folder / LAST_CHECKPOINT).mkdir()],
-                      Doubt.MARK_DAMAGED),
+    "mark a folder": (lambda folder: folder_in_place_of(folder / LAST_CHECKPOINT), Doubt.MARK_DAMAGED),
     "mark of another box": (lambda folder: (folder / LAST_CHECKPOINT).write_bytes(
         checkpoint(Head(), box="box-1", now=NOW, key=BoxKey.fresh()).to_json()), Doubt.MARK_FOREIGN),
     "key gone": (lambda folder: (folder / "key" / PRIVATE).unlink(), Doubt.KEY_LOST),
@@ -210,11 +214,12 @@ async def test_a_new_box_and_one_that_is_upgraded_have_no_mark_yet_and_are_in_no
 
 
 async def test_what_takes_access_away_is_marked_too(used: Path) -> None:
-    for number, deed in enumerate((
+    deeds: tuple[Callable[[Store], Awaitable[object]], ...] = (
         lambda store: store.stop("front", NOW, on=True),
         lambda store: store.revoke("shop", NOW),
         lambda store: store.distrust(store.brand_keys()[0].x, NOW),
-    )):  # fmt: skip
+    )
+    for number, deed in enumerate(deeds):
         older = kept(used, used.with_name(f"older-{number}"))
         async with box(used) as store:
             await store.close()  # what a later start adds must not be what shows it
@@ -238,7 +243,8 @@ async def test_in_doubt_what_was_promised_waits_to_be_announced_anew_and_the_own
     put_back(used.with_name("older"), used)
     async with box(used) as store:
         known = store.doubts.known()
-        assert (known.doubt, known.in_doubt) == ("rolled_back", {"front", "garage"})
+        assert known.doubt == Doubt.ROLLED_BACK
+        assert known.in_doubt == {"front", "garage"}
         assert delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
         (said,) = store.unsent()
         assert (said.entrance, Saying.STORE_IN_DOUBT.value in said.body.decode()) == ("front", True)

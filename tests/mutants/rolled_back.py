@@ -1,0 +1,131 @@
+"""Faults around the mark outside the store, the look at the store at a start, and what a proof's check finds."""
+
+from tests.mutants.words import Mutant
+
+BACK = "tests/gateway/test_rolled_back.py"
+DAMAGED = "tests/gateway/test_damaged_store.py"
+ENTRANCE = "tests/gateway/test_entrance.py"
+KILLED = f"{BACK}::test_killed_at_any_point_around_the_mark_a_used_delivery_never_opens_again"
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="an intent leaves no mark outside the store",
+        file="gateway/store/store.py",
+        old="if not any(isinstance(command, Reserve) for command in step.commands):",
+        new="if True:",
+        tests=(f"{BACK}::test_a_store_put_back_between_two_seals_is_in_doubt",),
+    ),
+    Mutant(
+        name="the mark is written before the commit: a kill between the two is taken for an older store",
+        file="gateway/store/writer.py",
+        old="""            connection.execute("COMMIT")
+            done = self._marked(connection, done)
+""",
+        new="""            done = self._marked(connection, done)
+            connection.execute("COMMIT")
+""",
+        tests=(KILLED,),
+    ),
+    Mutant(
+        name="a mark that could not be written counts as written",
+        file="gateway/rollback.py",
+        old="why=str(failure))\n            return False",
+        new="why=str(failure))\n            return True",
+        tests=(f"{BACK}::test_a_mark_that_cannot_be_written_lets_nothing_open",),
+    ),
+    Mutant(
+        name="an unlock leaves without its intent's mark",
+        file="gateway/perform.py",
+        old="if command.visit == self._unmarked:",
+        new="if False:",
+        tests=(f"{ENTRANCE}::test_an_intent_whose_mark_cannot_be_written_opens_nothing_and_comes_back",),
+    ),
+    Mutant(
+        name="a mark that is gone says nothing",
+        file="gateway/rollback.py",
+        old="return Doubt.MARK_MISSING if found.mark_due else None",
+        new="return None",
+        tests=(f"{BACK}::test_a_box_whose_mark_or_key_is_gone_damaged_or_anothers_is_in_doubt",),
+    ),
+    Mutant(
+        name="every store without a mark is in doubt, an upgraded one too",
+        file="gateway/rollback.py",
+        old="return Doubt.MARK_MISSING if found.mark_due else None",
+        new="return Doubt.MARK_MISSING",
+        tests=(f"{BACK}::test_a_new_box_and_one_that_is_upgraded_have_no_mark_yet_and_are_in_no_doubt",),
+    ),
+    Mutant(
+        name="a flipped bit of the mark says nothing",
+        file="gateway/rollback.py",
+        old="    except (OSError, ValueError):\n        return Doubt.MARK_DAMAGED\n",
+        new="    except (OSError, ValueError):\n        return None\n",
+        tests=(f"{BACK}::test_one_bit_of_the_mark_flipped_is_a_doubt_whichever_it_is",),
+    ),
+    Mutant(
+        name="a lost key becomes a new one in silence",
+        file="gateway/rollback.py",
+        old="        key, doubt = None, Doubt.KEY_LOST\n",
+        new="        key = None\n",
+        tests=(f"{BACK}::test_a_lost_key_is_never_replaced_without_a_doubt_and_nothing_of_the_old_one_is_deleted",),
+    ),
+    Mutant(
+        name="another box's key is taken for the box's own",
+        file="gateway/rollback.py",
+        old="if found.signer is not None and found.signer not in {one.text for one in kin}:",
+        new="if False:",
+        tests=(f"{BACK}::test_a_box_whose_mark_or_key_is_gone_damaged_or_anothers_is_in_doubt",),
+    ),
+    Mutant(
+        name="after the owner's yes to a doubt what was used before opens again",
+        file="gateway/store/doubts.py",
+        old='    connection.execute("UPDATE delivery SET doubtful = 1")\n',
+        new="",
+        tests=(
+            f"{BACK}::test_in_doubt_what_was_promised_waits_to_be_announced_anew_and_the_owner_ends_it_at_each_entrance",
+        ),
+    ),
+    Mutant(
+        name="a doubt ends with a restart",
+        file="gateway/store/doubts.py",
+        old='    connection.execute("UPDATE entrance SET in_doubt = 1")\n',
+        new="",
+        tests=(
+            f"{BACK}::test_in_doubt_what_was_promised_waits_to_be_announced_anew_and_the_owner_ends_it_at_each_entrance",
+        ),
+    ),
+    Mutant(
+        name="a stop that is rolled back does not show",
+        file="gateway/store/store.py",
+        old="return (await self._writer.do_marked(work, now))[0]\n\n    def stopped",
+        new="return await self._writer.do(work)\n\n    def stopped",
+        tests=(f"{BACK}::test_what_takes_access_away_is_marked_too",),
+    ),
+    Mutant(
+        name="nobody looks at the store before it is opened",
+        file="gateway/app.py",
+        old="            await asyncio.to_thread(obstacles.look, folder)\n",
+        new="",
+        tests=(f"{DAMAGED}::test_a_damaged_store_is_said_in_words_and_the_start_ends_with_a_status_of_its_own",),
+    ),
+    Mutant(
+        name="a service manager starts a damaged box again each second",
+        file="config/systemd/perron.service",
+        old="RestartPreventExitStatus=4\n",
+        new="",
+        tests=(f"{DAMAGED}::test_the_service_does_not_start_a_box_again_whose_store_is_damaged",),
+    ),
+    Mutant(
+        name="the look at a large store has no end",
+        file="gateway/store/integrity.py",
+        old="lambda: time.monotonic() > end",
+        new="lambda: time.sleep(0.05)",
+        tests=(f"{DAMAGED}::test_the_look_at_a_large_store_ends_in_its_time_and_is_then_no_finding",),
+    ),
+    Mutant(
+        name="the doctor finds a damaged store good",
+        file="gateway/examination/store.py",
+        old="    if wrong is not None:",
+        new="    if False:",
+        tests=(f"{DAMAGED}::test_a_damaged_store_is_said_in_words_and_the_start_ends_with_a_status_of_its_own",),
+    ),
+)
