@@ -153,7 +153,8 @@ async def test_the_new_hardware_gets_house_file_store_keys_and_films(tmp_path: P
     folder = lived_in.storage.folder
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert there == {
-        "perron.sqlite3", "last-checkpoint.json", "key/box.key.pem", "key/box.pub.pem", "visits/v1/cam-1.mp4", wipe.LOCK,
+        "perron.sqlite3", "last-checkpoint.json", "key/box.key.pem", "key/box.pub.pem", "visits/v1/cam-1.mp4",
+        wipe.LOCK,
     }  # fmt: skip
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*") if path.is_file()} == {0}
     assert any("is back" in line for line in told)
