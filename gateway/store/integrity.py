@@ -1,11 +1,10 @@
 """Whether the database file is whole, as far as SQLite can tell within some seconds."""
 
 import sqlite3
-import time
+import threading
 from contextlib import closing
 from pathlib import Path
 
-_STEPS = 10_000  # of SQLite's machine between two looks at the clock: some milliseconds
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -15,11 +14,17 @@ def damage(path: Path, *, within: float) -> str | None:
     The file is only read. One that is not there, or that cannot be opened now, is not damaged. A row whose bytes were
     changed and that still reads as a row is not found: SQLite keeps no checksums.
     """
-    end = time.monotonic() + within
     try:
-        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=within)) as database:
-            database.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
-            said: list[tuple[str]] = database.execute("PRAGMA quick_check(1)").fetchall()
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=within, check_same_thread=False)
+        ) as database:
+            late = threading.Timer(within, database.interrupt)
+            late.start()
+            try:
+                said: list[tuple[str]] = database.execute("PRAGMA quick_check(1)").fetchall()
+            finally:
+                late.cancel()
+                late.join()  # it must not interrupt what is closed
     except sqlite3.Error as error:
         return str(error) if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED else None
     first = said[0][0] if said else "ok"

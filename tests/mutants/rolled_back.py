@@ -117,8 +117,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the look at a large store has no end",
         file="gateway/store/integrity.py",
-        old="lambda: time.monotonic() > end",
-        new="lambda: time.sleep(0.05)",
+        old="            late.start()\n",
+        new="            late.start()\n            late.cancel()\n            __import__('time').sleep(8)\n",
         tests=(f"{DAMAGED}::test_the_look_at_a_large_store_ends_in_its_time_and_is_then_no_finding",),
     ),
     Mutant(
