@@ -443,7 +443,7 @@ class RunningEntrance:
             if isinstance(command, c.Reserve):
                 self._hands.unmarked(command.visit)
         if self.state.disk:
-            self._inbox.appendleft(e.DiskChanged(ok=False))
+            self._inbox.put_first(e.DiskChanged(ok=False))
 
     def _obey(self, step: Step, commands: tuple[c.Command, ...], messages: tuple[int, ...]) -> None:
         """Perform; `messages` are the stored numbers of what the owner is told, in the commands' order."""
