@@ -163,8 +163,10 @@ async def spoken_of(tx: AsyncConnection, row: Row[Any], result: Result) -> dict[
 
 async def tell(tx: AsyncConnection, row: Row[Any], type_: events.Type, now: datetime) -> None:
     """Tell its retailer how a delivery stands."""
-    names = ("id", "connection", "brand", "name", "version", "state", "reason", "missing", "house")
+    names = ("id", "connection", "brand", "name", "version", "answered", "state", "reason", "missing", "house")
     data = {name: getattr(row, name) for name in names}
+    if row.untold:
+        await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(untold=False))
     await events.tell(tx, row.retailer, type_, row.id, data, sandbox=row.sandbox, now=now)
 
 

@@ -55,6 +55,7 @@ class Limits(Section):
     `strangers`: what it may write in a minute: boxes that join or renew.
     `connections`: how many it may have open at once (not counted behind a proxy).
     `sandboxes`: how many it may have made in an hour; a sandbox has a day's ration of writes of its own.
+    `home_events` and `home_bytes`: events of one home in an hour, and their bytes; what is more comes later.
     `questions` of a second and `orders` of an hour: of one browser of a household; a home has three times that.
     """
 
@@ -68,6 +69,18 @@ class Limits(Section):
     sandbox_writes_a_day: int = Field(default=2_000, ge=1)
     questions: int = Field(default=20, ge=1)
     orders: int = Field(default=60, ge=1)
+    home_events: int = Field(default=1_000, ge=50)
+    home_bytes: int = Field(default=2_000_000, ge=100_000)  # an event has 16,000 at most, and about 1,000
+
+
+class Keep(Section):
+    """How much is kept of what a home has said: its newest `home_events`, and none that is older than so many days.
+
+    A delivery's proof is made of them: while they are kept a retailer can read it.
+    """
+
+    home_events: int = Field(default=20_000, ge=100)
+    home_event_days: int = Field(default=400, ge=32)  # longer than a message lives
 
 
 class HubBroker(Broker):
@@ -164,6 +177,7 @@ class HubFile(Section):
     share: Share = Share()
     listen: Listen = Listen()
     limits: Limits = Limits()
+    keep: Keep = Keep()
     webhooks: Webhooks = Webhooks()
     sandbox: bool = True
 

@@ -18,7 +18,7 @@ from gateway.hub import events
 from gateway.hub.connections import decided, unasked
 from gateway.hub.deliveries import spoken_of
 from gateway.hub.sealed import Untrue, unseal
-from gateway.hub.standing import OVER, coarse, standing
+from gateway.hub.standing import OVER, coarse, standing, superseded
 from gateway.hub.tables import browsers, deliveries, home_events, homes, jobs
 from gateway.hub.words import BEGINNING, Ack, BrowserSaid, Hello, Kind, Receipt, digest
 from gateway.proof.keys import PublicKey
@@ -178,7 +178,10 @@ async def received(tx: AsyncConnection, home: Row[Any], receipt: Receipt, now: d
 async def happened(  # noqa: PLR0913 - one event, in one transaction
     tx: AsyncConnection, row: Row[Any], kept: Kept, token: bytes, now: datetime, *, effects: bool = True
 ) -> Outcome:
-    """Take in one event; `kept` goes on with it. `effects` False: it is kept, and nothing follows from it."""
+    """Take in one event; `kept` goes on with it. `effects` False: it is kept, and nothing follows from it.
+
+    One that was kept and is forgotten by now (gateway/hub/home_limits.py) counts as one that came again.
+    """
     found = unseal(token, PublicKey.from_text(row.box_key))
     match found:
         case Untrue.WRONG_SIGNATURE:
@@ -190,7 +193,7 @@ async def happened(  # noqa: PLR0913 - one event, in one transaction
     if found.seq <= kept.seq:
         here = (home_events.c.home == row.id, home_events.c.seq == found.seq)
         same = await tx.scalar(select(home_events.c.token).where(*here))
-        return Outcome.AGAIN if same == token else Outcome.FORKED
+        return Outcome.AGAIN if same is None or same == token else Outcome.FORKED
     if found.seq > kept.seq + 1:
         return Outcome.GAP
     if found.prev != kept.head:
@@ -259,14 +262,16 @@ async def _told(  # noqa: PLR0913 - who said what of which delivery
     if after != before:
         changed["changed"] = now
     changed |= await spoken_of(tx, row, result)
+    waits = superseded(result, newest=row.version)
+    changed["untold"] = waits and (row.untold or after != before)
     await tx.execute(_STANDS, {"delivery": row.id, **changed, "seq": max(seq, row.seq)})
     answer = None
     if result.accepted is False:
         answer = {"version": result.version, "accepted": False, "code": coarse(result.code)}
-    if after == before and answer is None:
+    if waits or (after == before and answer is None and not row.untold):
         return
-    data = {"id": row.id, "connection": row.connection, "brand": row.brand, "name": row.name,
-            "version": result.version or row.version, **dict(zip(names, after, strict=True))}  # fmt: skip
+    data = {"id": row.id, "connection": row.connection, "brand": row.brand, "name": row.name, "version": row.version,
+            "answered": changed.get("answered", row.answered), **dict(zip(names, after, strict=True))}  # fmt: skip
     if answer is not None:
         data["answer"] = answer
     await events.tell(tx, row.retailer, events.Type.DELIVERY_CHANGED, row.id, data, sandbox=sandbox, now=now)

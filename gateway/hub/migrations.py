@@ -67,6 +67,7 @@ STEPS: tuple[Step, ...] = (
         ),
         then=(_TELL_NUMBERS,),
     ),
+    Step(version=3, columns={"deliveries": {"untold": "BOOLEAN NOT NULL DEFAULT FALSE"}}),
 )
 
 

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -37,6 +37,7 @@ from gateway.hub.deaf import Deaf
 from gateway.hub.dispatcher import Dispatcher
 from gateway.hub.file import HubFile, Share
 from gateway.hub.held import Held
+from gateway.hub.home_limits import HomeRations, Retention
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
 from gateway.hub.migrations import seal_plain_secrets
@@ -166,8 +167,12 @@ class Hub:
 
     def _ring_homes(self, bells: Bells, tally: Tally) -> None:
         """Build the line to the homes, where there is a broker at which they are."""
+        limits, keep = self._file.limits, self._file.keep
+        self._retention = Retention(keep.home_events, timedelta(days=keep.home_event_days))
         self._ingest = Ingest(
             self.store, now=self.now, say=self._say, bells=bells, tally=tally, contained=self.contained,
+            rations=HomeRations(limits.home_events, limits.home_bytes, monotonic=time.monotonic),
+            retention=self._retention,
         )  # fmt: skip
         self._presence = Presence(self.store, now=self.now, tally=tally, deaf=self._deaf.suspect)
         rabbit, share = self._file.rabbit, self._file.share
@@ -238,6 +243,7 @@ class Hub:
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "api": _until_cancelled, "streams": self._streams.run, "held deliveries": self.held.run,
             "connections": self._connecting.run, "webhooks": self._sender.run,
+            "retention": partial(self._retention.run, self.store, self.now),
         }  # fmt: skip
         line, keeper, shares = self.line, self._keeper, self._shares
         if keeper is not None:

@@ -31,6 +31,9 @@ OVER = frozenset(
 """States that time alone does not change."""
 
 
+_BEFORE_A_VISIT = frozenset({State.AWAITING_PERMISSION, State.AWAITING_LABEL, State.SCHEDULED, State.REFUSED})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """How a delivery stands. `version`: the one of which the home speaks."""
@@ -58,3 +61,12 @@ def standing(result: Result, *, known: bool) -> Standing | None:
     if result.accepted is False and not known:
         return Standing(state=State.REFUSED, reason=coarse(result.code))
     return None
+
+
+def superseded(result: Result, *, newest: int) -> bool:
+    """Whether a home's word is of a version that its retailer has changed since, so that the next answer is the news.
+
+    What becomes of a visit is always news, whichever version the home had.
+    """
+    older = result.version is not None and result.version < newest
+    return older and (result.state is None or result.state in _BEFORE_A_VISIT)

@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-VERSION = 2  # of the whole; whoever changes a column adds a step to gateway/hub/migrations.py
+VERSION = 3  # of the whole; whoever changes a column adds a step to gateway/hub/migrations.py
 
 metadata = MetaData()
 
@@ -221,6 +221,7 @@ deliveries = Table(
     Column("held", Boolean, nullable=False, default=False),  # not sent yet: nobody has let the brand in
     Column("answered", Integer, nullable=True),  # the newest version of which the home has spoken
     Column("state", String(24), nullable=False),
+    Column("untold", Boolean, nullable=False, default=False),  # the state came with a word of an older version
     Column("reason", String(64), nullable=True),
     Column("missing", Integer, nullable=False),
     Column("house", String(24), nullable=True),
@@ -279,6 +280,7 @@ home_events = Table(
     Column("key", String(43), nullable=True),  # under which it did
     Column("delivery", ForeignKey("deliveries.id"), nullable=True, index=True),  # of which it speaks
     _when("at"),
+    Index("home_events_at", "at"),  # what is too old is found by it
 )  # fmt: skip
 
 # ---- what retailers are told ----------------------------------------------------------------------------------------

@@ -6,6 +6,10 @@ LIMITS = "tests/gateway/system/test_http_limits.py"
 FLOOD = "test_of_three_hundred_requests_sent_at_once_one_is_answered_and_the_connection_closed"
 DOOR = "tests/gateway/hub/api/test_door.py"
 BEFORE = "test_an_address_that_asks_too_much_without_a_key_is_refused_before_any_key_is_looked_up"
+HOME = "tests/gateway/hub/test_home_limits.py"
+FLOODS = "test_a_home_that_floods_has_an_hour_s_ration_kept_and_is_reported_once_and_its_neighbour_is_heard"
+STANDINGS = "tests/gateway/hub/api/test_standings.py"
+SUPERSEDED = "test_a_home_s_word_of_a_version_that_was_changed_since_is_no_event_and_its_next_answer_is"
 BRANDS = "tests/gateway/hub/api/test_brands.py"
 STORE = "tests/gateway/hub/test_store.py"
 MIGRATIONS = "tests/gateway/hub/test_migrations.py"
@@ -125,5 +129,75 @@ MUTANTS: tuple[Mutant, ...] = (
         old="wanted.with_for_update(key_share=True) if lock else wanted",
         new="wanted",
         tests=(f"{BRANDS}::test_of_six_that_enrol_the_tenth_key_at_once_one_does_and_no_brand_has_eleven",),
+    ),
+    Mutant(
+        name="one home has as many events kept as it signs",
+        file="gateway/hub/ingest.py",
+        old='case "evt" if not self._rations.allows(row.id, said.events, said.octets):',
+        new='case "evt" if said.events < 0:',
+        tests=(f"{HOME}::{FLOODS}",),
+    ),
+    Mutant(
+        name="the bytes of a home's events are not counted",
+        file="gateway/hub/home_limits.py",
+        old="        return events < left.events and octets < left.octets\n",
+        new="        return events < left.events\n",
+        tests=(f"{HOME}::test_a_home_of_long_events_has_so_many_bytes_kept_in_an_hour",),
+    ),
+    Mutant(
+        name="a home over its ration is reported with each event",
+        file="gateway/hub/home_limits.py",
+        old="        first, left.over = not left.over, True\n",
+        new="        first, left.over = True, True\n",
+        tests=(f"{HOME}::{FLOODS}",),
+    ),
+    Mutant(
+        name="the events of a home are kept without number",
+        file="gateway/hub/ingest.py",
+        old="await self._retention.prune(tx, row.id, kept.seq)",
+        new="pass",
+        tests=(f"{HOME}::test_of_one_home_the_newest_events_are_kept_and_its_chain_goes_on",),
+    ),
+    Mutant(
+        name="a home's newest event is forgotten and its next one follows nothing",
+        file="gateway/hub/home_limits.py",
+        old='home_events.c.at < bindparam("before"), home_events.c.seq < _NEWEST',
+        new='home_events.c.at < bindparam("before"), home_events.c.seq <= _NEWEST',
+        tests=(f"{HOME}::test_what_is_older_than_a_home_s_events_are_kept_goes_and_its_newest_stays",),
+    ),
+    Mutant(
+        name="an event that is forgotten counts as forked when it comes again",
+        file="gateway/hub/heard.py",
+        old="if same is None or same == token else",
+        new="if same == token else",
+        tests=(f"{HOME}::test_of_one_home_the_newest_events_are_kept_and_its_chain_goes_on",),
+    ),
+    Mutant(
+        name="on PostgreSQL whoever sends a request twice at once is answered a conflict",
+        file="gateway/hub/api/door.py",
+        old="            if asked is None:\n",
+        new="            if asked is None or error:\n",
+        tests=(f"{DOOR}::test_the_same_idempotency_key_gets_the_same_answer_and_does_it_once",),
+    ),
+    Mutant(
+        name="a home's word of a version that was changed since is an event",
+        file="gateway/hub/standing.py",
+        old="    return older and (result.state is None or result.state in _BEFORE_A_VISIT)\n",
+        new="    return older and newest < 0\n",
+        tests=(f"{STANDINGS}::{SUPERSEDED}",),
+    ),
+    Mutant(
+        name="a home's answer to a change is no event where an older word said the same",
+        file="gateway/hub/heard.py",
+        old="answer is None and not row.untold):",
+        new="answer is None):",
+        tests=(f"{STANDINGS}::{SUPERSEDED}",),
+    ),
+    Mutant(
+        name="what becomes of a visit is kept from its retailer while a change waits",
+        file="gateway/hub/standing.py",
+        old="    return older and (result.state is None or result.state in _BEFORE_A_VISIT)\n",
+        new="    return older\n",
+        tests=(f"{STANDINGS}::test_what_becomes_of_a_visit_is_an_event_also_while_a_change_waits_for_its_answer",),
     ),
 )

@@ -10,7 +10,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import sha256
 from http import HTTPStatus
 from json import JSONDecodeError
@@ -55,6 +55,7 @@ PATIENCE = 20.0  # seconds for a body
 VERSION = "1.0.0"
 
 _AWAY = Problem(Code.UNAVAILABLE, "Send the request again in a moment.", headers={"Retry-After": "2"})
+_AT_ONCE = Problem(Code.CONFLICT, "Another request did this at the same moment.")
 _BAD_HOST = Problem(Code.BAD_HOST)
 ACROSS = "/v1/household/"
 """Asked by a page that a box serves, so from another origin: what stands there is answered to any, and no cookie
@@ -218,16 +219,28 @@ class Door:
             caller=caller, key=key, authorization=request.headers.get("Authorization", ""), method=one.method,
             path=request.path, body=raw,
         )  # fmt: skip
+        call = partial(self._call, now=now, parts=parts, caller=caller, raw=raw)
         try:
-            async with self._store.writing() as tx:
-                answered = None if asked is None else await before(tx, asked, now)
-                if answered is not None:
-                    return answered
-                reply = await one.handler(self._call(tx, now, parts, caller, raw))
-                if asked is not None:
-                    await _keep(tx, asked, reply)
-        except IntegrityError as error:  # somebody made the same at the same moment
-            raise Problem(Code.CONFLICT, "Another request did this at the same moment.") from error
+            return await self._written(one, call, asked, now)
+        except IntegrityError as error:  # another did the same meanwhile: by the same key his answer is there now
+            if asked is None:
+                raise _AT_ONCE from error
+        try:
+            return await self._written(one, call, asked, now)
+        except IntegrityError as error:
+            raise _AT_ONCE from error
+
+    async def _written(
+        self, one: Operation, call: Callable[[AsyncConnection], Call], asked: Question | None, now: datetime
+    ) -> Reply | web.Response:
+        """Do what changes something, in one transaction with what its Idempotency-Key is answered."""
+        async with self._store.writing() as tx:
+            answered = None if asked is None else await before(tx, asked, now)
+            if answered is not None:
+                return answered
+            reply = await one.handler(call(tx))
+            if asked is not None:
+                await _keep(tx, asked, reply)
         self._bells.jobs()
         self._bells.messages()
         return reply

@@ -109,7 +109,10 @@ async def proof(call: Call) -> Reply:
     said = await call.tx.execute(asked.order_by(home_events.c.seq))
     accounts = [one for event in said if event.key is not None and (one := told_of(event.token, event.key)) is not None]
     if not accounts:
-        raise Problem(Code.NOT_FOUND, "There is no proof yet: the home has not given its account of how it ended.")
+        raise Problem(
+            Code.NOT_FOUND,
+            "There is no proof: the home has not given its account of how it ended, or it is no longer kept.",
+        )
     version = accounts[-1].statement.version
     mine_too = (delivery_versions.c.delivery == row.id, delivery_versions.c.version == version)
     promise = await call.tx.scalar(select(delivery_versions.c.promise).where(*mine_too))

@@ -13,7 +13,7 @@ from tests.postgresql import PostgreSQL, postgresql
 
 ON_BOTH = (
     "api", "webhooks/test_sender.py", "sandbox/test_robot.py", "test_consent.py", "test_deaf.py", "test_dispatcher.py",
-    "test_heard.py", "test_shares.py", "test_tables.py",
+    "test_heard.py", "test_home_limits.py", "test_shares.py", "test_tables.py",
 )  # fmt: skip
 """Folders and modules beside this file: what they ask of a hub, they ask of it on each database."""
 
@@ -32,7 +32,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     if "tmp_path" in metafunc.fixturenames and among(ON_BOTH) and not among(ON_ONE):
         both = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
-        metafunc.fixturenames.append("on_database")
         metafunc.parametrize("on_database", both, indirect=True)
 
 
@@ -43,10 +42,10 @@ def server() -> Iterator[PostgreSQL]:
         yield running
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)  # pytest 9.2 sets up no fixture that is only appended to `metafunc.fixturenames`
 def on_database(request: pytest.FixtureRequest) -> Iterator[None]:
     """Have the hubs of a test keep in one of the two: one folder, one database."""
-    if request.param == "sqlite":
+    if getattr(request, "param", "sqlite") == "sqlite":
         yield
         return
     server: PostgreSQL = request.getfixturevalue("server")

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from gateway.hub import deliveries as hub_deliveries
 from gateway.hub import jobs as job_store
 from gateway.hub.api.operation import Bells
 from gateway.hub.dispatcher import Dispatcher
+from gateway.hub.home_limits import HomeRations, Retention
 from gateway.hub.ingest import Ingest
 from gateway.hub.line import Line
 from gateway.hub.process import Hub
@@ -287,7 +289,8 @@ async def test_a_word_that_cannot_be_worked_costs_no_other_home_s_and_no_other_w
 
     ingest = Ingest(
         store, now=lambda: NOW, say=say, bells=Bells(), tally=Tally(CollectorRegistry()),
-        contained=Containment(count=faults.append),
+        contained=Containment(count=faults.append), rations=HomeRations(1_000, 10**9, monotonic=lambda: 0.0),
+        retention=Retention(count=10**6, age=timedelta(days=400)),
     )  # fmt: skip
     work = asyncio.create_task(ingest.run())
     names = [*(f"poison-{number}" for number in range(len(IN_A_TRANSACTION))), "good"]

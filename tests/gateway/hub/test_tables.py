@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from sqlalchemy import inspect, select, text
 
 from gateway.hub.store import Store
@@ -39,4 +40,11 @@ async def test_who_was_revoked_lately_is_found_without_reading_all_homes(tmp_pat
         explain = "EXPLAIN QUERY PLAN" if store.one_writer else "EXPLAIN"
         plan = "\n".join(str(row) for row in await tx.execute(text(f"{explain} {literal}")))
     assert "homes_revoked" in plan
+    await store.close()
+
+
+async def test_what_is_tried_on_both_databases_is(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Everything beside this file that is said to be tried on PostgreSQL ran on SQLite for a time."""
+    store = await Store.open(database(tmp_path))
+    assert store.one_writer is ("sqlite" in request.node.name)
     await store.close()

@@ -1,5 +1,7 @@
 import asyncio
+import contextlib
 import re
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from gateway.hub.asking import MOST_KEYS
+from gateway.hub.store import Store
 from gateway.proof.keys import BoxKey
 from tests.connecting import Shop
 from tests.hubs import Running, hub_file, running
@@ -75,6 +78,33 @@ async def test_keys_overlap_and_a_revoked_one_stays_to_be_seen(tmp_path: Path) -
         assert (await shop.call("POST", "/v1/brands/lune/keys/none/revoke"))[0] == 404
 
 
+@contextlib.asynccontextmanager
+async def nobody_enrols(store: Store) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+    """On PostgreSQL, which has many writers, keep all keys from being written until so many wait for something."""
+    free = asyncio.Event()
+
+    async def keep() -> None:
+        async with store.writing() as tx:
+            await tx.execute(text("LOCK TABLE brand_keys IN EXCLUSIVE MODE"))
+            kept.set()
+            await free.wait()
+
+    async def until(count: int) -> None:
+        async with asyncio.timeout(8), store.reading() as tx:
+            while not store.one_writer:
+                await tx.execute(text("SELECT pg_sleep(0.02)"))
+                if await tx.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")) == count:
+                    break
+        free.set()
+
+    kept, keeping = asyncio.Event(), None if store.one_writer else asyncio.create_task(keep())
+    if keeping is not None:
+        await kept.wait()
+    yield until
+    if keeping is not None:
+        await keeping
+
+
 async def test_of_six_that_enrol_the_tenth_key_at_once_one_does_and_no_brand_has_eleven(tmp_path: Path) -> None:
     """Each counted nine on PostgreSQL; eleven keys make a question that no home takes."""
     async with running(hub_file(tmp_path)) as hub:
@@ -82,8 +112,10 @@ async def test_of_six_that_enrol_the_tenth_key_at_once_one_does_and_no_brand_has
         await shop.brand()
         for number in range(MOST_KEYS - 1):
             assert (await shop.enrol(f"k-{number}", key=BoxKey.fresh()))[0] == 201
-        at_once = [shop.enrol(f"tenth-{number}", key=BoxKey.fresh()) for number in range(6)]
-        told = sorted([status for status, _ in await asyncio.gather(*at_once)])
+        async with nobody_enrols(hub.hub.store) as waiting, asyncio.TaskGroup() as group:
+            at_once = [group.create_task(shop.enrol(f"tenth-{number}", key=BoxKey.fresh())) for number in range(6)]
+            await waiting(6)
+        told = sorted(one.result()[0] for one in at_once)
         assert told == [201, 409, 409, 409, 409, 409]
         _, keys = await shop.call("GET", "/v1/brands/lune/keys")
         assert len(keys["data"]) == MOST_KEYS

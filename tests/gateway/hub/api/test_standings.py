@@ -98,6 +98,44 @@ async def test_a_change_that_came_too_late_leaves_what_was_promised_before(tmp_p
         assert {"version": 2, "accepted": False, "code": "too_late"} in answers
 
 
+async def events_of(home: Home, made: dict[str, Any]) -> list[tuple[int, int | None, str]]:
+    """Version, newest version that the home answered, and state of each event of a delivery, oldest first."""
+    _, page = await home.ask("GET", "/v1/events?limit=100")
+    about = [event["data"] for event in page["data"] if event["about"] == made["id"]]
+    return [(data["version"], data["answered"], data["state"]) for data in about]
+
+
+@pytest.mark.parametrize(("first", "second"), [("awaiting_label", "scheduled"), ("scheduled", "scheduled")])
+async def test_a_home_s_word_of_a_version_that_was_changed_since_is_no_event_and_its_next_answer_is(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    """A label named at once gave version 2 `awaiting_permission`, then 1 `awaiting_label`, then 2 `scheduled`."""
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        made = await home.announce(parcels=[])
+        _, labelled = await home.ask("PATCH", f"/v1/deliveries/{made['id']}", {"delivery": {"parcels": ["ABC1"]}})
+        await home.stands(made, first, accepted=True)
+        assert (await read(home, made))["state"] == first, "it stands so"
+        await home.stands(labelled, second, accepted=True)
+        assert await events_of(home, made) == [
+            (1, None, "awaiting_label"), (2, None, "awaiting_permission"), (2, 2, second),
+        ]  # fmt: skip
+
+
+async def test_what_becomes_of_a_visit_is_an_event_also_while_a_change_waits_for_its_answer(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        made = await home.announce()
+        await home.stands(made, "scheduled", accepted=True)
+        await home.ask("PATCH", f"/v1/deliveries/{made['id']}", {"delivery": {"place": "shed"}})
+        for state in ("visiting", "delivered"):
+            await home.stands(made, state)
+        assert await events_of(home, made) == [
+            (1, None, "awaiting_permission"), (1, 1, "scheduled"), (2, 1, "scheduled"), (2, 1, "visiting"),
+            (2, 1, "delivered"),
+        ]  # fmt: skip
+
+
 async def test_a_cancel_that_races_with_the_visit_is_decided_by_the_home(tmp_path: Path) -> None:
     async with running(hub_file(tmp_path)) as hub:
         home = await connected(hub)
