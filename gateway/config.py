@@ -390,7 +390,7 @@ def rules(home: Home, entrance: str) -> Rules:
     return Rules(
         cameras={section.cameras.outside: True, **dict.fromkeys(section.cameras.inside, False)},
         guarded=lock.kind == "lock" and lock.refuses_late,
-        door_answers=door.kind == "door" and door.answers,
+        door_answers=door.kind == "door" and door.asked,
         latency=lock.latency if lock.kind in ("lock", "cover") else Rules().latency,
         command_hold=_command_hold(lock),
         cover=lock.kind == "cover",

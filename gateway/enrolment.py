@@ -113,10 +113,10 @@ def _alone(entrance: EntranceSection, at: tuple[str | int, ...], owners: dict[st
 
 def _safe(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[Problem]:
     door = home.devices.get(entrance.door)
-    if entrance.living_space and door is not None and door.kind == "door" and not door.answers:
+    if entrance.living_space and door is not None and door.kind == "door" and not door.asked:
         yield Problem(
             (*at, "door"),
-            f"`{entrance.door}` cannot be asked (answers: false), so nobody can know that the door stayed shut: it will"
+            f"`{entrance.door}` cannot be asked, so nobody can know that the door stayed shut: it will"
             " not do for an entrance to the living space. Take a sensor that answers, or another entrance.",
         )
     kinds = [found.kind for found in (home.devices.get(entrance.lock), door) if found is not None]
@@ -144,10 +144,10 @@ def _garage(entrance: EntranceSection, at: tuple[str | int, ...], door: Device |
             f"`{entrance.lock}` is the opener of a garage door, which is no lock: write living_space: false, and keep"
             " the door from the garage into the house locked.",
         )
-    if door is not None and door.kind == "door" and not door.answers:
+    if door is not None and door.kind == "door" and not door.asked:
         yield Problem(
             (*at, "door"),
-            f"`{entrance.door}` cannot be asked (answers: false), and at a garage its answer alone says that the door"
+            f"`{entrance.door}` cannot be asked, and at a garage its answer alone says that the door"
             " is closed: take a sensor that answers.",
         )
 

@@ -210,7 +210,7 @@ class RunningEntrance:
         """
         self._mind_silence(now)
         door = self._home.devices[self._section.door]
-        if door.kind != "door" or door.answers or self._door_heard is None:
+        if door.kind != "door" or door.asked or self._door_heard is None:
             return
         if now.mono - self._door_heard > door.heartbeat:
             self._door_heard = None

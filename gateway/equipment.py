@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from devices.reports import Panel
-from devices.vendors import homeassistant, zwave
+from devices.vendors import homeassistant, somfy, zwave
 from devices.vendors.guard import DOOR, LOCK, PART
 from devices.vendors.scanner import CODE, KEYS
 from devices.vendors.words import Channel, Nameplate
@@ -183,8 +183,11 @@ class DoorDevice(DeviceSection):
 
     @property
     def asked(self) -> bool:
-        """A basic door is not."""
-        return self.answers
+        """A basic door is not, nor is one that takes no command at all, whatever `answers` says.
+
+        Somfy's contacts on 433 MHz (rtds://) only send.
+        """
+        return self.answers and not self.address.startswith(somfy.ONLY_SENDS)
 
     @model_validator(mode="after")
     def _addressed(self) -> Self:

@@ -20,7 +20,7 @@ RESULT = "perron/deliveries/result"
 
 SPOKEN = (Channel.STATE, Channel.AVAILABILITY, Channel.EVENT, Channel.RESULT, Channel.BATTERY)
 OF_A_BRIDGE = (Channel.BRIDGE, Channel.LOG)  # shared by all devices behind one bridge
-OF_A_PRODUCT = (Channel.OPERATION,)  # topics beside those of ours
+OF_A_PRODUCT = (Channel.OPERATION, Channel.BOLT, Channel.LATCH)  # topics beside those of ours
 HEARD = (*SPOKEN, *OF_A_BRIDGE, *OF_A_PRODUCT)
 STORED = frozenset({Channel.STATE, Channel.AVAILABILITY, Channel.BRIDGE, Channel.BATTERY, *OF_A_PRODUCT})
 

@@ -12,6 +12,7 @@ timestamps, and message ids that never repeat.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import assert_never
 
 from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
@@ -31,6 +32,7 @@ from devices.reports import (
     Unreadable,
 )
 from devices.vendors import movement
+from devices.vendors.parts import each
 from devices.vendors.strictjson import Malformed, identifier, mapping, parse, sequence, text, write
 from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
@@ -115,8 +117,10 @@ def _event(
             # what stands in the context did not change, so the cause says nothing of it
             return _properties(changed, source) + _properties(properties, Source.UNSPECIFIED)
         case "Alexa", "Response":
-            done = CommandReport(id=_correlation(header), progress=Progress.CONFIRMED)
-            return (done, *_properties(properties, Source.UNSPECIFIED))
+            return each(
+                lambda: (CommandReport(id=_correlation(header), progress=Progress.CONFIRMED),),
+                lambda: _properties(properties, Source.UNSPECIFIED),
+            )
         case "Alexa", "DeferredResponse":
             return (CommandReport(id=_correlation(header), progress=Progress.ACCEPTED),)
         case "Alexa", "ErrorResponse":
@@ -137,22 +141,23 @@ def _correlation(header: Mapping[str, object]) -> str:
 
 
 def _properties(properties: Sequence[object], source: Source) -> tuple[Report, ...]:
-    reports: list[Report] = []
-    for item in properties:
-        found = mapping(item, "a property")
-        value = found.get("value")
-        match found.get("namespace"), found.get("name"):
-            case "Alexa.LockController", "lockState":
-                reports.append(_lock(text(value, "lockState"), source))
-            case "Alexa.EndpointHealth", "connectivity":
-                reports.append(_connectivity(mapping(value, "connectivity").get("value")))
-            case "Alexa.MotionSensor", "detectionState":
-                reports.append(_motion(value))
-            case str(), str():
-                pass  # a capability that Perron has no use for
-            case _:
-                raise Malformed("a property names no namespace or no name")
-    return tuple(reports)
+    return each(*(partial(_told, item, source) for item in properties))
+
+
+def _told(item: object, source: Source) -> tuple[Report, ...]:
+    found = mapping(item, "a property")
+    value = found.get("value")
+    match found.get("namespace"), found.get("name"):
+        case "Alexa.LockController", "lockState":
+            return (_lock(text(value, "lockState"), source),)
+        case "Alexa.EndpointHealth", "connectivity":
+            return (_connectivity(mapping(value, "connectivity").get("value")),)
+        case "Alexa.MotionSensor", "detectionState":
+            return (_motion(value),)
+        case str(), str():
+            return ()  # a capability that Perron has no use for
+        case _:
+            raise Malformed("a property names no namespace or no name")
 
 
 def _lock(word: str, source: Source) -> LockReport:

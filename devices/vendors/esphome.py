@@ -41,7 +41,8 @@ from devices.reports import (
     Unreadable,
 )
 from devices.vendors import charge
-from devices.vendors.strictjson import Malformed, flag, identifier, mapping, parse, text, write
+from devices.vendors.parts import each
+from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
 from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
 ECHOES = True
@@ -81,13 +82,18 @@ def decode_report(
         if channel is Channel.BATTERY:
             return charge.read(payload)
         body = mapping(parse(payload), "the answer")
-        echo = EchoReport(echo=identifier(body.get("echo"), "echo"))
-        if cover:
-            clear = flag(body["clear"], "clear") if "clear" in body else None
-            return (echo, CoverReport(cover=_cover(text(body.get("cover"), "cover")), clear=clear))
-        return (echo, DoorReport(door=_DOORS.get(text(body.get("door"), "door"), Door.UNKNOWN)))
+        told = _answered(body, cover=cover)  # an echo without it answers nothing
+        return each(lambda: (EchoReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
     except Malformed as error:
         return (Unreadable(why=str(error)),)
+
+
+def _answered(body: Mapping[str, object], *, cover: bool) -> tuple[Report, ...]:
+    if not cover:
+        return (DoorReport(door=_DOORS.get(text(body.get("door"), "door"), Door.UNKNOWN)),)
+    clear = body.get("clear")  # a beam's word that cannot be read is not known, and hides no open door
+    known = clear if isinstance(clear, bool) else None
+    return (CoverReport(cover=_cover(text(body.get("cover"), "cover")), clear=known),)
 
 
 def _cover(word: str) -> Cover:

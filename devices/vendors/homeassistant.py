@@ -51,7 +51,8 @@ from devices.reports import (
     Unreadable,
 )
 from devices.vendors import charge
-from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
+from devices.vendors.parts import each
+from devices.vendors.strictjson import Malformed, identifier, mapping, parse, write
 from devices.vendors.temperature import measured
 from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
@@ -99,13 +100,18 @@ def decode_report(
         if channel is not Channel.RESULT:
             return (Unreadable(why="an entity tells its state, and an automation answers"),)
         body = mapping(parse(payload), "the answer")
-        unit = text(body.get("unit", plate.unit), "unit").removeprefix("°")
-        state = body.get("state")
-        if not isinstance(state, str):
-            return (Unreadable(why="state is not a text"),)
-        return (EchoReport(echo=identifier(body.get("echo"), "echo")), _entity(state, plate, unit))
+        told = (_answered(body, plate),)  # an echo without it answers nothing
+        return each(lambda: (EchoReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
     except Malformed as error:
         return (Unreadable(why=str(error)),)
+
+
+def _answered(body: Mapping[str, object], plate: Nameplate) -> Report:
+    """The state in an answer; a unit that cannot be read is none, so what is measured in it is not known."""
+    state, unit = body.get("state"), body.get("unit", plate.unit)
+    if not isinstance(state, str):
+        raise Malformed("state is not a text")
+    return _entity(state, plate, unit.removeprefix("°") if isinstance(unit, str) else "")
 
 
 def _text(payload: bytes) -> str:

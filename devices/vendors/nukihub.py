@@ -30,7 +30,7 @@ from devices.reports import (
     Source,
     Unreadable,
 )
-from devices.vendors.strictjson import Malformed, mapping, number, parse, text, write
+from devices.vendors.strictjson import Malformed, mapping, parse, text, write
 from devices.vendors.words import BARE, Channel, Letter, Nameplate
 
 ECHOES = False
@@ -83,7 +83,7 @@ def decode_report(
             case Channel.STATE:
                 return (_lock(mapping(parse(payload), "the lock")),)
             case Channel.EVENT:
-                return (_battery(mapping(parse(payload), "the battery")),)
+                return _battery(mapping(parse(payload), "the battery"))
             case _:
                 return (Unreadable(why="the hub tells of lock, battery and its connection only"),)
     except Malformed as error:
@@ -103,14 +103,15 @@ def _lock(body: Mapping[str, object]) -> LockReport:
     )
 
 
-def _battery(body: Mapping[str, object]) -> BatteryReport:
-    level, critical = body.get("level"), body.get("critical")
-    percent = None if level is None else round(number(level, "level"))
+def _battery(body: Mapping[str, object]) -> tuple[Report, ...]:
+    """Read its charge; that it is critical is told also where the charge cannot be read."""
+    level, critical = body.get("level"), body.get("critical") == "1"
+    percent = round(level) if isinstance(level, int | float) and not isinstance(level, bool) else None
     if percent is not None and not 0 <= percent <= 100:
-        raise Malformed("level is no percentage")
-    if percent is None and critical != "1":
+        percent = None
+    if percent is None and not critical:
         raise Malformed("neither level nor critical is told")
-    return BatteryReport(percent=percent, level=BatteryLevel.CRITICAL if critical == "1" else None)
+    return (BatteryReport(percent=percent, level=BatteryLevel.CRITICAL if critical else None),)
 
 
 def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG001 (the address is in the topic)

@@ -10,10 +10,12 @@ Degrees come in F or C; without either of these units a number tells nothing. `m
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Literal, assert_never
 
 from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
 from devices.reports import AvailabilityReport, Door, FridgeReport, Report, Unreadable
+from devices.vendors.parts import each
 from devices.vendors.strictjson import Malformed, mapping, parse, sequence, text, write
 from devices.vendors.temperature import measured
 from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
@@ -48,11 +50,7 @@ def decode_report(
         if channel not in (Channel.STATE, Channel.RESULT):
             return (Unreadable(why="a fridge tells its status on state and result"),)
         components = mapping(body.get("components"), "components")
-        return tuple(
-            _compartment(COMPARTMENTS[name], mapping(component, "a component"))
-            for name, component in components.items()
-            if name in COMPARTMENTS and not _says_nothing(name, component)
-        )
+        return each(*(partial(_told, name, one) for name, one in components.items() if name in COMPARTMENTS))
     except Malformed as error:
         return (Unreadable(why=str(error)),)
 
@@ -65,6 +63,12 @@ def _health(body: Mapping[str, object]) -> Report:
             return AvailabilityReport(online=False)
         case _:
             raise Malformed("state is neither ONLINE nor OFFLINE")
+
+
+def _told(name: str, component: object) -> tuple[Report, ...]:
+    if _says_nothing(name, component):
+        return ()
+    return (_compartment(COMPARTMENTS[name], mapping(component, "a component")),)
 
 
 def _says_nothing(name: str, component: object) -> bool:

@@ -2,11 +2,15 @@
 
 Sourced: `DeviceStateChangedEvent`, `DeviceAvailableEvent`, `DeviceUnavailableEvent`, `ExecutionStateChangedEvent` with
 their states and failure types, the body of an execution, core:LockedUnlockedState, core:MovingState,
-core:BatteryDiscreteLevelState, core:StatusState, core:ContactState (io:DoorLockIOComponent, myfox:SomfyProtectDoorLock
-and the contact sensors).
+core:BatteryDiscreteLevelState, core:BatteryState, core:SensorDefectState, core:StatusState, core:ContactState,
+core:OpenClosedState (io:DoorLockIOComponent, myfox:SomfyProtectDoorLock and the contact sensors); their words as in
+pyoverkiz 1.20.6 (enums OverkizState, OverkizCommandParam, ExecutionState).
 
 The lock's own core:OpenClosedState is never read as a door: an io lock makes it from the same register as
-core:LockedUnlockedState, so it only repeats the bolt. A door is what a contact sensor says in core:ContactState.
+core:LockedUnlockedState, so it only repeats the bolt. A door is what a contact sensor says in core:ContactState, or in
+core:OpenClosedState where the device is enrolled as a door and tells nothing of a bolt.
+
+Each state is read by itself. One that stands twice with two values counts by the worse of them: unlocked, open.
 
 Inferred (†), because Overkiz has no word for it; a bridge to MQTT adds these under a name of our own, never under one
 of Overkiz's:
@@ -17,7 +21,7 @@ of Overkiz's:
     a query's body               †  {"deviceURL": ...}
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
 from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
@@ -39,7 +43,8 @@ from devices.reports import (
     Unreadable,
 )
 from devices.vendors import movement
-from devices.vendors.strictjson import Malformed, flag, identifier, mapping, parse, sequence, text, write
+from devices.vendors.parts import each
+from devices.vendors.strictjson import Malformed, identifier, mapping, parse, sequence, text, write
 from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
 
 LOCKED_UNLOCKED = "core:LockedUnlockedState"
@@ -47,15 +52,32 @@ MOVING = "core:MovingState"
 BATTERY = "core:BatteryDiscreteLevelState"
 STATUS = "core:StatusState"
 CONTACT = "core:ContactState"
+OPEN_CLOSED = "core:OpenClosedState"
+CHARGE = "core:BatteryState"
+DEFECT = "core:SensorDefectState"
 JAMMED = "perron:JammedState"
 SOURCE = "perron:OperationSourceState"
 USER = "perron:OperationUserState"
+ONLY_SENDS = "rtds://"  # what the address of a contact begins with that has no receiver: it takes no command
+DOOR = "door"  # what a contact sensor is enrolled as
 _TEXT, _BOOLEAN = 3, 6  # Overkiz's value types
 
 _BOLTS = {"locked": Bolt.LOCKED, "unlocked": Bolt.UNLOCKED}
 _DOORS = {"open": Door.OPEN, "closed": Door.CLOSED}
+_CHARGES = {  # the worst first
+    "verylow": BatteryLevel.CRITICAL,
+    "critical": BatteryLevel.CRITICAL,
+    "low": BatteryLevel.LOW,
+    "lowBattery": BatteryLevel.LOW,
+    "medium": BatteryLevel.MEDIUM,
+    "good": BatteryLevel.GOOD,
+    "normal": BatteryLevel.GOOD,
+    "full": BatteryLevel.GOOD,
+}
+_SOUND = frozenset({"noDefect", "maintenanceRequired"})  # of a sensor that still works
 _PROGRESS = {
     "INITIALIZED": Progress.ACCEPTED,
+    "NOT_TRANSMITTED": Progress.ACCEPTED,
     "QUEUED_GATEWAY_SIDE": Progress.ACCEPTED,
     "QUEUED_SERVER_SIDE": Progress.ACCEPTED,
     "TRANSMITTED": Progress.SENT,
@@ -102,31 +124,27 @@ def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same
     return NO_TOPICS
 
 
-def decode_report(
-    channel: Channel,
-    payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
-) -> tuple[Report, ...]:
-    """Read what a lock or contact sent; what cannot be read is one `Unreadable`.
+def decode_report(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> tuple[Report, ...]:
+    """Read what a lock or contact sent; what cannot be read is one `Unreadable`, after all that can be.
 
     An event that speaks only of things Perron has no use for (signal strength, names) says nothing: an empty tuple.
     """
     if channel in (Channel.SET, Channel.GET):
         return (Unreadable(why="nothing is reported on set or get"),)
     try:
-        return _event(mapping(parse(payload), "the event"))
+        return _event(mapping(parse(payload), "the event"), plate)
     except Malformed as error:
         return (Unreadable(why=str(error)),)
 
 
-def _event(body: Mapping[str, object]) -> tuple[Report, ...]:
+def _event(body: Mapping[str, object], plate: Nameplate) -> tuple[Report, ...]:
     if "name" not in body:
         return (CommandReport(id=identifier(body.get("execId"), "execId"), progress=Progress.ACCEPTED),)
     match text(body["name"], "name"):
         case "DeviceStateChangedEvent":
-            return _states(body)
+            return _states(body, plate)
         case "ExecutionStateChangedEvent":
-            return (_execution(body),)
+            return _execution(body)
         case "DeviceAvailableEvent":
             return (AvailabilityReport(online=True),)
         case "DeviceUnavailableEvent":
@@ -135,58 +153,108 @@ def _event(body: Mapping[str, object]) -> tuple[Report, ...]:
             return ()
 
 
-def _states(body: Mapping[str, object]) -> tuple[Report, ...]:
-    states: dict[str, object] = {}
+def _states(body: Mapping[str, object], plate: Nameplate) -> tuple[Report, ...]:
+    """Read the states that an event tells, each by itself."""
+    states: dict[str, list[object]] = {}
+    nameless: list[str] = []
     for item in sequence(body.get("deviceStates"), "deviceStates"):
-        state = mapping(item, "a state")
-        name = text(state.get("name"), "a state's name")
-        if name in states:
-            raise Malformed("a state stands twice")
-        states[name] = state.get("value")
-    reports: list[Report] = []
-    if LOCKED_UNLOCKED in states:
-        reports.append(_lock(states))
-    if CONTACT in states:
-        reports.append(DoorReport(door=_DOORS.get(text(states[CONTACT], "contact"), Door.UNKNOWN)))
-    if BATTERY in states:
-        reports.append(_battery(text(states[BATTERY], "battery level")))
-    match states.get(STATUS):
-        case "available":
-            reports.append(AvailabilityReport(online=True))
-        case "unavailable":
-            reports.append(AvailabilityReport(online=False))
-        case _:
-            pass  # other words, and no word, tell nothing of the link
-    return tuple(reports)
+        state = item if isinstance(item, dict) else {}
+        try:
+            states.setdefault(text(state.get("name"), "a state's name"), []).append(state.get("value"))
+        except Malformed as error:
+            nameless.append(str(error))
 
+    def named() -> Iterator[Report]:
+        for why in nameless[:1]:
+            raise Malformed(why)
+        return iter(())
 
-def _lock(states: Mapping[str, object]) -> LockReport:
-    source = text(states[SOURCE], "source") if SOURCE in states else ""
-    return LockReport(
-        bolt=_BOLTS.get(text(states[LOCKED_UNLOCKED], "bolt"), Bolt.UNKNOWN),
-        # while it moves, Overkiz does not say which way
-        motion=Motion.IDLE if MOVING in states and not flag(states[MOVING], "moving") else Motion.UNKNOWN,
-        jammed=flag(states[JAMMED], "jammed") if JAMMED in states else None,
-        source=Source(source) if source in set(Source) else Source.UNSPECIFIED,
-        user=text(states[USER], "user") if USER in states else None,
+    return each(
+        lambda: _lock(states),
+        lambda: _contact(states, CONTACT),
+        lambda: _contact(states, OPEN_CLOSED) if plate.kind == DOOR and _of_a_contact(states) else (),
+        lambda: _batteries(states),
+        lambda: _defect(states),
+        lambda: _status(states),
+        named,
     )
 
 
-def _battery(word: str) -> Report:
-    if word not in set(BatteryLevel):
-        raise Malformed("battery level is none of good, medium, low and critical")
-    return BatteryReport(level=BatteryLevel(word))
+def _of_a_contact(states: Mapping[str, object]) -> bool:
+    return LOCKED_UNLOCKED not in states and CONTACT not in states
 
 
-def _execution(body: Mapping[str, object]) -> Report:
+def _lock(states: Mapping[str, list[object]]) -> Iterator[LockReport]:
+    """Of what stands beside the bolt, a word that cannot be read is not known, and hides no bolt."""
+    if LOCKED_UNLOCKED not in states:
+        return
+    bolts = {_BOLTS.get(text(value, "bolt"), Bolt.UNKNOWN) for value in states[LOCKED_UNLOCKED]}
+    moving, jammed = states.get(MOVING, []), [one for one in states.get(JAMMED, []) if isinstance(one, bool)]
+    source, user = (_said(states.get(name, [])) for name in (SOURCE, USER))
+    yield LockReport(
+        bolt=next(bolt for bolt in (Bolt.UNLOCKED, Bolt.UNKNOWN, Bolt.LOCKED) if bolt in bolts),
+        # while it moves, Overkiz does not say which way
+        motion=Motion.IDLE if moving and all(one is False for one in moving) else Motion.UNKNOWN,
+        jammed=any(jammed) if jammed else None,
+        source=Source(source) if source in set(Source) else Source.UNSPECIFIED,
+        user=user,
+    )
+
+
+def _said(values: Sequence[object]) -> str | None:
+    """The one text that is said, if it is one."""
+    try:
+        return text(values[0], "a state") if len(values) == 1 else None
+    except Malformed:
+        return None
+
+
+def _contact(states: Mapping[str, list[object]], name: str) -> Iterator[DoorReport]:
+    if name in states:
+        doors = {_DOORS.get(text(value, "contact"), Door.UNKNOWN) for value in states[name]}
+        yield DoorReport(door=next(door for door in (Door.OPEN, Door.UNKNOWN, Door.CLOSED) if door in doors))
+
+
+def _batteries(states: Mapping[str, list[object]]) -> Iterator[BatteryReport]:
+    """Read all words for the battery, the worst of which counts."""
+    words = {text(value, "battery level") for name in (BATTERY, CHARGE) for value in states.get(name, [])}
+    words |= {"lowBattery"} & {value for value in states.get(DEFECT, []) if isinstance(value, str)}
+    level = next((level for word, level in _CHARGES.items() if word in words), None)
+    if level is not None:
+        yield BatteryReport(level=level)
+    elif words:
+        raise Malformed("battery level is none that Overkiz has")
+
+
+def _defect(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
+    """A sensor that its box calls dead is not there; that it has no defect is no proof that it is."""
+    words = {text(value, "sensor defect") for value in states.get(DEFECT, [])}
+    if "dead" in words:
+        yield AvailabilityReport(online=False)
+    elif words - _SOUND - set(_CHARGES):
+        raise Malformed("sensor defect is none that Overkiz has")
+
+
+def _status(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
+    """Other words, and no word, tell nothing of the link."""
+    words = states.get(STATUS, [])
+    if "unavailable" in words:
+        yield AvailabilityReport(online=False)
+    elif "available" in words:
+        yield AvailabilityReport(online=True)
+
+
+def _execution(body: Mapping[str, object]) -> tuple[Report, ...]:
+    """Read how an execution goes on; a state that is not known says nothing of it."""
     state = text(body.get("newState"), "newState")
     if state == "FAILED":
         id_ = identifier(body["execId"], "execId") if "execId" in body else None
-        failure = text(body["failureType"], "failureType") if "failureType" in body else ""
-        return FailureReport(id=id_, failure=_FAILURES.get(failure, Failure.UNSPECIFIED))
+        failure = body.get("failureType")
+        known = _FAILURES.get(failure, Failure.UNSPECIFIED) if isinstance(failure, str) else Failure.UNSPECIFIED
+        return (FailureReport(id=id_, failure=known),)
     if state not in _PROGRESS:
-        raise Malformed("newState is none that Overkiz has")
-    return CommandReport(id=identifier(body.get("execId"), "execId"), progress=_PROGRESS[state])
+        return ()
+    return (CommandReport(id=identifier(body.get("execId"), "execId"), progress=_PROGRESS[state]),)
 
 
 def encode_command(command: Command, plate: Nameplate) -> Letter:

@@ -22,6 +22,8 @@ class Channel(StrEnum):
     BRIDGE = auto()  # the bridge that carries the device says whether it is there itself; shared by all behind it
     LOG = auto()  # what that bridge logs; shared too
     OPERATION = auto()  # who or what moved the bolt, where a product tells that apart, retained
+    BOLT = auto()  # where the bolt is, where a product tells that apart from its mode, retained
+    LATCH = auto()  # where the latch is, the same
     BATTERY = auto()  # how full its battery is, where a product tells that apart, retained
 
 

@@ -154,7 +154,10 @@ def decode_report(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> 
                 return (_availability(payload),)
             case Channel.LOG:
                 return tuple(_failure(mapping(parse(payload), "the line of the log"), plate))
-            case Channel.RESULT | Channel.SET | Channel.GET | Channel.OPERATION | Channel.BATTERY:
+            case (
+                Channel.RESULT | Channel.SET | Channel.GET | Channel.OPERATION | Channel.BOLT | Channel.LATCH
+                | Channel.BATTERY
+            ):  # fmt: skip
                 return (Unreadable(why="a Zigbee device reports on its topic alone"),)
             case _:
                 assert_never(channel)

@@ -5,6 +5,8 @@ MQTT prefix. `keys`: `node` (the node's number, where the topic does not end in 
 settings, `zwave-js-ui` if nobody says else).
 
     state         <address>/98/0/currentMode                          {"time":1717,"value":255} secured, 0 unsecured
+    bolt          <address>/98/0/boltStatus                           {"value":"locked"} or "unlocked"
+    latch         <address>/98/0/latchStatus                          {"value":"closed"} or "open"
     operation     <address>/113/0/Access_Control/Lock_state           {"value":6}: unlocked by keypad; 11: jammed
     battery       <address>/128/0/level                               {"value":84}
     availability  <address>/status                                    {"value":true,"status":"Alive"}
@@ -16,6 +18,10 @@ An API's answer carries back all arguments it was called with, also one more tha
 number and an order's id travel there, and an answer is known as ours. A value that is published beside may be old: at
 its start Z-Wave JS UI publishes what it remembers. An order is obeyed whenever it arrives: these are basic locks.
 
+The mode is what the lock was told to be in; bolt and latch are where its parts are. A lock of Z-Wave's Door Lock class
+tells either or both from version 2 on (zwave-js, DoorLockCC: boltStatus, latchStatus). A bolt that is out is no proof
+by itself, a latch that is open lets somebody in, and a latch that is closed says nothing of the bolt.
+
 Payloads may be {"time","value"}, the entire value object, or the bare value ("payload type" in its settings). User
 codes (class 99) stand in topics that Perron never hears.
 
@@ -24,6 +30,7 @@ pollValue, status topics), door lock modes as in its exports of nodes (zwave-js-
 `Lock_state`: Z-Wave Notification CC, type Access Control. No Z-Wave device was tried.
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -65,6 +72,8 @@ _OPERATIONS: Mapping[int, tuple[Bolt, Source]] = MappingProxyType({
     7: (Bolt.NOT_FULLY_LOCKED, Source.MANUAL), 8: (Bolt.NOT_FULLY_LOCKED, Source.REMOTE),
     9: (Bolt.LOCKED, Source.AUTO), 10: (Bolt.NOT_FULLY_LOCKED, Source.AUTO),
 })  # fmt: skip
+_BOLTS: Mapping[str, Bolt | None] = MappingProxyType({"locked": Bolt.LOCKED, "unlocked": Bolt.UNLOCKED})
+_LATCHES: Mapping[str, Bolt | None] = MappingProxyType({"closed": None, "open": Bolt.UNLATCHED})
 _IDLE, _JAMMED = 0, 11
 _CLASS = {"commandClass": 98, "endpoint": 0}
 _CURRENT, _TARGET = "currentMode", "targetMode"
@@ -94,6 +103,8 @@ def topics(plate: Nameplate) -> Mapping[Channel, str]:
     return MappingProxyType(
         {
             Channel.STATE: f"{plate.address}/98/0/{_CURRENT}",
+            Channel.BOLT: f"{plate.address}/98/0/boltStatus",
+            Channel.LATCH: f"{plate.address}/98/0/latchStatus",
             Channel.OPERATION: f"{plate.address}/113/0/Access_Control/Lock_state",
             Channel.BATTERY: f"{plate.address}/128/0/level",
             Channel.AVAILABILITY: f"{plate.address}/status",
@@ -112,6 +123,10 @@ def decode_report(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> 
         match channel:
             case Channel.STATE:
                 return (_mode(_value(payload)),)
+            case Channel.BOLT:
+                return tuple(_part(_value(payload), _BOLTS))
+            case Channel.LATCH:
+                return tuple(_part(_value(payload), _LATCHES))
             case Channel.OPERATION:
                 return tuple(_operation(_value(payload)))
             case Channel.BATTERY:
@@ -143,6 +158,15 @@ def _whole(value: object) -> int | None:
 def _mode(value: object) -> LockReport:
     mode = _whole(value)
     return LockReport(bolt=Bolt.UNKNOWN if mode is None else _MODES.get(mode, Bolt.UNKNOWN))
+
+
+def _part(value: object, words: Mapping[str, Bolt | None]) -> Iterator[LockReport]:
+    """What a part of the lock says; a word that is not known is an unknown bolt. No value: this lock does not tell."""
+    if value is None:
+        return
+    bolt = words.get(value, Bolt.UNKNOWN) if isinstance(value, str) else Bolt.UNKNOWN
+    if bolt is not None:
+        yield LockReport(bolt=bolt)
 
 
 def _operation(value: object) -> Iterator[Report]:
@@ -181,8 +205,10 @@ def _answer(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
     if body.get("success") is not True:
         yield UnansweredReport()
         return
-    if len(arguments) > 1:
-        yield EchoReport(echo=identifier(arguments[1], "the question's number"))
+    echo = arguments[1] if len(arguments) > 1 else None
+    if isinstance(echo, str):  # one that is none of ours makes its answer no answer of ours, and hides no bolt
+        with contextlib.suppress(Malformed):
+            yield EchoReport(echo=identifier(echo, "the question's number"))
     yield _mode(body.get("result"))
 
 
@@ -241,6 +267,8 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
     match report:
         case LockReport(event=True):
             return (_told(Channel.OPERATION, _operation_number(report)),)
+        case LockReport(bolt=Bolt.UNLATCHED, source=Source.UNSPECIFIED, user=None, jammed=None):
+            return (_told(Channel.LATCH, "open"),)
         case LockReport(source=Source.UNSPECIFIED, user=None, jammed=None):
             modes = {bolt: mode for mode, bolt in reversed(tuple(_MODES.items()))} | {Bolt.UNKNOWN: 254}
             if report.bolt not in modes:

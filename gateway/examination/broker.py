@@ -228,6 +228,6 @@ def device_of(id_: str, device: Device, heard: Heard) -> Finding:
 
 def _mute(device: Device, reason: str) -> Said:
     """Why it was not asked, as `gateway.asking` says it."""
-    if isinstance(device, DoorDevice) and not device.answers:
+    if isinstance(device, DoorDevice) and not device.asked:
         return Said("device.basic")
     return Said("device.unsent") if "did not leave" in reason else Said("device.unasked", {"kind": device.kind})

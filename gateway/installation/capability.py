@@ -176,7 +176,7 @@ def _auto_lock(id_: str, lock: LockDevice) -> Promise:
 
 def _sensor(id_: str, door: DoorDevice, measured: Measurement | None) -> Promise:
     told = None if measured is None else measured.door
-    if not door.answers:
+    if not door.asked:
         facts = {"heartbeat": f"{door.heartbeat:g}"}
         return Promise(of=id_, facet=Facet.DOOR, ground=Ground.DECLARED, said="door.basic", facts=facts)
     match told:
@@ -233,7 +233,7 @@ def _independent(home: Home, name: str, section: EntranceSection) -> Iterator[Pr
         yield Promise(
             of=name, facet=Facet.DOOR, ground=Ground.MISSING, said="door.dependent", facts=facts, forbids=True
         )
-    elif section.living_space and isinstance(door, DoorDevice) and not door.answers:
+    elif section.living_space and isinstance(door, DoorDevice) and not door.asked:
         yield Promise(of=name, facet=Facet.DOOR, ground=Ground.MISSING, said="door.unasked", facts=facts, forbids=True)
     else:
         yield Promise(of=name, facet=Facet.DOOR, ground=Ground.DECLARED, said="door.independent", facts=facts)

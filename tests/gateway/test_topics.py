@@ -6,6 +6,7 @@ import pytest
 
 from devices.vendors.words import Channel
 from gateway.config import Home, HomeAssistantSection
+from gateway.equipment import LockDevice
 from gateway.homefile import load
 from gateway.topics import (
     HOME_ASSISTANT,
@@ -106,3 +107,11 @@ def test_a_camera_without_mqtt_is_heard_nowhere_and_those_behind_one_frigate_sha
     heard = {subscription.topic: subscription.stored for subscription in topics.subscriptions}
     assert heard["frigate/available"], "it is retained, and wanted from before"
     assert not [topic for topic in heard if "camera" in topic or "doorbell" in topic]
+
+
+def test_where_a_z_wave_lock_tells_its_bolt_and_latch_is_heard(home: Home) -> None:
+    lock = LockDevice.model_validate({"kind": "lock", "vendor": "zwave", "address": "zwave/5"})
+    behind = home.model_copy(update={"devices": {**home.devices, "front-lock": lock}})
+    heard = {one.topic: one for one in Topics(behind).subscriptions}
+    for part in ("boltStatus", "latchStatus"):
+        assert heard[f"zwave/5/98/0/{part}"].stored

@@ -3,6 +3,7 @@
 from tests.mutants.words import Mutant
 
 _CODES = "tests/gateway/delivery/test_codes.py"
+_NEIGHBOURS = "tests/devices/vendors/test_neighbours.py"
 _DISCOVERY = "tests/gateway/installation/test_discovery.py"
 _CARRIERS = "tests/gateway/delivery/test_carriers.py"
 _ATTACKED = "tests/gateway/test_codes_attacked.py"
@@ -108,5 +109,55 @@ MUTANTS: tuple[Mutant, ...] = (
         old='shlex.join(("perron", *self.words))',
         new='" ".join(("perron", *self.words))',
         tests=(_PASTED,),
+    ),
+    Mutant(
+        name="one part of a payload that cannot be read hides all",
+        file="devices/vendors/parts.py",
+        old="            wrong.append(str(error))",
+        new="            return (Unreadable(why=str(error)),)",
+        tests=(
+            f"{_NEIGHBOURS}::test_a_somfy_lock_that_is_unlocked_says_so_whatever_stands_beside_it",
+            f"{_NEIGHBOURS}::test_an_alexa_lock_that_is_unlocked_says_so_whatever_stands_beside_it",
+        ),
+    ),
+    Mutant(
+        name="of a state that stands twice the better counts",
+        file="devices/vendors/somfy.py",
+        old="for bolt in (Bolt.UNLOCKED, Bolt.UNKNOWN, Bolt.LOCKED) if",
+        new="for bolt in (Bolt.LOCKED, Bolt.UNKNOWN, Bolt.UNLOCKED) if",
+        tests=(f"{_NEIGHBOURS}::test_of_a_state_that_stands_twice_the_worse_value_counts",),
+    ),
+    Mutant(
+        name="a lock's own word for open and closed is a door",
+        file="devices/vendors/somfy.py",
+        old="if plate.kind == DOOR and _of_a_contact(states) else ()",
+        new="if _of_a_contact(states) else ()",
+        tests=(
+            (
+                f"{_NEIGHBOURS}"
+                "::test_a_contact_that_knows_only_open_and_closed_is_a_door_and_a_lock_s_own_word_for_it_never"
+            ),
+        ),
+    ),
+    Mutant(
+        name="a contact that only sends can be asked",
+        file="gateway/equipment.py",
+        old="        return self.answers and not self.address.startswith(somfy.ONLY_SENDS)",
+        new="        return self.answers",
+        tests=(f"{_NEIGHBOURS}::test_a_contact_that_only_sends_is_a_basic_door_whatever_the_house_file_says",),
+    ),
+    Mutant(
+        name="a Z-Wave latch that is open is not heard",
+        file="devices/vendors/zwave.py",
+        old='{"closed": None, "open": Bolt.UNLATCHED}',
+        new='{"closed": None, "open": None}',
+        tests=("tests/devices/vendors/test_payloads.py::test_what_a_device_sends_means_what_its_maker_says",),
+    ),
+    Mutant(
+        name="the gateway does not listen where a Z-Wave lock tells its bolt",
+        file="gateway/topics.py",
+        old="OF_A_PRODUCT = (Channel.OPERATION, Channel.BOLT, Channel.LATCH)",
+        new="OF_A_PRODUCT = (Channel.OPERATION,)",
+        tests=("tests/gateway/test_topics.py::test_where_a_z_wave_lock_tells_its_bolt_and_latch_is_heard",),
     ),
 )
