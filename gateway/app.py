@@ -11,11 +11,13 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import structlog
 
+from devices.reports import Bolt, Door
 from gateway import following, leaving, obstacles, restore, walkline, wipe
 from gateway.archive import Archive
 from gateway.batteries import beside
@@ -38,10 +40,7 @@ from gateway.pocket import Pocket
 from gateway.proof import succession
 from gateway.proof.files import write_whole
 from gateway.proof.keys import BoxKey, link_key
-from gateway.proposals import Proposals
 from gateway.reception import Reception
-from gateway.remote.household import Household
-from gateway.removal import Removal
 from gateway.rewriting import Rewriting
 from gateway.rival import Rival
 from gateway.rollback import LAST_CHECKPOINT, STORE, Doubt, Marks, examine, own_key
@@ -54,6 +53,7 @@ from gateway.system.containment import Containment, Fault
 from gateway.system.fault_log import FaultLog
 from gateway.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
 from gateway.uplink.box import joined
+from gateway.uplink.link import Uplink
 from gateway.video.link import VideoLink
 from gateway.video.words import (
     Adopted,
@@ -70,11 +70,20 @@ from gateway.visit import events as e
 from gateway.visit.state import Camera, Entrance, Now
 from gateway.walking import Walking
 from gateway.web.access import Right, Role, may
-from gateway.web.accounts import Accounts
-from gateway.web.box import Box
-from gateway.web.site import Site
+
+if TYPE_CHECKING:
+    from gateway.remote.household import Household
+    from gateway.web.site import Site
 
 log = structlog.get_logger(__name__)
+
+# What only the pages need is as much to import as all that looks after a door. So it is imported when the doors have
+# answered: on a machine that is busy a start had taken 12 s, half of it for the pages.
+PAGES = (
+    "gateway.web.site", "gateway.web.box", "gateway.web.accounts", "gateway.proposals", "gateway.removal",
+    "gateway.remote.household",
+)  # fmt: skip
+DOORS_FIRST_S = 5.0  # then the pages begin although a door has not answered: the owner may have to look after it
 
 SCRATCH = "pocket"  # the folder of pictures on their way to phones, under the storage folder
 MISSED_LOG_S = 60.0  # between two lines about messages that were dropped unread
@@ -111,6 +120,8 @@ class App:
         self._missed_logged = -math.inf
         self._again = False
         self._rival = Rival()
+        self._site: Site | None = None
+        self._site_built = asyncio.Event()
         self._away: Household | None = None
         self._end: Callable[[], bool] | None = None  # from the start's end
         self.file: Path | None = None  # the house file, where whoever runs it can have it read anew (`reread`)
@@ -252,12 +263,12 @@ class App:
             "home assistant": self._assistant.run,
             "faults": self._faults.run,
         }
-        if self._site is not None:
-            work["pages"] = self._site.run
+        if self._open_pages is not None:
+            work["pages"] = self._open_pages
         if self._uplink is not None:
-            work["hub"] = self._uplink.run
-        if self._away is not None:
-            work["orders"] = self._away.run
+            work["hub"] = partial(self._reach_hub, self._uplink)
+        if self._uplink is not None and self._open_pages is not None:
+            work["orders"] = self._obey_orders
         return work | following.kept_young(self.home)
 
     def _on_fault(self, fault: Fault) -> None:
@@ -338,11 +349,50 @@ class App:
             home, line=self._mqtt, clock=clock, store=store, entrances=self._entrances,
             wished=self._reception.wished, picture=self._look,
         )  # fmt: skip
-        self._site = None if home.pages is None else self._pages(home.pages, store, key, links)
+        self._open_pages = None if home.pages is None else partial(self._pages_last, home.pages, store, key, links)
         self._walking.follow()
 
-    def _pages(self, pages: Pages, store: Store, key: BoxKey, links: bytes) -> Site:
+    async def _pages_last(self, pages: Pages, store: Store, key: BoxKey, links: bytes) -> None:
+        """Import, build and serve the pages, once the doors are looked after."""
+        if self._site is None:
+            await self._doors_first()
+            await asyncio.to_thread(_import_pages)
+            self._site = self._pages(pages, store, key, links)
+            self._site_built.set()
+        await self._site.run()
+
+    async def _doors_first(self) -> None:
+        """Return when each door and its bolt have answered, or after `DOORS_FIRST_S`."""
+        decided = asyncio.Event()
+        for running in self._entrances.values():
+            running.changed = decided.set
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DOORS_FIRST_S):
+                while not all(_answered(running.state) for running in self._entrances.values()):
+                    decided.clear()
+                    await decided.wait()
+
+    async def _reach_hub(self, uplink: Uplink) -> None:
+        """Keep the line to the hub; what comes by it for the owner needs the pages' parts."""
+        if self._open_pages is not None:
+            await self._site_built.wait()
+        await uplink.run()
+
+    async def _obey_orders(self) -> None:
+        """Do what enrolled browsers order from afar, once the pages' parts are there."""
+        await self._site_built.wait()
+        if self._away is not None:
+            await self._away.run()
+
+    def _pages(self, pages: Pages, store: Store, key: BoxKey, links: bytes) -> "Site":
         """Build the pages; each decision of an entrance is news to them."""
+        from gateway.proposals import Proposals  # noqa: PLC0415 - `PAGES`: a door waits for none of these
+        from gateway.remote.household import Household  # noqa: PLC0415 - the same
+        from gateway.removal import Removal  # noqa: PLC0415 - the same
+        from gateway.web.accounts import Accounts  # noqa: PLC0415 - the same
+        from gateway.web.box import Box  # noqa: PLC0415 - the same
+        from gateway.web.site import Site  # noqa: PLC0415 - the same
+
         box = Box(
             home=self.home,
             store=store,
@@ -545,6 +595,16 @@ class App:
 
     def _filming(self, clip: ClipKey) -> bool:
         return any(_clip(running.state) == clip for running in self._entrances.values())
+
+
+def _import_pages() -> None:
+    for name in PAGES:
+        import_module(name)
+
+
+def _answered(state: Entrance) -> bool:
+    """Whether bolt and door are known, be it as bad."""
+    return state.session is not None and state.bolt.value is not Bolt.UNKNOWN and state.door.value is not Door.UNKNOWN
 
 
 def may_survey(store: Store, person: str | None) -> bool:

@@ -4,6 +4,9 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
+import sys
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -13,13 +16,13 @@ from typing import Any, ClassVar
 import pytest
 from structlog.testing import capture_logs
 
-from devices.reports import Bolt, DoorbellPressed, LockReport, ScanReport
+from devices.reports import Bolt, Door, DoorbellPressed, DoorReport, LockReport, Report, ScanReport
 from devices.vendors import VENDORS
 from devices.vendors.words import BARE
 from gateway import app as module
 from gateway.app import App
 from gateway.clock import Clock
-from gateway.config import ClockSource, ConfigError, Home, Messages
+from gateway.config import ClockSource, ConfigError, Home, Messages, Pages
 from gateway.delivery.promise import Window
 from gateway.mqtt import Incoming, Why
 from gateway.occupancy import Occupied
@@ -326,3 +329,56 @@ async def test_a_store_put_back_from_an_older_copy_is_safe_mode(tmp_path: Path) 
     async with gateway(tmp_path):
         World.broker.on_up(1)
         await until(lambda: state().get("safe_mode"))
+
+
+# ---- the doors come first --------------------------------------------------------------------------------------------
+
+
+def with_pages(folder: Path) -> Home:
+    return home(folder).model_copy(update={"pages": Pages(port=0)})
+
+
+def tells(device: str, report: Report) -> None:
+    (letter,) = VENDORS["somfy"].encode_report(report, BARE)
+    heard(f"perron/{device}/state", letter.payload)
+
+
+def test_what_looks_after_a_door_is_imported_without_the_pages() -> None:
+    code = f"import sys, gateway.app; print([m for m in {[*module.PAGES, 'aiohttp', 'jinja2']} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+async def test_no_door_waits_for_the_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    importing, go_on, let_go = threading.Event(), threading.Event(), []
+
+    def slow() -> None:
+        importing.set()
+        let_go.append(go_on.wait(60))
+
+    monkeypatch.setattr(module, "_import_pages", slow)
+    try:
+        async with gateway(tmp_path, with_pages(tmp_path)):
+            World.broker.on_up(1)
+            await until(lambda: queries() and state().get("connected") and state("garage").get("connected"))
+            assert not importing.is_set(), "the pages are imported when the doors have answered"
+            tells("lock", LockReport(bolt=Bolt.UNLOCKED))
+            tells("door", DoorReport(door=Door.OPEN))
+            await until(importing.is_set)
+            heard("perron/entrance/front/set", b'{"id": "w1", "do": "stop"}')  # for as long as the import takes
+            await until(lambda: state().get("stopped"))
+            tells("door", DoorReport(door=Door.CLOSED))
+            World.broker.on_up(2)
+            await until(lambda: any(one.startswith(b"2:") for one in queries()))
+            assert let_go == [], "the loop stood still until the import was over"
+            go_on.set()
+    finally:
+        go_on.set()
+
+
+async def test_the_pages_begin_although_no_door_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    importing = threading.Event()
+    monkeypatch.setattr(module, "DOORS_FIRST_S", 0.2)
+    monkeypatch.setattr(module, "_import_pages", importing.set)
+    async with gateway(tmp_path, with_pages(tmp_path)):
+        await until(importing.is_set)

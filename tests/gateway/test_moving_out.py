@@ -73,10 +73,11 @@ async def begun(house: Home) -> AsyncIterator[tuple[App, asyncio.Task[bool], str
     World.made.clear()
     made = App(house, free_bytes=lambda: 2**40)
     run = asyncio.create_task(made.run())
-    await until(lambda: run.done() or (len(World.made) == 2 and made._site is not None and made._site._receiving))  # noqa: SLF001 - it tells nobody
+    await until(lambda: run.done() or len(World.made) == 2)
     assert not run.done(), run.exception()
     World.broker.on_up(1)
     await until(lambda: all(one.bolt.proven and one.door.proven for one, _ in made.states()))
+    await until(lambda: made._site is not None and made._site._receiving)  # noqa: SLF001 - it tells nobody
     assert made._site is not None  # noqa: SLF001 - the same
     try:
         yield made, run, f"http://127.0.0.1:{made._site.port}"  # noqa: SLF001 - the same

@@ -8,6 +8,7 @@ from typing import Any
 from devices.reports import BatteryLevel, Failure
 from gateway.visit import commands as c
 from gateway.visit import events as e
+from gateway.visit.rules import household_again
 from gateway.visit.state import Refusal, Rules
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.followed import BYPASSED
@@ -445,7 +446,7 @@ def heal(house: House) -> None:
         if house.premises.bolt_out and house.premises.in_air:
             house.by_hand(unlock=True)
         house.close()
-        if house.mem.visit is None and house.mem.watch is None:
+        if house.mem.visit is None and (house.mem.watch is None or household_again(house.mem)):
             house.by_hand(unlock=False)
         house.feed(e.OwnerAcknowledged(visit=None))
         if house.mem.visit is not None:

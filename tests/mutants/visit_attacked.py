@@ -7,6 +7,7 @@ LATE = f"{VISIT}test_late.py"
 SEEDS = f"{VISIT}test_seeds.py"
 SCANS = f"{VISIT}test_scans.py"
 ENTRANCE = "tests/gateway/test_entrance.py"
+APP = "tests/gateway/test_app.py"
 CONFIG = "tests/gateway/test_config.py"
 
 MUTANTS = (
@@ -142,5 +143,33 @@ MUTANTS = (
         old="if not commands and isinstance(event, e.Scanned) and event.expected_only:",
         new="if not commands and isinstance(event, e.Scanned) and event.retained:",
         tests=(ENTRANCE,),
+    ),
+    Mutant(
+        name="the doors wait for the pages to be imported",
+        file="gateway/app.py",
+        old="            await self._doors_first()\n",
+        new="",
+        tests=(APP,),
+    ),
+    Mutant(
+        name="the loop stands still while the pages are imported",
+        file="gateway/app.py",
+        old="            await asyncio.to_thread(_import_pages)",
+        new="            _import_pages()",
+        tests=(f"{APP}::test_no_door_waits_for_the_pages",),
+    ),
+    Mutant(
+        name="what looks after a door imports the pages too",
+        file="gateway/app.py",
+        old="from gateway.walking import Walking\n",
+        new="from gateway.walking import Walking\nfrom gateway.web import site as _site  # noqa: F401\n",
+        tests=(APP,),
+    ),
+    Mutant(
+        name="the pages wait for a door that never answers",
+        file="gateway/app.py",
+        old="async with asyncio.timeout(DOORS_FIRST_S):",
+        new="async with asyncio.timeout(None):",
+        tests=(f"{APP}::test_the_pages_begin_although_no_door_answers",),
     ),
 )
