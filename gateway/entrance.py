@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Protocol, assert_never
 
@@ -25,6 +25,7 @@ from gateway.clock import Clock
 from gateway.config import Home
 from gateway.delivery.codes import BAD_PREFIX, BadCode, normalise
 from gateway.event_queue import EventQueue
+from gateway.log_limits import LogLimits
 from gateway.mqtt import Incoming
 from gateway.perform import Hands
 from gateway.returns import Returns
@@ -89,6 +90,7 @@ class RunningEntrance:
         self._hands = hands
         self._reached = reached
         self._inbox = EventQueue()
+        self._log_limits = LogLimits()
         self._wake = asyncio.Event()
         self._door_heard: float | None = None
         self._spoke: dict[str, float] = {}  # what stands around the entrance -> when it was last heard live
@@ -371,12 +373,16 @@ class RunningEntrance:
             if mono >= relearns:
                 self._relearn(mono)
                 continue
+            summarises = math.inf if self._log_limits.due is None else self._log_limits.due
+            if mono >= summarises:
+                await self._summarise(self._clock.now())
+                continue
             if self._inbox:
                 return self._inbox.take()
             due = min(self.state.due.values(), default=math.inf)
             if mono >= due:
                 return e.Due()
-            wait = min(due, speaks, relearns) - mono
+            wait = min(due, speaks, relearns, summarises) - mono
             self._wake.clear()
             try:
                 async with asyncio.timeout(None if wait == math.inf else wait):
@@ -390,11 +396,17 @@ class RunningEntrance:
             now = self._clock.now()
             if isinstance(event, e.Scanned):
                 event = replace(event, matches=self._journal.matches(event.code, now=now))
+                await self._log_readings({match.delivery.place for match in event.matches}, now)
             new, commands = decide(self.state, event, now=now)
             if new == self.state and not commands:
                 return
             if not commands and isinstance(event, e.Scanned) and event.expected_only:
                 self.state = new  # a camera's reading that nothing follows is counted, and is no row for ever
+                return
+            limited = self._log_limits.counts(event, self.state, new, commands)
+            if limited and not self._log_limits.admits(event, now.mono):
+                step = Step(entrance=new.id, event=event, state=new, commands=commands, now=now)
+                self._obey(step, commands, ())  # it says nothing to the owner: no message of it is stored
                 return
             intent = any(isinstance(command, c.Reserve) for command in commands)
             step = Step(entrance=new.id, event=event, state=new, commands=commands, now=now)
@@ -416,6 +428,29 @@ class RunningEntrance:
             self._obey(step, commands, outcome.messages)
             log.info("decision", entry=outcome.last, row=json.loads(outcome.row))  # no unlock waits for a line of log
             return
+
+    async def _log_readings(self, places: Collection[str], now: Now) -> None:
+        """Give the newest readings of these places their entries: a visit that begins there rests on them."""
+        for place in places:
+            reading = self._log_limits.newest(place)
+            if reading is not None:
+                await self._log(reading, (), now)
+
+    async def _summarise(self, now: Now) -> None:
+        """Write how many steps of each source had no entry of their own."""
+        found = self._log_limits.summary()
+        if found is not None:
+            event, notes = found
+            await self._log(event, notes, now)
+
+    async def _log(self, event: e.Event, commands: tuple[c.Command, ...], now: Now) -> None:
+        """Store an entry that changes nothing; what the disk does not take is lost."""
+        try:
+            await self._journal.commit(
+                Step(entrance=self.state.id, event=event, state=self.state, commands=commands, now=now)
+            )
+        except StoreFailed as failure:
+            log.warning("summary_not_stored", entrance=self.state.id, why=str(failure))
 
     def _go_on_unstored(self, step: Step, failure: StoreFailed, *, intent: bool) -> None:
         """The disk failed: an intent is dropped whole; all else goes on in memory without raising access.

@@ -23,7 +23,7 @@ class EventQueue:
         """Begin empty."""
         self._first: deque[e.Event] = deque()
         self._reports = 0  # of those that devices said
-        self._around: dict[tuple[str, str], e.Event] = {}
+        self._around: dict[str, e.Event] = {}
         self._scanned: deque[e.Scanned] = deque()
         self._scans: Counter[str] = Counter()  # scanner or camera -> its scans that wait
 
@@ -35,7 +35,7 @@ class EventQueue:
             self._scans[event.scanner] += 1
             self._scanned.append(event)
         elif isinstance(event, SURROUNDINGS):
-            self._around[_whose(event)] = event
+            self._around[source(event)] = event
         else:
             report = isinstance(event, OF_DEVICES)
             if report and self._reports >= REPORTS_WAITING:
@@ -83,13 +83,22 @@ class EventQueue:
         return len(self._first) + len(self._around) + len(self._scanned)
 
 
-def _whose(event: e.FridgeHeard | e.PresenceHeard | e.PanelHeard | e.BatteryHeard) -> tuple[str, str]:
+def source(event: e.Event) -> str:
+    """Name what an event of a device is about, as `fridge/PLACE`, `presence/DEVICE` or `scanner/DEVICE`.
+
+    Raises:
+        ValueError: it is about none of these.
+    """
     match event:
         case e.FridgeHeard(place=place):
-            return "fridge", place
+            return f"fridge/{place}"
         case e.PresenceHeard(device=device):
-            return "presence", device
+            return f"presence/{device}"
         case e.PanelHeard():
-            return "panel", ""
+            return "panel"
         case e.BatteryHeard(device=device):
-            return "battery", device
+            return f"battery/{device}"
+        case e.Scanned(scanner=scanner):
+            return f"scanner/{scanner}"
+        case _:
+            raise ValueError(f"{type(event).__name__} is about the entrance itself")

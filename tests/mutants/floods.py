@@ -6,6 +6,7 @@ SURROUNDINGS = "tests/gateway/test_surroundings.py"
 
 LIMITS = "tests/gateway/test_rate_limits.py"
 FLOODS = "tests/gateway/test_mqtt_floods.py"
+LOG = "tests/gateway/test_log_limits.py"
 HEARS = "tests/gateway/test_entrance_hears.py"
 
 MUTANTS = (
@@ -50,6 +51,41 @@ MUTANTS = (
         old="            if report and self._reports >= REPORTS_WAITING:",
         new="            if report and self._reports >= 1e9:",
         tests=(HEARS,),
+    ),
+    Mutant(
+        name="each scan of a locked-out scanner is an entry for ever",
+        file="gateway/log_limits.py",
+        old="        if isinstance(event, e.Scanned):\n            return all(",
+        new="        if isinstance(event, e.DiskChanged):\n            return all(",
+        tests=(LOG,),
+    ),
+    Mutant(
+        name="a thermometer fills the log",
+        file="gateway/log_limits.py",
+        old="            return not commands and not _in_the_proof(event, after)",
+        new="            return False",
+        tests=(LOG,),
+    ),
+    Mutant(
+        name="a visit's readings are missing in its proof",
+        file="gateway/log_limits.py",
+        old="            return not commands and not _in_the_proof(event, after)",
+        new="            return not commands",
+        tests=(LOG,),
+    ),
+    Mutant(
+        name="the reading on which a visit rests has no entry",
+        file="gateway/entrance.py",
+        old="            if reading is not None:\n                await self._log(",
+        new="            if reading is None:\n                await self._log(",
+        tests=(LOG,),
+    ),
+    Mutant(
+        name="what has no entry is not counted",
+        file="gateway/log_limits.py",
+        old="        self._counted[name] += 1",
+        new="        self._counted[name] = 1",
+        tests=(LOG,),
     ),
     Mutant(
         name="a fridge that says nothing readable keeps its last temperature",
