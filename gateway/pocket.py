@@ -31,7 +31,7 @@ from gateway.store import Store, StoreFailed
 from gateway.system.containment import Containment
 from gateway.visit.commands import AlarmCode, Saying
 from gateway.visit.state import Now
-from gateway.voice import Language, Message, isolated
+from gateway.voice import Language, Message, unlinked
 from gateway.wording import Wording, about
 
 log = structlog.get_logger(__name__)
@@ -240,7 +240,7 @@ class _Secretary:
         else:
             text = together(told, len(group), group[0].at, utc=now.utc, language=language, zone=self._zone)
         return Notice(
-            title=isolated(self._home.name),
+            title=unlinked(self._home.name),
             text=text,
             urgent=told[0].urgent,
             picture=told[0].picture,

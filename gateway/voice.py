@@ -374,12 +374,12 @@ def compose(
     """
     clock = now.utc.astimezone(zone).strftime("%H:%M")
     words = {
-        "who": isolated(facts.carrier or "") or _COURIER[language],
-        "carrier": isolated(facts.carrier or ""),
-        "brand": isolated(facts.brand or ""),
-        "asker": isolated(facts.brand or "") or _BRAND[language],
-        "entrance": isolated(facts.entrance or ""),
-        "place": isolated(facts.place or ""),
+        "who": unlinked(facts.carrier or "") or _COURIER[language],
+        "carrier": unlinked(facts.carrier or ""),
+        "brand": unlinked(facts.brand or ""),
+        "asker": unlinked(facts.brand or "") or _BRAND[language],
+        "entrance": unlinked(facts.entrance or ""),
+        "place": unlinked(facts.place or ""),
         "hours": facts.hours or "",
         "seconds": "" if facts.seconds is None else str(round(facts.seconds)),
         "time": clock if now.trusted else _UNSURE[language].format(clock),
@@ -404,8 +404,8 @@ def _detail(about: Saying | AlarmCode, detail: str, language: Language) -> str:
     if about is AlarmCode.LOCK_REFUSED and detail in set(Failure):
         return FAILURES[Failure(detail)][language]
     if about is not Saying.NOT_READY:
-        return isolated(detail)
-    return ", ".join(isolated(lacked(word, language)) for word in detail.split(", "))
+        return unlinked(detail)
+    return ", ".join(unlinked(lacked(word, language)) for word in detail.split(", "))
 
 
 def running_out(detail: str, language: Language) -> str:
@@ -415,8 +415,9 @@ def running_out(detail: str, language: Language) -> str:
     """
     role, _, days = detail.partition(":")
     kind, _, id_ = role.partition("/")
-    name = BATTERY_OF[kind][language] if kind in BATTERY_OF else isolated(role)
-    name += f" ({id_})" if id_ and kind in BATTERY_OF else ""
+    name = BATTERY_OF[kind][language] if kind in BATTERY_OF else unlinked(role)
+    name += f" ({unlinked(id_)})" if id_ and kind in BATTERY_OF else ""
+    days = unlinked(days)
     left = {"fr": f", dans {days} jours environ", "en": f", in about {days} days"}[language] if days else ""
     return name + left
 
@@ -438,6 +439,27 @@ def spoken(environment: Mapping[str, str]) -> Language:
     """Say what people at this machine read: French if it is set to that, else English."""
     words = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts
     return "fr" if next(filter(None, map(environment.get, words)), "").startswith("fr") else "en"
+
+
+_MARKUP = str.maketrans({
+    "*": "\u2217", "_": "\uff3f", "`": "'", "~": "\u223c", "|": "\u00a6", "#": "\uff03", "\\": "\u2216",
+    "[": "(", "]": ")", "<": "\u2039", ">": "\u203a", "@": "\uff20",
+})  # fmt: skip
+"""What means something to a messenger (Markdown, Slack's and Discord's mentions), and what stands in its place."""
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*[:\uff1a]//+|//+")
+_COLON = re.compile(r"[:\uff1a](?=\S)")
+_DOT = re.compile(r"(?<=\w)[.\u3002\uff0e\uff61](?=\w)")
+ONE_DOT = "\u2024"  # reads as a full stop, and no messenger makes a link of what it joins
+
+
+def unlinked(name: str) -> str:
+    """Make text from outside `isolated`, and nothing in it a link, a mention or markup where a phone shows it.
+
+    Names are not refused for this: "Amazon.fr" and "S.Oliver" are shops. What a messenger would act on is written
+    otherwise and reads the same; a link's scheme is left out.
+    """
+    plain = _COLON.sub(": ", _SCHEME.sub("", inert(name))).translate(_MARKUP)
+    return isolated(_DOT.sub(ONE_DOT, plain))
 
 
 def inert(name: str) -> str:

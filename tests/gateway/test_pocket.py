@@ -134,6 +134,17 @@ async def test_a_picture_arrives_as_the_same_bytes_and_nothing_of_it_stays(tmp_p
         assert list((tmp_path / "pocket").iterdir()) == []
 
 
+async def test_a_brand_s_name_that_is_a_link_arrives_as_a_name(tmp_path: Path) -> None:
+    made_home = house(tmp_path)
+    shop = made_home.brands["shop"].model_copy(update={"name": "[Payer 1,99](https://evil.example) @all"})
+    made_home = made_home.model_copy(update={"brands": {**made_home.brands, "shop": shop}})
+    async with receiver() as ear, pocketed(tmp_path, ear.json, ear.ntfy, made=made_home) as made:
+        await told(made.store, offer())
+        await made.says(LOCKED)
+        await made.until(lambda: len(ear.got) == 2 and not made.owed())
+        assert set(ear.texts) == {"Locked again 14:00, Front ((Payer 1,99)(evil\u2024example) \uff20all)"}
+
+
 async def test_an_alarm_is_marked_urgent(tmp_path: Path) -> None:
     async with receiver() as ear, pocketed(tmp_path, ear.json, ear.ntfy) as made:
         await made.says(JAMMED)
@@ -452,9 +463,8 @@ async def test_hostile_names_are_inert_on_the_phone(tmp_path: Path) -> None:
         for text in ear.texts:
             assert text.isprintable()
             assert len(text.splitlines()) == 1
-        assert sum("<script>" in text for text in ear.texts) == 1  # where plain text is plain text
-        assert sum("&lt;script&gt;" in text for text in ear.texts) == 1
-        assert sum(r"\[x\]\(" in text for text in ear.texts) == 1
+            assert "\u2039script\u203aalert" in text, "of each shape, the same plain words"
+            assert not any(mark in text for mark in ("<", "[", "://", "evil.example"))
 
 
 # ---- tables

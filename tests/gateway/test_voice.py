@@ -1,5 +1,6 @@
 """What the owner is told, word for word."""
 
+import re
 import string
 from datetime import UTC, datetime
 from typing import get_args
@@ -31,6 +32,7 @@ from gateway.voice import (
     inert,
     isolated,
     spoken,
+    unlinked,
 )
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -184,7 +186,50 @@ def test_a_name_from_right_to_left_turns_nothing_that_follows_it(name: str) -> N
 
 def test_a_name_that_looks_like_a_template_stays_a_name() -> None:
     text = said(Saying.AT_THE_DOOR, "en", Facts(brand="{time}[x {detail}]", carrier="{0.__class__}"))
-    assert text == "{0.__class__} is at the door for {time}[x {detail}]"
+    assert text == "{0.__class__} is at the door for {time}(x {detail})".replace("_", "\uff3f")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Müller & Söhne (Paris)", "L'Épicerie", "C&A", "Dr. Oetker", "Marks & Spencer", "7-Eleven", "Évian n° 3",
+     "Boulangerie Paul, Lyon", "Mo-Fr 9-17 h", "50 % off!", "Ça & là"],
+)  # fmt: skip
+def test_a_shop_s_name_reads_on_a_phone_as_it_is_written(name: str) -> None:
+    assert unlinked(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("https://evil.example/pay", "evil\u2024example/pay"),
+        ("[Payer 1,99](https://evil.example)", "(Payer 1,99)(evil\u2024example)"),
+        ("www.evil.example", "www\u2024evil\u2024example"),
+        ("evil\uff0eexample", "evil\u2024example"),
+        ("Shop HTTPS:////evil.example", "Shop evil\u2024example"),
+        ("tel:0899", "tel: 0899"),
+        ("@all <@everyone> #channel", "\uff20all \u2039\uff20everyone\u203a \uff03channel"),
+        (
+            "**bold** _it_ `code` ~~no~~ |",
+            "\u2217\u2217bold\u2217\u2217 \uff3fit\uff3f 'code' \u223c\u223cno\u223c\u223c \u00a6",
+        ),
+        ("Amazon.fr", "Amazon\u2024fr"),
+        ("S.Oliver", "S\u2024Oliver"),
+    ],
+)
+def test_what_a_messenger_would_make_a_link_a_mention_or_markup_is_a_name_and_no_more(name: str, shown: str) -> None:
+    assert unlinked(name) == shown
+
+
+@given(st.text(string.ascii_letters + string.punctuation + " .。\uff0e\uff1a\uff0f") | st.text())
+def test_no_name_from_outside_is_a_link_a_mention_or_markup_in_a_message(name: str) -> None:
+    facts = Facts(brand=name, carrier=name, entrance=name, place=name, detail=name)
+    for about in (*Saying, *AlarmCode):
+        text = said(about, "en", facts)
+        plain = said(about, "en", Facts(brand="x", carrier="x", entrance="x", place="x", detail="x"))
+        for mark in ("://", "www.", "@", "*", "_", "`", "[", "]", "<", ">", "|", "~", "#"):
+            assert mark not in text or mark in plain, (about, mark)
+        assert re.search(r"\w[.]\w", text) is None or re.search(r"\w[.]\w", plain) is not None, about
+    assert unlinked(unlinked(name)) == unlinked(name)
 
 
 @given(st.text(string.printable + "\u202e\u2066\u0000\u0085é漢"))

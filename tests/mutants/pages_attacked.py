@@ -3,6 +3,7 @@
 from tests.mutants.words import Mutant
 
 WEB = "gateway/web/"
+VOICE = "tests/gateway/test_voice.py"
 FLOODED = "tests/gateway/web/test_flooded.py"
 PORCH = "tests/gateway/web/test_porch.py"
 STAYS = f"{PORCH}::test_a_stranger_s_connection_lasts_for_a_while_and_that_of_who_is_signed_in_for_as_long_as_he_likes"
@@ -39,6 +40,20 @@ MUTANTS: tuple[Mutant, ...] = (
         old="            self._ended(order, said)\n            return\n",
         new="            return\n",
         tests=(f"{ORDERS}::test_an_order_that_a_store_kept_and_that_is_read_no_more_has_failed",),
+    ),
+    Mutant(
+        name="a brand's name is a link on the owner's phone",
+        file="gateway/voice.py",
+        old='        "brand": unlinked(facts.brand or ""),\n',
+        new='        "brand": isolated(facts.brand or ""),\n',
+        tests=(f"{VOICE}::test_no_name_from_outside_is_a_link_a_mention_or_markup_in_a_message",),
+    ),
+    Mutant(
+        name="in a name a full stop still joins two words to an address",
+        file="gateway/voice.py",
+        old="    return isolated(_DOT.sub(ONE_DOT, plain))\n",
+        new="    return isolated(plain)\n",
+        tests=(f"{VOICE}::test_what_a_messenger_would_make_a_link_a_mention_or_markup_is_a_name_and_no_more",),
     ),
     Mutant(
         name="the pages answer requests as they come, however many a turn",
