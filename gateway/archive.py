@@ -18,7 +18,7 @@ from gateway.proof.chain import GENESIS, Head, hide
 from gateway.proof.checkpoint import Checkpoint, SealedPart
 from gateway.proof.files import write_whole
 from gateway.proof.keys import BoxKey, last4
-from gateway.proof.manifest import DeliveryFacts, Hole, Span
+from gateway.proof.manifest import DeliveryFacts, Hole, Span, manifest_name
 from gateway.proof.receipt import receipt
 from gateway.proof.retention import Kept, erase, forgotten, may_go, must_go, tombstone
 from gateway.proof.seal import Draft, Film, Waits, seal
@@ -189,13 +189,13 @@ class Archive:
         now = self._clock.now()
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            if result.visit is not None and not (folder / manifest_name(1)).exists():  # the manifest names it
+                await self._write_receipt(folder, part, result.visit, now)
             proof = await asyncio.to_thread(seal, folder, draft, after=after, entries=entries, now=now, key=self._key)
             if isinstance(proof, Waits):
                 earlier = await self._seal(visit, proof.part, _Result(visit=result.visit))
                 return earlier and await self._seal(visit, number, result)
             await self._vouch(folder)
-            if result.visit is not None:
-                await self._write_receipt(folder, part, result.visit, now)
             await self._store.visit_sealed(visit, number, proof.sealed.manifest_sha256, now)
         except (OSError, StoreFailed) as failure:
             log.error("not_sealed", visit=visit, part=number, why=str(failure))

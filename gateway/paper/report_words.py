@@ -282,7 +282,8 @@ _FRENCH: Mapping[Problem, tuple[str, str]] = MappingProxyType({
     Problem.CHAIN_CHANGED: ("la chaîne de hachage à côté du film a été changée", _DITES),
     Problem.HOLE_UNDECLARED: ("il manque du film d'une caméra sans lacune déclarée", _DITES),
     Problem.RECEIPT_WRONG: ("le reçu du livreur n'est pas celui de la boîte pour cette visite", _DITES),
-    Problem.TOMBSTONE_WRONG: ("la note d'effacement n'est pas celle de la boîte", _DITES),
+    Problem.RECEIPT_MISSING: ("le reçu du livreur manque", _COPIE),
+    Problem.TOMBSTONE_WRONG: ("la note d'effacement n'est pas celle de la boîte pour cette visite", _DITES),
     Problem.ERASURE_UNFINISHED: ("effacé, et pourtant il reste quelque chose", "Laissez la boîte finir l'effacement."),
 })  # fmt: skip
 

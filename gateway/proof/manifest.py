@@ -92,10 +92,14 @@ class DeliveryFacts(Part):
 
 
 class Manifest(Part):
-    """The sealed statement. Times are UTC by the box's clock; `clock_trusted` says what that was worth at sealing."""
+    """The sealed statement. Times are UTC by the box's clock; `clock_trusted` says what that was worth at sealing.
+
+    `receipt_sha256` is that of the courier's receipt; None: none belongs to it. Version 1 says nothing of a receipt,
+    and has no such field.
+    """
 
     kind: Literal["perron manifest"] = "perron manifest"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2
     box: Id
     key: KeyText
     entrance: Id
@@ -112,6 +116,7 @@ class Manifest(Part):
     notes: tuple[Reason, ...]  # gaps without a time: what else is lacking
     decisions: tuple[Position, ...]
     log: LogExtract
+    receipt_sha256: Hash | None = None
     sealed_at: AwareDatetime
     clock_trusted: bool
 
@@ -119,6 +124,8 @@ class Manifest(Part):
     def _whole(self) -> Self:
         if (self.part == 1) != (self.previous_sha256 is None):
             raise ValueError("part 1 has none before it, every other part names the one before")
+        if self.receipt_sha256 is not None and (self.version, self.part) != (2, 1):
+            raise ValueError("a receipt belongs to the first part")
         files = [name for clip in self.clips for name in (clip.file, clip.sidecar) if name is not None]
         if len(set(files)) < len(files):
             raise ValueError("a file stands twice")
@@ -138,7 +145,7 @@ class Manifest(Part):
 
     def to_json(self) -> bytes:
         """Canonical JSON: what is signed."""
-        return canonical(self.model_dump(mode="json"))
+        return canonical(self.model_dump(mode="json", exclude={"receipt_sha256"} if self.version == 1 else None))
 
 
 def manifest_name(part: int) -> str:

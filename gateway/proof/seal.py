@@ -24,6 +24,7 @@ from gateway.proof.manifest import (
     signature_name,
     uncovered,
 )
+from gateway.proof.receipt import RECEIPT
 from gateway.visit.state import House, Now, Outcome
 
 LARGEST_MANIFEST = 4 * 2**20  # bytes
@@ -130,6 +131,7 @@ def seal(  # noqa: PLR0913 - the draft, the log and the key are three things
             after=Position(seq=after.seq, hash=after.hash.hex()),
             last=Position(seq=end.seq, hash=end.hash),
         ),
+        receipt_sha256=_receipt(folder) if draft.part == 1 else None,
         sealed_at=now.utc,
         clock_trusted=now.trusted,
     )
@@ -138,6 +140,14 @@ def seal(  # noqa: PLR0913 - the draft, the log and the key are three things
     write_whole(folder / signature_name(draft.part), key.sign(data))
     write_whole(folder / manifest_name(draft.part), data)
     return _proof(manifest, data, key, fresh=True)
+
+
+def _receipt(folder: Path) -> str | None:
+    """The SHA-256 of the courier's receipt, which is written before its part is sealed."""
+    try:
+        return sha256(read_regular(folder / RECEIPT, at_most=LARGEST_MANIFEST)).hexdigest()
+    except FileNotFoundError:
+        return None
 
 
 def _end(after: Head, entries: Sequence[Entry]) -> Head:

@@ -44,6 +44,7 @@ class Problem(StrEnum):
     CHAIN_CHANGED = auto()
     HOLE_UNDECLARED = auto()
     RECEIPT_WRONG = auto()
+    RECEIPT_MISSING = auto()
     TOMBSTONE_WRONG = auto()
     ERASURE_UNFINISHED = auto()
 
@@ -84,7 +85,8 @@ WORDS: Mapping[Problem, tuple[str, str]] = MappingProxyType({
     Problem.CHAIN_CHANGED: ("the hash chain beside the film was changed", _TELL),
     Problem.HOLE_UNDECLARED: ("a camera's film lacks without a declared gap", _TELL),
     Problem.RECEIPT_WRONG: ("the courier's receipt is not the box's own of this visit", _TELL),
-    Problem.TOMBSTONE_WRONG: ("the note of erasure is not the box's own", _TELL),
+    Problem.RECEIPT_MISSING: ("the courier's receipt is missing", _COPY),
+    Problem.TOMBSTONE_WRONG: ("the note of erasure is not the box's own of this visit", _TELL),
     Problem.ERASURE_UNFINISHED: ("erased, yet something is still here", "Let the box finish the erasure."),
 })  # fmt: skip
 

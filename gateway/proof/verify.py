@@ -4,6 +4,7 @@ Order: tombstone, then for each part its manifest, its signature, the part befor
 the box, its films one by one, whether every camera's film is whole but for declared gaps; last the courier's receipt.
 """
 
+import os
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -81,6 +82,7 @@ def verify(
 def _verify_parts(case: _Case, *, films: bool = True) -> Verdict:
     good: list[PartReport] = []
     named: set[str] = set()
+    first: Manifest | None = None
     previous: _Part | None = None
     key: PublicKey | None = case.public_key
     for number in range(1, _parts(case.folder) + 1):
@@ -96,12 +98,14 @@ def _verify_parts(case: _Case, *, films: bool = True) -> Verdict:
         )
         if wrong is not None:
             return condemn(wrong, parts=tuple(good), fingerprint=key.fingerprint)
+        if number == 1:
+            first = part.manifest
         good.append(_report(part))
         named |= _named(part.manifest)
         previous = part
-    if previous is None or key is None:
+    if previous is None or first is None or key is None:
         return condemn(Wrong(problem=Problem.NO_PROOF, where=f"no {manifest_name(1)} in {case.folder.name}"))
-    wrong = _later_part(case, previous.manifest) or _receipt(case, previous.manifest, case.line.kin(key))
+    wrong = _later_part(case, previous.manifest) or _receipt(case, first, case.line.kin(key))
     if wrong is not None:
         return condemn(wrong, parts=tuple(good), fingerprint=key.fingerprint)
     notes = _notes(case, previous.manifest.visit, named)
@@ -115,6 +119,9 @@ def _verify_erased(case: _Case, stone: Tombstone) -> Verdict:
     replaced = case.line.replaced(key)
     if not stone.is_signed_by(key) or (replaced is not None and stone.at > replaced + HELD):
         return condemn(Wrong(problem=Problem.TOMBSTONE_WRONG, where=TOMBSTONE), fingerprint=key.fingerprint)
+    if stone.why == "request" and case.folder.resolve().name != stone.visit:  # else its manifests tell whose it is
+        where = f"{TOMBSTONE} is of visit {stone.visit}, the folder is {case.folder.resolve().name}"
+        return condemn(Wrong(problem=Problem.TOMBSTONE_WRONG, where=where), fingerprint=key.fingerprint)
     hashes = {part.part: part.manifest_sha256 for part in stone.parts if part.visit == stone.visit}
     for point in case.remembered:
         seal = point.sealed
@@ -137,7 +144,8 @@ def _verify_erased(case: _Case, stone: Tombstone) -> Verdict:
             fingerprint=key.fingerprint,
         )
     verdict = _verify_parts(replace(case, public_key=key), films=False)
-    if verdict.ok and {part.part: part.manifest_sha256 for part in verdict.parts} != hashes:
+    theirs = {part.part: part.manifest_sha256 for part in verdict.parts if part.visit == stone.visit}
+    if verdict.ok and (theirs != hashes or len(theirs) != len(verdict.parts)):
         where = f"{TOMBSTONE} names other manifests than those that are here"
         return condemn(Wrong(problem=Problem.TOMBSTONE_WRONG, where=where), fingerprint=key.fingerprint)
     return replace(verdict, erased=erased) if verdict.ok else verdict
@@ -254,19 +262,28 @@ def _later_part(case: _Case, last: Manifest) -> Wrong | None:
 
 
 def _receipt(case: _Case, manifest: Manifest, keys: Collection[PublicKey]) -> Wrong | None:
-    """The courier's receipt, where one lies here, is of this visit and as the box signed it."""
+    """The courier's receipt is here if the first part names one, of this visit and as the box signed it."""
+    named = manifest.receipt_sha256
     try:
-        issued = Receipt.from_json(read_regular(case.folder / RECEIPT, at_most=LARGEST_MANIFEST))
+        data = read_regular(case.folder / RECEIPT, at_most=LARGEST_MANIFEST)
     except FileNotFoundError:
-        return None
+        missing = Wrong(problem=Problem.RECEIPT_MISSING, where=f"{RECEIPT} is not there")
+        return None if named is None else missing
     except OSError as failure:
         return _unreadable(RECEIPT, failure)
+    if named is None and manifest.version > 1:
+        where = f"{RECEIPT} is here, and {manifest_name(1)} says that none belongs to the visit"
+        return Wrong(problem=Problem.RECEIPT_WRONG, where=where)
+    try:
+        issued = Receipt.from_json(data)
     except ValueError:
         return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} is no receipt")
     if not any(issued.is_signed_by(key) for key in keys):
         return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} was changed, or another box signed it")
     if (issued.box, issued.visit) != (manifest.box, manifest.visit):
         return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} is of visit {issued.visit}")
+    if named is not None and sha256(data).hexdigest() != named:
+        return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} is another one than {manifest_name(1)} names")
     return None
 
 
@@ -288,7 +305,8 @@ def _film(folder: Path, clip: ClipRecord) -> Wrong | None:
     links = _links(folder, clip)
     try:
         with open_regular(path) as film:
-            if whole_hash(film) == clip.sha256:
+            cut_or_longer = isinstance(links, Links) and film.seek(0, os.SEEK_END) != links.links[-1].end_byte
+            if not cut_or_longer and whole_hash(film) == clip.sha256:  # what is longer is not read to its end
                 return links if isinstance(links, Wrong) else None
             if links is None or isinstance(links, Wrong):
                 where = f"{clip.file}; where cannot be told, since its hash chain is not as it was sealed"

@@ -159,6 +159,7 @@ async def test_what_is_told_of_a_proof_is_on_the_disk_before(made: Box, monkeypa
         said[path.name] = len(made.checkpoints), e.Sealed(visit=VISIT, part=1) in heard(made)
 
     monkeypatch.setattr("gateway.archive.write_whole", noting)
+    monkeypatch.setattr("gateway.rollback.write_whole", noting)
     await sealed(made)
     assert list(said.items()) == [("receipt.json", (0, False)), (LAST_CHECKPOINT, (0, False))]
     assert (made.home.storage.folder / LAST_CHECKPOINT).read_bytes() == made.checkpoints[-1].to_json()

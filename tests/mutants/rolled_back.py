@@ -7,6 +7,8 @@ DAMAGED = "tests/gateway/test_damaged_store.py"
 ENTRANCE = "tests/gateway/test_entrance.py"
 KILLED = f"{BACK}::test_killed_at_any_point_around_the_mark_a_used_delivery_never_opens_again"
 
+FORGED = "tests/gateway/proof/test_verify_forged.py"
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an intent leaves no mark outside the store",
@@ -127,5 +129,33 @@ MUTANTS: tuple[Mutant, ...] = (
         old="    if wrong is not None:",
         new="    if False:",
         tests=(f"{DAMAGED}::test_a_damaged_store_is_said_in_words_and_the_start_ends_with_a_status_of_its_own",),
+    ),
+    Mutant(
+        name="another visit's note of erasure hides a destroyed visit",
+        file="gateway/proof/verify.py",
+        old='if stone.why == "request" and case.folder.resolve().name != stone.visit:',
+        new="if False:",
+        tests=(f"{FORGED}::test_the_note_of_another_visits_erasure_hides_no_destroyed_visit",),
+    ),
+    Mutant(
+        name="a film is read to the end of what was added to it",
+        file="gateway/proof/verify.py",
+        old="if not cut_or_longer and whole_hash(film)",
+        new="if whole_hash(film)",
+        tests=(f"{FORGED}::test_a_film_with_two_gigabytes_behind_its_end_is_not_read_to_that_end",),
+    ),
+    Mutant(
+        name="a deleted receipt is not missed",
+        file="gateway/proof/verify.py",
+        old="return None if named is None else missing",
+        new="return None",
+        tests=(f"{FORGED}::test_a_receipt_that_was_deleted_is_missed_and_one_that_was_added_belongs_to_nothing",),
+    ),
+    Mutant(
+        name="the manifest names no receipt",
+        file="gateway/proof/seal.py",
+        old="receipt_sha256=_receipt(folder) if draft.part == 1 else None,",
+        new="receipt_sha256=None,",
+        tests=(f"{FORGED}::test_the_couriers_receipt_is_verified_with_the_proof",),
     ),
 )

@@ -1,5 +1,6 @@
 """A folder in which somebody has put, changed or exchanged something, and who would rather not be noticed."""
 
+import io
 import os
 import re
 import shutil
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.proof.checkpoint import sign
+from gateway.proof.manifest import Manifest
 from gateway.proof.receipt import Receipt, receipt
 from gateway.proof.retention import TOMBSTONE, Kept, erase, tombstone
 from gateway.proof.verdict import Problem, Verdict
@@ -63,15 +66,16 @@ def receipt_of(box: Box, visit: str = VISIT) -> Receipt:
     )  # fmt: skip
 
 
-def test_the_couriers_receipt_is_verified_with_the_proof(visit: Path, box: Box, tmp_path: Path) -> None:
+def test_the_couriers_receipt_is_verified_with_the_proof(box: Box, tmp_path: Path) -> None:
     mine = receipt_of(box)
-    (visit / "receipt.json").write_bytes(mine.to_json())
+    visit, _ = box.visit(tmp_path, receipt=mine)
     verdict = judge(visit, box)
     assert (verdict.ok, verdict.notes) == (True, ())
     for forged in (
         mine.model_copy(update={"outcome": Outcome.NOT_DELIVERED}).to_json(),
         receipt_of(Box()).to_json(),
         receipt_of(box, "another-visit").to_json(),
+        sign(mine.model_copy(update={"carrier": "Nobody"}), box.key).to_json(),  # the box's own, of another moment
         b"no receipt",
     ):
         (visit / "receipt.json").write_bytes(forged)
@@ -82,6 +86,52 @@ def test_the_couriers_receipt_is_verified_with_the_proof(visit: Path, box: Box, 
     (tmp_path / "real").write_bytes(mine.to_json())
     (visit / "receipt.json").symlink_to(tmp_path / "real")
     assert judge(visit, box).code is Problem.NOT_PLAIN
+
+
+def test_a_receipt_that_was_deleted_is_missed_and_one_that_was_added_belongs_to_nothing(
+    box: Box, tmp_path: Path
+) -> None:
+    visit, _ = box.visit(tmp_path, receipt=receipt_of(box))
+    (visit / "receipt.json").unlink()
+    verdict = judge(visit, box)
+    assert (verdict.code, verdict.where) == (Problem.RECEIPT_MISSING, "receipt.json is not there")
+    other, _ = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
+    (other / "receipt.json").write_bytes(receipt_of(box, "other").to_json())
+    assert judge(other, box).code is Problem.RECEIPT_WRONG
+
+
+def test_a_proof_of_version_1_is_verified_as_before_with_its_receipt_and_without(box: Box, tmp_path: Path) -> None:
+    """Version 1 has no word for a receipt: what it said, and what is missed, stays as it was."""
+    visit, proof = box.visit(tmp_path)
+    old = proof.manifest.model_copy(update={"version": 1})
+    data = old.to_json()
+    assert b"receipt_sha256" not in data
+    assert Manifest.from_json(data) == old
+    (visit / "manifest.json").write_bytes(data)
+    (visit / "manifest.sig").write_bytes(box.key.sign(data))
+    assert verify(visit, public_key=box.public).ok
+    (visit / "receipt.json").write_bytes(receipt_of(box).to_json())
+    assert verify(visit, public_key=box.public).ok
+
+
+def test_a_film_with_two_gigabytes_behind_its_end_is_not_read_to_that_end(visit: Path, box: Box) -> None:
+    size = (visit / OUTSIDE).stat().st_size
+    with (visit / OUTSIDE).open("r+b") as film:
+        film.truncate(2**31)  # sparse: it takes no room
+    read = 0
+
+    class Counted(io.FileIO):
+        def read(self, size: int | None = -1) -> bytes:
+            nonlocal read
+            data = super().read(size)
+            read += len(data)
+            return data
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gateway.proof.verify.open_regular", lambda path: Counted(path, "rb"))
+        verdict = judge(visit, box)
+    assert (verdict.code, verdict.where) == (Problem.FILM_LONGER, f"{OUTSIDE}, bytes {size} to {2**31 - 1}")
+    assert read < 50 * size, "of what was added nothing"
 
 
 def test_another_visits_folder_under_this_ones_name_is_noted(visit: Path, box: Box, tmp_path: Path) -> None:
@@ -101,7 +151,24 @@ def test_the_note_of_another_visits_erasure_hides_no_destroyed_visit(visit: Path
     for path in visit.iterdir():
         path.unlink()
     shutil.copy(other / TOMBSTONE, visit)
-    assert judge(visit, box).notes == ("the folder bears another name than its visit, other",)
+    verdict = judge(visit, box)
+    assert verdict.code is Problem.TOMBSTONE_WRONG
+    assert verdict.where == f"{TOMBSTONE} is of visit other, the folder is {VISIT}"
+
+
+def test_the_note_that_another_visits_time_is_over_takes_no_films_of_this_one(
+    visit: Path, box: Box, tmp_path: Path
+) -> None:
+    other, proof = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
+    over = tombstone(
+        box="box-1", visit="other", parts=(proof.sealed,), at=SCAN, why="retention", who="retention", key=box.key
+    )
+    erase(other, Kept(visit="other", ended=SCAN), over)
+    assert judge(other, box).ok
+    for path in (*visit.glob("*.mp4"), *visit.glob("*-1.jsonl")):
+        path.unlink()
+    shutil.copy(other / TOMBSTONE, visit)
+    assert judge(visit, box).code is Problem.TOMBSTONE_WRONG
 
 
 def test_a_whole_forged_visit_holds_only_for_who_has_no_key_and_who_has_none_is_told(tmp_path: Path, box: Box) -> None:

@@ -15,6 +15,7 @@ from gateway.proof.chain import Entry, Head, Hidden, canonical, hide, link
 from gateway.proof.checkpoint import Checkpoint
 from gateway.proof.keys import BoxKey, PublicKey
 from gateway.proof.manifest import DeliveryFacts, Span
+from gateway.proof.receipt import Receipt
 from gateway.proof.seal import Draft, Film, Proof, seal
 from gateway.video.clip import OPTIONS
 from gateway.video.sidecar import Chain, End, Lines, sidecar_of
@@ -92,12 +93,21 @@ class Box:
         self.log += chained([canonical({"what": what, "visit": visit, "n": len(self.log)})], self.head)
         return self.log[-1].seq
 
-    def visit(
-        self, root: Path, *, visit: str = VISIT, at: datetime = SCAN, shade: int = 40, part: int = 1
+    def visit(  # noqa: PLR0913 - what a test may choose of a visit
+        self,
+        root: Path,
+        *,
+        visit: str = VISIT,
+        at: datetime = SCAN,
+        shade: int = 40,
+        part: int = 1,
+        receipt: Receipt | None = None,
     ) -> tuple[Path, Proof]:
         """Film, log and seal one part of a visit."""
         folder = root / visit
         folder.mkdir(exist_ok=True)
+        if receipt is not None:
+            (folder / "receipt.json").write_bytes(receipt.to_json())
         before = self.head
         own = [self.say(what, visit) for what in ("scan", "reserve", "unlock")]
         self.say("another entrance's matter")
