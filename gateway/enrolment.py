@@ -117,7 +117,8 @@ def _safe(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> I
         yield Problem(
             (*at, "door"),
             f"`{entrance.door}` cannot be asked, so nobody can know that the door stayed shut: it will"
-            " not do for an entrance to the living space. Take a sensor that answers, or another entrance.",
+            " not do for an entrance to the living space. Take a sensor that answers (wired, with ESPHome: no Zigbee"
+            " contact does), or another entrance.",
         )
     kinds = [found.kind for found in (home.devices.get(entrance.lock), door) if found is not None]
     if kinds == ["lock", "door"] and depends(home, entrance.lock, entrance.door):

@@ -24,7 +24,8 @@ What is not as it looks (found in Zigbee2MQTT 2.14.1 and its drivers):
 * Nothing carries an id of ours: a late copy of an order cannot be told from a new one. All are basic locks.
 
 Keys of `home.yaml`: base; and what may stand elsewhere in a payload: state, lock_state, contact, temperature, battery,
-mode (a siren's warning that sounds; `emergency`), probe (a siren's property that can be asked; `max_duration`).
+mode (a siren's warning that sounds; `emergency`), probe (a siren's property that can be asked; `max_duration`). And
+closed: the word, ON or OFF, by which a contact says that it is closed, where it does not say true (PushOk).
 """
 
 import re
@@ -100,6 +101,7 @@ _ACTIONS = {  # what our simulated lock says
 }
 _NAMED_USERS = frozenset({Source.KEYPAD, Source.RFID, Source.BIOMETRIC})
 _NOBODY = 65_535
+_OTHER = {"ON": "OFF", "OFF": "ON"}  # the words of a contact whose `keys` name the one that says closed
 _UNTOLD = frozenset({"unknown", "non_access_user_operational_event"})  # something moved, and it is not said what
 _FAILED = re.compile(r"Publish '(set|get)' '([^']{1,64})' to '(.{1,200}?)' failed: (.*)", re.DOTALL)
 # first match wins; what a driver says of a failure is free text
@@ -233,6 +235,9 @@ def _user(number: object) -> str | None:
 def _door(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
     """A contact that is made is a closed door; a lock's own `door_state` counts for nothing but itself."""
     contact, own = _value(body, plate, "contact"), body.get("door_state")
+    closed = plate.keys.get("closed")
+    if closed in _OTHER:
+        contact = {closed: True, _OTHER[closed]: False}.get(contact) if isinstance(contact, str) else None
     if isinstance(contact, bool):
         yield DoorReport(door=Door.CLOSED if contact else Door.OPEN)
     elif plate.keys.get("contact", "contact") in body:
@@ -333,7 +338,10 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
             return (Letter(channel=Channel.STATE, payload=write(_lock_body(report, plate))),)
         case DoorReport(door=Door.OPEN | Door.CLOSED):
             key = plate.keys.get("contact", "contact")
-            return (Letter(channel=Channel.STATE, payload=write({key: report.door is Door.CLOSED})),)
+            said = report.door is Door.CLOSED
+            word = plate.keys.get("closed")
+            told = said if word not in _OTHER else word if said else _OTHER[word]
+            return (Letter(channel=Channel.STATE, payload=write({key: told})),)
         case FridgeReport(compartment="", temp_c=celsius, setpoint_c=None, door=Door.UNKNOWN):
             key = plate.keys.get("temperature", "temperature")
             return (Letter(channel=Channel.STATE, payload=write({key: celsius})),)

@@ -4,7 +4,8 @@ Each device carries `definition.exposes`, a description of its properties: type,
 state), access (bits: 1 told, 2 settable, 4 askable), values. Perron uses five kinds of it:
 
     lock    type lock with a settable and askable feature `state` of LOCK and UNLOCK
-    door    binary `contact`, false when open
+    door    binary `contact`, false when open; or one whose description says "closed (= true)" of its own words: true
+            and false (TERNCY-DC01), or ON and OFF (PushOk POK003 and POK010), which `keys` then tell
     fridge  numeric `temperature` in degrees Celsius: a thermometer that lies in a fridge
     button  enum `action` of what is no lock: the answer button inside
     siren   composite `warning` with a feature `mode`, beside a property that can be asked: the buzzer of the signal
@@ -27,6 +28,8 @@ from devices.vendors.strictjson import Malformed, identifier, mapping, parse, se
 LARGEST = 8 * 1024 * 1024  # bytes: some 20 KiB a device, and houses with 200 of them
 TOLD, SETTABLE, ASKABLE = 1, 2, 4  # the bits of `access`
 MODE, PROBE = "emergency", "max_duration"  # a siren's usual warning, and what it is usually asked by
+CLOSED = "closed"  # the key for the word of a contact that says that it is closed, where that is not true
+_CLOSED = "closed (= true)"
 _NO_KEYS: Mapping[str, str] = MappingProxyType({})
 _NO_TOPIC = frozenset("+#\x00")
 
@@ -197,8 +200,8 @@ def _uses(exposes: tuple[Mapping[str, object], ...], *, sleeps: bool) -> Iterato
     for expose in exposes:
         if expose.get("type") == "lock":
             yield from _lock_use(expose)
-        elif _is(expose, "contact") and expose.get("value_on") is False and expose.get("value_off") is True:
-            yield from _use(expose, Kind.DOOR, "contact", answers=_may(expose, ASKABLE) and not sleeps)
+        elif _is(expose, "contact") and (closed := _closed(expose)) is not None:
+            yield from _use(expose, Kind.DOOR, "contact", answers=_may(expose, ASKABLE) and not sleeps, more=closed)
         elif _is(expose, "temperature") and expose.get("type") == "numeric" and expose.get("unit") == "°C":
             yield from _use(expose, Kind.FRIDGE, "temperature", answers=_may(expose, ASKABLE) and not sleeps)
         elif _is(expose, "action") and expose.get("type") == "enum":
@@ -207,10 +210,28 @@ def _uses(exposes: tuple[Mapping[str, object], ...], *, sleeps: bool) -> Iterato
             yield from _siren_use(expose, _siren(exposes))
 
 
-def _use(expose: Mapping[str, object], kind: Kind, word: str, *, answers: bool = False) -> Iterator[Use]:
+def _closed(expose: Mapping[str, object]) -> Mapping[str, str] | None:
+    """Which word of a contact says that it is closed, as `keys` have it (none: true does); None: it cannot be told.
+
+    Zigbee2MQTT's own contacts are on (false) when open. Those of other modules say it the other way round, and only
+    their description tells which way.
+    """
+    on, off, said = expose.get("value_on"), expose.get("value_off"), expose.get("description")
+    if on is False and off is True:
+        return _NO_KEYS
+    if not (isinstance(said, str) and _CLOSED in said):
+        return None
+    if on is True and off is False:
+        return _NO_KEYS
+    return MappingProxyType({CLOSED: "ON"}) if (on, off) == ("ON", "OFF") else None
+
+
+def _use(
+    expose: Mapping[str, object], kind: Kind, word: str, *, answers: bool = False, more: Mapping[str, str] = _NO_KEYS
+) -> Iterator[Use]:
     keys = _keys(expose, word)
     if keys is not None:
-        yield Use(kind=kind, keys=keys, answers=answers)
+        yield Use(kind=kind, keys=MappingProxyType({**keys, **more}) if more else keys, answers=answers)
 
 
 def _lock_use(expose: Mapping[str, object]) -> Iterator[Use]:

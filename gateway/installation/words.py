@@ -92,9 +92,14 @@ PROMISES: Mapping[str, _Both] = {
     "door.unasked": (
         (
             "{door} ne peut pas être interrogé : il ne suffit pas pour une entrée du logement. Pas de visite en "
-            "votre absence."
+            "votre absence. Aucun contact Zigbee que nous connaissons ne convient : ceux qui répondent vivent sur "
+            "pile et dorment. Posez un capteur filaire (ESPHome), ou choisissez une autre entrée."
         ),
-        "{door} cannot be asked: that will not do for an entrance to the living space. No unattended visit.",
+        (
+            "{door} cannot be asked: that will not do for an entrance to the living space. No unattended visit. No "
+            "Zigbee contact that we know of will do: those that answer run on a battery and sleep. Put up a wired "
+            "sensor (ESPHome), or take another entrance."
+        ),
     ),
     "way_out.declared": (
         "Déclaré : de l'intérieur la porte s'ouvre à la main, sans clé ni courant.",

@@ -3,6 +3,7 @@
 from tests.mutants.words import Mutant
 
 _CODES = "tests/gateway/delivery/test_codes.py"
+_EXPOSES = "tests/devices/vendors/test_zigbee2mqtt_exposes.py"
 _NEIGHBOURS = "tests/devices/vendors/test_neighbours.py"
 _DISCOVERY = "tests/gateway/installation/test_discovery.py"
 _CARRIERS = "tests/gateway/delivery/test_carriers.py"
@@ -159,5 +160,19 @@ MUTANTS: tuple[Mutant, ...] = (
         old="OF_A_PRODUCT = (Channel.OPERATION, Channel.BOLT, Channel.LATCH)",
         new="OF_A_PRODUCT = (Channel.OPERATION,)",
         tests=("tests/gateway/test_topics.py::test_where_a_z_wave_lock_tells_its_bolt_and_latch_is_heard",),
+    ),
+    Mutant(
+        name="a contact that says ON for closed is taken for an ordinary one",
+        file="devices/vendors/zigbee2mqtt_exposes.py",
+        old='    return MappingProxyType({CLOSED: "ON"}) if (on, off) == ("ON", "OFF") else None',
+        new='    return _NO_KEYS if (on, off) == ("ON", "OFF") else None',
+        tests=(f"{_EXPOSES}::test_a_contact_that_says_it_the_other_way_round_or_in_words_is_a_door",),
+    ),
+    Mutant(
+        name="a contact turned round is a door though nobody says which way",
+        file="devices/vendors/zigbee2mqtt_exposes.py",
+        old="    if not (isinstance(said, str) and _CLOSED in said):",
+        new="    if said is _CLOSED:",
+        tests=(f"{_EXPOSES}::test_a_contact_of_which_nobody_says_which_word_is_closed_is_none",),
     ),
 )

@@ -5,13 +5,14 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.commands import Light, Query, SetSignal, Sound
-from devices.reports import Unreadable
+from devices.reports import Door, DoorReport, Unreadable
 from devices.vendors import zigbee2mqtt
-from devices.vendors.words import Nameplate
+from devices.vendors.words import Channel, Nameplate
 from devices.vendors.zigbee2mqtt_exposes import MODE, PROBE, Found, Kind, LockAbility, SirenAbility, read_devices
 from tests.wire.broken import lists
 
@@ -132,6 +133,44 @@ def test_a_property_that_stands_elsewhere_is_named_for_home_yaml() -> None:
     use = _read(_changed("fridge", second))["fridge"].use(Kind.FRIDGE)
     assert use is not None
     assert dict(use.keys) == {"temperature": "temperature_2"}
+
+
+SAYS_CLOSED = "Indicates if the contact is closed (= true) or open (= false)"
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "keys", "open_"),
+    [
+        ("MCCGQ11LM", {"value_on": False, "value_off": True, "access": 1}, {}, False),
+        ("TERNCY-DC01", {"value_on": True, "value_off": False, "access": 7}, {}, False),
+        ("POK003", {"value_on": "ON", "value_off": "OFF", "access": 5}, {"closed": "ON"}, "OFF"),
+        ("POK010", {"value_on": "ON", "value_off": "OFF", "access": 5}, {"closed": "ON"}, "OFF"),
+    ],
+)
+def test_a_contact_that_says_it_the_other_way_round_or_in_words_is_a_door(
+    model: str, said: dict[str, object], keys: dict[str, str], open_: object
+) -> None:
+    """As zigbee-herdsman-converters 26.112.0 describes them. Each runs on a battery, so none can be asked."""
+
+    def other(device: Any) -> None:  # noqa: ANN401  JSON
+        device["definition"]["model"] = model
+        _expose(device, "contact").update(said, description=SAYS_CLOSED)
+
+    (use,) = _read(_changed("front_contact", other))["front_contact"].uses
+    assert (use.kind, use.keys, use.answers) == (Kind.DOOR, keys, False)
+    plate = Nameplate(address="zigbee2mqtt/front_contact", keys=use.keys, kind="door")
+    heard = zigbee2mqtt.decode_report(Channel.STATE, json.dumps({"contact": open_}).encode(), plate)
+    assert heard == (DoorReport(door=Door.OPEN),)
+
+
+@pytest.mark.parametrize("said", ["", "ON when open", None, 7])
+def test_a_contact_of_which_nobody_says_which_word_is_closed_is_none(said: object) -> None:
+    for on, off in ((True, False), ("ON", "OFF"), ("open", "closed")):
+
+        def other(device: Any, on: object = on, off: object = off) -> None:  # noqa: ANN401  JSON
+            _expose(device, "contact").update(value_on=on, value_off=off, description=said)
+
+        assert _read(_changed("front_contact", other))["front_contact"].uses == (), (on, off)
 
 
 def test_what_means_something_else_is_not_used() -> None:
