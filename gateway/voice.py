@@ -81,6 +81,12 @@ SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
         "en": "Perron's memory is in doubt: {detail}. Nothing opens: look after the doors, then say so on the page "
               "Home. What was announced before has to be announced again",
     },
+    Saying.CODE_OF_SEVERAL: {
+        "fr": "Pas ouvert[ ({entrance})] : plusieurs marques ont annoncé le même colis[ ({detail})]. "
+              "Retirez l'accord de celle qui ne devait pas",
+        "en": "Not opened[ ({entrance})]: several brands announced the same parcel[ ({detail})]. "
+              "Take the permission back from the one that should not have",
+    },
     Saying.BRAND_ASKS: {  # what a yes lets in: its permission's terms, not what it announced
         "fr": "{asker}[, par {carrier},] demande à entrer[ : {place} seulement][ ({entrance})][, {hours}]. "
               "Sans réponse de vous, c'est non",
@@ -194,6 +200,7 @@ ALARMS: Mapping[AlarmCode, Mapping[Language, str]] = MappingProxyType({
 REFUSALS: Mapping[Refusal, Mapping[Language, str]] = MappingProxyType({
     Refusal.OUTSIDE_WINDOW: {"fr": "hors du créneau convenu", "en": "outside the agreed window"},
     Refusal.UNKNOWN_CODE: {"fr": "code inconnu", "en": "unknown code"},
+    Refusal.CODE_OF_SEVERAL: {"fr": "annoncé par plusieurs marques", "en": "announced by several brands"},
     Refusal.ALREADY_USED: {"fr": "livraison déjà faite", "en": "already delivered"},
     Refusal.EXPIRED: {"fr": "livraison expirée", "en": "delivery expired"},
     Refusal.CANCELLED: {"fr": "livraison annulée", "en": "delivery cancelled"},

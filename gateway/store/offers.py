@@ -210,14 +210,19 @@ def _count(connection: sqlite3.Connection, query: str, values: tuple[str | int, 
 
 
 def _collides(connection: sqlite3.Connection, new_one: Promise) -> bool:
-    """Whether a code of it already stands for another open delivery at that entrance in an overlapping window."""
+    """Whether a code of it stands for another open delivery of this brand, there and in an overlapping window.
+
+    Of another brand's codes the answer says nothing: else each could learn and block the parcels of the other. What a
+    scan means that two brands announced is decided at the door (`visit/scans.py`).
+    """
     query = """
         SELECT 1 FROM code c JOIN delivery d ON d.key = c.delivery
-        WHERE c.value = ? AND d.key != ? AND d.entrance = ? AND d.cancelled = 0 AND d.starts < ? AND d.ends > ?
+        WHERE c.value = ? AND d.key != ? AND d.brand = ? AND d.entrance = ? AND d.cancelled = 0
+          AND d.starts < ? AND d.ends > ?
           AND NOT EXISTS (SELECT 1 FROM visit v WHERE v.delivery = d.key AND v.outcome = 'delivered')
     """
     codes = {*new_one.parcels, *(() if new_one.courier is None else (new_one.courier,))}
-    where = (new_one.key, new_one.entrance, us(new_one.end), us(new_one.start))
+    where = (new_one.key, new_one.brand, new_one.entrance, us(new_one.end), us(new_one.start))
     return any(connection.execute(query, (code, *where)).fetchone() is not None for code in codes)
 
 

@@ -32,6 +32,7 @@ class Saying(StrEnum):
     BATTERY_SOON = auto()
     SAFE_MODE = auto()
     STORE_IN_DOUBT = auto()  # not the entrance's doing: the box's store may be an older copy
+    CODE_OF_SEVERAL = auto()
     BRAND_ASKS = auto()
     NEW_KEY = auto()  # not the entrance's doing: a brand that is let in has another key, which waits for the owner
     PASSWORD_RESET = auto()  # not the entrance's doing: somebody at the box set an owner's password anew

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from gateway.visit import garage, passage
-from gateway.visit.commands import Alarm, AlarmCode, Answer, Note, Word
+from gateway.visit.commands import Alarm, AlarmCode, Answer, Note, Saying, Tell, Word
 from gateway.visit.events import Match, Scanned
 from gateway.visit.rules import in_window, may_open
 from gateway.visit.state import BEFORE_INTENT, Attempts, CodeKind, Delivery, Half, Phase, Refusal, Why
@@ -157,7 +157,7 @@ def _let_try_again(attempts: Attempts) -> Attempts:
 
 def _known(step: Step, scan: Scanned) -> None:
     """Begin a visit, keep half of one, or say why not."""
-    match = min(scan.matches, key=lambda match: _unlikeliness(step, match))
+    match = _meant(step, scan.matches)
     delivery = match.delivery
     refusal = may_open(step.state, delivery, step.now)
     if refusal is not None:
@@ -165,10 +165,16 @@ def _known(step: Step, scan: Scanned) -> None:
             step.ask("lock", "door")
         passage.say_no(step, scan.id, scan.scanner, refusal)
         return
+    others = _others_that_may_open(step, scan.matches, delivery)
+    if others and not delivery.needs_courier:  # where a courier proves himself, his code says whose parcel it is
+        brands = ", ".join(sorted({one.brand for one in (delivery, *others)}))
+        step.say(Tell(saying=Saying.CODE_OF_SEVERAL, detail=brands))
+        passage.say_no(step, scan.id, scan.scanner, Refusal.CODE_OF_SEVERAL)
+        return
     _take_back(step, scan, delivery)
     half = step.state.half
     kinds, codes = {match.kind}, frozenset({scan.code})
-    if half is not None and _same(half, delivery):
+    if half is not None and (_same(half, delivery) or _of_another_too(half, delivery)):
         kinds, codes = kinds | {half.kind}, codes | half.codes
     parcels = codes & delivery.parcels
     proven = CodeKind.COURIER in kinds or not delivery.needs_courier
@@ -176,6 +182,24 @@ def _known(step: Step, scan: Scanned) -> None:
         passage.begin(step, scan, delivery, parcels)
     else:
         _keep_half(step, scan, match, codes)
+
+
+def _meant(step: Step, matches: tuple[Match, ...]) -> Match:
+    """Which of several deliveries with this code is meant: the one whose other half has come, else the likeliest."""
+    half = step.state.half
+    waiting = [match for match in matches if half is not None and _same(half, match.delivery)]
+    return min(waiting or matches, key=lambda match: _unlikeliness(step, match))
+
+
+def _others_that_may_open(step: Step, matches: tuple[Match, ...], delivery: Delivery) -> tuple[Delivery, ...]:
+    """Deliveries of other brands that the same code may open now."""
+    others = (match.delivery for match in matches if match.delivery.brand != delivery.brand)
+    return tuple(one for one in others if may_open(step.state, one, step.now) is None)
+
+
+def _of_another_too(half: Half, delivery: Delivery) -> bool:
+    """Whether a parcel that waits under one brand's delivery is one of this delivery too, whose courier has come."""
+    return half.kind is CodeKind.PARCEL and half.delivery != delivery.id and half.codes <= delivery.parcels
 
 
 def _unlikeliness(step: Step, match: Match) -> tuple[bool, bool, bool, str]:

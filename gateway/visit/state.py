@@ -72,6 +72,7 @@ class Refusal(StrEnum):
 
     OUTSIDE_WINDOW = auto()
     UNKNOWN_CODE = auto()
+    CODE_OF_SEVERAL = auto()  # several brands that may come in now announced it, and nothing tells which is meant
     ALREADY_USED = auto()
     EXPIRED = auto()
     CANCELLED = auto()

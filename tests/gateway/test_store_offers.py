@@ -335,14 +335,36 @@ async def collide(store: Store, **changes: Any) -> str | None:  # noqa: ANN401 -
     return (await told(store, offer(**other), brand="farm")).result.code
 
 
+async def again(store: Store, **changes: Any) -> str | None:  # noqa: ANN401 - any field of an offer
+    """The same brand announces another delivery."""
+    other = {"id": "other", "courier_sha256": "c" * 64} | changes
+    return (await told(store, offer(**other))).result.code
+
+
+@pytest.mark.parametrize("standing", ["granted", "pending"])
+async def test_what_a_brand_announces_blocks_no_other_brand_and_tells_it_nothing(tmp_path: Path, standing: str) -> None:
+    """A stranger announced the shop's parcel too, before it or after: both are taken as if the other had not."""
+    for first in (True, False):
+        folder = tmp_path / str(first)
+        folder.mkdir()
+        async with opened(folder, home(farm={"state": standing})) as store:
+            if first:
+                assert await collide(store) is None
+            assert (await told(store, offer())).result.code is None, "the one is not blocked"
+            if not first:
+                assert await collide(store) is None, "and the other does not learn that it is promised"
+            brands = [match.delivery.brand for match in store.matches(PARCEL, now=after(hours=2))]
+            assert sorted(brands) == ["farm", "shop"]
+
+
 async def test_a_code_of_another_open_delivery_at_that_time_and_door_is_refused(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await told(store, offer(parcels=(PARCEL, "second")))
-        assert await collide(store) == "code_collision"
-        assert await collide(store, parcels=("third", "second")) == "code_collision"
-        assert await collide(store, parcels=("third",), courier_sha256="ab" * 32) == "code_collision"
-        assert await collide(store, window=window(2.5, 4)) == "code_collision"
-        assert await collide(store, parcels=("third",)) is None
+        assert await again(store) == "code_collision"
+        assert await again(store, parcels=("third", "second")) == "code_collision"
+        assert await again(store, parcels=("third",), courier_sha256="ab" * 32) == "code_collision"
+        assert await again(store, window=window(2.5, 4)) == "code_collision"
+        assert await again(store, parcels=("third",)) is None
 
 
 @pytest.mark.parametrize(
@@ -352,23 +374,23 @@ async def test_a_code_of_another_open_delivery_at_that_time_and_door_is_refused(
 async def test_a_code_may_stand_again_at_another_time_or_door(tmp_path: Path, changes: dict[str, Any]) -> None:
     async with opened(tmp_path) as store:
         await told(store, offer())
-        assert await collide(store, **changes) is None
+        assert await again(store, **changes) is None
 
 
 async def test_a_code_is_free_again_when_its_delivery_is_cancelled_or_delivered(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await told(store, offer())
-        assert await collide(store) == "code_collision"
+        assert await again(store) == "code_collision"
         await told(store, cancel())
-        assert await collide(store) is None
-        await store.commit(step(state(), c.ParcelResult(visit="v1", delivery="farm.other", outcome=Outcome.DELIVERED)))
-        assert await collide(store, id="third", courier_sha256="d" * 64) is None
+        assert await again(store) is None
+        await store.commit(step(state(), c.ParcelResult(visit="v1", delivery="shop.other", outcome=Outcome.DELIVERED)))
+        assert await again(store, id="third", courier_sha256="d" * 64) is None
 
 
 async def test_an_update_may_not_take_anothers_code_and_may_keep_its_own(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await told(store, offer())
-        await collide(store, parcels=("third",))
+        await again(store, parcels=("third",))
         assert (await told(store, update(parcels=(PARCEL, "third")))).result.code == "code_collision"
         assert (await told(store, update(parcels=(PARCEL, "fourth")))).result.code is None
 

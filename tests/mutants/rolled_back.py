@@ -7,6 +7,7 @@ DAMAGED = "tests/gateway/test_damaged_store.py"
 ENTRANCE = "tests/gateway/test_entrance.py"
 KILLED = f"{BACK}::test_killed_at_any_point_around_the_mark_a_used_delivery_never_opens_again"
 
+SCANS = "tests/gateway/visit/test_scans.py"
 FORGED = "tests/gateway/proof/test_verify_forged.py"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -157,5 +158,37 @@ MUTANTS: tuple[Mutant, ...] = (
         old="receipt_sha256=_receipt(folder) if draft.part == 1 else None,",
         new="receipt_sha256=None,",
         tests=(f"{FORGED}::test_the_couriers_receipt_is_verified_with_the_proof",),
+    ),
+    Mutant(
+        name="a brand's codes block and tell another brand",
+        file="gateway/store/offers.py",
+        old="d.key != ? AND d.brand = ? AND",
+        new="d.key != ? AND d.brand IS NOT ? AND",
+        tests=(
+            "tests/gateway/test_store_offers.py::test_what_a_brand_announces_blocks_no_other_brand_and_tells_it_nothing",
+        ),
+    ),
+    Mutant(
+        name="a code of two brands opens for the likelier one",
+        file="gateway/visit/scans.py",
+        old="if others and not delivery.needs_courier:",
+        new="if False:",
+        tests=(
+            f"{SCANS}::test_a_code_that_two_permitted_brands_announced_opens_for_neither_and_the_owner_is_told_which",
+        ),
+    ),
+    Mutant(
+        name="a brand that may not come in blocks one that may at the door",
+        file="gateway/visit/scans.py",
+        old="if may_open(step.state, one, step.now) is None)",
+        new="if one.id)",
+        tests=(f"{SCANS}::test_a_code_that_a_brand_announced_too_that_may_not_come_in_opens_for_the_one_that_may",),
+    ),
+    Mutant(
+        name="the courier's code does not say which brand's parcel it is",
+        file="gateway/visit/scans.py",
+        old=" or _of_another_too(half, delivery)):",
+        new="):",
+        tests=(f"{SCANS}::test_where_a_courier_proves_himself_his_code_says_which_brand_s_parcel_it_is",),
     ),
 )

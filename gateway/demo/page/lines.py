@@ -24,7 +24,7 @@ FRENCH: Mapping[str, str] = MappingProxyType({
     "window-ends-inside": "le créneau finit pendant que le livreur est dedans : la visite finit comme toujours",
     "cancelled": "une livraison annulée n'ouvre rien",
     "cancelled-before-offer": "une annulation qui double son offre : l'offre est morte, son code inconnu",
-    "code-collision": "deux marques promettent un même code : la seconde est refusée, la première livrée",
+    "code-collision": "deux marques promettent un même code : le code du livreur dit à qui est le colis",
     "somebody-answers": "quelqu'un à la maison répond : Perron lui laisse la porte",
     "family-key": "la famille rentre avec sa clé : ni film ni alerte, et aucun livreur n'entre à ce moment-là",
     "owner-stops:before": "le propriétaire arrête pendant que ça sonne : la porte reste fermée",

@@ -102,10 +102,10 @@ async def _cancelled_before_offer(play: Play) -> None:
 
 
 async def _code_collision(play: Play) -> None:
-    """Another brand's promise with the same code is refused; the first one is delivered as ever."""
+    """Another brand promises the same code: it learns nothing, and the courier's code says whose parcel it is."""
     parcels = await play.promised()
     other = await play.retailer.promise(codes=PARCEL, brand=1)
-    play.require(other.answer["code"] == "code_collision", "the second promise is refused as a collision")
+    play.require(other.answer["code"] != "code_collision", "the second brand is not told of the first one's parcel")
     await play.delivers(parcels)
 
 
@@ -183,7 +183,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="code-collision",
-        line="two brands promise one code: the second is refused, the first is delivered",
+        line="two brands promise one code: neither learns of it, and the courier's code says whose parcel it is",
         play=_code_collision,
     ),
 )

@@ -391,3 +391,53 @@ def test_a_garage_does_with_the_parcel_but_never_with_the_courier_alone() -> Non
     assert house.phase == "ready"
     house.scan("d0-1")
     assert house.phase == "ringing"
+
+
+# ---- a code of two brands --------------------------------------------------------------------------------------------
+
+
+def twice(house: House, **fields: object) -> None:
+    """Two brands have announced the same parcel for now; the second one is the likelier by its window."""
+    announce(house, "d1", brand="farm", label="one parcel", **fields)
+    announce(house, "d0", brand="shop", label="one parcel", **fields)
+
+
+def test_a_code_that_two_permitted_brands_announced_opens_for_neither_and_the_owner_is_told_which() -> None:
+    house = good_day()
+    twice(house)
+    house.scan("one parcel")
+    house.run(RING)
+    assert house.refusals == ["code_of_several"]
+    assert not house.all(c.Unlock)
+    (told,) = (one for one in house.all(c.Tell) if one.saying is c.Saying.CODE_OF_SEVERAL)
+    assert told.detail == "farm, shop"
+
+
+@pytest.mark.parametrize("refusal", [Refusal.AWAITING_PERMISSION, Refusal.BRAND_NOT_PERMITTED, Refusal.CANCELLED])
+def test_a_code_that_a_brand_announced_too_that_may_not_come_in_opens_for_the_one_that_may(refusal: Refusal) -> None:
+    house = good_day()
+    twice(house)
+    house.promises["d1"].refusal = refusal
+    house.scan("one parcel")
+    house.run(RING + 1)
+    assert house.phase == "unlocked"
+    assert house.mem.visit is not None
+    assert house.mem.visit.delivery.id == "d0"
+
+
+@pytest.mark.parametrize("whose", ["d0", "d1"])
+@pytest.mark.parametrize("courier_first", [True, False])
+def test_where_a_courier_proves_himself_his_code_says_which_brand_s_parcel_it_is(
+    whose: str, *, courier_first: bool
+) -> None:
+    house = good_day()
+    twice(house, needs_courier=True)
+    codes = ["one parcel", f"{whose}-qr"]
+    for code in reversed(codes) if courier_first else codes:
+        house.scan(code)
+        house.run(1)
+    house.run(RING)
+    assert house.phase == "unlocked", house.refusals
+    assert house.mem.visit is not None
+    assert house.mem.visit.delivery.id == whose
+    assert [one.delivery for one in house.all(c.Reserve)] == [whose]
