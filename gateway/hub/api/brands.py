@@ -70,6 +70,7 @@ class NewBrandKey(Model):
     `{brand, kid, hub}` with the hub's own address. `vouched` is an earlier key's word for this one: without it no home
     takes it as the brand's (the first needs none): a compact JWS under the earlier key with header `{alg: Ed25519, kid,
     typ: perron-next-key+jwt}` and payload `{iss, hub, iat, kid, x}`: `iss` the brand, `kid` and `x` of the new key.
+    Header and payload of `vouched` are JSON without blanks between its parts.
     """
 
     kid: Kid

@@ -52,7 +52,8 @@ class NewConnection(Model):
 
     `signed`: the question under the brand's key, for homes that do not know the brand yet: a compact JWS with header
     `{alg: Ed25519, kid, typ: perron-ask+jwt}` and payload `{iss, hub, iat, exp, jti, name, asked}`, where `iss` is
-    the brand, `hub` the hub's own address, `name` the brand's name here, `asked` the same as beside it.
+    the brand, `hub` the hub's own address, `name` the brand's name here, `asked` the same as beside it. Header and payload
+    are JSON without blanks between its parts.
     """
 
     brand: Id
@@ -66,7 +67,7 @@ class Ending(Model):
     """The end of a connection; without `signed` its home has only the hub's word that the brand wants it.
 
     `signed`: a compact JWS under the brand's key with header `{alg: Ed25519, kid, typ: perron-end+jwt}` and payload
-    `{iss, hub, iat, connection}`.
+    `{iss, hub, iat, connection}`, both JSON without blanks between its parts.
     """
 
     signed: ShortlySigned | None = None
