@@ -52,8 +52,8 @@ class NewConnection(Model):
 
     `signed`: the question under the brand's key, for homes that do not know the brand yet: a compact JWS with header
     `{alg: Ed25519, kid, typ: perron-ask+jwt}` and payload `{iss, hub, iat, exp, jti, name, asked}`, where `iss` is
-    the brand, `hub` the hub's own address, `name` the brand's name here, `asked` the same as beside it. Header and payload
-    are JSON without blanks between its parts.
+    the brand, `hub` the hub's own address, `name` the brand's name here, `asked` the same as beside it. Header and
+    payload are JSON without blanks between its parts.
     """
 
     brand: Id
