@@ -4,7 +4,7 @@
 
 `/ok`, `/status/500`, `/hang` (never), `/slow/0.3` (seconds), `/to?URL` (redirects there), `/huge` (no end, 500),
 `/huge-ok` (no end, 200), `/odd` (500 with markup), `/later/2` (500, Retry-After), `/once` (500 at first, then 200),
-`/picky/3` (500 for the event of this number).
+`/picky/3` (500 for the event of this number). Whatever the path says, a challenge is answered, but at `/mute`.
 """
 
 import asyncio
@@ -156,6 +156,8 @@ def main() -> None:
             out.write(json.dumps(line) + "\n")
             out.flush()
             os.fsync(out.fileno())
+        if '"webhook_endpoint.challenge"' in (body := await request.text()) and not request.path.startswith("/mute"):
+            return web.json_response({"challenge": json.loads(body)["data"]["challenge"]})
         return await _answer(request, seen)
 
     app = web.Application()

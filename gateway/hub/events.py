@@ -34,6 +34,7 @@ class Type(StrEnum):
     DELIVERY_CREATED = "delivery.created"
     DELIVERY_CHANGED = "delivery.changed"
     DELIVERY_PROOF = "delivery.proof"
+    ENDPOINT_CHALLENGE = "webhook_endpoint.challenge"
     ENDPOINT_DISABLED = "webhook_endpoint.disabled"
     PING = "ping"
 

@@ -13,9 +13,9 @@ from typing import Annotated
 from pydantic import Field, StringConstraints, TypeAdapter
 
 from gateway.delivery.codes import reread
-from gateway.delivery.promise import MOST_PARCELS, Id, Offer, Update, Window, Wire
+from gateway.delivery.promise import MOST_PARCELS, Id, Offer, State, Update, Window, Wire
 from gateway.delivery.strictjson import loads
-from gateway.hub.account import MOST, Line, Statement, broken
+from gateway.hub.account import MOST, Line, Statement, What, broken, last_of
 from gateway.hub.sealed import Untrue, unseal, vouched
 from gateway.hub.standing import REASONS
 from gateway.hub.words import Token, digest
@@ -54,6 +54,8 @@ class Evidence(Wire):
     """The promise that counted, all messages about it, and the home's accounts of how it ended, oldest first.
 
     Of a door that was handed to its owner and locked later there are two accounts; the newest counts.
+    `missing_parcels`: which of `parcels` did not come, by what that account tells (`missing_of`); None: it does not
+    tell which, or the proof is older than this field.
     """
 
     home: Id
@@ -67,6 +69,7 @@ class Evidence(Wire):
     max_celsius: float | None
     messages: Annotated[tuple[Message, ...], Field(max_length=1000)]
     accounts: Annotated[tuple[Told, ...], Field(min_length=1, max_length=100)]
+    missing_parcels: tuple[str, ...] | None = None
 
 
 def told_of(token: bytes, key: str) -> Told | None:
@@ -84,6 +87,19 @@ def told_of(token: bytes, key: str) -> Told | None:
     return told if broken(told.lines, statement) is None else None
 
 
+def missing_of(parcels: Sequence[str], told: Told) -> tuple[str, ...] | None:
+    """Name the parcels that no line says were read at the door; None: it cannot be told.
+
+    A line has the last four characters of what was read. It cannot be told which are missing where two parcels end
+    alike, where the label says another number than was promised, or where lines were left out.
+    """
+    if told.statement.state not in {State.DELIVERED, State.PARTLY_DELIVERED} or told.statement.left_out:
+        return None
+    read = {line.code for line in told.lines if line.what is What.PARCEL}
+    found = tuple(parcel for parcel in parcels if last_of(parcel) not in read)
+    return found if len(found) == told.statement.missing else None
+
+
 def signed(message: Message) -> bool:
     """Whether it is signed by the key beside it."""
     return _payload(message) is not None
@@ -95,6 +111,9 @@ def wrong(evidence: Evidence) -> str | None:
         problem = _account(evidence, told)
         if problem is not None:
             return f"account {place} {problem}"
+    named = evidence.missing_parcels
+    if named is not None and named != missing_of(evidence.parcels, evidence.accounts[-1]):
+        return "other parcels are named as missing than the account tells"
     sent = list[tuple[Message, int, object]]()
     for place, message in enumerate(evidence.messages, start=1):
         payload = _payload(message)

@@ -152,6 +152,7 @@ class Webhooks(Section):
     plain: bool = False  # http as well
     attempts: int = Field(default=12, ge=12, le=50)
     timeout: float = Field(default=15.0, ge=1, le=30)  # seconds for one try
+    sandbox_posts: int = Field(default=60, ge=1)  # in a minute to one host, of all sandboxes together
 
     @property
     def allowed(self) -> Allowed:

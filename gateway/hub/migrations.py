@@ -68,6 +68,7 @@ STEPS: tuple[Step, ...] = (
         then=(_TELL_NUMBERS,),
     ),
     Step(version=3, columns={"deliveries": {"untold": "BOOLEAN NOT NULL DEFAULT FALSE"}}),
+    Step(version=4, columns={"endpoints": {"challenge": "VARCHAR(64)", "replayed": "BIGINT"}}),
 )
 
 

@@ -118,6 +118,7 @@ class Hub:
             self._sender = Sender(
                 self.store, allowed=webhooks.allowed, unseal=self.key.unseal, most=webhooks.attempts, now=self.now,
                 seconds=time.monotonic, registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
+                sandbox_posts=webhooks.sandbox_posts,
                 contained=self.contained,
             )  # fmt: skip
             self.bells = Bells(jobs=self._dispatcher.ring, messages=self._told)

@@ -18,6 +18,7 @@ from gateway.retailer.told import DEEPEST
 
 LARGEST = 262_144  # bytes of a message
 REMEMBERED = 10_000  # ids
+CHALLENGE = "webhook_endpoint.challenge"
 
 
 class SecretUnusable(ValueError):  # noqa: N818 - it says what it is
@@ -66,6 +67,8 @@ class Listener:
         except (WebhookVerificationError, ValueError) as error:
             self._refused(str(error) or "the signature does not hold")
             return web.Response(status=401, text="not verified\n")
+        if isinstance(said, dict) and said.get("type") == CHALLENGE:  # by it the hub knows that we want to be told
+            return web.json_response({"challenge": said["data"]["challenge"]})
         id_ = request.headers["webhook-id"]
         if id_ not in self._seen and isinstance(said, dict):
             self._seen[id_] = None

@@ -10,6 +10,10 @@ HOME = "tests/gateway/hub/test_home_limits.py"
 FLOODS = "test_a_home_that_floods_has_an_hour_s_ration_kept_and_is_reported_once_and_its_neighbour_is_heard"
 STANDINGS = "tests/gateway/hub/api/test_standings.py"
 SUPERSEDED = "test_a_home_s_word_of_a_version_that_was_changed_since_is_no_event_and_its_next_answer_is"
+CHALLENGE = "tests/gateway/hub/webhooks/test_challenge.py"
+NOTHING_BUT = "test_an_endpoint_of_a_sandbox_gets_nothing_but_a_challenge_until_it_has_answered_that"
+PROOF = "tests/gateway/hub/api/test_proof.py"
+NAMES = "test_a_proof_names_the_parcels_that_are_missing_as_far_as_the_home_s_account_tells"
 BRANDS = "tests/gateway/hub/api/test_brands.py"
 STORE = "tests/gateway/hub/test_store.py"
 MIGRATIONS = "tests/gateway/hub/test_migrations.py"
@@ -199,5 +203,68 @@ MUTANTS: tuple[Mutant, ...] = (
         old="    return older and (result.state is None or result.state in _BEFORE_A_VISIT)\n",
         new="    return older\n",
         tests=(f"{STANDINGS}::test_what_becomes_of_a_visit_is_an_event_also_while_a_change_waits_for_its_answer",),
+    ),
+    Mutant(
+        name="an endpoint of a sandbox is sent events before it has answered its challenge",
+        file="gateway/hub/webhooks/queue.py",
+        old="    first = () if to.challenge is None else (messages.c.id == to.challenge,)\n",
+        new="    first = ()\n",
+        tests=(f"{CHALLENGE}::{NOTHING_BUT}",),
+    ),
+    Mutant(
+        name="any answer of 2xx answers a challenge",
+        file="gateway/hub/webhooks/connection.py",
+        old="if result is Result.TAKEN and challenge is not None and not answers(shown, challenge):",
+        new="if challenge is not None and shown is None:",
+        tests=(f"{CHALLENGE}::{NOTHING_BUT}",),
+    ),
+    Mutant(
+        name="a server that sends back all that it gets has answered a challenge",
+        file="gateway/hub/webhooks/answer.py",
+        old="    return said == challenge\n",
+        new="    return said == challenge or challenge.encode() in body\n",
+        tests=(f"{CHALLENGE}::test_a_challenge_is_answered_by_its_text_alone_and_not_by_an_echo_of_the_message",),
+    ),
+    Mutant(
+        name="an endpoint of a sandbox that has another address is sent events there at once",
+        file="gateway/hub/api/webhookendpoints.py",
+        old='    elif row.sandbox and ("url" in then or ',
+        new="    elif row.sandbox and (",
+        tests=(f"{CHALLENGE}::test_an_endpoint_that_has_another_address_has_to_answer_anew",),
+    ),
+    Mutant(
+        name="an endpoint that never answered its challenge stays switched on",
+        file="gateway/hub/webhooks/queue.py",
+        old='            await disable(tx, to, "unverified", now)\n',
+        new="            pass\n",
+        tests=(f"{CHALLENGE}::test_an_endpoint_that_never_answers_is_disabled_and_may_be_asked_again",),
+    ),
+    Mutant(
+        name="sandboxes send to one host without bound",
+        file="gateway/hub/webhooks/sender.py",
+        old="                    if wait > 0:\n",
+        new="                    if wait < 0:\n",
+        tests=(f"{CHALLENGE}::test_all_sandboxes_together_send_so_much_to_one_host_and_nobody_else_waits_for_that",),
+    ),
+    Mutant(
+        name="an endpoint of a sandbox is replayed as often as somebody likes",
+        file="gateway/hub/api/webhookendpoints.py",
+        old="    if row.sandbox and row.replayed is not None and now < row.replayed + REPLAYS_APART:\n",
+        new="    if row.sandbox and row.replayed is not None and now < row.replayed:\n",
+        tests=(f"{CHALLENGE}::test_an_endpoint_of_a_sandbox_has_one_replay_a_minute",),
+    ),
+    Mutant(
+        name="a proof names parcels as missing that cannot be told",
+        file="gateway/hub/evidence.py",
+        old="    return found if len(found) == told.statement.missing else None\n",
+        new="    return found\n",
+        tests=(f"{PROOF}::{NAMES}",),
+    ),
+    Mutant(
+        name="perron verify believes whatever a proof names as missing",
+        file="gateway/hub/evidence.py",
+        old="    if named is not None and named != missing_of(evidence.parcels, evidence.accounts[-1]):\n",
+        new="    if named is None:\n        pass\n    elif False:\n",
+        tests=(f"{PROOF}::{NAMES}",),
     ),
 )

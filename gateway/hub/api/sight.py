@@ -13,7 +13,7 @@ from gateway.hub.api.operation import Call, Model, Operation, Reply, Right
 from gateway.hub.api.pages import PAGED, Page, cursor, place
 from gateway.hub.api.problem import Code, Problem
 from gateway.hub.api.promised import ConnectionId, Deliveries, Delivery, DeliveryPath
-from gateway.hub.evidence import Evidence, Message, signed, told_of
+from gateway.hub.evidence import Evidence, Message, missing_of, signed, told_of
 from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, events, home_events, jobs
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -118,8 +118,10 @@ async def proof(call: Call) -> Reply:
     promise = await call.tx.scalar(select(delivery_versions.c.promise).where(*mine_too))
     sent = select(jobs.c.token).where(jobs.c.delivery == row.id).order_by(jobs.c.created)
     messages = [await _message(call, token) for token in (await call.tx.scalars(sent)).all()]
-    found = {**(promise or row.promise), "home": row.home, "brand": row.brand, "name": row.name,
-             "accounts": accounts[-ACCOUNTS:], "messages": [one for one in messages if one is not None]}  # fmt: skip
+    stands = promise or row.promise
+    found = {**stands, "home": row.home, "brand": row.brand, "name": row.name, "accounts": accounts[-ACCOUNTS:],
+             "messages": [one for one in messages if one is not None],
+             "missing_parcels": missing_of(stands["parcels"], accounts[-1])}  # fmt: skip
     evidence = {name: found[name] for name in Evidence.model_fields}
     return Reply(status=200, body=Evidence.model_validate(evidence, strict=False))
 

@@ -1,5 +1,7 @@
 """Webhook endpoints: where a retailer wants to be told, the log of what was sent there, and sending it once more."""
 
+import math
+import secrets
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -20,6 +22,8 @@ from gateway.hub.webhooks.queue import drop
 MOST = 16  # endpoints of one retailer, in each world
 OVERLAP = timedelta(hours=24)  # for which the secret before signs too
 AT_ONCE = 1000  # events of one replay
+CHALLENGED_AFTER = timedelta(seconds=1)  # so that whoever makes an endpoint can begin to listen with its secret
+REPLAYS_APART = timedelta(minutes=1)  # of one endpoint of a sandbox
 NEWEST = 20  # tries that are told of a message
 
 EndpointId = Annotated[str, StringConstraints(pattern=r"^ep-[a-z2-7]{26}$")]
@@ -71,13 +75,18 @@ class EndpointChange(Model):
 
 
 class Endpoint(Model):
-    """An endpoint, without its secret. `disabled`: by whom; `failing`: since when nothing has been taken."""
+    """An endpoint, without its secret. `disabled`: by whom; `failing`: since when nothing has been taken.
+
+    `verified`: an endpoint of a sandbox is sent nothing but a challenge (type `webhook_endpoint.challenge`, its text in
+    `data.challenge`) until it has answered 2xx with `{"challenge": "<that text>"}`. What it missed meanwhile follows.
+    """
 
     id: EndpointId
     url: str
     types: tuple[str, ...]
     enabled: bool
-    disabled: Literal["asked", "gone", "failing"] | None
+    disabled: Literal["asked", "gone", "failing", "unverified"] | None
+    verified: bool
     failing: datetime | None
     old_secret_until: datetime | None
     sandbox: bool
@@ -144,7 +153,7 @@ class Replayed(Model):
 
 
 async def create(call: Call) -> Reply:
-    """Make one."""
+    """Make one. One of a sandbox has to answer a challenge before it is sent anything else."""
     asked, who, secret = call.of(NewEndpoint), call.who, new_secret()
     url = _fit(call, asked.url)
     await _alone(call)
@@ -158,6 +167,8 @@ async def create(call: Call) -> Reply:
             sandbox=who.sandbox, enabled=True, seq=0, slow=False, leased=call.now, created=call.now,
         )
     )  # fmt: skip
+    if who.sandbox:
+        await _challenge(call, id_)
     made = _told(await _one(call, id_), call.now)
     body = EndpointWithSecret(**made.model_dump(), secret=secret)
     return Reply(status=201, body=body, headers={"Location": f"/v1/webhook_endpoints/{id_}"})
@@ -195,6 +206,8 @@ async def change(call: Call) -> Reply:
         await call.tx.execute(update(endpoints).where(endpoints.c.id == row.id).values(then))
     if then.get("enabled") is False:
         await drop(call.tx, row.id)
+    elif row.sandbox and ("url" in then or (row.challenge is not None and "enabled" in then)):
+        await _challenge(call, row.id, instead_of=row.challenge)
     return Reply(status=200, body=_told(await _one(call, row.id), call.now))
 
 
@@ -256,9 +269,10 @@ async def replay_one(call: Call) -> Reply:
 async def replay(call: Call) -> Reply:
     """Send many once more, under the same ids; what there was no message of, for the first time."""
     await _alone(call)
-    row, asked = _on(await _asked(call)), call.of(Replay)
+    row, asked = _seldom(_on(await _asked(call)), call.now), call.of(Replay)
     wanted = [
-        events.c.retailer == call.who.retailer, events.c.sandbox == row.sandbox, events.c.type != Type.PING,
+        events.c.retailer == call.who.retailer, events.c.sandbox == row.sandbox,
+        events.c.type.not_in((Type.PING, Type.ENDPOINT_CHALLENGE)),
         events.c.seq >= asked.seq, *([events.c.type.in_(row.types)] if row.types else []),
         *([events.c.at >= asked.since] if asked.since is not None else []),
     ]  # fmt: skip
@@ -269,6 +283,8 @@ async def replay(call: Call) -> Reply:
             .where(*wanted).order_by(events.c.seq).limit(AT_ONCE + 1)
         )
     ).all()  # fmt: skip
+    if row.sandbox:
+        await call.tx.execute(update(endpoints).where(endpoints.c.id == row.id).values(replayed=call.now))
     next_ = found[AT_ONCE].seq if len(found) > AT_ONCE else None
     found = found[:AT_ONCE]
     again = [one.message for one in found if one.message is not None]
@@ -289,6 +305,31 @@ async def replay(call: Call) -> Reply:
             update(endpoints).where(endpoints.c.id == row.id, endpoints.c.seq < previous).values(seq=previous)
         )
     return Reply(status=202, body=Replayed(queued=len(found), next=next_))
+
+
+async def _challenge(call: Call, id_: str, *, instead_of: str | None = None) -> None:
+    """Let an endpoint be sent nothing until its receiver has answered a new challenge."""
+    if instead_of is not None:
+        old = and_(messages.c.id == instead_of, messages.c.due.is_not(None))
+        await call.tx.execute(update(messages).where(old).values(state="given_up", due=None))
+    data = {"id": id_, "challenge": secrets.token_urlsafe(24)}
+    event = await tell(
+        call.tx, call.who.retailer, Type.ENDPOINT_CHALLENGE, id_, data, sandbox=True, now=call.now, only=id_
+    )
+    mine = and_(messages.c.event == event, messages.c.endpoint == id_)
+    challenge = await call.tx.scalar(select(messages.c.id).where(mine))
+    begin = call.now + CHALLENGED_AFTER
+    await call.tx.execute(update(messages).where(mine).values(begun=begin, due=begin))
+    await call.tx.execute(update(endpoints).where(endpoints.c.id == id_).values(challenge=challenge))
+
+
+def _seldom(row: Any, now: datetime) -> Any:  # noqa: ANN401 - a row
+    """Refuse a replay too soon after the one before: whoever has a sandbox could make the hub send without end."""
+    if row.sandbox and row.replayed is not None and now < row.replayed + REPLAYS_APART:
+        wait = math.ceil((row.replayed + REPLAYS_APART - now).total_seconds())
+        detail = f"An endpoint of a sandbox has one replay a minute: try again in {wait} s."
+        raise Problem(Code.RATE_LIMITED, detail, headers={"Retry-After": str(wait)})
+    return row
 
 
 def _anew(now: datetime) -> dict[str, Any]:
@@ -342,7 +383,8 @@ def _told(row: Any, now: datetime) -> Endpoint:  # noqa: ANN401 - a row
     rotating = row.old_until is not None and now < row.old_until
     return Endpoint(
         id=row.id, url=row.url, types=tuple(row.types), enabled=row.enabled, disabled=row.disabled,
-        failing=row.failing, old_secret_until=row.old_until if rotating else None, sandbox=row.sandbox,
+        verified=row.challenge is None, failing=row.failing,
+        old_secret_until=row.old_until if rotating else None, sandbox=row.sandbox,
         created=row.created,
     )  # fmt: skip
 

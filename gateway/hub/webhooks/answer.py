@@ -5,6 +5,8 @@ from datetime import timedelta
 from enum import StrEnum, auto
 from http import HTTPStatus
 
+from gateway.delivery.strictjson import loads
+
 LONGEST_EXCERPT = 200
 SHORTEST = timedelta(hours=24)  # a message is not given up before
 LONGEST_WISH = timedelta(hours=1)  # of a Retry-After that is heeded
@@ -46,6 +48,9 @@ class Result(StrEnum):
 
     NO_HTTP = auto()
     """What came is no answer of HTTP, or one without measure."""
+
+    NO_CHALLENGE = auto()
+    """An answer of 2xx without the challenge that was sent to it."""
 
     NOT_SENT = auto()
     """The hub itself could not make the request; it tries again."""
@@ -98,3 +103,17 @@ def wait(tries: int, *, asked: timedelta | None, chance: float) -> timedelta:
 def over(tries: int, since: timedelta, *, most: int) -> bool:
     """Whether a message that was tried so often since then is given up."""
     return tries >= most and since >= SHORTEST
+
+
+def answers(body: bytes, challenge: str) -> bool:
+    """Whether a receiver has sent a challenge back: `{"challenge": "..."}`, or the bare text.
+
+    A server that sends back all that it gets proves nothing: then the challenge stands deeper, in `data`.
+    """
+    try:
+        said = loads(body)
+    except ValueError:
+        said = body.decode(errors="replace").strip()
+    if isinstance(said, dict):
+        said = said.get("challenge")
+    return said == challenge

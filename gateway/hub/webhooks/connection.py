@@ -16,7 +16,7 @@ from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from gateway.hub.webhooks.answer import Answer, Result, excerpt, judged, wish
+from gateway.hub.webhooks.answer import Answer, Result, answers, excerpt, judged, wish
 from gateway.hub.webhooks.guard import Allowed, Destination, NotAllowed, destination, reachable
 
 READ = 4096  # bytes of an answer that are looked at
@@ -103,8 +103,8 @@ class Connections:
         await self._http.close()
         await self._resolver.close()
 
-    async def post(self, url: str, body: bytes, headers: dict[str, str]) -> Answer:
-        """Try once. Never raises: whatever a stranger does is an answer."""
+    async def post(self, url: str, body: bytes, headers: dict[str, str], *, challenge: str | None = None) -> Answer:
+        """Try once. Never raises: whatever a stranger does is an answer. `challenge`: what has to come back."""
         began = self._seconds()
 
         def ended(result: Result) -> Answer:
@@ -114,7 +114,9 @@ class Connections:
             target = _url(destination(url, self._allowed))
             async with self._http.post(target, data=body, headers=headers, allow_redirects=False) as answer:
                 result = judged(answer.status)
-                shown = await _beginning(answer, must=result is not Result.TAKEN)
+                shown = await _beginning(answer, must=result is not Result.TAKEN or challenge is not None)
+                if result is Result.TAKEN and challenge is not None and not answers(shown, challenge):
+                    result = Result.NO_CHALLENGE
                 return Answer(
                     result=result, status=answer.status, seconds=self._seconds() - began,
                     excerpt=None if result is Result.TAKEN else excerpt(shown),

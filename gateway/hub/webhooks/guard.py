@@ -9,6 +9,7 @@ what followed, read in November 2026), multicast, and what carries an IPv4 addre
 """
 
 import re
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -154,3 +155,27 @@ def _number(written: str, allowed: Allowed) -> str:
     if not reachable(str(number), allowed):
         raise NotAllowed("The hub does not send to this number.")
     return str(number)
+
+
+MINUTE_S = 60.0
+MAX_HOSTS = 10_000  # that are remembered; only one to which something was sent in the last minute has to be
+
+
+class HostLimit:
+    """At most so many POSTs to one host in any minute. Instants are seconds that count on, from anywhere."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._sent: dict[str, deque[float]] = {}
+
+    def wait(self, host: str, now: float) -> float:
+        """Seconds until one more may go to it; 0: it may now, and is counted."""
+        sent = self._sent.setdefault(host.lower().rstrip("."), deque())
+        while sent and sent[0] <= now - MINUTE_S:
+            sent.popleft()
+        if len(sent) >= self._most:
+            return sent[0] + MINUTE_S - now
+        sent.append(now)
+        if len(self._sent) > MAX_HOSTS:
+            self._sent = {name: seen for name, seen in self._sent.items() if seen and seen[-1] > now - MINUTE_S}
+        return 0.0

@@ -13,7 +13,7 @@ from enum import StrEnum, auto
 from typing import Any, assert_never
 
 import structlog
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.events import Type, tell
@@ -61,7 +61,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parcel:
-    """A message that is due, and where it goes. `tries` and `attempts`: before this one."""
+    """A message that is due, and where it goes. `tries` and `attempts`: before this one.
+
+    `challenge`: what its receiver has to send back before it is sent anything else.
+    """
 
     letter: Letter
     retailer: str
@@ -70,6 +73,7 @@ class Parcel:
     attempts: int
     tries: int
     begun: datetime
+    challenge: str | None = None
 
 
 async def take_back(tx: AsyncConnection, now: datetime) -> None:
@@ -79,7 +83,14 @@ async def take_back(tx: AsyncConnection, now: datetime) -> None:
 
 async def any_due(tx: AsyncConnection, now: datetime) -> bool:
     """Whether any message is due."""
-    return await tx.scalar(select(messages.c.id).where(messages.c.due <= now).limit(1)) is not None
+    its = messages.join(endpoints, endpoints.c.id == messages.c.endpoint)
+    found = select(messages.c.id).select_from(its).where(messages.c.due <= now, _may_go()).limit(1)
+    return await tx.scalar(found) is not None
+
+
+def _may_go() -> ColumnElement[bool]:
+    """Whether a message may be sent to its endpoint: before that has answered its challenge, only the challenge."""
+    return or_(endpoints.c.challenge.is_(None), endpoints.c.challenge == messages.c.id)
 
 
 async def claim(tx: AsyncConnection, now: datetime, room: Mapping[Lane, int]) -> list[Turn]:
@@ -91,7 +102,7 @@ async def claim(tx: AsyncConnection, now: datetime, room: Mapping[Lane, int]) ->
     for lane, most in room.items():
         if most <= 0:
             continue
-        due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= now)
+        due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= now, _may_go())
         free = and_(endpoints.c.enabled, endpoints.c.leased <= now, due, *_in(lane))
         waiting = select(endpoints.c.id, endpoints.c.retailer).where(free).order_by(endpoints.c.leased, endpoints.c.id)
         rows = (await tx.execute(waiting.limit(_LOOKED_AT).with_for_update(key_share=True, skip_locked=True))).all()
@@ -131,9 +142,10 @@ async def due(tx: AsyncConnection, turn: Turn, now: datetime, *, most: int, unse
     to = (await tx.execute(select(endpoints).where(mine).with_for_update(key_share=True))).one_or_none()
     if to is None:
         return []
+    first = () if to.challenge is None else (messages.c.id == to.challenge,)
     rows = await tx.execute(
         select(messages, events.c.type, events.c.at, events.c.data).join(events, events.c.id == messages.c.event)
-        .where(messages.c.endpoint == turn.endpoint, messages.c.due <= now).order_by(messages.c.seq).limit(most)
+        .where(messages.c.endpoint == turn.endpoint, messages.c.due <= now, *first).order_by(messages.c.seq).limit(most)
     )  # fmt: skip
     rotating = to.old_secret is not None and to.old_until is not None and now < to.old_until
     sealed = (to.secret, to.old_secret) if rotating else (to.secret,)
@@ -147,6 +159,7 @@ async def due(tx: AsyncConnection, turn: Turn, now: datetime, *, most: int, unse
             letter=Letter(message=row.id, event=row.event, type=row.type, at=row.at, seq=row.seq, previous=row.previous,
                           data=row.data, secrets=keys),
             retailer=to.retailer, endpoint=to.id, url=to.url, attempts=row.attempts, tries=row.tries, begun=row.begun,
+            challenge=row.data["challenge"] if row.id == to.challenge else None,
         )
         for row in rows
     ]  # fmt: skip
@@ -192,15 +205,23 @@ async def ended(  # noqa: PLR0913 - a try's own facts
             milliseconds=round(answer.seconds * 1000), at=now,
         )
     )  # fmt: skip
-    await _told_of(tx, to, parcel, answer, now)
+    await _told_of(tx, to, parcel, answer, now, given_up=then.get("state") == "given_up")
     return True
 
 
-async def _told_of(tx: AsyncConnection, to: Any, parcel: Parcel, answer: Answer, now: datetime) -> None:  # noqa: ANN401 - a row
+async def _told_of(  # noqa: PLR0913 - a try's own facts
+    tx: AsyncConnection, to: Row[Any], parcel: Parcel, answer: Answer, now: datetime, *, given_up: bool
+) -> None:
     """Draw from a try what it says of its endpoint: unless that has another address since."""
     if to.url != parcel.url:
         return
     this, slow = endpoints.c.id == to.id, answer.seconds >= SLOW
+    if parcel.challenge is not None and to.challenge == parcel.letter.message:
+        if answer.taken:
+            await tx.execute(update(endpoints).where(this).values(challenge=None))
+        elif given_up:
+            await disable(tx, to, "unverified", now)
+            return
     if not answer.taken:
         await tx.execute(update(endpoints).where(this).values(failing=to.failing or now, slow=slow))
         long = to.failing is not None and now - to.failing >= PATIENCE

@@ -11,6 +11,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -20,7 +21,7 @@ from gateway.hub.store import Store
 from gateway.hub.webhooks import queue
 from gateway.hub.webhooks.answer import SLOW, Answer, Result
 from gateway.hub.webhooks.connection import Connections, Lookup, by_machine
-from gateway.hub.webhooks.guard import Allowed
+from gateway.hub.webhooks.guard import Allowed, HostLimit
 from gateway.hub.webhooks.queue import Lane, Parcel, Turn, Unseal
 from gateway.system.containment import Containment
 
@@ -35,7 +36,10 @@ SWEEP = timedelta(hours=1)
 
 
 class Sender:
-    """All webhooks of a hub. `seconds` counts, from anywhere; `most`: tries of one message, in 24 hours at least."""
+    """All webhooks of a hub. `seconds` counts, from anywhere; `most`: tries of one message, in 24 hours at least.
+
+    `sandbox_posts`: how many all sandboxes together send to one host in a minute.
+    """
 
     def __init__(  # noqa: PLR0913 - what it needs, named one by one
         self,
@@ -49,10 +53,11 @@ class Sender:
         registry: CollectorRegistry,
         lookup: Lookup = by_machine,
         timeout: float,
+        sandbox_posts: int,
         contained: Containment,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._contained = contained
+        self._contained, self._hosts = contained, HostLimit(sandbox_posts)
         self._store, self._most, self._now, self._seconds, self._chance = store, most, now, seconds, chance
         self._connections = Connections(allowed, seconds=seconds, lookup=lookup, timeout=timeout)
         self._unseal = unseal
@@ -117,6 +122,10 @@ class Sender:
                         batch = await queue.due(tx, turn, self._now(), most=most, unseal=self._unseal)
                     if not batch:
                         return
+                    wait = self._wait(turn, batch[0])
+                    if wait > 0:
+                        ill = self._now() + timedelta(seconds=wait)
+                        break
                     ill = await self._served(turn, batch)
                     if turn.short:
                         break
@@ -124,6 +133,12 @@ class Sender:
         finally:
             self._busy[turn.lane] -= 1
             self._bell.set()
+
+    def _wait(self, turn: Turn, parcel: Parcel) -> float:
+        """Seconds until a sandbox may send to this host; 0: now, and this one is counted."""
+        if turn.lane is not Lane.SANDBOX:
+            return 0.0
+        return self._hosts.wait(urlsplit(parcel.url).hostname or "", self._seconds())
 
     async def _give_back(self, turn: Turn, now: datetime) -> None:
         """Let another have the turn, as soon as the store takes it: else nobody has it until its lease runs out."""
@@ -156,7 +171,9 @@ class Sender:
         answer = Answer(result=Result.NOT_SENT, seconds=0.0)
         with self._contained.piece("webhooks", parcel.letter.message):
             body = parcel.letter.body()
-            answer = await self._connections.post(parcel.url, body, parcel.letter.headers(body, self._now()))
+            answer = await self._connections.post(
+                parcel.url, body, parcel.letter.headers(body, self._now()), challenge=parcel.challenge
+            )
         if answer.taken:
             self._sent.inc()
         else:

@@ -319,10 +319,10 @@ async def test_an_endpoint_whose_messages_cannot_be_sent_keeps_no_other_endpoint
         sender = at.hub.hub._sender  # noqa: SLF001 - where the fault is thrown in
         post = sender._connections.post  # noqa: SLF001 - the same
 
-        async def poisoned(url: str, body: bytes, headers: dict[str, str]) -> Any:  # noqa: ANN401 - its own answer
+        async def poisoned(url: str, *given: Any, **more: Any) -> Any:  # noqa: ANN401 - its own, and its own answer
             if url.endswith("/poison"):
                 raising.now()
-            return await post(url, body, headers)
+            return await post(url, *given, **more)
 
         monkeypatch.setattr(sender._connections, "post", poisoned)  # noqa: SLF001 - the same
         poison, _good = await at.endpoint("/poison"), await at.endpoint("/ok/good")

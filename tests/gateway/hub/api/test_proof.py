@@ -5,6 +5,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.cli.owner import verdict
 from gateway.delivery.promise import Result, State, Update
 from gateway.hub.account import Said, What
@@ -292,3 +294,35 @@ async def test_an_account_that_does_not_hold_is_none(tmp_path: Path) -> None:
         ):  # fmt: skip
             await home.says(ended, bad)
             assert (await proof_of(home, made))[0] == 404
+
+
+def read_at(seconds: int, code: str) -> Said:
+    return Said(at=AT + timedelta(seconds=seconds), what=What.PARCEL, code=code)
+
+
+@pytest.mark.parametrize(
+    ("promised", "read", "missing", "named"),
+    [
+        (["AA-0001", "AA-0002", "AA-0003"], ["0002"], 2, ["AA-0001", "AA-0003"]),
+        (["AA-0001", "AA-0002"], ["0001", "0002"], 0, []),
+        (["AA-0001", "BB-0001"], ["0001"], 1, None),  # they end alike: which of them came is not known
+        (["AA-0001", "AA-0002"], ["9999"], 1, None),  # the label says another number
+    ],
+)
+async def test_a_proof_names_the_parcels_that_are_missing_as_far_as_the_home_s_account_tells(
+    promised: list[str], read: list[str], missing: int, named: list[str] | None, tmp_path: Path
+) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        made = await home.announce(parcels=promised)
+        lines = (*(read_at(number, code) for number, code in enumerate(read)), *LINES[1:])
+        state = "partly_delivered" if missing else "delivered"
+        await home.stands(made, state, house="locked_again", lines=lines, missing=missing)
+        status, said = await proof_of(home, made)
+    assert (status, said["accounts"][0]["statement"]["missing"], said["missing_parcels"]) == (200, missing, named)
+    assert wrong(Evidence.model_validate_json(json.dumps(said))) is None
+    older = {name: value for name, value in said.items() if name != "missing_parcels"}
+    assert wrong(Evidence.model_validate_json(json.dumps(older))) is None, "an older proof names none"
+    if named is not None:
+        forged = Evidence.model_validate_json(json.dumps({**said, "missing_parcels": ["AA-0009"]}))
+        assert wrong(forged) == "other parcels are named as missing than the account tells"
