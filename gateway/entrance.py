@@ -406,7 +406,8 @@ class RunningEntrance:
             limited = self._log_limits.counts(event, self.state, new, commands)
             if limited and not self._log_limits.admits(event, now.mono):
                 step = Step(entrance=new.id, event=event, state=new, commands=commands, now=now)
-                self._obey(step, commands, ())  # it says nothing to the owner: no message of it is stored
+                # Only the scanner is answered: each light and each question has an answer that comes back to us.
+                self._obey(step, tuple(command for command in commands if isinstance(command, c.Answer)), ())
                 return
             intent = any(isinstance(command, c.Reserve) for command in commands)
             step = Step(entrance=new.id, event=event, state=new, commands=commands, now=now)

@@ -57,6 +57,13 @@ class Painter:
         )
 
 
+def compile_templates() -> None:
+    """Compile every template, in a thread and before the first page: one alone may take the loop 0.1 s."""
+    environment = _templates()
+    for name in environment.list_templates():
+        environment.get_template(name)
+
+
 @cache
 def _templates() -> Environment:
     """Every template, each read and compiled once in a process."""

@@ -41,6 +41,7 @@ from gateway.web.keyring import Keyring
 from gateway.web.messages import Messages
 from gateway.web.moving import Moving
 from gateway.web.pages import Pages
+from gateway.web.painter import compile_templates
 from gateway.web.past import Past
 from gateway.web.pauses import Pauses
 from gateway.web.policy import (
@@ -154,6 +155,7 @@ class Site:
             ValueError: the box's own authority is not what it was.
         """
         pages = self._pages
+        await asyncio.to_thread(compile_templates)
         await self._runner.setup()
         if not pages.loopback:
             self.certificate = await asyncio.to_thread(self._certified)

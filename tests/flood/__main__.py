@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.flood.publisher import Publisher
+from tests.flood.visitors import opens_pages, pipelines, says_on_a_feed
 
 
 async def publishes(port: int, told: dict[str, Any]) -> None:
@@ -30,6 +31,16 @@ async def flood(told: dict[str, Any]) -> None:
     async with asyncio.TaskGroup() as group:
         for one in told.get("mqtt", ()):
             group.create_task(publishes(told["broker"], one))
+        for one in told.get("pipelined", ()):
+            for _ in range(one["connections"]):
+                group.create_task(pipelines(one["port"], one["path"], tls=one["tls"]))
+        for one in told.get("feeds", ()):
+            for _ in range(one["connections"]):
+                group.create_task(
+                    says_on_a_feed(told["pages"], one["path"], one["words"], one["cookies"], one["per_second"])
+                )
+        for one in told.get("opened", ()):
+            group.create_task(opens_pages(told["pages"], one["path"], one["cookies"]))
         await asyncio.get_running_loop().create_future()
 
 

@@ -15,10 +15,11 @@ from gateway.equipment import FridgeDevice
 
 ROOT = Path(__file__).parents[2]
 BRIDGE = "zigbee2mqtt"
+OTHER_SCANNER = "other-scanner"
 
 
 def with_sensors(plan: Plan, *, bridged: int = 0, alone: int = 0) -> Plan:
-    """The same house with so many thermometers behind one bridge, and so many that have an account of their own."""
+    """The same house with so many thermometers behind one bridge, so many with accounts of their own, and a scanner."""
     known = plan.home.devices["kitchen-fridge"]
     assert isinstance(known, FridgeDevice)
     devices = dict(plan.home.devices)
@@ -28,9 +29,12 @@ def with_sensors(plan: Plan, *, bridged: int = 0, alone: int = 0) -> Plan:
     for number in range(alone):
         devices[f"alone-{number}"] = known.model_copy(update={"address": f"alone-{number}"})
     section = plan.section
+    devices[OTHER_SCANNER] = devices[section.scanners[0]]  # a courier's own scanner is not the one that is flooded
     place = section.places["fridge"]
-    added = {name: place.model_copy(update={"fridge": name}) for name in devices if name not in plan.home.devices}
-    entrance = section.model_copy(update={"places": {**section.places, **added}})
+    sensors = [name for name in devices if name.partition("-")[0] in ("bridged", "alone")]
+    added = {name: place.model_copy(update={"fridge": name}) for name in sensors}
+    scanners = (*section.scanners, OTHER_SCANNER)
+    entrance = section.model_copy(update={"places": {**section.places, **added}, "scanners": scanners})
     home = plan.home.model_copy(update={"devices": devices, "entrances": {plan.entrance: entrance}})
     return replace(plan, home=home)
 
@@ -132,3 +136,8 @@ async def turns(play: Play, *, reset: bool = False) -> Turns:
     while not file.exists() or file.stat().st_mtime_ns == before:  # noqa: ASYNC110 - as above
         await asyncio.sleep(0.05)
     return Turns(**json.loads(file.read_text(encoding="ascii")))
+
+
+async def until_flooded(play: Play) -> None:
+    """Wait until the flood has come: a scanner that sends garbage is locked out."""
+    await play.watch.until("the scanner locked out", lambda: bool(play.watch.messages(urgent=True)), within=30)

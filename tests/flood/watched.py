@@ -3,20 +3,24 @@
 Beside the control socket it writes `turns.json` twice a second: the longest turn of the loop since the last reset (a
 file `turns.reset` that appears), in seconds of CPU time of the loop's own thread. CPU time, for a machine that has much
 else to do stops any process for longer than a turn may last; what a turn computes does not depend on that. `stalls`
-counts turns over 100 ms. `rss_kib` is the process' resident memory.
+counts turns over 100 ms. `rss_kib` is the process' resident memory. What a long turn was at stands in `turns.log`.
 """
 
 import asyncio
 import json
+import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
 from gateway.demo import rigged
 
 EVERY_S = 0.5
+LOOK_S = 0.01
 LONG_S = 0.1
+SEEN_S = 0.05  # of a turn, after which the loop's thread is looked at
 
 
 class Monitor:
@@ -26,6 +30,9 @@ class Monitor:
         self._folder = folder
         self.turns = self.stalls = 0
         self.longest = self.wall = 0.0
+        self._began: float | None = None  # when the turn that runs began to work, by the clock
+        self._thread = threading.get_ident()
+        self._stack = ""
 
     def watch(self, loop: asyncio.BaseEventLoop) -> None:
         """Measure all turns of this loop, but for the time for which it waits for something to do."""
@@ -39,21 +46,37 @@ class Monitor:
             try:
                 return select(timeout)
             finally:
-                waited = time.monotonic() - began
+                self._began = time.monotonic()
+                waited = self._began - began
 
         def turn() -> None:
             cpu, wall = time.thread_time(), time.monotonic()
             whole_turn()
+            self._began = None
             self._note(time.thread_time() - cpu, time.monotonic() - wall - waited)
 
         loop._selector.select = timed_select  # type: ignore[attr-defined]  # noqa: SLF001 - as above
         loop._run_once = turn  # type: ignore[attr-defined]  # noqa: SLF001 - as above
         threading.Thread(target=self._tell, daemon=True).start()
+        threading.Thread(target=self._look, daemon=True).start()
 
     def _note(self, cpu: float, wall: float) -> None:
         self.turns += 1
         self.stalls += cpu > LONG_S
+        if cpu > SEEN_S and self._stack:
+            with (self._folder / "turns.log").open("a", encoding="utf-8") as log:
+                log.write(f"{cpu:.3f} s of CPU\n{self._stack}\n")
+        self._stack = ""
         self.longest, self.wall = max(self.longest, cpu), max(self.wall, wall)
+
+    def _look(self) -> None:
+        """Remember what the loop's thread is at when a turn lasts."""
+        while True:
+            time.sleep(LOOK_S)
+            began = self._began
+            if began is not None and time.monotonic() - began > SEEN_S:
+                frame = sys._current_frames().get(self._thread)  # noqa: SLF001 - no other way to see a thread
+                self._stack += "".join(traceback.format_stack(frame)[-6:]) + "--\n"
 
     def _tell(self) -> None:
         while True:

@@ -55,6 +55,7 @@ async def test_a_locked_out_scanner_that_floods_leaves_some_entries_and_one_coun
     assert kept <= EACH_AT_ONCE + EACH_A_MINUTE + ready.front.state.rules.tried
     answers = ready.order.count("perform Answer")
     assert answers == 500, "each is answered at the scanner all the same"
+    assert ready.order.count("perform Show") == kept, "and the signal shows no more than has an entry"
     ready.passes(61)
     await until(lambda: notes(ready) == [f"scanner/scanner: {500 - kept} more in this minute"])
     assert ready.front.state.attempts["scanner"].locked_out

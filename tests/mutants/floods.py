@@ -60,6 +60,20 @@ MUTANTS = (
         tests=(LOG,),
     ),
     Mutant(
+        name="the signal flashes for each scan of a flood",
+        file="gateway/entrance.py",
+        old="tuple(command for command in commands if isinstance(command, c.Answer))",
+        new="tuple(command for command in commands if isinstance(command, c.Command))",
+        tests=(LOG,),
+    ),
+    Mutant(
+        name="pages are compiled in the loop",
+        file="gateway/web/site.py",
+        old="        await asyncio.to_thread(compile_templates)\n",
+        new="",
+        tests=("tests/gateway/test_flooded.py::test_no_page_is_compiled_in_the_loop_that_hears_the_doors",),
+    ),
+    Mutant(
         name="a thermometer fills the log",
         file="gateway/log_limits.py",
         old="            return not commands and not _in_the_proof(event, after)",

@@ -1,7 +1,7 @@
 """Repeat what `make test` does once: seeded lives of a house, kills at each named point, every scenario in a loop.
 
-Seeds, then broken payloads, then kills, then scenarios for so many minutes. Every failure is told with the command that
-replays it; the exit code is 1 if there was any.
+Seeds, then broken payloads, then kills, then a house that is flooded through every way in at once, then scenarios for
+so many minutes. Every failure is told with the command that replays it; the exit code is 1 if there was any.
 """
 
 import argparse
@@ -27,6 +27,7 @@ from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import SCENARIOS, named
 from tests.gateway.guard import killing
 from tests.house import life
+from tests.soak import flooded
 from tests.wire import broken
 
 ROOT = Path(__file__).parents[2]
@@ -121,6 +122,23 @@ def scenarios(minutes: float, console: Console) -> Iterator[str]:
         yield from played(scenario)
 
 
+def floods(minutes: float, console: Console) -> Iterator[str]:
+    """Let couriers come to a house that is flooded through every way in, for so long."""
+    if not minutes:
+        return
+    folder = Path(tempfile.mkdtemp(prefix="perron-soak-"))
+    failed = False
+    try:
+        for failure in flooded.soaked(folder, minutes, console):
+            failed = True
+            yield f"flooded: {failure}\n  kept in {folder}; replay: python -m tests.soak --only-flood {minutes:g}"
+    except (Died, BrokerMissing, AssertionError) as failure:
+        failed = True
+        yield f"flooded: {failure}\n  kept in {folder}"
+    if not failed:
+        shutil.rmtree(folder)
+
+
 def span(text: str) -> tuple[int, int]:
     """Read `A:B`: seeds from A up to, but not with, B."""
     first, _, last = text.partition(":")
@@ -134,7 +152,7 @@ def options(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.soak",
         description=__doc__,
-        epilog="Examples:\n  python -m tests.soak\n  python -m tests.soak --seeds 0:20000 --kills 0 --guard 0 --minutes 0",  # noqa: E501 - a line to type
+        epilog="Examples:\n  python -m tests.soak\n  python -m tests.soak --seeds 0:20000 --kills 0 --guard 0 --flood 0 --minutes 0\n  python -m tests.soak --only-flood 10",  # noqa: E501 - lines to type
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--seeds", type=span, default=(2000, 12000), metavar="A:B", help="lives (2000:12000)")
@@ -143,6 +161,8 @@ def options(words: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--kills", type=int, default=10, metavar="N", help="kills at each point (10)")
     parser.add_argument("--guard", type=int, default=200, metavar="N", help="kills of the guard (200)")
+    parser.add_argument("--flood", type=float, default=10, metavar="N", help="minutes of flood (10; 0: none)")
+    parser.add_argument("--only-flood", type=float, metavar="N", help="flood for so many minutes, and nothing else")
     parser.add_argument("--minutes", type=float, default=60, metavar="N", help="minutes of scenarios (60; 0: none)")
     return parser.parse_args(words)
 
@@ -153,12 +173,18 @@ def main(words: list[str]) -> int:
     first, last = asked.seeds
     console = Console()
     failures = 0
-    parts = (
-        seeds(first, last, console),
-        payloads(asked.payloads, console),
-        kills(asked.kills, console),
-        guard_killed(asked.guard, console),
-        scenarios(asked.minutes, console),
+    only = asked.only_flood is not None
+    parts: tuple[Iterator[str], ...] = (
+        (floods(asked.only_flood, console),)
+        if only
+        else (
+            seeds(first, last, console),
+            payloads(asked.payloads, console),
+            kills(asked.kills, console),
+            guard_killed(asked.guard, console),
+            floods(asked.flood, console),
+            scenarios(asked.minutes, console),
+        )
     )
     for part in parts:
         for failure in part:
