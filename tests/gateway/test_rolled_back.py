@@ -82,8 +82,8 @@ async def used(tmp_path: Path) -> Path:
     folder.mkdir()
     async with box(folder) as store:
         await told(store, offer())
-    kept(folder, tmp_path / "older")
     async with box(folder) as store:
+        kept(folder, tmp_path / "older")  # after this start's own mark: only the intent's can show it
         outcome = await reserved(store)
         assert isinstance(outcome, Committed)
         assert outcome.marked

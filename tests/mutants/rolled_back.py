@@ -191,4 +191,11 @@ MUTANTS: tuple[Mutant, ...] = (
         new="):",
         tests=(f"{SCANS}::test_where_a_courier_proves_himself_his_code_says_which_brand_s_parcel_it_is",),
     ),
+    Mutant(
+        name="the log's chain is another one than the format's page says",
+        file="gateway/proof/chain.py",
+        old='_LINK = b"perron log 1\\0"',
+        new='_LINK = b"perron log 2\\0"',
+        tests=("tests/gateway/proof/test_format.py::test_a_genuine_proof_is_good_for_both",),
+    ),
 )
