@@ -400,8 +400,8 @@ class RunningEntrance:
             new, commands = decide(self.state, event, now=now)
             if new == self.state and not commands:
                 return
-            if not commands and isinstance(event, e.Scanned) and event.expected_only:
-                self.state = new  # a camera's reading that nothing follows is counted, and is no row for ever
+            if not commands and _passing(event, new):
+                self.state = new
                 return
             limited = self._log_limits.counts(event, self.state, new, commands)
             if limited and not self._log_limits.admits(event, now.mono):
@@ -493,6 +493,16 @@ class RunningEntrance:
         self._hands.show(step.state, step.now)
         self.overheard(commands)
         self.changed()
+
+
+def _passing(event: e.Event, state: Entrance) -> bool:
+    """Whether what a camera says is kept in memory alone where nothing follows of it: not each of its words is a row.
+
+    A reading that nothing answers, and an edge of its pictures while nothing is filmed: a restart forgets both anyway.
+    """
+    if isinstance(event, e.Scanned):
+        return event.expected_only
+    return isinstance(event, e.CameraChanged) and state.visit is None and state.incident is None
 
 
 def _tells_a_move(report: said.Report) -> bool:

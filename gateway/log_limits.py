@@ -90,8 +90,7 @@ def _refuses(command: c.Command) -> bool:
 
 
 def _forgotten(state: Entrance) -> Entrance:
-    """The state without what a restart may forget: the last code of each scanner, and when a light goes out."""
-    last = Attempts().last
-    attempts = {name: replace(one, last=last) for name, one in state.attempts.items()}
+    """The state without what a restart may forget: the newest codes of each scanner, and when a light goes out."""
+    attempts = {name: replace(one, seen=(), retained_noted=False) for name, one in state.attempts.items()}
     kept = {name: one for name, one in attempts.items() if one != Attempts()}
     return replace(state, attempts=kept, due={}, question=0)

@@ -134,7 +134,7 @@ def go_inside(step: Step) -> None:
     step.say(INSIDE)
     spend(step)
     limit = step.state.rules.open_limit.get(step.visit.delivery.place, DEFAULT_OPEN_LIMIT)
-    fresh = replace(step.visit, opened=True, tries=0, long_told=0)
+    fresh = replace(step.visit, opened=True, tries=0, tries_given_back=0, long_told=0)
     step.visit = replace(fresh, out=False, closing=Closing.NOT, closings=0)
     step.enter(Phase.INSIDE, {Why.OPEN_LONG: limit})
 

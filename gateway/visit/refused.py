@@ -54,7 +54,7 @@ def _waits(visit: Visit) -> bool:
 
 
 def _moves(lockup: Lockup) -> bool:
-    return lockup.result is None and lockup.at is Relock.BOLT_MOVES
+    return lockup.result is None and lockup.at is Relock.BOLT_MOVES and not lockup.refused
 
 
 def unlocking(step: Step) -> bool:

@@ -22,7 +22,9 @@ def settle(step: Step) -> None:
         _without_broker(step)
         return
     step.disarm(Why.OUTAGE)
-    if step.visit.relock is Relock.WAIT:
+    if step.visit.relock is Relock.WAIT and step.visit.tries >= step.state.rules.tries:
+        passage.hand_over(step, AlarmCode.NOT_LOCKED)
+    elif step.visit.relock is Relock.WAIT:
         _begin_try(step)
     elif not _forward(step) and (step.passed(Why.ANSWER) or step.visit.jammed):
         _try_again(step)
@@ -33,9 +35,19 @@ def _waiting(step: Step) -> bool:
 
 
 def _without_broker(step: Step) -> None:
-    """Tries count only while connected; all is asked anew once we see again."""
-    if step.visit.relock is not Relock.WAIT:
-        step.visit = replace(step.visit, relock=Relock.WAIT, tries=step.visit.tries - 1)
+    """Tries count only while connected; all is asked anew once we see again.
+
+    So many tries are given back and no more: a broker that is kept coming and going would put off the hand-over.
+    """
+    visit = step.visit
+    if visit.relock is not Relock.WAIT:
+        again = visit.tries_given_back < step.state.rules.tries
+        step.visit = replace(
+            visit,
+            relock=Relock.WAIT,
+            tries=visit.tries - again,
+            tries_given_back=visit.tries_given_back + again,
+        )
         step.disarm(Why.ANSWER)
     if not step.armed(Why.OUTAGE):
         step.arm(Why.OUTAGE, step.state.rules.outage)

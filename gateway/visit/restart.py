@@ -36,7 +36,7 @@ def _clocks_anew(step: Step) -> None:
             group=frozenset(),
             group_at=-1e9,
             until=mono + state.rules.lockout,
-            last=("", -1e9),
+            seen=(),
         )
         for scanner, tries in state.attempts.items()
     }

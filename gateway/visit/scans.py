@@ -10,6 +10,7 @@ from gateway.visit.state import BEFORE_INTENT, Attempts, CodeKind, Delivery, Hal
 from gateway.visit.step import Step
 
 LABEL_CODES = 4  # more barcodes than that are not one label
+SEEN = 32  # codes of a moment that are remembered: two labels in turn are not a new scan each time
 EXCUSED = 100  # deliveries remembered of a scanner whose label was excused: more than can be due at one door
 
 # In these phases a parcel can still be carried in.
@@ -18,14 +19,17 @@ CARRYING = BEFORE_INTENT | {Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase
 
 def scanned(step: Step, scan: Scanned) -> None:
     """Answer one scan; a retained one and a repetition within a moment are none."""
-    if scan.retained:
-        step.say(Note(what="retained_scan"))
-        return
     attempts = step.state.attempts.get(scan.scanner, Attempts())
-    code, at = attempts.last
-    if code == scan.code and step.now.mono - at < step.state.rules.merge:
+    if scan.retained:
+        if not attempts.retained_noted:  # a scanner that only sends such gets one line
+            step.say(Note(what="retained_scan"))
+            _remember(step, scan.scanner, replace(attempts, retained_noted=True))
         return
-    _remember(step, scan.scanner, replace(attempts, last=(scan.code, step.now.mono)))
+    seen = tuple(one for one in attempts.seen if step.now.mono - one[1] < step.state.rules.merge)
+    if any(code == scan.code for code, _ in seen):
+        return
+    seen = (*seen, (scan.code, step.now.mono))[-SEEN:]
+    _remember(step, scan.scanner, replace(attempts, seen=seen, retained_noted=False))
     if _own(step, scan):
         return
     if scan.expected_only and (attempts.locked_out or not scan.matches):

@@ -297,6 +297,7 @@ class Visit:
     asked: bool = False
     relock: Relock = Relock.WAIT
     tries: int = 0
+    tries_given_back: int = 0  # since the door was last opened: tries that a lost broker cut short
     jammed: bool = False
     jam_told: bool = False
     refused: bool = False  # the lock said why it did not obey, and was not asked since
@@ -323,14 +324,15 @@ class Visit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempts:
-    """Wrong codes of one scanner, or of one camera that reads labels (only `tried`, the lock-out and `last`)."""
+    """Wrong codes of one scanner, or of one camera that reads labels (only `tried`, the lock-out and `seen`)."""
 
     wrong: tuple[tuple[str, float], ...] = ()  # (code, counted at), one a label
     group: frozenset[str] = frozenset()  # codes of the label being read
     group_at: float = -1e9
     locked_out: bool = False
     until: float = 0.0  # monotonic: the end of the lock-out
-    last: tuple[str, float] = ("", -1e9)
+    seen: tuple[tuple[str, float], ...] = ()  # codes of the last moment (`Rules.merge`) and when they were taken in
+    retained_noted: bool = False  # the newest scan was a retained one, and is in the log
     tried: tuple[tuple[str, float], ...] = ()  # different unknown codes and when; nothing takes these back
     excused: tuple[str, ...] = ()  # deliveries whose code has excused a label already, the newest last
 

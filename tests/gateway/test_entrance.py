@@ -341,6 +341,15 @@ async def test_what_a_camera_reads_and_nobody_knows_makes_no_stored_row(ready: B
     assert step.state.attempts["doorbell"].locked_out
 
 
+async def test_whoever_moves_before_a_camera_makes_no_stored_rows(ready: Box) -> None:
+    before = len(ready.journal.steps)
+    for number in range(100):
+        ready.front.put(e.CameraChanged(camera="cam", live=True, moving=number % 2 == 0, recording=False))
+        await ready.quiet()
+    assert ready.front.state.cameras["cam"].moving is False
+    assert len(ready.journal.steps) == before
+
+
 async def test_what_a_camera_sees_that_no_code_can_be_is_not_even_counted(ready: Box) -> None:
     ready.front.label_read("doorbell", "\x07bell")
     await ready.quiet()

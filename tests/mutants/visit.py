@@ -156,8 +156,8 @@ MUTANTS = (
     Mutant(
         name="a repeated scan is a new one",
         file="gateway/visit/scans.py",
-        old="if code == scan.code and step.now.mono - at < step.state.rules.merge:",
-        new="if code == scan.code and step.now.mono - at < 0:",
+        old="seen = tuple(one for one in attempts.seen if step.now.mono - one[1] < step.state.rules.merge)",
+        new="seen = tuple(one for one in attempts.seen if step.now.mono - one[1] < 0)",
         tests=(SCANS,),
     ),
     Mutant(

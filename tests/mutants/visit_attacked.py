@@ -8,6 +8,8 @@ SEEDS = f"{VISIT}test_seeds.py"
 SCANS = f"{VISIT}test_scans.py"
 ENTRANCE = "tests/gateway/test_entrance.py"
 APP = "tests/gateway/test_app.py"
+RELOCKING = f"{VISIT}test_relocking.py"
+REFUSED = f"{VISIT}test_refused.py"
 CONFIG = "tests/gateway/test_config.py"
 
 MUTANTS = (
@@ -140,8 +142,8 @@ MUTANTS = (
     Mutant(
         name="each reading of a camera is a row for ever",
         file="gateway/entrance.py",
-        old="if not commands and isinstance(event, e.Scanned) and event.expected_only:",
-        new="if not commands and isinstance(event, e.Scanned) and event.retained:",
+        old="        return event.expected_only",
+        new="        return event.retained",
         tests=(ENTRANCE,),
     ),
     Mutant(
@@ -171,5 +173,40 @@ MUTANTS = (
         old="async with asyncio.timeout(DOORS_FIRST_S):",
         new="async with asyncio.timeout(None):",
         tests=(f"{APP}::test_the_pages_begin_although_no_door_answers",),
+    ),
+    Mutant(
+        name="a broker that comes and goes puts the hand-over off for ever",
+        file="gateway/visit/relocking.py",
+        old="again = visit.tries_given_back < step.state.rules.tries",
+        new="again = True",
+        tests=(RELOCKING,),
+    ),
+    Mutant(
+        name="two known codes in turn are a new scan each time",
+        file="gateway/visit/scans.py",
+        old="    seen = (*seen, (scan.code, step.now.mono))[-SEEN:]",
+        new="    seen = ((scan.code, step.now.mono),)",
+        tests=(SCANS,),
+    ),
+    Mutant(
+        name="each retained scan is a row for ever",
+        file="gateway/visit/scans.py",
+        old="        if not attempts.retained_noted:  # a scanner that only sends such gets one line",
+        new="        if True:",
+        tests=(SCANS,),
+    ),
+    Mutant(
+        name="each failure that a lock tells during a lock-up is alarmed",
+        file="gateway/visit/refused.py",
+        old=" and lockup.at is Relock.BOLT_MOVES and not lockup.refused",
+        new=" and lockup.at is Relock.BOLT_MOVES",
+        tests=(REFUSED,),
+    ),
+    Mutant(
+        name="each movement before a camera is a row for ever",
+        file="gateway/entrance.py",
+        old="return isinstance(event, e.CameraChanged) and state.visit is None and state.incident is None",
+        new="return False",
+        tests=(ENTRANCE,),
     ),
 )

@@ -149,3 +149,20 @@ def test_somebody_who_asks_to_lock_is_told_too_and_need_not_wait() -> None:
     assert told(house) == ["insufficient_battery"]
     assert house.mem.lockup is not None
     assert house.mem.lockup.result is Locked.NOT_PROVEN, "asked at once, so one latency and not two"
+
+
+def test_a_lock_that_repeats_its_refusal_during_a_lock_up_is_told_of_once() -> None:
+    house = inside()
+    house.close()
+    house.run(60)
+    house.faults.silent = True
+    house.kill(seconds=1)
+    house.run(2)  # until the unlock of before can act no more, no answer counts: the lock-up waits
+    house.faults.refuses = Failure.BUSY
+    house.lock_now()
+    house.run(0.1)
+    assert house.mem.lockup is not None
+    assert house.mem.lockup.refused
+    for _ in range(30):
+        house.feed(e.LockFailed(failure=Failure.BUSY))
+    assert told(house) == ["busy"]

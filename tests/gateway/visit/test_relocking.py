@@ -185,3 +185,19 @@ def test_a_slow_lock_is_given_its_time(seconds: float) -> None:
     house.run(30)
     assert house.houses == ["locked_again"]
     assert len(house.all(c.Lock)) == 1
+
+
+def test_a_broker_that_is_kept_coming_and_going_does_not_put_the_hand_over_off() -> None:
+    house = inside()
+    house.close()
+    house.run(3)
+    assert house.phase == "relocking"
+    house.faults.silent = True
+    house.faults.mute = True
+    for _ in range(10):
+        house.run(1)  # too short for any try to end
+        house.broker_down()
+        house.run(50)  # too short to be an outage
+        house.broker_up()
+    assert house.phase == "handed_to_owner"
+    assert "not_locked" in house.alarms

@@ -180,6 +180,25 @@ def test_the_visit_s_own_codes_are_parcels_and_are_welcome() -> None:
     assert house.outcomes == ["delivered"]
 
 
+def test_two_known_codes_in_turn_are_not_a_new_scan_each_time() -> None:
+    house = good_day()
+    announce(house, refusal=Refusal.EXPIRED)
+    announce(house, "d1", refusal=Refusal.CANCELLED)
+    for _ in range(45):  # nine seconds
+        guess(house, "d0-1", "d1-1", pause=0.1)
+    assert house.refusals == ["expired", "cancelled"]
+
+
+def test_retained_scans_are_noted_once_until_a_live_one_comes() -> None:
+    house = good_day()
+    for number in range(50):
+        house.scan(f"old-{number}", retained=True)
+    assert house.all(c.Note) == [c.Note(what="retained_scan")]
+    guess(house, "x")
+    house.scan("old", retained=True)
+    assert len(house.all(c.Note)) == 2
+
+
 # ---- guessing -------------------------------------------------------------------------------------------------------
 
 
