@@ -286,7 +286,10 @@ class _Secretary:
         permission = None if message.delivery is None else self._store.permission(message.delivery.partition(".")[0])
         if permission is None or permission.standing is not Standing.PENDING:
             return None
-        if purpose is Purpose.PERMIT and (not permission.terms.let_in or self._store.brands.guest(permission.brand)):
+        terms = permission.terms
+        if purpose is Purpose.PERMIT and (
+            not terms.let_in or terms.hub_signed or self._store.brands.guest(permission.brand)
+        ):
             return None  # first its terms are to be said, and whoever nobody knows is to be looked at, on the page
         return f"{entrance}.{permission.brand}.{permission.version}"
 

@@ -120,6 +120,28 @@ def allows(permission: Permission | None, promise: Promise, *, zone: ZoneInfo, u
     return None
 
 
+def grows(before: Permission | None, terms: Terms) -> bool:
+    """Whether a brand that is granted these terms may do anything that it may not do now.
+
+    Hours count as more unless they lie within the old ones as they are written.
+    """
+    if before is None or before.standing is not Standing.GRANTED:
+        return True
+    now = before.terms
+    (opened, closed), (opens, closes) = opens_and_closes(now.hours), opens_and_closes(terms.hours)
+    lists = ((terms.entrances, now.entrances), (terms.places, now.places), (terms.carriers, now.carriers),
+             (terms.days, now.days))  # fmt: skip
+    return (
+        any(not new <= old for new, old in lists)
+        or opens < opened
+        or closes > closed
+        or terms.openings > now.openings
+        or (now.ask_each_time and not terms.ask_each_time)
+        or (terms.hub_signed and not now.hub_signed)
+        or (now.expires is not None and (terms.expires is None or terms.expires > now.expires))
+    )
+
+
 def inside(start: datetime, end: datetime, terms: Terms, *, zone: ZoneInfo) -> bool:
     """Whether every second from `start` to `end` reads, on a wall clock in the house, an allowed day and hour.
 

@@ -179,7 +179,12 @@ CONFIRM: frozenset[Right] = frozenset(
     }
 )
 """What asks for the password again, within the last 5 minutes: a phone left on a table must not let anybody else in for
-good, or destroy anything."""
+good, or destroy anything.
+
+DECIDE_BRANDS is not among them: refusing and revoking must be quick. To let a brand do more than it may now
+(`gateway.delivery.permission.grows`) and to accept or trust a key takes the password with the form itself, however
+fresh the last one is. From away from home nobody is asked for it: an order is kept and logged as it was signed, and a
+password in it would be too. There the enrolled browser's key stands for its person; to enrol it took the password."""
 
 
 def may(role: Role, right: Right) -> bool:

@@ -19,6 +19,7 @@ from gateway.web.policy import Handler, local
 from gateway.web.words import LANGUAGES, say, understood
 
 LANGUAGE = "language"  # the cookie's name
+PASSWORD_AGAIN = "password_again"  # noqa: S105 - the field's name in a form that is sent once more with the password
 YEAR, SESSION_DAYS, DEVICE_DAYS = 365, 90, 400
 DAY = 24 * 3600  # seconds
 
@@ -82,9 +83,39 @@ class Desk:
         """Let a handler be reached only by who has this right now, and tell it who; others are led on."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
-            return await handler(request, self.require(request, right))
+            asks = await self.confirm_form(request, right)
+            return asks or await handler(request, self.require(request, right))
 
         return guarded
+
+    async def confirm_form(self, request: web.Request, right: Right) -> web.Response | None:
+        """Where a form needs the password first, ask for it and keep the form; None: nothing keeps it from going on."""
+        who = self.who(request) if request.method == "POST" else None
+        if who is None or self.accounts.refusal(who, right, self.now) is not Refused.CONFIRM:
+            return None
+        return await self.with_password(request, who)
+
+    async def with_password(self, request: web.Request, who: Who) -> web.Response | None:
+        """Take the password with a form, however fresh the last one is. None: it came with it and is right.
+
+        Else it is asked for, on a page that sends the same form again with the password (`PASSWORD_AGAIN`).
+
+        Raises:
+            web.HTTPUnauthorized: it is missing or wrong, and it is a script that asks.
+        """
+        fields = [(name, value) for name, value in (await request.post()).items() if isinstance(value, str)]
+        given = next((value for name, value in fields if name == PASSWORD_AGAIN), None)
+        why = None if given is None else await self.proven(request, who, given)
+        if given is not None and why is None:
+            return None
+        if wants_json(request):
+            text = why or say("confirm.first", self.language(request))
+            raise web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "Session"})
+        kept = [(name, value) for name, value in fields if name != PASSWORD_AGAIN]
+        return self.page(
+            request, "confirm", status=web.HTTPUnauthorized.status_code, why=why, fields=kept,
+            action=request.rel_url.raw_path, password=PASSWORD_AGAIN,
+        )  # fmt: skip
 
     def require(self, request: web.Request, right: Right) -> Who:
         """Return who asks, if they have this right now.

@@ -70,6 +70,9 @@ class Enrolled:
         ident, browsers = str((await request.post()).get("id", "")), self._box.store.browsers
         one = browsers.browser(ident)
         if one is not None and one.person.id != who.person:
+            asks = await self._desk.confirm_form(request, Right.PEOPLE)
+            if asks is not None:
+                return asks
             self._desk.require(request, Right.PEOPLE)
         if one is None or not await browsers.end(ident, self._desk.now, by=who.person):
             raise web.HTTPNotFound

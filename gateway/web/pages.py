@@ -13,8 +13,8 @@ from multidict import MultiMapping
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.config import Home
-from gateway.delivery.permission import DAYS, Permission, Terms, opens_and_closes
-from gateway.owner import AnyWish
+from gateway.delivery.permission import DAYS, Permission, Terms, grows, opens_and_closes
+from gateway.owner import AnyWish, Permit
 from gateway.proof.keys import PublicKey
 from gateway.store import BrandKey
 from gateway.store.questions import Ask
@@ -24,7 +24,7 @@ from gateway.voice import Language, inert
 from gateway.web import live
 from gateway.web.access import Right
 from gateway.web.accounts import Who
-from gateway.web.desk import WISHES, Desk, wants_json
+from gateway.web.desk import PASSWORD_AGAIN, WISHES, Desk, wants_json
 from gateway.web.policy import local
 from gateway.web.words import say
 
@@ -163,8 +163,12 @@ class Pages:
     async def _wish(self, request: web.Request) -> web.Response:
         entrance = request.match_info["entrance"]
         fields = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
-        back = fields.pop("back", "/")
-        who = self._desk.require(request, _right(fields))
+        back, _ = fields.pop("back", "/"), fields.pop(PASSWORD_AGAIN, None)
+        right = _right(fields)
+        asks = await self._desk.confirm_form(request, right)
+        if asks is not None:
+            return asks
+        who = self._desk.require(request, right)
         if entrance not in self._box.home.entrances:
             raise web.HTTPNotFound
         return await self._ask(request, who, entrance, fields, back)
@@ -193,11 +197,22 @@ class Pages:
             raise web.HTTPConflict(text=text) from error
         except ValueError as error:
             raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=str(error))) from error
+        asks = await self._proven(request, who, terms, self._box.store.permission(brand))
+        if asks is not None:
+            return asks
         ask = str(fields["ask"]) if fields.get("ask") else None
         why = await self._box.letting.permit(brand, terms, who.person, ask=ask)
         if why is not None:
             raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
         raise web.HTTPSeeOther("/brands")
+
+    async def _proven(
+        self, request: web.Request, who: Who, terms: Terms | None, before: Permission | None
+    ) -> web.Response | None:
+        """Where a brand gets more than it has, take the password with the form: None, or the page that asks for it."""
+        if terms is None or not grows(before, terms):
+            return None
+        return await self._desk.with_password(request, who)
 
     async def _forget(self, request: web.Request, who: Who) -> web.Response:
         """Forget a brand that came by a hub and is not let in."""
@@ -211,6 +226,9 @@ class Pages:
         brand, kid, letting = request.match_info["brand"], request.match_info["kid"], self._box.letting
         match (await request.post()).get("do"):
             case "approve":
+                asks = await self._desk.with_password(request, who)
+                if asks is not None:
+                    return asks
                 why = await letting.approve_key(brand, kid, who.person)
             case "refuse":
                 why = await letting.refuse_key(brand, kid, who.person)
@@ -227,6 +245,11 @@ class Pages:
             wish = _WISH.validate_python({**fields, "id": f"page-{secrets.token_hex(8)}"})
         except ValidationError as error:
             raise web.HTTPBadRequest from error
+        if isinstance(wish, Permit) and wish.do == "permit":
+            permission = self._box.store.permission(wish.brand)
+            asks = await self._proven(request, who, None if permission is None else permission.terms, permission)
+            if asks is not None:
+                return asks
         why = await self._desk.wish(entrance, wish, who)
         log.info("asked_on_a_page", entrance=entrance, do=wish.do, by=who.person, done=why is None)
         if why is not None:

@@ -1,6 +1,7 @@
 """Coming in: the first owner by the code that only the box shows, then by name and password, or by invitation."""
 
 from contextlib import suppress
+from typing import Any
 
 from aiohttp import web
 
@@ -11,6 +12,8 @@ from gateway.web.browsers import Browser
 from gateway.web.desk import Desk, cookie_name
 from gateway.web.policy import local
 from gateway.web.succession import CameBack, Succession
+
+_CONFIRM: dict[str, Any] = {"action": "/confirm", "password": "password"}
 
 
 class Threshold:
@@ -113,7 +116,8 @@ class Threshold:
         return self._again(request, "join", outcome, name=name, role=invitation.role)
 
     async def _confirm(self, request: web.Request, _who: Who) -> web.Response:
-        return self._desk.page(request, "confirm", back=local(request.query.get("back", "/")), why=None)
+        back = local(request.query.get("back", "/"))
+        return self._desk.page(request, "confirm", why=None, fields=[("back", back)], **_CONFIRM)
 
     async def _confirmed(self, request: web.Request, who: Who) -> web.Response:
         fields = await _fields(request)
@@ -121,7 +125,7 @@ class Threshold:
         outcome = await self._desk.accounts.confirm(who, fields.get("password", ""), self._desk.now)
         if outcome is None:
             raise web.HTTPSeeOther(back)
-        return self._again(request, "confirm", outcome, back=back)
+        return self._again(request, "confirm", outcome, **_CONFIRM, fields=[("back", back)])
 
     async def _leave(self, request: web.Request, who: Who) -> web.Response:
         await self._desk.accounts.sign_out(who)
@@ -129,7 +133,7 @@ class Threshold:
         answer.del_cookie(cookie_name(request, "session"), path="/", secure=request.secure, httponly=True)
         return answer
 
-    def _again(self, request: web.Request, template: str, why: Refused | Wait, **facts: str) -> web.Response:
+    def _again(self, request: web.Request, template: str, why: Refused | Wait, **facts: object) -> web.Response:
         """The same form once more, saying what was wrong; what was typed stays, but for the password."""
         if isinstance(why, Wait):
             answer = self._desk.page(

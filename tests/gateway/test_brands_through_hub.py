@@ -38,7 +38,7 @@ from tests.through_hub import HOME, Hub, Street, street, waited
 
 pytestmark = pytest.mark.slow
 
-EVER = [("from", "00:00"), ("to", "24:00"), ("openings", "1"), *(("day", day) for day in
+EVER = [("password_again", HERONS), ("from", "00:00"), ("to", "24:00"), ("openings", "1"), *(("day", day) for day in
         ("mon", "tue", "wed", "thu", "fri", "sat", "sun"))]  # fmt: skip
 
 
@@ -172,7 +172,7 @@ class Owner:
             assert answer.status == status, await answer.text()
 
     async def says(self, path: str, do: str) -> None:
-        async with self.http.post(path, data={"do": do}) as answer:
+        async with self.http.post(path, data={"do": do, "password_again": HERONS}) as answer:
             assert answer.status == 200, await answer.text()
 
 

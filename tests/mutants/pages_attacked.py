@@ -3,6 +3,10 @@
 from tests.mutants.words import Mutant
 
 WEB = "gateway/web/"
+GIVES = (
+    "tests/gateway/web/test_brands_page.py"
+    "::test_whoever_lets_a_brand_in_or_do_more_gives_the_password_and_the_form_is_kept"
+)
 VOICE = "tests/gateway/test_voice.py"
 FLOODED = "tests/gateway/web/test_flooded.py"
 PORCH = "tests/gateway/web/test_porch.py"
@@ -54,6 +58,34 @@ MUTANTS: tuple[Mutant, ...] = (
         old="    return isolated(_DOT.sub(ONE_DOT, plain))\n",
         new="    return isolated(plain)\n",
         tests=(f"{VOICE}::test_what_a_messenger_would_make_a_link_a_mention_or_markup_is_a_name_and_no_more",),
+    ),
+    Mutant(
+        name="a brand gets more than it has without the password",
+        file=f"{WEB}pages.py",
+        old="        if terms is None or not grows(before, terms):\n",
+        new="        if terms is not None or not grows(before, terms):\n",
+        tests=(GIVES,),
+    ),
+    Mutant(
+        name="a brand that is granted hub_signed gets no more by it",
+        file="gateway/delivery/permission.py",
+        old="        or (terms.hub_signed and not now.hub_signed)\n",
+        new="",
+        tests=("tests/gateway/delivery/test_permission.py::test_what_lets_a_brand_do_more_than_it_may",),
+    ),
+    Mutant(
+        name="a new key is accepted without the password",
+        file=f"{WEB}pages.py",
+        old='            case "approve":\n                asks = await self._desk.with_password(request, who)\n',
+        new='            case "approve":\n                asks = None\n',
+        tests=("tests/gateway/web/test_brands_page.py::test_a_new_key_is_not_accepted_without_the_password",),
+    ),
+    Mutant(
+        name="what was filled in is forgotten after the password",
+        file=f"{WEB}desk.py",
+        old="        kept = [(name, value) for name, value in fields if name != PASSWORD_AGAIN]\n",
+        new="        kept: list[tuple[str, str]] = []\n",
+        tests=("tests/gateway/web/test_coming_in.py::test_an_invitation_is_made_once_the_password_was_given",),
     ),
     Mutant(
         name="the pages answer requests as they come, however many a turn",

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config import PermissionSeed
-from gateway.delivery.permission import DAYS, Permission, Standing, Terms, allows, inside, opens_and_closes
+from gateway.delivery.permission import DAYS, Permission, Standing, Terms, allows, grows, inside, opens_and_closes
 from gateway.delivery.promise import Promise, promise
 from gateway.visit.state import Refusal
 from tests.gateway.delivery.shop import GRANTED, NOON, offer, window
@@ -214,3 +214,40 @@ def test_it_agrees_with_a_look_at_the_wall_clock_every_quarter_of_an_hour(
 def test_a_window_is_looked_at_whole() -> None:
     night = promise("shop", offer(window=window(start=8, end=20)))  # 22:00 to 10:00 in Paris
     assert word(granted(hours="08:00-23:00"), night) is Refusal.OUTSIDE_WINDOW
+
+
+BEFORE = Terms(entrances=frozenset({"garage"}), places=frozenset({"hall"}), carriers=frozenset({"Colissimo"}),
+               days=frozenset({"mon", "tue"}), hours="08:00-20:00", openings=2, expires=NOON)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changed", "more"),
+    [
+        ({}, False),
+        ({"entrances": frozenset({"garage", "front"})}, True),
+        ({"entrances": frozenset[str]()}, False),
+        ({"places": frozenset({"fridge"})}, True),
+        ({"carriers": frozenset({"Colissimo", "DHL"})}, True),
+        ({"days": frozenset({"mon"})}, False),
+        ({"days": frozenset({"sun"})}, True),
+        ({"hours": "09:00-19:00"}, False),
+        ({"hours": "07:59-20:00"}, True),
+        ({"hours": "08:00-20:01"}, True),
+        ({"hours": "08:00-02:00"}, True),
+        ({"openings": 1}, False),
+        ({"openings": 3}, True),
+        ({"ask_each_time": True}, False),
+        ({"expires": NOON - SECOND}, False),
+        ({"expires": NOON + SECOND}, True),
+        ({"expires": None}, True),
+        ({"hub_signed": True}, True),
+    ],
+)
+def test_what_lets_a_brand_do_more_than_it_may(changed: dict[str, Any], more: bool) -> None:
+    after = replace(BEFORE, **changed)
+    for standing in Standing:
+        before = Permission(brand="shop", version=1, standing=standing, terms=BEFORE)
+        assert grows(before, after) is (more or standing is not Standing.GRANTED)
+    assert grows(None, after)
+    if changed == {"ask_each_time": True}:
+        assert grows(Permission(brand="shop", version=1, standing=Standing.GRANTED, terms=after), BEFORE)

@@ -15,6 +15,7 @@ from gateway.proof.keys import PublicKey
 from gateway.uplink.asked import UNSIGNED
 from gateway.web.access import Role
 from tests.browser import PATIENCE, barriers, visitor
+from tests.gateway.web.house import HERONS
 from tests.shell.box import Box, awake, box
 from tests.shell.house import home
 from tests.shell.site import Served, served
@@ -25,7 +26,8 @@ expect.set_options(timeout=PATIENCE)
 JSON = {"Accept": "application/json"}
 ENGLISH = {"Accept-Language": "en"}
 TERMS = [("entrance", "garage"), ("place", "hall"), ("carriers", "Colissimo"), ("from", "08:00"), ("to", "20:00"),
-         *(("day", day) for day in ("mon", "tue", "wed", "thu", "fri")), ("openings", "1")]  # fmt: skip
+         *(("day", day) for day in ("mon", "tue", "wed", "thu", "fri")), ("openings", "1"),
+         ("password_again", HERONS)]  # fmt: skip
 
 
 @pytest.fixture
@@ -129,6 +131,56 @@ async def test_a_last_day_that_cannot_be_meant_is_refused_in_words_and_nothing_i
     assert made.store.permission("lune") == before
 
 
+async def test_whoever_lets_a_brand_in_or_do_more_gives_the_password_and_the_form_is_kept(
+    site: Served, made: Box
+) -> None:
+    lune = Stranger()
+    await hears(made, lune.asking())
+    async with site.client(site.owner) as client:
+        ask = ("ask", digest(await shown(client)))
+        form = [field for field in TERMS if field[0] != "password_again"]
+        async with client.post("/brands/lune/terms", data=[*form, ask]) as answer:
+            assert answer.status == 401
+            page = await answer.text()
+            assert 'action="/brands/lune/terms"' in page
+            assert page.count('name="day"') == 5, "all that was ticked"
+        wrong = [*form, ask, ("password_again", "not the password")]
+        async with client.post("/brands/lune/terms", data=wrong, headers=JSON) as answer:
+            assert answer.status == 401
+        permission = made.store.permission("lune")
+        assert permission is not None
+        assert permission.standing is Standing.PENDING
+        async with client.post("/brands/lune/terms", data=[*TERMS, ask]) as answer:
+            assert answer.url.path == "/brands"
+        for more, status in ((("each", "1"), 200), (("hub_signed", "1"), 401), (("openings", "2"), 401)):
+            changed = [field for field in form if field[0] != more[0]]
+            async with client.post("/brands/lune/terms", data=[*changed, more]) as answer:
+                assert answer.status == status, more
+            async with client.post("/brands/lune/terms", data=TERMS) as answer:
+                assert answer.status == 200
+        async with client.post("/brands/lune", data={"do": "revoke"}) as answer:
+            assert answer.status == 200, "to take away is quick"
+        for path in ("/brands/lune", "/entrance/garage"):
+            async with client.post(path, data={"do": "permit", "brand": "lune"}, headers=JSON) as answer:
+                assert answer.status == 401, path
+
+
+async def test_a_new_key_is_not_accepted_without_the_password(site: Served, made: Box) -> None:
+    lune = Stranger()
+    await hears(made, lune.asking())
+    lune.grows()
+    async with site.client(site.owner) as client:
+        async with client.post("/brands/lune/terms", data=[*TERMS, ("ask", digest(await shown(client)))]) as answer:
+            assert answer.status == 200
+        await hears(made, lune.asking(lune.shown(), lune.vouches(2), connection=None))
+        assert [key.kid for key in made.store.brands.new_keys()] == ["lune-2"]
+        async with client.post("/brands/lune/keys/lune-2", data={"do": "approve"}, headers=JSON) as answer:
+            assert answer.status == 401
+        assert [key.kid for key in made.store.brands.new_keys()] == ["lune-2"]
+        async with client.post("/brands/lune/keys/lune-2", data={"do": "refuse"}) as answer:
+            assert answer.status == 200, "to refuse is quick"
+
+
 async def test_a_new_key_is_the_owner_s_to_accept(site: Served, made: Box) -> None:
     lune = Stranger()
     await hears(made, lune.asking())
@@ -141,9 +193,12 @@ async def test_a_new_key_is_the_owner_s_to_accept(site: Served, made: Box) -> No
         page = await shown(client)
         assert PublicKey.from_text(lune.x(2)).fingerprint in page
         for kid, do in (("lune-2", "approve"), ("lune-3", "refuse")):
-            async with client.post(f"/brands/lune/keys/{kid}", data={"do": do}) as answer:
+            said = {"do": do, "password_again": HERONS}
+            async with client.post(f"/brands/lune/keys/{kid}", data=said) as answer:
                 assert answer.url.path == "/brands"
-            async with client.post(f"/brands/lune/keys/{kid}", data={"do": do}, headers=JSON) as answer:
+            async with client.post(
+                f"/brands/lune/keys/{kid}", data={"do": do, "password_again": HERONS}, headers=JSON
+            ) as answer:
                 assert answer.status == 409, "it waits no more"
         async with client.post("/brands/lune/keys/lune-2", data={"do": "else"}) as answer:
             assert answer.status == 400
@@ -244,6 +299,13 @@ async def test_a_stranger_is_let_in_by_hand_in_a_browser(site: Served, made: Box
         assert await barriers(page) == []
         await card.locator('input[name=day][value="sun"]').uncheck()
         await card.locator("form.terms button").click()
+        await page.locator("input[name=password_again]").fill("not the password")
+        await page.locator("form.fields button").click()
+        await expect(page.get_by_role("alert")).to_be_visible()
+        assert await barriers(page) == []
+        await page.locator("input[name=password_again]").fill(HERONS)
+        await page.locator("form.fields button").click()
+        somebody.complaints.clear()  # 401 and 422, as asked for
         await expect(card).to_have_class(re.compile("granted"))
         assert await barriers(page) == []
     permission = made.store.permission("lune")

@@ -10,6 +10,7 @@ from aiohttp import ClientSession, WSMsgType
 from gateway.delivery.permission import Standing, Terms
 from gateway.web.pages import week
 from tests.gateway.delivery.shop import NOW
+from tests.gateway.web.house import HERONS
 from tests.shell.box import Box, awake, box
 from tests.shell.house import PARCEL, home
 from tests.shell.parts import until
@@ -100,7 +101,7 @@ async def test_a_form_leads_back_only_to_this_site(made: Box, at: ClientSession)
 async def test_a_brand_is_let_in_and_turned_away_again(made: Box, at: ClientSession) -> None:
     brand = next(iter(made.home.brands))
     for do, standing in (("revoke", Standing.REVOKED), ("permit", Standing.GRANTED)):
-        async with at.post(f"/brands/{brand}", data={"do": do}) as answer:
+        async with at.post(f"/brands/{brand}", data={"do": do, "password_again": HERONS}) as answer:
             assert answer.url.path == "/brands"
         permission = made.store.permission(brand)
         assert permission is not None
@@ -109,7 +110,7 @@ async def test_a_brand_is_let_in_and_turned_away_again(made: Box, at: ClientSess
 
 TERMS = (
     ("entrance", "garage"), ("place", "hall"), ("day", "mon"), ("day", "tue"), ("from", "09:00"), ("to", "12:00"),
-    ("each", "1"),
+    ("each", "1"), ("password_again", HERONS),
 )  # fmt: skip
 
 
