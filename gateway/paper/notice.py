@@ -63,7 +63,7 @@ LAW: tuple[tuple[Line, Line], ...] = (
 )
 LAW_HEAD = 38.0
 LEADING = 1.22
-LAW_SIZES = (10.5, 10.0, 9.5, 9.0, 8.5, 8.0)  # points: as large as it fits
+LAW_SIZES = (10.5, 10.0, 9.5, 9.0, 8.5, 8.0, 7.5, 7.0)  # points: as large as it fits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +132,7 @@ class _Page:
         self._sheet.page()
         self._head()
         self._steps(top=49)
-        self._signs(top=150)
+        self._signs(top=148.5)
         self._dead(top=187.5)
         self._law(top=225)
 
@@ -175,21 +175,29 @@ class _Page:
             sheet.text((x + wide / 2, y + high - 4), self._say(line), size=size, bold=True, align="centre")
 
     def _signs(self, top: float) -> None:
-        """One card a light: the lamp, then what each sound with it means."""
+        """One card a light: the lamp, then what each sound with it means, as far apart as the card has room for."""
+        high, head, foot = 37.0, 12.5, 1.5
+        most = max(sum(show.light is light for show, _ in SIGNS) for light in LAMPS)
+        apart = min(5.1, (high - head - foot) / most)
         wides = {Light.AMBER: 50.0, Light.GREEN: 30.0, Light.RED: 62.0, Light.OFF: 35.0}
         x = MARGIN
         for light, (ink, name) in LAMPS.items():
             sheet, wide = self._sheet, wides[light]
-            sheet.box((x, top), (wide, 34), line=Ink.GREY, thick=0.4, corner=2)
+            sheet.box((x, top), (wide, high), line=Ink.GREY, thick=0.4, corner=2)
             sheet.disc((x + 6.5, top + 6.5), 4.2, fill=ink, line=Ink.BLACK, thick=0.6)
             sheet.text((x + 13, top + 8.4), self._say(name), size=14, bold=True, within=wide - 15)
-            y = top + 13
+            y = top + head
             for show, meaning in SIGNS:
                 if show.light is light:
                     heard = Pictogram.SILENT if show.sound is Sound.NONE else Pictogram.BUZZER
-                    draw(sheet, Pictogram.BELL if show.sound is Sound.RING else heard, (x + 2.5, y), 4.6)
+                    draw(
+                        sheet,
+                        Pictogram.BELL if show.sound is Sound.RING else heard,
+                        (x + 2.5, y),
+                        min(4.6, apart - 0.3),
+                    )
                     sheet.text((x + 8.5, y + 3.6), self._say(meaning), size=11, within=wide - 10)
-                    y += 5.1
+                    y += apart
             x += wide + 3
 
     def _dead(self, top: float) -> None:

@@ -88,6 +88,13 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=("tests/gateway/web/test_coming_in.py::test_an_invitation_is_made_once_the_password_was_given",),
     ),
     Mutant(
+        name="the signs on the door's notice hang out of their box",
+        file="gateway/paper/notice.py",
+        old="        apart = min(5.1, (high - head - foot) / most)\n",
+        new="        apart = 5.1 + 0 * (foot + most)\n",
+        tests=("tests/gateway/paper/test_notice.py::test_between_one_box_and_the_next_the_paper_is_white",),
+    ),
+    Mutant(
         name="the pages answer requests as they come, however many a turn",
         file=f"{WEB}site.py",
         old="        limit_requests(server, self._turns)\n",

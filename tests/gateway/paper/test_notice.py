@@ -113,6 +113,29 @@ def test_the_longest_and_the_strangest_names_stay_on_the_page_and_harmless(home:
     assert left.getextrema() == ((255, 255),) * 3
 
 
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize(
+    ("house", "entrance"),
+    [
+        (None, None),
+        ("La maison de la famille de Rochefort-Montgomery et de leurs enfants à Villeneuve",
+         "Porte d'entrée principale du côté de la rue des Lilas et du jardin d'agrément"),
+        ("W" * 80, "W" * 80),
+    ],
+    ids=["as it is", "long", "longest"],
+)  # fmt: skip
+def test_between_one_box_and_the_next_the_paper_is_white(
+    notice: Notice, tmp_path: Path, language: Language, house: str | None, entrance: str | None
+) -> None:
+    named = replace(notice, home=house or notice.home, entrance=entrance or notice.entrance)
+    image = seen(door_notice(named, languages=(language,), made=MADE), tmp_path, 1, dots=200)
+    dot = image.width / 210  # a millimetre
+    # Between head and steps, steps and signs, signs and the dead box, that and the law, the law and the contact.
+    for top, bottom in ((43.3, 46.5), (146.2, 148.1), (185.9, 186.7), (222.4, 224.5), (283.0, 284.3)):
+        band = image.crop((0, round(top * dot), image.width, round(bottom * dot)))
+        assert band.getextrema() == ((255, 255),) * 3, (top, bottom)
+
+
 def test_each_sign_of_the_door_is_explained() -> None:
     shown = {show for show, _ in SIGNS}
     at_the_door = {value for value in vars(passage).values() if isinstance(value, Show)}
