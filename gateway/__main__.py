@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import os
-import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -24,8 +23,9 @@ from gateway.cli import (
     keeping,
     retailer,
 )
-from gateway.cli.failure import Exit, Failure, home_of, ourselves, plain, relative, typed
-from gateway.cli.shape import HOME, HomeFile, at, example, tell
+from gateway.cli.failure import Exit, Failure, home_of, plain
+from gateway.cli.lines import HOME, command, relative, typed
+from gateway.cli.shape import HomeFile, example, tell
 
 cli = typer.Typer(
     name="perron",
@@ -101,12 +101,14 @@ def new(folder: Annotated[Path, typer.Argument(help="Where it goes; nothing in i
 
     home = found(folder, spoken(os.environ))
     typer.echo(f"Written: {home}, with a key of its own for the brand that may deliver. Now, in three terminals:")
-    for line in (
-        "simulate --broker",
-        "run",
-        f"retailer announce --courier {shlex.quote(str(folder / 'delivery.yaml'))}",
+    for words in (
+        ("simulate", "--broker"),
+        ("run",),
+        ("retailer", "announce", "--courier", str(folder / "delivery.yaml")),
     ):
-        typer.echo(f"  $ {ourselves()} {line}{at(home)}")
+        typer.echo(f"  $ {command(*words, home=home)}")
+    typer.echo("And to claim the box, so that its pages open:")
+    typer.echo(f"  $ {command('claim-code', home=home)}")
 
 
 @cli.command(

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from gateway import housing, restore
 from gateway.backup import HOUSE_FILE, STORE, Listing, make
-from gateway.cli.failure import Exit, Failure, home_of, plain, relative
+from gateway.cli.failure import Exit, Failure, home_of, plain
+from gateway.cli.lines import relative
 from gateway.clock import Clock
 from gateway.config import Home
 from gateway.occupancy import Occupied, alone

@@ -6,7 +6,8 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from gateway.cli.failure import Exit, Failure, relative, typed
+from gateway.cli.failure import Exit, Failure
+from gateway.cli.lines import pasted, relative, typed
 from gateway.config import Broker, ConfigError
 from gateway.examination.trouble import hangs, trouble
 from gateway.examination.words import told
@@ -43,7 +44,7 @@ async def logged_in(broker: Broker, topics: Sequence[str], *, qos: int = 1) -> A
 def explained(error: str, broker: Broker) -> tuple[str, str]:
     """Put what the network or the broker said into words, with what to do about it."""
     said, todo = trouble(error, broker, listens=hangs(error, broker) and _reached(broker))
-    return told(said, "en", show=relative), typed(told(todo, "en", show=relative))
+    return told(said, "en", show=relative), typed(told(todo, "en", show=pasted))
 
 
 def _reached(broker: Broker) -> bool:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.failure import Exit, Failure, home_of, plain
-from gateway.cli.shape import HOME, HomeFile, example, tell
+from gateway.cli.lines import HOME
+from gateway.cli.shape import HomeFile, example, tell
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.broker import Listener

@@ -11,7 +11,8 @@ from devices.reports import ScanReport
 from devices.simulators import control as ask
 from devices.vendors import VENDORS
 from gateway.cli.broker import TRY_DOCTOR, heard, logged_in, say
-from gateway.cli.failure import Exit, Failure, ourselves, relative
+from gateway.cli.failure import Exit, Failure
+from gateway.cli.lines import command, relative
 from gateway.cli.simulation import control_socket
 from gateway.config import EntranceSection, Home
 from gateway.equipment import LockDevice
@@ -214,9 +215,10 @@ class _Door:
         sealed = timing.post_roll + timing.film_closes + MARGIN
         while (event := await self._next("phase", within=sealed)) is not None:
             if event["phase"] == "ready":
-                box = relative(self._home.storage.folder)
+                box = self._home.storage.folder
+                visit, key = relative(box / "visits" / self._visit), relative(box / "key" / "box.pub.pem")
                 self._tell("Sealed. Check it:")
-                self._tell(f"  $ {ourselves()} verify {box}/visits/{self._visit} --key {box}/key/box.pub.pem")
+                self._tell(f"  $ {command('verify', visit, '--key', key)}")
                 return True
         self._tell("The film is not sealed yet: the gateway's log says why.")
         return True

@@ -12,7 +12,7 @@ from rich.text import Text
 from gateway import discovering
 from gateway.cli.broker import logged_in
 from gateway.cli.failure import Failure
-from gateway.cli.shape import command
+from gateway.cli.lines import command
 from gateway.config import Home
 from gateway.discovering import See
 from gateway.installation.discovery import Sighting

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.failure import relative, typed
+from gateway.cli.lines import pasted, typed
 from gateway.config import Home
 from gateway.examination.finding import Said, Verdict
 from gateway.examination.house import examine
@@ -28,4 +28,4 @@ async def report(home: Home, console: Console) -> bool:
 
 
 def _typed(said: Said | None) -> str:
-    return "" if said is None else typed(told(said, "en", show=relative))
+    return "" if said is None else typed(told(said, "en", show=pasted))

@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from gateway.cli.failure import Exit, Failure, entrance_of, home_of, relative
-from gateway.cli.shape import HOME, HomeFile, example, tell
+from gateway.cli.failure import Exit, Failure, entrance_of, home_of
+from gateway.cli.lines import HOME, relative
+from gateway.cli.shape import HomeFile, example, tell
 
 
 def discover(

@@ -1,8 +1,6 @@
 """How a command fails: what is wrong, where, what to do, and a number for scripts."""
 
 import re
-import shutil
-import sys
 from enum import IntEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,22 +34,6 @@ def plain(error: Exception) -> str:
     """Say why in words, without the system's number; a file is named by whoever tells it."""
     why = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return re.sub(r"\[Errno -?\d+\] ", "", why)
-
-
-def relative(path: Path) -> str:
-    """Write a path as briefly as it can be typed here."""
-    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-
-
-def ourselves() -> str:
-    """Name this program as it can be typed here: the one that runs, where the shell knows none."""
-    mine = Path(sys.executable).with_name("perron")
-    return relative(mine) if shutil.which("perron") is None and mine.exists() else "perron"
-
-
-def typed(text: str) -> str:
-    """Tell a text in which commands stand like `perron doctor`: each as it can be typed here."""
-    return text.replace("`perron ", f"`{ourselves()} ")
 
 
 def home_of(path: Path) -> "Home":

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from gateway.cli.failure import Exit, Failure, home_of, plain
-from gateway.cli.shape import HOME, HomeFile, example, tell
+from gateway.cli.lines import HOME
+from gateway.cli.shape import HomeFile, example, tell
 
 
 def guard(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.failure import Exit, Failure, home_of, ourselves, plain
-from gateway.cli.shape import HOME, HomeFile, example, tell
+from gateway.cli.failure import Exit, Failure, home_of, plain
+from gateway.cli.lines import HOME
+from gateway.cli.shape import HomeFile, example, tell
 
 if TYPE_CHECKING:
     from devices.simulators.control import Request
@@ -59,7 +60,7 @@ def read(action: str, who: str | None) -> "Request":
     name = "_".join(word.lower().replace("-", "_") for word in words if "=" not in word)
     kinds = _kinds()
     if name not in kinds:
-        raise Failure(f"{name.replace('_', ' ')!r} is nothing that hands do.", f"`{ourselves()} hands` lists them all.")
+        raise Failure(f"{name.replace('_', ' ')!r} is nothing that hands do.", "`perron hands` lists them all.")
     fields: dict[str, object] = {"do": name}
     if who is not None and "who" in kinds[name]:
         fields["who"] = who
@@ -115,7 +116,7 @@ def known() -> Iterator[str]:
 async def _do(socket: Path, asked: Sequence[tuple[str, "Request"]]) -> None:
     from devices.simulators.control import HouseControl, Impossible  # noqa: PLC0415 - as above
 
-    begin = f"Start it with `{ourselves()} simulate`, or name its socket with --control."
+    begin = "Start it with `perron simulate`, or name its socket with --control."
     try:
         async with HouseControl(socket) as house:
             for action, request in asked:

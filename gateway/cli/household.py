@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from gateway.cli.failure import Exit, Failure, entrance_of, home_of, plain, relative
-from gateway.cli.shape import HOME, HomeFile, example
+from gateway.cli.failure import Exit, Failure, entrance_of, home_of, plain
+from gateway.cli.lines import HOME, in_use, relative
+from gateway.cli.shape import HomeFile, example
 
 
 def stop(
@@ -87,8 +88,10 @@ def report(  # noqa: PLR0913 - one argument an option of the command
     from gateway.cli.paper import write_report  # noqa: PLC0415 - the other commands start without it
 
     file = home or (HOME if HOME.is_file() else None)
-    house = None if file is None else home_of(file)
-    holds, told = write_report(folder, out, house=house, language=language, key=key, checkpoint=checkpoint)
+    house = None if file is None else home_of(in_use(file))
+    holds, told = write_report(
+        folder, out, house=house, named=home is not None, language=language, key=key, checkpoint=checkpoint
+    )
     typer.echo(told)
     if not holds:
         raise typer.Exit(Exit.NO)

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway import leaving, wayin, wipe
-from gateway.cli.failure import Exit, Failure, ourselves, plain, relative
+from gateway.cli import lines
+from gateway.cli.failure import Exit, Failure, plain
+from gateway.cli.lines import relative
 from gateway.clock import Clock
 from gateway.config import Home
 from gateway.occupancy import alone
@@ -39,10 +41,12 @@ def wipe_box(home: Home, *, held_too: bool, typed: Callable[[], str], file: Path
         except OSError as error:
             raise Failure(
                 f"{folder} is not wiped to its end: {plain(error)}.",
-                f"Mend that, then say `{ourselves()} wipe` again: it goes on where it was.",
+                "Mend that, then say `perron wipe` again: it goes on where it was.",
                 Exit.SILENT,
             ) from error
-    told = f"Wiped: {relative(folder)}. The next `{ourselves()} run` starts a new box, and shows a code to claim it."
+    told = lines.typed(
+        f"Wiped: {relative(folder)}. The next `perron run` starts a new box, and shows a code to claim it."
+    )
     return whole, told if whole else f"{told}\nEmpty {phones} by hand: it names the household's phones."
 
 
@@ -71,7 +75,7 @@ def way_in(home: Home, name: str) -> str:
     except StoreFailed as failure:
         raise Failure(f"{folder / STORE} cannot be read ({failure}).", "Run this as the box's own user.") from failure
     if not owners:
-        raise Failure("This box has no owner yet.", f"`{ourselves()} claim-code` shows the code to claim it.", Exit.NO)
+        raise Failure("This box has no owner yet.", "`perron claim-code` shows the code to claim it.", Exit.NO)
     found = [one for one in owners if folded(one.name) == folded(name)]
     if not found:
         known = ", ".join(repr(one.name) for one in owners)

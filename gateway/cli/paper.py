@@ -5,16 +5,24 @@ from pathlib import Path
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from gateway.cli.failure import Failure, plain, relative
+from gateway.cli.failure import Failure, plain
+from gateway.cli.lines import relative
 from gateway.cli.owner import to_compare
 from gateway.clock import Clock
 from gateway.config import ClockSource, Home
+from gateway.paper.account import Account, account
 from gateway.paper.notice import door_notice, notice_of
-from gateway.paper.report import names_of, report
+from gateway.paper.report import Names, draw_report, names_of
 from gateway.proof.files import write_whole
+from gateway.proof.keys import PUBLIC, PublicKey
+from gateway.proof.succession import line_in
 from gateway.store import StoreFailed, aside
 from gateway.voice import Language
 
+_FOREIGN = (
+    "the house file is not known to be the one of this visit's box: the report has ids for names, Paris time, and"
+    " French unless --language says otherwise. Name the visit's own house file with --home."
+)
 ZONE = "Europe/Paris"  # where no house's file says another
 
 
@@ -61,33 +69,51 @@ def write_report(  # noqa: PLR0913 - one argument an option of the command
     out: Path,
     *,
     house: Home | None,
+    named: bool,
     language: Language | None,
     key: Path | None,
     checkpoint: Path | None,
 ) -> tuple[bool, str]:
     """Write a visit's report; return whether the proof holds, and what to tell. One that does not is written too.
 
+    Names, time zone and language are those of `house` only where the visit is its box's. `named`: somebody named that
+    house file; one that merely lies in its usual place must show by its box's key that the visit is its own.
+
     Raises:
         Failure: folder, key or checkpoints cannot be read, or the file cannot be written.
     """
     public = to_compare(folder, key=key, checkpoint=checkpoint)
+    told = account(folder, public_key=public, checkpoint=checkpoint)
+    own = house if house is not None and _is_of(house, told, named=named) else None
     clock = ClockSource(source="host") if house is None else house.clock
-    pdf, told = report(
-        folder,
-        language=language or ("fr" if house is None else house.language),
-        zone=ZoneInfo(ZONE if house is None else house.timezone),
+    pdf = draw_report(
+        told,
+        language=language or ("fr" if own is None else own.language),
+        zone=ZoneInfo(ZONE if own is None else own.timezone),
         made=Clock(clock, floor=None, keep_floor=lambda _: None).now().utc,
-        names={} if house is None else {house.box: names_of(house)},
-        public_key=public,
-        checkpoint=checkpoint,
+        names=Names() if own is None else names_of(own),
     )
     _write(out, pdf)
     verdict = told.verdict
+    foreign = [] if own is not None or house is None else [_FOREIGN]
     if verdict.ok:
-        notes = [f"note: {note}" for note in verdict.notes]
+        notes = [f"note: {note}" for note in (*foreign, *verdict.notes)]
         return True, "\n".join([f"Written: {relative(out)}, 2 pages A4.", *notes, "The proof holds."])
     lines = [f"Written: {relative(out)}, 2 pages A4, which say so too.", f"WRONG: {verdict.problem}: {verdict.where}"]
-    return False, "\n".join([*lines, *verdict.remedies])
+    return False, "\n".join([*lines, *foreign, *verdict.remedies])
+
+
+def _is_of(house: Home, told: Account, *, named: bool) -> bool:
+    """Whether the visit is of this house's box: by its keys, all that it has had; without them by its id, if named."""
+    if not told.manifests or told.manifests[0].box != house.box:
+        return False
+    folder = house.storage.folder / "key"
+    try:
+        current = PublicKey.from_pem((folder / PUBLIC).read_bytes())
+        known = {current, *line_in(folder).kin(current)}
+    except (OSError, ValueError):
+        return named
+    return PublicKey.from_text(told.manifests[0].key) in known
 
 
 def _write(out: Path, pdf: bytes) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway import reload
-from gateway.cli.failure import Exit, Failure, ourselves, relative
+from gateway.cli.failure import Exit, Failure
+from gateway.cli.lines import relative
 from gateway.config import ConfigError
 from gateway.homefile import load, storage_of
 
@@ -40,7 +41,7 @@ async def ask(file: Path, *, wait: bool, tell: Callable[[str], None]) -> None:
     if folder is None or pid is None:
         if wrong is not None:
             raise Failure(str(wrong), _GOES_ON) from wrong
-        todo = f"`{ourselves()} run` starts it, with the house file as it is now."
+        todo = "`perron run` starts it, with the house file as it is now."
         raise Failure(f"No gateway runs in {folder}.", todo, Exit.SILENT)
     before = reload.told(folder)
     try:

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import secrets
-import shlex
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,8 +11,9 @@ from urllib.parse import quote
 
 import typer
 
-from gateway.cli.failure import Exit, Failure, ourselves, plain, typed
-from gateway.cli.shape import HOME, HomeFile, at, example
+from gateway.cli.failure import Exit, Failure, plain
+from gateway.cli.lines import HOME, command, typed
+from gateway.cli.shape import HomeFile, example
 
 if TYPE_CHECKING:  # the other commands start without it
     from gateway.retailer.hub import Hub
@@ -432,9 +432,9 @@ def _to_a_box(file: Path, home: Path, brand: str | None, keys: Path | None, secr
         typer.echo(typed(hint), err=True)
         raise typer.Exit(Exit.NO)
     codes = [*delivery.parcels_of(file)[:1], *([] if secret is None else [new_courier_code(secret)])]
-    deliver = " --deliver" if control_socket(house).is_socket() else ""
+    deliver = ["--deliver"] if control_socket(house).is_socket() else []
     typer.echo("The courier now scans the parcel" + (" and the one-time code:" if secret else ":"), err=True)
-    typer.echo(f"  $ {ourselves()} scan {shlex.join(codes)}{deliver}{at(home)}", err=True)
+    typer.echo(f"  $ {command('scan', *codes, *deliver, home=home)}", err=True)
     if secret is not None and house.pages is not None:
         typer.echo(f"His page on his phone:\n  {delivery.courier_page(house.pages, secret)}", err=True)
 

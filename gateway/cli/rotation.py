@@ -4,7 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway import reload
-from gateway.cli.failure import Exit, Failure, home_of, plain, relative
+from gateway.cli.failure import Exit, Failure, home_of, plain
+from gateway.cli.lines import relative
 from gateway.cli.reloading import ask
 from gateway.clock import Clock
 from gateway.config import Home

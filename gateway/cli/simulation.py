@@ -16,8 +16,9 @@ from ruamel.yaml.error import YAMLError
 
 from devices.simulators.house import House, read_house
 from gateway.broker import BrokerMissing, private_broker
-from gateway.cli.failure import Exit, Failure, ourselves, plain, relative
+from gateway.cli.failure import Exit, Failure, plain
 from gateway.cli.happenings import Links, beside, narrate
+from gateway.cli.lines import pasted, relative
 from gateway.config import Home
 from gateway.equipment import CameraDevice, CoverDevice, Device, DoorDevice, FridgeDevice, LockDevice
 from gateway.leash import leashed
@@ -176,7 +177,7 @@ async def _refuse_what_cannot_run(planned: House) -> None:
         file = None if planned.broker.passwords is None else planned.broker.passwords / f"{id_}.password"
         if file is not None and device.password is None and not file.is_file():
             raise Failure(f"The password of {id_} is missing: {relative(file)}.",
-                          f"Write all of them: `{ourselves()} broker-config {relative(file.parent)}`.")  # fmt: skip
+                          f"Write all of them: `perron broker-config {pasted(file.parent)}`.")  # fmt: skip
     if planned.rtsp.port and await _listens(planned.rtsp.host, planned.rtsp.port):
         raise Failure(f"The pictures' port, {planned.rtsp.host}:{planned.rtsp.port}, is taken.",
                       "Does another house run? End that one, or let the cameras' urls name another port.",

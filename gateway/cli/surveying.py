@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from gateway.asking import NoKey
-from gateway.cli.failure import Failure, ourselves, plain
+from gateway.cli.failure import Failure, plain
 from gateway.clock import Clock
 from gateway.config import ConfigError, Home
 from gateway.installation import notes
@@ -103,7 +103,7 @@ async def _alone(home: Home, entrance: str) -> AsyncIterator[None]:
 def _who(storage: Path, entrance: str, taken: Taken) -> str:
     kept = notes.survey_of(storage, entrance)
     if taken.holder is Holder.TERMINAL:
-        return f"Another `{ourselves()} survey` runs for {entrance!r}."
+        return f"Another `perron survey` runs for {entrance!r}."
     by = "" if kept is None or kept.begun.by is None else f" by {kept.begun.by}"
     return f"The gateway runs a survey of {entrance!r}, begun{by} on the page Installation."
 

@@ -17,7 +17,8 @@ import typer
 from rich.console import Console
 
 from gateway.broker import BrokerMissing
-from gateway.cli.failure import Exit, Failure, ourselves, relative
+from gateway.cli.failure import Exit, Failure
+from gateway.cli.lines import ourselves, relative
 from gateway.clock import Clock
 from gateway.config import ClockSource
 from gateway.demo.page.site import Site

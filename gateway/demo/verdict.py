@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from gateway.cli.failure import relative
+from gateway.cli.lines import relative
 from gateway.config import EntranceSection
 from gateway.demo.result import (
     AlarmAt,

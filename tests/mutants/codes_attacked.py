@@ -3,6 +3,7 @@
 from tests.mutants.words import Mutant
 
 _CODES = "tests/gateway/delivery/test_codes.py"
+_LINES = "tests/gateway/cli/test_lines.py"
 _EXPOSES = "tests/devices/vendors/test_zigbee2mqtt_exposes.py"
 _NEIGHBOURS = "tests/devices/vendors/test_neighbours.py"
 _DISCOVERY = "tests/gateway/installation/test_discovery.py"
@@ -174,5 +175,19 @@ MUTANTS: tuple[Mutant, ...] = (
         old="    if not (isinstance(said, str) and _CLOSED in said):",
         new="    if said is _CLOSED:",
         tests=(f"{_EXPOSES}::test_a_contact_of_which_nobody_says_which_word_is_closed_is_none",),
+    ),
+    Mutant(
+        name="a printed command lacks the house in use",
+        file="gateway/cli/lines.py",
+        old='        return f"`{ourselves()} {name}{rest}{at(home)}`"',
+        new='        return f"`{ourselves()} {name}{rest}`"',
+        tests=(f"{_LINES}::test_a_command_in_a_text_names_the_house_in_use_and_nothing_else_is_touched",),
+    ),
+    Mutant(
+        name="a report takes names from whatever house file lies there",
+        file="gateway/cli/paper.py",
+        old="    return PublicKey.from_text(told.manifests[0].key) in known",
+        new="    return bool(known)",
+        tests=(f"{_LINES}::test_a_report_takes_no_names_from_a_house_whose_box_has_another_key",),
     ),
 )

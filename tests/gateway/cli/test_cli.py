@@ -16,9 +16,9 @@ from joserfc.jwk import OKPKey
 from gateway.__main__ import cli
 from gateway.cli import keys
 from gateway.cli.delivery import announce, claims_of
-from gateway.cli.failure import Exit, Failure, entrance_of, ourselves, typed
+from gateway.cli.failure import Exit, Failure, entrance_of
+from gateway.cli.lines import HOME, ourselves, typed
 from gateway.cli.owner import stop
-from gateway.cli.shape import HOME
 from gateway.clock import Clock
 from gateway.config import ClockSource, Home
 from gateway.delivery.promise import Offer

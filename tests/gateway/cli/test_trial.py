@@ -96,7 +96,8 @@ async def test_a_newcomer_lets_a_parcel_in_by_typing_what_is_printed(tmp_path: P
     assert made.returncode == 0, made.stderr
     hurry(mine / "home.yaml")
     commands = [line.split("perron ", 1)[1] for line in made.stdout.splitlines() if line.startswith("  $ ")]
-    simulate, run, announce = (shlex.split(command) for command in commands)
+    simulate, run, announce, claim = (shlex.split(command) for command in commands)
+    assert claim[0] == "claim-code"
     try:
         with started(*simulate) as house, started(*run, terminal=True) as gateway:
             house.until("All 7 devices are connected")

@@ -1,0 +1,109 @@
+"""The command lines that people are told to paste: for the house in use, and each as a shell takes it."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from gateway.__main__ import cli
+from gateway.cli import lines
+from gateway.cli.failure import Exit
+from gateway.cli.lines import HOME, WITHOUT_HOME, at, command, in_use, pasted, typed
+from tests.gateway.cli.terminal import ROOT, perron, started
+from tests.gateway.paper.printed import read
+from tests.gateway.paper.visits import sealed
+
+ODD = "it's a $(house).yaml"
+
+
+@pytest.fixture(autouse=True)
+def no_house_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines._in_use, "home", None)  # noqa: SLF001 - what one process notes of its command
+
+
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, bool]]:  # noqa: ANN401 - typer's command
+    """Every command of the program, and whether it takes a house file."""
+    for name, one in getattr(group, "commands", {}).items():
+        yield from commands(one, (*path, name))
+    if path and not hasattr(group, "commands"):
+        yield " ".join(path), any("--home" in option.opts for option in group.params)
+
+
+def test_which_commands_take_a_house_file_is_known() -> None:
+    homeless = {name for name, takes in commands(get_command(cli)) if not takes}
+    assert homeless | {"demo"} == WITHOUT_HOME
+
+
+def test_a_command_in_a_text_names_the_house_in_use_and_nothing_else_is_touched() -> None:
+    in_use(Path("var/mine/home.yaml"))
+    text = "`perron claim-code` shows it, `perron stop --lift`; `perron verify FOLDER`, perron run, `perron.local`."
+    ours = lines.ourselves()
+    assert typed(text) == (
+        f"`{ours} claim-code --home var/mine/home.yaml` shows it, `{ours} stop --lift --home var/mine/home.yaml`;"
+        f" `{ours} verify FOLDER`, perron run, `perron.local`."
+    )
+    assert typed(typed(text)) == typed(text), "told twice, it is the same line"
+    in_use(HOME)
+    assert typed("`perron doctor`") == f"`{ours} doctor`"
+
+
+def test_every_word_of_a_command_is_quoted() -> None:
+    line = command("test", "a b;c", home=Path(ODD))
+    assert shlex.split(line)[-4:] == ["test", "a b;c", "--home", ODD]
+    in_use(Path(ODD))
+    assert shlex.split(typed("`perron doctor`").strip("`"))[-3:] == ["doctor", "--home", ODD]
+    assert shlex.split(at(Path(ODD))) == ["--home", ODD]
+    assert shlex.split(pasted(Path(ODD))) == [ODD]
+
+
+@pytest.mark.slow
+def test_what_a_failing_command_says_to_do_works_as_it_is_printed(home_file: Path) -> None:
+    told = perron("claim-code", "--home", home_file)
+    assert told.returncode == Exit.SILENT
+    assert f"way-in NAME --home {home_file}`" in told.stderr
+
+
+@pytest.mark.slow
+def test_run_names_its_house_in_the_commands_that_it_prints(tmp_path: Path) -> None:
+    folder = tmp_path / "my house"
+    made = perron("new", folder)
+    home = shlex.quote(str(folder / "home.yaml"))
+    assert f"claim-code --home {home}" in made.stdout
+    with started("run", "--home", folder / "home.yaml", terminal=True) as told:
+        told.until(f"claim-code --home {home}`")
+        told.until(f"doctor --home {home}` looks for the cause")
+        line = next(one for one in told.text.splitlines() if "claim-code" in one)
+        words = shlex.split(line.partition("`")[2].partition("`")[0])
+        code = perron(*words[1:])
+    assert (code.returncode, len(code.stdout.strip()) > 8) == (Exit.DONE, True), (
+        "pasted as it is printed, it shows the code"
+    )
+
+
+@pytest.mark.slow
+def test_a_report_takes_no_names_from_a_house_file_that_only_lies_there(tmp_path: Path) -> None:
+    """As README's line has it: no --home, and config/home.yaml of this folder is another house."""
+    folder, _ = sealed(tmp_path)
+    out = tmp_path / "visit.pdf"
+    told = perron("report", folder, out)
+    assert told.returncode == Exit.DONE
+    assert "not known to be the one of this visit's box" in told.stdout
+    house = next(line for line in (ROOT / HOME).read_text(encoding="utf-8").splitlines() if line.startswith("name:"))
+    for page in read(out.read_bytes(), tmp_path).words:
+        assert house.removeprefix("name:").strip().strip('"') not in page
+
+
+@pytest.mark.slow
+def test_a_report_takes_no_names_from_a_house_whose_box_has_another_key(home_file: Path, tmp_path: Path) -> None:
+    folder, key = sealed(tmp_path)
+    out, keys = tmp_path / "visit.pdf", home_file.parent / "var" / "key"
+    keys.mkdir(parents=True)
+    text = home_file.read_text(encoding="utf-8")
+    home_file.write_text(text.replace("box: perron-demo", "box: box-1"), encoding="utf-8")
+    for pem, named in ((key.public.pem, True), (type(key).fresh().public.pem, False)):
+        (keys / "box.pub.pem").write_bytes(pem)
+        told = perron("report", folder, out, "--language", "en", "--home", home_file)
+        assert ("not known to be the one" in told.stdout) is not named
