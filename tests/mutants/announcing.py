@@ -60,8 +60,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a proof's plain words are not held against what was signed",
         file="gateway/hub/evidence.py",
-        old="if not same or evidence.max_celsius",
-        new="if evidence.max_celsius",
+        old="if not same or [reread(one)",
+        new="if [reread(one)",
         tests=(f"{_API}test_proof.py::test_nothing_in_a_proof_can_be_changed",),
     ),
     Mutant(
