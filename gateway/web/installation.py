@@ -110,9 +110,14 @@ class Installation:
         return self._desk.page(request, "walk", entrance=name, section=self._box.home.entrances[name], page=PAGE)
 
     async def _do(self, request: web.Request, who: Who) -> web.Response:
-        """Begin, answer, lock now."""
+        """Begin, answer, lock now. To begin anew is asked first: it takes away what was tried, hours at a door."""
         name, fields = self._entrance(request), await request.post()
         walks, do = self._box.walks, str(fields.get("do", ""))
+        walk = walks.walk(name)
+        done = 0 if walk is None else sum(step.ending is not None for step in walk.steps)
+        if do == "begin" and done and fields.get("sure") != "1":
+            section = self._box.home.entrances[name]
+            return self._desk.page(request, "walk_anew", entrance=name, section=section, page=PAGE, done=done)
         asks_owner = who.role is not Role.OWNER
         why: str | None = None
         try:

@@ -73,6 +73,12 @@ INSTALLATION: Mapping[str, _Both] = {
         "Tout recommencer",
         "Begin anew",
     ),
+    "walk.anew.sure": (
+        "Ce qui a été essayé ({count}) est effacé, et tout est à refaire à la porte.",
+        "What has been tried ({count}) is wiped, and all of it has to be done again at the door.",
+    ),
+    "walk.anew.yes": ("Effacer et recommencer", "Wipe them and begin anew"),
+    "walk.anew.no": ("Garder les essais", "Keep the trials"),
     "walk.trials": (
         "Les essais",
         "The trials",

@@ -91,8 +91,17 @@ MUTANTS: tuple[Mutant, ...] = (
         name="the signs on the door's notice hang out of their box",
         file="gateway/paper/notice.py",
         old="        apart = min(5.1, (high - head - foot) / most)\n",
-        new="        apart = 5.1 + 0 * (foot + most)\n",
+        new="        apart = 6.1 + 0 * (foot + most)\n",
         tests=("tests/gateway/paper/test_notice.py::test_between_one_box_and_the_next_the_paper_is_white",),
+    ),
+    Mutant(
+        name="a walk test begins anew at one press",
+        file=f"{WEB}installation.py",
+        old='        if do == "begin" and done and fields.get("sure") != "1":\n',
+        new='        if do == "begin" and done < 0:\n',
+        tests=(
+            "tests/gateway/web/test_installation.py::test_to_begin_anew_is_asked_before_trials_that_are_done_are_wiped",
+        ),
     ),
     Mutant(
         name="the pages answer requests as they come, however many a turn",

@@ -64,6 +64,24 @@ async def test_a_trial_that_failed_is_told_at_once_where_the_door_is_shown(site:
     assert (walk.by, walk.asks_owner) == ("Ines", True)
 
 
+async def test_to_begin_anew_is_asked_before_trials_that_are_done_are_wiped(site: Served) -> None:
+    folder = site.box.home.storage.folder
+    async with site.client(site.owner) as client:
+        for fields in ({"do": "begin"}, {"do": "begin"}, {"do": "failed", "number": "0"}):
+            async with client.post(WALK, data=fields, allow_redirects=False) as answer:
+                assert answer.status == 303, "nothing is lost by it yet"
+        before = notes.walk_of(folder, "front")
+        async with client.post(WALK, data={"do": "begin"}, headers=ENGLISH) as answer:
+            text = await answer.text()
+        assert "What has been tried (1) is wiped" in text
+        assert 'name="sure" value="1"' in text
+        assert notes.walk_of(folder, "front") == before
+        await client.post(WALK, data={"do": "begin", "sure": "1"}, allow_redirects=False)
+    anew = notes.walk_of(folder, "front")
+    assert anew is not None
+    assert all(step.ending is None for step in anew.steps)
+
+
 async def test_the_owner_s_own_test_asks_nobody_before_its_delivery(site: Served) -> None:
     async with site.client(site.owner) as client:
         await client.post(WALK, data={"do": "begin"}, allow_redirects=False)
