@@ -44,7 +44,7 @@ SMALL = 2**20  # bytes: no file of a house is larger
 LEFT_OUT = frozenset({
     "perron.sqlite3-wal", "perron.sqlite3-shm", "perron.sqlite3-journal",  # they are in the copy of the store
     "claim-code", "way-in",  # secrets that are good for an hour, on the box where they were made
-    "reload.json", LAST_BACKUP, wipe.RESTORING,  # what is told of this box, not what it is
+    "reload.json", "faults.json", LAST_BACKUP, wipe.RESTORING,  # what is told of this box, not what it is
     "pocket",  # pictures on their way
     "proposals",  # what nobody has decided yet, with cameras' accounts: it is proposed again
 })  # fmt: skip

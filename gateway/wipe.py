@@ -26,6 +26,7 @@ OURS = frozenset({
     "home-assistant.json",
     "reload.json",
     "last-backup.json",
+    "faults.json",
     RESTORING,
     "visits",
     "pocket",

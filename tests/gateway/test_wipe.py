@@ -12,6 +12,7 @@ import pytest
 from gateway import app, joining, leaving, pagescertificate, perform, reload, rollback, surveys, walkline, wipe
 from gateway.config import BrokerTls, HubSection
 from gateway.store import Store
+from gateway.system import fault_log
 from tests.gateway.delivery.shop import NOW
 from tests.shell.house import home
 
@@ -194,6 +195,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "REPORT": reload.REPORT,
         "EYES": surveys.EYES,
         "STORE": rollback.STORE,
+        "fault_log.FILE": fault_log.FILE,
     }
     written = set()
     sources = [*(ROOT / "gateway").glob("*.py"), *(ROOT / "gateway" / "web").glob("*.py")]
