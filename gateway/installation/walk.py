@@ -221,7 +221,7 @@ def begin(  # noqa: PLR0913 - what begins, and who begins it
     steps: list[Step] = []
     for trial in Trial:
         if trial is Trial.WRONG_CODE and not section.scanners:
-            continue  # a camera that reads labels counts no wrong attempt
+            continue  # a camera that reads labels refuses no wrong code
         if cover and trial in OF_A_BOLT:
             continue
         if trial in (Trial.PICTURE, Trial.COVERED, Trial.CUT):

@@ -49,7 +49,8 @@ def scan_courier(house: House, _: random.Random, p: Promise) -> str:
 
 def scan_wrong(house: House, rng: random.Random, _: Promise) -> str:
     for _i in range(rng.choice((1, 1, 2, 4))):
-        house.scan(f"wrong-{rng.randrange(30)}", expected_only=rng.random() < 0.1)
+        camera = rng.random() < 0.1
+        house.scan(f"wrong-{rng.randrange(30)}", scanner="camera" if camera else "s", expected_only=camera)
         house.run(rng.choice((0.1, 3.0)))
     return "guesses"
 
@@ -122,6 +123,15 @@ def guess_beside_a_label(house: House, rng: random.Random, p: Promise) -> str:
         house.scan(min(rng.choice((p, house.promises[min(house.promises)])).parcels))
         house.run(rng.choice((2.0, 11.0)))
     return "guesses beside a label"
+
+
+def two_brands_one_code(house: House, rng: random.Random, _: Promise) -> str:
+    """Two brands announced the same parcel for now."""
+    label = f"shared-{house.scans}"
+    for brand in ("shop", "farm"):
+        announce(house, f"{brand}{house.scans}", brand=brand, label=label, needs_courier=rng.random() < 0.3)
+    house.scan(label)
+    return "a code of two brands"
 
 
 def show_to_the_camera(house: House, rng: random.Random, _: Promise) -> str:
@@ -329,6 +339,7 @@ CALM: tuple[tuple[int, Act], ...] = (
     (2, let_in_late),
     (1, guess_beside_a_label),
     (1, show_to_the_camera),
+    (1, two_brands_one_code),
     (14, open_door),
     (14, close_door),
     (4, unlock_by_hand),

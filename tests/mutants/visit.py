@@ -278,7 +278,7 @@ MUTANTS = (
     Mutant(
         name="another delivery's courier counts",
         file="gateway/visit/scans.py",
-        old="if half is not None and _same(half, delivery):",
+        old="if half is not None and (_same(half, delivery) or _of_another_too(half, delivery)):",
         new="if half is not None:",
         tests=(SCANS,),
     ),

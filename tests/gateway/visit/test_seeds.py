@@ -26,7 +26,8 @@ MUST_BE_SEEN = {
     *(
         f"saying {saying}"
         for saying in Saying
-        if saying not in (Saying.BRAND_ASKS, Saying.NEW_KEY, Saying.PASSWORD_RESET, Saying.SET_ASIDE)
+        if saying
+        not in (Saying.BRAND_ASKS, Saying.NEW_KEY, Saying.PASSWORD_RESET, Saying.SET_ASIDE, Saying.STORE_IN_DOUBT)
     ),  # others say
     *(f"lockup_{result}" for result in Locked),
     *(f"crash {point}" for point in CRASH_POINTS),
