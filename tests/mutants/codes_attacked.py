@@ -10,6 +10,10 @@ _DISCOVERY = "tests/gateway/installation/test_discovery.py"
 _CARRIERS = "tests/gateway/delivery/test_carriers.py"
 _ATTACKED = "tests/gateway/test_codes_attacked.py"
 _PASTED = f"{_DISCOVERY}::test_a_line_that_is_pasted_into_a_shell_says_to_perron_what_is_offered_and_does_nothing_else"
+_OLDER = (
+    "tests/gateway/hub/api/test_proof.py"
+    "::test_a_proof_of_an_older_release_that_has_the_whole_label_for_the_parcel_still_holds"
+)
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a code that is read otherwise the second time is taken",
@@ -189,5 +193,12 @@ MUTANTS: tuple[Mutant, ...] = (
         old="    return PublicKey.from_text(told.manifests[0].key) in known",
         new="    return bool(known)",
         tests=(f"{_LINES}::test_a_report_takes_no_names_from_a_house_whose_box_has_another_key",),
+    ),
+    Mutant(
+        name="a proof of an older release no longer holds",
+        file="gateway/hub/evidence.py",
+        old="    if not same or [reread(one) for one in evidence.parcels] != [reread(one) for one in named]:",
+        new="    if not same or list(evidence.parcels) != [reread(one) for one in named]:",
+        tests=(_OLDER,),
     ),
 )

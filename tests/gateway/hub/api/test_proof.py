@@ -125,6 +125,21 @@ async def test_a_brand_s_own_promise_stands_in_its_proof_byte_for_byte(tmp_path:
     assert verdict(tmp_path / "proof.json", key=None, checkpoint=None)[0]
 
 
+async def test_a_proof_of_an_older_release_that_has_the_whole_label_for_the_parcel_still_holds(tmp_path: Path) -> None:
+    """Today a label's bar code is its tracking number; both the brand's message and the proof may have the bar code."""
+    label, number = "%008182709980000020045327276", "09980000020045"
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        token = home.token(home.offer().model_copy(update={"parcels": (label,)}))
+        _, made = await home.ask("POST", "/v1/deliveries", {"connection": home.connection, "token": token})
+        await home.stands(made, "delivered", **ENDED)
+        _, said = await proof_of(home, made)
+    assert said["parcels"] == [number]
+    for parcels, holds in (([number], True), ([label], True), (["09980000020046"], False), ([], False)):
+        evidence = Evidence.model_validate_json(json.dumps({**said, "parcels": parcels}))
+        assert (wrong(evidence) is None) is holds, parcels
+
+
 async def test_another_message_under_the_same_key_is_not_the_one_that_the_home_took(
     tmp_path: Path,
 ) -> None:
