@@ -399,15 +399,18 @@ class RunningEntrance:
                 await self._log_readings({match.delivery.place for match in event.matches}, now)
             new, commands = decide(self.state, event, now=now)
             if new == self.state and not commands:
+                await asyncio.sleep(0)  # no commit gives the loop a turn here, nor in the two cases below
                 return
             if not commands and _passing(event, new):
                 self.state = new
+                await asyncio.sleep(0)
                 return
             limited = self._log_limits.counts(event, self.state, new, commands)
             if limited and not self._log_limits.admits(event, now.mono):
                 step = Step(entrance=new.id, event=event, state=new, commands=commands, now=now)
                 # Only the scanner is answered: each light and each question has an answer that comes back to us.
                 self._obey(step, tuple(command for command in commands if isinstance(command, c.Answer)), ())
+                await asyncio.sleep(0)
                 return
             intent = any(isinstance(command, c.Reserve) for command in commands)
             step = Step(entrance=new.id, event=event, state=new, commands=commands, now=now)

@@ -39,6 +39,7 @@ log = structlog.get_logger(__name__)
 TOLD_AGAIN = 60.0  # seconds between two lines about one flood
 TRY_AGAIN = 1.0  # seconds between two tries to store a stop that the disk did not take
 NOT_WORKED = "Perron could not do it: `perron doctor` says more"
+REQUESTS_WAITING = 200  # of the owner's account and pages, in each of two queues: beyond it only a stop counts
 MESSAGES_WAITING = 200  # signed messages unanswered; a retailer who gets no answer sends the same bytes again
 
 
@@ -85,6 +86,7 @@ class Reception:
         self.letting = Letting(store, clock, changed=self._brand_changed, tell=self._brand_asks)
         """Whom the house lets in."""
         self._stops: asyncio.Queue[_Asked] = asyncio.Queue()
+        self._last_of_stops: dict[str, _Asked] = {}  # entrance -> the stop or lift that was taken in last
         self._wishes: asyncio.Queue[_Asked] = asyncio.Queue()
 
     async def run(self) -> None:
@@ -229,16 +231,27 @@ class Reception:
     def wished(self, entrance: str, wish: owner.AnyWish, by: str | None = None) -> asyncio.Future[str | None]:
         """Take a wish in, of a person (by id) or of the owner's account; a stop counts from this instant.
 
-        The answer: None, or why it was not done.
+        The answer: None, or why it was not done. Beyond 200 that wait a stop joins the last one that waits behind all
+        others, and anything else is refused.
 
         Raises:
             KeyError: no such entrance.
         """
         running = self._entrances[entrance]
-        if isinstance(wish, owner.Stop) and wish.do == "stop":
-            running.latch_stop()
-        asked = _Asked(entrance, wish, by, asyncio.get_running_loop().create_future())
+        stops = isinstance(wish, owner.Stop) and wish.do == "stop"
         queue = self._stops if isinstance(wish, owner.Stop) else self._wishes
+        asked = _Asked(entrance, wish, by, asyncio.get_running_loop().create_future())
+        if queue.qsize() >= REQUESTS_WAITING:
+            last = self._last_of_stops.get(entrance)
+            if stops and last is not None and not last.answer.done() and last.wish.do == "stop":
+                return last.answer
+            if not stops:
+                asked.answer.set_result("too many requests wait")
+                return asked.answer
+        if stops:
+            running.latch_stop()
+        if queue is self._stops:
+            self._last_of_stops[entrance] = asked
         queue.put_nowait(asked)
         return asked.answer
 

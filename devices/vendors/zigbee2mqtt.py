@@ -154,6 +154,8 @@ def decode_report(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> 
                 return tuple(_press(mapping(parse(payload), "the press")))
             case Channel.AVAILABILITY | Channel.BRIDGE:
                 return (_availability(payload),)
+            case Channel.LOG if b"failed: " not in payload:
+                return ()  # it is about something else; each device behind the bridge is asked about each line
             case Channel.LOG:
                 return tuple(_failure(mapping(parse(payload), "the line of the log"), plate))
             case (

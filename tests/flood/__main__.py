@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,4 +46,5 @@ async def flood(told: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(10)  # a flood comes from other machines: here it must not take the processor from the house
     asyncio.run(flood(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))))

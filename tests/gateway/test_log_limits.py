@@ -1,5 +1,6 @@
 """What a flood leaves in the signed log: some entries, a count each minute, and all that proofs need."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -117,3 +118,19 @@ async def test_a_wrong_code_that_counts_always_has_its_entry(ready: Box) -> None
     await step(ready, e.Scanned(id="s1", scanner="scanner", code="wrong-1"))
     (scan,) = (one for one in ready.journal.steps if isinstance(one.event, e.Scanned))
     assert [one.refusal for one in scan.commands if isinstance(one, c.Answer)] == [Refusal.UNKNOWN_CODE]
+
+
+async def test_scans_that_have_no_entry_are_decided_one_in_a_turn_of_the_loop(ready: Box) -> None:
+    def answered() -> int:
+        return ready.order.count("perform Answer")
+
+    for number in range(100):
+        await step(ready, e.Scanned(id=f"s{number}", scanner="scanner", code=f"wrong-{number}"))
+    before, most = answered(), 0
+    for number in range(40):
+        ready.front.put(e.Scanned(id=f"t{number}", scanner="scanner", code=f"more-{number}"))
+    async with asyncio.timeout(30):
+        while (so_far := answered()) < before + 40:
+            await asyncio.sleep(0)
+            most = max(most, answered() - so_far)
+    assert most == 1

@@ -16,7 +16,7 @@ from gateway.hub.sealed import seal, vouch
 from gateway.hub.words import Ack, digest
 from gateway.mqtt import Incoming
 from gateway.perform import stamp
-from gateway.reception import MESSAGES_WAITING
+from gateway.reception import MESSAGES_WAITING, REQUESTS_WAITING
 from gateway.store import Signer, StoreFailed
 from gateway.uplink.words import Answered
 from gateway.visit import commands as c
@@ -283,6 +283,22 @@ async def test_a_stop_that_could_not_be_stored_is_stored_as_soon_as_the_disk_tak
     assert replies(made)[-1] == ("w5", True, None)
     assert not made.store.stopped("front").stopped  # and it is not stored again after that
     assert made.store.stopped("front").epoch > stored.epoch
+
+
+async def test_the_owner_s_flood_fills_no_memory_and_its_last_stop_holds(made: Box) -> None:
+    for number in range(1000):
+        asked(made, {"id": f"w{number}", "do": "lift" if number % 2 else "stop"})
+        asked(made, {"id": f"a{number}", "do": "acknowledge", "visit": None})
+    asked(made, {"id": "last", "do": "stop"})
+    reception = made.reception
+    assert reception._wishes.qsize() == REQUESTS_WAITING  # noqa: SLF001 - what waits there fills the memory
+    assert reception._stops.qsize() <= REQUESTS_WAITING + 1  # noqa: SLF001 - as above
+    assert made.front.stopped()
+    async with awake(made):
+        await until(lambda: made.front.state.stopped and not reception._stops.qsize())  # noqa: SLF001 - as above
+        await made.quiet()
+        assert made.front.state.stopped
+        assert made.front.stopped()
 
 
 async def test_a_stop_waits_behind_no_other_wish(made: Box, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -74,6 +74,27 @@ MUTANTS = (
         tests=("tests/gateway/test_flooded.py::test_no_page_is_compiled_in_the_loop_that_hears_the_doors",),
     ),
     Mutant(
+        name="the owner's requests wait without bound",
+        file="gateway/reception.py",
+        old="        if queue.qsize() >= REQUESTS_WAITING:",
+        new="        if queue.qsize() >= 1_000_000:",
+        tests=("tests/gateway/test_reception.py",),
+    ),
+    Mutant(
+        name="a stop is lost in a flood of requests",
+        file="gateway/reception.py",
+        old="            if not stops:\n                asked.answer.set_result(",
+        new="            if queue is not None:\n                asked.answer.set_result(",
+        tests=("tests/gateway/test_reception.py",),
+    ),
+    Mutant(
+        name="scans without an entry are all decided in one turn of the loop",
+        file="gateway/entrance.py",
+        old="isinstance(command, c.Answer)), ())\n                await asyncio.sleep(0)",
+        new="isinstance(command, c.Answer)), ())",
+        tests=(LOG,),
+    ),
+    Mutant(
         name="a thermometer fills the log",
         file="gateway/log_limits.py",
         old="            return not commands and not _in_the_proof(event, after)",

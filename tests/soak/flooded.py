@@ -63,7 +63,7 @@ async def flooded(folder: Path, minutes: float) -> Figures:
             await house.turns(play, reset=True)
             while time.monotonic() - began < 60 * minutes:
                 await _one_visit(play, parcels, found)
-                found.stops += [await every_way.stop_decided(play) for _ in range(5)]
+                await _stops(play, found)
                 now = await house.turns(play)
                 found.rss_kib.append((now.at - began, now.rss_kib))
                 found.longest_turn_s, found.stalls = now.longest_cpu_s, now.stalls
@@ -71,6 +71,13 @@ async def flooded(folder: Path, minutes: float) -> Figures:
         if play.stage.gateway.deaths:
             found.wrong.append(f"the gateway ended: {play.stage.gateway.deaths}")
     return found
+
+
+async def _stops(play: Play, found: Figures) -> None:
+    try:
+        found.stops += [await every_way.stop_decided(play) for _ in range(5)]
+    except NeverCame as missed:
+        found.wrong.append(f"a stop after visit {len(found.visits)}: {missed}")
 
 
 async def _promised(play: Play) -> Parcels:
