@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
+from functools import lru_cache, partial
 from importlib import resources
 from ipaddress import ip_address
 from pathlib import Path
@@ -308,7 +308,7 @@ class Site:
         return self._desk.page(
             request, "certificate", secure=request.secure, signed_in_at=f"https://{name}:{self.port}/",
             fingerprint=None if self.certificate is None else spaced(self.certificate.fingerprint),
-            qr=None if self.plain_port is None else segno.make(plain, error="m").svg_inline(scale=5, dark="#000"),
+            qr=None if self.plain_port is None else _qr(plain),
             plain=plain,
         )  # fmt: skip
 
@@ -410,3 +410,9 @@ class Site:
 
 def _milliseconds(now: Now) -> int:
     return int(now.utc.timestamp() * 1000)
+
+
+@lru_cache(maxsize=16)  # one for each name under which the box is opened
+def _qr(address: str) -> str:
+    """Draw an address as a QR code, once: it takes 30 ms, and any stranger may ask for it."""
+    return segno.make(address, error="m").svg_inline(scale=5, dark="#000")

@@ -67,7 +67,11 @@ async def flooded(folder: Path, minutes: float) -> Figures:
                 now = await house.turns(play)
                 found.rss_kib.append((now.at - began, now.rss_kib))
                 found.longest_turn_s, found.stalls = now.longest_cpu_s, now.stalls
-                parcels = await _promised(play)
+                try:
+                    parcels = await _promised(play)
+                except NeverCame as missed:
+                    found.wrong.append(f"the promise after visit {len(found.visits)}: {missed}")
+                    break
         if play.stage.gateway.deaths:
             found.wrong.append(f"the gateway ended: {play.stage.gateway.deaths}")
     return found
