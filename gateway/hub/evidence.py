@@ -111,9 +111,6 @@ def wrong(evidence: Evidence) -> str | None:
         problem = _account(evidence, told)
         if problem is not None:
             return f"account {place} {problem}"
-    named = evidence.missing_parcels
-    if named is not None and named != missing_of(evidence.parcels, evidence.accounts[-1]):
-        return "other parcels are named as missing than the account tells"
     sent = list[tuple[Message, int, object]]()
     for place, message in enumerate(evidence.messages, start=1):
         payload = _payload(message)
@@ -128,7 +125,10 @@ def wrong(evidence: Evidence) -> str | None:
         if not isinstance(version, int):
             return f"message {place} is of no version"
         sent.append((message, version, said))
-    return _promised(evidence, sent)
+    problem, named = _promised(evidence, sent), evidence.missing_parcels
+    if problem is None and named is not None and named != missing_of(evidence.parcels, evidence.accounts[-1]):
+        return "other parcels are named as missing than the account tells"
+    return problem
 
 
 def _account(evidence: Evidence, told: Told) -> str | None:

@@ -263,8 +263,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="perron verify believes whatever a proof names as missing",
         file="gateway/hub/evidence.py",
-        old="    if named is not None and named != missing_of(evidence.parcels, evidence.accounts[-1]):\n",
-        new="    if named is None:\n        pass\n    elif False:\n",
+        old="problem is None and named is not None and named != missing_of(",
+        new="problem is None and named is not None and named is missing_of(",
         tests=(f"{PROOF}::{NAMES}",),
     ),
 )
