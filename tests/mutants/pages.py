@@ -111,8 +111,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one place takes all connections",
         file=f"{WEB}porch.py",
-        old="if len(self._callers) < self._most and self._places[place] < self._each:",
-        new="if len(self._callers) < self._most:",
+        old="        if self._places[place] >= self._each:\n",
+        new="        if self._places[place] >= self._most:\n",
         tests=("tests/gateway/web/test_porch.py::test_one_place_cannot_keep_the_others_out",),
     ),
     Mutant(
