@@ -4,6 +4,7 @@ A part of a sentence in square brackets is left out when its fact is unknown.
 """
 
 import re
+import string
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -455,7 +456,12 @@ _MARKUP = str.maketrans({
 """What means something to a messenger (Markdown, Slack's and Discord's mentions), and what stands in its place."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*[:\uff1a]//+|//+")
 _COLON = re.compile(r"[:\uff1a](?=\S)")
-_DOT = re.compile(r"(?<=\w)[.\u3002\uff0e\uff61](?=\w)")
+_DOT = re.compile(rf"(?<=\S)[.\u3002\ufe52\uff0e\uff61](?=[^\s\uff3f{re.escape(string.punctuation)}])")
+"""A dot, or what a browser reads as one (UTS 46), that may stand in a host name.
+
+Before it stands anything but a blank: labels of emoji are registered, and messengers link what follows a hyphen too.
+Behind it stands a letter, a digit or what is beyond ASCII, but for what `_MARKUP` puts in the place of an underscore.
+"""
 ONE_DOT = "\u2024"  # reads as a full stop, and no messenger makes a link of what it joins
 
 

@@ -212,6 +212,13 @@ def test_a_shop_s_name_reads_on_a_phone_as_it_is_written(name: str) -> None:
             "**bold** _it_ `code` ~~no~~ |",
             "\u2217\u2217bold\u2217\u2217 \uff3fit\uff3f 'code' \u223c\u223cno\u223c\u223c \u00a6",
         ),
+        ("💩.la/pay", "💩\u2024la/pay"),
+        ("i❤.ws", "i❤\u2024ws"),
+        ("i❤️.ws", "i❤️\u2024ws"),
+        ("evil-.com", "evil-\u2024com"),
+        ("evil.💩", "evil\u2024💩"),
+        ("evil﹒com", "evil\u2024com"),
+        ("evil..com", "evil.\u2024com"),
         ("Amazon.fr", "Amazon\u2024fr"),
         ("S.Oliver", "S\u2024Oliver"),
     ],
@@ -230,6 +237,18 @@ def test_no_name_from_outside_is_a_link_a_mention_or_markup_in_a_message(name: s
             assert mark not in text or mark in plain, (about, mark)
         assert re.search(r"\w[.]\w", text) is None or re.search(r"\w[.]\w", plain) is not None, about
     assert unlinked(unlinked(name)) == unlinked(name)
+
+
+DOTS = ".\u3002\ufe52\uff0e\uff61"  # what a browser reads as a dot in a host's name
+
+
+@given(st.text(string.printable + DOTS + "é漢💩❤\ufe0f-"), st.characters(categories=["L", "N", "P", "S"]),
+       st.sampled_from(DOTS), st.characters(categories=["L", "Nd"]))  # fmt: skip
+def test_in_a_name_no_dot_stands_between_a_character_and_a_letter_or_a_digit(
+    name: str, before: str, dot: str, after: str
+) -> None:
+    shown = unlinked(f"{name[:20]}{before}{dot}{after}")
+    assert re.search(rf"\S[{DOTS}](?=[^\W_])", shown) is None
 
 
 @given(st.text(string.printable + "\u202e\u2066\u0000\u0085é漢"))

@@ -60,6 +60,20 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{VOICE}::test_what_a_messenger_would_make_a_link_a_mention_or_markup_is_a_name_and_no_more",),
     ),
     Mutant(
+        name="in a name a full stop behind an emoji or a hyphen still makes an address",
+        file="gateway/voice.py",
+        old='rf"(?<=\\S)[.',
+        new='rf"(?<=\\w)[.',
+        tests=(f"{VOICE}::test_in_a_name_no_dot_stands_between_a_character_and_a_letter_or_a_digit",),
+    ),
+    Mutant(
+        name="in a name a small full stop still joins two words to an address",
+        file="gateway/voice.py",
+        old="[.\\u3002\\ufe52\\uff0e",
+        new="[.\\u3002\\uff0e",
+        tests=(f"{VOICE}::test_what_a_messenger_would_make_a_link_a_mention_or_markup_is_a_name_and_no_more",),
+    ),
+    Mutant(
         name="a brand gets more than it has without the password",
         file=f"{WEB}pages.py",
         old="        if terms is None or not grows(before, terms):\n",
