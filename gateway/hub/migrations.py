@@ -68,7 +68,11 @@ STEPS: tuple[Step, ...] = (
         then=(_TELL_NUMBERS,),
     ),
     Step(version=3, columns={"deliveries": {"untold": "BOOLEAN NOT NULL DEFAULT FALSE"}}),
-    Step(version=4, columns={"endpoints": {"challenge": "VARCHAR(64)", "replayed": "BIGINT"}}),
+    Step(
+        version=4,
+        columns={"endpoints": {"challenge": "VARCHAR(64)", "replayed": "BIGINT"}},
+        then=("UPDATE endpoints SET challenge = 'unsent' WHERE sandbox",),  # none was ever asked (`tables.UNSENT`)
+    ),
 )
 
 

@@ -50,6 +50,7 @@ from gateway.hub.site import Site
 from gateway.hub.store import Store
 from gateway.hub.streams import Streams
 from gateway.hub.tally import Tally
+from gateway.hub.webhooks.challenge import challenge_unsent
 from gateway.hub.webhooks.connection import Lookup, by_machine
 from gateway.hub.webhooks.sender import Sender
 from gateway.hub.words import answers_topic
@@ -105,6 +106,7 @@ class Hub:
             self.key = OwnKey.at(self._file.folder)
             async with self.store.writing() as tx:
                 await seal_plain_secrets(tx, self.key.seal)
+                await challenge_unsent(tx, self.now())
             registry = CollectorRegistry()
             tally, webhooks = Tally(registry), self._file.webhooks
             self.contained = Containment(count=lambda worker: tally.set_aside.labels(worker).inc())

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+UNSENT = "unsent"  # in the place of an endpoint's challenge: it has to answer one, which is not made yet
 VERSION = 4  # of the whole; whoever changes a column adds a step to gateway/hub/migrations.py
 
 metadata = MetaData()
@@ -313,7 +314,7 @@ endpoints = Table(
     Column("disabled", String(16), nullable=True),  # by whom or what: asked | gone | failing
     Column("seq", BigInteger, nullable=False),  # of the newest event that there was a message of; 0: none
     Column("slow", Boolean, nullable=False),  # it took long to answer the last time
-    Column("challenge", String(64), nullable=True),  # the message to be answered first; None: it is, or need not be
+    Column("challenge", String(64), nullable=True),  # message to be answered first, or UNSENT; None: none
     _when("replayed", missing=True),  # of a sandbox: its newest replay
     _when("failing", missing=True),  # nothing has been taken since then
     _when("leased"),  # a sender is at it until then; over: when it was last served

@@ -19,6 +19,10 @@ STORE = "tests/gateway/hub/test_store.py"
 MIGRATIONS = "tests/gateway/hub/test_migrations.py"
 UP_TO_DATE = "test_a_database_of_each_older_release_is_brought_up_to_date_and_keeps_all_that_it_had"
 UPGRADED = "test_a_hub_that_was_upgraded_takes_writes_by_the_key_that_its_retailer_has_and_signs_by_the_old_secret"
+NEVER_ASKED = (
+    "test_an_endpoint_of_a_sandbox_that_an_older_hub_made_gets_nothing_but_a_challenge_until_it_has_answered_that"
+)
+SWITCHED_OFF = "test_an_endpoint_that_got_another_address_while_it_was_switched_off_has_to_answer_too"
 UNKNOWN = "test_a_database_of_a_version_that_is_unknown_here_is_refused_in_words_and_left_as_it_is"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -84,6 +88,27 @@ MUTANTS: tuple[Mutant, ...] = (
         old="                    self._schema_fault = True\n",
         new="                    pass\n",
         tests=(f"{MIGRATIONS}::test_a_column_that_is_gone_is_a_true_500_and_readyz_fails_until_it_is_back",),
+    ),
+    Mutant(
+        name="an endpoint of a sandbox that an older hub made counts as one that has answered",
+        file="gateway/hub/migrations.py",
+        old=' WHERE sandbox",)',
+        new=' WHERE FALSE",)',
+        tests=(f"{MIGRATIONS}::{NEVER_ASKED}",),
+    ),
+    Mutant(
+        name="an endpoint of a sandbox that an older hub made is never asked",
+        file="gateway/hub/process.py",
+        old="                await challenge_unsent(tx, self.now())\n",
+        new="",
+        tests=(f"{MIGRATIONS}::{NEVER_ASKED}",),
+    ),
+    Mutant(
+        name="an endpoint that is given another address while it is switched off need not answer",
+        file="gateway/hub/webhooks/challenge.py",
+        old="    message = UNSENT\n",
+        new="    message = None\n",
+        tests=(f"{CHALLENGE}::{SWITCHED_OFF}",),
     ),
     Mutant(
         name="the secrets of an older hub's endpoints stay readable in its database",
@@ -228,8 +253,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an endpoint of a sandbox that has another address is sent events there at once",
         file="gateway/hub/api/webhookendpoints.py",
-        old='    elif row.sandbox and ("url" in then or ',
-        new="    elif row.sandbox and (",
+        old='    if row.sandbox and ("url" in then or ',
+        new="    if row.sandbox and (",
         tests=(f"{CHALLENGE}::test_an_endpoint_that_has_another_address_has_to_answer_anew",),
     ),
     Mutant(

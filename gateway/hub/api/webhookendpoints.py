@@ -1,7 +1,6 @@
 """Webhook endpoints: where a retailer wants to be told, the log of what was sent there, and sending it once more."""
 
 import math
-import secrets
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
@@ -15,6 +14,7 @@ from gateway.hub.api.problem import Code, Detail, Problem
 from gateway.hub.events import Type, tell
 from gateway.hub.store import new_id
 from gateway.hub.tables import attempts, endpoints, events, messages, retailers
+from gateway.hub.webhooks.challenge import challenge
 from gateway.hub.webhooks.guard import LONGEST, PUBLIC, URL, NotAllowed, destination
 from gateway.hub.webhooks.letter import new_secret
 from gateway.hub.webhooks.queue import drop
@@ -22,7 +22,6 @@ from gateway.hub.webhooks.queue import drop
 MOST = 16  # endpoints of one retailer, in each world
 OVERLAP = timedelta(hours=24)  # for which the secret before signs too
 AT_ONCE = 1000  # events of one replay
-CHALLENGED_AFTER = timedelta(seconds=1)  # so that whoever makes an endpoint can begin to listen with its secret
 REPLAYS_APART = timedelta(minutes=1)  # of one endpoint of a sandbox
 NEWEST = 20  # tries that are told of a message
 
@@ -168,7 +167,7 @@ async def create(call: Call) -> Reply:
         )
     )  # fmt: skip
     if who.sandbox:
-        await _challenge(call, id_)
+        await challenge(call.tx, id_, call.now)
     made = _told(await _one(call, id_), call.now)
     body = EndpointWithSecret(**made.model_dump(), secret=secret)
     return Reply(status=201, body=body, headers={"Location": f"/v1/webhook_endpoints/{id_}"})
@@ -206,8 +205,8 @@ async def change(call: Call) -> Reply:
         await call.tx.execute(update(endpoints).where(endpoints.c.id == row.id).values(then))
     if then.get("enabled") is False:
         await drop(call.tx, row.id)
-    elif row.sandbox and ("url" in then or (row.challenge is not None and "enabled" in then)):
-        await _challenge(call, row.id, instead_of=row.challenge)
+    if row.sandbox and ("url" in then or (row.challenge is not None and "enabled" in then)):
+        await challenge(call.tx, row.id, call.now)
     return Reply(status=200, body=_told(await _one(call, row.id), call.now))
 
 
@@ -305,22 +304,6 @@ async def replay(call: Call) -> Reply:
             update(endpoints).where(endpoints.c.id == row.id, endpoints.c.seq < previous).values(seq=previous)
         )
     return Reply(status=202, body=Replayed(queued=len(found), next=next_))
-
-
-async def _challenge(call: Call, id_: str, *, instead_of: str | None = None) -> None:
-    """Let an endpoint be sent nothing until its receiver has answered a new challenge."""
-    if instead_of is not None:
-        old = and_(messages.c.id == instead_of, messages.c.due.is_not(None))
-        await call.tx.execute(update(messages).where(old).values(state="given_up", due=None))
-    data = {"id": id_, "challenge": secrets.token_urlsafe(24)}
-    event = await tell(
-        call.tx, call.who.retailer, Type.ENDPOINT_CHALLENGE, id_, data, sandbox=True, now=call.now, only=id_
-    )
-    mine = and_(messages.c.event == event, messages.c.endpoint == id_)
-    challenge = await call.tx.scalar(select(messages.c.id).where(mine))
-    begin = call.now + CHALLENGED_AFTER
-    await call.tx.execute(update(messages).where(mine).values(begun=begin, due=begin))
-    await call.tx.execute(update(endpoints).where(endpoints.c.id == id_).values(challenge=challenge))
 
 
 def _seldom(row: Any, now: datetime) -> Any:  # noqa: ANN401 - a row

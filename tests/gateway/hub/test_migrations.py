@@ -7,13 +7,17 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import create_async_engine
 
+from gateway.hub.file import Webhooks
 from gateway.hub.migrations import STEPS, missing_columns
 from gateway.hub.ownkey import OwnKey
 from gateway.hub.store import Store, StoreUnusable
-from gateway.hub.tables import VERSION, about, endpoints, events, metadata, retailers
+from gateway.hub.tables import VERSION, about, endpoints, events, messages, metadata, retailers
 from tests.hubs import Running, databases, hub_file, running
 from tests.postgresql import PostgreSQL
+from tests.receiver import shared
+from tests.webhookhouse import TRYING
 
 HERE = Path(__file__).parent / "databases"
 OLD = ("34ebc00", "af0a31a", "ef43303", "0b7d73a", "ea67529", "2d30ab9")  # each shape since the hub was whole
@@ -86,9 +90,9 @@ async def test_a_database_of_each_older_release_is_brought_up_to_date_and_keeps_
 
 
 @contextlib.asynccontextmanager
-async def hub_on(url: str, folder: Path) -> AsyncIterator[Running]:
+async def hub_on(url: str, folder: Path, webhooks: Webhooks | None = None) -> AsyncIterator[Running]:
     with databases(lambda _: url):
-        file = hub_file(folder)
+        file = hub_file(folder, webhooks=webhooks)
     async with running(file) as hub:
         yield hub
 
@@ -113,6 +117,34 @@ async def test_a_hub_that_was_upgraded_takes_writes_by_the_key_that_its_retailer
             assert kept is not None
             assert SECRET not in kept, "it is sealed now"
             assert OwnKey.at(tmp_path / "hub").unseal(kept, "ep-old") == SECRET
+
+
+@pytest.mark.parametrize("commit", [OLD[0], OLD[-1]])
+@pytest.mark.parametrize("kind", BOTH)
+async def test_an_endpoint_of_a_sandbox_that_an_older_hub_made_gets_nothing_but_a_challenge_until_it_has_answered_that(
+    commit: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """It counted as one that had answered, and got its events."""
+    receiver = shared()
+    with laid_out(commit, kind, tmp_path, request) as (url, _):
+        engine = create_async_engine(url)
+        async with engine.begin() as tx:
+            await tx.execute(
+                text("UPDATE endpoints SET sandbox = TRUE, enabled = TRUE, url = :url"), {"url": f"{receiver.url}/mute"}
+            )
+            await tx.execute(text("UPDATE messages SET state = 'waiting', due = created"))
+        await engine.dispose()
+        async with hub_on(url, tmp_path, webhooks=TRYING) as hub:
+            (challenge,) = await receiver.until(1, "/mute")
+            assert challenge.said["type"] == "webhook_endpoint.challenge"
+            async with hub.hub.store.reading() as tx:
+                kept = (await tx.execute(select(endpoints.c.challenge, endpoints.c.seq))).one()
+                due = await tx.scalar(select(messages.c.due).where(messages.c.id == "msg-old"))
+            assert kept.challenge == challenge.id
+            assert due is not None, "what waited since then waits"
+        assert {one.id for one in receiver.heard("/mute")} == {challenge.id}
+        async with hub_on(url, tmp_path, webhooks=TRYING) as hub, hub.hub.store.reading() as tx:
+            assert await tx.scalar(select(endpoints.c.challenge)) == challenge.id, "no start makes another one"
 
 
 @pytest.mark.parametrize("kind", BOTH)

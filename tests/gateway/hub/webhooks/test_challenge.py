@@ -85,6 +85,25 @@ async def test_an_endpoint_that_has_another_address_has_to_answer_anew(tmp_path:
         assert set(types(at.receiver.heard("/mute"))) == {CHALLENGE}
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_an_endpoint_that_got_another_address_while_it_was_switched_off_has_to_answer_too(
+    tmp_path: Path, *, at_once: bool
+) -> None:
+    async with sandbox(tmp_path) as at:
+        endpoint = await at.endpoint("/ok")
+        at.later(2)
+        await at.until(endpoint, lambda log: log[0]["state"] == "delivered")
+        off, other = {"enabled": False}, {"url": f"{at.receiver.url}/mute"}
+        for change in [{**off, **other}] if at_once else [off, other]:
+            await at.ask("PATCH", f"/{endpoint['id']}", change)
+        assert (await read(at, endpoint))["verified"] is False
+        assert (await at.ask("PATCH", f"/{endpoint['id']}", {"enabled": True}))["verified"] is False
+        await tells(at, 1)
+        at.later(2)
+        await at.until(endpoint, lambda log: any(one["attempts_made"] and one["state"] == "waiting" for one in log))
+        assert types(at.receiver.heard("/mute")) == [CHALLENGE]
+
+
 async def test_an_endpoint_that_never_answers_is_disabled_and_may_be_asked_again(tmp_path: Path) -> None:
     async with sandbox(tmp_path) as at:
         endpoint = await at.endpoint("/mute")
