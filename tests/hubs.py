@@ -23,8 +23,8 @@ from tests.mosquitto import Mosquitto, mosquitto
 
 MANY = Limits(
     writes=10_000, writes_a_day=10_000_000, reads=10_000, strangers=10_000, sandbox_writes_a_day=10_000_000,
-    sandboxes=10_000, connections=10_000, stranger_requests=10_000, questions=10_000, orders=10_000,
-    home_events=10_000_000, home_bytes=10**10,
+    sandboxes=10_000, connections=10_000, new_connections=10_000, stranger_requests=10_000, questions=10_000,
+    orders=10_000, home_events=10_000_000, home_bytes=10**10,
 )  # fmt: skip
 
 

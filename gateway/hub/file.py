@@ -13,6 +13,7 @@ from gateway.grammar import Id, Name, PagesUrl, Section
 from gateway.homefile import read
 from gateway.hub.webhooks.guard import Allowed
 from gateway.hub.words import SHARDS
+from gateway.system.http_limits import CONNECTIONS_PER_SECOND
 
 
 def _network(text: str) -> str:
@@ -54,6 +55,7 @@ class Limits(Section):
     `stranger_requests`: what one address may ask in a second without a key that counts, on average of ten seconds.
     `strangers`: what it may write in a minute: boxes that join or renew.
     `connections`: how many it may have open at once (not counted behind a proxy).
+    `new_connections`: how many it may open in a second, and five times as many at once (not counted behind a proxy).
     `sandboxes`: how many it may have made in an hour; a sandbox has a day's ration of writes of its own.
     `home_events` and `home_bytes`: events of one home in an hour, and their bytes; what is more comes later.
     `questions` of a second and `orders` of an hour: of one browser of a household; a home has three times that.
@@ -65,6 +67,7 @@ class Limits(Section):
     stranger_requests: int = Field(default=20, ge=1)
     strangers: int = Field(default=30, ge=1)
     connections: int = Field(default=200, ge=1)
+    new_connections: int = Field(default=int(CONNECTIONS_PER_SECOND), ge=1)
     sandboxes: int = Field(default=10, ge=1)
     sandbox_writes_a_day: int = Field(default=2_000, ge=1)
     questions: int = Field(default=20, ge=1)

@@ -57,7 +57,7 @@ class Site:
             allowed=file.webhooks.allowed, contained=contained,
         )  # fmt: skip
         each = None if file.listen.behind_proxy else file.limits.connections
-        self.threshold = Threshold(each=each, most=room())
+        self.threshold = Threshold(each=each, most=room(), per_second=file.limits.new_connections)
         app = web.Application(middlewares=[self.threshold.seen, self.door.problems], client_max_size=LARGEST)
         app.add_routes(self.door.routes())
         app.add_routes(Manual(lambda: self.door.document, url=file.url).routes())

@@ -14,6 +14,8 @@ from typing import cast
 from aiohttp import web
 
 from gateway.hub.whence import network, wider
+from gateway.system.http_limits import CONNECTIONS_BURST_S, CONNECTIONS_PER_SECOND, PieceReader
+from gateway.system.token_buckets import TokenBuckets
 
 ALL = 20_000  # connections at once
 OWN_FILES = 300  # that the hub needs for everything else: database, broker, webhooks
@@ -35,17 +37,26 @@ def room() -> int:
 
 @dataclass
 class Threshold:
-    """Counts who stands there. `each`: None behind a proxy, which comes from one address for everybody."""
+    """Counts who stands there. `each`: None behind a proxy, which comes from one address for everybody.
+
+    `per_second`: connections that one address may open, and `CONNECTIONS_BURST_S` times as many at once.
+    """
 
     each: int | None
     most: int = ALL
+    per_second: float = CONNECTIONS_PER_SECOND
     asks: float = ASKS
     sends: float = SENDS
     idle: float = IDLE
     guests: dict[asyncio.BaseTransport, "_Guest"] = field(default_factory=dict)
     counted: Counter[str] = field(default_factory=Counter)
 
-    def before(self, server: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.Protocol]:
+    def __post_init__(self) -> None:
+        each, around = self.per_second, self.per_second * AROUND
+        self._opened = TokenBuckets(each, each * CONNECTIONS_BURST_S)
+        self._opened_around = TokenBuckets(around, around * CONNECTIONS_BURST_S)
+
+    def before(self, server: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.BufferedProtocol]:
         """Make what stands before aiohttp's own protocol."""
         return lambda: _Guest(self, cast("asyncio.Protocol", server()))
 
@@ -66,11 +77,13 @@ class Threshold:
         finally:
             guest.has(self.idle)
 
-    def lets_in(self, whose: str) -> bool:
-        """Whether there is room for one more of these, and of those around."""
+    def lets_in(self, whose: str, mono: float) -> bool:
+        """Whether there is room for one more of these, and of those around, and they did not open too many of late."""
         around = wider(whose)
         if len(self.guests) >= self.most or self.each is None:
             return len(self.guests) < self.most
+        if not self._opened.take(whose, mono) or (around is not None and not self._opened_around.take(around, mono)):
+            return False
         return self.counted[whose] < self.each and (around is None or self.counted[around] < AROUND * self.each)
 
     def counts(self, whose: str, change: int) -> None:
@@ -81,11 +94,12 @@ class Threshold:
                 del self.counted[place]
 
 
-class _Guest(asyncio.Protocol):
+class _Guest(PieceReader):
     """One connection: it counts, and everything else is aiohttp's."""
 
     def __init__(self, threshold: Threshold, within: asyncio.Protocol) -> None:
-        self._threshold, self._within = threshold, within
+        super().__init__(within)
+        self._threshold = threshold
         self._transport: asyncio.Transport | None = None  # None: it was not let in, or has gone
         self._timer: asyncio.TimerHandle | None = None
 
@@ -93,13 +107,13 @@ class _Guest(asyncio.Protocol):
         peer = transport.get_extra_info("peername")
         self._whose = network(str(peer[0])) if isinstance(peer, tuple) else ""
         came = cast("asyncio.Transport", transport)
-        if not self._threshold.lets_in(self._whose):
+        if not self._threshold.lets_in(self._whose, asyncio.get_running_loop().time()):
             came.abort()
             return
         self._transport = came
         self._threshold.guests[came] = self
         self._threshold.counts(self._whose, 1)
-        self._within.connection_made(came)
+        super().connection_made(came)
         self.has(self._threshold.asks)
 
     def has(self, seconds: float) -> None:
@@ -121,17 +135,11 @@ class _Guest(asyncio.Protocol):
         del self._threshold.guests[self._transport]
         self._threshold.counts(self._whose, -1)
         self._transport = None
-        self._within.connection_lost(exc)
+        super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
+    def buffer_updated(self, nbytes: int) -> None:
         if self._transport is not None:
-            self._within.data_received(data)
+            super().buffer_updated(nbytes)
 
     def eof_received(self) -> bool | None:
-        return None if self._transport is None else self._within.eof_received()
-
-    def pause_writing(self) -> None:
-        self._within.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._within.resume_writing()
+        return None if self._transport is None else super().eof_received()

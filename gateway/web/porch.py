@@ -15,6 +15,7 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from gateway.system.http_limits import CONNECTIONS_BURST_S, CONNECTIONS_PER_SECOND, PieceReader
 from gateway.system.token_buckets import TokenBuckets
 from gateway.web.tries import network
 
@@ -24,13 +25,9 @@ RESERVED = 64  # of `MOST`, for places from which somebody was signed in within 
 KNOWN_S = 24 * 3600.0
 PATIENCE = 10.0  # seconds for the handshake of TLS, and again for a first whole request
 STAY_S = 60.0  # seconds that a stranger's connection lasts after its first request; browsers make another one
-PIECE = 2_048  # bytes in one turn: asyncio alone would hand on 256 KiB. 256 connections with 16 KiB of requests each
-# would be parsed in one turn for 0.7 s
 AGAIN = 1.0  # seconds until connections are accepted again where it failed
 STRANGER_REQUESTS_PER_SECOND = 20.0  # of one place; a page with all its files is some 10 requests
 STRANGER_REQUESTS_BURST = 60.0
-STRANGER_CONNECTIONS_PER_SECOND = 20.0  # of one place: a handshake of TLS costs the loop 0.3 ms and more
-STRANGER_CONNECTIONS_BURST = 100.0
 
 
 def listening(address: str, port: int) -> socket.socket:
@@ -44,12 +41,12 @@ def listening(address: str, port: int) -> socket.socket:
     return made
 
 
-class Caller(asyncio.BufferedProtocol):
-    """One connection, whose bytes the HTTP server gets, at most `PIECE` in one turn of the loop."""
+class Caller(PieceReader):
+    """One connection of the pages: who is at its other end, and what has come of it."""
 
     def __init__(self, server: asyncio.Protocol, place: str = "") -> None:
-        self._server, self.place = server, place
-        self._piece = bytearray(PIECE)
+        super().__init__(server)
+        self.place = place
         self.entitled = False
         self.asked, self.gone, self.changed = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
@@ -68,35 +65,11 @@ class Caller(asyncio.BufferedProtocol):
             server.close()
         return not idle
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Tell the server."""
-        self._server.connection_made(transport)
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the server, and whoever waits."""
         for event in (self.asked, self.gone, self.changed):
             event.set()
-        self._server.connection_lost(exc)
-
-    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's own hint
-        """Give room for one piece, however much has come."""
-        return self._piece
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Hand it to the server."""
-        self._server.data_received(bytes(self._piece[:nbytes]))
-
-    def eof_received(self) -> bool | None:
-        """Tell the server."""
-        return self._server.eof_received()
-
-    def pause_writing(self) -> None:
-        """Tell the server."""
-        self._server.pause_writing()
-
-    def resume_writing(self) -> None:
-        """Tell the server."""
-        self._server.resume_writing()
+        super().connection_lost(exc)
 
 
 class Porch:
@@ -121,7 +94,7 @@ class Porch:
         self._places: Counter[str] = Counter()
         self._known: dict[str, float] = {}  # place: when somebody who is signed in asked from there last (loop's clock)
         self._requests = TokenBuckets(STRANGER_REQUESTS_PER_SECOND, STRANGER_REQUESTS_BURST)
-        self._connections = TokenBuckets(STRANGER_CONNECTIONS_PER_SECOND, STRANGER_CONNECTIONS_BURST)
+        self._connections = TokenBuckets(CONNECTIONS_PER_SECOND, CONNECTIONS_PER_SECOND * CONNECTIONS_BURST_S)
 
     async def receive(self, at: socket.socket, context: ssl.SSLContext | None) -> None:
         """Let in who comes, until cancelled; who is too many is hung up on unheard."""

@@ -25,7 +25,25 @@ NEVER_ASKED = (
 SWITCHED_OFF = "test_an_endpoint_that_got_another_address_while_it_was_switched_off_has_to_answer_too"
 UNKNOWN = "test_a_database_of_a_version_that_is_unknown_here_is_refused_in_words_and_left_as_it_is"
 
+THRESHOLD = "tests/gateway/hub/test_threshold.py"
+PIECES = "test_of_all_that_a_client_sends_at_once_the_hub_parses_one_piece_in_a_turn"
+OPENS = "test_who_opens_connection_after_connection_is_hung_up_on_and_another_address_and_a_proxy_are_not"
+
 MUTANTS: tuple[Mutant, ...] = (
+    Mutant(
+        name="what a connection sends is parsed in one turn, however much it is",
+        file="gateway/system/http_limits.py",
+        old="PIECE_BYTES = 2_048 ",
+        new="PIECE_BYTES = 262_144 ",
+        tests=(f"{THRESHOLD}::{PIECES}",),
+    ),
+    Mutant(
+        name="one address opens as many connections of the hub as it likes, one after the other",
+        file="gateway/hub/threshold.py",
+        old="        if not self._opened.take(whose, mono) or (",
+        new="        if self._opened is None or (",
+        tests=(f"{THRESHOLD}::{OPENS}",),
+    ),
     Mutant(
         name="requests that a client sent ahead begin in one turn of the loop",
         file="gateway/system/http_limits.py",

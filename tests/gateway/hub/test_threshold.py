@@ -8,9 +8,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from aiohttp import web
 
 from gateway.hub.file import HubFile, Limits
 from gateway.hub.threshold import AROUND, OWN_FILES, Threshold
+from gateway.system.http_limits import CONNECTIONS_BURST_S
 from tests.boxes import until
 from tests.hubs import MANY, Running, hub_file, running
 
@@ -180,3 +182,58 @@ async def test_five_thousand_requests_sent_at_once_hold_nobody_else_up(tmp_path:
                 got = await reader.read()
             assert got.count(b"HTTP/1.1 200 OK") <= 2
             writer.close()
+
+
+async def test_of_all_that_a_client_sends_at_once_the_hub_parses_one_piece_in_a_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """190 connections that pipelined 5,200 requests a write: 256 KiB of each were parsed in one turn of the loop."""
+    pieces = list[int]()
+    feed = web.RequestHandler.data_received
+
+    def fed(handler: web.RequestHandler, data: bytes) -> None:
+        feed(handler, data)
+        pieces.append(len(data))
+
+    monkeypatch.setattr(web.RequestHandler, "data_received", fed)
+    async with asyncio.timeout(60), hub_with(hub_file(tmp_path)) as hub:
+        said = f"GET /healthz HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\n\r\n".encode()
+        callers = [await connected(hub) for _ in range(20)]
+        for _, writer in callers:
+            writer.write(said * 5_200)
+        for reader, writer in callers:
+            with contextlib.suppress(ConnectionError):  # what it did not read it answers by a reset
+                await reader.read()
+            writer.close()
+    assert len(pieces) >= 20
+    assert max(pieces) <= 4_096, "bytes: some 80 requests"
+
+
+async def answers(hub: Running, count: int, address: str) -> int:
+    """How many of so many connections, opened one after the other from this address, are answered."""
+    at, answered = urlsplit(hub.url), 0
+    for _ in range(count):
+        reader, writer = await asyncio.open_connection(at.hostname, at.port, local_addr=(address, 0))
+        writer.write(f"GET /healthz HTTP/1.1\r\nHost: {at.netloc}\r\nConnection: close\r\n\r\n".encode())
+        with contextlib.suppress(ConnectionError):
+            answered += b" 200 OK" in await reader.read()
+        writer.close()
+    return answered
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_who_opens_connection_after_connection_is_hung_up_on_and_another_address_and_a_proxy_are_not(
+    tmp_path: Path, *, proxied: bool
+) -> None:
+    file = hub_file(tmp_path, limits=Limits(**{**MANY.model_dump(), "new_connections": 1}))
+    file = file.model_copy(update={"listen": file.listen.model_copy(update={"behind_proxy": proxied})})
+    async with asyncio.timeout(60), hub_with(file) as hub:
+        begun = asyncio.get_running_loop().time()
+        answered = await answers(hub, 60, "127.0.0.2")
+        took = asyncio.get_running_loop().time() - begun
+        if proxied:
+            assert answered == 60
+        else:
+            assert CONNECTIONS_BURST_S <= answered <= CONNECTIONS_BURST_S + took + 1
+            assert answered < 60
+        assert await answers(hub, 3, "127.0.0.3") == 3

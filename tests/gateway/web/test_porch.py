@@ -9,7 +9,8 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway.pagescertificate import certificate
-from gateway.web.porch import PIECE, STRANGER_CONNECTIONS_BURST, Porch, listening
+from gateway.system.http_limits import CONNECTIONS_BURST_S, CONNECTIONS_PER_SECOND, PIECE_BYTES
+from gateway.web.porch import Porch, listening
 from tests.gateway.delivery.shop import NOW
 from tests.shell.box import running
 from tests.shell.parts import until
@@ -175,7 +176,7 @@ async def test_who_says_much_at_once_is_heard_in_pieces() -> None:
             with held(one):
                 await until(lambda: sum(pieces) == 1_000_000, within=LONG)
         await made.close()
-    assert max(pieces) <= PIECE
+    assert max(pieces) <= PIECE_BYTES
 
 
 async def test_a_thousand_silent_connections_take_no_more_than_their_share() -> None:
@@ -279,13 +280,14 @@ async def test_what_a_stranger_is_being_answered_is_answered_when_his_time_is_ov
 
 
 async def test_who_makes_connection_after_connection_is_hung_up_on_unheard() -> None:
+    burst = int(CONNECTIONS_PER_SECOND * CONNECTIONS_BURST_S)
     async with porch() as port:
         refused = 0
-        for _ in range(3 * int(STRANGER_CONNECTIONS_BURST)):
+        for _ in range(3 * burst):
             one = await call(port, HELLO)
             with held(one):
                 refused += await hung_up_or_silent(one)
-        assert refused > STRANGER_CONNECTIONS_BURST / 2
+        assert refused > burst / 2
 
 
 async def read_whole(one: Call) -> None:
