@@ -179,7 +179,7 @@ def _configured(folder: Path, one: Bridge, database: str) -> list[tuple[Path, st
         config = folder / f"hub-{number}.yaml"
         config.write_text(
             f"url: http://127.0.0.1:{ports[0]}\nfolder: hub\nstore: {database}\nlisten: {{port: {port}}}\n"
-            "limits: {writes: 10000, writes_a_day: 100000000, reads: 10000}\n"
+            "limits: {writes: 10000, writes_a_day: 100000000, reads: 10000, new_connections: 10000}\n"
             f"boxes: {{host: mqtt.hub.example, port: {PORT}}}\n"
             f"rabbit:\n  nodes: {{{nodes}}}\n  files: {folder}/hub/rabbit/NODE\n  memory: 0.2\n"
             f"share: {{number: {number}, of: {len(ports)}}}\nsandbox: false\n"
