@@ -43,7 +43,7 @@ from gateway.proof.keys import BoxKey, link_key
 from gateway.reception import Reception
 from gateway.rewriting import Rewriting
 from gateway.rival import Rival
-from gateway.rollback import LAST_CHECKPOINT, STORE, Doubt, Marks, examine, own_key
+from gateway.rollback import LAST_CHECKPOINT, STORE, Doubt, Marks, examine, own_key, sealed, strange
 from gateway.settling import settle
 from gateway.store import Store, StoreFailed
 from gateway.store.handover import LINKS
@@ -182,10 +182,11 @@ class App:
             phones = _phones(self.home, links) if may_tell else ()
             self._clock = Clock(self.home.clock, floor=store.floor(), keep_floor=store.keep_floor, wall=self._wall)
             crashes = await self._begun(store)
-            doubt = lost or examine(
-                folder / LAST_CHECKPOINT, store, store.doubts.known(), key.public, succession.line_in(folder / "key")
-            )
-            message = await self._doubted(store, key, doubt)
+            line, known = succession.line_in(folder / "key"), store.doubts.known()
+            proofs = await asyncio.to_thread(sealed, folder, line.kin(key.public))
+            doubt = lost or examine(folder / LAST_CHECKPOINT, store, known, key.public, line, proofs)
+            others = strange(proofs, store, known.strange)
+            message = await self._doubted(store, key, doubt, others)
             marks = Marks(folder, box=self.home.box, key=key, held=lambda: store.doubts.unstored, reached=self._reached)
             store.mark_with(marks.write)
             with contextlib.suppress(StoreFailed):  # a full disk: then the first intent tries it again
@@ -215,7 +216,7 @@ class App:
         finally:
             await store.close()
 
-    async def _doubted(self, store: Store, key: BoxKey, doubt: Doubt | None) -> int | None:
+    async def _doubted(self, store: Store, key: BoxKey, doubt: Doubt | None, strangers: tuple[str, ...]) -> int | None:
         """Note what the store is found to be; return the number of the message that tells of a doubt."""
         try:
             if doubt is None:
@@ -225,7 +226,9 @@ class App:
             with contextlib.suppress(StoreFailed):  # then none counts all the same, and it is tried again
                 await store.browsers.forget()  # a hub could play again what they ordered since
             first = next(iter(self.home.entrances), None)
-            return await store.doubts.begin(doubt.value, self._clock.now(), signer=key.public.text, tell_at=first)
+            return await store.doubts.begin(
+                doubt.value, self._clock.now(), signer=key.public.text, tell_at=first, strange=strangers
+            )
         except StoreFailed as failure:  # the mark that showed a doubt stays until the disk has it
             log.error("start_not_noted", why=str(failure))
             return None

@@ -6,10 +6,15 @@ the strength of it. So a store without the entry that its mark names is an older
 between commit and mark leaves is no doubt: the older mark names an entry that is there, and nothing was sent yet.
 
 A store that ever had a mark and has none that counts is in doubt, and so is one whose key is gone or another.
+
+Whoever puts back an older store together with its older mark is found out by the proofs that were sealed since: each
+names the entry of the log that it ends with, and lies in another folder. Where the proofs were put back too, or none
+was sealed since, only what lies outside the box can tell: the checkpoints on the owner's phone, the hub's own chain.
 """
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from enum import StrEnum, auto
 from pathlib import Path
 from typing import Protocol
@@ -21,6 +26,7 @@ from gateway.proof.chain import GENESIS, Head
 from gateway.proof.checkpoint import Checkpoint, checkpoint
 from gateway.proof.files import read_regular, write_whole
 from gateway.proof.keys import BoxKey, KeyDamaged, KeyGone, KeyUnusable, PublicKey, set_aside
+from gateway.proof.manifest import Manifest
 from gateway.proof.succession import Line
 from gateway.store.doubts import Known, doubted, read
 from gateway.visit.state import Now
@@ -28,6 +34,9 @@ from gateway.visit.state import Now
 LAST_CHECKPOINT = "last-checkpoint.json"
 STORE = "perron.sqlite3"
 KEYS = "key"  # the folder of the box's keys, under the storage folder
+PROOFS = "visits"  # the folder of films and proofs, under the storage folder
+MAX_PROOFS = 500  # that are compared at a start, the newest: about half a second on a small box
+MAX_MANIFEST_BYTES = 1_048_576
 _LARGEST = 65_536  # bytes of a mark: a hundred times what one has
 
 log = structlog.get_logger(__name__)
@@ -44,6 +53,47 @@ class Doubt(StrEnum):
     KEY_DAMAGED = auto()
     KEY_FOREIGN = auto()  # another key than the one noted in the store, and none that follows it
     LINE_DAMAGED = auto()  # the statement by which one key follows another
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What a proof says of the log: the visit, and the entry with which the log ended when it was sealed."""
+
+    visit: str
+    head: Head
+
+
+def sealed(folder: Path, kin: Collection[PublicKey]) -> tuple[Sealed, ...]:
+    """Read what the newest proofs in a storage folder say of the log; only what one of these keys has signed counts."""
+    found = []
+    for manifest in _newest(folder / PROOFS):
+        try:
+            data = read_regular(manifest, at_most=MAX_MANIFEST_BYTES)
+            signature = read_regular(manifest.with_suffix(".sig"), at_most=64)
+            if any(key.verifies(signature, data) for key in kin):
+                said = Manifest.from_json(data)
+                found.append(Sealed(said.visit, said.log.last.head))
+        except (OSError, ValueError):  # no proof: `perron verify` says what is wrong with it
+            continue
+    return tuple(found)
+
+
+def _newest(visits: Path) -> list[Path]:
+    try:
+        changed = [(path.stat().st_mtime_ns, path) for path in visits.glob("*/manifest*.json")]
+    except OSError:
+        return []
+    return [path for _, path in sorted(changed, reverse=True)[:MAX_PROOFS]]
+
+
+def strange(proofs: Sequence[Sealed], store: "Log", acknowledged: Collection[str]) -> tuple[str, ...]:
+    """Name the visits that were sealed from another log than the store's; `acknowledged`: those that are known so."""
+    return tuple(
+        sorted({
+            one.visit for one in proofs
+            if one.visit not in acknowledged and store.hash_at(one.head.seq) != one.head.hash
+        })
+    )  # fmt: skip
 
 
 class Log(Protocol):
@@ -137,10 +187,12 @@ def own_key(folder: Path) -> tuple[BoxKey, Line, Doubt | None]:
     return key, line, doubt if used else None
 
 
-def examine(file: Path, store: Log, found: Known, key: PublicKey, line: Line) -> Doubt | None:
+def examine(  # noqa: PLR0913, PLR0917 - a store and all that it is compared with
+    file: Path, store: Log, found: Known, key: PublicKey, line: Line, proofs: Sequence[Sealed] = ()
+) -> Doubt | None:
     """Compare a store with the mark in `file`; None: it is the one that the box used last, as far as can be known.
 
-    `line` is that of the box's keys: one of before may have signed the mark.
+    `line` is that of the box's keys: one of before may have signed the mark. `proofs`: what `sealed` found.
     """
     kin = line.kin(key)
     if found.signer is not None and found.signer not in {one.text for one in kin}:
@@ -149,6 +201,8 @@ def examine(file: Path, store: Log, found: Known, key: PublicKey, line: Line) ->
         last = Checkpoint.from_json(read_regular(file, at_most=_LARGEST))
         intact = last.is_signed_by(PublicKey.from_text(last.key))
     except FileNotFoundError:
+        if strange(proofs, store, found.strange):
+            return Doubt.ROLLED_BACK
         return Doubt.MARK_MISSING if found.mark_due else None
     except (OSError, ValueError):
         return Doubt.MARK_DAMAGED
@@ -157,7 +211,9 @@ def examine(file: Path, store: Log, found: Known, key: PublicKey, line: Line) ->
     if not any(last.is_signed_by(one) for one in kin):
         return Doubt.MARK_FOREIGN
     there = GENESIS if last.seq == 0 else store.hash_at(last.seq)
-    return Doubt.ROLLED_BACK if there != last.head.hash else None
+    if there == last.head.hash and not strange(proofs, store, found.strange):
+        return None
+    return Doubt.ROLLED_BACK
 
 
 def standing(folder: Path, entrances: Collection[str]) -> str | None:
@@ -184,5 +240,5 @@ def standing(folder: Path, entrances: Collection[str]) -> str | None:
         if seen is None:
             return None  # an older program's: the next start brings it up to date
         known, log_of_it = seen
-        doubt = examine(folder / LAST_CHECKPOINT, log_of_it, known, key, line)
+        doubt = examine(folder / LAST_CHECKPOINT, log_of_it, known, key, line, sealed(folder, line.kin(key)))
         return doubted(known, entrances) if doubt is None else doubt

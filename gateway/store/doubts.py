@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.proof.chain import Json
-from gateway.store.entries import append, us
+from gateway.store.entries import append, rows_of_kind, us
 from gateway.store.films import say
 from gateway.store.writer import Writer
 from gateway.visit.commands import Saying
@@ -23,12 +23,16 @@ SINCE = 10  # the version of the store from which on it knows of its mark
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """`signer`: the public key that was noted; `mark_due`: a mark was written once; `in_doubt`: which entrances are."""
+    """`signer`: the public key that was noted; `mark_due`: a mark was written once; `in_doubt`: which entrances are.
+
+    `strange`: visits whose proofs are of another log; a doubt has named them, so they cause no other one.
+    """
 
     signer: str | None
     mark_due: bool
     doubt: str | None
     in_doubt: frozenset[str]
+    strange: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class _Begun:
     why: str
     signer: str
     tell_at: str | None  # the entrance under whose name the owner is told
+    strange: tuple[str, ...]
 
 
 class Doubts:
@@ -59,12 +64,14 @@ class Doubts:
         if self.known().signer != signer:
             await self._writer.do(lambda db: db.execute("UPDATE box SET signer = ?", (signer,)).rowcount)
 
-    async def begin(self, why: str, now: Now, *, signer: str, tell_at: str | None) -> int | None:
+    async def begin(
+        self, why: str, now: Now, *, signer: str, tell_at: str | None, strange: tuple[str, ...] = ()
+    ) -> int | None:
         """The store is in doubt; return the number of the message that tells the owner so, if there is an entrance.
 
         Where the disk does not take it, it is `unstored` until `settle` has it there.
         """
-        self._unstored = _Begun(why=why, signer=signer, tell_at=tell_at)
+        self._unstored = _Begun(why=why, signer=signer, tell_at=tell_at, strange=strange)
         return await self.settle(now)
 
     async def settle(self, now: Now) -> int | None:
@@ -108,7 +115,10 @@ def known(connection: sqlite3.Connection) -> Known:
     signer, mark_due, doubt = connection.execute("SELECT signer, mark_due, doubt FROM box").fetchone()
     rows = connection.execute("SELECT id FROM entrance WHERE in_doubt = 1").fetchall()
     in_doubt = frozenset(name for (name,) in rows)
-    return Known(signer=signer, mark_due=bool(mark_due), doubt=doubt, in_doubt=in_doubt)
+    named = (visit for body in rows_of_kind(connection, "in_doubt") for visit in body.get("strange", ()))
+    return Known(
+        signer=signer, mark_due=bool(mark_due), doubt=doubt, in_doubt=in_doubt, strange=frozenset(map(str, named))
+    )
 
 
 def doubted(found: Known, entrances: Collection[str]) -> str | None:
@@ -134,6 +144,8 @@ def _begin(connection: sqlite3.Connection, begun: _Begun, now: Now) -> int | Non
     connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (us(now.utc),))
     connection.execute("DELETE FROM answer")  # else what was announced before is answered as if it still counted
     said: dict[str, Json] = {"why": begun.why, "signer": begun.signer}
+    if begun.strange:
+        said["strange"] = list(begun.strange)
     append(connection, "in_doubt", said, utc=now.utc)
     if begun.tell_at is None:
         return None

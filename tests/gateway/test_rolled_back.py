@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from gateway.demo.scenario import Play
 from gateway.proof.chain import Head
 from gateway.proof.checkpoint import checkpoint
 from gateway.proof.keys import PRIVATE, BoxKey, KeyUnusable
+from gateway.proof.manifest import LogExtract, Manifest, Position, Span
 from gateway.proof.succession import SUCCESSION, prepare, settle
-from gateway.rollback import LAST_CHECKPOINT, STORE, Doubt, Marks, examine, own_key
+from gateway.rollback import LAST_CHECKPOINT, STORE, Doubt, Marks, examine, own_key, sealed, strange
 from gateway.store import Committed, Store
 from gateway.visit.commands import AlarmCode, Saying
 from gateway.visit.events import OwnerAcknowledged
@@ -35,11 +37,13 @@ async def box(folder: Path) -> AsyncIterator[Store]:
     key, line, lost = own_key(folder)
     store = await Store.open(folder / STORE, home=home(), now=NOW)
     try:
-        doubt = lost or examine(folder / LAST_CHECKPOINT, store, store.doubts.known(), key.public, line)
+        proofs, known = sealed(folder, line.kin(key.public)), store.doubts.known()
+        doubt = lost or examine(folder / LAST_CHECKPOINT, store, known, key.public, line, proofs)
         if doubt is None:
             await store.doubts.sign_as(key.public.text)
         else:
-            await store.doubts.begin(doubt, NOW, signer=key.public.text, tell_at="front")
+            others = strange(proofs, store, known.strange)
+            await store.doubts.begin(doubt, NOW, signer=key.public.text, tell_at="front", strange=others)
         store.mark_with(Marks(folder, box="box-1", key=key, held=lambda: store.doubts.unstored).write)
         await store.booted(NOW)
         assert await store.mark(NOW)
@@ -55,7 +59,8 @@ async def found(folder: Path) -> Doubt | None:
     key, line, lost = own_key(copy)
     store = await Store.open(copy / STORE, home=home(), now=NOW)
     try:
-        return lost or examine(copy / LAST_CHECKPOINT, store, store.doubts.known(), key.public, line)
+        proofs = sealed(copy, line.kin(key.public))
+        return lost or examine(copy / LAST_CHECKPOINT, store, store.doubts.known(), key.public, line, proofs)
     finally:
         await store.close()
 
@@ -350,6 +355,59 @@ def moves(play: Play) -> int:
 
 def guards(play: Play) -> bool:
     return all(play.watch.state.get(fact) for fact in ("safe_mode", "locked", "closed"))
+
+
+def prove(folder: Path, store: Store, key: BoxKey, visit: str = "v1") -> None:
+    """Seal a proof as the box does after a visit: signed, and ending with the log's newest entry."""
+    proof = folder / "visits" / visit
+    proof.mkdir(parents=True)
+    head = store.head()
+    at = Position(seq=head.seq, hash=head.hash.hex())
+    manifest = Manifest(
+        box="box-1", key=key.public.text, entrance="front", visit=visit, part=1, previous_sha256=None, delivery=None,
+        outcome=None, house=None, film=Span(start=NOW.utc, end=NOW.utc + timedelta(seconds=1)), cameras=(), clips=(),
+        gaps=(), notes=(), decisions=(), sealed_at=NOW.utc, clock_trusted=True,
+        log=LogExtract(file="log.jsonl", sha256="0" * 64, after=Position(seq=0, hash="0" * 64), last=at),
+    )  # fmt: skip
+    (proof / "manifest.json").write_bytes(manifest.to_json())
+    (proof / "manifest.sig").write_bytes(key.sign(manifest.to_json()))
+
+
+async def test_an_older_store_that_is_put_back_with_its_older_mark_is_in_doubt_by_the_proofs_sealed_since(
+    used: Path,
+) -> None:
+    older = used.with_name("older-pair")
+    kept(used, older)
+    shutil.copy(used / LAST_CHECKPOINT, older)
+    async with box(used) as store:
+        await store.booted(NOW)
+        prove(used, store, own_key(used)[0])
+        assert await store.mark(NOW)
+    assert await found(used) is None
+    put_back(older, used)
+    assert await found(used) is Doubt.ROLLED_BACK
+    async with box(used) as store:
+        assert store.doubts.known().strange == {"v1"}
+    assert await found(used) is None, "a doubt that was told is not begun anew by the same proofs"
+
+
+def gone(folder: Path) -> None:
+    for file in (*folder.glob(f"{STORE}*"), folder / LAST_CHECKPOINT):
+        file.unlink()
+
+
+async def test_a_store_and_a_mark_that_are_both_gone_are_in_doubt_where_a_proof_is_left(used: Path) -> None:
+    async with box(used) as store:
+        prove(used, store, own_key(used)[0])
+    gone(used)
+    assert await found(used) is Doubt.ROLLED_BACK
+
+
+async def test_what_another_box_has_sealed_makes_no_doubt(used: Path, tmp_path: Path) -> None:
+    async with box(used) as store:
+        prove(used, store, BoxKey.at(tmp_path / "another" / "key"))
+    gone(used)
+    assert await found(used) is None, "nothing of the box's own says that it was used"
 
 
 @pytest.mark.slow
