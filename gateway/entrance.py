@@ -11,7 +11,7 @@ import hashlib
 import json
 import math
 import secrets
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Protocol, assert_never
 
@@ -34,7 +34,7 @@ from gateway.topics import OF_A_BRIDGE
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.decide import decide
-from gateway.visit.state import Cold, Entrance, Now
+from gateway.visit.state import Camera, Cold, Entrance, Now
 
 log = structlog.get_logger(__name__)
 
@@ -402,7 +402,10 @@ class RunningEntrance:
                 await asyncio.sleep(0)  # no commit gives the loop a turn here, nor in the two cases below
                 return
             if not commands and _passing(event, new):
-                self.state = new
+                seen, self.state = self.state.cameras, new
+                if _pictures(seen) != _pictures(new.cameras):
+                    self._hands.show(new, now)
+                    self.changed()
                 await asyncio.sleep(0)
                 return
             limited = self._log_limits.counts(event, self.state, new, commands)
@@ -506,6 +509,11 @@ def _passing(event: e.Event, state: Entrance) -> bool:
     if isinstance(event, e.Scanned):
         return event.expected_only
     return isinstance(event, e.CameraChanged) and state.visit is None and state.incident is None
+
+
+def _pictures(cameras: Mapping[str, Camera]) -> dict[str, tuple[bool, bool]]:
+    """What is shown of cameras: whether each gives pictures, and whether it films. Movement is not."""
+    return {name: (camera.live, camera.recording) for name, camera in cameras.items()}
 
 
 def _tells_a_move(report: said.Report) -> bool:

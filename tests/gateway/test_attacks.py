@@ -9,6 +9,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -23,10 +24,12 @@ from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_co
 from gateway.delivery.promise import Cancel, Claims, Offer, Update, Window
 from gateway.delivery.signature import sign
 from gateway.demo.actors import PATIENCE, Parcels
+from gateway.demo.plan import Plan
 from gateway.demo.result import Move, moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
 from gateway.demo.verdict import read_proofs
 from gateway.demo.watch import Body
+from gateway.equipment import LockDevice
 from gateway.mqtt import Guest, Incoming, Sent
 from gateway.store.entries import entries
 from gateway.store.schema import connect
@@ -129,11 +132,20 @@ async def updated(  # noqa: PLR0913 - what an update may change
 # ---- a captured unlock -----------------------------------------------------------------------------------------------
 
 
+def soon_forgotten(plan: Plan) -> Plan:
+    """A house whose lock keeps no command for longer than three seconds."""
+    devices = {
+        name: one.model_copy(update={"command_hold": 3.0}) if isinstance(one, LockDevice) else one
+        for name, one in plan.home.devices.items()
+    }
+    return replace(plan, home=plan.home.model_copy(update={"devices": devices}))
+
+
 async def test_an_unlock_that_the_lock_never_obeyed_opens_nothing_later_nor_after_a_reboot_with_a_wrong_clock(
     tmp_path: Path,
 ) -> None:
     """A lock that has just booted counts from nothing: by its uptime alone the captured deadline lies ahead again."""
-    async with playing(tmp_path) as play, listening(play, TO_THE_LOCK) as sent:
+    async with playing(tmp_path, soon_forgotten) as play, listening(play, TO_THE_LOCK) as sent:
         parcels = await play.promised()
         await play.fault(LOCK, "deaf")
         await play.shows(parcels)

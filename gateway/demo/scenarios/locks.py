@@ -17,6 +17,10 @@ from gateway.visit.state import House, Outcome, Phase, Refusal
 async def _acknowledged(play: Play) -> None:
     """The owner has looked after the door; it is proven locked."""
     await play.told(Saying.NOT_READY)
+    await _looked_after(play)
+
+
+async def _looked_after(play: Play) -> None:
     await play.owner.says("acknowledge", visit=play.watch.state["visit"])
     await play.visit_ends()
     await play.told(Saying.READY_AGAIN)
@@ -46,8 +50,9 @@ async def _lock_silent(play: Play) -> None:
     await play.fault(play.section.lock, "silent")
     await play.alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
     await _handed_over(play)
+    await play.told(Saying.NOT_READY)  # while it is silent: once it speaks, it is asked and proven within a second
     await play.fault(play.section.lock, "silent", on=False)
-    await _acknowledged(play)
+    await _looked_after(play)
     play.require(len(play.watch.events("unlock")) == 1, "the unlock is sent once and never again")
 
 
@@ -142,6 +147,13 @@ SCENARIOS = (
             ),
             refusals=(Refusal.NOT_READY,),
             alarms=(AlarmCode.UNLOCK_UNKNOWN, AlarmCode.NOT_LOCKED),
+            told=(
+                Saying.AT_THE_DOOR,
+                Saying.LOOK_AFTER_THE_DOOR,
+                Saying.NOT_READY,
+                Saying.READY_AGAIN,
+                Saying.LOCKED_AGAIN,
+            ),
             result="not_delivered",
         ),
     ),
