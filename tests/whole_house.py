@@ -7,6 +7,7 @@ from pathlib import Path
 from gateway.demo.plan import Plan, plan
 from gateway.demo.scenario import Play
 from gateway.demo.stage import stage
+from tests.shell.parts import until
 
 
 @contextlib.asynccontextmanager
@@ -23,6 +24,8 @@ async def playing(
     """
     made_plan = made(plan(folder, fast=True))
     async with stage(made_plan, folder, say=_unheard, told=_unheard, rigged=rigged, module=module) as ready:
+        if made_plan.home.pages is not None:  # they come once the doors have answered, and write the code by which
+            await until(made_plan.home.claim_code.exists, within=60)  # their first owner claims the box
         yield Play(ready, _unheard)
 
 

@@ -19,6 +19,7 @@ from gateway.cli.reloading import ask
 from gateway.config import ConfigError, Home
 from gateway.homefile import load
 from gateway.lifetime import Lifetime
+from gateway.proof.keys import BoxKey
 from gateway.store import Store
 from tests.gateway.delivery.house import step
 from tests.gateway.delivery.shop import NOW
@@ -153,6 +154,7 @@ async def test_while_a_visit_runs_the_newest_word_waits_and_a_wrong_one_takes_it
     box_folder = tmp_path / "box"
     box_folder.mkdir()
     house = home(box_folder)
+    BoxKey.at(box_folder / "key")  # a store without its box's key is in doubt
     store = await Store.open(box_folder / "perron.sqlite3", home=house, now=NOW)
     await store.commit(step(visited(house)))
     await store.close()

@@ -22,7 +22,7 @@ from gateway.broker import free_port
 from gateway.cli import transcript
 from gateway.config import Home, Messages, Pages
 from gateway.mqtt import Incoming
-from gateway.proof.keys import link_key
+from gateway.proof.keys import BoxKey, link_key
 from gateway.store import Store
 from gateway.topics import device_topic
 from gateway.visit import commands as c
@@ -119,6 +119,7 @@ async def filmed(house: Home, visit: str) -> Path:
     """A box in which an incident was filmed before it starts."""
     folder = house.storage.folder
     folder.mkdir(exist_ok=True)
+    BoxKey.at(folder / "key")  # a store without its box's key is in doubt
     store = await Store.open(folder / "perron.sqlite3", home=house, now=NOW)
     await store.commit(step(Entrance(id="front", incident=visit), c.Film(visit=visit)))
     await store.commit(step(Entrance(id="front")))

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import ClientSession, TCPConnector
@@ -114,14 +115,14 @@ async def test_on_a_full_disk_the_key_is_not_trusted_all_the_same_and_stored_onc
 ) -> None:
     await told(made.store, offer())
     full = True
-    do = made.store._writer.do  # noqa: SLF001 - the disk
+    put = made.store._writer._put  # noqa: SLF001 - the disk
 
-    async def failing(work: object) -> object:
+    async def failing(job: Any) -> object:  # noqa: ANN401 - the writer's own
         if full:
             raise StoreFailed("no space left on device")
-        return await do(work)  # type: ignore[arg-type]  # what the store hands over
+        return await put(job)
 
-    monkeypatch.setattr(made.store._writer, "do", failing)  # noqa: SLF001 - the same
+    monkeypatch.setattr(made.store._writer, "_put", failing)  # noqa: SLF001 - the same
     async with site.client(site.owner) as client:
         async with client.post(f"{PAGE}/distrust", data={"x": shop_key(made)}, headers=ENGLISH) as answer:
             assert (answer.status, "it holds, but is not stored yet" in await answer.text()) == (409, True)
