@@ -368,12 +368,14 @@ class App:
         """Return when each door and its bolt have answered, or after `DOORS_FIRST_S`."""
         decided = asyncio.Event()
         for running in self._entrances.values():
-            running.changed = decided.set
+            running.follow(decided.set)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DOORS_FIRST_S):
                 while not all(_answered(running.state) for running in self._entrances.values()):
                     decided.clear()
                     await decided.wait()
+        for running in self._entrances.values():
+            running.unfollow(decided.set)
 
     async def _reach_hub(self, uplink: Uplink) -> None:
         """Keep the line to the hub; what comes by it for the owner needs the pages' parts."""
@@ -443,7 +445,7 @@ class App:
             )
             self._uplink.serve(owner=self._away.take, ask=self._away.ask)
         for running in self._entrances.values():
-            running.changed = site.changes.tell
+            running.follow(site.changes.tell)
         self._pocket.changed = self._walking.changed = self._surveys.changed = site.changes.tell
         return site
 

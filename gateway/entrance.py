@@ -101,7 +101,7 @@ class RunningEntrance:
         self._relearnt = -math.inf
         self._stops_on_their_way = 0
         self._returns = Returns()
-        self.changed: Callable[[], None] = lambda: None  # called after each decision that was taken
+        self._followers: list[Callable[[], None]] = []
         self.overheard: Callable[[tuple[c.Command, ...]], None] = lambda _commands: None  # the same, with what it asks
 
     def stopped(self) -> bool:
@@ -114,6 +114,21 @@ class RunningEntrance:
         It holds until its own `Stopped` is decided: lifting an earlier stop does not end it.
         """
         self._stops_on_their_way += 1
+
+    # ---- who looks on ------------------------------------------------------------------------------------------------
+
+    def follow(self, tell: Callable[[], None]) -> None:
+        """Have `tell` called after each decision that was taken, besides whoever else follows."""
+        self._followers.append(tell)
+
+    def unfollow(self, tell: Callable[[], None]) -> None:
+        """Call `tell` no more."""
+        self._followers.remove(tell)
+
+    def changed(self) -> None:
+        """Tell each follower that something was decided."""
+        for tell in tuple(self._followers):
+            tell()
 
     # ---- hear -------------------------------------------------------------------------------------------------------
 

@@ -184,11 +184,10 @@ class Walking:
     def follow(self) -> None:
         """Look after each decision of an entrance, and tell each how its walk test stands: once all are built."""
         for name, running in self._entrances.items():
-            running.changed = partial(self._after, running.changed, name)
+            running.follow(partial(self._after, name))
             running.put(e.WalkTested(barred=self.barred(name)))
 
-    def _after(self, before: Callable[[], None], name: str) -> None:
-        before()
+    def _after(self, name: str) -> None:
         self._decides.add(name)
         self.look(name)
 

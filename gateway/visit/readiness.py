@@ -9,7 +9,7 @@ from dataclasses import replace
 from devices.reports import BatteryLevel
 from gateway.visit import residents
 from gateway.visit.commands import Readiness, Saying, Tell
-from gateway.visit.rules import barred_to, batteries, clear, closed, cold_enough, locked, shut_to, unlock_held
+from gateway.visit.rules import barred_to, batteries, clear, closed, cold_enough, locked, shut_to, unlock_unanswered
 from gateway.visit.state import Delivery, Phase, Preflight, Why
 from gateway.visit.step import Step
 
@@ -54,7 +54,7 @@ def lacking(step: Step, delivery: Delivery | None) -> tuple[str, ...]:
     ]
     faults = {
         "broker": state.session is None,
-        "lock": not locked(state) or unlock_held(state),
+        "lock": not locked(state) or unlock_unanswered(state),
         "door": not closed(state),
         "way": state.rules.beam and not clear(state),
         "disk": not state.disk,

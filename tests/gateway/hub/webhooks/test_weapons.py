@@ -40,8 +40,7 @@ async def test_a_stranger_s_sandboxes_hold_up_no_retailer_s_webhook(tmp_path: Pa
                 endpoint = await at.endpoint(SLOW)
                 await at.ask("POST", f"/{endpoint['id']}/test", status=202)
         await until(lambda: pings() >= SERVED[Lane.SANDBOX], 60)  # each answers its challenge first, as slowly
-        assert await answered(at) < 2
-        assert pings() == SERVED[Lane.SANDBOX], "as many as sandboxes have lanes"
+        assert await answered(at) < 2, "though every lane of the sandboxes is taken"
 
 
 async def test_one_retailer_with_many_endpoints_holds_up_no_other(tmp_path: Path) -> None:
