@@ -105,7 +105,7 @@ def _verify_parts(case: _Case, *, films: bool = True) -> Verdict:
         previous = part
     if previous is None or first is None or key is None:
         return condemn(Wrong(problem=Problem.NO_PROOF, where=f"no {manifest_name(1)} in {case.folder.name}"))
-    wrong = _later_part(case, previous.manifest) or _receipt(case, first, case.line.kin(key))
+    wrong = _another_s(case, first) or _later_part(case, previous.manifest) or _receipt(case, first, case.line.kin(key))
     if wrong is not None:
         return condemn(wrong, parts=tuple(good), fingerprint=key.fingerprint)
     notes = _notes(case, previous.manifest.visit, named)
@@ -251,6 +251,15 @@ def _remembered(case: _Case, part: _Part, key: PublicKey) -> Wrong | None:
     )
     problem = went_back(own, case.remembered)
     return None if problem is None else log_problem(problem, manifest.log.file)
+
+
+def _another_s(case: _Case, first: Manifest) -> Wrong | None:
+    """The folder bears the name of a visit that the phone knows as sealed, and holds another one's proof."""
+    name = case.folder.resolve().name
+    known = {point.sealed.visit for point in case.remembered if point.sealed is not None}
+    if name != first.visit and name in known:
+        return Wrong(problem=Problem.PART_FOREIGN, where=f"{manifest_name(1)} is of visit {first.visit}, not of {name}")
+    return None
 
 
 def _later_part(case: _Case, last: Manifest) -> Wrong | None:

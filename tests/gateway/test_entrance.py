@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,14 @@ async def ready(tmp_path: Path) -> AsyncIterator[Box]:
 
 def unlocks(made: Box) -> list[Any]:
     return [json.loads(one.payload) for one in made.line.on("perron/lock/set") if b'"unlock"' in one.payload]
+
+
+async def test_whoever_follows_an_entrance_later_displaces_nobody(ready: Box) -> None:
+    told: list[str] = []
+    for name in ("walk", "pages"):
+        ready.front.follow(partial(told.append, name))
+    ready.front.changed()
+    assert told == ["walk", "pages"]
 
 
 # ---- commit before effect --------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ ENTRANCE = "tests/gateway/test_entrance.py"
 KILLED = f"{BACK}::test_killed_at_any_point_around_the_mark_a_used_delivery_never_opens_again"
 
 SCANS = "tests/gateway/visit/test_scans.py"
+VERIFY = "tests/gateway/proof/test_verify.py"
 FORGED = "tests/gateway/proof/test_verify_forged.py"
 
 MUTANTS: tuple[Mutant, ...] = (
@@ -190,6 +191,31 @@ MUTANTS: tuple[Mutant, ...] = (
         old=" or _of_another_too(half, delivery)):",
         new="):",
         tests=(f"{SCANS}::test_where_a_courier_proves_himself_his_code_says_which_brand_s_parcel_it_is",),
+    ),
+    Mutant(
+        name="another visit's proof passes under the name of one that the phone knows",
+        file="gateway/proof/verify.py",
+        old="wrong = _another_s(case, first) or ",
+        new="wrong = ",
+        tests=(
+            f"{VERIFY}::test_another_visit_s_whole_proof_under_the_name_of_one_that_the_phone_remembers_is_not_its_proof",
+        ),
+    ),
+    Mutant(
+        name="an older store with its older mark is taken for the newest",
+        file="gateway/rollback.py",
+        old="if there == last.head.hash and not strange(proofs, store, found.strange):",
+        new="if there == last.head.hash:",
+        tests=(
+            f"{BACK}::test_an_older_store_that_is_put_back_with_its_older_mark_is_in_doubt_by_the_proofs_sealed_since",
+        ),
+    ),
+    Mutant(
+        name="the pages displace whoever follows an entrance",
+        file="gateway/entrance.py",
+        old="self._followers.append(tell)",
+        new="self._followers = [tell]",
+        tests=("tests/gateway/test_entrance.py::test_whoever_follows_an_entrance_later_displaces_nobody",),
     ),
     Mutant(
         name="the log's chain is another one than the format's page says",

@@ -242,6 +242,18 @@ def test_an_older_copy_of_the_folder_lacks_a_part_that_the_phone_remembers(
     assert "part 2" in (verdict.where or "")
 
 
+def test_another_visit_s_whole_proof_under_the_name_of_one_that_the_phone_remembers_is_not_its_proof(
+    visit: Path, box: Box, tmp_path: Path
+) -> None:
+    other, _ = box.visit(tmp_path, visit="visit-2", at=SCAN + timedelta(hours=1))
+    shutil.rmtree(visit)
+    shutil.copytree(other, visit)
+    assert judge(other, box).ok
+    verdict = judge(visit, box)
+    assert verdict.code is Problem.PART_FOREIGN
+    assert VISIT in (verdict.where or "")
+
+
 @pytest.mark.parametrize("content", [b"no checkpoint\n", b"{}\n", b'{"kind":"perron checkpoint 1"}', b"[" * 9999])
 def test_a_phones_file_that_cannot_be_read_is_named_with_its_line(visit: Path, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "phone.jsonl"
