@@ -140,7 +140,7 @@ def test_another_visits_folder_under_this_ones_name_is_noted_where_nobody_rememb
     other, _ = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
     shutil.rmtree(visit)
     other.rename(visit)
-    assert "the folder bears another name than its visit, other" in judge(visit, box, phone=False).notes
+    assert "the folder bears another name than its visit, other" in verify(visit, public_key=box.public).notes
 
 
 def test_the_note_of_another_visits_erasure_hides_no_destroyed_visit(visit: Path, box: Box, tmp_path: Path) -> None:
