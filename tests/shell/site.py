@@ -136,7 +136,7 @@ async def served(  # noqa: PLR0913 - what a test may replace
     chain, key = tls or (None, None)
     site = Site(seen, accounts, Pages(port=0, names=names, certificate=chain, key=key), link_key=LINK_KEY)
     for running in made.entrances.values():
-        running.changed = site.changes.tell
+        running.follow(site.changes.tell)
     made.pocket.changed = seen.walks.changed = seen.surveys.changed = site.changes.tell
     seen.walks.follow()
     await site.open()
