@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from devices.simulators import control as ask
 from devices.simulators.house import House as HousePlan
@@ -134,10 +135,16 @@ class Play:
         """
         parcels = await self.retailer.promise(**facts)  # type: ignore[arg-type]  # promise() names them one by one
         await self.cameras_live()
-        if any(body["lacking"] for body in self.watch.events("readiness")):
-            await self.told(Saying.READY_AGAIN)
+        await self.watch.until("ready, and the owner told so", self._ready_again, within=PATIENCE)
         self.watch.begin()
         return parcels
+
+    def _ready_again(self) -> bool:
+        """Whether nothing lacks, and the owner was told of each time at which something that lacked came back."""
+        lacks = [bool(body["lacking"]) for body in self.watch.events("readiness")]
+        returns = sum(before and not after for before, after in pairwise(lacks))
+        told = sum(body["about"] == Saying.READY_AGAIN.value for body in self.watch.messages(urgent=False))
+        return not any(lacks[-1:]) and told >= returns
 
     async def shows(self, parcels: Parcels, *, code: int = 0) -> None:
         """The courier comes and scans a parcel and the one-time code."""
