@@ -107,7 +107,7 @@ def decode_report(
 
 
 def _answered(body: Mapping[str, object], plate: Nameplate) -> Report:
-    """The state in an answer; a unit that cannot be read is none, so what is measured in it is not known."""
+    """Return the state in an answer. A measurement in an unreadable unit has an unknown value."""
     state, unit = body.get("state"), body.get("unit", plate.unit)
     if not isinstance(state, str):
         raise Malformed("state is not a text")
@@ -129,7 +129,7 @@ def _entity(state: str, plate: Nameplate, unit: str) -> Report:
 
 
 def _fridge(state: str, _domain: str, unit: str) -> Report:
-    """Degrees; whatever is none that can be measured is an unknown temperature."""
+    """Return the temperature in degrees Celsius; unknown if the state is not a plausible number."""
     degrees = float(state) if _NUMBER.fullmatch(state) else None
     return FridgeReport(compartment="", temp_c=measured(degrees, unit))
 

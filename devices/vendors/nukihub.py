@@ -104,7 +104,7 @@ def _lock(body: Mapping[str, object]) -> LockReport:
 
 
 def _battery(body: Mapping[str, object]) -> tuple[Report, ...]:
-    """Read its charge; that it is critical is told also where the charge cannot be read."""
+    """Read the battery. A critical battery is reported even when its charge cannot be read."""
     level, critical = body.get("level"), body.get("critical") == "1"
     percent = round(level) if isinstance(level, int | float) and not isinstance(level, bool) else None
     if percent is not None and not 0 <= percent <= 100:

@@ -223,7 +223,7 @@ def _batteries(states: Mapping[str, list[object]]) -> Iterator[BatteryReport]:
     if level is not None:
         yield BatteryReport(level=level)
     elif words:
-        raise Malformed("battery level is none that Overkiz has")
+        raise Malformed("unknown Overkiz battery level")
 
 
 def _defect(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
@@ -232,7 +232,7 @@ def _defect(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
     if "dead" in words:
         yield AvailabilityReport(online=False)
     elif words - _SOUND - set(_CHARGES):
-        raise Malformed("sensor defect is none that Overkiz has")
+        raise Malformed("unknown Overkiz sensor defect")
 
 
 def _status(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
