@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gateway.hub.whence import network, wider
 from gateway.system.http_limits import CONNECTIONS_BURST_S, CONNECTIONS_PER_SECOND, PieceReader
-from gateway.system.token_buckets import TokenBuckets
+from gateway.system.token_bucket import TokenBuckets
 
 ALL = 20_000  # connections at once
 OWN_FILES = 300  # that the hub needs for everything else: database, broker, webhooks

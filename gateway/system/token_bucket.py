@@ -1,6 +1,10 @@
-"""A rate limit: so many units a second on average, so many at once after a pause. Pure; the clock is an argument."""
+"""Rate limits as token buckets: so many units a second on average, so many at once after a pause. Pure.
 
-from dataclasses import dataclass
+The clock is an argument: `mono` is in monotonic seconds.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
@@ -28,3 +32,25 @@ class TokenBucket:
         if self._left < 0:
             return self.burst
         return min(self.burst, self._left + max(0.0, mono - self._at) * self.rate)
+
+
+@dataclass(slots=True)
+class TokenBuckets:
+    """One token bucket for each key, with `burst` tokens and `rate` tokens a second.
+
+    At most `most_keys` are remembered. The key that was used longest ago is forgotten first,
+    and begins with a full bucket.
+    """
+
+    rate: float
+    burst: float
+    most_keys: int = 4096
+    _buckets: OrderedDict[str, TokenBucket] = field(default_factory=OrderedDict)
+
+    def take(self, key: str, mono: float) -> bool:
+        """Take one token of this key and return True; False and nothing taken where none is left."""
+        bucket = self._buckets.pop(key, None) or TokenBucket(self.rate, self.burst)
+        self._buckets[key] = bucket
+        if len(self._buckets) > self.most_keys:
+            self._buckets.popitem(last=False)
+        return bucket.take(mono)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from gateway.system.token_buckets import TokenBuckets
+from gateway.system.token_bucket import TokenBucket
 
 MAX_SESSION_FEEDS = 24  # a browser without SharedWorker has one for each tab
 MAX_LINK_FEEDS = 8  # a courier's phone, and those with whom he shares his link
@@ -37,8 +37,8 @@ class MessageLimit:
     """What one WebSocket may say; the clock is an argument (monotonic seconds)."""
 
     def __init__(self) -> None:
-        self._bucket = TokenBuckets(MESSAGES_PER_SECOND, MESSAGES_BURST, most_keys=1)
+        self._bucket = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_BURST)
 
     def take(self, mono: float) -> bool:
         """Whether one more message may come now."""
-        return self._bucket.take("", mono)
+        return self._bucket.take(mono)

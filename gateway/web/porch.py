@@ -16,7 +16,7 @@ from contextlib import suppress
 from aiohttp import web
 
 from gateway.system.http_limits import CONNECTIONS_BURST_S, CONNECTIONS_PER_SECOND, PieceReader
-from gateway.system.token_buckets import TokenBuckets
+from gateway.system.token_bucket import TokenBuckets
 from gateway.web.tries import network
 
 MOST = 256  # connections
