@@ -1,7 +1,10 @@
 """Exceptions of every kind that a piece of work may raise, for tests that throw them into workers."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
 
+import pytest
 from pydantic import BaseModel, ValidationError
 
 
@@ -38,3 +41,34 @@ ARBITRARY: tuple[Callable[[], Exception], ...] = (
     lambda: ExceptionGroup("several", [ValueError("one"), KeyError("two")]),
     _validation,
 )
+
+
+class Raising:
+    """Raises an exception of another kind each time that it is asked to."""
+
+    def __init__(self, kinds: Sequence[Callable[[], Exception]] = ARBITRARY) -> None:
+        self.raised = 0
+        self._kinds = itertools.cycle(kinds)
+
+    def now(self) -> None:
+        self.raised += 1
+        kind = next(self._kinds)
+        raise kind()
+
+
+def each_loop_raises_once(process: type[Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Have each loop that `process._work` names raise when it begins for the first time; how often each began."""
+    begun: dict[str, int] = {}
+    raising, loops = Raising(), process._work  # noqa: SLF001 - where the fault is thrown in
+
+    def failing(name: str, run: Callable[[], Awaitable[None]]) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def work() -> None:
+            begun[name] = begun.get(name, 0) + 1
+            if begun[name] == 1:
+                raising.now()
+            await run()
+
+        return work
+
+    monkeypatch.setattr(process, "_work", lambda self: {name: failing(name, run) for name, run in loops(self).items()})
+    return begun

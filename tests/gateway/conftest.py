@@ -1,8 +1,10 @@
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.filmset.cameras import CameraSet, camera_set
+from tests.shell.box import Box, in_the_window
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +18,10 @@ def cameras(on_air: CameraSet) -> Iterator[CameraSet]:
     on_air.calm()
     yield on_air
     on_air.calm()
+
+
+@pytest.fixture
+async def ready(tmp_path: Path) -> AsyncIterator[Box]:
+    """A good day in the middle of a window; everything runs."""
+    async with in_the_window(tmp_path) as made:
+        yield made

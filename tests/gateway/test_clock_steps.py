@@ -1,7 +1,6 @@
 """The wall clock steps by hours while a delivery is under way: nothing opens late, and nothing that is over opens."""
 
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,7 @@ from tests.shell.box import Box, awake, box
 from tests.shell.parts import Time, until
 
 HOUR = 3600.0
-OPEN = 7300.0  # monotonic seconds in the middle of the window
 STEPS = (-26 * HOUR, -5 * HOUR, -1.5 * HOUR, 1.5 * HOUR, 5 * HOUR, 26 * HOUR)
-
-
-@pytest.fixture
-async def ready(tmp_path: Path) -> AsyncIterator[Box]:
-    """A good day in the middle of a window; everything runs."""
-    async with box(tmp_path, time=Time(mono=OPEN)) as made:
-        await told(made.store, offer(), now=NOW)
-        async with awake(made):
-            await made.good_day()
-            await made.quiet()
-            yield made
 
 
 def unlocks(made: Box) -> list[Any]:

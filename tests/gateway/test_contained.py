@@ -1,10 +1,8 @@
 """Exceptions of every kind are thrown into each of the box's workers: what raises ends, and everything else goes on."""
 
 import asyncio
-import itertools
 import json
 import time
-from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +37,7 @@ from tests.gateway.remote.away import away
 from tests.gateway.test_app import Broker, Video, World, gateway, heard, queries, state
 from tests.gateway.uplink.test_link import HOME, Hub, at_work, hub, section, uplink
 from tests.hubs import homes_broker
-from tests.raising import ARBITRARY
+from tests.raising import ARBITRARY, Raising, each_loop_raises_once
 from tests.shell.box import Box, awake, running
 from tests.shell.box import box as made_box
 from tests.shell.house import home
@@ -54,17 +52,17 @@ def _recorders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "VideoLink", Video)
 
 
-class Raising:
-    """Raises an exception of another kind each time that it is asked to."""
+def poison(monkeypatch: pytest.MonkeyPatch) -> Raising:
+    """Have each promise raise whose id begins with "poison"."""
+    raising, answer = Raising(), Offers.answer
 
-    def __init__(self) -> None:
-        self.raised = 0
-        self._kinds = itertools.cycle(ARBITRARY)
+    def poisoned(self: Any, db: Any, token: Any, verified: Any, now: Any) -> Any:  # noqa: ANN401 - its own arguments
+        if verified.delivery.id.startswith("poison"):
+            raising.now()
+        return answer(self, db, token, verified, now)
 
-    def now(self) -> None:
-        self.raised += 1
-        kind = next(self._kinds)
-        raise kind()
+    monkeypatch.setattr(Offers, "answer", poisoned)
+    return raising
 
 
 # ---- the whole gateway ----------------------------------------------------------------------------------------------
@@ -121,21 +119,7 @@ async def test_what_was_set_aside_is_told_to_the_owner_once_and_shown_by_the_doc
 async def test_every_loop_of_a_gateway_that_raises_is_begun_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun: dict[str, int] = {}
-    kinds = itertools.cycle(ARBITRARY)
-
-    def failing(name: str, run: Callable[[], Awaitable[None]]) -> Callable[[], Coroutine[Any, Any, None]]:
-        async def work() -> None:
-            begun[name] = begun.get(name, 0) + 1
-            if begun[name] == 1:
-                kind = next(kinds)
-                raise kind()
-            await run()
-
-        return work
-
-    loops = App._work  # noqa: SLF001 - where the fault is thrown in
-    monkeypatch.setattr(App, "_work", lambda self: {name: failing(name, run) for name, run in loops(self).items()})
+    begun = each_loop_raises_once(App, monkeypatch)
     async with gateway(tmp_path):
         World.broker.on_up(1)
         heard("perron/entrance/front/set", b'{"id": "w1", "do": "stop"}')
@@ -164,14 +148,7 @@ async def test_only_what_an_entrance_decides_itself_ends_the_process(
 async def test_a_retailer_s_message_that_cannot_be_worked_keeps_no_other_from_its_answer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, answer = Raising(), Offers.answer
-
-    def poisoned(self: Any, db: Any, token: Any, verified: Any, now: Any) -> Any:  # noqa: ANN401 - its own arguments
-        if verified.delivery.id.startswith("poison"):
-            raising.now()
-        return answer(self, db, token, verified, now)
-
-    monkeypatch.setattr(Offers, "answer", poisoned)
+    raising = poison(monkeypatch)
     async with made_box(tmp_path) as made, awake(made):
         for number in range(len(ARBITRARY)):
             made.reception.offer(signed(claims(offer(id=f"poison-{number}"))))
@@ -321,14 +298,7 @@ async def test_a_phone_a_message_a_result_or_a_proof_that_cannot_be_worked_keeps
 async def test_a_job_that_cannot_be_worked_is_refused_and_the_next_one_is_received(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, answer = Raising(), Offers.answer
-
-    def poisoned(self: Any, db: Any, token: Any, verified: Any, now: Any) -> Any:  # noqa: ANN401 - its own arguments
-        if verified.delivery.id.startswith("poison"):
-            raising.now()
-        return answer(self, db, token, verified, now)
-
-    monkeypatch.setattr(Offers, "answer", poisoned)
+    raising = poison(monkeypatch)
     async with (
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
         at_work(uplink(made, section(broker, tmp_path))) as task,

@@ -28,23 +28,18 @@ from gateway.visit import events as e
 from gateway.visit.state import Entrance, Phase, Refusal, Why
 from tests.gateway.delivery.house import told
 from tests.gateway.delivery.shop import NOW, PARCEL, offer, update
-from tests.shell.box import Box, awake, box, running
+from tests.shell.box import OPEN, Box, awake, box, in_the_window, running
 from tests.shell.parts import Time, until
 
-OPEN = 7300.0  # monotonic seconds at 14:00, in the middle of the usual window
 DOOR_WORDS = {"perron/lock/set", "perron/lock/get", "perron/door/get"}
 
 
 @pytest.fixture
 async def ready(tmp_path: Path) -> AsyncIterator[Box]:
     """A good day in the middle of a window; everything runs."""
-    async with box(tmp_path, time=Time(mono=OPEN)) as made:
-        await told(made.store, offer(), now=NOW)
-        async with awake(made):
-            await made.good_day()
-            await made.quiet()
-            made.order.clear()
-            yield made
+    async with in_the_window(tmp_path) as made:
+        made.order.clear()
+        yield made
 
 
 def unlocks(made: Box) -> list[Any]:

@@ -1,31 +1,14 @@
 """What a flood leaves in the signed log: some entries, a count each minute, and all that proofs need."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 
 from gateway.log_limits import ALL_A_MINUTE, ALL_AT_ONCE, EACH_A_MINUTE, EACH_AT_ONCE
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Cold, Refusal
-from tests.gateway.delivery.house import told
-from tests.gateway.delivery.shop import NOW, PARCEL, offer
-from tests.shell.box import Box, awake, box
-from tests.shell.parts import Time, until
-
-OPEN = 7300.0  # monotonic seconds at 14:00, in the middle of the usual window
-
-
-@pytest.fixture
-async def ready(tmp_path: Path) -> AsyncIterator[Box]:
-    async with box(tmp_path, time=Time(mono=OPEN)) as made:
-        await told(made.store, offer(), now=NOW)
-        async with awake(made):
-            await made.good_day()
-            await made.quiet()
-            yield made
+from tests.gateway.delivery.shop import PARCEL
+from tests.shell.box import Box
+from tests.shell.parts import until
 
 
 def reading(celsius: float, place: str = "fridge") -> e.FridgeHeard:

@@ -22,30 +22,16 @@ from gateway.uplink.words import Answered
 from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Refusal
-from tests.gateway.delivery.house import told
-from tests.gateway.delivery.shop import NOW, PARCEL, SECRETS, cancel, claims, offer, signed, update
+from tests.gateway.delivery.shop import PARCEL, SECRETS, cancel, claims, offer, signed, update
 from tests.shell.box import Box, awake, box, running
 from tests.shell.house import home, pending
-from tests.shell.parts import Time, until
-
-OPEN = 7300.0
+from tests.shell.parts import until
 
 
 @pytest.fixture
 async def made(tmp_path: Path) -> AsyncIterator[Box]:
     async with box(tmp_path) as made, running(made.reception.run()):
         yield made
-
-
-@pytest.fixture
-async def ready(tmp_path: Path) -> AsyncIterator[Box]:
-    """A good day in the middle of a window; everything runs."""
-    async with box(tmp_path, time=Time(mono=OPEN)) as made:
-        await told(made.store, offer(), now=NOW)
-        async with awake(made):
-            await made.good_day()
-            await made.quiet()
-            yield made
 
 
 def offered(made: Box, token: bytes, *, retain: bool = False) -> None:

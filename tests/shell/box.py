@@ -29,11 +29,13 @@ from gateway.visit import commands as c
 from gateway.visit import events as e
 from gateway.visit.state import Entrance, Now
 from tests import storefile
-from tests.gateway.delivery.shop import NOW
+from tests.gateway.delivery.house import told
+from tests.gateway.delivery.shop import NOW, offer
 from tests.shell.house import home
 from tests.shell.parts import Eyes, Line, Published, Time, until
 
 SESSION = 1
+OPEN = 7300.0  # monotonic seconds at 14:00, in the middle of the usual window
 LINK_KEY = b"l" * 32
 
 
@@ -292,3 +294,14 @@ async def awake(made: Box) -> AsyncIterator[None]:
     works = [one.run() for one in made.entrances.values()]
     async with running(*works, made.office.run(), made.archive.run(), made.reception.run(), made.pocket.run()):
         yield
+
+
+@asynccontextmanager
+async def in_the_window(folder: Path) -> AsyncIterator[Box]:
+    """A good day in the middle of a window; everything runs."""
+    async with box(folder, time=Time(mono=OPEN)) as made:
+        await told(made.store, offer(), now=NOW)
+        async with awake(made):
+            await made.good_day()
+            await made.quiet()
+            yield made

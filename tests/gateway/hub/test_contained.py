@@ -1,8 +1,7 @@
 """Exceptions of every kind are thrown into each of the hub's workers: what raises ends, and everything else goes on."""
 
 import asyncio
-import itertools
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -35,7 +34,7 @@ from tests.announcing import connected
 from tests.boxes import NOW, Journal, announce, connect, join, result, until
 from tests.connecting import Shop
 from tests.hubs import Running, database, hub_file, laid, running
-from tests.raising import ARBITRARY
+from tests.raising import ARBITRARY, Raising, each_loop_raises_once
 from tests.sandboxes import ENDED, playground
 from tests.webhookhouse import house
 
@@ -46,19 +45,6 @@ POISON = "POISON"
 
 IN_A_TRANSACTION = tuple(kind for kind in ARBITRARY if not isinstance(kind(), TimeoutError))
 """Inside a transaction a TimeoutError says that the database did not answer in time: no piece of work is to blame."""
-
-
-class Raising:
-    """Raises an exception of another kind each time that it is asked to."""
-
-    def __init__(self, kinds: Sequence[Callable[[], Exception]] = ARBITRARY) -> None:
-        self.raised = 0
-        self._kinds = itertools.cycle(kinds)
-
-    def now(self) -> None:
-        self.raised += 1
-        kind = next(self._kinds)
-        raise kind()
 
 
 async def counted(http: ClientSession, worker: str) -> float:
@@ -355,21 +341,7 @@ async def test_a_request_that_nobody_foresaw_is_answered_500_as_every_problem_an
 
 
 async def test_every_loop_of_a_hub_that_raises_is_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: dict[str, int] = {}
-    kinds = itertools.cycle(ARBITRARY)
-
-    def failing(name: str, run: Callable[[], Awaitable[None]]) -> Callable[[], Coroutine[Any, Any, None]]:
-        async def work() -> None:
-            begun[name] = begun.get(name, 0) + 1
-            if begun[name] == 1:
-                kind = next(kinds)
-                raise kind()
-            await run()
-
-        return work
-
-    loops = Hub._work  # noqa: SLF001 - where the fault is thrown in
-    monkeypatch.setattr(Hub, "_work", lambda self: {name: failing(name, run) for name, run in loops(self).items()})
+    begun = each_loop_raises_once(Hub, monkeypatch)
     async with running(hub_file(tmp_path)) as hub:
         box = await playground(hub)
         assert (await box.until(await box.announce("XY123456785FR"), *ENDED))["state"] == "delivered"

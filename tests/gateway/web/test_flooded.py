@@ -34,6 +34,26 @@ CODE, DIGEST = new_courier_code(SECRET), courier_digest(SECRET)
 WANT = f'{{"want": ["en/courier/{DIGEST}"]}}'
 
 
+class Counted:
+    """How often a method is called, and how often at most in one turn of the loop while `look` runs."""
+
+    def __init__(self, owner: type[object], name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls, self.most = 0, 0
+        plain = getattr(owner, name)
+
+        def counted(*asked: object, **facts: object) -> object:
+            self.calls += 1
+            return plain(*asked, **facts)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    async def look(self) -> None:
+        while True:
+            before = self.calls
+            await asyncio.sleep(0)
+            self.most = max(self.most, self.calls - before)
+
+
 @pytest.fixture
 async def made(tmp_path: Path) -> AsyncIterator[Box]:
     """A good day in the middle of a window, with a courier's link."""
@@ -150,21 +170,7 @@ async def test_a_stranger_who_asks_without_end_has_to_wait_and_who_is_signed_in_
 async def test_of_forms_whose_bodies_come_at_once_one_is_looked_at_each_turn(
     site: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    painted, most, paint = 0, 0, Painter.page
-
-    def counted(self: Painter, *asked: object, **facts: object) -> str:
-        nonlocal painted
-        painted += 1
-        return paint(self, *asked, **facts)  # type: ignore[arg-type]  # as it came
-
-    async def look() -> None:
-        nonlocal most
-        while True:
-            before = painted
-            await asyncio.sleep(0)
-            most = max(most, painted - before)
-
-    monkeypatch.setattr(Painter, "page", counted)
+    painted = Counted(Painter, "page", monkeypatch)
     body = b"language=none"
     head = (
         f"POST /language HTTP/1.1\r\nHost: localhost:{site.site.port}\r\nContent-Length: {len(body)}\r\n"
@@ -177,7 +183,7 @@ async def test_of_forms_whose_bodies_come_at_once_one_is_looked_at_each_turn(
         porch = site.site._porch  # noqa: SLF001 - who has been heard
         assert porch is not None
         await until(lambda: sum(one.asked.is_set() for one in porch._callers) == len(calls))  # noqa: SLF001 - the same
-        async with running(look()):
+        async with running(painted.look()):
             for _, writer in calls:
                 writer.write(body)
             async with asyncio.timeout(LONG):
@@ -186,8 +192,8 @@ async def test_of_forms_whose_bodies_come_at_once_one_is_looked_at_each_turn(
     finally:
         for _, writer in calls:
             writer.close()
-    assert painted == 40
-    assert most == 1
+    assert painted.calls == 40
+    assert painted.most == 1
 
 
 async def test_three_addresses_that_hold_all_connections_do_not_keep_the_owner_out(site: Served) -> None:
@@ -317,33 +323,19 @@ async def test_ninety_feeds_that_want_and_want_hold_no_turn_of_the_loop(site: Se
 async def test_all_parts_of_all_feeds_are_painted_one_in_a_turn(
     made: Box, site: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    painted, most, paint = 0, 0, Painter.part
-
-    def counted(self: Painter, *asked: object) -> str:
-        nonlocal painted
-        painted += 1
-        return paint(self, *asked)  # type: ignore[arg-type]  # as it came
-
-    async def look() -> None:
-        nonlocal most
-        while True:
-            before = painted
-            await asyncio.sleep(0)
-            most = max(most, painted - before)
-
-    monkeypatch.setattr(Painter, "part", counted)
+    painted = Counted(Painter, "part", monkeypatch)
     kinds, languages = ("state", "visit", "next", "timeline"), ("en", "fr")
     want = [f"{language}/{kind}/{door}" for language in languages for kind in kinds for door in made.home.entrances]
     async with site.client(site.owner) as client:
         feeds = [await client.ws_connect("/feed") for _ in range(6)]
-        async with running(look()):
+        async with running(painted.look()):
             for feed in feeds:
                 await feed.send_json({"want": want})
             for feed in feeds:
                 while "parts" not in await feed.receive_json(timeout=LONG):
                     pass
             site.site.changes.tell()
-            await until(lambda: painted >= 2 * len(feeds) * len(want), within=LONG)
+            await until(lambda: painted.calls >= 2 * len(feeds) * len(want), within=LONG)
         for feed in feeds:
             await feed.close()
-    assert most == 1
+    assert painted.most == 1
