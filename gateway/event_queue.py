@@ -1,7 +1,7 @@
-"""What waits to be decided at one entrance, in the order of its weight, and bounded. Pure.
+"""A bounded priority queue of the events of one entrance. Pure.
 
-First what lock, door, cameras, the store and the owner say, in its order. Then what stands around the entrance: of each
-device the newest alone, for it says what holds now. Then scans.
+Events of lock, door, cameras, the store and the owner come first, in the order of their arrival. Readings of fridges,
+people's devices and the alarm panel come next; the queue keeps only the newest one of each device. Scans come last.
 """
 
 from collections import Counter, deque
@@ -17,7 +17,7 @@ OF_DEVICES = (e.LockHeard, e.DoorHeard, e.WayHeard, e.DeviceSpoke, e.DeviceLost,
 
 
 class EventQueue:
-    """The events of one entrance that wait."""
+    """The queued events of one entrance."""
 
     def __init__(self) -> None:
         """Begin empty."""
@@ -28,7 +28,7 @@ class EventQueue:
         self._scans: Counter[str] = Counter()  # scanner or camera -> its scans that wait
 
     def put(self, event: e.Event) -> bool:
-        """Let an event wait; False: there is no room, and it is dropped."""
+        """Queue an event. Returns False if the queue is full; the event is then dropped."""
         if isinstance(event, e.Scanned):
             if self._scans[event.scanner] >= (LABELS_WAITING if event.expected_only else SCANS_WAITING):
                 return False
@@ -45,15 +45,15 @@ class EventQueue:
         return True
 
     def put_first(self, event: e.Event) -> None:
-        """Let an event be the next."""
+        """Queue an event before all others."""
         self._reports += isinstance(event, OF_DEVICES)
         self._first.appendleft(event)
 
     def take(self) -> e.Event:
-        """Take the next event.
+        """Remove and return the next event.
 
         Raises:
-            IndexError: none waits.
+            IndexError: the queue is empty.
         """
         if self._first:
             event = self._first.popleft()
@@ -66,7 +66,7 @@ class EventQueue:
         return scan
 
     def forget_surroundings(self) -> None:
-        """Drop what fridges, people's devices and the alarm panel said; batteries are not forgotten."""
+        """Drop the queued readings of fridges, people's devices and the alarm panel, but not those of batteries."""
         self._around = {key: event for key, event in self._around.items() if isinstance(event, e.BatteryHeard)}
 
     def clear(self) -> None:

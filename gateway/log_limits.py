@@ -1,8 +1,8 @@
-"""How many entries of one kind an entrance's log takes in a minute: a flood must not fill the disk for ever. Pure.
+"""Limits on the entries that an entrance's signed log takes in a minute, so that a flood cannot fill the disk. Pure.
 
-Each entry is signed and kept. What is beyond the limit is decided all the same, in memory, and counted; once a minute
-one entry tells how many there were of each source. What a proof needs has no limit: while a visit or an incident runs
-all of its place's readings are kept, and so is every decision that does more than refuse a scan or note a reading.
+The log keeps each entry. Beyond the limit the entrance still decides on an event, in memory, and counts it. Once a
+minute one entry contains the counts of each source. Entries that a proof needs have no limit: all readings of a place
+while a visit or an incident runs there, and every decision that does more than refuse a scan or note a reading.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ NAMED = 50  # sources that a summary names; the others are told together
 
 
 class LogLimits:
-    """The limits of one entrance, and what was counted since its last summary."""
+    """The limits of one entrance, and the counts since its last summary."""
 
     def __init__(self) -> None:
         """Begin with nothing counted."""
@@ -35,7 +35,7 @@ class LogLimits:
         """When the summary is due, in monotonic seconds; None while nothing is counted."""
 
     def counts(self, event: e.Event, before: Entrance, after: Entrance, commands: Sequence[c.Command]) -> bool:
-        """Whether the step has a limit: it notes what stands around, or only refuses a scan."""
+        """Whether the step has a limit: it notes a reading or only refuses a scan."""
         if isinstance(event, SURROUNDINGS):
             return not commands and not _in_the_proof(event, after)
         if isinstance(event, e.Scanned):
@@ -75,7 +75,7 @@ class LogLimits:
 
 
 def _in_the_proof(event: e.Event, state: Entrance) -> bool:
-    """Whether a visit or an incident runs whose proof tells this reading."""
+    """Whether a visit or an incident runs whose proof includes this reading."""
     if not isinstance(event, e.FridgeHeard):
         return False
     return state.incident is not None or (state.visit is not None and state.visit.delivery.place == event.place)

@@ -1,6 +1,6 @@
-"""What keeps a gateway from beginning in its storage folder: a damaged store, or something else in a file's place.
+"""Finds what prevents a gateway from starting in its storage folder: a damaged store, or an unexpected kind of file.
 
-Starting again changes none of it, so the process ends with a status of its own, on which a service manager waits.
+A restart does not help, so the process exits with a status of its own, after which systemd does not restart it.
 """
 
 import os
@@ -23,7 +23,7 @@ _SOCKETS = (VIDEO, live_socket(Path(VIDEO)).name, SOCKET, EYES)
 
 
 class Kind(StrEnum):
-    """What stands in a file's place."""
+    """Which kind of file was found."""
 
     FOLDER = auto()
     FIFO = auto()
@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InTheWay:
-    """Something else than the box's own stands at `path`."""
+    """At `path` is a file of another kind or of another user."""
 
     path: Path
     kind: Kind
@@ -52,7 +52,7 @@ _WORDS = {
 
 
 class CannotBegin(Exception):  # noqa: N818 - it says what is the matter
-    """No gateway begins in this folder, however often it is started; `todo` says what a person can do."""
+    """The gateway cannot start in this folder; `todo` says what a person can do."""
 
     def __init__(self, what: str, todo: str) -> None:
         """Say `what` is in the way, and what `todo`."""
@@ -61,11 +61,11 @@ class CannotBegin(Exception):  # noqa: N818 - it says what is the matter
 
 
 def look(folder: Path, *, within: float = CHECK_S) -> None:
-    """Look at the folder before anything in it is opened. Reads; never writes or waits for anybody.
+    """Inspect the folder before the gateway opens anything in it. It only reads, and does not block.
 
     Raises:
-        CannotBegin: something stands in the way.
-        OSError: the folder cannot be looked at.
+        CannotBegin: the store is damaged or a file is of an unexpected kind.
+        OSError: the folder cannot be read.
     """
     for found in in_the_way(folder):
         what = "the box's store" if found.path.name in _FILES else "one of the box's sockets"
@@ -83,12 +83,12 @@ def look(folder: Path, *, within: float = CHECK_S) -> None:
 
 
 def broken(folder: Path, *, within: float) -> str | None:
-    """What is wrong with the store there, in SQLite's words; None: nothing that was found within so many seconds."""
+    """Return SQLite's description of the damage; None if it found none within so many seconds."""
     return damage(folder / STORE, within=within)
 
 
 def in_the_way(folder: Path) -> Iterator[InTheWay]:
-    """Find what stands where the box keeps its store and its sockets, and is not the box's own."""
+    """Find an unexpected kind of file at the paths of the box's store and sockets."""
     for names, wanted in ((_FILES, stat.S_ISREG), (_SOCKETS, stat.S_ISSOCK)):
         for name in names:
             try:

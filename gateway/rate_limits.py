@@ -1,7 +1,7 @@
-"""How much of what the house's broker delivers is read: rate limits for each topic, each bridge account, all sensors.
+"""Rate limits on MQTT messages: for each topic, for each bridge account, and for all sensors together. Pure.
 
-A flood must cost nobody else's message anything. So what is beyond its limit is dropped, or waits, before it is
-decoded. Of a sensor's readings only the newest counts: one that waits is replaced by the next. Pure.
+A flood on one topic must not delay messages on others. The gateway therefore drops or holds messages beyond a limit
+before it decodes them. It holds only the newest reading of each topic.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ OF_A_TOPIC = {
 
 
 class Verdict(StrEnum):
-    """What becomes of a message that has arrived."""
+    """What to do with a message that has arrived."""
 
     READ = auto()
     DROPPED = auto()  # and it is counted
@@ -40,14 +40,14 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A message that waits: its MQTT header byte without QoS, and its packet without a packet identifier."""
+    """A held message: its MQTT header byte without QoS, and its packet without a packet identifier."""
 
     command: int
     packet: bytes
 
 
 class RateLimits:
-    """The limits of one connection, and the newest readings that wait. A topic without a subscription has no limit."""
+    """The limits of one connection, and its held readings. A topic without a subscription has no limit."""
 
     def __init__(self, subscriptions: Iterable[Subscription]) -> None:
         """Make a limit for each topic and each account; all are unused at first."""
@@ -64,7 +64,7 @@ class RateLimits:
         self._waiting: dict[bytes, Held] = {}
 
     def judge(self, topic: bytes, mono: float) -> Verdict:
-        """Say what becomes of a message on `topic` that arrives at `mono` (monotonic seconds), and count it."""
+        """Return the verdict on a message that arrives on `topic` at `mono` (monotonic seconds), and count it."""
         found = self._of.get(topic)
         if found is None or found.loss is Loss.NEVER:
             return Verdict.READ
@@ -76,16 +76,16 @@ class RateLimits:
         return Verdict.IGNORED if found.loss is Loss.UNTOLD else Verdict.DROPPED
 
     def hold(self, topic: bytes, message: Held) -> None:
-        """Let a reading wait in the place of the one that waits on its topic."""
+        """Hold a reading; it replaces the held one of the same topic."""
         self._waiting[topic] = message
 
     @property
     def waiting(self) -> int:
-        """How many readings wait: one a topic at most."""
+        """Count the held readings, at most one for each topic."""
         return len(self._waiting)
 
     def due(self, mono: float) -> tuple[Held, ...]:
-        """Take the readings for which there is room now, those that have waited longest first."""
+        """Remove and return the held readings that the limits allow now, the oldest first."""
         free = [topic for topic in self._waiting if self._has_room(topic, self._of[topic], mono)]
         return tuple(self._waiting.pop(topic) for topic in free)
 

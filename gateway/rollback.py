@@ -1,15 +1,16 @@
-"""Whether the store is the one that the box used last: shown by a signed mark that lies beside it.
+"""Detects an older copy of the store by a signed mark beside it and by the sealed proofs.
 
-The mark (`last-checkpoint.json`) is a checkpoint of the log, written after the commit of whatever takes access away or
-uses it up (an intent, a stop, a decision on a brand or a key, a sealed proof, a start) and before anything is done on
-the strength of it. So a store without the entry that its mark names is an older copy that was put back. What a kill
-between commit and mark leaves is no doubt: the older mark names an entry that is there, and nothing was sent yet.
+The mark (`last-checkpoint.json`) is a checkpoint of the log. The box writes it after it commits a step that uses up or
+revokes access (an intent, a stop, a decision on a brand or a key, a sealed proof, a start), and before it acts on that
+step. If the store lacks the entry that its mark names, somebody restored an older copy. A crash between commit and mark
+causes no doubt: the store has the entry that the older mark names, and the box had not sent anything.
 
-A store that ever had a mark and has none that counts is in doubt, and so is one whose key is gone or another.
+The store is also in doubt if a mark was written once and no valid one exists, or if the box's key is missing or another
+one.
 
-Whoever puts back an older store together with its older mark is found out by the proofs that were sealed since: each
-names the entry of the log that it ends with, and lies in another folder. Where the proofs were put back too, or none
-was sealed since, only what lies outside the box can tell: the checkpoints on the owner's phone, the hub's own chain.
+An attacker can restore an older store together with its older mark. The proofs sealed since then reveal this, because
+each names the log entry with which it ends. If the attacker restores the proofs too, or if the box sealed none since
+then, the box cannot detect it. The checkpoints on the owner's phone and the hub's chain of events can.
 """
 
 import threading
@@ -57,14 +58,14 @@ class Doubt(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What a proof says of the log: the visit, and the entry with which the log ended when it was sealed."""
+    """A proof's visit, and the last entry of the log when the box sealed it."""
 
     visit: str
     head: Head
 
 
 def sealed(folder: Path, kin: Collection[PublicKey]) -> tuple[Sealed, ...]:
-    """Read what the newest proofs in a storage folder say of the log; only what one of these keys has signed counts."""
+    """Read the newest proofs in a storage folder. Proofs that none of these keys signed are ignored."""
     found = []
     for manifest in _newest(folder / PROOFS):
         try:
@@ -87,7 +88,7 @@ def _newest(visits: Path) -> list[Path]:
 
 
 def strange(proofs: Sequence[Sealed], store: "Log", acknowledged: Collection[str]) -> tuple[str, ...]:
-    """Name the visits that were sealed from another log than the store's; `acknowledged`: those that are known so."""
+    """Return the visits whose proofs name a log entry that the store lacks, except the `acknowledged` ones."""
     return tuple(
         sorted({
             one.visit for one in proofs

@@ -1,7 +1,7 @@
-"""What one home may have kept at the hub: a ration of events and bytes, and how long and how many are kept.
+"""Limits on the events that the hub stores for one home: a rate of events and bytes, a number and an age.
 
-A box signs as fast as it likes, and what it signs was kept for ever: one home wrote 3.4 MB/s. What is over its ration
-is not acknowledged, and a box says again what is not acknowledged: nothing is lost of a box that was offline for days.
+Without limits one home wrote 3.4 MB/s of signed events. The hub does not acknowledge an event beyond the rate. The box
+sends an unacknowledged event again, so that a box that was offline for days loses nothing.
 """
 
 import asyncio

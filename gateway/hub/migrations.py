@@ -1,4 +1,4 @@
-"""Brings the database of an older hub up to date, or refuses it in words; numbered steps, the same for both databases.
+"""Migrates the database of an older hub, or refuses it and says why. The numbered steps serve both databases.
 
 Version 1 is every shape between 25 November 2026 18:58 (34ebc00), when the hub could first do all of its work, and
 e924f89: a column that came in between is added where it is missing. From version 2 on each step stands for one shape.
@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 
 
 class SchemaUnusable(Exception):  # noqa: N818 - it says what is the matter
-    """The database is of no version that this hub can work with; the text says why and what to do."""
+    """This hub does not support the database's version; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ STEPS: tuple[Step, ...] = (
 
 
 def bring_up_to_date(connection: Connection) -> None:
-    """Make what is missing, within the caller's transaction: an empty database is made whole, an older one migrated.
+    """Create the tables of an empty database, or migrate an older one, within the caller's transaction.
 
     Raises:
         SchemaUnusable: a newer hub wrote it, or it is of no shape that a step begins with. Roll back then.

@@ -1,7 +1,7 @@
-"""What the store knows of itself: whose key signs for it, whether a mark beside it is due, whether it is in doubt.
+"""The store's record of itself: its signing key, whether a mark must exist beside it, and whether it is in doubt.
 
-A store in doubt may be an older copy: what it promised may have been used since. So each entrance is in safe mode until
-its owner acknowledges, and each delivery waits to be announced anew, as in a copy that was put back (`copying`).
+A store in doubt may be an older copy, and its open deliveries may have been used since. Each entrance is therefore in
+safe mode until its owner acknowledges, and retailers must announce each delivery again, as after a restore (`copying`).
 """
 
 import json
@@ -52,7 +52,7 @@ class Doubts:
 
     @property
     def unstored(self) -> bool:
-        """Whether a doubt could not be stored yet: until it is, the mark that showed it must stay as it is."""
+        """Whether a doubt is not stored yet. Until then the mark that revealed it must not change."""
         return self._unstored is not None
 
     def known(self) -> Known:
@@ -69,13 +69,13 @@ class Doubts:
     ) -> int | None:
         """The store is in doubt; return the number of the message that tells the owner so, if there is an entrance.
 
-        Where the disk does not take it, it is `unstored` until `settle` has it there.
+        If the write fails, the doubt is `unstored` until `settle` succeeds.
         """
         self._unstored = _Begun(why=why, signer=signer, tell_at=tell_at, strange=strange)
         return await self.settle(now)
 
     async def settle(self, now: Now) -> int | None:
-        """Store what could not be stored before; nothing where there is nothing."""
+        """Store a doubt whose write failed before, if there is one."""
         begun = self._unstored
         if begun is None:
             return None

@@ -1,9 +1,9 @@
-"""Containment: a piece of work that came from outside and raises an unforeseen exception ends alone.
+"""Containment: an unexpected exception ends the work on one input from outside, and nothing else.
 
-The rule of the project: whatever came from outside (a job, a message, a row, a request, a file) and cannot be worked is
-set aside, counted and reported once, and its worker goes on with the next piece. Only an entrance's own decisions may
-end the process. This module is the one place that catches exceptions of every kind. Foreseen failures are not its
-matter: each worker handles those itself, inside the piece.
+If the work on an input from outside (a job, a message, a row, a request, a file) raises an unexpected exception, the
+worker sets the input aside, counts and reports it once, and continues with the next one. Only an exception in an
+entrance's own decision may end the process. This module is the only place that catches exceptions of every kind. Each
+worker handles expected failures itself.
 
 A worker uses `piece` for one piece of work, `keep` for its whole loop, and `SetAside` for rows that its next look at
 the store would find again.
@@ -37,7 +37,7 @@ _ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One piece of work that raised what nobody foresaw.
+    """One piece of work that raised an unexpected exception.
 
     `worker`: the loop's name. `item`: the piece's id, printable, at most 120 characters. `error`: the exception's type.
     `text`: its first line, printable. `place`: `module:line` of this package's innermost frame.
@@ -56,7 +56,7 @@ class Fault:
 
 
 class Piece:
-    """One piece of work, as a context manager. `fault` tells afterwards what it raised; None: it was worked."""
+    """One piece of work, as a context manager. Afterwards `fault` is what it raised, or None if it succeeded."""
 
     def __init__(
         self, containment: "Containment", worker: str, item: str, foreseen: tuple[type[Exception], ...]
@@ -70,7 +70,7 @@ class Piece:
     def __exit__(
         self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> bool:
-        """Swallow every unforeseen Exception. Cancellation and the interpreter's own end are none and pass."""
+        """Suppress every unexpected `Exception`. `CancelledError`, `KeyboardInterrupt` and `SystemExit` pass."""
         if not isinstance(error, Exception) or isinstance(error, self._foreseen):
             return False
         self.fault = self._containment.caught(self._worker, self._item, error)
@@ -96,7 +96,7 @@ class Containment:
     def piece(self, worker: str, item: str = "", *, foreseen: tuple[type[Exception], ...] = ()) -> Piece:
         """Contain one piece of a worker's work.
 
-        `foreseen` exceptions pass through: the world failed (a database that is away), not this piece.
+        `foreseen` exceptions pass through: a resource failed (such as an unreachable database), not this input.
         """
         return Piece(self, worker, item, foreseen)
 
@@ -127,7 +127,7 @@ class Containment:
         *,
         sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
     ) -> None:
-        """Run a worker's loop, and begin it again whenever it raises: after 1 s, then twice that, 60 s at most.
+        """Run a worker's loop, and restart it when it raises: after 1 s, then after twice the delay, at most 60 s.
 
         Returns when the loop returns. `run` must be callable again after it raised.
         """
@@ -153,10 +153,10 @@ class _Aside:
 
 
 class SetAside:
-    """The rows of one worker that it leaves alone for now: a statement finds them again otherwise.
+    """The rows that one worker skips for now, because its next query would return them again.
 
-    They are known to this process only, and each is tried again after 1 min, then twice that, a day at most: a fault
-    that passes, or that a new release mends, loses nothing. `monotonic` gives seconds.
+    They are kept in memory only. The worker tries each row again after 1 min, then after twice the delay, at most after
+    a day, so that a temporary fault, or one that a new release fixes, loses nothing. `monotonic` gives seconds.
     """
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:

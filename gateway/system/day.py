@@ -1,4 +1,4 @@
-"""A calendar day that a person or another program wrote, bounded so that reckoning with it stays in the calendar.
+"""A calendar day from a person or another program, bounded so that arithmetic with it cannot overflow.
 
 Pure. A day is written YYYY-MM-DD. It counts to its end in the house's own time zone.
 """
@@ -19,7 +19,7 @@ MOST_YEARS_AHEAD = 10
 
 
 class DayError(ValueError):
-    """No day, or one that is out of bounds; `first` and `last` are the bounds."""
+    """The text is not a day, or the day is out of bounds; `first` and `last` are the bounds."""
 
     def __init__(self, text: str, first: date, last: date) -> None:
         super().__init__(f"{text!r} is no day from {first} to {last}: write it like 2027-01-31")
@@ -30,7 +30,7 @@ def read_day(text: str, *, today: date | None = None) -> date:
     """Read a day; with `today`, it lies at most `MOST_YEARS_AHEAD` years ahead.
 
     Raises:
-        DayError: it is no day, or out of bounds.
+        DayError: the text is not a day, or the day is out of bounds.
     """
     last = LAST_DAY if today is None else latest_day(today)
     try:

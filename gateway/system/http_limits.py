@@ -1,9 +1,9 @@
-"""Keeps one HTTP client from holding the event loop: a piece is read a turn, one request begins a turn, none pipelines.
+"""Prevents one HTTP client from blocking the event loop: limits on bytes and requests in each iteration of the loop.
 
-aiohttp 3.14 starts the next pipelined request as soon as the handler of the one before returns
-(`RequestHandler.start`). A handler that waits for nothing then runs as often as there are requests in the buffer,
-and nothing else in the process has a turn meanwhile. What is done here stands before aiohttp's router, so requests
-with an `Expect` header, which never reach a middleware, are limited too. TLS makes no difference.
+aiohttp 3.14 starts the next pipelined request as soon as the handler of the previous one returns
+(`RequestHandler.start`). If a handler awaits nothing, aiohttp processes all requests in the buffer before any other
+task runs. These limits apply before aiohttp's router, so that they include requests with an `Expect` header, which
+never reach a middleware. They are the same with TLS.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ MAX_WAITING_REQUESTS = 1  # of one connection, beside the one that is answered: 
 
 
 class PieceReader(asyncio.BufferedProtocol):
-    """One connection, whose bytes the HTTP server gets, at most `PIECE_BYTES` in one turn of the loop."""
+    """One connection. It passes at most `PIECE_BYTES` to the HTTP server in one iteration of the loop."""
 
     def __init__(self, server: asyncio.Protocol) -> None:
         self._server = server
@@ -57,7 +57,7 @@ class PieceReader(asyncio.BufferedProtocol):
 
 
 class RequestTurns:
-    """Lets one caller begin in each turn of the event loop, in the order in which they came."""
+    """Lets one caller start in each iteration of the event loop, in the order of their calls."""
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -87,9 +87,10 @@ class RequestTurns:
 def limit_requests(server: web.Server, turns: RequestTurns | None = None) -> None:
     """Limit all connections that `server` accepts from now on; call it once, before the first one.
 
-    One request of all connections starts in each turn of the event loop. A connection that has sent more than
-    `MAX_WAITING_REQUESTS` ahead is answered the request that is its turn and then closed: what else it sent is not
-    read, and HTTP lets a client send that again (RFC 9112, 9.3.2). `turns`: shared by several servers of one loop.
+    One request of all connections starts in each iteration of the event loop. If a connection has pipelined more than
+    `MAX_WAITING_REQUESTS`, the server answers its current request and closes it. The server discards the other
+    requests, which HTTP allows the client to send again (RFC 9112, 9.3.2). `turns`: shared by several servers of one
+    loop.
     """
     handle: Callable[[Any], Awaitable[web.StreamResponse]] = server.request_handler
     started = turns or RequestTurns()

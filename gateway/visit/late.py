@@ -1,11 +1,11 @@
-"""The watch after a visit: the courier's way out, and an unlock that the lock obeys late.
+"""The watch after a visit: a courier who comes out late, and a lock that executes an unlock command late.
 
-For `Rules.watch` after a visit in which the door was opened (or whose lock is basic), an opening belongs to it: it is
-filmed as the visit's next part, and the door is locked again.
+If the door was opened in a visit, or if the lock is basic, an opening within `Rules.watch` seconds after the visit
+belongs to it: the gateway records it as the visit's next part and locks the door again.
 
-An unlock that was sent and that no report answered may be held by what carries it, for `Rules.command_hold` at the
-longest. Until then the visit is watched whatever the lock is; what moves and is not known to be a hand is alarmed too;
-and the watch ends only when bolt and door have answered, after that time, that the door is locked.
+If no report answered an unlock command, a bridge or radio may still hold it, for at most `Rules.command_hold` seconds.
+The gateway watches for that time, whatever the lock is, and raises an alarm if lock or door move without a known hand.
+The watch ends only when lock and door have reported after that time that the door is locked.
 """
 
 from dataclasses import replace

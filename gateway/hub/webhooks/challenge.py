@@ -1,4 +1,4 @@
-"""Challenges: an endpoint of a sandbox is sent events only after its receiver has answered one."""
+"""Challenges: the hub sends events to an endpoint of a sandbox only after its receiver has answered one."""
 
 import secrets
 from datetime import datetime, timedelta
