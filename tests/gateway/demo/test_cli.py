@@ -99,7 +99,8 @@ def test_the_json_tells_the_owners_messages_in_the_language_asked_for(
     done = perron("--fast", "--json", "--folder", str(tmp_path / "run"), *words, LC_ALL="fr_FR.UTF-8")
     assert done.returncode == 0, done.stderr
     result = Result.model_validate_json(done.stdout)
-    assert [re.sub(r"\d\d:\d\d", "00:00", message.text) for message in result.messages] == texts
+    told = [re.sub(r"\d\d:\d\d", "00:00", message.text) for message in result.messages]
+    assert told[-len(texts) :] == texts  # where cameras begin slowly the owner was told before that it is not ready
 
 
 @pytest.mark.slow
