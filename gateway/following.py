@@ -116,7 +116,7 @@ async def keep_young(  # noqa: PLR0913 - what it needs, named one by one
             log.warning("hub_certificate_not_renewed", why=str(away))
             wait = AGAIN
         except (HubSays, NotTheHub, Damaged, OSError) as error:
-            log.error("hub_certificate_not_renewed", why=str(error), todo="perron join --replace, with a new claim")
+            log.error("hub_certificate_not_renewed", why=str(error), todo="`perron join --replace`, with a new claim")
         await sleep(wait)
 
 

@@ -13,6 +13,7 @@ from structlog.typing import EventDict, WrappedLogger
 from gateway.app import App
 from gateway.cli.failure import plain
 from gateway.cli.happenings import beside
+from gateway.cli.lines import typed
 from gateway.config import Home
 from gateway.lifetime import Lifetime
 from gateway.visit.readiness import lacking
@@ -178,6 +179,12 @@ def printable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
     return {key: _printed(value) if isinstance(value, str) else value for key, value in event.items()}
 
 
+def pastable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Write the commands in what is to be done as they can be pasted here, for the house file in use."""
+    todo = event.get("todo")
+    return {**event, "todo": typed(todo)} if isinstance(todo, str) else event
+
+
 def _printed(text: str) -> str:
     return "".join(c if c.isprintable() or c in ISOLATES else c.encode("unicode_escape").decode() for c in text)
 
@@ -235,7 +242,7 @@ def _words(kind: str) -> str:
 
 def speak_wholly() -> None:
     """Let the log of this process be every decision whole, for machines and for those who look for a cause."""
-    structlog.configure(processors=[printable, *structlog.get_config()["processors"]])
+    structlog.configure(processors=[pastable, printable, *structlog.get_config()["processors"]])
 
 
 def speak_briefly(home: Home, tell: Callable[[str], None]) -> None:

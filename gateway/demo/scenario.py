@@ -29,8 +29,9 @@ class Expectation:
     """Everything that must have happened, and nothing else may have.
 
     `moves` is all that bolt and leaf did, in order, from the house's own log. `phases`, `refusals` and `told` are in
-    order; `alarms` too, each named once however often it was raised. `proofs` is how many visits (or incidents) left a
-    sealed folder, `gaps` the cameras whose films have declared holes, `deaths` how often the gateway was killed.
+    order; `alarms` too, each named once however often it was raised. On a slow machine the owner may be told what
+    `perhaps_told` names as well. `proofs` is how many visits (or incidents) left a sealed folder, `gaps` the cameras
+    whose films have declared holes, `deaths` how often the gateway was killed.
     `result` is the delivery's last word to its retailer.
     """
 
@@ -41,6 +42,7 @@ class Expectation:
     refusals: tuple[Refusal, ...] = ()
     alarms: tuple[AlarmCode, ...] = ()
     told: tuple[Saying, ...] = TOLD_OF_IT
+    perhaps_told: frozenset[Saying] = frozenset()
     proofs: int = 1
     parts: int = 1
     gaps: frozenset[str] = frozenset()

@@ -154,7 +154,10 @@ def _clips(manifests: Iterable[Manifest]) -> Iterator[Clip]:
 def _complaints(expected: Expectation, stage: Stage, proofs: Proofs, result: Result) -> Iterator[str]:
     """Say everything that is other than expected, or nothing."""
     watch = stage.watch
-    told = [body["about"] for body in watch.messages(urgent=False, whole=False)]
+    told = [
+        body["about"] for body in watch.messages(urgent=False, whole=False)
+        if body["about"] not in expected.perhaps_told
+    ]  # fmt: skip
     states = [body["state"] for body in watch.of("result") if body.get("state")]
     seen: dict[str, tuple[object, object]] = {
         "outcome": (result.outcome, expected.outcome),

@@ -96,7 +96,7 @@ class Ingest:
         home = self._homes.setdefault(name, _Home())
         if len(home.words) >= OF_ONE_HOME or self._waiting >= OF_ALL:
             self._tally.dropped.labels("full").inc()
-            self._complain(name, "home_floods", todo="perron hub-revoke, if it goes on")
+            self._complain(name, "home_floods", todo="`perron hub-revoke`, if it goes on")
         else:
             home.words.append((what, incoming.payload))
             self._waiting += 1
@@ -230,7 +230,7 @@ class Ingest:
         if said.over:
             self._tally.dropped.labels("ration").inc(said.over)
             if self._rations.exceeds(name):
-                log.error("home_over_ration", home=name, todo="limits.home_events; perron hub-revoke, if it goes on")
+                log.error("home_over_ration", home=name, todo="limits.home_events; `perron hub-revoke`, if it goes on")
         if said.key is not None:
             log.warning("box_key_followed", home=name, key=said.key)
         untrue = sorted({str(outcome) for outcome in said.outcomes if not outcome.acknowledged})

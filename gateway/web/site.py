@@ -213,7 +213,7 @@ class Site:
             return
         if not isinstance(code, Refused):
             await asyncio.to_thread(write_whole, self._box.home.claim_code, f"{code}\n".encode())
-            log.warning("unclaimed", todo="perron claim-code")
+            log.warning("unclaimed", todo="`perron claim-code` shows the code that the pages ask for")
 
     async def renew(self) -> None:
         """Make another certificate under the same authority, and serve it from the next connection on.

@@ -171,6 +171,7 @@ async def test_an_unlock_that_the_lock_never_obeyed_opens_nothing_later_nor_afte
         await play.watch.until("safe mode", lambda: play.watch.state.get("safe_mode") is True, within=PATIENCE)
         await play.owner.says("acknowledge")
         await play.all_good()
+        await play.watch.told("ready_again", urgent=False, within=PATIENCE)  # the first unlock can act no more
         parcels = await play.promised(codes=OTHER)  # and yet the lock, its clock still wrong, obeys what is meant now
         await play.delivers(parcels)
         (*_, unlock) = (one for one in sent if b'"unlock"' in one.payload)

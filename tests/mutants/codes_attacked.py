@@ -188,6 +188,13 @@ MUTANTS: tuple[Mutant, ...] = (
         tests=(f"{_LINES}::test_a_command_in_a_text_names_the_house_in_use_and_nothing_else_is_touched",),
     ),
     Mutant(
+        name="a command in the log names no house",
+        file="gateway/cli/transcript.py",
+        old='    return {**event, "todo": typed(todo)} if isinstance(todo, str) else event',
+        new="    return event",
+        tests=(f"{_LINES}::test_run_names_its_house_in_the_commands_that_it_prints[log]",),
+    ),
+    Mutant(
         name="a report takes names from whatever house file lies there",
         file="gateway/cli/paper.py",
         old="    return PublicKey.from_text(told.manifests[0].key) in known",

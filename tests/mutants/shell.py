@@ -288,8 +288,8 @@ MUTANTS = (
     Mutant(
         name="a store put back from an older copy goes on",
         file="gateway/rollback.py",
-        old="return Doubt.ROLLED_BACK if there != last.head.hash else None",
-        new="return Doubt.ROLLED_BACK if there not in {last.head.hash, None} else None",
+        old="    if there == last.head.hash and not strange(proofs, store, found.strange):",
+        new="    if there in {last.head.hash, None} and not strange(proofs, store, found.strange):",
         tests=(f"{GATEWAY}test_rolled_back.py",),
     ),
     Mutant(

@@ -167,6 +167,7 @@ SCENARIOS = (
             REFUSED,
             moves=(Move.UNLOCKED_BY_HAND, Move.OPENED, Move.CLOSED, Move.LOCKED_BY_HAND),
             refusals=(Refusal.HOUSEHOLD_PRESENT,),
+            perhaps_told=frozenset({Saying.NOT_READY, Saying.READY_AGAIN}),  # the door stood open for too long
             result="window_open",
         ),
     ),

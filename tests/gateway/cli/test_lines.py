@@ -67,14 +67,16 @@ def test_what_a_failing_command_says_to_do_works_as_it_is_printed(home_file: Pat
 
 
 @pytest.mark.slow
-def test_run_names_its_house_in_the_commands_that_it_prints(tmp_path: Path) -> None:
+@pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "log"])
+def test_run_names_its_house_in_the_commands_that_it_prints(tmp_path: Path, *, terminal: bool) -> None:
     folder = tmp_path / "my house"
     made = perron("new", folder)
     home = shlex.quote(str(folder / "home.yaml"))
     assert f"claim-code --home {home}" in made.stdout
-    with started("run", "--home", folder / "home.yaml", terminal=True) as told:
+    with started("run", "--home", folder / "home.yaml", terminal=terminal) as told:
         told.until(f"claim-code --home {home}`")
-        told.until(f"doctor --home {home}` looks for the cause")
+        if terminal:
+            told.until(f"doctor --home {home}` looks for the cause")
         line = next(one for one in told.text.splitlines() if "claim-code" in one)
         words = shlex.split(line.partition("`")[2].partition("`")[0])
         code = perron(*words[1:])
