@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import math
 import os
 import shutil
@@ -603,8 +604,11 @@ class App:
 
 
 def _import_pages() -> None:
+    if all(name in sys.modules for name in PAGES):
+        return
     for name in PAGES:
         import_module(name)
+    gc.freeze()  # modules stay for good: a full garbage collection that visits them holds the doors' loop for 0.1 s
 
 
 def _answered(state: Entrance) -> bool:

@@ -4,12 +4,14 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from gateway.demo.processes import Child
+from tests.forkserver import forks
 from tests.skips import Skips
 from tests.told import Told
 
@@ -49,3 +51,16 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
         gc.freeze()
         gc.set_threshold(100_000, 20, 100)  # looked for as often as usual, it was a twelfth of all time
+
+
+@pytest.fixture(autouse=True, scope="session")
+def houses_start_by_a_fork() -> Iterator[None]:
+    """Start the processes of played houses by a fork; a test that needs its own way of starting them overrides this."""
+
+    async def start(cls: type[Child], module: str, arguments: Sequence[str], log: Path) -> Child:
+        with log.open("ab") as out:
+            return cls(forks().start(module, arguments, out, leash=cls.leash), log)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Child, "start", classmethod(start))
+        yield

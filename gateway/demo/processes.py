@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Protocol, Self
 
 from gateway.leash import leashed
 
@@ -20,6 +20,32 @@ class Died(Exception):  # noqa: N818 - it says what happened
     """A process of the run ended by itself; the text names its log."""
 
 
+class Process(Protocol):
+    """The part of `asyncio.subprocess.Process` that is used here."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        ...
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, negative where a signal ended it; None: it runs."""
+        ...
+
+    async def wait(self) -> int:
+        """Wait for its end and return that status."""
+        ...
+
+    def terminate(self) -> None:
+        """Send it SIGTERM."""
+        ...
+
+    def kill(self) -> None:
+        """Send it SIGKILL."""
+        ...
+
+
 class Child:
     """One process of our own, with a log file. It has a session of its own, so that Ctrl-C reaches only us.
 
@@ -28,7 +54,7 @@ class Child:
 
     leash: ClassVar = signal.SIGHUP
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, process: Process, log: Path) -> None:
         self._process = process
         self.log = log
 

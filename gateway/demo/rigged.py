@@ -6,6 +6,7 @@ Nothing in it decides otherwise than `gateway.app` does; what can be turned stan
 import argparse
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import shutil
@@ -121,6 +122,7 @@ def main(made: Callable[[Home], Rigged] = Rigged) -> None:
     parser.add_argument("--home", type=Path, required=True, help="the house file")
     parser.add_argument("--control", type=Path, required=True, help="the Unix socket of its handles")
     options = parser.parse_args()
+    gc.freeze()  # as `perron run` does
     asyncio.run(_run(load(options.home), options.control, made))
 
 

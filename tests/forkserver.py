@@ -1,0 +1,193 @@
+"""Starts the processes of played houses by forking a server process that has already imported their modules.
+
+A start by `exec` costs up to 1.1 s of processor time for imports, and the tests start about a thousand processes. A
+forked process runs the same `python -m MODULE ARGUMENTS`, with a process id, session, log and exit status of its own.
+It does not show that a fresh interpreter can import the module; the tests of the command line do, as does `make demo`.
+
+`python -m tests.forkserver FD` is the server. It answers one request at a time on the socket FD. When the process of
+pytest ends, the server ends too, and each process that it started gets its `leash` signal.
+"""
+
+import asyncio
+import ctypes
+import functools
+import gc
+import importlib
+import io
+import json
+import os
+import runpy
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from gateway.leash import PR_SET_PDEATHSIG
+
+ROOT = Path(__file__).parents[1]
+IMPORTED = (
+    "gateway.app", "gateway.demo.rigged", "gateway.web.site", "gateway.guard.process", "gateway.hub.process",
+    "devices.simulators.__main__",
+)  # fmt: skip
+"""None of them writes, reads the environment, starts a thread or opens anything when it is imported."""
+
+LARGEST = 262_144  # bytes of a request: the environment is in it
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be run, with standard input, output and error as sent beside it."""
+
+    module: str
+    arguments: list[str]
+    environment: dict[str, str]
+    folder: str
+    leash: int
+
+
+class Forked:
+    """A process that the server started; it can be used as one of `asyncio.subprocess`."""
+
+    def __init__(self, server: "ForkServer", pid: int) -> None:
+        self.pid = pid
+        self._server = server
+        self._ends = os.pidfd_open(pid)
+        self._status: int | None = None
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit status, a negative number for a signal; None: it runs."""
+        if self._status is None and select.select([self._ends], [], [], 0)[0]:
+            self._status = self._server.status(self.pid)
+            os.close(self._ends)
+        return self._status
+
+    async def wait(self) -> int:
+        """Wait for its end."""
+        while (status := self.returncode) is None:
+            loop, ended = asyncio.get_running_loop(), asyncio.Event()
+            ends = os.dup(self._ends)  # another wait may close it
+            loop.add_reader(ends, ended.set)
+            try:
+                await ended.wait()
+            finally:
+                loop.remove_reader(ends)
+                os.close(ends)
+        return status
+
+    def terminate(self) -> None:
+        """Send it SIGTERM, if it runs."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Send it SIGKILL, if it runs."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
+
+class ForkServer:
+    """The server, for one process of pytest."""
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._one_at_a_time = threading.Lock()
+        with theirs:
+            command = [sys.executable, "-m", "tests.forkserver", str(theirs.fileno())]
+            self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
+
+    def start(
+        self, module: str, arguments: Sequence[str], out: BinaryIO, *, leash: signal.Signals = signal.SIGHUP
+    ) -> Forked:
+        """Run `python -m module arguments` here, with this environment, what it prints appended to `out`."""
+        order = {
+            "module": module, "arguments": list(arguments), "environment": dict(os.environ), "folder": str(Path.cwd()),
+            "leash": int(leash),
+        }  # fmt: skip
+        with Path(os.devnull).open("rb") as nothing:
+            return Forked(self, self._ask({"start": order}, [nothing.fileno(), out.fileno(), out.fileno()]))
+
+    def status(self, pid: int) -> int:
+        """Return the exit status of a process that has ended."""
+        return self._ask({"status": pid}, [])
+
+    def end(self) -> None:
+        """End it, and with it all that it started."""
+        self._socket.close()
+        self._process.wait()
+
+    def _ask(self, request: dict[str, Any], files: list[int]) -> int:
+        with self._one_at_a_time:
+            socket.send_fds(self._socket, [json.dumps(request).encode()], files)
+            answer = self._socket.recv(64)
+        assert answer, "the fork server has ended: what it said stands above"
+        return int(answer)
+
+
+@functools.cache
+def forks() -> ForkServer:
+    """Return the server of this process, started when it is first needed."""
+    return ForkServer()
+
+
+def serve(requests: socket.socket) -> Order | None:
+    """Answer requests; returns None when nobody can ask any more, and in a forked process what it is to run."""
+    while True:
+        data, files, _flags, _address = socket.recv_fds(requests, LARGEST, 3)
+        if not data:
+            return None
+        asked = json.loads(data)
+        if "status" in asked:
+            answer = os.waitstatus_to_exitcode(os.waitpid(asked["status"], 0)[1])
+        else:
+            us, answer = os.getpid(), os.fork()
+            if answer == 0:
+                requests.close()
+                order = Order(**asked["start"])
+                become(order, files, us)
+                return order
+        for file in files:
+            os.close(file)
+        requests.send(str(answer).encode())
+
+
+def become(order: Order, files: list[int], starter: int) -> None:
+    """Take everything over that `exec` would: leash, session, files, folder, environment, arguments."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, order.leash, 0, 0, 0)
+    if os.getppid() != starter:
+        os._exit(1)
+    os.setsid()
+    for number, file in enumerate(files):
+        os.dup2(file, number)
+        os.close(file)
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))  # type: ignore[misc]
+    sys.stdout = sys.__stdout__ = _written(1)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _written(2)  # type: ignore[misc]
+    os.chdir(order.folder)
+    os.environ.clear()
+    os.environ.update(order.environment)
+    time.tzset()
+    tempfile.tempdir = None
+    sys.argv = [order.module, *order.arguments]
+
+
+def _written(number: int) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.FileIO(number, "w", closefd=False), encoding="utf-8", write_through=True)
+
+
+if __name__ == "__main__":
+    for name in IMPORTED:
+        importlib.import_module(name)
+    gc.freeze()  # what is there stays: nobody need copy it to look at it
+    if (mine := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
+        runpy.run_module(mine.module, run_name="__main__", alter_sys=True)

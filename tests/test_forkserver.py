@@ -1,0 +1,85 @@
+"""A process that a fork started is like one that `python -m` started: it runs, prints, ends and dies alike."""
+
+import asyncio
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.demo.processes import Child, alive
+from tests.forkserver import ForkServer, forks
+
+SAYS = """
+import os, sys
+print(sys.argv[1:], os.getcwd(), os.environ.get("GIVEN"), os.getsid(0) == os.getpid(), repr(sys.stdin.read()))
+print("trouble", file=sys.stderr)
+"""
+STAYS = "import time\nprint('here')\ntime.sleep(600)\n"
+
+
+async def started(code: str, folder: Path, *arguments: str) -> Child:
+    """Start a script as the tests start a house; cProfile is a module that runs any script."""
+    script = folder / "script.py"
+    script.write_text(code, encoding="utf-8")
+    return await Child.start("cProfile", ["-o", os.devnull, str(script), *arguments], folder / "log")
+
+
+def gone(pid: int, *, within: float = 10.0) -> bool:
+    """Whether a process ends within so many seconds."""
+    until = time.monotonic() + within
+    while alive(pid) and time.monotonic() < until:
+        time.sleep(0.02)
+    return not alive(pid)
+
+
+async def here(child: Child) -> None:
+    await child.until("the script", lambda: "here" in child.log.read_text(), within=30)
+
+
+async def test_it_gets_arguments_folder_environment_and_a_session_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIVEN", "by the test")
+    child = await started(SAYS, tmp_path, "7", "two words")
+    assert await child.wait() == 0
+    assert sorted(child.log.read_text().splitlines()) == [
+        f"['7', 'two words'] {tmp_path} by the test True ''",
+        "trouble",
+    ]
+    assert child.ended
+
+
+async def test_the_status_with_which_it_exits_is_told(tmp_path: Path) -> None:
+    child = await Child.start("gateway", ["nonsense"], tmp_path / "log")
+    assert await child.wait() == 2
+    assert "No such command 'nonsense'" in child.log.read_text()
+
+
+async def test_whoever_waits_hears_of_its_end_once_or_twice(tmp_path: Path) -> None:
+    child = await started(STAYS, tmp_path)
+    await here(child)
+    both = [asyncio.create_task(child.wait()) for _ in range(2)]
+    await asyncio.sleep(0.05)
+    assert not child.ended
+    os.kill(child.pid, signal.SIGKILL)
+    assert await asyncio.gather(*both) == [-9, -9]
+    assert not alive(child.pid)
+
+
+async def test_an_error_that_nobody_catches_is_in_its_log_and_its_status_is_one(tmp_path: Path) -> None:
+    child = await started("raise ValueError('on purpose')", tmp_path)
+    assert await child.wait() == 1
+    assert "ValueError: on purpose" in child.log.read_text()
+
+
+async def test_it_ends_with_the_server_that_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = ForkServer()
+    monkeypatch.setattr("tests.conftest.forks", lambda: server)
+    child = await started(STAYS, tmp_path)
+    await here(child)
+    server.end()
+    assert await asyncio.to_thread(gone, child.pid)
+    assert forks() is not server
