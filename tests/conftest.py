@@ -59,8 +59,10 @@ def houses_start_by_a_fork() -> Iterator[None]:
 
     async def start(cls: type[Child], module: str, arguments: Sequence[str], log: Path) -> Child:
         with log.open("ab") as out:
-            return cls(forks().start(module, arguments, out, leash=cls.leash), log)
+            return cls(forks().start(["-m", module, *arguments], out, leash=cls.leash), log)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Child, "start", classmethod(start))
         yield
+    if forks.cache_info().currsize:
+        forks().end()

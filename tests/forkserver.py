@@ -16,6 +16,7 @@ import importlib
 import io
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -25,17 +26,18 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
+import gateway.cli
 from gateway.leash import PR_SET_PDEATHSIG
 
 ROOT = Path(__file__).parents[1]
 IMPORTED = (
     "gateway.app", "gateway.demo.rigged", "gateway.web.site", "gateway.guard.process", "gateway.hub.process",
-    "devices.simulators.__main__",
+    "gateway.cli.transcript", "devices.simulators.__main__", "typer.rich_utils", "rich.markdown",
 )  # fmt: skip
 """None of them writes, reads the environment, starts a thread or opens anything when it is imported."""
 
@@ -46,8 +48,7 @@ LARGEST = 262_144  # bytes of a request: the environment is in it
 class Order:
     """What is to be run, with standard input, output and error as sent beside it."""
 
-    module: str
-    arguments: list[str]
+    words: list[str]
     environment: dict[str, str]
     folder: str
     leash: int
@@ -83,17 +84,31 @@ class Forked:
                 os.close(ends)
         return status
 
+    def wait_at_most(self, timeout: float) -> int:
+        """Wait for its end, blocking.
+
+        Raises:
+            TimeoutExpired: it did not end within so many seconds.
+        """
+        if self._status is None:
+            select.select([self._ends], [], [], timeout)
+        status = self.returncode
+        if status is None:
+            raise subprocess.TimeoutExpired([str(self.pid)], timeout)
+        return status
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it runs."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
+
     def terminate(self) -> None:
         """Send it SIGTERM, if it runs."""
-        self._signal(signal.SIGTERM)
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """Send it SIGKILL, if it runs."""
-        self._signal(signal.SIGKILL)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self.returncode is None:
-            os.kill(self.pid, number)
+        self.send_signal(signal.SIGKILL)
 
 
 class ForkServer:
@@ -106,16 +121,24 @@ class ForkServer:
             command = [sys.executable, "-m", "tests.forkserver", str(theirs.fileno())]
             self._process = subprocess.Popen(command, cwd=ROOT, pass_fds=[theirs.fileno()])
 
-    def start(
-        self, module: str, arguments: Sequence[str], out: BinaryIO, *, leash: signal.Signals = signal.SIGHUP
+    def start(  # noqa: PLR0913 - as `subprocess.Popen`
+        self,
+        words: Sequence[str],
+        out: IO[Any],
+        *,
+        err: IO[Any] | None = None,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        leash: signal.Signals = signal.SIGHUP,
     ) -> Forked:
-        """Run `python -m module arguments` here, with this environment, what it prints appended to `out`."""
+        """Start `python WORDS` (`-m MODULE ...` or `-c CODE ...`). Errors go to `err`; None: to `out` too."""
         order = {
-            "module": module, "arguments": list(arguments), "environment": dict(os.environ), "folder": str(Path.cwd()),
-            "leash": int(leash),
+            "words": list(words), "environment": dict(os.environ if env is None else env),
+            "folder": str(cwd or Path.cwd()), "leash": int(leash),
         }  # fmt: skip
         with Path(os.devnull).open("rb") as nothing:
-            return Forked(self, self._ask({"start": order}, [nothing.fileno(), out.fileno(), out.fileno()]))
+            files = [nothing.fileno(), out.fileno(), (err or out).fileno()]
+            return Forked(self, self._ask({"start": order}, files))
 
     def status(self, pid: int) -> int:
         """Return the exit status of a process that has ended."""
@@ -138,6 +161,25 @@ class ForkServer:
 def forks() -> ForkServer:
     """Return the server of this process, started when it is first needed."""
     return ForkServer()
+
+
+def python(
+    *words: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None, timeout: float = 120.0
+) -> subprocess.CompletedProcess[str]:
+    """Run `python WORDS` (`-m MODULE ...` or `-c CODE ...`) to its end, and return what it printed.
+
+    Raises:
+        TimeoutExpired: it did not end within so many seconds; it was killed.
+    """
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as err:
+        forked = forks().start([*map(str, words)], out, err=err, cwd=cwd, env=env)
+        try:
+            status = forked.wait_at_most(timeout)
+        finally:
+            forked.kill()
+        out.seek(0)
+        err.seek(0)
+        return subprocess.CompletedProcess(words, status, out.read(), err.read())
 
 
 def serve(requests: socket.socket) -> Order | None:
@@ -178,7 +220,6 @@ def become(order: Order, files: list[int], starter: int) -> None:
     os.environ.update(order.environment)
     time.tzset()
     tempfile.tempdir = None
-    sys.argv = [order.module, *order.arguments]
 
 
 def _written(number: int) -> io.TextIOWrapper:
@@ -186,8 +227,16 @@ def _written(number: int) -> io.TextIOWrapper:
 
 
 if __name__ == "__main__":
-    for name in IMPORTED:
+    for name in (*IMPORTED, *(module.name for module in pkgutil.iter_modules(gateway.cli.__path__, "gateway.cli."))):
         importlib.import_module(name)
     gc.freeze()  # what is there stays: nobody need copy it to look at it
     if (mine := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
-        runpy.run_module(mine.module, run_name="__main__", alter_sys=True)
+        kind, what, *arguments = mine.words
+        sys.argv = [what if kind == "-m" else kind, *arguments]
+        if kind == "-c":
+            exec(compile(what, "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - a test's own code
+        else:
+            sys.modules.pop(f"{what}.__main__", None)  # else runpy warns that it was imported before
+            if not hasattr(sys.modules.get(what), "__path__"):
+                sys.modules.pop(what, None)
+            runpy.run_module(what, run_name="__main__", alter_sys=True)

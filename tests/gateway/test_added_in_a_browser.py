@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import re
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -23,6 +22,7 @@ from gateway.cli import adding
 from gateway.demo.plan import Plan
 from gateway.homefile import load
 from tests.browser import barriers, visitor
+from tests.forkserver import Forked, forks
 from tests.gateway.test_reload import perron, soon_over
 from tests.gateway.test_walked_in_a_browser import PASSWORD, with_pages
 from tests.gateway.web.house import HERONS
@@ -55,7 +55,7 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.file, self.port, self.broker = folder / "home.yaml", free_port(), free_port()
         self.log = folder / "gateway.log"
-        self._gateway: asyncio.subprocess.Process | None = None
+        self._gateway: Forked | None = None
 
     @property
     def address(self) -> str:
@@ -63,9 +63,7 @@ class House:
 
     async def begins(self, *command: str, more: Sequence[str] = ()) -> None:
         with self.log.open("ab") as log:
-            self._gateway = await asyncio.create_subprocess_exec(
-                sys.executable, *(command or RUN), str(self.file), *more, stdout=log, stderr=log
-            )
+            self._gateway = forks().start([*(command or RUN), str(self.file), *more], log)
         async with asyncio.timeout(30):
             while True:
                 with contextlib.suppress(OSError):

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 import tarfile
 from datetime import timedelta
 from io import BytesIO
@@ -29,6 +28,7 @@ from gateway.proof.verify import verify
 from gateway.store import Store
 from gateway.visit.state import Refusal
 from gateway.weakness import weaknesses
+from tests.forkserver import python
 from tests.gateway.delivery.shop import NOW
 from tests.shell.house import home
 from tests.whole_house import playing
@@ -36,8 +36,7 @@ from tests.whole_house import playing
 
 async def perron(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """The command, as in a shell."""
-    command = [sys.executable, "-m", "gateway", *map(str, arguments)]
-    return await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120, check=False)
+    return await asyncio.to_thread(python, "-m", "gateway", *arguments)
 
 
 async def box_dies(play: Play) -> None:
@@ -293,8 +292,7 @@ async def test_killed_anywhere_in_a_restore_no_gateway_begins_and_a_restore_fini
     file, folder = tmp_path / "home.yaml", lived_in.storage.folder
     killed = 0
     for steps in (0, 6, 25, 60, 10_000):
-        command = [sys.executable, "-c", KILLED, str(archive), str(file), str(steps)]
-        done = await asyncio.to_thread(subprocess.run, command, timeout=60, check=False)
+        done = await asyncio.to_thread(python, "-c", KILLED, archive, file, str(steps))
         if done.returncode == 0:
             break
         killed += 1

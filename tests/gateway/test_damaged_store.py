@@ -7,7 +7,6 @@ import random
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -26,6 +25,7 @@ from gateway.proof.keys import BoxKey
 from gateway.rollback import LAST_CHECKPOINT, STORE
 from gateway.store import Store
 from gateway.store.integrity import damage
+from tests.forkserver import python
 from tests.gateway.delivery.shop import NOW
 from tests.gateway.test_rolled_back import HURT
 from tests.gateway.test_rolled_back import used as used  # noqa: PLC0414 - a fixture
@@ -102,10 +102,7 @@ IN_THE_WAY: dict[str, tuple[str, Callable[[Path], None], str]] = {
 async def ran(house: Home) -> subprocess.CompletedProcess[str]:
     """`perron run`, as a service manager starts it."""
     file = house.storage.folder.with_name("home.yaml")
-    command = [sys.executable, "-m", "gateway", "run", "--home", str(file)]
-    return await asyncio.to_thread(
-        subprocess.run, command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    return await asyncio.to_thread(python, "-m", "gateway", "run", "--home", file)
 
 
 def doctor(house: Home) -> Finding:

@@ -3,7 +3,6 @@ are processes, the browser is real."""
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from gateway.hub.store import Store
 from gateway.hub.tables import homes, jobs
 from gateway.uplink.standing import kept
 from tests.browser import barriers, visitor
+from tests.forkserver import forks
 from tests.gateway.test_added_in_a_browser import DIES, House, begun, claims, comes_back
 from tests.gateway.test_reload import perron
 from tests.gateway.web.house import HERONS
@@ -52,9 +52,7 @@ class Hub:
         await self.does("hub-config")
         async with running(self.config.parent / "hub" / "broker" / "mosquitto.conf", self.line, {}):
             with self._log.open("ab") as log:
-                process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "gateway", "hub", "--config", str(self.config), stdout=log, stderr=log
-                )
+                process = forks().start(["-m", "gateway", "hub", "--config", str(self.config)], log)
             try:
                 await waited(self.ready, "the hub")
                 yield

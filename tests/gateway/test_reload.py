@@ -5,7 +5,6 @@ broker, a real delivery.
 import asyncio
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from gateway.proof.keys import PUBLIC, PublicKey
 from gateway.proof.succession import line_in
 from gateway.proof.verify import verify
 from gateway.visit.state import Phase
+from tests.forkserver import python
 from tests.whole_house import playing
 
 pytestmark = pytest.mark.slow
@@ -52,8 +52,7 @@ def of_another_name(house: dict[str, Any]) -> None:
 
 async def perron(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command, as in a shell or from ExecReload=."""
-    command = [sys.executable, "-m", "gateway", *arguments]
-    return await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=120, check=False)
+    return await asyncio.to_thread(python, "-m", "gateway", *arguments)
 
 
 async def asked(file: Path, *options: str) -> subprocess.CompletedProcess[str]:

@@ -3,8 +3,6 @@
 import asyncio
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -24,6 +22,7 @@ from gateway.store import Committed, Store
 from gateway.visit.commands import AlarmCode, Saying
 from gateway.visit.events import OwnerAcknowledged
 from gateway.visit.state import Refusal
+from tests.forkserver import python
 from tests.gateway.delivery.house import delivery, reserved, state, step, told
 from tests.gateway.delivery.shop import NOW, home, offer
 from tests.whole_house import playing
@@ -322,10 +321,7 @@ async def test_killed_at_any_point_around_the_mark_a_used_delivery_never_opens_a
     async with box(folder) as store:
         await told(store, offer())
     older = kept(folder, tmp_path / "older")
-    command = [sys.executable, "-c", KILLED, str(folder), point]
-    done = await asyncio.to_thread(
-        subprocess.run, command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    done = await asyncio.to_thread(python, "-c", KILLED, folder, point)
     assert done.returncode == -signal.SIGKILL, done.stderr
     published = (tmp_path / "published").exists()
     assert published == (point == "published")

@@ -3,8 +3,6 @@
 import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,7 @@ from gateway import app, joining, leaving, pagescertificate, perform, reload, ro
 from gateway.config import BrokerTls, HubSection
 from gateway.store import Store
 from gateway.system import fault_log
+from tests.forkserver import python
 from tests.gateway.delivery.shop import NOW
 from tests.shell.house import home
 
@@ -93,7 +92,7 @@ wipe.finish(folder, phones=folder / "phones.txt")
 
 def killed_after(folder: Path, steps: int) -> bool:
     """Wipe in a process that is killed (SIGKILL) just before its next change of the disk; False: it came to its end."""
-    ended = subprocess.run([sys.executable, "-c", KILLED, folder, str(steps)], cwd=ROOT, check=False, timeout=60)
+    ended = python("-c", KILLED, folder, str(steps))
     assert ended.returncode in (0, -signal.SIGKILL)
     return ended.returncode != 0
 

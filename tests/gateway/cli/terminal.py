@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gateway.config import Home
 from gateway.mqtt import Guest, Incoming, visit
+from tests.forkserver import python
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "config" / "home.yaml").read_text(encoding="utf-8")
@@ -33,10 +34,7 @@ def perron(*arguments: str | Path, home: Path | None = None) -> subprocess.Compl
     env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     if home is not None:
         env["PERRON_HOME"] = str(home)
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", *map(str, arguments)],
-        cwd=ROOT, env=env, text=True, capture_output=True, check=False, timeout=4 * LONG,
-    )  # fmt: skip
+    return python("-m", "gateway", *arguments, env=env, timeout=4 * LONG)
 
 
 class Told:

@@ -18,16 +18,14 @@ from gateway.demo.plan import plan
 from gateway.demo.processes import alive
 from gateway.demo.result import Result
 from gateway.demo.scenarios import SCENARIOS, named
+from tests.forkserver import python
 
 PATIENCE = 90.0  # seconds
 LETTING_GO = 20.0  # seconds: a video process that was forgotten films on for half an hour
 
 
 def perron(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "gateway", "demo", *words], env={**os.environ, "COLUMNS": "100", **environment},
-        check=False, capture_output=True, text=True, encoding="utf-8", timeout=180, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    return python("-m", "gateway", "demo", *words, env={**os.environ, "COLUMNS": "100", **environment}, timeout=180)
 
 
 def test_the_list_tells_every_scenario_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:

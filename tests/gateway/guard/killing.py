@@ -3,7 +3,6 @@
 import asyncio
 import random
 import signal
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from gateway.guard.file import GuardFile
 from gateway.guard.ledger import FILE, Page
 from gateway.message import Sent
+from tests.forkserver import Forked, forks
 from tests.gateway.guard.yard import BEGINS, LOCK, SET, Yard, until, yard
 
 ROOT = Path(__file__).parents[3]
@@ -30,15 +30,13 @@ class Round:
     kept: bool  # the intent is on the disk
 
 
-async def guard(config: Path, point: str) -> asyncio.subprocess.Process:
+def guard(config: Path, point: str) -> Forked:
     """Start a guard in a process of its own; what it says is kept beside its file."""
     with config.with_suffix(".log").open("wb") as log:
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.gateway.guard.deadly", str(config), point, cwd=ROOT, stdout=log, stderr=log
-        )
+        return forks().start(["-m", "tests.gateway.guard.deadly", str(config), point], log, cwd=ROOT)
 
 
-async def ended(heir: asyncio.subprocess.Process, config: Path) -> None:
+async def ended(heir: Forked, config: Path) -> None:
     """End a guard that has to live until then.
 
     Raises:
@@ -73,7 +71,7 @@ async def ordered(place: Yard, intent: str) -> None:
     raise AssertionError(f"no unlock leaves for {intent}")
 
 
-async def reached(place: Yard, child: asyncio.subprocess.Process, intent: str) -> str:
+async def reached(place: Yard, child: Forked, intent: str) -> str:
     """Give orders until one brings the guard to the point at which it dies; returns that one's intent.
 
     An order that is late, or that the radio's broker is too slow for, is refused: then nothing is spent, nothing moves,
@@ -90,7 +88,7 @@ async def reached(place: Yard, child: asyncio.subprocess.Process, intent: str) -
 
 async def _round(place: Yard, config: Path, point: str, intent: str, rng: random.Random) -> Round:
     before, orders = place.moves("withdrawn"), len(place.attacker.of(SET))
-    child = await guard(config, point)
+    child = guard(config, point)
     try:
         if point == ANY:
             await ordered(place, intent)
@@ -104,7 +102,7 @@ async def _round(place: Yard, config: Path, point: str, intent: str, rng: random
         if child.returncode is None:
             child.kill()
     order = place.attacker.of(SET)[-1].payload
-    heir = await guard(config, NEVER)
+    heir = guard(config, NEVER)
     try:
         await place.attacker.say(SET, order)
         await place.ready()

@@ -18,7 +18,7 @@ async def test_a_guard_that_is_killed_at_any_point_withdraws_at_most_once(tmp_pa
 
 
 async def test_a_guard_that_cannot_begin_again_is_told_with_what_it_said(tmp_path: Path) -> None:
-    child = await guard(tmp_path / "guard.yaml", NEVER)  # there is no such file
+    child = guard(tmp_path / "guard.yaml", NEVER)  # there is no such file
     await child.wait()
     with pytest.raises(AssertionError, match=r"(?s)ended by itself with 1: .*cannot be read"):
         await ended(child, tmp_path / "guard.yaml")

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from gateway.hub.store import Store
 from gateway.hub.tables import brands, idempotency
 from gateway.proof.keys import BoxKey
 from tests.boxes import box, join
+from tests.forkserver import Forked, forks
 from tests.hubs import account, homes_broker, hub_file, running
 from tests.mosquitto import Mosquitto
 from tests.smalldisk import fill, small_disk
@@ -38,14 +38,11 @@ class Process:
     folder: Path
     url: str
     store: Store
-    process: asyncio.subprocess.Process | None = None
+    process: Forked | None = None
 
     async def begins(self) -> None:
         with (self.folder / "hub.log").open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "gateway", "hub", "--config", str(self.folder / "hub.yaml"),
-                stdout=log, stderr=log,
-            )  # fmt: skip
+            self.process = forks().start(["-m", "gateway", "hub", "--config", str(self.folder / "hub.yaml")], log)
         await until(self, "ready", 200)
 
     async def ends(self, how: signal.Signals = signal.SIGTERM) -> int:
