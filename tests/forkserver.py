@@ -212,9 +212,9 @@ def become(order: Order, files: list[int], starter: int) -> None:
     for number, file in enumerate(files):
         os.dup2(file, number)
         os.close(file)
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = _written(1)  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = _written(2)  # type: ignore[misc]
+    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))  # type: ignore[misc]  # typeshed calls it final
+    sys.stdout = sys.__stdout__ = _written(1)  # type: ignore[misc]  # typeshed calls it final
+    sys.stderr = sys.__stderr__ = _written(2)  # type: ignore[misc]  # typeshed calls it final
     os.chdir(order.folder)
     os.environ.clear()
     os.environ.update(order.environment)
