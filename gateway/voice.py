@@ -292,8 +292,8 @@ DOUBTS: Mapping[str, Mapping[Language, str]] = MappingProxyType({
                     "en": "the box's key, box.key.pem, is damaged; a new one was made"},
     "key_foreign": {"fr": "la clé de la box n'est pas celle qu'elle avait",
                     "en": "the box's key is not the one that it had"},
-    "line_damaged": {"fr": "le fichier succession.jsonl, à côté de la clé de la box, est abîmé",
-                     "en": "succession.jsonl, beside the box's key, is damaged"},
+    "line_damaged": {"fr": "le fichier de ses clés précédentes, à côté de la clé de la box, est abîmé",
+                     "en": "the file of the box's former keys, beside its key, is damaged"},
 })  # fmt: skip
 
 DOOR_WORDS: Mapping[Word, Mapping[Language, str]] = MappingProxyType({

@@ -50,6 +50,14 @@ def listens(port: int, *, within: float) -> bool:
     return False
 
 
+def appears(file: Path, *, within: float) -> bool:
+    """Whether a file is there within so many seconds."""
+    until = time.monotonic() + within
+    while not file.is_file() and time.monotonic() < until:
+        time.sleep(0.1)
+    return file.is_file()
+
+
 @pytest.mark.slow
 def test_every_command_of_the_compose_file_runs_and_ends_when_told(
     command_of: Callable[[str], list[str]], tmp_path: Path
@@ -62,9 +70,9 @@ def test_every_command_of_the_compose_file_runs_and_ends_when_told(
             running.append(subprocess.Popen(command_of(service), stdin=subprocess.DEVNULL))
             if service == "broker":
                 assert listens(port, within=10)
-        time.sleep(5)
+        assert appears(tmp_path / "var/perron.sqlite3", within=60)
+        time.sleep(2)
         assert [process.poll() for process in running] == [None, None, None]
-        assert (tmp_path / "var/perron.sqlite3").is_file()
         for process in reversed(running):
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=20) == 0, process.args

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from devices.reports import BatteryLevel, Failure
@@ -228,6 +228,7 @@ def test_what_a_messenger_would_make_a_link_a_mention_or_markup_is_a_name_and_no
 
 
 @given(st.text(string.ascii_letters + string.punctuation + " .。\uff0e\uff1a\uff0f") | st.text())
+@example("line_damaged")
 def test_no_name_from_outside_is_a_link_a_mention_or_markup_in_a_message(name: str) -> None:
     facts = Facts(brand=name, carrier=name, entrance=name, place=name, detail=name)
     for about in (*Saying, *AlarmCode):
