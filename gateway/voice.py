@@ -456,11 +456,11 @@ _MARKUP = str.maketrans({
 """What means something to a messenger (Markdown, Slack's and Discord's mentions), and what stands in its place."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*[:\uff1a]//+|//+")
 _COLON = re.compile(r"[:\uff1a](?=\S)")
-_DOT = re.compile(rf"(?<=\S)[.\u3002\ufe52\uff0e\uff61](?=[^\s\uff3f{re.escape(string.punctuation)}])")
+_DOT = re.compile(rf"(?<=\S)[.\u3002\ufe52\uff0e\uff61](?=[^\s\uff3f\u2024{re.escape(string.punctuation)}])")
 """A dot, or what a browser reads as one (UTS 46), that may stand in a host name.
 
 Before it stands anything but a blank: labels of emoji are registered, and messengers link what follows a hyphen too.
-Behind it stands a letter, a digit or what is beyond ASCII, but for what `_MARKUP` puts in the place of an underscore.
+Behind it stands a letter, a digit or what is beyond ASCII, but for `ONE_DOT` and what `_MARKUP` makes of an underscore.
 """
 ONE_DOT = "\u2024"  # reads as a full stop, and no messenger makes a link of what it joins
 

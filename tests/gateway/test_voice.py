@@ -229,6 +229,7 @@ def test_what_a_messenger_would_make_a_link_a_mention_or_markup_is_a_name_and_no
 
 @given(st.text(string.ascii_letters + string.punctuation + " .。\uff0e\uff1a\uff0f") | st.text())
 @example("line_damaged")
+@example(";\u3002.<")
 def test_no_name_from_outside_is_a_link_a_mention_or_markup_in_a_message(name: str) -> None:
     facts = Facts(brand=name, carrier=name, entrance=name, place=name, detail=name)
     for about in (*Saying, *AlarmCode):
