@@ -11,21 +11,21 @@ import typer
 from rich.console import Console
 
 from gateway.cli import (
+    act,
     brokerconfig,
     enrolment,
     guard,
-    hands,
     household,
     hub,
     hubauthority,
     hubhomes,
     joining,
-    keeping,
+    maintenance,
     retailer,
 )
 from gateway.cli.failure import Exit, Failure, home_of, plain
 from gateway.cli.lines import HOME, command, relative, typed
-from gateway.cli.shape import HomeFile, example, tell
+from gateway.cli.options import HomeFile, example, tell
 
 cli = typer.Typer(
     name="perron",
@@ -52,14 +52,14 @@ def run(
     Its video process stays up to 60 s longer, with a film open up to 30 minutes: a gateway that comes back in that time
     takes it over, and the film has no hole.
     """
-    from gateway.brokertls import readable  # noqa: PLC0415 - the other commands start without it
-    from gateway.cli.transcript import run as run_gateway  # noqa: PLC0415 - the same
-    from gateway.cli.transcript import speak_briefly, speak_wholly  # noqa: PLC0415 - the same
-    from gateway.config import ConfigError  # noqa: PLC0415 - the same
-    from gateway.obstacles import CannotBegin  # noqa: PLC0415 - the same
-    from gateway.occupancy import Occupied  # noqa: PLC0415 - the other commands start without it
-    from gateway.proof.keys import KeyUnusable  # noqa: PLC0415 - the same
-    from gateway.store import DatabaseRefused, StoreFailed  # noqa: PLC0415 - the same
+    from gateway.cli.console import run as run_gateway  # noqa: PLC0415 - the same
+    from gateway.cli.console import speak_briefly, speak_wholly  # noqa: PLC0415 - the same
+    from gateway.config.errors import ConfigError  # noqa: PLC0415 - the same
+    from gateway.mqtt.tls import readable  # noqa: PLC0415 - the other commands start without it
+    from gateway.protocol.keys import KeyUnusable  # noqa: PLC0415 - the same
+    from gateway.runtime.maintenance.instance_lock import Occupied  # noqa: PLC0415 - the other commands start without it
+    from gateway.runtime.maintenance.startup_checks import CannotBegin  # noqa: PLC0415 - the same
+    from gateway.storage import DatabaseRefused, StoreFailed  # noqa: PLC0415 - the same
 
     house = home_of(home)
     brief = sys.stdout.isatty() and not verbose
@@ -96,8 +96,8 @@ def run(
 @cli.command(epilog=example("perron new var/mine", "perron simulate --broker --home var/mine/home.yaml"))
 def new(folder: Annotated[Path, typer.Argument(help="Where it goes; nothing in it gets into git.")]) -> None:
     """Write a house to try things in: home.yaml, a brand's private key, the broker's accounts, a delivery."""
-    from gateway.cli.trial import found  # noqa: PLC0415 - the other commands start without it
-    from gateway.voice import spoken  # noqa: PLC0415 - the same
+    from gateway.cli.new_home import found  # noqa: PLC0415 - the other commands start without it
+    from gateway.system.text import spoken  # noqa: PLC0415 - the same
 
     home = found(folder, spoken(os.environ))
     typer.echo(f"Written: {home}, with a key of its own for the brand that may deliver. Now, in three terminals:")
@@ -192,21 +192,21 @@ def schema() -> None:
     """Print the JSON schema of home.yaml, for editors."""
     import json  # noqa: PLC0415 - the other commands start without it
 
-    from gateway.homefile import schema as home_schema  # noqa: PLC0415 - the same
+    from gateway.config.loader import schema as home_schema  # noqa: PLC0415 - the same
 
     typer.echo(json.dumps(home_schema(), indent=2, ensure_ascii=False))
 
 
 brokerconfig.add(cli)
 guard.add(cli)
-hands.add(cli)
+act.add(cli)
 hub.add(cli)
 hubhomes.add(cli)
 hubauthority.add(cli)
 joining.add(cli)
 household.add(cli)
 enrolment.add(cli)
-keeping.add(cli)
+maintenance.add(cli)
 retailer.add(cli)
 
 

@@ -19,61 +19,54 @@ from typing import TYPE_CHECKING, Any, assert_never
 import structlog
 
 from devices.reports import Bolt, Door
-from gateway import following, leaving, obstacles, restore, walkline, wipe
-from gateway.archive import Archive
-from gateway.batteries import beside
-from gateway.cameras import cameras
-from gateway.clock import Clock
-from gateway.config import Home, Pages, rules
-from gateway.diary import Diary
-from gateway.ending import until_told
-from gateway.entrance import RunningEntrance
-from gateway.guarded import Guarded
-from gateway.homeassistant.assistant import Assistant
-from gateway.mqtt import Incoming, Mqtt
-from gateway.occupancy import alone
-from gateway.office import Office
-from gateway.perform import PICTURE_WAIT, Hands
-from gateway.phonebook import Phonebook, open_to_others
-from gateway.phones import ApprisePhone, read, sweep
-from gateway.plainfile import read_bytes
-from gateway.pocket import Pocket
-from gateway.proof import succession
-from gateway.proof.files import write_whole
-from gateway.proof.keys import BoxKey, link_key
-from gateway.reception import Reception
-from gateway.rewriting import Rewriting
-from gateway.rival import Rival
-from gateway.rollback import LAST_CHECKPOINT, STORE, Doubt, Marks, examine, own_key, sealed, strange
-from gateway.settling import settle
-from gateway.store import Store, StoreFailed
-from gateway.store.handover import LINKS
-from gateway.surveys import Pace, Surveys
+from gateway.config.home import Home, Pages, rules
+from gateway.config.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
+from gateway.config.writer import Rewriting
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.state import Camera, Entrance, Now
+from gateway.evidence import succession
+from gateway.evidence.archive import Archive
+from gateway.evidence.rollback import LAST_CHECKPOINT, STORE, Doubt, Marks, examine, own_key, sealed, strange
+from gateway.installation import walk_test_socket
+from gateway.installation.survey_jobs import Pace, Surveys
+from gateway.installation.walk_test_runner import Walking
+from gateway.integrations.homeassistant.bridge import Assistant
+from gateway.integrations.hub_client import ca_rotation, unenrolment
+from gateway.integrations.hub_client.job_routing import joined
+from gateway.integrations.hub_client.session import Uplink
+from gateway.mqtt.client import Incoming, Mqtt
+from gateway.mqtt.session_takeover import Rival
+from gateway.protocol.keys import BoxKey, link_key
+from gateway.runtime.adapters.batteries import beside
+from gateway.runtime.cameras import cameras
+from gateway.runtime.effects import PICTURE_WAIT, Hands
+from gateway.runtime.entrance import RunningEntrance
+from gateway.runtime.guard_client import Guarded
+from gateway.runtime.inbox import Reception
+from gateway.runtime.maintenance import factory_reset, restore, startup_checks
+from gateway.runtime.maintenance.handover import settle
+from gateway.runtime.maintenance.instance_lock import alone
+from gateway.runtime.notifications.apprise import ApprisePhone, read, sweep
+from gateway.runtime.notifications.contacts import Phonebook, open_to_others
+from gateway.runtime.notifications.outbox import Office
+from gateway.runtime.notifications.queue import Pocket
+from gateway.runtime.scheduler import Diary
+from gateway.storage import Store, StoreFailed
+from gateway.storage.handover import LINKS
 from gateway.system import fault_log
+from gateway.system.atomic_file import write_whole
+from gateway.system.clock import Clock
 from gateway.system.containment import Containment, Fault
 from gateway.system.fault_log import FaultLog
-from gateway.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
-from gateway.uplink.box import joined
-from gateway.uplink.link import Uplink
-from gateway.video.link import VideoLink
-from gateway.video.words import (
-    Adopted,
-    Begun,
-    ClipKey,
-    Closed,
-    FromVideo,
-    Label,
-    Picture,
-    Proof,
-)
-from gateway.visit import commands as c
-from gateway.visit import events as e
-from gateway.visit.state import Camera, Entrance, Now
-from gateway.walking import Walking
-from gateway.web.access import Right, Role, may
+from gateway.system.regular_file import read_bytes
+from gateway.system.shutdown import until_told
+from gateway.video.client import VideoLink
+from gateway.video.ipc import Adopted, Begun, ClipKey, Closed, FromVideo, Label, Picture, Proof
+from gateway.web.auth.roles import Right, Role, may
 
 if TYPE_CHECKING:
-    from gateway.remote.household import Household
+    from gateway.web.remote.sessions import Household
     from gateway.web.site import Site
 
 log = structlog.get_logger(__name__)
@@ -81,8 +74,8 @@ log = structlog.get_logger(__name__)
 # What only the pages need is as much to import as all that looks after a door. So it is imported when the doors have
 # answered: on a machine that is busy a start had taken 12 s, half of it for the pages.
 PAGES = (
-    "gateway.web.site", "gateway.web.box", "gateway.web.accounts", "gateway.proposals", "gateway.removal",
-    "gateway.remote.household",
+    "gateway.web.site", "gateway.web.server.context", "gateway.web.auth.accounts", "gateway.web.remote.sessions",
+    "gateway.installation.proposals", "gateway.runtime.maintenance.decommission",
 )  # fmt: skip
 DOORS_FIRST_S = 5.0  # then the pages begin although a door has not answered: the owner may have to look after it
 
@@ -159,8 +152,8 @@ class App:
         with alone(folder):
             if restore.unfinished(folder):
                 raise restore.HalfRestored("a backup was put back here and not to its end; say `perron restore` again")
-            await asyncio.to_thread(obstacles.look, folder)
-            left = wipe.marked(folder) and not await asyncio.to_thread(leaving.wiped, self.home, self.file)
+            await asyncio.to_thread(startup_checks.look, folder)
+            left = factory_reset.marked(folder) and not await asyncio.to_thread(unenrolment.wiped, self.home, self.file)
             await self._run(folder, phones_left=left)
         return self._again
 
@@ -203,7 +196,7 @@ class App:
             if doubt is not None and message is not None:
                 told = c.Tell(saying=c.Saying.STORE_IN_DOUBT, detail=doubt.value)
                 self._told_of_the_box(told, message)
-            await leaving.settle(self.home, store=store, rewriting=self._rewriting)
+            await unenrolment.settle(self.home, store=store, rewriting=self._rewriting)
             async with until_told(signals=self.hears_signals) as self._end, asyncio.TaskGroup() as group:
                 for name, run in self._work().items():
                     group.create_task(self._contained.keep(name, run), name=name)
@@ -263,7 +256,7 @@ class App:
             "windows": self._diary.run,
             "walk tests": self._walking.run,
             "surveys": self._surveys.run,
-            "walk line": partial(walkline.serve, self._walking, self.home),
+            "walk line": partial(walk_test_socket.serve, self._walking, self.home),
             "home assistant": self._assistant.run,
             "faults": self._faults.run,
         }
@@ -273,7 +266,7 @@ class App:
             work["hub"] = partial(self._reach_hub, self._uplink)
         if self._uplink is not None and self._open_pages is not None:
             work["orders"] = self._obey_orders
-        return work | following.kept_young(self.home)
+        return work | ca_rotation.kept_young(self.home)
 
     def _on_fault(self, fault: Fault) -> None:
         """Write the first fault of a kind down and tell the owner of it; its name is a worker's, no message's text."""
@@ -392,11 +385,11 @@ class App:
 
     def _pages(self, pages: Pages, store: Store, key: BoxKey, links: bytes) -> "Site":
         """Build the pages; each decision of an entrance is news to them."""
-        from gateway.proposals import Proposals  # noqa: PLC0415 - `PAGES`: a door waits for none of these
-        from gateway.remote.household import Household  # noqa: PLC0415 - the same
-        from gateway.removal import Removal  # noqa: PLC0415 - the same
-        from gateway.web.accounts import Accounts  # noqa: PLC0415 - the same
-        from gateway.web.box import Box  # noqa: PLC0415 - the same
+        from gateway.installation.proposals import Proposals  # noqa: PLC0415 - `PAGES`: a door waits for none of these
+        from gateway.runtime.maintenance.decommission import Removal  # noqa: PLC0415 - the same
+        from gateway.web.auth.accounts import Accounts  # noqa: PLC0415 - the same
+        from gateway.web.remote.sessions import Household  # noqa: PLC0415 - the same
+        from gateway.web.server.context import Box  # noqa: PLC0415 - the same
         from gateway.web.site import Site  # noqa: PLC0415 - the same
 
         box = Box(

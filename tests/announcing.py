@@ -9,16 +9,16 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from gateway.delivery.promise import Cancel, Claims, Offer, Result, State, Update
-from gateway.delivery.signature import private_key, public_x, sign
-from gateway.hub.account import ENDS, Account, Said
-from gateway.hub.heard import Outcome, happened, home_of, kept_of
-from gateway.hub.keys import kept
+from gateway.domain.delivery.promise import Cancel, Claims, Offer, Result, State, Update
+from gateway.hub.authentication import kept
+from gateway.hub.box_events import Outcome, happened, home_of, kept_of
 from gateway.hub.store import new_id
 from gateway.hub.tables import brand_keys, brands, connections, homes, jobs
-from gateway.hub.words import BrowserSaid, Decided, digest
-from gateway.proof.keys import BoxKey
-from gateway.remote.envelope import Jwk
+from gateway.protocol.box_hub import BrowserSaid, Decided, digest
+from gateway.protocol.browser_envelope import Jwk
+from gateway.protocol.delivery_record import ENDS, Account, Said
+from gateway.protocol.jws import private_key, public_x, sign
+from gateway.protocol.keys import BoxKey
 from tests.boxes import Journal
 from tests.hubs import Retailer, Running
 from tests.remotebrowser import RemoteBrowser

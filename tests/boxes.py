@@ -10,14 +10,14 @@ from pathlib import Path
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.config import Broker
-from gateway.delivery.promise import Result, State
-from gateway.hub.account import Account, Said, Statement, chained, head_of
-from gateway.hub.sealed import seal, vouch
+from gateway.config.broker import Broker
+from gateway.domain.delivery.promise import Result, State
 from gateway.hub.store import new_id
-from gateway.hub.supportcode import fresh
 from gateway.hub.tables import brands, connections, deliveries, homes
-from gateway.hub.words import (
+from gateway.mqtt.client import Guest, visit
+from gateway.mqtt.packets import Incoming, Sent
+from gateway.protocol.box_event import seal, vouch
+from gateway.protocol.box_hub import (
     BEGINNING,
     Ack,
     Asked,
@@ -37,9 +37,9 @@ from gateway.hub.words import (
     shard_of,
     up_topic,
 )
-from gateway.message import Incoming, Sent
-from gateway.mqtt import Guest, visit
-from gateway.proof.keys import BoxKey, PublicKey
+from gateway.protocol.delivery_record import Account, Said, Statement, chained, head_of
+from gateway.protocol.keys import BoxKey, PublicKey
+from gateway.protocol.support_code import fresh
 from tests.hubs import account
 from tests.mosquitto import Mosquitto
 

@@ -5,13 +5,13 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
+from gateway.hub.box_events import home_of
 from gateway.hub.connections import decided
-from gateway.hub.heard import home_of
-from gateway.hub.possession import prove
-from gateway.hub.supportcode import fresh
 from gateway.hub.tables import homes
-from gateway.hub.words import Decided, shard_of
-from gateway.proof.keys import BoxKey
+from gateway.protocol.box_hub import Decided, shard_of
+from gateway.protocol.key_possession import prove
+from gateway.protocol.keys import BoxKey
+from gateway.protocol.support_code import fresh
 from tests.hubs import Retailer, Running
 
 ASKED: dict[str, Any] = {"carriers": ["Chronopost"], "days": ["mon", "tue"], "hours": "08:00-18:00"}

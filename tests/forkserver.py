@@ -32,12 +32,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import gateway.cli
-from gateway.leash import PR_SET_PDEATHSIG
+from gateway.system.parent_death import PR_SET_PDEATHSIG
 
 ROOT = Path(__file__).parents[1]
 IMPORTED = (
-    "gateway.app", "gateway.demo.rigged", "gateway.web.site", "gateway.guard.process", "gateway.hub.process",
-    "gateway.cli.transcript", "devices.simulators.__main__", "typer.rich_utils", "rich.markdown",
+    "gateway.app", "gateway.demo.rigged", "gateway.web.site", "gateway.integrations.lock_guard.process",
+    "gateway.hub.process", "gateway.cli.console", "devices.simulators.__main__", "typer.rich_utils", "rich.markdown",
 )  # fmt: skip
 """None of them writes, reads the environment, starts a thread or opens anything when it is imported."""
 

@@ -10,18 +10,18 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from gateway.config import Home
-from gateway.delivery.promise import Body, Cancel, State
-from gateway.delivery.signature import public_x, verify
+from gateway.config.home import Home
+from gateway.domain.delivery.promise import Body, Cancel, State
+from gateway.domain.visit.commands import HouseResult, ParcelResult
+from gateway.domain.visit.state import House as Left
+from gateway.domain.visit.state import Outcome, Phase
 from gateway.hub.tables import brand_keys, connections, homes
-from gateway.visit.commands import HouseResult, ParcelResult
-from gateway.visit.state import House as Left
-from gateway.visit.state import Outcome, Phase
+from gateway.protocol.jws import public_x, verify
 from tests.boxes import connect, join
-from tests.gateway.delivery.house import reserve, step
-from tests.gateway.delivery.house import state as entrance
-from tests.gateway.delivery.shop import SECRETS, claims, keys, offer, signed
-from tests.gateway.uplink.test_link import HOME, at_work, section, uplink
+from tests.gateway.domain.delivery.house import reserve, step
+from tests.gateway.domain.delivery.house import state as entrance
+from tests.gateway.domain.delivery.shop import SECRETS, claims, keys, offer, signed
+from tests.gateway.integrations.hub_client.test_session import HOME, at_work, section, uplink
 from tests.hubs import Retailer, Running, account, homes_broker, hub_file, running
 from tests.mosquitto import Mosquitto
 from tests.shell.box import Box

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import aiohttp
 
-from gateway.broker import free_port
-from gateway.hub.file import HubBroker, HubFile, Limits, Listen, Webhooks
-from gateway.hub.operator import let_in
+from gateway.hub.admin import let_in
+from gateway.hub.config import HubBroker, HubFile, Limits, Listen, Webhooks
 from gateway.hub.process import Hub
 from gateway.hub.store import Store
 from gateway.hub.webhooks.connection import Lookup
+from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.mosquitto import Mosquitto, mosquitto
 
 MANY = Limits(

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway import joining
-from gateway.broker import free_port
-from gateway.hub import operator
+from gateway.hub import admin
 from gateway.hub.authority import Authority
-from gateway.hub.file import Boxes, HubBroker, HubFile
-from gateway.hub.joining import Code
-from gateway.proof.keys import BoxKey
+from gateway.hub.config import Boxes, HubBroker, HubFile
+from gateway.integrations.hub_client import enrolment
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.enrolment import Code
+from gateway.protocol.keys import BoxKey
 from tests.hubs import MANY, Running, hub_file
 
 HOST = "localhost"
@@ -34,7 +34,7 @@ async def claim(hub: Running, file: HubFile, *, home: str | None = None, now: da
     """What `perron hub-claim` does."""
     at = now or hub.hub.now()
     authority = Authority.at(file.folder, now=at)
-    return await operator.claim(hub.hub.store, url=file.url, authority=authority.fingerprint, now=at, home=home)
+    return await admin.claim(hub.hub.store, url=file.url, authority=authority.fingerprint, now=at, home=home)
 
 
 @dataclass
@@ -49,38 +49,38 @@ class Box:
         """One that has joined nothing."""
         return cls(folder, BoxKey.fresh())
 
-    async def join(self, code: Code, ask: joining.Ask = joining.over_http) -> joining.Membership:
+    async def join(self, code: Code, ask: enrolment.Ask = enrolment.over_http) -> enrolment.Membership:
         """What `perron join` does when the owner says yes."""
-        member = await asyncio.to_thread(joining.join, code, self.key.public, self.folder, ask)
-        joining.joined(self.folder)
+        member = await asyncio.to_thread(enrolment.join, code, self.key.public, self.folder, ask)
+        enrolment.joined(self.folder)
         return member
 
     async def renew(
-        self, file: HubFile, now: datetime, ask: joining.Ask = joining.over_http
-    ) -> joining.Identity | None:
+        self, file: HubFile, now: datetime, ask: enrolment.Ask = enrolment.over_http
+    ) -> enrolment.Identity | None:
         """What the gateway does now and then."""
-        return await asyncio.to_thread(lambda: joining.renew(file.url, self.folder, ask, now=now))
+        return await asyncio.to_thread(lambda: enrolment.renew(file.url, self.folder, ask, now=now))
 
     async def counts(self, file: HubFile) -> bool:
         """What the line asks while it is down."""
-        return await asyncio.to_thread(joining.counts, file.url, self.folder, joining.over_http)
+        return await asyncio.to_thread(enrolment.counts, file.url, self.folder, enrolment.over_http)
 
-    async def leaves(self, file: HubFile, ask: joining.Ask = joining.over_http) -> bool:
+    async def leaves(self, file: HubFile, ask: enrolment.Ask = enrolment.over_http) -> bool:
         """What the box says last."""
-        return await asyncio.to_thread(joining.leave, file.url, self.folder, ask)
+        return await asyncio.to_thread(enrolment.leave, file.url, self.folder, ask)
 
     @property
-    def identity(self) -> joining.Identity:
+    def identity(self) -> enrolment.Identity:
         """What it proves itself by."""
-        found = joining.identity(self.folder)
+        found = enrolment.identity(self.folder)
         assert found is not None
         return found
 
 
 def lost(address: str, body: Mapping[str, object]) -> bytes:
     """The hub did it, and its answer is lost on the way."""
-    joining.over_http(address, body)
-    raise joining.HubAway("lost")
+    enrolment.over_http(address, body)
+    raise enrolment.HubAway("lost")
 
 
 DAY = timedelta(days=1)

@@ -8,7 +8,14 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from gateway.broker import broker_user, configuration, free_port, mosquitto_path, password_line, write_radio
+from gateway.mqtt.mosquitto.provisioning import (
+    broker_user,
+    configuration,
+    free_port,
+    mosquitto_path,
+    password_line,
+    write_radio,
+)
 
 
 class Mosquitto:

@@ -16,10 +16,10 @@ from PIL import Image
 from playwright.async_api import Page
 from rich.console import Console
 
-from gateway.broker import free_port
-from gateway.config import Pages
-from gateway.delivery.codes import normalise
+from gateway.config.home import Pages
 from gateway.demo.plan import Plan
+from gateway.domain.delivery.barcodes import normalise
+from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.browser import visitor
 from tests.gateway.demo.page.theatre import opened
 from tests.gateway.web.house import HERONS

@@ -26,7 +26,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.broker import free_port
+from gateway.mqtt.mosquitto.provisioning import free_port
 
 ROOT = Path(__file__).parents[1]
 

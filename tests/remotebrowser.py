@@ -10,8 +10,8 @@ from typing import Any
 from aiohttp import ClientSession
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.remote.envelope import LARGEST_DOWN, Jwk, Keys, Sealed, coded, keys, seal, unseal
-from gateway.remote.signed import ORDER_TYPE, TOKEN_TYPE, signer
+from gateway.protocol.browser_envelope import LARGEST_DOWN, Jwk, Keys, Sealed, coded, keys, seal, unseal
+from gateway.protocol.browser_token import ORDER_TYPE, TOKEN_TYPE, signer
 from tests.gateway.web.house import HERONS
 
 

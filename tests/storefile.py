@@ -5,7 +5,7 @@ from contextlib import closing
 from functools import cache
 from pathlib import Path
 
-from gateway.store.schema import connect, migrate, scripts
+from gateway.storage.schema import connect, migrate, scripts
 
 
 def made(path: Path) -> Path:

@@ -9,12 +9,12 @@ from typing import Any
 
 from joserfc.jwk import OKPKey
 
-from gateway.delivery.promise import Cancel, Claims, Offer, Update
-from gateway.delivery.signature import sign
-from gateway.hub.asking import AskedKey, AskedTerms, Asking, written
-from gateway.hub.brandword import Asks, Ends, Vouches, said
-from gateway.proof.keys import BoxKey
-from tests.gateway.delivery.shop import NOON
+from gateway.domain.delivery.promise import Cancel, Claims, Offer, Update
+from gateway.protocol.brand_statement import Asks, Ends, Vouches, said
+from gateway.protocol.consent_request import AskedKey, AskedTerms, Asking, written
+from gateway.protocol.jws import sign
+from gateway.protocol.keys import BoxKey
+from tests.gateway.domain.delivery.shop import NOON
 
 HUB = "https://hub.example"
 HOME = "home-1"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from gateway.broker import free_port, mosquitto_path
+from gateway.mqtt.mosquitto.provisioning import free_port, mosquitto_path
 
 ROOT = Path(__file__).parent.parent
 SERVICES = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from gateway.config import EntranceSection
-from gateway.equipment import Device
-from gateway.yamlfile import parse
+from gateway.config.devices import Device
+from gateway.config.home import EntranceSection
+from gateway.system.located_yaml import parse
 
 DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub.api.explained import EXPLAINED
-from gateway.hub.api.problem import Code
+from gateway.hub.api.problem_docs import EXPLAINED
+from gateway.hub.problem import Code
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("house rules")]  # one process reads the source, once
 
@@ -23,12 +23,12 @@ LONGEST_FILE = 700  # lines
 # Files that may be longer, each with its reason.
 LONGER: dict[str, str] = {}
 
-# Who may read a clock beside gateway/clock.py, each with its reason.
+# Who may read a clock beside gateway/system/clock.py, each with its reason.
 CLOCKS = {
     "gateway/video/": "a process of its own: it stamps pictures with CLOCK_MONOTONIC, which all processes share",
     "gateway/app.py": "hands the clocks to the parts it builds",
     "gateway/hub/process.py": "hands the hub's clock to the parts it builds; it decides no door",
-    "gateway/guard/process.py": "a process of its own: it counts on, by CLOCK_BOOTTIME, while the machine sleeps",
+    "gateway/integrations/lock_guard/process.py": "its own process: CLOCK_BOOTTIME counts on while the machine sleeps",
     "gateway/demo/": "plays people, who have watches",
     "devices/simulators/": "devices have clocks of their own, which may be wrong",
 }
@@ -96,7 +96,7 @@ def comments(path: Path) -> tuple[tuple[int, str], ...]:
 
 # Where a bug is caught and handed to whoever waits for it, so that it ends the process from there.
 HANDED_ON = {
-    "gateway/store/writer.py": "the writer's thread gives each caller the bug of its own job",
+    "gateway/storage/writer.py": "the writer's thread gives each caller the bug of its own job",
 }
 
 
@@ -144,12 +144,12 @@ def test_only_the_clock_reads_the_time() -> None:
     assert [
         place(path, node)
         for path, node in readers
-        if name(path) != "gateway/clock.py" and not name(path).startswith(tuple(CLOCKS))
+        if name(path) != "gateway/system/clock.py" and not name(path).startswith(tuple(CLOCKS))
     ] == []
 
 
 def test_what_decides_is_never_asynchronous() -> None:
-    pure = sources("gateway/visit", "gateway/delivery", "devices/vendors")
+    pure = sources("gateway/domain/visit", "gateway/domain/delivery", "devices/vendors")
     waiting = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
     assert [place(path, node) for path, node in nodes(pure) if isinstance(node, waiting)] == []
 
@@ -240,8 +240,8 @@ def test_no_stub_is_left_in_the_product() -> None:
 
 def test_every_stable_code_of_the_hub_s_api_is_explained_and_each_is_said_somewhere() -> None:
     explained, codes = set(EXPLAINED), {str(code) for code in Code}
-    assert explained == codes, "gateway/hub/api/explained.py says of each what it means and what to do, of no other"
-    sources = [file for file in (ROOT / "gateway" / "hub").rglob("*.py") if file.name != "problem.py"]
+    assert explained == codes, "gateway/hub/api/problem_docs.py says of each what it means and what to do, of no other"
+    sources = [file for file in (ROOT / "gateway" / "hub").rglob("*.py") if file.name != "hub/problem.py"]
     text = "\n".join(file.read_text(encoding="utf-8") for file in sources)
     unsaid = [code.name for code in Code if not re.search(rf"\bCode\.{code.name}\b", text)]
     assert not unsaid, "no request is refused so any more: take the code out"

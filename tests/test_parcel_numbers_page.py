@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.delivery.carriers import LABELS
-from gateway.delivery.codes import ParcelCode, normalise
+from gateway.domain.delivery.barcodes import ParcelCode, normalise
+from gateway.domain.delivery.carriers import LABELS
 
 PAGE = (Path(__file__).parent.parent / "docs" / "parcel-numbers.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| ")][

@@ -10,12 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from gateway.broker import free_port
-from gateway.delivery.codes import Kind, ParcelCode, courier_digest, courier_value, new_courier_code, normalise
-from gateway.hub.file import HubFile, Webhooks
+from gateway.domain.delivery.barcodes import (
+    Kind,
+    ParcelCode,
+    courier_digest,
+    courier_value,
+    new_courier_code,
+    normalise,
+)
+from gateway.hub.config import HubFile, Webhooks
 from gateway.hub.sandbox.home import CARRIERS, ENTRANCES
-from gateway.hub.standing import REASONS
-from gateway.yamlfile import parse
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.delivery_state import REASONS
+from gateway.system.located_yaml import parse
 from tests.hubs import hub_file, running
 
 PAGE = (Path(__file__).parent.parent / "docs" / "retailers.md").read_text(encoding="utf-8")

@@ -14,21 +14,16 @@ import aiohttp
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import insert, select, update
 
-from gateway.broker import free_port
-from gateway.config import HubSection
-from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
-from gateway.delivery.promise import Cancel, Claims, Offer, Window
-from gateway.delivery.signature import private_key, public_x, sign
+from gateway.config.home import HubSection
 from gateway.demo.plan import Plan, Signer, plan
 from gateway.demo.processes import Supervised
 from gateway.demo.scenario import Play
 from gateway.demo.stage import Plain, stage
+from gateway.domain.delivery.barcodes import COURIER_BYTES, courier_digest, new_courier_code
+from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
 from gateway.hub import jobs as job_store
-from gateway.hub.brandword import Vouches, said
-from gateway.hub.keys import kept, new_secret
-from gateway.hub.ownkey import OwnKey
-from gateway.hub.possession import prove
-from gateway.hub.sealed import unseal
+from gateway.hub.authentication import kept, new_secret
+from gateway.hub.signing_key import OwnKey
 from gateway.hub.store import Store, new_id
 from gateway.hub.tables import (
     api_keys,
@@ -41,8 +36,13 @@ from gateway.hub.tables import (
     jobs,
     retailers,
 )
-from gateway.hub.words import BEGINNING, Happened, Kind, digest
-from gateway.proof.keys import BoxKey, PublicKey
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.box_event import unseal
+from gateway.protocol.box_hub import BEGINNING, Happened, Kind, digest
+from gateway.protocol.brand_statement import Vouches, said
+from gateway.protocol.jws import private_key, public_x, sign
+from gateway.protocol.key_possession import prove
+from gateway.protocol.keys import BoxKey, PublicKey
 from tests.boxes import announce, connect, join
 from tests.hubs import account, homes_broker
 from tests.mosquitto import Mosquitto

@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from gateway.hub.config import Webhooks
 from gateway.hub.events import Type, tell
-from gateway.hub.file import Webhooks
 from gateway.hub.webhooks.connection import Lookup
 from tests.hubs import Retailer, Running, hub_file, nowhere, running
 from tests.receiver import Receiver, shared

@@ -1,8 +1,8 @@
 """A lock, and a door sensor, behind a guard (`perron guard`): words of our own, in canonical JSON.
 
-What travels over the house's broker is these bodies inside a signed envelope (`gateway/guard/envelope.py`), which is
-opened before they are read here. A guard speaks for two parts, its lock and the door sensor behind the same radio;
-both have its lock's id as `address`, and `keys` says which part a device is (`{"part": "door"}`).
+What travels over the house's broker is these bodies inside a signed envelope (`gateway/protocol/guard_message.py`),
+which is opened before they are read here. A guard speaks for two parts, its lock and the door sensor behind the same
+radio; both have its lock's id as `address`, and `keys` says which part a device is (`{"part": "door"}`).
 
     {"bolt":"locked","motion":"idle","part":"lock","source":"remote"}      what the lock says
     {"door":"closed","part":"door"}                                        what the door sensor says

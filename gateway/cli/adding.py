@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gateway.addition import NEW, NotAdded, checked, merged, section_of, text_of, value_of, written
 from gateway.cli.failure import Failure, plain
-from gateway.installation.proposal import ENTRANCE
+from gateway.config.editor import NEW, NotAdded, checked, merged, section_of, text_of, value_of, written
+from gateway.config.editor_keys import ENTRANCE
 
 __all__ = ["ENTRANCE", "add", "begin", "fields_of"]
 

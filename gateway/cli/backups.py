@@ -4,16 +4,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gateway import housing, restore
-from gateway.backup import HOUSE_FILE, STORE, Listing, make
 from gateway.cli.failure import Exit, Failure, home_of, plain
 from gateway.cli.lines import relative
-from gateway.clock import Clock
-from gateway.config import Home
-from gateway.occupancy import Occupied, alone
-from gateway.perform import VISITS
-from gateway.proof.keys import KeyUnusable, PublicKey
-from gateway.store import DatabaseRefused, StoreFailed
+from gateway.config.home import Home
+from gateway.evidence.folders import VISITS
+from gateway.protocol.keys import KeyUnusable, PublicKey
+from gateway.runtime.maintenance import atomic_restore, restore
+from gateway.runtime.maintenance.backup import HOUSE_FILE, STORE, Listing, make
+from gateway.runtime.maintenance.instance_lock import Occupied, alone
+from gateway.storage import DatabaseRefused, StoreFailed
+from gateway.system.clock import Clock
 
 Tell = Callable[[str], None]
 
@@ -85,7 +85,7 @@ def _housed(archive: Path, listing: Listing, file: Path, *, tell: Tell) -> Home:
     """Return the house that is there, or else put back what the backup has: whole, and marked as being restored."""
     if file.exists():
         with suppress(OSError):  # it stands, and says nothing where the house file is there
-            housing.forget(file.resolve())
+            atomic_restore.forget(file.resolve())
         home = home_of(file)
         _fits(home, listing, file)
         return home
@@ -93,12 +93,12 @@ def _housed(archive: Path, listing: Listing, file: Path, *, tell: Tell) -> Home:
     files[file.name] = files.pop(HOUSE_FILE.partition("/")[2])
     place = file.resolve()
     try:
-        home = home_of(housing.write(files, place))
+        home = home_of(atomic_restore.write(files, place))
         _fits(home, listing, file)
         home.storage.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with alone(home.storage.folder):
             restore.begin(home.storage.folder)
-            housing.settle(place)
+            atomic_restore.settle(place)
     except (OSError, ValueError) as error:
         _taken_back(place)
         raise Failure(f"The house's files cannot be written: {plain(error)}.", "Name another --home.") from error
@@ -114,7 +114,7 @@ def _housed(archive: Path, listing: Listing, file: Path, *, tell: Tell) -> Home:
 
 def _taken_back(file: Path) -> None:
     with suppress(OSError, ValueError):  # the list stands: the next restore takes it back
-        housing.take_back(file)
+        atomic_restore.take_back(file)
 
 
 def _read(archive: Path) -> Listing:

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from gateway.cli.failure import Exit, Failure
 from gateway.cli.lines import pasted, relative, typed
-from gateway.config import Broker, ConfigError
-from gateway.examination.trouble import hangs, trouble
-from gateway.examination.words import told
-from gateway.mqtt import Guest, Incoming, NotSent, visit
+from gateway.config.broker import Broker
+from gateway.config.errors import ConfigError
+from gateway.installation.diagnostics.trouble import hangs, trouble
+from gateway.installation.diagnostics.words import told
+from gateway.mqtt.client import Guest, Incoming, NotSent, visit
 
 ANSWER = 10.0  # seconds for the broker to take a message
 NOBODY = 0x10  # MQTT 5: taken, but nobody listens

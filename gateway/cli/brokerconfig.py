@@ -12,12 +12,12 @@ import typer
 
 from gateway.cli.failure import Exit, Failure, home_of, plain
 from gateway.cli.lines import HOME
-from gateway.cli.shape import HomeFile, example, tell
+from gateway.cli.options import HomeFile, example, tell
 
 if TYPE_CHECKING:  # `perron --help` answers without them
-    from gateway.broker import Listener
-    from gateway.brokercertificate import BrokerCertificate
-    from gateway.config import Home
+    from gateway.config.home import Home
+    from gateway.mqtt.mosquitto.provisioning import Listener
+    from gateway.system.pki.broker import BrokerCertificate
 
 SECURE = 8883  # IANA's port of MQTT by TLS
 
@@ -61,7 +61,7 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     Passwords and authority that lie there already are kept, unless they are weak: then nothing is written. So are the
     options of the last time. A mosquitto that runs with these files reads them anew.
     """
-    from gateway.broker import write, write_radio  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.provisioning import write, write_radio  # noqa: PLC0415 - the other commands start without it
 
     with _told(folder):
         before = _Before() if afresh else _before(folder)
@@ -90,7 +90,7 @@ def _told(folder: Path) -> Iterator[None]:
     Raises:
         Failure: something did.
     """
-    from gateway.broker import WeakSetup  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.provisioning import WeakSetup  # noqa: PLC0415 - the other commands start without it
 
     try:
         yield
@@ -108,7 +108,7 @@ def _user(name: str | None) -> str | None:
     Raises:
         Failure: there is no such user, or only root could give files to him.
     """
-    from gateway.broker import broker_user  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.provisioning import broker_user  # noqa: PLC0415 - the other commands start without it
 
     if name is None:
         return broker_user()
@@ -133,10 +133,10 @@ class _Before:
 
 def _before(folder: Path) -> _Before:
     """Read it out of what lies there; nothing of a configuration that somebody else wrote."""
-    from gateway.accesslist import HOMEASSISTANT  # noqa: PLC0415 - the other commands start without it
-    from gateway.broker import Listener  # noqa: PLC0415 - the same
-    from gateway.brokercertificate import spoken_for  # noqa: PLC0415 - the same
-    from gateway.weakness import foreign, runs_as  # noqa: PLC0415 - the same
+    from gateway.config.broker_acl import HOMEASSISTANT  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.audit import foreign, runs_as  # noqa: PLC0415 - the same
+    from gateway.mqtt.mosquitto.provisioning import Listener  # noqa: PLC0415 - the same
+    from gateway.system.pki.broker import spoken_for  # noqa: PLC0415 - the same
 
     conf = folder / "mosquitto.conf"
     if not conf.exists() or foreign(folder) is not None:
@@ -155,8 +155,8 @@ def _before(folder: Path) -> _Before:
 
 def _listeners(home: "Home", listen: str | None, tls_port: int, before: _Before) -> tuple[str, "Listener | None"]:
     """Where the house's own listener is, and the one for other machines, if they have one of their own."""
-    from gateway.broker import EVERYWHERE, Listener  # noqa: PLC0415 - the other commands start without it
-    from gateway.config import on_loopback  # noqa: PLC0415 - the same
+    from gateway.mqtt.mosquitto.provisioning import EVERYWHERE, Listener  # noqa: PLC0415 - the other commands start without it
+    from gateway.system.addresses import on_loopback  # noqa: PLC0415 - the same
 
     if home.broker.tls is not None:
         everywhere = next((known.host for known in before.listeners if known.host in EVERYWHERE), None)
@@ -176,7 +176,7 @@ def _check(folder: Path, home: "Home", user: str | None) -> None:
         Exit: something is (1).
         Failure: there is nothing to look at.
     """
-    from gateway.weakness import weaknesses  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.audit import weaknesses  # noqa: PLC0415 - the other commands start without it
 
     if not (folder / "mosquitto.conf").exists():
         raise Failure(f"{folder} holds no mosquitto.conf: nothing was looked at.", "Name the broker's folder.")
@@ -194,7 +194,7 @@ def _refuse_weak(folder: Path, home: "Home", user: str | None) -> None:
     Raises:
         Failure: something is weak; each line says what and what to do.
     """
-    from gateway.weakness import foreign, kept  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.audit import foreign, kept  # noqa: PLC0415 - the other commands start without it
 
     theirs = foreign(folder)
     found = [*kept(folder, home, user=user), *([] if theirs is None else [theirs])]
@@ -203,7 +203,7 @@ def _refuse_weak(folder: Path, home: "Home", user: str | None) -> None:
 
 
 def _tell_house(folder: Path, certificate: "BrokerCertificate | None") -> None:
-    from gateway.broker import reload  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.provisioning import reload  # noqa: PLC0415 - the other commands start without it
 
     tell(f"Written to {folder}: mosquitto.conf, access, passwords, and a .password file for every account.")
     if certificate is not None:
@@ -213,7 +213,7 @@ def _tell_house(folder: Path, certificate: "BrokerCertificate | None") -> None:
 
 
 def _tell_certificate(certificate: "BrokerCertificate") -> None:
-    from gateway.pagescertificate import spaced  # noqa: PLC0415 - the other commands start without it
+    from gateway.system.pki.pages import spaced  # noqa: PLC0415 - the other commands start without it
 
     tell(f"Devices trust {certificate.authority}, SHA-256 {spaced(certificate.fingerprint)}.")
     tell(f"The certificate is for {', '.join(certificate.names)}, until {certificate.until:%Y-%m-%d}. Have it renewed"
@@ -226,9 +226,9 @@ def _renew(folder: Path, home: "Home", user: str | None) -> None:
     Raises:
         Failure: there is none.
     """
-    from gateway.broker import hand_over, reload  # noqa: PLC0415 - the other commands start without it
-    from gateway.brokercertificate import renewed  # noqa: PLC0415 - the same
-    from gateway.clock import machine_time  # noqa: PLC0415 - the same
+    from gateway.mqtt.mosquitto.provisioning import hand_over, reload  # noqa: PLC0415 - the other commands start without it
+    from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
+    from gateway.system.pki.broker import renewed  # noqa: PLC0415 - the same
 
     certificate = renewed(folder, box=home.box, now=machine_time())
     if certificate is None:

@@ -14,13 +14,14 @@ from gateway.cli.broker import TRY_DOCTOR, heard, logged_in, say
 from gateway.cli.failure import Exit, Failure
 from gateway.cli.lines import command, relative
 from gateway.cli.simulation import control_socket
-from gateway.config import EntranceSection, Home
-from gateway.equipment import LockDevice
-from gateway.mqtt import Guest, Incoming
-from gateway.topics import BRIDGE_STATE, device_topic, entrance_topic
-from gateway.visit.commands import Word
-from gateway.visit.state import House, Refusal
-from gateway.voice import REFUSALS
+from gateway.config.devices import LockDevice
+from gateway.config.home import EntranceSection, Home
+from gateway.config.subscriptions import BRIDGE_STATE
+from gateway.config.topics import device_topic, entrance_topic
+from gateway.domain.visit.commands import Word
+from gateway.domain.visit.state import House, Refusal
+from gateway.mqtt.client import Guest, Incoming
+from gateway.runtime.notifications.texts import REFUSALS
 
 ANSWER = 5.0  # seconds for the gateway to answer a scan
 STORED = 1.0  # seconds for the broker to hand out what it keeps

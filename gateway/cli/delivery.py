@@ -17,15 +17,15 @@ from pydantic import ValidationError
 from gateway.cli.broker import heard, logged_in, say
 from gateway.cli.failure import Exit, Failure, plain
 from gateway.cli.keys import read_key
-from gateway.clock import Clock, machine_time
-from gateway.config import Home, Pages
-from gateway.delivery.codes import courier_digest, new_courier_code
-from gateway.delivery.promise import Claims, Result
-from gateway.delivery.signature import sign
-from gateway.message import Incoming
-from gateway.retailer.hub import Hub
-from gateway.topics import OFFER, RESULT
-from gateway.yamlfile import Misread, parse
+from gateway.config.home import Home, Pages
+from gateway.config.topics import OFFER, RESULT
+from gateway.domain.delivery.barcodes import courier_digest, new_courier_code
+from gateway.domain.delivery.promise import Claims, Result
+from gateway.hub.sdk.hub import Hub
+from gateway.mqtt.packets import Incoming
+from gateway.protocol.jws import sign
+from gateway.system.clock import Clock, machine_time
+from gateway.system.located_yaml import Misread, parse
 
 ANSWER = 10.0  # seconds
 LIFE = 3600  # seconds that a signed message counts

@@ -9,14 +9,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gateway import discovering
 from gateway.cli.broker import logged_in
 from gateway.cli.failure import Failure
 from gateway.cli.lines import command
-from gateway.config import Home
-from gateway.discovering import See
+from gateway.config.home import Home
+from gateway.installation import discovery_scan
 from gateway.installation.discovery import Sighting
-from gateway.voice import visible
+from gateway.installation.discovery_scan import See
+from gateway.system.text import visible
 
 
 async def discover(
@@ -35,7 +35,7 @@ async def discover(
             live.update(_table(found.values(), file))
 
         wrong, _ = await asyncio.gather(
-            broker(home, seconds, see), discovering.network(home, seconds, see, interfaces=interfaces)
+            broker(home, seconds, see), discovery_scan.network(home, seconds, see, interfaces=interfaces)
         )
     return wrong
 
@@ -43,8 +43,8 @@ async def discover(
 async def broker(home: Home, seconds: float, see: See) -> str | None:
     """Hear the broker; returns why it could not be heard."""
     try:
-        async with logged_in(home.broker.account("installer"), discovering.topics(home)) as guest:
-            await discovering.broker(home, guest, seconds, see)
+        async with logged_in(home.broker.account("installer"), discovery_scan.topics(home)) as guest:
+            await discovery_scan.broker(home, guest, seconds, see)
     except Failure as failure:
         return f"{failure} {failure.todo}"
     return None

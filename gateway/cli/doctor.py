@@ -5,10 +5,10 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli.lines import pasted, typed
-from gateway.config import Home
-from gateway.examination.finding import Said, Verdict
-from gateway.examination.house import examine
-from gateway.examination.words import told
+from gateway.config.home import Home
+from gateway.installation.diagnostics.finding import Said, Verdict
+from gateway.installation.diagnostics.house import examine
+from gateway.installation.diagnostics.words import told
 
 
 async def report(home: Home, console: Console) -> bool:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from gateway.cli.failure import Exit, Failure, entrance_of, home_of
 from gateway.cli.lines import HOME, relative
-from gateway.cli.shape import HomeFile, example, tell
+from gateway.cli.options import HomeFile, example, tell
 
 
 def discover(
@@ -70,10 +70,10 @@ def add_to_house(  # noqa: PLR0913 - one argument an option of the command
 
 def _warn_of_login(home: Path, id_: str) -> None:
     """Say where the file of a camera's account cannot be used yet: the house stands, and no picture comes before."""
-    from gateway.equipment import CameraDevice  # noqa: PLC0415 - the other commands start without it
-    from gateway.examination.finding import Said  # noqa: PLC0415 - the same
-    from gateway.examination.stream import unusable_login  # noqa: PLC0415 - the same
-    from gateway.examination.words import told  # noqa: PLC0415 - the same
+    from gateway.config.devices import CameraDevice  # noqa: PLC0415 - the other commands start without it
+    from gateway.installation.diagnostics.finding import Said  # noqa: PLC0415 - the same
+    from gateway.installation.diagnostics.stream import unusable_login  # noqa: PLC0415 - the same
+    from gateway.installation.diagnostics.words import told  # noqa: PLC0415 - the same
 
     device = home_of(home).devices.get(id_)
     unusable = unusable_login(device) if isinstance(device, CameraDevice) else None

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # `perron --help` answers without it
-    from gateway.config import Home
+    from gateway.config.home import Home
 
 
 class Exit(IntEnum):
@@ -42,8 +42,8 @@ def home_of(path: Path) -> "Home":
     Raises:
         Failure: it cannot be used.
     """
-    from gateway.config import ConfigError  # noqa: PLC0415 - `perron --help` answers without it
-    from gateway.homefile import load  # noqa: PLC0415 - the same
+    from gateway.config.errors import ConfigError  # noqa: PLC0415 - `perron --help` answers without it
+    from gateway.config.loader import load  # noqa: PLC0415 - the same
 
     try:
         return load(path)

@@ -8,7 +8,7 @@ import typer
 
 from gateway.cli.failure import Exit, Failure, home_of, plain
 from gateway.cli.lines import HOME
-from gateway.cli.shape import HomeFile, example, tell
+from gateway.cli.options import HomeFile, example, tell
 
 
 def guard(
@@ -21,12 +21,12 @@ def guard(
     """
     import structlog  # noqa: PLC0415 - the other commands start without it
 
-    from gateway.config import ConfigError  # noqa: PLC0415 - the same
-    from gateway.guard.file import load  # noqa: PLC0415 - the same
-    from gateway.guard.keys import KeyUnusable  # noqa: PLC0415 - the same
-    from gateway.guard.keys import load as load_key  # noqa: PLC0415 - the same
-    from gateway.guard.ledger import Ledger, LedgerUnusable  # noqa: PLC0415 - the same
-    from gateway.guard.process import Process  # noqa: PLC0415 - the same
+    from gateway.config.errors import ConfigError  # noqa: PLC0415 - the same
+    from gateway.integrations.lock_guard.file import load  # noqa: PLC0415 - the same
+    from gateway.integrations.lock_guard.ledger import Ledger, LedgerUnusable  # noqa: PLC0415 - the same
+    from gateway.integrations.lock_guard.process import Process  # noqa: PLC0415 - the same
+    from gateway.protocol.guard_keys import KeyUnusable  # noqa: PLC0415 - the same
+    from gateway.protocol.guard_keys import load as load_key  # noqa: PLC0415 - the same
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     try:
@@ -62,7 +62,7 @@ def guard_key(
     ] = False,
 ) -> None:
     """Tell the gateway's public command key, which goes into guard.yaml; with --new make a guard's own."""
-    from gateway.guard.keys import KeyUnusable, command_key, make, public_x, renewed  # noqa: PLC0415 - the same
+    from gateway.protocol.guard_keys import KeyUnusable, command_key, make, public_x, renewed  # noqa: PLC0415 - the same
 
     try:
         if new is not None:

@@ -8,7 +8,7 @@ import typer
 
 from gateway.cli.failure import Exit, Failure, entrance_of, home_of, plain
 from gateway.cli.lines import HOME, in_use, relative
-from gateway.cli.shape import HomeFile, example
+from gateway.cli.options import HomeFile, example
 
 
 def stop(
@@ -143,7 +143,7 @@ def way_in(
     It is typed on the pages, behind "Lost your password?". All their sessions end then, everybody else of the household
     is shown that it happened, and the phones are told.
     """
-    from gateway.cli.moving import way_in as make  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.reset import way_in as make  # noqa: PLC0415 - the other commands start without it
 
     house = home_of(home)
     if house.pages is None:
@@ -162,8 +162,8 @@ def wipe(
     The house file stays; the file of the phones' addresses is emptied. A box that runs is wiped on its pages, behind
     Settings, where doors and deliveries are looked after first. Killed halfway, it is finished by the next start.
     """
-    from gateway.cli.moving import wipe_box  # noqa: PLC0415 - the same
-    from gateway.occupancy import Occupied  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.reset import wipe_box  # noqa: PLC0415 - the same
+    from gateway.runtime.maintenance.instance_lock import Occupied  # noqa: PLC0415 - the other commands start without it
 
     house = home_of(home)
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.cli.failure import Failure, plain
-from gateway.cli.shape import example, tell
+from gateway.cli.options import example, tell
 
 if TYPE_CHECKING:
-    from gateway.config import Broker
-    from gateway.hub.file import HubFile
+    from gateway.config.broker import Broker
+    from gateway.hub.config import HubFile
 
 HubConfig = Annotated[Path, typer.Option("--config", help="The hub's file.", metavar="FILE")]
 CONFIG = Path("hub.yaml")
@@ -24,8 +24,8 @@ def file_of(config: Path) -> "HubFile":
     Raises:
         Failure: it cannot be used.
     """
-    from gateway.config import ConfigError  # noqa: PLC0415 - the other commands start without it
-    from gateway.hub.file import load  # noqa: PLC0415 - the same
+    from gateway.config.errors import ConfigError  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.config import load  # noqa: PLC0415 - the same
 
     try:
         return load(config)
@@ -41,12 +41,12 @@ def hub(*, config: HubConfig = CONFIG) -> None:
     """
     import structlog  # noqa: PLC0415 - the other commands start without it
 
-    from gateway.brokertls import readable  # noqa: PLC0415 - the same
-    from gateway.config import ConfigError  # noqa: PLC0415 - the same
+    from gateway.config.errors import ConfigError  # noqa: PLC0415 - the same
     from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the same
     from gateway.hub.process import Hub  # noqa: PLC0415 - the same
     from gateway.hub.store import StoreUnusable  # noqa: PLC0415 - the same
-    from gateway.proof.keys import KeyUnusable  # noqa: PLC0415 - the same
+    from gateway.mqtt.tls import readable  # noqa: PLC0415 - the same
+    from gateway.protocol.keys import KeyUnusable  # noqa: PLC0415 - the same
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     file = file_of(config)
@@ -85,9 +85,9 @@ def hub_retailer(
     name: Annotated[str, typer.Argument(help="Its name, as homes read it.")], *, config: HubConfig = CONFIG
 ) -> None:
     """Let a retailer in: tells its first API key, this once."""
-    from gateway.clock import machine_time  # noqa: PLC0415 - the other commands start without it
-    from gateway.hub.operator import let_in  # noqa: PLC0415 - the same
+    from gateway.hub.admin import let_in  # noqa: PLC0415 - the same
     from gateway.hub.store import Store, StoreUnusable  # noqa: PLC0415 - the same
+    from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
 
     file = file_of(config)
 

@@ -10,12 +10,12 @@ import typer
 from gateway.cli.failure import Exit, Failure
 from gateway.cli.hub import CONFIG, HubConfig
 from gateway.cli.hubhomes import in_store, with_boxes
-from gateway.cli.shape import example, tell
+from gateway.cli.options import example, tell
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from cryptography import x509
 
-    from gateway.hub.file import Boxes, HubFile
+    from gateway.hub.config import Boxes, HubFile
     from gateway.hub.store import Store
 
 
@@ -35,23 +35,23 @@ def hub_authority(
     On a RabbitMQ cluster each step says which files are to be brought to the nodes, and --change is said twice: the
     second time, when every node shows the successor's certificate, it is done.
     """
-    from gateway.clock import machine_time  # noqa: PLC0415 - the other commands start without it
-    from gateway.hub import succession  # noqa: PLC0415 - the same
+    from gateway.hub import ca_rotation  # noqa: PLC0415 - the same
+    from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
 
     if following + change + end > 1:
         raise Failure("These are steps, one after the other.", "Say one of --next, --change, --end.")
     file, boxes = with_boxes(config)
     now = machine_time()
     try:
-        succession.settle(file.folder)
+        ca_rotation.settle(file.folder)
         if following:
-            succession.prepare(file.folder, now=now)
+            ca_rotation.prepare(file.folder, now=now)
         if change:
             _shown(file, boxes, config, now=now)
-            succession.change(file.folder, now=now)
+            ca_rotation.change(file.folder, now=now)
         step = following or change or end
         told = in_store(file, config, lambda store: _done(file, boxes, store, now=now, step=step, end=end))
-    except succession.NotNow as why:
+    except ca_rotation.NotNow as why:
         raise Failure(str(why), "See how it stands: `perron hub-authority`.", Exit.NO) from why
     for line in told:
         tell(line)
@@ -59,7 +59,7 @@ def hub_authority(
 
 def _shown(file: "HubFile", boxes: "Boxes", config: Path, *, now: datetime) -> None:
     """See to it that every node of a cluster shows the successor's certificate, before any box believes it alone."""
-    from gateway.hub.cluster import nodes_told, set_up, unready  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.cluster.rabbitmq import nodes_told, set_up, unready  # noqa: PLC0415 - the other commands start without it
 
     if file.rabbit is None:
         return
@@ -83,22 +83,22 @@ async def _done(  # noqa: PLR0913 - what is asked, named one by one
     file: "HubFile", boxes: "Boxes", store: "Store", *, now: datetime, step: bool, end: bool
 ) -> list[str]:
     """End the one before, if that is asked; write the broker's files, and say how all stands."""
-    from gateway.hub import succession  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub import ca_rotation  # noqa: PLC0415 - the other commands start without it
     from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
     from gateway.hub.broker import Keeper, certified_by, folder_of  # noqa: PLC0415 - the same
-    from gateway.hub.cluster import nodes_told, set_up  # noqa: PLC0415 - the same
+    from gateway.hub.cluster.rabbitmq import nodes_told, set_up  # noqa: PLC0415 - the same
 
     folder = file.folder
-    before = succession.former(folder)
+    before = ca_rotation.former(folder)
     if end and before is None:
-        raise succession.NotNow(succession.NONE_BEFORE)
+        raise ca_rotation.NotNow(ca_rotation.NONE_BEFORE)
     if end and before is not None:
         left = await certified_by(store, before, now)
         if left:
-            raise succession.NotNow(f"It has certified {left} boxes that have not renewed yet: they would be cut off.")
-        succession.end(folder)
+            raise ca_rotation.NotNow(f"It has certified {left} boxes that have not renewed yet: they would be cut off.")
+        ca_rotation.end(folder)
     authority = Authority.at(folder, now=now)
-    coming, before = succession.upcoming(folder), succession.former(folder)
+    coming, before = ca_rotation.upcoming(folder), ca_rotation.former(folder)
     lines = [_line("The authority", authority.certificate)]
     if coming is not None:
         lines.append(_line("Its successor", coming))
@@ -121,7 +121,7 @@ async def _done(  # noqa: PLR0913 - what is asked, named one by one
 def _line(what: str, one: "x509.Certificate") -> str:
     from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - the other commands start without it
 
-    from gateway.hub.joining import spoken  # noqa: PLC0415 - the same
+    from gateway.protocol.enrolment import spoken  # noqa: PLC0415 - the same
 
     words = spoken(one.fingerprint(hashes.SHA256()).hex())
     return f"{what}: {words}, good until {one.not_valid_after_utc:%Y-%m-%d}."

@@ -9,10 +9,10 @@ import typer
 
 from gateway.cli.failure import Exit, Failure, plain
 from gateway.cli.hub import CONFIG, HubConfig, file_of
-from gateway.cli.shape import example, tell
+from gateway.cli.options import example, tell
 
 if TYPE_CHECKING:  # `perron --help` answers without them
-    from gateway.hub.file import Boxes, HubFile, Rabbit
+    from gateway.hub.config import Boxes, HubFile, Rabbit
     from gateway.hub.store import Store
 
 T = TypeVar("T")
@@ -26,11 +26,11 @@ def hub_config(*, config: HubConfig = CONFIG) -> None:
     The hub's authority is made, if there is none yet. Accounts and keys that lie there are kept. A mosquitto that runs
     with these files reads them anew; another listener needs a restart. Let mosquitto be the same user as the hub.
     """
-    from gateway.broker import reload  # noqa: PLC0415 - the other commands start without it
-    from gateway.clock import machine_time  # noqa: PLC0415 - the same
     from gateway.hub.broker import folder_of, set_up  # noqa: PLC0415 - the same
-    from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
-    from gateway.weakness import foreign  # noqa: PLC0415 - the same
+    from gateway.mqtt.mosquitto.audit import foreign  # noqa: PLC0415 - the same
+    from gateway.mqtt.mosquitto.provisioning import reload  # noqa: PLC0415 - the other commands start without it
+    from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
+    from gateway.system.pki.pages import spaced  # noqa: PLC0415 - the same
 
     file, boxes = with_boxes(config)
     if file.rabbit is not None:
@@ -54,10 +54,10 @@ def hub_config(*, config: HubConfig = CONFIG) -> None:
 
 
 def _cluster(file: "HubFile", boxes: "Boxes", rabbit: "Rabbit") -> None:
-    from gateway.clock import machine_time  # noqa: PLC0415 - the other commands start without it
     from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the same
-    from gateway.hub.cluster import nodes_told, set_up  # noqa: PLC0415 - the same
-    from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
+    from gateway.hub.cluster.rabbitmq import nodes_told, set_up  # noqa: PLC0415 - the same
+    from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
+    from gateway.system.pki.pages import spaced  # noqa: PLC0415 - the same
 
     try:
         authority = set_up(file, boxes, rabbit, now=machine_time())
@@ -84,11 +84,11 @@ def hub_claim(
     """Make a claim, by which one box may join within a day. Its code is read to that box, and to nobody else."""
     import segno  # noqa: PLC0415 - the other commands start without it
 
-    from gateway.clock import machine_time  # noqa: PLC0415 - the same
+    from gateway.hub.admin import NoHome, claim  # noqa: PLC0415 - the same
     from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
-    from gateway.hub.joining import spoken  # noqa: PLC0415 - the same
-    from gateway.hub.operator import NoHome, claim  # noqa: PLC0415 - the same
-    from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
+    from gateway.protocol.enrolment import spoken  # noqa: PLC0415 - the same
+    from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
+    from gateway.system.pki.pages import spaced  # noqa: PLC0415 - the same
 
     file, _ = with_boxes(config)
     now = machine_time()
@@ -124,12 +124,12 @@ def hub_revoke(
 
     `perron hub-claim --again HOME` lets it join anew, under another key.
     """
-    from gateway.clock import machine_time  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.admin import NoHome, revoke  # noqa: PLC0415 - the same
     from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
     from gateway.hub.broker import Keeper, folder_of  # noqa: PLC0415 - the same
-    from gateway.hub.cluster import Doorkeeper, certified  # noqa: PLC0415 - the same
-    from gateway.hub.nodes import NodesAway  # noqa: PLC0415 - the same
-    from gateway.hub.operator import NoHome, revoke  # noqa: PLC0415 - the same
+    from gateway.hub.cluster.management_api import NodesAway  # noqa: PLC0415 - the same
+    from gateway.hub.cluster.rabbitmq import Doorkeeper, certified  # noqa: PLC0415 - the same
+    from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
 
     file, boxes = with_boxes(config)
     now = machine_time()
@@ -188,7 +188,7 @@ def in_store(file: "HubFile", config: Path, work: "Callable[[Store], Awaitable[T
         Failure: store or folder cannot be used.
     """
     from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the other commands start without it
-    from gateway.hub.nodes import NodesAway  # noqa: PLC0415 - the same
+    from gateway.hub.cluster.management_api import NodesAway  # noqa: PLC0415 - the same
     from gateway.hub.store import Store, StoreUnusable  # noqa: PLC0415 - the same
 
     async def opened() -> T:

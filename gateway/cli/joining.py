@@ -6,14 +6,14 @@ import typer
 
 from gateway.cli.failure import Exit, Failure, home_of, plain
 from gateway.cli.lines import HOME, at
-from gateway.cli.shape import HomeFile, example, tell
+from gateway.cli.options import HomeFile, example, tell
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from pathlib import Path
 
-    from gateway.config import Home
-    from gateway.hub.joining import Code
-    from gateway.joining import Membership
+    from gateway.config.home import Home
+    from gateway.integrations.hub_client.enrolment import Membership
+    from gateway.protocol.enrolment import Code
 
 
 def join(
@@ -31,10 +31,10 @@ def join(
     whatever stands in the way. The hub can delay or drop, never open: that takes the signature of a brand that you let
     in, or of your household.
     """
-    from gateway.hub.joining import Code, NoCode, spoken  # noqa: PLC0415 - the other commands start without it
-    from gateway.joining import FOLDER, support_code  # noqa: PLC0415 - the same
-    from gateway.pagescertificate import spaced  # noqa: PLC0415 - the same
-    from gateway.proof.keys import BoxKey, KeyUnusable  # noqa: PLC0415 - the same
+    from gateway.integrations.hub_client.enrolment import FOLDER, support_code  # noqa: PLC0415 - the same
+    from gateway.protocol.enrolment import Code, NoCode, spoken  # noqa: PLC0415 - the other commands start without it
+    from gateway.protocol.keys import BoxKey, KeyUnusable  # noqa: PLC0415 - the same
+    from gateway.system.pki.pages import spaced  # noqa: PLC0415 - the same
 
     house = home_of(home)
     try:
@@ -64,22 +64,22 @@ def join(
 
 
 def _joined(house: "Home", code: "Code") -> "Membership":
-    from gateway import joining  # noqa: PLC0415 - the other commands start without it
-    from gateway.proof.keys import BoxKey  # noqa: PLC0415 - the same
+    from gateway.integrations.hub_client import enrolment  # noqa: PLC0415 - the other commands start without it
+    from gateway.protocol.keys import BoxKey  # noqa: PLC0415 - the same
 
-    folder = house.storage.folder / joining.FOLDER
+    folder = house.storage.folder / enrolment.FOLDER
     try:
-        return joining.join(code, BoxKey.at(house.storage.folder / "key").public, folder, joining.over_http)
-    except joining.NotTheHub as error:
+        return enrolment.join(code, BoxKey.at(house.storage.folder / "key").public, folder, enrolment.over_http)
+    except enrolment.NotTheHub as error:
         raise Failure(
             f"What answers at {code.url} is not the hub of this code: {error} Nothing of it was kept.",
             "Take a new code from whoever runs the hub; if it happens again, somebody stands between you and it.",
         ) from error
-    except joining.HubSays as error:
+    except enrolment.HubSays as error:
         raise Failure(
             f"The hub refuses ({error.code}): {error}", "Ask whoever runs it for another claim.", Exit.NO
         ) from error
-    except joining.HubAway as error:
+    except enrolment.HubAway as error:
         raise Failure(
             f"{code.url} does not answer as a hub: {error}.", "Try again: the same code still counts.", Exit.SILENT
         ) from error
@@ -95,9 +95,9 @@ def write_membership(file: "Path", storage: "Path", member: "Membership") -> Non
     Raises:
         Failure: the file cannot be written, or would be no house.
     """
-    from gateway.addition import NotAdded, text_of, written  # noqa: PLC0415 - the same
-    from gateway.joining import FOLDER, joined  # noqa: PLC0415 - the same
-    from gateway.membership import joined_text  # noqa: PLC0415 - the same
+    from gateway.config.editor import NotAdded, text_of, written  # noqa: PLC0415 - the same
+    from gateway.integrations.hub_client.enrolment import FOLDER, joined  # noqa: PLC0415 - the same
+    from gateway.integrations.hub_client.house_file import joined_text  # noqa: PLC0415 - the same
 
     try:
         written(file, joined_text(text_of(file), file, storage, member))

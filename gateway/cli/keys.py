@@ -11,8 +11,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from gateway.cli.failure import Failure, plain
-from gateway.config import Home
-from gateway.delivery.signature import public_x
+from gateway.config.home import Home
+from gateway.protocol.jws import public_x
 
 NEW_KEY = "`perron retailer announce --new-key KID` makes one and tells the lines for home.yaml."
 

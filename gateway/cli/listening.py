@@ -12,9 +12,9 @@ from typing import Any
 import typer
 
 from gateway.cli.failure import Failure, plain
-from gateway.retailer.hub import Hub
-from gateway.retailer.listener import Listener, SecretUnusable
-from gateway.retailer.told import line_of
+from gateway.hub.sdk.hub import Hub
+from gateway.hub.sdk.listener import Listener, SecretUnusable
+from gateway.hub.sdk.told import line_of
 
 ENDPOINTS = "/v1/webhook_endpoints"
 

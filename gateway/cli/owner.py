@@ -9,19 +9,19 @@ from pydantic import ValidationError
 
 from gateway.cli.broker import body_of, heard, logged_in, say
 from gateway.cli.failure import Exit, Failure, plain
-from gateway.config import Home
-from gateway.delivery.strictjson import loads
-from gateway.mqtt import Incoming
-from gateway.proof.checkpoint import read_remembered
-from gateway.proof.files import read_regular
-from gateway.proof.keys import KeyUnusable, PublicKey
-from gateway.proof.succession import LARGEST, Line
-from gateway.proof.verdict import Verdict
-from gateway.proof.verify import verify
-from gateway.topics import entrance_topic
+from gateway.config.home import Home
+from gateway.config.topics import entrance_topic
+from gateway.evidence.checkpoint import read_remembered
+from gateway.evidence.verdict import Verdict
+from gateway.evidence.verify import verify
+from gateway.mqtt.client import Incoming
+from gateway.protocol.key_succession import LARGEST, Line
+from gateway.protocol.keys import KeyUnusable, PublicKey
+from gateway.protocol.strict_json import loads
+from gateway.system.atomic_file import read_regular
 
 if TYPE_CHECKING:  # a box's own commands start without it
-    from gateway.hub.account import Line as AccountLine
+    from gateway.protocol.delivery_record import Line as AccountLine
 
 LARGEST_EVIDENCE = 4_000_000  # bytes of a retailer's proof
 ANSWER = 10.0  # seconds for the gateway to say that it has stopped

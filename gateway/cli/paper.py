@@ -8,16 +8,16 @@ from zoneinfo import ZoneInfo
 from gateway.cli.failure import Failure, plain
 from gateway.cli.lines import relative
 from gateway.cli.owner import to_compare
-from gateway.clock import Clock
-from gateway.config import ClockSource, Home
-from gateway.paper.account import Account, account
-from gateway.paper.notice import door_notice, notice_of
-from gateway.paper.report import Names, draw_report, names_of
-from gateway.proof.files import write_whole
-from gateway.proof.keys import PUBLIC, PublicKey
-from gateway.proof.succession import line_in
-from gateway.store import StoreFailed, aside
-from gateway.voice import Language
+from gateway.config.home import ClockSource, Home
+from gateway.evidence.documents.notice import door_notice, notice_of
+from gateway.evidence.documents.report import Names, draw_report, names_of
+from gateway.evidence.documents.sources import Account, account
+from gateway.evidence.succession import line_in
+from gateway.protocol.keys import PUBLIC, PublicKey
+from gateway.storage import StoreFailed, readonly
+from gateway.system.atomic_file import write_whole
+from gateway.system.clock import Clock
+from gateway.system.text import Language
 
 _FOREIGN = (
     "the house file is not known to be the one of this visit's box: the report has ids for names, Paris time, and"
@@ -58,7 +58,7 @@ def write_notice(  # noqa: PLR0913 - one argument an option of the command
 def _as_kept(home: Home) -> Home:
     """The house with the days for which its owner chose on a page to keep films; a box that never ran has none."""
     with suppress(StoreFailed):
-        days = aside.retention_days(home.storage.folder / "perron.sqlite3")
+        days = readonly.retention_days(home.storage.folder / "perron.sqlite3")
         if days is not None:
             return home.model_copy(update={"storage": home.storage.model_copy(update={"retention_days": days})})
     return home

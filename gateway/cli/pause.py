@@ -11,13 +11,14 @@ from zoneinfo import ZoneInfo
 
 from gateway.cli.broker import body_of, heard, logged_in, say
 from gateway.cli.failure import Exit, Failure
-from gateway.clock import Clock
-from gateway.config import Home
-from gateway.mqtt import Incoming
-from gateway.pause import No, ambiguous, read
-from gateway.perform import stamp
-from gateway.topics import BRIDGE_STATE, entrance_topic
-from gateway.web.words import say as words
+from gateway.config.home import Home
+from gateway.config.subscriptions import BRIDGE_STATE
+from gateway.config.topics import entrance_topic
+from gateway.domain.pause import No, ambiguous, read
+from gateway.mqtt.client import Incoming
+from gateway.mqtt.publisher import stamp
+from gateway.system.clock import Clock
+from gateway.web.texts.catalogue import say as words
 
 ANSWER = 10.0  # seconds for the gateway to answer
 STORED = 2.0  # seconds for the broker to hand out what it keeps

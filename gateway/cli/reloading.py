@@ -6,11 +6,11 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway import reload
 from gateway.cli.failure import Exit, Failure
 from gateway.cli.lines import relative
-from gateway.config import ConfigError
-from gateway.homefile import load, storage_of
+from gateway.config.errors import ConfigError
+from gateway.config.loader import load, storage_of
+from gateway.runtime.maintenance import reload
 
 ANSWERS = 60.0  # seconds for the gateway to say what it makes of the house file
 LOOK = 0.1

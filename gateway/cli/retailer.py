@@ -13,10 +13,10 @@ import typer
 
 from gateway.cli.failure import Exit, Failure, plain
 from gateway.cli.lines import HOME, command, typed
-from gateway.cli.shape import HomeFile, example
+from gateway.cli.options import HomeFile, example
 
 if TYPE_CHECKING:  # the other commands start without it
-    from gateway.retailer.hub import Hub
+    from gateway.hub.sdk.hub import Hub
 
 KEY_VARIABLE = "PERRON_API_KEY"
 SECRET_VARIABLE = "PERRON_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
@@ -90,11 +90,11 @@ def keys(  # noqa: PLR0913 - one argument an option of the command
     approved the new one; they are shown it only where an earlier one vouches for it (--by).
     """
     from gateway.cli import keys as brand_keys  # noqa: PLC0415 - the other commands start without it
-    from gateway.clock import machine_time  # noqa: PLC0415 - the same
-    from gateway.delivery.signature import public_x  # noqa: PLC0415 - the same
-    from gateway.hub.brandword import Vouches  # noqa: PLC0415 - the same
-    from gateway.hub.brandword import said as said_by  # noqa: PLC0415 - the same
-    from gateway.hub.possession import prove  # noqa: PLC0415 - the same
+    from gateway.protocol.brand_statement import Vouches  # noqa: PLC0415 - the same
+    from gateway.protocol.brand_statement import said as said_by  # noqa: PLC0415 - the same
+    from gateway.protocol.jws import public_x  # noqa: PLC0415 - the same
+    from gateway.protocol.key_possession import prove  # noqa: PLC0415 - the same
+    from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
 
     key, file = _api_key(api_key_file), brand_keys.key_file(folder, brand_keys.checked(kid))
     made = brand_keys.read_key(file) if file.exists() else brand_keys.make(folder, kid)
@@ -136,16 +136,16 @@ def connect(  # noqa: PLR0913 - one argument an option of the command
 
     With --key-file the brand itself signs what it asks: a home that does not know the brand refuses it otherwise.
     """
-    from gateway.cli import asking  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli import consent  # noqa: PLC0415 - the other commands start without it
 
-    key, terms = _api_key(api_key_file), asking.terms(file)
+    key, terms = _api_key(api_key_file), consent.terms(file)
     more = {"reference": reference, "return_url": return_url}
     body = {"brand": brand, "asked": terms.model_dump(mode="json"), **{k: v for k, v in more.items() if v is not None}}
 
     async def work(asked: "Hub") -> None:
         if key_file is not None:
             name = str((await asked.ask("GET", f"/v1/brands/{quote(brand, safe='')}"))["name"])
-            body["signed"] = asking.question(key_file, brand, name, terms, hub)
+            body["signed"] = consent.question(key_file, brand, name, terms, hub)
         typer.echo(json.dumps(await asked.ask("POST", "/v1/connections", body), indent=2))
 
     _asking(hub, key, work)
@@ -161,12 +161,12 @@ def end(
     api_key_file: KeyFile = None,
 ) -> None:
     """End a connection; its home is told, by the brand's own word where --key-file signs it."""
-    from gateway.cli import asking  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli import consent  # noqa: PLC0415 - the other commands start without it
 
     key = _api_key(api_key_file)
     if key_file is not None and brand is None:
         raise Failure("Whose word is it?", "Say --brand with --key-file.")
-    body = {} if key_file is None else {"signed": asking.ending(key_file, str(brand), connection, hub)}
+    body = {} if key_file is None else {"signed": consent.ending(key_file, str(brand), connection, hub)}
 
     async def work(asked: "Hub") -> None:
         path = f"/v1/connections/{quote(connection, safe='')}/end"
@@ -223,7 +223,7 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
     At a broker the brand's key signs it. At a hub it is signed with --key-file, or the hub signs it as "not signed by
     the brand", which counts only where the home's terms say so.
     """
-    from gateway.delivery.codes import COURIER_BYTES  # noqa: PLC0415 - the other commands start without it
+    from gateway.domain.delivery.barcodes import COURIER_BYTES  # noqa: PLC0415 - the other commands start without it
 
     if new_key is not None:
         _new_key(keys or home.parent / "keys", new_key)
@@ -267,7 +267,7 @@ def watch(  # noqa: PLR0913 - one argument an option of the command
     whole: Annotated[bool, typer.Option("--json", help="Each event whole, as JSON.")] = False,
 ) -> None:
     """Follow events as they happen, one line each, until Ctrl-C. What was missed while cut off is told first."""
-    from gateway.retailer.told import line_of  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.sdk.told import line_of  # noqa: PLC0415 - the other commands start without it
 
     begun = after or _place(place)
 
@@ -339,7 +339,7 @@ def listen(  # noqa: PLR0913 - one argument an option of the command
 
 def _asking(url: str, key: str, work: "Callable[[Hub], Awaitable[None]]") -> None:
     """Ask a hub, and say in words what went wrong."""
-    from gateway.retailer.hub import Access, NotAsked, Refused, reached  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.sdk.hub import Access, NotAsked, Refused, reached  # noqa: PLC0415 - the other commands start without it
 
     try:
         access = Access(url, key)
@@ -398,7 +398,7 @@ def _place(file: Path | None) -> str | None:
 
 
 def _write(file: Path, text: str) -> None:
-    from gateway.proof.files import write_whole  # noqa: PLC0415 - the other commands start without it
+    from gateway.system.atomic_file import write_whole  # noqa: PLC0415 - the other commands start without it
 
     try:
         write_whole(file, text.encode())
@@ -421,7 +421,7 @@ def _to_a_box(file: Path, home: Path, brand: str | None, keys: Path | None, secr
     from gateway.cli import keys as brand_keys  # noqa: PLC0415 - the same
     from gateway.cli.failure import home_of  # noqa: PLC0415 - the same
     from gateway.cli.simulation import control_socket  # noqa: PLC0415 - the same
-    from gateway.delivery.codes import new_courier_code  # noqa: PLC0415 - the same
+    from gateway.domain.delivery.barcodes import new_courier_code  # noqa: PLC0415 - the same
 
     house = home_of(home)
     whose, kid, key = brand_keys.find(house, keys or home.parent / "keys", brand)
@@ -440,7 +440,7 @@ def _to_a_box(file: Path, home: Path, brand: str | None, keys: Path | None, secr
 
 
 def _tell_courier(secret: bytes | None) -> None:
-    from gateway.delivery.codes import new_courier_code  # noqa: PLC0415 - the other commands start without it
+    from gateway.domain.delivery.barcodes import new_courier_code  # noqa: PLC0415 - the other commands start without it
 
     if secret is not None:
         typer.echo(f"The courier's one-time code, for him alone:\n  {new_courier_code(secret)}", err=True)

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from gateway import reload
 from gateway.cli.failure import Exit, Failure, home_of, plain
 from gateway.cli.lines import relative
 from gateway.cli.reloading import ask
-from gateway.clock import Clock
-from gateway.config import Home
-from gateway.occupancy import Occupied, alone
-from gateway.proof.keys import PRIVATE, PUBLIC
-from gateway.proof.succession import SUCCESSION, begun, prepare, settle
+from gateway.config.home import Home
+from gateway.evidence.succession import SUCCESSION, begun, prepare, settle
+from gateway.protocol.keys import PRIVATE, PUBLIC
+from gateway.runtime.maintenance import reload
+from gateway.runtime.maintenance.instance_lock import Occupied, alone
+from gateway.system.clock import Clock
 
 NEVER = "The key is as it was."
 

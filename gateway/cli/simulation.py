@@ -15,13 +15,13 @@ from pydantic import ValidationError
 from ruamel.yaml.error import YAMLError
 
 from devices.simulators.house import House, read_house
-from gateway.broker import BrokerMissing, private_broker
 from gateway.cli.failure import Exit, Failure, plain
-from gateway.cli.happenings import Links, beside, narrate
 from gateway.cli.lines import pasted, relative
-from gateway.config import Home
-from gateway.equipment import CameraDevice, CoverDevice, Device, DoorDevice, FridgeDevice, LockDevice
-from gateway.leash import leashed
+from gateway.cli.watch import Links, beside, narrate
+from gateway.config.devices import CameraDevice, CoverDevice, Device, DoorDevice, FridgeDevice, LockDevice
+from gateway.config.home import Home
+from gateway.mqtt.mosquitto.provisioning import BrokerMissing, private_broker
+from gateway.system.parent_death import leashed
 
 HEARTBEAT = 30.0  # seconds, of a door that cannot be asked
 # Behind another broker with a guard in between; and Home Assistant, which nobody plays.

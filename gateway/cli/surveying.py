@@ -6,13 +6,14 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
-from gateway.asking import NoKey
 from gateway.cli.failure import Failure, plain
-from gateway.clock import Clock
-from gateway.config import ConfigError, Home
+from gateway.config.errors import ConfigError
+from gateway.config.home import Home
 from gateway.installation import notes
+from gateway.installation.device_probe import NoKey
 from gateway.installation.survey import Begun, Look, Summary, Surveyed, devices_of, drawn, summary
-from gateway.surveying import AHEAD, Eyes, Holder, Taken, claimed, silent, split
+from gateway.installation.survey_probe import AHEAD, Eyes, Holder, Taken, claimed, silent, split
+from gateway.system.clock import Clock
 
 GLANCE = 0.1  # seconds for a gateway that only looks who has the survey
 AGAIN = 0.5  # seconds until cameras are looked at again that were not to be judged yet

@@ -6,15 +6,15 @@ import secrets
 from collections.abc import Callable
 from statistics import median
 
-from gateway.asking import NoKey, measure, topics
 from gateway.cli.broker import body_of, heard, logged_in, say
 from gateway.cli.failure import Exit, Failure, plain
-from gateway.clock import Clock
-from gateway.config import Home
+from gateway.config.home import Home
+from gateway.config.topics import entrance_topic
 from gateway.installation import notes
 from gateway.installation.capability import Measurement, promises
+from gateway.installation.device_probe import NoKey, measure, topics
 from gateway.installation.words import promised
-from gateway.topics import entrance_topic
+from gateway.system.clock import Clock
 
 LOCKING = 60.0  # seconds for a lock-up to end, however slow the lock
 

@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 from gateway.cli.failure import Exit, Failure, plain
-from gateway.config import Home
+from gateway.config.home import Home
 from gateway.installation.capability import Walked
 from gateway.installation.notes import FOLDER
 from gateway.installation.walk import Step, Trial, Word
+from gateway.installation.walk_test_report import verified
+from gateway.installation.walk_test_socket import Answer, AnyRequest, Begin, Lock, Look, Refused, Told, View, speaking
 from gateway.installation.words import PROMISES, QUESTIONS, TITLES, TO_DO, ending, said, trial, waits_for
-from gateway.paper.walk import verified
-from gateway.plainfile import read_bytes
-from gateway.proof.keys import KeyUnusable, PublicKey
-from gateway.voice import Language
-from gateway.walkline import Answer, AnyRequest, Begin, Lock, Look, Refused, Told, View, speaking
+from gateway.protocol.keys import KeyUnusable, PublicKey
+from gateway.system.regular_file import read_bytes
+from gateway.system.text import Language
 
 LARGEST = 64 * 2**20  # bytes of a report: a picture a camera
 LOOK = 0.5  # seconds between two looks while somebody does something at the door

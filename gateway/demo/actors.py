@@ -10,14 +10,14 @@ from typing import Any
 
 from devices.simulators import control as ask
 from gateway.cli.broker import logged_in, say
-from gateway.clock import Clock
-from gateway.config import ClockSource, Home
-from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
-from gateway.delivery.promise import Cancel, Claims, Offer, Window
-from gateway.delivery.signature import sign
+from gateway.config.home import ClockSource, Home
+from gateway.config.topics import OFFER, entrance_topic
 from gateway.demo.plan import Signer
 from gateway.demo.watch import Body, Watch
-from gateway.topics import OFFER, entrance_topic
+from gateway.domain.delivery.barcodes import COURIER_BYTES, courier_digest, new_courier_code
+from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
+from gateway.protocol.jws import sign
+from gateway.system.clock import Clock
 
 PATIENCE = 20.0  # seconds, beyond what is due, for a machine that has much else to do
 LIFE = 3600  # seconds that a signed message counts
@@ -135,7 +135,7 @@ class Owner:
         self._narrate = narrate
 
     async def says(self, do: str, **facts: str) -> None:
-        """Publish one wish (`gateway.owner`)."""
+        """Publish one wish (`gateway.protocol.owner_requests`)."""
         self._narrate("owner", do.replace("_", " "))
         body: dict[str, Any] = {"id": secrets.token_hex(8), "do": do, **facts}
         async with logged_in(self._broker, []) as guest:

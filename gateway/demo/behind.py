@@ -4,12 +4,13 @@ from dataclasses import replace
 
 from devices.simulators.house import Broker as SimulatedBroker
 from devices.simulators.house import DoorPlan, LockPlan
-from gateway.broker import free_port
-from gateway.config import Broker, Home
+from gateway.config.broker import Broker
+from gateway.config.devices import DoorDevice, GuardSection, LockDevice
+from gateway.config.home import Home
 from gateway.demo.plan import Behind, Plan
-from gateway.equipment import DoorDevice, GuardSection, LockDevice
-from gateway.guard.file import DoorBehind, GuardFile, LockBehind, Radio
-from gateway.guard.keys import command_key, make, public_x
+from gateway.integrations.lock_guard.file import DoorBehind, GuardFile, LockBehind, Radio
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.guard_keys import command_key, make, public_x
 
 FOLDER = "guard"
 

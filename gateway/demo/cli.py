@@ -16,11 +16,9 @@ import segno
 import typer
 from rich.console import Console
 
-from gateway.broker import BrokerMissing
 from gateway.cli.failure import Exit, Failure
 from gateway.cli.lines import ourselves, relative
-from gateway.clock import Clock
-from gateway.config import ClockSource
+from gateway.config.home import ClockSource
 from gateway.demo.page.site import Site
 from gateway.demo.page.theatre import Theatre
 from gateway.demo.plan import NoTemplate
@@ -32,7 +30,9 @@ from gateway.demo.stage import Stage
 from gateway.demo.timeline import Timeline, summary
 from gateway.demo.verdict import Judged
 from gateway.demo.watch import NeverCame
-from gateway.voice import Language, spoken
+from gateway.mqtt.mosquitto.provisioning import BrokerMissing
+from gateway.system.clock import Clock
+from gateway.system.text import Language, spoken
 
 LONGEST = 85  # bytes of a run's folder: Unix sockets lie in it, and their path has at most 107
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from gateway.video.words import Proof
+from gateway.video.ipc import Proof
 
 Point = Literal[
     "before-commit",

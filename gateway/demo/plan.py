@@ -14,23 +14,15 @@ from joserfc.jwk import OKPKey
 from devices.simulators.house import Broker as HouseBroker
 from devices.simulators.house import House, Rtsp, read_house
 from devices.simulators.scene import CLOCK_REGION
-from gateway.broker import free_port
 from gateway.cli.keys import key_file
-from gateway.config import (
-    Brand,
-    BrandKey,
-    Broker,
-    ClockSource,
-    EntranceSection,
-    Home,
-    Storage,
-    Timing,
-)
-from gateway.delivery.signature import private_key, public_x
-from gateway.equipment import CameraDevice, LockDevice
-from gateway.guard.file import GuardFile
-from gateway.homefile import load
-from gateway.voice import Language
+from gateway.config.broker import Broker
+from gateway.config.devices import CameraDevice, LockDevice
+from gateway.config.home import Brand, BrandKey, ClockSource, EntranceSection, Home, Storage, Timing
+from gateway.config.loader import load
+from gateway.integrations.lock_guard.file import GuardFile
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.jws import private_key, public_x
+from gateway.system.text import Language
 
 CONFIG = Path(__file__).parents[2] / "config"
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
-from gateway.leash import leashed
+from gateway.system.parent_death import leashed
 
 GRACE = 8.0  # seconds for a process to end by itself
 AGAIN = 0.3  # seconds until what died is started again, as systemd would

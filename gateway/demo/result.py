@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, TypeAdapter
 
-from gateway.perform import stamp
-from gateway.visit.commands import AlarmCode
-from gateway.visit.state import House, Outcome, Phase, Refusal
+from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.state import House, Outcome, Phase, Refusal
+from gateway.mqtt.publisher import stamp
 
 Instant = Annotated[datetime, PlainSerializer(stamp, return_type=str, when_used="json")]
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(datetime)

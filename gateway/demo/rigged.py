@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from gateway.app import App
-from gateway.config import Home
+from gateway.config.home import Home
+from gateway.config.loader import load
+from gateway.config.topics import entrance_topic
 from gateway.demo.handles import HANDLE, DieAt, Look, SetClock, SetFree, Sight, StopAt, Turned
 from gateway.demo.processes import read_pid
-from gateway.homefile import load
-from gateway.mqtt import Incoming
-from gateway.perform import encoded
-from gateway.surveys import Pace
-from gateway.topics import entrance_topic
+from gateway.installation.survey_jobs import Pace
+from gateway.mqtt.client import Incoming
+from gateway.mqtt.publisher import encoded
 
 
 class Rigged(App):
@@ -37,7 +37,7 @@ class Rigged(App):
         self._stops_at: str | None = None
         super().__init__(
             home,
-            wall=lambda: time.time() + self._offset,  # the raw reading that `gateway.clock` is given
+            wall=lambda: time.time() + self._offset,  # the raw reading that `gateway.system.clock` is given
             free_bytes=lambda: shutil.disk_usage(home.storage.folder).free if self._free is None else self._free,
             reached=self._at,
             pace=Pace(ahead=1.0, every=0.25),  # of a survey: nobody waits for a played house's hours

@@ -7,15 +7,15 @@ from itertools import pairwise
 
 from devices.simulators import control as ask
 from devices.simulators.house import House as HousePlan
-from gateway.config import EntranceSection, Home, Timing
+from gateway.config.home import EntranceSection, Home, Timing
 from gateway.demo.actors import PATIENCE, Narrate, Owner, Parcels, Person, Retailer
 from gateway.demo.handles import DieAt, Point
 from gateway.demo.plan import Plan
 from gateway.demo.result import Move
 from gateway.demo.stage import Stage
 from gateway.demo.watch import Body, HouseLog, NeverCame, Watch
-from gateway.visit.commands import AlarmCode, Saying
-from gateway.visit.state import House, Outcome, Phase, Refusal
+from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.state import House, Outcome, Phase, Refusal
 
 ONCE_IN_AND_OUT = (Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.LOCKED)
 WHOLE_VISIT: tuple[str, ...] = (

@@ -8,13 +8,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from devices.simulators.control import HouseControl
-from gateway.broker import Running, private_broker
 from gateway.cli.simulation import control_socket
 from gateway.demo.handles import Handles
 from gateway.demo.plan import GUARD_FILE, Behind, Plan
 from gateway.demo.processes import Child, Supervised, end_stranger, read_pid
 from gateway.demo.result import Line
 from gateway.demo.watch import HouseLog, Seen, Watch, running
+from gateway.mqtt.mosquitto.provisioning import Running, private_broker
 
 Say = Callable[[str], None]
 
@@ -113,7 +113,7 @@ async def stage(  # noqa: PLR0913 - what a run may be made of, named one by one
 
     Raises:
         Died: a process did not start; the text tells its last words.
-        gateway.broker.BrokerMissing: there is no broker.
+        gateway.mqtt.mosquitto.provisioning.BrokerMissing: there is no broker.
     """
     plan.write(folder)
     async with AsyncExitStack() as stack:

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from gateway.cli.lines import relative
-from gateway.config import EntranceSection
+from gateway.config.home import EntranceSection
 from gateway.demo.result import (
     AlarmAt,
     Clip,
@@ -24,13 +24,13 @@ from gateway.demo.result import (
 from gateway.demo.scenario import Expectation, Scenario
 from gateway.demo.stage import Stage
 from gateway.demo.watch import Body
-from gateway.proof.checkpoint import check_log, read_remembered
-from gateway.proof.keys import PUBLIC, PublicKey
-from gateway.proof.manifest import Manifest, manifest_name
-from gateway.proof.verify import verify
-from gateway.store.entries import entries
-from gateway.store.schema import connect
-from gateway.visit.state import House, Outcome
+from gateway.domain.visit.state import House, Outcome
+from gateway.evidence.checkpoint import check_log, read_remembered
+from gateway.evidence.manifest import Manifest, manifest_name
+from gateway.evidence.verify import verify
+from gateway.protocol.keys import PUBLIC, PublicKey
+from gateway.storage.audit_log import entries
+from gateway.storage.schema import connect
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.config import Broker
+from gateway.config.broker import Broker
+from gateway.config.subscriptions import BRIDGE_STATE
+from gateway.config.topics import RESULT
 from gateway.demo.result import Line
-from gateway.mqtt import visit
-from gateway.topics import BRIDGE_STATE, RESULT
+from gateway.mqtt.client import visit
 
 LOOK = 0.1  # seconds between two looks at a file or for a broker that is away
 SHOWN = 12  # of what was seen last, when what was awaited did not come

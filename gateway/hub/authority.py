@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.authority import BACKDATED, Shelf, Terms, Vouched, client, unbound, vouched
+from gateway.system.pki.authority import BACKDATED, Shelf, Terms, Vouched, client, unbound, vouched
 
 LIFE = timedelta(days=90)  # of a box's certificate; it is renewed from two thirds on
 BROKER = Terms(days=30, renew=timedelta(days=15), bound=False)
@@ -71,7 +71,7 @@ class Authority:
     ) -> x509.Certificate:  # fmt: skip
         """Certify a box's key under its home's name, from a day ago on: its clock, or the broker's, may be late.
 
-        `word`: what stands before the @ instead of its serial, for what is no box's (gateway/hub/cluster.py).
+        `word`: what stands before the @ instead of its serial, for what is no box's (gateway/hub/cluster/rabbitmq.py).
         """
         return client(self.certificate, self.key, key, name=home, good=(now, life), word=word)
 

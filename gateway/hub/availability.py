@@ -10,8 +10,8 @@ from enum import StrEnum, auto
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from gateway.delivery.permission import Terms, stretches
-from gateway.hub.words import NAMED
+from gateway.domain.delivery.permission import Terms, stretches
+from gateway.protocol.box_hub import NAMED
 
 LONGEST = timedelta(days=7)  # as a delivery's window
 MOST = 32  # windows; seven days have fewer
@@ -97,7 +97,8 @@ class Forbidden:
 def forbidden(terms: Mapping[str, Any], parts: Mapping[str, str]) -> tuple[Forbidden, ...]:
     """Tell what of these (`entrance`, `place`, `carrier`) a home's terms, as they are kept, do not allow.
 
-    A list that nobody told forbids nothing, nor one that may have been cut off when it was (gateway/store/uplinks.py).
+    A list that nobody told forbids nothing, nor one that may have been cut off when it was
+    (gateway/storage/hub_journal.py).
     """
     known = {part: terms.get(f"{part}s") for part in ("entrance", "place", "carrier")}
     return tuple(

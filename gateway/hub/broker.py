@@ -2,7 +2,7 @@
 
 In `broker` under the hub's folder. Two listeners: one for boxes, by TLS, where the certificate says who comes and
 nothing that a box says of itself counts; one on this machine for the hub's own account. A box writes what box and hub
-have agreed on (gateway/hub/words.py) under its own name, and reads what is for it: by one pattern for all.
+have agreed on (gateway/protocol/box_hub.py) under its own name, and reads what is for it: by one pattern for all.
 """
 
 import asyncio
@@ -18,16 +18,16 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import delete, select
 
-from gateway.broker import PACKET, BoxesListener, broker_user, reload, write_hub
-from gateway.config import Broker, BrokerTls
-from gateway.hub import succession
+from gateway.config.broker import Broker, BrokerTls
+from gateway.hub import ca_rotation
 from gateway.hub.authority import Authority, AuthorityUnusable
-from gateway.hub.file import Boxes, HubFile
+from gateway.hub.config import Boxes, HubFile
 from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.tables import certificates, claims, homes
-from gateway.hub.words import What, ack_topic
-from gateway.mqtt import visit
-from gateway.proof.files import write_whole
+from gateway.mqtt.client import visit
+from gateway.mqtt.mosquitto.provisioning import PACKET, BoxesListener, broker_user, reload, write_hub
+from gateway.protocol.box_hub import What, ack_topic
+from gateway.system.atomic_file import write_whole
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +59,7 @@ async def set_up(file: HubFile, boxes: Boxes, store: Store, *, now: datetime) ->
         AuthorityUnusable: a key or certificate in it is not what it was.
     """
     file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    succession.settle(file.folder)
+    ca_rotation.settle(file.folder)
     authority = Authority.at(file.folder, now=now)
     _certificate(authority, boxes, now=now)
     await _listed(authority, store, now=now)
@@ -110,7 +110,7 @@ class Keeper:
         """
         if not (self._folder / "mosquitto.conf").exists():
             return ()
-        succession.settle(self._authority.folder)
+        ca_rotation.settle(self._authority.folder)
         self._authority = Authority.at(self._authority.folder, now=now)  # another one may have taken its place
         anew = _certificate(self._authority, self._boxes, now=now) | _believed(self._authority)
         listed = await _listed(self._authority, self._store, now=now)
@@ -183,7 +183,7 @@ def _certificate(authority: Authority, boxes: Boxes, *, now: datetime) -> bool:
 
 def _believed(authority: Authority) -> bool:
     """Write whose certificates the broker believes; whether that is news."""
-    file, wanted = authority.folder / "broker" / "authority.pem", succession.bundle(authority)
+    file, wanted = authority.folder / "broker" / "authority.pem", ca_rotation.bundle(authority)
     if file.exists() and file.read_bytes() == wanted:
         return False
     write_whole(file, wanted, mode=0o644)
@@ -197,7 +197,7 @@ async def _listed(authority: Authority, store: Store, *, now: datetime) -> bool:
         rows = await tx.execute(select(certificates.c.serial, certificates.c.ended).where(ended))
         wanted = {int(row.serial, 16): row.ended for row in rows}
     file = authority.folder / "broker" / "revoked.pem"
-    lists = succession.listed(authority, list(wanted.items()), now=now)
+    lists = ca_rotation.listed(authority, list(wanted.items()), now=now)
     if _lists(file.read_bytes() if file.exists() else b"") == _lists(lists):
         return False
     write_whole(file, lists, mode=0o644)

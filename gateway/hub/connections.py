@@ -14,14 +14,14 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.delivery.permission import Terms
-from gateway.delivery.promise import State
+from gateway.domain.delivery.permission import Terms
+from gateway.domain.delivery.promise import State
 from gateway.hub import events, jobs
-from gateway.hub.asking import MOST_WITHDRAWN, AskedKey, AskedTerms, Asking, fitting, understood
 from gateway.hub.deliveries import stand
-from gateway.hub.standing import OVER
 from gateway.hub.tables import brand_keys, brands, connections, deliveries, homes
-from gateway.hub.words import Decided, Kind
+from gateway.protocol.box_hub import Decided, Kind
+from gateway.protocol.consent_request import MOST_WITHDRAWN, AskedKey, AskedTerms, Asking, fitting, understood
+from gateway.protocol.delivery_state import OVER
 
 PATIENCE = timedelta(days=7)  # for an answer
 A_DAY, ASKS_A_DAY = timedelta(days=1), 10  # questions of one retailer to one home

@@ -24,18 +24,18 @@ from markupsafe import Markup
 from sqlalchemy import Row, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.api.operation import Bells
-from gateway.hub.api.ration import Windows
-from gateway.hub.asking import AskedTerms
+from gateway.hub.api.rate_limit import Windows
+from gateway.hub.authentication import kept
 from gateway.hub.connections import TRIES, Pen, ask, state_of
 from gateway.hub.consent_words import WORDS, asked_for, moment, say
-from gateway.hub.keys import kept
+from gateway.hub.http.client_address import AROUND, whence, wider
+from gateway.hub.operation import Bells
 from gateway.hub.store import Store
-from gateway.hub.supportcode import read
 from gateway.hub.tables import brands, connections, retailers
-from gateway.hub.whence import AROUND, whence, wider
-from gateway.voice import Language, isolated
-from gateway.web.words import understood
+from gateway.protocol.consent_request import AskedTerms
+from gateway.protocol.support_code import read
+from gateway.system.languages import understood
+from gateway.system.text import Language, isolated
 
 LOOKS = 120  # a minute, of one address
 SAYS = 10  # codes a minute, of one address
@@ -83,7 +83,7 @@ class Consent:
         return self._page(request, row)
 
     async def _code_of_a_claim(self, request: web.Request) -> web.Response:
-        """A phone has read the QR of a claim (gateway/hub/joining.py). What stands behind the # never comes.
+        """A phone has read the QR of a claim (gateway/protocol/enrolment.py). What stands behind the # never comes.
 
         It stands in the browser's address alone, to be copied from there: so the page is in both languages at once.
         """

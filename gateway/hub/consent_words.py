@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 
-from gateway.hub.asking import AskedTerms
-from gateway.voice import Language, isolated
+from gateway.protocol.consent_request import AskedTerms
+from gateway.system.text import Language, isolated
 
 WORDS: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     "title": {"fr": "Demande de {brand}", "en": "{brand} asks"},

@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.delivery.promise import Body, Cancel, Offer, Result, State, Update, Window
-from gateway.delivery.signature import LARGEST, LONGEST_LIFE
+from gateway.domain.delivery.promise import Body, Cancel, Offer, Result, State, Update, Window
 from gateway.hub import events, jobs
-from gateway.hub.api.operation import Signer
-from gateway.hub.standing import OVER
+from gateway.hub.operation import Signer
 from gateway.hub.tables import deliveries, delivery_versions
-from gateway.hub.unsigned import HubClaims
-from gateway.hub.words import Kind, digest
+from gateway.protocol.box_hub import Kind, digest
+from gateway.protocol.delivery_state import OVER
+from gateway.protocol.hub_signed import HubClaims
+from gateway.protocol.jws import LARGEST, LONGEST_LIFE
 
 _SOME_HOME = f"home-{'a' * 26}"  # as long as any
 _OF_A_PROMISE = frozenset({"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius"})

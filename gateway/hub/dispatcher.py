@@ -15,14 +15,14 @@ from typing import Any, assert_never
 import structlog
 from sqlalchemy import BigInteger, Row, Select, bindparam, func, or_, select, type_coerce, update
 
-from gateway.hub import heard
-from gateway.hub.line import ANSWER, NOBODY, Line, nobody
+from gateway.hub import box_events
+from gateway.hub.metrics import Tally
+from gateway.hub.mqtt import ANSWER, NOBODY, Line, nobody
 from gateway.hub.presence import counted
 from gateway.hub.store import UNAVAILABLE, Store, StoreSilent
 from gateway.hub.tables import homes, jobs
-from gateway.hub.tally import Tally
-from gateway.hub.words import Job, Kind, Receipt, jobs_topic
-from gateway.message import Acknowledgement, NotSent
+from gateway.mqtt.packets import Acknowledgement, NotSent
+from gateway.protocol.box_hub import Job, Kind, Receipt, jobs_topic
 from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
@@ -218,10 +218,10 @@ class Dispatcher:
         told = False
         with self._contained.piece("dispatcher", job.id, foreseen=(StoreSilent,)):
             async with self._store.writing() as tx:
-                home = await heard.home_of(tx, job.home)
+                home = await box_events.home_of(tx, job.home)
                 if home is not None:
                     refusal = Receipt(job=job.id, state="refused", why="the hub could not send it")
-                    await heard.received(tx, home, refusal, self._now())
+                    await box_events.received(tx, home, refusal, self._now())
                     told = True
         if not told:
             async with self._store.writing() as tx:

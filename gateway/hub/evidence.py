@@ -12,15 +12,15 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, TypeAdapter
 
-from gateway.delivery.codes import reread
-from gateway.delivery.promise import MOST_PARCELS, Id, Offer, State, Update, Window, Wire
-from gateway.delivery.strictjson import loads
-from gateway.hub.account import MOST, Line, Statement, What, broken, last_of
-from gateway.hub.sealed import Untrue, unseal, vouched
-from gateway.hub.standing import REASONS
-from gateway.hub.words import Token, digest
-from gateway.proof.chain import Fault
-from gateway.proof.keys import PublicKey
+from gateway.domain.delivery.barcodes import reread
+from gateway.domain.delivery.promise import MOST_PARCELS, Id, Offer, State, Update, Window, Wire
+from gateway.protocol.box_event import Untrue, unseal, vouched
+from gateway.protocol.box_hub import Token, digest
+from gateway.protocol.delivery_record import MOST, Line, Statement, What, broken, last_of
+from gateway.protocol.delivery_state import REASONS
+from gateway.protocol.hash_chain import Fault
+from gateway.protocol.keys import PublicKey
+from gateway.protocol.strict_json import loads
 
 _PROMISE: TypeAdapter[Offer | Update] = TypeAdapter(Annotated[Offer | Update, Field(discriminator="do")])
 _PARCELS: TypeAdapter[tuple[str, ...]] = TypeAdapter(Annotated[tuple[str, ...], Field(max_length=MOST_PARCELS)])
@@ -39,7 +39,7 @@ class Message(Wire):
 
 
 class Told(Wire):
-    """A box's account of how it ended (gateway/hub/account.py), and the box's key.
+    """A box's account of how it ended (gateway/protocol/delivery_record.py), and the box's key.
 
     `statement` is what the token says, to be read; `lines` is the extract of the box's log.
     """

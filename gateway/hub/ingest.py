@@ -16,16 +16,16 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.delivery.promise import Wire
-from gateway.delivery.strictjson import loads
-from gateway.hub import heard
-from gateway.hub.api.operation import Bells
-from gateway.hub.heard import Kept, Outcome
+from gateway.domain.delivery.promise import Wire
+from gateway.hub import box_events
+from gateway.hub.box_events import Kept, Outcome
 from gateway.hub.home_limits import HomeRations, Retention
+from gateway.hub.metrics import Tally
+from gateway.hub.operation import Bells
 from gateway.hub.store import Store, StoreSilent
-from gateway.hub.tally import Tally
-from gateway.hub.words import Hello, Receipt, What, ack_topic, speaker
-from gateway.message import Incoming
+from gateway.mqtt.packets import Incoming
+from gateway.protocol.box_hub import Hello, Receipt, What, ack_topic, speaker
+from gateway.protocol.strict_json import loads
 from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
@@ -157,7 +157,7 @@ class Ingest:
         """Keep all that a home has said since it was heard last, in one transaction."""
         said, kept = _Said(), None
         async with self._store.writing() as tx:
-            row = await heard.home_of(tx, name)
+            row = await box_events.home_of(tx, name)
             if row is not None:
                 kept = await self._keep(tx, row, words, said, effects=effects)
         if row is None or kept is None:
@@ -177,7 +177,7 @@ class Ingest:
     async def _keep(
         self, tx: AsyncConnection, row: Row[Any], words: tuple[tuple[What, bytes], ...], said: _Said, *, effects: bool
     ) -> Kept:
-        now, kept = self._now(), await heard.kept_of(tx, row.id)
+        now, kept = self._now(), await box_events.kept_of(tx, row.id)
         last_hello = max((at for at, (what, _) in enumerate(words) if what == "hello"), default=-1)
         for at, (what, payload) in enumerate(words):
             match what:
@@ -186,20 +186,20 @@ class Ingest:
                     if hello is None:
                         said.unread += 1
                         continue
-                    said.key = await heard.begun(tx, row, hello, now)
-                    row = await heard.home_of(tx, row.id) or row
+                    said.key = await box_events.begun(tx, row, hello, now)
+                    row = await box_events.home_of(tx, row.id) or row
                     said.ack = said.hello = True
                 case "status":
                     receipt = _read(Receipt, payload)
                     if receipt is None:
                         said.unread += 1
                         continue
-                    ended = await heard.received(tx, row, receipt, now)
+                    ended = await box_events.received(tx, row, receipt, now)
                     said.receipts += [] if ended is None else [ended]
                 case "evt" if not self._rations.allows(row.id, said.events, said.octets):
                     said.over += 1  # not acknowledged: the box says it again
                 case "evt":
-                    outcome = await heard.happened(tx, row, kept, payload, now, effects=effects)
+                    outcome = await box_events.happened(tx, row, kept, payload, now, effects=effects)
                     said.outcomes.append(outcome)
                     if outcome is Outcome.KEPT:
                         said.events, said.octets = said.events + 1, said.octets + len(payload)
@@ -211,7 +211,7 @@ class Ingest:
                     assert_never(what)
         said.there = words[-1][0] != "gone"
         if said.there != row.there:
-            await heard.went(tx, row.id, there=said.there)
+            await box_events.went(tx, row.id, there=said.there)
         return kept
 
     def _tell(self, name: str, said: _Said) -> None:

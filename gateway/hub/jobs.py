@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.store import new_id
 from gateway.hub.tables import jobs
-from gateway.hub.words import Kind
+from gateway.protocol.box_hub import Kind
 
 _KEPT = insert(jobs)
 
-LIFE = timedelta(days=31)  # as long as a signed message may live (gateway/delivery/signature.py)
+LIFE = timedelta(days=31)  # as long as a signed message may live (gateway/protocol/jws.py)
 
 
 async def send(  # noqa: PLR0913 - a job's own columns

@@ -16,13 +16,13 @@ import structlog
 from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.heard import kept_of
-from gateway.hub.line import Line, nobody
+from gateway.hub.box_events import kept_of
+from gateway.hub.metrics import Tally
+from gateway.hub.mqtt import Line, nobody
 from gateway.hub.store import UNAVAILABLE, Store, whole
 from gateway.hub.tables import homes
-from gateway.hub.tally import Tally
-from gateway.hub.words import ack_topic
-from gateway.message import NotSent
+from gateway.mqtt.packets import NotSent
+from gateway.protocol.box_hub import ack_topic
 
 log = structlog.get_logger(__name__)
 

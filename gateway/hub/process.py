@@ -11,56 +11,56 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from gateway.ending import until_told
-from gateway.hub.alone import alone
 from gateway.hub.api import (
     apikeys,
     availability,
     brands,
     connections,
     deliveries,
-    happenings,
+    delivery_queries,
+    events,
     household,
     sandboxes,
-    sight,
     webhookendpoints,
 )
 from gateway.hub.api.homes import BrokerAt, Homes
-from gateway.hub.api.operation import Bells, Operation
 from gateway.hub.authority import Authority
 from gateway.hub.broker import Keeper
-from gateway.hub.cluster import Doorkeeper, certified
-from gateway.hub.connecting import Connecting
+from gateway.hub.browser_relay import Questions
+from gateway.hub.cluster.rabbitmq import Doorkeeper, certified
+from gateway.hub.cluster.shard_leases import Shares
+from gateway.hub.config import HubFile, Share
 from gateway.hub.connections import Pen
 from gateway.hub.consent import Consent
-from gateway.hub.deaf import Deaf
+from gateway.hub.consent_jobs import Connecting
 from gateway.hub.dispatcher import Dispatcher
-from gateway.hub.file import HubFile, Share
-from gateway.hub.held import Held
+from gateway.hub.held_deliveries import Held
 from gateway.hub.home_limits import HomeRations, Retention
 from gateway.hub.ingest import Ingest
-from gateway.hub.line import Line
+from gateway.hub.metrics import Tally
 from gateway.hub.migrations import seal_plain_secrets
-from gateway.hub.ownkey import OwnKey
+from gateway.hub.mqtt import Line
+from gateway.hub.operation import Bells, Operation
 from gateway.hub.presence import Presence
-from gateway.hub.remote import Questions
 from gateway.hub.sandbox.robot import Robot
-from gateway.hub.shares import Shares
+from gateway.hub.signing_key import OwnKey
+from gateway.hub.single_instance import alone
 from gateway.hub.site import Site
+from gateway.hub.sse import Streams
+from gateway.hub.stale_subscriptions import Deaf
 from gateway.hub.store import Store
-from gateway.hub.streams import Streams
-from gateway.hub.tally import Tally
 from gateway.hub.webhooks.challenge import challenge_unsent
 from gateway.hub.webhooks.connection import Lookup, by_machine
 from gateway.hub.webhooks.sender import Sender
-from gateway.hub.words import answers_topic
-from gateway.message import Incoming
-from gateway.proof.keys import BoxKey
+from gateway.mqtt.packets import Incoming
+from gateway.protocol.box_hub import answers_topic
+from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
+from gateway.system.shutdown import until_told
 
 OPERATIONS = (
     *apikeys.OPERATIONS, *brands.OPERATIONS, *connections.OPERATIONS, *availability.OPERATIONS, *deliveries.OPERATIONS,
-    *sight.OPERATIONS, *happenings.OPERATIONS, *webhookendpoints.OPERATIONS,
+    *delivery_queries.OPERATIONS, *events.OPERATIONS, *webhookendpoints.OPERATIONS,
     *household.OPERATIONS,
 )  # fmt: skip
 """All of the API, in the order of its document."""

@@ -11,18 +11,18 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from gateway.config import ConfigError, unreadable
-from gateway.hub.api.door import Door
-from gateway.hub.api.operation import Asker, Bells, Operation, Signer
-from gateway.hub.api.ration import Rations
-from gateway.hub.file import HubFile
+from gateway.config.errors import ConfigError, unreadable
+from gateway.hub.api.dispatch import Door
+from gateway.hub.api.rate_limit import Rations
+from gateway.hub.config import HubFile
+from gateway.hub.http.connection_limits import Threshold, room
 from gateway.hub.manual.pages import Manual
+from gateway.hub.operation import Asker, Bells, Operation, Signer
+from gateway.hub.sse import Streams
 from gateway.hub.store import Store
-from gateway.hub.streams import Streams
-from gateway.hub.threshold import Threshold, room
 from gateway.system.containment import Containment
 from gateway.system.http_limits import limit_requests
-from gateway.web.servinglog import quiet
+from gateway.system.http_log import quiet
 
 log = structlog.get_logger(__name__)
 

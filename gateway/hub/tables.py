@@ -253,7 +253,7 @@ jobs = Table(
     "jobs", metadata,
     _id("job-"),
     Column("home", ForeignKey("homes.id"), nullable=False),
-    Column("kind", String(16), nullable=False),  # gateway.hub.words.Kind
+    Column("kind", String(16), nullable=False),  # gateway.protocol.box_hub.Kind
     Column("token", LargeBinary, nullable=False),  # kept byte for byte
     Column("sha256", String(64), nullable=False),  # of the token: by it a box names what it does not believe
     Column("delivery", ForeignKey("deliveries.id"), nullable=True),
@@ -307,7 +307,7 @@ endpoints = Table(
     Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
     Column("url", String(400), nullable=False),
     Column("types", JSON, nullable=False),  # of events; empty: all
-    Column("secret", String(160), nullable=False),  # sealed under the hub's own key (gateway/hub/ownkey.py)
+    Column("secret", String(160), nullable=False),  # sealed under the hub's own key (gateway/hub/signing_key.py)
     Column("old_secret", String(160), nullable=True),
     Column("sandbox", Boolean, nullable=False),
     Column("enabled", Boolean, nullable=False),
@@ -346,7 +346,7 @@ attempts = Table(
     "attempts", metadata,
     Column("message", ForeignKey("messages.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("result", String(24), nullable=False),  # gateway.hub.webhooks.answer.Result
+    Column("result", String(24), nullable=False),  # gateway.hub.webhooks.retry.Result
     Column("status", Integer, nullable=True),  # of HTTP; None: no answer
     Column("excerpt", String(200), nullable=True),
     Column("milliseconds", Integer, nullable=False),

@@ -11,11 +11,11 @@ from enum import StrEnum, auto
 from statistics import median
 from typing import assert_never
 
-from gateway.config import EntranceSection, Home
-from gateway.equipment import CameraDevice, CoverDevice, Device, DoorDevice, LockDevice
-from gateway.grammar import Section
-from gateway.topics import own_topics
-from gateway.visit.state import Rules
+from gateway.config.devices import CameraDevice, CoverDevice, Device, DoorDevice, LockDevice
+from gateway.config.fields import Section
+from gateway.config.home import EntranceSection, Home
+from gateway.config.sensor_independence import depends
+from gateway.domain.visit.state import Rules
 
 MARGIN = 1.5  # a latency is proposed so many times longer than the longest answer that was measured
 
@@ -121,22 +121,6 @@ def entrance_promises(
 def proposed(measured: Measurement) -> float | None:
     """Propose the latency to declare, in whole seconds; None where nothing answered."""
     return None if not measured.seconds else float(int(max(measured.seconds) * MARGIN) + 1)
-
-
-def depends(home: Home, lock: str, door: str) -> bool:
-    """Whether a door sensor is the lock's own: the same device under two ids, or one that speaks on the lock's topic.
-
-    A lock that is wrong about its bolt may be wrong about its own sensor too. What follows a `#` names a part of one
-    device (TaHoma's `io://GATEWAY/ADDRESS#2`).
-    """
-    one, other = home.devices[lock], home.devices[door]
-    if other.vendor == "guard":  # what stands behind the guard its own file says, and it refuses the same there
-        return False
-    whole, also = (device.address.partition("#")[0] for device in (one, other))
-    if lock == door or (whole and (one.vendor, whole) == (other.vendor, also)):
-        return True
-    shared = set(own_topics(home, lock).items()) & set(own_topics(home, door).items())
-    return any(channel.value in ("state", "set") for channel, _ in shared)
 
 
 # ---- devices --------------------------------------------------------------------------------------------------------

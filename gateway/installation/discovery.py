@@ -20,10 +20,10 @@ from typing import assert_never
 
 from devices.reports import Unreadable
 from devices.vendors.zigbee2mqtt_exposes import Found, Kind, Use, read_devices
-from gateway.config import Home
-from gateway.equipment import Device
-from gateway.streamurl import stream_url
-from gateway.voice import inert
+from gateway.config.devices import Device
+from gateway.config.home import Home
+from gateway.config.stream_url import stream_url
+from gateway.system.text import inert
 
 MDNS: Mapping[str, str] = MappingProxyType({
     "_rtsp._tcp.local.": "camera",

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.config import Home
+from gateway.config.home import Home
 from gateway.installation.capability import Measurement, Walked
 from gateway.installation.survey import Begun, Ended, Look, Surveyed
 from gateway.installation.walk import Walk, fitted, standing_with
-from gateway.proof.files import write_whole
+from gateway.system.atomic_file import write_whole
 
 FOLDER = "installation"
 

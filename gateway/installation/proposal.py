@@ -2,7 +2,7 @@
 
 Whoever puts Perron up proposes, the owner accepts: so nobody lets himself in by editing the house. What would touch
 what is there already is refused, whoever accepts it: an account at the broker that could speak for another's lock, a
-topic that is another's, a file of the box, an entrance that a brand was let in by before. `addition.py` writes the
+topic that is another's, a file of the box, an entrance that a brand was let in by before. `config/editor.py` writes the
 rest.
 """
 
@@ -16,15 +16,15 @@ from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
 from devices.vendors import zwave
 from devices.vendors.words import Channel
-from gateway.accesslist import HOMEASSISTANT, access, accounts, bridges
-from gateway.config import EntranceSection, Home
-from gateway.equipment import CameraDevice, Device
-from gateway.grammar import Section
-from gateway.homefile import paths
-from gateway.streamurl import endpoint
-from gateway.topics import OF_A_BRIDGE, carrier, heard_of, own_topics
+from gateway.config.broker_acl import HOMEASSISTANT, access, accounts, bridges
+from gateway.config.devices import CameraDevice, Device
+from gateway.config.editor_keys import ENTRANCE
+from gateway.config.fields import Section
+from gateway.config.home import EntranceSection, Home
+from gateway.config.loader import paths
+from gateway.config.stream_url import endpoint
+from gateway.config.topics import OF_A_BRIDGE, carrier, heard_of, own_topics
 
-ENTRANCE = "entrance"
 KINDS = ("lock", "cover", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm", ENTRANCE)
 MOST = 24  # that wait for the owner; a house has fewer devices
 LARGEST = 4096  # bytes of one, as JSON
@@ -79,7 +79,7 @@ class Proposal(Section):
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One thing to say of it; `said` names the sentence in `web/adding_words.py`, `facts` what stands in it."""
+    """One thing to say of it; `said` names the sentence in `web/texts/adding.py`, `facts` what stands in it."""
 
     said: str
     facts: Mapping[str, str] = field(default_factory=dict)

@@ -1,9 +1,9 @@
 """How often a camera or a radio of an entrance would have refused a delivery: counted, and drawn. Pure.
 
 A look stands for a courier who came then. Refused is what would have refused him: a camera whose pictures failed for
-longer than the rules allow (`gateway/visit/survey.py`), a lock or door sensor that did not answer within what it
-declares. What the household does with its door meanwhile is no refusal. Nothing of what a camera saw is kept, only
-whether it was live. While nobody looks there are no looks: that time counts as neither good nor refused.
+longer than the rules allow (`gateway/installation/survey_outage.py`), a lock or door sensor that did not answer within
+what it declares. What the household does with its door meanwhile is no refusal. Nothing of what a camera saw is kept,
+only whether it was live. While nobody looks there are no looks: that time counts as neither good nor refused.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from html import escape
 
-from gateway.config import Home
-from gateway.grammar import Section
+from gateway.config.fields import Section
+from gateway.config.home import Home
 
 ROW, COLUMN, NARROWEST, WIDE, LEFT, TOP = 22, 14, 3, 672, 130, 34  # of the picture, in its own units
 GOOD, SOME, MANY, NOT_LOOKED = "#087a36", "#f09600", "#be1220", "#dadfe2"

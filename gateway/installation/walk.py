@@ -15,11 +15,11 @@ from types import MappingProxyType
 from typing import assert_never
 
 from devices.reports import Bolt, Door
-from gateway.config import EntranceSection, Home
-from gateway.grammar import Section
+from gateway.config.fields import Section
+from gateway.config.home import EntranceSection, Home
+from gateway.domain.visit.rules import FREE, OPEN, closed, locked
+from gateway.domain.visit.state import WALK_TEST, Entrance, House, Locked, Outcome
 from gateway.installation.capability import Walked
-from gateway.visit.rules import FREE, OPEN, closed, locked
-from gateway.visit.state import WALK_TEST, Entrance, House, Locked, Outcome
 
 BRAND = WALK_TEST  # no brand of the house file may be called so
 

@@ -16,8 +16,8 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
+from gateway.video.ipc import Viewing
 from gateway.video.ring import Ring, Sample
-from gateway.video.words import Viewing
 
 log = logging.getLogger(__name__)
 

@@ -16,14 +16,14 @@ from av.video.stream import VideoStream
 
 from gateway.system.containment import Containment
 from gateway.video.broadcast import Broadcast, Show
-from gateway.video.eye import Eye, thumbnail
+from gateway.video.credentials import changed_at
+from gateway.video.frame_analysis import Eye, thumbnail
+from gateway.video.ipc import CameraSource, ClipKey, Fault, Label, Proof, Unopened
 from gateway.video.liveness import Liveness
-from gateway.video.login import changed_at
+from gateway.video.open_errors import SAID
 from gateway.video.recording import Recorded, Recording, Surroundings
 from gateway.video.ring import Ring, Sample
 from gateway.video.stream import StreamLost, read
-from gateway.video.unopened import SAID
-from gateway.video.words import CameraSource, ClipKey, Fault, Label, Proof, Unopened
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from typing import Final
 import av
 from av.video.stream import VideoStream
 
+from gateway.video.ipc import ClipFacts, ClipKey, Fault, Gap
 from gateway.video.ring import Sample
 from gateway.video.sidecar import Chain, End, Head, Hole, Lines, Link, sidecar_of, sync_folder, write_all
-from gateway.video.words import ClipFacts, ClipKey, Fault, Gap
 
 OPTIONS: Final = {
     "movflags": "frag_keyframe+empty_moov+default_base_moof",

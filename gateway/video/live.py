@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Self, assert_never
 
 from gateway.video.chunk import HEAD, LONGEST, Chunk
-from gateway.video.words import TO_VIEWER, Refused, Unseen, View, Viewing, live_socket
+from gateway.video.ipc import TO_VIEWER, Refused, Unseen, View, Viewing, live_socket
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.video.words import Fault
+from gateway.video.ipc import Fault
 
 Luma = NDArray[np.uint8]
 

@@ -21,13 +21,9 @@ from typing import Any, Final, assert_never
 
 from pydantic import ValidationError
 
-from gateway.video.audience import LONGEST_VIEW, SEATS, Audience, Seats
 from gateway.video.camera import Camera
 from gateway.video.clip import Reached
-from gateway.video.film import Closed as Film
-from gateway.video.film import holes, settle, sidecars
-from gateway.video.recording import Recorded, Surroundings
-from gateway.video.words import (
+from gateway.video.ipc import (
     TO_VIDEO,
     Adopted,
     ClipFacts,
@@ -46,6 +42,10 @@ from gateway.video.words import (
     Watch,
     live_socket,
 )
+from gateway.video.recording import Recorded, Surroundings
+from gateway.video.recovery import Closed as Film
+from gateway.video.recovery import holes, settle, sidecars
+from gateway.video.viewers import LONGEST_VIEW, SEATS, Audience, Seats
 
 log = logging.getLogger(__name__)
 

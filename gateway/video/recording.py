@@ -11,9 +11,9 @@ import av.error
 from av.video.stream import VideoStream
 
 from gateway.video.clip import Clip, FilmPlace, Reached
-from gateway.video.film import Closed, number
+from gateway.video.ipc import Begun, ClipKey, Fault, FromVideo, Gap
+from gateway.video.recovery import Closed, number
 from gateway.video.ring import Ring, Sample
-from gateway.video.words import Begun, ClipKey, Fault, FromVideo, Gap
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from gateway.video.words import ClipFacts, ClipKey, Fault, Gap, Words
+from gateway.video.ipc import ClipFacts, ClipKey, Fault, Gap, Words
 
 BEGIN = bytes(32)
 PIECE_ENDS = (b"moov", b"mdat", b"mfra")  # the boxes that end a link's bytes

@@ -20,10 +20,10 @@ from av import VideoCodecContext
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from gateway.streamurl import endpoint
-from gateway.video.login import LoginUnusable, read_login
-from gateway.video.secure import Untrusted, trust, why_not
-from gateway.video.words import CameraSource, Fault, Unopened
+from gateway.config.stream_url import endpoint
+from gateway.video.credentials import LoginUnusable, read_login
+from gateway.video.ipc import CameraSource, Fault, Unopened
+from gateway.video.rtsps import Untrusted, trust, why_not
 
 log = logging.getLogger(__name__)
 

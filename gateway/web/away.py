@@ -13,15 +13,16 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gateway.proof.chain import canonical
-from gateway.voice import Language
-from gateway.web.access import Right
-from gateway.web.accounts import Who
-from gateway.web.away_words import AWAY
-from gateway.web.desk import Desk
-from gateway.web.parts import Seat
-from gateway.web.policy import away
-from gateway.web.words import LANGUAGES, WORDS
+from gateway.protocol.hash_chain import canonical
+from gateway.system.languages import LANGUAGES
+from gateway.system.text import Language
+from gateway.web.auth.accounts import Who
+from gateway.web.auth.roles import Right
+from gateway.web.server.authorization import Desk
+from gateway.web.server.fragments import Seat
+from gateway.web.server.security_headers import away
+from gateway.web.texts.away import AWAY
+from gateway.web.texts.catalogue import WORDS
 
 LYING = resources.files("gateway.web") / "static"
 SCRIPTS = (

@@ -13,38 +13,45 @@ import segno
 import structlog
 from aiohttp import web
 
-from gateway.config import Pages as PagesSection
-from gateway.delivery.codes import page_forms
-from gateway.pagescertificate import FOLDER, Certificate, certificate, spaced
-from gateway.plainfile import read_bytes
-from gateway.proof.files import write_whole
-from gateway.store import StoreFailed
+from gateway.config.home import Pages as PagesSection
+from gateway.domain.delivery.barcodes import page_forms
+from gateway.domain.visit.state import Now
+from gateway.storage import StoreFailed
+from gateway.system.atomic_file import write_whole
 from gateway.system.http_limits import RequestTurns, limit_requests
-from gateway.visit.state import Now
-from gateway.voice import Language
-from gateway.web import courier
-from gateway.web.accounts import Accounts, Refused
-from gateway.web.adding import Adding
+from gateway.system.http_log import quiet
+from gateway.system.languages import LANGUAGES
+from gateway.system.pki.pages import FOLDER, Certificate, certificate, spaced
+from gateway.system.regular_file import read_bytes
+from gateway.system.text import Language
+from gateway.web.auth.accounts import Accounts, Refused
+from gateway.web.auth.recovery import Succession
 from gateway.web.away import Away
-from gateway.web.box import Box
-from gateway.web.changes import Changes
-from gateway.web.desk import DAY, LANGUAGE, YEAR, Desk, wants_json
-from gateway.web.enrolled import Enrolled
-from gateway.web.errands import Errands
-from gateway.web.examination import Examination
-from gateway.web.feed import Feed
 from gateway.web.feed_limit import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit
-from gateway.web.household import Household
-from gateway.web.hub import Hub
-from gateway.web.installation import Installation
-from gateway.web.keyring import Keyring
-from gateway.web.messages import Messages
-from gateway.web.moving import Moving
-from gateway.web.pages import Pages
-from gateway.web.painter import compile_templates
-from gateway.web.past import Past
-from gateway.web.pauses import Pauses
-from gateway.web.policy import (
+from gateway.web.pages.action_links import Errands
+from gateway.web.pages.add_device import Adding
+from gateway.web.pages.decommission import Moving
+from gateway.web.pages.diagnostics import Examination
+from gateway.web.pages.history import Past
+from gateway.web.pages.home import Pages
+from gateway.web.pages.household import Household
+from gateway.web.pages.hub import Hub
+from gateway.web.pages.installation import Installation
+from gateway.web.pages.keys import Keyring
+from gateway.web.pages.pauses import Pauses
+from gateway.web.pages.phones import Messages
+from gateway.web.pages.privacy import Privacy
+from gateway.web.pages.remote_browsers import Enrolled
+from gateway.web.pages.sign_in import Threshold
+from gateway.web.pages.survey import Surveying
+from gateway.web.server import courier_view
+from gateway.web.server.authorization import DAY, LANGUAGE, YEAR, Desk, wants_json
+from gateway.web.server.changes import Changes
+from gateway.web.server.connection_limits import PATIENCE, Porch, caller_of, listening
+from gateway.web.server.context import Box
+from gateway.web.server.feed import Feed
+from gateway.web.server.renderer import compile_templates
+from gateway.web.server.security_headers import (
     LARGEST_BODY,
     READING,
     Handler,
@@ -55,13 +62,6 @@ from gateway.web.policy import (
     local,
     open_in_clear,
 )
-from gateway.web.porch import PATIENCE, Porch, caller_of, listening
-from gateway.web.privacy import Privacy
-from gateway.web.servinglog import quiet
-from gateway.web.succession import Succession
-from gateway.web.surveying import Surveying
-from gateway.web.threshold import Threshold
-from gateway.web.words import LANGUAGES
 
 log = structlog.get_logger(__name__)
 
@@ -325,7 +325,7 @@ class Site:
     async def _label(self, request: web.Request) -> web.Response:
         """The courier's page once more, and on it the reader of labels: it alone may use camera and WebAssembly."""
         answer = self._desk.page(
-            request, "label", digest=self._delivery(request)[0], kinds=courier.LABELS, forms=page_forms()
+            request, "label", digest=self._delivery(request)[0], kinds=courier_view.LABELS, forms=page_forms()
         )
         answer.headers.update(READING)
         return answer
@@ -333,7 +333,7 @@ class Site:
     async def _courier_feed(self, request: web.Request) -> web.WebSocketResponse:
         """His own delivery and nothing else."""
         digest, _ = self._delivery(request)
-        found = partial(courier.found, self._box, digest)
+        found = partial(courier_view.found, self._box, digest)
         caller = caller_of(request)
         if caller is not None:
             caller.heard(entitled=True)  # it lasts for as long as the courier's page is open
@@ -347,7 +347,7 @@ class Site:
 
     async def _receipt(self, request: web.Request) -> web.Response:
         _, delivery = self._delivery(request)
-        body = courier.receipt(self._box, delivery)
+        body = courier_view.receipt(self._box, delivery)
         if body is None:
             raise web.HTTPNotFound
         return web.Response(body=body, content_type="application/json")
@@ -355,7 +355,7 @@ class Site:
     def _delivery(self, request: web.Request) -> tuple[str, str]:
         """The digest that a courier's link names, and its delivery."""
         digest = request.match_info["digest"]
-        delivery = courier.found(self._box, digest, self._box.clock.now())
+        delivery = courier_view.found(self._box, digest, self._box.clock.now())
         if delivery is None or delivery.entrance not in self._box.home.entrances:
             raise web.HTTPNotFound
         return digest, delivery.id

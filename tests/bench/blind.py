@@ -7,7 +7,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from gateway.video.__main__ import main
-from gateway.video.eye import Eye
+from gateway.video.frame_analysis import Eye
 from gateway.video.labels import Reading
 
 

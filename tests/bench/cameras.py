@@ -13,7 +13,7 @@ from typing import get_args
 
 from devices.simulators.camera import Mode
 from devices.simulators.scene import CLOCK_REGION
-from gateway.video.words import CameraSource
+from gateway.video.ipc import CameraSource
 from tests.filmset.cameras import camera_set
 
 

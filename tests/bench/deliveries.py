@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from devices.reports import Bolt, Door
-from gateway.config import Home, rules
-from gateway.delivery.codes import BadCode, normalise
-from gateway.store import Store
-from gateway.visit import commands as c
-from gateway.visit.decide import decide
-from gateway.visit.events import Scanned
-from gateway.visit.state import Camera, Entrance, Fact, Now
+from gateway.config.home import Home, rules
+from gateway.domain.delivery.barcodes import BadCode, normalise
+from gateway.domain.visit import commands as c
+from gateway.domain.visit.decide import decide
+from gateway.domain.visit.events import Scanned
+from gateway.domain.visit.state import Camera, Entrance, Fact, Now
+from gateway.storage import Store
 from tests.bench import homes
 from tests.bench.line import Line, Say, median
 

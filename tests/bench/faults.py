@@ -5,7 +5,7 @@ A camera that is switched off is told of as reset at once, and as unreachable on
 
 import time
 
-from gateway.video.words import Fault, Proof
+from gateway.video.ipc import Fault, Proof
 from tests.bench.cameras import Air, cameras
 from tests.bench.line import Line, Say, median, ms
 from tests.bench.recorder import Recorder, recorder

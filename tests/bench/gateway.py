@@ -14,15 +14,15 @@ from unittest import mock
 
 from devices.vendors.words import Channel
 from gateway.app import App
-from gateway.entrance import RunningEntrance
-from gateway.homefile import load
-from gateway.mqtt import Incoming
-from gateway.video.link import VideoLink
-from gateway.video.words import ClipKey, Closed, Configure, FromVideo, Proof
-from gateway.visit import commands as c
-from gateway.visit import events as e
-from gateway.visit.decide import decide
-from gateway.visit.state import Entrance, Now
+from gateway.config.loader import load
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.decide import decide
+from gateway.domain.visit.state import Entrance, Now
+from gateway.mqtt.client import Incoming
+from gateway.runtime.entrance import RunningEntrance
+from gateway.video.client import VideoLink
+from gateway.video.ipc import ClipKey, Closed, Configure, FromVideo, Proof
 from tests.bench.marks import Mark, write
 
 MARKS: list[Mark] = []
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--proven", action="store_true")
     options = parser.parse_args()
     with ExitStack() as patches:
-        patches.enter_context(mock.patch("gateway.entrance.decide", timed_decide))
+        patches.enter_context(mock.patch("gateway.runtime.entrance.decide", timed_decide))
         patches.enter_context(mock.patch("gateway.app.RunningEntrance", Timed))
         patches.enter_context(mock.patch("gateway.app.VideoLink", Proven if options.proven else Watched))
         asyncio.run(App(load(options.home), reached=reached).run())

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from devices.simulators.scene import CLOCK_REGION
-from gateway.config import Home
-from gateway.delivery.promise import Window
-from gateway.delivery.signature import public_x
-from gateway.store import Store
-from gateway.visit.state import Now
-from tests.gateway.delivery.shop import BOX, SECRETS, claims, offer, signed
+from gateway.config.home import Home
+from gateway.domain.delivery.promise import Window
+from gateway.domain.visit.state import Now
+from gateway.protocol.jws import public_x
+from gateway.storage import Store
+from tests.gateway.domain.delivery.shop import BOX, SECRETS, claims, offer, signed
 
 ADDRESS = "bench"
 DOORS = "bench-doors"  # a door's sensor is no part of its lock

@@ -20,9 +20,9 @@ from pathlib import Path
 import aiohttp
 from sqlalchemy import func, select, text
 
-from gateway.broker import free_port
 from gateway.hub.store import Store
 from gateway.hub.tables import home_events, metadata
+from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.bench import machine
 from tests.bench.line import Line, Say, median, ms
 from tests.postgresql import PostgreSQL, postgresql

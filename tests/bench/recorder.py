@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from gateway.demo.processes import Child
-from gateway.video.words import Begun, Configure, Proof, Watch
+from gateway.video.ipc import Begun, Configure, Proof, Watch
 from tests.bench.cameras import Air
 from tests.filmset.talk import Talk
 

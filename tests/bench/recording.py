@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from gateway.video.words import Begun, ClipKey, Finish, Record
+from gateway.video.ipc import Begun, ClipKey, Finish, Record
 from tests.bench.cameras import cameras
 from tests.bench.line import Line, Say, median, ms, p95
 from tests.bench.machine import cpu, pss

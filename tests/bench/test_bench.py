@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.homefile import load
+from gateway.config.loader import load
 from tests.bench.homes import home, write
 
 pytestmark = pytest.mark.slow

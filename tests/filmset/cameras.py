@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from devices.simulators.camera import Camera
 from devices.simulators.rtsp import RtspServer
 from devices.simulators.scene import CLOCK_REGION
-from gateway.video.words import CameraSource
+from gateway.video.ipc import CameraSource
 
 
 class CameraSet:

@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 
 from devices.simulators.scene import read_clock
-from gateway.video.eye import luma
+from gateway.video.frame_analysis import luma
+from gateway.video.ipc import ClipFacts
 from gateway.video.sidecar import Chain, Link, read_sidecar, sidecar_of
-from gateway.video.words import ClipFacts
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self, TypeVar
 
-from gateway.video.words import FROM_VIDEO, Adopted, ClipKey, Closed, Configure, Finish, FromVideo, Proof, ToVideo
+from gateway.video.ipc import (
+    FROM_VIDEO,
+    Adopted,
+    ClipKey,
+    Closed,
+    Configure,
+    Finish,
+    FromVideo,
+    Proof,
+    ToVideo,
+)
 from tests.filmset.cameras import CameraSet
 
 PATIENCE = 30.0  # seconds: for a machine that does much else

@@ -14,14 +14,14 @@ from pathlib import Path
 
 from aiohttp import ClientSession, CookieJar, TCPConnector
 
-from gateway.broker import free_port
 from gateway.cli.broker import logged_in, say
-from gateway.config import Pages
-from gateway.delivery.codes import normalise
+from gateway.config.home import Pages
+from gateway.config.topics import entrance_topic
 from gateway.demo.actors import Parcels
 from gateway.demo.plan import Plan
 from gateway.demo.scenario import Play
-from gateway.topics import entrance_topic
+from gateway.domain.delivery.barcodes import normalise
+from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.certified import certified
 from tests.flood import house
 from tests.flood.visitors import unproven

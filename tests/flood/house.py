@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from gateway.config.devices import FridgeDevice
 from gateway.demo.plan import Plan
 from gateway.demo.scenario import Play
-from gateway.equipment import FridgeDevice
 
 ROOT = Path(__file__).parents[2]
 BRIDGE = "zigbee2mqtt"

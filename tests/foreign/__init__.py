@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from gateway.broker import free_port
-from gateway.video.words import CameraSource
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.video.ipc import CameraSource
 
 SERVER = Path(__file__).with_name("server.py")
 SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's, whose packages bring GStreamer

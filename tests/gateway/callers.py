@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 import aiomqtt
 
-from gateway.config import Broker, Home
-from gateway.mqtt import Guest, Incoming, Sent, visit
+from gateway.config.broker import Broker
+from gateway.config.home import Home
+from gateway.mqtt.client import Guest, Incoming, Sent, visit
 
 LONG = 30.0
 

@@ -2,8 +2,8 @@
 
 from hashlib import sha256
 
-from gateway.store import Entry, Invitation, Newcomer, Person
-from tests.gateway.delivery.shop import NOON
+from gateway.storage import Entry, Invitation, Newcomer, Person
+from tests.gateway.domain.delivery.shop import NOON
 
 
 def digest(word: str) -> bytes:

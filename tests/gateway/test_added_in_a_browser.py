@@ -16,14 +16,14 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 from playwright.async_api import Error, Page, expect
 
-from gateway import reload
-from gateway.broker import free_port
 from gateway.cli import adding
+from gateway.config.loader import load
 from gateway.demo.plan import Plan
-from gateway.homefile import load
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.runtime.maintenance import reload
 from tests.browser import barriers, visitor
 from tests.forkserver import Forked, forks
-from tests.gateway.test_reload import perron, soon_over
+from tests.gateway.runtime.maintenance.test_reload import perron, soon_over
 from tests.gateway.test_walked_in_a_browser import PASSWORD, with_pages
 from tests.gateway.web.house import HERONS
 from tests.whole_house import playing
@@ -36,8 +36,8 @@ DIES = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from gateway.app import App
-from gateway.homefile import load
-from gateway.lifetime import Lifetime
+from gateway.config.loader import load
+from gateway.supervisor import Lifetime
 
 def reached(point):
     if point == sys.argv[2]:

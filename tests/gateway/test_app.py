@@ -21,17 +21,18 @@ from devices.vendors import VENDORS
 from devices.vendors.words import BARE
 from gateway import app as module
 from gateway.app import App
-from gateway.clock import Clock
-from gateway.config import ClockSource, ConfigError, Home, Messages, Pages
-from gateway.delivery.promise import Window
-from gateway.mqtt import Incoming, Why
-from gateway.occupancy import Occupied
-from gateway.proof.chain import Head
-from gateway.proof.checkpoint import checkpoint
-from gateway.proof.keys import BoxKey
-from gateway.store import Store, StoreFailed
-from gateway.video.words import Adopted, ClipKey, Label, Proof
-from tests.gateway.delivery.shop import NOW, claims, offer, signed
+from gateway.config.errors import ConfigError
+from gateway.config.home import ClockSource, Home, Messages, Pages
+from gateway.domain.delivery.promise import Window
+from gateway.evidence.checkpoint import checkpoint
+from gateway.mqtt.client import Incoming, Why
+from gateway.protocol.hash_chain import Head
+from gateway.protocol.keys import BoxKey
+from gateway.runtime.maintenance.instance_lock import Occupied
+from gateway.storage import Store, StoreFailed
+from gateway.system.clock import Clock
+from gateway.video.ipc import Adopted, ClipKey, Label, Proof
+from tests.gateway.domain.delivery.shop import NOW, claims, offer, signed
 from tests.shell.house import home, pending
 from tests.shell.parts import Eyes, Line, until
 from tests.shell.receiver import SECRET, receiver

@@ -20,22 +20,23 @@ from devices.simulators import control as ask
 from devices.vendors import VENDORS
 from devices.vendors.words import Nameplate
 from gateway.cli.broker import heard, logged_in
-from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
-from gateway.delivery.promise import Cancel, Claims, Offer, Update, Window
-from gateway.delivery.signature import sign
+from gateway.config.devices import LockDevice
+from gateway.config.subscriptions import BRIDGE_STATE
+from gateway.config.topics import OFFER, RESULT, entrance_topic
 from gateway.demo.actors import PATIENCE, Parcels
 from gateway.demo.plan import Plan
 from gateway.demo.result import Move, moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
 from gateway.demo.verdict import read_proofs
 from gateway.demo.watch import Body
-from gateway.equipment import LockDevice
-from gateway.mqtt import Guest, Incoming, Sent
-from gateway.store.entries import entries
-from gateway.store.schema import connect
-from gateway.topics import BRIDGE_STATE, OFFER, RESULT, entrance_topic
-from gateway.visit.commands import AlarmCode
-from gateway.visit.state import Phase, Refusal
+from gateway.domain.delivery.barcodes import COURIER_BYTES, courier_digest, new_courier_code
+from gateway.domain.delivery.promise import Cancel, Claims, Offer, Update, Window
+from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.state import Phase, Refusal
+from gateway.mqtt.client import Guest, Incoming, Sent
+from gateway.protocol.jws import sign
+from gateway.storage.audit_log import entries
+from gateway.storage.schema import connect
 from tests.shell.parts import until
 from tests.whole_house import playing
 

@@ -21,14 +21,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.async_api import Locator, Page, expect
 
-from gateway.broker import free_port
-from gateway.config import Pages
-from gateway.delivery.promise import State
-from gateway.delivery.signature import public_x
+from gateway.config.home import Pages
 from gateway.demo.plan import Plan
 from gateway.demo.result import moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT
-from gateway.proof.keys import PublicKey
+from gateway.domain.delivery.promise import State
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.jws import public_x
+from gateway.protocol.keys import PublicKey
 from tests.browser import visitor
 from tests.certified import certified
 from tests.gateway.web.house import HERONS

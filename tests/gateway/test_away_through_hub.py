@@ -18,22 +18,22 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 from sqlalchemy import select
 
-from gateway.broker import free_port
-from gateway.config import Pages
-from gateway.delivery.promise import State
+from gateway.config.home import Pages
 from gateway.demo.actors import PATIENCE
 from gateway.demo.plan import Plan
 from gateway.demo.result import moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT
+from gateway.domain.delivery.promise import State
+from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.state import Now, Refusal
+from gateway.evidence.checkpoint import checkpoint
+from gateway.evidence.rollback import LAST_CHECKPOINT
 from gateway.hub import jobs as job_store
 from gateway.hub.tables import browsers, jobs
-from gateway.hub.words import Kind
-from gateway.proof.chain import Head
-from gateway.proof.checkpoint import checkpoint
-from gateway.proof.keys import BoxKey
-from gateway.rollback import LAST_CHECKPOINT
-from gateway.visit.commands import AlarmCode
-from gateway.visit.state import Now, Refusal
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.box_hub import Kind
+from gateway.protocol.hash_chain import Head
+from gateway.protocol.keys import BoxKey
 from tests.gateway.test_through_hub import at_the_door, stands
 from tests.gateway.web.house import HERONS
 from tests.remotebrowser import RemoteBrowser

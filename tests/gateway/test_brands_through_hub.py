@@ -16,22 +16,22 @@ import aiohttp
 import pytest
 from sqlalchemy import select
 
-from gateway.broker import free_port
-from gateway.config import Pages
-from gateway.delivery.codes import COURIER_BYTES, courier_digest, new_courier_code
-from gateway.delivery.promise import Offer, State, Window
+from gateway.config.home import Pages
 from gateway.demo.plan import Plan
 from gateway.demo.result import moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT
+from gateway.domain.delivery.barcodes import COURIER_BYTES, courier_digest, new_courier_code
+from gateway.domain.delivery.promise import Offer, State, Window
+from gateway.domain.visit.commands import Saying
+from gateway.domain.visit.state import Refusal
 from gateway.hub import jobs as job_store
-from gateway.hub.ownkey import OwnKey
-from gateway.hub.possession import prove
+from gateway.hub.signing_key import OwnKey
 from gateway.hub.tables import homes, jobs
-from gateway.hub.unsigned import HubClaims
-from gateway.hub.words import Kind
-from gateway.uplink.asked import ANOTHER_HOME, UNSIGNED
-from gateway.visit.commands import Saying
-from gateway.visit.state import Refusal
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.box_hub import Kind
+from gateway.protocol.consent_verification import ANOTHER_HOME, UNSIGNED
+from gateway.protocol.hub_signed import HubClaims
+from gateway.protocol.key_possession import prove
 from tests.gateway.web.house import HERONS
 from tests.stranger import Stranger
 from tests.through_hub import HOME, Hub, Street, street, waited

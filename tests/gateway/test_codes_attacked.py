@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, update
 
-from gateway.delivery.promise import Cancel, Offer, State, Window
-from gateway.hub.ownkey import OwnKey
+from gateway.domain.delivery.promise import Cancel, Offer, State, Window
+from gateway.hub.signing_key import OwnKey
 from gateway.hub.tables import deliveries, delivery_versions
-from gateway.hub.unsigned import HubClaims
-from gateway.hub.words import Kind
+from gateway.protocol.box_hub import Kind
+from gateway.protocol.hub_signed import HubClaims
 from tests.hubs import Running, hub_file, running
 from tests.sandboxes import Playground, playground
 from tests.through_hub import HOME, Announced, Hub, Shop, street, waited

@@ -12,30 +12,30 @@ from devices.reports import Bolt, LockReport
 from devices.vendors import VENDORS
 from devices.vendors.words import BARE
 from gateway import app as module
-from gateway import diary as windows
-from gateway import entrance as entrances
 from gateway.app import App
-from gateway.delivery.promise import State
-from gateway.delivery.signature import verify
-from gateway.diary import Diary
-from gateway.examination.finding import Verdict
-from gateway.examination.house import faults
-from gateway.hub.words import Ack, Asked, Job, Receipt, ack_topic, ask_topic
-from gateway.message import Incoming
-from gateway.remote.deeds import Deeds
-from gateway.remote.orders import FAILED
-from gateway.store import Store, rows
-from gateway.store.offers import Offers
-from gateway.store.uplinks import Uplinks
+from gateway.domain.delivery.promise import State
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.commands import Saying
+from gateway.installation.diagnostics.finding import Verdict
+from gateway.installation.diagnostics.house import faults
+from gateway.mqtt.packets import Incoming
+from gateway.protocol.box_hub import Ack, Asked, Job, Receipt, ack_topic, ask_topic
+from gateway.protocol.jws import verify
+from gateway.runtime import entrance as entrances
+from gateway.runtime import scheduler as windows
+from gateway.runtime.scheduler import Diary
+from gateway.storage import Store, rows
+from gateway.storage.hub_journal import Uplinks
+from gateway.storage.offers import Offers
 from gateway.system import fault_log
 from gateway.system.containment import Containment
-from gateway.visit import commands as c
-from gateway.visit import events as e
-from gateway.visit.commands import Saying
-from tests.gateway.delivery.shop import NOW, claims, keys, offer, signed
-from tests.gateway.remote.away import away
+from gateway.web.remote.actions import Deeds
+from gateway.web.remote.orders import FAILED
+from tests.gateway.domain.delivery.shop import NOW, claims, keys, offer, signed
+from tests.gateway.integrations.hub_client.test_session import HOME, Hub, at_work, hub, section, uplink
 from tests.gateway.test_app import Broker, Video, World, gateway, heard, queries, state
-from tests.gateway.uplink.test_link import HOME, Hub, at_work, hub, section, uplink
+from tests.gateway.web.remote.away import away
 from tests.hubs import homes_broker
 from tests.raising import ARBITRARY, Raising, each_loop_raises_once
 from tests.shell.box import Box, awake, running
@@ -373,7 +373,7 @@ async def test_an_acknowledgement_that_cannot_be_worked_ends_no_line(
 ) -> None:
     raising = Raising()
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
-        monkeypatch.setattr("gateway.uplink.link.WAIT", 0.02)
+        monkeypatch.setattr("gateway.integrations.hub_client.session.WAIT", 0.02)
         async with at_work(uplink(made, section(broker, tmp_path))) as task:
             await until(lambda: there.hellos)
             follows = made.store.uplinks.follows

@@ -11,11 +11,11 @@ from typing import Self
 import pytest
 
 from devices.vendors.words import Channel
+from gateway.config.topics import device_topic
 from gateway.demo.plan import plan
 from gateway.demo.processes import Child
 from gateway.demo.run import Audience, run
 from gateway.demo.scenarios import named
-from gateway.topics import device_topic
 from tests.systemcalls import lacking, on_disk, read, strace
 
 TOPIC = "perron/front-lock/set"

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.broker import free_port
-from gateway.examination.rounds import PAUSE
+from gateway.installation.diagnostics.rounds import PAUSE
+from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.browser import barriers, faint, visitor
 from tests.gateway.test_walked_in_a_browser import joined, with_pages
 from tests.whole_house import playing

@@ -11,7 +11,7 @@ from jinja2 import Environment
 
 from gateway.demo.result import moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT
-from gateway.web import painter
+from gateway.web.server import renderer
 from tests.flood import every_way, house
 from tests.shell.box import box
 from tests.shell.site import served
@@ -49,11 +49,11 @@ async def test_a_visit_keeps_its_times_while_every_way_in_is_flooded_at_once(tmp
 
 
 async def test_no_page_is_compiled_in_the_loop_that_hears_the_doors(tmp_path: Path) -> None:
-    painter._templates.cache_clear()  # noqa: SLF001 - as in a process that has just begun
+    renderer._templates.cache_clear()  # noqa: SLF001 - as in a process that has just begun
     compiled: list[int] = []
     with patch.object(Environment, "compile", autospec=True, side_effect=_noting(compiled)):
         async with box(tmp_path) as made, served(made) as site, site.client(site.owner) as client:
-            assert len(compiled) == len(painter._templates().list_templates())  # noqa: SLF001 - as above
+            assert len(compiled) == len(renderer._templates().list_templates())  # noqa: SLF001 - as above
             async with client.get("/") as answer:
                 assert answer.status == 200
     assert threading.get_ident() not in compiled

@@ -10,8 +10,8 @@ import pytest
 
 from gateway.demo.actors import PATIENCE
 from gateway.demo.result import Move, moves
-from gateway.visit.commands import AlarmCode
-from gateway.visit.state import Phase, Refusal
+from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.state import Phase, Refusal
 from tests.smalldisk import fill, small_disk
 from tests.whole_house import playing
 

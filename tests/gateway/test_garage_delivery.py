@@ -9,7 +9,7 @@ import pytest
 from devices.simulators.control import PressBell
 from gateway.demo.scenario import Play
 from gateway.demo.scenarios.garage import TRAVEL, WARNING, carried_in, with_garage_door
-from gateway.visit.state import Phase
+from gateway.domain.visit.state import Phase
 from tests.whole_house import playing
 
 pytestmark = pytest.mark.slow

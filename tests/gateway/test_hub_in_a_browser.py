@@ -13,16 +13,16 @@ from aiohttp import ClientError, ClientSession
 from playwright.async_api import Error, Page, expect
 from sqlalchemy import select
 
-from gateway.broker import free_port
-from gateway.homefile import load
-from gateway.hub.file import load as load_hub
+from gateway.config.loader import load
+from gateway.hub.config import load as load_hub
 from gateway.hub.store import Store
 from gateway.hub.tables import homes, jobs
-from gateway.uplink.standing import kept
+from gateway.integrations.hub_client.link_status import kept
+from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.browser import barriers, visitor
 from tests.forkserver import forks
+from tests.gateway.runtime.maintenance.test_reload import perron
 from tests.gateway.test_added_in_a_browser import DIES, House, begun, claims, comes_back
-from tests.gateway.test_reload import perron
 from tests.gateway.web.house import HERONS
 from tests.mosquitto import running
 

@@ -8,21 +8,21 @@ from pathlib import Path
 import pytest
 from joserfc.jwk import OKPKey
 
-from gateway.config import HubSection
-from gateway.delivery.permission import Terms
-from gateway.delivery.promise import Cancel, Offer, Update
-from gateway.delivery.signature import public_key
-from gateway.hub import unsigned
-from gateway.hub.sealed import seal, vouch
-from gateway.hub.unsigned import HubClaims
-from gateway.hub.words import Job, Kind
-from gateway.proof.keys import BoxKey
-from gateway.store import Signer, Store
-from gateway.uplink.box import DAY, takers
-from gateway.uplink.words import Answered
-from gateway.visit.state import Refusal
-from tests.gateway.delivery.house import delivery, opened, told
-from tests.gateway.delivery.shop import NOW, cancel, offer, update
+from gateway.config.home import HubSection
+from gateway.domain.delivery.permission import Terms
+from gateway.domain.delivery.promise import Cancel, Offer, Update
+from gateway.domain.visit.state import Refusal
+from gateway.integrations.hub_client.job_routing import DAY, takers
+from gateway.protocol import hub_signed
+from gateway.protocol.box_event import seal, vouch
+from gateway.protocol.box_hub import Job, Kind
+from gateway.protocol.hub_signed import HubClaims
+from gateway.protocol.jws import public_key
+from gateway.protocol.keys import BoxKey
+from gateway.protocol.receipt import Answered
+from gateway.storage import Signer, Store
+from tests.gateway.domain.delivery.house import delivery, opened, told
+from tests.gateway.domain.delivery.shop import NOW, cancel, offer, update
 from tests.shell.box import awake, box
 from tests.shell.house import home
 from tests.stranger import HOME, HUB, HUB_KEY
@@ -46,13 +46,13 @@ def passed_on(said: Offer | Update | Cancel, brand: str = "shop", *, by: BoxKey 
     seconds = int(NOW.utc.timestamp())
     words = HubClaims(brand=brand, aud=to, iat=seconds, nbf=seconds, exp=seconds + 3600,
                       jti=secrets.token_urlsafe(16), delivery=said)  # fmt: skip
-    return unsigned.sign(words, OKPKey.import_key(by.pem), kid=unsigned.name(by.public.fingerprint))
+    return hub_signed.sign(words, OKPKey.import_key(by.pem), kid=hub_signed.name(by.public.fingerprint))
 
 
 async def heard(store: Store, token: bytes) -> str | None:
     """What it is answered: None: it counts, else the code."""
-    key = {unsigned.name(HUB_KEY.public.fingerprint): public_key(HUB_KEY.public.text)}
-    answer = await store.accept(token, unsigned.verify(token, key, box=HOME, now=NOW), NOW)
+    key = {hub_signed.name(HUB_KEY.public.fingerprint): public_key(HUB_KEY.public.text)}
+    answer = await store.accept(token, hub_signed.verify(token, key, box=HOME, now=NOW), NOW)
     return answer.result.code
 
 
@@ -131,8 +131,8 @@ async def test_a_box_takes_it_under_the_key_that_it_learned_at_its_joining_and_f
 async def test_a_hub_that_signs_without_end_uses_up_no_brand_s_ration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.uplink.box.HUB_SIGNED_A_DAY", 4)
-    monkeypatch.setattr("gateway.store.offers.MOST", 3)  # of an entrance, and this house has two
+    monkeypatch.setattr("gateway.integrations.hub_client.job_routing.HUB_SIGNED_A_DAY", 4)
+    monkeypatch.setattr("gateway.storage.offers.MOST", 3)  # of an entrance, and this house has two
     async with box(tmp_path, home(tmp_path)) as made, awake(made):
         signer = Signer(home=HOME, key=made.key.public.text, seal=lambda one: seal(one, made.key.sign),
                         vouch=lambda one: vouch(one, made.key.sign))  # fmt: skip

@@ -16,19 +16,20 @@ from devices.reports import Bolt, Door, DoorReport, LockReport, Report
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
 from gateway import app as module
-from gateway import links, wipe
 from gateway.app import App
-from gateway.broker import free_port
-from gateway.cli import transcript
-from gateway.config import Home, Messages, Pages
-from gateway.mqtt import Incoming
-from gateway.proof.keys import BoxKey, link_key
-from gateway.store import Store
-from gateway.topics import device_topic
-from gateway.visit import commands as c
-from gateway.visit.state import Entrance
-from tests.gateway.delivery.house import step
-from tests.gateway.delivery.shop import NOW
+from gateway.cli import console
+from gateway.config.home import Home, Messages, Pages
+from gateway.config.topics import device_topic
+from gateway.domain.visit import commands as c
+from gateway.domain.visit.state import Entrance
+from gateway.mqtt.client import Incoming
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.keys import BoxKey, link_key
+from gateway.runtime.maintenance import factory_reset
+from gateway.runtime.notifications import action_links
+from gateway.storage import Store
+from tests.gateway.domain.delivery.house import step
+from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.test_app import Broker, Video, World
 from tests.gateway.web.house import HERONS
 from tests.shell.house import home
@@ -142,12 +143,12 @@ async def test_a_box_that_was_wiped_on_its_page_begins_anew_as_nobody_s(house: H
             assert (answer.status, "The box is being wiped" in await answer.text()) == (200, True)
         async with asyncio.timeout(20):
             assert await asyncio.shield(run), "it ends to begin anew"
-        assert wipe.marked(folder)
+        assert factory_reset.marked(folder)
         assert film.exists(), "what is wiped is wiped by the start that follows, before anything is opened"
         cookies = {one.key: one.value for one in anna.cookie_jar}
         assert made.states()
     async with begun(house) as (_, run, address):
-        assert not wipe.marked(folder)
+        assert not factory_reset.marked(folder)
         assert not film.exists()
         assert house.messages.file.read_bytes() == b""
         assert (folder / "key" / "box.key.pem").read_bytes() != key
@@ -167,7 +168,7 @@ async def test_the_command_itself_goes_on_into_the_fresh_start(house: Home) -> N
     house = house.model_copy(update={"pages": Pages(port=port)})
     Answering.house = house
     World.made.clear()
-    run = asyncio.create_task(transcript.run(house, house.storage.folder / "home.yaml"))
+    run = asyncio.create_task(console.run(house, house.storage.folder / "home.yaml"))
     address = f"http://127.0.0.1:{port}"
     await until(house.claim_code.exists)
     World.broker.on_up(1)
@@ -188,10 +189,10 @@ async def test_the_command_itself_goes_on_into_the_fresh_start(house: Home) -> N
 
 async def test_a_box_that_died_with_the_mark_is_wiped_at_its_next_start(house: Home) -> None:
     film = await filmed(house, "v1")
-    wipe.mark(house.storage.folder)
+    factory_reset.mark(house.storage.folder)
     async with begun(house) as (_, _, address), owner(house, address):
         assert not film.exists()
-        assert not wipe.marked(house.storage.folder)
+        assert not factory_reset.marked(house.storage.folder)
 
 
 @pytest.mark.slow
@@ -217,8 +218,10 @@ async def test_a_house_with_another_owner_has_new_links_no_phones_and_no_films(h
         new = link_key(folder / "key")
         assert new != old
         assert not (folder / "proposals").exists(), "what was proposed was for the former owner's word"
-        stop = links.make(links.Purpose.STOP, "front", NOW.utc + timedelta(hours=1), bytes(links.NONCE_BYTES), old)
-        assert links.read(stop, new, NOW) is links.Refused.FORGED
+        stop = action_links.make(
+            action_links.Purpose.STOP, "front", NOW.utc + timedelta(hours=1), bytes(action_links.NONCE_BYTES), old
+        )
+        assert action_links.read(stop, new, NOW) is action_links.Refused.FORGED
         assert (folder / "key" / "box.key.pem").read_bytes() == identity, "the box stays who it is"
         assert house.messages.file.read_bytes() == b""
         await until(lambda: not film.exists())
@@ -238,12 +241,12 @@ async def test_phones_of_the_former_household_that_cannot_be_taken_out_of_the_fi
         return ()
 
     monkeypatch.setattr(module, "read", read)
-    monkeypatch.setattr(wipe, "empty", lambda _file: False)
+    monkeypatch.setattr(factory_reset, "empty", lambda _file: False)
     assert house.messages is not None
     house.storage.folder.mkdir()
     house.messages.file.write_text("ntfys://phone.example/anna", encoding="utf-8")
     if left == "wiped":
-        wipe.mark(house.storage.folder)
+        factory_reset.mark(house.storage.folder)
     else:
         store = await Store.open(house.storage.folder / "perron.sqlite3", home=house, now=NOW)
         await store.handover.leave("new_house.links", "new")

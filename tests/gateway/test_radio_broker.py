@@ -6,8 +6,8 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from gateway.accesslist import radio_access
-from gateway.config import Broker
+from gateway.config.broker import Broker
+from gateway.config.broker_acl import radio_access
 from tests.gateway.callers import code_of, until, visiting
 from tests.mosquitto import Mosquitto, radio
 

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.broker import free_port
-from gateway.config import Pages
+from gateway.config.home import Pages
 from gateway.demo.actors import Parcels
 from gateway.demo.plan import Plan
 from gateway.demo.result import Move, moves
 from gateway.demo.scenario import Play
 from gateway.demo.scenarios.homes import patient
-from gateway.visit.commands import AlarmCode, Saying
-from gateway.visit.state import Phase, Refusal
-from gateway.web.words import say
+from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.state import Phase, Refusal
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.web.texts.catalogue import say
 from tests.browser import visitor
 from tests.gateway.web.house import HERONS
 from tests.shell.parts import until

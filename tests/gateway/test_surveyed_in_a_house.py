@@ -11,15 +11,15 @@ import pytest
 from aiohttp import ClientError, ClientSession, CookieJar
 from playwright.async_api import expect
 
-from gateway.broker import free_port
 from gateway.cli import surveying
 from gateway.cli.failure import Failure
-from gateway.config import Home, Pages
+from gateway.config.home import Home, Pages
 from gateway.demo.plan import Plan
 from gateway.demo.processes import alive, read_pid
 from gateway.demo.scenario import Play
 from gateway.installation import notes
 from gateway.installation.survey import Surveyed, Why
+from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.browser import visitor
 from tests.gateway.web.house import HERONS
 from tests.shell.parts import until

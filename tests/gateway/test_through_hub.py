@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.owner import verdict
-from gateway.delivery.promise import Claims, Offer, State
-from gateway.delivery.signature import private_key
 from gateway.demo.result import moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
-from gateway.proof.chain import canonical
-from gateway.visit.state import Refusal
+from gateway.domain.delivery.promise import Claims, Offer, State
+from gateway.domain.visit.state import Refusal
+from gateway.protocol.hash_chain import canonical
+from gateway.protocol.jws import private_key
 from tests.through_hub import OTHER, Announced, Hub, Shop, Street, street, waited
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.visit.state import Refusal
+from gateway.domain.visit.state import Refusal
 from tests.gateway.test_attacks import FRIDGE, says
 from tests.whole_house import playing
 

@@ -17,20 +17,20 @@ from pathlib import Path
 
 import pytest
 
-from gateway.backup import make
-from gateway.config import Home
+from gateway.config.home import Home
 from gateway.demo.plan import plan
-from gateway.proof.chain import check
-from gateway.proof.checkpoint import Checkpoint
-from gateway.proof.keys import PublicKey
-from gateway.proof.succession import Line
-from gateway.proof.verify import verify
-from gateway.restore import unpack
-from gateway.rollback import examine
-from gateway.store import Committed, Store
-from gateway.store.schema import scripts
-from gateway.visit.state import Now, Phase, Refusal
-from tests.gateway.delivery.house import reserve
+from gateway.domain.visit.state import Now, Phase, Refusal
+from gateway.evidence.checkpoint import Checkpoint
+from gateway.evidence.rollback import examine
+from gateway.evidence.verify import verify
+from gateway.protocol.hash_chain import check
+from gateway.protocol.key_succession import Line
+from gateway.protocol.keys import PublicKey
+from gateway.runtime.maintenance.backup import make
+from gateway.runtime.maintenance.restore import unpack
+from gateway.storage import Committed, Store
+from gateway.storage.schema import scripts
+from tests.gateway.domain.delivery.house import reserve
 from tests.whole_house import playing
 
 ROOT = Path(__file__).parents[2]
@@ -122,7 +122,7 @@ async def test_an_old_box_is_backed_up_and_put_back_by_todays_program(tmp_path: 
 MIGRATED = """
 import sqlite3, sys
 from pathlib import Path
-from gateway.store.schema import connect, migrate, scripts
+from gateway.storage.schema import connect, migrate, scripts
 database = connect(Path(sys.argv[1]), writes=True)
 migrate(database, scripts())
 database.close()
@@ -131,7 +131,7 @@ database.close()
 KILLED_AT_EACH = """
 import os, shutil, signal, sqlite3, sys
 from pathlib import Path
-from gateway.store.schema import connect, migrate, scripts
+from gateway.storage.schema import connect, migrate, scripts
 kept, folder = Path(sys.argv[1]), Path(sys.argv[2])
 for number in range(1, 500):
     shutil.rmtree(folder, ignore_errors=True)

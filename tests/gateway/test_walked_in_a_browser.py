@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Error, Locator, Page, expect
 
-from gateway.broker import free_port
-from gateway.config import EntranceSection, Pages
+from gateway.config.home import EntranceSection, Pages
 from gateway.demo.plan import Plan
 from gateway.demo.scenario import Play
+from gateway.domain.visit.state import Phase
 from gateway.installation import notes
 from gateway.installation.capability import Walked
 from gateway.installation.walk import Step, Trial, Word, begin
-from gateway.paper.walk import SignedWalk, verified
-from gateway.proof.keys import PublicKey
-from gateway.visit.state import Phase
+from gateway.installation.walk_test_report import SignedWalk, verified
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.keys import PublicKey
 from tests.browser import visitor
 from tests.gateway.web.house import HERONS
 from tests.installer import PATIENCE, Installer

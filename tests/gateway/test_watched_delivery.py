@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from gateway.broker import free_port
-from gateway.config import Pages
-from gateway.delivery.codes import normalise
+from gateway.config.home import Pages
 from gateway.demo.plan import Plan
 from gateway.demo.scenario import Play
+from gateway.domain.delivery.barcodes import normalise
+from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.browser import Visitor, barriers, visitor
 from tests.gateway.web.house import HERONS
 from tests.lens import Lens, label, scan

@@ -11,15 +11,15 @@ import pytest
 
 from devices.simulators.house import ZigbeePlan
 from gateway.cli.broker import logged_in
+from gateway.config.devices import DoorDevice, FridgeDevice, LockDevice
 from gateway.demo.plan import Plan
 from gateway.demo.result import Move, moves
 from gateway.demo.scenario import Play
 from gateway.demo.watch import Body
-from gateway.equipment import DoorDevice, FridgeDevice, LockDevice
-from gateway.mqtt import Sent
-from gateway.returns import SETTLING
-from gateway.visit.commands import AlarmCode
-from gateway.visit.state import Refusal
+from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.state import Refusal
+from gateway.mqtt.client import Sent
+from gateway.runtime.reconnects import SETTLING
 from tests.whole_house import playing
 
 pytestmark = pytest.mark.slow

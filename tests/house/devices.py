@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from devices.reports import Bolt, Door, DoorReport, LockReport, Source
-from gateway.visit import events as e
+from gateway.domain.visit import events as e
 
 if TYPE_CHECKING:
     from collections.abc import Callable

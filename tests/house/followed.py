@@ -6,7 +6,7 @@ import random
 from typing import TYPE_CHECKING
 
 from devices.reports import Panel, Presence
-from gateway.visit import events as e
+from gateway.domain.visit import events as e
 
 if TYPE_CHECKING:
     from tests.house.house import House

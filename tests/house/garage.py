@@ -7,11 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from devices.reports import Door, DoorReport
-from gateway import garage
-from gateway.visit import commands as c
-from gateway.visit import events as e
-from gateway.visit.rules import closed
-from gateway.visit.state import Phase, Rules, Way
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.rules import closed
+from gateway.domain.visit.state import Phase, Rules, Way
+from gateway.runtime.adapters import garage
 from tests.house.devices import Devices
 from tests.house.house import CAMERAS, House
 from tests.house.oracle import NEVER, Oracle

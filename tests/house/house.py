@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import TypeVar
 
 from devices.reports import BatteryLevel, Bolt, Door, DoorReport, LockReport, Source
-from gateway.visit import commands as c
-from gateway.visit import events as e
-from gateway.visit.decide import decide
-from gateway.visit.state import Camera, Cold, Entrance, Now, Pause, Rules
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.decide import decide
+from gateway.domain.visit.state import Camera, Cold, Entrance, Now, Pause, Rules
 from tests.house.devices import Devices
 from tests.house.faults import Faults
 from tests.house.followed import Followed

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from devices.reports import BatteryLevel, Failure
-from gateway.visit import commands as c
-from gateway.visit import events as e
-from gateway.visit.rules import household_again
-from gateway.visit.state import Refusal, Rules
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.rules import household_again
+from gateway.domain.visit.state import Refusal, Rules
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.followed import BYPASSED
 from tests.house.house import CAMERAS, House

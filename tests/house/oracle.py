@@ -11,10 +11,10 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from devices.reports import BatteryLevel, Bolt, Door, DoorReport, LockReport
-from gateway.visit import commands as c
-from gateway.visit import events as e
-from gateway.visit.rules import WITHDRAWN, closed, locked
-from gateway.visit.state import CodeKind, Entrance, House, Phase
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.rules import WITHDRAWN, closed, locked
+from gateway.domain.visit.state import CodeKind, Entrance, House, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """The beginnings that most stories share."""
 
-from gateway.visit.state import Rules
+from gateway.domain.visit.state import Rules
 from tests.house.house import CAMERAS, House
 from tests.house.promise import Promise
 

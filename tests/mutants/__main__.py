@@ -59,7 +59,7 @@ def run(folder: Path, tests: tuple[str, ...]) -> tuple[int | None, str]:
 
 def where_from(folder: Path) -> None:
     """Make sure that it is the copy that is tested."""
-    asked = "import gateway.visit.decide, sys; sys.stdout.write(gateway.visit.decide.__file__)"
+    asked = "import gateway.domain.visit.decide, sys; sys.stdout.write(gateway.domain.visit.decide.__file__)"
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     found = subprocess.run(
         [sys.executable, "-c", asked], cwd=folder, env=environment, capture_output=True, text=True, check=True

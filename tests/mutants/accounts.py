@@ -2,51 +2,51 @@
 
 from tests.mutants.words import Mutant
 
-ACCOUNTS = "tests/gateway/web/test_accounts.py"
-TRIES = "tests/gateway/web/test_tries.py"
-PEOPLE = "tests/gateway/test_store_people.py"
+ACCOUNTS = "tests/gateway/web/auth/test_accounts.py"
+TRIES = "tests/gateway/web/auth/test_login_throttle.py"
+PEOPLE = "tests/gateway/storage/test_people.py"
 WEB = "gateway/web/"
-STORE = "gateway/store/"
+STORE = "gateway/storage/"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an installer sees live pictures",
-        file=f"{WEB}access.py",
+        file=f"{WEB}auth/roles.py",
         old="        Right.WALK_TEST,\n        Right.DIAGNOSTICS,\n        # Never",
         new="        Right.WALK_TEST,\n        Right.DIAGNOSTICS,\n        Right.WATCH_LIVE,\n        # Never",
-        tests=("tests/gateway/web/test_access.py",),
+        tests=("tests/gateway/web/auth/test_roles.py",),
     ),
     Mutant(
         name="a page that stays open keeps the role it was opened with",
-        file=f"{WEB}accounts.py",
+        file=f"{WEB}auth/accounts.py",
         old="if not may(Role(row.person.role), right):",
         new="if not may(who.role, right):",
         tests=(f"{ACCOUNTS}::test_a_changed_role_counts_at_once_in_sessions_that_run",),
     ),
     Mutant(
         name="any secret signs in whose session's id is known",
-        file=f"{WEB}accounts.py",
+        file=f"{WEB}auth/accounts.py",
         old="if token is None or row is None or not token.fits(row.secret):\n            return None\n        reckoned",
         new="if token is None or row is None:\n            return None\n        reckoned",
         tests=(f"{ACCOUNTS}::test_a_cookie_that_the_box_did_not_make_signs_nobody_in",),
     ),
     Mutant(
         name="a known device speaks for everybody",
-        file=f"{WEB}accounts.py",
+        file=f"{WEB}auth/accounts.py",
         old=" or row.person != person.id:",
         new=":",
         tests=(f"{TRIES}::test_a_known_device_is_known_for_its_own_person_only_and_not_for_ever",),
     ),
     Mutant(
         name="a known device waits for what strangers try",
-        file=f"{WEB}accounts.py",
+        file=f"{WEB}auth/accounts.py",
         old="attempt = Attempt(device=token.id) if token is not None else self.tries",
         new="attempt = self.tries",
         tests=(f"{TRIES}::test_whoever_signed_in_before_on_this_device_never_waits_for_what_strangers_try",),
     ),
     Mutant(
         name="a wrong password is counted after it was looked at",
-        file=f"{WEB}accounts.py",
+        file=f"{WEB}auth/accounts.py",
         old="            tries = await self.tries.count(attempt, now)\n"
         "            fits = await self._passwords.fits(password, stored, stranger=stranger)\n",
         new="            fits = await self._passwords.fits(password, stored, stranger=stranger)\n"
@@ -55,14 +55,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a restart forgets a wait",
-        file=f"{WEB}backoff.py",
+        file=f"{WEB}auth/backoff.py",
         old="{key: (count, mono) for key",
         new="{key: (count, mono - 900.0) for key",
         tests=(f"{TRIES}::test_a_restart_between_wrong_tries_shortens_no_wait",),
     ),
     Mutant(
         name="a clock that nobody vouches for moves the reckoning",
-        file=f"{WEB}reckoning.py",
+        file=f"{WEB}auth/session_age.py",
         old="        if now.trusted:\n            self._at = max(self._at, now.utc)",
         new="        if now.utc:\n            self._at = now.utc",
         tests=(f"{ACCOUNTS}::test_a_clock_that_is_set_back_makes_no_session_young_again",),

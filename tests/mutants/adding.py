@@ -3,9 +3,9 @@
 from tests.mutants.words import Mutant
 
 PURE = "tests/gateway/installation/test_proposal.py"
-KEPT = "tests/gateway/test_proposals.py"
+KEPT = "tests/gateway/installation/test_proposals.py"
 ATTACKED = "tests/gateway/web/test_adding_attacked.py"
-PAGE = "tests/gateway/web/test_adding.py"
+PAGE = "tests/gateway/web/pages/test_add_device.py"
 
 WEAKER = f"{PURE}::test_what_would_weaken_what_is_there_is_refused"
 FAILED = f"{KEPT}::test_what_no_gateway_began_with_is_taken_out_of_the_house_file_and_waits_again"
@@ -41,28 +41,28 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an installer may accept what he proposed",
-        file="gateway/web/adding.py",
+        file="gateway/web/pages/add_device.py",
         old='web.post(f"{PAGE}/accept", behind(Right.ENROL, self._accept)),',
         new='web.post(f"{PAGE}/accept", behind(Right.DEVICES, self._accept)),',
         tests=(f"{PAGE}::test_an_installer_can_accept_nothing_however_he_asks",),
     ),
     Mutant(
         name="a proposal is accepted without the password",
-        file="gateway/web/adding.py",
+        file="gateway/web/pages/add_device.py",
         old="        if unproven is not None:\n",
         new='        if unproven is not None and form.get("password"):\n',
         tests=(f"{PAGE}::test_an_owner_s_own_addition_asks_for_his_password_too",),
     ),
     Mutant(
         name="anybody's proposal may be withdrawn by any installer",
-        file="gateway/web/adding.py",
+        file="gateway/web/pages/add_device.py",
         old="one.by != who.person and who.role is not Role.OWNER",
         new="one.by == who.person and who.role is Role.HOUSEHOLD",
         tests=(f"{PAGE}::test_who_proposed_may_withdraw_and_nobody_else_s",),
     ),
     Mutant(
         name="what was proposed waits for the next owner of the house",
-        file="gateway/settling.py",
+        file="gateway/runtime/maintenance/handover.py",
         old="        if proposed.exists():\n",
         new="        if not proposed.exists():\n",
         tests=(
@@ -71,28 +71,28 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a refused camera's password stays on the disk",
-        file="gateway/proposals.py",
+        file="gateway/installation/proposals.py",
         old="            self._lies.login(one).unlink(missing_ok=True)\n",
         new="            self._lies.login(one)\n",
         tests=(f"{PAGE}::test_a_camera_s_account_is_kept_apart_shown_nowhere_and_goes_with_a_refusal",),
     ),
     Mutant(
         name="what was accepted and never written is forgotten",
-        file="gateway/proposals.py",
+        file="gateway/installation/proposals.py",
         old='again = one.model_copy(update={"accepted": None, "done": False})',
         new='again = one.model_copy(update={"done": True})',
         tests=(f"{PAGE}::test_a_crash_in_the_middle_of_accepting_loses_nothing_and_leaves_no_password", FAILED),
     ),
     Mutant(
         name="a house in which no gateway begins stays in the file",
-        file="gateway/proposals.py",
+        file="gateway/installation/proposals.py",
         old='if last is None or last[0].said != "refused" or self._file is None or',
         new="if last is None or self._file is not None or",
         tests=(FAILED,),
     ),
     Mutant(
         name="half of what the owner accepted comes into the house",
-        file="gateway/proposals.py",
+        file="gateway/installation/proposals.py",
         old="if not chosen or {one.id for one in chosen} != set(idents):",
         new="if not chosen:",
         tests=(f"{ATTACKED}::test_what_was_withdrawn_since_the_owner_looked_is_not_accepted_in_part",),
@@ -106,7 +106,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a password stays beside a house file that does not name it",
-        file="gateway/proposals.py",
+        file="gateway/installation/proposals.py",
         old="            self._taken_back([one for one in self._kept if one.accepted is None])\n",
         new="",
         tests=(f"{ATTACKED}::test_a_kill_between_two_writes_leaves_no_password_once_it_is_refused",),

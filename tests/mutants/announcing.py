@@ -3,7 +3,7 @@
 from tests.mutants.words import Mutant
 
 _ACCOUNT = (
-    "tests/gateway/test_store_accounts.py"
+    "tests/gateway/storage/test_delivery_records.py"
     "::test_parcels_the_door_and_how_cold_it_was_are_told_and_nothing_of_the_household"
 )
 _API = "tests/gateway/hub/api/"
@@ -24,7 +24,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="what the hub signs is of the brands' type",
-        file="gateway/hub/unsigned.py",
+        file="gateway/protocol/hub_signed.py",
         old='TYPE = "perron-hub-delivery+jwt"',
         new='TYPE = "perron-delivery+jwt"',
         tests=(f"{_API}test_deliveries.py::test_no_box_takes_what_the_hub_signed_for_a_brand_s_own_word",),
@@ -45,10 +45,10 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a stream goes on under a revoked key",
-        file="gateway/hub/streams.py",
+        file="gateway/hub/sse.py",
         old="if not counts or streams.ended:",
         new="if streams.ended:",
-        tests=(f"{_API}test_happenings.py::test_a_revoked_key_s_stream_ends",),
+        tests=(f"{_API}test_events.py::test_a_revoked_key_s_stream_ends",),
     ),
     Mutant(
         name="a proof tells more than a retailer may know",
@@ -73,30 +73,32 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the account of a change's bytes names the first promise's",
-        file="gateway/store/offers.py",
+        file="gateway/storage/offers.py",
         old=" message = excluded.message,",
         new="",
-        tests=("tests/gateway/test_store_accounts.py::test_it_names_the_bytes_of_the_message_that_was_taken_last",),
+        tests=(
+            "tests/gateway/storage/test_delivery_records.py::test_it_names_the_bytes_of_the_message_that_was_taken_last",
+        ),
     ),
     Mutant(
         name="a line of an account may be left out at the end",
-        file="gateway/hub/account.py",
+        file="gateway/protocol/delivery_record.py",
         old="if found is None and len(lines) != statement.lines:",
         new="if found is None and len(lines) > statement.lines:",
         tests=(
-            "tests/gateway/hub/test_account.py::test_a_line_that_was_left_out_is_named_in_the_middle_and_at_the_end",
+            "tests/gateway/protocol/test_delivery_record.py::test_a_line_that_was_left_out_is_named_in_the_middle_and_at_the_end",
         ),
     ),
     Mutant(
         name="an account tells of the door what is the household's",
-        file="gateway/hub/account.py",
+        file="gateway/protocol/delivery_record.py",
         old="        if self._house is None:",
         new="        if True:",
         tests=(_ACCOUNT,),
     ),
     Mutant(
         name="an account lacks the parcel that was read before the courier's code",
-        file="gateway/store/accounts.py",
+        file="gateway/storage/delivery_records.py",
         old='    steps = [row for row in rows if row["kind"] == "step"]\n',
         new="    steps = list[object]()\n",
         tests=(_ACCOUNT,),

@@ -3,62 +3,62 @@
 from tests.mutants.words import Mutant
 
 TESTS = "tests/gateway/"
-PAUSES = f"{TESTS}visit/test_pauses.py"
-LOCKUP = f"{TESTS}visit/test_lockup.py"
+PAUSES = f"{TESTS}domain/visit/test_pauses.py"
+LOCKUP = f"{TESTS}domain/visit/test_lock_request.py"
 
 MUTANTS = (
     Mutant(
         name="a pause is ignored at a scan",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="    if paused(state, now):\n        return Refusal.PAUSED\n",
         new="",
-        tests=(f"{TESTS}visit/test_refusals.py", PAUSES),
+        tests=(f"{TESTS}domain/visit/test_refusals.py", PAUSES),
     ),
     Mutant(
         name="a pause goes on for one instant more",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="pause.start <= now.utc < pause.end",
         new="pause.start <= now.utc <= pause.end",
         tests=(PAUSES,),
     ),
     Mutant(
         name="nobody is told when a pause ends",
-        file="gateway/visit/pauses.py",
+        file="gateway/domain/visit/pauses.py",
         old="for instant in (pause.start, pause.end) if",
         new="for instant in (pause.start,) if",
         tests=(PAUSES,),
     ),
     Mutant(
         name="a retailer learns of each pause that touches his window",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="return state.stopped or free >= delivery.end",
         new="return state.stopped or free > max(delivery.start, now.utc)",
         tests=(PAUSES,),
     ),
     Mutant(
         name="a pause that was stored meanwhile does not undo the intent",
-        file="gateway/store/steps.py",
+        file="gateway/storage/decisions.py",
         old="or stopped or paused or",
         new="or stopped or",
-        tests=(f"{TESTS}test_store_pauses.py",),
+        tests=(f"{TESTS}storage/test_pauses.py",),
     ),
     Mutant(
         name="a pause is stored and reaches no entrance",
-        file="gateway/reception.py",
+        file="gateway/runtime/inbox.py",
         old="                running.put(e.PausesChanged(pauses=self._store.pauses(name)))\n",
         new="                pass\n",
-        tests=(f"{TESTS}test_reception.py",),
+        tests=(f"{TESTS}runtime/test_inbox.py",),
     ),
     Mutant(
         name="lock now is sent to a door that did not say closed",
-        file="gateway/visit/lockup.py",
+        file="gateway/domain/visit/lock_request.py",
         old="case Relock.DOOR_BEFORE if closed(state):",
         new="case Relock.DOOR_BEFORE if not door_open(state):",
         tests=(LOCKUP,),
     ),
     Mutant(
         name="lock now believes the lock's own word",
-        file="gateway/visit/lockup.py",
+        file="gateway/domain/visit/lock_request.py",
         old="case Relock.BOLT_MOVES if state.bolt.value is Bolt.LOCKED or running.refused or step.passed(Why.LOCKUP):",
         new="case Relock.BOLT_MOVES if state.bolt.value is Bolt.LOCKED:\n"
         "            _end(step, Locked.PROVEN)\n"
@@ -67,9 +67,9 @@ MUTANTS = (
     ),
     Mutant(
         name="what was proven is shown though the door says otherwise",
-        file="gateway/web/parts.py",
+        file="gateway/web/server/fragments.py",
         old="(result is Locked.PROVEN) is proven",
         new="True",
-        tests=(f"{TESTS}web/test_pauses.py",),
+        tests=(f"{TESTS}web/pages/test_pauses.py",),
     ),
 )

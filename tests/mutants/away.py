@@ -82,33 +82,33 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the page for away from home may make markup",
-        file="gateway/web/policy.py",
+        file="gateway/web/server/security_headers.py",
         old="; require-trusted-types-for 'script'; trusted-types 'none'",
         new="",
         tests=(f"{ATTACKED}::test_a_hostile_name_is_read_and_never_run_and_the_page_makes_no_markup_at_all",),
     ),
     Mutant(
         name="the page for away from home may speak to anybody",
-        file="gateway/web/policy.py",
+        file="gateway/web/server/security_headers.py",
         old="f\"connect-src 'self' {hub}\"",
         new='"connect-src *"',
         tests=("tests/gateway/web/test_away.py::test_the_page_may_speak_to_the_house_s_hub_and_to_nobody_else",),
     ),
     Mutant(
         name="a browser ends without its box's last word",
-        file="gateway/store/uplinks.py",
+        file="gateway/storage/hub_journal.py",
         old='"farewell": farewell or None',
         new='"farewell": None',
         tests=(
             (
-                "tests/gateway/test_store_browsers.py::"
+                "tests/gateway/storage/test_browsers.py::"
                 "test_on_one_device_one_browser_counts_and_a_device_that_is_gone_enrols_none"
             ),
         ),
     ),
     Mutant(
         name="the hub keeps a box's last word to its browser to itself",
-        file="gateway/hub/api/problem.py",
+        file="gateway/hub/problem.py",
         old="sealed=self.sealed",
         new="sealed=None",
         tests=(

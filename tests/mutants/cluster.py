@@ -2,71 +2,71 @@
 
 from tests.mutants.words import Mutant
 
-ACCOUNTS = "tests/gateway/hub/test_accounts.py"
+ACCOUNTS = "tests/gateway/hub/cluster/test_accounts.py"
 RIGHTS = "test_rights_that_another_hub_wrote_otherwise_are_written_anew_and_right_ones_are_left"
-NODES = "tests/gateway/hub/test_nodes.py"
-LINES = "tests/gateway/test_mqtt_lines.py"
+NODES = "tests/gateway/hub/cluster/test_management_api.py"
+LINES = "tests/gateway/mqtt/test_publisher.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a certificate that has ended keeps its account",
-        file="gateway/hub/accounts.py",
+        file="gateway/hub/cluster/accounts.py",
         old="if not counts and self._told.get(name) is not False",
         new="if counts and not counts",
         tests=(f"{ACCOUNTS}::test_who_joins_or_is_revoked_is_told_at_the_next_look_and_once",),
     ),
     Mutant(
         name="what another hub wrote late is never seen",
-        file="gateway/hub/accounts.py",
+        file="gateway/hub/cluster/accounts.py",
         old="min(self._looked, now) - OVERLAP)",
         new="min(self._looked, now))",
         tests=(f"{ACCOUNTS}::test_what_another_hub_wrote_late_or_by_another_clock_is_seen_all_the_same",),
     ),
     Mutant(
         name="an account whose rights were not told counts as told",
-        file="gateway/hub/accounts.py",
+        file="gateway/hub/cluster/accounts.py",
         old='        return name in known and may and topic.get(name) == TopicRight(**due["topic_permissions"])\n',
         new="        return name in known and may\n",
         tests=(f"{ACCOUNTS}::{RIGHTS}",),
     ),
     Mutant(
         name="an account may come in before its topics are told",
-        file="gateway/hub/accounts.py",
+        file="gateway/hub/cluster/accounts.py",
         old='(("users", "topic_permissions"), ("permissions",))',
         new='(("users", "permissions"), ("topic_permissions",))',
         tests=(f"{ACCOUNTS}::test_who_joins_or_is_revoked_is_told_at_the_next_look_and_once",),
     ),
     Mutant(
         name="an account goes before its last words are said",
-        file="gateway/hub/accounts.py",
+        file="gateway/hub/cluster/accounts.py",
         old="if self._monotonic() - since >= LEAVES",
         new="if self._monotonic() - since >= 0",
         tests=(f"{ACCOUNTS}::test_what_one_may_say_stays_until_its_last_words_are_said_and_then_its_account_ends",),
     ),
     Mutant(
         name="a home may speak on what begins as its own topics do",
-        file="gateway/hub/accounts.py",
+        file="gateway/hub/cluster/accounts.py",
         old=r"|said\.[a-z0-9-]{{1,64}})\z",
         new=r"|said\.[a-z0-9-]{{1,64}})",
         tests=(f"{ACCOUNTS}::test_a_home_speaks_and_hears_under_its_own_name_only",),
     ),
     Mutant(
         name="a node that is away is asked first again",
-        file="gateway/hub/nodes.py",
+        file="gateway/hub/cluster/management_api.py",
         old="                self._answered = host\n",
         new="",
         tests=(f"{NODES}::test_a_node_that_is_away_costs_nothing_but_a_try_and_the_one_that_answered_is_asked_first",),
     ),
     Mutant(
         name="any server is told the password",
-        file="gateway/hub/nodes.py",
+        file="gateway/hub/cluster/management_api.py",
         old="        tls.load_cert_chain(own",
         new="        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE\n        tls.load_cert_chain(own",
         tests=(f"{NODES}::test_a_node_that_the_nodes_own_authority_has_not_certified_is_told_no_password",),
     ),
     Mutant(
         name="every line hears by the same quality",
-        file="gateway/mqtt.py",
+        file="gateway/mqtt/client.py",
         old="            self._lines += 1\n",
         new="",
         tests=(f"{LINES}::test_a_line_that_comes_again_hears_by_the_next_of_its_qualities",),

@@ -2,12 +2,12 @@
 
 from tests.mutants.words import Mutant
 
-_CODES = "tests/gateway/delivery/test_codes.py"
+_CODES = "tests/gateway/domain/delivery/test_barcodes.py"
 _LINES = "tests/gateway/cli/test_lines.py"
 _EXPOSES = "tests/devices/vendors/test_zigbee2mqtt_exposes.py"
 _NEIGHBOURS = "tests/devices/vendors/test_neighbours.py"
 _DISCOVERY = "tests/gateway/installation/test_discovery.py"
-_CARRIERS = "tests/gateway/delivery/test_carriers.py"
+_CARRIERS = "tests/gateway/domain/delivery/test_carriers.py"
 _ATTACKED = "tests/gateway/test_codes_attacked.py"
 _PASTED = f"{_DISCOVERY}::test_a_line_that_is_pasted_into_a_shell_says_to_perron_what_is_offered_and_does_nothing_else"
 _OLDER = (
@@ -17,7 +17,7 @@ _OLDER = (
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a code that is read otherwise the second time is taken",
-        file="gateway/delivery/codes.py",
+        file="gateway/domain/delivery/barcodes.py",
         old="    if isinstance(code, ParcelCode) and code.kind is not Kind.COURIER and _read(code.value) != code:",
         new="    if isinstance(code, ParcelCode) and code.kind is Kind.COURIER and _read(code.value) is None:",
         tests=(
@@ -27,7 +27,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="two labels with brackets get one writing",
-        file="gateway/delivery/codes.py",
+        file="gateway/domain/delivery/barcodes.py",
         old='    if any("(" in field or ")" in field for _, field in pairs):',
         new='    if any("(" in field and ")" not in field for _, field in pairs):',
         tests=(f"{_CODES}::test_two_labels_with_brackets_in_a_field_are_never_one_code",),
@@ -44,62 +44,62 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a carrier's number that fits GS1's check digit is a product",
-        file="gateway/delivery/codes.py",
+        file="gateway/domain/delivery/barcodes.py",
         old="    if aim.startswith(_EAN_AIM):",
         new='    if aim.startswith(_EAN_AIM) or (re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", text) and gs1_checks(text)):',
         tests=(f"{_CARRIERS}::test_no_carriers_number_is_refused_for_its_check_digit",),
     ),
     Mutant(
         name="all parcels of a shipment are one code",
-        file="gateway/delivery/carriers.py",
+        file="gateway/domain/delivery/carriers.py",
         old='r"[0-9]{2}([0-9]{8})0101[0-9]{12}"',
         new='r"[0-9]{2}([0-9]{8})[0-9]{16}"',
         tests=(f"{_CARRIERS}::test_a_bar_code_that_no_rule_fits_exactly_is_never_shortened",),
     ),
     Mutant(
         name="a label is shortened though its check digit is wrong",
-        file="gateway/delivery/carriers.py",
+        file="gateway/domain/delivery/carriers.py",
         old="            if label.checks(number, code):",
         new="            if label.checks is not None:",
         tests=(f"{_CARRIERS}::test_a_bar_code_that_no_rule_fits_exactly_is_never_shortened",),
     ),
     Mutant(
         name="of two readings of a label one is taken",
-        file="gateway/delivery/carriers.py",
+        file="gateway/domain/delivery/carriers.py",
         old="    return found.pop() if len(found) == 1 else None",
         new="    return found.pop() if found else None",
         tests=(f"{_CARRIERS}::test_a_label_that_two_rules_read_differently_stays_what_it_is",),
     ),
     Mutant(
         name="a stored label is not written anew",
-        file="gateway/schema/0010.sql",
+        file="gateway/storage/sql/0010.sql",
         old="SET value = parcel_code(value)",
         new="SET value = value",
         tests=(
-            "tests/gateway/test_store_schema.py::test_a_label_that_an_old_database_stored_whole_still_matches_its_scan",
+            "tests/gateway/storage/test_schema.py::test_a_label_that_an_old_database_stored_whole_still_matches_its_scan",
         ),
     ),
     Mutant(
         name="a product's number and a parcel's are one code",
-        file="gateway/delivery/codes.py",
+        file="gateway/domain/delivery/barcodes.py",
         old='    return ParcelCode(Kind.GTIN, f"(01){text:0>14}")',
         new="    return ParcelCode(Kind.GTIN, text)",
         tests=(f"{_CODES}::test_every_writing_of_a_products_number_is_one_and_no_parcels_number_equals_it",),
     ),
     Mutant(
         name="the courier's digest is of the text",
-        file="gateway/delivery/codes.py",
+        file="gateway/domain/delivery/barcodes.py",
         old="    return sha256(secret).hexdigest()",
         new="    return sha256(new_courier_code(secret).encode()).hexdigest()",
         tests=(f"{_CODES}::test_a_couriers_code_is_known_by_its_digest_alone_in_both_writings",),
     ),
     Mutant(
         name="the API's document does not say what the courier's digest is of",
-        file="gateway/hub/api/promised.py",
+        file="gateway/hub/api/delivery_models.py",
         old="CourierDigest = Annotated[Digest | None, _COURIER]",
         new="CourierDigest = Digest | None",
         tests=(
-            "tests/gateway/hub/api/test_document.py::test_the_api_s_own_document_tells_the_same_of_the_courier_s_code",
+            "tests/gateway/hub/api/test_openapi.py::test_the_api_s_own_document_tells_the_same_of_the_courier_s_code",
         ),
     ),
     Mutant(
@@ -147,7 +147,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a contact that only sends can be asked",
-        file="gateway/equipment.py",
+        file="gateway/config/devices.py",
         old="        return self.answers and not self.address.startswith(somfy.ONLY_SENDS)",
         new="        return self.answers",
         tests=(f"{_NEIGHBOURS}::test_a_contact_that_only_sends_is_a_basic_door_whatever_the_house_file_says",),
@@ -161,10 +161,10 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the gateway does not listen where a Z-Wave lock tells its bolt",
-        file="gateway/topics.py",
+        file="gateway/config/topics.py",
         old="OF_A_PRODUCT = (Channel.OPERATION, Channel.BOLT, Channel.LATCH)",
         new="OF_A_PRODUCT = (Channel.OPERATION,)",
-        tests=("tests/gateway/test_topics.py::test_where_a_z_wave_lock_tells_its_bolt_and_latch_is_heard",),
+        tests=("tests/gateway/config/test_topics.py::test_where_a_z_wave_lock_tells_its_bolt_and_latch_is_heard",),
     ),
     Mutant(
         name="a contact that says ON for closed is taken for an ordinary one",
@@ -189,7 +189,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a command in the log names no house",
-        file="gateway/cli/transcript.py",
+        file="gateway/cli/console.py",
         old='    return {**event, "todo": typed(todo)} if isinstance(todo, str) else event',
         new="    return event",
         tests=(f"{_LINES}::test_run_names_its_house_in_the_commands_that_it_prints[log]",),

@@ -5,7 +5,7 @@ from tests.mutants.words import Mutant
 HUB = "tests/gateway/hub/test_contained.py"
 BOX = "tests/gateway/test_contained.py"
 UNIT = "tests/gateway/system/test_containment.py"
-ASKING = "tests/gateway/hub/test_asking.py"
+ASKING = "tests/gateway/protocol/test_consent_request.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -38,7 +38,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a held delivery is released though the home's terms do not allow it",
-        file="gateway/hub/held.py",
+        file="gateway/hub/held_deliveries.py",
         old="            if not await _may_be_sent(tx, row):\n",
         new="            if row.let_in is None:\n",
         tests=(
@@ -61,14 +61,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="padded vouchers make a question that no job holds",
-        file="gateway/hub/asking.py",
+        file="gateway/protocol/consent_request.py",
         old="    while len(token) > LARGEST:\n",
         new="    while len(token) > 2 * LARGEST:\n",
         tests=(f"{ASKING}::test_of_a_padded_question_of_before_vouchers_are_left_out_until_it_fits",),
     ),
     Mutant(
         name="a job that the box cannot work is not answered, and the hub sends it for ever",
-        file="gateway/uplink/link.py",
+        file="gateway/integrations/hub_client/session.py",
         old='        return Receipt(job=job.job, state="refused", why="this box could not work it")'
         "  # else the hub sends it for ever\n",
         new="        return None\n",
@@ -76,14 +76,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="what cannot be told to the hub is tried again at each look",
-        file="gateway/store/uplinks.py",
+        file="gateway/storage/hub_journal.py",
         old='            db.execute("UPDATE uplink_delivery SET look_at = ? WHERE key = ?", (later, key))\n',
         new="            del later\n",
         tests=(f"{BOX}::test_what_cannot_be_told_to_the_hub_keeps_nothing_else_from_being_told",),
     ),
     Mutant(
         name="an order that cannot be done is not noted, and each start does it again",
-        file="gateway/remote/orders.py",
+        file="gateway/web/remote/orders.py",
         old="                self._ended(order, FAILED)  # noted, so that no start does it again\n",
         new="                pass\n",
         tests=(f"{BOX}::test_an_order_that_cannot_be_done_is_noted_as_failed_and_the_next_is_done",),
@@ -112,10 +112,10 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a message that the guard cannot read ends the guard",
-        file="gateway/guard/process.py",
+        file="gateway/integrations/lock_guard/process.py",
         old='        with self._contained.piece("house\'s messages", incoming.topic):\n'
         "            claims = opened(incoming.payload, ToGuard, self._gateway)\n",
         new="        claims = opened(incoming.payload, ToGuard, self._gateway)\n",
-        tests=("tests/gateway/guard/test_contained.py",),
+        tests=("tests/gateway/integrations/lock_guard/test_contained.py",),
     ),
 )

@@ -2,10 +2,10 @@
 
 from tests.mutants.words import Mutant
 
-BROKER = "tests/gateway/examination/test_broker.py"
-ROUNDS = "tests/gateway/examination/test_rounds.py"
-HOUSE = "tests/gateway/examination/test_house.py"
-PAGE = "tests/gateway/web/test_examination.py"
+BROKER = "tests/gateway/installation/diagnostics/test_broker.py"
+ROUNDS = "tests/gateway/installation/diagnostics/test_rounds.py"
+HOUSE = "tests/gateway/installation/diagnostics/test_house.py"
+PAGE = "tests/gateway/web/pages/test_diagnostics.py"
 
 PHONES = f"{PAGE}::test_no_phone_is_rung_by_an_installer_and_the_owner_s_are_named_to_him_alone"
 PEOPLE = f"{ROUNDS}::test_whether_somebody_is_home_is_not_told_to_whoever_may_see_diagnostics"
@@ -16,109 +16,109 @@ HANGS = (
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an examination tries the gateway's account while the gateway has it",
-        file="gateway/examination/broker.py",
+        file="gateway/installation/diagnostics/broker.py",
         old="""if stored == b'{"state":"online"}':""",
         new="if stored == b'':",
         tests=(f"{BROKER}::test_a_gateway_that_runs_is_never_pushed_out_by_its_own_examination",),
     ),
     Mutant(
         name="an examination does not wait for whoever speaks as the installer",
-        file="gateway/examination/broker.py",
+        file="gateway/installation/diagnostics/broker.py",
         old="        if line is not None:\n",
         new="        if line is not None and not line.locked():\n",
         tests=(f"{BROKER}::test_whoever_speaks_as_the_installer_already_is_let_finish",),
     ),
     Mutant(
         name="the gateway's own account is not tried",
-        file="gateway/examination/broker.py",
+        file="gateway/installation/diagnostics/broker.py",
         old='        return await _no_talk("what.gateway", account, error)\n',
         new="        pass\n",
         tests=(f"{BROKER}::test_a_broker_that_refuses_the_gateway_s_account_alone_is_red_and_says_so",),
     ),
     Mutant(
         name="an examination waits for what it has given up",
-        file="gateway/examination/house.py",
+        file="gateway/installation/diagnostics/house.py",
         old="timeout=whole)",
         new="timeout=whole + 30)",
         tests=(HANGS,),
     ),
     Mutant(
         name="files that hang are read in one more thread with each examination",
-        file="gateway/examination/house.py",
+        file="gateway/installation/diagnostics/house.py",
         old="if what not in _looking:",
         new="if True:",
         tests=(HANGS,),
     ),
     Mutant(
         name="an entrance whose camera gives no picture is not red",
-        file="gateway/examination/house.py",
+        file="gateway/installation/diagnostics/house.py",
         old='if finding.what.key != "what.entrance" or not dark:',
         new="if True:",
         tests=(f"{PAGE}::test_a_camera_that_does_not_answer_far_from_a_window_is_said_of_its_entrance",),
     ),
     Mutant(
         name="two who press at once examine twice",
-        file="gateway/examination/rounds.py",
+        file="gateway/installation/diagnostics/rounds.py",
         old="if self._running is None or self._running.done():",
         new="if True:",
         tests=(f"{ROUNDS}::test_two_who_press_at_once_see_the_same_examination",),
     ),
     Mutant(
         name="whoever presses again and again examines again and again",
-        file="gateway/examination/rounds.py",
+        file="gateway/installation/diagnostics/rounds.py",
         old="self._clock.now().mono - self._ended < PAUSE:",
         new="self._clock.now().mono - self._ended < 0:",
         tests=(f"{ROUNDS}::test_whoever_presses_again_and_again_waits_some_seconds_between_two",),
     ),
     Mutant(
         name="the first who goes away ends the examination for all",
-        file="gateway/examination/rounds.py",
+        file="gateway/installation/diagnostics/rounds.py",
         old="await asyncio.shield(self._running)",
         new="await self._running",
         tests=(f"{ROUNDS}::test_whoever_goes_away_takes_the_examination_from_nobody_else",),
     ),
     Mutant(
         name="diagnostics tell whether somebody is home",
-        file="gateway/examination/rounds.py",
+        file="gateway/installation/diagnostics/rounds.py",
         old="case PresenceReport() | PanelReport():",
         new="case PanelReport():",
         tests=(PEOPLE,),
     ),
     Mutant(
         name="an installer rings the household's phones",
-        file="gateway/web/examination.py",
+        file="gateway/web/pages/diagnostics.py",
         old="if rings and not may(who.role, Right.SETTINGS):",
         new="if rings and not may(who.role, Right.DIAGNOSTICS):",
         tests=(PHONES,),
     ),
     Mutant(
         name="an installer reads what the owner's phones answered",
-        file="gateway/web/examination.py",
+        file="gateway/web/pages/diagnostics.py",
         old="rung = self._phones.last if may(who.role, Right.SETTINGS) else None",
         new="rung = self._phones.last",
         tests=(PHONES,),
     ),
     Mutant(
         name="an examination asks lock and cameras in the middle of a visit",
-        file="gateway/web/examination.py",
+        file="gateway/web/pages/diagnostics.py",
         old="state.visit is not None and state.visit.phase is not Phase.HANDED_TO_OWNER",
         new="state.visit is not None and state.visit.phase is Phase.HANDED_TO_OWNER",
         tests=(f"{PAGE}::test_a_visit_under_way_is_left_alone",),
     ),
     Mutant(
         name="the household reads the box's diagnostics",
-        file="gateway/web/examination.py",
+        file="gateway/web/pages/diagnostics.py",
         old="web.get(PAGE, behind(Right.DIAGNOSTICS, self._page))",
         new="web.get(PAGE, behind(Right.SEE_STATE, self._page))",
         tests=(f"{PAGE}::test_the_household_neither_examines_nor_reads_what_was_found",),
     ),
     Mutant(
         name="a camera's account is told with where its pictures are",
-        file="gateway/examination/words.py",
+        file="gateway/installation/diagnostics/words.py",
         old='say("stream", uri=without_account(report.uri))',
         new='say("stream", uri=report.uri)',
         tests=(
-            "tests/gateway/examination/test_words.py::test_where_a_camera_says_its_pictures_are_never_tells_its_account",
+            "tests/gateway/installation/diagnostics/test_words.py::test_where_a_camera_says_its_pictures_are_never_tells_its_account",
         ),
     ),
 )

@@ -2,66 +2,66 @@
 
 from tests.mutants.words import Mutant
 
-SURROUNDINGS = "tests/gateway/test_surroundings.py"
+SURROUNDINGS = "tests/gateway/runtime/adapters/test_presence_fridge_alarm.py"
 
-LIMITS = "tests/gateway/test_rate_limits.py"
-FLOODS = "tests/gateway/test_mqtt_floods.py"
-LOG = "tests/gateway/test_log_limits.py"
-HEARS = "tests/gateway/test_entrance_hears.py"
+LIMITS = "tests/gateway/mqtt/test_rate_limits.py"
+FLOODS = "tests/gateway/mqtt/test_floods.py"
+LOG = "tests/gateway/runtime/test_log_limits.py"
+HEARS = "tests/gateway/runtime/test_entrance_hears.py"
 
 MUTANTS = (
     Mutant(
         name="the first reading that waits is kept, not the newest",
-        file="gateway/rate_limits.py",
+        file="gateway/mqtt/rate_limits.py",
         old="        self._waiting[topic] = message",
         new="        self._waiting.setdefault(topic, message)",
         tests=(LIMITS,),
     ),
     Mutant(
         name="a bridge's account has no limit of its own",
-        file="gateway/rate_limits.py",
+        file="gateway/mqtt/rate_limits.py",
         old="        if found.account is not None:\n            buckets",
         new="        if found.account is None:\n            buckets",
         tests=(LIMITS,),
     ),
     Mutant(
         name="a lock behind a bridge counts against the bridge's limit",
-        file="gateway/topics.py",
+        file="gateway/config/topics.py",
         old="bridge if bridge is not None and not door else None",
         new="bridge if bridge is not None else None",
         tests=(LIMITS,),
     ),
     Mutant(
         name="the owner's request waits behind what devices said",
-        file="gateway/intake.py",
+        file="gateway/mqtt/inbound_limits.py",
         old="            case Loss.NEVER:\n                return 0",
         new="            case Loss.NEVER:\n                return 3",
         tests=(FLOODS,),
     ),
     Mutant(
         name="readings are decided before what lock and door said",
-        file="gateway/event_queue.py",
+        file="gateway/runtime/event_queue.py",
         old="        if self._first:\n            event = self._first.popleft()",
         new="        if self._first and not self._around:\n            event = self._first.popleft()",
         tests=(HEARS,),
     ),
     Mutant(
         name="reports of lock and door wait without bound",
-        file="gateway/event_queue.py",
+        file="gateway/runtime/event_queue.py",
         old="            if report and self._reports >= REPORTS_WAITING:",
         new="            if report and self._reports >= 1e9:",
         tests=(HEARS,),
     ),
     Mutant(
         name="each scan of a locked-out scanner is an entry for ever",
-        file="gateway/log_limits.py",
+        file="gateway/runtime/log_limits.py",
         old="        if isinstance(event, e.Scanned):\n            return all(",
         new="        if isinstance(event, e.DiskChanged):\n            return all(",
         tests=(LOG,),
     ),
     Mutant(
         name="the signal flashes for each scan of a flood",
-        file="gateway/entrance.py",
+        file="gateway/runtime/entrance.py",
         old="tuple(command for command in commands if isinstance(command, c.Answer))",
         new="tuple(command for command in commands if isinstance(command, c.Command))",
         tests=(LOG,),
@@ -75,56 +75,56 @@ MUTANTS = (
     ),
     Mutant(
         name="the owner's requests wait without bound",
-        file="gateway/reception.py",
+        file="gateway/runtime/inbox.py",
         old="        if queue.qsize() >= REQUESTS_WAITING:",
         new="        if queue.qsize() >= 1_000_000:",
-        tests=("tests/gateway/test_reception.py",),
+        tests=("tests/gateway/runtime/test_inbox.py",),
     ),
     Mutant(
         name="a stop is lost in a flood of requests",
-        file="gateway/reception.py",
+        file="gateway/runtime/inbox.py",
         old="            if not stops:\n                asked.answer.set_result(",
         new="            if queue is not None:\n                asked.answer.set_result(",
-        tests=("tests/gateway/test_reception.py",),
+        tests=("tests/gateway/runtime/test_inbox.py",),
     ),
     Mutant(
         name="scans without an entry are all decided in one turn of the loop",
-        file="gateway/entrance.py",
+        file="gateway/runtime/entrance.py",
         old="isinstance(command, c.Answer)), ())\n                await asyncio.sleep(0)",
         new="isinstance(command, c.Answer)), ())",
         tests=(LOG,),
     ),
     Mutant(
         name="a thermometer fills the log",
-        file="gateway/log_limits.py",
+        file="gateway/runtime/log_limits.py",
         old="            return not commands and not _in_the_proof(event, after)",
         new="            return False",
         tests=(LOG,),
     ),
     Mutant(
         name="a visit's readings are missing in its proof",
-        file="gateway/log_limits.py",
+        file="gateway/runtime/log_limits.py",
         old="            return not commands and not _in_the_proof(event, after)",
         new="            return not commands",
         tests=(LOG,),
     ),
     Mutant(
         name="the reading on which a visit rests has no entry",
-        file="gateway/entrance.py",
+        file="gateway/runtime/entrance.py",
         old="            if reading is not None:\n                await self._log(",
         new="            if reading is None:\n                await self._log(",
         tests=(LOG,),
     ),
     Mutant(
         name="what has no entry is not counted",
-        file="gateway/log_limits.py",
+        file="gateway/runtime/log_limits.py",
         old="        self._counted[name] += 1",
         new="        self._counted[name] = 1",
         tests=(LOG,),
     ),
     Mutant(
         name="a fridge that says nothing readable keeps its last temperature",
-        file="gateway/entrance.py",
+        file="gateway/runtime/entrance.py",
         old="                if channel in READINGS:",
         new="                if channel not in READINGS:",
         tests=(SURROUNDINGS,),

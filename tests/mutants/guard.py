@@ -2,10 +2,10 @@
 
 from tests.mutants.words import Mutant
 
-RULES = "gateway/guard/rules.py"
-TESTS = "tests/gateway/guard/test_rules.py"
-ORDER = "tests/gateway/guard/test_any_order.py"
-ENVELOPE = "tests/gateway/guard/test_envelope.py"
+RULES = "gateway/integrations/lock_guard/rules.py"
+TESTS = "tests/gateway/integrations/lock_guard/test_rules.py"
+ORDER = "tests/gateway/integrations/lock_guard/test_any_order.py"
+ENVELOPE = "tests/gateway/protocol/test_guard_message.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -123,31 +123,31 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="between gateway and guard a signature is read in any spelling",
-        file="gateway/guard/envelope.py",
+        file="gateway/protocol/guard_message.py",
         old="    if rfc8785.dumps(claims.model_dump(exclude_none=True)) != payload:\n",
         new="    if not payload:\n",
         tests=(ENVELOPE,),
     ),
     Mutant(
         name="between gateway and guard a message's own header is read",
-        file="gateway/guard/envelope.py",
+        file="gateway/protocol/guard_message.py",
         old="    if parts[0] not in _headers(kind):\n",
         new="    if not parts[0]:\n",
         tests=(ENVELOPE,),
     ),
     Mutant(
         name="the gateway believes an answer of the guard that is long in coming",
-        file="gateway/guarded.py",
+        file="gateway/runtime/guard_client.py",
         old="answered = asked if asked is not None and now - asked.at <= ANSWER else None",
         new="answered = asked",
-        tests=("tests/gateway/guard/test_guarded.py",),
+        tests=("tests/gateway/integrations/lock_guard/test_guarded.py",),
     ),
     Mutant(
         name="the broker says which question a guard's message answers",
-        file="gateway/guarded.py",
+        file="gateway/runtime/guard_client.py",
         old="correlation=None if answered is None else answered.correlation,",
         new="correlation=incoming.correlation,",
-        tests=("tests/gateway/guard/test_guarded.py",),
+        tests=("tests/gateway/integrations/lock_guard/test_guarded.py",),
     ),
     Mutant(
         name="the guard takes a bridge's memory for an answer",
@@ -165,16 +165,16 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the gateway believes a guard's message twice",
-        file="gateway/guarded.py",
+        file="gateway/runtime/guard_client.py",
         old="if claims.seq <= guard.seqs.get(claims.part, 0):",
         new="if claims.seq < 0:",
-        tests=("tests/gateway/guard/test_guarded.py",),
+        tests=("tests/gateway/integrations/lock_guard/test_guarded.py",),
     ),
     Mutant(
         name="the gateway believes a boot of the guard that nobody asked after",
-        file="gateway/guarded.py",
+        file="gateway/runtime/guard_client.py",
         old="            if answered is None:  # perhaps",
         new="            if False:  # perhaps",
-        tests=("tests/gateway/guard/test_guarded.py",),
+        tests=("tests/gateway/integrations/lock_guard/test_guarded.py",),
     ),
 )

@@ -2,77 +2,77 @@
 
 from tests.mutants.words import Mutant
 
-SNAPSHOT = "tests/gateway/homeassistant/test_snapshot.py"
-ENTITIES = "tests/gateway/homeassistant/test_entities.py"
-ASSISTANT = "tests/gateway/homeassistant/test_assistant.py"
+SNAPSHOT = "tests/gateway/integrations/homeassistant/test_state.py"
+ENTITIES = "tests/gateway/integrations/homeassistant/test_discovery.py"
+ASSISTANT = "tests/gateway/integrations/homeassistant/test_bridge.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="Home Assistant shows a bolt locked whose door nobody has proven closed",
-        file="gateway/homeassistant/snapshot.py",
+        file="gateway/integrations/homeassistant/state.py",
         old="    if locked(state) and closed(state):\n        return Lock.LOCKED",
         new="    if locked(state):\n        return Lock.LOCKED",
         tests=(f"{SNAPSHOT}::test_without_proof_the_lock_is_unknown",),
     ),
     Mutant(
         name="Home Assistant takes a lock's mere word for locked",
-        file="gateway/homeassistant/snapshot.py",
+        file="gateway/integrations/homeassistant/state.py",
         old="    if locked(state) and closed(state):\n        return Lock.LOCKED",
         new='    if state.bolt.value == "locked" and closed(state):\n        return Lock.LOCKED',
         tests=(f"{ASSISTANT}::test_a_lock_that_only_says_so_is_not_shown_locked",),
     ),
     Mutant(
         name="Home Assistant's unlock is taken for a lock",
-        file="gateway/homeassistant/wishes.py",
+        file="gateway/integrations/homeassistant/commands.py",
         old="            return No(what, NEVER)",
         new='            return owner.Lock(id=ident, do="lock")',
         tests=(f"{ASSISTANT}::test_unlocking_moves_nothing_and_is_told_and_noted",),
     ),
     Mutant(
         name="Home Assistant may stop where the house file does not say so",
-        file="gateway/homeassistant/wishes.py",
+        file="gateway/integrations/homeassistant/commands.py",
         old='case Asked.STOP if "stop" in section.may:',
         new="case Asked.STOP if section:",
         tests=(f"{ASSISTANT}::test_what_the_house_file_does_not_name_is_refused",),
     ),
     Mutant(
         name="Home Assistant's stored wishes are obeyed",
-        file="gateway/homeassistant/assistant.py",
+        file="gateway/integrations/homeassistant/bridge.py",
         old="        elif incoming.retain:\n",
         new="        elif incoming.retain and entrance is None:\n",
         tests=(f"{ASSISTANT}::test_a_stored_wish_is_never_obeyed",),
     ),
     Mutant(
         name="a flood of Home Assistant's is heard whole",
-        file="gateway/homeassistant/wishes.py",
+        file="gateway/integrations/homeassistant/commands.py",
         old="        return self.heard <= MOST",
         new="        return True",
         tests=(f"{ASSISTANT}::test_a_flood_is_rationed_and_delays_nothing",),
     ),
     Mutant(
         name="Home Assistant's own birth leaves what it showed before",
-        file="gateway/homeassistant/entities.py",
+        file="gateway/integrations/homeassistant/discovery.py",
         old='"payload_available": NOBODY, "payload_not_available": "online"}',
         new='"payload_available": NOBODY, "payload_not_available": NOBODY}',
         tests=(f"{ASSISTANT}::test_a_broker_that_comes_back_without_the_gateway_shows_no_old_locked_door",),
     ),
     Mutant(
         name="the broker keeps what Home Assistant is shown",
-        file="gateway/homeassistant/assistant.py",
+        file="gateway/integrations/homeassistant/bridge.py",
         old='shown_topic(entrance, "state"), encoded(shown), expiry',
         new='shown_topic(entrance, "state"), encoded(shown), retain=True, expiry',
         tests=(f"{ASSISTANT}::test_nothing_but_what_there_is_stays_in_the_broker",),
     ),
     Mutant(
         name="what is gone stays in Home Assistant",
-        file="gateway/homeassistant/assistant.py",
-        old="for topic, message in entities.goodbyes(before, self._messages)",
-        new="for topic, message in entities.goodbyes({}, self._messages)",
+        file="gateway/integrations/homeassistant/bridge.py",
+        old="for topic, message in discovery.goodbyes(before, self._messages)",
+        new="for topic, message in discovery.goodbyes({}, self._messages)",
         tests=(f"{ASSISTANT}::test_an_entrance_that_is_gone_goes_from_home_assistant",),
     ),
     Mutant(
         name="a camera inside goes to Home Assistant",
-        file="gateway/homeassistant/entities.py",
+        file="gateway/integrations/homeassistant/discovery.py",
         old='picture == "last_visit" and not indoors',
         new='picture == "last_visit"',
         tests=(f"{ENTITIES}::test_no_picture_goes_out_unless_the_owner_says_so_and_never_one_of_the_inside",),

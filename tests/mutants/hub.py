@@ -2,29 +2,29 @@
 
 from tests.mutants.words import Mutant
 
-HEARD = "tests/gateway/hub/test_heard.py"
+HEARD = "tests/gateway/hub/test_box_events.py"
 API = "tests/gateway/hub/api/test_deliveries.py"
-DEAF = "tests/gateway/hub/test_deaf.py"
-SHARES = "tests/gateway/hub/test_shares.py"
+DEAF = "tests/gateway/hub/test_stale_subscriptions.py"
+SHARES = "tests/gateway/hub/cluster/test_shard_leases.py"
 STORE = "tests/gateway/hub/test_store.py"
 LOOKS = "test_another_process_that_looks_takes_nothing_away_also_where_the_hub_has_opened_its_file_twice"
 DISPATCH = "tests/gateway/hub/test_dispatcher.py"
-SEALED = "tests/gateway/hub/test_sealed.py"
-STANDING = "tests/gateway/hub/test_standing.py"
-JOURNAL = "tests/gateway/test_store_uplinks.py"
-LINK = "tests/gateway/uplink/test_link.py"
+SEALED = "tests/gateway/protocol/test_box_event.py"
+STANDING = "tests/gateway/protocol/test_delivery_state.py"
+JOURNAL = "tests/gateway/storage/test_hub_journal.py"
+LINK = "tests/gateway/integrations/hub_client/test_session.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a process that does not hear its own share takes over another's",
-        file="gateway/hub/shares.py",
+        file="gateway/hub/cluster/shard_leases.py",
         old="            if unheard and self._up is not None and now - self._up >= LEASE:\n",
         new="            if unheard:\n",
         tests=(f"{SHARES}::test_a_process_that_does_not_hear_its_own_takes_nothing_over_and_loses_its_own",),
     ),
     Mutant(
         name="whoever took a share over keeps it when its own process is back",
-        file="gateway/hub/shares.py",
+        file="gateway/hub/cluster/shard_leases.py",
         old=".where(shares.c.holder == self._share.number)\n",
         new="\n",
         tests=(f"{SHARES}::test_a_share_whose_process_is_away_is_heard_by_one_other_until_it_is_back",),
@@ -38,42 +38,42 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a home that came anew a moment ago is cut off as one that hears nothing",
-        file="gateway/hub/deaf.py",
+        file="gateway/hub/stale_subscriptions.py",
         old=", or_(homes.c.heard.is_(None), homes.c.heard < since))\n            row",
         new=")\n            row",
         tests=(f"{DEAF}::test_a_home_that_came_anew_or_hears_again_or_was_revoked_keeps_what_it_has",),
     ),
     Mutant(
         name="an event that the box did not sign is kept",
-        file="gateway/hub/sealed.py",
+        file="gateway/protocol/box_event.py",
         old="    if not key.verifies(found, signed):\n",
         new="    if not found:\n",
         tests=(SEALED, f"{HEARD}::test_forged_and_forked_events_change_nothing"),
     ),
     Mutant(
         name="an event may follow another one than it says",
-        file="gateway/hub/heard.py",
+        file="gateway/hub/box_events.py",
         old="    if found.prev != kept.head:\n",
         new="    if not found.prev:\n",
         tests=(f"{HEARD}::test_forged_and_forked_events_change_nothing",),
     ),
     Mutant(
         name="an event that came before its predecessor is kept",
-        file="gateway/hub/heard.py",
+        file="gateway/hub/box_events.py",
         old="    if found.seq > kept.seq + 1:\n",
         new="    if found.seq > kept.seq + 2:\n",
         tests=(f"{HEARD}::test_events_are_kept_in_order_and_twice_is_once",),
     ),
     Mutant(
         name="a box speaks of another home's deliveries",
-        file="gateway/hub/heard.py",
+        file="gateway/hub/box_events.py",
         old='    deliveries.c.home == bindparam("home"), deliveries.c.brand == bindparam("brand"),\n',
         new='    deliveries.c.brand == bindparam("brand"),\n',
         tests=(f"{HEARD}::test_a_home_says_nothing_of_another_home_s_delivery",),
     ),
     Mutant(
         name="another home's receipt ends a job",
-        file="gateway/hub/heard.py",
+        file="gateway/hub/box_events.py",
         old='_JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))\n',
         new='_JOB = (jobs.c.id == bindparam("job"),)\n',
         tests=(f"{HEARD}::test_a_job_is_gone_only_when_its_own_box_says_that_it_has_it",),
@@ -94,7 +94,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="any key that a hello brings is believed",
-        file="gateway/hub/heard.py",
+        file="gateway/hub/box_events.py",
         old="    return keys[-1] if known in keys[:-1] else None\n",
         new="    return keys[-1] if keys else None\n",
         tests=(f"{HEARD}::test_a_box_s_new_key_is_believed_because_the_old_one_signed_it",),
@@ -122,42 +122,42 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a retailer learns that somebody is home",
-        file="gateway/hub/standing.py",
+        file="gateway/protocol/delivery_state.py",
         old="    return reason if reason in REASONS else None\n",
         new="    return reason\n",
         tests=(STANDING,),
     ),
     Mutant(
         name="how an entrance is doing leaves the house",
-        file="gateway/store/uplinks.py",
+        file="gateway/storage/hub_journal.py",
         old='    return result.model_copy(update={"lacking": None, "why": None})\n',
         new='    return result.model_copy(update={"why": None})\n',
         tests=(f"{JOURNAL}::test_how_an_entrance_is_doing_stays_in_the_house",),
     ),
     Mutant(
         name="a hub hears of brands that never came by it",
-        file="gateway/store/uplinks.py",
+        file="gateway/storage/hub_journal.py",
         old="JOIN permission p ON p.brand = u.brand WHERE",
         new="JOIN permission p ON p.brand != u.brand WHERE",
         tests=(JOURNAL,),
     ),
     Mutant(
         name="a message twice is told twice",
-        file="gateway/store/uplinks.py",
+        file="gateway/storage/hub_journal.py",
         old="        if heard:\n            return answer\n",
         new="",
         tests=(f"{JOURNAL}::test_an_answered_message_is_one_event_however_often_it_comes",),
     ),
     Mutant(
         name="a fork is never mended",
-        file="gateway/store/uplinks.py",
+        file="gateway/storage/hub_journal.py",
         old="    _anew(db, signer, ack.seq, ack.head)\n",
         new="",
         tests=(JOURNAL,),
     ),
     Mutant(
         name="what may be believed later is refused for good",
-        file="gateway/reception.py",
+        file="gateway/runtime/inbox.py",
         old="        if isinstance(verified, Rejected) and verified.code in PASSING:\n",
         new="        if isinstance(verified, Rejected) and not verified.code:\n",
         tests=(f"{LINK}::test_what_no_receipt_can_be_given_for_is_refused_or_left_for_later",),

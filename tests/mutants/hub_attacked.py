@@ -4,7 +4,7 @@ from tests.mutants.words import Mutant
 
 LIMITS = "tests/gateway/system/test_http_limits.py"
 FLOOD = "test_of_three_hundred_requests_sent_at_once_one_is_answered_and_the_connection_closed"
-DOOR = "tests/gateway/hub/api/test_door.py"
+DOOR = "tests/gateway/hub/api/test_dispatch.py"
 BEFORE = "test_an_address_that_asks_too_much_without_a_key_is_refused_before_any_key_is_looked_up"
 HOME = "tests/gateway/hub/test_home_limits.py"
 FLOODS = "test_a_home_that_floods_has_an_hour_s_ration_kept_and_is_reported_once_and_its_neighbour_is_heard"
@@ -25,7 +25,7 @@ NEVER_ASKED = (
 SWITCHED_OFF = "test_an_endpoint_that_got_another_address_while_it_was_switched_off_has_to_answer_too"
 UNKNOWN = "test_a_database_of_a_version_that_is_unknown_here_is_refused_in_words_and_left_as_it_is"
 
-THRESHOLD = "tests/gateway/hub/test_threshold.py"
+THRESHOLD = "tests/gateway/hub/http/test_connection_limits.py"
 PIECES = "test_of_all_that_a_client_sends_at_once_the_hub_parses_one_piece_in_a_turn"
 OPENS = "test_who_opens_connection_after_connection_is_hung_up_on_and_another_address_and_a_proxy_are_not"
 
@@ -39,7 +39,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="one address opens as many connections of the hub as it likes, one after the other",
-        file="gateway/hub/threshold.py",
+        file="gateway/hub/http/connection_limits.py",
         old="        if not self._opened.take(whose, mono) or (",
         new="        if self._opened is None or (",
         tests=(f"{THRESHOLD}::{OPENS}",),
@@ -144,21 +144,21 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a stranger's reads have no ration",
-        file="gateway/hub/api/door.py",
+        file="gateway/hub/api/dispatch.py",
         old="await self._rations.admit(whence(request, behind_proxy=self._behind_proxy), authorization)",
         new="pass",
         tests=(f"{DOOR}::{BEFORE}",),
     ),
     Mutant(
         name="an address that wrong keys come from shuts out the retailer whose key counts",
-        file="gateway/hub/api/ration.py",
+        file="gateway/hub/api/rate_limit.py",
         old="        if counts:\n",
         new="        if False:\n",
         tests=(f"{DOOR}::{BEFORE}",),
     ),
     Mutant(
         name="the API's document is sent again to whoever has it",
-        file="gateway/hub/api/door.py",
+        file="gateway/hub/api/dispatch.py",
         old="        answer = web.Response(status=HTTPStatus.NOT_MODIFIED) if same else web.Response(\n",
         new="        answer = web.Response(status=HTTPStatus.NOT_MODIFIED) if not same and False else web.Response(\n",
         tests=(f"{DOOR}::test_the_api_s_document_is_written_once_and_not_sent_again_to_who_has_it",),
@@ -168,7 +168,9 @@ MUTANTS: tuple[Mutant, ...] = (
         file="gateway/hub/site.py",
         old="        limit_requests(served)\n",
         new="",
-        tests=("tests/gateway/hub/test_threshold.py::test_five_thousand_requests_sent_at_once_hold_nobody_else_up",),
+        tests=(
+            "tests/gateway/hub/http/test_connection_limits.py::test_five_thousand_requests_sent_at_once_hold_nobody_else_up",
+        ),
     ),
     Mutant(
         name="of several who enrol a brand's last key at once each counts one fewer",
@@ -214,35 +216,35 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an event that is forgotten counts as forked when it comes again",
-        file="gateway/hub/heard.py",
+        file="gateway/hub/box_events.py",
         old="if same is None or same == token else",
         new="if same == token else",
         tests=(f"{HOME}::test_of_one_home_the_newest_events_are_kept_and_its_chain_goes_on",),
     ),
     Mutant(
         name="on PostgreSQL whoever sends a request twice at once is answered a conflict",
-        file="gateway/hub/api/door.py",
+        file="gateway/hub/api/dispatch.py",
         old="            if asked is None:\n",
         new="            if asked is None or error:\n",
         tests=(f"{DOOR}::test_the_same_idempotency_key_gets_the_same_answer_and_does_it_once",),
     ),
     Mutant(
         name="a home's word of a version that was changed since is an event",
-        file="gateway/hub/standing.py",
+        file="gateway/protocol/delivery_state.py",
         old="    return older and (result.state is None or result.state in _BEFORE_A_VISIT)\n",
         new="    return older and newest < 0\n",
         tests=(f"{STANDINGS}::{SUPERSEDED}",),
     ),
     Mutant(
         name="a home's answer to a change is no event where an older word said the same",
-        file="gateway/hub/heard.py",
+        file="gateway/hub/box_events.py",
         old="answer is None and not row.untold):",
         new="answer is None):",
         tests=(f"{STANDINGS}::{SUPERSEDED}",),
     ),
     Mutant(
         name="what becomes of a visit is kept from its retailer while a change waits",
-        file="gateway/hub/standing.py",
+        file="gateway/protocol/delivery_state.py",
         old="    return older and (result.state is None or result.state in _BEFORE_A_VISIT)\n",
         new="    return older\n",
         tests=(f"{STANDINGS}::test_what_becomes_of_a_visit_is_an_event_also_while_a_change_waits_for_its_answer",),
@@ -263,7 +265,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a server that sends back all that it gets has answered a challenge",
-        file="gateway/hub/webhooks/answer.py",
+        file="gateway/hub/webhooks/retry.py",
         old="    return said == challenge\n",
         new="    return said == challenge or challenge.encode() in body\n",
         tests=(f"{CHALLENGE}::test_a_challenge_is_answered_by_its_text_alone_and_not_by_an_echo_of_the_message",),

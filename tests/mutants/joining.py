@@ -2,11 +2,11 @@
 
 from tests.mutants.words import Mutant
 
-JOINING = "tests/gateway/hub/test_joining.py"
+JOINING = "tests/gateway/hub/test_enrolment.py"
 BROKER = "tests/gateway/hub/test_broker.py"
 KILLED = "tests/gateway/hub/test_joining_killed.py"
-PAGE = "tests/gateway/web/test_hub.py"
-LEFT = "tests/gateway/hub/test_departure.py"
+PAGE = "tests/gateway/web/pages/test_hub.py"
+LEFT = "tests/gateway/hub/test_unenrolment.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -25,21 +25,21 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the box's own key can be swapped on the way",
-        file="gateway/hub/joining.py",
+        file="gateway/protocol/enrolment.py",
         old='"perron-claim-1", claim, sha256(csr).hexdigest(), box_key)',
         new='"perron-claim-1", claim, sha256(csr).hexdigest())',
         tests=(f"{JOINING}::test_what_is_swapped_on_the_way_is_refused",),
     ),
     Mutant(
         name="a box believes any authority that has the secret",
-        file="gateway/joining.py",
+        file="gateway/integrations/hub_client/enrolment.py",
         old="    if authority.fingerprint(hashes.SHA256()).hex() != code.authority:\n",
         new="    if False:\n",
         tests=(f"{JOINING}::test_a_hub_of_another_authority_than_the_code_s_is_refused",),
     ),
     Mutant(
         name="a certificate for another key is kept",
-        file="gateway/joining.py",
+        file="gateway/integrations/hub_client/enrolment.py",
         old="or public != key.public_key():\n",
         new="or False:\n",
         tests=(f"{JOINING}::test_an_answer_that_is_changed_on_the_way_is_refused",),
@@ -74,14 +74,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="what a client says of its name counts",
-        file="gateway/broker.py",
+        file="gateway/mqtt/mosquitto/provisioning.py",
         old='        "use_identity_as_username true",\n',
         new="",
         tests=(f"{BROKER}::test_a_box_is_who_its_certificate_says_whatever_it_says_itself",),
     ),
     Mutant(
         name="the key that was asked for is forgotten before the hub knows it",
-        file="gateway/joining.py",
+        file="gateway/integrations/hub_client/enrolment.py",
         old="""    _confirmed(url, mine, ask)
     (folder / NEXT).unlink()
 """,
@@ -99,7 +99,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a code is spent before the house file is written",
-        file="gateway/joining.py",
+        file="gateway/integrations/hub_client/enrolment.py",
         old="    _write_identity(folder, key, one, authority)\n",
         new="    _write_identity(folder, key, one, authority)\n    (folder / NEXT).unlink()\n",
         tests=(f"{PAGE}::test_what_broke_off_between_the_hub_s_yes_and_the_house_file_goes_on_with_the_same_code",),

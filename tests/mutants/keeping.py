@@ -2,11 +2,11 @@
 
 from tests.mutants.words import Mutant
 
-COPYING = "tests/gateway/test_store_copying.py"
-BACKUP = "tests/gateway/test_backup.py"
-LIFETIME = "tests/gateway/test_lifetime.py"
-SUCCESSION = "tests/gateway/proof/test_succession.py"
-RIVAL = "tests/gateway/test_rival.py"
+COPYING = "tests/gateway/storage/test_snapshot.py"
+BACKUP = "tests/gateway/runtime/maintenance/test_backup.py"
+LIFETIME = "tests/gateway/test_supervisor.py"
+SUCCESSION = "tests/gateway/evidence/test_succession.py"
+RIVAL = "tests/gateway/mqtt/test_session_takeover.py"
 
 USED = f"{COPYING}::test_what_the_original_used_after_the_copy_opens_nothing_in_it"
 SAFE = f"{COPYING}::test_in_a_copy_nobody_is_let_in_or_signed_in_and_every_entrance_is_in_safe_mode"
@@ -15,56 +15,56 @@ FOLLOWED = f"{SUCCESSION}::test_proofs_of_before_and_after_verify_whichever_key_
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what was promised before the copy opens after it",
-        file="gateway/store/copying.py",
+        file="gateway/storage/snapshot.py",
         old='    connection.execute("UPDATE delivery SET doubtful = 1")\n',
         new="",
         tests=(USED,),
     ),
     Mutant(
         name="an announcement that the copy never saw is played again and believed",
-        file="gateway/store/offers.py",
+        file="gateway/storage/offers.py",
         old="iat * 1_000_000 <= since + EARLY * 1_000_000",
         new="False",
         tests=(USED,),
     ),
     Mutant(
         name="a copy that does not know the time believes what is signed",
-        file="gateway/store/offers.py",
+        file="gateway/storage/offers.py",
         old="(since == 0 or iat",
         new="(iat",
         tests=(f"{COPYING}::test_before_the_time_is_known_nothing_counts_as_signed_since",),
     ),
     Mutant(
         name="in a copy a brand that was revoked since is let in",
-        file="gateway/store/copying.py",
+        file="gateway/storage/snapshot.py",
         old="        decide_brand(connection, brand, Standing.PENDING, None, now, by=None)\n",
         new="        pass\n",
         tests=(SAFE,),
     ),
     Mutant(
         name="in a copy everybody is signed in still",
-        file="gateway/store/copying.py",
+        file="gateway/storage/snapshot.py",
         old='for table in ("answer", "device",',
         new='for table in ("answer",',
         tests=(SAFE,),
     ),
     Mutant(
         name="a copy begins as if nothing were",
-        file="gateway/store/copying.py",
+        file="gateway/storage/snapshot.py",
         old="due={}, safe_mode=True",
         new="due={}",
         tests=(SAFE,),
     ),
     Mutant(
         name="a delivery stays in doubt after it was announced anew",
-        file="gateway/store/offers.py",
+        file="gateway/storage/offers.py",
         old="excluded.by_hub, doubtful = 0",
         new="excluded.by_hub",
         tests=(f"{COPYING}::test_a_delivery_that_is_announced_anew_may_come_in_again",),
     ),
     Mutant(
         name="a backup that was changed is put back",
-        file="gateway/restore.py",
+        file="gateway/runtime/maintenance/restore.py",
         old="        if named.get(name) != found.get(name):\n",
         new="        if name not in named:\n",
         tests=(f"{BACKUP}::test_a_backup_that_was_hurt_is_known_before_anything_is_touched",),
@@ -85,63 +85,63 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a new house file ends a visit",
-        file="gateway/reload.py",
+        file="gateway/runtime/maintenance/reload.py",
         old='            "visit": state.visit is not None,\n',
         new='            "visit": False,\n',
         tests=(f"{LIFETIME}::test_while_a_visit_runs_the_newest_word_waits_and_a_wrong_one_takes_it_back",),
     ),
     Mutant(
         name="a reload gives the box another name",
-        file="gateway/reload.py",
+        file="gateway/runtime/maintenance/reload.py",
         old="    if new.box != old.box:\n",
         new="    if False:\n",
         tests=(f"{LIFETIME}::test_a_house_file_that_cannot_be_used_is_refused_in_words_and_nothing_ends",),
     ),
     Mutant(
         name="the number of a process that ended is believed, and a stranger gets the signal",
-        file="gateway/reload.py",
+        file="gateway/runtime/maintenance/reload.py",
         old="            if os.path.samestat(ours, one.stat()):\n",
         new="            if True:\n",
         tests=(f"{LIFETIME}::test_where_no_gateway_runs_the_command_says_so",),
     ),
     Mutant(
         name="a key that never was the box's follows",
-        file="gateway/proof/succession.py",
+        file="gateway/protocol/key_succession.py",
         old="return self.is_signed_by(old) and new",
         new="return new",
         tests=(f"{SUCCESSION}::test_a_line_that_was_not_signed_by_both_keys_is_known",),
     ),
     Mutant(
         name="a new key that agreed to nothing follows",
-        file="gateway/proof/succession.py",
+        file="gateway/protocol/key_succession.py",
         old="return self.is_signed_by(old) and new.verifies(b64decode(self.agreed), self.agreed_bytes())",
         new="return self.is_signed_by(old)",
         tests=(f"{SUCCESSION}::test_a_line_that_was_not_signed_by_both_keys_is_known",),
     ),
     Mutant(
         name="what a replaced key signs is a proof still",
-        file="gateway/proof/verify.py",
+        file="gateway/evidence/verify.py",
         old="manifest.clock_trusted and manifest.sealed_at > replaced + HELD",
         new="False",
         tests=(f"{SUCCESSION}::test_what_the_old_key_signs_after_it_was_replaced_is_no_proof",),
     ),
     Mutant(
         name="whoever knows the old key does not follow to the new one",
-        file="gateway/proof/succession.py",
+        file="gateway/protocol/key_succession.py",
         old="return keys if key in keys else (key,)",
         new="return (key,)",
         tests=(FOLLOWED,),
     ),
     Mutant(
         name="the key changes before it is written how",
-        file="gateway/proof/succession.py",
+        file="gateway/evidence/succession.py",
         old="            write_whole(folder / SUCCESSION, line.written)\n        (folder",
         new="            pass\n        (folder",
         tests=(FOLLOWED,),
     ),
     Mutant(
         name="another box in this one's chair is not noticed",
-        file="gateway/rival.py",
+        file="gateway/mqtt/session_takeover.py",
         old="        if TAKEN_OVER not in why:\n",
         new="        if TAKEN_OVER in why:\n",
         tests=(f"{RIVAL}::test_once_or_seldom_may_be_a_restart_that_overlaps",),

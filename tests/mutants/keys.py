@@ -2,92 +2,92 @@
 
 from tests.mutants.words import Mutant
 
-OFFERS = "tests/gateway/test_store_offers.py"
-KEYRING = "tests/gateway/web/test_keyring.py"
-BOOK = "tests/gateway/test_phonebook.py"
-PAST = "tests/gateway/web/test_past.py"
+OFFERS = "tests/gateway/storage/test_offers.py"
+KEYRING = "tests/gateway/web/pages/test_keys.py"
+BOOK = "tests/gateway/runtime/notifications/test_contacts.py"
+PAST = "tests/gateway/web/pages/test_history.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what a stolen key signed before still opens",
-        file="gateway/delivery/facts.py",
+        file="gateway/domain/delivery/candidate.py",
         old="        return Refusal.KEY_DISTRUSTED\n",
         new="        pass\n",
         tests=(f"{OFFERS}::test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more",),
     ),
     Mutant(
         name="a stolen key still announces",
-        file="gateway/store/offers.py",
+        file="gateway/storage/offers.py",
         old="signer in self.house.distrusted",
         new="signer in ()",
         tests=(f"{OFFERS}::test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more",),
     ),
     Mutant(
         name="a delivery of an unknown key outlives every key of its brand",
-        file="gateway/delivery/facts.py",
+        file="gateway/domain/delivery/candidate.py",
         old="return promise.brand in self.distrusted.values()",
         new="return False",
         tests=(f"{OFFERS}::test_the_same_brand_signs_anew_with_a_key_that_is_trusted",),
     ),
     Mutant(
         name="on a full disk a stolen key is believed on",
-        file="gateway/store/store.py",
+        file="gateway/storage/store.py",
         old="        self._distrusted[x] = brand\n        await self._writer.do_marked(",
         new="        await self._writer.do_marked(",
         tests=(f"{KEYRING}::test_on_a_full_disk_the_key_is_not_trusted_all_the_same_and_stored_once_there_is_room",),
     ),
     Mutant(
         name="the configuration enrols a key again that was trusted no longer",
-        file="gateway/store/brandkeys.py",
+        file="gateway/storage/brandkeys.py",
         old=" SET kid = excluded.kid, brand = excluded.brand",
         new=" SET kid = excluded.kid, brand = excluded.brand, distrusted = NULL",
         tests=(f"{OFFERS}::test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more",),
     ),
     Mutant(
         name="a brand asks with every offer",
-        file="gateway/store/offers.py",
+        file="gateway/storage/offers.py",
         old="WHERE brand = ? AND asked IS NULL",
         new="WHERE brand = ?",
         tests=(f"{OFFERS}::test_a_brand_without_a_permission_asks_once_however_often_it_announces_something",),
     ),
     Mutant(
         name="a page adds what opens a file of the box",
-        file="gateway/phonebook.py",
+        file="gateway/runtime/notifications/contacts.py",
         old="_FILES.search(unquote(unquote(url)))",
         new="_FILES.search(url)",
         tests=(f"{BOOK}::test_only_services_over_the_network_are_let_in_and_none_that_opens_a_file",),
     ),
     Mutant(
         name="a phone's token is shown as its host",
-        file="gateway/phones.py",
+        file="gateway/runtime/notifications/apprise.py",
         old='    if scheme.removesuffix("s") not in _HOSTED or host is None:',
         new="    if host is None:",
         tests=(f"{BOOK}::test_only_a_host_that_is_no_secret_is_ever_shown",),
     ),
     Mutant(
         name="what a removed phone waited for is lost",
-        file="gateway/store/outbox.py",
+        file="gateway/storage/outbox.py",
         old="JOIN phone p ON p.since > m.at WHERE",
         new="JOIN phone p ON p.since > m.at + 1e15 WHERE",
         tests=(f"{BOOK}::test_what_a_removed_phone_still_waited_for_is_told_to_one_that_came_later",),
     ),
     Mutant(
         name="a link to a film outlives its maker's right",
-        file="gateway/web/past.py",
+        file="gateway/web/pages/history.py",
         old=" and may(Role(maker.role), Right.SHARE_FILM):",
         new=":",
         tests=(f"{PAST}::test_a_link_ends_with_its_maker",),
     ),
     Mutant(
         name="any secret opens a link whose id is known",
-        file="gateway/web/past.py",
+        file="gateway/web/pages/history.py",
         old=" or not token.fits(share.secret)",
         new="",
         tests=(f"{PAST}::test_a_link_is_its_own_secret_and_no_other_spelling_of_it",),
     ),
     Mutant(
         name="trust in a key is given back without the password",
-        file="gateway/web/keyring.py",
+        file="gateway/web/pages/keys.py",
         old="        if why is not None:\n            return self._shown(request, why=why, status=422)\n",
         new="",
         tests=(f"{KEYRING}::test_a_key_that_is_trusted_no_longer_opens_nothing_from_that_instant_on",),

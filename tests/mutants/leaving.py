@@ -2,24 +2,24 @@
 
 from tests.mutants.words import Mutant
 
-PRIVACY = "tests/gateway/web/test_privacy.py"
-MOVING = "tests/gateway/web/test_moving.py"
+PRIVACY = "tests/gateway/web/pages/test_privacy.py"
+MOVING = "tests/gateway/web/pages/test_decommission.py"
 WAY_IN = "tests/gateway/web/test_way_in.py"
-WIPE = "tests/gateway/test_wipe.py"
-STORE = "tests/gateway/test_store_handover.py"
+WIPE = "tests/gateway/runtime/maintenance/test_factory_reset.py"
+STORE = "tests/gateway/storage/test_handover.py"
 OUT = "tests/gateway/test_moving_out.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the mark of a wipe goes before what it is for",
-        file="gateway/wipe.py",
+        file="gateway/runtime/maintenance/factory_reset.py",
         old="    emptied = empty(phones)\n",
         new="    (folder / MARK).unlink(missing_ok=True)\n    emptied = empty(phones)\n",
         tests=(f"{WIPE}::test_killed_at_any_point_the_next_start_finishes_it",),
     ),
     Mutant(
         name="a wipe follows links out of the box",
-        file="gateway/wipe.py",
+        file="gateway/runtime/maintenance/factory_reset.py",
         old="            _remove(inner)\n",
         new="            _delete(inner)\n",
         tests=(f"{WIPE}::test_films_on_another_disk_go_too_and_the_disk_stays",),
@@ -27,27 +27,30 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a start opens a box that is to be wiped",
         file="gateway/app.py",
-        old="left = wipe.marked(folder) and not await asyncio.to_thread(leaving.wiped, self.home, self.file)",
+        old=(
+            "left = factory_reset.marked(folder)"
+            " and not await asyncio.to_thread(unenrolment.wiped, self.home, self.file)"
+        ),
         new="left = False",
         tests=(f"{OUT}::test_a_box_that_died_with_the_mark_is_wiped_at_its_next_start",),
     ),
     Mutant(
         name="a box is wiped with a door that nobody proved locked",
-        file="gateway/removal.py",
+        file="gateway/runtime/maintenance/decommission.py",
         old="if state.session is None or not locked(state) or not closed(state):",
         new="if not closed(state):",
         tests=(f"{MOVING}::test_it_is_refused_in_plain_words_while_something_is_under_way",),
     ),
     Mutant(
         name="what began while a wipe was decided is not looked for",
-        file="gateway/removal.py",
+        file="gateway/runtime/maintenance/decommission.py",
         old='do="stop"), by)\n        ways = self.in_the_way(held_too=held_too)\n',
         new='do="stop"), by)\n',
         tests=(f"{MOVING}::test_a_visit_that_begins_while_it_is_decided_stands_in_the_way",),
     ),
     Mutant(
         name="a house is taken by a link that was withdrawn meanwhile",
-        file="gateway/store/handover.py",
+        file="gateway/storage/handover.py",
         old='    if not connection.execute("DELETE FROM house_offer WHERE id = ?", (offer.id,)).rowcount:\n'
         "        return Changed.UNKNOWN\n",
         new="",
@@ -55,65 +58,65 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the former household stays signed in",
-        file="gateway/store/handover.py",
+        file="gateway/storage/handover.py",
         old='for table in ("device", "invitation", "share", "person",',
         new='for table in ("invitation", "share",',
         tests=(f"{MOVING}::test_the_next_owner_takes_the_house_and_nobody_from_before_has_access",),
     ),
     Mutant(
         name="the former household's links hold in the new one",
-        file="gateway/settling.py",
+        file="gateway/runtime/maintenance/handover.py",
         old='        await asyncio.to_thread(renew_link_key, home.storage.folder / "key")\n',
         new="",
         tests=(f"{OUT}::test_a_house_with_another_owner_has_new_links_no_phones_and_no_films",),
     ),
     Mutant(
         name="a code lets in twice",
-        file="gateway/store/people.py",
+        file="gateway/storage/people.py",
         old="    if not use_link(connection, code, keep, now):\n        return Recovered.USED\n",
         new="",
         tests=(f"{WAY_IN}::test_of_two_at_the_same_moment_one_comes_in",),
     ),
     Mutant(
         name="a code outlives its quarter of an hour where the clock is set back",
-        file="gateway/wayin.py",
+        file="gateway/runtime/maintenance/recovery_codes.py",
         old=" and 0 <= mono - code.mono < LIVES",
         new="",
         tests=(f"{WAY_IN}::test_a_code_that_is_old_says_so",),
     ),
     Mutant(
         name="a family is watched at home",
-        file="gateway/web/box.py",
+        file="gateway/web/server/context.py",
         old="        if not self.inside(camera) or self.store.keeping.inside_always():\n",
         new="        if self.inside(camera) or self.store.keeping.inside_always():\n",
         tests=(f"{PRIVACY}::test_a_camera_inside_is_not_shown_while_nothing_is_filmed",),
     ),
     Mutant(
         name="a view of the inside outlives the visit",
-        file="gateway/web/pages.py",
+        file="gateway/web/pages/home.py",
         old="        return may and self._box.may_be_watched(camera)\n",
         new="        return may\n",
         tests=(f"{PRIVACY}::test_while_a_visit_runs_it_is_and_not_a_moment_longer",),
     ),
     Mutant(
         name="a shorter retention waits for the next hour",
-        file="gateway/web/privacy.py",
+        file="gateway/web/pages/privacy.py",
         old="            self._box.tidy()\n",
         new="",
         tests=(f"{PRIVACY}::test_a_shorter_retention_erases_at_once_with_a_tombstone_and_what_is_held_stays",),
     ),
     Mutant(
         name="a thief's invitations and offers outlive the password he stole",
-        file="gateway/store/people.py",
+        file="gateway/storage/people.py",
         old='    _void_links(connection, ident, now)\n    append(connection, "password_changed"',
         new='    append(connection, "password_changed"',
-        tests=("tests/gateway/test_store_handover.py::test_a_new_password_voids_what_was_offered_under_the_old_one",),
+        tests=("tests/gateway/storage/test_handover.py::test_a_new_password_voids_what_was_offered_under_the_old_one",),
     ),
     Mutant(
         name="the former household's phones stand beside the next owner's first",
-        file="gateway/phonebook.py",
+        file="gateway/runtime/notifications/contacts.py",
         old="stays = self.file.exists() and not anew",
         new="stays = self.file.exists()",
-        tests=("tests/gateway/test_phonebook.py",),
+        tests=("tests/gateway/runtime/notifications/test_contacts.py",),
     ),
 )

@@ -3,121 +3,121 @@
 from tests.mutants.words import Mutant
 
 WEB = "gateway/web/"
-POLICY = "tests/gateway/web/test_policy.py"
+POLICY = "tests/gateway/web/server/test_security_headers.py"
 ATTACKS = "tests/gateway/web/test_attacks.py"
-PAST = "tests/gateway/web/test_past.py"
+PAST = "tests/gateway/web/pages/test_history.py"
 COMING_IN = "tests/gateway/web/test_coming_in.py"
-REPORT = "tests/gateway/paper/test_report.py"
+REPORT = "tests/gateway/evidence/documents/test_report.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="another page may ask in the owner's name",
-        file=f"{WEB}policy.py",
+        file=f"{WEB}server/security_headers.py",
         old='    return None if origin.lower() == f"{request.scheme}://{host}" else "another page may not ask this"\n',
         new="    return None\n",
         tests=(f"{POLICY}::test_another_page_cannot_ask_for_anything_that_changes_something",),
     ),
     Mutant(
         name="whoever calls himself localhost is on this machine",
-        file=f"{WEB}policy.py",
+        file=f"{WEB}server/security_headers.py",
         old="return named and peer is not None and ipaddress.ip_address(peer).is_loopback",
         new="return named",
         tests=(f"{POLICY}::test_loopback_is_only_this_machine",),
     ),
     Mutant(
         name="a form leads anywhere",
-        file=f"{WEB}policy.py",
+        file=f"{WEB}server/security_headers.py",
         old='return back if _LOCAL.fullmatch(back) else "/"',
         new="return back",
         tests=(f"{POLICY}::test_a_form_leads_back_only_to_this_site_and_refusing_costs_nothing",),
     ),
     Mutant(
         name="signing in is possible in clear",
-        file=f"{WEB}policy.py",
+        file=f"{WEB}server/security_headers.py",
         old='    return path.startswith(("/c/", "/static/", "/certificate")) or path == "/language"\n',
         new='    return path.startswith(("/c/", "/static/", "/certificate", "/enter")) or path == "/language"\n',
         tests=("tests/gateway/web/test_in_clear.py",),
     ),
     Mutant(
         name="a cookie may leave in clear",
-        file=f"{WEB}desk.py",
+        file=f"{WEB}server/authorization.py",
         old="httponly=True, secure=request.secure,",
         new="httponly=True, secure=False,",
         tests=("tests/gateway/web/test_in_clear.py",),
     ),
     Mutant(
         name="parts of a page are painted for whoever is signed in",
-        file=f"{WEB}desk.py",
+        file=f"{WEB}server/authorization.py",
         old="(seat.who is None or self.accounts.refusal(seat.who, right, self.now) is not None):",
         new="seat.who is None:",
         tests=("tests/gateway/web/test_rights.py::test_an_installer_s_live_connection_shows_no_visit_s_story",),
     ),
     Mutant(
         name="a tab follows the house after its session ended",
-        file=f"{WEB}feed.py",
+        file=f"{WEB}server/feed.py",
         old="while not socket.closed and self._allowed():",
         new="while not socket.closed:",
         tests=(f"{ATTACKS}::test_a_tab_goes_dark_when_another_tab_signs_out",),
     ),
     Mutant(
         name="live pictures go on when the right to see them ended",
-        file=f"{WEB}live.py",
+        file=f"{WEB}server/live_video.py",
         old="while jpeg is not None and allowed():",
         new="while jpeg is not None:",
         tests=(f"{ATTACKS}::test_pictures_stop_when_the_right_to_see_them_does",),
     ),
     Mutant(
         name="a frozen picture is shown as live",
-        file=f"{WEB}live.py",
+        file=f"{WEB}server/live_video.py",
         old="return None if proof is None else proof.live and not proof.faults",
         new="return None if proof is None else True",
         tests=("tests/gateway/web/test_live_page.py",),
     ),
     Mutant(
         name="a share is good for ever",
-        file="gateway/store/shares.py",
+        file="gateway/storage/shares.py",
         old=" WHERE s.until > ? AND p.removed IS NULL",
         new=" WHERE s.until > ? - 9000000000000000 AND p.removed IS NULL",
         tests=(f"{PAST}::test_what_is_shown_ends_on_its_day_and_with_the_film",),
     ),
     Mutant(
         name="a share counts while nobody knows what time it is",
-        file=f"{WEB}past.py",
+        file=f"{WEB}pages/history.py",
         old=" or not token.fits(share.secret) or not self._desk.now.trusted:",
         new=" or not token.fits(share.secret):",
         tests=(f"{PAST}::test_nothing_is_shown_outside_while_nobody_knows_what_time_it_is",),
     ),
     Mutant(
         name="a share shows other visits' films",
-        file=f"{WEB}past.py",
+        file=f"{WEB}pages/history.py",
         old="clips = _clips(self._box.store.films(visit=share.visit))",
         new="clips = _clips(self._box.store.films())",
         tests=(f"{PAST}::test_a_share_ends_at_its_own_visit_whatever_the_path_says",),
     ),
     Mutant(
         name="a link from before a revocation permits again",
-        file=f"{WEB}errands.py",
+        file=f"{WEB}pages/action_links.py",
         old="return permission is not None and permission.version == errand.permission_version",
         new="return permission is not None",
         tests=(f"{COMING_IN}::test_a_permission_s_link_from_before_a_revocation_permits_nothing",),
     ),
     Mutant(
         name="the box's authority may vouch for a bank",
-        file="gateway/authority.py",
+        file="gateway/system/pki/authority.py",
         old="if isinstance(general, x509.IPAddress) else general)",
         new="if isinstance(general, x509.IPAddress) else x509.DNSName(''))",
-        tests=("tests/gateway/test_pagescertificate.py::test_the_authority_may_not_vouch_for_anybody_else",),
+        tests=("tests/gateway/system/pki/test_pages.py::test_the_authority_may_not_vouch_for_anybody_else",),
     ),
     Mutant(
         name="one place takes all connections",
-        file=f"{WEB}porch.py",
+        file=f"{WEB}server/connection_limits.py",
         old="        if self._places[place] >= self._each:\n",
         new="        if self._places[place] >= self._most:\n",
-        tests=("tests/gateway/web/test_porch.py::test_one_place_cannot_keep_the_others_out",),
+        tests=("tests/gateway/web/server/test_connection_limits.py::test_one_place_cannot_keep_the_others_out",),
     ),
     Mutant(
         name="a courier's link tells before its hour who was refused",
-        file=f"{WEB}courier.py",
+        file=f"{WEB}server/courier_view.py",
         old="        case State.SCHEDULED if now.utc < delivery.start:\n            return Turn.EARLY, None\n",
         new="        case State.SCHEDULED if now.utc < delivery.start:\n"
         "            return Turn.NO if Why.SIGNAL in state.due else Turn.EARLY, None\n",
@@ -125,14 +125,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a report shows what was put in a film's place after verifying",
-        file="gateway/paper/account.py",
+        file="gateway/evidence/documents/sources.py",
         old="            if whole_hash(film) != clip.sha256:\n                return (None,) * len(seconds)\n",
         new="",
         tests=(f"{REPORT}::test_a_film_that_changes_after_verifying_gives_no_picture",),
     ),
     Mutant(
         name="a report puts this house's names on another box's visit",
-        file="gateway/paper/report.py",
+        file="gateway/evidence/documents/report.py",
         old="own = (names or {}).get(box, Names())",
         new="own = next(iter((names or {}).values()), Names())",
         tests=(f"{REPORT}::test_a_houses_names_are_never_put_on_another_boxs_visit",),

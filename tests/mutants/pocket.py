@@ -2,79 +2,79 @@
 
 from tests.mutants.words import Mutant
 
-POCKET = "tests/gateway/test_pocket.py"
-PHONES = "tests/gateway/test_phones.py"
-OUTBOX = "tests/gateway/test_store_outbox.py"
-LINKS = "tests/gateway/test_links.py"
-NOTICE = "tests/gateway/test_notice.py"
+POCKET = "tests/gateway/runtime/notifications/test_queue.py"
+PHONES = "tests/gateway/runtime/notifications/test_apprise.py"
+OUTBOX = "tests/gateway/storage/test_outbox.py"
+LINKS = "tests/gateway/runtime/notifications/test_action_links.py"
+NOTICE = "tests/gateway/runtime/notifications/test_batching.py"
 
 MUTANTS = (
     Mutant(
         name="a message is owed to no phone",
-        file="gateway/store/films.py",
+        file="gateway/storage/recordings.py",
         old="    outbox.owe(connection, row[0])\n",
         new="",
         tests=(f"{OUTBOX}::test_each_phone_is_owed_each_message_until_it_has_it_over_restarts",),
     ),
     Mutant(
         name="two processes tell the same",
-        file="gateway/store/outbox.py",
+        file="gateway/storage/outbox.py",
         old=" AND message = ? AND (held <= ? OR held > ?)",
         new=" AND message = ? AND (1 OR held <= ? OR held > ?)",
         tests=(f"{OUTBOX}::test_who_takes_a_message_up_has_it_alone_for_its_time",),
     ),
     Mutant(
         name="a phone that failed is owed nothing any more",
-        file="gateway/pocket.py",
+        file="gateway/runtime/notifications/queue.py",
         old="        if heard is Heard.TAKEN:",
         new="        if heard is not Heard.SILENT:",
         tests=(f"{POCKET}::test_what_was_owed_is_told_after_a_restart_and_only_once",),
     ),
     Mutant(
         name="alarms are told together with others",
-        file="gateway/notice.py",
+        file="gateway/runtime/notifications/batching.py",
         old="matters = isinstance(self.about, AlarmCode) or self.about in ALONE",
         new="matters = self.about in ALONE",
         tests=(f"{NOTICE}::test_alarms_and_locked_again_are_never_told_with_others_for_a_day",),
     ),
     Mutant(
         name="what is late is told as if it were now",
-        file="gateway/notice.py",
+        file="gateway/runtime/notifications/batching.py",
         old="    if utc - newest.at <= LATE:",
         new="    if utc - newest.at >= LATE:",
         tests=(f"{NOTICE}::test_what_is_told_more_than_a_minute_later_says_since_when",),
     ),
     Mutant(
         name="a link counts twice",
-        file="gateway/store/outbox.py",
+        file="gateway/storage/outbox.py",
         old="    return used.rowcount == 1",
         new="    return used.rowcount <= 1",
         tests=(f"{LINKS}::test_a_link_is_used_once_also_over_a_restart",),
     ),
     Mutant(
         name="a link that somebody wrote is taken",
-        file="gateway/links.py",
+        file="gateway/runtime/notifications/action_links.py",
         old="or not hmac.compare_digest(_mac(said, key), mac)",
         new="or len(mac) != 32",
         tests=(f"{LINKS}::test_another_boxs_link_does_nothing",),
     ),
     Mutant(
         name="a link never expires",
-        file="gateway/links.py",
+        file="gateway/runtime/notifications/action_links.py",
         old="    if now.utc >= link.expires:",
         new="    if now.utc > link.expires + LIVES[link.purpose]:",
         tests=(f"{LINKS}::test_a_link_expires_to_the_second",),
     ),
     Mutant(
         name="an answer for a brand is offered after the owner has decided",
-        file="gateway/pocket.py",
+        file="gateway/runtime/notifications/queue.py",
         old="if permission is None or permission.standing is not Standing.PENDING:",
         new="if permission is None:",
         tests=(f"{POCKET}::test_a_brand_is_answered_for_only_while_nobody_has_decided",),
     ),
     Mutant(
         name="a library logs the phones' secrets",
-        file="gateway/phones.py",
+        file="gateway/runtime/notifications/apprise.py",
         old="        logger.setLevel(logging.CRITICAL + 1)\n        logger.propagate = False\n",
         new="        logger.setLevel(logging.DEBUG)\n",
         tests=(f"{PHONES}::test_no_log_holds_anything_of_a_url_but_its_scheme",),

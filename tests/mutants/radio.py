@@ -2,30 +2,30 @@
 
 from tests.mutants.words import Mutant
 
-ENTRANCE = "tests/gateway/test_entrance_behind_a_radio.py"
+ENTRANCE = "tests/gateway/runtime/test_entrance_behind_a_radio.py"
 PAYLOADS = "tests/devices/vendors/test_payloads.py"
-REFUSED = "tests/gateway/visit/test_refused.py"
-MORE = "tests/gateway/visit/test_handle_and_latch.py"
-BATTERIES = "tests/gateway/visit/test_batteries.py"
+REFUSED = "tests/gateway/domain/visit/test_lock_errors.py"
+MORE = "tests/gateway/domain/visit/test_handle_and_latch.py"
+BATTERIES = "tests/gateway/domain/visit/test_batteries.py"
 
 MUTANTS = (
     Mutant(
         name="a bridge's memory at its start answers a question",
-        file="gateway/returns.py",
+        file="gateway/runtime/reconnects.py",
         old="return mono - self._back.get(device, -SETTLING) < SETTLING",
         new="return mono < 0 and device in self._back",
         tests=(ENTRANCE,),
     ),
     Mutant(
         name="an operation answers a question",
-        file="gateway/entrance.py",
+        file="gateway/runtime/entrance.py",
         old="return isinstance(report, said.LockReport) and report.event",
         new="return isinstance(report, said.LockReport) and report.event and report.user is not None",
         tests=(ENTRANCE,),
     ),
     Mutant(
         name="an answer may come at any time",
-        file="gateway/perform.py",
+        file="gateway/runtime/effects.py",
         old="late = self._clock.now().mono - since > patience",
         new="late = self._clock.now().mono - since > 1000 * patience",
         tests=(ENTRANCE,),
@@ -46,35 +46,35 @@ MUTANTS = (
     ),
     Mutant(
         name="a refused unlock waits for the latency",
-        file="gateway/visit/refused.py",
+        file="gateway/domain/visit/lock_errors.py",
         old="    if not visit.refused:\n        return False\n",
         new="    if not visit.refused or not visit.asked:\n        return False\n",
         tests=(REFUSED,),
     ),
     Mutant(
         name="a refusal of another order ends this one's waiting",
-        file="gateway/visit/refused.py",
+        file="gateway/domain/visit/lock_errors.py",
         old="return event.command is None or event.command == order",
         new="return event.command is not None or event.command == order",
         tests=(REFUSED,),
     ),
     Mutant(
         name="a bolt without its latch lets the courier in",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="(state.bolt.value is Bolt.UNLOCKED and not state.rules.unlatch)",
         new="state.bolt.value is Bolt.UNLOCKED",
         tests=(MORE,),
     ),
     Mutant(
         name="nobody is told to lift the handle",
-        file="gateway/visit/relocking.py",
+        file="gateway/domain/visit/relocking.py",
         old="    if not visit.handle_told:\n",
         new="    if visit.handle_told:\n",
         tests=(MORE,),
     ),
     Mutant(
         name="a sinking battery is told when it is empty",
-        file="gateway/visit/batteries.py",
+        file="gateway/domain/visit/batteries.py",
         old="or (left is not None and left <= NOTICE)",
         new="or (left is not None and left <= 0)",
         tests=(BATTERIES,),
@@ -88,7 +88,7 @@ MUTANTS = (
     ),
     Mutant(
         name="another part of the lock is a door sensor of its own",
-        file="gateway/installation/capability.py",
+        file="gateway/config/sensor_independence.py",
         old='(device.address.partition("#")[0] for device in (one, other))',
         new="(device.address for device in (one, other))",
         tests=("tests/gateway/installation/test_capability.py",),

@@ -15,7 +15,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="every page may use the camera",
-        file="gateway/web/policy.py",
+        file="gateway/web/server/security_headers.py",
         old='"camera=(), microphone=(), geolocation=()"',
         new='"camera=(self), microphone=(), geolocation=()"',
         tests=(f"{PAGE}::test_webassembly_and_the_camera_are_for_the_reader_s_page_alone",),

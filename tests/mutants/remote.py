@@ -3,101 +3,109 @@
 from tests.mutants.words import Mutant
 
 REMOTE = "tests/gateway/remote/"
-ORDERS = f"{REMOTE}test_orders.py"
-ANSWERS = f"{REMOTE}test_answers.py"
-SIGNED = f"{REMOTE}test_signed.py"
-STORE = "tests/gateway/test_store_browsers.py"
+ORDERS = "tests/gateway/web/remote/test_orders.py"
+ANSWERS = "tests/gateway/web/remote/test_queries.py"
+SIGNED = "tests/gateway/protocol/test_browser_token.py"
+STORE = "tests/gateway/storage/test_browsers.py"
 
 MUTANTS = (
     Mutant(
         name="an order is taken though a later one was",
-        file="gateway/store/browsers.py",
+        file="gateway/storage/browsers.py",
         old="_browser(row).number >= number",
         new="_browser(row).number == number",
         tests=(STORE,),
     ),
     Mutant(
         name="an order from afar counts when its time is over",
-        file="gateway/remote/orders.py",
-        old="        if now.trusted:\n            return signed.in_time(said, now.utc.timestamp())\n        return",
+        file="gateway/web/remote/orders.py",
+        old=(
+            "        if now.trusted:\n            return browser_token.in_time(said, now.utc.timestamp())\n"
+            "        return"
+        ),
         new="        if now.trusted:\n            return None\n        return",
         tests=(ORDERS,),
     ),
     Mutant(
         name="from afar everybody may what the owner may",
-        file="gateway/remote/deeds.py",
+        file="gateway/web/remote/actions.py",
         old="return may(Role(role), Right.AWAY) and may(Role(role), RIGHTS[do])",
         new="return may(Role(role), Right.AWAY)",
         tests=(ORDERS,),
     ),
     Mutant(
         name="a permit that was held back undoes what was decided at home",
-        file="gateway/remote/deeds.py",
+        file="gateway/web/remote/actions.py",
         old="        if ask_of(permission, question) != deed.ask:\n            return ASK_CHANGED\n",
         new="",
         tests=(ORDERS,),
     ),
     Mutant(
         name="a permit overtakes a revocation on its way to the disk",
-        file="gateway/store/questions.py",
+        file="gateway/storage/consent_requests.py",
         old="before is None or before.version != version",
         new="before is None",
-        tests=(f"{ORDERS}::test_a_yes_that_is_stored_behind_a_revocation_of_the_same_moment_does_not_count",),
+        tests=(
+            (
+                "tests/gateway/web/remote/test_orders.py"
+                "::test_a_yes_that_is_stored_behind_a_revocation_of_the_same_moment_does_not_count"
+            ),
+        ),
     ),
     Mutant(
         name="a stop from afar waits for the disk",
-        file="gateway/remote/orders.py",
+        file="gateway/web/remote/orders.py",
         old="stopping = self._deeds.stop(said.order, one.person.id) if isinstance(said.order, Stop) else None\n"
         "        kept = await self._browsers.keep(one.id, said.number, sealed.text, self._clock.now())\n",
         new="kept = await self._browsers.keep(one.id, said.number, sealed.text, self._clock.now())\n"
         "        stopping = self._deeds.stop(said.order, one.person.id) if isinstance(said.order, Stop) else None\n",
-        tests=(f"{ORDERS}::test_a_stop_holds_also_where_nothing_can_be_stored",),
+        tests=("tests/gateway/web/remote/test_orders.py::test_a_stop_holds_also_where_nothing_can_be_stored",),
     ),
     Mutant(
         name="an order for another home counts here",
-        file="gateway/remote/signed.py",
+        file="gateway/protocol/browser_token.py",
         old="return said if said.aud == home else Untrue.WRONG_AUDIENCE",
         new="return said",
         tests=(SIGNED,),
     ),
     Mutant(
         name="what lets somebody in counts while the time is not known",
-        file="gateway/remote/orders.py",
+        file="gateway/web/remote/orders.py",
         old="return CLOCK_UNTRUSTED if said.order.gives else None",
         new="return None",
         tests=(ORDERS,),
     ),
     Mutant(
         name="a browser outlives its person's old password",
-        file="gateway/schema/0007.sql",
+        file="gateway/storage/sql/0007.sql",
         old="REFERENCES device (id) ON DELETE CASCADE",
         new="",
         tests=(STORE,),
     ),
     Mutant(
         name="a browser outlives the end of all sign-ins",
-        file="gateway/store/sessions.py",
+        file="gateway/storage/sessions.py",
         old='        " AND device IS NOT (SELECT device FROM session WHERE id IS ?)",\n',
         new='        " AND device IS (SELECT device FROM session WHERE id IS ?)",\n',
         tests=(STORE,),
     ),
     Mutant(
         name="a hub may put a question again",
-        file="gateway/remote/answers.py",
+        file="gateway/web/remote/queries.py",
         old="if (one.id, question.id) in self._seen:",
         new="if False:",
         tests=(ANSWERS,),
     ),
     Mutant(
         name="one home may let another's browser speak no longer",
-        file="gateway/hub/heard.py",
+        file="gateway/hub/box_events.py",
         old="mine = (browsers.c.home == home, browsers.c.id == said.browser)",
         new="mine = (browsers.c.id == said.browser,)",
         tests=("tests/gateway/hub/api/test_household.py",),
     ),
     Mutant(
         name="any home may answer a household's question",
-        file="gateway/hub/remote.py",
+        file="gateway/hub/browser_relay.py",
         old="waiting.member == Member(home=home, browser=said.browser)",
         new="waiting.member.browser == said.browser",
         tests=("tests/gateway/hub/api/test_household.py",),

@@ -2,26 +2,26 @@
 
 from tests.mutants.words import Mutant
 
-BACK = "tests/gateway/test_rolled_back.py"
-DAMAGED = "tests/gateway/test_damaged_store.py"
-ENTRANCE = "tests/gateway/test_entrance.py"
+BACK = "tests/gateway/evidence/test_rollback.py"
+DAMAGED = "tests/gateway/runtime/maintenance/test_damaged_store.py"
+ENTRANCE = "tests/gateway/runtime/test_entrance.py"
 KILLED = f"{BACK}::test_killed_at_any_point_around_the_mark_a_used_delivery_never_opens_again"
 
-SCANS = "tests/gateway/visit/test_scans.py"
-VERIFY = "tests/gateway/proof/test_verify.py"
-FORGED = "tests/gateway/proof/test_verify_forged.py"
+SCANS = "tests/gateway/domain/visit/test_scan.py"
+VERIFY = "tests/gateway/evidence/test_verify.py"
+FORGED = "tests/gateway/evidence/test_verify_forged.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an intent leaves no mark outside the store",
-        file="gateway/store/store.py",
+        file="gateway/storage/store.py",
         old="if not any(isinstance(command, Reserve) for command in step.commands):",
         new="if True:",
         tests=(f"{BACK}::test_a_store_put_back_between_two_seals_is_in_doubt",),
     ),
     Mutant(
         name="the mark is written before the commit: a kill between the two is taken for an older store",
-        file="gateway/store/writer.py",
+        file="gateway/storage/writer.py",
         old="""            connection.execute("COMMIT")
             done = self._marked(connection, done)
 """,
@@ -32,56 +32,56 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a mark that could not be written counts as written",
-        file="gateway/rollback.py",
+        file="gateway/evidence/rollback.py",
         old="why=str(failure))\n            return False",
         new="why=str(failure))\n            return True",
         tests=(f"{BACK}::test_a_mark_that_cannot_be_written_lets_nothing_open",),
     ),
     Mutant(
         name="an unlock leaves without its intent's mark",
-        file="gateway/perform.py",
+        file="gateway/runtime/effects.py",
         old="if command.visit == self._unmarked:",
         new="if False:",
         tests=(f"{ENTRANCE}::test_an_intent_whose_mark_cannot_be_written_opens_nothing_and_comes_back",),
     ),
     Mutant(
         name="a mark that is gone says nothing",
-        file="gateway/rollback.py",
+        file="gateway/evidence/rollback.py",
         old="return Doubt.MARK_MISSING if found.mark_due else None",
         new="return None",
         tests=(f"{BACK}::test_a_box_whose_mark_or_key_is_gone_damaged_or_anothers_is_in_doubt",),
     ),
     Mutant(
         name="every store without a mark is in doubt, an upgraded one too",
-        file="gateway/rollback.py",
+        file="gateway/evidence/rollback.py",
         old="return Doubt.MARK_MISSING if found.mark_due else None",
         new="return Doubt.MARK_MISSING",
         tests=(f"{BACK}::test_a_new_box_and_one_that_is_upgraded_have_no_mark_yet_and_are_in_no_doubt",),
     ),
     Mutant(
         name="a flipped bit of the mark says nothing",
-        file="gateway/rollback.py",
+        file="gateway/evidence/rollback.py",
         old="    except (OSError, ValueError):\n        return Doubt.MARK_DAMAGED\n",
         new="    except (OSError, ValueError):\n        return None\n",
         tests=(f"{BACK}::test_one_bit_of_the_mark_flipped_is_a_doubt_whichever_it_is",),
     ),
     Mutant(
         name="a lost key becomes a new one in silence",
-        file="gateway/rollback.py",
+        file="gateway/evidence/rollback.py",
         old="        key, doubt = None, Doubt.KEY_LOST\n",
         new="        key = None\n",
         tests=(f"{BACK}::test_a_lost_key_is_never_replaced_without_a_doubt_and_nothing_of_the_old_one_is_deleted",),
     ),
     Mutant(
         name="another box's key is taken for the box's own",
-        file="gateway/rollback.py",
+        file="gateway/evidence/rollback.py",
         old="if found.signer is not None and found.signer not in {one.text for one in kin}:",
         new="if False:",
         tests=(f"{BACK}::test_a_box_whose_mark_or_key_is_gone_damaged_or_anothers_is_in_doubt",),
     ),
     Mutant(
         name="after the owner's yes to a doubt what was used before opens again",
-        file="gateway/store/doubts.py",
+        file="gateway/storage/doubts.py",
         old='    connection.execute("UPDATE delivery SET doubtful = 1")\n',
         new="",
         tests=(
@@ -90,7 +90,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a doubt ends with a restart",
-        file="gateway/store/doubts.py",
+        file="gateway/storage/doubts.py",
         old='    connection.execute("UPDATE entrance SET in_doubt = 1")\n',
         new="",
         tests=(
@@ -99,7 +99,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a stop that is rolled back does not show",
-        file="gateway/store/store.py",
+        file="gateway/storage/store.py",
         old="return (await self._writer.do_marked(work, now))[0]\n\n    def stopped",
         new="return await self._writer.do(work)\n\n    def stopped",
         tests=(f"{BACK}::test_what_takes_access_away_is_marked_too",),
@@ -107,7 +107,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="nobody looks at the store before it is opened",
         file="gateway/app.py",
-        old="            await asyncio.to_thread(obstacles.look, folder)\n",
+        old="            await asyncio.to_thread(startup_checks.look, folder)\n",
         new="",
         tests=(f"{DAMAGED}::test_a_damaged_store_is_said_in_words_and_the_start_ends_with_a_status_of_its_own",),
     ),
@@ -120,58 +120,58 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the look at a large store has no end",
-        file="gateway/store/integrity.py",
+        file="gateway/storage/integrity.py",
         old="            late.start()\n",
         new="            late.start()\n            late.cancel()\n            __import__('time').sleep(8)\n",
         tests=(f"{DAMAGED}::test_the_look_at_a_large_store_ends_in_its_time_and_is_then_no_finding",),
     ),
     Mutant(
         name="the doctor finds a damaged store good",
-        file="gateway/examination/store.py",
+        file="gateway/installation/diagnostics/store.py",
         old="    if wrong is not None:",
         new="    if False:",
         tests=(f"{DAMAGED}::test_a_damaged_store_is_said_in_words_and_the_start_ends_with_a_status_of_its_own",),
     ),
     Mutant(
         name="another visit's note of erasure hides a destroyed visit",
-        file="gateway/proof/verify.py",
+        file="gateway/evidence/verify.py",
         old='if stone.why == "request" and case.folder.resolve().name != stone.visit:',
         new="if False:",
         tests=(f"{FORGED}::test_the_note_of_another_visits_erasure_hides_no_destroyed_visit",),
     ),
     Mutant(
         name="a film is read to the end of what was added to it",
-        file="gateway/proof/verify.py",
+        file="gateway/evidence/verify.py",
         old="if not cut_or_longer and whole_hash(film)",
         new="if whole_hash(film)",
         tests=(f"{FORGED}::test_a_film_with_two_gigabytes_behind_its_end_is_not_read_to_that_end",),
     ),
     Mutant(
         name="a deleted receipt is not missed",
-        file="gateway/proof/verify.py",
+        file="gateway/evidence/verify.py",
         old="return None if named is None else missing",
         new="return None",
         tests=(f"{FORGED}::test_a_receipt_that_was_deleted_is_missed_and_one_that_was_added_belongs_to_nothing",),
     ),
     Mutant(
         name="the manifest names no receipt",
-        file="gateway/proof/seal.py",
+        file="gateway/evidence/seal.py",
         old="receipt_sha256=_receipt(folder) if draft.part == 1 else None,",
         new="receipt_sha256=None,",
         tests=(f"{FORGED}::test_the_couriers_receipt_is_verified_with_the_proof",),
     ),
     Mutant(
         name="a brand's codes block and tell another brand",
-        file="gateway/store/offers.py",
+        file="gateway/storage/offers.py",
         old="d.key != ? AND d.brand = ? AND",
         new="d.key != ? AND d.brand IS NOT ? AND",
         tests=(
-            "tests/gateway/test_store_offers.py::test_what_a_brand_announces_blocks_no_other_brand_and_tells_it_nothing",
+            "tests/gateway/storage/test_offers.py::test_what_a_brand_announces_blocks_no_other_brand_and_tells_it_nothing",
         ),
     ),
     Mutant(
         name="a code of two brands opens for the likelier one",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="if others and not delivery.needs_courier:",
         new="if False:",
         tests=(
@@ -180,21 +180,21 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a brand that may not come in blocks one that may at the door",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="if may_open(step.state, one, step.now) is None)",
         new="if one.id)",
         tests=(f"{SCANS}::test_a_code_that_a_brand_announced_too_that_may_not_come_in_opens_for_the_one_that_may",),
     ),
     Mutant(
         name="the courier's code does not say which brand's parcel it is",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old=" or _of_another_too(half, delivery)):",
         new="):",
         tests=(f"{SCANS}::test_where_a_courier_proves_himself_his_code_says_which_brand_s_parcel_it_is",),
     ),
     Mutant(
         name="another visit's proof passes under the name of one that the phone knows",
-        file="gateway/proof/verify.py",
+        file="gateway/evidence/verify.py",
         old="wrong = _another_s(case, first) or ",
         new="wrong = ",
         tests=(
@@ -203,7 +203,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an older store with its older mark is taken for the newest",
-        file="gateway/rollback.py",
+        file="gateway/evidence/rollback.py",
         old="if there == last.head.hash and not strange(proofs, store, found.strange):",
         new="if there == last.head.hash:",
         tests=(
@@ -212,16 +212,16 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the pages displace whoever follows an entrance",
-        file="gateway/entrance.py",
+        file="gateway/runtime/entrance.py",
         old="self._followers.append(tell)",
         new="self._followers = [tell]",
-        tests=("tests/gateway/test_entrance.py::test_whoever_follows_an_entrance_later_displaces_nobody",),
+        tests=("tests/gateway/runtime/test_entrance.py::test_whoever_follows_an_entrance_later_displaces_nobody",),
     ),
     Mutant(
         name="the log's chain is another one than the format's page says",
-        file="gateway/proof/chain.py",
+        file="gateway/protocol/hash_chain.py",
         old='_LINK = b"perron log 1\\0"',
         new='_LINK = b"perron log 2\\0"',
-        tests=("tests/gateway/proof/test_format.py::test_a_genuine_proof_is_good_for_both",),
+        tests=("tests/gateway/evidence/test_format.py::test_a_genuine_proof_is_good_for_both",),
     ),
 )

@@ -3,25 +3,25 @@
 from tests.mutants.words import Mutant
 
 GATEWAY = "tests/gateway/"
-ENTRANCE = f"{GATEWAY}test_entrance.py"
-PERFORM = f"{GATEWAY}test_perform.py"
-STORE = f"{GATEWAY}test_store.py"
-STORE_HOUSE = f"{GATEWAY}test_store_house.py"
-OFFERS = f"{GATEWAY}test_store_offers.py"
-SCHEMA = f"{GATEWAY}test_store_schema.py"
-MQTT = f"{GATEWAY}test_mqtt.py"
+ENTRANCE = f"{GATEWAY}runtime/test_entrance.py"
+PERFORM = f"{GATEWAY}runtime/test_effects.py"
+STORE = f"{GATEWAY}storage/test_store.py"
+STORE_HOUSE = f"{GATEWAY}storage/test_house.py"
+OFFERS = f"{GATEWAY}storage/test_offers.py"
+SCHEMA = f"{GATEWAY}storage/test_schema.py"
+MQTT = f"{GATEWAY}mqtt/test_client.py"
 SINK = f"{GATEWAY}video/test_sink.py"
-SIGNATURE = f"{GATEWAY}delivery/test_signature.py"
-VERIFY = f"{GATEWAY}proof/test_verify.py"
+SIGNATURE = f"{GATEWAY}protocol/test_jws.py"
+VERIFY = f"{GATEWAY}evidence/test_verify.py"
 LOCK = "tests/devices/simulators/test_lock.py"
 
-HELD_BACK = f"{PERFORM}::test_an_unlock_is_held_back"
-OVERTAKEN = f"{STORE}::test_whatever_commits_before_the_intent_overtakes_it"
+HELD_BACK = f"{GATEWAY}runtime/test_effects.py::test_an_unlock_is_held_back"
+OVERTAKEN = f"{GATEWAY}storage/test_store.py::test_whatever_commits_before_the_intent_overtakes_it"
 
 MUTANTS = (
     Mutant(
         name="performed before the commit",
-        file="gateway/entrance.py",
+        file="gateway/runtime/entrance.py",
         old="""            try:
                 outcome = await self._journal.commit(step)
 """,
@@ -29,193 +29,228 @@ MUTANTS = (
                 self._obey(step, commands, ())
                 outcome = await self._journal.commit(step)
 """,
-        tests=(f"{ENTRANCE}::test_the_intent_is_on_disk_before_the_unlock_leaves",),
+        tests=(f"{GATEWAY}runtime/test_entrance.py::test_the_intent_is_on_disk_before_the_unlock_leaves",),
     ),
     Mutant(
         name="a visit begins on a code that an update has just taken back",
-        file="gateway/store/steps.py",
+        file="gateway/storage/decisions.py",
         old="row is None or row.promise.version == running.delivery.version:",
         new="row is None or row.promise.version >= running.delivery.version:",
-        tests=(f"{ENTRANCE}::test_a_parcel_that_an_update_takes_back_as_it_is_scanned_opens_nothing",),
+        tests=(
+            (
+                "tests/gateway/runtime/test_entrance.py"
+                "::test_a_parcel_that_an_update_takes_back_as_it_is_scanned_opens_nothing"
+            ),
+        ),
     ),
     Mutant(
         name="an intent that could not be stored is performed",
-        file="gateway/entrance.py",
+        file="gateway/runtime/entrance.py",
         old="dropped = intent or step.event",
         new="dropped = step.event",
-        tests=(f"{ENTRANCE}::test_an_intent_that_cannot_be_stored_is_dropped_whole",),
+        tests=(f"{GATEWAY}runtime/test_entrance.py::test_an_intent_that_cannot_be_stored_is_dropped_whole",),
     ),
     Mutant(
         name="a stop counts only once it is stored",
-        file="gateway/entrance.py",
+        file="gateway/runtime/entrance.py",
         old="return self._stops_on_their_way > 0 or self.state.stopped",
         new="return self.state.stopped",
-        tests=(f"{ENTRANCE}::test_a_stop_between_commit_and_unlock_is_obeyed",),
+        tests=(f"{GATEWAY}runtime/test_entrance.py::test_a_stop_between_commit_and_unlock_is_obeyed",),
     ),
     Mutant(
         name="the entrance hides that a scan is retained",
-        file="gateway/entrance.py",
+        file="gateway/runtime/entrance.py",
         old="yield self.scanned(device, report.code, retained=heard.retained, expected_only=False)",
         new="yield self.scanned(device, report.code, retained=False, expected_only=False)",
-        tests=(f"{ENTRANCE}::test_a_retained_scan_reaches_the_decision_as_retained_and_is_never_acted_on",),
+        tests=(
+            (
+                "tests/gateway/runtime/test_entrance.py"
+                "::test_a_retained_scan_reaches_the_decision_as_retained_and_is_never_acted_on"
+            ),
+        ),
     ),
     Mutant(
         name="old news of a scanner are asked for",
-        file="gateway/mqtt.py",
+        file="gateway/mqtt/client.py",
         old="retainHandling=0 if s.stored else 2",
         new="retainHandling=0",
-        tests=(f"{MQTT}::test_a_scan_that_the_broker_kept_is_never_handed_out_and_a_live_retained_one_says_so",),
+        tests=(
+            (
+                "tests/gateway/mqtt/test_client.py"
+                "::test_a_scan_that_the_broker_kept_is_never_handed_out_and_a_live_retained_one_says_so"
+            ),
+        ),
     ),
     Mutant(
         name="a light or a state is lost when the socket is full",
-        file="gateway/mqtt.py",
+        file="gateway/mqtt/client.py",
         old="return self._park(publication) if patient else Why.BLOCKED",
         new="return Why.BLOCKED",
-        tests=(f"{MQTT}::test_a_burst_that_the_socket_does_not_take_at_once_arrives_whole_and_in_order",),
+        tests=(
+            (
+                "tests/gateway/mqtt/test_client.py"
+                "::test_a_burst_that_the_socket_does_not_take_at_once_arrives_whole_and_in_order"
+            ),
+        ),
     ),
     Mutant(
         name="events take the room that unlocks need",
-        file="gateway/mqtt.py",
+        file="gateway/mqtt/client.py",
         old="room = self._patient_room if patient else self._room",
         new="room = self._room",
-        tests=(f"{MQTT}::test_an_unlock_finds_room_where_patient_messages_wait_in_line",),
+        tests=(f"{GATEWAY}mqtt/test_client.py::test_an_unlock_finds_room_where_patient_messages_wait_in_line",),
     ),
     Mutant(
         name="what waits for room is forgotten when no acknowledgement calls",
-        file="gateway/mqtt.py",
+        file="gateway/mqtt/client.py",
         old="call_later(LOOK, self._unpark) if self._parked else None",
         new="call_later(LOOK, self._unpark) if False else None",
-        tests=(f"{MQTT}::test_what_waits_for_a_full_socket_leaves_though_no_acknowledgement_comes",),
+        tests=(
+            (
+                "tests/gateway/mqtt/test_client.py"
+                "::test_what_waits_for_a_full_socket_leaves_though_no_acknowledgement_comes"
+            ),
+        ),
     ),
     Mutant(
         name="the stop is ignored as the unlock leaves",
-        file="gateway/perform.py",
+        file="gateway/runtime/effects.py",
         old="if self._stopped():",
         new="if not self._stopped:",
         tests=(HELD_BACK,),
     ),
     Mutant(
         name="the age of the live proof is ignored",
-        file="gateway/perform.py",
+        file="gateway/runtime/effects.py",
         old="                or now.mono - proof.at > PROOF_AGE\n",
         new="",
         tests=(HELD_BACK,),
     ),
     Mutant(
         name="pictures that are not live are good enough",
-        file="gateway/perform.py",
+        file="gateway/runtime/effects.py",
         old="                or not proof.live\n",
         new="",
         tests=(HELD_BACK,),
     ),
     Mutant(
         name="the unlock leaves though this visit is not filmed",
-        file="gateway/perform.py",
+        file="gateway/runtime/effects.py",
         old="                or clip not in proof.recordings\n",
         new="",
         tests=(HELD_BACK,),
     ),
     Mutant(
         name="the unlock leaves long after it was decided",
-        file="gateway/perform.py",
+        file="gateway/runtime/effects.py",
         old="if now.mono - decided.mono > command.life:",
         new="if now.mono < decided.mono:",
-        tests=(f"{PERFORM}::test_a_commit_that_took_longer_than_the_commands_life_opens_nothing",),
+        tests=(
+            (
+                "tests/gateway/runtime/test_effects.py"
+                "::test_a_commit_that_took_longer_than_the_commands_life_opens_nothing"
+            ),
+        ),
     ),
     Mutant(
         name="the unlock may wait in line",
-        file="gateway/perform.py",
+        file="gateway/runtime/effects.py",
         old="unlock, life=command.life, now_or_never=True",
         new="unlock, life=command.life, now_or_never=False",
-        tests=(f"{PERFORM}::test_when_all_is_well_one_unlock_leaves_now_or_never",),
+        tests=(f"{GATEWAY}runtime/test_effects.py::test_when_all_is_well_one_unlock_leaves_now_or_never",),
     ),
     Mutant(
         name="commits are not synced",
-        file="gateway/store/schema.py",
+        file="gateway/storage/schema.py",
         old="PRAGMA synchronous = FULL",
         new="PRAGMA synchronous = OFF",
-        tests=(f"{SCHEMA}::test_the_file_syncs_every_commit_and_only_the_writer_writes",),
+        tests=(f"{GATEWAY}storage/test_schema.py::test_the_file_syncs_every_commit_and_only_the_writer_writes",),
     ),
     Mutant(
         name="the permission is not checked again at the intent",
-        file="gateway/store/steps.py",
+        file="gateway/storage/decisions.py",
         old="same = (facts.version, facts.permission_version, epoch) == (",
         new="same = (facts.version, reserve.permission_version, epoch) == (",
         tests=(OVERTAKEN,),
     ),
     Mutant(
         name="the stop's epoch is not checked again at the intent",
-        file="gateway/store/steps.py",
+        file="gateway/storage/decisions.py",
         old="same = (facts.version, facts.permission_version, epoch) == (",
         new="same = (facts.version, facts.permission_version, reserve.stop_epoch) == (",
         tests=(STORE,),
     ),
     Mutant(
         name="the promise is not checked again at the intent",
-        file="gateway/store/steps.py",
+        file="gateway/storage/decisions.py",
         old="same = (facts.version, facts.permission_version, epoch) == (",
         new="same = (reserve.version, facts.permission_version, epoch) == (",
         tests=(OVERTAKEN,),
     ),
     Mutant(
         name="the openings left are not counted at the intent",
-        file="gateway/store/steps.py",
+        file="gateway/storage/decisions.py",
         old="facts.openings_left >= 1 and facts.withdrawals_left >= 1",
         new="facts.openings_left >= 1",
-        tests=(STORE, f"{GATEWAY}test_store_allowance.py"),
+        tests=(STORE, f"{GATEWAY}storage/test_allowance.py"),
     ),
     Mutant(
         name="the store refunds a spent opening",
-        file="gateway/store/steps.py",
+        file="gateway/storage/decisions.py",
         old="WHERE id = ? AND intent = 'reserved'",
         new="WHERE id = ?",
-        tests=(f"{STORE}::test_what_is_spent_never_comes_back",),
+        tests=(f"{GATEWAY}storage/test_store.py::test_what_is_spent_never_comes_back",),
     ),
     Mutant(
         name="a message is not stored with its decision",
-        file="gateway/store/steps.py",
+        file="gateway/storage/decisions.py",
         old="        for command in step.commands\n        if isinstance(command, c.Tell | c.Alarm)\n",
         new="        for command in step.commands\n        if isinstance(command, c.Alarm)\n",
-        tests=(f"{STORE_HOUSE}::test_a_message_to_the_owner_is_stored_with_its_decision_and_waits_until_it_was_sent",),
+        tests=(
+            (
+                "tests/gateway/storage/test_house.py"
+                "::test_a_message_to_the_owner_is_stored_with_its_decision_and_waits_until_it_was_sent"
+            ),
+        ),
     ),
     Mutant(
         name="a message's number is not remembered",
-        file="gateway/store/offers.py",
+        file="gateway/storage/offers.py",
         old=", claims.iss, claims.jti, claims.exp",
         new=", claims.iss, claims.jti[::-1], claims.exp",
-        tests=(f"{OFFERS}::test_a_number_is_used_once_by_a_brand_and_over_a_restart",),
+        tests=(f"{GATEWAY}storage/test_offers.py::test_a_number_is_used_once_by_a_brand_and_over_a_restart",),
     ),
     Mutant(
         name="a cancel that came first is forgotten",
-        file="gateway/store/offers.py",
+        file="gateway/storage/offers.py",
         old="if dead is not None or (old is not None and old.cancelled):",
         new="if old is not None and old.cancelled:",
-        tests=(f"{OFFERS}::test_a_cancel_that_comes_before_its_offer_leaves_a_tombstone",),
+        tests=(f"{GATEWAY}storage/test_offers.py::test_a_cancel_that_comes_before_its_offer_leaves_a_tombstone",),
     ),
     Mutant(
         name="a message chooses its own algorithm",
-        file="gateway/delivery/signature.py",
+        file="gateway/protocol/jws.py",
         old='if header.get("alg") != ALGORITHM:',
         new="if not header:",
         tests=(SIGNATURE,),
     ),
     Mutant(
         name="a message may bring its own key along",
-        file="gateway/delivery/signature.py",
+        file="gateway/protocol/jws.py",
         old='header.keys() - {"alg", "kid", "typ"}',
         new='header.keys() - {"alg", "kid", "typ", "jwk"}',
         tests=(SIGNATURE,),
     ),
     Mutant(
         name="a message for another box counts",
-        file="gateway/delivery/signature.py",
+        file="gateway/protocol/jws.py",
         old="if claims.aud not in {box, also}:",
         new="if not claims.aud:",
         tests=(SIGNATURE,),
     ),
     Mutant(
         name="one brand speaks for another",
-        file="gateway/delivery/signature.py",
+        file="gateway/protocol/jws.py",
         old="if claims.iss != key.brand:",
         new="if not claims.iss:",
         tests=(SIGNATURE,),
@@ -243,54 +278,57 @@ MUTANTS = (
     ),
     Mutant(
         name="the manifest's signature is not checked",
-        file="gateway/proof/verify.py",
+        file="gateway/evidence/verify.py",
         old="if not key.verifies(signature, data):",
         new="if not signature:",
         tests=(VERIFY,),
     ),
     Mutant(
         name="a manifest of another box is good",
-        file="gateway/proof/verify.py",
+        file="gateway/evidence/verify.py",
         old="return self.public_key is None or key in self.line.kin(self.public_key)",
         new="return True",
         tests=(VERIFY,),
     ),
     Mutant(
         name="the phone's checkpoint is ignored",
-        file="gateway/proof/verify.py",
+        file="gateway/evidence/verify.py",
         old="return None if problem is None else log_problem(problem, manifest.log.file)",
         new="return None",
         tests=(VERIFY,),
     ),
     Mutant(
         name="a manifest that the phone knows otherwise is good",
-        file="gateway/proof/verify.py",
+        file="gateway/evidence/verify.py",
         old="if seal.manifest_sha256 != part.sha256:",
         new="if not seal.manifest_sha256:",
         tests=(VERIFY,),
     ),
     Mutant(
         name="a film's hash is not compared",
-        file="gateway/proof/verify.py",
+        file="gateway/evidence/verify.py",
         old="if not cut_or_longer and whole_hash(film) == clip.sha256:",
         new="if not cut_or_longer and whole_hash(film):",
         tests=(VERIFY,),
     ),
     Mutant(
         name="browsers count as long as a full disk does not take their end",
-        file="gateway/store/browsers.py",
+        file="gateway/storage/browsers.py",
         old="        self.ending = True\n",
         new="",
         tests=(
-            f"{GATEWAY}test_store_browsers.py::test_where_the_disk_does_not_take_it_that_all_end_none_counts_until_it_has",
+            (
+                "tests/gateway/storage/test_browsers.py"
+                "::test_where_the_disk_does_not_take_it_that_all_end_none_counts_until_it_has"
+            ),
         ),
     ),
     Mutant(
         name="a store put back from an older copy goes on",
-        file="gateway/rollback.py",
+        file="gateway/evidence/rollback.py",
         old="    if there == last.head.hash and not strange(proofs, store, found.strange):",
         new="    if there in {last.head.hash, None} and not strange(proofs, store, found.strange):",
-        tests=(f"{GATEWAY}test_rolled_back.py",),
+        tests=(f"{GATEWAY}evidence/test_rollback.py",),
     ),
     Mutant(
         name="a guarded lock ignores its countdown",

@@ -3,194 +3,194 @@
 from tests.mutants.words import Mutant
 
 TESTS = "tests/gateway/visit/"
-REFUSALS = f"{TESTS}test_refusals.py"
-SCANS = f"{TESTS}test_scans.py"
-RINGING = f"{TESTS}test_ringing.py"
-OPENING = f"{TESTS}test_opening.py"
-INSIDE = f"{TESTS}test_inside.py"
-RELOCKING = f"{TESTS}test_relocking.py"
-PROOF = f"{TESTS}test_proof.py"
-HOUSEHOLD = f"{TESTS}test_household.py"
-RESTART = f"{TESTS}test_restart.py"
-READINESS = f"{TESTS}test_readiness.py"
-BATTERIES = f"{TESTS}test_batteries.py"
-FACTS = f"{TESTS}test_facts.py"
-SEEDS = f"{TESTS}test_seeds.py"
+REFUSALS = "tests/gateway/domain/visit/test_refusals.py"
+SCANS = "tests/gateway/domain/visit/test_scan.py"
+RINGING = "tests/gateway/domain/visit/test_ringing.py"
+OPENING = "tests/gateway/domain/visit/test_opening.py"
+INSIDE = "tests/gateway/domain/visit/test_door_open.py"
+RELOCKING = "tests/gateway/domain/visit/test_relocking.py"
+PROOF = "tests/gateway/domain/visit/test_proof.py"
+HOUSEHOLD = "tests/gateway/domain/visit/test_intrusion.py"
+RESTART = "tests/gateway/domain/visit/test_restart.py"
+READINESS = "tests/gateway/domain/visit/test_readiness.py"
+BATTERIES = "tests/gateway/domain/visit/test_batteries.py"
+FACTS = "tests/gateway/domain/visit/test_facts.py"
+SEEDS = "tests/gateway/domain/visit/test_seeds.py"
 
 MUTANTS = (
     Mutant(
         name="an unknown door is taken as closed",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="return state.door.proven and state.door.value is Door.CLOSED",
         new="return state.door.value not in OPEN",
         tests=(FACTS, INSIDE),
     ),
     Mutant(
         name="an unproven closed is taken as closed",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="return state.door.proven and state.door.value is Door.CLOSED",
         new="return state.door.value is Door.CLOSED",
         tests=(FACTS, RELOCKING),
     ),
     Mutant(
         name="an unknown lock is taken as locked",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="return state.bolt.proven and state.bolt.value is Bolt.LOCKED",
         new="return state.bolt.value not in WITHDRAWN",
         tests=(FACTS, REFUSALS),
     ),
     Mutant(
         name="an unasked report proves",
-        file="gateway/visit/facts.py",
+        file="gateway/domain/visit/facts.py",
         old="answers_now = heard.answers is not None and heard.answers >= fact.floor",
         new="answers_now = True",
         tests=(FACTS,),
     ),
     Mutant(
         name="an answer to an old question proves",
-        file="gateway/visit/facts.py",
+        file="gateway/domain/visit/facts.py",
         old="answers_now = heard.answers is not None and heard.answers >= fact.floor",
         new="answers_now = heard.answers is not None",
         tests=(FACTS,),
     ),
     Mutant(
         name="a retained report is believed",
-        file="gateway/visit/facts.py",
+        file="gateway/domain/visit/facts.py",
         old="return not heard.retained and heard.session == state.session",
         new="return heard.session == state.session",
         tests=(FACTS,),
     ),
     Mutant(
         name="a report of a former session is believed",
-        file="gateway/visit/facts.py",
+        file="gateway/domain/visit/facts.py",
         old="return not heard.retained and heard.session == state.session",
         new="return not heard.retained",
         tests=(FACTS,),
     ),
     Mutant(
         name="a lost broker leaves facts proven",
-        file="gateway/visit/facts.py",
+        file="gateway/domain/visit/facts.py",
         old="""            step.state = replace(step.state, session=None)
-            residents.forget(step)
+            presence.forget(step)
             blind(step, "lock", "door")
 """,
         new="""            step.state = replace(step.state, session=None)
-            residents.forget(step)
+            presence.forget(step)
 """,
         tests=(FACTS,),
     ),
     Mutant(
         name="a hole in the sequence goes unnoticed",
-        file="gateway/visit/facts.py",
+        file="gateway/domain/visit/facts.py",
         old="return heard.seq != fact.seq + 1 or heard.boot != fact.boot",
         new="return False",
         tests=(FACTS, OPENING),
     ),
     Mutant(
         name="liveness is skipped",
-        file="gateway/visit/decide.py",
+        file="gateway/domain/visit/decide.py",
         old="return filmed(step.state) if waits else courier_seen(step.state)",
         new="return True",
         tests=(RINGING,),
     ),
     Mutant(
         name="a frozen picture of the courier passes",
-        file="gateway/visit/decide.py",
+        file="gateway/domain/visit/decide.py",
         old="return filmed(step.state) if waits else courier_seen(step.state)",
         new="return filmed(step.state)",
         tests=(RINGING,),
     ),
     Mutant(
         name="an unlock leaves before the film is on disk",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="state.cameras[name].live and state.cameras[name].recording",
         new="state.cameras[name].live",
         tests=(RINGING, SEEDS),
     ),
     Mutant(
         name="nothing is checked again at the intent",
-        file="gateway/visit/decide.py",
+        file="gateway/domain/visit/decide.py",
         old="no = may_open(step.state, visit.delivery, step.now)",
         new="no = None",
         tests=(RINGING,),
     ),
     Mutant(
         name="the intent carries no version of the permission",
-        file="gateway/visit/passage.py",
+        file="gateway/domain/visit/transitions.py",
         old="permission_version=visit.delivery.permission_version,",
         new="permission_version=1,",
         tests=(RINGING,),
     ),
     Mutant(
         name="a spent opening is refunded",
-        file="gateway/visit/passage.py",
+        file="gateway/domain/visit/transitions.py",
         old="if visit.settled or not never_opened:",
         new="if visit.settled:",
         tests=(OPENING,),
     ),
     Mutant(
         name="a basic door gives openings back",
-        file="gateway/visit/passage.py",
+        file="gateway/domain/visit/transitions.py",
         old="visit.unbroken and step.state.rules.door_answers",
         new="visit.unbroken",
         tests=(OPENING,),
     ),
     Mutant(
         name="the unlock is sent again after a restart",
-        file="gateway/visit/restart.py",
+        file="gateway/domain/visit/restart.py",
         old="""            film.begin(step, visit.id, visit.part)
-            passage.wait_then_lock(step, 0)
+            transitions.wait_then_lock(step, 0)
 """,
         new="""            film.begin(step, visit.id, visit.part)
-            passage.commit(step)
+            transitions.commit(step)
 """,
         tests=(RESTART,),
     ),
     Mutant(
         name="a retained scan is accepted",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="if scan.retained:",
         new="if scan.retained and not scan.matches:",
         tests=(SCANS,),
     ),
     Mutant(
         name="a repeated scan is a new one",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="seen = tuple(one for one in attempts.seen if step.now.mono - one[1] < step.state.rules.merge)",
         new="seen = tuple(one for one in attempts.seen if step.now.mono - one[1] < 0)",
         tests=(SCANS,),
     ),
     Mutant(
         name="the bolt is thrown without a closed door",
-        file="gateway/visit/relocking.py",
+        file="gateway/domain/visit/relocking.py",
         old="case Relock.DOOR_BEFORE if closed(state):",
         new="case Relock.DOOR_BEFORE:",
         tests=(RELOCKING, INSIDE),
     ),
     Mutant(
         name="the veto of the ringing is skipped",
-        file="gateway/visit/passage.py",
+        file="gateway/domain/visit/transitions.py",
         old="{Why.RING: rules.ring, Why.BELL: rules.bell}",
         new="{Why.RING: 0.5, Why.BELL: rules.bell}",
         tests=(RINGING,),
     ),
     Mutant(
         name="somebody who answers is ignored",
-        file="gateway/visit/decide.py",
+        file="gateway/domain/visit/decide.py",
         old="if visit.attended or door_open(step.state):",
         new="if door_open(step.state):",
         tests=(RINGING,),
     ),
     Mutant(
         name="a bell that never rang is good enough",
-        file="gateway/visit/decide.py",
+        file="gateway/domain/visit/decide.py",
         old="elif not (visit.rang and _pictured(step)):",
         new="elif not _pictured(step):",
         tests=(RINGING, SEEDS),
     ),
     Mutant(
         name="silence is yes where a yes is asked",
-        file="gateway/visit/decide.py",
+        file="gateway/domain/visit/decide.py",
         old="if visit.approved is False or step.passed(Why.APPROVAL):",
         new="""if step.passed(Why.APPROVAL):
         step.visit = replace(visit, approved=True)
@@ -200,297 +200,299 @@ MUTANTS = (
     ),
     Mutant(
         name="the window's end is ignored",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="return delivery.start <= now.utc < delivery.end",
         new="return delivery.start <= now.utc",
         tests=(REFUSALS,),
     ),
     Mutant(
         name="an untrusted clock is trusted",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="if not now.trusted:",
         new="if not now.trusted and not in_window(delivery, now):",
         tests=(REFUSALS,),
     ),
     Mutant(
         name="the stop is ignored at a scan",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="    if state.stopped:\n        return Refusal.STOPPED_BY_OWNER\n",
         new="",
         tests=(REFUSALS,),
     ),
     Mutant(
         name="the stop is ignored while it rings",
-        file="gateway/visit/decide.py",
+        file="gateway/domain/visit/decide.py",
         old="    if state.stopped:\n        return Refusal.STOPPED_BY_OWNER\n",
         new="",
         tests=(RINGING,),
     ),
     Mutant(
         name="the stop is ignored after the unlock",
-        file="gateway/visit/decide.py",
-        old="    elif step.state.stopped:\n        passage.give_up(step, Refusal.STOPPED_BY_OWNER)\n    elif locked",
+        file="gateway/domain/visit/decide.py",
+        old=(
+            "    elif step.state.stopped:\n        transitions.give_up(step, Refusal.STOPPED_BY_OWNER)\n    elif locked"
+        ),
         new="    elif locked",
         tests=(OPENING,),
     ),
     Mutant(
         name="the stop locks against a person",
-        file="gateway/visit/inside.py",
+        file="gateway/domain/visit/door_open.py",
         old="elif not _closed_now(step):",
         new="elif not _closed_now(step) and not state.stopped:",
         tests=(INSIDE,),
     ),
     Mutant(
         name="an old lift undoes a newer stop",
-        file="gateway/visit/decide.py",
+        file="gateway/domain/visit/decide.py",
         old="if epoch > step.state.stop_epoch:",
         new="if epoch:",
         tests=(RINGING,),
     ),
     Mutant(
         name="wrong codes are not counted",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="        counted = (*counted, (scan.code, mono))\n",
         new="",
         tests=(SCANS,),
     ),
     Mutant(
         name="a restart forgets wrong codes",
-        file="gateway/visit/restart.py",
+        file="gateway/domain/visit/restart.py",
         old="wrong=tuple((code, mono) for code, _ in tries.wrong),",
         new="wrong=(),",
         tests=(RESTART, SCANS),
     ),
     Mutant(
         name="a known code excuses another label than its own",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="if same_label and not attempts.locked_out and delivery.id not in attempts.excused:",
         new="if not attempts.locked_out and delivery.id not in attempts.excused:",
         tests=(SCANS,),
     ),
     Mutant(
         name="the courier's proof is not asked",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="proven = CodeKind.COURIER in kinds or not delivery.needs_courier",
         new="proven = True",
         tests=(SCANS,),
     ),
     Mutant(
         name="another delivery's courier counts",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="if half is not None and (_same(half, delivery) or _of_another_too(half, delivery)):",
         new="if half is not None:",
         tests=(SCANS,),
     ),
     Mutant(
         name="a courier whom an update took back still counts",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="return (half.delivery, half.version) == (delivery.id, delivery.version)",
         new="return half.delivery == delivery.id",
         tests=(SCANS,),
     ),
     Mutant(
         name="half a proof lasts for ever",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="step.arm(Why.HALF, step.state.rules.courier)",
         new="step.disarm(Why.HALF)",
         tests=(SCANS,),
     ),
     Mutant(
         name="the household is ignored",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="    if household_present(state, now):\n        return Refusal.HOUSEHOLD_PRESENT\n",
         new="",
         tests=(REFUSALS, HOUSEHOLD),
     ),
     Mutant(
         name="the family is taken for a burglar",
-        file="gateway/visit/household.py",
+        file="gateway/domain/visit/intrusion.py",
         old="return report.source is not Source.REMOTE",
         new="return report.source is Source.MANUAL",
         tests=(HOUSEHOLD,),
     ),
     Mutant(
         name="a remote unlock is taken for the family",
-        file="gateway/visit/household.py",
+        file="gateway/domain/visit/intrusion.py",
         old="return report.source is not Source.REMOTE",
         new="return True",
         tests=(HOUSEHOLD,),
     ),
     Mutant(
         name="a warm fridge is no reason",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="    if not cold_enough(state, delivery):\n        return Refusal.FRIDGE_TOO_WARM\n",
         new="",
         tests=(REFUSALS,),
     ),
     Mutant(
         name="a fridge that says nothing is cold",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="return fridge is not None and fridge.temp_c is not None and fridge.temp_c <= delivery.cold_max_c",
         new="return fridge is None or fridge.temp_c is None or fridge.temp_c <= delivery.cold_max_c",
         tests=(REFUSALS,),
     ),
     Mutant(
         name="a disk that is not good is good enough",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="good = locked(state) and closed(state) and state.disk and not",
         new="good = locked(state) and closed(state) and not",
         tests=(REFUSALS,),
     ),
     Mutant(
         name="an empty battery is good enough",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="state.disk and not batteries(state, BatteryLevel.CRITICAL)",
         new="state.disk",
         tests=(BATTERIES, SEEDS),
     ),
     Mutant(
         name="locked again is said on an unasked report",
-        file="gateway/visit/relocking.py",
+        file="gateway/domain/visit/relocking.py",
         old="case Relock.BOLT_ANSWERS if locked(state):",
         new="case Relock.BOLT_ANSWERS if state.bolt.value is Bolt.LOCKED:",
         tests=(RELOCKING,),
     ),
     Mutant(
         name="the door is not asked again after the bolt",
-        file="gateway/visit/relocking.py",
+        file="gateway/domain/visit/relocking.py",
         old="""            step.visit = replace(visit, relock=Relock.DOOR_AFTER)
             _ask_door(step)
 """,
-        new="""            passage.prove_locked(step)
+        new="""            transitions.prove_locked(step)
 """,
         tests=(RELOCKING,),
     ),
     Mutant(
         name="locked is final while an unlock may still act",
-        file="gateway/visit/relocking.py",
+        file="gateway/domain/visit/relocking.py",
         old="if step.now.mono < visit.armed_until:",
         new="if step.now.mono < 0:",
         tests=(OPENING,),
     ),
     Mutant(
         name="an unlock of before the crash is forgotten",
-        file="gateway/visit/restart.py",
+        file="gateway/domain/visit/restart.py",
         old="armed_until=step.now.mono + step.state.rules.command_life + step.state.rules.skew)",
         new="armed_until=0.0)",
         tests=(RESTART, SEEDS),
     ),
     Mutant(
         name="a jam is tried for ever",
-        file="gateway/visit/relocking.py",
+        file="gateway/domain/visit/relocking.py",
         old="if step.visit.tries >= step.state.rules.tries:",
         new="if step.visit.tries > 1000:",
         tests=(RELOCKING,),
     ),
     Mutant(
         name="a relocking without the broker waits for ever",
-        file="gateway/visit/relocking.py",
-        old="    elif step.passed(Why.OUTAGE):\n        passage.hand_over(step, AlarmCode.NOT_LOCKED)\n",
+        file="gateway/domain/visit/relocking.py",
+        old="    elif step.passed(Why.OUTAGE):\n        transitions.hand_over(step, AlarmCode.NOT_LOCKED)\n",
         new="    elif step.passed(Why.OUTAGE):\n        step.disarm(Why.OUTAGE)\n",
         tests=(RELOCKING,),
     ),
     Mutant(
         name="the alarm of a door handed over stops",
-        file="gateway/visit/decide.py",
+        file="gateway/domain/visit/decide.py",
         old="        step.say(c.Alarm(code=c.AlarmCode.NOT_LOCKED))\n",
         new="",
         tests=(RELOCKING,),
     ),
     Mutant(
         name="a bolt in the air goes unnoticed",
-        file="gateway/visit/inside.py",
+        file="gateway/domain/visit/door_open.py",
         old="if bolt_out_with_the_door_open(state):",
         new="if bolt_out_with_the_door_open(state) and state.stopped:",
         tests=(INSIDE,),
     ),
     Mutant(
         name="a bolt in the air is believed without asking the door",
-        file="gateway/visit/inside.py",
+        file="gateway/domain/visit/door_open.py",
         old="if state.door.answered > state.bolt.answered:",
         new="if state.door.answered:",
         tests=(INSIDE,),
     ),
     Mutant(
         name="a stale locked locks the courier out",
-        file="gateway/visit/decide.py",
+        file="gateway/domain/visit/decide.py",
         old="elif locked(step.state) or step.passed(Why.NEVER):",
         new="elif step.state.bolt.value is Bolt.LOCKED or step.passed(Why.NEVER):",
         tests=(OPENING,),
     ),
     Mutant(
         name="a door that bounces counts as closed",
-        file="gateway/visit/inside.py",
+        file="gateway/domain/visit/door_open.py",
         old="step.arm(Why.STABLE, max(0.0, state.door.since + state.rules.stable - step.now.mono))",
         new="step.arm(Why.STABLE, 0.0)",
         tests=(INSIDE,),
     ),
     Mutant(
         name="a camera lost inside is not declared",
-        file="gateway/visit/facts.py",
+        file="gateway/domain/visit/facts.py",
         old="        step.visit = replace(step.visit, gaps=_with(step.visit.gaps, event.camera))\n",
         new="",
         tests=(INSIDE,),
     ),
     Mutant(
         name="a visit's film is thrown away",
-        file="gateway/visit/film.py",
+        file="gateway/domain/visit/film.py",
         old="step.say(StopFilm(visit=visit.id, part=visit.part, keep=True))",
         new="step.say(StopFilm(visit=visit.id, part=visit.part, keep=False))",
         tests=(PROOF, SEEDS),
     ),
     Mutant(
         name="an earlier part is never sealed",
-        file="gateway/visit/film.py",
+        file="gateway/domain/visit/film.py",
         old="waiting = () if visit.sealing else ((visit.part, visit.gaps),)",
         new="waiting: tuple[tuple[int, tuple[str, ...]], ...] = ()",
         tests=(PROOF,),
     ),
     Mutant(
         name="the way out is not watched",
-        file="gateway/visit/film.py",
+        file="gateway/domain/visit/film.py",
         old="if visit.opened or visit.unanswered or not step.state.rules.guarded:",
         new="if not step.state.rules.guarded:",
         tests=(PROOF,),
     ),
     Mutant(
         name="the parcels' result waits for the bolt",
-        file="gateway/visit/relocking.py",
-        old="    passage.latch_if_opened(step)\n    if not step.state.rules.cover",
+        file="gateway/domain/visit/relocking.py",
+        old="    transitions.latch_if_opened(step)\n    if not step.state.rules.cover",
         new="    if not step.state.rules.cover",
         tests=(INSIDE, RELOCKING),
     ),
     Mutant(
         name="an unlock held back costs an opening",
-        file="gateway/visit/decide.py",
-        old="        passage.give_back_unsent(step, NOT_SENT[visit.not_sent])\n",
-        new="        passage.give_up(step, NOT_SENT[visit.not_sent])\n",
+        file="gateway/domain/visit/decide.py",
+        old="        transitions.give_back_unsent(step, NOT_SENT[visit.not_sent])\n",
+        new="        transitions.give_up(step, NOT_SENT[visit.not_sent])\n",
         tests=(OPENING,),
     ),
     Mutant(
         name="safe mode lets couriers in",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="return good and surroundings and state.incident is None and not state.safe_mode",
         new="return good and surroundings",
         tests=(RESTART, HOUSEHOLD),
     ),
     Mutant(
         name="safe mode locks an open door",
-        file="gateway/visit/safemode.py",
+        file="gateway/domain/visit/safemode.py",
         old="answered = state.safe_asked > 0 and closed(state) and state.bolt.answered >= state.safe_asked",
         new="answered = state.safe_asked > 0 and state.bolt.answered >= state.safe_asked",
         tests=(RESTART,),
     ),
     Mutant(
         name="an entrance whose walk test failed lets couriers in",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old="if not ready(state) or barred_to(state, delivery):",
         new="if not ready(state):",
-        tests=("tests/gateway/visit/test_barred.py",),
+        tests=("tests/gateway/domain/visit/test_barred.py",),
     ),
     Mutant(
         name="a pre-flight takes an unknown camera for good",
-        file="gateway/visit/readiness.py",
+        file="gateway/domain/visit/readiness.py",
         old="if state.expecting and not (name in state.cameras and state.cameras[name].live)",
         new="if state.expecting and name not in state.cameras",
         tests=(READINESS,),

@@ -3,40 +3,40 @@
 from tests.mutants.words import Mutant
 
 VISIT = "tests/gateway/visit/"
-LATE = f"{VISIT}test_late.py"
-SEEDS = f"{VISIT}test_seeds.py"
-SCANS = f"{VISIT}test_scans.py"
-ENTRANCE = "tests/gateway/test_entrance.py"
+LATE = "tests/gateway/domain/visit/test_late.py"
+SEEDS = "tests/gateway/domain/visit/test_seeds.py"
+SCANS = "tests/gateway/domain/visit/test_scan.py"
+ENTRANCE = "tests/gateway/runtime/test_entrance.py"
 APP = "tests/gateway/test_app.py"
-RELOCKING = f"{VISIT}test_relocking.py"
-REFUSED = f"{VISIT}test_refused.py"
-CONFIG = "tests/gateway/test_config.py"
+RELOCKING = "tests/gateway/domain/visit/test_relocking.py"
+REFUSED = "tests/gateway/domain/visit/test_lock_errors.py"
+CONFIG = "tests/gateway/config/test_home.py"
 
 MUTANTS = (
     Mutant(
         name="a guarded lock is trusted to obey no unlock late",
-        file="gateway/visit/film.py",
+        file="gateway/domain/visit/film.py",
         old="if visit.opened or visit.unanswered or not step.state.rules.guarded:",
         new="if visit.opened or not step.state.rules.guarded:",
         tests=(LATE,),
     ),
     Mutant(
         name="the simulated lives never miss the watch over an unanswered unlock",
-        file="gateway/visit/film.py",
+        file="gateway/domain/visit/film.py",
         old="if visit.opened or visit.unanswered or not step.state.rules.guarded:",
         new="if visit.opened or not step.state.rules.guarded:",
         tests=(SEEDS,),
     ),
     Mutant(
         name="the watch over an unanswered unlock ends without a proof",
-        file="gateway/visit/late.py",
+        file="gateway/domain/visit/late.py",
         old="if watch is not None and watch.hold_over and locked(step.state) and closed(step.state):",
         new="if watch is not None and watch.hold_over:",
         tests=(LATE,),
     ),
     Mutant(
         name="a late unlock without a source passes for the household's hand",
-        file="gateway/visit/household.py",
+        file="gateway/domain/visit/intrusion.py",
         old="""    if unlock_unanswered(step.state):
         return report.source in HANDS
 """,
@@ -45,42 +45,42 @@ MUTANTS = (
     ),
     Mutant(
         name="an opening is given back though its unlock was never answered",
-        file="gateway/visit/passage.py",
+        file="gateway/domain/visit/transitions.py",
         old="visit.unbroken and step.state.rules.door_answers and not visit.unanswered",
         new="visit.unbroken and step.state.rules.door_answers",
         tests=(LATE,),
     ),
     Mutant(
         name="a second unlock leaves while the first may still act",
-        file="gateway/visit/rules.py",
+        file="gateway/domain/visit/rules.py",
         old=" and not state.safe_mode and not unlock_held(state)",
         new=" and not state.safe_mode",
         tests=(LATE,),
     ),
     Mutant(
         name="after a restart the watch over an unanswered unlock has no end",
-        file="gateway/visit/restart.py",
+        file="gateway/domain/visit/restart.py",
         old="        film.begin_watch(step)\n",
         new="        step.arm(Why.WATCH, state.rules.watch)\n",
         tests=(LATE,),
     ),
     Mutant(
         name="a lock that may obey late is not asked",
-        file="gateway/visit/decide.py",
+        file="gateway/domain/visit/decide.py",
         old="if state.session is None or relocks or not (held or (matters and not good)):",
         new="if state.session is None or relocks or not matters or good:",
         tests=(LATE,),
     ),
     Mutant(
         name="a guard's radio is taken to hold a command no longer than any",
-        file="gateway/equipment.py",
+        file="gateway/config/devices.py",
         old='LONG_HOLDING = frozenset({"zigbee2mqtt", "guard"})',
         new='LONG_HOLDING = frozenset({"zigbee2mqtt"})',
         tests=(CONFIG,),
     ),
     Mutant(
         name="any known code excuses its label",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="""    delivery = match.delivery
     refusal = may_open(step.state, delivery, step.now)
 """,
@@ -92,56 +92,56 @@ MUTANTS = (
     ),
     Mutant(
         name="a delivery excuses any number of labels",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="if same_label and not attempts.locked_out and delivery.id not in attempts.excused:",
         new="if same_label and not attempts.locked_out:",
         tests=(SCANS,),
     ),
     Mutant(
         name="the count of an hour is not looked at",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="    if too_many or len(attempts.wrong) >= rules.wrong:",
         new="    if len(attempts.wrong) >= rules.wrong:",
         tests=(SCANS,),
     ),
     Mutant(
         name="the end of a lock-out forgets the count of an hour",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="    return Attempts(tried=attempts.tried, excused=attempts.excused)",
         new="    return Attempts(excused=attempts.excused)",
         tests=(SCANS,),
     ),
     Mutant(
         name="a restart forgets the count of an hour",
-        file="gateway/visit/restart.py",
+        file="gateway/domain/visit/restart.py",
         old="            tried=tuple((code, mono) for code, _ in tries.tried),",
         new="            tried=(),",
         tests=(SCANS,),
     ),
     Mutant(
         name="a camera may guess without end",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="        _lock_out(step, scan.scanner, AlarmCode.CAMERA_CODE_LIMIT)",
         new="        pass",
         tests=(SCANS,),
     ),
     Mutant(
         name="a camera that is locked out still knows a right code",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="    if scan.expected_only and (attempts.locked_out or not scan.matches):",
         new="    if scan.expected_only and not scan.matches:",
         tests=(SCANS,),
     ),
     Mutant(
         name="a camera's readings fill the scanner's places",
-        file="gateway/event_queue.py",
+        file="gateway/runtime/event_queue.py",
         old="if self._scans[event.scanner] >= (LABELS_WAITING if event.expected_only else SCANS_WAITING):",
         new="if self._scans.total() >= SCANS_WAITING:",
         tests=(ENTRANCE,),
     ),
     Mutant(
         name="each reading of a camera is a row for ever",
-        file="gateway/entrance.py",
+        file="gateway/runtime/entrance.py",
         old="        return event.expected_only",
         new="        return event.retained",
         tests=(ENTRANCE,),
@@ -163,8 +163,8 @@ MUTANTS = (
     Mutant(
         name="what looks after a door imports the pages too",
         file="gateway/app.py",
-        old="from gateway.walking import Walking\n",
-        new="from gateway.walking import Walking\nfrom gateway.web import site as _site  # noqa: F401\n",
+        old="from gateway.installation.walk_test_runner import Walking\n",
+        new="from gateway.installation.walk_test_runner import Walking\nimport gateway.web.site\n",
         tests=(APP,),
     ),
     Mutant(
@@ -176,35 +176,35 @@ MUTANTS = (
     ),
     Mutant(
         name="a broker that comes and goes puts the hand-over off for ever",
-        file="gateway/visit/relocking.py",
+        file="gateway/domain/visit/relocking.py",
         old="again = visit.tries_given_back < step.state.rules.tries",
         new="again = True",
         tests=(RELOCKING,),
     ),
     Mutant(
         name="two known codes in turn are a new scan each time",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="    seen = (*seen, (scan.code, step.now.mono))[-SEEN:]",
         new="    seen = ((scan.code, step.now.mono),)",
         tests=(SCANS,),
     ),
     Mutant(
         name="each retained scan is a row for ever",
-        file="gateway/visit/scans.py",
+        file="gateway/domain/visit/scan.py",
         old="        if not attempts.retained_noted:  # a scanner that only sends such gets one line",
         new="        if True:",
         tests=(SCANS,),
     ),
     Mutant(
         name="each failure that a lock tells during a lock-up is alarmed",
-        file="gateway/visit/refused.py",
+        file="gateway/domain/visit/lock_errors.py",
         old=" and lockup.at is Relock.BOLT_MOVES and not lockup.refused",
         new=" and lockup.at is Relock.BOLT_MOVES",
         tests=(REFUSED,),
     ),
     Mutant(
         name="each movement before a camera is a row for ever",
-        file="gateway/entrance.py",
+        file="gateway/runtime/entrance.py",
         old="return isinstance(event, e.CameraChanged) and state.visit is None and state.incident is None",
         new="return False",
         tests=(ENTRANCE,),

@@ -2,7 +2,7 @@
 
 from tests.mutants.words import Mutant
 
-GUARD = "tests/gateway/hub/webhooks/test_guard.py"
+GUARD = "tests/gateway/hub/webhooks/test_ssrf.py"
 CONNECTION = "tests/gateway/hub/webhooks/test_connection.py"
 SENDER = "tests/gateway/hub/webhooks/test_sender.py"
 API = "tests/gateway/hub/api/test_webhookendpoints.py"
@@ -10,7 +10,7 @@ API = "tests/gateway/hub/api/test_webhookendpoints.py"
 MUTANTS = (
     Mutant(
         name="a cloud's metadata is a receiver",
-        file="gateway/hub/webhooks/guard.py",
+        file="gateway/hub/webhooks/ssrf.py",
         old='"0.0.0.0/8", "169.254.0.0/16",',
         new='"0.0.0.0/8",',
         tests=(GUARD,),
@@ -38,10 +38,10 @@ MUTANTS = (
     ),
     Mutant(
         name="a message is given up after its tries however soon",
-        file="gateway/hub/webhooks/answer.py",
+        file="gateway/hub/webhooks/retry.py",
         old="return tries >= most and since >= SHORTEST",
         new="return tries >= most",
-        tests=("tests/gateway/hub/webhooks/test_answer.py",),
+        tests=("tests/gateway/hub/webhooks/test_retry.py",),
     ),
     Mutant(
         name="the old secret signs no more once it is rotated",

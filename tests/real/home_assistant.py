@@ -19,8 +19,8 @@ import aiohttp
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from gateway.broker import free_port
-from gateway.leash import leashed
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.system.parent_death import leashed
 
 HASS = Path(os.environ.get("HASS", "build/homeassistant/bin/hass")).absolute()  # `make test-homeassistant` says where
 BEGINS = 600.0  # seconds: at its first start it fetches what it needs

@@ -1,7 +1,7 @@
 """A real Home Assistant beside a whole house: real broker, real gateway, simulated devices.
 
 Run by `make test-homeassistant`, which installs it; not part of `make test`, whose Home Assistant is played
-(tests/gateway/homeassistant/played.py).
+(tests/gateway/integrations/homeassistant/played.py).
 """
 
 import asyncio
@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Home, HomeAssistantSection
+from gateway.config.home import Home, HomeAssistantSection
 from gateway.demo.plan import Plan
 from gateway.demo.result import Move, moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
-from gateway.homeassistant.entities import NEVER_FROM_HERE, Part
-from gateway.homeassistant.wishes import Asked
-from gateway.returns import SETTLING
-from gateway.visit.state import Refusal
+from gateway.domain.visit.state import Refusal
+from gateway.integrations.homeassistant.commands import Asked
+from gateway.integrations.homeassistant.discovery import NEVER_FROM_HERE, Part
+from gateway.runtime.reconnects import SETTLING
 from tests.real.home_assistant import HomeAssistant, Refused, home_assistant
 from tests.shell.parts import until
 from tests.whole_house import playing

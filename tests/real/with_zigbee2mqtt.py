@@ -32,9 +32,9 @@ from devices.vendors import zigbee2mqtt as vendor
 from devices.vendors.movement import bare
 from devices.vendors.words import Channel, Nameplate
 from devices.vendors.zigbee2mqtt_exposes import Kind, read_devices
-from gateway.config import Broker
-from gateway.message import Incoming
-from gateway.mqtt import Guest, visit
+from gateway.config.broker import Broker
+from gateway.mqtt.client import Guest, visit
+from gateway.mqtt.packets import Incoming
 from tests.mosquitto import mosquitto
 from tests.real.zigbee2mqtt import BEGINS, IEEE, NAME, Zigbee2Mqtt, zigbee2mqtt
 

@@ -18,11 +18,11 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from gateway.broker import free_port
 from gateway.hub.authority import Authority
-from gateway.hub.file import HubFile, load
+from gateway.hub.config import HubFile, load
 from gateway.hub.store import Store
-from gateway.leash import leashed
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.system.parent_death import leashed
 from tests.scale.enrolling import Fleet, enrol
 from tests.scale.network import Bridge, bridge
 from tests.scale.rabbit import Node, missing

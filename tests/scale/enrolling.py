@@ -10,13 +10,13 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import insert
 
-from gateway.hub import operator
+from gateway.hub import admin
 from gateway.hub.authority import Authority, public_of
 from gateway.hub.store import Store, new_id
-from gateway.hub.supportcode import fresh
 from gateway.hub.tables import brands, certificates, connections, homes
-from gateway.hub.words import EntranceSaid, shard_of
-from gateway.proof.keys import BoxKey
+from gateway.protocol.box_hub import EntranceSaid, shard_of
+from gateway.protocol.keys import BoxKey
+from gateway.protocol.support_code import fresh
 
 RETAILERS = 20  # each with a brand of its own: what is told one of them is told one after the other
 AT_ONCE = 500  # rows in one transaction
@@ -54,7 +54,7 @@ async def enrol(store: Store, count: int, *, now: datetime, folder: Path, author
     """Let homes join and brands in. Their certificates go to `folder`, which is there; without `authority` none."""
     shops = []
     for number in range(min(RETAILERS, count)):
-        shops.append(await operator.let_in(store, f"Shop {number}", now=now))
+        shops.append(await admin.let_in(store, f"Shop {number}", now=now))
         async with store.writing() as tx:
             row = {"id": f"shop-{number}", "retailer": shops[-1][0], "name": f"Shop {number}", "created": now}
             await tx.execute(insert(brands).values(row))

@@ -2,9 +2,10 @@
 
     python -m tests.scale.homes fleet.json --at 127.0.0.1:8883 --authority hub/rabbit/authority.pem
 
-A home does what a box does at its line (gateway/uplink/link.py): it says hello, gives a receipt for each job, acts once
-on each message by its bytes, tells it as a signed and chained event, and says again what is not acknowledged. It looks
-at no signature and opens no door. Its journal is in memory and outlives its line, as a box's outlives a cut.
+A home does what a box does at its line (gateway/integrations/hub_client/session.py): it says hello, gives a receipt
+for each job, acts once on each message by its bytes, tells it as a signed and chained event, and says again what is
+not acknowledged. It looks at no signature and opens no door. Its journal is in memory and outlives its line, as a
+box's outlives a cut.
 """
 
 import argparse
@@ -22,9 +23,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.delivery.promise import Result, State
-from gateway.hub.sealed import seal
-from gateway.hub.words import (
+from gateway.domain.delivery.promise import Result, State
+from gateway.integrations.hub_client.flow_control import WINDOW, Sending
+from gateway.integrations.hub_client.session import HEARS
+from gateway.protocol.box_event import seal
+from gateway.protocol.box_hub import (
     BEGINNING,
     Ack,
     Happened,
@@ -38,13 +41,14 @@ from gateway.hub.words import (
     shard_of,
     up_topic,
 )
-from gateway.proof.keys import BoxKey
-from gateway.uplink.link import HEARS
-from gateway.uplink.pace import WINDOW, Sending
+from gateway.protocol.keys import BoxKey
 from tests.scale.enrolling import ENTRANCE, Fleet, Identity
 from tests.scale.mqtt5 import Login, Lost, Session, dial
 
-BACKOFF_FIRST, BACKOFF_LAST = 0.2, 60.0  # seconds, as gateway/mqtt.py and gateway/uplink/link.py have them
+BACKOFF_FIRST, BACKOFF_LAST = (
+    0.2,
+    60.0,
+)  # seconds, as gateway/mqtt/client.py and gateway/integrations/hub_client/session.py have them
 STEADY = 10.0
 TOGETHER = 32  # homes that connect at once: a real one has a processor of its own for its TLS
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.hub import jobs
 from gateway.hub.store import Store, new_id
 from gateway.hub.tables import connections, deliveries
-from gateway.hub.words import Kind
+from gateway.protocol.box_hub import Kind
 from tests.scale.enrolling import Fleet
 
 _MADE = insert(deliveries)

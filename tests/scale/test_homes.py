@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from gateway.hub.store import Store
 from gateway.hub.tables import deliveries, home_events
-from gateway.hub.words import Job, Kind
+from gateway.protocol.box_hub import Job, Kind
 from tests.boxes import until
 from tests.hubs import account, hub_file, running
 from tests.mosquitto import mosquitto

@@ -14,13 +14,13 @@ import aiohttp
 import pytest
 from aiohttp import encode_basic_auth
 
-from gateway.hub import operator
-from gateway.hub.accounts import LEAVES, Accounts, account, name_of
-from gateway.hub.cluster import Doorkeeper
-from gateway.hub.nodes import NAME, Nodes, password
+from gateway.hub import admin
+from gateway.hub.cluster.accounts import LEAVES, Accounts, account, name_of
+from gateway.hub.cluster.management_api import NAME, Nodes, password
+from gateway.hub.cluster.rabbitmq import Doorkeeper
 from gateway.hub.store import Store
-from gateway.hub.words import Hello, ack_topic
-from gateway.mqtt import visit
+from gateway.mqtt.client import visit
+from gateway.protocol.box_hub import Hello, ack_topic
 from tests.hubs import running
 from tests.scale.mqtt5 import Login, Session, dial, subscribe
 from tests.scale.rabbit import READY
@@ -47,7 +47,7 @@ async def is_ended(one: Joined, store: Store) -> None:
     """Revoke it as the command does, while it is connected."""
     assert one.place.file.rabbit is not None
     async with one.line() as line:
-        await operator.revoke(store, one.home, now=datetime.now(UTC))
+        await admin.revoke(store, one.home, now=datetime.now(UTC))
         await Doorkeeper(one.place.file, one.place.file.rabbit, store, monotonic=time.monotonic).end(one.home)
         await asyncio.wait_for(line.hear(), 5)
 
@@ -161,7 +161,7 @@ async def ends(one: Joined) -> None:
     store = await Store.open(one.place.file.database)
     accounts = Accounts(nodes(one.place), store, monotonic=lambda: mono)
     await accounts.look(datetime.now(UTC))
-    await operator.revoke(store, one.home, now=datetime.now(UTC))
+    await admin.revoke(store, one.home, now=datetime.now(UTC))
     await accounts.look(datetime.now(UTC))
     await asyncio.sleep(3)
     mono = LEAVES

@@ -10,14 +10,14 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from gateway import joining
-from gateway.config import Broker, BrokerTls
-from gateway.following import follow
-from gateway.hub import succession
+from gateway.config.broker import Broker, BrokerTls
+from gateway.hub import ca_rotation
 from gateway.hub.authority import Authority
-from gateway.hub.cluster import HUB, VISIT, VISIT_LIFE, proven
-from gateway.hub.words import Hello, ack_topic
-from gateway.mqtt import visit
+from gateway.hub.cluster.rabbitmq import HUB, VISIT, VISIT_LIFE, proven
+from gateway.integrations.hub_client import enrolment
+from gateway.integrations.hub_client.ca_rotation import follow
+from gateway.mqtt.client import visit
+from gateway.protocol.box_hub import Hello, ack_topic
 from tests.hubs import running
 from tests.joins import DAY
 from tests.scale.rabbit import READY
@@ -74,7 +74,7 @@ async def comes(one: Joined) -> bool:
 
 
 async def follows(one: Joined) -> bool:
-    return await asyncio.to_thread(follow, one.place.file.url, one.box.folder, joining.over_http)
+    return await asyncio.to_thread(follow, one.place.file.url, one.box.folder, enrolment.over_http)
 
 
 async def test_another_authority_takes_the_old_one_s_place_on_a_cluster_and_no_box_joins_anew(place: Place) -> None:
@@ -92,7 +92,7 @@ async def test_another_authority_takes_the_old_one_s_place_on_a_cluster_and_no_b
 
         status, told = await perron(place, "--change")
         assert (status, "Not changed yet" in told) == (1, True), told
-        assert succession.former(folder) is None
+        assert ca_rotation.former(folder) is None
         await restarted(place)
         assert await comes(old)
         assert not await comes(off), "it was off, and knows nothing of the successor"
@@ -104,7 +104,7 @@ async def test_another_authority_takes_the_old_one_s_place_on_a_cluster_and_no_b
         new = await place.joined(hub, "new")
         for one in (old, off, new):
             assert await comes(one)
-        assert len(joining.trusted(new.box.folder)) == 1
+        assert len(enrolment.trusted(new.box.folder)) == 1
 
         assert (await perron(place, "--end"))[0] == 1, "two boxes would be cut off"
         for one in (old, off):

@@ -15,16 +15,19 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from gateway.broker import free_port
-from gateway.config import Broker, BrokerTls
-from gateway.delivery.promise import State
+from gateway.config.broker import Broker, BrokerTls
+from gateway.domain.delivery.promise import State
+from gateway.hub import admin
 from gateway.hub import jobs as job_store
-from gateway.hub import operator
-from gateway.hub.cluster import set_up
-from gateway.hub.file import Boxes, HubFile, Rabbit
+from gateway.hub.cluster.rabbitmq import set_up
+from gateway.hub.config import Boxes, HubFile, Rabbit
 from gateway.hub.process import Hub
 from gateway.hub.tables import home_events, jobs
-from gateway.hub.words import (
+from gateway.integrations.hub_client.session import HEARS
+from gateway.mqtt.client import Guest, visit
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.mqtt.packets import Sent
+from gateway.protocol.box_hub import (
     BEGINNING,
     Ack,
     BrowserSaid,
@@ -38,10 +41,7 @@ from gateway.hub.words import (
     shard_of,
     up_topic,
 )
-from gateway.message import Sent
-from gateway.mqtt import Guest, visit
-from gateway.remote.envelope import Jwk
-from gateway.uplink.link import HEARS
+from gateway.protocol.browser_envelope import Jwk
 from tests.boxes import Journal, connected, result
 from tests.hubs import Running, hub_file, running
 from tests.joins import Box, claim
@@ -216,7 +216,7 @@ async def shouts(one: Joined, topic: str) -> None:
 async def is_revoked(one: Joined, hub: Hub) -> None:
     """Revoke it while it is connected; its line ends within ten seconds."""
     async with one.line() as line:
-        await operator.revoke(hub.store, one.home, now=hub.now())
+        await admin.revoke(hub.store, one.home, now=hub.now())
         await asyncio.wait_for(line.hear(), 10)
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from gateway.broker import free_port
-from gateway.delivery.promise import State
-from gateway.hub import shares
-from gateway.hub.file import HubFile, Listen, Share
+from gateway.domain.delivery.promise import State
+from gateway.hub.cluster import shard_leases
+from gateway.hub.config import HubFile, Listen, Share
 from gateway.hub.process import Hub
 from gateway.hub.tables import shares as table
-from gateway.hub.words import shard_of
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.box_hub import shard_of
 from tests.boxes import Journal, result
 from tests.hubs import Running, running
 from tests.postgresql import postgresql
@@ -72,8 +72,8 @@ async def hears_it(hub: Hub, number: int) -> None:
 async def test_what_a_home_says_is_heard_by_another_hub_while_its_own_is_away_and_by_its_own_when_it_is_back(
     hubs: tuple[Place, HubFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shares, "LEASE", timedelta(seconds=3))
-    monkeypatch.setattr(shares, "LOOK", 0.5)
+    monkeypatch.setattr(shard_leases, "LEASE", timedelta(seconds=3))
+    monkeypatch.setattr(shard_leases, "LOOK", 0.5)
     place, second = hubs
     async with running(place.file) as hub, contextlib.AsyncExitStack() as lines:
         await there(hub)

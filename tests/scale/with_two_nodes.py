@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub import deaf
-from gateway.hub.cluster import set_up
-from gateway.hub.file import Boxes, HubFile, Rabbit
+from gateway.hub import stale_subscriptions
+from gateway.hub.cluster.rabbitmq import set_up
+from gateway.hub.config import Boxes, HubFile, Rabbit
 from gateway.hub.process import Hub
-from gateway.hub.words import Hello, ack_topic, jobs_topic
-from gateway.mqtt import Guest
+from gateway.mqtt.client import Guest
+from gateway.protocol.box_hub import Hello, ack_topic, jobs_topic
 from tests.hubs import hub_file, running
 from tests.scale.cluster import PORT, lacking, started
 from tests.scale.network import bridge
@@ -111,7 +111,7 @@ async def test_nodes_speak_by_tls_and_whoever_is_no_node_is_refused_also_with_a_
 async def test_a_home_at_one_node_is_cut_off_by_the_hub_at_the_other_when_it_is_revoked_or_hears_nothing(
     pair: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deaf, "WAIT", 1.0)
+    monkeypatch.setattr(stale_subscriptions, "WAIT", 1.0)
     async with running(pair.file) as hub:
         await there(hub)
         one, other = await pair.place.joined(hub, "one"), await pair.place.joined(hub, "other")

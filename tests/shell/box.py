@@ -10,27 +10,27 @@ from typing import Any
 from devices.reports import Bolt, Door, DoorReport, LockReport, Report, ScanReport, SignalReport
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
-from gateway.archive import Archive
-from gateway.config import Home, rules
-from gateway.entrance import RunningEntrance
-from gateway.mqtt import Incoming
-from gateway.office import Office
-from gateway.perform import Hands
-from gateway.phonebook import Phonebook
-from gateway.pocket import Pocket
-from gateway.proof.checkpoint import Checkpoint
-from gateway.proof.keys import BoxKey
-from gateway.reception import Reception
-from gateway.removal import Removal
-from gateway.store import Committed, Overtaken, Step, Store, StoreFailed
-from gateway.topics import device_topic
-from gateway.video.words import ClipKey
-from gateway.visit import commands as c
-from gateway.visit import events as e
-from gateway.visit.state import Entrance, Now
+from gateway.config.home import Home, rules
+from gateway.config.topics import device_topic
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.state import Entrance, Now
+from gateway.evidence.archive import Archive
+from gateway.evidence.checkpoint import Checkpoint
+from gateway.mqtt.client import Incoming
+from gateway.protocol.keys import BoxKey
+from gateway.runtime.effects import Hands
+from gateway.runtime.entrance import RunningEntrance
+from gateway.runtime.inbox import Reception
+from gateway.runtime.maintenance.decommission import Removal
+from gateway.runtime.notifications.contacts import Phonebook
+from gateway.runtime.notifications.outbox import Office
+from gateway.runtime.notifications.queue import Pocket
+from gateway.storage import Committed, Overtaken, Step, Store, StoreFailed
+from gateway.video.ipc import ClipKey
 from tests import storefile
-from tests.gateway.delivery.house import told
-from tests.gateway.delivery.shop import NOW, offer
+from tests.gateway.domain.delivery.house import told
+from tests.gateway.domain.delivery.shop import NOW, offer
 from tests.shell.house import home
 from tests.shell.parts import Eyes, Line, Published, Time, until
 

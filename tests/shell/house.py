@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from gateway.config import Home, rules
-from gateway.visit.state import Delivery, Entrance, Phase, Visit
-from tests.gateway.delivery import shop
+from gateway.config.home import Home, rules
+from gateway.domain.visit.state import Delivery, Entrance, Phase, Visit
+from tests.gateway.domain.delivery import shop
 
 PARCEL = shop.PARCEL
 VISIT = "0f3a-visit"

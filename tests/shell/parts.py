@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.clock import Clock
-from gateway.config import ClockSource
-from gateway.mqtt import Acknowledgement, NotSent, Sent, Why
-from gateway.video.words import ClipKey, Proof
-from tests.gateway.delivery.shop import NOON
+from gateway.config.home import ClockSource
+from gateway.mqtt.client import Acknowledgement, NotSent, Sent, Why
+from gateway.system.clock import Clock
+from gateway.video.ipc import ClipKey, Proof
+from tests.gateway.domain.delivery.shop import NOON
 
 
 @dataclass

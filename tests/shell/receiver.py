@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.broker import free_port
+from gateway.mqtt.mosquitto.provisioning import free_port
 
 SECRET = "tk-s3cret"  # noqa: S105 - the word that no log may ever hold
 

@@ -9,17 +9,17 @@ from aiohttp import ClientSession, CookieJar
 from playwright.async_api import BrowserContext
 
 from gateway.app import may_survey
-from gateway.config import Pages
-from gateway.proposals import Proposals
-from gateway.rewriting import Rewriting
-from gateway.surveys import Pace, Surveys
-from gateway.uplink.link import Uplink
-from gateway.video.link import VideoLink
-from gateway.video.words import Proof
-from gateway.walking import Walking
-from gateway.web import box as web
-from gateway.web.access import Role
-from gateway.web.accounts import Accounts, Invited, SignedIn
+from gateway.config.home import Pages
+from gateway.config.writer import Rewriting
+from gateway.installation.proposals import Proposals
+from gateway.installation.survey_jobs import Pace, Surveys
+from gateway.installation.walk_test_runner import Walking
+from gateway.integrations.hub_client.session import Uplink
+from gateway.video.client import VideoLink
+from gateway.video.ipc import Proof
+from gateway.web.auth.accounts import Accounts, Invited, SignedIn
+from gateway.web.auth.roles import Role
+from gateway.web.server import context as web
 from gateway.web.site import Site
 from tests.gateway.web.house import HERONS, cheap, signed_in
 from tests.shell.box import LINK_KEY, Box

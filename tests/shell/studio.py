@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.demo.processes import end_stranger
-from gateway.video.link import VideoLink
-from gateway.video.words import Configure
+from gateway.video.client import VideoLink
+from gateway.video.ipc import Configure
 from tests.filmset.cameras import CameraSet
 from tests.shell.box import awake, box, running
 from tests.shell.house import home

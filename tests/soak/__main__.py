@@ -20,12 +20,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from gateway.broker import BrokerMissing
 from gateway.demo.processes import Died
 from gateway.demo.run import Audience, run
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import SCENARIOS, named
-from tests.gateway.guard import killing
+from gateway.mqtt.mosquitto.provisioning import BrokerMissing
+from tests.gateway.integrations.lock_guard import killing
 from tests.house import life
 from tests.soak import flooded
 from tests.wire import broken

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 
 from gateway.demo.page.snapshot import Film, Moment, Verified, clock_time
 from gateway.demo.plan import Plan
-from gateway.perform import VISITS
-from gateway.proof.extract import told_bodies
-from gateway.proof.keys import PUBLIC, PublicKey
-from gateway.proof.manifest import ClipRecord, Manifest, log_name, manifest_name
-from gateway.proof.verify import verify
-from gateway.web.story import Row, story
+from gateway.evidence.extract import told_bodies
+from gateway.evidence.folders import VISITS
+from gateway.evidence.manifest import ClipRecord, Manifest, log_name, manifest_name
+from gateway.evidence.verify import verify
+from gateway.protocol.keys import PUBLIC, PublicKey
+from gateway.web.server.visit_story import Row, story
 
 CHANGED = "changed"  # the folder of the copy, in the run's own
 _SECOND = re.compile(r"second (\d+(?:\.\d+)?)")

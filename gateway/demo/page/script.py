@@ -11,7 +11,7 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from devices.simulators import control as ask
-from gateway.config import Home
+from gateway.config.home import Home
 from gateway.demo.actors import PATIENCE, Parcels, Person
 from gateway.demo.handles import Point
 from gateway.demo.page.cable import Cable
@@ -21,9 +21,9 @@ from gateway.demo.page.words import WORDS
 from gateway.demo.result import Opening, openings
 from gateway.demo.scenario import ONCE_IN_AND_OUT, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
 from gateway.demo.watch import NeverCame
-from gateway.visit.commands import Saying
-from gateway.visit.state import Phase, Refusal
-from gateway.voice import Language
+from gateway.domain.visit.commands import Saying
+from gateway.domain.visit.state import Phase, Refusal
+from gateway.system.text import Language
 
 SHOW = "show"
 SECONDS, MINUTES = 70, 3  # about how long it takes at --fast and at real times

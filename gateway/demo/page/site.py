@@ -19,11 +19,12 @@ from gateway.demo.page.theatre import Theatre
 from gateway.demo.page.words import line_of, words
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import cameras, failures, garage, locks, parcels, people, promises
-from gateway.perform import VISITS
-from gateway.voice import Language
-from gateway.web import live
-from gateway.web.policy import LARGEST_BODY, Handler, dress, guarded, hosts
-from gateway.web.words import LANGUAGES, NAMES, understood
+from gateway.evidence.folders import VISITS
+from gateway.system.languages import LANGUAGES, understood
+from gateway.system.text import Language
+from gateway.web.server import live_video
+from gateway.web.server.security_headers import LARGEST_BODY, Handler, dress, guarded, hosts
+from gateway.web.texts.catalogue import NAMES
 
 BEAT = 1.0  # seconds
 REST = 0.05  # seconds between two looks: a burst of happenings is shown once
@@ -220,7 +221,7 @@ class Site:
         camera, playing = request.match_info["camera"], self._theatre.playing
         if camera not in CAMERAS or playing is None:
             raise web.HTTPNotFound
-        return await live.show(
+        return await live_video.show(
             request, playing.box / "video.sock", camera, proofs=lambda: self._theatre.proofs,
             allowed=lambda: self._theatre.playing is playing,
         )  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any, assert_never
 
 from gateway.demo.result import Line, openings
 from gateway.demo.watch import Body, Seen
-from gateway.visit.state import Phase, Refusal
+from gateway.domain.visit.state import Phase, Refusal
 
 CHECKS = ("parcel", "hour", "brand", "courier", "filming")
 MESSAGES = 4  # on the phone at a time, the newest

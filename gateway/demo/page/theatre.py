@@ -8,9 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from devices.simulators.control import Impossible
-from gateway.broker import BrokerMissing
 from gateway.cli.failure import Failure
-from gateway.config import Home, Messages
+from gateway.config.home import Home, Messages
 from gateway.demo.actors import Retailer
 from gateway.demo.handles import Handles, Sight
 from gateway.demo.page.cable import Cable
@@ -28,10 +27,11 @@ from gateway.demo.scenarios import SCENARIOS
 from gateway.demo.stage import Stage
 from gateway.demo.verdict import Judged
 from gateway.demo.watch import NeverCame, Seen
-from gateway.video.words import Proof
-from gateway.voice import Language
-from gateway.web.changes import Changes
-from gateway.web.live import believed
+from gateway.mqtt.mosquitto.provisioning import BrokerMissing
+from gateway.system.text import Language
+from gateway.video.ipc import Proof
+from gateway.web.server.changes import Changes
+from gateway.web.server.live_video import believed
 
 LOOK = 0.05  # seconds between two looks at what the box thinks of its cameras
 PICTURES = 20  # of the phone's that are kept for the page

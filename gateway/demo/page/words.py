@@ -1,7 +1,8 @@
 """What the demo's page says, in French and English: one table, each text in both.
 
-What happens at any door has its words in `gateway/web/words.py` and `gateway/voice.py`; the page has those too.
-`tests/gateway/demo/page/test_words.py` fails on a text that is missing, left over, or of other facts in one language.
+What happens at any door has its words in `gateway/web/texts/catalogue.py` and
+`gateway/runtime/notifications/texts.py`; the page has those too. `tests/gateway/demo/page/test_words.py` fails on a
+text that is missing, left over, or of other facts in one language.
 """
 
 from collections.abc import Mapping
@@ -9,8 +10,9 @@ from types import MappingProxyType
 
 from gateway.demo.page.lines import FRENCH
 from gateway.demo.scenario import Scenario
-from gateway.voice import REFUSALS, Language
-from gateway.web.words import WORDS as PAGES
+from gateway.runtime.notifications.texts import REFUSALS
+from gateway.system.text import Language
+from gateway.web.texts.catalogue import WORDS as PAGES
 
 _Both = tuple[str, str]  # French, English
 
@@ -176,7 +178,12 @@ WORDS: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     for key, (french, english) in part.items()
 })  # fmt: skip
 
-BORROWED = ("phase.", "outcome.", "live.", "nav.live")  # families of `gateway/web/words.py` that the page says too
+BORROWED = (
+    "phase.",
+    "outcome.",
+    "live.",
+    "nav.live",
+)  # families of `gateway/web/texts/catalogue.py` that the page says too
 
 
 def words(language: Language) -> dict[str, str]:

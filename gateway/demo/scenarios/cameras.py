@@ -6,8 +6,8 @@ from devices.simulators import control as ask
 from gateway.demo.scenario import TOLD_OF_IT, Expectation, Play, Scenario
 from gateway.demo.scenarios.homes import dark_hall
 from gateway.demo.scenarios.people import STOPPED
-from gateway.visit.commands import AlarmCode, Saying
-from gateway.visit.state import Refusal
+from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.state import Refusal
 
 HALL = "hall-camera"
 DOORBELL = "doorbell"

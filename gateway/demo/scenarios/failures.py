@@ -7,8 +7,8 @@ from dataclasses import replace
 from gateway.demo.actors import PATIENCE, Parcels
 from gateway.demo.handles import Point, SetClock, SetFree
 from gateway.demo.scenario import REFUSED, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
-from gateway.visit.commands import AlarmCode, Saying
-from gateway.visit.state import House, Outcome, Phase, Refusal
+from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.state import House, Outcome, Phase, Refusal
 
 HOUR = 3600.0
 KILLED = "gateway-killed"

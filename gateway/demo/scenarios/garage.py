@@ -5,10 +5,10 @@ from dataclasses import replace
 
 from devices.simulators.control import PressBell
 from devices.simulators.house import DoorPlan, OpenerPlan
+from gateway.config.devices import CoverDevice, DoorDevice
 from gateway.demo.plan import Plan
 from gateway.demo.scenario import Play, Scenario
-from gateway.equipment import CoverDevice, DoorDevice
-from gateway.visit.state import Phase
+from gateway.domain.visit.state import Phase
 
 WARNING, TRAVEL = 1.0, 3.0  # seconds
 LONG = 60.0  # seconds: longer than the door stands open here

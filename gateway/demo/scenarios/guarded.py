@@ -3,8 +3,8 @@
 from gateway.demo.behind import guarded
 from gateway.demo.scenario import Expectation, Play, Scenario
 from gateway.demo.scenarios.failures import broker_stands_still
-from gateway.visit.commands import AlarmCode
-from gateway.visit.state import Outcome, Phase, Refusal
+from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.state import Outcome, Phase, Refusal
 
 
 async def _delivered(play: Play) -> None:

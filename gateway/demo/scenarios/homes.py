@@ -3,7 +3,7 @@
 from devices.simulators.doorway import Where
 from devices.simulators.house import CameraPlan
 from devices.simulators.house import House as HousePlan
-from gateway.config import Home
+from gateway.config.home import Home
 
 LONG = 60.0  # seconds: longer than anybody here stays inside
 

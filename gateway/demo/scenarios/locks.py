@@ -5,14 +5,14 @@ from dataclasses import replace
 from devices.reports import Bolt, LockReport, Motion
 from devices.vendors import VENDORS
 from gateway.cli.broker import logged_in
-from gateway.config import Home
+from gateway.config.devices import LockDevice
+from gateway.config.home import Home
+from gateway.config.topics import device_topic
 from gateway.demo.result import Move
 from gateway.demo.scenario import TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
 from gateway.demo.scenarios import guarded
-from gateway.equipment import LockDevice
-from gateway.topics import device_topic
-from gateway.visit.commands import AlarmCode, Saying
-from gateway.visit.state import House, Outcome, Phase, Refusal
+from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.state import House, Outcome, Phase, Refusal
 
 
 def _soon_forgotten(home: Home) -> Home:

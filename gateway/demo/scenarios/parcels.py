@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from gateway.demo.result import Move
 from gateway.demo.scenario import ONCE_IN_AND_OUT, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
-from gateway.visit.commands import AlarmCode, Saying
-from gateway.visit.state import Outcome, Phase, Refusal
+from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.state import Outcome, Phase, Refusal
 
 THREE = ("8L20524752032", "8L20524752049", "8L20524752056")
 COLD = 6.0  # degrees Celsius that the promise allows

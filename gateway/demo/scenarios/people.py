@@ -8,9 +8,9 @@ from gateway.demo.handles import StopAt
 from gateway.demo.result import Move
 from gateway.demo.scenario import REFUSED, WHOLE_VISIT, Expectation, Play, Scenario
 from gateway.demo.scenarios.homes import asking, somebody_inside
-from gateway.perform import stamp
-from gateway.visit.commands import AlarmCode, Saying
-from gateway.visit.state import House, Locked, Outcome, Phase, Refusal
+from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.state import House, Locked, Outcome, Phase, Refusal
+from gateway.mqtt.publisher import stamp
 
 
 async def _somebody_answers(play: Play) -> None:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from gateway.demo.actors import PARCEL
 from gateway.demo.scenario import REFUSED, Expectation, Play, Scenario
 from gateway.demo.scenarios.homes import patient
-from gateway.visit.commands import AlarmCode
-from gateway.visit.state import Refusal
+from gateway.domain.visit.commands import AlarmCode
+from gateway.domain.visit.state import Refusal
 
 WRONG = ("1Z999AA10123456784", "LP123456785CN", "WHO-IS-THERE")  # well-formed codes of nobody's parcel
 OTHER_ON_THE_LABEL = ("4006381333931", "(420)75011", "ROUTING-17-B")  # a product, a postcode, a sorting code

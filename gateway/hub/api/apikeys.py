@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 from sqlalchemy import ColumnElement, and_, insert, select, update
 
-from gateway.delivery.promise import Instant
-from gateway.hub.api.operation import Asked, Call, Link, Model, Operation, Reply, Right
-from gateway.hub.api.problem import Code, Problem
-from gateway.hub.keys import kept, new_secret
+from gateway.domain.delivery.promise import Instant
+from gateway.hub.authentication import kept, new_secret
+from gateway.hub.operation import Asked, Call, Link, Model, Operation, Reply, Right
+from gateway.hub.problem import Code, Problem
 from gateway.hub.store import new_id
 from gateway.hub.tables import api_keys
 

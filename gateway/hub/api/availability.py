@@ -6,12 +6,12 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import select
 
-from gateway.delivery.promise import Id, Instant
+from gateway.domain.delivery.promise import Id, Instant
 from gateway.hub.api.connections import ConnectionPath, one
-from gateway.hub.api.operation import Asked, Call, Model, Operation, Reply, Right
-from gateway.hub.api.problem import Code, Detail, Problem
 from gateway.hub.availability import LONGEST, MOST, Why, available, zone_of
 from gateway.hub.connections import state_of, terms_of
+from gateway.hub.operation import Asked, Call, Model, Operation, Reply, Right
+from gateway.hub.problem import Code, Detail, Problem
 from gateway.hub.tables import homes
 
 

@@ -10,16 +10,16 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 from sqlalchemy import ColumnElement, Row, and_, func, insert, select, update
 
-from gateway.delivery.promise import Id
-from gateway.delivery.signature import Key, Keys, public_key
-from gateway.hub.api.operation import Asked, Call, Link, Model, Operation, Reply, Right
-from gateway.hub.api.pages import Page, behind, cursor, place
-from gateway.hub.api.problem import Code, Detail, Problem
-from gateway.hub.asking import MOST_KEYS, NOT_COMPACT, Kid, Label, PublicX, ShortlySigned, compact
-from gateway.hub.brandword import Vouches, heard
-from gateway.hub.possession import objection
+from gateway.domain.delivery.promise import Id
+from gateway.hub.api.pagination import Page, behind, cursor, place
+from gateway.hub.operation import Asked, Call, Link, Model, Operation, Reply, Right
+from gateway.hub.problem import Code, Detail, Problem
 from gateway.hub.tables import brand_keys, brands
-from gateway.proof.keys import PublicKey
+from gateway.protocol.brand_statement import Vouches, heard
+from gateway.protocol.consent_request import MOST_KEYS, NOT_COMPACT, Kid, Label, PublicX, ShortlySigned, compact
+from gateway.protocol.jws import Key, Keys, public_key
+from gateway.protocol.key_possession import objection
+from gateway.protocol.keys import PublicKey
 
 MOST = 100  # brands of one retailer
 EVER = 200  # keys that one brand ever had
@@ -207,7 +207,7 @@ def _objection(call: Call, brand: Row[Any], asked: NewBrandKey) -> str | None:
 
 
 async def _changed(call: Call, brand: Row[Any]) -> None:
-    """Homes are told by and by (gateway/hub/connecting.py): there may be many of them."""
+    """Homes are told by and by (gateway/hub/consent_jobs.py): there may be many of them."""
     mine = (brands.c.id == brand.id, brands.c.sandbox == brand.sandbox)
     await call.tx.execute(update(brands).where(*mine).values(keys_version=brands.c.keys_version + 1))
 

@@ -11,19 +11,19 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import StringConstraints
 from sqlalchemy import ColumnElement, Row, and_, insert, select
 
-from gateway.delivery.promise import Id
+from gateway.domain.delivery.promise import Id
 from gateway.hub import connections as kept
 from gateway.hub.api import brands
-from gateway.hub.api.operation import Asked, Call, Link, Model, Operation, Reply, Right
-from gateway.hub.api.pages import Page, behind, cursor, place
-from gateway.hub.api.problem import Code, Detail, Problem
-from gateway.hub.asking import NOT_COMPACT, AskedTerms, Label, ShortlySigned, Signed, compact
-from gateway.hub.brandword import EARLY, LONGEST, Asks, Ends, heard
+from gateway.hub.api.pagination import Page, behind, cursor, place
+from gateway.hub.authentication import kept as digest_of
+from gateway.hub.authentication import new_secret
 from gateway.hub.connections import PATIENCE, GivenTerms
-from gateway.hub.keys import kept as digest_of
-from gateway.hub.keys import new_secret
+from gateway.hub.operation import Asked, Call, Link, Model, Operation, Reply, Right
+from gateway.hub.problem import Code, Detail, Problem
 from gateway.hub.store import new_id
 from gateway.hub.tables import connections
+from gateway.protocol.brand_statement import EARLY, LONGEST, Asks, Ends, heard
+from gateway.protocol.consent_request import NOT_COMPACT, AskedTerms, Label, ShortlySigned, Signed, compact
 
 State = Literal["pending", "granted", "refused", "revoked", "expired", "ended"]
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^con-[a-z2-7]{26}$")]

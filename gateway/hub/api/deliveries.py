@@ -5,13 +5,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, or_, select, update
 
-from gateway.delivery.promise import Body, Cancel, Claims, Offer, State, Update
-from gateway.delivery.signature import Key, Keys, Rejected, public_key, verify
+from gateway.domain.delivery.promise import Body, Cancel, Claims, Offer, State, Update
+from gateway.domain.visit.state import Now
 from gateway.hub import deliveries as kept
 from gateway.hub import events
-from gateway.hub.api.operation import Call, Link, Operation, Reply, Right
-from gateway.hub.api.problem import Code, Detail, Problem
-from gateway.hub.api.promised import (
+from gateway.hub.api.delivery_models import (
     Change,
     ChangedDelivery,
     Delivery,
@@ -21,11 +19,13 @@ from gateway.hub.api.promised import (
     Withdrawal,
 )
 from gateway.hub.availability import forbidden
-from gateway.hub.standing import OVER
+from gateway.hub.operation import Call, Link, Operation, Reply, Right
+from gateway.hub.problem import Code, Detail, Problem
 from gateway.hub.store import new_id
 from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, homes
-from gateway.hub.words import digest
-from gateway.visit.state import Now
+from gateway.protocol.box_hub import digest
+from gateway.protocol.delivery_state import OVER
+from gateway.protocol.jws import Key, Keys, Rejected, public_key, verify
 
 OPEN_AT_ONCE = 100  # deliveries of a sandbox
 CHANGES = 100  # of one delivery: each is a message that its home keeps, and that stands in its proof

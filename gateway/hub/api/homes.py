@@ -17,16 +17,16 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub import succession
-from gateway.hub.api.operation import Asked, Call, Model, Operation, Reply, Right
-from gateway.hub.api.problem import Code, Detail, Problem
+from gateway.hub import ca_rotation
 from gateway.hub.authority import Authority, public_of
-from gateway.hub.departure import left, revoked
-from gateway.hub.joining import CLAIM, HOME, answered_mac, asked_mac, confirmation, farewell, renewal, same
+from gateway.hub.operation import Asked, Call, Model, Operation, Reply, Right
+from gateway.hub.problem import Code, Detail, Problem
 from gateway.hub.store import new_id
-from gateway.hub.supportcode import fresh
 from gateway.hub.tables import certificates, claims, homes
-from gateway.hub.words import shard_of
+from gateway.hub.unenrolment import left, revoked
+from gateway.protocol.box_hub import shard_of
+from gateway.protocol.enrolment import CLAIM, HOME, answered_mac, asked_mac, confirmation, farewell, renewal, same
+from gateway.protocol.support_code import fresh
 
 HomeId = Annotated[str, StringConstraints(pattern=HOME)]
 # base64url without padding: of four characters one is never left over
@@ -222,7 +222,7 @@ class Homes:
 
     async def line(self, _call: Call) -> Reply:
         """Tell how the hub's authorities followed each other, each signed by the one before."""
-        steps = succession.line(self.authority.folder)
+        steps = ca_rotation.line(self.authority.folder)
         changes = [Change(certificate=one.certificate, signature=one.signature) for one in steps]
         return Reply(status=200, body=Authorities(data=changes))
 

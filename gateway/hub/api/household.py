@@ -12,11 +12,11 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from sqlalchemy import select
 
 from gateway.hub import jobs as job_store
-from gateway.hub.api.operation import Asked, Call, Link, Member, Model, Operation, Reply, Right
-from gateway.hub.api.problem import Code, Problem
+from gateway.hub.operation import Asked, Call, Link, Member, Model, Operation, Reply, Right
+from gateway.hub.problem import Code, Problem
 from gateway.hub.tables import jobs
-from gateway.hub.words import Envelope, Kind
-from gateway.remote.words import LONG
+from gateway.protocol.box_hub import Envelope, Kind
+from gateway.protocol.browser_messages import LONG
 
 LARGEST_ORDER = 11_000  # characters: 8,000 bytes and what seals them
 

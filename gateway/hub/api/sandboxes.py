@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from gateway.delivery.promise import Id
-from gateway.hub.api.operation import Call, Model, Operation, Reply, Right
-from gateway.hub.api.problem import Code, Problem
-from gateway.hub.api.promised import ConnectionId
+from gateway.domain.delivery.promise import Id
+from gateway.hub.api.delivery_models import ConnectionId
+from gateway.hub.operation import Call, Model, Operation, Reply, Right
+from gateway.hub.problem import Code, Problem
 from gateway.hub.sandbox.home import CARRIERS, COLD, ENTRANCES
 from gateway.hub.sandbox.making import MOST, full, make, make_room
 

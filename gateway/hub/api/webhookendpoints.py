@@ -7,17 +7,17 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, WithJsonSchema
 from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
 
-from gateway.delivery.promise import Instant
-from gateway.hub.api.operation import Asked, Call, Link, Model, Operation, Reply, Right
-from gateway.hub.api.pages import Page, cursor, place
-from gateway.hub.api.problem import Code, Detail, Problem
+from gateway.domain.delivery.promise import Instant
+from gateway.hub.api.pagination import Page, cursor, place
 from gateway.hub.events import Type, tell
+from gateway.hub.operation import Asked, Call, Link, Model, Operation, Reply, Right
+from gateway.hub.problem import Code, Detail, Problem
 from gateway.hub.store import new_id
 from gateway.hub.tables import attempts, endpoints, events, messages, retailers
 from gateway.hub.webhooks.challenge import challenge
-from gateway.hub.webhooks.guard import LONGEST, PUBLIC, URL, NotAllowed, destination
-from gateway.hub.webhooks.letter import new_secret
+from gateway.hub.webhooks.message import new_secret
 from gateway.hub.webhooks.queue import drop
+from gateway.hub.webhooks.ssrf import LONGEST, PUBLIC, URL, NotAllowed, destination
 
 MOST = 16  # endpoints of one retailer, in each world
 OVERLAP = timedelta(hours=24)  # for which the secret before signs too

@@ -10,9 +10,9 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gateway.hub.api.explained import EXPLAINED
-from gateway.hub.api.problem import PROBLEMS, Code, Problem
+from gateway.hub.api.problem_docs import EXPLAINED
 from gateway.hub.manual.reading import chapters, shapes
+from gateway.hub.problem import PROBLEMS, Code, Problem
 
 # No script at all, no form, no frame, nothing from elsewhere.
 HEADERS = MappingProxyType({

@@ -1,4 +1,4 @@
-"""The API's document, read for people. Pure: it makes rows of a page from OpenAPI 3.1 as `document.py` writes it."""
+"""The API's document, read for people. Pure: it makes rows of a page from the document of `hub/api/openapi.py`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

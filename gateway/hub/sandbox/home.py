@@ -1,6 +1,6 @@
 """The simulated home: its entrances and terms, what it answers to a question and a message, how it goes on. Pure.
 
-A message is answered by the rules of a real box, in the same order (gateway/store/offers.py). What cannot be brought
+A message is answered by the rules of a real box, in the same order (gateway/storage/offers.py). What cannot be brought
 about from outside is asked for by *magic* parcel numbers: `SANDBOX-` and a word, and after it a hyphen and digits as
 one likes, so that two open deliveries need not have the same number.
 """
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.delivery.permission import DAYS, Permission, Standing, Terms, allows
-from gateway.delivery.promise import Body, Cancel, Claims, Offer, Promise, Result, State, Update, Wire, promise
-from gateway.hub.account import Said, What, last_of
-from gateway.hub.asking import AskedTerms
-from gateway.hub.standing import OVER, REASONS
-from gateway.hub.words import EntranceSaid
-from gateway.visit.state import House, Refusal
+from gateway.domain.delivery.permission import DAYS, Permission, Standing, Terms, allows
+from gateway.domain.delivery.promise import Body, Cancel, Claims, Offer, Promise, Result, State, Update, Wire, promise
+from gateway.domain.visit.state import House, Refusal
+from gateway.protocol.box_hub import EntranceSaid
+from gateway.protocol.consent_request import AskedTerms
+from gateway.protocol.delivery_record import Said, What, last_of
+from gateway.protocol.delivery_state import OVER, REASONS
 
 ZONE = ZoneInfo("Europe/Paris")
 ENTRANCES = (

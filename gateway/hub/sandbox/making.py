@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.keys import kept, new_secret
+from gateway.hub.authentication import kept, new_secret
 from gateway.hub.sandbox.home import ENTRANCES, TERMS, ZONE
 from gateway.hub.store import new_id
-from gateway.hub.supportcode import fresh
 from gateway.hub.tables import (
     api_keys,
     attempts,
@@ -28,7 +27,8 @@ from gateway.hub.tables import (
     messages,
     retailers,
 )
-from gateway.hub.words import shard_of
+from gateway.protocol.box_hub import shard_of
+from gateway.protocol.support_code import fresh
 
 LIFE = timedelta(days=30)
 MOST = 5_000  # at one time

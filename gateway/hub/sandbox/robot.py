@@ -1,8 +1,9 @@
 """The robot: it plays all simulated homes, and the courier who comes to them.
 
 It does what a box does, without a broker: takes the jobs that are kept for a home, answers them, and makes events,
-which it signs and chains as a box does and gives to what keeps every home's events (gateway/hub/heard.py). What is due
-stands in the store, so a hub that dies in the middle goes on where it was. It looks at homes of the sandbox alone.
+which it signs and chains as a box does and gives to what keeps every home's events (gateway/hub/box_events.py). What
+is due stands in the store, so a hub that dies in the middle goes on where it was. It looks at homes of the sandbox
+alone.
 """
 
 import asyncio
@@ -15,26 +16,27 @@ import structlog
 from sqlalchemy import ColumnElement, Row, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.delivery.promise import Cancel, Claims, Offer, Promise, Result, State, promise
-from gateway.delivery.signature import Key, Keys, Rejected, public_key, verify
-from gateway.hub import heard, unsigned
-from gateway.hub.account import ENDS, Account, Statement, chained, head_of
-from gateway.hub.api.operation import Bells, Signer
-from gateway.hub.asking import understood
+from gateway.domain.delivery.promise import Cancel, Claims, Offer, Promise, Result, State, promise
+from gateway.domain.visit.state import House, Now
+from gateway.hub import box_events
+from gateway.hub.box_events import Kept, Outcome
 from gateway.hub.deliveries import body_of
-from gateway.hub.heard import Kept, Outcome
+from gateway.hub.operation import Bells, Signer
 from gateway.hub.sandbox import home as simulated
 from gateway.hub.sandbox.home import Given, Known
 from gateway.hub.sandbox.making import end
-from gateway.hub.sealed import seal, unseal, vouch
-from gateway.hub.standing import OVER
 from gateway.hub.store import UNAVAILABLE, Store, StoreSilent
 from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
-from gateway.hub.words import Decided, Happened, Kind, Receipt, digest
-from gateway.proof.chain import link
-from gateway.proof.keys import BoxKey
+from gateway.protocol import hub_signed
+from gateway.protocol.box_event import seal, unseal, vouch
+from gateway.protocol.box_hub import Decided, Happened, Kind, Receipt, digest
+from gateway.protocol.consent_request import understood
+from gateway.protocol.delivery_record import ENDS, Account, Statement, chained, head_of
+from gateway.protocol.delivery_state import OVER
+from gateway.protocol.hash_chain import link
+from gateway.protocol.jws import Key, Keys, Rejected, public_key, verify
+from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment, SetAside
-from gateway.visit.state import House, Now
 
 log = structlog.get_logger(__name__)
 
@@ -128,10 +130,10 @@ class Robot:
 
     async def _one(self, name: str, what: Due, id_: str, now: datetime) -> None:
         async with self._store.writing() as tx:
-            home = await heard.home_of(tx, name)
+            home = await box_events.home_of(tx, name)
             if home is None or not home.sandbox:
                 return
-            scene = _Scene(tx, home, await heard.kept_of(tx, name), now)
+            scene = _Scene(tx, home, await box_events.kept_of(tx, name), now)
             match what:
                 case "job":
                     await self._answer(scene, id_)
@@ -148,10 +150,10 @@ class Robot:
             return
         with self._contained.piece("sandbox", id_, foreseen=(StoreSilent,)):
             async with self._store.writing() as tx:
-                home = await heard.home_of(tx, name)
+                home = await box_events.home_of(tx, name)
                 if home is not None:
                     refusal = Receipt(job=id_, state="refused", why="the simulated box could not work it")
-                    await heard.received(tx, home, refusal, now)
+                    await box_events.received(tx, home, refusal, now)
 
     async def _answer(self, scene: _Scene, id_: str) -> None:
         """Take one job that is kept for the home."""
@@ -159,7 +161,7 @@ class Robot:
         job = (await scene.tx.execute(select(jobs).where(*mine))).one_or_none()
         if job is None:
             return
-        await heard.received(scene.tx, scene.home, Receipt(job=job.id, state="received"), scene.now)
+        await box_events.received(scene.tx, scene.home, Receipt(job=job.id, state="received"), scene.now)
         if job.kind == Kind.CONNECT:
             await self._asked(scene, job)
             return
@@ -176,7 +178,7 @@ class Robot:
         at = Now(utc=scene.now, trusted=True, mono=0.0)
         if job.kind == Kind.HUB_DELIVERY:
             keys = {self._hub.kid: public_key(self._hub.x)}
-            found = unsigned.verify(job.token, keys, box=scene.home.id, now=at)
+            found = hub_signed.verify(job.token, keys, box=scene.home.id, now=at)
             return found if isinstance(found, Rejected) else found.for_brand
         rows = await scene.tx.execute(
             select(brand_keys).join(connections, connections.c.brand == brand_keys.c.brand)
@@ -312,7 +314,7 @@ class Robot:
             result=said if isinstance(said, Result) else None, decided=said if isinstance(said, Decided) else None,
             account=account,
         )  # fmt: skip
-        outcome = await heard.happened(scene.tx, scene.home, scene.kept, seal(happened, self._key.sign), scene.now)
+        outcome = await box_events.happened(scene.tx, scene.home, scene.kept, seal(happened, self._key.sign), scene.now)
         if outcome is not Outcome.KEPT:
             raise RuntimeError(f"an event of the sandbox's own is {outcome}")
 

@@ -16,8 +16,8 @@ from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from gateway.hub.webhooks.answer import Answer, Result, answers, excerpt, judged, wish
-from gateway.hub.webhooks.guard import Allowed, Destination, NotAllowed, destination, reachable
+from gateway.hub.webhooks.retry import Answer, Result, answers, excerpt, judged, wish
+from gateway.hub.webhooks.ssrf import Allowed, Destination, NotAllowed, destination, reachable
 
 READ = 4096  # bytes of an answer that are looked at
 AT_A_TIME = 8192  # bytes that the system takes in unread: what is read at once, and understood without a pause

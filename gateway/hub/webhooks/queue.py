@@ -18,8 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.events import Type, tell
 from gateway.hub.tables import attempts, endpoints, events, messages, retailers
-from gateway.hub.webhooks.answer import SLOW, Answer, Result, over, wait
-from gateway.hub.webhooks.letter import Letter
+from gateway.hub.webhooks.message import Letter
+from gateway.hub.webhooks.retry import SLOW, Answer, Result, over, wait
 
 log = structlog.get_logger(__name__)
 

@@ -19,10 +19,10 @@ from sqlalchemy.exc import DBAPIError
 
 from gateway.hub.store import Store
 from gateway.hub.webhooks import queue
-from gateway.hub.webhooks.answer import SLOW, Answer, Result
 from gateway.hub.webhooks.connection import Connections, Lookup, by_machine
-from gateway.hub.webhooks.guard import Allowed, HostLimit
 from gateway.hub.webhooks.queue import Lane, Parcel, Turn, Unseal
+from gateway.hub.webhooks.retry import SLOW, Answer, Result
+from gateway.hub.webhooks.ssrf import Allowed, HostLimit
 from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)

@@ -30,7 +30,7 @@ function lastDay(expires, zone) {
   return parts.format(new Date(Date.parse(expires) - 1));
 }
 
-// The box takes a last day up to ten years ahead (gateway/system/day.py).
+// The box takes a last day up to ten years ahead (gateway/domain/day.py).
 function latestDay() {
   const day = new Date();
   day.setFullYear(day.getFullYear() + 10);

@@ -11,8 +11,8 @@ const SHAPE = 4 / 3; // of the picture on the screen
 const PAUSE = 60; // milliseconds between two pictures
 const HINT = 6000; // milliseconds without any find until that is said
 const GS = "\x1d"; // GS1's separator; a scanner writes it for FNC1, which also begins a GS1 code
-const PRINTED = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]{1,128}$/u; // what the door takes (gateway/delivery/codes.py)
-const PARCELS = JSON.parse(document.getElementById("label").dataset.forms) // plain codes, as gateway/delivery has them
+const PRINTED = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]{1,128}$/u; // what the door takes (gateway/domain/delivery/barcodes.py)
+const PARCELS = JSON.parse(document.getElementById("label").dataset.forms) // plain codes, as gateway/domain/delivery has them
   .map(([kind, form]) => [kind, new RegExp(`^(?:${form})$`)]);
 const KINDS = [ // digits in brackets must hold GS1's check digit
   ["sscc", /^\x1d?00(\d{18})|^HTTPS?:\/\/ID\.GS1\.ORG\/00\/(\d{18})|^(\d{18})$/],

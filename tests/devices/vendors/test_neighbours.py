@@ -24,10 +24,10 @@ from devices.reports import (
 )
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel, Nameplate
-from gateway.config import rules
-from gateway.enrolment import problems
-from gateway.equipment import DoorDevice
-from gateway.homefile import load
+from gateway.config.devices import DoorDevice
+from gateway.config.home import rules
+from gateway.config.loader import load
+from gateway.config.validation import problems
 
 LOCK, CONTACT, BARE = (Nameplate(address="io://1234-5678-3293/1", kind=kind) for kind in ("lock", "door", ""))
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.broker import free_port, private_broker
-from gateway.config import Home
-from gateway.homefile import load
+from gateway.config.home import Home
+from gateway.config.loader import load
+from gateway.mqtt.mosquitto.provisioning import free_port, private_broker
 from tests.gateway.cli.terminal import TEXT
 
 

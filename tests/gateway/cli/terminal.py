@@ -12,8 +12,8 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from gateway.config import Home
-from gateway.mqtt import Guest, Incoming, visit
+from gateway.config.home import Home
+from gateway.mqtt.client import Guest, Incoming, visit
 from tests.forkserver import python
 
 ROOT = Path(__file__).parents[3]

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.broker import free_port, private_broker
 from gateway.cli import broker as cli
 from gateway.cli.failure import Failure
-from gateway.config import Broker
-from tests.gateway.delivery.shop import home
+from gateway.config.broker import Broker
+from gateway.mqtt.mosquitto.provisioning import free_port, private_broker
+from tests.gateway.domain.delivery.shop import home
 
 
 @pytest.mark.slow

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.broker import write
-from gateway.brokercertificate import broker_certificate
 from gateway.cli.broker import explained
 from gateway.cli.brokerconfig import base_topic, broker_config
 from gateway.cli.failure import Exit, Failure
-from gateway.config import Broker, BrokerTls
-from gateway.homefile import load
+from gateway.config.broker import Broker, BrokerTls
+from gateway.config.loader import load
+from gateway.mqtt.mosquitto.provisioning import write
+from gateway.system.pki.broker import broker_certificate
 from tests.gateway.cli.terminal import perron
 
 

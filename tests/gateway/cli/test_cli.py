@@ -19,12 +19,12 @@ from gateway.cli.delivery import announce, claims_of
 from gateway.cli.failure import Exit, Failure, entrance_of
 from gateway.cli.lines import HOME, ourselves, typed
 from gateway.cli.owner import stop
-from gateway.clock import Clock
-from gateway.config import ClockSource, Home
-from gateway.delivery.promise import Offer
-from gateway.delivery.signature import Keys, Rejected, public_x, verify
-from gateway.homefile import load
-from gateway.topics import OFFER, RESULT
+from gateway.config.home import ClockSource, Home
+from gateway.config.loader import load
+from gateway.config.topics import OFFER, RESULT
+from gateway.domain.delivery.promise import Offer
+from gateway.protocol.jws import Keys, Rejected, public_x, verify
+from gateway.system.clock import Clock
 from tests.gateway.cli.terminal import DELIVERY, LONG, ROOT, guest, hear, perron
 
 # ---- the command itself ---------------------------------------------------------------------------------------------
@@ -272,7 +272,7 @@ async def test_an_announced_delivery_is_signed_as_enrolled_and_its_answer_is_ret
         asking = asyncio.create_task(announce(home, file, brand="cdiscount", kid="cdiscount-2027", key=key))
         offer = await hear(box)
         clock = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _: None)
-        claims = verify(offer.payload, Keys.of(home.brands), box=home.box, now=clock.now())
+        claims = verify(offer.payload, Keys.of(home.brand_keys), box=home.box, now=clock.now())
         assert not isinstance(claims, Rejected)
         stranger = {"box": home.box, "at": "2026-11-24T12:00:00Z", "answers": "another-message-00", "accepted": False}
         ours = {

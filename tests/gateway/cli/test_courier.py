@@ -15,8 +15,8 @@ from gateway.cli import courier
 from gateway.cli.courier import hold, scan, scanner_of
 from gateway.cli.failure import Exit, Failure
 from gateway.cli.simulation import control_socket, physical_log, write_plan
-from gateway.config import Home
-from gateway.topics import BRIDGE_STATE
+from gateway.config.home import Home
+from gateway.config.subscriptions import BRIDGE_STATE
 from tests.gateway.cli.terminal import ROOT, guest, hear
 
 SCANS, EVENTS = "perron/front-scanner/event", "perron/entrance/front/event"

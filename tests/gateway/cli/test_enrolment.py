@@ -13,16 +13,15 @@ from rich.console import Console
 from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
-from gateway import discovering
-from gateway.broker import private_broker
 from gateway.cli import adding, discover, testing
 from gateway.cli.failure import Failure
-from gateway.config import Home
-from gateway.homefile import load
-from gateway.installation import notes
+from gateway.config.home import Home
+from gateway.config.loader import load
+from gateway.installation import discovery_scan, notes
 from gateway.installation.discovery import Sighting
+from gateway.mqtt.mosquitto.provisioning import private_broker
 from tests.gateway.cli.terminal import LONG, ROOT, guest, perron
-from tests.gateway.examination.test_house import answering
+from tests.gateway.installation.diagnostics.test_house import answering
 
 PAYLOADS = Path(__file__).parents[2] / "devices" / "payloads" / "bridges" / "zigbee2mqtt_devices.json"
 
@@ -159,7 +158,9 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
                 await asyncio.sleep(0.2)
                 wrong, _ = await asyncio.gather(
                     discover.broker(home, 3, lambda seen: found.update({seen.key: seen})),
-                    discovering.network(home, 3, lambda seen: found.update({seen.key: seen}), interfaces=["127.0.0.1"]),
+                    discovery_scan.network(
+                        home, 3, lambda seen: found.update({seen.key: seen}), interfaces=["127.0.0.1"]
+                    ),
                 )
     finally:
         await calling.async_close()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.failure import Exit
-from gateway.guard.keys import load, public_x
+from gateway.protocol.guard_keys import load, public_x
 from tests.gateway.cli.terminal import TEXT, perron
 
 

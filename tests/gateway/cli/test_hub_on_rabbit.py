@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from gateway.broker import free_port
 from gateway.hub.authority import Authority
 from gateway.hub.store import Store
 from gateway.hub.tables import homes
+from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.gateway.cli.terminal import perron
 from tests.scale.enrolling import enrol
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.broker import free_port
-from gateway.config import Home
-from gateway.homefile import load
-from gateway.hub.file import load as load_hub
+from gateway.config.home import Home
+from gateway.config.loader import load
+from gateway.hub.config import load as load_hub
 from gateway.hub.process import Hub
+from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.gateway.cli.terminal import perron
 
 pytestmark = pytest.mark.slow

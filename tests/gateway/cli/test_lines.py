@@ -13,8 +13,8 @@ from gateway.cli import lines
 from gateway.cli.failure import Exit
 from gateway.cli.lines import HOME, WITHOUT_HOME, at, command, in_use, pasted, typed
 from tests.gateway.cli.terminal import ROOT, perron, started
-from tests.gateway.paper.printed import read
-from tests.gateway.paper.visits import sealed
+from tests.gateway.evidence.documents.printed import read
+from tests.gateway.evidence.documents.visits import sealed
 
 ODD = "it's a $(house).yaml"
 

@@ -6,9 +6,9 @@ import pytest
 
 from gateway.cli.failure import Exit
 from tests.gateway.cli.terminal import perron
-from tests.gateway.paper.printed import read
-from tests.gateway.paper.visits import sealed
-from tests.gateway.proof.visits import VISIT
+from tests.gateway.evidence.documents.printed import read
+from tests.gateway.evidence.documents.visits import sealed
+from tests.gateway.evidence.visits import VISIT
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ import pytest
 
 from gateway.cli.failure import Exit, Failure
 from gateway.cli.pause import end, listed, plan, run
-from gateway.config import Home
-from gateway.mqtt import Guest
+from gateway.config.home import Home
+from gateway.mqtt.client import Guest
 from tests.gateway.cli.terminal import guest, hear, perron
 
 FRONT = "perron/entrance/front"

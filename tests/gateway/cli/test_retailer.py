@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import select
 from standardwebhooks import Webhook
 
-from gateway.broker import free_port
 from gateway.cli.retailer import SECRET_VARIABLE
-from gateway.hub.file import Webhooks
+from gateway.hub.config import Webhooks
 from gateway.hub.tables import brand_keys, connections
+from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.announcing import BRAND_KEY, connected
 from tests.hubs import hub_file, running
 from tests.sandboxes import ENDED, Playground, playground

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.rotation import rotate
-from gateway.proof.keys import PUBLIC, BoxKey, PublicKey
-from gateway.proof.succession import NEXT, NEXT_KEY, copy_line, line_in
-from gateway.proof.verify import verify
-from tests.gateway.proof.visits import SCAN, Box
+from gateway.evidence.succession import NEXT, NEXT_KEY, copy_line, line_in
+from gateway.evidence.verify import verify
+from gateway.protocol.keys import PUBLIC, BoxKey, PublicKey
+from tests.gateway.evidence.visits import SCAN, Box
 from tests.shell.house import home
 
 KILLED = """

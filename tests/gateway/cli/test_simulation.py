@@ -14,11 +14,11 @@ from devices.simulators.control import Arrive, Force, HouseControl
 from devices.simulators.house import House
 from gateway.cli.broker import logged_in
 from gateway.cli.failure import Failure
-from gateway.cli.happenings import happening
 from gateway.cli.simulation import control_socket, plan, read
-from gateway.config import Home
-from gateway.equipment import CameraDevice
-from gateway.homefile import load
+from gateway.cli.watch import happening
+from gateway.config.devices import CameraDevice
+from gateway.config.home import Home
+from gateway.config.loader import load
 from tests.gateway.cli.terminal import LONG, Told, perron, started
 
 

@@ -7,13 +7,13 @@ import pytest
 
 from gateway.cli.failure import Failure
 from gateway.cli.walktest import lines, verify
-from gateway.config import Home
+from gateway.config.home import Home
 from gateway.installation import notes
 from gateway.installation.capability import Walked
 from gateway.installation.walk import Word, answer, begin
-from gateway.paper.walk import signed, walk_sheet
-from gateway.proof.keys import BoxKey
-from gateway.walkline import Told
+from gateway.installation.walk_test_report import signed, walk_sheet
+from gateway.installation.walk_test_socket import Told
+from gateway.protocol.keys import BoxKey
 from tests.gateway.cli.terminal import perron
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Make the database that test_store_schema.py keeps of a version; run once for each new migration.
+"""Make the database that storage/test_schema.py keeps of a version; run once for each new migration.
 
 python -m tests.gateway.databases.make
 """
@@ -8,11 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from gateway.store import Store
-from gateway.store.schema import scripts
-from gateway.visit import commands as c
-from tests.gateway.delivery.house import opened, reserved, state, step, told
-from tests.gateway.delivery.shop import NOW, offer
+from gateway.domain.visit import commands as c
+from gateway.storage import Store
+from gateway.storage.schema import scripts
+from tests.gateway.domain.delivery.house import opened, reserved, state, step, told
+from tests.gateway.domain.delivery.shop import NOW, offer
 from tests.gateway.people import digest, entry, invitation, newcomer
 
 DAY = timedelta(days=1)

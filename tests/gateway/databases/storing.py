@@ -12,9 +12,9 @@ import resource
 import sys
 from pathlib import Path
 
-from gateway.store import Committed, StoreFailed
-from tests.gateway.delivery.house import opened, reserved, told
-from tests.gateway.delivery.shop import home, offer
+from gateway.storage import Committed, StoreFailed
+from tests.gateway.domain.delivery.house import opened, reserved, told
+from tests.gateway.domain.delivery.shop import home, offer
 
 
 def name(number: int) -> str:

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 from gateway.demo.picture import picture
 from gateway.demo.result import Clip, Line, Opening, PhaseAt, Proof, Result, Told
-from gateway.visit.state import House, Outcome, Phase
+from gateway.domain.visit.state import House, Outcome, Phase
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 

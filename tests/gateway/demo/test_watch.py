@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Broker
+from gateway.config.broker import Broker
 from gateway.demo.watch import HouseLog, NeverCame, Watch
 
 

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub.file import HubFile
+from gateway.hub.config import HubFile
 from tests.hubs import Running, databases, running
 from tests.joins import Box, with_boxes
 from tests.postgresql import PostgreSQL, postgresql
 
 ON_BOTH = (
-    "api", "webhooks/test_sender.py", "sandbox/test_robot.py", "test_consent.py", "test_deaf.py", "test_dispatcher.py",
-    "test_heard.py", "test_home_limits.py", "test_shares.py", "test_tables.py",
+    "api", "cluster/test_shard_leases.py", "sandbox/test_robot.py", "webhooks/test_sender.py", "test_box_events.py",
+    "test_consent.py", "test_dispatcher.py", "test_home_limits.py", "test_stale_subscriptions.py", "test_tables.py",
 )  # fmt: skip
 """Folders and modules beside this file: what they ask of a hub, they ask of it on each database."""
 
-ON_ONE = ("api/test_document.py",)
+ON_ONE = ("api/test_openapi.py",)
 """Takes minutes, and asks of the database what the others ask of both."""
 
 _HERE = Path(__file__).parent

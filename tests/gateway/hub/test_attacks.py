@@ -13,20 +13,20 @@ import pytest
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
-from gateway.delivery.promise import State
+from gateway.domain.delivery.promise import State
 from gateway.hub import connections as asking
 from gateway.hub import jobs as job_store
-from gateway.hub.api.pages import cursor
-from gateway.hub.api.problem import Problem
-from gateway.hub.api.ration import Rations
+from gateway.hub.api.pagination import cursor
+from gateway.hub.api.rate_limit import Rations
+from gateway.hub.config import HubFile, Limits
 from gateway.hub.consent import SAYS
-from gateway.hub.file import HubFile, Limits
+from gateway.hub.http.client_address import AROUND, network
+from gateway.hub.problem import Problem
 from gateway.hub.store import StoreUnusable
-from gateway.hub.supportcode import fresh
 from gateway.hub.tables import deliveries, home_events, idempotency, jobs
-from gateway.hub.whence import AROUND, network
-from gateway.hub.words import BEGINNING, Kind
-from gateway.proof.keys import BoxKey
+from gateway.protocol.box_hub import BEGINNING, Kind
+from gateway.protocol.keys import BoxKey
+from gateway.protocol.support_code import fresh
 from tests.announcing import connected
 from tests.boxes import Box, Journal, box, join, result, until
 from tests.connecting import ASKED, YES, Shop

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.delivery.permission import DAYS, Terms, inside, stretches
+from gateway.domain.delivery.permission import DAYS, Terms, inside, stretches
 from gateway.hub.availability import MOST, Why, available, zone_of
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -17,18 +17,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from gateway.broker import PACKET
 from gateway.cli.joining import write_membership
-from gateway.config import Broker, BrokerTls
-from gateway.homefile import load
-from gateway.hub import deaf, jobs, operator
+from gateway.config.broker import Broker, BrokerTls
+from gateway.config.loader import load
+from gateway.hub import admin, jobs, stale_subscriptions
 from gateway.hub.authority import Authority
 from gateway.hub.broker import Keeper, folder_of, set_up
-from gateway.hub.file import HubBroker, HubFile
+from gateway.hub.config import HubBroker, HubFile
 from gateway.hub.store import Store
-from gateway.hub.words import Ack, Hello, Job, Kind, ack_topic, jobs_topic, up_topic
-from gateway.joining import Identity, _pem_key
-from gateway.mqtt import Guest, visit
+from gateway.integrations.hub_client.enrolment import Identity, _pem_key
+from gateway.mqtt.client import Guest, visit
+from gateway.mqtt.mosquitto.provisioning import PACKET
+from gateway.protocol.box_hub import Ack, Hello, Job, Kind, ack_topic, jobs_topic, up_topic
 from tests.hubs import Running
 from tests.hubs import running as running_hub
 from tests.joins import DAY, Box, claim, hub_account, with_boxes
@@ -59,7 +59,7 @@ class Place:
     async def box(self, name: str) -> Box:
         """One that has joined."""
         box = Box.new(self.folder / name)
-        code = await operator.claim(self.store, url=self.file.url, authority=self.authority.fingerprint, now=now())
+        code = await admin.claim(self.store, url=self.file.url, authority=self.authority.fingerprint, now=now())
         await box.join(code)
         return box
 
@@ -168,7 +168,7 @@ async def test_a_box_that_joined_says_hello_and_hears_its_hub_by_what_stands_in_
 async def test_a_box_whose_line_stays_and_hears_nothing_is_cut_off_so_that_it_comes_anew_for_its_delivery(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deaf, "WAIT", 0.5)
+    monkeypatch.setattr(stale_subscriptions, "WAIT", 0.5)
     async with whole(tmp_path) as (file, hub):
         box = Box.new(tmp_path / "one")
         home, hello = (await box.join(await claim(hub, file))).home, up_topic(0, box.identity.home, "hello")
@@ -311,7 +311,7 @@ async def test_a_revoked_box_is_cut_off_within_seconds_and_cannot_come_back(plac
         async with place.hub() as hub:
             cut = asyncio.create_task(_until_cut(place, one))
             await heard(hub, b"here")
-            await operator.revoke(place.store, one.identity.home, now=now())
+            await admin.revoke(place.store, one.identity.home, now=now())
             begun = time.monotonic()
             assert await place.keeper.look(now())
             async with asyncio.timeout(5):
@@ -339,7 +339,7 @@ async def test_a_revocation_that_was_killed_half_way_is_ended_by_the_hub(place: 
     async with place.hub() as hub:
         cut = asyncio.create_task(_until_cut(place, box))
         await heard(hub, b"here")
-        await operator.revoke(place.store, box.identity.home, now=now())
+        await admin.revoke(place.store, box.identity.home, now=now())
         looking = asyncio.create_task(place.keeper.look(now()))
         await asyncio.sleep(0)
         while not _lists(place, box.identity):  # noqa: ASYNC110 - it is a file that is waited for

@@ -8,10 +8,10 @@ from playwright.async_api import expect
 
 from gateway.hub.consent import LOOKS, SAYS
 from gateway.hub.consent_words import WORDS, say
-from gateway.hub.joining import Code
-from gateway.hub.supportcode import fresh, spoken
-from gateway.hub.words import Decided
-from gateway.voice import Language
+from gateway.protocol.box_hub import Decided
+from gateway.protocol.enrolment import Code
+from gateway.protocol.support_code import fresh, spoken
+from gateway.system.text import Language
 from tests.browser import barriers, visitor
 from tests.connecting import ASKED, YES, Shop
 from tests.hubs import hub_file, running

@@ -11,24 +11,24 @@ from aiohttp import ClientSession
 from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select, update
 
-from gateway.delivery.promise import Claims, Offer, State
-from gateway.hub import connecting, connections, heard, held
+from gateway.domain.delivery.promise import Claims, Offer, State
+from gateway.hub import box_events, connections, consent_jobs, held_deliveries
 from gateway.hub import deliveries as hub_deliveries
 from gateway.hub import jobs as job_store
-from gateway.hub.api.operation import Bells
 from gateway.hub.dispatcher import Dispatcher
 from gateway.hub.home_limits import HomeRations, Retention
 from gateway.hub.ingest import Ingest
-from gateway.hub.line import Line
+from gateway.hub.metrics import Tally
+from gateway.hub.mqtt import Line
+from gateway.hub.operation import Bells
 from gateway.hub.process import Hub
 from gateway.hub.sandbox.robot import Robot
 from gateway.hub.store import Store
 from gateway.hub.tables import connections as connection_rows
 from gateway.hub.tables import deliveries, home_events, jobs, retailers
-from gateway.hub.tally import Tally
-from gateway.hub.words import Ack, Job, Kind, up_topic
-from gateway.message import Acknowledgement, Incoming
-from gateway.proof.keys import BoxKey
+from gateway.mqtt.packets import Acknowledgement, Incoming
+from gateway.protocol.box_hub import Ack, Job, Kind, up_topic
+from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
 from tests.announcing import connected
 from tests.boxes import NOW, Journal, announce, connect, join, result, until
@@ -143,7 +143,7 @@ async def test_a_held_delivery_that_cannot_be_released_is_refused_and_every_othe
             raising.now()
         await release(pen, row, home)
 
-    monkeypatch.setattr(held, "release", poisoned)
+    monkeypatch.setattr(held_deliveries, "release", poisoned)
     async with running(hub_file(tmp_path)) as hub:
         names = [f"poison-{number}" for number in range(len(IN_A_TRANSACTION))]
         _, connection, made = await held_at(hub, [*names, "good-1", "good-2"])
@@ -176,7 +176,7 @@ async def test_a_question_that_cannot_be_ended_keeps_no_other_from_ending(
             raising.now()
         await expire(tx, row, now)
 
-    monkeypatch.setattr(connecting, "expire", poisoned)
+    monkeypatch.setattr(consent_jobs, "expire", poisoned)
     async with running(hub_file(tmp_path)) as hub:
         shop = Shop(hub, await hub.retailer())
         await shop.brand()
@@ -256,14 +256,14 @@ async def test_a_job_that_cannot_be_rung_ends_and_its_retailer_hears_of_it_and_e
 async def test_a_word_that_cannot_be_worked_costs_no_other_home_s_and_no_other_word_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, told = Raising(IN_A_TRANSACTION), heard._told  # noqa: SLF001 - where the fault is thrown in
+    raising, told = Raising(IN_A_TRANSACTION), box_events._told  # noqa: SLF001 - where the fault is thrown in
 
     async def poisoned(tx: Any, row: Any, said: Any, **more: Any) -> None:  # noqa: ANN401 - its own arguments
         if said.delivery is not None and said.delivery.startswith("poison"):
             raising.now()
         await told(tx, row, said, **more)
 
-    monkeypatch.setattr(heard, "_told", poisoned)
+    monkeypatch.setattr(box_events, "_told", poisoned)
     store, faults, acked = await at_store(tmp_path), list[str](), dict[str, Ack]()
     journals = {name: Journal(name, BoxKey.fresh()) for name in ("home-1", "home-2")}
     async with store.writing() as tx:

@@ -14,13 +14,13 @@ from sqlalchemy.dialects.postgresql import dialect
 
 from gateway.hub import jobs as job_store
 from gateway.hub.dispatcher import AGAIN, LONGEST, SOON, SWEEP, TAKEN, Dispatcher, next_of, spread
-from gateway.hub.line import ANSWER, Line
+from gateway.hub.metrics import Tally
+from gateway.hub.mqtt import ANSWER, Line
 from gateway.hub.store import Store
 from gateway.hub.tables import homes, jobs, retailers
-from gateway.hub.tally import Tally
-from gateway.hub.words import Job, Kind
-from gateway.message import Acknowledgement, NotSent, Why
-from gateway.proof.keys import BoxKey
+from gateway.mqtt.packets import Acknowledgement, NotSent, Why
+from gateway.protocol.box_hub import Job, Kind
+from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
 from tests.boxes import NOW, announce, connect, join, until
 from tests.hubs import database, laid

@@ -11,18 +11,18 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import func, insert, select, update
 from structlog.testing import capture_logs
 
-from gateway.delivery.promise import State
+from gateway.domain.delivery.promise import State
 from gateway.hub import home_limits
-from gateway.hub.api.operation import Bells
-from gateway.hub.heard import Outcome, happened, home_of, kept_of
+from gateway.hub.box_events import Outcome, happened, home_of, kept_of
 from gateway.hub.home_limits import PRUNE_EVERY, HomeRations, Retention
 from gateway.hub.ingest import Ingest
+from gateway.hub.metrics import Tally
+from gateway.hub.operation import Bells
 from gateway.hub.store import Store
 from gateway.hub.tables import home_events, retailers
-from gateway.hub.tally import Tally
-from gateway.hub.words import Ack, digest, up_topic
-from gateway.message import Incoming
-from gateway.proof.keys import BoxKey
+from gateway.mqtt.packets import Incoming
+from gateway.protocol.box_hub import Ack, digest, up_topic
+from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
 from tests.boxes import NOW, Journal, join, result, until
 from tests.hubs import database, laid

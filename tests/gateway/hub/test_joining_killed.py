@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway import joining
-from gateway.homefile import load
+from gateway.config.loader import load
+from gateway.integrations.hub_client import enrolment
 from tests.hubs import running
 from tests.joins import Box, claim, with_boxes
 
@@ -20,22 +20,22 @@ KILLED = """
 import os, signal, sys
 from datetime import datetime
 from pathlib import Path
-from gateway import joining
-from gateway.hub.joining import Code
-from gateway.membership import joined_text
-from gateway.addition import text_of, written
-from gateway.proof.keys import PublicKey
+from gateway.integrations.hub_client import enrolment
+from gateway.protocol.enrolment import Code
+from gateway.integrations.hub_client.house_file import joined_text
+from gateway.config.editor import text_of, written
+from gateway.protocol.keys import PublicKey
 
 what, folder, url, box, until, code = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:7]
 
 def step():
     if what == "join":
         file = folder.parent / "home.yaml"
-        member = joining.join(Code.of(code), PublicKey.from_text(box), folder, joining.over_http)
+        member = enrolment.join(Code.of(code), PublicKey.from_text(box), folder, enrolment.over_http)
         written(file, joined_text(text_of(file), file, folder.parent, member))
-        joining.joined(folder)
+        enrolment.joined(folder)
     else:
-        joining.renew(url, folder, joining.over_http, now=datetime.fromisoformat(until))
+        enrolment.renew(url, folder, enrolment.over_http, now=datetime.fromisoformat(until))
 
 deaths = 0
 while True:
@@ -54,7 +54,7 @@ while True:
         step()
         os._exit(0)
     _, status = os.waitpid(child, 0)
-    print(deaths, status, joining.identity(folder) is not None, flush=True)
+    print(deaths, status, enrolment.identity(folder) is not None, flush=True)
     if status == 0:
         break
     deaths += 1
@@ -97,4 +97,4 @@ async def test_killed_before_any_change_of_its_disk_a_box_joins_and_renews_all_t
         assert {path.name for path in box.folder.iterdir()} == FILES
         again = await box.renew(file, datetime.now(UTC) + timedelta(days=122))
         assert again is not None, "and the hub knows it by what it has"
-        assert joining.identity(box.folder) is not None
+        assert enrolment.identity(box.folder) is not None

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from gateway.hub.file import Webhooks
+from gateway.hub.config import Webhooks
 from gateway.hub.migrations import STEPS, missing_columns
-from gateway.hub.ownkey import OwnKey
+from gateway.hub.signing_key import OwnKey
 from gateway.hub.store import Store, StoreUnusable
 from gateway.hub.tables import VERSION, about, endpoints, events, messages, metadata, retailers
 from tests.hubs import Running, databases, hub_file, running

@@ -14,13 +14,13 @@ import pytest
 from sqlalchemy import select
 
 from gateway.hub import jobs as job_store
+from gateway.hub.config import HubFile
 from gateway.hub.events import Type, tell
-from gateway.hub.file import HubFile
-from gateway.hub.ownkey import FILE
+from gateway.hub.signing_key import FILE
 from gateway.hub.store import Store
 from gateway.hub.tables import messages
-from gateway.hub.words import Kind
-from gateway.proof.keys import BoxKey
+from gateway.protocol.box_hub import Kind
+from gateway.protocol.keys import BoxKey
 from tests.announcing import connected
 from tests.boxes import box, join
 from tests.hubs import Running, account, databases, homes_broker, hub_file, running

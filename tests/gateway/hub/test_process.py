@@ -15,11 +15,11 @@ import aiohttp
 import pytest
 from sqlalchemy import select
 
-from gateway.broker import free_port
-from gateway.hub.operator import let_in
+from gateway.hub.admin import let_in
 from gateway.hub.store import Store
 from gateway.hub.tables import brands, idempotency
-from gateway.proof.keys import BoxKey
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.protocol.keys import BoxKey
 from tests.boxes import box, join
 from tests.forkserver import Forked, forks
 from tests.hubs import account, homes_broker, hub_file, running

@@ -16,16 +16,16 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import update
 
-from gateway.delivery.promise import Body, Cancel, State
-from gateway.delivery.signature import public_x
-from gateway.hub.standing import REASONS
+from gateway.domain.delivery.promise import Body, Cancel, State
+from gateway.domain.visit.state import House as Left
+from gateway.domain.visit.state import Outcome
 from gateway.hub.tables import connections
-from gateway.store.copying import copy
-from gateway.visit.state import House as Left
-from gateway.visit.state import Outcome
-from tests.gateway.delivery.shop import SECRETS, claims, window
-from tests.gateway.delivery.shop import update as updated
-from tests.gateway.uplink.test_link import HOME
+from gateway.protocol.delivery_state import REASONS
+from gateway.protocol.jws import public_x
+from gateway.storage.snapshot import copy
+from tests.gateway.domain.delivery.shop import SECRETS, claims, window
+from tests.gateway.domain.delivery.shop import update as updated
+from tests.gateway.integrations.hub_client.test_session import HOME
 from tests.hubhouse import SERIAL, House, fresh, house, line
 from tests.shell.box import box as made_box
 from tests.shell.parts import Time

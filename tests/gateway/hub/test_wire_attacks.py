@@ -8,11 +8,11 @@ from sqlalchemy import event, select
 from structlog.processors import JSONRenderer
 from structlog.testing import capture_logs
 
-from gateway.hub.api import door
+from gateway.hub.api import dispatch
 from gateway.hub.connections import TRIES
-from gateway.hub.ownkey import FILE, OwnKey
-from gateway.hub.supportcode import fresh
+from gateway.hub.signing_key import FILE, OwnKey
 from gateway.hub.tables import api_keys, endpoints
+from gateway.protocol.support_code import fresh
 from tests.connecting import Shop
 from tests.hubs import Running, hub_file, running
 from tests.webhookhouse import house
@@ -140,7 +140,7 @@ async def test_what_is_asked_stands_on_one_clean_line_of_the_log(
 
 
 async def test_whose_body_does_not_come_waits_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "PATIENCE", 0.3)
+    monkeypatch.setattr(dispatch, "PATIENCE", 0.3)
     async with running(hub_file(tmp_path)) as hub:
         retailer = await hub.retailer()
         head = f"POST /v1/api_keys HTTP/1.1\r\nHost: {host(hub).decode()}\r\nAuthorization: Bearer {retailer.token}\r\n"

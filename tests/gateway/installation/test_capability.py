@@ -8,19 +8,12 @@ from typing import Any
 import pytest
 
 from devices.vendors.words import Channel
-from gateway.config import ConfigError, Home
-from gateway.equipment import CoverDevice
-from gateway.homefile import load
-from gateway.installation.capability import (
-    Ground,
-    Measurement,
-    Promise,
-    Walked,
-    depends,
-    entrance_promises,
-    promises,
-    proposed,
-)
+from gateway.config.devices import CoverDevice
+from gateway.config.errors import ConfigError
+from gateway.config.home import Home
+from gateway.config.loader import load
+from gateway.config.sensor_independence import depends
+from gateway.installation.capability import Ground, Measurement, Promise, Walked, entrance_promises, promises, proposed
 from gateway.installation.words import promised
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from gateway.config import Home
-from gateway.equipment import CameraDevice, Device, DoorDevice, FridgeDevice, LockDevice, SignalDevice
-from gateway.homefile import load
+from gateway.config.devices import CameraDevice, Device, DoorDevice, FridgeDevice, LockDevice, SignalDevice
+from gateway.config.home import Home
+from gateway.config.loader import load
 from gateway.installation.discovery import MDNS, Sighting, Where, on_the_broker, on_the_network
-from gateway.yamlfile import parse
+from gateway.system.located_yaml import parse
 
 ROOT = Path(__file__).parents[3]
 RADIO = ROOT / "tests" / "devices" / "payloads" / "bridges" / "zigbee2mqtt_devices.json"

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.addition import NotAdded, checked, merged, section_of, text_of, value_of
-from gateway.config import Home
-from gateway.installation.proposal import ENTRANCE, Proposal, cautions, new_accounts, objections
+from gateway.config.editor import NotAdded, checked, merged, section_of, text_of, value_of
+from gateway.config.editor_keys import ENTRANCE
+from gateway.config.home import Home
+from gateway.installation.proposal import Proposal, cautions, new_accounts, objections
 
 FILE = Path("/house/home.yaml")
 HOUSE = """\

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from gateway.homefile import load
+from gateway.config.loader import load
 from gateway.installation.notes import keep_survey, survey_file, survey_of
 from gateway.installation.survey import (
     GOOD,

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from devices.reports import Bolt, Door
-from gateway.config import Home
-from gateway.homefile import load
+from gateway.config.home import Home
+from gateway.config.loader import load
+from gateway.domain.visit.state import Delivery, Entrance, Fact, House, Locked, Lockup, Outcome, Phase, Visit
 from gateway.installation.capability import Walked
 from gateway.installation.notes import keep, walk_file, walk_of, walked
 from gateway.installation.walk import (
@@ -27,7 +28,6 @@ from gateway.installation.walk import (
     resumed,
     standing,
 )
-from gateway.visit.state import Delivery, Entrance, Fact, House, Locked, Lockup, Outcome, Phase, Visit
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HOUSE = load(Path(__file__).parents[3] / "config" / "home.yaml")

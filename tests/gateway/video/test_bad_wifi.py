@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.video.words import Begun, ClipKey, Configure, Fault, Proof, Record, Watch
-from gateway.visit import commands as c
-from gateway.visit.state import Camera, Rules
+from gateway.domain.visit import commands as c
+from gateway.domain.visit.state import Camera, Rules
+from gateway.video.ipc import Begun, ClipKey, Configure, Fault, Proof, Record, Watch
 from tests.filmset.talk import Talk, video_process
 from tests.foreign import foreign_camera
 from tests.house.house import CAMERAS, House
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 KEY = ClipKey(visit="visit-1", part=1)
 STALLS, CUTS = 2, 4
 STALL = 0.7  # seconds: longer than a proof may be silent, shorter than a connection is given up
-AGE = 0.5  # seconds: how old a proof may be at an unlock (gateway.perform)
+AGE = 0.5  # seconds: how old a proof may be at an unlock (gateway.runtime.effects)
 EVERY = 0.25  # seconds between two scans that are tried
 AWAY = 8.0  # seconds: longer than the rules wait for pictures
 BEGINS = 100.0  # when a house's virtual time begins

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from devices.simulators.camera import Mode
-from gateway.video.words import Fault, Watch
+from gateway.video.ipc import Fault, Watch
 from tests.filmset.cameras import CameraSet
 from tests.filmset.talk import Talk, video_process
 

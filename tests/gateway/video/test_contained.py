@@ -12,9 +12,9 @@ import pytest
 
 from gateway.video import camera as module
 from gateway.video.camera import Camera
+from gateway.video.ipc import CameraSource, Fault, Proof
 from gateway.video.recording import Surroundings
 from gateway.video.stream import StreamLost
-from gateway.video.words import CameraSource, Fault, Proof
 from tests.raising import ARBITRARY
 
 

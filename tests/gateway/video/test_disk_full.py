@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.video.words import Begun, ClipKey, Fault, Proof, Record, Watch
+from gateway.video.ipc import Begun, ClipKey, Fault, Proof, Record, Watch
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check
 from tests.filmset.talk import video_process

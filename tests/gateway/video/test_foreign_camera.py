@@ -9,8 +9,18 @@ from pathlib import Path
 import av
 import pytest
 
+from gateway.video.ipc import (
+    Begun,
+    CameraSource,
+    ClipFacts,
+    ClipKey,
+    Closed,
+    Configure,
+    Fault,
+    Record,
+    Watch,
+)
 from gateway.video.stream import read
-from gateway.video.words import Begun, CameraSource, ClipFacts, ClipKey, Closed, Configure, Fault, Record, Watch
 from tests.filmset.films import check
 from tests.filmset.talk import Talk, VideoProcess, video_process
 from tests.foreign import foreign_camera

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gateway.video.clip import KILL_POINTS
+from gateway.video.ipc import Begun, ClipKey, Fault, Finish, Record, Watch
 from gateway.video.sidecar import End, Link, read_sidecar, sidecar_of
-from gateway.video.words import Begun, ClipKey, Fault, Finish, Record, Watch
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import chain_of, check, play, told_chain
 from tests.filmset.talk import video_process

@@ -14,12 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.video import audience
 from gateway.video import live as gateways_end
-from gateway.video.audience import SEATS, Seats
-from gateway.video.live import NoPictures, live
-from gateway.video.process import VideoProcess as Process
-from gateway.video.words import (
+from gateway.video import viewers
+from gateway.video.ipc import (
     FROM_VIDEO,
     TO_VIEWER,
     Begun,
@@ -37,6 +34,9 @@ from gateway.video.words import (
     Watch,
     live_socket,
 )
+from gateway.video.live import NoPictures, live
+from gateway.video.process import VideoProcess as Process
+from gateway.video.viewers import SEATS, Seats
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check
 from tests.filmset.pages import page, until
@@ -119,7 +119,7 @@ async def test_two_pages_get_the_same_bytes_and_who_comes_late_begins_at_a_key_p
 async def test_where_the_last_key_picture_is_too_long_ago_to_be_kept_who_comes_late_waits_for_the_next(
     tmp_path: Path, cameras: CameraSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audience, "GROUP", 100)
+    monkeypatch.setattr(viewers, "GROUP", 100)
     async with narrow(tmp_path, cameras) as path, page(path, "front") as early:
         await early.sees(5)
         async with page(path, "front") as late:

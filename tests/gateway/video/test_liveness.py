@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from devices.simulators.scene import CLOCK_REGION, Scene, SceneKind
+from gateway.video.ipc import Fault
 from gateway.video.liveness import Liveness, Luma, block_difference
-from gateway.video.words import Fault
 
 FRAME = 1 / 15
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.video.ipc import FROM_VIDEO, Begun, ClipKey, Configure, Fault, Record
 from gateway.video.process import AlreadyRunning, VideoProcess
 from gateway.video.sidecar import End, read_sidecar
-from gateway.video.words import FROM_VIDEO, Begun, ClipKey, Configure, Fault, Record
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check
 

@@ -13,8 +13,7 @@ import pytest
 from PIL import Image
 
 from devices.simulators.scene import Symbology
-from gateway.video.sidecar import Head, read_sidecar, sidecar_of
-from gateway.video.words import (
+from gateway.video.ipc import (
     Begun,
     ClipKey,
     Configure,
@@ -26,6 +25,7 @@ from gateway.video.words import (
     TakePicture,
     Watch,
 )
+from gateway.video.sidecar import Head, read_sidecar, sidecar_of
 from tests.filmset.cameras import CameraSet
 from tests.filmset.films import check, told_chain
 from tests.filmset.talk import Talk, VideoProcess, video_process

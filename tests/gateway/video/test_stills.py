@@ -9,7 +9,7 @@ from PIL import Image
 
 from gateway.video import stills as module
 from gateway.video.stills import Still, stills
-from tests.gateway.proof.visits import FPS, SECONDS, film_bytes
+from tests.gateway.evidence.visits import FPS, SECONDS, film_bytes
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.async_api import Locator, Page, Route, expect
 
-from gateway.config import HubSection
+from gateway.config.home import HubSection
 from tests.browser import Visitor
 from tests.gateway.web.awayhub import HOME, AwayHub
 from tests.gateway.web.house import HERONS

@@ -10,13 +10,13 @@ from unittest.mock import patch
 
 from argon2 import PasswordHasher
 
-from gateway.store import Store
-from gateway.visit.state import Now
-from gateway.web.access import Role
-from gateway.web.accounts import Accounts, Invited, Refused, SignedIn, Wait
-from gateway.web.passwords import Passwords
+from gateway.domain.visit.state import Now
+from gateway.storage import Store
+from gateway.web.auth.accounts import Accounts, Invited, Refused, SignedIn, Wait
+from gateway.web.auth.passwords import Passwords
+from gateway.web.auth.roles import Role
 from tests import storefile
-from tests.gateway.delivery.shop import NOW, home
+from tests.gateway.domain.delivery.shop import NOW, home
 
 HERONS = "seven green herons"
 ANNA_PHONE = "192.168.1.20"
@@ -90,7 +90,7 @@ class House:
 async def running(folder: Path, watch: Watch | None = None) -> AsyncIterator[House]:
     """The box runs; run it again in the same folder and it was restarted."""
     watch = watch or Watch()
-    with patch("gateway.store.schema.secrets", SAME_KEY):
+    with patch("gateway.storage.schema.secrets", SAME_KEY):
         store = await Store.open(storefile.made(folder / "perron.sqlite"), home=home(), now=watch.now)
     try:
         yield House(store, Accounts(store, watch.now, passwords=cheap()), watch)

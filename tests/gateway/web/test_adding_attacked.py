@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.addition import merged, section_of, written
-from gateway.homefile import load
+from gateway.config.editor import merged, section_of, written
+from gateway.config.loader import load
 from gateway.installation.proposal import LARGEST, Asked
+from gateway.installation.proposal_store import ProposalFile
+from gateway.installation.proposals import Proposals
 from gateway.installation.quota import Quota
-from gateway.proposalfile import ProposalFile
-from gateway.proposals import Proposals
-from gateway.reload import Report, tell
-from gateway.web.access import Role
+from gateway.runtime.maintenance.reload import Report, tell
+from gateway.web.auth.roles import Role
 from tests.gateway.web.house import HERONS
-from tests.gateway.web.test_adding import CAMERA, DOOR, ENGLISH, PAGE, Home, house, posted, problems, waiting
+from tests.gateway.web.pages.test_add_device import CAMERA, DOOR, ENGLISH, PAGE, Home, house, posted, problems, waiting
 from tests.shell.site import proposals
 
 pytestmark = pytest.mark.slow

@@ -13,16 +13,16 @@ import pytest
 from aiohttp import ClientSession, WSMsgType
 from yarl import URL
 
-from gateway import links
-from gateway.config import Pages
-from gateway.store import StoreFailed
-from gateway.web.access import Role
-from gateway.web.accounts import Invited
-from gateway.web.painter import Painter
-from gateway.web.porch import EACH
-from gateway.web.words import say
-from tests.gateway.delivery.house import told
-from tests.gateway.delivery.shop import NOW, offer
+from gateway.config.home import Pages
+from gateway.runtime.notifications import action_links
+from gateway.storage import StoreFailed
+from gateway.web.auth.accounts import Invited
+from gateway.web.auth.roles import Role
+from gateway.web.server.connection_limits import EACH
+from gateway.web.server.renderer import Painter
+from gateway.web.texts.catalogue import say
+from tests.gateway.domain.delivery.house import told
+from tests.gateway.domain.delivery.shop import NOW, offer
 from tests.gateway.web.house import HERONS
 from tests.gateway.web.test_coming_in import a_site
 from tests.shell.box import LINK_KEY, Box, awake, box, running
@@ -334,8 +334,12 @@ async def test_pictures_stop_when_the_right_to_see_them_does(made: Box, site: Se
 
 
 async def test_of_two_presses_of_one_link_at_once_one_counts(made: Box, site: Served) -> None:
-    token = links.make(
-        links.Purpose.STOP, "front", made.clock.now().utc + timedelta(hours=1), b"n" * links.NONCE_BYTES, LINK_KEY
+    token = action_links.make(
+        action_links.Purpose.STOP,
+        "front",
+        made.clock.now().utc + timedelta(hours=1),
+        b"n" * action_links.NONCE_BYTES,
+        LINK_KEY,
     )
 
     async def press(client: ClientSession) -> int:
@@ -391,7 +395,7 @@ async def test_a_full_disk_is_told_in_words_to_who_signs_in_and_nobody_is_in(
     async def full(*_asked: object, **_named: object) -> None:
         raise StoreFailed("no space left on device")
 
-    monkeypatch.setattr("gateway.store.register.Register.set_failures", full)
+    monkeypatch.setattr("gateway.storage.accounts.Register.set_failures", full)
     async with site.client(None) as client:
         async with client.post("/enter", data={"name": "Anna", "password": HERONS}) as answer:
             assert (answer.status, answer.content_type) == (503, "text/html")

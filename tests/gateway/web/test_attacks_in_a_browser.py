@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import expect
 
-from gateway.web.painter import Painter
+from gateway.web.server.renderer import Painter
 from tests.browser import visitor
 from tests.shell.box import Box, awake, box
 from tests.shell.house import home

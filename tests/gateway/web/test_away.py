@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from gateway.config import HubSection
-from gateway.remote.deeds import ASK_CHANGED, NOT_DONE, NOT_HERE
-from gateway.remote.orders import CLOCK_UNTRUSTED, NOT_ALLOWED, OVERTAKEN
-from gateway.remote.signed import Untrue
-from gateway.web.access import Role
+from gateway.config.home import HubSection
+from gateway.protocol.browser_token import Untrue
+from gateway.web.auth.roles import Role
 from gateway.web.away import SCRIPTS, origin, said
-from gateway.web.words import WORDS
+from gateway.web.remote.actions import ASK_CHANGED, NOT_DONE, NOT_HERE
+from gateway.web.remote.orders import CLOCK_UNTRUSTED, NOT_ALLOWED, OVERTAKEN
+from gateway.web.texts.catalogue import WORDS
 from tests.gateway.web.awayhome import at_home
 from tests.gateway.web.awayhub import HOME, AwayHub
 from tests.shell.box import box
 from tests.shell.house import home
 from tests.shell.site import served
 
-REMOTE = Path(__file__).parents[3] / "gateway" / "remote"
+REMOTE = Path(__file__).parents[3] / "gateway" / "web" / "remote"
 STATIC = Path(__file__).parents[3] / "gateway" / "web" / "static"
 HUB = "https://hub.example:8443"
 
@@ -104,7 +104,7 @@ def test_the_script_has_a_text_for_each_key_that_it_asks_for(language: str) -> N
 
 def test_each_no_of_the_box_to_a_browser_has_words() -> None:
     said = {*Untrue, OVERTAKEN, CLOCK_UNTRUSTED, NOT_ALLOWED, NOT_HERE, NOT_DONE, ASK_CHANGED}
-    said |= set(re.findall(r'No\("([a-z_]+)"\)', (REMOTE / "answers.py").read_text(encoding="utf-8")))
+    said |= set(re.findall(r'No\("([a-z_]+)"\)', (REMOTE / "queries.py").read_text(encoding="utf-8")))
     assert {"stale", "private", "no_picture"} <= said
     assert {f"away.no.{code}" for code in said} <= set(WORDS)
 

@@ -14,7 +14,7 @@ from joserfc.jwk import OctKey
 from playwright.async_api import expect
 
 from tests.browser import visitor
-from tests.gateway.proof.visits import SECONDS, film_bytes
+from tests.gateway.evidence.visits import SECONDS, film_bytes
 from tests.gateway.web.awayhome import KEYS, Away, at_home, gone
 from tests.gateway.web.awayhub import away_hub
 from tests.gateway.web.house import HERONS
@@ -23,7 +23,7 @@ from tests.shell.parts import until
 
 pytestmark = pytest.mark.slow
 
-VECTORS = Path(__file__).parents[1] / "remote" / "vectors.json"  # what the box's own cryptography makes of two keys
+VECTORS = Path(__file__).parents[1] / "protocol" / "vectors.json"  # what the box's own cryptography makes of two keys
 AGREES = """async (vectors) => {
     const { envelopeKeys, seal, unseal } = await import("/static/away_crypto.js");
     const { kty, crv, x, y, d } = vectors.page;

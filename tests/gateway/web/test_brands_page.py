@@ -9,11 +9,11 @@ import pytest
 from aiohttp import ClientSession
 from playwright.async_api import expect
 
-from gateway.delivery.permission import Standing
-from gateway.hub.asking import AskedTerms
-from gateway.proof.keys import PublicKey
-from gateway.uplink.asked import UNSIGNED
-from gateway.web.access import Role
+from gateway.domain.delivery.permission import Standing
+from gateway.protocol.consent_request import AskedTerms
+from gateway.protocol.consent_verification import UNSIGNED
+from gateway.protocol.keys import PublicKey
+from gateway.web.auth.roles import Role
 from tests.browser import PATIENCE, barriers, visitor
 from tests.gateway.web.house import HERONS
 from tests.shell.box import Box, awake, box

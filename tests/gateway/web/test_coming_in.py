@@ -9,13 +9,13 @@ import pytest
 from aiohttp import ClientSession
 from playwright.async_api import expect
 
-from gateway import links
-from gateway.config import Pages
-from gateway.delivery.permission import Standing
-from gateway.rewriting import Rewriting
-from gateway.web import box as web
-from gateway.web.access import Role
-from gateway.web.accounts import Accounts
+from gateway.config.home import Pages
+from gateway.config.writer import Rewriting
+from gateway.domain.delivery.permission import Standing
+from gateway.runtime.notifications import action_links
+from gateway.web.auth.accounts import Accounts
+from gateway.web.auth.roles import Role
+from gateway.web.server import context as web
 from gateway.web.site import Site
 from tests.browser import PATIENCE, barriers, visitor
 from tests.gateway.web.house import HERONS, cheap
@@ -176,13 +176,13 @@ async def test_a_session_s_cookie_is_out_of_reach_of_scripts_and_of_other_sites(
 # ---- links in messages -----------------------------------------------------------------------------------------------
 
 
-def link(made: Box, purpose: links.Purpose, subject: str, *, hours: float = 1) -> str:
-    return links.make(purpose, subject, made.clock.now().utc + timedelta(hours=hours), b"n" * 16, LINK_KEY)
+def link(made: Box, purpose: action_links.Purpose, subject: str, *, hours: float = 1) -> str:
+    return action_links.make(purpose, subject, made.clock.now().utc + timedelta(hours=hours), b"n" * 16, LINK_KEY)
 
 
 async def test_a_link_asks_first_and_counts_once(made: Box) -> None:
     async with served(made) as site, ClientSession(site.address) as client:
-        path = f"/link/{link(made, links.Purpose.STOP, 'front')}"
+        path = f"/link/{link(made, action_links.Purpose.STOP, 'front')}"
         async with client.get(path) as answer:
             assert answer.status == 200
             assert not made.front.stopped()
@@ -196,9 +196,9 @@ async def test_a_link_asks_first_and_counts_once(made: Box) -> None:
 @pytest.mark.parametrize("made_wrong", ["forged", "expired", "foreign entrance", "nonsense"])
 async def test_a_link_that_is_not_good_any_more_does_nothing(made: Box, made_wrong: str) -> None:
     token = {
-        "forged": link(made, links.Purpose.STOP, "front")[:-2] + "AA",
-        "expired": link(made, links.Purpose.STOP, "front", hours=-1),
-        "foreign entrance": link(made, links.Purpose.STOP, "cellar"),
+        "forged": link(made, action_links.Purpose.STOP, "front")[:-2] + "AA",
+        "expired": link(made, action_links.Purpose.STOP, "front", hours=-1),
+        "foreign entrance": link(made, action_links.Purpose.STOP, "cellar"),
         "nonsense": "nonsense",
     }[made_wrong]
     async with served(made) as site, ClientSession(site.address) as client:
@@ -210,20 +210,20 @@ async def test_a_link_that_is_not_good_any_more_does_nothing(made: Box, made_wro
 @pytest.mark.parametrize(
     ("purpose", "standing", "said"),
     [
-        (links.Purpose.PERMIT, Standing.GRANTED, "shop is let in."),
-        (links.Purpose.REFUSE_BRAND, Standing.REFUSED, "shop is not let in."),
+        (action_links.Purpose.PERMIT, Standing.GRANTED, "shop is let in."),
+        (action_links.Purpose.REFUSE_BRAND, Standing.REFUSED, "shop is not let in."),
     ],
 )
 async def test_a_link_answers_for_a_brand_and_says_what_was_decided_ever_after(
-    tmp_path: Path, purpose: links.Purpose, standing: Standing, said: str
+    tmp_path: Path, purpose: action_links.Purpose, standing: Standing, said: str
 ) -> None:
     english = {"Accept-Language": "en"}
     async with box(tmp_path, pending(home(tmp_path))) as made, awake(made), served(made) as site:
         yes, other = (
-            links.make(
+            action_links.make(
                 one, "front.shop.1", made.clock.now().utc + timedelta(days=7), one.encode().ljust(16)[:16], LINK_KEY
             )
-            for one in (purpose, links.Purpose.PERMIT)
+            for one in (purpose, action_links.Purpose.PERMIT)
         )
         async with ClientSession(site.address, headers=english) as client:
             async with client.get(f"/link/{yes}") as answer:
@@ -250,7 +250,7 @@ async def test_a_permission_s_link_from_before_a_revocation_permits_nothing(made
     brand = next(iter(made.home.brands))
     permission = made.store.permission(brand)
     assert permission is not None
-    token = link(made, links.Purpose.PERMIT, f"front.{brand}.{permission.version}")
+    token = link(made, action_links.Purpose.PERMIT, f"front.{brand}.{permission.version}")
     await made.store.revoke(brand, made.clock.now())
     async with served(made) as site, ClientSession(site.address) as client, client.post(f"/link/{token}") as answer:
         assert answer.status == 410

@@ -14,11 +14,11 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from devices.reports import Bolt, Door, DoorReport, LockReport
-from gateway.delivery.codes import courier_digest, new_courier_code
-from gateway.visit.state import Phase, Visit, Why
+from gateway.domain.delivery.barcodes import courier_digest, new_courier_code
+from gateway.domain.visit.state import Phase, Visit, Why
 from tests.browser import barriers, visitor
-from tests.gateway.delivery.house import told
-from tests.gateway.delivery.shop import NOW, offer
+from tests.gateway.domain.delivery.house import told
+from tests.gateway.domain.delivery.shop import NOW, offer
 from tests.shell.box import Box, awake, box
 from tests.shell.house import PARCEL, home
 from tests.shell.parts import Time, until

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import ClientSession, WSServerHandshakeError
 from playwright.async_api import Page, expect
 
-from gateway.web.painter import Painter
-from gateway.web.policy import HEADERS, READING, READING_A_PHOTO, away
+from gateway.web.server.renderer import Painter
+from gateway.web.server.security_headers import HEADERS, READING, READING_A_PHOTO, away
 from gateway.web.site import STATIC
 from tests.browser import barriers, faint, visitor
 from tests.gateway.web.tour import NO_PAGE, Tour, tour

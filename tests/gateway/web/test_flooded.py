@@ -15,13 +15,13 @@ from typing import Self
 import pytest
 from aiohttp import ClientConnectionError, ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType
 
-from gateway.delivery.codes import courier_digest, new_courier_code
+from gateway.domain.delivery.barcodes import courier_digest, new_courier_code
 from gateway.web.feed_limit import MAX_LINK_FEEDS, MESSAGES_BURST
-from gateway.web.painter import Painter
-from gateway.web.porch import EACH, MOST, STRANGER_REQUESTS_BURST
+from gateway.web.server.connection_limits import EACH, MOST, STRANGER_REQUESTS_BURST
+from gateway.web.server.renderer import Painter
 from tests.certified import certified
-from tests.gateway.delivery.house import told
-from tests.gateway.delivery.shop import NOW, offer
+from tests.gateway.domain.delivery.house import told
+from tests.gateway.domain.delivery.shop import NOW, offer
 from tests.shell.box import Box, awake, box, running
 from tests.shell.house import home
 from tests.shell.parts import Time, until

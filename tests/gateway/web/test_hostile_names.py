@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from devices.reports import Door, DoorReport
-from gateway.config import Home
+from gateway.config.home import Home
 from tests.browser import visitor
 from tests.gateway.web.tour import Tour, tour
 from tests.shell.house import home

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import reload
-from gateway.backup import make
-from gateway.web.access import Role
+from gateway.runtime.maintenance import reload
+from gateway.runtime.maintenance.backup import make
+from gateway.web.auth.roles import Role
 from tests.shell.box import awake, box
 from tests.shell.house import home
 from tests.shell.site import served

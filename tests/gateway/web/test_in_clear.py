@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession, TCPConnector
 from yarl import URL
 
-from gateway.config import Pages
+from gateway.config.home import Pages
 from gateway.web.site import Site
 from tests.gateway.web.house import HERONS
 from tests.gateway.web.test_coming_in import a_site

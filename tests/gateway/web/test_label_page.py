@@ -11,11 +11,11 @@ from aiohttp import ClientSession
 from PIL.Image import Image as Picture
 from playwright.async_api import FilePayload, Page, expect
 
-from gateway.delivery import carriers
-from gateway.delivery.codes import ParcelCode, normalise
-from gateway.web.policy import CONTENT_SECURITY_POLICY, HEADERS, READING_A_PHOTO
-from gateway.web.porch import Caller
-from gateway.web.words import say
+from gateway.domain.delivery import carriers
+from gateway.domain.delivery.barcodes import ParcelCode, normalise
+from gateway.web.server.connection_limits import Caller
+from gateway.web.server.security_headers import CONTENT_SECURITY_POLICY, HEADERS, READING_A_PHOTO
+from gateway.web.texts.catalogue import say
 from tests.browser import barriers, visitor
 from tests.gateway.web.test_courier_page import CODE, DIGEST, OPEN, a_box, turn
 from tests.gateway.web.test_rights import PAGES

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.web.access import Role
-from gateway.web.accounts import SignedIn
-from gateway.web.live import PICTURES, Shots
+from gateway.web.auth.accounts import SignedIn
+from gateway.web.auth.roles import Role
+from gateway.web.server.live_video import PICTURES, Shots
 from tests.browser import barriers, visitor
 from tests.filmset.cameras import CameraSet
 from tests.gateway.web.house import HERONS, signed_in

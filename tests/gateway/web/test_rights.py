@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, WSMsgType
 
-from gateway.owner import wish
-from gateway.web.access import Role
-from gateway.web.desk import WISHES
+from gateway.protocol.owner_requests import wish
+from gateway.web.auth.roles import Role
+from gateway.web.server.authorization import WISHES
 from tests.shell.box import Box, awake, box
 from tests.shell.house import home
 from tests.shell.site import served
@@ -142,7 +142,7 @@ async def test_every_address_there_is_leads_who_is_not_in_to_the_door(
     tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The addresses are the server's own list: a new one that is forgotten above is still tried here."""
-    monkeypatch.setattr("gateway.web.porch.STRANGER_REQUESTS_BURST", 1000.0)
+    monkeypatch.setattr("gateway.web.server.connection_limits.STRANGER_REQUESTS_BURST", 1000.0)
     async with box(tmp_path, home(tmp_path)) as made, awake(made), served(made) as site:
         bruno = await site.guest(Role.HOUSEHOLD)
         if how == "signed out":

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, WSMsgType
 
-from gateway.delivery.permission import Standing, Terms
-from gateway.web.pages import week
-from tests.gateway.delivery.shop import NOW
+from gateway.domain.delivery.permission import Standing, Terms
+from gateway.web.pages.home import week
+from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.web.house import HERONS
 from tests.shell.box import Box, awake, box
 from tests.shell.house import PARCEL, home

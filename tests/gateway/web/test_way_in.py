@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from gateway import wayin
-from gateway.notice import Waiting, groups
-from gateway.visit.commands import Saying
-from gateway.web.access import Role
-from gateway.web.tokens import code_digest, new_code
-from gateway.wording import Wording
+from gateway.domain.visit.commands import Saying
+from gateway.runtime.maintenance import recovery_codes
+from gateway.runtime.notifications.batching import Waiting, groups
+from gateway.runtime.notifications.composer import Wording
+from gateway.web.auth.roles import Role
+from gateway.web.auth.tokens import code_digest, new_code
 from tests.gateway.web.house import HERONS
 from tests.shell.box import Box, awake, box
 from tests.shell.house import home
@@ -40,10 +40,10 @@ def a_code(site: Served, person: str | None = None) -> str:
     code, box = new_code(), site.box
     digest = code_digest(code)
     assert digest is not None
-    made = wayin.Code(
-        person=person or site.owner.who.person, digest=digest.hex(), boot=wayin.boot(), mono=box.time.mono
+    made = recovery_codes.Code(
+        person=person or site.owner.who.person, digest=digest.hex(), boot=recovery_codes.boot(), mono=box.time.mono
     )
-    wayin.keep(box.home.way_in, made)
+    recovery_codes.keep(box.home.way_in, made)
     return code
 
 
@@ -123,10 +123,10 @@ async def test_of_two_at_the_same_moment_one_comes_in(site: Served) -> None:
 async def test_a_code_that_is_old_says_so(site: Served, made: Box, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     code = a_code(site)
     if how == "a quarter of an hour":
-        made.time.mono += wayin.LIVES
-        made.time.skew -= wayin.LIVES  # whoever sets the clock back wins nothing
+        made.time.mono += recovery_codes.LIVES
+        made.time.skew -= recovery_codes.LIVES  # whoever sets the clock back wins nothing
     elif how == "another boot":
-        monkeypatch.setattr(wayin, "boot", lambda: "another")
+        monkeypatch.setattr(recovery_codes, "boot", lambda: "another")
     else:
         a_code(site)
     async with site.client(None) as client:
@@ -201,17 +201,19 @@ def test_a_link_that_is_planted_where_the_code_was_written_gives_nobody_a_file_o
         path.unlink()
         path.symlink_to(tmp_path / "not-there")  # followed, it would be an error here, and elsewhere /etc/shadow
 
-    monkeypatch.setattr(wayin, "write_whole", raced)
+    monkeypatch.setattr(recovery_codes, "write_whole", raced)
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    wayin.keep(file, wayin.Code(person="p", digest="0" * 64, boot="b", mono=0.0))
+    recovery_codes.keep(file, recovery_codes.Code(person="p", digest="0" * 64, boot="b", mono=0.0))
     assert file.is_symlink()
 
 
 def test_only_the_last_codes_are_kept(tmp_path: Path) -> None:
     for number in range(9):
-        wayin.keep(tmp_path / "way-in", wayin.Code(person="p", digest=f"{number:064}", boot="b", mono=float(number)))
-    codes = wayin.read(tmp_path / "way-in")
+        recovery_codes.keep(
+            tmp_path / "way-in", recovery_codes.Code(person="p", digest=f"{number:064}", boot="b", mono=float(number))
+        )
+    codes = recovery_codes.read(tmp_path / "way-in")
     assert [int(code.digest) for code in codes] == [4, 5, 6, 7, 8]
-    found = wayin.find(codes, bytes.fromhex(f"{7:064}"), boot="b", mono=9.0)
+    found = recovery_codes.find(codes, bytes.fromhex(f"{7:064}"), boot="b", mono=9.0)
     assert found is not None
-    assert found[1] is wayin.Standing.OLD
+    assert found[1] is recovery_codes.Standing.OLD

@@ -8,25 +8,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import PropertyMock, patch
 
-from gateway import links
-from gateway.config import Home, Pages
-from gateway.delivery.codes import courier_digest
+from gateway.config.home import Home, Pages
+from gateway.domain.delivery.barcodes import courier_digest
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.state import Cold, Entrance
 from gateway.installation.notes import keep_survey
 from gateway.installation.proposal import Asked
 from gateway.installation.survey import Begun, Look
-from gateway.remote.envelope import Jwk, private_key
-from gateway.store import Clip
-from gateway.store.browsers import EnrolledBrowser
-from gateway.visit import commands as c
-from gateway.visit import events as e
-from gateway.visit.state import Cold, Entrance
-from gateway.web.access import Role
-from gateway.web.accounts import Invited
+from gateway.protocol.browser_envelope import Jwk, private_key
+from gateway.runtime.notifications import action_links
+from gateway.storage import Clip
+from gateway.storage.browsers import EnrolledBrowser
+from gateway.web.auth.accounts import Invited
+from gateway.web.auth.recovery import Offered, Succession
+from gateway.web.auth.roles import Role
 from gateway.web.site import Site
-from gateway.web.succession import Offered, Succession
-from tests.gateway.delivery.house import step, told
-from tests.gateway.delivery.shop import NOW, offer
-from tests.gateway.proof.visits import SECONDS, film_bytes
+from tests.gateway.domain.delivery.house import step, told
+from tests.gateway.domain.delivery.shop import NOW, offer
+from tests.gateway.evidence.visits import SECONDS, film_bytes
 from tests.gateway.web.house import HERONS
 from tests.gateway.web.test_coming_in import a_site
 from tests.shell.box import LINK_KEY, Box, awake, box
@@ -188,7 +188,7 @@ async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
     )
     assert isinstance(offered, Offered)
     later = now.utc + timedelta(hours=1)
-    stop = links.make(links.Purpose.STOP, "front", later, b"n" * links.NONCE_BYTES, LINK_KEY)
+    stop = action_links.make(action_links.Purpose.STOP, "front", later, b"n" * action_links.NONCE_BYTES, LINK_KEY)
     ours = {
         **{path: path for path in PLAIN},
         "/history/{visit}": f"/history/{INCIDENT}",

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.demo.page.phone import Buzz, Phone, read
-from gateway.notice import Notice
-from gateway.phones import ApprisePhone, Heard
+from gateway.runtime.notifications.apprise import ApprisePhone, Heard
+from gateway.runtime.notifications.batching import Notice
 
 PICTURE = b"\xff\xd8\xff\xe0 a picture"
 

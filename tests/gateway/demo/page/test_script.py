@@ -5,10 +5,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import TypeAdapter
 
-from gateway.delivery.permission import Terms, inside
+from gateway.config.fields import Hours
 from gateway.demo.page.script import BRAND, EARLY, LASTS, asking_to_be_let_in
 from gateway.demo.plan import plan
-from gateway.grammar import Hours
+from gateway.domain.delivery.permission import Terms, inside
 
 
 @pytest.mark.parametrize("hour", range(24))

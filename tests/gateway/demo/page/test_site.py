@@ -7,7 +7,7 @@ from aiohttp import ClientSession, CookieJar, WSServerHandshakeError
 
 from gateway.demo.page.script import SHOW
 from gateway.demo.page.site import LANGUAGE, lan_address
-from gateway.web.policy import CONTENT_SECURITY_POLICY
+from gateway.web.server.security_headers import CONTENT_SECURITY_POLICY
 from tests.gateway.demo.page.theatre import opened
 
 FOREIGN = [{"Host": "evil.example"}, {"Origin": "http://evil.example"}]

@@ -27,8 +27,8 @@ from gateway.demo.page.snapshot import (
 from gateway.demo.page.words import words
 from gateway.demo.result import Line
 from gateway.demo.watch import Seen
-from gateway.visit.commands import Word
-from gateway.visit.state import Phase, Refusal
+from gateway.domain.visit.commands import Word
+from gateway.domain.visit.state import Phase, Refusal
 
 ONLINE, OFFLINE = (Seen("bridge", {"state": word}) for word in ("online", "offline"))
 AT = "2026-11-24T20:00:00.000Z"

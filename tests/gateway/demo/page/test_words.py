@@ -10,8 +10,8 @@ from gateway.demo.page.site import GROUPS
 from gateway.demo.page.snapshot import CHECKS
 from gateway.demo.page.words import WORDS, line_of, words
 from gateway.demo.scenarios import SCENARIOS
-from gateway.visit.state import Outcome, Phase, Refusal
-from gateway.web.words import LANGUAGES
+from gateway.domain.visit.state import Outcome, Phase, Refusal
+from gateway.system.languages import LANGUAGES
 
 PAGE = Path(script.__file__).parent
 SOURCES = {

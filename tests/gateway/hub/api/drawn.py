@@ -1,7 +1,7 @@
 """What schemathesis loads: how it draws what a schema's words alone do not tell it.
 
 An Idempotency-Key names one request, so each that is well formed is a new one here; what the same key does twice is
-tried in test_door.py. A window ends after its start and lies ahead, a delivery is most often announced under the
+tried in test_dispatch.py. A window ends after its start and lies ahead, a delivery is most often announced under the
 connection that there is, and a stream ends at once. Only good requests are so amended: one that is wrong on purpose is
 sent as it was drawn.
 """
@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData
 
-from gateway.clock import machine_time
-from gateway.remote.envelope import private_key
+from gateway.protocol.browser_envelope import private_key
+from gateway.system.clock import machine_time
 from tests.remotebrowser import RemoteBrowser
 
 KEY = "Idempotency-Key"

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from gateway.hub.asking import MOST_KEYS
 from gateway.hub.store import Store
-from gateway.proof.keys import BoxKey
+from gateway.protocol.consent_request import MOST_KEYS
+from gateway.protocol.keys import BoxKey
 from tests.connecting import Shop
 from tests.hubs import Running, hub_file, running
 

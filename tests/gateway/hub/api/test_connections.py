@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub.api.operation import Bells
-from gateway.hub.asking import understood
-from gateway.hub.connecting import Connecting
 from gateway.hub.connections import PATIENCE, TRIES, Pen
-from gateway.hub.possession import prove
-from gateway.hub.supportcode import fresh
+from gateway.hub.consent_jobs import Connecting
+from gateway.hub.operation import Bells
 from gateway.hub.tables import connections, events, jobs
-from gateway.hub.words import Decided
-from gateway.proof.keys import BoxKey
+from gateway.protocol.box_hub import Decided
+from gateway.protocol.consent_request import understood
+from gateway.protocol.key_possession import prove
+from gateway.protocol.keys import BoxKey
+from gateway.protocol.support_code import fresh
 from gateway.system.containment import Containment
 from tests.connecting import ASKED, YES, Shop
 from tests.hubs import Running, hub_file, running

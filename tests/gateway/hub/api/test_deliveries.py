@@ -9,14 +9,14 @@ import pytest
 from joserfc.jwk import OKPKey
 from sqlalchemy import update
 
-from gateway.delivery.promise import Cancel, Offer, Update
-from gateway.delivery.signature import Fault, Key, Keys, Rejected, verify
+from gateway.domain.delivery.promise import Cancel, Offer, Update
+from gateway.domain.visit.state import Now
 from gateway.hub.tables import brand_keys, connections, homes
-from gateway.hub.unsigned import HubClaims
-from gateway.hub.unsigned import verify as verify_unsigned
-from gateway.hub.words import NAMED
-from gateway.proof.keys import KeyUnusable
-from gateway.visit.state import Now
+from gateway.protocol.box_hub import NAMED
+from gateway.protocol.hub_signed import HubClaims
+from gateway.protocol.hub_signed import verify as verify_unsigned
+from gateway.protocol.jws import Fault, Key, Keys, Rejected, verify
+from gateway.protocol.keys import KeyUnusable
 from tests.announcing import BRAND_KEY, TERMS, Home, connected, sent
 from tests.hubs import hub_file, running
 

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from gateway.hub import remote
+from gateway.hub import browser_relay
 from gateway.hub.tables import browsers, homes, jobs
-from gateway.hub.words import BrowserSaid, Kind
-from gateway.proof.keys import BoxKey
-from gateway.remote.envelope import Jwk, private_key
-from gateway.remote.signed import ORDER_TYPE
+from gateway.protocol.box_hub import BrowserSaid, Kind
+from gateway.protocol.browser_envelope import Jwk, private_key
+from gateway.protocol.browser_token import ORDER_TYPE
+from gateway.protocol.keys import BoxKey
 from tests.boxes import Box, Journal, box, join, until
 from tests.hubs import MANY, Running, account, homes_broker, hub_file, running
 from tests.mosquitto import Mosquitto
@@ -231,7 +231,7 @@ async def test_browsers_of_a_home_that_was_revoked_are_nobody_s(tmp_path: Path) 
 async def test_a_home_that_is_not_there_is_told_at_once_and_one_that_says_nothing_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "PATIENCE", 1)
+    monkeypatch.setattr(browser_relay, "PATIENCE", 1)
     async with street(tmp_path) as here:
         status, said = await here.ask("POST", QUESTIONS, {"sealed": "h..i.c.t"}, by=here.other)
         assert (status, said["code"]) == (503, "home_offline")
@@ -242,7 +242,7 @@ async def test_a_home_that_is_not_there_is_told_at_once_and_one_that_says_nothin
 async def test_only_the_home_that_was_asked_answers_and_only_the_browser_that_asked_is_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "PATIENCE", 2)
+    monkeypatch.setattr(browser_relay, "PATIENCE", 2)
     async with street(tmp_path) as here:
         asking = asyncio.create_task(here.ask("POST", QUESTIONS, {"sealed": "h..i.c.t"}, by=here.browser))
         asked = await here.box.asked.get()
@@ -258,14 +258,17 @@ async def test_only_the_home_that_was_asked_answers_and_only_the_browser_that_as
 async def test_one_home_may_have_a_few_questions_open_and_a_browser_its_ration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(remote, "PATIENCE", 1)
+    monkeypatch.setattr(browser_relay, "PATIENCE", 1)
     async with street(tmp_path, orders=2) as here:
         answers = await asyncio.gather(
-            *(here.ask("POST", QUESTIONS, {"sealed": "h..i.c.t"}, by=here.browser) for _ in range(remote.AT_ONCE + 4))
+            *(
+                here.ask("POST", QUESTIONS, {"sealed": "h..i.c.t"}, by=here.browser)
+                for _ in range(browser_relay.AT_ONCE + 4)
+            )
         )
         codes = [said["code"] for _, said in answers]
         assert codes.count("rate_limited") == 4
-        assert codes.count("home_silent") == remote.AT_ONCE
+        assert codes.count("home_silent") == browser_relay.AT_ONCE
         for status in (202, 202, 429):
             assert (await here.ask("POST", ORDERS, {"sealed": "h..i.c.t", "seconds": 60}, by=here.browser))[0] == status
         assert (await here.ask("POST", ORDERS, {"sealed": "h..i.c.t", "seconds": 60}, by=here.other))[0] == 202

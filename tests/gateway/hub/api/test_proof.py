@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from gateway.cli.owner import verdict
-from gateway.delivery.promise import Result, State, Update
-from gateway.hub.account import Said, What
+from gateway.domain.delivery.promise import Result, State, Update
+from gateway.domain.visit.state import House
 from gateway.hub.api.deliveries import CHANGES
 from gateway.hub.evidence import Evidence, wrong
-from gateway.hub.unsigned import HubClaims
-from gateway.proof.keys import BoxKey
-from gateway.visit.state import House
+from gateway.protocol.delivery_record import Said, What
+from gateway.protocol.hub_signed import HubClaims
+from gateway.protocol.keys import BoxKey
 from tests.announcing import Home, connected
 from tests.announcing import plain as plain_of
 from tests.boxes import Journal

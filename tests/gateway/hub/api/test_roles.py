@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-from gateway.hub.possession import prove
 from gateway.hub.process import OPERATIONS
 from gateway.hub.store import new_id
 from gateway.hub.tables import api_keys
-from gateway.proof.keys import BoxKey
+from gateway.protocol.key_possession import prove
+from gateway.protocol.keys import BoxKey
 from tests.announcing import Home, connected, enrolled
 from tests.hubs import hub_file, running
 

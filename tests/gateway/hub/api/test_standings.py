@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from gateway.delivery.promise import Cancel, Result, State
-from gateway.hub.heard import Outcome
-from gateway.hub.standing import OVER, REASONS
-from gateway.hub.words import Decided, digest
+from gateway.domain.delivery.promise import Cancel, Result, State
+from gateway.hub.box_events import Outcome
+from gateway.protocol.box_hub import Decided, digest
+from gateway.protocol.delivery_state import OVER, REASONS
 from tests.announcing import Home, connected, sent
 from tests.hubs import hub_file, running
 

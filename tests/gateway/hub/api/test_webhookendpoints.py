@@ -5,8 +5,8 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from gateway.hub.api import webhookendpoints
+from gateway.hub.config import Webhooks
 from gateway.hub.events import Type, tell
-from gateway.hub.file import Webhooks
 from tests.hubs import Running, hub_file, running
 from tests.webhookhouse import House, house
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub.api.problem import Code
+from gateway.hub.problem import Code
 from tests.browser import barriers, visitor
 from tests.hubs import hub_file, running
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.cli.owner import verdict
-from gateway.hub.standing import REASONS
+from gateway.protocol.delivery_state import REASONS
 from tests.gateway.hub.sandbox.test_robot import OUTCOMES
 from tests.hubs import hub_file, running
 from tests.sandboxes import ENDED, Playground, playground

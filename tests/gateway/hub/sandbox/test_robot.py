@@ -9,13 +9,13 @@ import pytest
 from sqlalchemy import func, select, update
 
 from gateway.hub.api import deliveries as api
-from gateway.hub.file import Limits
+from gateway.hub.config import Limits
 from gateway.hub.sandbox import making
 from gateway.hub.sandbox.making import LIFE, end
-from gateway.hub.sealed import unseal
 from gateway.hub.tables import deliveries, home_events, homes, metadata, retailers
-from gateway.hub.words import BEGINNING, Happened, digest
-from gateway.proof.keys import PublicKey
+from gateway.protocol.box_event import unseal
+from gateway.protocol.box_hub import BEGINNING, Happened, digest
+from gateway.protocol.keys import PublicKey
 from tests.hubs import hub_file, running
 from tests.sandboxes import ENDED, playground
 from tests.webhookhouse import Wall

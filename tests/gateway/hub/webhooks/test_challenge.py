@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from gateway.hub.config import Webhooks
 from gateway.hub.events import Type, tell
-from gateway.hub.file import Webhooks
-from gateway.hub.webhooks.answer import answers
-from gateway.hub.webhooks.guard import MAX_HOSTS, MINUTE_S, HostLimit
+from gateway.hub.webhooks.retry import answers
+from gateway.hub.webhooks.ssrf import MAX_HOSTS, MINUTE_S, HostLimit
 from tests.receiver import Heard
 from tests.webhookhouse import TRYING, House, house
 

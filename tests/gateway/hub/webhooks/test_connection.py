@@ -12,9 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.hub.webhooks.answer import Answer, Result
 from gateway.hub.webhooks.connection import Connections, Lookup
-from gateway.hub.webhooks.guard import Allowed
+from gateway.hub.webhooks.retry import Answer, Result
+from gateway.hub.webhooks.ssrf import Allowed
 from tests.hubs import nowhere
 
 TRYING = Allowed(private=True, plain=True)

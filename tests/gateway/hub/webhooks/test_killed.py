@@ -8,10 +8,10 @@ import aiohttp
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.broker import free_port
-from gateway.clock import machine_time
-from gateway.hub.operator import let_in
+from gateway.hub.admin import let_in
 from gateway.hub.store import Store
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.system.clock import machine_time
 from tests.receiver import shared
 
 COUNT = 20

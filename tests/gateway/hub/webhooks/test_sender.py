@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from gateway.hub.file import Webhooks
+from gateway.hub.config import Webhooks
 from gateway.hub.tables import attempts, events, messages
 from gateway.hub.webhooks import queue
 from gateway.hub.webhooks.queue import Lane

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub.file import Webhooks
+from gateway.hub.config import Webhooks
 from gateway.hub.webhooks import queue
 from gateway.hub.webhooks.connection import Connections
-from gateway.hub.webhooks.guard import Allowed
 from gateway.hub.webhooks.queue import Lane
 from gateway.hub.webhooks.sender import SERVED
+from gateway.hub.webhooks.ssrf import Allowed
 from tests.boxes import until
 from tests.hubs import Retailer
 from tests.webhookhouse import House, house

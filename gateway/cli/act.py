@@ -1,0 +1,143 @@
+"""`perron hands`: hands at the door of the simulated house, and what else may happen there."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gateway.cli.failure import Exit, Failure, home_of, plain
+from gateway.cli.lines import HOME
+from gateway.cli.options import HomeFile, example, tell
+
+if TYPE_CHECKING:
+    from devices.simulators.control import Request
+
+
+def hands(
+    actions: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help='What is done, one after the other: "turn key", open, "fault device=front-lock fault=jam".',
+            metavar="[ACTION]...",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    who: Annotated[
+        str | None,
+        typer.Option(help="Who does it, where an action does not say: resident, courier, thief.", show_default=False),
+    ] = None,
+    control: Annotated[
+        Path | None, typer.Option(help="The house's socket, where it is another.", metavar="SOCKET")
+    ] = None,
+    home: HomeFile = HOME,
+) -> None:
+    """Move the simulated house's hands, doors and faults; without an action: list them all."""
+    from gateway.cli.simulation import control_socket  # noqa: PLC0415 - the other commands start without it
+
+    if not actions:
+        for line in known():
+            tell(line)
+        return
+    asked = [read(action, who) for action in actions]
+    asyncio.run(_do(control or control_socket(home_of(home)), list(zip(actions, asked, strict=True))))
+
+
+def read(action: str, who: str | None) -> "Request":
+    """Read an action: its name, in words or with `_`, and behind it `key=value` for what else it needs.
+
+    Raises:
+        Failure: there is none of this name, or it lacks or does not know something.
+    """
+    from pydantic import ValidationError  # noqa: PLC0415 - the other commands start without it
+
+    from devices.simulators.control import REQUEST  # noqa: PLC0415 - the same
+
+    words = action.split()
+    name = "_".join(word.lower().replace("-", "_") for word in words if "=" not in word)
+    kinds = _kinds()
+    if name not in kinds:
+        raise Failure(f"{name.replace('_', ' ')!r} is nothing that hands do.", "`perron hands` lists them all.")
+    fields: dict[str, object] = {"do": name}
+    if who is not None and "who" in kinds[name]:
+        fields["who"] = who
+    for word in words:
+        key, equals, value = word.partition("=")
+        if equals:
+            fields[key] = None if value == "null" else _switch(value) if key == "on" else value
+    try:
+        return REQUEST.validate_python(fields)
+    except ValidationError as invalid:
+        wrong = invalid.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in wrong["loc"][1:])
+        takes = ", ".join(kinds[name]) or "nothing"
+        raise Failure(f"{action!r}: {where}: {wrong['msg']}.", f"{name.replace('_', ' ')} takes {takes}.") from invalid
+
+
+def _switch(value: str) -> object:
+    """A fault is on, off, or has a number or a word."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _kinds() -> Mapping[str, Sequence[str]]:
+    """Every action there is, and what it takes."""
+    from typing import get_args  # noqa: PLC0415 - only needed with the next
+
+    from devices.simulators.control import Request  # noqa: PLC0415 - the other commands start without it
+
+    return {
+        kind.model_fields["do"].default: tuple(name for name in kind.model_fields if name != "do")
+        for kind in get_args(Request)
+    }
+
+
+def known() -> Iterator[str]:
+    """One line an action: its name, what it takes, what it is."""
+    from typing import get_args  # noqa: PLC0415 - only needed with the next
+
+    from devices.simulators.control import Request  # noqa: PLC0415 - the other commands start without it
+
+    for kind in get_args(Request):
+        takes = " ".join(
+            f"{name}=" if field.is_required() else f"[{name}=]"
+            for name, field in kind.model_fields.items()
+            if name != "do"
+        )
+        name = str(kind.model_fields["do"].default).replace("_", " ")
+        yield f"{f'{name} {takes}'.strip()}: {(kind.__doc__ or '').strip()}"
+
+
+async def _do(socket: Path, asked: Sequence[tuple[str, "Request"]]) -> None:
+    from devices.simulators.control import HouseControl, Impossible  # noqa: PLC0415 - as above
+
+    begin = "Start it with `perron simulate`, or name its socket with --control."
+    try:
+        async with HouseControl(socket) as house:
+            for action, request in asked:
+                try:
+                    answer = await house.ask(request)
+                except Impossible as error:
+                    raise Failure(f"{action}: the simulated house says no: {error}.", "What stood before it is done.",
+                                  Exit.NO) from error  # fmt: skip
+                tell(f"{action}: {json.dumps(answer, ensure_ascii=False) if answer else 'done'}")
+    except (FileNotFoundError, ConnectionError) as error:
+        raise Failure(f"No simulated house answers at {socket} ({plain(error)}).", begin, Exit.SILENT) from error
+    except OSError as error:
+        raise Failure(f"{socket} cannot be spoken to ({plain(error)}).", begin) from error
+
+
+def add(cli: typer.Typer) -> None:
+    """Add the command."""
+    cli.command(
+        epilog=example(
+            "perron hands",
+            'perron hands --who resident "turn key" open close',
+            'perron hands "fault device=front-lock fault=jam" "scan code=8L20524752032"',
+        )
+    )(hands)

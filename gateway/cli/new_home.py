@@ -1,0 +1,105 @@
+"""`perron new`: a house of one's own to try things in, made of `config/home.yaml`, with a key nobody else has."""
+
+import os
+import socket
+from pathlib import Path
+
+from gateway.cli import keys
+from gateway.cli.failure import Failure, plain
+from gateway.config.devices import CameraDevice
+from gateway.config.home import Home
+from gateway.config.loader import load
+from gateway.mqtt.mosquitto import provisioning
+from gateway.protocol.jws import public_x
+from gateway.system.text import Language
+
+TEMPLATE = Path(__file__).parents[2] / "config" / "home.yaml"
+LONGEST = 85  # bytes of the folder's path: Unix sockets lie in it, and their path has at most 107
+
+DELIVERY = """\
+# What `perron retailer announce` promises in the retailer's name. Without an id each announcement is a new delivery.
+entrance: front
+place: hall
+carrier: Colissimo
+window: {start: +0m, end: +2h}   # from now on; a time like 2027-01-31T10:00:00+01:00 does as well
+parcels: [8L20524752032]
+"""
+
+
+# The owner's own words, where they read English.
+ENGLISH = (
+    ("language: fr ", "language: en "),
+    ("name: La maison de la rue des Lilas", "name: The house in Lilac Street"),
+    ("name: Porte d'entrée", "name: Front door"),
+    ("name: Dans l'entrée", "name: In the hall"),
+    ("name: Dans le frigo de la cuisine", "name: In the kitchen's fridge"),
+)
+
+
+def found(folder: Path, language: Language = "fr") -> Path:
+    """Write a house into `folder`: home.yaml, keys/, accounts/ and delivery.yaml; returns home.yaml.
+
+    It differs from the template in what would keep a newcomer out: a brand's key of its own, any hour of any day, the
+    machine's own word for the time, free ports where the usual ones are taken, and perhaps the `language`.
+
+    Raises:
+        Failure: there is no template, there is a house already, or it cannot be written.
+    """
+    file = folder / "home.yaml"
+    if not TEMPLATE.is_file():
+        raise Failure(f"{TEMPLATE} is not there.", "Run this from a clone of the repository: it copies that file.")
+    if file.exists():
+        raise Failure(f"{file} exists: a house is never written over.", "Use it with --home, or name another folder.")
+    if len(os.fsencode(folder.resolve())) > LONGEST:
+        raise Failure(f"{folder.resolve()} is too long a path.", "Name a shorter one, for example /tmp/house.")
+    text = TEMPLATE.read_text(encoding="utf-8")
+    template = load(TEMPLATE)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".gitignore").write_text("*\n", encoding="utf-8")  # a private key never gets into git
+        for old, new in (*_changes(template, folder / "keys"), *(ENGLISH if language == "en" else ())):
+            if old not in text:
+                raise Failure(f"{TEMPLATE} is not the one that came with this program: {old!r} is not in it.",
+                              "Put it back as it was (`git checkout config/home.yaml`).")  # fmt: skip
+            text = text.replace(old, new)
+        file.write_text(text, encoding="utf-8")
+        (folder / "delivery.yaml").write_text(DELIVERY, encoding="utf-8")
+        home = load(file)
+        provisioning.write(
+            folder / "accounts", home, host=home.broker.host, port=home.broker.port, user=provisioning.broker_user()
+        )
+    except OSError as error:
+        raise Failure(f"{folder} cannot be written ({plain(error)}).", "Name another folder.") from error
+    return file
+
+
+def _changes(home: Home, folder: Path) -> list[tuple[str, str]]:
+    """What is another than in the template, as text, so that its comments stay."""
+    mqtt = home.broker.port
+    rtsp = next(int(d.url.split(":")[2].split("/")[0]) for d in home.devices.values() if isinstance(d, CameraDevice))
+    brand, section = next((id_, b) for id_, b in home.brands.items() if b.permission.state == "granted")
+    key = keys.make(folder, section.keys[0].kid)
+    return [
+        (f"port: {mqtt}", f"port: {_free(mqtt)}"),
+        (f":{rtsp}/", f":{_free(rtsp)}/"),
+        *(() if home.pages is None else [(f"port: {home.pages.port} ", f"port: {_free(home.pages.port)} ")]),
+        ("source: ntp                     # the time is trusted once the kernel says it is synchronised",
+         "source: host                    # a house to try things in takes the machine's word; a real one says ntp"),
+        ("folder: ../var", "folder: box"),
+        (section.keys[0].x, public_x(key)),
+        ("days: [mon, tue, wed, thu, fri, sat]", "days: [mon, tue, wed, thu, fri, sat, sun]"),
+        (f"hours: {section.permission.hours}", "hours: 00:00-24:00"),
+        ("# The private halves of these two were thrown away. `perron demo` and `perron new` make keys of their own.",
+         f"# The private half of {brand}'s lies in keys/; the other brand's was thrown away."),
+    ]  # fmt: skip
+
+
+def _free(port: int) -> int:
+    """Take the usual port of 127.0.0.1, or a free one where somebody has it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return provisioning.free_port()
+    return port

@@ -1,0 +1,224 @@
+"""Writing a device or an entrance into the house file: comments stay, and nothing is written that is no house.
+
+The terminal (`perron add`) and the page Installation both write by this.
+"""
+
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import YAMLError
+
+from gateway.config.editor_keys import ENTRANCE
+from gateway.config.errors import ConfigError
+from gateway.config.home import Home
+from gateway.config.loader import house_in
+from gateway.system.atomic_file import write_whole
+from gateway.system.located_yaml import LARGEST, Misread, parse
+from gateway.system.regular_file import read_text
+
+NEW = """\
+# One house, one box. `perron schema` prints the JSON schema for editors; `perron doctor` tries everything named here.
+box: perron-1
+name: Our house
+language: en                      # what the household is told: fr or en
+timezone: Europe/Paris
+
+broker:                           # `perron broker-config accounts` writes all that mosquitto needs
+  password_file: accounts/gateway.password
+
+storage:
+  folder: var                     # state, log and films
+
+pages: {port: 8642}
+
+devices: {}
+entrances: {}
+"""
+
+
+class NotAdded(Exception):  # noqa: N818 - it says what happened
+    """It was not added, and nothing was written; `todo` says what to do. `taken`: there is one of this id already."""
+
+    def __init__(self, what: str, todo: str, *, taken: bool = False) -> None:
+        """Say `what` is wrong and where, and what `todo`."""
+        super().__init__(what)
+        self.todo, self.taken = todo, taken
+
+
+def text_of(file: Path) -> str:
+    """Read the house file.
+
+    Raises:
+        FileNotFoundError: it is not there.
+        NotAdded: it cannot be read.
+    """
+    try:
+        if file.stat().st_size > LARGEST:
+            raise NotAdded(f"{file} is larger than {LARGEST // 1024} KiB.", "Correct the file first.")
+        return read_text(file)
+    except FileNotFoundError:
+        raise
+    except (OSError, UnicodeDecodeError) as error:
+        raise NotAdded(f"{file} cannot be read ({_plain(error)}).", "Name another with --home.") from error
+
+
+def merged(text: str, file: Path, id_: str, section: Mapping[str, object], *, replace: bool = False) -> str:
+    """Return the text of the house file with a device or entrance more: `section` is one that `section_of` made.
+
+    Raises:
+        NotAdded: the text is none of a house, or there is one of this id already.
+    """
+    house = _house(text, file)
+    where = "devices" if "kind" in section else "entrances"
+    inside = house.get(where)
+    if not isinstance(inside, CommentedMap) or not inside:
+        house[where] = inside = CommentedMap()
+    if id_ in inside and not replace:
+        what = f"{file}: there is `{id_}` under {where} already."
+        raise NotAdded(what, "Name another id, or say --replace.", taken=True)
+    inside[id_] = section
+    return _dumped(house)
+
+
+def with_section(text: str, file: Path, name: str, section: Mapping[str, object]) -> str:
+    """Return the text of a house file with this section at its top level, in the place of one that is there.
+
+    Raises:
+        NotAdded: the text is none of a house.
+    """
+    house = _house(text, file)
+    house[name] = _plain_map(section)
+    return _dumped(house)
+
+
+def without_section(text: str, file: Path, name: str) -> str:
+    """Return the text of a house file without a section of its top level; one that has none stays as it is.
+
+    Raises:
+        NotAdded: the text is none of a house.
+    """
+    house = _house(text, file)
+    if name not in house:
+        return text
+    del house[name]
+    return _dumped(house)
+
+
+def _plain_map(section: Mapping[str, object]) -> CommentedMap:
+    return CommentedMap(
+        {key: _plain_map(value) if isinstance(value, Mapping) else value for key, value in section.items()}
+    )
+
+
+def taken_out(text: str, where: str, id_: str) -> str:
+    """Return the text of a house file without one device or entrance; `where` is `devices` or `entrances`.
+
+    Raises:
+        NotAdded: there is none of this id in it.
+    """
+    try:
+        house = _yaml().load(text)
+        del house[where][id_]
+    except (KeyError, TypeError, YAMLError) as error:
+        raise NotAdded(f"there is no `{id_}` under {where}.", "Nothing was written.") from error
+    if not house[where]:  # a comment behind the key would part it from its {}
+        house[where] = CommentedMap()
+        house.ca.items.pop(where, None)
+    return _dumped(house)
+
+
+def section_of(kind: str, fields: Mapping[str, object]) -> CommentedMap:
+    """Make what stands under the id: `fields` maps keys (nested ones with points) to their values.
+
+    Raises:
+        NotAdded: one key stands inside the value of another.
+    """
+    section = CommentedMap()
+    if kind != ENTRANCE:
+        section["kind"] = kind
+    for key, value in fields.items():
+        *outer, last = key.split(".")
+        at = section
+        for part in outer:
+            at = at.setdefault(part, CommentedMap())
+            if not isinstance(at, CommentedMap):
+                raise NotAdded(f"`{key}` stands inside a value.", "Say either the whole value or its parts.")
+        at[last] = value
+    return section
+
+
+def shown(id_: str, section: Mapping[str, object]) -> str:
+    """Write one section as it will stand in the file."""
+    return _dumped(CommentedMap({id_: section}))
+
+
+def value_of(key: str, text: str) -> object:
+    """Read a value as YAML has it.
+
+    Raises:
+        NotAdded: it is none, or more than plain data (an alias, a tag).
+    """
+    try:
+        return parse(text).data
+    except Misread as error:
+        raise NotAdded(
+            f"`{key}={text}`: this is no YAML.", "Put the value into quotes: 'name=\"In: the hall\"'."
+        ) from error
+
+
+def checked(text: str, file: Path) -> Home:
+    """Read the house as it would be; what is wrong is told at its place in the file as it would be.
+
+    Raises:
+        NotAdded: it would be none.
+    """
+    try:
+        return house_in(text, file)
+    except ConfigError as error:
+        told = "\n".join(re.sub(r"^.*?:(?=\d+:\d+: )", "", line) for line in str(error).splitlines())
+        what = f"{file} would be no house any more:\n{told}"
+        raise NotAdded(what, "Nothing was written. Say it otherwise.") from error
+
+
+def written(file: Path, text: str) -> None:
+    """Write the house file whole, under the rights that it has.
+
+    Raises:
+        OSError: it cannot be written; what stood there still does.
+    """
+    file = file.resolve()  # where a link leads: it stays one
+    file.parent.mkdir(parents=True, exist_ok=True)
+    mode = file.stat().st_mode & 0o777 if file.exists() else 0o600
+    write_whole(file, text.encode(), mode=mode)
+
+
+def _house(text: str, file: Path) -> CommentedMap:
+    try:
+        house = _yaml().load(text)
+    except YAMLError as error:
+        raise NotAdded(f"{file}: this is no YAML: {str(error).splitlines()[0]}.", "Correct the file first.") from error
+    if not isinstance(house, CommentedMap):
+        raise NotAdded(f"{file}: there is no house in it.", "Correct the file, or name another with --home.")
+    return house
+
+
+def _yaml() -> YAML:
+    yaml = YAML()
+    yaml.preserve_quotes = True
+    yaml.width = 4096
+    yaml.indent(mapping=2, sequence=4, offset=2)
+    return yaml
+
+
+def _dumped(data: CommentedMap) -> str:
+    out = io.StringIO()
+    _yaml().dump(data, out)
+    return out.getvalue()
+
+
+def _plain(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror or "unreadable") if isinstance(error, OSError) else "it is no UTF-8"

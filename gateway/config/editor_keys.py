@@ -1,0 +1,3 @@
+"""Words of the house file that its editor writes and proposals name."""
+
+ENTRANCE = "entrance"

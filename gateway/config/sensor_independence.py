@@ -1,0 +1,20 @@
+"""Whether a door sensor depends on the lock that it is to watch."""
+
+from gateway.config.home import Home
+from gateway.config.topics import own_topics
+
+
+def depends(home: Home, lock: str, door: str) -> bool:
+    """Whether a door sensor is the lock's own: the same device under two ids, or one that speaks on the lock's topic.
+
+    A lock that is wrong about its bolt may be wrong about its own sensor too. What follows a `#` names a part of one
+    device (TaHoma's `io://GATEWAY/ADDRESS#2`).
+    """
+    one, other = home.devices[lock], home.devices[door]
+    if other.vendor == "guard":  # what stands behind the guard its own file says, and it refuses the same there
+        return False
+    whole, also = (device.address.partition("#")[0] for device in (one, other))
+    if lock == door or (whole and (one.vendor, whole) == (other.vendor, also)):
+        return True
+    shared = set(own_topics(home, lock).items()) & set(own_topics(home, door).items())
+    return any(channel.value in ("state", "set") for channel, _ in shared)

@@ -1,0 +1,61 @@
+"""A calendar day from a person or another program, bounded so that arithmetic with it cannot overflow.
+
+Pure. A day is written YYYY-MM-DD. It counts to its end in the house's own time zone.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+"""The end of each of these days lies, in every zone, in the years 2000 to 2200: what a message between box, hub and
+retailer may name as a time (`gateway.domain.delivery.promise.Instant`)."""
+
+FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
+LAST_INSTANT = datetime(2200, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+
+MOST_YEARS_AHEAD = 10
+"""How far ahead a person may set a last day. Who means for good sets none, so a day further ahead is a slip of the hand
+(2072 for 2027). A file is read before the time is known, so only `FIRST_DAY` and `LAST_DAY` bound what it says."""
+
+
+class DayError(ValueError):
+    """The text is not a day, or the day is out of bounds; `first` and `last` are the bounds."""
+
+    def __init__(self, text: str, first: date, last: date) -> None:
+        super().__init__(f"{text!r} is no day from {first} to {last}: write it like 2027-01-31")
+        self.first, self.last = first, last
+
+
+def read_day(text: str, *, today: date | None = None) -> date:
+    """Read a day; with `today`, it lies at most `MOST_YEARS_AHEAD` years ahead.
+
+    Raises:
+        DayError: the text is not a day, or the day is out of bounds.
+    """
+    last = LAST_DAY if today is None else latest_day(today)
+    try:
+        day = date.fromisoformat(text)
+    except ValueError as error:
+        raise DayError(text, FIRST_DAY, last) from error
+    if not FIRST_DAY <= day <= last:
+        raise DayError(text, FIRST_DAY, last)
+    return day
+
+
+def end_of(day: date, zone: ZoneInfo) -> datetime:
+    """Return the first instant after a day from `FIRST_DAY` to `LAST_DAY`, in UTC."""
+    return datetime.combine(day + timedelta(days=1), time(), tzinfo=zone).astimezone(UTC)
+
+
+def bounded(instant: datetime) -> datetime:
+    """Return an instant, or the nearest that may be named: stores of earlier releases hold years 1 to 9999."""
+    return min(max(instant, FIRST_INSTANT), LAST_INSTANT)
+
+
+def latest_day(today: date) -> date:
+    """Return the last day that a person may set today."""
+    year = today.year + MOST_YEARS_AHEAD
+    if year > LAST_DAY.year:
+        return LAST_DAY
+    leap = (today.month, today.day) == (2, 29)
+    return date(year, 2, 28) if leap else today.replace(year=year)

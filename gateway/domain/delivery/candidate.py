@@ -1,0 +1,116 @@
+"""A promise, its permission and what visits made of it, as `decide` sees them: one candidate with its own refusal."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway.domain.delivery.permission import Permission, Standing, allows
+from gateway.domain.delivery.promise import Promise, State, Status, Usage, status
+from gateway.domain.visit.state import Delivery, Now, Refusal
+
+_IN_DOUBT = frozenset(
+    {
+        State.AWAITING_LABEL,
+        State.AWAITING_PERMISSION,
+        State.SCHEDULED,
+        State.WINDOW_OPEN,
+        State.REFUSED,
+        State.EXPIRED,
+    }
+)
+"""States that a promise has by itself; every other one somebody has brought about."""
+
+WITHDRAWALS = 2  # of the bolt, at most so many for one opening
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """What the house adds to every delivery: its zone, and the entrances that ask for the courier's proof.
+
+    `distrusted`: the public keys that it trusts no longer, each with its brand; it may change under a running house.
+    """
+
+    zone: ZoneInfo
+    courier_proof: frozenset[str]
+    distrusted: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def distrusts(self, promise: Promise) -> bool:
+        """Whether a promise stands on a key that is trusted no longer; one of an unknown key on any of its brand's."""
+        if promise.signed_by is None:
+            return promise.brand in self.distrusted.values()
+        return promise.signed_by in self.distrusted
+
+
+def facts(promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now) -> Delivery:
+    """Put the candidate together, as it stands at `now`.
+
+    Its refusal is, in this order: cancelled, already used, in doubt, expired, its key's, the permission's. A clock that
+    is not trusted expires nothing: `decide` refuses for the clock itself.
+    """
+    openings = permission.terms.openings if permission is not None else 0
+    return Delivery(
+        id=promise.key,
+        version=promise.version,
+        permission_version=permission.version if permission is not None else 0,
+        brand=promise.brand,
+        carrier=promise.carrier,
+        entrance=promise.entrance,
+        place=promise.place,
+        refusal=_refusal(promise, permission, usage, house=house, now=now),
+        start=promise.start,
+        end=promise.end,
+        openings_left=max(0, openings - usage.used),
+        withdrawals_left=max(0, WITHDRAWALS * openings - usage.withdrawals),
+        needs_courier=promise.entrance in house.courier_proof,
+        needs_yes=permission is not None and permission.terms.ask_each_time,
+        cold_max_c=promise.cold_max_c,
+        parcels=promise.parcels,
+    )
+
+
+def state(promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now) -> Status:
+    """Derive what the retailer sees at `now`."""
+    objection = _objection(promise, permission, house, now)
+    pending = objection is Refusal.AWAITING_PERMISSION
+    seen = status(
+        promise,
+        usage,
+        None if pending else objection,
+        pending=pending,
+        utc=now.utc if now.trusted else None,
+    )
+    if promise.doubtful and seen.state in _IN_DOUBT:  # nor expired: nobody knows here what became of it
+        return Status(state=State.REFUSED, reason=Refusal.ANNOUNCE_AGAIN)
+    return seen
+
+
+def changes_at(promise: Promise, seen: Status, *, now: Now) -> datetime | None:
+    """The next instant at which time alone changes the state that was `seen` at `now`; None: never."""
+    if seen.final or seen.state is State.VISITING:
+        return None
+    if seen.state is State.SCHEDULED and promise.start > now.utc:
+        return promise.start
+    return promise.end
+
+
+def _refusal(
+    promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now
+) -> Refusal | None:
+    if promise.cancelled:
+        return Refusal.CANCELLED
+    granted = permission is not None and permission.standing is Standing.GRANTED
+    openings = permission.terms.openings if permission is not None else 0
+    if usage.used and granted and (usage.used >= openings or usage.withdrawals >= WITHDRAWALS * openings):
+        return Refusal.ALREADY_USED
+    if promise.doubtful:
+        return Refusal.ANNOUNCE_AGAIN
+    if now.trusted and now.utc >= promise.end:
+        return Refusal.ALREADY_USED if usage.used else Refusal.EXPIRED
+    return _objection(promise, permission, house, now)
+
+
+def _objection(promise: Promise, permission: Permission | None, house: House, now: Now) -> Refusal | None:
+    if house.distrusts(promise):
+        return Refusal.KEY_DISTRUSTED
+    return allows(permission, promise, zone=house.zone, utc=now.utc)

@@ -1,0 +1,214 @@
+"""What the owner lets a brand do. A list that is empty allows nothing; whoever means everything names everything."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum, auto
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator
+
+from gateway.domain.day import bounded
+from gateway.domain.delivery.promise import Promise
+from gateway.domain.visit.state import Refusal
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_HOURS = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
+_DAY = timedelta(days=1)
+
+
+class Standing(StrEnum):
+    """Where the owner's decision stands."""
+
+    PENDING = auto()
+    GRANTED = auto()
+    REFUSED = auto()
+    REVOKED = auto()
+
+
+def _within(instant: datetime | None) -> datetime | None:
+    """Bring what an earlier release stored within the bounds."""
+    return instant if instant is None or instant.tzinfo is None else bounded(instant)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a granted permission allows. Days and hours are the house's own; hours may run past midnight.
+
+    An `expires` beyond the years 2000 to 2200 is a ValueError; pydantic, which reads a store, brings it within them.
+    """
+
+    entrances: frozenset[str] = frozenset()
+    places: frozenset[str] = frozenset()
+    carriers: frozenset[str] = frozenset()
+    days: frozenset[str] = frozenset(DAYS)
+    hours: str = "00:00-24:00"
+    openings: int = 1
+    ask_each_time: bool = False
+    expires: Annotated[datetime | None, AfterValidator(_within)] = None
+    hub_signed: bool = False  # also what the brand has not signed itself: then whoever runs the hub may announce too
+
+    @property
+    def let_in(self) -> bool:
+        """Whether a brand that is granted these comes in anywhere at all."""
+        return bool(self.entrances and self.places and self.carriers and self.days)
+
+    def __post_init__(self) -> None:
+        """Refuse terms that cannot be meant: ValueError says which."""
+        opens_and_closes(self.hours)
+        if not self.days <= set(DAYS):
+            raise ValueError("days are mon, tue, wed, thu, fri, sat, sun")
+        if not 1 <= self.openings <= 10:
+            raise ValueError("a delivery has 1 to 10 openings")
+        if self.expires is not None and self.expires.tzinfo is None:
+            raise ValueError("an expiry has an offset from UTC")
+        if self.expires is not None and self.expires != bounded(self.expires):
+            raise ValueError("an expiry lies in the years 2000 to 2200")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permission:
+    """The owner's decision on one brand; `version` rises with every change."""
+
+    brand: str
+    version: int
+    standing: Standing
+    terms: Terms
+
+
+def allows(permission: Permission | None, promise: Promise, *, zone: ZoneInfo, utc: datetime) -> Refusal | None:
+    """Return why the owner's word does not let this promise in at `utc`, or None."""
+    if permission is None:
+        return Refusal.BRAND_NOT_PERMITTED
+    terms = permission.terms
+    match permission.standing:
+        case Standing.REFUSED | Standing.REVOKED:
+            return Refusal.BRAND_NOT_PERMITTED
+        case Standing.PENDING:
+            return Refusal.AWAITING_PERMISSION
+        case Standing.GRANTED:
+            pass
+    if terms.expires is not None and max(utc, promise.end) > terms.expires:
+        return Refusal.BRAND_NOT_PERMITTED
+    if promise.by_hub and not terms.hub_signed:
+        return Refusal.HUB_SIGNED_NOT_PERMITTED
+    if promise.entrance not in terms.entrances or promise.place not in terms.places:
+        return Refusal.BRAND_NOT_PERMITTED
+    if promise.carrier not in terms.carriers:
+        return Refusal.CARRIER_NOT_PERMITTED
+    if not inside(promise.start, promise.end, terms, zone=zone):
+        return Refusal.OUTSIDE_WINDOW
+    return None
+
+
+def grows(before: Permission | None, terms: Terms) -> bool:
+    """Whether a brand that is granted these terms may do anything that it may not do now.
+
+    Hours count as more unless they lie within the old ones as they are written.
+    """
+    if before is None or before.standing is not Standing.GRANTED:
+        return True
+    now = before.terms
+    (opened, closed), (opens, closes) = opens_and_closes(now.hours), opens_and_closes(terms.hours)
+    lists = ((terms.entrances, now.entrances), (terms.places, now.places), (terms.carriers, now.carriers),
+             (terms.days, now.days))  # fmt: skip
+    return (
+        any(not new <= old for new, old in lists)
+        or opens < opened
+        or closes > closed
+        or terms.openings > now.openings
+        or (now.ask_each_time and not terms.ask_each_time)
+        or (terms.hub_signed and not now.hub_signed)
+        or (now.expires is not None and (terms.expires is None or terms.expires > now.expires))
+    )
+
+
+def inside(start: datetime, end: datetime, terms: Terms, *, zone: ZoneInfo) -> bool:
+    """Whether every second from `start` to `end` reads, on a wall clock in the house, an allowed day and hour.
+
+    An hour that an autumn night repeats is looked at twice, one that a spring night leaves out not at all.
+    """
+    return all(_wall_inside(wall, length, terms) for wall, length in _walls(start, end, zone))
+
+
+def stretches(start: datetime, end: datetime, terms: Terms, *, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
+    """The parts of `start` to `end` that the allowed days and hours leave, in order, none touching the next.
+
+    What is one of them, or lies in one, is `inside`; what reaches beyond is not.
+    """
+    found: list[tuple[datetime, datetime]] = []
+    opens, closes = opens_and_closes(terms.hours)
+    at = start.astimezone(UTC)
+    for wall, length in _walls(start, end, zone):
+        day = wall.replace(hour=0, minute=0, second=0, microsecond=0) - _DAY
+        while day < wall + length:
+            first, last = max(wall, day + opens), min(wall + length, day + closes)
+            if DAYS[day.weekday()] in terms.days and first < last:
+                piece = (at + (first - wall), at + (last - wall))
+                if found and piece[0] <= found[-1][1]:
+                    found[-1] = (found[-1][0], max(found[-1][1], piece[1]))
+                else:
+                    found.append(piece)
+            day += _DAY
+        at += length
+    return found
+
+
+def opens_and_closes(hours: str) -> tuple[timedelta, timedelta]:
+    """Read "HH:MM-HH:MM" as times since midnight; a second one not after the first is the next day's."""
+    found = _HOURS.fullmatch(hours)
+    if found is None:
+        raise ValueError("hours are written HH:MM-HH:MM")
+    h1, m1, h2, m2 = map(int, found.groups())
+    opens, closes = timedelta(hours=h1, minutes=m1), timedelta(hours=h2, minutes=m2)
+    if m1 > 59 or m2 > 59 or opens >= _DAY or closes > _DAY:
+        raise ValueError("hours lie between 00:00 and 24:00")
+    return opens, closes if closes > opens else closes + _DAY
+
+
+def _walls(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datetime, timedelta]]:
+    """Cut where the zone's offset changes: what the wall clock reads first in each piece, and the piece's length."""
+    pieces = []
+    at = start.astimezone(UTC)
+    while at < end:
+        until = _same_offset_until(at, min(end.astimezone(UTC), at + _DAY), zone)
+        pieces.append((at.astimezone(zone).replace(tzinfo=None), until - at))
+        at = until
+    return pieces
+
+
+def _same_offset_until(start: datetime, end: datetime, zone: ZoneInfo) -> datetime:
+    """Find the first change of offset after `start`, at whole seconds, or `end`.
+
+    No zone changes its offset twice within six hours, so two equal ends of such a stretch hide nothing.
+    """
+    offset = start.astimezone(zone).utcoffset()
+    low = start
+    while low < end:
+        high = min(low + timedelta(hours=6), end)
+        if high.astimezone(zone).utcoffset() == offset:
+            low = high
+            continue
+        while high - low > timedelta(seconds=1):
+            middle = low + timedelta(seconds=(high - low) // timedelta(seconds=2))
+            if middle.astimezone(zone).utcoffset() == offset:
+                low = middle
+            else:
+                high = middle
+        return high.replace(microsecond=0)
+    return end
+
+
+def _wall_inside(wall: datetime, length: timedelta, terms: Terms) -> bool:
+    opens, closes = opens_and_closes(terms.hours)
+    end = wall + length
+    while wall < end:
+        today = wall.replace(hour=0, minute=0, second=0, microsecond=0)
+        for day in (today - _DAY, today):
+            if DAYS[day.weekday()] in terms.days and day + opens <= wall < day + closes:
+                wall = day + closes
+                break
+        else:
+            return False
+    return True

@@ -1,0 +1,326 @@
+"""A delivery as a retailer promises it and sees it: the claims of a signed message, the stored promise, the result.
+
+The wire models are strict: unknown keys, wrong types, and times that are not RFC 3339 with an offset are refused.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum, auto
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+
+from gateway.domain.day import FIRST_INSTANT, LAST_INSTANT
+from gateway.domain.delivery.barcodes import BadCode, Kind, courier_value, normalise
+from gateway.domain.visit.state import House, Outcome
+
+LONGEST_WINDOW = timedelta(days=7)
+MOST_PARCELS = 50
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+# The same for the documents of an API (ECMA-262), with the years in it.
+_WRITTEN = (
+    "^(2[01][0-9][0-9]|2200)-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
+    "([.][0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
+
+
+def _instant(value: object) -> object:
+    if isinstance(value, datetime):  # from our own code; JSON has none
+        return value
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("a time is RFC 3339 text with an offset")
+    return datetime.fromisoformat(value.upper())
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("a time has an offset")
+    # Compared as instants: the last hours of 2200 in a western zone are 2201 in UTC, and what is read here is written
+    # in UTC and read again. Python compares aware times without leaving the calendar; `astimezone` would leave it.
+    if not FIRST_INSTANT <= value <= LAST_INSTANT:
+        raise ValueError(f"a time lies in the years {FIRST_INSTANT.year} to {LAST_INSTANT.year}, in UTC")
+    return value.astimezone(UTC)
+
+
+def _parcel(raw: str) -> str:
+    """One parcel's code in its one writing."""
+    code = normalise(raw)
+    match code:
+        case BadCode(why=why):
+            raise ValueError(why)
+        case _ if code.kind is Kind.GTIN:
+            raise ValueError("a GTIN names a product, not a parcel")
+        case _ if code.kind is Kind.COURIER:
+            raise ValueError("a courier's code is not a parcel's")
+        case _:
+            return code.value
+
+
+def distinct(parcels: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse a parcel that stands twice: ValueError says so."""
+    if len(set(parcels)) < len(parcels):
+        raise ValueError("the same parcel twice")
+    return parcels
+
+
+def _clean(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("printable characters only, no space at either end")
+    return text
+
+
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    AfterValidator(_utc),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _WRITTEN}),
+]
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+# A schema's words cannot say what is printable, or a product's number: the formats' names stand for it.
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=80),
+    AfterValidator(_clean),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 80, "format": "printable"}),
+]
+Parcel = Annotated[
+    str, AfterValidator(_parcel), WithJsonSchema({"type": "string", "minLength": 1, "format": "parcel-code"})
+]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
+Seconds = Annotated[int, Field(ge=0, le=2**33)]  # since 1970 (RFC 7519 NumericDate, whole)
+
+
+class Wire(BaseModel):
+    """What travels: frozen, strict, nothing unknown in it."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Window(Wire):
+    """When the door may open: from `start` up to, not including, `end`."""
+
+    start: Instant
+    end: Instant
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if not timedelta(0) < self.end - self.start <= LONGEST_WINDOW:
+            raise ValueError("a window ends after its start, at most 7 days later")
+        return self
+
+
+class Body(Wire):
+    """What is promised. No parcels yet: `awaiting_label`."""
+
+    id: Id
+    version: Version
+    entrance: Id
+    carrier: Name
+    place: Id
+    window: Window
+    parcels: Annotated[tuple[Parcel, ...], Field(max_length=MOST_PARCELS), AfterValidator(distinct)] = ()
+    courier_sha256: Digest | None = None
+    max_celsius: Annotated[float, Field(ge=-60, le=60)] | None = None
+
+
+class Offer(Body):
+    """A delivery is promised."""
+
+    do: Literal["offer"] = "offer"
+
+
+class Update(Body):
+    """The promise anew, whole, under a higher version."""
+
+    do: Literal["update"] = "update"
+
+
+class Cancel(Wire):
+    """The promise is withdrawn; before any reservation of an opening this wins."""
+
+    do: Literal["cancel"] = "cancel"
+    id: Id
+    version: Version
+
+
+class Claims(Wire):
+    """The payload of one signed message. `iss` is the brand, `aud` the box; times are whole seconds since 1970."""
+
+    iss: Id
+    aud: Id
+    iat: Seconds
+    nbf: Seconds
+    exp: Seconds
+    jti: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+    delivery: Annotated[Offer | Update | Cancel, Field(discriminator="do")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """A promise as it is stored: the newest accepted version."""
+
+    brand: str
+    id: str
+    version: int
+    entrance: str
+    carrier: str
+    place: str
+    start: datetime
+    end: datetime
+    parcels: frozenset[str] = frozenset()
+    courier: str | None = None  # normalised value of the courier's code: "courier:" and the digest
+    cold_max_c: float | None = None
+    cancelled: bool = False
+    signed_by: str | None = None  # the public key (its `x`) of that version; None: not noted
+    by_hub: bool = False  # the hub signed that version, not the brand
+    message_sha256: str | None = None  # of that version's message, byte for byte; None: not noted
+    doubtful: bool = False  # promised before the box's state was put back from a copy, and not anew since
+
+    @property
+    def key(self) -> str:
+        """Name this delivery in the house: two brands may use one id. A point is in neither part."""
+        return key(self.brand, self.id)
+
+
+def key(brand: str, delivery: str) -> str:
+    """The name in the house of a brand's delivery."""
+    return f"{brand}.{delivery}"
+
+
+def promise(brand: str, offer: Body) -> Promise:
+    """What an accepted offer or update promises."""
+    return Promise(
+        brand=brand,
+        id=offer.id,
+        version=offer.version,
+        entrance=offer.entrance,
+        carrier=offer.carrier,
+        place=offer.place,
+        start=offer.window.start,
+        end=offer.window.end,
+        parcels=frozenset(offer.parcels),
+        courier=None if offer.courier_sha256 is None else courier_value(offer.courier_sha256),
+        cold_max_c=offer.max_celsius,
+    )
+
+
+class State(StrEnum):
+    """A delivery, as a retailer sees it."""
+
+    AWAITING_LABEL = auto()
+    AWAITING_PERMISSION = auto()
+    SCHEDULED = auto()
+    WINDOW_OPEN = auto()
+    VISITING = auto()
+    DELIVERED = auto()
+    PARTLY_DELIVERED = auto()
+    NOT_DELIVERED = auto()
+    REFUSED = auto()
+    CANCELLED = auto()
+    EXPIRED = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What visits have made of a promise.
+
+    `used` openings are reserved or spent; `withdrawals` of the bolt were reserved and not certainly unsent.
+    """
+
+    used: int = 0
+    withdrawals: int = 0
+    visiting: bool = False  # a visit under it runs, its parcels' result not latched yet
+    outcomes: tuple[Outcome, ...] = ()  # oldest first
+    missing: int = 0  # parcels that the newest outcome misses
+    house: House | None = None  # the newest visit's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The state and, for `refused` and `not_delivered`, its stable reason."""
+
+    state: State
+    reason: str | None = None
+
+    @property
+    def final(self) -> bool:
+        """Whether time alone can no longer change it."""
+        return self.state in _FINAL
+
+
+_FINAL = frozenset(
+    {State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED, State.REFUSED, State.CANCELLED, State.EXPIRED},
+)
+
+
+def status(promise: Promise, usage: Usage, objection: str | None, *, pending: bool, utc: datetime | None) -> Status:
+    """Derive the state.
+
+    `objection`: why the permission does not let it in. `utc`: trusted time; without it (None) nothing opens, nothing
+    expires.
+    """
+    if promise.cancelled:
+        return Status(state=State.CANCELLED)
+    if usage.visiting:
+        return Status(state=State.VISITING)
+    ended = _ended(usage.outcomes)
+    if ended is not None:
+        return ended
+    if utc is not None and utc >= promise.end:
+        return Status(state=State.EXPIRED)
+    if objection is not None:
+        return Status(state=State.REFUSED, reason=objection)
+    if not promise.parcels:
+        return Status(state=State.AWAITING_LABEL)
+    if pending:
+        return Status(state=State.AWAITING_PERMISSION)
+    opened = utc is not None and utc >= promise.start
+    return Status(state=State.WINDOW_OPEN if opened else State.SCHEDULED)
+
+
+def _ended(outcomes: tuple[Outcome, ...]) -> Status | None:
+    """Name the best outcome; a refused visit ends nothing, and what a later visit brings counts too."""
+    if Outcome.DELIVERED in outcomes:
+        return Status(state=State.DELIVERED)
+    if Outcome.PARTLY_DELIVERED in outcomes:
+        return Status(state=State.PARTLY_DELIVERED)
+    for outcome in reversed(outcomes):
+        if outcome is not Outcome.REFUSED:
+            return Status(state=State.NOT_DELIVERED, reason=outcome.value)
+    return None
+
+
+class Result(Wire):
+    """One message on `perron/deliveries/result`: what became of a delivery or of a signed message.
+
+    With `answers` (the message's `jti`) it is the answer to that message; `accepted` says whether it counts, `code`
+    is the stable reason why not. `token_sha256` names the message by its bytes, also where nothing of it is believed.
+    `house` is apart from the parcels. `lacking`: why the entrance is not ready, empty when it is, None when not asked.
+    """
+
+    box: Id
+    at: Instant
+    brand: Id | None = None
+    delivery: Id | None = None
+    version: Version | None = None
+    state: State | None = None
+    reason: str | None = None
+    missing: Annotated[int, Field(ge=0, le=MOST_PARCELS)] = 0
+    house: House | None = None
+    lacking: tuple[str, ...] | None = None
+    answers: str | None = None
+    token_sha256: Digest | None = None
+    accepted: bool | None = None
+    code: str | None = None
+    why: str | None = None

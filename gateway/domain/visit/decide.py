@@ -1,0 +1,415 @@
+"""Every transition of an entrance.
+
+Two steps: `absorb` turns the event into facts, then the phase acts on what is true now and on which of its deadlines
+have passed, until nothing moves. **Phases never match on events**: so a report that comes twice, late or out of order
+needs no case of its own. This file owns the table of phases; what comes with each move stands in `passage`,
+`relocking` and `film`.
+"""
+
+from dataclasses import replace
+from typing import assert_never
+
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import door_open as inside
+from gateway.domain.visit import events as e
+from gateway.domain.visit import (
+    facts,
+    film,
+    garage,
+    intrusion,
+    late,
+    lock_errors,
+    lock_request,
+    pauses,
+    presence,
+    readiness,
+    relocking,
+    restart,
+    safemode,
+    scan,
+    transitions,
+)
+from gateway.domain.visit.rules import (
+    WITHDRAWN,
+    closed,
+    courier_seen,
+    door_open,
+    filmed,
+    free,
+    intent,
+    locked,
+    may_open,
+    too_warm,
+    unlock_held,
+)
+from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, Entrance, Now, Outcome, Phase, Refusal, Why
+from gateway.domain.visit.step import Step
+
+ROUNDS = 20  # far more moves than one event can cause
+
+NOT_SENT = {
+    e.NotSent.STOP: Refusal.STOPPED_BY_OWNER,
+    e.NotSent.PROOF_TOO_OLD: Refusal.CAMERA_UNAVAILABLE,
+    e.NotSent.BROKER: Refusal.NOT_READY,
+    e.NotSent.EXPIRED: Refusal.NOT_READY,
+    e.NotSent.UNMARKED: Refusal.NOT_READY,
+}
+
+
+def decide(state: Entrance, event: e.Event, *, now: Now) -> tuple[Entrance, tuple[c.Command, ...]]:
+    """Say what an event makes of an entrance, and what is to be done.
+
+    Pure: the same arguments give the same answer. Commands stand in the order in which they are to be performed,
+    after the new state has been committed.
+
+    Raises:
+        RuntimeError: a bug: the rules find no rest, or a visit would wait for nothing.
+    """
+    step = Step(state, now)
+    absorb(step, event)
+    for _ in range(ROUNDS):
+        before = step.state
+        settle(step)
+        if step.state == before:
+            _check_rest(step)
+            return step.state, tuple(step.commands)
+    raise RuntimeError(f"no rest: {step.state.visit}")
+
+
+def _check_rest(step: Step) -> None:
+    """At rest every deadline lies ahead, and a visit has a deadline of its own: it cannot be forgotten."""
+    late = [why for why, at in step.state.due.items() if at <= step.now.mono]
+    if late:
+        raise RuntimeError(f"deadlines left behind: {late}")
+    if step.state.visit is not None and step.state.due.keys() <= ENTRANCE_WIDE:
+        raise RuntimeError(f"no way on: {step.state.visit}")
+
+
+# ---- events into facts ----------------------------------------------------------------------------------------------
+
+
+def absorb(step: Step, event: e.Event) -> None:
+    """Turn an event into facts; only scans are answered here."""
+    match event:
+        case e.Restarted(safe_mode=safe_mode):
+            restart.restarted(step, safe_mode=safe_mode)
+        case (
+            e.BrokerUp() | e.BrokerDown() | e.LockHeard() | e.DoorHeard() | e.WayHeard() | e.DeviceSpoke()
+            | e.BatteryHeard() | e.DeviceLost() | e.ReportsMissed() | e.CameraChanged() | e.DiskChanged()
+            | e.WalkTested() | e.FridgeHeard()
+        ):  # fmt: skip
+            facts.absorb(step, event)
+        case e.PresenceHeard() | e.PanelHeard():
+            presence.absorb(step, event)
+        case e.BellPressed():
+            garage.says_out(step)
+        case e.LockFailed():
+            lock_errors.heard(step, event)
+        case e.Scanned():
+            scan.scanned(step, event)
+        case e.ScansDropped(count=count):
+            step.say(c.Alarm(code=c.AlarmCode.SCANS_DROPPED, detail=str(count)))
+        case (
+            e.SomebodyAnswered()
+            | e.OwnerDecided()
+            | e.Stopped()
+            | e.StopLifted()
+            | e.OwnerAcknowledged()
+            | e.LockoutCleared()
+            | e.HomeChanged()
+            | e.PausesChanged()
+            | e.LockAsked()
+        ):
+            _people(step, event)
+        case e.WindowChanged(expecting=expecting):
+            readiness.window_changed(step, expecting=expecting)
+        case e.PreflightDue(delivery=delivery):
+            readiness.watch(step, delivery)
+        case e.FactsChanged():
+            _facts_changed(step, event)
+        case e.BellRang(visit=visit):
+            if _is(step, visit):
+                step.visit = replace(step.visit, rang=True)
+        case e.UnlockNotSent(visit=visit, why=why):
+            if _is(step, visit) and step.visit.committed and not step.visit.opened:
+                step.visit = replace(step.visit, not_sent=why, armed_until=step.now.mono, unanswered=False)
+        case e.FilmClosed():
+            film.closed(step, event)
+        case e.Sealed():
+            film.sealed(step, event)
+        case e.Due():
+            pass
+        case _:
+            assert_never(event)
+
+
+def _is(step: Step, visit: str) -> bool:
+    return step.state.visit is not None and step.state.visit.id == visit
+
+
+People = (
+    e.SomebodyAnswered
+    | e.OwnerDecided
+    | e.Stopped
+    | e.StopLifted
+    | e.OwnerAcknowledged
+    | e.LockoutCleared
+    | e.HomeChanged
+    | e.PausesChanged
+    | e.LockAsked
+)
+
+
+def _people(step: Step, event: People) -> None:
+    """What the owner and the household say."""
+    match event:
+        case e.SomebodyAnswered():
+            _attended(step)
+        case e.OwnerDecided(visit=visit, yes=yes):
+            if _is(step, visit):
+                step.visit = replace(step.visit, approved=yes)
+        case e.Stopped(epoch=epoch):
+            _stop(step, epoch, stopped=True)
+        case e.StopLifted(epoch=epoch):
+            _stop(step, epoch, stopped=False)
+        case e.OwnerAcknowledged(visit=None):
+            safemode.end(step)
+        case e.OwnerAcknowledged(visit=visit):
+            if visit is not None and _is(step, visit):
+                step.visit = replace(step.visit, acknowledged=True)
+        case e.LockoutCleared(scanner=scanner):
+            scan.clear_lockout(step, scanner)
+        case e.HomeChanged(somebody_home=somebody_home, away=away):
+            step.state = replace(step.state, somebody_home=somebody_home, away=away)
+            if somebody_home:
+                _attended(step)
+        case e.PausesChanged(pauses=planned):
+            step.state = replace(step.state, pauses=planned)
+        case e.LockAsked(id=ident):
+            lock_request.asked(step, ident)
+        case _:
+            assert_never(event)
+
+
+def _attended(step: Step) -> None:
+    if step.state.visit is not None and step.visit.phase in BEFORE_INTENT:
+        step.visit = replace(step.visit, attended=True)
+
+
+def _stop(step: Step, epoch: int, *, stopped: bool) -> None:
+    """An old stop or lift, arriving late, changes nothing."""
+    if epoch > step.state.stop_epoch:
+        step.state = replace(step.state, stopped=stopped, stop_epoch=epoch)
+
+
+def _facts_changed(step: Step, event: e.FactsChanged) -> None:
+    _stop(step, event.epoch, stopped=event.stopped)
+    if event.pauses is not None:
+        step.state = replace(step.state, pauses=event.pauses)
+    readiness.facts_changed(step, event.delivery)
+    visit = step.state.visit
+    if visit is not None and visit.delivery.id == event.delivery.id and not visit.committed:
+        step.visit = replace(visit, delivery=event.delivery)
+
+
+# ---- the table of phases --------------------------------------------------------------------------------------------
+
+
+def settle(step: Step) -> None:
+    """Let what holds for the whole entrance act, then the phase."""
+    _settle_entrance(step)
+    if step.state.visit is None:
+        return
+    match step.visit.phase:
+        case Phase.RINGING | Phase.APPROVING:
+            _before_intent(step)
+        case Phase.UNLOCKING:
+            _unlocking(step)
+        case Phase.UNLOCKED:
+            _unlocked(step)
+        case Phase.INSIDE:
+            inside.settle(step)
+        case Phase.RELOCKING:
+            relocking.settle(step)
+        case Phase.LOCKED_AGAIN:
+            _locked_again(step)
+        case Phase.HANDED_TO_OWNER:
+            _handed_to_owner(step)
+        case _:
+            assert_never(step.visit.phase)
+
+
+def _settle_entrance(step: Step) -> None:
+    scan.settle_lockouts(step)
+    if step.passed(Why.HALF):
+        scan.forget_half(step)
+    late.settle_watch(step)
+    if step.passed(Why.SIGNAL):
+        if step.state.visit is None:
+            step.say(transitions.DARK)
+        step.disarm(Why.SIGNAL)
+    intrusion.settle_incident(step)
+    safemode.settle(step)
+    lock_request.settle(step)
+    pauses.settle(step)
+    _probe(step)
+    readiness.settle(step)
+    late.way_out(step)
+    _too_warm(step)
+
+
+def _probe(step: Step) -> None:
+    """Ask again what is not affirmatively good, while it matters: a lost report must not last.
+
+    A lock that may still obey late is asked though it is good: not every lock reports its own moves.
+    """
+    state = step.state
+    relocks = state.visit is not None and state.visit.phase is Phase.RELOCKING  # it asks its own questions
+    held, good = unlock_held(state), locked(state) and closed(state)
+    matters = state.visit is not None or state.expecting or state.incident is not None
+    if state.session is None or relocks or not (held or (matters and not good)):
+        step.disarm(Why.PROBE)
+        return
+    if step.passed(Why.PROBE):
+        if held or not locked(state):
+            step.ask("lock")
+        if not closed(state):
+            step.ask("door")
+        step.disarm(Why.PROBE)
+    if not step.armed(Why.PROBE):
+        step.arm(Why.PROBE, state.rules.held_probe if good else state.rules.probe)
+
+
+def _too_warm(step: Step) -> None:
+    """A cold chain that breaks while the courier is inside is told at once, and once."""
+    if intent(step.state) and not step.visit.warm_told and too_warm(step.state, step.visit.delivery):
+        step.say(c.Alarm(code=c.AlarmCode.FRIDGE_TOO_WARM, detail=step.visit.delivery.place))
+        step.visit = replace(step.visit, warm_told=True)
+
+
+def _before_intent(step: Step) -> None:
+    """Ring, wait for a veto (or for a yes), and commit when everything holds."""
+    _watch_bell_and_cameras(step)
+    visit = step.visit
+    refusal = _reason_to_end(step)
+    if visit.attended or door_open(step.state):
+        transitions.attend(step)
+    elif refusal is not None:
+        transitions.refuse(step, refusal)
+    elif _still_ringing(step):
+        return
+    elif not (visit.rang and _pictured(step)):
+        step.disarm(Why.RING)  # the bell's or the cameras' deadline ends the waiting
+    elif _waits_for_yes(step):
+        if visit.phase is Phase.RINGING:
+            step.enter(Phase.APPROVING, {Why.APPROVAL: step.state.rules.approval})
+    else:
+        no = may_open(step.state, visit.delivery, step.now)
+        if no is None:
+            transitions.commit(step)
+        else:
+            transitions.refuse(step, no)
+
+
+def _still_ringing(step: Step) -> bool:
+    return step.armed(Why.RING) and not step.passed(Why.RING)
+
+
+def _pictured(step: Step) -> bool:
+    """Films run at any time; that the courier moves in them is only asked when the bolt is about to move."""
+    waits = _still_ringing(step) or _waits_for_yes(step)
+    return filmed(step.state) if waits else courier_seen(step.state)
+
+
+def _watch_bell_and_cameras(step: Step) -> None:
+    if step.visit.rang:
+        step.disarm(Why.BELL)
+    if _pictured(step):
+        step.disarm(Why.CAMERA)
+    elif not step.armed(Why.CAMERA):
+        step.arm(Why.CAMERA, step.state.rules.live)
+
+
+def _reason_to_end(step: Step) -> Refusal | None:
+    """What ends a visit before its intent, at any moment."""
+    state, visit = step.state, step.visit
+    if state.stopped:
+        return Refusal.STOPPED_BY_OWNER
+    if visit.delivery.refusal is not None:
+        return visit.delivery.refusal
+    if state.incident is not None or state.safe_mode or step.passed(Why.BELL):
+        return Refusal.NOT_READY
+    if step.passed(Why.CAMERA):
+        return Refusal.CAMERA_UNAVAILABLE
+    if visit.approved is False or step.passed(Why.APPROVAL):
+        return Refusal.NOT_APPROVED
+    return None
+
+
+def _waits_for_yes(step: Step) -> bool:
+    return step.visit.delivery.needs_yes and step.visit.approved is None
+
+
+def _unlocking(step: Step) -> None:
+    """Exactly one unlock was sent; wait for the lock's own word."""
+    state, visit = step.state, step.visit
+    if door_open(state):
+        transitions.go_inside(step)
+    elif visit.not_sent is not None:
+        transitions.give_back_unsent(step, NOT_SENT[visit.not_sent])
+    elif visit.jammed:
+        step.say(c.Alarm(code=c.AlarmCode.LOCK_JAMMED))
+        step.visit = replace(visit, jammed=False, jam_told=True)
+        transitions.give_up(step, Refusal.NOT_READY)
+    elif state.stopped:
+        transitions.give_up(step, Refusal.STOPPED_BY_OWNER)
+    elif free(state):
+        transitions.let_in(step)
+    elif lock_errors.unlocking(step):
+        return
+    elif step.passed(Why.ANSWER) and not visit.asked:
+        step.ask("lock")
+        step.visit = replace(visit, asked=True)
+        step.arm(Why.ANSWER, state.rules.latency)
+    elif step.passed(Why.ANSWER):
+        step.say(c.Alarm(code=c.AlarmCode.UNLOCK_UNKNOWN))
+        transitions.latch(step, Outcome.UNKNOWN)
+        transitions.spend(step)
+        transitions.give_up(step, Refusal.NOT_READY)
+
+
+def _unlocked(step: Step) -> None:
+    """The courier may open; if nobody does, the door is locked again."""
+    if door_open(step.state):
+        transitions.go_inside(step)
+    elif step.state.stopped:
+        transitions.give_up(step, Refusal.STOPPED_BY_OWNER)
+    elif locked(step.state) or step.passed(Why.NEVER):
+        transitions.wait_then_lock(step, 0)
+
+
+def _locked_again(step: Step) -> None:
+    """Post-roll, then close the film, then seal: one deadline after the other."""
+    visit = step.visit
+    if door_open(step.state) or step.state.bolt.value in WITHDRAWN:
+        if not visit.filming:
+            film.begin_next_part(step)
+        transitions.wait_then_lock(step, late.seconds_before_relock(step))
+    elif step.passed(Why.POST_ROLL):
+        film.end(step)
+    elif visit.sealing and step.passed(Why.SEAL):
+        step.say(c.Alarm(code=c.AlarmCode.PROOF_INCOMPLETE, detail=f"part {visit.part}"))
+        film.end_visit(step)
+    elif not visit.filming and not visit.sealing and (visit.film_closed or step.passed(Why.SEAL)):
+        film.seal(step)
+
+
+def _handed_to_owner(step: Step) -> None:
+    """Blocked, filmed and alarmed until the owner has looked; then three tries to prove the door locked."""
+    if step.visit.acknowledged:
+        step.visit = replace(step.visit, acknowledged=False)
+        transitions.wait_then_lock(step, 0)
+    elif step.passed(Why.ALARM):
+        step.say(c.Alarm(code=c.AlarmCode.NOT_LOCKED))
+        step.ask("lock", "door")
+        step.arm(Why.ALARM, step.state.rules.alarm_again)

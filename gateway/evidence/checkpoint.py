@@ -1,0 +1,148 @@
+"""Signed checkpoints of the log, and what the one kept outside the box (the owner's phone) tells of the box's log.
+
+The chain alone shows edits only to somebody who knows its end. Whoever holds a checkpoint knows an end: a log that
+does not contain it was changed, cut or rolled back.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from enum import StrEnum, auto
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from gateway.domain.visit.state import Now
+from gateway.protocol.hash_chain import Entry, Head, check
+from gateway.protocol.keys import BoxKey, PublicKey
+from gateway.protocol.signed_document import UNSIGNED, FileName, Hash, Id, Signed, sign
+from gateway.system.atomic_file import read_regular
+
+_LARGEST = 16 * 2**20  # bytes of a phone's file: 40,000 checkpoints
+
+
+class SealedPart(BaseModel):
+    """A part of a visit that is sealed: the SHA-256 of its manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    visit: FileName
+    part: int = Field(ge=1)
+    manifest_sha256: Hash
+
+
+class Checkpoint(Signed):
+    """At `at` the log of `box` ended with entry `seq`, whose hash was `hash`; `sealed`: what was sealed just then."""
+
+    kind: Literal["perron checkpoint 1"] = "perron checkpoint 1"
+    box: Id
+    seq: int = Field(ge=0)
+    hash: Hash
+    at: AwareDatetime
+    clock_trusted: bool
+    sealed: SealedPart | None = None
+
+    @property
+    def head(self) -> Head:
+        """The end of the log that it names."""
+        return Head(seq=self.seq, hash=bytes.fromhex(self.hash))
+
+
+def checkpoint(head: Head, *, box: str, now: Now, key: BoxKey, sealed: SealedPart | None = None) -> Checkpoint:
+    """Sign the end of the log; for the owner's phone, after each sealing and at least daily."""
+    unsigned = Checkpoint(
+        box=box,
+        seq=head.seq,
+        hash=head.hash.hex(),
+        at=now.utc,
+        clock_trusted=now.trusted,
+        sealed=sealed,
+        key=key.public.text,
+        signature=UNSIGNED,
+    )
+    return sign(unsigned, key)
+
+
+def read_remembered(path: Path) -> tuple[Checkpoint, ...]:
+    """Read a file of checkpoints kept outside the box: one a line, in any order.
+
+    Raises:
+        ValueError: a line is not a checkpoint.
+        OSError: the file cannot be read.
+    """
+    lines = read_regular(path, at_most=_LARGEST).splitlines()
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            try:
+                found.append(Checkpoint.from_json(line.strip()))
+            except ValueError as failure:
+                raise ValueError(f"{path.name}, line {number}: not a checkpoint") from failure
+    return tuple(found)
+
+
+class Mismatch(StrEnum):
+    """What is wrong with a log, in view of what is remembered outside the box."""
+
+    CHANGED = auto()
+    MISSING = auto()
+    OUT_OF_ORDER = auto()
+    REPEATED = auto()
+    TRUNCATED = auto()  # it ends before a remembered entry
+    REWRITTEN = auto()  # it is consistent in itself, but a remembered entry is another one
+    WENT_BACK = auto()  # it is shorter than it once was, and has gone on since: an older copy was put back
+    FOREIGN = auto()  # the remembered checkpoint is not this box's
+
+
+class LogProblem(BaseModel):
+    """The first thing wrong with a log; `seq` is the entry, `remembered` the checkpoint that tells, if one does."""
+
+    model_config = ConfigDict(frozen=True)
+
+    mismatch: Mismatch
+    seq: int
+    remembered: Checkpoint | None = None
+
+
+def check_log(
+    entries: Iterable[Entry],
+    *,
+    remembered: Sequence[Checkpoint],
+    key: PublicKey,
+    kin: Collection[PublicKey] = (),
+    after: Head | None = None,
+) -> LogProblem | None:
+    """Check a log (or the part of it that follows `after`) in itself and against remembered checkpoints.
+
+    `kin` are the keys that the box had before `key`, or has since. Checkpoints of entries before the part prove nothing
+    about it.
+    """
+    start = after or Head()
+    for point in remembered:
+        if not any(point.is_signed_by(one) for one in (key, *kin)):
+            return LogProblem(mismatch=Mismatch.FOREIGN, seq=point.seq, remembered=point)
+    kept = tuple(entries)
+    broken = check(kept, after=start)
+    if broken is not None:
+        return LogProblem(mismatch=Mismatch(broken.fault.value), seq=broken.seq)
+    hashes = {start.seq: start.hash} | {entry.seq: entry.hash for entry in kept}
+    for point in sorted(remembered, key=lambda point: point.seq):
+        if point.seq < start.seq:
+            continue
+        if point.seq not in hashes:
+            return LogProblem(mismatch=Mismatch.TRUNCATED, seq=max(hashes) + 1, remembered=point)
+        if hashes[point.seq] != point.head.hash:
+            return LogProblem(mismatch=Mismatch.REWRITTEN, seq=point.seq, remembered=point)
+    return None
+
+
+def went_back(own: Checkpoint, remembered: Iterable[Checkpoint]) -> LogProblem | None:
+    """Whether the log whose end is `own` was rolled back: a log that only grows is never shorter later.
+
+    Only trusted times are compared: these never go back.
+    """
+    for point in remembered:
+        if point.seq == own.seq and point.hash != own.hash:
+            return LogProblem(mismatch=Mismatch.REWRITTEN, seq=own.seq, remembered=point)
+        if point.seq > own.seq and point.at < own.at and point.clock_trusted and own.clock_trusted:
+            return LogProblem(mismatch=Mismatch.WENT_BACK, seq=own.seq + 1, remembered=point)
+    return None

@@ -1,0 +1,247 @@
+"""The notice for the door: what to do there, and who films, why, how long, whom to ask."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from devices.commands import Light, Sound
+from gateway.config.home import Home
+from gateway.domain.visit import transitions
+from gateway.domain.visit.commands import Show
+from gateway.evidence.documents.notice_words import WORDS, Line
+from gateway.evidence.documents.pdf import HEIGHT, POINT, WIDTH, Ink, Sheet
+from gateway.evidence.documents.pictograms import Pictogram, draw
+from gateway.system.text import LONGEST, Language, inert
+
+MARGIN = 12.0
+WITHIN = WIDTH - 2 * MARGIN
+
+RING = Show(light=Light.AMBER, sound=Sound.RING)  # `gateway/runtime/effects.py` rings so
+
+# What the courier does, in its order; the last is the door's no.
+STEPS: tuple[tuple[Pictogram, Line], ...] = (
+    (Pictogram.SCAN_PARCEL, Line.SCAN_PARCEL),
+    (Pictogram.SCAN_CODE, Line.SCAN_CODE),
+    (Pictogram.WAIT, Line.WAIT),
+    (Pictogram.ENTER, Line.ENTER),
+    (Pictogram.PUT_DOWN, Line.PUT_DOWN),
+    (Pictogram.LEAVE, Line.LEAVE),
+    (Pictogram.CLOSE_THE_DOOR, Line.CLOSE_THE_DOOR),
+    (Pictogram.NO, Line.NO),
+)
+
+# What the signal at the door shows and sounds, and what it means.
+SIGNS: tuple[tuple[Show, Line], ...] = (
+    (RING, Line.SIGN_RING),
+    (transitions.WAIT, Line.SIGN_WAIT),
+    (transitions.INSIDE, Line.SIGN_INSIDE),
+    (transitions.CLOSE_THE_DOOR, Line.SIGN_CLOSE_THE_DOOR),
+    (transitions.LIFT_THE_HANDLE, Line.SIGN_LIFT_THE_HANDLE),
+    (transitions.GO, Line.SIGN_GO),
+    (transitions.NO, Line.SIGN_NO),
+    (transitions.LEAVE, Line.SIGN_LEAVE),
+    (transitions.TROUBLE, Line.SIGN_TROUBLE),
+    (transitions.DARK, Line.SIGN_DARK),
+)
+
+LAMPS: Mapping[Light, tuple[Ink, Line]] = MappingProxyType({
+    Light.AMBER: (Ink.AMBER, Line.AMBER),
+    Light.GREEN: (Ink.GREEN, Line.GREEN),
+    Light.RED: (Ink.RED, Line.RED),
+    Light.OFF: (Ink.WHITE, Line.OFF),
+})  # fmt: skip
+
+# What the law wants told before somebody comes in.
+LAW: tuple[tuple[Line, Line], ...] = (
+    (Line.WHO, Line.WHO_TEXT),
+    (Line.WHY, Line.WHY_TEXT),
+    (Line.HOW_LONG, Line.HOW_LONG_TEXT),
+    (Line.BY_HAND, Line.BY_HAND_TEXT),
+    (Line.RIGHTS, Line.RIGHTS_TEXT),
+)
+LAW_HEAD = 38.0
+LEADING = 1.22
+LAW_SIZES = (10.5, 10.0, 9.5, 9.0, 8.5, 8.0, 7.5, 7.0)  # points: as large as it fits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What a notice tells of its house. `contact` None leaves a line to write on; `page` is the courier's, or None."""
+
+    home: str
+    entrance: str
+    contact: str | None
+    days: int
+    minutes: int
+    courier_code: bool
+    page: str | None
+
+
+def notice_of(home: Home, entrance: str, *, contact: str | None, pages: str | None) -> Notice:
+    """Gather what the notice of this entrance says.
+
+    Raises:
+        KeyError: no such entrance.
+        ValueError: the contact is too long for its line, or `pages` is no address of a page.
+    """
+    section = home.entrances[entrance]
+    if contact is not None and len(contact) > LONGEST:
+        raise ValueError(f"the contact has {len(contact)} characters, {LONGEST} at most fit its line")
+    return Notice(
+        home=inert(home.name),
+        entrance=inert(section.name),
+        contact=None if contact is None else inert(contact) or None,
+        days=home.storage.retention_days,
+        minutes=max(1, round(section.timing.watch / 60)),
+        courier_code=section.courier_proof,
+        page=None if pages is None else _page(pages),
+    )
+
+
+def door_notice(notice: Notice, *, languages: Sequence[Language], made: datetime) -> bytes:
+    """Draw the notice as a PDF, one A4 page a language."""
+    title = " · ".join(WORDS[Line.TITLE][language] for language in languages)
+    sheet = Sheet(title=title, language=languages[0], made=made)
+    for language in languages:
+        _Page(sheet, notice, language).draw()
+    return sheet.pdf()
+
+
+def _page(pages: str) -> str:
+    """The courier's page under the address of all pages."""
+    parts = urlsplit(pages)
+    plain = pages.isascii() and pages.isprintable() and " " not in pages
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or not plain:
+        raise ValueError(f"{inert(pages)!r} is no address of a page")
+    if len(pages) > 100:  # more makes the code's dots too small for a phone at arm's length
+        raise ValueError(f"the address has {len(pages)} characters, 100 at most make a code that phones read")
+    return f"{pages.rstrip('/')}/c"
+
+
+class _Page:
+    """One language's page."""
+
+    def __init__(self, sheet: Sheet, notice: Notice, language: Language) -> None:
+        self._sheet = sheet
+        self._notice = notice
+        self._language = language
+
+    def draw(self) -> None:
+        self._sheet.page()
+        self._head()
+        self._steps(top=49)
+        self._signs(top=148.5)
+        self._dead(top=187.5)
+        self._law(top=225)
+
+    def _say(self, line: Line) -> str:
+        notice = self._notice
+        return WORDS[line][self._language].format(
+            home=notice.home, entrance=notice.entrance, days=notice.days, minutes=notice.minutes
+        )
+
+    def _head(self) -> None:
+        sheet = self._sheet
+        sheet.box((0, 0), (WIDTH, 43), fill=Ink.NIGHT)
+        draw(sheet, Pictogram.CAMERA, (MARGIN, 6), 31, ink=Ink.WHITE, paper=Ink.NIGHT)
+        left = MARGIN + 37
+        room = WITHIN - 37 - 32
+        sheet.text((left, 22), self._say(Line.TITLE), size=34, bold=True, ink=Ink.WHITE, within=room)
+        sheet.text((left, 33), self._say(Line.SUBTITLE), size=16, ink=Ink.WHITE, within=room)
+        right = WIDTH - MARGIN - 28
+        sheet.box((right, 5), (28, 33), fill=Ink.WHITE, corner=3)
+        draw(sheet, Pictogram.NO_SOUND, (right + 3, 6), 22)
+        sheet.text((right + 14, 34.5), self._say(Line.NO_SOUND), size=13, bold=True, align="centre", within=26)
+
+    def _steps(self, top: float) -> None:
+        """Four and four squares, numbered but for the last, which is no step."""
+        sheet = self._sheet
+        steps = [step for step in STEPS if self._notice.courier_code or step[1] is not Line.SCAN_CODE]
+        across, gap, high = 4, 3.5, 46.5
+        wide = (WITHIN - (across - 1) * gap) / across
+        longest = max(sheet.width(self._say(line), size=1, bold=True) for _, line in steps)
+        size = min(17, (wide - 4) / longest)  # one size for all
+        for number, (pictogram, line) in enumerate(steps, start=1):
+            row, column = divmod(number - 1, across)
+            x, y = MARGIN + column * (wide + gap), top + row * (high + gap)
+            refusal = line is Line.NO
+            sheet.box((x, y), (wide, high), line=Ink.RED if refusal else Ink.BLACK, thick=0.8, corner=2.5)
+            draw(sheet, pictogram, (x + (wide - 32) / 2, y + 3.5), 32)
+            if not refusal:
+                sheet.disc((x + 2, y + 2), 4.6, fill=Ink.BLACK, line=Ink.WHITE, thick=0.8)
+                sheet.text((x + 2, y + 4), str(number), size=16, bold=True, ink=Ink.WHITE, align="centre")
+            sheet.text((x + wide / 2, y + high - 4), self._say(line), size=size, bold=True, align="centre")
+
+    def _signs(self, top: float) -> None:
+        """One card a light: the lamp, then what each sound with it means, as far apart as the card has room for."""
+        high, head, foot = 37.0, 12.5, 1.5
+        most = max(sum(show.light is light for show, _ in SIGNS) for light in LAMPS)
+        apart = min(5.1, (high - head - foot) / most)
+        wides = {Light.AMBER: 50.0, Light.GREEN: 30.0, Light.RED: 62.0, Light.OFF: 35.0}
+        x = MARGIN
+        for light, (ink, name) in LAMPS.items():
+            sheet, wide = self._sheet, wides[light]
+            sheet.box((x, top), (wide, high), line=Ink.GREY, thick=0.4, corner=2)
+            sheet.disc((x + 6.5, top + 6.5), 4.2, fill=ink, line=Ink.BLACK, thick=0.6)
+            sheet.text((x + 13, top + 8.4), self._say(name), size=14, bold=True, within=wide - 15)
+            y = top + head
+            for show, meaning in SIGNS:
+                if show.light is light:
+                    heard = Pictogram.SILENT if show.sound is Sound.NONE else Pictogram.BUZZER
+                    draw(
+                        sheet,
+                        Pictogram.BELL if show.sound is Sound.RING else heard,
+                        (x + 2.5, y),
+                        min(4.6, apart - 0.3),
+                    )
+                    sheet.text((x + 8.5, y + 3.6), self._say(meaning), size=11, within=wide - 10)
+                    y += apart
+            x += wide + 3
+
+    def _dead(self, top: float) -> None:
+        """What to do when the box is dead: nobody waits, nobody is locked in."""
+        sheet = self._sheet
+        sheet.box((MARGIN, top), (WITHIN, 34), line=Ink.BLACK, thick=1.2, corner=2.5)
+        sheet.text((MARGIN + 4, top + 8.2), self._say(Line.DEAD), size=18, bold=True, within=WITHIN - 8)
+        told: Iterable[tuple[Pictogram, Line, float]] = (
+            (Pictogram.BELL, Line.DEAD_RING, 43),
+            (Pictogram.TAKE_ALONG, Line.DEAD_TAKE_ALONG, 57),
+            (Pictogram.OPENS_BY_HAND, Line.DEAD_WAY_OUT, 80),
+        )
+        x = MARGIN + 3
+        for pictogram, line, wide in told:
+            draw(sheet, pictogram, (x, top + 12), 19)
+            sheet.block((x + 21, top + 18.5), self._say(line), width=wide - 23, size=12.5, bold=True, leading=1.2)
+            x += wide
+
+    def _law(self, top: float) -> None:
+        """Who films, why, how long, whom to ask; beside it the code of the courier's page."""
+        sheet, page = self._sheet, self._notice.page
+        wide = WITHIN - (0 if page is None else 46)
+        room = HEIGHT - 15 - top
+        size = next((size for size in LAW_SIZES if self._law_height(wide, size) <= room), LAW_SIZES[-1])
+        y = top + 4.5
+        for head, text in LAW:
+            sheet.text((MARGIN, y), self._say(head), size=size, bold=True, within=LAW_HEAD - 2)
+            y = (
+                sheet.block((MARGIN + LAW_HEAD, y), self._say(text), width=wide - LAW_HEAD, size=size, leading=1.22)
+                + 1.1
+            )
+        y = HEIGHT - 9
+        sheet.text((MARGIN, y), self._say(Line.CONTACT), size=13, bold=True)
+        if self._notice.contact is None:
+            sheet.stroke([(MARGIN + LAW_HEAD, y + 0.5), (MARGIN + wide, y + 0.5)], thick=0.3)
+        else:
+            sheet.text((MARGIN + LAW_HEAD, y), self._notice.contact, size=13, bold=True, within=wide - LAW_HEAD)
+        if page is not None:
+            x = WIDTH - MARGIN - 42
+            sheet.box((x, top), (42, 53), line=Ink.BLACK, thick=0.6, corner=2)
+            sheet.qr((x + 1, top + 1), 40, page)
+            sheet.text((x + 21, top + 45), self._say(Line.COURIERS_PAGE), size=12, bold=True, align="centre", within=40)
+            sheet.text((x + 21, top + 50), page, size=9, ink=Ink.GREY, align="centre", within=39)
+
+    def _law_height(self, wide: float, size: float) -> float:
+        told = [self._sheet.lines(self._say(text), width=wide - LAW_HEAD, size=size) for _, text in LAW]
+        return sum(len(lines) for lines in told) * size * POINT * LEADING + len(told) * 1.1

@@ -1,0 +1,435 @@
+"""The two-page report of one visit, for an insurer: what was delivered and when, what verification says, pictures.
+
+What is not in the proof is said to be missing. Where the proof does not hold, both pages say so in red, what they tell
+is called a claim, and no picture is shown.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from gateway.config.home import Home
+from gateway.evidence.documents.pdf import HEIGHT, WIDTH, Ink, Sheet
+from gateway.evidence.documents.pictograms import Pictogram, draw
+from gateway.evidence.documents.report_words import HOUSES, MOMENTS, PHRASES, Phrase, gap, problem
+from gateway.evidence.documents.sources import Account, Standing, View, account
+from gateway.evidence.documents.timeline import MARK, NAMES, Axis, Bar, draw_temperatures, draw_timeline, numbered
+from gateway.evidence.documents.visit_timeline import Happening, Moment, Stretch
+from gateway.evidence.manifest import Manifest, Span
+from gateway.evidence.receipt import OUTCOMES
+from gateway.evidence.verify import NO_CHECKPOINT, NO_KEY
+from gateway.protocol.keys import PublicKey
+from gateway.system.text import Language, inert
+
+MARGIN = 18.0
+WITHIN = WIDTH - 2 * MARGIN
+ROWS = 5  # of any list: what goes beyond is counted
+
+TABLE = (Moment.SCANNED, Moment.UNLOCKED, Moment.OPENED, Moment.CLOSED, Moment.LOCKED_AGAIN)
+VIEWS: Mapping[View, Moment | None] = {
+    View.FIRST: None,
+    View.OPENED: Moment.OPENED,
+    View.CLOSED: Moment.CLOSED,
+    View.LOCKED_AGAIN: Moment.LOCKED_AGAIN,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What the house's file calls the things that a manifest knows by their ids; an id without a name stays one."""
+
+    house: str = ""
+    entrances: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+    brands: Mapping[str, str] = field(default_factory=dict)
+
+
+def names_of(home: Home) -> Names:
+    """Take the names out of a house's file."""
+    return Names(
+        house=home.name,
+        entrances={id_: section.name for id_, section in home.entrances.items()},
+        places={id_: place.name for section in home.entrances.values() for id_, place in section.places.items()},
+        brands={id_: brand.name for id_, brand in home.brands.items()},
+    )
+
+
+def report(  # noqa: PLR0913 - what is told, and how
+    folder: Path,
+    *,
+    language: Language,
+    zone: ZoneInfo,
+    made: datetime,
+    names: Mapping[str, Names] | None = None,
+    public_key: PublicKey | None = None,
+    checkpoint: Path | None = None,
+) -> tuple[bytes, Account]:
+    """Draw the report of a sealed visit's folder as a PDF of two A4 pages; return also what it rests on.
+
+    `names` by the box whose they are: a house's names are not put on another's visit. Key and checkpoint as for
+    `verify`. Blocks for seconds: call it from a thread.
+    """
+    told = account(folder, public_key=public_key, checkpoint=checkpoint)
+    box = told.manifests[0].box if told.manifests else ""
+    own = (names or {}).get(box, Names())
+    return draw_report(told, language=language, zone=zone, made=made, names=own), told
+
+
+def draw_report(told: Account, *, language: Language, zone: ZoneInfo, made: datetime, names: Names) -> bytes:
+    """Draw a report of what is known of a visit."""
+    sheet = Sheet(title=PHRASES[Phrase.TITLE][language], language=language, made=made)
+    pages = _Pages(sheet, told, language, zone, names)
+    pages.first(made)
+    pages.second()
+    return sheet.pdf()
+
+
+class _Pages:
+    """Both pages of one report."""
+
+    def __init__(self, sheet: Sheet, told: Account, language: Language, zone: ZoneInfo, names: Names) -> None:
+        self._sheet = sheet
+        self._told = told
+        self._language = language
+        self._zone = zone
+        self._names = names
+
+    def first(self, made: datetime) -> None:
+        """What, who, when, what verification says."""
+        self._sheet.page()
+        self._head(1)
+        local = made.astimezone(self._zone)
+        words = self._say(Phrase.MADE, date=f"{local:%Y-%m-%d}", time=f"{local:%H:%M}")
+        self._sheet.text((WIDTH - MARGIN, 25), words, size=9, ink=Ink.GREY, align="right")
+        y = self._verdict(34)
+        if not self._told.manifests:
+            y = self._sheet.block((MARGIN, y + 6), self._say(Phrase.NO_MANIFEST), width=WITHIN, size=12) + 6
+        else:
+            y = self._delivery(y)
+            y = self._times(y)
+            y = self._cameras(y)
+        self._seal(min(y + 5, 222.0))
+
+    def second(self) -> None:
+        """Pictures and the timeline."""
+        self._sheet.page()
+        self._head(2)
+        y = 35.0
+        if self._told.standing is Standing.WRONG:
+            y = self._banner(y - 2, height=9, ink=Ink.RED, sign=Pictogram.NO, title=self._say(Phrase.WRONG))
+        y = self._pictures(y)
+        self._timeline(y + 3)
+
+    # ---- both pages -------------------------------------------------------------------------------------------------
+
+    def _say(self, phrase: Phrase, **names: object) -> str:
+        return PHRASES[phrase][self._language].format(**names)
+
+    def _head(self, number: int) -> None:
+        sheet = self._sheet
+        sheet.text((MARGIN, 20), self._say(Phrase.TITLE), size=22, bold=True, ink=Ink.NIGHT)
+        sheet.text((MARGIN, 26), inert(self._names.house), size=11, ink=Ink.GREY, within=110)
+        visit = self._told.manifests[0].visit if self._told.manifests else ""
+        sheet.text((WIDTH - MARGIN, 20), visit, size=9, ink=Ink.GREY, align="right", within=70)
+        sheet.stroke([(MARGIN, 29), (WIDTH - MARGIN, 29)], ink=Ink.NIGHT, thick=0.6)
+        page = self._say(Phrase.PAGE, number=number)
+        sheet.text((WIDTH - MARGIN, HEIGHT - 8), page, size=8.5, ink=Ink.GREY, align="right")
+        sheet.block((MARGIN, HEIGHT - 11.5), self._say(Phrase.HOW_TO_CHECK), width=WITHIN - 26, size=8.5, ink=Ink.GREY)
+
+    def _heading(self, y: float, phrase: Phrase) -> float:
+        """Set a section's heading; where the proof does not hold it says what follows is worth."""
+        self._sheet.text((MARGIN, y), self._say(phrase), size=12, bold=True, ink=Ink.NIGHT)
+        if self._told.standing is Standing.WRONG:
+            words = self._say(Phrase.UNPROVEN)
+            self._sheet.text((WIDTH - MARGIN, y), words, size=9.5, bold=True, ink=Ink.RED, align="right")
+        self._sheet.stroke([(MARGIN, y + 1.8), (WIDTH - MARGIN, y + 1.8)], ink=Ink.PALE, thick=0.4)
+        return y + 7.2
+
+    def _banner(  # noqa: PLR0913 - what a banner shows
+        self, y: float, *, height: float, ink: Ink, sign: Pictogram, title: str, lines: Sequence[str] = ()
+    ) -> float:
+        """Set a coloured box: sign, title, and lines below it; return where the next thing may begin."""
+        sheet = self._sheet
+        filled = ink is Ink.RED
+        words, paper = (Ink.WHITE, ink) if filled else (ink, Ink.WHITE)
+        size = 14 if height > 12 else 6.5
+        sheet.box((MARGIN, y), (WITHIN, height), fill=paper, line=ink, thick=0.9, corner=2)
+        draw(sheet, sign, (MARGIN + 3, y + (height - size) / 2), size, ink=ink)
+        x = MARGIN + size + 7
+        if not lines:
+            sheet.text((x, y + height / 2 + 1.8), title, size=13, bold=True, ink=words, within=WITHIN - size - 12)
+            return y + height + 8
+        sheet.text((x, y + 8), title, size=16, bold=True, ink=words, within=WITHIN - size - 12)
+        at = y + 13.6
+        for line in lines:
+            at = sheet.block((x, at), line, width=WITHIN - size - 12, size=10, most=2,
+                             ink=Ink.WHITE if filled else Ink.BLACK)  # fmt: skip
+        return y + height + 9
+
+    # ---- page 1 -----------------------------------------------------------------------------------------------------
+
+    def _verdict(self, y: float) -> float:
+        verdict = self._told.verdict
+        match self._told.standing:
+            case Standing.HOLDS:
+                films = sum(part.films for part in verdict.parts)
+                decisions = max(
+                    part.decisions for part in verdict.parts
+                )  # a later part's log begins where the visit did
+                counts = {"films": films, "decisions": decisions}
+                if self._told.key_compared:
+                    ink, head, below = Ink.GREEN, Phrase.HOLDS, Phrase.HOLDS_TEXT
+                else:  # whoever makes a key of his own can seal anything with it
+                    ink, head, below = Ink.NIGHT, Phrase.HOLDS_ALONE, Phrase.HOLDS_ALONE_TEXT
+                lines = [self._say(below, **counts)]
+                return self._banner(y, height=22, ink=ink, sign=Pictogram.YES, title=self._say(head), lines=lines)
+            case Standing.ERASED:
+                left = Phrase.ERASED_RETENTION if verdict.parts else Phrase.ERASED_REQUEST
+                title, text = self._say(Phrase.ERASED), self._say(left)
+                return self._banner(y, height=20, ink=Ink.GREY, sign=Pictogram.YES, title=title, lines=[text])
+            case Standing.WRONG:
+                what, todo = ("", "") if verdict.code is None else problem(verdict.code, self._language)
+                where = _plain(verdict.where or "", 240)
+                lines = [f"{what[:1].upper()}{what[1:]}.", self._say(Phrase.WHERE, where=where), todo]
+                title = self._say(Phrase.WRONG)
+                return self._banner(y, height=35, ink=Ink.RED, sign=Pictogram.NO, title=title, lines=lines)
+
+    def _delivery(self, y: float) -> float:
+        """Two columns: what was promised, and what came of it."""
+        manifest = self._told.manifests[0]
+        top = self._heading(y, Phrase.DELIVERED)
+        delivery, missing = manifest.delivery, self._say(Phrase.NOT_TOLD)
+        left: list[tuple[Phrase, str]] = [(Phrase.DELIVERED, self._say(Phrase.INCIDENT))]
+        if delivery is not None:
+            parcels = ", ".join(f"…{inert(last)}" for last in delivery.parcels[:ROWS])
+            rest = len(delivery.parcels) - ROWS
+            left = [
+                (Phrase.BRAND, self._names.brands.get(delivery.brand, delivery.brand)),
+                (Phrase.CARRIER, delivery.carrier),
+                (Phrase.PARCELS, parcels + (f" {self._say(Phrase.MORE, count=rest)}" if rest > 0 else "")),
+                (Phrase.PLACE, self._names.places.get(delivery.place, delivery.place)),
+                (Phrase.WINDOW, self._window(delivery.window)),
+                (Phrase.NUMBER, delivery.id),
+            ]
+        outcome, house = manifest.outcome, manifest.house
+        right = [
+            (Phrase.OUTCOME, missing if outcome is None else OUTCOMES[outcome][self._language]),
+            (Phrase.HOUSE, missing if house is None else HOUSES[house][self._language]),
+            (Phrase.ENTRANCE, self._names.entrances.get(manifest.entrance, manifest.entrance)),
+            (Phrase.VISIT, manifest.visit),
+        ]
+        return max(self._pairs(MARGIN, top, 94, left), self._pairs(MARGIN + 98, top, WITHIN - 98, right)) + 4
+
+    def _pairs(self, x: float, y: float, width: float, pairs: Sequence[tuple[Phrase, str]]) -> float:
+        for phrase, value in pairs:
+            self._sheet.text((x, y), self._say(phrase), size=9.5, ink=Ink.GREY, within=34)
+            at = x + 36
+            y = self._sheet.block((at, y), inert(value) or "-", width=width - 36, size=10, bold=True, most=2) + 1
+        return y
+
+    def _times(self, y: float) -> float:
+        """The five moments, each with its number; a missing one is said to be missing."""
+        sheet, main = self._sheet, self._told.course.main()
+        y = self._heading(y, Phrase.TIMES)
+        house = self._say(Phrase.HOUSE_TIME, zone=self._zone.key)
+        columns = (MARGIN + 8, MARGIN + 66, MARGIN + 130)
+        sheet.text((columns[1], y), house, size=9, ink=Ink.GREY)
+        sheet.text((columns[2], y), self._say(Phrase.UTC), size=9, ink=Ink.GREY)
+        for number, moment in enumerate(TABLE, start=1):
+            y += 6.2
+            numbered(sheet, (MARGIN + MARK, y - 1.3), number)
+            sheet.text((columns[0], y), MOMENTS[moment][self._language], size=10.5, bold=True)
+            found = main.get(moment)
+            if found is None:
+                sheet.text((columns[1], y), self._say(Phrase.MISSING), size=10.5, ink=Ink.RED)
+                continue
+            local = found.at.astimezone(self._zone)
+            sheet.text((columns[1], y), f"{local:%Y-%m-%d  %H:%M:%S}", size=10.5)
+            sheet.text((columns[2], y), f"{found.at.astimezone(UTC):%Y-%m-%d  %H:%M:%S}", size=10.5)
+        y += 5.8
+        for line in self._also():
+            y = sheet.block((MARGIN + 8, y), line, width=WITHIN - 8, size=9.5, most=2)
+        return y + 5
+
+    def _also(self) -> Iterator[str]:
+        """What else the log tells, and whether the box was certain of its clock."""
+        course, main = self._told.course, self._told.course.main()
+        others = [*(main[moment] for moment in main if moment not in TABLE), *course.others()]
+        listed = [self._moment(one) for one in others[:ROWS]]
+        if len(others) > ROWS:
+            listed.append(self._say(Phrase.MORE, count=len(others) - ROWS))
+        if listed:
+            yield self._say(Phrase.OTHERS, list=", ".join(listed))
+        sealed = all(manifest.clock_trusted for manifest in self._told.manifests)
+        if not (sealed and all(one.trusted for one in course.happenings)):
+            yield self._say(Phrase.UNCERTAIN)
+
+    def _cameras(self, y: float) -> float:
+        y = self._heading(y, Phrase.CAMERAS)
+        room = 214.0
+        lines = [*self._filmed(), *self._gaps()]
+        for number, line in enumerate(lines):
+            if y > room - 5 and number < len(lines) - 1:
+                more = self._say(Phrase.MORE, count=len(lines) - number)
+                return self._sheet.block((MARGIN, y), more, width=WITHIN, size=10)
+            y = self._sheet.block((MARGIN, y), line, width=WITHIN, size=10, most=1)
+        return y
+
+    def _filmed(self) -> Iterator[str]:
+        manifests = self._told.manifests
+        for camera in dict.fromkeys(camera for manifest in manifests for camera in manifest.cameras):
+            clips = [clip for manifest in manifests for clip in manifest.clips if clip.camera == camera]
+            spans = ", ".join(f"{self._clock(clip.start)}-{self._clock(clip.end)}" for clip in clips[:ROWS])
+            phrase = Phrase.FILMED if clips else Phrase.NOT_FILMED
+            yield self._say(phrase, camera=inert(camera), spans=spans)
+
+    def _gaps(self) -> Iterator[str]:
+        manifests = self._told.manifests
+        holes = [hole for manifest in manifests for hole in manifest.gaps]
+        notes = [note for manifest in manifests for note in manifest.notes]
+        for hole in holes:
+            yield self._say(
+                Phrase.GAP,
+                camera=self._say(Phrase.GAP_ALL) if hole.camera is None else inert(hole.camera),
+                start=self._clock(hole.start),
+                end=self._clock(hole.end),
+                why=gap(hole.why, self._language),
+            )
+        told = {word for hole in holes for word in (str(hole.camera), f"{hole.camera}:{hole.why}")}
+        for note in dict.fromkeys(note for note in notes if note not in told):
+            camera, _, why = note.rpartition(":")
+            words = gap(why, self._language)
+            said = self._say(Phrase.FILMED, camera=inert(camera), spans=words) if camera else words
+            yield self._say(Phrase.NOTE, note=said)
+        if not holes and not notes:
+            yield self._say(Phrase.NO_GAP)
+
+    def _seal(self, y: float) -> None:
+        """Hashes and key, and against what they were compared."""
+        sheet, told = self._sheet, self._told
+        y = self._heading(y, Phrase.SEAL)
+        last = told.manifests[-1] if told.manifests else None
+        rows = [(self._say(Phrase.PART, part=n), hashed) for n, hashed in enumerate(told.hashes[:2], start=1)]
+        if len(told.hashes) > len(rows):
+            rows.append(("", self._say(Phrase.MORE, count=len(told.hashes) - len(rows))))
+        rows.append((self._say(Phrase.FINGERPRINT), told.verdict.fingerprint or self._say(Phrase.NOT_TOLD)))
+        if last is not None:
+            rows.append((self._say(Phrase.BOX), f"{inert(last.box)}, {self._sealed(last)}"))
+        for name, value in rows:
+            sheet.text((MARGIN, y), name, size=9.5, ink=Ink.GREY, within=46)
+            sheet.text((MARGIN + 48, y), value, size=9.5, within=WITHIN - 48)
+            y += 5
+        y += 1
+        for line in self._compared():
+            y = sheet.block((MARGIN, y), line, width=WITHIN, size=9, ink=Ink.BLACK, leading=1.2, most=2)
+
+    def _compared(self) -> Iterator[str]:
+        told = self._told
+        if told.standing is Standing.WRONG:
+            yield self._say(Phrase.ENDED)
+            return
+        yield self._say(Phrase.KEY_COMPARED if told.key_compared else Phrase.KEY_NOT_COMPARED)
+        yield self._say(Phrase.CHECKPOINT_COMPARED if told.log_compared else Phrase.CHECKPOINT_NOT_COMPARED)
+        notes = [note for note in told.verdict.notes if note not in {NO_KEY, NO_CHECKPOINT}]
+        if notes:
+            more = f" {self._say(Phrase.MORE, count=len(notes) - 1)}" if len(notes) > 1 else ""
+            yield self._say(Phrase.NOTICED, note=_plain(notes[0], 160)) + more
+
+    # ---- page 2 -----------------------------------------------------------------------------------------------------
+
+    def _pictures(self, y: float) -> float:
+        """Four pictures with their times, or why there are none."""
+        sheet = self._sheet
+        y = self._heading(y + 3, Phrase.PICTURES)
+        why = {Standing.WRONG: Phrase.NO_PICTURES_WRONG, Standing.ERASED: Phrase.NO_PICTURES_ERASED}
+        if self._told.standing is not Standing.HOLDS:
+            return sheet.block((MARGIN, y), self._say(why[self._told.standing]), width=WITHIN, size=11) + 4
+        wide, high, gap_ = 84.0, 52.0, WITHIN - 168
+        for place, (view, moment) in enumerate(VIEWS.items()):
+            x, top = MARGIN + place % 2 * (wide + gap_), y - 3 + place // 2 * (high + 13)
+            photo = self._told.photos.get(view)
+            title = self._say(Phrase.FIRST_PICTURE) if moment is None else MOMENTS[moment][self._language]
+            sheet.box((x, top), (wide, high), fill=Ink.PALE)
+            label = x
+            if moment is not None:
+                numbered(sheet, (x + MARK, top + high + 4.2), TABLE.index(moment) + 1)
+                label = x + 2 * MARK + 1.5
+            sheet.text((label, top + high + 5.4), title, size=10.5, bold=True, within=46)
+            if photo is None:
+                told = moment is None or moment in self._told.course.main()
+                words = self._say(Phrase.NO_PICTURE if told else Phrase.NO_TIME)
+                sheet.text((x + wide / 2, top + high / 2), words, size=11, ink=Ink.RED, align="centre", within=wide - 4)
+                continue
+            sheet.picture((x, top), (wide, high), photo.jpeg, told=f"{title}, {photo.camera}")
+            caption = f"{self._clock(photo.at)} · {photo.camera}"
+            sheet.text((x + wide, top + high + 5.4), caption, size=9, ink=Ink.GREY, align="right", within=32)
+        return y - 3 + 2 * (high + 13)
+
+    def _timeline(self, y: float) -> None:
+        sheet, course, manifests = self._sheet, self._told.course, self._told.manifests
+        y = self._heading(y + 3, Phrase.TIMELINE)
+        if not manifests:
+            sheet.block((MARGIN, y), self._say(Phrase.NO_TIMELINE), width=WITHIN, size=11)
+            return
+        axis = self._axis()
+        main = course.main()
+        marks = {number: main[moment] for number, moment in enumerate(TABLE, start=1) if moment in main}
+        bars = [
+            Bar(name=self._say(Phrase.BOLT_WITHDRAWN), ink=Ink.AMBER, stretches=course.withdrawn),
+            Bar(name=self._say(Phrase.DOOR_OPEN), ink=Ink.GREEN, stretches=course.open),
+            *self._films(),
+        ]
+        y = draw_timeline(sheet, axis, y - 3, bars=bars, marks=marks, zone=self._zone)
+        if any(bar.holes for bar in bars):
+            sheet.box((MARGIN, y - 4.4), (6, 3), line=Ink.RED, thick=0.5)
+            sheet.text((MARGIN + 8, y - 1.9), self._say(Phrase.GAP_SIGN), size=8, ink=Ink.GREY, within=NAMES - 10)
+        if course.temperatures:
+            y = self._heading(y + 5, Phrase.TEMPERATURES)
+            named = {inert(self._names.places.get(id_, id_)): told for id_, told in course.temperatures.items()}
+            draw_temperatures(sheet, axis, y - 2, height=20, readings=named)
+
+    def _films(self) -> Iterator[Bar]:
+        manifests = self._told.manifests
+        for camera in list(dict.fromkeys(camera for one in manifests for camera in one.cameras))[:4]:
+            clips = [clip for one in manifests for clip in one.clips if clip.camera == camera]
+            holes = [hole for one in manifests for hole in one.gaps if hole.camera in {camera, None}]
+            yield Bar(name=inert(camera), ink=Ink.NIGHT, stretches=_stretches(clips), holes=_stretches(holes))
+
+    def _axis(self) -> Axis:
+        """From the first thing that is known to the last."""
+        spans = [span for one in self._told.manifests for span in (one.film, *one.clips)]
+        instants = [instant for span in spans for instant in (span.start, span.end)]
+        instants += [one.at for one in self._told.course.happenings]
+        start, end = min(instants), max(instants)
+        return Axis(start=start, end=max(end, start + timedelta(seconds=1)), left=MARGIN + NAMES, width=WITHIN - NAMES)
+
+    # ---- words ------------------------------------------------------------------------------------------------------
+
+    def _clock(self, at: datetime) -> str:
+        return f"{at.astimezone(self._zone):%H:%M:%S}"
+
+    def _moment(self, one: Happening) -> str:
+        return f"{MOMENTS[one.moment][self._language]} {self._clock(one.at)}"
+
+    def _window(self, window: Span) -> str:
+        start, end = window.start.astimezone(self._zone), window.end.astimezone(self._zone)
+        return (
+            f"{start:%Y-%m-%d %H:%M} - {end:%H:%M}"
+            if start.date() == end.date()
+            else (f"{start:%Y-%m-%d %H:%M} - {end:%Y-%m-%d %H:%M}")
+        )
+
+    def _sealed(self, manifest: Manifest) -> str:
+        return f"{self._say(Phrase.SEALED).lower()} {manifest.sealed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _stretches(spans: Sequence[Span]) -> tuple[Stretch, ...]:
+    return tuple(Stretch(start=span.start, end=span.end) for span in spans)
+
+
+def _plain(words: str, most: int) -> str:
+    """A verdict's words on one line: longer than a name may be; the sheet leaves out what is no character."""
+    line = " ".join(words.split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"

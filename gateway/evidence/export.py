@@ -1,0 +1,136 @@
+"""Everything to take along: proofs with their films, log, people, permissions, as one ZIP, made while it is read.
+
+Nothing of it is ever whole in memory, and nothing is packed: films do not shrink, and the door shares this processor.
+Each visit's folder is as it lies on the box, so `perron verify` checks it where it was unpacked.
+"""
+
+import asyncio
+import io
+import json
+import zipfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gateway.config.home import Home
+from gateway.evidence.folders import VISITS
+from gateway.evidence.succession import SUCCESSION
+from gateway.protocol.hash_chain import Hidden
+from gateway.protocol.keys import PublicKey
+from gateway.storage import Store
+from gateway.storage.rows import TERMS
+from gateway.system.atomic_file import NotRegular, open_regular
+
+CHUNK = 2**18  # bytes read at once
+LINES = 200  # of the log written at once: a few milliseconds
+LAST_CHECKPOINT = "last-checkpoint.json"
+
+
+class _Outlet(io.RawIOBase):
+    """What a ZIP is written into, from where it is taken piece by piece."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 - any buffer
+        self._pieces.append(bytes(data))
+        return len(self._pieces[-1])
+
+    def take(self) -> bytes:
+        """Return what was written since the last time."""
+        taken = b"".join(self._pieces)
+        self._pieces.clear()
+        return taken
+
+
+def name_of(home: Home, made: datetime) -> str:
+    """Name the file, and the folder in it."""
+    return f"perron-{home.box}-{made.astimezone(ZoneInfo(home.timezone)):%Y-%m-%d}"
+
+
+async def packed(  # noqa: PLR0913 - what is packed, named one by one
+    home: Home, store: Store, key: PublicKey, *, made: datetime, running: frozenset[str], readme: str
+) -> AsyncIterator[bytes]:
+    """Yield the ZIP piece by piece. Visits that are `running` are left out: nothing of theirs is proven yet.
+
+    Raises:
+        OSError: a file that was begun could not be read to its end; what was yielded is no whole ZIP.
+    """
+    outlet = _Outlet()
+    local = made.astimezone(ZoneInfo(home.timezone))
+    at = (local.year, local.month, local.day, local.hour, local.minute, local.second)
+    top = name_of(home, made)
+    with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for name, pieces in _papers(store, key, readme):
+            with archive.open(zipfile.ZipInfo(f"{top}/{name}", at), "w", force_zip64=True) as entry:
+                for piece in pieces:
+                    entry.write(piece)
+                    yield outlet.take()
+                    await asyncio.sleep(0)  # the door first
+        files = [home.storage.folder / LAST_CHECKPOINT, home.storage.folder / "key" / SUCCESSION]
+        files += await asyncio.to_thread(_proofs, home.storage.folder / VISITS, running)
+        for path in files:
+            try:
+                file = await asyncio.to_thread(open_regular, path)
+            except (FileNotFoundError, NotRegular):
+                continue  # erased meanwhile, or never there
+            with file:
+                where = f"{top}/{path.relative_to(home.storage.folder).as_posix()}"
+                with archive.open(zipfile.ZipInfo(where, at), "w", force_zip64=True) as entry:
+                    while piece := await asyncio.to_thread(file.read, CHUNK):
+                        entry.write(piece)
+                        yield outlet.take()
+    yield outlet.take()
+
+
+def _proofs(films: Path, running: frozenset[str]) -> list[Path]:
+    if not films.is_dir():
+        return []
+    return [
+        path
+        for folder in sorted(films.iterdir())
+        if folder.name not in running and folder.is_dir() and not folder.is_symlink()
+        for path in sorted(folder.iterdir())
+        if not path.name.startswith(".")  # what is being written
+    ]
+
+
+def _papers(store: Store, key: PublicKey, readme: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """All that is no proof of one visit, by its name."""
+    yield "README.txt", iter((readme.encode(),))
+    yield "box.pub.pem", iter((key.pem,))
+    yield "people.json", _json([
+        {"id": one.id, "name": one.name, "role": one.role, "added": one.added.isoformat()}
+        for one in store.register.people()
+    ])  # fmt: skip
+    yield "permissions.json", _json([
+        {"brand": one.brand, "version": one.version, "standing": one.standing.value,
+         "terms": json.loads(TERMS.dump_json(one.terms))}
+        for one in store.permissions()
+    ])  # fmt: skip
+    yield "log.jsonl", _log(store)
+
+
+def _json(rows: list[Mapping[str, Any]]) -> Iterator[bytes]:
+    yield json.dumps(rows, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _log(store: Store) -> Iterator[bytes]:
+    """The hash chain: of an entry whose words were erased the digest is left."""
+    lines: list[str] = []
+    for entry in store.entries(upto=store.head().seq):
+        said: dict[str, Any] = {"seq": entry.seq, "hash": entry.hash.hex()}
+        if isinstance(entry.body, Hidden):
+            said["digest"] = entry.body.digest.hex()
+        else:
+            said["body"] = json.loads(entry.body)
+        lines.append(json.dumps(said, ensure_ascii=False))
+        if len(lines) == LINES:
+            yield ("\n".join(lines) + "\n").encode()
+            lines.clear()
+    yield ("\n".join(lines) + "\n").encode() if lines else b""

@@ -1,0 +1,201 @@
+"""Which second of a film was changed, told from the hash chain in its sidecar.
+
+Written anew from the format's description (`gateway/video/sidecar.py`), so that one mistake cannot be in both the
+writer and the checker: `a.mp4` has `a.jsonl`; each "link" line tells where a fragment ends in the file, until when the
+film then goes, and SHA-256(link before + SHA-256(fragment)), beginning with 32 zero bytes.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, auto
+from hashlib import sha256
+from typing import BinaryIO, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.protocol.signed_document import Hash
+
+_PIECE = 1 << 20  # bytes read at once
+
+
+class Link(BaseModel):
+    """One fragment; the first is the header, the last may be the index."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["link"]
+    end_byte: int = Field(gt=0)
+    chain: Hash
+    until: AwareDatetime
+
+
+class _Start(BaseModel):
+    """What is needed of the first line."""
+
+    kind: Literal["head"]
+    start: AwareDatetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Links:
+    """A sidecar: when the film begins, and its fragments in order."""
+
+    start: datetime
+    links: tuple[Link, ...]
+
+
+class Change(StrEnum):
+    """How a film differs from what its chain says."""
+
+    CHANGED = auto()
+    CUT = auto()
+    LONGER = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """The first fragment that differs: bytes `first` up to (not including) `end`.
+
+    `second` is where its pictures begin, counted from the film's first picture; None for the header and the index at
+    the end, which hold none.
+    """
+
+    change: Change
+    fragment: int
+    first: int
+    end: int
+    second: float | None
+    another: bool
+
+
+def read_links(sidecar: bytes) -> Links:
+    """Read a sidecar.
+
+    Raises:
+        ValueError: it is none, or its fragments do not follow each other.
+    """
+    first, *lines = sidecar.split(b"\n")
+    start = _Start.model_validate_json(first).start
+    links: list[Link] = []
+    for line in lines:
+        try:
+            link = Link.model_validate_json(line)
+        except ValidationError:
+            continue  # holes and the end are in the manifest too
+        if links and link.end_byte <= links[-1].end_byte:
+            raise ValueError("fragments overlap")
+        links.append(link)
+    if not links:
+        raise ValueError("no fragments")
+    return Links(start=start, links=tuple(links))
+
+
+def whole_hash(film: BinaryIO) -> str:
+    """SHA-256 of all of it, in hexadecimal."""
+    film.seek(0)
+    whole = sha256()
+    while data := film.read(_PIECE):
+        whole.update(data)
+    return whole.hexdigest()
+
+
+def first_difference(film: BinaryIO, links: Links) -> Difference | None:
+    """Find the first fragment that is not what its link says, or bytes after the last; None when all agree."""
+    film.seek(0)
+    before, begin = bytes(32), 0
+    first: tuple[int, int, int] | None = None  # number, begin, bytes that are missing
+    agree = 0
+    for number, link in enumerate(links.links):
+        digest, missing = _take(film, link.end_byte - begin)
+        if sha256(before + digest).hexdigest() == link.chain and not missing:
+            agree += number > 0  # the header of two films of one camera may be the same
+        elif first is None:
+            first = number, begin, missing
+        before, begin = bytes.fromhex(link.chain), link.end_byte
+    if first is not None:
+        number, start, missing = first
+        return Difference(
+            change=Change.CUT if missing else Change.CHANGED,
+            fragment=number,
+            first=start,
+            end=links.links[number].end_byte - missing,
+            second=_second(film, links, number),
+            another=agree < (len(links.links) - 1) // 2 and not missing and _well_formed(film),
+        )
+    end = film.seek(0, 2)
+    if end == begin:
+        return None
+    return Difference(change=Change.LONGER, fragment=len(links.links), first=begin, end=end, second=None, another=False)
+
+
+def _second(film: BinaryIO, links: Links, number: int) -> float | None:
+    """When a fragment's pictures begin, by the film's own times where these can be right, else by the sidecar's."""
+    index = number == len(links.links) - 1 and links.links[number].until == links.links[number - 1].until
+    if number == 0 or (index and _decode_time(film, links, number) is None):
+        return None
+    whole = (links.links[-1].until - links.start).total_seconds()
+    earliest = _film_second(film, links, number - 1) if number > 1 else 0.0
+    if earliest is None or earliest > whole:
+        return max(0.0, (links.links[number - 1].until - links.start).total_seconds())
+    told = _film_second(film, links, number)
+    after = _film_second(film, links, number + 1) if number + 1 < len(links.links) else None
+    latest = (links.links[number].until - links.start).total_seconds() if after is None or after > whole else after
+    return told if told is not None and earliest <= told <= latest else earliest
+
+
+def _film_second(film: BinaryIO, links: Links, number: int) -> float | None:
+    first, here = _decode_time(film, links, 1), _decode_time(film, links, number)
+    header = inside(_piece(film, links, 0), b"moov", b"trak", b"mdia", b"mdhd")
+    if first is None or here is None or header is None:
+        return None
+    scale = int.from_bytes(header[20:24] if header[:1] == b"\1" else header[12:16], "big")
+    return (here - first) / scale if scale else None
+
+
+def _decode_time(film: BinaryIO, links: Links, number: int) -> int | None:
+    """Read `tfdt`: the fragment's first decode time, in the track's units (ISO/IEC 14496-12, 8.8.12)."""
+    told = inside(_piece(film, links, number), b"moof", b"traf", b"tfdt")
+    if told is None:
+        return None
+    return int.from_bytes(told[4:12] if told[:1] == b"\1" else told[4:8], "big")
+
+
+def _piece(film: BinaryIO, links: Links, number: int) -> bytes:
+    begin = links.links[number - 1].end_byte if number else 0
+    film.seek(begin)
+    return film.read(min(_PIECE, links.links[number].end_byte - begin))
+
+
+def _well_formed(film: BinaryIO) -> bool:
+    """Whether it is boxes from its first byte to its last."""
+    end, at = film.seek(0, 2), 0
+    while at + 8 <= end:
+        film.seek(at)
+        size = int.from_bytes(film.read(4), "big")
+        if size < 8:
+            return False
+        at += size
+    return at == end
+
+
+def inside(data: bytes, *path: bytes) -> bytes | None:
+    """The content of the first box at a path of box names; None when there is none."""
+    at = 0
+    while at + 8 <= len(data):
+        size, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if size < 8:  # 64-bit and open-ended boxes: none of ours
+            return None
+        if name == path[0]:
+            content = data[at + 8 : at + size]
+            return inside(content, *path[1:]) if len(path) > 1 else content
+        at += size
+    return None
+
+
+def _take(film: BinaryIO, size: int) -> tuple[bytes, int]:
+    """Hash the next bytes; also how many of them are missing."""
+    digest = sha256()
+    while size and (data := film.read(min(size, _PIECE))):
+        digest.update(data)
+        size -= len(data)
+    return digest.digest(), size

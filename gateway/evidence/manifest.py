@@ -1,0 +1,188 @@
+"""What is sealed of one part of a visit: `manifest.json`, signed by the box over its exact bytes.
+
+One folder a visit. Part 1 has `manifest.json`, `manifest.sig` and `log.jsonl`; part n (somebody came out again) has
+`manifest-n.json` and so on beside them and names the part before.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from gateway.domain.visit.state import House, Outcome
+from gateway.protocol.hash_chain import Head, canonical
+from gateway.protocol.signed_document import FileName, Hash, Id, KeyText
+
+SLACK = timedelta(seconds=1)  # pictures come one by one: film that lacks less is whole
+
+Shown = Annotated[str, StringConstraints(max_length=80)]
+Last4 = Annotated[str, StringConstraints(max_length=4)]
+Reason = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_:.-]{1,80}$")]
+
+
+class Part(BaseModel):
+    """A piece of a manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Span(Part):
+    """From one instant to a later one."""
+
+    start: AwareDatetime
+    end: AwareDatetime
+
+    @model_validator(mode="after")
+    def _forward(self) -> Self:
+        if self.end < self.start:
+            raise ValueError("a span ends after it starts")
+        return self
+
+
+class Hole(Span):
+    """A declared hole in the film, and why; of one camera, or None: of all."""
+
+    camera: FileName | None
+    why: Reason
+
+
+class ClipRecord(Span):
+    """One film file as it was closed, and the sidecar with the hash chain of its fragments."""
+
+    camera: FileName
+    file: FileName
+    sha256: Hash
+    fragments: int = Field(ge=1)
+    sidecar: FileName | None  # None: it was lost before sealing, so a change of the film can be seen but not placed
+    sidecar_sha256: Hash | None
+
+
+class Position(Part):
+    """An entry's place in the log's chain."""
+
+    seq: int = Field(ge=0)
+    hash: Hash
+
+    @property
+    def head(self) -> Head:
+        """The chain as it ended here."""
+        return Head(seq=self.seq, hash=bytes.fromhex(self.hash))
+
+
+class LogExtract(Part):
+    """The visit's part of the log: what follows `after` up to `last`, in `file`."""
+
+    file: FileName
+    sha256: Hash
+    after: Position
+    last: Position
+
+
+class DeliveryFacts(Part):
+    """What was promised. Of codes only their last characters."""
+
+    id: Annotated[str, StringConstraints(max_length=129)]  # the brand's id, a point, the brand's own id of it
+    version: int
+    brand: Shown
+    carrier: Shown
+    place: Shown
+    window: Span
+    parcels: tuple[Last4, ...]
+
+
+class Manifest(Part):
+    """The sealed statement. Times are UTC by the box's clock; `clock_trusted` says what that was worth at sealing.
+
+    `receipt_sha256` is that of the courier's receipt; None: none belongs to it. Version 1 says nothing of a receipt,
+    and has no such field.
+    """
+
+    kind: Literal["perron manifest"] = "perron manifest"
+    version: Literal[1, 2] = 2
+    box: Id
+    key: KeyText
+    entrance: Id
+    visit: FileName
+    part: int = Field(ge=1, le=1000)
+    previous_sha256: Hash | None
+    delivery: DeliveryFacts | None  # None: an incident
+    outcome: Outcome | None
+    house: House | None
+    film: Span  # from the first event that asked for film to the end of the post-roll
+    cameras: tuple[FileName, ...]  # each must cover `film`, but for declared holes
+    clips: tuple[ClipRecord, ...]
+    gaps: tuple[Hole, ...]
+    notes: tuple[Reason, ...]  # gaps without a time: what else is lacking
+    decisions: tuple[Position, ...]
+    log: LogExtract
+    receipt_sha256: Hash | None = None
+    sealed_at: AwareDatetime
+    clock_trusted: bool
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if (self.part == 1) != (self.previous_sha256 is None):
+            raise ValueError("part 1 has none before it, every other part names the one before")
+        if self.receipt_sha256 is not None and (self.version, self.part) != (2, 1):
+            raise ValueError("a receipt belongs to the first part")
+        files = [name for clip in self.clips for name in (clip.file, clip.sidecar) if name is not None]
+        if len(set(files)) < len(files):
+            raise ValueError("a file stands twice")
+        return self
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: it is anything else, be it by a blank.
+        """
+        manifest = cls.model_validate_json(data)
+        if manifest.to_json() != data:
+            raise ValueError("not in its canonical form")
+        return manifest
+
+    def to_json(self) -> bytes:
+        """Canonical JSON: what is signed."""
+        return canonical(self.model_dump(mode="json", exclude={"receipt_sha256"} if self.version == 1 else None))
+
+
+def manifest_name(part: int) -> str:
+    """The manifest's file name."""
+    return _name("manifest", part, "json")
+
+
+def signature_name(part: int) -> str:
+    """The signature's file name: 64 bytes, Ed25519, also for `openssl pkeyutl -verify -rawin`."""
+    return _name("manifest", part, "sig")
+
+
+def log_name(part: int) -> str:
+    """The log extract's file name."""
+    return _name("log", part, "jsonl")
+
+
+def uncovered(
+    film: Span, *, cameras: Iterable[str], clips: Iterable[ClipRecord], gaps: Iterable[Hole]
+) -> tuple[Hole, ...]:
+    """Where a camera's film lacks without a declared hole, in the order of time."""
+    clips, gaps = tuple(clips), tuple(gaps)
+    found: list[Hole] = []
+    for camera in cameras:
+        spans: list[Span] = [clip for clip in clips if clip.camera == camera]
+        spans += [gap for gap in gaps if gap.camera in {camera, None}]
+        covered = film.start
+        for span in sorted(spans, key=lambda span: span.start):
+            found += _lack(camera, covered, min(span.start, film.end))
+            covered = max(covered, span.end)
+        found += _lack(camera, covered, film.end)
+    return tuple(sorted(found, key=lambda hole: hole.start))
+
+
+def _lack(camera: str, start: datetime, end: datetime) -> list[Hole]:
+    return [Hole(camera=camera, start=start, end=end, why="not_filmed")] if end - start > SLACK else []
+
+
+def _name(stem: str, part: int, suffix: str) -> str:
+    return f"{stem}.{suffix}" if part == 1 else f"{stem}-{part}.{suffix}"

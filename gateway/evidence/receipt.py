@@ -1,0 +1,93 @@
+"""The courier's receipt: what the box says of his visit, signed, without film and without the parcel's whole code."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime
+
+from gateway.domain.visit.state import Outcome
+from gateway.evidence.manifest import Last4, Shown
+from gateway.protocol.keys import BoxKey
+from gateway.protocol.signed_document import UNSIGNED, FileName, Id, Signed, sign
+
+Language = Literal["fr", "en"]
+RECEIPT = "receipt.json"  # its file in the visit's folder
+
+
+class Receipt(Signed):
+    """Times are to the minute: enough for a dispute, too little to follow a person. `left`: None if never seen out."""
+
+    kind: Literal["perron receipt 1"] = "perron receipt 1"
+    box: Id
+    visit: FileName
+    entrance: Shown
+    carrier: Shown
+    parcels: tuple[Last4, ...]
+    outcome: Outcome
+    came: AwareDatetime
+    left: AwareDatetime | None
+
+
+OUTCOMES: Mapping[Outcome, Mapping[Language, str]] = MappingProxyType({
+    Outcome.DELIVERED: {"fr": "livré", "en": "delivered"},
+    Outcome.PARTLY_DELIVERED: {"fr": "livré en partie", "en": "partly delivered"},
+    Outcome.NOT_DELIVERED: {"fr": "non livré", "en": "not delivered"},
+    Outcome.ATTENDED: {"fr": "remis à la porte", "en": "answered at the door"},
+    Outcome.REFUSED: {"fr": "refusé", "en": "refused"},
+    Outcome.UNKNOWN: {"fr": "inconnu", "en": "unknown"},
+})  # fmt: skip
+
+_TEXT: Mapping[Language, str] = MappingProxyType({
+    "fr": "Reçu Perron\n{entrance}, {date}\n{carrier} : arrivée {came}, départ {left}\n"
+          "Colis : {parcels}\nRésultat : {outcome}\nVisite {visit}\nClé {fingerprint}\n",
+    "en": "Perron receipt\n{entrance}, {date}\n{carrier}: came {came}, left {left}\n"
+          "Parcels: {parcels}\nResult: {outcome}\nVisit {visit}\nKey {fingerprint}\n",
+})  # fmt: skip
+
+
+def receipt(  # noqa: PLR0913 - one argument a line of the receipt
+    *,
+    box: str,
+    visit: str,
+    entrance: str,
+    carrier: str,
+    parcels: tuple[str, ...],
+    outcome: Outcome,
+    came: datetime,
+    left: datetime | None,
+    key: BoxKey,
+) -> Receipt:
+    """Sign a receipt. `parcels` are the parcels' last characters (`keys.last4`); seconds are cut off."""
+    unsigned = Receipt(
+        box=box,
+        visit=visit,
+        entrance=entrance,
+        carrier=carrier,
+        parcels=parcels,
+        outcome=outcome,
+        came=came.replace(second=0, microsecond=0),
+        left=None if left is None else left.replace(second=0, microsecond=0),
+        key=key.public.text,
+        signature=UNSIGNED,
+    )
+    return sign(unsigned, key)
+
+
+def text(issued: Receipt, *, language: Language, zone: ZoneInfo, fingerprint: str) -> str:
+    """The receipt for people, in the house's time."""
+    came = issued.came.astimezone(zone)
+    left = None if issued.left is None else issued.left.astimezone(zone)
+    return _TEXT[language].format(
+        entrance=issued.entrance,
+        date=came.strftime("%Y-%m-%d"),
+        carrier=issued.carrier,
+        came=came.strftime("%H:%M"),
+        left="-" if left is None else left.strftime("%H:%M"),
+        parcels=", ".join(f"…{last}" for last in issued.parcels) or "-",
+        outcome=OUTCOMES[issued.outcome][language],
+        visit=issued.visit,
+        fingerprint=fingerprint,
+    )

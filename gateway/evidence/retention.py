@@ -1,0 +1,171 @@
+"""How long films are kept, and erasing them so that it can be told from tampering.
+
+Disk pressure has no say here: a full disk ends new visits, it never deletes a film that is held or in its time.
+"""
+
+import re
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, StringConstraints
+
+from gateway.domain.visit.state import Now
+from gateway.evidence.checkpoint import SealedPart
+from gateway.evidence.succession import SUCCESSION
+from gateway.protocol.keys import BoxKey, PublicKey
+from gateway.protocol.signed_document import UNSIGNED, FileName, Id, Signed, sign
+from gateway.system.atomic_file import NotRegular, TooLarge, read_regular, sync_folder, write_whole
+
+LONGEST = timedelta(days=30)
+TOMBSTONE = "erased.json"
+
+_LARGEST = 2**20  # bytes of a tombstone
+_STATEMENTS = re.compile(r"(manifest(-\d+)?\.(json|sig)|log(-\d+)?\.jsonl|receipt(-\d+)?\.json)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A visit with films on disk. `ended`: when its last film ended, None while one runs; `held`: why, if it is."""
+
+    visit: str
+    ended: datetime | None
+    held: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Why a visit is not erased."""
+
+    why: Literal["held", "running"]
+    reason: str = ""  # the owner's reason for holding it
+
+
+class Tombstone(Signed):
+    """The box erased this visit. `parts`: the manifests that were sealed; `who` asked, or "retention"."""
+
+    kind: Literal["perron tombstone 1"] = "perron tombstone 1"
+    box: Id
+    visit: FileName
+    parts: tuple[SealedPart, ...]
+    at: AwareDatetime
+    why: Literal["request", "retention"]
+    who: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 @._-]{1,80}$")]
+
+
+def must_go(kept: Iterable[Kept], *, now: Now, days: int) -> tuple[str, ...]:
+    """Which visits' films have had their time, the oldest first: at most 30 days, never one that is held or runs.
+
+    While the clock is not trusted nothing goes: a wrong clock must not erase evidence.
+    """
+    if not now.trusted:
+        return ()
+    until = now.utc - min(timedelta(days=days), LONGEST)
+    gone = [(one.ended, one.visit) for one in kept if one.held is None and one.ended is not None and one.ended <= until]
+    return tuple(visit for _, visit in sorted(gone))
+
+
+def forgotten(films: Path, known: Container[str], *, now: Now, days: int) -> tuple[Path, ...]:
+    """Film files whose visit is not `known` and that nobody wrote to for so long that their time is over.
+
+    A disk that was full may have kept their visit out of the store: nobody must stay filmed for ever by that.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    if not now.trusted or not films.is_dir():
+        return ()
+    until = (now.utc - min(timedelta(days=days), LONGEST)).timestamp()
+    return tuple(
+        path
+        for folder in sorted(films.iterdir())
+        if folder.name not in known and folder.is_dir() and not folder.is_symlink()
+        for path in sorted(folder.iterdir())
+        if not _STATEMENTS.fullmatch(path.name)
+        and path.name not in (TOMBSTONE, SUCCESSION)
+        and path.lstat().st_mtime <= until
+    )
+
+
+def may_go(one: Kept) -> Refused | None:
+    """Whether a visit may be erased on request: in its time or not, unless it is held or still runs."""
+    if one.ended is None:
+        return Refused(why="running")
+    if one.held is not None:
+        return Refused(why="held", reason=one.held)
+    return None
+
+
+def erase(folder: Path, one: Kept, stone: Tombstone) -> Tombstone | Refused:
+    """Write the tombstone, then delete: after a crash, do it again with the same or another stone and it ends the same.
+
+    On request everything goes but the tombstone. When its time is over the films and their chains go; what was decided
+    (manifest, log, receipt) stays.
+
+    Raises:
+        OSError: something could not be written or deleted; erase again.
+        ValueError: the folder holds a folder, so it is none of ours.
+    """
+    refused = may_go(one)
+    if refused is not None:
+        return refused
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            raise ValueError(f"{path.name} is a folder")
+    valid = _standing(folder, stone) or stone
+    if valid is stone:
+        write_whole(folder / TOMBSTONE, stone.to_json())
+    for path in sorted(folder.iterdir()):
+        if goes(path.name, valid):
+            path.unlink()  # a link goes itself, not what it points to
+    sync_folder(folder)
+    return valid
+
+
+def goes(name: str, stone: Tombstone) -> bool:
+    """Whether a file of the visit's folder goes under this tombstone."""
+    return name not in (TOMBSTONE, SUCCESSION) and not (stone.why == "retention" and _STATEMENTS.fullmatch(name))
+
+
+def _standing(folder: Path, stone: Tombstone) -> Tombstone | None:
+    """A tombstone of ours that already says as much as `stone`."""
+    try:
+        standing = read_tombstone(folder)
+    except (ValueError, NotRegular, TooLarge):
+        return None
+    if standing is None or not standing.is_signed_by(PublicKey.from_text(stone.key)):
+        return None
+    says_it = standing.visit == stone.visit and (standing.why == "request" or stone.why == "retention")
+    return standing if says_it else None
+
+
+def tombstone(  # noqa: PLR0913 - a signed statement says who, what, when and why
+    *,
+    box: str,
+    visit: str,
+    parts: tuple[SealedPart, ...],
+    at: datetime,
+    why: Literal["request", "retention"],
+    who: str,
+    key: BoxKey,
+) -> Tombstone:
+    """Sign an erasure."""
+    unsigned = Tombstone(
+        box=box, visit=visit, parts=parts, at=at, why=why, who=who, key=key.public.text, signature=UNSIGNED
+    )
+    return sign(unsigned, key)
+
+
+def read_tombstone(folder: Path) -> Tombstone | None:
+    """The folder's tombstone, unchecked; None when there is none.
+
+    Raises:
+        ValueError: what stands there is none.
+        OSError: it cannot be read.
+    """
+    try:
+        return Tombstone.from_json(read_regular(folder / TOMBSTONE, at_most=_LARGEST))
+    except FileNotFoundError:
+        return None

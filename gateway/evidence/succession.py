@@ -1,0 +1,119 @@
+"""A box's signing keys, one after another: the old one signs the new one, and the new one signs that it follows it.
+
+So whoever knows any one of them can follow the line in both directions: a proof of before and one of after the change
+are the same box's. The line lies beside the key, and a copy of it in the folder of each visit that is sealed since.
+
+A change is decided by one file that is written last, and done at the start of a gateway, before anything is opened:
+killed anywhere, the next start finishes it. The private half of the old key goes with it.
+"""
+
+from base64 import b64encode
+from pathlib import Path
+
+from gateway.domain.visit.state import Now
+from gateway.protocol.key_succession import LARGEST, Line, Succession
+from gateway.protocol.keys import PRIVATE, PUBLIC, BoxKey, KeyUnusable, PublicKey
+from gateway.protocol.signed_document import UNSIGNED, sign
+from gateway.system.atomic_file import read_regular, sync_folder, write_whole
+
+SUCCESSION = "succession.jsonl"  # beside the key, and in the folder of a visit
+NEXT_KEY, NEXT = "next.key.pem", "next"
+FILES = (PRIVATE, PUBLIC, NEXT, NEXT_KEY)  # of the present key and of one that was prepared to follow it
+
+
+def line_in(folder: Path) -> Line:
+    """Read the line that lies in a folder; an empty one where there is none.
+
+    Raises:
+        ValueError: what lies there is none.
+        OSError: it cannot be read.
+    """
+    try:
+        return Line.read(read_regular(folder / SUCCESSION, at_most=LARGEST))
+    except FileNotFoundError:
+        return Line()
+
+
+def copy_line(source: Path, folder: Path) -> None:
+    """Let a visit's folder tell by itself how the key that sealed it follows older ones; nothing where none does.
+
+    Raises:
+        ValueError, OSError: the line cannot be read, or not be written there.
+    """
+    line = line_in(source)
+    if line.steps:
+        write_whole(folder / SUCCESSION, line.written)
+
+
+def begun(folder: Path) -> bool:
+    """Whether a change is being done and was cut short: it stands in the line, or the key is in its place.
+
+    Another key must not be prepared then: it would follow the old key too, and a line that forks is none.
+
+    Raises:
+        KeyUnusable, ValueError, OSError: key or line cannot be read.
+    """
+    if not (folder / NEXT).exists():
+        return False
+    if not (folder / NEXT_KEY).exists():
+        return True
+    coming, line = BoxKey.of(read_regular(folder / NEXT_KEY, at_most=LARGEST)).public, line_in(folder)
+    return bool(line.steps) and line.steps[-1].new == coming.text
+
+
+def prepare(folder: Path) -> PublicKey:
+    """Make the next key and decide that it follows; the box signs under it from its next start on.
+
+    One that was prepared before and that no start has taken up is given up: the newest counts.
+
+    Raises:
+        KeyUnusable: the present key cannot be used, or a change was cut short and is to be finished first.
+        ValueError: what lies beside it is no line of keys.
+        OSError: the folder does not take it, and nothing is decided.
+    """
+    BoxKey.load(folder)
+    if begun(folder):
+        raise KeyUnusable(
+            "a change of the key was cut short: start the gateway, which finishes it; then change it again"
+        )
+    (folder / NEXT).unlink(missing_ok=True)
+    new = BoxKey.fresh()
+    write_whole(folder / NEXT_KEY, new.pem)
+    write_whole(folder / NEXT, b"perron next key 1\n")
+    return new.public
+
+
+def settle(folder: Path, *, box: str, now: Now) -> Succession | None:
+    """Let the key that was prepared follow, and return how; None: none was. Again after a crash it ends the same.
+
+    Raises:
+        KeyUnusable: the files do not belong together: a key was put there by hand.
+        ValueError, OSError: they cannot be read or written.
+    """
+    if not (folder / NEXT).exists():
+        (folder / NEXT_KEY).unlink(missing_ok=True)  # of a change that was not decided
+        return None
+    line = line_in(folder)
+    if (folder / NEXT_KEY).exists():
+        new = BoxKey.of(read_regular(folder / NEXT_KEY, at_most=LARGEST))
+        if not line.steps or line.steps[-1].new != new.public.text:
+            line = Line((*line.steps, _signed(BoxKey.load(folder), new, box=box, now=now)))
+            write_whole(folder / SUCCESSION, line.written)
+        (folder / NEXT_KEY).replace(folder / PRIVATE)
+        sync_folder(folder)
+    present = BoxKey.load(folder).public
+    if not line.steps or line.steps[-1].new != present.text:
+        raise KeyUnusable(f"{folder / PRIVATE} is not the key that {SUCCESSION} ends with: it was put there by hand")
+    write_whole(folder / PUBLIC, present.pem)
+    (folder / NEXT).unlink()
+    sync_folder(folder)
+    return line.steps[-1]
+
+
+def _signed(old: BoxKey, new: BoxKey, *, box: str, now: Now) -> Succession:
+    bare = Succession(
+        box=box, new=new.public.text, at=now.utc, clock_trusted=now.trusted, agreed=UNSIGNED, key=old.public.text,
+        signature=UNSIGNED,
+    )  # fmt: skip
+    agreed = b64encode(new.sign(bare.agreed_bytes())).decode()
+    return sign(bare.model_copy(update={"agreed": agreed}), old)

@@ -1,0 +1,153 @@
+"""What a verification can find, in words that somebody who is not an engineer can act on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, auto
+from types import MappingProxyType
+
+from gateway.domain.visit.state import House, Outcome
+
+
+class Problem(StrEnum):
+    """The first wrong thing of a proof."""
+
+    NO_PROOF = auto()
+    UNREADABLE = auto()
+    NOT_PLAIN = auto()
+    MANIFEST_MALFORMED = auto()
+    UNSIGNED = auto()
+    SIGNATURE_WRONG = auto()
+    FOREIGN_KEY = auto()
+    KEY_REPLACED = auto()
+    SUCCESSION_WRONG = auto()
+    PART_MISSING = auto()
+    PART_FOREIGN = auto()
+    MANIFEST_REPLACED = auto()
+    LOG_MISSING = auto()
+    LOG_MALFORMED = auto()
+    LOG_CHANGED = auto()
+    LOG_ENTRY_MISSING = auto()
+    LOG_OUT_OF_ORDER = auto()
+    LOG_REPEATED = auto()
+    LOG_TRUNCATED = auto()
+    LOG_REWRITTEN = auto()
+    LOG_WENT_BACK = auto()
+    CHECKPOINT_UNREADABLE = auto()
+    CHECKPOINT_FOREIGN = auto()
+    FILM_MISSING = auto()
+    FILM_CHANGED = auto()
+    FILM_CUT = auto()
+    FILM_LONGER = auto()
+    FILM_SWAPPED = auto()
+    CHAIN_MISSING = auto()
+    CHAIN_CHANGED = auto()
+    HOLE_UNDECLARED = auto()
+    RECEIPT_WRONG = auto()
+    RECEIPT_MISSING = auto()
+    TOMBSTONE_WRONG = auto()
+    ERASURE_UNFINISHED = auto()
+
+
+_COPY = "Take an untouched copy from the box or a backup and verify that one."
+_TELL = "Keep this copy as it is and tell the owner: somebody or some fault changed it after it was sealed."
+
+WORDS: Mapping[Problem, tuple[str, str]] = MappingProxyType({
+    Problem.NO_PROOF: ("there is no sealed proof", "Give the folder of one visit, with its manifest.json."),
+    Problem.UNREADABLE: ("a file cannot be read", "Check the disk and the permissions, then verify again."),
+    Problem.NOT_PLAIN: ("a file is a link or a device, which is never followed", _COPY),
+    Problem.MANIFEST_MALFORMED: ("this is not a manifest that this program knows", _COPY),
+    Problem.UNSIGNED: ("the manifest is not signed", "Let the box seal the visit again; until then it proves nothing."),
+    Problem.SIGNATURE_WRONG: ("manifest or signature was changed: they do not belong together", _TELL),
+    Problem.FOREIGN_KEY: ("another box signed this", "Compare the fingerprints: use the key of the box that filmed."),
+    Problem.KEY_REPLACED: ("signed by a key that the box no longer had at that time", _TELL),
+    Problem.SUCCESSION_WRONG: ("the line of the box's keys is not as the box signed it", _COPY),
+    Problem.PART_MISSING: ("a part of the visit is missing", _COPY),
+    Problem.PART_FOREIGN: ("this part does not belong to the part before it", _TELL),
+    Problem.MANIFEST_REPLACED: ("another manifest was sealed, as remembered outside the box", _TELL),
+    Problem.LOG_MISSING: ("the log of the visit is missing", _COPY),
+    Problem.LOG_MALFORMED: ("the log of the visit is damaged", _COPY),
+    Problem.LOG_CHANGED: ("an entry of the log was changed", _TELL),
+    Problem.LOG_ENTRY_MISSING: ("an entry of the log was taken out", _TELL),
+    Problem.LOG_OUT_OF_ORDER: ("entries of the log were put in another order", _TELL),
+    Problem.LOG_REPEATED: ("an entry of the log stands twice", _TELL),
+    Problem.LOG_TRUNCATED: ("the log was cut off", _TELL),
+    Problem.LOG_REWRITTEN: ("the log is not the one remembered outside the box", _TELL),
+    Problem.LOG_WENT_BACK: ("the box's log was rolled back to an older copy", _TELL),
+    Problem.CHECKPOINT_UNREADABLE: ("the remembered checkpoint cannot be read", "Take it from the phone again."),
+    Problem.CHECKPOINT_FOREIGN: ("the remembered checkpoint is another box's, or changed", "Take this box's own."),
+    Problem.FILM_MISSING: ("a film is missing without a declared gap", _COPY),
+    Problem.FILM_CHANGED: ("the film was changed", _TELL),
+    Problem.FILM_CUT: ("the end of the film is missing", _TELL),
+    Problem.FILM_LONGER: ("something was added after the end of the film", _TELL),
+    Problem.FILM_SWAPPED: ("this is another film than the one that was sealed", _TELL),
+    Problem.CHAIN_MISSING: ("the hash chain beside the film is missing", _COPY),
+    Problem.CHAIN_CHANGED: ("the hash chain beside the film was changed", _TELL),
+    Problem.HOLE_UNDECLARED: ("a camera's film lacks without a declared gap", _TELL),
+    Problem.RECEIPT_WRONG: ("the courier's receipt is not the box's own of this visit", _TELL),
+    Problem.RECEIPT_MISSING: ("the courier's receipt is missing", _COPY),
+    Problem.TOMBSTONE_WRONG: ("the note of erasure is not the box's own of this visit", _TELL),
+    Problem.ERASURE_UNFINISHED: ("erased, yet something is still here", "Let the box finish the erasure."),
+})  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartReport:
+    """One sealed part as its manifest tells it, in the order in which a person asks."""
+
+    visit: str
+    part: int
+    entrance: str
+    brand: str | None
+    carrier: str | None
+    outcome: Outcome | None
+    house: House | None
+    start: datetime
+    end: datetime
+    sealed_at: datetime
+    clock_trusted: bool
+    films: int
+    decisions: int
+    gaps: tuple[str, ...]
+    manifest_sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wrong:
+    """One wrong thing, and exactly where."""
+
+    problem: Problem
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The answer of a verification. `problem` and `where` name the first wrong thing; `parts` are those found good.
+
+    `erased` tells of an erasure (then there are no films to check). `notes` are true but not wrong: no key was given
+    to compare with, a declared gap, a file that nothing names.
+    """
+
+    ok: bool
+    code: Problem | None = None
+    problem: str | None = None
+    where: str | None = None
+    remedies: tuple[str, ...] = ()
+    parts: tuple[PartReport, ...] = ()
+    notes: tuple[str, ...] = ()
+    erased: str | None = None
+    fingerprint: str | None = None
+
+
+def condemn(wrong: Wrong, *, parts: tuple[PartReport, ...] = (), fingerprint: str | None = None) -> Verdict:
+    """A verdict that names what is wrong."""
+    problem, remedy = WORDS[wrong.problem]
+    return Verdict(
+        ok=False,
+        code=wrong.problem,
+        problem=problem,
+        where=wrong.where,
+        remedies=(remedy,),
+        parts=parts,
+        fingerprint=fingerprint,
+    )

@@ -1,0 +1,425 @@
+"""Checking one visit's folder offline: the first wrong thing is named, and exactly where.
+
+Order: tombstone, then for each part its manifest, its signature, the part before, its log, what is remembered outside
+the box, its films one by one, whether every camera's film is whole but for declared gaps; last the courier's receipt.
+"""
+
+import os
+import re
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+from typing import assert_never
+
+from gateway.evidence.checkpoint import Checkpoint, read_remembered, went_back
+from gateway.evidence.extract import check_extract, log_problem
+from gateway.evidence.film import Change, Difference, Links, first_difference, read_links, whole_hash
+from gateway.evidence.manifest import ClipRecord, Hole, Manifest, log_name, manifest_name, signature_name, uncovered
+from gateway.evidence.receipt import RECEIPT, Receipt
+from gateway.evidence.retention import TOMBSTONE, Tombstone, goes, read_tombstone
+from gateway.evidence.seal import LARGEST_LOG, LARGEST_MANIFEST, LARGEST_SIDECAR
+from gateway.evidence.succession import SUCCESSION, line_in
+from gateway.evidence.verdict import PartReport, Problem, Verdict, Wrong, condemn
+from gateway.protocol.key_succession import Line
+from gateway.protocol.keys import PublicKey
+from gateway.protocol.signed_document import UNSIGNED
+from gateway.system.atomic_file import NotRegular, TooLarge, open_regular, read_regular
+
+NO_KEY = "no key was given to compare with: the folder agrees with itself; compare the fingerprint"
+NO_CHECKPOINT = "no checkpoint was given: whether the box rolled its log back cannot be told"
+
+_FILMS = (".mp4", ".mp4.part")
+HELD = timedelta(minutes=1)  # what the clock may have been put right by while a key was replaced
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Case:
+    """What is being checked, and against what."""
+
+    folder: Path
+    public_key: PublicKey | None
+    remembered: tuple[Checkpoint, ...]
+    line: Line
+
+    def accepts(self, key: PublicKey) -> bool:
+        """Whether a key is the box's: the known one, or one that the line ties to it."""
+        return self.public_key is None or key in self.line.kin(self.public_key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    manifest: Manifest
+    sha256: str
+
+
+def verify(
+    folder: Path, *, public_key: PublicKey | None = None, checkpoint: Path | None = None, line: Line | None = None
+) -> Verdict:
+    """Check a visit's folder.
+
+    `public_key` is the box's, known from elsewhere; without it the verdict only says that the folder agrees with
+    itself, and notes the fingerprint to compare. `checkpoint` is a file of checkpoints kept outside the box. `line`
+    says which keys the box had one after another; where it is left out, what lies in the folder says it.
+    """
+    try:
+        remembered = () if checkpoint is None else read_remembered(checkpoint)
+    except (ValueError, OSError) as failure:
+        return condemn(Wrong(problem=Problem.CHECKPOINT_UNREADABLE, where=str(failure)))
+    if not folder.is_dir():
+        return condemn(Wrong(problem=Problem.NO_PROOF, where=f"{folder.name} is not a folder"))
+    try:
+        line = line_in(folder) if line is None else line
+    except (ValueError, OSError) as failure:
+        return condemn(Wrong(problem=Problem.SUCCESSION_WRONG, where=f"{SUCCESSION}: {failure}"))
+    case = _Case(folder=folder, public_key=public_key, remembered=remembered, line=line)
+    try:
+        stone = read_tombstone(folder)
+    except (ValueError, OSError) as failure:
+        return condemn(Wrong(problem=Problem.TOMBSTONE_WRONG, where=f"{TOMBSTONE}: {str(failure).splitlines()[0]}"))
+    return _verify_parts(case) if stone is None else _verify_erased(case, stone)
+
+
+def _verify_parts(case: _Case, *, films: bool = True) -> Verdict:
+    good: list[PartReport] = []
+    named: set[str] = set()
+    first: Manifest | None = None
+    previous: _Part | None = None
+    key: PublicKey | None = case.public_key
+    for number in range(1, _parts(case.folder) + 1):
+        part = _manifest(case, number)
+        if isinstance(part, Wrong):
+            return condemn(part, parts=tuple(good), fingerprint=None if key is None else key.fingerprint)
+        key = PublicKey.from_text(part.manifest.key)
+        wrong = (
+            _part_before(case, part, previous)
+            or _log(case, part.manifest)
+            or _remembered(case, part, key)
+            or (_films(case.folder, part.manifest) if films else None)
+        )
+        if wrong is not None:
+            return condemn(wrong, parts=tuple(good), fingerprint=key.fingerprint)
+        if number == 1:
+            first = part.manifest
+        good.append(_report(part))
+        named |= _named(part.manifest)
+        previous = part
+    if previous is None or first is None or key is None:
+        return condemn(Wrong(problem=Problem.NO_PROOF, where=f"no {manifest_name(1)} in {case.folder.name}"))
+    wrong = _another_s(case, first) or _later_part(case, previous.manifest) or _receipt(case, first, case.line.kin(key))
+    if wrong is not None:
+        return condemn(wrong, parts=tuple(good), fingerprint=key.fingerprint)
+    notes = _notes(case, previous.manifest.visit, named)
+    return Verdict(ok=True, parts=tuple(good), notes=notes, fingerprint=key.fingerprint)
+
+
+def _verify_erased(case: _Case, stone: Tombstone) -> Verdict:
+    key = PublicKey.from_text(stone.key)
+    if not case.accepts(key):
+        return condemn(Wrong(problem=Problem.FOREIGN_KEY, where=TOMBSTONE), fingerprint=key.fingerprint)
+    replaced = case.line.replaced(key)
+    if not stone.is_signed_by(key) or (replaced is not None and stone.at > replaced + HELD):
+        return condemn(Wrong(problem=Problem.TOMBSTONE_WRONG, where=TOMBSTONE), fingerprint=key.fingerprint)
+    if stone.why == "request" and case.folder.resolve().name != stone.visit:  # else its manifests tell whose it is
+        where = f"{TOMBSTONE} is of visit {stone.visit}, the folder is {case.folder.resolve().name}"
+        return condemn(Wrong(problem=Problem.TOMBSTONE_WRONG, where=where), fingerprint=key.fingerprint)
+    hashes = {part.part: part.manifest_sha256 for part in stone.parts if part.visit == stone.visit}
+    for point in case.remembered:
+        seal = point.sealed
+        if not any(point.is_signed_by(one) for one in case.line.kin(key)):
+            return condemn(Wrong(problem=Problem.CHECKPOINT_FOREIGN, where=f"checkpoint of entry {point.seq}"))
+        if seal is not None and seal.visit == stone.visit and hashes.get(seal.part) != seal.manifest_sha256:
+            where = f"{TOMBSTONE} names another manifest of part {seal.part} than the one sealed at {point.at}"
+            return condemn(Wrong(problem=Problem.MANIFEST_REPLACED, where=where), fingerprint=key.fingerprint)
+    left = sorted(path.name for path in case.folder.iterdir() if goes(path.name, stone))
+    if left:
+        where = f"{left[0]!r} is still here, though the visit was erased at {stone.at:%Y-%m-%d %H:%M} UTC"
+        return condemn(Wrong(problem=Problem.ERASURE_UNFINISHED, where=where), fingerprint=key.fingerprint)
+    asked = f"on request of {stone.who}" if stone.why == "request" else "because its time was over"
+    erased = f"{asked} at {stone.at:%Y-%m-%d %H:%M} UTC"
+    if stone.why == "request":
+        return Verdict(
+            ok=True,
+            erased=erased,
+            notes=_notes(case, stone.visit, {TOMBSTONE, SUCCESSION}),
+            fingerprint=key.fingerprint,
+        )
+    verdict = _verify_parts(replace(case, public_key=key), films=False)
+    theirs = {part.part: part.manifest_sha256 for part in verdict.parts if part.visit == stone.visit}
+    if verdict.ok and (theirs != hashes or len(theirs) != len(verdict.parts)):
+        where = f"{TOMBSTONE} names other manifests than those that are here"
+        return condemn(Wrong(problem=Problem.TOMBSTONE_WRONG, where=where), fingerprint=key.fingerprint)
+    return replace(verdict, erased=erased) if verdict.ok else verdict
+
+
+def _parts(folder: Path) -> int:
+    """How many parts there should be: up to the highest number that any file bears."""
+    found = [re.fullmatch(r"(?:manifest|log)(?:-([1-9]\d{0,2}))?\.(?:json|sig|jsonl)", path.name)
+             for path in folder.iterdir()]  # fmt: skip
+    return max((int(match[1] or 1) for match in found if match is not None), default=0)
+
+
+def _read(folder: Path, name: str, *, at_most: int, missing: Problem) -> bytes | Wrong:
+    try:
+        return read_regular(folder / name, at_most=at_most)
+    except FileNotFoundError:
+        return Wrong(problem=missing, where=f"{name} is not there")
+    except OSError as failure:
+        return _unreadable(name, failure)
+
+
+def _unreadable(name: str, failure: OSError) -> Wrong:
+    problem = Problem.NOT_PLAIN if isinstance(failure, NotRegular) else Problem.UNREADABLE
+    ours = isinstance(failure, NotRegular | TooLarge)
+    return Wrong(problem=problem, where=str(failure) if ours else f"{name}: {failure.strerror}")
+
+
+def _manifest(case: _Case, number: int) -> _Part | Wrong:
+    name = manifest_name(number)
+    absent = Problem.NO_PROOF if number == 1 else Problem.PART_MISSING
+    data = _read(case.folder, name, at_most=LARGEST_MANIFEST, missing=absent)
+    if isinstance(data, Wrong):
+        return data
+    signature = _read(case.folder, signature_name(number), at_most=LARGEST_MANIFEST, missing=Problem.UNSIGNED)
+    if isinstance(signature, Wrong):
+        return signature
+    if not signature:
+        return Wrong(problem=Problem.UNSIGNED, where=f"{signature_name(number)} is empty")
+    known = case.public_key is not None and any(one.verifies(signature, data) for one in case.line.kin(case.public_key))
+    try:
+        manifest = Manifest.from_json(data)
+        key = PublicKey.from_text(manifest.key)
+    except ValueError as failure:
+        problem = Problem.MANIFEST_MALFORMED if known else Problem.SIGNATURE_WRONG
+        return Wrong(problem=problem, where=f"{name}: {str(failure).splitlines()[0]}")
+    if not key.verifies(signature, data):
+        return Wrong(problem=Problem.SIGNATURE_WRONG, where=f"{name} and {signature_name(number)}")
+    if not case.accepts(key):
+        return Wrong(problem=Problem.FOREIGN_KEY, where=f"{name} is signed by {key.fingerprint}")
+    replaced = case.line.replaced(key)
+    if replaced is not None and manifest.clock_trusted and manifest.sealed_at > replaced + HELD:
+        where = (
+            f"{name} says {manifest.sealed_at:%Y-%m-%d %H:%M} UTC, the key was replaced at {replaced:%Y-%m-%d %H:%M}"
+        )
+        return Wrong(problem=Problem.KEY_REPLACED, where=where)
+    if manifest.part != number or manifest.log.file != log_name(number):
+        return Wrong(problem=Problem.PART_FOREIGN, where=f"{name} says that it is part {manifest.part}")
+    return _Part(manifest=manifest, sha256=sha256(data).hexdigest())
+
+
+def _part_before(case: _Case, part: _Part, previous: _Part | None) -> Wrong | None:
+    if previous is None:
+        return None
+    ours, before = part.manifest, previous.manifest
+    name = manifest_name(ours.part)
+    kin = PublicKey.from_text(ours.key) in case.line.kin(PublicKey.from_text(before.key))
+    if not kin or (ours.box, ours.visit, ours.entrance) != (before.box, before.visit, before.entrance):
+        return Wrong(problem=Problem.PART_FOREIGN, where=f"{name} is of visit {ours.visit}, not of {before.visit}")
+    if ours.previous_sha256 != previous.sha256:
+        where = f"{name} names another {manifest_name(before.part)} than the one that is here"
+        return Wrong(problem=Problem.PART_FOREIGN, where=where)
+    return None
+
+
+def _log(case: _Case, manifest: Manifest) -> Wrong | None:
+    data = _read(case.folder, manifest.log.file, at_most=LARGEST_LOG, missing=Problem.LOG_MISSING)
+    if isinstance(data, Wrong):
+        return data
+    kin = case.line.kin(PublicKey.from_text(manifest.key))
+    return check_extract(data, manifest, remembered=case.remembered, kin=kin)
+
+
+def _remembered(case: _Case, part: _Part, key: PublicKey) -> Wrong | None:
+    """What the phone knows of this box's log and of this very manifest."""
+    manifest = part.manifest
+    for point in case.remembered:
+        if not any(point.is_signed_by(one) for one in case.line.kin(key)) or point.box != manifest.box:
+            return Wrong(problem=Problem.CHECKPOINT_FOREIGN, where=f"checkpoint of entry {point.seq}")
+        seal = point.sealed
+        if seal is None or (seal.visit, seal.part) != (manifest.visit, manifest.part):
+            continue
+        if seal.manifest_sha256 != part.sha256:
+            where = f"{manifest_name(manifest.part)} is not the one sealed at {point.at:%Y-%m-%d %H:%M} UTC"
+            return Wrong(problem=Problem.MANIFEST_REPLACED, where=where)
+    own = Checkpoint(
+        box=manifest.box,
+        key=manifest.key,
+        seq=manifest.log.last.seq,
+        hash=manifest.log.last.hash,
+        at=manifest.sealed_at,
+        clock_trusted=manifest.clock_trusted,
+        signature=UNSIGNED,  # only its content is compared; the manifest is what is signed
+    )
+    problem = went_back(own, case.remembered)
+    return None if problem is None else log_problem(problem, manifest.log.file)
+
+
+def _another_s(case: _Case, first: Manifest) -> Wrong | None:
+    """The folder bears the name of a visit that the phone knows as sealed, and holds another one's proof."""
+    name = case.folder.resolve().name
+    known = {point.sealed.visit for point in case.remembered if point.sealed is not None}
+    if name != first.visit and name in known:
+        return Wrong(problem=Problem.PART_FOREIGN, where=f"{manifest_name(1)} is of visit {first.visit}, not of {name}")
+    return None
+
+
+def _later_part(case: _Case, last: Manifest) -> Wrong | None:
+    for point in case.remembered:
+        if point.sealed is not None and point.sealed.visit == last.visit and point.sealed.part > last.part:
+            where = f"part {point.sealed.part}, sealed at {point.at:%Y-%m-%d %H:%M} UTC, is not there"
+            return Wrong(problem=Problem.PART_MISSING, where=where)
+    return None
+
+
+def _receipt(case: _Case, manifest: Manifest, keys: Collection[PublicKey]) -> Wrong | None:
+    """The courier's receipt is here if the first part names one, of this visit and as the box signed it."""
+    named = manifest.receipt_sha256
+    try:
+        data = read_regular(case.folder / RECEIPT, at_most=LARGEST_MANIFEST)
+    except FileNotFoundError:
+        missing = Wrong(problem=Problem.RECEIPT_MISSING, where=f"{RECEIPT} is not there")
+        return None if named is None else missing
+    except OSError as failure:
+        return _unreadable(RECEIPT, failure)
+    if named is None and manifest.version > 1:
+        where = f"{RECEIPT} is here, and {manifest_name(1)} says that none belongs to the visit"
+        return Wrong(problem=Problem.RECEIPT_WRONG, where=where)
+    try:
+        issued = Receipt.from_json(data)
+    except ValueError:
+        return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} is no receipt")
+    if not any(issued.is_signed_by(key) for key in keys):
+        return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} was changed, or another box signed it")
+    if (issued.box, issued.visit) != (manifest.box, manifest.visit):
+        return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} is of visit {issued.visit}")
+    if named is not None and sha256(data).hexdigest() != named:
+        return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} is another one than {manifest_name(1)} names")
+    return None
+
+
+def _films(folder: Path, manifest: Manifest) -> Wrong | None:
+    for clip in manifest.clips:
+        try:
+            wrong = _film(folder, clip)
+        except OSError as failure:
+            wrong = _unreadable(clip.file, failure)
+        if wrong is not None:
+            return wrong
+    holes = uncovered(manifest.film, cameras=manifest.cameras, clips=manifest.clips, gaps=manifest.gaps)
+    return Wrong(problem=Problem.HOLE_UNDECLARED, where=_hole(holes[0])) if holes else None
+
+
+def _film(folder: Path, clip: ClipRecord) -> Wrong | None:
+    """Compare one film with what was sealed; the chain beside it then tells where it differs."""
+    path = folder / clip.file
+    links = _links(folder, clip)
+    try:
+        with open_regular(path) as film:
+            cut_or_longer = isinstance(links, Links) and film.seek(0, os.SEEK_END) != links.links[-1].end_byte
+            if not cut_or_longer and whole_hash(film) == clip.sha256:  # what is longer is not read to its end
+                return links if isinstance(links, Wrong) else None
+            if links is None or isinstance(links, Wrong):
+                where = f"{clip.file}; where cannot be told, since its hash chain is not as it was sealed"
+                return Wrong(problem=_other_film(folder, clip), where=where)
+            difference = first_difference(film, links)
+    except FileNotFoundError:
+        where = f"{clip.file} ({clip.camera}, {clip.start:%H:%M:%S} to {clip.end:%H:%M:%S} UTC)"
+        return Wrong(problem=Problem.FILM_MISSING, where=where)
+    if difference is None:  # the chain and the hash of the whole disagree: the box sealed a film that was damaged
+        return Wrong(problem=Problem.FILM_CHANGED, where=f"{clip.file}: sealed with another hash than its chain")
+    return _difference(clip, difference, links)
+
+
+def _links(folder: Path, clip: ClipRecord) -> Links | Wrong | None:
+    if clip.sidecar is None:
+        return None
+    data = _read(folder, clip.sidecar, at_most=LARGEST_SIDECAR, missing=Problem.CHAIN_MISSING)
+    if isinstance(data, Wrong):
+        return data
+    if sha256(data).hexdigest() != clip.sidecar_sha256:
+        return Wrong(problem=Problem.CHAIN_CHANGED, where=clip.sidecar)
+    try:
+        return read_links(data)
+    except ValueError:  # sealed as it was: it was torn already then
+        return None
+
+
+def _other_film(folder: Path, clip: ClipRecord) -> Problem:
+    """Whether the film agrees with a chain beside it that was not sealed: then both were put in its place."""
+    if clip.sidecar is None:
+        return Problem.FILM_CHANGED
+    try:
+        links = read_links(read_regular(folder / clip.sidecar, at_most=LARGEST_SIDECAR))
+        with open_regular(folder / clip.file) as film:
+            agrees = first_difference(film, links) is None
+    except (ValueError, OSError):
+        return Problem.FILM_CHANGED
+    return Problem.FILM_SWAPPED if agrees else Problem.FILM_CHANGED
+
+
+def _difference(clip: ClipRecord, found: Difference, links: Links) -> Wrong:
+    match found.change:
+        case Change.CUT:
+            problem = Problem.FILM_CUT
+        case Change.LONGER:
+            problem = Problem.FILM_LONGER
+        case Change.CHANGED:
+            problem = Problem.FILM_SWAPPED if found.another else Problem.FILM_CHANGED
+        case _:
+            assert_never(found.change)
+    piece = f"bytes {found.first} to {found.end - 1}"
+    where = f"{clip.file}, {piece}"
+    if found.second is not None:
+        at = links.start + timedelta(seconds=found.second)
+        where = f"{clip.file}, second {found.second:.2f} ({at:%H:%M:%S} UTC), fragment {found.fragment}, {piece}"
+    elif found.change is Change.CHANGED:
+        where += " (its header)" if found.fragment == 0 else " (the index at its end)"
+    return Wrong(problem=problem, where=where)
+
+
+def _hole(hole: Hole) -> str:
+    return f"{hole.camera}, {hole.start:%H:%M:%S} to {hole.end:%H:%M:%S} UTC"
+
+
+def _report(part: _Part) -> PartReport:
+    manifest, delivery = part.manifest, part.manifest.delivery
+    return PartReport(
+        visit=manifest.visit,
+        part=manifest.part,
+        entrance=manifest.entrance,
+        brand=delivery.brand if delivery is not None else None,
+        carrier=delivery.carrier if delivery is not None else None,
+        outcome=manifest.outcome,
+        house=manifest.house,
+        start=manifest.film.start,
+        end=manifest.film.end,
+        sealed_at=manifest.sealed_at,
+        clock_trusted=manifest.clock_trusted,
+        films=len(manifest.clips),
+        decisions=len(manifest.decisions),
+        gaps=(*(f"{hole.why}: {_hole(hole)}" for hole in manifest.gaps), *manifest.notes),
+        manifest_sha256=part.sha256,
+    )
+
+
+def _notes(case: _Case, visit: str, named: set[str]) -> tuple[str, ...]:
+    """What is not wrong, but worth knowing."""
+    notes = []
+    if case.public_key is None:
+        notes.append(NO_KEY)
+    if not case.remembered:
+        notes.append(NO_CHECKPOINT)
+    if case.folder.resolve().name != visit:
+        notes.append(f"the folder bears another name than its visit, {visit}")
+    for name in sorted(path.name for path in case.folder.iterdir() if path.name not in named):
+        what = "a film that no manifest names" if name.endswith(_FILMS) else "here, and no part of the proof"
+        notes.append(f"{name!r} is {what}")
+    return tuple(notes)
+
+
+def _named(manifest: Manifest) -> set[str]:
+    """The files of one part."""
+    number = manifest.part
+    films = {name for clip in manifest.clips for name in (clip.file, clip.sidecar) if name is not None}
+    return films | {manifest_name(number), signature_name(number), log_name(number), RECEIPT, TOMBSTONE, SUCCESSION}

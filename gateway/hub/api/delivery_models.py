@@ -1,0 +1,183 @@
+"""A delivery as it travels over the API."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
+
+from gateway.domain.delivery.promise import MOST_PARCELS, Digest, Id, Name, Parcel, State, Version, Window, distinct
+from gateway.domain.visit.state import House
+from gateway.hub.operation import Asked, Model
+from gateway.protocol.box_hub import Token
+
+DeliveryId = Annotated[str, StringConstraints(pattern=r"^dlv-[a-z2-7]{26}$")]
+ConnectionId = Annotated[str, StringConstraints(pattern=r"^con-[a-z2-7]{26}$")]
+Parcels = Annotated[
+    tuple[Parcel, ...],
+    Field(max_length=MOST_PARCELS, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(distinct),
+]
+Celsius = Annotated[float, Field(ge=-60, le=60)]
+
+
+_COURIER = Field(
+    description="The SHA-256, in 64 small hexadecimal digits, of the 16 random bytes of the courier's one-time code."
+    " The courier shows the code itself as a QR code with the text `perron:` and the 16 bytes in base32 (RFC 4648), in"
+    " small letters without padding: 33 characters. Make new bytes for each delivery, give the text to the courier"
+    " alone, and send its digest here. Of the bytes 00 01 02 ... 0f the text is `perron:aaaqeayeaudaocajbifqydiob4`,"
+    " and the digest is the example. An entrance with `courier_proof` opens for the parcel's code and this one"
+    " together, and refuses a delivery without it: `state` is `refused`, `reason` is `courier_code_missing`.",
+    examples=["be45cb2605bf36bebde684841a28f0fd43c69850a3dce5fedba69928ee3a8991"],
+)
+CourierDigest = Annotated[Digest | None, _COURIER]
+
+_ABSENT: Any = Field(default=None)
+"""Of a field that may be left out, but not be null: `model_fields_set` says whether it is there."""
+
+
+def _parts(schema: dict[str, Any], **more: object) -> None:
+    """Null is no value of such a field, so it is not its default either."""
+    for part in schema["properties"].values():
+        if "anyOf" not in part and part.get("default", "") is None:
+            del part["default"]
+    schema.update(more)
+
+
+_EITHER = ConfigDict(
+    json_schema_extra=lambda schema: _parts(schema, oneOf=[{"required": ["delivery"]}, {"required": ["token"]}])
+)
+_SOME = ConfigDict(json_schema_extra=lambda schema: _parts(schema, minProperties=1))
+
+
+def _whole(value: object) -> object:
+    """JSON Schema's integers: 2.0 is one."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+ONE_OF = "one_of"
+"""The code of a choice that was not made; `names` in its context are the fields."""
+
+
+def _one_of(model: Model, *names: str) -> None:
+    if len(model.model_fields_set & {*names}) != 1:
+        raise PydanticCustomError(ONE_OF, f"Give one of {', '.join(names)}, and one only.", {"names": names})
+
+
+class NewPromise(Model):
+    """What is promised. `name` is your own word for it, or the hub gives one. No parcels: the label comes later."""
+
+    name: Id | None = None
+    entrance: Id
+    carrier: Name
+    place: Id
+    window: Window
+    parcels: Parcels = ()
+    courier_sha256: CourierDigest = None
+    max_celsius: Celsius | None = None
+
+
+class NewDelivery(Model):
+    """A delivery by plain JSON, or by the brand's own signed message.
+
+    `delivery` is signed by the hub, as not signed by the brand; `token` is kept and passed on byte for byte.
+    """
+
+    model_config = _EITHER
+
+    connection: ConnectionId
+    delivery: NewPromise = _ABSENT
+    token: Token = _ABSENT
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        _one_of(self, "delivery", "token")
+        return self
+
+
+class Change(Model):
+    """What shall be otherwise; what is not named stays. `courier_sha256` and `max_celsius` go by null."""
+
+    model_config = _SOME
+
+    entrance: Id = _ABSENT
+    carrier: Name = _ABSENT
+    place: Id = _ABSENT
+    window: Window = _ABSENT
+    parcels: Parcels = _ABSENT
+    courier_sha256: CourierDigest = None
+    max_celsius: Celsius | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("name at least one thing")
+        return self
+
+
+class ChangedDelivery(Model):
+    """A new version: `delivery` names what changes, or `token` is the brand's own update, whole.
+
+    `version`: the one that you know; if there is a newer one, nothing is changed.
+    """
+
+    model_config = _EITHER
+
+    delivery: Change = _ABSENT
+    token: Token = _ABSENT
+    version: Annotated[Version, BeforeValidator(_whole)] | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> Self:
+        _one_of(self, "delivery", "token")
+        return self
+
+
+class Withdrawal(Model):
+    """An empty object, or the brand's own signed cancel: needed where the brand signed the delivery."""
+
+    token: Token | None = None
+
+
+class Delivery(Model):
+    """A delivery, as the home and its newest version have it.
+
+    `scheduled` and what follows is said by the home alone. `answered` is the newest version of which it has spoken:
+    while that is below `version`, the state is the older version's. `missing`: parcels that the newest visit misses.
+    `house`: how that visit left the house, apart from the parcels. `sandbox`: the home does not exist.
+    """
+
+    id: DeliveryId
+    connection: ConnectionId
+    brand: Id
+    name: Id
+    version: Version
+    answered: Version | None
+    state: State
+    reason: str | None
+    missing: int
+    house: House | None
+    entrance: Id
+    place: Id
+    carrier: str
+    window: Window
+    parcels: tuple[str, ...]
+    courier_sha256: CourierDigest
+    max_celsius: float | None
+    hub_signed: bool
+    sandbox: bool
+    created: datetime
+    changed: datetime
+
+
+class Deliveries(Model):
+    """A page of deliveries, newest first. `next`: the cursor of the page after it, null on the last."""
+
+    data: Annotated[tuple[Delivery, ...], Field(max_length=100)]
+    next: str | None
+
+
+class DeliveryPath(Asked):
+    """Which delivery."""
+
+    delivery_id: DeliveryId

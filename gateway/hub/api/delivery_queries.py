@@ -1,0 +1,158 @@
+"""Deliveries looked at: one, a list, the states that one went through, and its proof."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+from sqlalchemy import and_, or_, select
+
+from gateway.domain.delivery.promise import State, Version
+from gateway.hub.api.deliveries import mine, owned, told
+from gateway.hub.api.delivery_models import ConnectionId, Deliveries, Delivery, DeliveryPath
+from gateway.hub.api.pagination import PAGED, Page, cursor, place
+from gateway.hub.evidence import Evidence, Message, missing_of, signed, told_of
+from gateway.hub.operation import Call, Model, Operation, Reply, Right
+from gateway.hub.problem import Code, Problem
+from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, events, home_events, jobs
+from gateway.protocol.jws import kid_of
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICRO = timedelta(microseconds=1)
+ACCOUNTS = 100  # the newest of them in one proof
+
+Reference = Annotated[str, StringConstraints(pattern=r"^[ -~À-ÿ]{1,80}$")]
+
+
+class Wanted(Page):
+    """Which deliveries: `reference` is the connection's, your own word for the customer."""
+
+    state: State | None = None
+    connection: ConnectionId | None = None
+    reference: Reference | None = None
+
+
+class Answer(Model):
+    """What the home said to one version of yours, where it said no."""
+
+    version: Version | None
+    accepted: bool
+    code: str | None
+
+
+class Step(Model):
+    """How a delivery stood from `at` on, as the hub learned it. `answer`: the home refused a version then."""
+
+    at: datetime
+    state: State
+    reason: str | None
+    missing: int
+    house: str | None
+    version: Version
+    answer: Answer | None = None
+
+
+class Timeline(Model):
+    """A page of a delivery's steps, oldest first."""
+
+    data: Annotated[tuple[Step, ...], Field(max_length=100)]
+    next: str | None
+
+
+async def read(call: Call) -> Reply:
+    """Tell of one."""
+    return Reply(status=200, body=told(await mine(call)))
+
+
+async def list_(call: Call) -> Reply:
+    """List them, newest first."""
+    asked = call.of(Wanted)
+    query = select(deliveries).where(owned(call))
+    if asked.state is not None:
+        query = query.where(deliveries.c.state == asked.state)
+    if asked.connection is not None:
+        query = query.where(deliveries.c.connection == asked.connection)
+    if asked.reference is not None:
+        query = query.join(connections, connections.c.id == deliveries.c.connection)
+        query = query.where(connections.c.reference == asked.reference)
+    if asked.cursor is not None:
+        micros, id_ = place(asked.cursor, int, str)
+        at = _EPOCH + int(micros) * _MICRO
+        older = and_(deliveries.c.created == at, deliveries.c.id < id_)
+        query = query.where(or_(deliveries.c.created < at, older))
+    query = query.order_by(deliveries.c.created.desc(), deliveries.c.id.desc()).limit(asked.limit + 1)
+    rows = (await call.tx.execute(query)).all()
+    page, more = rows[: asked.limit], len(rows) > asked.limit
+    next_ = cursor((page[-1].created - _EPOCH) // _MICRO, page[-1].id) if more else None
+    return Reply(status=200, body=Deliveries(data=tuple(map(told, page)), next=next_))
+
+
+async def timeline(call: Call) -> Reply:
+    """Tell the states that it went through."""
+    row, asked = await mine(call), call.of(Page)
+    query = select(events).where(events.c.object == row.id, events.c.retailer == row.retailer)
+    if asked.cursor is not None:
+        query = query.where(events.c.seq > place(asked.cursor, int)[0])
+    rows = (await call.tx.execute(query.order_by(events.c.seq).limit(asked.limit + 1))).all()
+    page, more = rows[: asked.limit], len(rows) > asked.limit
+    steps = tuple(
+        Step.model_validate({"at": one.at, **{name: one.data.get(name) for name in _STEP}}, strict=False)
+        for one in page
+        if "state" in one.data
+    )
+    return Reply(status=200, body=Timeline(data=steps, next=cursor(page[-1].seq) if more else None))
+
+
+async def proof(call: Call) -> Reply:
+    """Give the home's signed account of how it ended, and the promise that it was about."""
+    row = await mine(call)
+    asked = select(home_events.c.token, home_events.c.key).where(home_events.c.delivery == row.id)
+    said = await call.tx.execute(asked.order_by(home_events.c.seq))
+    accounts = [one for event in said if event.key is not None and (one := told_of(event.token, event.key)) is not None]
+    if not accounts:
+        raise Problem(
+            Code.NOT_FOUND,
+            "There is no proof: the home has not given its account of how it ended, or it is no longer kept.",
+        )
+    version = accounts[-1].statement.version
+    mine_too = (delivery_versions.c.delivery == row.id, delivery_versions.c.version == version)
+    promise = await call.tx.scalar(select(delivery_versions.c.promise).where(*mine_too))
+    sent = select(jobs.c.token).where(jobs.c.delivery == row.id).order_by(jobs.c.created)
+    messages = [await _message(call, token) for token in (await call.tx.scalars(sent)).all()]
+    stands = promise or row.promise
+    found = {**stands, "home": row.home, "brand": row.brand, "name": row.name, "accounts": accounts[-ACCOUNTS:],
+             "messages": [one for one in messages if one is not None],
+             "missing_parcels": missing_of(stands["parcels"], accounts[-1])}  # fmt: skip
+    evidence = {name: found[name] for name in Evidence.model_fields}
+    return Reply(status=200, body=Evidence.model_validate(evidence, strict=False))
+
+
+async def _message(call: Call, token: bytes) -> Message | None:
+    """A message with the key under which it was signed; None: nobody here has it any more."""
+    kid = kid_of(token)
+    keys = await call.tx.scalars(select(brand_keys.c.x).where(brand_keys.c.kid == kid))
+    known = [call.key.x] if kid == call.key.kid else list(keys)  # in the sandbox another may have a key of that name
+    found = (Message(key=key, token=token.decode()) for key in known)
+    return next((message for message in found if signed(message)), None)
+
+
+_STEP = tuple(name for name in Step.model_fields if name != "at")
+_ONE = "/v1/deliveries/{delivery_id}"
+OPERATIONS = (
+    Operation(
+        name="listDeliveries", method="GET", path="/v1/deliveries", tag="Deliveries", handler=list_, right=Right.READ,
+        summary="List deliveries, newest first", query=Wanted, answers={200: Deliveries}, refuses=PAGED,
+    ),
+    Operation(
+        name="readDelivery", method="GET", path=_ONE, tag="Deliveries", handler=read, right=Right.READ,
+        summary="Read one delivery", path_model=DeliveryPath, answers={200: Delivery},
+    ),
+    Operation(
+        name="readTimeline", method="GET", path=f"{_ONE}/timeline", tag="Deliveries", handler=timeline,
+        right=Right.READ, summary="Read the states that a delivery went through", path_model=DeliveryPath, query=Page,
+        answers={200: Timeline}, refuses=PAGED,
+    ),
+    Operation(
+        name="readProof", method="GET", path=f"{_ONE}/proof", tag="Deliveries", handler=proof, right=Right.READ,
+        summary="Read the home's signed account of how it ended", path_model=DeliveryPath, answers={200: Evidence},
+    ),
+)  # fmt: skip

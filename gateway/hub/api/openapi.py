@@ -1,0 +1,109 @@
+"""The API's own document: OpenAPI 3.1, made of the operations and their models, so that it cannot say otherwise."""
+
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from gateway.hub.operation import Operation, Right
+from gateway.hub.problem import MEDIA_TYPE, PROBLEMS, Document
+
+_REF = "#/components/schemas/{model}"
+_KEY = "Idempotency-Key"
+_JSON = "application/json"
+_Parts = Mapping[Any, dict[str, Any]]  # from (model, mode) to its reference
+
+
+def document(operations: Sequence[Operation], *, title: str, version: str, url: str) -> dict[str, Any]:
+    """Write the document of these operations."""
+    used: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Document, "serialization")]
+    for one in operations:
+        used += [
+            (model, "validation") for model in (one.body, one.path_model, one.query, one.headers) if model is not None
+        ]
+        used += [(model, "serialization") for model in one.answers.values() if model is not None]
+    refs, whole = models_json_schema(list(dict.fromkeys(used)), ref_template=_REF)
+    schemas: dict[str, Any] = dict(whole.get("$defs", {}))
+    asked = {model for one in operations for model in (one.path_model, one.query, one.headers) if model is not None}
+    parameters = {ref["$ref"].rpartition("/")[2] for (model, _), ref in refs.items() if model in asked}
+    paths: dict[str, dict[str, Any]] = {}
+    for one in operations:
+        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, refs, schemas)
+    return {
+        "openapi": "3.1.0",
+        "jsonSchemaDialect": "https://json-schema.org/draft/2020-12/schema",
+        "info": {"title": title, "version": version, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+        "servers": [{"url": url}],
+        "paths": paths,
+        "components": {
+            "schemas": {name: schema for name, schema in schemas.items() if name not in parameters},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer", "description": "An API key: `key-..._<secret>`."},
+                "browser": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "A token (ES256) of a browser that was enrolled in its house.",
+                },
+            },
+        },
+    }
+
+
+def _operation(one: Operation, refs: _Parts, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {"operationId": one.name, "summary": one.summary, "tags": [one.tag], "responses": {}}
+    if one.right is not Right.NONE:
+        found["security"] = [{"browser" if one.right is Right.BROWSER else "key": []}]
+    parameters = [
+        *_parameters(one.path_model, "path", refs, schemas),
+        *_parameters(one.query, "query", refs, schemas),
+        *_parameters(one.headers, "header", refs, schemas),
+    ]
+    if one.idempotency:
+        parameters.append(
+            {
+                "name": _KEY, "in": "header", "required": False,
+                "description": "Sent again with the same body within 24 h it gets the same answer.",
+                "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+            }
+        )  # fmt: skip
+    if parameters:
+        found["parameters"] = parameters
+    if one.body is not None:
+        content = {_JSON: {"schema": refs[one.body, "validation"]}}
+        found["requestBody"] = {"required": not one.bare, "content": content}
+    for status, model in one.answers.items():
+        found["responses"][str(status)] = _answer(one, status, model, refs)
+    problems = sorted(one.problems, key=lambda code: (PROBLEMS[code][0], code))
+    for status, codes in groupby(problems, key=lambda code: PROBLEMS[code][0]):
+        found["responses"][str(int(status))] = {
+            "description": "; ".join(f"`{code}`: {PROBLEMS[code][1]}" for code in codes),
+            "content": {MEDIA_TYPE: {"schema": refs[Document, "serialization"]}},
+        }
+    return found
+
+
+def _parameters(
+    model: type[BaseModel] | None, where: str, refs: _Parts, schemas: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    if model is None:
+        return []
+    schema = schemas[refs[model, "validation"]["$ref"].rpartition("/")[2]]
+    required = set(schema.get("required", ()))
+    return [
+        {"name": name, "in": where, "required": where == "path" or name in required, "schema": part}
+        for name, part in schema.get("properties", {}).items()
+    ]
+
+
+def _answer(one: Operation, status: int, model: type[BaseModel] | None, refs: _Parts) -> dict[str, Any]:
+    found: dict[str, Any] = {"description": one.summary}
+    if model is not None:
+        found["content"] = {one.media: {"schema": refs[model, "serialization"]}}
+    if one.links and status < 300:
+        found["links"] = {
+            link.operation: {"operationId": link.operation, "parameters": dict(link.parameters)} for link in one.links
+        }
+    return found

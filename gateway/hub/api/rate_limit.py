@@ -1,0 +1,159 @@
+"""How much one retailer may ask: so many writes and reads a second, so many writes a day. A stranger: all together.
+
+Told as draft-ietf-httpapi-ratelimit-headers-11 says. Counted in this process: each hub of a cluster has its own ration.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+
+from limits import (
+    RateLimitItem,
+    RateLimitItemPerDay,
+    RateLimitItemPerHour,
+    RateLimitItemPerMinute,
+    RateLimitItemPerSecond,
+)
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import SlidingWindowCounterRateLimiter
+
+from gateway.hub.config import Limits
+from gateway.hub.http.client_address import AROUND, wider
+from gateway.hub.problem import Code, Problem
+
+_BACK = 1.0  # seconds that a clock may be corrected by
+
+
+class Windows:
+    """What was taken of late, in sliding windows. `wall`: seconds since 1970, by which the library counts too.
+
+    Two counters for each of them: the library's moving windows keep every instant, and look through all of them in a
+    thread again and again: a sixth of the hub's work for an announcement.
+    """
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self.wall, self._newest = wall, wall()
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    @property
+    def limiter(self) -> SlidingWindowCounterRateLimiter:
+        """Counts. Where the clock was put back it begins anew: what was taken later than now would count until then."""
+        now = self.wall()
+        if now < self._newest - _BACK:
+            self._newest, self._limiter = now, SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._newest = max(self._newest, now)
+        return self._limiter
+
+
+STRANGER_WINDOW_S = 10  # over which a stranger's requests are averaged: a page and what belongs to it come at once
+MAX_KNOWN_KEYS = 10_000  # API keys and browsers' tokens that counted lately, as digests
+OF_A_HOME = 3  # times what one of its browsers may
+
+
+class Rations:
+    """All retailers' rations. `wall` is the seconds since 1970 by which the library counts."""
+
+    def __init__(self, limits: Limits, *, wall: Callable[[], float]) -> None:
+        self._windows = Windows(wall)
+        self._known: dict[bytes, None] = {}  # the oldest first
+        self._reads: dict[str, RateLimitItem] = {"reads": RateLimitItemPerSecond(limits.reads)}
+        self._writes: dict[str, RateLimitItem] = {
+            "writes": RateLimitItemPerSecond(limits.writes),
+            "writes-a-day": RateLimitItemPerDay(limits.writes_a_day),
+        }
+        self._sandbox: dict[str, RateLimitItem] = {
+            **self._writes,
+            "writes-a-day": RateLimitItemPerDay(min(limits.sandbox_writes_a_day, limits.writes_a_day)),
+        }
+        self._asked: dict[str, dict[str, RateLimitItem]] = {
+            "questions": {
+                "browser": RateLimitItemPerSecond(limits.questions),
+                "home": RateLimitItemPerSecond(OF_A_HOME * limits.questions),
+            },
+            "orders": {
+                "browser": RateLimitItemPerHour(limits.orders), "home": RateLimitItemPerHour(OF_A_HOME * limits.orders)
+            },
+        }  # fmt: skip
+        self._strangers: dict[str, tuple[RateLimitItem, RateLimitItem]] = {  # of one, and of all around him
+            "stranger-requests": (
+                RateLimitItemPerSecond(limits.stranger_requests * STRANGER_WINDOW_S, STRANGER_WINDOW_S),
+                RateLimitItemPerSecond(limits.stranger_requests * STRANGER_WINDOW_S * AROUND, STRANGER_WINDOW_S),
+            ),
+            "strangers": (RateLimitItemPerMinute(limits.strangers), RateLimitItemPerMinute(limits.strangers * AROUND)),
+            "sandboxes": (RateLimitItemPerHour(limits.sandboxes), RateLimitItemPerHour(limits.sandboxes * AROUND)),
+        }
+
+    async def take(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
+        """Take one request off a retailer's ration; what is told of what is left.
+
+        Raises:
+            Problem: nothing is left.
+        """
+        if not writes:
+            return await self._take(self._reads, retailer)
+        return await self._take(self._sandbox if sandbox else self._writes, retailer)
+
+    async def take_member(self, home: str, browser: str, *, writes: bool) -> dict[str, str]:
+        """The same for a browser of a household, and for all browsers of its home together.
+
+        Raises:
+            Problem: nothing is left.
+        """
+        kind = "orders" if writes else "questions"
+        items = self._asked[kind]
+        await self._take({f"{kind}-of-home": items["home"]}, home)
+        return await self._take({kind: items["browser"]}, f"{home}/{browser}")
+
+    async def take_stranger(self, address: str, *, scarce: bool = False) -> dict[str, str]:
+        """The same for a write of somebody without a key: an address, as `whence` writes it.
+
+        Raises:
+            Problem: nothing is left.
+        """
+        return await self._take_unknown("sandboxes" if scarce else "strangers", address)
+
+    async def admit(self, address: str, authorization: str | None) -> None:
+        """Take one request off an address's ration, before a key is looked up or anything is done.
+
+        Whoever shows a key that counted lately is not counted: others at his address do not keep him out.
+
+        Raises:
+            Problem: nothing is left.
+        """
+        if authorization is None or _digest(authorization) not in self._known:
+            await self._take_unknown("stranger-requests", address)
+
+    def note(self, authorization: str, *, counts: bool) -> None:
+        """Remember whether a key that was looked up counts."""
+        self._known.pop(_digest(authorization), None)
+        if counts:
+            self._known[_digest(authorization)] = None
+            if len(self._known) > MAX_KNOWN_KEYS:
+                del self._known[next(iter(self._known))]
+
+    async def _take_unknown(self, kind: str, address: str) -> dict[str, str]:
+        around = wider(address)
+        one, all_ = self._strangers[kind]
+        told = await self._take({kind: one}, address)
+        if around is not None:
+            await self._take({f"{kind}-around": all_}, around)
+        return told
+
+    async def _take(self, items: Mapping[str, RateLimitItem], whose: str) -> dict[str, str]:
+        policies, left, wait, limiter = [], [], 0, self._windows.limiter
+        for name, item in items.items():
+            granted = await limiter.hit(item, name, whose)
+            stats = await limiter.get_window_stats(item, name, whose)
+            seconds = max(1, math.ceil(stats.reset_time - self._windows.wall()))
+            policies.append(f'"{name}";q={item.amount};w={item.get_expiry()}')
+            left.append(f'"{name}";r={stats.remaining};t={seconds}')
+            if not granted:
+                wait = max(wait, seconds)
+        told = {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
+        if wait:
+            raise Problem(Code.RATE_LIMITED, f"Try again in {wait} s.", headers={**told, "Retry-After": str(wait)})
+        return told
+
+
+def _digest(authorization: str) -> bytes:
+    return sha256(authorization.encode(errors="replace")).digest()

@@ -1,0 +1,82 @@
+"""What is wrong with a request, in words: of a pattern what it means, of a choice each field that might be given."""
+
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, get_args
+
+from pydantic import StringConstraints
+from pydantic_core import ErrorDetails
+
+from gateway.domain.delivery.promise import Digest, Id
+from gateway.hub.api.apikeys import Label as Printed
+from gateway.hub.api.connections import ReturnUrl
+from gateway.hub.api.delivery_models import ONE_OF
+from gateway.hub.api.events import Types
+from gateway.hub.api.homes import BoxKey, Csr, Serial, Signature
+from gateway.hub.problem import Detail, Where
+from gateway.hub.webhooks.ssrf import URL
+from gateway.protocol.box_hub import Envelope, Token
+from gateway.protocol.consent_request import Hours, Kid, Label, PublicX, Signed
+
+_OURS = re.compile(r"\^([a-z]+)-\[a-z2-7\]\{26\}\$", re.ASCII)
+
+
+def _pattern(kind: object) -> str:
+    found = (one.pattern for one in get_args(kind) if isinstance(one, StringConstraints))
+    return next(pattern for pattern in found if isinstance(pattern, str))
+
+
+MEANINGS: Mapping[str, str] = MappingProxyType({
+    _pattern(Id): "1 to 64 characters: lower-case letters, digits and hyphens",
+    _pattern(Kid): "1 to 64 characters: letters, digits, dot, underscore and hyphen",
+    _pattern(Label): "1 to 80 characters that can be printed, of Latin letters, with no space at either end",
+    _pattern(Printed): "1 to 80 characters that can be printed, of Latin letters",
+    _pattern(Digest): "a SHA-256 as 64 lower-case hexadecimal digits",
+    _pattern(PublicX): "an Ed25519 public key as `x` of a JWK: 43 characters of base64url",
+    _pattern(Signed): "a compact JWS: three parts of base64url with a dot between each two",
+    _pattern(Token): "a signed message: a compact JWS, three parts of base64url with a dot between each two",
+    _pattern(Envelope): "a sealed message: a compact JWE with direct key agreement, its second part empty",
+    _pattern(Hours): 'hours as "08:00-18:00", from 00:00 to 24:00',
+    _pattern(ReturnUrl): "an address that begins with https://, without a user's name or a fragment",
+    URL: "an address that begins with https:// (or http://), without a user's name or a fragment",
+    _pattern(Types): "one to ten types of events, with a comma between each two",
+    _pattern(Csr): "a certificate request: DER in base64url without padding",
+    _pattern(Signature): "a signature: its bytes in base64url without padding",
+    _pattern(BoxKey): "an Ed25519 public key: 43 characters of base64url",
+    _pattern(Serial): "a certificate's serial number, in hexadecimal",
+})  # fmt: skip
+"""What text has to be, by the pattern that says so; of an id that the hub gave `meaning` knows it."""
+
+_ELSE: Final = "written otherwise"
+
+
+def meaning(pattern: str) -> str | None:
+    """What text of this pattern is; None: nobody has said."""
+    ours = _OURS.fullmatch(pattern)
+    return f"an id that the hub gave: {ours[1]}- and 26 letters and digits" if ours else MEANINGS.get(pattern)
+
+
+def told(error: ErrorDetails, where: Where) -> Iterator[Detail]:
+    """Tell one thing that pydantic found, each field by name that it is about."""
+    loc, code, context = error["loc"], error["type"], error.get("ctx", {})
+    if code == ONE_OF:
+        for name in context["names"]:
+            yield Detail(pointer=_pointer((*loc, name)), where=where, code=code, detail=error["msg"])
+        return
+    pointer = _pointer(loc) if where == "body" else str(loc[0]) if loc else ""
+    match code:
+        case "extra_forbidden":
+            said = "There is nothing of this name here."
+        case "missing":
+            said = "This is missing."
+        case "string_pattern_mismatch":
+            said = f"This has to be {meaning(context['pattern']) or _ELSE}."
+        case _:
+            said = error["msg"].removeprefix("Value error, ")
+    yield Detail(pointer=pointer, where=where, code=code, detail=said)
+
+
+def _pointer(loc: tuple[int | str, ...]) -> str:
+    """A JSON Pointer (RFC 6901, 3)."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in loc)

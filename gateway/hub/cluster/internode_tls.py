@@ -1,0 +1,71 @@
+"""What the nodes of a RabbitMQ cluster say to each other: by TLS, and each proves that it is one of them.
+
+They have an authority of their own, `nodes.*` beside the hub's. The hub's certifies homes too, and whoever is let in
+here may do anything on every node: so no certificate of it counts between nodes, and none of theirs where boxes come.
+`rabbitmqctl` is a client here, and shows the certificate of the node beside which it runs.
+"""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from gateway.hub.authority import AuthorityUnusable
+from gateway.system.atomic_file import write_whole
+from gateway.system.pki.authority import Shelf, Terms, vouched
+
+NAME = "Perron hub's nodes"
+TERMS = Terms(days=365, renew=timedelta(days=90), bound=False, calls=True)  # brought there by hand, as the node's other
+OPTIONS = "internode.config"
+FOLDER = "internode"
+
+
+def certified(folder: Path, node: Path, host: str, *, now: datetime) -> None:
+    """Keep good by what a node, whose files lie in `node`, proves itself to the others. `folder`: the hub's.
+
+    Raises:
+        OSError: a folder cannot be read or written.
+        AuthorityUnusable: a file is not what it was.
+    """
+    at = folder / "authority"
+    shelf = Shelf(
+        authority_key=at / "nodes.key", authority=at / "nodes.pem", key=node / FOLDER / "node.key",
+        chain=node / FOLDER / "node.pem",
+    )  # fmt: skip
+    for needed in (at, shelf.chain.parent):
+        needed.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        theirs = vouched(shelf, name=NAME, names=(host,), terms=TERMS, now=now)
+    except ValueError as error:
+        raise AuthorityUnusable(f"{at} or {shelf.chain.parent} holds nothing of the nodes': {error}") from error
+    believed = shelf.chain.parent / "authority.pem"
+    if not believed.exists() or believed.read_bytes() != theirs.pem:
+        write_whole(believed, theirs.pem)
+
+
+def options(files: Path) -> str:
+    """Write Erlang's options. `files`: where a node's files lie on the node."""
+    own = files / FOLDER
+    proof = "\n".join(
+        f'    {{{word}, "{own / name}"}},'
+        for word, name in (("cacertfile", "authority.pem"), ("certfile", "node.pem"), ("keyfile", "node.key"))
+    )
+    rules = "    {versions, ['tlsv1.3']},\n    {verify, verify_peer}"
+    return f"""\
+[
+  {{server, [
+{proof}
+{rules},
+    {{fail_if_no_peer_cert, true}}
+  ]}},
+  {{client, [
+{proof}
+{rules}
+  ]}}
+].
+"""
+
+
+def environment(files: Path) -> str:
+    """Write what node and `rabbitmqctl` are started with, beside what whoever starts them says."""
+    words = f"-proto_dist inet_tls -ssl_dist_optfile {files / OPTIONS}"
+    names = ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "RABBITMQ_CTL_ERL_ARGS")
+    return "".join(f'{name}="${name} {words}"\n' for name in names)

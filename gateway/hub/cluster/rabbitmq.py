@@ -1,0 +1,322 @@
+"""A RabbitMQ 4 cluster as the hub's broker: the nodes' files, the hub's own way in, and who is cut off there.
+
+In `rabbit` under the hub's folder: a folder for each node, which whoever runs the cluster brings there, and the hub's
+own certificates. RabbitMQ speaks MQTT 5 itself; boxes come by TLS with their certificate, as to mosquitto. The homes'
+accounts are told the nodes as the store has them (gateway/hub/cluster/accounts.py); the hubs' stand in the nodes'
+definitions.
+"""
+
+import asyncio
+import contextlib
+import json
+import secrets
+import tempfile
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from gateway.config.broker import Broker, BrokerTls
+from gateway.hub import ca_rotation
+from gateway.hub.authority import NODE, Authority, AuthorityUnusable
+from gateway.hub.broker import forget
+from gateway.hub.cluster import internode_tls, management_api
+from gateway.hub.cluster.accounts import Accounts
+from gateway.hub.config import Boxes, HubFile, Rabbit
+from gateway.hub.mqtt import KEPT
+from gateway.hub.store import UNAVAILABLE, Store
+from gateway.mqtt.client import visit
+from gateway.mqtt.mosquitto.provisioning import PACKET
+from gateway.system.atomic_file import write_whole
+
+log = structlog.get_logger(__name__)
+
+HUB = "hub"  # before the @ of the hub's own certificates, one for each share
+LOOK = 0.5  # seconds between looks whose certificates were given or ended: a box that has just joined waits for it
+TIDY = timedelta(seconds=2)  # between two looks at the hub's own files
+AGAIN = 2.0  # more seconds after one that failed
+VISIT = "visit"  # a client that says and hears nothing
+VISIT_LIFE = timedelta(minutes=5)
+OWN_LIFE, OWN_RENEW = timedelta(days=30), timedelta(days=15)
+WAITING = 100  # messages that a node has on their way to one client
+OF_A_BOX, OF_A_HUB = 4_194_304, 268_435_456  # bytes that wait for one that is slow; the oldest go first
+
+PLUGINS = ("rabbitmq_mqtt", "rabbitmq_auth_mechanism_ssl", "rabbitmq_management", "rabbitmq_prometheus")
+
+
+def node_of(name: str, host: str) -> str:
+    """What a node is called."""
+    return f"{name}@{host}"
+
+
+def configuration(rabbit: Rabbit, boxes: Boxes, folder: Path) -> str:
+    """Write rabbitmq.conf of a node. `folder`: where its files lie on the node."""
+    names = [node_of(*one) for one in rabbit.nodes.items()]
+    own = folder / internode_tls.FOLDER
+    return "\n".join((
+        "# Written by Perron. What is not allowed here is refused.",
+        *(f"cluster_formation.classic_config.nodes.{at} = {node}" for at, node in enumerate(names, start=1)),
+        f"""\
+cluster_formation.peer_discovery_backend = classic_config
+# Those that are fewer stand still until they see the others again: none believes that it is alone.
+cluster_partition_handling = pause_minority
+net_ticktime = 15
+load_definitions = {folder}/definitions.json
+listeners.tcp = none
+mqtt.listeners.tcp = none
+mqtt.listeners.ssl.1 = {boxes.listen}:{boxes.port}
+mqtt.tcp_listen_options.backlog = 4096
+mqtt.tcp_listen_options.nodelay = true
+ssl_options.cacertfile = {folder}/authority.pem
+ssl_options.certfile = {folder}/tls/broker.pem
+ssl_options.keyfile = {folder}/tls/broker.key
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = true
+ssl_options.versions.1 = tlsv1.3
+ssl_options.versions.2 = tlsv1.2
+# The certificate says who comes: its e-mail address is the name, its DNS name the client id, and no other is taken.
+ssl_cert_login_from = subject_alternative_name
+ssl_cert_login_san_type = email
+mqtt.ssl_cert_login = true
+mqtt.ssl_cert_client_id_from = subject_alternative_name
+mqtt.ssl_cert_login_san_type = dns
+mqtt.allow_anonymous = false
+mqtt.login_timeout = 20000
+mqtt.durable_queue_type = quorum
+mqtt.max_session_expiry_interval_seconds = {KEPT}
+mqtt.prefetch = {WAITING}
+mqtt.max_packet_size_unauthenticated = 4096
+mqtt.max_packet_size_authenticated = {PACKET}
+mqtt.retained_message_store = rabbit_mqtt_retained_msg_store_noop
+connection_max = {boxes.connections}
+vm_memory_high_watermark.relative = {rabbit.memory}
+disk_free_limit.absolute = 1GB
+auth_backends.1 = internal
+# Where hubs keep homes' accounts: nobody is heard there whom the nodes' own authority has not certified.
+management.ssl.ip = {boxes.listen}
+management.ssl.port = {rabbit.management}
+management.ssl.cacertfile = {own}/authority.pem
+management.ssl.certfile = {own}/node.pem
+management.ssl.keyfile = {own}/node.key
+management.ssl.verify = verify_peer
+management.ssl.fail_if_no_peer_cert = true
+management.ssl.versions.1 = tlsv1.3
+management.disable_stats = true
+management_agent.disable_metrics_collector = true
+prometheus.tcp.ip = 127.0.0.1
+prometheus.tcp.port = {rabbit.metrics}
+log.file.level = warning
+log.connection.level = error
+""",
+    ))  # fmt: skip
+
+
+def environment(rabbit: Rabbit, name: str, folder: Path) -> str:
+    """Write rabbitmq-env.conf of a node."""
+    return f"""\
+USE_LONGNAME=true
+NODENAME={node_of(name, rabbit.nodes[name])}
+DIST_PORT={rabbit.distribution}
+CONFIG_FILE={folder}/rabbitmq.conf
+ENABLED_PLUGINS_FILE={folder}/enabled_plugins
+{internode_tls.environment(folder)}"""
+
+
+def definitions(hubs: Iterable[str], word: str) -> str:
+    """Write what every node knows from the start: the hub's accounts, and how much may wait.
+
+    A hub says what is for boxes and hears what they say; its queue is its own, kept on most of the nodes. It has no
+    password there. Homes' accounts it keeps by another account, whose password is `word`.
+    """
+    hub = r"mqtt-subscription-hub-[0-9]+qos[01]"
+    mine = {"vhost": "/", "priority": 1, "apply-to": "queues"}
+    every = sorted(hubs)
+    return json.dumps({
+        "vhosts": [{"name": "/"}],
+        "users": [
+            {"name": name, "password_hash": "", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": [],
+             "limits": {}} for name in (*every, f"{HUB}@{VISIT}")
+        ] + [management_api.definition(word)],
+        "permissions": [
+            {"user": name, "vhost": "/", "configure": f"^{hub}$", "write": rf"^(amq\.topic|{hub})$",
+             "read": rf"^(amq\.topic|{hub})$"} for name in every
+        ] + [{"user": f"{HUB}@{VISIT}", "vhost": "/", "configure": "", "write": "", "read": ""}],
+        "topic_permissions": [
+            {"user": name, "vhost": "/", "exchange": "amq.topic", "write": r"^dn\.", "read": r"^up\."}
+            for name in every
+        ],
+        "policies": [
+            {**mine, "name": "boxes", "pattern": "^mqtt-subscription-home-",
+             "definition": {"max-length-bytes": OF_A_BOX, "overflow": "drop-head"}},
+            {**mine, "name": "hubs", "pattern": "^mqtt-subscription-hub-",
+             "definition": {"max-length-bytes": OF_A_HUB, "overflow": "drop-head"}},
+        ],
+    }, indent=1) + "\n"  # fmt: skip
+
+
+def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, by_next: bool = False) -> Authority:
+    """Write every node's folder. Keys, certificates and the cookie that lie there are kept as long as they are good.
+
+    `by_next`: boxes are shown certificates of the authority's successor already, where there is one.
+
+    Raises:
+        OSError: the folder cannot be written.
+        AuthorityUnusable: a key or certificate in it is not what it was.
+    """
+    file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ca_rotation.settle(file.folder)
+    authority = Authority.at(file.folder, now=now)
+    file.cluster.mkdir(exist_ok=True, mode=0o700)
+    cookie = file.cluster / "erlang.cookie"
+    if not cookie.exists():
+        write_whole(cookie, secrets.token_hex(32).encode())
+    word = management_api.made_password(file.cluster)
+    for name, host in rabbit.nodes.items():
+        folder = file.cluster / name
+        folder.mkdir(exist_ok=True, mode=0o700)
+        shows = (ca_rotation.upcoming_authority(file.folder) if by_next else None) or authority
+        shows.broker((host, boxes.host), now=now, at=Path("rabbit", name, "tls"), terms=NODE)
+        internode_tls.certified(file.folder, folder, host, now=now)
+        there = rabbit.files
+        plugins = f"[{','.join(PLUGINS)}].\n"
+        whole = {
+            "authority.pem": ca_rotation.bundle(authority).decode(),
+            "rabbitmq.conf": configuration(rabbit, boxes, there),
+            "rabbitmq-env.conf": environment(rabbit, name, there),
+            internode_tls.OPTIONS: internode_tls.options(there),
+            "enabled_plugins": plugins,
+            "definitions.json": definitions([f"{HUB}@hub-{number + 1}" for number in range(file.share.of)], word),
+        }
+        for one, text in whole.items():
+            write_whole(folder / one, text.encode())
+    certified(file, authority, now=now)
+    return authority
+
+
+def certified(file: HubFile, authority: Authority, *, now: datetime) -> None:
+    """Keep good what a hub proves itself by at the nodes: where boxes come, and where accounts are kept.
+
+    Raises:
+        OSError: the folder cannot be written.
+        AuthorityUnusable: a file is not what it was.
+    """
+    file.cluster.mkdir(exist_ok=True, mode=0o700)
+    management_api.certified(file.folder, file.cluster, now=now)
+    ca, believed = file.cluster / "authority.pem", ca_rotation.bundle(authority)
+    if not ca.exists() or ca.read_bytes() != believed:
+        write_whole(ca, believed, mode=0o644)
+    name = f"{HUB}-{file.share.number}"
+    own = file.cluster / f"{name}.pem"
+    if own.exists():
+        with contextlib.suppress(ValueError):  # what is damaged is made anew
+            known = x509.load_pem_x509_certificate(own.read_bytes())
+            if known.issuer == authority.certificate.subject and known.not_valid_after_utc - OWN_RENEW > now:
+                return
+    write_whole(own, proven(authority, name, HUB, now=now, life=OWN_LIFE))
+
+
+def proven(authority: Authority, name: str, word: str, *, now: datetime, life: timedelta) -> bytes:
+    """A new key and its certificate, as one PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    one = authority.certify(name, key.public_key(), now=now, life=life, word=word)
+    form = serialization.PrivateFormat.PKCS8
+    whole = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    return whole + one.public_bytes(serialization.Encoding.PEM)
+
+
+class Doorkeeper:
+    """Keeps homes' accounts at the nodes, and the hub's certificates young. One a process."""
+
+    def __init__(self, file: HubFile, rabbit: Rabbit, store: Store, *, monotonic: Callable[[], float]) -> None:
+        self._file, self._store = file, store
+        self._accounts = Accounts(
+            management_api.Nodes(list(rabbit.nodes.values()), rabbit.management, file.cluster),
+            store,
+            monotonic=monotonic,
+        )
+        self._tidied: datetime | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the nodes know all homes that count."""
+        return self._accounts.whole
+
+    async def run(self, now: Callable[[], datetime]) -> None:
+        """Look again and again until cancelled. A full disk keeps no revocation from the nodes, nor they the files."""
+        while True:
+            done = [await self._did(part, now()) for part in (self._accounts.look, self._tidy)]
+            await asyncio.sleep(LOOK if all(done) else LOOK + AGAIN)
+
+    async def _did(self, part: Callable[[datetime], Awaitable[None]], now: datetime) -> bool:
+        try:
+            await part(now)
+        except (*UNAVAILABLE, AuthorityUnusable) as error:  # also NodesAway; the next look may do better
+            log.error("cluster_not_kept", why=str(error).partition("\n")[0])
+            return False
+        return True
+
+    async def _tidy(self, now: datetime) -> None:
+        if self._tidied is None or abs(now - self._tidied) >= TIDY:
+            ca_rotation.settle(self._file.folder)
+            certified(self._file, Authority.at(self._file.folder, now=now), now=now)  # another may have taken its place
+            await forget(self._store, now)
+            self._tidied = now
+
+    async def end(self, home: str) -> None:
+        """Let a home that is revoked come in no more, and end its lines; a hub that runs ends its accounts.
+
+        Raises:
+            NodesAway: no node answers; a hub that runs will do all of it.
+        """
+        await self._accounts.end(home)
+
+    async def end_line(self, home: str, _now: datetime) -> bool:
+        """End the connection of a home, if there is one; False: no node was reached."""
+        try:
+            await self._accounts.end_line(home)
+        except management_api.NodesAway as error:
+            log.warning("line_not_ended", home=home, why=str(error))
+            return False
+        return True
+
+
+async def unready(file: HubFile, *, now: datetime, monotonic: Callable[[], float]) -> dict[str, str]:
+    """Which nodes do not show boxes a certificate of the authority's successor yet, or do not believe one; and why.
+
+    Each is visited as one who believes the successor alone, and whom it alone has certified.
+
+    Raises:
+        NotNow: there is no successor. OSError, AuthorityUnusable: the folder cannot be used.
+    """
+    coming = ca_rotation.upcoming_authority(file.folder)
+    if coming is None:
+        raise ca_rotation.NotNow(ca_rotation.NO_SUCCESSOR)
+    found = {}
+    with tempfile.TemporaryDirectory(dir=file.cluster) as name:
+        pem, ca = Path(name) / "own.pem", Path(name) / "authority.pem"
+        write_whole(pem, proven(coming, VISIT, HUB, now=now, life=VISIT_LIFE))
+        write_whole(ca, coming.pem.encode())
+        tls = BrokerTls(ca=ca, certificate=pem, key=pem)
+        for line in file.lines:
+            try:
+                async with visit(
+                    Broker(host=line.host, port=line.port, username=VISIT, tls=tls), [], monotonic=monotonic
+                ):
+                    pass
+            except ConnectionError as error:
+                found[line.host] = str(error)
+    return found
+
+
+def nodes_told(file: HubFile, rabbit: Rabbit) -> Sequence[str]:
+    """What is to be done with the files, line by line."""
+    return (
+        *(f"{file.cluster / name} goes to {host} as {rabbit.files}, readable by rabbitmq only."
+          for name, host in rabbit.nodes.items()),
+        f"On every node: {rabbit.files}/rabbitmq-env.conf as /etc/rabbitmq/rabbitmq-env.conf,",
+        f"and {file.cluster / 'erlang.cookie'} as /var/lib/rabbitmq/.erlang.cookie (0400, rabbitmq's).",
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What the hub knows of a client's connection: its address and its limits."""

@@ -1,0 +1,166 @@
+"""A hub as a retailer's program uses it: requests that can be sent again, and events that can be followed."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from gateway.hub.sdk.stream import Message, Reader
+from gateway.hub.sdk.told import DEEPEST, inert
+from gateway.protocol.strict_json import loads
+from gateway.system.addresses import on_loopback
+
+PATIENCE = aiohttp.ClientTimeout(total=30)  # seconds, for one answer
+QUIET = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)  # a stream says something every 15 s
+TRIES = 4  # of one request that a hub did not answer, or asked to be sent again
+LARGEST = 4_000_000  # bytes of an answer
+
+
+class NotAsked(Exception):  # noqa: N818 - it says what happened
+    """The hub could not be reached, or what answered is no hub; the text says which."""
+
+
+class Refused(Exception):  # noqa: N818 - it says what happened
+    """The hub says no: its stable code, and in words what is wrong and where."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        self.status = status
+        self.code = str(problem.get("code", "unknown"))
+        self.type = str(problem.get("type", ""))
+        told = [str(problem.get("detail") or problem.get("title") or f"HTTP {status}")]
+        errors = problem.get("errors")
+        said = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
+        told += [f"  {one.get('pointer', '')}: {one.get('detail', '')}" for one in said]
+        super().__init__("\n".join(map(inert, told)))
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where the hub is, and the API key; the key is in no text that this makes of itself."""
+
+    url: str
+    key: str = field(repr=False, default="")
+
+    def __post_init__(self) -> None:
+        """Refuse an address that is none, or by which everybody on the way would read the key: ValueError."""
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or parts.hostname is None or parts.query or parts.fragment:
+            raise ValueError("a hub's address is https://name, as its operator tells it")
+        if parts.scheme == "http" and not on_loopback(parts.hostname):
+            raise ValueError("without https everybody on the way reads the API key")
+
+    def at(self, path: str) -> str:
+        """The address of a path."""
+        return self.url.rstrip("/") + path
+
+
+class Hub:
+    """One hub, over one session of aiohttp's."""
+
+    def __init__(self, http: aiohttp.ClientSession, access: Access) -> None:
+        self._http, self._access = http, access
+
+    async def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        """Ask, and return what is answered; a POST is done once, however often it has to be sent.
+
+        Raises:
+            Refused: the hub says no.
+            NotAsked: nobody answered, however often it was tried.
+        """
+        headers = self._headers()
+        if method == "POST" and self._access.key:
+            headers["Idempotency-Key"] = secrets.token_urlsafe(18)
+        for left in reversed(range(TRIES)):
+            try:
+                return await self._once(method, path, body, headers)
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                if not left:
+                    raise NotAsked(f"{self._access.url} does not answer ({_plain(error)}).") from error
+                await asyncio.sleep(2.0 ** (TRIES - 1 - left) / 4)
+        raise AssertionError("the last try has returned or raised")
+
+    async def follow(self, after: str | None = None) -> AsyncIterator[Message]:
+        """Give a retailer's events as they happen, behind the one of this id; it comes back by itself when cut off.
+
+        Raises:
+            Refused: the hub says no.
+        """
+        reader, pause = Reader(last=after), 0.5
+        while True:
+            headers = {**self._headers(), "Accept": "text/event-stream"}
+            if reader.last is not None:
+                headers["Last-Event-ID"] = reader.last
+            with suppress(aiohttp.ClientError, TimeoutError, OSError):
+                address = self._access.at("/v1/events/stream")
+                async with self._http.get(address, headers=headers, timeout=QUIET, allow_redirects=False) as answer:
+                    await _checked(answer)
+                    async for part in answer.content.iter_any():
+                        for message in reader.feed(part):
+                            pause = 0.5
+                            yield message
+            reader.cut()
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 30.0)
+
+    async def _once(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> dict[str, Any]:
+        async with self._http.request(
+            method, self._access.at(path), json=body, headers=headers, timeout=PATIENCE, allow_redirects=False
+        ) as answer:
+            await _checked(answer)
+            if answer.status == HTTPStatus.NO_CONTENT:
+                return {}
+            found = _json(await _whole(answer))
+            if not isinstance(found, dict):
+                raise NotAsked(f"{self._access.url} answers something that is no hub's.")
+            return found
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._access.key}"} if self._access.key else {}
+
+
+@asynccontextmanager
+async def reached(access: Access) -> AsyncIterator[Hub]:
+    """A hub, over a session of its own."""
+    async with aiohttp.ClientSession() as http:
+        yield Hub(http, access)
+
+
+async def _checked(answer: aiohttp.ClientResponse) -> None:
+    """Go on with a good answer; one that says to come again later is as if none had come."""
+    if answer.status < HTTPStatus.MULTIPLE_CHOICES:
+        return
+    if answer.status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.BAD_GATEWAY}:
+        wait = answer.headers.get("Retry-After", "1")
+        seconds = int(wait) if wait.isascii() and wait.isdigit() and len(wait) < 6 else 1
+        if seconds <= 10:
+            await asyncio.sleep(seconds)
+            raise aiohttp.ClientPayloadError(f"HTTP {answer.status}")
+    found = _json(await _whole(answer))
+    raise Refused(answer.status, found if isinstance(found, dict) else {})
+
+
+async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+    """All that is answered, and of an answer without end the beginning."""
+    found = bytearray()
+    while len(found) < LARGEST and (part := await answer.content.read(LARGEST - len(found))):
+        found += part
+    return bytes(found)
+
+
+def _json(text: bytes) -> object:
+    try:
+        return loads(text, deepest=DEEPEST)
+    except ValueError:
+        return None
+
+
+def _plain(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "in time"
+    return str(error) or type(error).__name__

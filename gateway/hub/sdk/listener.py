@@ -1,0 +1,78 @@
+"""A webhook listener for trying things: it takes what the hub has signed, and refuses everything else.
+
+Signatures are checked by `standardwebhooks` (https://github.com/standard-webhooks/standard-webhooks): over id,
+timestamp and body, with a timestamp of at most five minutes ago. A message comes again under the same `webhook-id`
+until it was answered, so an id that was seen is answered and not told a second time.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks.webhooks import EmptyWebhookSecretError
+
+from gateway.hub.sdk.told import DEEPEST
+from gateway.protocol.strict_json import loads
+
+LARGEST = 262_144  # bytes of a message
+REMEMBERED = 10_000  # ids
+CHALLENGE = "webhook_endpoint.challenge"
+
+
+class SecretUnusable(ValueError):  # noqa: N818 - it says what it is
+    """It is no webhook secret."""
+
+
+class Listener:
+    """Listens until closed. `told(id, body)` for each new message; `refused(why)` for what does not verify."""
+
+    def __init__(
+        self, secret: str, *, told: Callable[[str, dict[str, Any]], None], refused: Callable[[str], None]
+    ) -> None:
+        """Take the endpoint's secret, `whsec_...`.
+
+        Raises:
+            SecretUnusable: it is none.
+        """
+        if not secret.startswith("whsec_"):
+            raise SecretUnusable("a webhook's secret begins with whsec_")
+        try:
+            self._webhook = Webhook(secret)
+        except (ValueError, EmptyWebhookSecretError) as error:
+            raise SecretUnusable("behind whsec_ stands base64") from error
+        self._told, self._refused = told, refused
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        app = web.Application(client_max_size=LARGEST)
+        app.router.add_post("/{tail:.*}", self._heard)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+
+    async def open(self, host: str, port: int) -> int:
+        """Begin to listen; the port. OSError: it cannot be had."""
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        found: int = self._runner.addresses[0][1]
+        return found
+
+    async def close(self) -> None:
+        """Listen no more."""
+        await self._runner.cleanup()
+
+    async def _heard(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        try:
+            self._webhook.verify(body, dict(request.headers.items()))
+            said = loads(body, deepest=DEEPEST)
+        except (WebhookVerificationError, ValueError) as error:
+            self._refused(str(error) or "the signature does not hold")
+            return web.Response(status=401, text="not verified\n")
+        if isinstance(said, dict) and said.get("type") == CHALLENGE:  # by it the hub knows that we want to be told
+            return web.json_response({"challenge": said["data"]["challenge"]})
+        id_ = request.headers["webhook-id"]
+        if id_ not in self._seen and isinstance(said, dict):
+            self._seen[id_] = None
+            if len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+            self._told(id_, said)
+        return web.Response(status=204)

@@ -1,0 +1,35 @@
+"""An event or a webhook's message, as one line for a person."""
+
+import json
+
+from gateway.protocol.strict_json import loads
+
+DEEPEST = 16  # levels of anything that a hub says
+
+
+def line_of(text: str) -> str:
+    """Write it: when, what, of what, how it stands. Nothing in it can move a terminal's cursor."""
+    try:
+        said = loads(text.encode(errors="replace"), deepest=DEEPEST)
+    except ValueError:
+        return json.dumps(text)
+    if not isinstance(said, dict):
+        return json.dumps(said)
+    data = said.get("data")
+    data = data if isinstance(data, dict) else {}
+    words = [
+        said.get("at") or said.get("timestamp"),
+        said.get("type"),
+        said.get("about") or data.get("id"),
+        data.get("state"),
+        data.get("reason"),
+        f"missing {data['missing']}" if data.get("missing") else None,
+        data.get("house"),
+        "sandbox" if said.get("sandbox") else None,
+    ]
+    return "  ".join(inert(str(word)) for word in words if word)
+
+
+def inert(word: str) -> str:
+    """A stranger's word: nothing in it moves a terminal's cursor."""
+    return "".join(char if char.isprintable() else "?" for char in word)

@@ -1,0 +1,78 @@
+"""The hub's own Ed25519 key, made at its first start: what brands do not sign themselves is signed by it.
+
+The secrets of webhook endpoints, which the hub has to know to sign by them, lie in the store sealed under it.
+
+All hubs of a cluster have the same one: put a copy into each one's folder before its first start.
+"""
+
+import secrets
+import stat
+from base64 import b64decode, b64encode
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from joserfc.jwk import OKPKey
+
+from gateway.protocol.hub_signed import HubClaims, name, sign
+from gateway.protocol.keys import BoxKey, KeyUnusable
+from gateway.system.atomic_file import read_regular, write_whole
+
+FILE = "hub.key.pem"
+_LARGEST = 4096  # bytes
+_NONCE = 12  # bytes
+
+
+class OwnKey:
+    """Signs for the hub. `x` is its public half as in a JWK, `kid` its name: the key's fingerprint."""
+
+    def __init__(self, key: BoxKey) -> None:
+        self._key = key
+        self._private = OKPKey.import_key(key.pem)
+        self._cipher = AESGCM(HKDF(SHA256(), 32, None, b"perron hub: secrets of endpoints").derive(key.pem))
+        self.x = key.public.text
+        self.kid = name(key.public.fingerprint)
+
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """Load the key from `folder`, or make it there (readable by its owner only) when there is none.
+
+        Raises:
+            KeyUnusable: the file is damaged, or others may read it.
+            OSError: the folder cannot be read or written.
+        """
+        path = folder / FILE
+        if not path.exists():
+            write_whole(path, BoxKey.fresh().pem)
+        if stat.S_IMODE(path.stat().st_mode) & 0o077:
+            raise KeyUnusable(
+                f"{path} can be read by others: chmod 600 {path}, and make a new key if somebody may have."
+            )
+        return cls(BoxKey.of(read_regular(path, at_most=_LARGEST)))
+
+    def sign(self, claims: HubClaims) -> bytes:
+        """Sign what a brand asked for by its API key."""
+        return sign(claims, self._private, kid=self.kid)
+
+    def signature(self, signed: bytes) -> bytes:
+        """Sign exactly these bytes: what the hub asks of a home for a brand (gateway/protocol/consent_request.py)."""
+        return self._key.sign(signed)
+
+    def seal(self, secret: str, whose: str) -> str:
+        """Write a secret so that whoever has a copy of the database, and not this key, reads nothing of it.
+
+        `whose`: what it belongs to; moved to another row it cannot be read.
+        """
+        nonce = secrets.token_bytes(_NONCE)
+        return b64encode(nonce + self._cipher.encrypt(nonce, secret.encode(), whose.encode())).decode()
+
+    def unseal(self, sealed: str, whose: str) -> str | None:
+        """Read what was sealed; None: another key sealed it, or it is another's."""
+        try:
+            raw = b64decode(sealed)
+            return self._cipher.decrypt(raw[:_NONCE], raw[_NONCE:], whose.encode()).decode()
+        except (InvalidTag, ValueError):
+            return None

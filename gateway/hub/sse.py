@@ -1,0 +1,170 @@
+"""Who follows events as they happen: Server-Sent Events (HTML Living Standard, 9.2), each with the event's own id.
+
+A stream reads what the store has behind its place, in the order of the retailer's own numbers, and waits: so a reader
+that comes back with `Last-Event-ID` misses nothing, to whichever hub, and one that is slow holds up nobody.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import datetime
+from weakref import WeakSet
+
+import structlog
+from aiohttp import web
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.event_payload import Event
+from gateway.hub.operation import Caller
+from gateway.hub.problem import Code, Problem
+from gateway.hub.store import UNAVAILABLE, Store
+from gateway.hub.tables import api_keys, events
+
+log = structlog.get_logger(__name__)
+
+MOST = 10  # streams of one retailer
+BEAT = 15.0  # seconds of silence at most: a proxy on the way takes a longer one for death
+LOOK = 0.5  # seconds between two looks for what another hub has told
+BATCH = 100
+_ASKED_FOR = 10_000  # retailers that are followed at once: more of them hear in the next beat
+
+
+class Streams:
+    """All streams of this process."""
+
+    def __init__(self, store: Store, *, now: Callable[[], datetime]) -> None:
+        self.store, self.now = store, now
+        self.open: WeakSet[Follower] = WeakSet()
+        self.ended = False
+        self._look = asyncio.Event()
+        self._bells: dict[str, asyncio.Event] = {}
+
+    def bell(self, retailer: str) -> asyncio.Event:
+        """What is rung once when this retailer has been told something, or all ends: take it before you read."""
+        return self._bells.setdefault(retailer, asyncio.Event())
+
+    def ring(self) -> None:
+        """Something may have been told."""
+        self._look.set()
+
+    def follow(self, caller: Caller, *, after: int, types: frozenset[str], seconds: float) -> "Follower":
+        """Follow a retailer's events.
+
+        Raises:
+            Problem: he does it often enough.
+        """
+        if sum(one.caller.retailer == caller.retailer for one in self.open) >= MOST:
+            raise Problem(
+                Code.RATE_LIMITED, f"At most {MOST} streams at a time: end one first.", headers={"Retry-After": "5"}
+            )
+        found = Follower(self, caller, after, types, seconds)
+        self.open.add(found)
+        return found
+
+    async def run(self) -> None:
+        """Look for news while anybody follows, until cancelled. Who is told nothing is not woken by what others are."""
+        known: dict[str, int] = {}
+        while True:
+            try:
+                async with asyncio.timeout(LOOK if self.open else None):
+                    await self._look.wait()
+            except TimeoutError:
+                pass
+            self._look.clear()
+            try:
+                found = await self._newest()
+            except UNAVAILABLE as error:
+                log.error("news_unread", why=str(error).splitlines()[0])
+                continue
+            self._wake(retailer for retailer, seq in found.items() if seq > known.get(retailer, 0))
+            known = found
+            followed = self._followed()
+            self._bells = {retailer: bell for retailer, bell in self._bells.items() if retailer in followed}
+
+    async def _newest(self) -> dict[str, int]:
+        """How far each retailer that anybody follows has been told."""
+        following = sorted(self._followed())[:_ASKED_FOR]
+        asked = select(events.c.retailer, func.max(events.c.seq)).where(events.c.retailer.in_(following))
+        async with self.store.reading() as tx:
+            return dict((await tx.execute(asked.group_by(events.c.retailer))).tuples().all())
+
+    def _followed(self) -> set[str]:
+        return {one.caller.retailer for one in self.open}
+
+    async def end(self, _app: web.Application) -> None:
+        """End every stream: its reader comes back to whoever serves then."""
+        self.ended = True
+        self._wake(list(self._bells))
+
+    def _wake(self, retailers: Iterable[str]) -> None:
+        """Wake whoever waits: each takes the bell before it reads, so nothing falls between."""
+        for retailer in retailers:
+            bell = self._bells.pop(retailer, None)
+            if bell is not None:
+                bell.set()
+
+
+class Follower:
+    """One stream."""
+
+    def __init__(self, streams: Streams, caller: Caller, after: int, types: frozenset[str], seconds: float) -> None:
+        self._streams, self.caller, self._types = streams, caller, types
+        self._after, self._seconds = after, seconds
+
+    def close(self) -> None:
+        """It is over."""
+        self._streams.open.discard(self)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Give each event as one message, and a comment where it is quiet."""
+        time = asyncio.get_running_loop().time
+        until, streams = time() + self._seconds, self._streams
+        streams.ring()
+        yield b"retry: 2000\n\n"
+        while True:
+            news = streams.bell(self.caller.retailer)
+            try:
+                async with streams.store.reading() as tx:
+                    counts = await self._counts(tx)
+                    found = await self._found(tx) if counts else []
+            except UNAVAILABLE as error:  # the answer has begun: it cannot become a problem any more
+                log.error("stream_unread", why=str(error).splitlines()[0])
+                return
+            for event in found:
+                self._after = event.seq
+                yield f"id: {event.id}\nevent: {event.type}\ndata: {event.model_dump_json()}\n\n".encode()
+            if not counts or streams.ended:
+                return
+            left = until - time()
+            if len(found) == BATCH:
+                continue
+            if left <= 0:
+                return
+            try:
+                async with asyncio.timeout(min(BEAT, left)):
+                    await news.wait()
+            except TimeoutError:
+                yield b": still here\n\n"
+
+    async def _counts(self, tx: AsyncConnection) -> bool:
+        """Whether the key still counts under which the stream was begun."""
+        alive = or_(api_keys.c.expires.is_(None), api_keys.c.expires > self._streams.now())
+        asked = select(api_keys.c.id).where(api_keys.c.id == self.caller.key, api_keys.c.revoked.is_(None), alive)
+        return await tx.scalar(asked) is not None
+
+    async def _found(self, tx: AsyncConnection) -> list[Event]:
+        return await after(tx, self.caller, self._after, self._types, limit=BATCH)
+
+
+def mine(caller: Caller) -> ColumnElement[bool]:
+    """The events that a caller may see."""
+    return and_(events.c.retailer == caller.retailer, events.c.sandbox == caller.sandbox)
+
+
+async def after(tx: AsyncConnection, caller: Caller, seq: int, types: frozenset[str], *, limit: int) -> list[Event]:
+    """Read so many of a caller's events behind number `seq`, oldest first."""
+    asked = select(events).where(mine(caller), events.c.seq > seq)
+    if types:
+        asked = asked.where(events.c.type.in_(types))
+    rows = await tx.execute(asked.order_by(events.c.seq).limit(limit))
+    return [Event.of(row) for row in rows]

@@ -1,0 +1,119 @@
+"""What became of one try, and when the next one is. Pure; chance is an argument."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum, auto
+from http import HTTPStatus
+
+from gateway.protocol.strict_json import loads
+
+LONGEST_EXCERPT = 200
+SHORTEST = timedelta(hours=24)  # a message is not given up before
+LONGEST_WISH = timedelta(hours=1)  # of a Retry-After that is heeded
+SLOW = 5.0  # seconds: who takes longer waits among the slow
+
+_WAITS = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 28_800)  # seconds after the first try, the second ...
+_LATE = 0.2  # a wait is up to so much longer, so that not all come back at once
+
+
+class Result(StrEnum):
+    """What became of a try."""
+
+    TAKEN = auto()
+    """An answer of 2xx."""
+
+    GONE = auto()
+    """410: the receiver wants nothing more, ever."""
+
+    REDIRECTED = auto()
+    """3xx: not followed; an endpoint that has moved is changed by its owner."""
+
+    REFUSED = auto()
+    """Any other status."""
+
+    NOT_ALLOWED = auto()
+    """Its name leads where the hub does not send."""
+
+    NOT_FOUND = auto()
+    """Its name leads nowhere."""
+
+    TLS = auto()
+    """Its certificate does not count."""
+
+    UNREACHABLE = auto()
+    """No connection, or it broke off."""
+
+    TIMEOUT = auto()
+    """No answer in time."""
+
+    NO_HTTP = auto()
+    """What came is no answer of HTTP, or one without measure."""
+
+    NO_CHALLENGE = auto()
+    """An answer of 2xx without the challenge that was sent to it."""
+
+    NOT_SENT = auto()
+    """The hub itself could not make the request; it tries again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """One try's end. `wish`: for how long the receiver asks to be left alone."""
+
+    result: Result
+    seconds: float
+    status: int | None = None
+    excerpt: str | None = None
+    wish: timedelta | None = None
+
+    @property
+    def taken(self) -> bool:
+        """Whether the receiver has it."""
+        return self.result is Result.TAKEN
+
+
+def judged(status: int) -> Result:
+    """Read a status."""
+    if 200 <= status < 300:
+        return Result.TAKEN
+    if 300 <= status < 400:
+        return Result.REDIRECTED
+    return Result.GONE if status == HTTPStatus.GONE else Result.REFUSED
+
+
+def excerpt(body: bytes) -> str | None:
+    """Show the beginning of a stranger's answer: one line of printable ASCII without `<`, `>`, `&` and quotes."""
+    kept = "".join(chr(byte) if 32 <= byte < 127 and chr(byte) not in "<>&\"'`\\" else " " for byte in body)
+    return " ".join(kept.split())[:LONGEST_EXCERPT] or None
+
+
+def wish(header: str | None) -> timedelta | None:
+    """Read a Retry-After in seconds; a date is not heeded."""
+    if header is None or not (header.isascii() and header.isdigit() and len(header) <= 9):
+        return None
+    return min(timedelta(seconds=int(header)), LONGEST_WISH)
+
+
+def wait(tries: int, *, asked: timedelta | None, chance: float) -> timedelta:
+    """Tell how long after the try of this number (1 is the first) the next one is. `chance` lies in 0 to 1."""
+    seconds = _WAITS[min(tries, len(_WAITS)) - 1] * (1 + _LATE * chance)
+    return max(timedelta(seconds=seconds), asked or timedelta())
+
+
+def over(tries: int, since: timedelta, *, most: int) -> bool:
+    """Whether a message that was tried so often since then is given up."""
+    return tries >= most and since >= SHORTEST
+
+
+def answers(body: bytes, challenge: str) -> bool:
+    """Whether a receiver has sent a challenge back: `{"challenge": "..."}`, or the bare text.
+
+    A server that sends back all that it gets proves nothing: then the challenge stands deeper, in `data`.
+    """
+    try:
+        said = loads(body)
+    except ValueError:
+        said = body.decode(errors="replace").strip()
+    if isinstance(said, dict):
+        said = said.get("challenge")
+    return said == challenge

@@ -1,0 +1,199 @@
+"""Asks devices as the installer's account may: all of them at once, each in its own words, and how long each took."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from devices.commands import Query
+from devices.reports import AvailabilityReport, Bolt, Door, DoorReport, EchoReport, FridgeReport, LockReport, Report
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel
+from gateway.config.devices import CoverDevice, Device, DoorDevice, LockDevice
+from gateway.config.home import Home
+from gateway.config.topics import device_topic, heard_of
+from gateway.installation.capability import Measurement
+from gateway.mqtt.client import Guest, Incoming, NotSent
+from gateway.protocol.keys import KeyUnusable
+from gateway.runtime.guard_client import Guarded
+
+STORED = 1.0  # seconds for the broker to hand out what it keeps
+LEAST = 10.0  # seconds that a measured device may take at least
+ANSWER = 3.0  # seconds for a device that declares no latency of its own
+ABOUT = (LockReport, DoorReport, FridgeReport)  # what a question is about, where answers carry no correlation
+
+
+class NoKey(Exception):  # noqa: N818 - it says what is the matter
+    """The box's key cannot be used, and a guard answers only what it has signed: ask on the box, as its own user."""
+
+
+def _why(error: OSError | KeyUnusable) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+@dataclass(slots=True)
+class Heard:
+    """What one device said. `why`: it cannot be asked; `answer`: None is silence; `seconds`: how long it took."""
+
+    why: str | None = None
+    answer: tuple[Report, ...] | None = None
+    seconds: float | None = None
+    online: bool | None = None
+
+
+@dataclass(slots=True)
+class Round:
+    """One round of questions: by device, and what the broker keeps of other topics."""
+
+    devices: dict[str, Heard]
+    stored: dict[str, bytes] = field(default_factory=dict)
+
+
+def topics(home: Home, devices: Iterable[str]) -> list[str]:
+    """Name every topic on which these devices are heard; what stands behind one bridge shares some."""
+    return sorted({topic for id_ in devices for topic in heard_of(home, id_).values()})
+
+
+def patience(device: Device) -> float:
+    """Say how many seconds this device may take: what a lock declares, else a few."""
+    return device.latency if isinstance(device, LockDevice | CoverDevice) else ANSWER
+
+
+async def ask(  # noqa: PLR0913 - who is asked, by whom, and for how long
+    home: Home,
+    guest: Guest,
+    devices: Iterable[str],
+    *,
+    longest: float,
+    word: str = "ask",
+    settle: float = STORED,
+    patient: bool = False,
+) -> Round:
+    """Ask all of them at once; return when each has answered, or its patience (`longest` at most) is over.
+
+    It takes at least `settle` seconds, in which the broker hands out what it keeps. `word` names our questions.
+    `patient`: wait `longest`, whatever a device declares.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    try:
+        guarded = Guarded(home, line=guest, mono=loop.time)
+    except (KeyUnusable, OSError) as error:
+        raise NoKey(f"{home.storage.folder / 'key'} cannot be used: {_why(error)}") from error
+    found = Round({id_: _asked(home, guarded, id_, word) for id_ in devices})
+    until = {
+        id_: began + (longest if patient else min(longest, patience(home.devices[id_])))
+        for id_, heard in found.devices.items()
+        if not heard.why
+    }
+    readers = {id_: _reader(home, id_, word) for id_ in found.devices}
+    kept = set(topics(home, found.devices))
+
+    def waits() -> float:
+        """Until when there is something to wait for."""
+        open_ = (at for id_, at in until.items() if found.devices[id_].answer is None)
+        return max((began + settle, *open_))
+
+    while (left := waits() - loop.time()) > 0:
+        try:
+            async with asyncio.timeout(left):
+                incoming = await guest.hear()
+        except TimeoutError:
+            continue
+        if incoming.topic not in kept:
+            found.stored[incoming.topic] = incoming.payload
+        for id_, told in _believed(guarded, home, readers, incoming):
+            _take(found.devices[id_], readers[id_](told), told, loop.time() - began)
+    return found
+
+
+def _believed(guarded: Guarded, home: Home, ids: Iterable[str], incoming: Incoming) -> Iterator[tuple[str, Incoming]]:
+    """Give to each device what counts of a message: of those behind a guard what its signature covers."""
+    behind: dict[str, Channel] = {}
+    for id_ in ids:
+        if home.devices[id_].vendor != "guard":
+            yield id_, incoming
+            continue
+        here = (channel for channel, topic in heard_of(home, id_).items() if topic == incoming.topic)
+        behind |= dict.fromkeys((id_,), next(here, Channel.SET))
+    spoke = tuple(id_ for id_, channel in behind.items() if channel is not Channel.SET)
+    if spoke:
+        for device, channel, told in guarded.heard(spoke, behind[spoke[0]], incoming):
+            if device in behind:
+                yield device, replace(told, topic=device_topic(home, device, channel))
+
+
+def _take(heard: Heard, said: tuple[tuple[Report, ...], bool] | None, incoming: Incoming, seconds: float) -> None:
+    if said is None:
+        return
+    reports, answers = said
+    for report in reports:
+        if isinstance(report, AvailabilityReport):
+            heard.online = report.online
+    if answers and heard.why is None and heard.answer is None and not incoming.retain:
+        heard.answer, heard.seconds = reports, seconds
+
+
+def _asked(home: Home, line: Guarded, id_: str, word: str) -> Heard:
+    device = home.devices[id_]
+    if isinstance(device, DoorDevice) and not device.answers:
+        return Heard(why="a basic door cannot be asked")
+    try:
+        letter = VENDORS[device.vendor].encode_command(Query(echo=f"{word}:{id_}"), device.plate)
+    except ValueError:
+        return Heard(why=f"a {device.kind} cannot be asked")
+    sent = line.publish(
+        device_topic(home, id_, letter.channel),
+        letter.payload,
+        correlation=f"{word}:{id_}".encode(),
+        response_topic=device_topic(home, id_, Channel.RESULT),
+    )
+    return Heard(why=f"the question did not leave: {sent.why.value}") if isinstance(sent, NotSent) else Heard()
+
+
+def _reader(home: Home, id_: str, word: str) -> Callable[[Incoming], tuple[tuple[Report, ...], bool] | None]:
+    """Read what is this device's: its reports, and whether they answer our question; None for another's."""
+    device = home.devices[id_]
+    vendor = VENDORS[device.vendor]
+    channels: Mapping[str, Channel] = {topic: channel for channel, topic in heard_of(home, id_).items()}
+    ours = f"{word}:{id_}".encode()
+
+    def read(incoming: Incoming) -> tuple[tuple[Report, ...], bool] | None:
+        channel = channels.get(incoming.topic)
+        if channel is None:
+            return None
+        reports = vendor.decode_report(channel, incoming.payload, device.plate)
+        if vendor.ECHOES:
+            echo = EchoReport(echo=ours.decode())  # of a device whose MQTT has no correlation data
+            told = tuple(report for report in reports if report != echo)
+            return told, channel is Channel.RESULT and (incoming.correlation == ours or echo in reports)
+        return reports, any(isinstance(report, ABOUT) for report in reports)
+
+    return read
+
+
+async def measure(  # noqa: PLR0913 - who is asked, by whom, and how
+    home: Home, guest: Guest, id_: str, *, times: int, now: datetime, word: str = "test"
+) -> Measurement | str:
+    """Ask a device several times, one after the other, as long as it may need each; or say why it cannot be asked."""
+    longest = max(2 * patience(home.devices[id_]), LEAST)
+    seconds: list[float] = []
+    bolts: list[bool] = []
+    doors: list[bool] = []
+    for number in range(times):
+        found = await ask(home, guest, [id_], longest=longest, word=f"{word}-{number}", settle=0.0, patient=True)
+        heard = found.devices[id_]
+        if heard.why is not None:
+            return heard.why
+        if heard.answer is None or heard.seconds is None:
+            continue
+        seconds.append(heard.seconds)
+        bolts.extend(one.bolt is not Bolt.UNKNOWN for one in heard.answer if isinstance(one, LockReport))
+        doors.extend(one.door is not Door.UNKNOWN for one in heard.answer if isinstance(one, DoorReport))
+    return Measurement(
+        at=now,
+        asked=times,
+        seconds=tuple(seconds),
+        bolt=all(bolts) if bolts else None,
+        door=all(doors) if doors else None,
+    )

@@ -1,0 +1,40 @@
+"""What an examination finds: data, put into the reader's language by `gateway.installation.diagnostics.words`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+from pathlib import Path
+from typing import Union
+
+from devices.reports import Report
+from gateway.installation.capability import Promise
+
+
+class Verdict(StrEnum):
+    """How a thing is."""
+
+    GOOD = auto()
+    DOUBTFUL = auto()
+    BAD = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence by its name in the table of words, and the facts in it. None of them is ever a secret."""
+
+    key: str
+    facts: Mapping[str, "Fact"] = field(default_factory=dict)
+
+
+Fact = Union[str, Path, Said, Report, Promise, tuple["Fact", ...]]  # noqa: UP007 - it names itself
+"""What stands in a sentence; of several, a blank or a comma between them is the table's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried; `todo` is None where nothing need be done."""
+
+    what: Said
+    verdict: Verdict
+    said: Said
+    todo: Said | None = None

@@ -1,0 +1,82 @@
+"""Hears what calls its name: on the house's broker, and by mDNS on its network. The only user of zeroconf."""
+
+import asyncio
+import contextlib
+import ipaddress
+from collections.abc import Callable, Sequence
+
+from zeroconf import IPVersion, ServiceStateChange, Zeroconf
+from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+
+from gateway.config.broker_acl import NameTaken, bridges
+from gateway.config.home import Home
+from gateway.installation.discovery import MDNS, ZWAVE_LOCK, Sighting, on_the_broker, on_the_network
+from gateway.mqtt.client import Guest
+
+RESOLVES = 3000  # milliseconds for a service to tell where it is
+OWN = "perron/+/availability"
+# Below a base topic: Zigbee2MQTT's list, Frigate, a Z-Wave lock by its number or by place and name.
+TOLD = ("bridge/devices", "available", f"+{ZWAVE_LOCK}", f"+/+{ZWAVE_LOCK}")
+
+See = Callable[[Sighting], None]
+
+
+def topics(home: Home) -> list[str]:
+    """Name the topics on which something calls its name: our devices', and those of each bridge's base topic."""
+    with contextlib.suppress(NameTaken):  # then the broker's files cannot be written either: `broker-config` says why
+        bases = [base for some in bridges(home).values() for base in some]
+        return [OWN, *(f"{base}/{word}" for base in bases for word in TOLD)]
+    return [OWN]
+
+
+async def broker(home: Home, guest: Guest, seconds: float, see: See) -> None:
+    """Hear what the broker keeps, and what is told meanwhile, for so many seconds.
+
+    Raises:
+        aiomqtt.MqttError: the connection ended; `visit` makes a ConnectionError of it.
+    """
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while True:
+                incoming = await guest.hear()
+                for sighting in on_the_broker(home, incoming.topic, incoming.payload):
+                    see(sighting)
+
+
+async def network(home: Home, seconds: float, see: See, *, interfaces: Sequence[str] | None = None) -> None:
+    """Hear mDNS for so many seconds; `interfaces` are addresses of this machine, None: all of them."""
+    where = {} if interfaces is None else {"interfaces": list(interfaces)}
+    try:
+        listening = AsyncZeroconf(ip_version=IPVersion.V4Only, **where)  # type: ignore[arg-type]  # its own choice of interfaces
+    except OSError:  # no network at all
+        await asyncio.sleep(seconds)
+        return
+    asked: set[asyncio.Task[None]] = set()
+
+    async def resolve(service: str, name: str) -> None:
+        info = AsyncServiceInfo(service, name)
+        if not await info.async_request(listening.zeroconf, RESOLVES):
+            return
+        hosts = [str(ipaddress.ip_address(raw)) for raw in info.addresses] or [(info.server or "").rstrip(".")]
+        see(on_the_network(home, service, name, hosts[0], info.port or 0))
+
+    def heard(
+        zeroconf: Zeroconf,  # noqa: ARG001 - zeroconf calls it by these names
+        service_type: str,
+        name: str,
+        state_change: ServiceStateChange,
+    ) -> None:
+        if state_change is not ServiceStateChange.Removed:
+            task = asyncio.get_running_loop().create_task(resolve(service_type, name))
+            asked.add(task)
+            task.add_done_callback(asked.discard)
+
+    browser = AsyncServiceBrowser(listening.zeroconf, list(MDNS), handlers=[heard])
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        for task in tuple(asked):
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        await browser.async_cancel()
+        await listening.async_close()

@@ -1,0 +1,115 @@
+"""Where proposals for the house file lie: one file, written whole, and beside it the accounts of proposed cameras."""
+
+import json
+import shlex
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import structlog
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from gateway.config.editor import NotAdded, section_of, shown
+from gateway.installation.proposal import LARGEST, LOGIN, MOST, Proposal
+from gateway.system.atomic_file import read_regular, sync_folder, write_whole
+from gateway.system.located_yaml import Misread, parse
+
+REMEMBERED = 8  # that are done and still shown
+LONGEST_LOGIN = 200  # characters
+_LARGEST_FILE = 2 * (MOST + REMEMBERED) * LARGEST
+
+log = structlog.get_logger(__name__)
+
+_KEPT: TypeAdapter[tuple[Proposal, ...]] = TypeAdapter(tuple[Proposal, ...])
+
+
+class ProposalFile:
+    """The folder of one box."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file = folder / "proposals.json"
+
+    def read(self) -> tuple[Proposal, ...]:
+        """Read them; one that cannot be read is as good as none: it is proposed again."""
+        try:
+            return _KEPT.validate_json(read_regular(self._file, at_most=_LARGEST_FILE))
+        except FileNotFoundError:
+            return ()
+        except (OSError, ValidationError) as error:
+            log.error("proposals_unreadable", file=str(self._file), why=str(error).splitlines()[0])
+            return ()
+
+    def write(self, kept: tuple[Proposal, ...]) -> tuple[Proposal, ...]:
+        """Write them, without the oldest of those that are done; what was written.
+
+        Raises:
+            OSError: the disk does not take it, and what stood there still does.
+        """
+        done = [one for one in kept if one.done]
+        old = {one.id for one in done[: max(0, len(done) - REMEMBERED)]}
+        kept = tuple(one for one in kept if one.id not in old)
+        self._made()
+        write_whole(self._file, _KEPT.dump_json(kept))
+        return kept
+
+    def login(self, one: Proposal) -> Path:
+        """Where the account of a proposed camera lies."""
+        return self._folder / f"{one.id}.login"
+
+    def keep_login(self, one: Proposal, login: tuple[str, str]) -> None:
+        """Keep the user and the password of a proposed camera.
+
+        Raises:
+            OSError: the disk does not take it.
+        """
+        self._made()
+        write_whole(self.login(one), f"{login[0]}:{login[1]}\n".encode())
+
+    def _made(self) -> None:
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+
+    def forget_logins(self, *, but: Collection[Path]) -> None:
+        """Delete the accounts that nobody waits for any more.
+
+        Raises:
+            OSError: one could not be deleted.
+        """
+        half = self._folder.glob(".*.login.new")  # what was being written when a process was killed
+        for file in {*self._folder.glob("*.login"), *half} - set(but):
+            file.unlink()
+            sync_folder(self._folder)
+
+
+def section_text(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
+    """Write a proposal as it will stand in the house file; empty: it cannot."""
+    try:
+        return shown(one.name, section_of(one.kind, fields))
+    except NotAdded:
+        return ""
+
+
+def as_proposed(text: str, one: Proposal) -> bool:
+    """Whether what stands under its name in a house file is what was proposed, but for where the account lies."""
+    try:
+        house, meant = parse(text).data, parse(section_text(one, one.fields)).data
+    except Misread:
+        return False
+    section = house.get(one.in_house) if isinstance(house, dict) else None
+    there = section.get(one.name) if isinstance(section, dict) else None
+    if not isinstance(there, dict) or not isinstance(meant, dict):
+        return False
+    return bool({key: value for key, value in there.items() if key != LOGIN} == meant[one.name])
+
+
+def command(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
+    """Write the command by which the terminal adds the same."""
+    words = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
+    sets = "".join(f" --set {shlex.quote(word)}" for word in words)
+    return f"perron add {one.name} --kind {one.kind}{sets}"
+
+
+def one_line(login: tuple[str, str]) -> bool:
+    """Whether a user and a password can stand as the one line user:password (`video/credentials.py`)."""
+    user, password = login
+    line = f"{user}:{password}"
+    return bool(user and password) and ":" not in user and line.isprintable() and len(line) <= LONGEST_LOGIN

@@ -1,0 +1,464 @@
+"""Walk tests under way: feeds `installation.walk` with what the house shows, and writes down how far each has come.
+
+Nothing here moves a lock by itself. To lock is asked of the house as anybody asks it, and the one opening is that of a
+delivery which a brand of the test's own promises: signed, taken in like any retailer's, and let in by all the rules.
+Brand, key and permission are made for the test and end with it.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from hashlib import sha256
+
+import structlog
+
+from devices import reports as said
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel
+from gateway.config.errors import ConfigError
+from gateway.config.home import Home
+from gateway.domain.delivery.barcodes import COURIER_BYTES, courier_digest, new_courier_code
+from gateway.domain.delivery.permission import Terms
+from gateway.domain.delivery.promise import Claims, Offer, Window, key
+from gateway.domain.visit import events as e
+from gateway.installation import discovery_scan, notes
+from gateway.installation.capability import Measurement, Walked
+from gateway.installation.device_probe import NoKey, measure, topics
+from gateway.installation.discovery import Sighting
+from gateway.installation.walk import (
+    BRAND,
+    Promised,
+    Seen,
+    Step,
+    Trial,
+    Walk,
+    Word,
+    advance,
+    answer,
+    begin,
+    fitted,
+    forbids,
+    looked_at,
+    resumed,
+    standing_with,
+)
+from gateway.installation.walk_test_report import signed, walk_sheet
+from gateway.mqtt.client import visit
+from gateway.mqtt.packets import Incoming
+from gateway.protocol import owner_requests
+from gateway.protocol.jws import Key, private_key, sign
+from gateway.protocol.keys import BoxKey
+from gateway.runtime.entrance import RunningEntrance
+from gateway.runtime.inbox import Reception
+from gateway.storage import Store, StoreFailed
+from gateway.system.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+LOOK = 0.25  # seconds between two looks at the cameras
+CARRIER = "Perron"
+WINDOW = timedelta(hours=4)  # of the test's own delivery: an installation takes its time
+SOON_OVER = timedelta(minutes=15)  # before its window's end it is promised anew
+TRIES = 8  # for a picture of a camera that has only just begun to run
+TIMES = 5  # that a device is asked when it is measured
+LIFE = 3600  # seconds that a signed message counts
+WINDOWED = frozenset({Trial.PICTURE, Trial.COVERED, Trial.CUT, Trial.DELIVERY})  # cameras run near a window only
+
+
+class Walking:
+    """All walk tests of a box. `picture` gives a JPEG of what a camera sees now, `live` which cameras are live."""
+
+    def __init__(  # noqa: PLR0913 - what a walk test touches, named one by one
+        self,
+        home: Home,
+        *,
+        store: Store,
+        clock: Clock,
+        reception: Reception,
+        entrances: Mapping[str, RunningEntrance],
+        picture: Callable[[str], Awaitable[bytes | None]],
+        key: BoxKey,
+    ) -> None:
+        self._home, self._store, self._clock, self._reception = home, store, clock, reception
+        self._entrances, self._picture, self._key = entrances, picture, key
+        self._folder = home.storage.folder
+        self._walks: dict[str, Walk] = {}
+        self._unread: set[str] = set()
+        for name in home.entrances:
+            try:
+                walk = notes.walk_of(self._folder, name)
+            except notes.Unreadable as error:
+                log.error("walk_unreadable", entrance=name, why=str(error))
+                self._unread.add(name)
+                continue
+            if walk is not None:
+                self._walks[name] = resumed(walk)
+        self._answered: set[str] = set()
+        self._wrong: dict[str, int] = {}
+        self._lived: dict[str, frozenset[str]] = {}  # what this process has seen: a start is no loss
+        self._connected: set[str] = set()
+        self._decides: set[str] = set()  # entrances that have left behind what the process before this one knew
+        self._unsaved: set[str] = set()
+        self._saving = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._looking = asyncio.Lock()
+        self._asking = asyncio.Lock()  # the account has one connection
+        self.changed: Callable[[], None] = lambda: None  # called when a walk is another than before
+
+    # ---- what the house shows ---------------------------------------------------------------------------------------
+
+    def barred(self, entrance: str) -> bool:
+        """Whether nobody may be let in there while nobody is home."""
+        return forbids(self.standing(entrance))
+
+    def standing(self, entrance: str) -> Walked:
+        """How an entrance's walk test stands; one that cannot be read counts as failed."""
+        if entrance in self._unread:
+            return Walked.FAILED
+        return standing_with(self._walks.get(entrance), fitted(self._home, entrance))
+
+    def walk(self, entrance: str) -> Walk | None:
+        """The entrance's walk, as far as it has come."""
+        return self._walks.get(entrance)
+
+    def codes(self, entrance: str) -> tuple[str, ...]:
+        """What the door's scanner has to read for the test's own delivery: the parcel's code and the courier's."""
+        walk = self._walks.get(entrance)
+        if walk is None or walk.promised is None:
+            return ()
+        secret = bytes.fromhex(walk.promised.secret)
+        return walk.promised.parcel, *(
+            [new_courier_code(secret)] if self._home.entrances[entrance].courier_proof else []
+        )
+
+    def heard(self, device: str, channel: Channel, incoming: Incoming) -> None:
+        """A device spoke; of it all only the answer button is of use here, the rest shows in the entrance's state."""
+        section = self._home.devices[device]
+        if section.kind != "signal" or incoming.retain or not self._walks:
+            return
+        reports = VENDORS[section.vendor].decode_report(channel, incoming.payload, section.plate)
+        if any(isinstance(report, said.AnsweredReport) for report in reports):
+            for name, entrance in self._home.entrances.items():
+                if entrance.signal == device:
+                    self._answered.add(name)
+                    self.look(name)
+
+    def look(self, name: str) -> None:
+        """See what the entrance shows now; called after each of its decisions too."""
+        walk = self._walks.get(name)
+        if walk is None or walk.current is None or name not in self._decides:
+            return
+        state = self._entrances[name].state
+        live = frozenset(camera for camera, at in state.cameras.items() if at.live)
+        wrong = sum(len(attempts.wrong) + attempts.locked_out for attempts in state.attempts.values())
+        seen = Seen(
+            state=state,
+            delivery=None if walk.promised is None else key(BRAND, walk.promised.id),
+            answered=name in self._answered,
+            wrong=wrong > self._wrong.get(name, wrong),
+            live=live,
+            lost=self._lived.get(name, frozenset()) - live,
+            cut=name in self._connected and state.session is None,
+        )
+        self._lived[name] = self._lived.get(name, frozenset()) | live
+        if state.session is not None:
+            self._connected.add(name)
+        self._answered.discard(name)
+        self._wrong[name] = wrong
+        self._changed(advance(walk, seen, self._clock.now().utc))
+
+    def _changed(self, walk: Walk) -> None:
+        """Take a walk as it is now, and have it written down."""
+        name, before = walk.entrance, self.barred(walk.entrance)
+        if walk == self._walks.get(name):
+            return
+        self._walks[name] = walk
+        self._unsaved.add(name)
+        self._wake.set()
+        self.changed()
+        if self.barred(name) is not before:
+            self._entrances[name].put(e.WalkTested(barred=self.barred(name)))
+
+    def follow(self) -> None:
+        """Look after each decision of an entrance, and tell each how its walk test stands: once all are built."""
+        for name, running in self._entrances.items():
+            running.follow(partial(self._after, name))
+            running.put(e.WalkTested(barred=self.barred(name)))
+
+    def _after(self, name: str) -> None:
+        self._decides.add(name)
+        self.look(name)
+
+    # ---- what is asked ----------------------------------------------------------------------------------------------
+
+    async def begin(self, name: str, by: str, *, person: str | None = None, asks_owner: bool = False) -> None:
+        """Begin an entrance's walk anew. What an earlier one forbade stays forbidden until this one is passed.
+
+        Raises:
+            OSError: it cannot be written down.
+        """
+        before = self.standing(name)
+        self._unread.discard(name)
+        old, now = self._walks.get(name), self._clock.now().utc
+        if old is not None:
+            await self._withdraw(old)
+        section = self._home.entrances[name]
+        cover = self._home.devices[section.lock].kind == "cover"
+        walk = begin(
+            name,
+            section,
+            now=now,
+            by=by,
+            before=before,
+            person=person,
+            asks_owner=asks_owner,
+            cover=cover,
+            fitted=fitted(self._home, name),
+        )
+        await asyncio.to_thread(notes.forget_pictures, self._folder, name)
+        self._wrong.pop(name, None)
+        self._changed(walk)
+        await self._save()
+        self.look(name)
+
+    async def answer(self, name: str, number: int, word: Word, *, asks_owner: bool = False) -> None:
+        """Take an answer of whoever stands at the door; it is written down when this returns.
+
+        From `asks_owner` on the owner is asked before the test's delivery is let in, though he began the test himself:
+        else another one could try that delivery anew months later, and open the door with nobody home.
+
+        Raises:
+            LookupError: there is no walk.
+            ValueError: this trial does not take that answer now.
+            OSError: it cannot be written down.
+        """
+        walk = answer(self._known(name), number, word, self._clock.now().utc)
+        taken_over = asks_owner and not walk.asks_owner
+        if taken_over or (word is Word.AGAIN and walk.steps[number].trial is Trial.DELIVERY):
+            await self._withdraw(walk)
+            walk = walk.model_copy(update={"promised": None, "asks_owner": walk.asks_owner or asks_owner})
+        self._changed(walk)
+        await self._save()
+        self.look(name)
+
+    async def lock(self, name: str, by: str | None) -> str | None:
+        """Ask the house to lock now; None, or why it was not done."""
+        return await self._reception.wished(name, owner_requests.Lock(id=f"walk-{secrets.token_hex(4)}", do="lock"), by)
+
+    async def look_through(self, name: str, number: int) -> bytes:
+        """Give the picture about which trial `number` asks: taken once, the same until it is tried anew.
+
+        Raises:
+            LookupError: this trial asks about no picture, or none can be had now.
+            OSError: it cannot be written down.
+        """
+        async with self._looking:  # two pages that ask at once are shown the same
+            return await self._pictured(name, number)
+
+    async def _pictured(self, name: str, number: int) -> bytes:
+        walk = self._known(name)
+        step = walk.steps[number] if 0 <= number < len(walk.steps) else None
+        if step is None or step.trial is not Trial.PICTURE or step.camera is None:
+            raise LookupError("this trial asks about no picture")
+        file = notes.picture_file(self._folder, name, number)
+        if step.picture is not None:
+            with contextlib.suppress(OSError):
+                return await asyncio.to_thread(file.read_bytes)
+        for _ in range(TRIES):
+            jpeg = await self._picture(step.camera)
+            if jpeg is not None:
+                break
+            await asyncio.sleep(LOOK)
+        else:
+            raise LookupError("the camera gives no live picture now")
+        await asyncio.to_thread(notes.keep_picture, file, jpeg)
+        self._changed(looked_at(self._known(name), number, sha256(jpeg).hexdigest()))
+        await self._save()
+        return jpeg
+
+    def _known(self, name: str) -> Walk:
+        walk = self._walks.get(name)
+        if walk is None:
+            raise LookupError("no walk test was begun here")
+        return walk
+
+    @property
+    def asking(self) -> asyncio.Lock:
+        """Held by whoever speaks with the broker as the installer, whose account has one connection."""
+        return self._asking
+
+    async def discover(self, seconds: float) -> tuple[tuple[Sighting, ...], str | None]:
+        """Hear for so many seconds what calls its name; and what is wrong with the broker, if anything is."""
+        found: dict[str, Sighting] = {}
+
+        def see(sighting: Sighting) -> None:
+            found[sighting.key] = sighting
+
+        async def broker() -> str | None:
+            account, heard = self._home.broker.account("installer"), discovery_scan.topics(self._home)
+            try:
+                async with self._asking, visit(account, heard, monotonic=asyncio.get_running_loop().time) as guest:
+                    await discovery_scan.broker(self._home, guest, seconds, see)
+            except (ConnectionError, ConfigError) as error:
+                return str(error)
+            return None
+
+        wrong, _ = await asyncio.gather(broker(), discovery_scan.network(self._home, seconds, see))
+        return tuple(found.values()), wrong
+
+    async def measure(self, device: str) -> Measurement | str:
+        """Ask a device several times and keep how long it took; or say why it could not be asked.
+
+        Raises:
+            KeyError: no such device.
+            ConnectionError: there is no talking to the broker.
+            OSError: what was measured cannot be kept.
+        """
+        broker = self._home.broker.account("installer")
+        heard = topics(self._home, [device])
+        try:
+            async with self._asking, visit(broker, heard, monotonic=asyncio.get_running_loop().time) as guest:
+                found = await measure(self._home, guest, device, times=TIMES, now=self._clock.now().utc)
+        except (ConfigError, NoKey) as error:
+            return str(error)
+        if not isinstance(found, str):
+            await asyncio.to_thread(notes.measured, self._folder, {device: found})
+        return found
+
+    # ---- work -------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Look, promise what is to be promised, and write down, until cancelled."""
+        await self._resume()
+        while True:
+            for name in tuple(self._walks):
+                self.look(name)
+                await self._mind(self._walks[name])
+            try:
+                await self._save()
+            except OSError as failure:
+                log.error("walk_not_written", why=str(failure))
+            open_ = any(walk.current is not None for walk in self._walks.values())
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK if open_ else None):
+                    await self._wake.wait()
+
+    async def _resume(self) -> None:
+        """After a start: the key of a test that goes on is believed again; what another left behind ends."""
+        now = self._clock.now()
+        goes_on = [w for w in self._walks.values() if w.promised is not None and w.current is not None]
+        for walk in goes_on:
+            self._lend(walk)
+        if not goes_on:
+            with contextlib.suppress(StoreFailed):
+                await self._store.take_back(BRAND, now)
+
+    async def _mind(self, walk: Walk) -> None:
+        """Promise the test's delivery when its cameras are to run; end it with the test, and write the report."""
+        number = walk.current
+        try:
+            if number is not None:
+                if self._due(walk, walk.steps[number]):
+                    await self._promise(walk)
+                return
+            if walk.promised is not None:
+                await self._withdraw(walk)
+                self._changed(self._walks[walk.entrance].model_copy(update={"promised": None}))
+            if not walk.reported:
+                await self._report(self._walks[walk.entrance])
+        except (StoreFailed, OSError) as failure:
+            log.error("walk_not_minded", entrance=walk.entrance, why=str(failure))
+
+    async def _report(self, walk: Walk) -> None:
+        """Write the report and sign it; the pictures stand in it from here on, and nowhere else."""
+        found = notes.measurements(self._folder)
+        pictures = await asyncio.to_thread(notes.pictures, self._folder, walk)
+        reported = walk.model_copy(update={"reported": True})
+        sheet = await asyncio.to_thread(
+            walk_sheet, self._home, reported, found, pictures, made=self._clock.now().utc, box=self._key.public
+        )
+        await asyncio.to_thread(
+            notes.keep_report, self._folder, walk.entrance, sheet, signed(self._home, reported, sheet, self._key)
+        )
+        self._changed(reported)
+
+    def _due(self, walk: Walk, step: Step) -> bool:
+        if step.trial not in WINDOWED or not self._clock.now().trusted:
+            return False
+        return walk.promised is None or walk.promised.until - self._clock.now().utc < SOON_OVER
+
+    async def _promise(self, walk: Walk) -> None:
+        """Make a brand, let it in for this one delivery, and have it promise that."""
+        if walk.promised is not None:
+            await self._withdraw(walk)
+        now, name = self._clock.now(), walk.entrance
+        start = now.utc.replace(microsecond=0)
+        section, place = self._home.entrances[name], self._place(name)
+        promised = Promised(
+            id=f"walk-{secrets.token_hex(4)}",
+            parcel=f"PERRON-WALK-{secrets.token_hex(4)}",
+            secret=secrets.token_hex(COURIER_BYTES),
+            seed=secrets.token_hex(32),
+            until=start + WINDOW,
+        )
+        terms = Terms(
+            entrances=frozenset({name}), places=frozenset({place}), carriers=frozenset({CARRIER}),
+            ask_each_time=walk.asks_owner or now.utc - walk.begun >= WINDOW,
+            expires=promised.until + timedelta(minutes=1),
+        )  # fmt: skip
+        await self._store.lend(BRAND, terms, now, by=walk.person)
+        walk = self._walks[name].model_copy(update={"promised": promised})
+        self._changed(walk)
+        self._lend(walk)
+        offer = Offer(
+            id=promised.id,
+            version=1,
+            entrance=name,
+            carrier=CARRIER,
+            place=place,
+            window=Window(start=start, end=promised.until),
+            parcels=(promised.parcel,),
+            courier_sha256=courier_digest(bytes.fromhex(promised.secret)) if section.courier_proof else None,
+        )
+        self._say(promised, offer)
+
+    def _place(self, name: str) -> str:
+        """Where the test's parcel goes: a place without a fridge before one with."""
+        places = self._home.entrances[name].places
+        return next((id_ for id_, place in places.items() if place.fridge is None), next(iter(places)))
+
+    def _lend(self, walk: Walk) -> None:
+        if walk.promised is not None:
+            public = private_key(bytes.fromhex(walk.promised.seed))
+            self._reception.lend(walk.promised.id, Key(BRAND, public))
+
+    def _say(self, promised: Promised, delivery: Offer) -> None:
+        seconds = int(self._clock.now().utc.timestamp())
+        claims = Claims(
+            iss=BRAND, aud=self._home.box, iat=seconds, nbf=seconds, exp=seconds + LIFE, jti=secrets.token_urlsafe(18),
+            delivery=delivery,
+        )  # fmt: skip
+        self._reception.offer(sign(claims, private_key(bytes.fromhex(promised.seed)), kid=promised.id))
+
+    async def _withdraw(self, walk: Walk) -> None:
+        """End brand, key and permission: what was promised is let in no more."""
+        promised, now = walk.promised, self._clock.now()
+        if promised is None:
+            return
+        await self._store.take_back(BRAND, now)
+        self._reception.take_back(promised.id)
+
+    async def _save(self) -> None:
+        """Write down what changed; one after the other."""
+        async with self._saving:
+            names, self._unsaved = self._unsaved, set()
+            try:
+                for name in tuple(names):
+                    await asyncio.to_thread(notes.keep, self._folder, self._walks[name])
+                    names.discard(name)
+            finally:
+                self._unsaved |= names

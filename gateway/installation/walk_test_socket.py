@@ -1,0 +1,175 @@
+"""The walk tests of a running gateway, for `perron walk-test` on the same machine: JSON lines over a Unix socket.
+
+    request  {"do": "view", "entrance": "front"}
+    answer   {"ok": true, "view": {...}}  or  {"ok": false, "why": "one clear line"}
+
+Only the box's own user reaches it: the file's mode says so.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Any, Literal, assert_never
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from gateway.config.home import Home
+from gateway.config.sockets import SOCKET
+from gateway.installation import notes
+from gateway.installation.capability import Walked
+from gateway.installation.walk import Walk, Word
+from gateway.installation.walk_test_runner import Walking
+
+LONGEST = 4096  # bytes of a request
+TERMINAL = "the box's own terminal"
+
+
+class Request(BaseModel):
+    """What is asked of one entrance's walk."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    entrance: str
+
+
+class View(Request):
+    """How far it has come."""
+
+    do: Literal["view"] = "view"
+
+
+class Begin(Request):
+    """Begin it anew."""
+
+    do: Literal["begin"] = "begin"
+
+
+class Answer(Request):
+    """Answer a trial."""
+
+    do: Literal["answer"] = "answer"
+    number: int
+    word: Word
+
+
+class Lock(Request):
+    """Lock now."""
+
+    do: Literal["lock"] = "lock"
+
+
+class Look(Request):
+    """Take the picture of a trial; the answer names its file."""
+
+    do: Literal["look"] = "look"
+    number: int
+
+
+AnyRequest = View | Begin | Answer | Lock | Look
+_REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(Annotated[AnyRequest, Field(discriminator="do")])
+
+
+class Told(BaseModel):
+    """How a walk stands. `codes`: what the scanner has to read for the test's own delivery."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    standing: Walked
+    walk: Walk | None
+    codes: tuple[str, ...] = ()
+    report: str | None = None
+    picture: str | None = None
+
+
+async def serve(walks: Walking, home: Home) -> None:
+    """Answer until cancelled."""
+    path = home.storage.folder / SOCKET
+    path.unlink(missing_ok=True)  # what a killed gateway left; no other runs here
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with contextlib.suppress(ConnectionError, ValueError):  # whoever asked is gone, or says too much
+                while line := await reader.readline():
+                    writer.write(json.dumps(await _answer(walks, home, line)).encode() + b"\n")
+                    await writer.drain()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_unix_server(converse, path, limit=LONGEST)
+    path.chmod(0o600)
+    async with server:
+        await asyncio.get_running_loop().create_future()  # until cancelled
+
+
+async def _answer(walks: Walking, home: Home, line: bytes) -> dict[str, Any]:
+    try:
+        asked = _REQUEST.validate_json(line)
+    except ValidationError:
+        return {"ok": False, "why": "this is no request"}
+    if asked.entrance not in home.entrances:
+        return {"ok": False, "why": f"there is no entrance {asked.entrance!r}"}
+    try:
+        picture = await _do(walks, home, asked)
+    except (LookupError, ValueError, OSError) as error:
+        return {"ok": False, "why": str(error.args[0]) if error.args else "not done"}
+    report, _ = notes.report_files(home.storage.folder, asked.entrance)
+    walk = walks.walk(asked.entrance)
+    told = Told(
+        standing=walks.standing(asked.entrance),
+        walk=None if walk is None else walk.model_copy(update={"promised": None}),
+        codes=walks.codes(asked.entrance),
+        report=str(report) if walk is not None and walk.reported and report.exists() else None,
+        picture=picture,
+    )
+    return {"ok": True, "view": told.model_dump(mode="json")}
+
+
+async def _do(walks: Walking, home: Home, asked: AnyRequest) -> str | None:
+    match asked:
+        case View():
+            pass
+        case Begin():
+            await walks.begin(asked.entrance, TERMINAL)
+        case Answer():
+            await walks.answer(asked.entrance, asked.number, asked.word)
+        case Lock():
+            why = await walks.lock(asked.entrance, None)
+            if why is not None:
+                raise LookupError(why)
+        case Look():
+            await walks.look_through(asked.entrance, asked.number)
+            return str(notes.picture_file(home.storage.folder, asked.entrance, asked.number))
+        case _:
+            assert_never(asked)
+    return None
+
+
+class Refused(Exception):  # noqa: N818 - it says what was said
+    """The gateway does not do it; the text says why."""
+
+
+@contextlib.asynccontextmanager
+async def speaking(home: Home) -> AsyncIterator[Callable[[AnyRequest], Awaitable[Told]]]:
+    """Speak with the running gateway of this house: what is given asks and returns how the walk stands then.
+
+    Raises:
+        OSError: no gateway runs here. From what is given also `Refused`.
+    """
+    reader, writer = await asyncio.open_unix_connection(home.storage.folder / SOCKET)
+
+    async def ask(request: AnyRequest) -> Told:
+        writer.write(request.model_dump_json().encode() + b"\n")
+        await writer.drain()
+        said = await reader.readline()
+        if not said:
+            raise ConnectionResetError("the gateway has ended")
+        answer = json.loads(said)
+        if answer["ok"] is not True:
+            raise Refused(answer["why"])
+        return Told.model_validate_json(json.dumps(answer["view"]))
+
+    try:
+        yield ask
+    finally:
+        writer.close()

@@ -1,0 +1,234 @@
+"""What Home Assistant is told that there is: one device an entrance, in one retained discovery message. Pure.
+
+The shapes are those of https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload, as its 2026.2 takes
+them. Why Home Assistant never goes on showing "locked" when nobody looks after the door any more:
+
+* Nothing but the discovery message itself is retained, so no broker tells an old state.
+* Whether the device is there is the *latest* word of three topics (`availability_mode: latest`). Only a live "online"
+  of the gateway, sent after the state, makes it available; the gateway's last will ends that.
+* The third is Home Assistant's own birth message, which it hears too: whenever it has come back to a broker it holds
+  everything for unavailable until the gateway has answered. A broker that restarts forgets the last will with all
+  else, and Home Assistant would otherwise show again what it showed before.
+* Sensors also expire by themselves (`expire_after`); Home Assistant's locks have no such thing.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum, auto
+from typing import Any
+
+from devices.reports import BatteryLevel
+from gateway.config.home import Home, HomeAssistantSection
+from gateway.config.subscriptions import BRIDGE_STATE
+from gateway.config.topics import HOME_ASSISTANT, shown_topic
+from gateway.integrations.homeassistant.commands import Asked
+from gateway.integrations.homeassistant.state import UNKNOWN, Delivery, Happening
+from gateway.runtime.adapters.batteries import others
+from gateway.system.text import Language
+
+REPEAT = 15.0  # seconds: so often everything is said again
+EXPIRES = 60  # seconds that a sensor believes what it heard last, and that a broker keeps what it could not deliver
+NOBODY = "-"  # a payload that nobody sends
+
+Published = Mapping[str, Mapping[str, str]]
+"""Which entities Home Assistant was told of: discovery topic -> component -> its platform."""
+
+
+class Part(StrEnum):
+    """The entities of an entrance, by the names that they have in the discovery message."""
+
+    LOCK = auto()
+    DOOR = auto()
+    PROBLEM = auto()
+    DELIVERY = auto()
+    LOCK_BATTERY = auto()
+    DOOR_BATTERY = auto()
+    EVENT = auto()
+    PICTURE = auto()
+    STOP = auto()
+    SOMEBODY_HOME = auto()
+
+
+NAMES: Mapping[Part, Mapping[Language, str]] = {
+    Part.LOCK: {"fr": "Serrure", "en": "Lock"},
+    Part.DOOR: {"fr": "Porte", "en": "Door"},
+    Part.PROBLEM: {"fr": "Alarme", "en": "Alarm"},
+    Part.DELIVERY: {"fr": "Livraison", "en": "Delivery"},
+    Part.LOCK_BATTERY: {"fr": "Pile de la serrure", "en": "Lock battery"},
+    Part.DOOR_BATTERY: {"fr": "Pile du capteur de porte", "en": "Door sensor battery"},
+    Part.EVENT: {"fr": "Événement", "en": "Event"},
+    Part.PICTURE: {"fr": "Dernière visite", "en": "Last visit"},
+    Part.STOP: {"fr": "Arrêter les livraisons", "en": "Stop deliveries"},
+    Part.SOMEBODY_HOME: {"fr": "Il y a quelqu'un", "en": "Somebody is home"},
+}
+BATTERY_OF: Mapping[str, Mapping[Language, str]] = {
+    "cover": {"fr": "Pile de la porte de garage", "en": "Garage door battery"},
+    "signal": {"fr": "Pile de la sonnette", "en": "Bell battery"},
+    "button": {"fr": "Pile du bouton", "en": "Button battery"},
+    "scanner": {"fr": "Pile du lecteur de codes", "en": "Scanner battery"},
+    "camera": {"fr": "Pile de la caméra", "en": "Camera battery"},
+    "fridge": {"fr": "Pile du thermomètre", "en": "Thermometer battery"},
+    "presence": {"fr": "Pile du détecteur de présence", "en": "Presence sensor battery"},
+    "alarm": {"fr": "Pile de la centrale d'alarme", "en": "Alarm panel battery"},
+}
+"""What stands beside lock and door sensor (`gateway/runtime/adapters/batteries.py`), by its kind."""
+
+NEVER_FROM_HERE: Mapping[Language, str] = {
+    "fr": "jamais depuis Home Assistant : seule une livraison permise ouvre cette porte",
+    "en": "never from Home Assistant: only a permitted delivery opens this door",
+}
+
+
+def object_id(home: Home, entrance: str) -> str:
+    """Name an entrance's device. Our ids have no `_`, so no two of them make the same name."""
+    return f"perron_{home.box}_{entrance}"
+
+
+def wanted(home: Home) -> Mapping[str, Mapping[str, Any]]:
+    """Every discovery message that should stand: topic -> message; none where the house file has no section for it."""
+    section = home.homeassistant
+    if section is None:
+        return {}
+    return {
+        f"{section.discovery_prefix}/device/{object_id(home, entrance)}/config": _device(home, section, entrance)
+        for entrance in home.entrances
+    }
+
+
+def told_of(messages: Mapping[str, Mapping[str, Any]]) -> Published:
+    """Which entities these messages tell of."""
+    return {
+        topic: {name: component["platform"] for name, component in message["components"].items()}
+        for topic, message in messages.items()
+    }
+
+
+def joined(one: Published, other: Published) -> Published:
+    """Both."""
+    return {topic: {**one.get(topic, {}), **other.get(topic, {})} for topic in (*one, *other)}
+
+
+def goodbyes(before: Published, messages: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Take back what was once told and is no more: an empty message ends a device, a bare platform one entity of it."""
+    for topic, components in before.items():
+        message = messages.get(topic)
+        if message is None:
+            yield topic, {}
+            continue
+        gone = {name: platform for name, platform in components.items() if name not in message["components"]}
+        if gone:
+            bare = {name: {"platform": platform} for name, platform in gone.items()}
+            yield topic, {**message, "components": {**message["components"], **bare}}
+
+
+def _device(home: Home, section: HomeAssistantSection, entrance: str) -> Mapping[str, Any]:
+    ident = object_id(home, entrance)
+    return {
+        "device": {
+            "identifiers": [ident],
+            "name": home.entrances[entrance].name,
+            "manufacturer": "Perron",
+            "model": home.name,
+        },
+        "origin": {"name": "Perron"},
+        "availability": [
+            {"topic": shown_topic(entrance, "availability")},
+            {
+                "topic": BRIDGE_STATE,
+                "value_template": "{{ value_json.state }}",
+                "payload_available": NOBODY,
+                "payload_not_available": "offline",
+            },
+            {"topic": HOME_ASSISTANT, "payload_available": NOBODY, "payload_not_available": "online"},
+        ],
+        "availability_mode": "latest",
+        "components": {
+            part: {
+                "unique_id": f"{ident}_{part}",
+                "default_entity_id": f"{component['platform']}.{ident}_{part}".replace("-", "_"),
+                "name": name,
+                "qos": 1,
+                **component,
+            }
+            for part, name, component in _named(home, section, entrance)
+        },
+    }
+
+
+def _named(home: Home, section: HomeAssistantSection, entrance: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for part, component in _components(home, section, entrance):
+        yield part.value, NAMES[part][home.language], component
+    state = shown_topic(entrance, "state")
+    for whose in others(home, entrance):
+        kind, _, id_ = whose.partition("/")
+        read = {"state_topic": state, "value_template": f"{{{{ value_json.batteries.get('{whose}', '{UNKNOWN}') }}}}"}
+        name = f"{BATTERY_OF[kind][home.language]} ({id_})"
+        yield f"battery_{kind}_{id_}", name, {**_battery(), **read, "expire_after": EXPIRES}
+
+
+def _battery() -> dict[str, Any]:
+    battery = {"platform": "sensor", "icon": "mdi:battery", "entity_category": "diagnostic"}
+    return {**battery, **_one_of(BatteryLevel)}
+
+
+def _components(home: Home, section: HomeAssistantSection, entrance: str) -> Iterator[tuple[Part, dict[str, Any]]]:
+    state, words = shown_topic(entrance, "state"), home.language
+    yield (
+        Part.LOCK,
+        {
+            "platform": "lock",
+            **_read(state, Part.LOCK),
+            "command_topic": shown_topic(entrance, "set"),
+            "payload_lock": Asked.LOCK.value,
+            "payload_unlock": Asked.UNLOCK.value,
+            "json_attributes_topic": state,
+            "json_attributes_template": f'{{"unlock": "{NEVER_FROM_HERE[words]}"}}',
+        },
+    )
+    yield Part.DOOR, {"platform": "binary_sensor", "device_class": "door", **_expiring(state, Part.DOOR)}
+    yield (
+        Part.PROBLEM,
+        {
+            "platform": "binary_sensor",
+            "device_class": "problem",
+            **_expiring(state, Part.PROBLEM),
+            "json_attributes_topic": state,
+            "json_attributes_template": "{{ {'problems': value_json.problems} | tojson }}",
+        },
+    )
+    yield Part.DELIVERY, {"platform": "sensor", **_one_of(Delivery), **_expiring(state, Part.DELIVERY)}
+    for part in (Part.LOCK_BATTERY, Part.DOOR_BATTERY):
+        yield part, {**_battery(), **_expiring(state, part)}
+    yield (
+        Part.EVENT,
+        {
+            "platform": "event",
+            "state_topic": shown_topic(entrance, "event"),
+            "event_types": [happening.value for happening in Happening],
+        },
+    )
+    if shows_picture(home, entrance):
+        picture = shown_topic(entrance, "picture")
+        yield Part.PICTURE, {"platform": "image", "image_topic": picture, "content_type": "image/jpeg"}
+    for part, icon in ((Part.STOP, "mdi:hand-back-right"), (Part.SOMEBODY_HOME, "mdi:home-account")):
+        if part.value in section.may:
+            press = {"command_topic": shown_topic(entrance, "set"), "payload_press": Asked[part.name].value}
+            yield part, {"platform": "button", "icon": icon, **press}
+
+
+def shows_picture(home: Home, entrance: str) -> bool:
+    """Whether a picture of the last visit goes out: only if the owner says so, and never one of the home's inside."""
+    outside = home.entrances[entrance].cameras.outside
+    indoors = any(outside in section.cameras.inside for section in home.entrances.values())
+    return home.homeassistant is not None and home.homeassistant.picture == "last_visit" and not indoors
+
+
+def _read(topic: str, part: Part) -> dict[str, Any]:
+    return {"state_topic": topic, "value_template": f"{{{{ value_json.{part} }}}}"}
+
+
+def _expiring(topic: str, part: Part) -> dict[str, Any]:
+    return {**_read(topic, part), "expire_after": EXPIRES}
+
+
+def _one_of(words: type[StrEnum]) -> dict[str, Any]:
+    return {"device_class": "enum", "options": [word.value for word in words]}

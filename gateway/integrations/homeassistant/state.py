@@ -1,0 +1,175 @@
+"""What Home Assistant is shown of an entrance. Pure: a state in, words of Home Assistant out.
+
+Its words for a lock, and `None` for what is not known: https://www.home-assistant.io/integrations/lock.mqtt/ (and
+binary_sensor.mqtt, sensor.mqtt), as its 2026.2 reads them. No code, no name, no number of a delivery is among them.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum, auto
+from typing import assert_never
+
+from devices.reports import BatteryLevel
+from gateway.domain.visit import commands as c
+from gateway.domain.visit.rules import WITHDRAWN, bolt_out_with_the_door_open, closed, door_open, locked, paused
+from gateway.domain.visit.state import Entrance, House, Now, Outcome, Phase, Visit
+
+UNKNOWN = "None"  # Home Assistant shows "unknown" for it
+
+
+class Lock(StrEnum):
+    """What the lock is said to be."""
+
+    LOCKED = "LOCKED"
+    UNLOCKED = "UNLOCKED"
+    LOCKING = "LOCKING"
+    UNLOCKING = "UNLOCKING"
+    JAMMED = "JAMMED"
+    UNKNOWN = UNKNOWN
+
+
+class Delivery(StrEnum):
+    """Where a delivery stands: nothing, soon, or the phase of the visit."""
+
+    IDLE = auto()
+    EXPECTED = auto()
+    PAUSED = auto()
+    STOPPED = auto()
+    RINGING = auto()
+    APPROVING = auto()
+    UNLOCKING = auto()
+    UNLOCKED = auto()
+    INSIDE = auto()
+    RELOCKING = auto()
+    LOCKED_AGAIN = auto()
+    HANDED_TO_OWNER = auto()
+
+
+class Happening(StrEnum):
+    """What the event entity may tell."""
+
+    AT_THE_DOOR = auto()
+    UNLOCKED = auto()
+    INSIDE = auto()
+    DELIVERED = auto()
+    PARTLY_DELIVERED = auto()
+    NOT_DELIVERED = auto()
+    ATTENDED = auto()
+    REFUSED = auto()
+    OUTCOME_UNKNOWN = auto()
+    NOT_OPENED = auto()
+    LOCKED_AGAIN = auto()
+    HANDED_TO_OWNER = auto()
+    LOCK_NOW = auto()  # what came of a lock-up that somebody asked for: `result`
+    ALARM = auto()  # `code`
+    WISH_REFUSED = auto()  # of Home Assistant's own: `asked`, `why`
+
+
+def lock(state: Entrance) -> Lock:
+    """Say what the lock is. Locked is only said of a bolt and a door that both were proven so (invariant 8)."""
+    if locked(state) and closed(state):
+        return Lock.LOCKED
+    visit, lockup = state.visit, state.lockup
+    if _jammed(visit) or bolt_out_with_the_door_open(state):
+        return Lock.JAMMED
+    if visit is not None and visit.phase is Phase.UNLOCKING:
+        return Lock.UNLOCKING
+    if visit is not None and visit.phase is Phase.RELOCKING:
+        return Lock.LOCKING
+    if lockup is not None and lockup.result is None and lockup.sent:
+        return Lock.LOCKING
+    return Lock.UNLOCKED if state.bolt.value in WITHDRAWN else Lock.UNKNOWN
+
+
+def _jammed(visit: Visit | None) -> bool:
+    """A bolt that jammed in a running visit, until a later try proves it good."""
+    return visit is not None and (visit.jammed or visit.jam_told)
+
+
+def delivery(state: Entrance, now: Now) -> Delivery:
+    """Say where a delivery stands."""
+    if state.visit is not None:
+        return Delivery(state.visit.phase.value)
+    if state.stopped:
+        return Delivery.STOPPED
+    if paused(state, now):
+        return Delivery.PAUSED
+    return Delivery.EXPECTED if state.expecting else Delivery.IDLE
+
+
+def problems(state: Entrance) -> tuple[str, ...]:
+    """Name what somebody should look at now."""
+    visit = state.visit
+    found = {
+        "handed_to_owner": visit is not None and visit.phase is Phase.HANDED_TO_OWNER,
+        "jammed": _jammed(visit),
+        "unexpected_opening": state.incident is not None,
+        "bolt_in_the_air": bolt_out_with_the_door_open(state),
+        "safe_mode": state.safe_mode,
+    }
+    return tuple(name for name, holds in found.items() if holds)
+
+
+def snapshot(state: Entrance, now: Now) -> Mapping[str, object]:
+    """Everything that Home Assistant's entities of one entrance show, as one JSON object: they never contradict."""
+    wrong = problems(state)
+    return {
+        "lock": lock(state).value,
+        "door": "ON" if door_open(state) else "OFF" if closed(state) else UNKNOWN,
+        "problem": "ON" if wrong else "OFF",
+        "problems": list(wrong),
+        "delivery": delivery(state, now).value,
+        "lock_battery": _battery(state.batteries.get("lock")),
+        "door_battery": _battery(state.batteries.get("door")),
+        "batteries": {whose: level.value for whose, level in state.batteries.items()},
+    }
+
+
+def _battery(level: BatteryLevel | None) -> str:
+    return UNKNOWN if level is None else level.value
+
+
+def happenings(
+    before: Entrance | None, after: Entrance, commands: Iterable[c.Command]
+) -> Iterator[Mapping[str, object]]:
+    """Tell what one decision was about, in the order in which it happened. `before` None: nothing was seen yet."""
+    phase = None if after.visit is None else after.visit.phase
+    was = None if before is None or before.visit is None else before.visit.phase
+    begins = {Phase.RINGING: Happening.AT_THE_DOOR, Phase.UNLOCKED: Happening.UNLOCKED, Phase.INSIDE: Happening.INSIDE}
+    if before is not None and phase is not None and phase is not was and phase in begins:
+        yield _told(begins[phase])
+    for command in commands:
+        yield from _of(command)
+    result = None if after.lockup is None else after.lockup.result
+    if before is not None and result is not None and after.lockup != before.lockup:
+        yield _told(Happening.LOCK_NOW, result=result.value)
+
+
+def _of(command: c.Command) -> Iterator[Mapping[str, object]]:
+    match command:
+        case c.Alarm():  # its detail may name what a scanner read
+            yield _told(Happening.ALARM, code=command.code.value)
+        case c.ParcelResult(outcome=Outcome.UNKNOWN):
+            yield _told(Happening.OUTCOME_UNKNOWN)
+        case c.ParcelResult():
+            missing = {"missing": command.missing} if command.missing else {}
+            yield _told(Happening(command.outcome.value), **missing)
+        case c.HouseResult(house=House.NOT_OPENED):
+            yield _told(Happening.NOT_OPENED)
+        case c.HouseResult():
+            yield _told(Happening(command.house.value))
+        case (
+            c.Answer() | c.Ring() | c.Reserve() | c.Unlock() | c.Lock() | c.Close() | c.Query() | c.Spend()
+            | c.Release() | c.Film() | c.StopFilm() | c.Seal() | c.Show() | c.Tell() | c.Note() | c.Readiness()
+        ):  # fmt: skip
+            pass
+        case _:
+            assert_never(command)
+
+
+def _told(what: Happening, **more: object) -> Mapping[str, object]:
+    return {"event_type": what.value, **more}
+
+
+def refused(asked: str, why: str) -> Mapping[str, object]:
+    """Tell Home Assistant that what it asked is not done, and why."""
+    return _told(Happening.WISH_REFUSED, asked=asked, why=why)

@@ -1,0 +1,43 @@
+"""What a house file says of the hub that its box has joined: written in, and taken out again. Comments stay.
+
+`perron join` and the page Hub both write by this.
+"""
+
+from pathlib import Path
+
+from gateway.config.editor import checked, with_section, without_section
+from gateway.integrations.hub_client.enrolment import AUTHORITY, FOLDER, IDENTITY, Membership
+
+SECTION = "hub"
+
+
+def joined_text(text: str, file: Path, storage: Path, member: Membership) -> str:
+    """Return the text of the house file with this membership, in the place of one that is there.
+
+    Raises:
+        NotAdded: the text is none of a house, or would be none.
+    """
+    folder, beside = storage / FOLDER, file.resolve().parent
+    own = folder.relative_to(beside) if folder.is_relative_to(beside) else folder
+    one = str(own / IDENTITY)  # key and certificate in one file, so that both change at once
+    section = {
+        "url": member.url, "home": member.home, "host": member.host, "port": member.port, "shard": member.shard,
+        "key": member.key, "tls": {"ca": str(own / AUTHORITY), "certificate": one, "key": one},
+    }  # fmt: skip
+    said = with_section(text, file, SECTION, section)
+    checked(said, file)
+    return said
+
+
+def left_text(text: str, file: Path, home: str) -> str:
+    """Return the text of the house file without its membership as this home; with another one it stays as it is.
+
+    Raises:
+        NotAdded: the text is none of a house, or would be none.
+    """
+    stands = checked(text, file).hub
+    if stands is None or stands.home != home:
+        return text
+    said = without_section(text, file, SECTION)
+    checked(said, file)
+    return said

@@ -1,0 +1,206 @@
+"""`guard.yaml`: what one guard knows of its lock, its two brokers and its gateway."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from joserfc.jwk import OKPKey
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from devices.commands import Command, Lock, Query, Unlock
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel, Nameplate
+from gateway.config.broker import Broker
+from gateway.config.errors import ConfigError
+from gateway.config.fields import Address, DeviceId, Id, KeyPath, KeyWord, Seconds, Section, Topic
+from gateway.config.reading import read, told
+from gateway.config.topics import OF_A_BRIDGE, SPOKEN
+from gateway.protocol.guard_keys import public_key
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_MOVES: tuple[Command, ...] = (
+    Unlock(id="u", intent="u", issued_at=_NEVER, expires_at=_NEVER),
+    Lock(id="l", intent="l", issued_at=_NEVER, expires_at=_NEVER),
+    Query(),
+)
+
+
+def _vendor(name: str) -> str:
+    known = sorted(VENDORS.keys() - {"guard"})
+    if name not in known:
+        raise ValueError(f"the vendor {name!r} is none of {', '.join(known)}")
+    return name
+
+
+def _public(x: str) -> str:
+    public_key(x)
+    return x
+
+
+Public = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$"), AfterValidator(_public)]
+
+
+class RadioDevice(Section):
+    """A device behind the radio, in its maker's words. Its topics are its product's, else `perron/<id>/...`."""
+
+    kind: ClassVar[str]
+    vendor: Annotated[str, AfterValidator(_vendor)]
+    id: Id
+    address: Address = ""
+    topics: dict[Channel, Topic] = Field(default={})
+    keys: dict[KeyWord, KeyPath] = Field(default={})
+
+    @property
+    def plate(self) -> Nameplate:
+        """What its vendor must know of it."""
+        return Nameplate(address=self.address, keys=self.keys, kind=self.kind)
+
+    @property
+    def _own(self) -> Mapping[Channel, str]:
+        return {**VENDORS[self.vendor].topics(self.plate), **self.topics}
+
+    @property
+    def device(self) -> str:
+        """The address without the part of one device that a `#` names."""
+        return self.address.partition("#")[0]
+
+    def topic(self, channel: Channel) -> str:
+        """Name the topic of a channel on the radio's broker."""
+        return self._own.get(channel, f"perron/{self.id}/{channel}")
+
+    @property
+    def heard(self) -> Mapping[Channel, str]:
+        """Name every topic on which it is heard."""
+        product = VENDORS[self.vendor].topics(self.plate)
+        ours = {} if product else {channel: f"perron/{self.id}/{channel}" for channel in SPOKEN}
+        return {c: topic for c, topic in {**ours, **self._own}.items() if c in (*SPOKEN, *OF_A_BRIDGE)}
+
+    def can(self, command: Command) -> bool:
+        """Whether a device of this maker can be asked that."""
+        try:
+            VENDORS[self.vendor].encode_command(command, self.plate)
+        except ValueError:
+            return False
+        return True
+
+
+class LockBehind(RadioDevice):
+    """The lock."""
+
+    kind = "lock"
+    id: Id = "lock"
+
+
+class DoorBehind(RadioDevice):
+    """The door sensor."""
+
+    kind = "door"
+    id: Id = "door"
+
+
+class Radio(Section):
+    """The radio's own broker, on this machine's loopback, and what stands behind it.
+
+    Without `door` the guard never locks by itself: it would not know whether the door is closed.
+    """
+
+    broker: Broker = Broker(username="guard", port=1884)
+    lock: LockBehind
+    door: DoorBehind | None = None
+
+    @model_validator(mode="after")
+    def _alone(self) -> Self:
+        if not self.broker.loopback:
+            raise ValueError(
+                f"the radio's broker stands on {self.broker.host}, but only this machine may reach it: it must listen"
+                " on 127.0.0.1 alone, beside the guard. `perron broker-config --radio` writes such a one"
+            )
+        return self
+
+
+class Waits(Section):
+    """Waiting times in seconds; shorter ones are for demonstrations. What each means stands in docs/guard.md."""
+
+    nonce_life: Seconds = 15.0
+    answer: Seconds = 5.0
+    stable: Seconds = 2.0
+    again: Seconds = 30.0
+    moving: Seconds = 30.0
+
+
+class GuardFile(Section):
+    """The whole file.
+
+    `lock` is the lock's id in the gateway's home.yaml, and the guard's account on the house's broker. `gateway` is the
+    gateway's public command key (`perron guard-key` on the box tells it), `key` the file of the guard's own private
+    key, `folder` where its ledger lies. `silent`: so many seconds after the gateway's last word the guard locks what it
+    unlocked. `latency`: the bolt's longest movement.
+    """
+
+    lock: DeviceId
+    gateway: Public
+    key: Path = Path("guard.key.pem")
+    folder: Path = Path("ledger")
+    house: Broker
+    radio: Radio
+    silent: Annotated[float, Field(ge=1, le=3600)] = 120.0
+    latency: Seconds = 3.0
+    timing: Waits = Waits()
+
+    @property
+    def gateway_key(self) -> OKPKey:
+        """Whose commands count."""
+        return public_key(self.gateway)
+
+    @property
+    def waits(self) -> dict[str, Any]:
+        """The waiting times by name."""
+        return self.timing.model_dump()
+
+
+def load(path: Path) -> GuardFile:
+    """Read, check and return a guard's file. Relative paths in it are taken from the file's own folder.
+
+    Raises:
+        ConfigError: one line a problem: file:line:column, what is wrong, what to do.
+    """
+    shape = "a guard is written as `key: value` lines: docs/guard.md shows one."
+    file, document = read(path, GuardFile, todo="Name another with --config.", shape=shape)
+    wrong = list(_problems(file))
+    if wrong:
+        raise ConfigError(told(path, document, iter(wrong)))
+    return _anchored(file, path.resolve().parent)
+
+
+def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    lock, door = file.radio.lock, file.radio.door
+    if not all(lock.can(command) for command in _MOVES):
+        yield ("radio", "lock", "vendor"), f"a {lock.vendor} device is no lock that can be moved and asked."
+    if door is not None and not door.can(Query()):
+        yield ("radio", "door", "vendor"), f"a {door.vendor} device cannot be asked whether the door is closed."
+    if door is not None and (
+        lock.topic(Channel.STATE) == door.topic(Channel.STATE)
+        or (lock.device and (lock.vendor, lock.device) == (door.vendor, door.device))
+    ):
+        why = "the door sensor is the lock's own, and a lock that is wrong about its bolt may be wrong about that too:"
+        yield ("radio", "door"), f"{why} name an independent one, or leave it out."
+    if file.house.port == file.radio.broker.port and file.house.host == file.radio.broker.host:
+        yield ("radio", "broker"), "house and radio name the same broker: the radio needs one of its own."
+    if not file.house.loopback and file.house.tls is None:
+        host = file.house.host
+        yield ("house", "host"), f"{host} is not this machine: write `tls: {{ca: ...}}`, or all may read the password."
+    if file.house.username != file.lock:
+        yield ("house", "username"), f"on the house's broker the guard is its lock: `username: {file.lock}`."
+
+
+def _anchored(file: GuardFile, folder: Path) -> GuardFile:
+    radio = file.radio.model_copy(update={"broker": file.radio.broker.beside(folder)})
+    return file.model_copy(
+        update={
+            "key": folder / file.key,
+            "folder": (folder / file.folder).resolve(),
+            "house": file.house.beside(folder),
+            "radio": radio,
+        }
+    )

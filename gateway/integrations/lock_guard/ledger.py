@@ -1,0 +1,90 @@
+"""What the guard must still know after a power cut: how often it began, the last counter, what it owes.
+
+One small file, written whole and synced (file, rename, folder) before the move that it stands for is published. So
+whatever is killed whenever, a counter that moved the bolt is on the disk, and no counter moves it twice.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from gateway.system.atomic_file import read_regular, write_whole
+
+FILE, LOCK = "ledger.json", "lock"
+LARGEST = 64 * 1024  # bytes; 256 intents of 128 characters need half of it
+_Count = Annotated[int, Field(ge=0, lt=2**53)]
+_Intent = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+
+
+class LedgerUnusable(Exception):  # noqa: N818 - it says what is the matter
+    """The ledger cannot be read or is another guard's; the text says which and what to do."""
+
+
+class Page(BaseModel):
+    """What stands in the file. `boots`: how often the guard began."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    boots: _Count = 0
+    counter: _Count = 0
+    intents: tuple[_Intent, ...] = ()
+    owes: bool = False
+
+
+class Ledger:
+    """The file, held by this process alone until it ends."""
+
+    def __init__(self, folder: Path, page: Page, held: int) -> None:
+        self._file = folder / FILE
+        self._held = held
+        self.page = page
+
+    @classmethod
+    def begin(cls, folder: Path) -> Self:
+        """Open the ledger in `folder`, or begin one, and count this start.
+
+        Raises:
+            LedgerUnusable: it is damaged, or another guard runs with it.
+            OSError: the folder cannot be used.
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        held = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            ledger = cls(folder, _read(folder / FILE), held)
+            ledger.keep(ledger.page.model_copy(update={"boots": ledger.page.boots + 1}))
+        except BlockingIOError as taken:
+            os.close(held)
+            raise LedgerUnusable(f"Another guard runs in {folder}.") from taken
+        except (LedgerUnusable, OSError):
+            os.close(held)
+            raise
+        return ledger
+
+    def keep(self, page: Page) -> None:
+        """Have this on the disk when it returns.
+
+        Raises:
+            OSError: it is not; what stood there still does.
+        """
+        write_whole(self._file, page.model_dump_json().encode())
+        self.page = page
+
+    def close(self) -> None:
+        """Let another process have it."""
+        os.close(self._held)
+
+
+def _read(file: Path) -> Page:
+    if not file.exists():
+        return Page()
+    try:
+        return Page.model_validate_json(read_regular(file, at_most=LARGEST))
+    except ValidationError as damaged:
+        raise LedgerUnusable(
+            f"{file} is damaged. Move it away only when the lock is locked and the gateway is not waiting for it: the"
+            " guard then begins to count anew, and what the gateway signed before does not fit any more."
+        ) from damaged

@@ -1,0 +1,242 @@
+"""What the guard's rules hear and what they want done; `Guarding` is all they know. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum, auto
+from types import MappingProxyType
+
+from devices.commands import Lock, Unlock
+from devices.reports import Bolt, Door, Report
+from gateway.protocol.guard_message import ToGuard
+
+
+class Part(StrEnum):
+    """Whom a message is about: the two devices behind the radio, or the guard itself."""
+
+    LOCK = auto()
+    DOOR = auto()
+    GUARD = auto()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What is declared; times in seconds.
+
+    `silent`: so long after the gateway's last word the guard locks what it unlocked itself. `longest`: no command may
+    be good for longer. `alive`: how long the radio's broker may take to answer, `answer`: a device. `latency`: the
+    bolt's longest movement. `moving`: one that answers locked so soon after an unlock may not have begun to move.
+    `echoes`: which parts carry a question's number back. `latches`: the lock can be told to pull its latch too.
+    `settling`: a bridge that has just come back tells so long what it remembers, and that answers nothing.
+    """
+
+    lock: str
+    door: bool
+    silent: float
+    echoes: frozenset[Part] = frozenset()
+    latches: bool = False
+    settling: float = 5.0
+    nonce_life: float = 15.0
+    longest: float = 30.0
+    alive: float = 0.5
+    answer: float = 5.0
+    stable: float = 2.0
+    latency: float = 3.0
+    again: float = 30.0
+    moving: float = 30.0
+
+
+# ---- what is heard --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """A message that the gateway's key signed. `fresh` is a new random word, for the challenge in the answer."""
+
+    claims: ToGuard
+    fresh: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RadioSaid:
+    """A device behind the radio spoke, live. `number`: of our question that it answers, where it echoes.
+
+    `by_bridge`: what carries it said it, of all that it carries.
+    """
+
+    part: Part
+    reports: tuple[Report, ...]
+    number: int | None = None
+    by_bridge: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RadioUp:
+    """The radio's broker is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class RadioDown:
+    """The radio's broker is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class RadioAlive:
+    """The radio's broker has just answered, asked because of the unlock that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotKept:
+    """The disk did not take what had to be on it before a move: the move was not made and never will be."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotMoved:
+    """The radio's broker was lost at that instant: not one byte of the move left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A deadline passed."""
+
+
+Event = Told | RadioSaid | RadioUp | RadioDown | RadioAlive | NotKept | NotMoved | Due
+
+
+# ---- what is to be done ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Say:
+    """Tell the gateway, signed. `nonce` is a challenge that it may use for `nonce_life` from now."""
+
+    part: Part
+    report: Report | None
+    seq: int
+    counter: int
+    uptime_ms: int
+    question: str | None = None
+    nonce: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Have this on the disk before anything after it in the list is done."""
+
+    counter: int
+    intents: tuple[str, ...]
+    owes: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Publish this to the lock, now or never."""
+
+    command: Unlock | Lock
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Ask a device behind the radio."""
+
+    part: Part
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Ask the radio's broker for any answer at all: `RadioAlive`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the log."""
+
+    what: str
+
+
+Command = Say | Keep | Move | Ask | Probe | Note
+
+
+# ---- what is known --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Nonce:
+    """A challenge that was given, and until when it is taken back (monotonic seconds)."""
+
+    value: str
+    until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question to a device that is under way, and the gateway's questions that its answer will answer."""
+
+    number: int
+    until: float
+    questions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """An unlock that was found good and waits for the radio's broker to show that it is alive."""
+
+    command: Unlock
+    nonce: Nonce
+    counter: int
+    question: str
+    until: float
+
+
+class Step(StrEnum):
+    """How far the guard's own locking has come."""
+
+    DOOR = auto()  # the door is asked
+    STABLE = auto()  # it said closed; it has to stay so
+    DOOR_AGAIN = auto()  # it is asked once more
+    MOVING = auto()  # the bolt was told to lock, and gets the time it needs
+    BOLT = auto()  # it is asked
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The guard's own locking: each step rests on an answer asked for after the step before."""
+
+    step: Step
+    number: int
+    until: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guarding:
+    """All the guard knows. Times are monotonic seconds; `began` is the boot's.
+
+    `counter`, `intents` (the last that were obeyed) and `owes` (the guard withdrew the bolt, and it has not been proven
+    locked since) are also on the disk. `heard` is when the gateway last showed that it is there.
+    """
+
+    settings: Settings
+    boot: str
+    began: float
+    counter: int
+    intents: tuple[str, ...]
+    owes: bool
+    heard: float
+    nonces: tuple[Nonce, ...] = ()
+    questions: tuple[str, ...] = ()  # the last that were taken: a copy of one asks nothing
+    locked_by: tuple[str, ...] = ()  # ids of lock commands that were obeyed in this boot
+    waiting: Waiting | None = None
+    seqs: Mapping[Part, int] = field(default_factory=lambda: MappingProxyType({}))
+    number: int = 0
+    asked: Mapping[Part, Asked] = field(default_factory=lambda: MappingProxyType({}))
+    queued: Mapping[Part, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    radio: bool = False
+    lost: frozenset[Part] = frozenset()  # out of reach, as they or their bridge said
+    back: Mapping[Part, float] = field(default_factory=lambda: MappingProxyType({}))  # since when they are back
+    bolt: Bolt | None = None
+    door: Door | None = None
+    moved: float | None = None  # when the bolt was last told to withdraw in this boot
+    floor: int = 0  # answers to earlier questions say nothing of the bolt after that
+    withdrawn: bool = False  # since then it said something other than locked
+    chain: Chain | None = None
+    tries: float = 0.0  # no own locking before

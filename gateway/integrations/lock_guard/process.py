@@ -1,0 +1,338 @@
+"""The guard's process: two lines, one ledger, and the rules between them.
+
+The house's broker is believed in nothing: what comes from it counts when the gateway's key signed it. The radio's
+broker is this machine's own and carries what the lock's maker made. Everything happens in one turn of the loop: an
+event is decided, and what comes of it is done before the next one is looked at.
+"""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import assert_never
+
+import structlog
+from joserfc.jwk import OKPKey
+
+from devices import commands as asked
+from devices.reports import AvailabilityReport, EchoReport
+from devices.vendors import VENDORS
+from devices.vendors import guard as words
+from devices.vendors.words import Channel, Nameplate
+from gateway.config.devices import UNLATCHING
+from gateway.config.subscriptions import Loss, Subscription
+from gateway.config.topics import STORED
+from gateway.integrations.lock_guard.file import GuardFile, RadioDevice
+from gateway.integrations.lock_guard.ledger import Ledger, Page
+from gateway.integrations.lock_guard.messages import (
+    Ask,
+    Command,
+    Due,
+    Event,
+    Guarding,
+    Keep,
+    Move,
+    Note,
+    NotKept,
+    NotMoved,
+    Part,
+    Probe,
+    RadioAlive,
+    RadioDown,
+    RadioSaid,
+    RadioUp,
+    Say,
+    Settings,
+    Told,
+)
+from gateway.integrations.lock_guard.rules import begin, due, guard
+from gateway.mqtt.client import Mqtt
+from gateway.mqtt.packets import Acknowledgement, Incoming, NotSent, Presence, Sent
+from gateway.protocol.guard_message import FromGuard, Rejected, ToGuard, opened, seal
+from gateway.system.containment import Containment
+
+RATION = 40  # messages from the house that are looked at in a second
+ALIVE = "perron/guard/alive"  # nobody may publish there, and the broker that says so is alive
+LIFE = 5  # seconds that the radio's broker may keep a command
+
+log = structlog.get_logger(__name__)
+
+
+def uptime() -> float:
+    """Seconds that go on while the machine sleeps: what was sent before it slept is late after it."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Process:
+    """One guard. `reached` is called with the name of each point at which a test may end the process."""
+
+    def __init__(
+        self,
+        file: GuardFile,
+        *,
+        key: OKPKey,
+        ledger: Ledger,
+        mono: Callable[[], float] = uptime,
+        reached: Callable[[str], None] = lambda _point: None,
+    ) -> None:
+        self._file, self._key, self._ledger, self._mono, self._reached = file, key, ledger, mono, reached
+        self._contained = Containment()  # of what both brokers carry; its own decisions are not contained
+        self._gateway = file.gateway_key
+        self._radio_devices: dict[Part, RadioDevice] = {Part.LOCK: file.radio.lock}
+        if file.radio.door is not None:
+            self._radio_devices[Part.DOOR] = file.radio.door
+        page = ledger.page
+        self._state: Guarding = begin(
+            self._settings(),
+            boot=f"{page.boots}-{secrets.token_hex(8)}",
+            counter=page.counter,
+            intents=page.intents,
+            owes=page.owes,
+            mono=mono(),
+        )
+        self._events: deque[Event] = deque()
+        self._busy = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._second, self._read = float("-inf"), 0
+        self._sources: dict[str, list[tuple[Part, Channel]]] = {}
+        for part, device in self._radio_devices.items():
+            for channel, topic in device.heard.items():
+                self._sources.setdefault(topic, []).append((part, channel))
+        self._house, self._radio = self._lines()
+
+    def _settings(self) -> Settings:
+        echoing = {part for part, device in self._radio_devices.items() if VENDORS[device.vendor].ECHOES}
+        return Settings(
+            lock=self._file.lock,
+            door=self._file.radio.door is not None,
+            silent=self._file.silent,
+            latency=self._file.latency,
+            latches=self._file.radio.lock.vendor in UNLATCHING,
+            echoes=frozenset(echoing),
+            **self._file.waits,
+        )
+
+    def _lines(self) -> tuple[Mqtt, Mqtt]:
+        lock = self._file.lock
+        house = Mqtt(
+            broker=self._file.house,
+            subscriptions=[
+                Subscription(topic=f"perron/{lock}/{channel}", stored=False, loss=Loss.ASKED_AGAIN)
+                for channel in (Channel.SET, Channel.GET)
+            ],
+            session_number=_none,
+            on_message=self._from_house,
+            on_up=lambda _session: log.info("house_found"),
+            on_down=lambda why: log.warning("house_lost", why=why),
+            on_missed=lambda _topic: None,
+            monotonic=self._mono,
+            presence=Presence(
+                topic=f"perron/{lock}/{Channel.AVAILABILITY}", online=b'{"online":true}', offline=words.OFFLINE
+            ),
+        )
+        radio = Mqtt(
+            broker=self._file.radio.broker,
+            subscriptions=[
+                Subscription(topic=topic, stored=parts[0][1] in STORED, loss=Loss.ASKED_AGAIN)
+                for topic, parts in self._sources.items()
+            ],
+            session_number=_none,
+            on_message=self._from_radio,
+            on_up=self._radio_found,
+            on_down=self._radio_lost,
+            on_missed=lambda topic: log.warning("radio_floods", topic=topic),
+            monotonic=self._mono,
+            presence=Presence(topic="perron/guard/state", online=None, offline=b"offline"),
+        )
+        return house, radio
+
+    async def run(self) -> None:
+        """Guard until SIGTERM or SIGINT."""
+        log.info("guard_begins", lock=self._file.lock, boot=self._state.boot, counter=self._state.counter)
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        if task is None:
+            raise RuntimeError("a guard runs in a task")
+        ended = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, ended.set)
+        async with asyncio.TaskGroup() as group:
+            lines = [group.create_task(self._house.run()), group.create_task(self._radio.run())]
+            await ended.wait()
+            for line in lines:
+                line.cancel()
+
+    @property
+    def state(self) -> Guarding:
+        """What it knows now."""
+        return self._state
+
+    # ---- hear -------------------------------------------------------------------------------------------------------
+
+    def _from_house(self, incoming: Incoming) -> None:
+        """What is stored was not said now; what goes beyond the ration is dropped before its signature costs time."""
+        now = self._mono()
+        if now - self._second >= 1.0:
+            self._second, self._read = now, 0
+        self._read += 1
+        if incoming.retain or self._read > RATION:
+            return
+        claims = None
+        with self._contained.piece("house's messages", incoming.topic):
+            claims = opened(incoming.payload, ToGuard, self._gateway)
+        if claims is None:
+            return
+        if isinstance(claims, Rejected):
+            log.warning("not_believed", why=claims.why)
+            return
+        self._take(Told(claims=claims, fresh=secrets.token_urlsafe(16)))
+
+    def _from_radio(self, incoming: Incoming) -> None:
+        for part, channel in self._sources.get(incoming.topic, ()):
+            said = None
+            with self._contained.piece("radio's messages", incoming.topic):
+                said = self._decoded(part, channel, incoming)
+            if said is not None:
+                self._take(said)
+
+    def _decoded(self, part: Part, channel: Channel, incoming: Incoming) -> RadioSaid:
+        device = self._radio_devices[part]
+        vendor = VENDORS[device.vendor]
+        reports = vendor.decode_report(channel, incoming.payload, device.plate)
+        if incoming.retain:  # of what is stored only the bad news counts
+            reports = tuple(r for r in reports if isinstance(r, AvailabilityReport) and not r.online)
+        echo = next((r.echo.encode() for r in reports if isinstance(r, EchoReport)), incoming.correlation)
+        number = _number(echo) if vendor.ECHOES and channel is Channel.RESULT else None
+        by_bridge = channel is Channel.BRIDGE and not incoming.retain
+        return RadioSaid(part=part, reports=reports, number=number, by_bridge=by_bridge)
+
+    def _radio_found(self, _session: int) -> None:
+        log.info("radio_found")
+        self._take(RadioUp())
+
+    def _radio_lost(self, why: str) -> None:
+        log.warning("radio_lost", why=why)
+        self._take(RadioDown())
+
+    def _take(self, event: Event) -> None:
+        """Decide and do; what happens meanwhile waits its turn."""
+        self._events.append(event)
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._events:
+                self._state, commands = guard(self._state, self._events.popleft(), mono=self._mono())
+                self._do(commands)
+        finally:
+            self._busy = False
+        self._wind()
+
+    def _wind(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        at = due(self._state)
+        wait = max(0.0, at - self._mono())
+        loop = asyncio.get_running_loop()
+        self._timer = None if at == float("inf") else loop.call_later(wait, self._take, Due())
+
+    # ---- do ---------------------------------------------------------------------------------------------------------
+
+    def _do(self, commands: tuple[Command, ...]) -> None:
+        for command in commands:
+            match command:
+                case Say():
+                    self._say(command)
+                case Keep():
+                    if not self._keep(command):
+                        return  # what was to follow must not happen
+                case Move():
+                    self._move(command.command)
+                case Ask():
+                    self._ask(command)
+                case Probe():
+                    self._probe()
+                case Note():
+                    log.info("guard", what=command.what)
+                case _:
+                    assert_never(command)
+
+    def _say(self, said: Say) -> None:
+        plate = Nameplate(keys={words.PART: said.part.value})
+        body, channel = b"", Channel.EVENT
+        if said.report is not None:
+            letter = words.encode_report(said.report, plate)[0]
+            body, channel = letter.payload, letter.channel if said.question is None else Channel.RESULT
+        claims = FromGuard.model_validate(
+            {
+                "lock": self._file.lock,
+                "part": said.part.value,
+                "channel": channel.value,
+                "boot": self._state.boot,
+                "seq": said.seq,
+                "uptime_ms": said.uptime_ms,
+                "counter": said.counter,
+                "question": said.question,
+                "nonce": said.nonce,
+                "nonce_ms": None if said.nonce is None else round(self._state.settings.nonce_life * 1000),
+                "body": body.decode(),
+            }
+        )
+        self._house.publish(f"perron/{self._file.lock}/{channel}", seal(claims, self._key), expiry=LIFE)
+
+    def _keep(self, kept: Keep) -> bool:
+        page = Page(boots=self._ledger.page.boots, counter=kept.counter, intents=kept.intents, owes=kept.owes)
+        try:
+            self._ledger.keep(page)
+        except OSError as failure:
+            log.error("ledger_not_kept", why=str(failure))
+            self._take(NotKept())
+            return False
+        if kept.owes:
+            self._reached("kept")
+        return True
+
+    def _move(self, command: asked.Unlock | asked.Lock) -> None:
+        sent = self._to_radio(self._radio_devices[Part.LOCK], command, command.id.encode())
+        self._reached("moved")
+        if isinstance(sent, NotSent):
+            log.error("not_moved", why=sent.why)
+            self._take(NotMoved())
+
+    def _ask(self, ask: Ask) -> None:
+        self._to_radio(self._radio_devices[ask.part], asked.Query(echo=str(ask.number)), str(ask.number).encode())
+
+    def _to_radio(self, device: RadioDevice, command: asked.Command, correlation: bytes) -> Sent | NotSent:
+        letter = VENDORS[device.vendor].encode_command(command, device.plate)
+        return self._radio.publish(
+            device.topic(letter.channel),
+            letter.payload,
+            expiry=LIFE,
+            correlation=correlation,
+            response_topic=device.topic(Channel.RESULT) if isinstance(command, asked.Query) else None,
+            now_or_never=True,
+        )
+
+    def _probe(self) -> None:
+        match self._radio.publish(ALIVE, b"", now_or_never=True):
+            case Sent(acknowledged=acknowledged):
+                acknowledged.add_done_callback(self._probed)
+            case NotSent():
+                pass  # its time will pass
+
+    def _probed(self, done: asyncio.Future[Acknowledgement]) -> None:
+        if done.result().code is not None:  # whatever it says: it is alive
+            self._take(RadioAlive())
+
+
+async def _none() -> int:
+    """Sessions are not told apart here: a question's own word does that."""
+    return 0
+
+
+def _number(correlation: bytes | None) -> int | None:
+    with contextlib.suppress(ValueError):
+        return int(correlation or b"") if len(correlation or b"") <= 18 else None
+    return None

@@ -1,0 +1,498 @@
+"""The guard's rules: `guard(state, event, mono) -> (state, commands)`. One file owns every transition; it is pure.
+
+An unlock moves the bolt when all of this holds, asked in this order:
+
+    it is for this lock, and for this boot of the guard      else it says nothing, or `expired`
+    its deadline on the guard's own uptime has not passed    `expired`, also when it would be good for too long
+    it carries a challenge of the guard's that still lives   `expired`
+    its counter is one more than the last                    `repeated`
+    its intent was never obeyed                              `repeated`
+    the radio's broker has answered within this half second  `unreachable`, nothing spent
+
+Then challenge and counter are spent, on the disk, and only then the move is published: once, or never. A challenge
+lives some seconds on the guard's monotonic clock; no wall clock is read. Whoever has the house's broker can delay,
+drop, repeat and invent, and none of that opens: what is late is expired, what comes twice is spent, what is invented
+is not signed.
+
+The guard locks by itself only what it unlocked itself, when the gateway has been silent for the declared time, and
+only on two answers *closed* of the door, both asked for after that. It never locks out somebody who turned a key.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import TypeVar, assert_never
+
+from devices.commands import Lock, Unlock
+from devices.reports import (
+    AvailabilityReport,
+    BatteryReport,
+    Bolt,
+    CommandReport,
+    Door,
+    DoorReport,
+    Failure,
+    FailureReport,
+    LockReport,
+    Report,
+    UnansweredReport,
+    Unreadable,
+)
+from devices.vendors import guard as words
+from devices.vendors.strictjson import Malformed
+from devices.vendors.words import Channel
+from gateway.integrations.lock_guard.messages import (
+    Ask,
+    Asked,
+    Chain,
+    Command,
+    Due,
+    Event,
+    Guarding,
+    Keep,
+    Move,
+    Nonce,
+    Note,
+    NotKept,
+    NotMoved,
+    Part,
+    Probe,
+    RadioAlive,
+    RadioDown,
+    RadioSaid,
+    RadioUp,
+    Say,
+    Settings,
+    Step,
+    Told,
+    Waiting,
+)
+from gateway.protocol.guard_message import ToGuard
+
+NONCES = 16  # challenges that live at a time; the oldest goes
+REMEMBERED = 256  # questions, intents and ids of lock commands that are known again
+BEFORE = frozenset({Step.DOOR, Step.STABLE, Step.DOOR_AGAIN})  # the bolt is not thrown yet
+QUEUED = 32  # questions of the gateway that wait for one device
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # where a form asks for a wall clock's time and the guard has none to give
+
+_V = TypeVar("_V")
+
+
+def begin(  # noqa: PLR0913 - what is declared, what was on the disk, and when
+    settings: Settings, *, boot: str, counter: int, intents: tuple[str, ...], owes: bool, mono: float
+) -> Guarding:
+    """Return the guard as it is at its start: no challenge of an earlier boot lives, the gateway was heard just now."""
+    return Guarding(settings=settings, boot=boot, began=mono, counter=counter, intents=intents, owes=owes, heard=mono)
+
+
+def due(state: Guarding) -> float:
+    """When `Due` is to come at the latest; infinity where nothing waits."""
+    deadlines = [asked.until for asked in state.asked.values()]
+    if state.waiting is not None:
+        deadlines.append(state.waiting.until)
+    if state.chain is not None:
+        deadlines.append(state.chain.until)
+    elif _may_lock(state):
+        deadlines.append(max(state.heard + state.settings.silent, state.tries))
+    return min(deadlines, default=float("inf"))
+
+
+def guard(state: Guarding, event: Event, *, mono: float) -> tuple[Guarding, tuple[Command, ...]]:
+    """Take one event in. What is overdue is dropped first, whatever the event."""
+    turn = _Turn(state, mono)
+    turn.expire()
+    match event:
+        case Told():
+            turn.told(event.claims, event.fresh)
+        case RadioSaid():
+            turn.radio_said(event)
+        case RadioUp():
+            turn.radio_up()
+        case RadioDown():
+            turn.radio_down()
+        case RadioAlive():
+            turn.radio_alive()
+        case NotKept():
+            turn.failed(Failure.UNSPECIFIED, "the disk does not take it: nothing moved")
+        case NotMoved():
+            turn.failed(Failure.UNREACHABLE, "the radio's broker was lost: nothing moved")
+        case Due():
+            pass
+        case _:
+            assert_never(event)
+    turn.lock_by_itself()
+    return turn.state, tuple(turn.commands)
+
+
+def _may_lock(state: Guarding) -> bool:
+    return state.owes and state.radio and state.settings.door
+
+
+def _with(mapping: Mapping[Part, _V], part: Part, value: _V) -> Mapping[Part, _V]:
+    return MappingProxyType({**mapping, part: value})
+
+
+def _without(mapping: Mapping[Part, _V], part: Part) -> Mapping[Part, _V]:
+    return MappingProxyType({key: value for key, value in mapping.items() if key is not part})
+
+
+class _Turn:
+    """One event's turn: the state as it becomes, and what is to be done, in order."""
+
+    def __init__(self, state: Guarding, mono: float) -> None:
+        self.state, self.mono = state, mono
+        self.commands: list[Command] = []
+
+    # ---- telling ----------------------------------------------------------------------------------------------------
+
+    @property
+    def uptime_ms(self) -> int:
+        return int((self.mono - self.state.began) * 1000)
+
+    def say(self, part: Part, report: Report | None, *, question: str | None = None, nonce: str | None = None) -> None:
+        """Say it, as the next thing that is said of this part; a challenge that is given away lives from now on."""
+        seq = self.state.seqs.get(part, 0) + 1
+        self.state = replace(self.state, seqs=_with(self.state.seqs, part, seq))
+        if nonce is not None:
+            given = Nonce(nonce, self.mono + self.state.settings.nonce_life)
+            self.state = replace(self.state, nonces=(*self.state.nonces, given)[-NONCES:])
+        self.commands.append(
+            Say(
+                part=part,
+                report=report,
+                seq=seq,
+                counter=self.state.counter,
+                uptime_ms=self.uptime_ms,
+                question=question,
+                nonce=nonce,
+            )
+        )
+
+    def note(self, what: str) -> None:
+        self.commands.append(Note(what))
+
+    def refuse(self, id_: str, failure: Failure, why: str) -> None:
+        self.note(f"refused: {why}")
+        self.say(Part.LOCK, FailureReport(id=id_, failure=failure))
+
+    # ---- time -------------------------------------------------------------------------------------------------------
+
+    def expire(self) -> None:
+        """Forget what has had its time: challenges, questions to devices, an unlock that waits for the radio."""
+        state = self.state
+        self.state = replace(state, nonces=tuple(nonce for nonce in state.nonces if nonce.until > self.mono))
+        waiting = state.waiting
+        if waiting is not None and waiting.until <= self.mono:
+            self.state = replace(self.state, waiting=None)
+            self.refuse(waiting.command.id, Failure.UNREACHABLE, "the radio's broker does not answer")
+        for part, asked in state.asked.items():
+            if asked.until <= self.mono:  # silence: the gateway's questions stay unanswered too
+                self.state = replace(self.state, asked=_without(self.state.asked, part))
+                self.ask_queued(part)
+
+    # ---- the gateway ------------------------------------------------------------------------------------------------
+
+    def told(self, claims: ToGuard, fresh: str) -> None:
+        if claims.lock != self.state.settings.lock:
+            self.note("not for this lock")
+            return
+        if claims.question in self.state.questions:
+            self.note("a copy of a message that was taken already")
+            return
+        self.state = replace(self.state, questions=(*self.state.questions, claims.question)[-REMEMBERED:])
+        nonce = next((given for given in self.state.nonces if given.value == claims.nonce), None)
+        if nonce is not None:
+            self.state = replace(self.state, heard=self.mono)
+            self.stand_back()
+        match claims.at:
+            case "beat":
+                pass
+            case "get":
+                self.question(claims, nonce)
+            case "set":
+                self.movement(claims, nonce)
+            case _:
+                assert_never(claims.at)
+        self.say(Part.GUARD, None, question=claims.question, nonce=fresh)
+
+    def stand_back(self) -> None:
+        """The gateway is there: locking is its affair again. A bolt already thrown is still asked after."""
+        chain = self.state.chain
+        if chain is not None and chain.step in BEFORE:
+            self.state = replace(self.state, chain=None)
+
+    def question(self, claims: ToGuard, nonce: Nonce | None) -> None:
+        """Ask the device: the answer is younger than the question. Who has no challenge may not make it work."""
+        if nonce is None:
+            self.note("a question without a living challenge")
+            return
+        try:
+            part = Part(words.asked(claims.body.encode()))
+        except Malformed as malformed:
+            self.note(f"a question that is none: {malformed}")
+            return
+        if not self.state.radio or (part is Part.DOOR and not self.state.settings.door):
+            return
+        queue = self.state.queued.get(part, ())
+        if len(queue) < QUEUED:
+            self.state = replace(self.state, queued=_with(self.state.queued, part, (*queue, claims.question)))
+        self.ask_queued(part)
+
+    def ask_queued(self, part: Part) -> None:
+        """Ask for all who wait, once what is under way (asked before they came) is answered."""
+        queue = self.state.queued.get(part, ())
+        if queue and part not in self.state.asked:
+            self.state = replace(self.state, queued=_without(self.state.queued, part))
+            self.ask(part, queue)
+
+    def ask(self, part: Part, questions: tuple[str, ...] = ()) -> int:
+        number = self.state.number + 1
+        asked = Asked(number, self.mono + self.state.settings.answer, questions)
+        self.state = replace(self.state, number=number, asked=_with(self.state.asked, part, asked))
+        self.commands.append(Ask(part, number))
+        return number
+
+    def movement(self, claims: ToGuard, nonce: Nonce | None) -> None:
+        command = words.decode_command(Channel.SET, claims.body.encode())
+        match command:
+            case Unlock():
+                self.unlock(command, claims, nonce)
+            case Lock():
+                self.lock(command, nonce)
+            case Unreadable():
+                self.note(f"a command that is none: {command.why}")
+            case _:
+                self.note("a command that moves no bolt")
+
+    def late(self, command: Unlock | Lock, nonce: Nonce | None) -> str | None:
+        """Why it comes too late, on the guard's own clock; None: it is in time."""
+        longest = int(self.state.settings.longest * 1000)
+        if command.boot != self.state.boot or command.until_ms is None:
+            return "it is for another boot of the guard"
+        if not self.uptime_ms <= command.until_ms <= self.uptime_ms + longest:
+            return "its time is over, or it takes too much"
+        return None if nonce is not None else "its challenge is none that lives"
+
+    def unlock(self, command: Unlock, claims: ToGuard, nonce: Nonce | None) -> None:
+        state = self.state
+        why = self.late(command, nonce)
+        if why is not None or nonce is None:
+            self.refuse(command.id, Failure.EXPIRED, why or "no challenge")
+        elif claims.counter != state.counter + 1:
+            self.refuse(command.id, Failure.REPEATED, "its counter is not the next")
+        elif command.intent in state.intents:
+            self.refuse(command.id, Failure.REPEATED, "its intent was obeyed before")
+        elif command.latch and not state.settings.latches:
+            self.refuse(command.id, Failure.RESTRICTED, "no order of ours pulls this lock's latch")
+        elif state.waiting is not None:
+            self.refuse(command.id, Failure.BUSY, "another unlock is looked at")
+        elif not state.radio:
+            self.refuse(command.id, Failure.UNREACHABLE, "there is no radio")
+        else:
+            until = self.mono + state.settings.alive
+            waiting = Waiting(command, nonce, claims.counter, claims.question, until)
+            left = tuple(other for other in state.nonces if other != nonce)
+            self.state = replace(state, waiting=waiting, nonces=left)
+            self.commands.append(Probe())
+
+    def radio_alive(self) -> None:
+        """Spend and move, if all still holds at this instant."""
+        state, waiting = self.state, self.state.waiting
+        if waiting is None:
+            return
+        self.state = replace(state, waiting=None)
+        command = waiting.command
+        nonce = waiting.nonce if waiting.nonce.until > self.mono else None
+        why = self.late(command, nonce)
+        if why is not None:
+            self.refuse(command.id, Failure.EXPIRED, why)
+            return
+        intents = (*state.intents, command.intent)[-REMEMBERED:]
+        self.state = replace(
+            self.state, counter=waiting.counter, intents=intents, owes=True, chain=None,
+            moved=self.mono, floor=state.number + 1, withdrawn=False,
+        )  # fmt: skip
+        self.keep()
+        self.commands.append(Move(command))
+        self.note("unlocks")
+
+    def keep(self) -> None:
+        state = self.state
+        self.commands.append(Keep(counter=state.counter, intents=state.intents, owes=state.owes))
+
+    def failed(self, failure: Failure, why: str) -> None:
+        """A move did not leave. Its counter stays spent, its intent obeyed: it is never tried again."""
+        id_ = self.state.intents[-1] if self.state.intents else None
+        self.note(why)
+        self.say(Part.LOCK, FailureReport(id=id_, failure=failure))
+
+    def lock(self, command: Lock, nonce: Nonce | None) -> None:
+        why = self.late(command, nonce)
+        if why is not None:
+            self.refuse(command.id, Failure.EXPIRED, why)
+        elif command.id in self.state.locked_by:
+            self.refuse(command.id, Failure.REPEATED, "this lock command was obeyed before")
+        elif self.state.door not in (None, Door.CLOSED):
+            self.refuse(command.id, Failure.RESTRICTED, "the door is not closed")
+        elif not self.state.radio:
+            self.refuse(command.id, Failure.UNREACHABLE, "there is no radio")
+        else:
+            self.state = replace(self.state, locked_by=(*self.state.locked_by, command.id)[-REMEMBERED:])
+            self.commands.append(Move(command))
+            self.note("locks, told to")
+
+    # ---- the radio --------------------------------------------------------------------------------------------------
+
+    def radio_up(self) -> None:
+        self.state = replace(self.state, radio=True, bolt=None, door=None)
+        self.ask(Part.LOCK)
+        if self.state.settings.door:
+            self.ask(Part.DOOR)
+
+    def radio_down(self) -> None:
+        waiting = self.state.waiting
+        self.state = replace(self.state, radio=False, bolt=None, door=None, chain=None, waiting=None)
+        if waiting is not None:
+            self.refuse(waiting.command.id, Failure.UNREACHABLE, "the radio's broker was lost")
+        for part in (Part.LOCK, Part.DOOR)[: 1 + self.state.settings.door]:
+            self.void(part)
+            self.say(part, AvailabilityReport(online=False))
+
+    def radio_said(self, event: RadioSaid) -> None:
+        for report in event.reports:
+            match report:
+                case LockReport(event=True) if event.part is Part.LOCK:
+                    self.bolt_said(report, None)  # a move as it happens is news
+                case LockReport() if event.part is Part.LOCK:
+                    self.bolt_said(report, self.answers(event))
+                case DoorReport() if event.part is Part.DOOR:
+                    self.door_said(report, self.answers(event))
+                case AvailabilityReport():
+                    self.linked(event.part, online=report.online, by_bridge=event.by_bridge)
+                    self.say(event.part, report)
+                case UnansweredReport():
+                    self.void(event.part)
+                case BatteryReport():
+                    self.say(event.part, report)
+                case FailureReport() if event.part is Part.LOCK:
+                    self.say(event.part, report)
+                case CommandReport():
+                    pass  # a radio's acknowledgement is never the deed
+                case _:
+                    pass  # nothing that a lock or a door says
+
+    def answers(self, event: RadioSaid) -> Asked | None:
+        """The question under way that this answers. Who echoes no number answers with the first state it tells."""
+        asked = self.state.asked.get(event.part)
+        settled = self.mono - self.state.back.get(event.part, float("-inf")) >= self.state.settings.settling
+        if asked is None or not settled or (event.part in self.state.settings.echoes and event.number != asked.number):
+            return None
+        self.state = replace(self.state, asked=_without(self.state.asked, event.part))
+        return asked
+
+    def answer(self, part: Part, report: Report, asked: Asked | None) -> None:
+        """Pass it on: as the answer to each question that it answers, else as news."""
+        for question in () if asked is None else asked.questions:
+            self.say(part, report, question=question)
+        if asked is None or not asked.questions:
+            self.say(part, report)
+        self.ask_queued(part)
+
+    def bolt_said(self, report: LockReport, asked: Asked | None) -> None:
+        locked = report.bolt is Bolt.LOCKED
+        self.state = replace(self.state, bolt=report.bolt, withdrawn=self.state.withdrawn or not locked)
+        if locked and asked is not None and asked.number >= self.state.floor and self.settled():
+            self.locked_again()
+        elif asked is not None and self.on(Step.BOLT, asked.number):
+            self.try_again("the bolt does not answer locked")
+        self.answer(Part.LOCK, report, asked)
+
+    def settled(self) -> bool:
+        """Whether a bolt that says locked has had the time to obey the unlock before."""
+        begun = self.state.began if self.state.moved is None else self.state.moved
+        return self.state.withdrawn or self.mono - begun >= self.state.settings.moving
+
+    def locked_again(self) -> None:
+        if self.state.owes:
+            self.state = replace(self.state, owes=False, chain=None)
+            self.keep()
+            self.note("locked again, proven")
+
+    def door_said(self, report: DoorReport, asked: Asked | None) -> None:
+        self.state = replace(self.state, door=report.door)
+        chain = self.state.chain
+        if chain is not None and chain.step in BEFORE:
+            if report.door is not Door.CLOSED:
+                self.try_again("the door is not closed")
+            elif asked is not None and self.on(Step.DOOR, asked.number):
+                until = self.mono + self.state.settings.stable
+                self.state = replace(self.state, chain=Chain(Step.STABLE, asked.number, until))
+            elif asked is not None and self.on(Step.DOOR_AGAIN, asked.number):
+                self.throw()
+        self.answer(Part.DOOR, report, asked)
+
+    def void(self, part: Part) -> None:
+        """What was asked is answered by nothing that comes now; who asked asks again."""
+        self.state = replace(
+            self.state, asked=_without(self.state.asked, part), queued=_without(self.state.queued, part)
+        )
+
+    def linked(self, part: Part, *, online: bool, by_bridge: bool) -> None:
+        """A lost link voids what was asked; one that is back tells first what it remembers, live and hours old."""
+        if not online:
+            self.state = replace(self.state, lost=self.state.lost | {part}, back=_without(self.state.back, part))
+            self.void(part)
+            self.lost(part)
+        elif by_bridge or part in self.state.lost:
+            back = _with(self.state.back, part, self.mono)
+            self.state = replace(self.state, lost=self.state.lost - {part}, back=back)
+            self.void(part)
+
+    def lost(self, part: Part) -> None:
+        """Of a device that is not there nothing is known."""
+        door = part is Part.DOOR
+        self.state = replace(self.state, door=None) if door else replace(self.state, bolt=None)
+        chain = self.state.chain
+        if chain is not None and chain.step in BEFORE:
+            self.try_again("a device is lost")
+
+    # ---- locking by itself ------------------------------------------------------------------------------------------
+
+    def on(self, step: Step, number: int) -> bool:
+        chain = self.state.chain
+        return chain is not None and chain.step is step and chain.number == number
+
+    def lock_by_itself(self) -> None:
+        """Begin or go on, when it is time."""
+        state, chain = self.state, self.state.chain
+        if chain is not None and chain.until <= self.mono:
+            if chain.step is Step.STABLE:
+                self.chain(Step.DOOR_AGAIN, Part.DOOR)
+            elif chain.step is Step.MOVING:
+                self.chain(Step.BOLT, Part.LOCK)
+            else:
+                self.try_again("no answer")
+        elif chain is None and _may_lock(state) and self.mono >= max(state.heard + state.settings.silent, state.tries):
+            self.note("the gateway is silent: the door is asked")
+            self.chain(Step.DOOR, Part.DOOR)
+
+    def chain(self, step: Step, part: Part) -> None:
+        """Ask anew: what is under way was asked before this step and answers nothing of it."""
+        before = self.state.asked.get(part)
+        number = self.ask(part, () if before is None else before.questions)
+        until = self.mono + self.state.settings.answer
+        self.state = replace(self.state, chain=Chain(step, number, until))
+
+    def throw(self) -> None:
+        """The door has answered closed twice, and nothing else between."""
+        id_ = f"guard-{self.state.boot}-{self.state.number}"
+        self.commands.append(Move(Lock(id=id_, intent=id_, issued_at=EPOCH, expires_at=EPOCH)))
+        self.note("locks by itself")
+        until = self.mono + self.state.settings.latency
+        chain = Chain(Step.MOVING, self.state.number, until)
+        self.state = replace(self.state, floor=self.state.number + 1, chain=chain)
+
+    def try_again(self, why: str) -> None:
+        self.note(f"own locking waits: {why}")
+        self.state = replace(self.state, chain=None, tries=self.mono + self.state.settings.again)

@@ -1,0 +1,1 @@
+"""The client of the house's MQTT broker, its limits and TLS."""

@@ -1,0 +1,1 @@
+"""Writes and audits the configuration of a mosquitto broker."""

@@ -1,0 +1,116 @@
+"""Whom a client of the broker believes: TLS, under the authority that the house file names, never without."""
+
+import asyncio
+import ssl
+from datetime import UTC, datetime
+
+from gateway.config.broker import Broker
+from gateway.config.errors import ConfigError, unreadable
+from gateway.system.regular_file import read_bytes
+
+
+class Socket(ssl.SSLSocket):
+    """A socket that is closed when the handshake fails: paho 2.2.0 drops it open.
+
+    It says that it has nothing left: aiomqtt would read on as long as it has, a whole flood in one turn of the loop.
+    """
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT002 - the standard library's signature
+        """Shake hands."""
+        try:
+            super().do_handshake(block)
+        except OSError:  # ssl.SSLError is one
+            self.close()
+            raise
+
+    def pending(self) -> int:
+        """Return none: see above."""
+        return 0
+
+    def left(self) -> int:
+        """Return how many bytes are decrypted and not read."""
+        return super().pending()
+
+
+def context(broker: Broker) -> ssl.SSLContext | None:
+    """Return what a client needs to believe this broker and no other; None where the house speaks plainly.
+
+    The broker's name has to be the one in `broker.host`. Read anew for each connection.
+
+    Raises:
+        ConfigError: the authority cannot be read.
+    """
+    if broker.tls is None:
+        return None
+    ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # asks for a certificate and compares the name, by default
+    ours.minimum_version = ssl.TLSVersion.TLSv1_2
+    ours.sslsocket_class = Socket
+    try:
+        ours.load_verify_locations(cadata=read_bytes(broker.tls.ca).decode("ascii"))
+    except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
+        why = unreadable(error) if not isinstance(error, ssl.SSLError) else "it is no certificate (PEM)"
+        raise ConfigError(
+            f"{broker.tls.ca}: the authority of the broker at {broker.host} cannot be read ({why}). Copy authority.pem"
+            " out of the folder that `perron broker-config` wrote, or correct broker.tls.ca."
+        ) from error
+    if broker.tls.certificate is not None and broker.tls.key is not None:
+        try:
+            ours.load_cert_chain(broker.tls.certificate, broker.tls.key, password=_none)
+        except (OSError, ssl.SSLError) as error:
+            why = unreadable(error) if not isinstance(error, ssl.SSLError) else "they do not belong together"
+            raise ConfigError(
+                f"{broker.tls.certificate}: it cannot be used with its key {broker.tls.key} ({why})."
+                " Both are PEM, the key without a password; correct tls.certificate and tls.key."
+            ) from error
+    return ours
+
+
+def _none() -> str:
+    """Give no password: a key that asks for one is refused rather than asked for on the terminal."""
+    return ""
+
+
+def readable(broker: Broker) -> None:
+    """Look whether all is there that the broker asks of us, before anything is started.
+
+    Raises:
+        ConfigError: password or authority cannot be read.
+    """
+    broker.password()
+    context(broker)
+
+
+async def good_until(broker: Broker) -> datetime | None:
+    """Ask the broker until when the certificate that it shows now is good; None where the house speaks plainly.
+
+    Raises:
+        ConfigError: the authority cannot be read.
+        OSError: it is not believed (ssl.SSLError) or cannot be reached.
+    """
+    ours = context(broker)
+    if ours is None:
+        return None
+    _, writer = await asyncio.open_connection(broker.host, broker.port, ssl=ours)
+    shown = writer.get_extra_info("peercert")["notAfter"]
+    writer.transport.abort()
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(shown), UTC)
+
+
+def in_words(error: str) -> str:
+    """Say in words why a connection did not come about: for its TLS, its account; else as the library says it."""
+    told = error.lower()
+    if "certificate_verify_failed" in told or "certificate verify failed" in told:
+        if "expired" in told:
+            return "its certificate has expired"
+        if "not yet valid" in told:
+            return "its certificate is not good yet: one of the two clocks is wrong"
+        if "mismatch" in told or "not valid for" in told:
+            return "its certificate is another name's"
+        return "its certificate comes from another authority than broker.tls.ca"
+    if any(sign in told for sign in ("wrong_version_number", "unexpected_message", "record_layer_failure")):
+        return "it does not speak TLS"
+    if "[ssl" in told:
+        return "no TLS connection came about"
+    if "not authorized" in told:
+        return f"{error}: it refuses the account broker.username with what stands in broker.password_file"
+    return error

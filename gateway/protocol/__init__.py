@@ -1,0 +1,1 @@
+"""The messages that box, hub, retailer, browser and guard exchange: signed, sealed or plain."""

@@ -1,0 +1,85 @@
+"""What a brand says itself of its standing with a home: carried by a hub that can alter none of it. Pure.
+
+Each is a compact JWS under one of the brand's keys, with `alg`, `kid` and `typ` in its header and nothing else. None
+names a home: whose home it is says whoever opens the consent page, and the brand does not learn it before a yes. Each
+names the hub through which it goes, so that no other hub can use it.
+"""
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from typing import Annotated, TypeVar
+
+from pydantic import StringConstraints, ValidationError
+
+from gateway.domain.delivery.promise import Id, Seconds, Wire
+from gateway.protocol.consent_request import AskedTerms, Kid, Label, PublicX
+from gateway.protocol.jws import ALGORITHM, Key, Rejected, opened
+from gateway.protocol.strict_json import loads
+
+EARLY = 60  # seconds that a brand's clock may run ahead
+LONGEST = 31 * 24 * 3600  # seconds that a question may live
+
+
+class Word(Wire):
+    """What every word of a brand holds: `iss` is the brand, `hub` the address of the hub through which it goes."""
+
+    iss: Id
+    hub: Annotated[str, StringConstraints(max_length=200)]
+    iat: Seconds
+
+
+class Asks(Word):
+    """The brand asks to be let in, under this name, for these terms. The same bytes are one question, ever."""
+
+    name: Label
+    asked: AskedTerms
+    exp: Seconds
+    jti: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
+
+
+class Vouches(Word):
+    """The brand has this key too: said under one that it had before."""
+
+    kid: Kid
+    x: PublicX
+
+
+class Ends(Word):
+    """The brand wants no more of this connection."""
+
+    connection: Id
+
+
+TYPES: Mapping[type[Word], str] = {
+    Asks: "perron-ask+jwt",
+    Vouches: "perron-next-key+jwt",
+    Ends: "perron-end+jwt",
+}
+W = TypeVar("W", bound=Word)
+
+
+def said(word: Word, sign: Callable[[bytes], bytes], *, kid: str) -> str:
+    """Write it; `sign` is the private half of the brand's key `kid`."""
+    header = {"alg": ALGORITHM, "kid": kid, "typ": TYPES[type(word)]}
+    signed = _coded(json.dumps(header, separators=(",", ":")).encode())
+    signed += b"." + _coded(word.model_dump_json(exclude_none=True).encode())
+    return (signed + b"." + _coded(sign(signed))).decode()
+
+
+def heard(token: str, model: type[W], keys: Mapping[str, Key], *, hub: str) -> tuple[W, Key] | None:
+    """Read one, with the key that signed it; None: it is none, not by a key of its own brand, or for another hub."""
+    read = opened(token.encode(), keys, TYPES[model])
+    if isinstance(read, Rejected):
+        return None
+    key, payload = read
+    try:
+        loads(payload)
+        word = model.model_validate_json(payload)
+    except (ValueError, ValidationError):
+        return None
+    return (word, key) if word.iss == key.brand and word.hub == hub else None
+
+
+def _coded(data: bytes) -> bytes:
+    return urlsafe_b64encode(data).rstrip(b"=")

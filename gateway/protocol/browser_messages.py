@@ -1,0 +1,200 @@
+"""The words between a household's browser and the box: tokens, orders, questions. Pure, and strict to the last key.
+
+An order changes something: it is signed, numbered and kept. A question is answered and forgotten.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from gateway.domain.delivery.promise import Id, Name, Seconds, Wire
+
+SOON = 900  # seconds that an order for now may live: a stop that comes later is nobody's wish any more
+LONG = 86_400  # and one that may wait for the box
+FRESH = 60  # seconds by which a question may be off the box's clock
+
+Browser = Annotated[str, StringConstraints(pattern=r"^brw-[0-9a-f]{32}$")]
+Uuid = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+VisitId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
+Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
+Ask = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+PublicX = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+
+
+class Token(Wire):
+    """By this a hub knows a browser of a home: its claims (RFC 7519)."""
+
+    iss: Browser
+    sub: Id
+    aud: Annotated[str, StringConstraints(max_length=400)]
+    iat: Seconds
+    exp: Seconds
+
+
+# ---- orders ---------------------------------------------------------------------------------------------------------
+
+
+class Terms(Wire):
+    """Under which a brand is let in: what the form of the house's own page says. `until`: the last whole day."""
+
+    entrances: Annotated[tuple[Id, ...], Field(max_length=32)]
+    places: Annotated[tuple[Id, ...], Field(max_length=64)]
+    carriers: Annotated[tuple[Name, ...], Field(max_length=20)]
+    days: Annotated[tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...], Field(max_length=7)]
+    hours: Annotated[str, StringConstraints(pattern=r"^[0-9]{2}:[0-9]{2}-[0-9]{2}:[0-9]{2}$")]
+    ask_each_time: bool = False
+    openings: Annotated[int, Field(ge=1, le=10)] = 1
+    until: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")] | None = None
+    hub_signed: bool = False
+
+
+class Stop(Wire):
+    """Stop one entrance, or all of them."""
+
+    do: Literal["stop"]
+    entrance: Id | None = None
+    life: ClassVar = SOON
+    gives: ClassVar = False
+
+
+class Decide(Wire):
+    """No or yes to the visit that rings or waits for a yes."""
+
+    do: Literal["veto", "approve"]
+    entrance: Id
+    visit: VisitId
+    life: ClassVar = SOON
+    gives: ClassVar = True  # a yes does; a no is no worse for the clock that it needs
+
+
+class Lock(Wire):
+    """Lock now, if the door is closed and no visit runs."""
+
+    do: Literal["lock"]
+    entrance: Id
+    life: ClassVar = SOON
+    gives: ClassVar = False
+
+
+class Acknowledge(Wire):
+    """One has looked after the door that was handed over."""
+
+    do: Literal["acknowledge"]
+    entrance: Id
+    visit: VisitId
+    life: ClassVar = SOON
+    gives: ClassVar = True
+
+
+class Permit(Wire):
+    """Let a brand in, as long as it asks what was shown (`ask`, a digest)."""
+
+    do: Literal["permit"]
+    brand: Id
+    ask: Ask
+    terms: Terms
+    life: ClassVar = LONG
+    gives: ClassVar = True
+
+
+class Deny(Wire):
+    """Do not let a brand in, or no longer."""
+
+    do: Literal["refuse", "revoke"]
+    brand: Id
+    life: ClassVar = LONG
+    gives: ClassVar = False
+
+
+class ApproveKey(Wire):
+    """Believe a new key of a brand that is let in."""
+
+    do: Literal["approve-key"]
+    brand: Id
+    key: PublicX
+    life: ClassVar = LONG
+    gives: ClassVar = True
+
+
+class RefuseKey(Wire):
+    """Do not believe a key of a brand, or no longer."""
+
+    do: Literal["refuse-key"]
+    brand: Id
+    key: PublicX
+    life: ClassVar = LONG
+    gives: ClassVar = False
+
+
+Deed = Annotated[Stop | Decide | Lock | Acknowledge | Permit | Deny | ApproveKey | RefuseKey, Field(discriminator="do")]
+"""What is ordered. `life`: seconds that such an order may live. `gives`: it lets somebody in or says that all is well,
+so it counts only while the box knows the time; what takes access away counts in any case."""
+
+
+class Order(Wire):
+    """The payload of a signed order. `number` rises with each order of a browser; the box takes each once."""
+
+    iss: Browser
+    aud: Id
+    jti: Uuid
+    number: Number
+    iat: Seconds
+    exp: Seconds
+    order: Deed
+
+
+# ---- questions ------------------------------------------------------------------------------------------------------
+
+
+class Asking(Wire):
+    """A question: `at` is when it was asked, in seconds since 1970."""
+
+    id: Uuid
+    at: Annotated[float, Field(ge=0, le=2**33)]
+
+
+class AskState(Asking):
+    """How the house stands; `after`: answer once it stands otherwise than in that version."""
+
+    ask: Literal["state"]
+    after: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")] | None = None
+
+
+class AskMessages(Asking):
+    """What the box told its household; `after`: those behind this one."""
+
+    ask: Literal["messages"]
+    after: Annotated[int, Field(ge=0, le=2**53 - 1)] = 0
+
+
+class AskVisits(Asking):
+    """The visits that were, with their films."""
+
+    ask: Literal["visits"]
+
+
+class AskFilm(Asking):
+    """One piece of a film."""
+
+    ask: Literal["film"]
+    path: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    piece: Annotated[int, Field(ge=0, le=2**31 - 1)]
+
+
+class AskPicture(Asking):
+    """One piece of the picture that stands at a second of a film."""
+
+    ask: Literal["picture"]
+    path: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    second: Annotated[float, Field(ge=0, le=86_400)]
+    piece: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+
+
+class AskLive(Asking):
+    """What a camera sees now."""
+
+    ask: Literal["live"]
+    camera: Id
+
+
+Question = Annotated[AskState | AskMessages | AskVisits | AskFilm | AskPicture | AskLive, Field(discriminator="ask")]

@@ -1,0 +1,92 @@
+"""The two keys between gateway and guard: each has its own, and knows the other's public half.
+
+The gateway's is a key of its own beside the box's, for one purpose: it can be made anew without touching any proof
+that the box has signed, and what the box signs elsewhere can never be read as a command.
+"""
+
+import stat
+from pathlib import Path
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+
+from gateway.protocol.jws import public_x
+from gateway.protocol.keys import KeyUnusable
+from gateway.system.atomic_file import read_regular, write_whole
+
+COMMANDS = "command.key.pem"  # the gateway's, in the box's folder of keys
+LARGEST = 4096  # bytes of a PEM file
+
+__all__ = ["COMMANDS", "KeyUnusable", "command_key", "load", "make", "public_key", "public_x", "renewed"]
+
+
+def renewed(folder: Path) -> OKPKey:
+    """Make the gateway's key anew, in the old one's place. A gateway that runs signs with the old one until it ends.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    (folder / COMMANDS).unlink(missing_ok=True)
+    return make(folder / COMMANDS)
+
+
+def command_key(folder: Path) -> OKPKey:
+    """Load the gateway's key from the box's folder of keys, or make and store it there.
+
+    Raises:
+        KeyUnusable: the file is damaged, or others may read it.
+        OSError: the folder cannot be read or written.
+    """
+    path = folder / COMMANDS
+    return load(path) if path.exists() else make(path)
+
+
+def make(path: Path) -> OKPKey:
+    """Make a key and store it, readable by its owner only.
+
+    Raises:
+        OSError: it cannot be written, or a key lies there already.
+    """
+    if path.exists():
+        raise FileExistsError(17, "a key lies there already: it is not overwritten", str(path))
+    key = Ed25519PrivateKey.generate()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    write_whole(path, pem)
+    return OKPKey.import_key(key)
+
+
+def load(path: Path) -> OKPKey:
+    """Load a private key.
+
+    Raises:
+        KeyUnusable: it is damaged, no Ed25519 key, or others may read it.
+        OSError: it cannot be read.
+    """
+    pem = read_regular(path, at_most=LARGEST)
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise KeyUnusable(f"{path} can be read by others: make a new key, or chmod 600 if you trust them")
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as failure:
+        raise KeyUnusable(f"{path} holds no private key in PEM") from failure
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyUnusable(f"{path} holds no Ed25519 key")
+    return OKPKey.import_key(key)
+
+
+def public_key(x: str) -> OKPKey:
+    """Take a public key as it stands in a configuration: 43 characters of base64url (a JWK's `x`).
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": x})
+        key.raw_value  # noqa: B018 - reads the key now, not at the first message
+    except (JoseError, ValueError) as error:
+        raise ValueError("this is no public Ed25519 key: `perron guard-key` tells it") from error
+    return key

@@ -1,0 +1,236 @@
+"""The box's own keys: made at first start, never leaving the box.
+
+The public half of its Ed25519 key proves what the box signed; under the other, secret one it makes one-time links.
+"""
+
+import secrets
+import stat
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from gateway.system.atomic_file import TooLarge, read_regular, sync_folder, write_whole
+
+PRIVATE, PUBLIC, LINKS = "box.key.pem", "box.pub.pem", "links.key"
+LINK_KEY_BYTES = 32
+_LARGEST = 4096  # bytes of a PEM file
+
+
+class KeyUnusable(ValueError):  # noqa: N818 - it says what happened
+    """The file holds no key that may be used; the text says why and what to do."""
+
+
+class KeyGone(KeyUnusable):
+    """There is no key."""
+
+
+class KeyDamaged(KeyUnusable):
+    """The file is no key."""
+
+
+class PublicKey:
+    """Who signed: checks signatures, and has a fingerprint that people can compare."""
+
+    def __init__(self, raw: bytes) -> None:
+        """Take the 32 raw bytes of an Ed25519 key.
+
+        Raises:
+            ValueError: not 32 bytes.
+        """
+        self._key = Ed25519PublicKey.from_public_bytes(raw)
+        self.raw = raw
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read what `text` wrote.
+
+        Raises:
+            ValueError: it is not such a key.
+        """
+        key = cls(urlsafe_b64decode(text + "="))
+        if key.text != text:
+            raise ValueError("a key has one spelling")
+        return key
+
+    @classmethod
+    def from_pem(cls, pem: bytes) -> Self:
+        """Read a public key file.
+
+        Raises:
+            KeyUnusable: it holds no Ed25519 public key.
+        """
+        try:
+            key = serialization.load_pem_public_key(pem)
+        except (ValueError, UnsupportedAlgorithm) as failure:
+            raise KeyUnusable(str(failure)) from failure
+        if not isinstance(key, Ed25519PublicKey):
+            raise KeyUnusable("not an Ed25519 key")
+        return cls(key.public_bytes_raw())
+
+    @property
+    def text(self) -> str:
+        """The key as it stands in signed files: base64url without padding, 43 characters (a JWK's `x`)."""
+        return urlsafe_b64encode(self.raw).decode().rstrip("=")
+
+    @property
+    def pem(self) -> bytes:
+        """The key as a file that OpenSSL reads too."""
+        return self._key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    @property
+    def fingerprint(self) -> str:
+        """The first 80 bits of the key's SHA-256, in groups of four: short enough to be read out."""
+        text = sha256(self.raw).hexdigest()[:20]
+        return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
+
+    def verifies(self, signature: bytes, signed: bytes) -> bool:
+        """Whether this key signed exactly these bytes."""
+        try:
+            self._key.verify(signature, signed)
+        except InvalidSignature:
+            return False
+        return True
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PublicKey) and self.raw == other.raw
+
+    def __hash__(self) -> int:
+        return hash(self.raw)
+
+
+class BoxKey:
+    """Signs for the box."""
+
+    def __init__(self, key: Ed25519PrivateKey) -> None:
+        self._key = key
+        self.public = PublicKey(key.public_key().public_bytes_raw())
+
+    @classmethod
+    def fresh(cls) -> Self:
+        """Make a new key, in memory only."""
+        return cls(Ed25519PrivateKey.generate())
+
+    @classmethod
+    def of(cls, pem: bytes) -> Self:
+        """Read a private key out of a file's bytes.
+
+        Raises:
+            KeyUnusable: they hold none.
+        """
+        return cls(_private("the key", pem))
+
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """Load the key from `folder`, or make and store it (readable by its owner only) when there is none.
+
+        Raises:
+            KeyUnusable: the file is damaged, or others may read it.
+            OSError: the folder cannot be read or written.
+        """
+        path = folder / PRIVATE
+        if not path.exists():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(path, cls.fresh().pem)
+        key = cls.load(folder)
+        if not (folder / PUBLIC).exists():
+            write_whole(folder / PUBLIC, key.public.pem)
+        return key
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Load the key from `folder`; none is ever made.
+
+        Raises:
+            KeyGone, KeyDamaged: there is none, or the file is none.
+            KeyUnusable: others may read the file.
+            OSError: it cannot be read.
+        """
+        path = folder / PRIVATE
+        try:
+            _ours_alone(path)
+            return cls(_private(str(path), read_regular(path, at_most=_LARGEST)))
+        except FileNotFoundError as failure:
+            raise KeyGone(f"{path} is gone: start the gateway, which says what to do") from failure
+        except TooLarge as failure:
+            raise KeyDamaged(f"{path} holds no usable private key: {failure}") from failure
+
+    @property
+    def pem(self) -> bytes:
+        """The private key as a file, in clear: for a place that only the box's user can read."""
+        return self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+    def sign(self, signed: bytes) -> bytes:
+        """64 bytes over exactly these; the same each time."""
+        return self._key.sign(signed)
+
+
+def link_key(folder: Path) -> bytes:
+    """Load the 32 secret bytes under which links are signed, or make and store them (readable by their owner only).
+
+    Raises:
+        KeyUnusable: the file is damaged, or others may read it.
+        OSError: the folder cannot be read or written.
+    """
+    path = folder / LINKS
+    if not path.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_whole(path, secrets.token_bytes(LINK_KEY_BYTES))
+    _ours_alone(path)
+    key = read_regular(path, at_most=_LARGEST)
+    if len(key) != LINK_KEY_BYTES:
+        raise KeyUnusable(f"{path} holds no link key: delete it, and a new one is made (links sent before end)")
+    return key
+
+
+def renew_link_key(folder: Path) -> None:
+    """Make a new link key in the place of the old one: every link that was signed before ends.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    write_whole(folder / LINKS, secrets.token_bytes(LINK_KEY_BYTES))
+
+
+def set_aside(folder: Path, *names: str) -> None:
+    """Rename files of a key that is not used any more; nothing is deleted, and what is not there is passed over.
+
+    Raises:
+        OSError: one could not be renamed.
+    """
+    for name in names:
+        number = 1
+        while (aside := folder / f"{name}.lost-{number}").exists():
+            number += 1
+        try:
+            (folder / name).rename(aside)
+        except FileNotFoundError:
+            continue
+    if folder.is_dir():
+        sync_folder(folder)
+
+
+def _ours_alone(path: Path) -> None:
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise KeyUnusable(f"{path} can be read by others: make a new box key, or chmod 600 if you trust them")
+
+
+def last4(code: str) -> str:
+    """What of a code may be shown: at most its last 4 characters, and never more than half of it."""
+    return code[-min(4, len(code) // 2) :] if len(code) > 1 else ""
+
+
+def _private(where: str, pem: bytes) -> Ed25519PrivateKey:
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as failure:
+        raise KeyDamaged(f"{where} holds no usable private key: {failure}") from failure
+    if not isinstance(key, Ed25519PrivateKey):
+        raise KeyDamaged(f"{where} holds another kind of key than Ed25519")
+    return key

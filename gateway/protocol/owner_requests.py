@@ -1,0 +1,125 @@
+"""What the owner may ask of an entrance: `perron/entrance/<id>/set`, one JSON object a message.
+
+Only the account `owner` may write there (the broker's ACL); retained copies are never acted on.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+
+from devices.vendors.strictjson import Malformed, parse
+from gateway.domain.delivery.promise import Instant
+
+Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}\z")]
+VisitId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}\z")]
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("printable characters only")
+    return text
+
+
+class Wish(BaseModel):
+    """One wish; `id` names it in the log and in the answer."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    id: VisitId
+
+
+class Stop(Wish):
+    """Stop everything at this entrance, or lift the stop."""
+
+    do: Literal["stop", "lift"]
+
+
+class Acknowledge(Wish):
+    """The owner looked after the door; without a visit: safe mode may end."""
+
+    do: Literal["acknowledge"]
+    visit: VisitId | None = None
+
+
+class Decide(Wish):
+    """Yes or no to the visit that rings or waits for a yes."""
+
+    do: Literal["approve", "refuse"]
+    visit: VisitId
+
+
+class ClearLockout(Wish):
+    """Let a locked-out scanner try again."""
+
+    do: Literal["clear_lockout"]
+    scanner: Id
+
+
+class SayHome(Wish):
+    """Somebody is home, nobody is home, or the household is away (then a door used by hand alarms)."""
+
+    do: Literal["home", "nobody_home", "away"]
+
+
+class Pause(Wish):
+    """Let no delivery in from `start` (RFC 3339; left out: now) to `end`, at this entrance or at all of them."""
+
+    do: Literal["pause"]
+    start: Instant | None = None
+    end: Instant
+    everywhere: bool = False
+
+
+class EndPause(Wish):
+    """End a pause, or withdraw one that has not begun."""
+
+    do: Literal["end_pause"]
+    pause: Id
+
+
+class Lock(Wish):
+    """Lock now, if the door is closed and no visit runs."""
+
+    do: Literal["lock"]
+
+
+class Permit(Wish):
+    """Let a brand in as its terms stand, refuse it, or take the permission back."""
+
+    do: Literal["permit", "refuse_brand", "revoke"]
+    brand: Id
+
+
+class Hold(Wish):
+    """Keep a visit's film beyond its time (a dispute), end that, or erase the film now."""
+
+    do: Literal["hold", "release", "erase"]
+    visit: VisitId
+    why: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)] = "owner"
+
+
+AnyWish = Annotated[
+    Stop | Acknowledge | Decide | ClearLockout | SayHome | Pause | EndPause | Lock | Permit | Hold,
+    Field(discriminator="do"),
+]
+_WISH: TypeAdapter[AnyWish] = TypeAdapter(AnyWish)
+
+
+def wish(payload: bytes) -> AnyWish | str:
+    """Read one wish; what cannot be read is one clear line that says why and quotes nothing: it is safe to log."""
+    try:
+        return _WISH.validate_python(parse(payload))
+    except Malformed as error:
+        return str(error)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        match first["type"]:
+            case "union_tag_invalid":
+                return f"do: one of {first['ctx']['expected_tags']}"
+            case "union_tag_not_found":
+                return "do: say what is wished"
+            case "extra_forbidden":
+                return "a key that is not known"
+            case _:
+                where = str(first["loc"][-1]) if first["loc"] else "message"
+                return f"{where}: {first['msg']}"

@@ -1,0 +1,1 @@
+"""Runs entrances: actor, effects, inbox, scheduler, permissions."""

@@ -1,0 +1,66 @@
+"""Whose battery a word is about, and at which entrance its owner is told of it. Pure.
+
+Lock and door sensor are `lock` and `door`; without theirs nothing opens. All else that an entrance relies on is
+`KIND/ID` (`fridge/kitchen-fridge`): told of in the same words, and no reason to refuse anybody. What several entrances
+share is told of by the first of them in the house file, so its owner reads it once.
+"""
+
+from collections.abc import Iterator
+
+from devices.reports import BatteryLevel, BatteryReport
+from devices.vendors.words import Channel
+from gateway.config.home import EntranceSection, Home
+from gateway.config.topics import heard_of
+from gateway.domain.visit import events as e
+from gateway.domain.visit.rules import battery
+from gateway.runtime.adapters.presence_fridge_alarm import around
+
+BUTTON = "button"  # of a signal whose button is a device of its own
+ANYWHERE = frozenset({"zigbee2mqtt"})  # vendors whose devices tell a battery on any topic of theirs
+APART = frozenset({"esphome", "homeassistant", "zwave"})  # ... on a topic of its own
+
+
+def beside(section: EntranceSection) -> frozenset[str]:
+    """Name what an entrance relies on beside its lock and its door sensor."""
+    cameras = section.cameras
+    return frozenset({section.signal, *section.scanners, cameras.outside, *cameras.inside, *around(section)})
+
+
+def role(home: Home, entrance: str, device: str, channel: Channel) -> str | None:
+    """Say whose battery is meant when this device tells of one; None: it is another entrance's to tell."""
+    section, found = home.entrances[entrance], home.devices[device]
+    if device == section.door:
+        return "door"
+    if device == section.lock and found.kind == "lock":
+        return "lock"
+    first = next((name for name, one in home.entrances.items() if device in (one.lock, *beside(one))), None)
+    if first != entrance:
+        return None
+    apart = found.kind == "signal" and channel is Channel.EVENT
+    return f"{BUTTON if apart else found.kind}/{device}"
+
+
+def heard(  # noqa: PLR0913 - who said it, where, and how old it is
+    home: Home, entrance: str, device: str, channel: Channel, report: BatteryReport, *, retained: bool
+) -> Iterator[e.BatteryHeard]:
+    """Say what a device's word of its battery means here; of a stored copy only bad news counts, and no percentage."""
+    whose, level = role(home, entrance, device, channel), battery(report)
+    if whose is not None and not (retained and level is BatteryLevel.GOOD):
+        yield e.BatteryHeard(device=whose, level=level, percent=None if retained else report.percent)
+
+
+def others(home: Home, entrance: str) -> tuple[str, ...]:
+    """Name the batteries beside those of lock and door sensor that may be told of at this entrance, in their order."""
+    section = home.entrances[entrance]
+    devices = (section.lock, *sorted(beside(section)))
+    found = (role(home, entrance, device, channel) for device in devices for channel in _tells(home, device))
+    return tuple(dict.fromkeys(one for one in found if one is not None and one not in ("lock", "door")))
+
+
+def _tells(home: Home, device: str) -> Iterator[Channel]:
+    """On which of its channels a device may tell of a battery."""
+    vendor, topics = home.devices[device].vendor, heard_of(home, device)
+    if vendor in ANYWHERE:
+        yield from (channel for channel in (Channel.STATE, Channel.EVENT) if channel in topics)
+    if vendor in APART and Channel.BATTERY in topics:
+        yield Channel.BATTERY

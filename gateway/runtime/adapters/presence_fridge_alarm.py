@@ -1,0 +1,64 @@
+"""What stands around an entrance and is not its door: fridges, who is home, the alarm panel. Pure.
+
+Of all three only bad news may be old: a stored "home" or "armed" is believed, a stored "away" or "disarmed" is not, nor
+a stored temperature. Whoever is lost, or was silent for longer than the house file allows, is unknown.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from devices import reports as said
+from gateway.config.devices import FridgeDevice
+from gateway.config.home import EntranceSection, Home
+from gateway.domain.visit import events as e
+from gateway.domain.visit.presence import NEVER_OLD
+from gateway.domain.visit.state import Cold
+
+Surrounding = said.FridgeReport | said.PresenceReport | said.PanelReport
+
+
+def around(section: EntranceSection) -> frozenset[str]:
+    """Name the devices around this entrance; each is asked at the start of a broker session, if it can be."""
+    fridges = {place.fridge for place in section.places.values() if place.fridge is not None}
+    return frozenset({*fridges, *section.presence, *(() if section.alarm is None else (section.alarm,))})
+
+
+def heard(home: Home, section: EntranceSection, device: str, report: Surrounding, *, old: bool) -> Iterator[e.Event]:
+    """Say what a report of one of them means here. `old`: stored, or what a bridge that starts remembers."""
+    configured = home.devices[device]
+    match report:
+        case said.FridgeReport() if not old and isinstance(configured, FridgeDevice):
+            if report.compartment in ("", configured.compartment):
+                for place, its in section.places.items():
+                    if its.fridge == device:
+                        yield e.FridgeHeard(place=place, cold=Cold(temp_c=report.temp_c, door=report.door))
+        case said.PresenceReport(presence=presence) if device in section.presence:
+            if not (old and presence in NEVER_OLD):
+                yield e.PresenceHeard(device=device, presence=presence)
+        case said.PanelReport(panel=panel) if device == section.alarm:
+            bypassed = configured.bypassed if configured.kind == "alarm" else frozenset()
+            if not (old and (panel in NEVER_OLD or panel in bypassed)):
+                yield e.PanelHeard(panel=panel)
+        case _:
+            pass  # stored good news, or of another entrance
+
+
+def unknown(section: EntranceSection, device: str) -> Iterator[e.Event]:
+    """From here on nothing is known of this device."""
+    for place, its in section.places.items():
+        if its.fridge == device:
+            yield e.FridgeHeard(place=place, cold=Cold())
+    if device in section.presence:
+        yield e.PresenceHeard(device=device, presence=said.Presence.UNKNOWN)
+    if device == section.alarm:
+        yield e.PanelHeard(panel=said.Panel.UNKNOWN)
+
+
+def silent(home: Home, spoke: Mapping[str, float], mono: float) -> frozenset[str]:
+    """Name those that have been silent for too long; `spoke`: when each was last heard live."""
+    return frozenset(
+        device
+        for device, at in spoke.items()
+        if isinstance(found := home.devices[device], FridgeDevice)
+        and found.silence is not None
+        and mono - at > found.silence
+    )

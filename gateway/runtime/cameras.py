@@ -1,0 +1,26 @@
+"""The cameras of the house, as the video process is told of them."""
+
+from gateway.config.home import Home
+from gateway.video.ipc import CameraSource, Configure
+
+
+def cameras(home: Home) -> Configure:
+    """Every camera of the house, how it is reached, and which ones see the courier."""
+    courier = {section.cameras.outside for section in home.entrances.values()}
+    return Configure(
+        cameras=tuple(
+            CameraSource(
+                name=name,
+                url=device.url,
+                login=device.credentials_file,
+                ca=device.ca,
+                fingerprint=device.fingerprint,
+                clock_region=device.clock_region,
+                sees_courier=name in courier,
+            )
+            for name, device in home.devices.items()
+            if device.kind == "camera"
+        ),
+        pre_roll=max((section.timing.pre_roll for section in home.entrances.values()), default=10.0),
+        folder=str(home.storage.folder),
+    )

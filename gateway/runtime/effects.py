@@ -1,0 +1,429 @@
+"""What an entrance's commands do in the world.
+
+Nothing here decides. An unlock is held back only by what the decision could not know yet: the owner's stop that has
+just come, or live video that is not proven at the very moment of publishing; then the reservation is given back.
+"""
+
+import asyncio
+import secrets
+import uuid
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol, assert_never
+
+import structlog
+
+from devices import commands as asked
+from devices.reports import Bolt, Door
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel
+from gateway.config.home import EntranceSection, Home
+from gateway.config.topics import device_topic, entrance_topic
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.rules import closed, locked
+from gateway.domain.visit.state import Entrance, Now, Phase
+from gateway.evidence.folders import visit_folder
+from gateway.mqtt.client import Acknowledgement, NotSent, Sent
+from gateway.mqtt.publisher import Line, encoded, stamp
+from gateway.runtime.adapters import garage
+from gateway.runtime.adapters.presence_fridge_alarm import around
+from gateway.system.clock import Clock
+from gateway.video.ipc import ClipKey, Proof
+
+log = structlog.get_logger(__name__)
+
+PROOF_AGE = 0.5  # seconds: the unlock is published only on a proof of live video at most so old
+REMEMBERED = 256  # questions of one device that it may still answer: many minutes' worth
+PATIENCE = 5.0  # seconds in which a device that echoes no question answers it, where it declares no latency
+PICTURE_WAIT = 1.0  # seconds that a message waits for its picture: the words matter more
+
+
+class Cameras(Protocol):
+    """The part of `gateway.video.client.VideoLink` that a visit needs."""
+
+    @property
+    def proofs(self) -> Mapping[str, Proof]:
+        """The newest proof of each camera; empty when the video process is gone."""
+        ...
+
+    def record(self, clip: ClipKey, cameras: tuple[str, ...], folder: str) -> None:
+        """Begin a clip of each camera."""
+        ...
+
+    def finish(self, clip: ClipKey, *, keep: bool) -> None:
+        """End the clips."""
+        ...
+
+    async def picture(self, camera: str, timeout: float) -> bytes | None:  # noqa: ASYNC109 - the other process waits
+        """Return the newest picture as JPEG, or None."""
+        ...
+
+
+class Office(Protocol):
+    """What is told beside the door; see `gateway/runtime/notifications/outbox.py`."""
+
+    def tell(
+        self,
+        command: c.Tell | c.Alarm,
+        state: Entrance,
+        now: Now,
+        *,
+        message: int | None,
+        picture: Callable[[], Awaitable[bytes | None]] | None,
+    ) -> None:
+        """Tell the owner; `message` is the number under which it is stored, None where nothing could be stored."""
+        ...
+
+    def owed(self) -> None:
+        """A delivery stands otherwise than before: its retailer is told."""
+        ...
+
+
+class Films(Protocol):
+    """What keeps films and proofs; see `gateway/evidence/archive.py`."""
+
+    def film_ends(self, command: c.StopFilm, now: Now) -> None:
+        """The part's film is over."""
+        ...
+
+    def seal(self, command: c.Seal, state: Entrance) -> None:
+        """Write and sign the proof; `Sealed` comes back."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Countdown:
+    """A device's own uptime, as its newest message told it, and when we heard that."""
+
+    boot: str
+    uptime_ms: int
+    mono: float
+
+    def at(self, mono: float) -> int:
+        """The uptime at a later instant; never more than the device's own, since the message took time to come."""
+        return self.uptime_ms + int((mono - self.mono) * 1000)
+
+
+class Hands:
+    """Performs one entrance's commands. `reached` is called at the named points around the unlock."""
+
+    def __init__(  # noqa: PLR0913 - everything a command may touch, named one by one
+        self,
+        home: Home,
+        entrance: str,
+        *,
+        line: Line,
+        cameras: Cameras,
+        office: Office,
+        films: Films,
+        clock: Clock,
+        put: Callable[[e.Event], None],
+        stopped: Callable[[], bool],
+        reached: Callable[[str], None],
+    ) -> None:
+        self._home = home
+        self._section: EntranceSection = home.entrances[entrance]
+        self._entrance = entrance
+        self._garage = garage.is_one(home, self._section)
+        self._line = line
+        self._cameras = cameras
+        self._office = office
+        self._archive = films
+        self._clock = clock
+        self._put = put
+        self._stopped = stopped
+        self._reached = reached
+        self._countdowns: dict[str, Countdown] = {}
+        self._asked: defaultdict[str, deque[tuple[int, int]]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
+        self._questions: dict[str, tuple[int, int, float]] = {}  # device -> session, number and instant of the last
+        self._rings: dict[str, str] = {}
+        self._held_back: tuple[str, str] | None = None  # the visit whose unlock never left, and why
+        self._unmarked: str | None = None  # the visit whose intent is stored and has no mark outside the store
+        self._shown: dict[str, object] = {}
+        outside = self._section.cameras.outside
+        self._films = (outside, *(name for name in self._section.cameras.inside if name != outside))
+
+    def heard(self, device: str, boot: str | None, uptime_ms: int | None, mono: float) -> None:
+        """Remember a device's own countdown."""
+        if boot is not None and uptime_ms is not None:
+            self._countdowns[device] = Countdown(boot, uptime_ms, mono)
+
+    def answered(self, device: str, session: int) -> int | None:
+        """Return the number of the newest question of this session to a device that echoes none, once."""
+        asked_in, number, since = self._questions.pop(device, (session, -1, 0.0))
+        section = self._home.devices[device]
+        patience = section.latency if section.kind == "lock" else PATIENCE
+        late = self._clock.now().mono - since > patience  # what comes so late was published for another reason
+        return number if asked_in == session and number >= 0 and not late else None
+
+    def was_asked(self, device: str, session: int, number: int) -> bool:
+        """Whether this question was put to this device, and to no other: a mark that it cannot know answers nothing."""
+        return (session, number) in self._asked.get(device, ())
+
+    def unmarked(self, visit: str) -> None:
+        """The mark of this visit's intent could not be written: its unlock is held back."""
+        self._unmarked = visit
+
+    def rang(self, id_: str) -> str | None:
+        """Return the visit whose ringing the signal confirms with this id, once."""
+        return self._rings.pop(id_, None)
+
+    def perform(self, command: c.Command, state: Entrance, now: Now, *, message: int | None = None) -> None:
+        """Start the effect of one command."""
+        match command:
+            case c.Answer():
+                self._answer(command)
+            case c.Ring():
+                self._ring(command, state)
+            case c.Unlock():
+                self._unlock(command, state, now)
+            case c.Lock() if self._garage:
+                pass  # what is closed is locked: nothing is sent that might open it
+            case c.Lock() | c.Close():
+                self._lock(command)
+            case c.Query():
+                self._query(command)
+            case c.Film():
+                clip = ClipKey(visit=command.visit, part=command.part)
+                self._cameras.record(clip, self._films, visit_folder(command.visit))
+            case c.StopFilm():
+                self._archive.film_ends(command, now)
+                self._cameras.finish(ClipKey(visit=command.visit, part=command.part), keep=command.keep)
+            case c.Seal():
+                self._archive.seal(command, state)
+            case c.Show():
+                self._show_signal(asked.SetSignal(id=secrets.token_hex(8), light=command.light, sound=command.sound))
+            case c.Tell() | c.Alarm():
+                with_picture = isinstance(command, c.Tell) and command.picture
+                picture = self._picture if with_picture else None
+                self._office.tell(command, state, now, message=message, picture=picture)
+            case c.ParcelResult() | c.HouseResult() | c.Readiness():
+                self._office.owed()
+            case c.Reserve() | c.Spend() | c.Release() | c.Note():
+                pass  # the commit was the deed
+            case _:
+                assert_never(command)
+
+    async def _picture(self) -> bytes | None:
+        return await self._cameras.picture(self._section.cameras.outside, PICTURE_WAIT)
+
+    def _unlock(self, command: c.Unlock, state: Entrance, decided: Now) -> None:
+        now = self._clock.now()
+        why, detail = self._why_not(command, state, decided, now), None
+        if why is None:
+            self._reached("before-publish")
+            unlock = asked.Unlock(
+                id=command.visit,
+                intent=command.visit,
+                latch=state.rules.unlatch,
+                **self._deadline(self._section.lock, command.life, now),
+            )
+            match self._send(self._section.lock, unlock, life=command.life, now_or_never=True):
+                case Sent(acknowledged=acknowledged):
+                    self._reached("after-publish")
+                    acknowledged.add_done_callback(self._acknowledged)
+                case NotSent() as not_sent:
+                    why, detail = e.NotSent.BROKER, not_sent.why
+        if why is not None:
+            self._held_back = command.visit, why
+            log.warning("unlock_held_back", entrance=self._entrance, visit=command.visit, why=why, detail=detail)
+            self._put(e.UnlockNotSent(visit=command.visit, why=why))
+
+    def _acknowledged(self, done: asyncio.Future[Acknowledgement]) -> None:
+        if done.result().taken:
+            self._reached("after-acknowledgement")
+
+    def _why_not(self, command: c.Unlock, state: Entrance, decided: Now, now: Now) -> str | None:
+        if self._stopped():
+            return e.NotSent.STOP
+        if command.visit == self._unmarked:
+            return e.NotSent.UNMARKED
+        if now.mono - decided.mono > command.life:
+            return e.NotSent.EXPIRED
+        clip = ClipKey(visit=command.visit, part=state.visit.part if state.visit is not None else 1)
+        for name, sees_courier in state.rules.cameras.items():
+            proof = self._cameras.proofs.get(name)
+            if (
+                proof is None
+                or now.mono - proof.at > PROOF_AGE
+                or not proof.live
+                or clip not in proof.recordings
+                or (sees_courier and not proof.moving)
+            ):
+                return e.NotSent.PROOF_TOO_OLD
+        return None
+
+    def _lock(self, command: c.Lock | c.Close) -> None:
+        # A new id each time: tries are counted anew after a restart, and a guarded lock obeys an id only once.
+        id_ = f"{command.visit}-lock-{secrets.token_hex(4)}"
+        deadline = self._deadline(self._section.lock, command.life, self._clock.now())
+        self._send(self._section.lock, asked.Lock(id=id_, intent=command.visit, **deadline), life=command.life)
+
+    def _deadline(self, device: str, life: float, now: Now) -> dict[str, Any]:
+        countdown = self._countdowns.get(device)
+        return {
+            "issued_at": now.utc,
+            "expires_at": now.utc + timedelta(seconds=life),
+            "boot": None if countdown is None else countdown.boot,
+            "until_ms": None if countdown is None else countdown.at(now.mono) + int(life * 1000),
+        }
+
+    def ask_around(self, session: int) -> None:
+        """Ask what stands around this entrance: at the start of a session nothing is known of it."""
+        for device in sorted(around(self._section)):
+            self._ask(device, session, 0)
+
+    def _query(self, command: c.Query) -> None:
+        device = self._section.lock if command.device == "lock" else self._section.door
+        if self._garage:
+            device = garage.asked(self._section, command.device)
+        self._ask(device, command.session, command.number)
+
+    def _ask(self, device: str, session: int, number: int) -> None:
+        if not self._home.devices[device].asked:
+            return
+        self._questions[device] = session, number, self._clock.now().mono
+        self._asked[device].append((session, number))
+        self._send(
+            device,
+            asked.Query(echo=f"{session}:{number}"),
+            life=self._section.timing.command_life,
+            correlation=f"{session}:{number}".encode(),
+            response_topic=device_topic(self._home, device, Channel.RESULT),
+        )
+
+    def _ring(self, command: c.Ring, state: Entrance) -> None:
+        """Ring. A signal that confirms no command by its id is asked afterwards: that it answers is its word."""
+        echoes = VENDORS[self._home.devices[self._section.signal].vendor].ECHOES
+        id_ = secrets.token_hex(8)
+        self._rings = {id_ if echoes else "": command.visit}
+        self._show_signal(asked.SetSignal(id=id_, light=asked.Light.AMBER, sound=asked.Sound.RING))
+        if not echoes and state.session is not None:
+            self._ask(self._section.signal, state.session, 0)
+
+    def _answer(self, command: c.Answer) -> None:
+        if command.scanner in self._section.scanners:
+            event, now = str(uuid.uuid4()), self._clock.now().utc
+            self._send(command.scanner, asked.ShowResult(word=command.word.value, event=event, issued_at=now), life=5)
+
+    def _show_signal(self, signal: asked.SetSignal) -> None:
+        self._send(self._section.signal, signal, life=5)
+
+    def _send(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
+        self,
+        device: str,
+        command: asked.Command,
+        *,
+        life: float,
+        now_or_never: bool = False,
+        correlation: bytes | None = None,
+        response_topic: str | None = None,
+    ) -> Sent | NotSent:
+        configured = self._home.devices[device]
+        letter = VENDORS[configured.vendor].encode_command(command, configured.plate)
+        id_ = getattr(command, "id", None)
+        return self._line.publish(
+            device_topic(self._home, device, letter.channel),
+            letter.payload,
+            expiry=max(1, round(life)),
+            correlation=correlation or (id_.encode() if isinstance(id_, str) else None),
+            response_topic=response_topic,
+            now_or_never=now_or_never,
+        )
+
+    def say(self, command: c.Command, state: Entrance, now: Now) -> None:
+        """Publish what the command was, so that whoever may listen can follow: after all that had to be done.
+
+        An unlock that never left is said to be held back, and why.
+        """
+        body = said(command)
+        if isinstance(command, c.Unlock) and self._held_back is not None and self._held_back[0] == command.visit:
+            body = {"kind": "held_back", "why": self._held_back[1]}
+        if body is not None:
+            visit = {} if state.visit is None else {"visit": state.visit.id}
+            event = {
+                "event_id": secrets.token_hex(8),
+                "at": stamp(now.utc),
+                "entrance": self._entrance,
+                **visit,
+                **body,
+            }
+            self._line.publish(entrance_topic(self._entrance, "event"), encoded(event))
+
+    def show(self, state: Entrance, now: Now) -> None:
+        """Publish the entrance's state when it is another than before; a change of phase is an event too.
+
+        What could not be sent was not shown: the next decision tries again.
+        """
+        shown = picture_of(state)
+        if shown == self._shown:
+            return
+        body = encoded({**shown, "at": stamp(now.utc)})
+        if isinstance(self._line.publish(entrance_topic(self._entrance, "state"), body, retain=True), NotSent):
+            return
+        before, self._shown = self._shown.get("phase"), shown
+        if shown["phase"] != before:
+            event = {"event_id": secrets.token_hex(8), "at": stamp(now.utc), "entrance": self._entrance,
+                     "visit": shown["visit"], "kind": "phase", "phase": shown["phase"]}  # fmt: skip
+            self._line.publish(entrance_topic(self._entrance, "event"), encoded(event))
+
+    def show_again(self) -> None:
+        """Forget what was shown: a new broker session knows nothing of it."""
+        self._shown = {}
+
+
+def said(command: c.Command) -> dict[str, object] | None:
+    """What is told of a command to who listens on the entrance's event topic; None where nothing is."""
+    match command:
+        case c.Answer():
+            return {"kind": "answer", "scan": command.scan, "scanner": command.scanner, "word": command.word.value,
+                    "refusal": None if command.refusal is None else command.refusal.value}  # fmt: skip
+        case c.Alarm():
+            return {"kind": "alarm", "code": command.code.value, "detail": command.detail}
+        case c.ParcelResult():
+            return {"kind": "outcome", "delivery": command.delivery, "outcome": command.outcome.value,
+                    "missing": command.missing}  # fmt: skip
+        case c.HouseResult():
+            return {"kind": "house", "delivery": command.delivery, "house": command.house.value}
+        case c.Readiness():
+            return {"kind": "readiness", "delivery": command.delivery, "lacking": list(command.lacking)}
+        case c.Unlock() | c.Lock() | c.Close() | c.Ring() | c.Reserve() | c.Spend() | c.Release() | c.Seal() | c.Note():
+            return {"kind": type(command).__name__.lower()}
+        case c.Query() | c.Film() | c.StopFilm() | c.Show() | c.Tell():
+            return None
+        case _:
+            assert_never(command)
+
+
+def picture_of(state: Entrance) -> dict[str, object]:
+    """One entrance's state as one JSON object. Locked and closed are said only of what was proven so (invariant 8)."""
+    visit, lockup = state.visit, state.lockup
+    return {
+        "entrance": state.id,
+        "phase": "ready" if visit is None else visit.phase.value,
+        "visit": None if visit is None else visit.id,
+        "delivery": None if visit is None else visit.delivery.id,
+        "bolt": "unknown" if state.bolt.value is Bolt.LOCKED and not locked(state) else state.bolt.value.value,
+        "door": "unknown" if state.door.value is Door.CLOSED and not closed(state) else state.door.value.value,
+        "locked": locked(state),
+        "closed": closed(state),
+        "connected": state.session is not None,
+        "cameras": {
+            name: {"live": camera.live, "recording": camera.recording} for name, camera in state.cameras.items()
+        },
+        "disk": state.disk,
+        "batteries": {whose: level.value for whose, level in state.batteries.items()},
+        "batteries_soon": sorted(state.battery_told),
+        "expecting": state.expecting,
+        "stopped": state.stopped,
+        "somebody_home": state.somebody_home,
+        "away": state.away,
+        "pauses": [{"id": one.id, "start": stamp(one.start), "end": stamp(one.end)} for one in state.pauses],
+        "lockup": None if lockup is None else "running" if lockup.result is None else lockup.result.value,
+        "safe_mode": state.safe_mode,
+        "incident": state.incident is not None,
+        "handed_to_owner": visit is not None and visit.phase is Phase.HANDED_TO_OWNER,
+    }

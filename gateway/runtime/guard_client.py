@@ -1,0 +1,274 @@
+"""The gateway's side of a guard: what leaves for it is signed, and what comes from it counts only when it holds.
+
+The house's broker carries the words and is believed in nothing. Of a guard's message nothing counts but what its
+signature covers: which part it is about, on which channel, in which boot, in which order, and which question of ours
+it answers. A question is a new random word each time, so no answer to it can lie ready, and one that comes too long
+after it is no answer any more. Only an answer to a question of ours makes another boot believed.
+
+`Guarded` stands between the hands and the line (it is a `Line` itself) and between the line and the entrances.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+import structlog
+from joserfc.jwk import OKPKey
+
+from devices.commands import Unlock
+from devices.vendors import guard as words
+from devices.vendors.words import Channel
+from gateway.config.devices import DoorDevice, LockDevice
+from gateway.config.home import Home
+from gateway.config.topics import device_topic
+from gateway.mqtt.packets import Acknowledgement, Incoming, NotSent, Sent, Why
+from gateway.mqtt.publisher import Line
+from gateway.protocol.guard_keys import command_key, public_key
+from gateway.protocol.guard_message import FromGuard, Rejected, ToGuard, opened, seal
+
+BEAT = 4.0  # seconds between two signs of life; each answer brings the next challenge
+ANSWER = 5.0  # seconds: what comes later answers nothing
+MARGIN = 1.0  # seconds of a challenge's life that are left unused: the command needs time on its way
+RATION = 60  # messages of one guard that are looked at in a second: a signature costs 0.1 ms
+HELD = 64  # questions that wait for a challenge
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What was asked, and when."""
+
+    correlation: bytes | None
+    at: float
+
+
+@dataclass(slots=True)
+class _Guard:
+    """What is known of one guard."""
+
+    lock: str
+    door: str | None
+    public: OKPKey
+    key: OKPKey
+    boot: str | None = None
+    counter: int = 0
+    nonce: str | None = None
+    nonce_until: float = 0.0
+    seqs: dict[str, int] = field(default_factory=dict)
+    asked: dict[str, _Question] = field(default_factory=dict)
+    held: list[tuple[bytes, _Question]] = field(default_factory=list)
+    beaten: float = float("-inf")
+    second: float = float("-inf")
+    read: int = 0
+
+
+class Guarded:
+    """All guards of a house. `mono` are seconds that only go forward."""
+
+    def __init__(self, home: Home, *, line: Line, mono: Callable[[], float]) -> None:
+        """Take the guards from the configuration, and the key that they know from the box's folder.
+
+        Raises:
+            KeyUnusable, OSError: a lock has a guard, and the key cannot be used.
+        """
+        self._home, self._line, self._mono = home, line, mono
+        self._guards: dict[str, _Guard] = {}  # by each of its devices
+        self._topics: dict[str, tuple[_Guard, Channel]] = {}
+        for lock, section in home.devices.items():
+            if not isinstance(section, LockDevice) or section.guard is None:
+                continue
+            doors = [id_ for id_, one in home.devices.items()
+                     if isinstance(one, DoorDevice) and one.vendor == "guard" and one.address == lock]  # fmt: skip
+            key = command_key(home.storage.folder / "key")
+            guard = _Guard(lock, doors[0] if doors else None, public_key(section.guard.key), key)
+            self._guards |= dict.fromkeys((lock, *doors), guard)
+            for channel in (Channel.SET, Channel.GET):
+                self._topics[device_topic(home, lock, channel)] = guard, channel
+
+    # ---- to the guard -----------------------------------------------------------------------------------------------
+
+    def publish(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        expiry: int | None = None,
+        correlation: bytes | None = None,
+        response_topic: str | None = None,
+        user_properties: Mapping[str, str] | None = None,
+        now_or_never: bool = False,
+    ) -> Sent | NotSent:
+        """Publish; what is for a guard is signed first. Without a living challenge a command is not sent at all."""
+        guard, channel = self._topics.get(topic, (None, None))
+        if guard is None:
+            return self._line.publish(
+                topic,
+                payload,
+                qos=qos,
+                retain=retain,
+                expiry=expiry,
+                correlation=correlation,
+                response_topic=response_topic,
+                user_properties=user_properties,
+                now_or_never=now_or_never,
+            )
+        if channel is Channel.GET:
+            return self._ask(guard, payload, _Question(correlation, self._mono()))
+        return self._command(guard, payload, expiry=expiry, now_or_never=now_or_never)
+
+    def _command(self, guard: _Guard, payload: bytes, *, expiry: int | None, now_or_never: bool) -> Sent | NotSent:
+        nonce = self._challenge(guard)
+        if nonce is None:
+            self._beat(guard)
+            return NotSent(Why.NO_CHALLENGE)
+        unlocks = isinstance(words.decode_command(Channel.SET, payload), Unlock)
+        sent = self._send(
+            guard,
+            "set",
+            Channel.SET,
+            _Question(None, self._mono()),
+            body=payload,
+            counter=guard.counter + 1 if unlocks else None,
+            expiry=expiry,
+            now_or_never=now_or_never,
+        )
+        if unlocks and isinstance(sent, Sent):
+            guard.nonce = None  # it is spent, whatever comes of it
+        return sent
+
+    def _ask(self, guard: _Guard, payload: bytes, question: _Question) -> Sent | NotSent:
+        """Ask, with a challenge; where there is none the question waits for it."""
+        if self._challenge(guard) is not None:
+            return self._send(guard, "get", Channel.GET, question, body=payload, expiry=round(ANSWER))
+        guard.held = [*guard.held, (payload, question)][-HELD:]
+        return self._beat(guard)
+
+    def _challenge(self, guard: _Guard) -> str | None:
+        return guard.nonce if guard.nonce is not None and self._mono() < guard.nonce_until else None
+
+    def _send(  # noqa: PLR0913 - the parts of a signed message, named one by one
+        self,
+        guard: _Guard,
+        at: str,
+        channel: Channel,
+        question: _Question,
+        *,
+        body: bytes = b"",
+        counter: int | None = None,
+        expiry: int | None = None,
+        now_or_never: bool = False,
+    ) -> Sent | NotSent:
+        word = secrets.token_urlsafe(16)
+        claims = ToGuard.model_validate(
+            {
+                "at": at,
+                "lock": guard.lock,
+                "question": word,
+                "nonce": self._challenge(guard),
+                "counter": counter,
+                "body": body.decode(),
+            }
+        )
+        guard.asked = {w: q for w, q in guard.asked.items() if question.at - q.at <= ANSWER} | {word: question}
+        topic = device_topic(self._home, guard.lock, channel)
+        return self._line.publish(topic, seal(claims, guard.key), expiry=expiry, now_or_never=now_or_never)
+
+    def _beat(self, guard: _Guard) -> Sent | NotSent:
+        now = self._mono()
+        if now - guard.beaten < BEAT / 8:  # one is under way
+            done: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
+            done.set_result(Acknowledgement(code=None, seconds=0.0))
+            return Sent(done)
+        guard.beaten = now
+        return self._send(guard, "beat", Channel.GET, _Question(None, now), expiry=round(ANSWER))
+
+    def up(self) -> None:
+        """A new session with the broker: what was asked before is not answered any more."""
+        for guard in self._each():
+            guard.asked, guard.held, guard.beaten = {}, [], float("-inf")
+            self._beat(guard)
+
+    async def run(self) -> None:
+        """Beat until cancelled."""
+        while True:
+            await asyncio.sleep(BEAT)
+            for guard in self._each():
+                self._beat(guard)
+
+    def _each(self) -> tuple[_Guard, ...]:
+        return tuple({id(guard): guard for guard in self._guards.values()}.values())
+
+    # ---- from the guard ---------------------------------------------------------------------------------------------
+
+    def heard(
+        self, devices: tuple[str, ...], channel: Channel, incoming: Incoming
+    ) -> tuple[tuple[str, Channel, Incoming], ...]:
+        """Say who of `devices` spoke, where, and what: for a guard's, only what its signature covers."""
+        guard = next((self._guards[device] for device in devices if device in self._guards), None)
+        if guard is None:
+            return tuple((device, channel, incoming) for device in devices)
+        if channel is Channel.AVAILABILITY and incoming.payload == words.OFFLINE:
+            guard.nonce = None
+            bare = replace(incoming, boot=None, seq=None, uptime_ms=None, correlation=None)
+            return tuple((device, channel, bare) for device in devices)  # bad news needs no proof
+        now = self._mono()
+        if incoming.retain or channel is Channel.AVAILABILITY or not self._within_ration(guard, now):
+            return ()
+        claims = opened(incoming.payload, FromGuard, guard.public)
+        if isinstance(claims, Rejected):
+            log.warning("guard_not_believed", lock=guard.lock, why=claims.why)
+            return ()
+        return self._believed(guard, claims, incoming, now)
+
+    def _within_ration(self, guard: _Guard, now: float) -> bool:
+        if now - guard.second >= 1.0:
+            guard.second, guard.read = now, 0
+        guard.read += 1
+        return guard.read <= RATION
+
+    def _believed(
+        self, guard: _Guard, claims: FromGuard, incoming: Incoming, now: float
+    ) -> tuple[tuple[str, Channel, Incoming], ...]:
+        asked = guard.asked.get(claims.question or "")  # two may answer it: the guard at once, its device later
+        answered = asked if asked is not None and now - asked.at <= ANSWER else None
+        if claims.lock != guard.lock:
+            return ()
+        if claims.boot != guard.boot:
+            if answered is None:  # perhaps it began anew, perhaps it is an old tale: it is asked
+                self._beat(guard)
+                return ()
+            guard.boot, guard.seqs, guard.counter, guard.nonce = claims.boot, {}, claims.counter, None
+        if claims.seq <= guard.seqs.get(claims.part, 0):
+            return ()
+        guard.seqs[claims.part] = claims.seq
+        guard.counter = max(guard.counter, claims.counter)
+        if claims.part == "guard":
+            if answered is not None and claims.nonce is not None:
+                self._challenged(guard, claims.nonce, answered.at + (claims.nonce_ms or 0) / 1000 - MARGIN)
+            return ()
+        device = guard.lock if claims.part == "lock" else guard.door
+        if device is None:
+            return ()
+        told = replace(
+            incoming,
+            payload=claims.body.encode(),
+            boot=claims.boot,
+            seq=claims.seq,
+            uptime_ms=claims.uptime_ms,
+            correlation=None if answered is None else answered.correlation,
+        )
+        return ((device, Channel(claims.channel), told),)
+
+    def _challenged(self, guard: _Guard, nonce: str, until: float) -> None:
+        """A challenge has come: what waited for one is asked now."""
+        if until <= guard.nonce_until and guard.nonce is not None:
+            return
+        guard.nonce, guard.nonce_until = nonce, until
+        held, guard.held = guard.held, []
+        for payload, question in held:
+            if self._mono() - question.at <= ANSWER:
+                self._ask(guard, payload, question)

@@ -1,0 +1,1 @@
+"""Backup, restore, reload, factory reset, hand-over and the checks at the start."""

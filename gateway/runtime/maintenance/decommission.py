@@ -1,0 +1,132 @@
+"""Leaving the house: what stands in the way of wiping the box, and how it comes to its end in good order."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum, auto
+
+import structlog
+
+from gateway.config.home import Home
+from gateway.domain.visit.rules import closed, locked
+from gateway.domain.visit.state import Refusal
+from gateway.protocol import owner_requests
+from gateway.runtime.entrance import RunningEntrance
+from gateway.runtime.maintenance import factory_reset
+from gateway.storage import Store, StoreFailed
+from gateway.system.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+ANNOUNCED = 5.0  # seconds for retailers to be told: a broker that is away holds up nobody's wish to be forgotten
+LOOK = 0.05
+
+
+class Why(StrEnum):
+    """What stands in the way."""
+
+    VISIT = auto()  # somebody is inside, or rings
+    INCIDENT = auto()  # a door opened without an order, and is being filmed
+    NOT_LOCKED = auto()  # not proven, so not
+    WINDOW = auto()  # a courier may come any moment
+    HELD = auto()  # films are held as evidence, and it was not said that they go too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InTheWay:
+    """Something that stands in the way, and at which entrance; at none: of the whole box."""
+
+    why: Why
+    entrance: str | None = None
+
+
+class Removal:
+    """One for the box. `owed` says that retailers may have to be told something; `again` lets the process begin anew.
+
+    `wished` takes an entrance, a wish and whose it is (`Reception.wished`).
+    """
+
+    def __init__(  # noqa: PLR0913 - what it needs, named one by one
+        self,
+        home: Home,
+        *,
+        store: Store,
+        clock: Clock,
+        entrances: Mapping[str, RunningEntrance],
+        wished: Callable[[str, owner_requests.AnyWish, str | None], Awaitable[str | None]],
+        owed: Callable[[], None],
+        again: Callable[[], None],
+    ) -> None:
+        self._home = home
+        self._store = store
+        self._clock = clock
+        self._entrances = entrances
+        self._wished = wished
+        self._owed = owed
+        self.again = again
+
+    def held(self) -> int:
+        """How many visits' films are held."""
+        return self._store.keeping.tally().held
+
+    def visits(self) -> tuple[InTheWay, ...]:
+        """What runs at the doors now."""
+        found = []
+        for name, running in self._entrances.items():
+            if running.state.visit is not None:
+                found.append(InTheWay(why=Why.VISIT, entrance=name))
+            elif running.state.incident is not None:
+                found.append(InTheWay(why=Why.INCIDENT, entrance=name))
+        return tuple(found)
+
+    def in_the_way(self, *, held_too: bool) -> tuple[InTheWay, ...]:
+        """Everything that stands in the way of wiping the box now."""
+        found = list(self.visits())
+        now = self._clock.now()
+        for name, running in self._entrances.items():
+            state = running.state
+            if state.session is None or not locked(state) or not closed(state):
+                found.append(InTheWay(why=Why.NOT_LOCKED, entrance=name))
+            over = (Refusal.ALREADY_USED, Refusal.BRAND_NOT_PERMITTED)
+            coming = (one.delivery for one in self._store.upcoming(name, now))
+            if any(one.start <= now.utc < one.end and one.refusal not in over for one in coming):
+                found.append(InTheWay(why=Why.WINDOW, entrance=name))
+        if self.held() and not held_too:
+            found.append(InTheWay(why=Why.HELD))
+        return tuple(found)
+
+    async def wipe(self, by: str, *, held_too: bool) -> tuple[InTheWay, ...]:
+        """Decide that the box is wiped, and tell open deliveries' retailers; then call `again`.
+
+        What stands in the way comes back, and nothing was decided. The house is stopped first, so that nobody comes in
+        while it is: a stop that was said stays, whatever comes of the rest.
+
+        Raises:
+            StoreFailed: the disk does not take it.
+        """
+        ways = self.in_the_way(held_too=held_too)
+        if ways:
+            return ways
+        for name in self._home.entrances:
+            await self._wished(name, owner_requests.Stop(id=f"wipe-{secrets.token_hex(8)}", do="stop"), by)
+        ways = self.in_the_way(held_too=held_too)
+        if ways:
+            return ways
+        try:
+            await asyncio.to_thread(factory_reset.mark, self._home.storage.folder)
+        except OSError as failure:
+            raise StoreFailed(str(failure)) from failure
+        log.warning("wipe_decided", by=by)
+        await self._announce(by)
+        return ()
+
+    async def _announce(self, by: str) -> None:
+        """Open deliveries are cancelled, and their retailers told as far as the broker takes it."""
+        with suppress(StoreFailed, TimeoutError):
+            await self._store.handover.cancel_open(self._clock.now(), by=by)
+            self._owed()
+            async with asyncio.timeout(ANNOUNCED):
+                while self._store.changed(self._clock.now()):  # noqa: ASYNC110 - the store says it, and tells nobody
+                    await asyncio.sleep(LOOK)

@@ -1,0 +1,50 @@
+"""What a hand-over left to do at the start that follows it, before anybody is told anything."""
+
+import asyncio
+import shutil
+from contextlib import suppress
+
+import structlog
+
+from gateway.config.home import Home
+from gateway.protocol.keys import renew_link_key
+from gateway.runtime.maintenance import factory_reset
+from gateway.runtime.notifications.former_contacts import _digest
+from gateway.storage import Store, StoreFailed
+from gateway.storage.handover import LINKS, PHONES
+
+log = structlog.get_logger(__name__)
+
+
+async def settle(home: Home, store: Store) -> bool:
+    """End the links and the phones of the former household; return whether the phones' file may be used.
+
+    What was proposed for the house file goes. Links, in messages or to a shared visit, are signed by a key that is made
+    anew. The phones' file is emptied; where it cannot be (it may be mounted read-only), what stands in it now is never
+    used again, until it says something else.
+
+    Raises:
+        OSError: the key's folder or that of proposals cannot be written.
+    """
+    file = home.phones_file
+    if store.handover.pending(LINKS) is not None:
+        await asyncio.to_thread(renew_link_key, home.storage.folder / "key")
+        proposed = home.storage.folder / "proposals"  # for the former owner's word, with passwords of his cameras
+        if proposed.exists():
+            await asyncio.to_thread(shutil.rmtree, proposed)
+        left = None if factory_reset.empty(file) else _digest(file)
+        with suppress(StoreFailed):  # then all of it is done again at the next start
+            await store.handover.leave(PHONES, left)
+            await store.handover.leave(LINKS, None)
+        if left is not None:
+            log.error("former_phones", file=str(file), todo="empty this file by hand: nobody in it is told anything")
+            return False
+    left = store.handover.pending(PHONES)
+    if left is None:
+        return True
+    if _digest(file) == left and not factory_reset.empty(file):
+        log.error("former_phones", file=str(file), todo="empty this file by hand: nobody in it is told anything")
+        return False
+    with suppress(StoreFailed):
+        await store.handover.leave(PHONES, None)
+    return True

@@ -1,0 +1,106 @@
+"""A command to tell the owner something, put into words with what the house and the store know of it."""
+
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
+from pydantic import TypeAdapter
+
+from gateway.config.home import Home
+from gateway.domain.visit import commands as c
+from gateway.domain.visit.state import Delivery, Now
+from gateway.runtime.notifications.texts import Facts, Message, compose
+from gateway.storage import Message as Stored
+from gateway.storage import Store
+from gateway.system.text import Language
+
+_COMMAND: TypeAdapter[c.Tell | c.Alarm] = TypeAdapter(c.Tell | c.Alarm)
+
+
+class Wording:
+    """One for the box."""
+
+    def __init__(self, home: Home, store: Store) -> None:
+        self._home = home
+        self._store = store
+        self._zone = ZoneInfo(home.timezone)
+
+    def of(
+        self,
+        command: c.Tell | c.Alarm,
+        entrance: str,
+        delivery: Delivery | None,
+        now: Now,
+        language: Language | None = None,
+    ) -> Message:
+        """Word a command of an entrance of this house, in the house's language or another.
+
+        The visit is the caller's to add.
+        """
+        language = language or self._home.language
+        section = self._home.entrances[entrance]
+        brand = None if delivery is None else self._store.brands.known().get(delivery.brand)
+        place = None if delivery is None else section.places.get(delivery.place)
+        about = command.saying if isinstance(command, c.Tell) else command.code
+        if isinstance(command, c.Tell) and about is c.Saying.BRAND_ASKS and command.delivery is not None:
+            asked = self._asked(command.delivery.partition(".")[0])
+            said = compose(about, language=language, zone=self._zone, now=now, facts=asked)
+            return replace(said, delivery=command.delivery, entrance=entrance)
+        if isinstance(command, c.Tell) and about is c.Saying.NEW_KEY and command.delivery is not None:
+            brand = self._store.brands.known().get(command.delivery.partition(".")[0])
+        facts = Facts(
+            brand=None if brand is None else brand.name,
+            carrier=None if delivery is None else delivery.carrier,
+            entrance=section.name,
+            place=None if place is None else place.name,
+            seconds={
+                c.Saying.AT_THE_DOOR: section.timing.ring,
+                c.Saying.ASKS_FOR_YES: section.timing.approval,
+            }.get(about)
+            if isinstance(about, c.Saying)
+            else None,
+            detail=command.detail,
+        )
+        said = compose(about, language=language, zone=self._zone, now=now, facts=facts)
+        return replace(said, delivery=None if delivery is None else delivery.id, entrance=entrance)
+
+    def _asked(self, brand: str) -> Facts:
+        """What the owner's yes would let in: the terms as they stand, of which the brand's message has no say."""
+        home, permission = self._home, self._store.permission(brand)
+        known = self._store.brands.known().get(brand)
+        name = brand if known is None else known.name
+        if permission is None or not permission.terms.let_in:
+            return Facts(brand=name)
+        terms = permission.terms
+        entrances = [section.name for id_, section in home.entrances.items() if id_ in terms.entrances]
+        places = {id_: place.name for section in home.entrances.values() for id_, place in section.places.items()}
+        return Facts(
+            brand=name,
+            carrier=", ".join(sorted(terms.carriers)),
+            entrance=", ".join(entrances),
+            place=", ".join(name for id_, name in places.items() if id_ in terms.places),
+            hours=spoken_hours(terms.hours),
+        )
+
+    def again(self, stored: Stored, now: Now, language: Language | None = None) -> Message | None:
+        """Word a stored message, with the time at which it was so; None: this house has its entrance no longer."""
+        if stored.entrance not in self._home.entrances:
+            return None
+        command = _COMMAND.validate_json(stored.body)
+        delivery = getattr(command, "delivery", None)
+        facts = None if delivery is None else self._store.facts(delivery, now)
+        said = self.of(command, stored.entrance, facts, replace(now, utc=stored.at), language)
+        return replace(said, visit=stored.visit, number=stored.id)
+
+
+def spoken_hours(hours: str) -> str:
+    """Say "14:00-16:00" as people do: "14-16 h"; other minutes stay."""
+    opens, _, closes = hours.partition("-")
+    if opens.endswith(":00") and closes.endswith(":00"):
+        return f"{int(opens[:2])}-{int(closes[:2])} h"
+    return hours
+
+
+def about(stored: Stored) -> c.Saying | c.AlarmCode:
+    """What a stored message is about."""
+    command = _COMMAND.validate_json(stored.body)
+    return command.saying if isinstance(command, c.Tell) else command.code

@@ -1,0 +1,131 @@
+"""What the box does because of the time: windows, readiness, the cameras' ring, the disk, what retailers are owed."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from gateway.config.home import Home
+from gateway.domain.delivery.schedule import Expected, agenda
+from gateway.domain.visit import events as e
+from gateway.domain.visit.state import Now
+from gateway.runtime.entrance import RunningEntrance
+from gateway.storage import Store
+from gateway.system.clock import Clock
+from gateway.system.containment import Containment
+
+LOOK = 0.5  # seconds between two looks; each costs one reading of the clock and of the free disk space
+SEE_AGAIN = timedelta(minutes=1)  # an agenda is read anew at least so often
+
+
+class Rings(Protocol):
+    """The part of `gateway.video.client.VideoLink` that runs cameras' rings."""
+
+    def watch(self, cameras: tuple[str, ...], *, on: bool, labels: tuple[str, ...] = ()) -> None:
+        """Run or end the rings of these cameras."""
+        ...
+
+
+class Diary:
+    """Looks twice a second. `owed()` is called when retailers may be owed a word."""
+
+    def __init__(  # noqa: PLR0913 - what the time touches, named one by one
+        self,
+        home: Home,
+        *,
+        store: Store,
+        clock: Clock,
+        entrances: Mapping[str, RunningEntrance],
+        rings: Rings,
+        free_bytes: Callable[[], int],
+        owed: Callable[[], None],
+        contained: Containment | None = None,
+    ) -> None:
+        self._contained = contained or Containment()
+        self._home = home
+        self._store = store
+        self._clock = clock
+        self._entrances = entrances
+        self._rings = rings
+        self._free_bytes = free_bytes
+        self._owed = owed
+        self._next: dict[str, datetime] = {}
+        self._trusted: dict[str, bool] = {}
+        self._expecting: dict[str, bool] = {}
+        self._watched: dict[str, bool] = {}
+        self._seen: tuple[tuple[str, ...], tuple[str, ...]] | None = (
+            None  # rings and labels as they were last asked for
+        )
+
+    def touch(self, entrance: str) -> None:
+        """A delivery or permission of this entrance changed: read its agenda anew."""
+        self._next.pop(entrance, None)
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            now = self._clock.now()
+            disk = self._room()
+            for name, running in self._entrances.items():
+                with self._contained.piece("windows", name):  # one entrance's rows keep no other's windows shut
+                    if running.state.disk is not disk:
+                        running.put(e.DiskChanged(ok=disk))
+                    running.mind_heartbeat(now)
+                    running.mind_returns(now)
+                    self._look(name, running, now)
+            self._ring()
+            self._owed()
+            await asyncio.sleep(LOOK)
+
+    def _room(self) -> bool:
+        """Whether the reserve is free; a disk that cannot be asked has none."""
+        try:
+            return self._free_bytes() >= self._home.storage.reserve_mib * 2**20
+        except OSError:
+            return False
+
+    def _look(self, name: str, running: RunningEntrance, now: Now) -> None:
+        """Read one entrance's agenda, when it may be another than at the last look."""
+        if self._trusted.get(name, now.trusted) is not now.trusted:
+            running.put(e.Due())  # a pause may have begun or ended while nobody knew the time
+        later = self._next.get(name)
+        if later is not None and now.utc < later and self._trusted[name] == now.trusted:
+            return
+        timing = self._home.entrances[name].timing
+        read = agenda(
+            [Expected(delivery=u.delivery, checked=u.checked) for u in self._store.upcoming(name, now)],
+            now=now,
+            near=timedelta(seconds=timing.near),
+            after=timedelta(seconds=timing.after),
+            locked_at=self._store.locked_at(name),
+        )
+        soonest = now.utc + SEE_AGAIN
+        self._next[name] = soonest if read.next is None else min(read.next, soonest)
+        self._trusted[name] = now.trusted
+        for delivery in read.checks:
+            running.put(e.PreflightDue(delivery=delivery))
+        if read.checks:
+            self._next[name] = now.utc + timedelta(seconds=1)  # until the look is stored it would be due again
+        if self._expecting.get(name) is not read.expecting or running.state.expecting is not read.expecting:
+            self._expecting[name] = read.expecting
+            running.put(e.WindowChanged(expecting=read.expecting))
+        self._watched[name] = read.ring
+
+    def _ring(self) -> None:
+        """Run the ring of the cameras that a window, a visit or the time after it asks for, and no other's."""
+        wanted: dict[str, bool] = {}
+        labels: set[str] = set()
+        for name, running in self._entrances.items():
+            state = running.state
+            cameras = self._home.entrances[name].cameras
+            busy = state.visit is not None or state.watch is not None or state.incident is not None
+            for camera in (cameras.outside, *cameras.inside):
+                wanted[camera] = wanted.get(camera, False) or busy or self._watched.get(name, False)
+            if state.expecting:
+                labels.update(cameras.read_labels)
+        seen = (tuple(sorted(name for name, on in wanted.items() if on)), tuple(sorted(labels)))
+        if seen == self._seen:
+            return
+        self._seen = seen
+        for camera, on in wanted.items():
+            self._rings.watch((camera,), on=on, labels=(camera,) if camera in labels else ())

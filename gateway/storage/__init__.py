@@ -1,0 +1,71 @@
+"""The only user of SQLite: what must be on disk before anything happens, and everything that is looked up."""
+
+from gateway.storage.accounts import ByCode, Register
+from gateway.storage.handover import Handover
+from gateway.storage.hub_journal import Signer
+from gateway.storage.models import (
+    Answer,
+    BrandKey,
+    Changed,
+    Claimed,
+    Clip,
+    Committed,
+    DatabaseRefused,
+    Device,
+    Film,
+    Home,
+    HouseOffer,
+    Invitation,
+    Message,
+    Newcomer,
+    Overtaken,
+    Person,
+    PhoneStanding,
+    Recovered,
+    Session,
+    Share,
+    Step,
+    Stop,
+    StoreFailed,
+    Upcoming,
+)
+from gateway.storage.privacy import Erased, Keeping, Look, Tally
+from gateway.storage.sessions import Entry
+from gateway.storage.store import Store
+
+__all__ = [
+    "Answer",
+    "BrandKey",
+    "ByCode",
+    "Changed",
+    "Claimed",
+    "Clip",
+    "Committed",
+    "DatabaseRefused",
+    "Device",
+    "Entry",
+    "Erased",
+    "Film",
+    "Handover",
+    "Home",
+    "HouseOffer",
+    "Invitation",
+    "Keeping",
+    "Look",
+    "Message",
+    "Newcomer",
+    "Overtaken",
+    "Person",
+    "PhoneStanding",
+    "Recovered",
+    "Register",
+    "Session",
+    "Share",
+    "Signer",
+    "Step",
+    "Stop",
+    "Store",
+    "StoreFailed",
+    "Tally",
+    "Upcoming",
+]

@@ -1,0 +1,198 @@
+"""The log: every decision as one entry of the hash chain, in the words of the design and without a code in clear."""
+
+import hmac
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from hashlib import sha256
+from typing import Any
+
+from gateway.domain.visit.events import Event, NotSent, Scanned
+from gateway.domain.visit.state import Delivery
+from gateway.protocol.hash_chain import Entry, Head, Hidden, Json, canonical, link
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
+_PAGE = 1000
+EXACT = 2**53 - 1  # beyond it JSON readers may take one number for two
+
+
+def us(instant: datetime) -> int:
+    """Whole microseconds since 1970: how an instant is stored."""
+    return (instant - _EPOCH) // _US
+
+
+def at(micros: int) -> datetime:
+    """The stored instant, in UTC."""
+    return _EPOCH + micros * _US
+
+
+def rfc3339(instant: datetime) -> str:
+    """RFC 3339 in UTC with microseconds: one instant, one text."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Writes events and commands for the log; `key` is the box's own key for naming codes."""
+
+    key: bytes
+
+    def event(self, event: Event) -> Json:
+        """Say an event: its kind and what it carried; a code only as a keyed digest and its last 4 characters."""
+        match event:
+            case Scanned():
+                return {
+                    "event": "Scanned",
+                    "id": event.id,
+                    "scanner": event.scanner,
+                    "code": self.code(event.code),
+                    "matches": [{"kind": m.kind.value, "delivery": m.delivery.id} for m in event.matches],
+                    "retained": event.retained,
+                    "expected_only": event.expected_only,
+                }
+            case _:
+                return self.plain(event, "event")
+
+    def code(self, code: str) -> Json:
+        """Name a code without telling it."""
+        digest = hmac.new(self.key, code.encode(errors="backslashreplace"), sha256).hexdigest()
+        return {"hmac": digest, "last": _unicode(code[-4:])}
+
+    def plain(self, value: object, name: str = "is") -> Json:
+        """Write facts as JSON; a dataclass tells its kind under `name`."""
+        match value:
+            case Enum():
+                return str(value.value)
+            case None | bool():
+                return value
+            case int() | float():
+                return value if abs(value) <= EXACT else str(value)  # NaN too becomes text
+            case str():
+                return _unicode(value)
+            case datetime():
+                return rfc3339(value)
+            case Delivery():
+                return {
+                    "delivery": value.id,
+                    "version": value.version,
+                    "permission_version": value.permission_version,
+                    "refusal": None if value.refusal is None else value.refusal.value,
+                    "openings_left": value.openings_left,
+                    "withdrawals_left": value.withdrawals_left,
+                }
+            case Mapping():
+                return {str(key): self.plain(one) for key, one in value.items()}
+            case frozenset() | set():
+                return [*sorted(map(str, value))]
+            case list() | tuple():
+                return [self.plain(one) for one in value]
+            case NotSent():
+                return "NotSent"
+            case _ if is_dataclass(value):
+                said = {field.name: self.plain(getattr(value, field.name)) for field in fields(value)}
+                return {name: type(value).__name__, **said}
+            case _:
+                raise TypeError(f"the log has no word for {type(value).__name__}")
+
+
+def _unicode(text: str) -> str:
+    """The text, with what is no character (a lone surrogate out of somebody's JSON) made visible."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def words(connection: sqlite3.Connection) -> Words:
+    """The log's writer with this box's key."""
+    return Words(key=connection.execute("SELECT code_key FROM box").fetchone()[0])
+
+
+def head(connection: sqlite3.Connection) -> Head:
+    """How far the chain has come."""
+    row = connection.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
+    return Head() if row is None else Head(seq=row[0], hash=row[1])
+
+
+def append(  # noqa: PLR0913 - one argument a column
+    connection: sqlite3.Connection,
+    kind: str,
+    said: Mapping[str, Json],
+    *,
+    utc: datetime,
+    entrance: str | None = None,
+    visit: str | None = None,
+) -> int:
+    """Add an entry to the chain, in the caller's transaction, and return its number."""
+    return record(connection, kind, said, utc=utc, entrance=entrance, visit=visit)[0]
+
+
+def said_by(by: str | None) -> dict[str, Json]:
+    """Who asked for it, by the person's id; None (the command line, MQTT, the box itself) is not written at all."""
+    return {} if by is None else {"by": by}
+
+
+def record(  # noqa: PLR0913 - one argument a column
+    connection: sqlite3.Connection,
+    kind: str,
+    said: Mapping[str, Json],
+    *,
+    utc: datetime,
+    entrance: str | None,
+    visit: str | None,
+) -> tuple[int, bytes]:
+    """Add an entry as `append` does; return its number and its body as it is stored."""
+    last = head(connection)
+    body = canonical({**said, "at": rfc3339(utc), "kind": kind, "entrance": entrance, "visit": visit})
+    seq = last.seq + 1
+    connection.execute(
+        "INSERT INTO entry (seq, at, kind, entrance, visit, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (seq, us(utc), kind, entrance, visit, body, link(last.hash, seq, body)),
+    )
+    return seq, body
+
+
+def entries(connection: sqlite3.Connection, *, after: int, upto: int | None) -> Iterator[Entry]:
+    """Read the chain in its order, a page at a time: an open cursor would keep the WAL from being cleared."""
+    query = "SELECT seq, body, digest, hash FROM entry WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+    while page := connection.execute(query, (after, 2**62 if upto is None else upto, _PAGE)).fetchall():
+        for seq, body, digest, hashed in page:
+            yield Entry(seq=seq, body=body if body is not None else Hidden(digest), hash=hashed)
+            after = seq
+
+
+def entries_of(connection: sqlite3.Connection, visit: str) -> tuple[int, ...]:
+    """The numbers of one visit's entries."""
+    rows = connection.execute("SELECT seq FROM entry WHERE visit = ? ORDER BY seq", (visit,))
+    return tuple(seq for (seq,) in rows)
+
+
+def rows_of(connection: sqlite3.Connection, visit: str) -> tuple[Mapping[str, Any], ...]:
+    """The bodies of one visit's entries that were not erased."""
+    query = "SELECT body FROM entry WHERE visit = ? AND body IS NOT NULL ORDER BY seq"
+    return tuple(json.loads(body) for (body,) in connection.execute(query, (visit,)))
+
+
+def rows_of_kind(connection: sqlite3.Connection, kind: str) -> tuple[Mapping[str, Any], ...]:
+    """The bodies of the entries of one kind that were not erased, in their order."""
+    query = "SELECT body FROM entry WHERE kind = ? AND body IS NOT NULL ORDER BY seq"
+    return tuple(json.loads(body) for (body,) in connection.execute(query, (kind,)))
+
+
+def newest_of_kinds(
+    connection: sqlite3.Connection, kinds: Sequence[str], *, at_most: int
+) -> tuple[Mapping[str, Any], ...]:
+    """The newest bodies of the entries of these kinds that were not erased, the newest first."""
+    places = ", ".join("?" * len(kinds))
+    query = f"SELECT body FROM entry WHERE kind IN ({places}) AND body IS NOT NULL ORDER BY seq DESC LIMIT ?"  # noqa: S608 - only question marks are put in
+    return tuple(json.loads(body) for (body,) in connection.execute(query, (*kinds, at_most)))
+
+
+def hide(connection: sqlite3.Connection, seqs: tuple[int, ...]) -> None:
+    """Erase these entries' bodies; the chain still holds."""
+    for seq in seqs:
+        row = connection.execute("SELECT body FROM entry WHERE seq = ?", (seq,)).fetchone()
+        if row is not None and row[0] is not None:
+            digest = sha256(row[0]).digest()
+            connection.execute("UPDATE entry SET body = NULL, digest = ? WHERE seq = ?", (digest, seq))

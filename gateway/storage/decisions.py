@@ -1,0 +1,216 @@
+"""One decision, stored: log entry, the entrance's state and what its commands change, or nothing of it."""
+
+import json
+import sqlite3
+from typing import assert_never
+
+from pydantic import TypeAdapter
+
+from gateway.domain.delivery.candidate import House
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import state as visit
+from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue
+from gateway.domain.visit.state import Entrance
+from gateway.storage import doubts, pauses, recordings
+from gateway.storage.audit_log import Words, record, us
+from gateway.storage.models import Committed, Overtaken, Step
+from gateway.storage.rows import mark, row_of
+from gateway.storage.writer import Undo
+
+STATE = TypeAdapter(Entrance)
+
+
+def store(connection: sqlite3.Connection, step: Step, *, house: House, words: Words) -> Committed:
+    """Store the step in the caller's transaction.
+
+    Raises:
+        Undo: with `Overtaken`, when an intent, or a visit that begins, stands on facts that have changed.
+        LookupError: it reserves a delivery that was never offered.
+    """
+    for command in step.commands:
+        changed = None
+        if isinstance(command, c.Reserve):
+            changed = _reserve(connection, command, step, house)
+        elif isinstance(command, c.Ring):
+            changed = _promised_anew(connection, step, house)
+        if changed is not None:
+            raise Undo(Overtaken(facts=changed))
+    before = connection.execute("SELECT phase, delivery FROM entrance WHERE id = ?", (step.entrance,)).fetchone()
+    for command in step.commands:
+        _effect(connection, command, step)
+    messages = tuple(
+        recordings.say(
+            connection, step.entrance, _visit(step), json.dumps(words.plain(command, "command")).encode(), step.now
+        )
+        for command in step.commands
+        if isinstance(command, c.Tell | c.Alarm)
+    )
+    if isinstance(step.event, PreflightDue):
+        checked = (us(step.now.utc), step.event.delivery.id)
+        connection.execute("UPDATE delivery SET checked = ? WHERE key = ?", checked)
+    if isinstance(step.event, OwnerAcknowledged) and not step.state.safe_mode:
+        doubts.acknowledged(connection, step.entrance)
+    running = step.state.visit
+    _state(connection, step)
+    if running is not None or before[1] is not None:
+        for key in {before[1], None if running is None else running.delivery.id} - {None}:
+            mark(connection, key)
+    phase = _phase(step.state)
+    seq, row = record(
+        connection,
+        "step",
+        {
+            "event": words.event(step.event),
+            "phase_before": before[0],
+            "phase": phase,
+            "trusted": step.now.trusted,
+            "commands": [words.plain(command, "command") for command in step.commands],
+        },
+        utc=step.now.utc,
+        entrance=step.entrance,
+        visit=_visit(step),
+    )
+    return Committed(first=seq, last=seq, messages=messages, row=row)
+
+
+def _reserve(connection: sqlite3.Connection, reserve: c.Reserve, step: Step, house: House) -> FactsChanged | None:
+    """Check again what the intent stands on; count one opening and one withdrawal, or say what is so now."""
+    row = row_of(connection, reserve.delivery)
+    if row is None:
+        raise LookupError(f"no delivery {reserve.delivery}")
+    stopped, epoch = _stop(connection, step.entrance)
+    planned = pauses.of(connection, step.entrance)
+    paused = any(pause.start <= step.now.utc < pause.end for pause in planned)
+    facts = row.facts(house, step.now)
+    same = (facts.version, facts.permission_version, epoch) == (
+        reserve.version,
+        reserve.permission_version,
+        reserve.stop_epoch,
+    )
+    free = facts.refusal is None and facts.openings_left >= 1 and facts.withdrawals_left >= 1
+    if not same or not free or stopped or paused or facts.entrance != step.entrance:
+        return FactsChanged(delivery=facts, stopped=stopped, epoch=epoch, pauses=planned)
+    connection.execute(
+        "INSERT INTO visit (id, delivery, entrance, began, intent) VALUES (?, ?, ?, ?, 'reserved')",
+        (reserve.visit, reserve.delivery, step.entrance, us(step.now.utc)),
+    )
+    return None
+
+
+def _promised_anew(connection: sqlite3.Connection, step: Step, house: House) -> FactsChanged | None:
+    """A visit begins on codes that were looked up before the commit: an update since then may have taken them back.
+
+    While the visit runs no update is taken.
+    """
+    running = step.state.visit
+    row = None if running is None else row_of(connection, running.delivery.id)
+    if running is None or row is None or row.promise.version == running.delivery.version:
+        return None
+    stopped, epoch = _stop(connection, step.entrance)
+    return FactsChanged(delivery=row.facts(house, step.now), stopped=stopped, epoch=epoch)
+
+
+def _stop(connection: sqlite3.Connection, entrance: str) -> tuple[bool, int]:
+    stopped, epoch = connection.execute("SELECT stopped, stop_epoch FROM entrance WHERE id = ?", (entrance,)).fetchone()
+    return bool(stopped), epoch
+
+
+def _effect(connection: sqlite3.Connection, command: c.Command, step: Step) -> None:
+    """Store what one command changes."""
+    match command:
+        case c.Spend():
+            _settle(connection, command.visit, "spent")
+        case c.Release():
+            _settle(connection, command.visit, "not_sent" if command.withdrawal else "given_back")
+        case c.ParcelResult():
+            connection.execute(
+                "INSERT INTO visit (id, delivery, entrance, began, outcome, missing) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, missing = excluded.missing"
+                " WHERE outcome IS NULL",
+                (command.visit, command.delivery, step.entrance, us(step.now.utc), command.outcome, command.missing),
+            )
+            mark(connection, command.delivery)
+        case c.HouseResult():
+            _house(connection, command, step)
+        case c.Readiness():
+            lacking = json.dumps(command.lacking)
+            connection.execute("UPDATE delivery SET lacking = ? WHERE key = ?", (lacking, command.delivery))
+            mark(connection, command.delivery)
+        case c.Film():
+            delivery = None if step.state.visit is None else step.state.visit.delivery.id
+            recordings.began(
+                connection,
+                command.visit,
+                command.part,
+                entrance=step.entrance,
+                delivery=delivery,
+                utc=step.now.utc,
+            )
+        case c.StopFilm(keep=False):
+            recordings.dropped(connection, command.visit, command.part)
+        case (
+            c.Answer()
+            | c.Ring()
+            | c.Reserve()
+            | c.Unlock()
+            | c.Lock()
+            | c.Close()
+            | c.Query()
+            | c.StopFilm()
+            | c.Seal()
+            | c.Show()
+            | c.Tell()
+            | c.Alarm()
+            | c.Note()
+        ):
+            pass
+        case _:
+            assert_never(command)
+
+
+def _settle(connection: sqlite3.Connection, visit_id: str, how: str) -> None:
+    """End a reservation, once: what is spent never comes back, what came back is not spent."""
+    connection.execute("UPDATE visit SET intent = ? WHERE id = ? AND intent = 'reserved'", (how, visit_id))
+
+
+def _house(connection: sqlite3.Connection, result: c.HouseResult, step: Step) -> None:
+    now = us(step.now.utc)
+    connection.execute(
+        "INSERT INTO visit (id, delivery, entrance, began, house) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (id) DO UPDATE SET house = excluded.house",
+        (result.visit, result.delivery, step.entrance, now, result.house),
+    )
+    if result.house is visit.House.LOCKED_AGAIN:
+        connection.execute("UPDATE entrance SET locked_at = ? WHERE id = ?", (now, step.entrance))
+    mark(connection, result.delivery)
+
+
+def _state(connection: sqlite3.Connection, step: Step) -> None:
+    running = step.state.visit
+    changed = connection.execute(
+        "UPDATE entrance SET state = ?, phase = ?, visit = ?, delivery = ? WHERE id = ?",
+        (
+            STATE.dump_json(step.state).decode(),
+            _phase(step.state),
+            None if running is None else running.id,
+            None if running is None else running.delivery.id,
+            step.entrance,
+        ),
+    )
+    if changed.rowcount != 1:
+        raise LookupError(f"no entrance {step.entrance}")
+
+
+def _phase(state: Entrance) -> str:
+    return "ready" if state.visit is None else state.visit.phase.value
+
+
+def _visit(step: Step) -> str | None:
+    """Name the visit (or incident) that an entry belongs to: the running one, or the one that a command speaks of."""
+    if step.state.visit is not None:
+        return step.state.visit.id
+    for command in step.commands:
+        named = getattr(command, "visit", None)
+        if isinstance(named, str):
+            return named
+    return step.state.incident

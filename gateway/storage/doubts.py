@@ -1,0 +1,153 @@
+"""The store's record of itself: its signing key, whether a mark must exist beside it, and whether it is in doubt.
+
+A store in doubt may be an older copy, and its open deliveries may have been used since. Each entrance is therefore in
+safe mode until its owner acknowledges, and retailers must announce each delivery again, as after a restore (`copying`).
+"""
+
+import json
+import sqlite3
+from collections.abc import Callable, Collection, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.domain.visit.commands import Saying
+from gateway.domain.visit.state import Now
+from gateway.protocol.hash_chain import Json
+from gateway.storage.audit_log import append, rows_of_kind, us
+from gateway.storage.recordings import say
+from gateway.storage.writer import Writer
+
+SINCE = 10  # the version of the store from which on it knows of its mark
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """`signer`: the public key that was noted; `mark_due`: a mark was written once; `in_doubt`: which entrances are.
+
+    `strange`: visits whose proofs are of another log; a doubt has named them, so they cause no other one.
+    """
+
+    signer: str | None
+    mark_due: bool
+    doubt: str | None
+    in_doubt: frozenset[str]
+    strange: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    why: str
+    signer: str
+    tell_at: str | None  # the entrance under whose name the owner is told
+    strange: tuple[str, ...]
+
+
+class Doubts:
+    """Reached as `Store.doubts`. Coroutines store and raise `StoreFailed`; plain methods read, as in `Store`."""
+
+    def __init__(self, writer: Writer, reader: Callable[[], sqlite3.Connection]) -> None:
+        self._writer, self._reader = writer, reader
+        self._unstored: _Begun | None = None
+
+    @property
+    def unstored(self) -> bool:
+        """Whether a doubt is not stored yet. Until then the mark that revealed it must not change."""
+        return self._unstored is not None
+
+    def known(self) -> Known:
+        """What is stored."""
+        return known(self._reader())
+
+    async def sign_as(self, signer: str) -> None:
+        """Note under which public key the box signs from now on."""
+        if self.known().signer != signer:
+            await self._writer.do(lambda db: db.execute("UPDATE box SET signer = ?", (signer,)).rowcount)
+
+    async def begin(
+        self, why: str, now: Now, *, signer: str, tell_at: str | None, strange: tuple[str, ...] = ()
+    ) -> int | None:
+        """The store is in doubt; return the number of the message that tells the owner so, if there is an entrance.
+
+        If the write fails, the doubt is `unstored` until `settle` succeeds.
+        """
+        self._unstored = _Begun(why=why, signer=signer, tell_at=tell_at, strange=strange)
+        return await self.settle(now)
+
+    async def settle(self, now: Now) -> int | None:
+        """Store a doubt whose write failed before, if there is one."""
+        begun = self._unstored
+        if begun is None:
+            return None
+        message = await self._writer.do(lambda db: _begin(db, begun, now))
+        self._unstored = None
+        return message
+
+
+class _Log:
+    """The log of a store that is only read."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def hash_at(self, seq: int) -> bytes | None:
+        row = self._connection.execute("SELECT hash FROM entry WHERE seq = ?", (seq,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+
+@contextmanager
+def read(path: Path) -> Iterator[tuple[Known, _Log] | None]:
+    """Read what a store says of itself, and its log, beside a running gateway; None: an older program's store.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            older = connection.execute("PRAGMA user_version").fetchone()[0] < SINCE
+            yield None if older else (known(connection), _Log(connection))
+    except sqlite3.Error as error:
+        raise OSError(f"{path.name}: {error}") from error
+
+
+def known(connection: sqlite3.Connection) -> Known:
+    """What a store says of itself."""
+    signer, mark_due, doubt = connection.execute("SELECT signer, mark_due, doubt FROM box").fetchone()
+    rows = connection.execute("SELECT id FROM entrance WHERE in_doubt = 1").fetchall()
+    in_doubt = frozenset(name for (name,) in rows)
+    named = (visit for body in rows_of_kind(connection, "in_doubt") for visit in body.get("strange", ()))
+    return Known(
+        signer=signer, mark_due=bool(mark_due), doubt=doubt, in_doubt=in_doubt, strange=frozenset(map(str, named))
+    )
+
+
+def doubted(found: Known, entrances: Collection[str]) -> str | None:
+    """Why a house's store is in doubt; None: it is not, or its owner has acknowledged it at every entrance."""
+    return found.doubt if not found.in_doubt.isdisjoint(entrances) else None
+
+
+def acknowledged(connection: sqlite3.Connection, entrance: str) -> None:
+    """The owner has looked after this entrance: it is in doubt no longer."""
+    connection.execute("UPDATE entrance SET in_doubt = 0 WHERE id = ?", (entrance,))
+
+
+def marked(connection: sqlite3.Connection) -> None:
+    """A mark lies beside the store: it is due from now on."""
+    connection.execute("UPDATE box SET mark_due = 1")
+
+
+def _begin(connection: sqlite3.Connection, begun: _Begun, now: Now) -> int | None:
+    since = us(now.utc) if now.trusted else 0
+    connection.execute("UPDATE box SET doubt = ?, signer = ?, restored = ?", (begun.why, begun.signer, since))
+    connection.execute("UPDATE entrance SET in_doubt = 1")
+    connection.execute("UPDATE delivery SET doubtful = 1")
+    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (us(now.utc),))
+    connection.execute("DELETE FROM answer")  # else what was announced before is answered as if it still counted
+    said: dict[str, Json] = {"why": begun.why, "signer": begun.signer}
+    if begun.strange:
+        said["strange"] = list(begun.strange)
+    append(connection, "in_doubt", said, utc=now.utc)
+    if begun.tell_at is None:
+        return None
+    tell = {"command": "Tell", "saying": Saying.STORE_IN_DOUBT.value, "detail": begun.why}
+    return say(connection, begun.tell_at, None, json.dumps(tell).encode(), now)

@@ -1,0 +1,195 @@
+"""A house that goes to its next owner: the one link by which he takes it, and what ends when he does.
+
+Whatever gives the former household access ends in the one transaction that makes the next owner. What needs the disk
+(films, the key of links, the phones' file) is noted there and done at the start that follows: `new_house.*`.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from gateway.domain.delivery.permission import Standing
+from gateway.domain.visit.state import Now
+from gateway.protocol.hash_chain import Json
+from gateway.storage import people, sessions
+from gateway.storage.audit_log import append, at, hide, said_by, us
+from gateway.storage.consent_requests import forget_guests
+from gateway.storage.household import decide_brand
+from gateway.storage.models import Changed, HouseOffer, Newcomer
+from gateway.storage.recordings import erase
+from gateway.storage.sessions import Entry
+from gateway.storage.writer import Writer
+
+LINKS, FILMS, PHONES = "new_house.links", "new_house.films", "new_house.phones"
+HUB, HUB_LEFT = "new_house.hub", "new_house.hub_left"  # the former household's home at a hub: to be left, and left
+
+
+class Handover:
+    """Reached as `Store.handover`. Coroutines store and raise `StoreFailed`; plain methods read, as in `Store`."""
+
+    def __init__(self, writer: Writer, reader: Callable[[], sqlite3.Connection]) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    # -- the link
+
+    async def offer(self, offer: HouseOffer, now: Now) -> None:
+        """Keep the offer; the one before it is void."""
+        await self._writer.do(lambda db: _offer(db, offer, now))
+
+    def offered(self, reckoned: datetime, *, lives: timedelta) -> HouseOffer | None:
+        """The offer that can still be taken: no older than it `lives`, from somebody who still is an owner."""
+        row = self._reader().execute(
+            "SELECT o.id, o.secret, o.by, o.made, o.leaves_films, o.held_too FROM house_offer o"
+            " JOIN person p ON p.id = o.by WHERE p.removed IS NULL AND p.role = 'owner' AND o.made > ?",
+            (us(reckoned - lives),),
+        ).fetchone()  # fmt: skip
+        if row is None:
+            return None
+        return HouseOffer(
+            id=row[0], secret=row[1], by=row[2], made=at(row[3]), leaves_films=bool(row[4]), held_too=bool(row[5])
+        )
+
+    async def withdraw(self, now: Now, *, by: str) -> Changed:
+        """Take the offer back: `DONE` or `UNKNOWN`."""
+        return await self._writer.do(lambda db: _withdraw(db, now, by=by))
+
+    async def take(self, offer: HouseOffer, new: Newcomer, entry: Entry, now: Now) -> Changed:
+        """Make the next owner, signed in, and end everything of the former household's: `DONE`, `UNKNOWN` or `BUSY`."""
+
+        def work(connection: sqlite3.Connection) -> Changed:
+            outcome = _take(connection, offer, new, now)
+            if outcome is Changed.DONE:
+                sessions.enter(connection, new.person.id, new.password, entry)
+            return outcome
+
+        return await self._writer.do(work)
+
+    # -- what is left to do
+
+    def pending(self, name: str) -> str | None:
+        """What a hand-over left to do under this name; None: nothing."""
+        row = self._reader().execute("SELECT value FROM choice WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    async def leave(self, name: str, value: str | None) -> None:
+        """Note what is left to do under this name; None: it is done."""
+        await self._writer.do(lambda db: _leave(db, name, value))
+
+    async def leave_hub(self, home: str, now: Now, *, by: str) -> int:
+        """Note that the house leaves its hub, and cancel what came by it and may still come; returns how many."""
+        return await self._writer.do(lambda db: _leave_hub(db, home, now, by=by))
+
+    async def forget_history(self, now: Now) -> None:
+        """The former household's films are gone: forget that they were, and what was delivered."""
+        await self._writer.do(lambda db: _forget_history(db, now))
+
+    async def cancel_open(self, now: Now, *, by: str | None) -> int:
+        """Cancel every delivery that may still come, so that its retailer is told; returns how many."""
+        return await self._writer.do(lambda db: _cancel_open(db, now, by=by))
+
+
+def _offer(connection: sqlite3.Connection, offer: HouseOffer, now: Now) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO house_offer (one, id, secret, by, made, leaves_films, held_too)"
+        " VALUES (1, ?, ?, ?, ?, ?, ?)",
+        (offer.id, offer.secret, offer.by, us(offer.made), offer.leaves_films, offer.held_too),
+    )
+    said: dict[str, Json] = {"offer": offer.id, "leaves_films": offer.leaves_films, "by": offer.by}
+    append(connection, "house_offered", said, utc=now.utc)
+
+
+def _withdraw(connection: sqlite3.Connection, now: Now, *, by: str) -> Changed:
+    row = connection.execute("DELETE FROM house_offer RETURNING id").fetchone()
+    if row is None:
+        return Changed.UNKNOWN
+    append(connection, "house_offer_withdrawn", {"offer": row[0], "by": by}, utc=now.utc)
+    return Changed.DONE
+
+
+def _take(connection: sqlite3.Connection, offer: HouseOffer, new: Newcomer, now: Now) -> Changed:
+    giver = people.person(connection, offer.by)
+    if giver is None or giver.removed is not None or giver.role != "owner":
+        return Changed.UNKNOWN
+    if connection.execute("SELECT 1 FROM entrance WHERE visit IS NOT NULL").fetchone() is not None:
+        return Changed.BUSY
+    if not connection.execute("DELETE FROM house_offer WHERE id = ?", (offer.id,)).rowcount:
+        return Changed.UNKNOWN
+    gone = len(people.people(connection))
+    cancelled = _cancel_open(connection, now, by=None)
+    for (brand,) in connection.execute("SELECT brand FROM permission").fetchall():
+        decide_brand(connection, brand, Standing.REVOKED, None, now, by=None)
+    if not offer.leaves_films and offer.held_too:
+        connection.execute("UPDATE film SET held = NULL")
+    stays = "erased IS NULL" if offer.leaves_films else "erased IS NULL AND held IS NOT NULL"
+    _forget_words(connection, f"SELECT visit FROM film WHERE {stays}")  # noqa: S608 - one of two words of our own
+    if not offer.leaves_films:
+        for (visit,) in connection.execute("SELECT DISTINCT visit FROM film WHERE erased IS NULL").fetchall():
+            erase(connection, visit, "owner", now, by=None)  # but for one that is held
+        _leave(connection, FILMS, "erase")
+    _leave(connection, LINKS, "new")
+    (home,) = connection.execute("SELECT home FROM uplink").fetchone()
+    if home is not None:
+        _leave(connection, HUB, home)
+    how: dict[str, Json] = {"how": "hand-over", "offer": offer.id}
+    people.add(connection, new, how, now)
+    said: dict[str, Json] = {"people": gone, "deliveries": cancelled, "leaves_films": offer.leaves_films}
+    append(connection, "house_taken_over", said | said_by(new.person.id), utc=now.utc)
+    return Changed.DONE
+
+
+def _forget_words(connection: sqlite3.Connection, stay: str) -> None:
+    """End who the former household was and what the box knew of it, but for the story of visits that stay.
+
+    `stay` selects them. The log's chain stays whole.
+    """
+    for table in ("device", "invitation", "share", "person", "backoff", "message", "phone", "look", "choice", "pause"):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
+    connection.execute("UPDATE permission SET asked = NULL")  # each brand may ask the next owner once
+    forget_guests(connection)
+    connection.execute("UPDATE brand_key SET by = NULL")  # a key that was trusted no longer stays so
+    old = connection.execute(
+        f"SELECT seq FROM entry WHERE body IS NOT NULL AND (visit IS NULL OR visit NOT IN ({stay}))"  # noqa: S608 - the same
+    ).fetchall()
+    hide(connection, tuple(seq for (seq,) in old))
+
+
+def _leave(connection: sqlite3.Connection, name: str, value: str | None) -> None:
+    if value is None:
+        connection.execute("DELETE FROM choice WHERE name = ?", (name,))
+    else:
+        connection.execute("INSERT OR REPLACE INTO choice (name, value) VALUES (?, ?)", (name, value))
+
+
+def _leave_hub(connection: sqlite3.Connection, home: str, now: Now, *, by: str) -> int:
+    _leave(connection, HUB, home)
+    append(connection, "hub_leaving", {"home": home, **said_by(by)}, utc=now.utc)
+    return _cancel_open(connection, now, by=by, which="AND key IN (SELECT key FROM uplink_delivery)")
+
+
+def _forget_history(connection: sqlite3.Connection, now: Now) -> None:
+    gone = "SELECT visit FROM film WHERE erased IS NOT NULL"
+    connection.execute(f"DELETE FROM clip WHERE visit IN ({gone})")  # noqa: S608 - no part of it comes from outside
+    old = connection.execute(
+        f"SELECT seq FROM entry WHERE body IS NOT NULL AND visit IN ({gone})"  # noqa: S608 - the same
+    ).fetchall()
+    hide(connection, tuple(seq for (seq,) in old))
+    connection.execute("DELETE FROM film WHERE erased IS NOT NULL")
+    running = "SELECT visit FROM entrance WHERE visit IS NOT NULL UNION SELECT visit FROM film"
+    connection.execute(f"DELETE FROM visit WHERE id NOT IN ({running})")  # noqa: S608 - the same
+    connection.execute(
+        "DELETE FROM delivery WHERE (ends <= ? OR look_at IS NULL)"
+        " AND NOT EXISTS (SELECT 1 FROM visit WHERE delivery = delivery.key)"
+        " AND NOT EXISTS (SELECT 1 FROM entrance WHERE delivery = delivery.key)",
+        (us(now.utc),),
+    )
+
+
+def _cancel_open(connection: sqlite3.Connection, now: Now, *, by: str | None, which: str = "") -> int:
+    cancelled = connection.execute(
+        f"UPDATE delivery SET cancelled = 1, look_at = 0 WHERE ends > ? AND cancelled = 0 {which} AND NOT EXISTS (SELECT 1"  # noqa: S608, E501 - a word of our own
+        " FROM visit v WHERE v.delivery = delivery.key AND v.intent IN ('reserved', 'spent', 'given_back'))",
+        (us(now.utc),),
+    ).rowcount
+    append(connection, "deliveries_cancelled", {"deliveries": cancelled, **said_by(by)}, utc=now.utc)
+    return cancelled

@@ -1,0 +1,56 @@
+"""What the command line asks of a store, beside the running box or while it does not run. Nothing is written."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gateway.storage import people
+from gateway.storage.models import Person, StoreFailed
+from gateway.storage.privacy import chosen_retention
+
+
+def owners(file: Path) -> tuple[Person, ...]:
+    """Who owns the box; nobody where there is no store yet.
+
+    Raises:
+        StoreFailed: it cannot be read.
+    """
+    with _open(file) as connection:
+        return () if connection is None else tuple(one for one in people.people(connection) if one.role == "owner")
+
+
+def held(file: Path) -> int:
+    """How many visits' films are held as evidence.
+
+    Raises:
+        StoreFailed: it cannot be read, so nobody knows.
+    """
+    query = "SELECT count(DISTINCT visit) FROM film WHERE held IS NOT NULL AND erased IS NULL"
+    with _open(file) as connection:
+        return 0 if connection is None else int(connection.execute(query).fetchone()[0])
+
+
+def retention_days(file: Path) -> int | None:
+    """For how many days an owner chose to keep films on a page; None: as the house file says.
+
+    Raises:
+        StoreFailed: it cannot be read.
+    """
+    with _open(file) as connection:
+        return None if connection is None else chosen_retention(connection)
+
+
+@contextmanager
+def _open(file: Path) -> Iterator[sqlite3.Connection | None]:
+    if not file.exists():
+        yield None
+        return
+    try:
+        connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+        try:
+            yield connection
+        finally:
+            connection.close()
+    except sqlite3.Error as failure:
+        raise StoreFailed(str(failure)) from failure

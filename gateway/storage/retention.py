@@ -1,0 +1,46 @@
+"""What the store forgets when its time is over."""
+
+import sqlite3
+from datetime import datetime
+
+from gateway.storage.audit_log import hide, us
+from gateway.storage.consent_requests import forget_unanswered
+from gateway.storage.hub_journal import forget_before
+from gateway.storage.outbox import forget_links
+from gateway.storage.pauses import forget as forget_pauses
+from gateway.storage.people import forget_people
+
+
+def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -> None:
+    """Forget answers, links and pauses that `utc` (trusted) has outlived, and what is from `before`.
+
+    That is deliveries, visits, messages (also where a phone is still owed them), people gone, who looked, events that a
+    hub keeps, and log bodies. Films have their own end (`films.erase`), and whatever belongs to a visit whose film is
+    held or not yet erased stays. The chain stays whole: a log body leaves its digest.
+    """
+    cut = us(before)
+    forget_links(connection, utc)
+    forget_pauses(connection, utc)
+    connection.execute("DELETE FROM answer WHERE expires < ?", (us(utc),))
+    connection.execute("DELETE FROM tombstone WHERE at < ?", (cut,))
+    connection.execute("DELETE FROM message WHERE at < ?", (cut,))
+    connection.execute(
+        "DELETE FROM visit WHERE began < ? AND delivery IN (SELECT key FROM delivery WHERE ends < ?)"
+        " AND id NOT IN (SELECT visit FROM film WHERE erased IS NULL OR held IS NOT NULL)",
+        (cut, cut),
+    )
+    connection.execute(
+        "DELETE FROM delivery WHERE ends < ? AND NOT EXISTS (SELECT 1 FROM visit WHERE delivery = delivery.key)"
+        " AND NOT EXISTS (SELECT 1 FROM entrance WHERE delivery = delivery.key)",
+        (cut,),
+    )
+    old = connection.execute(
+        "SELECT seq FROM entry WHERE at < ? AND body IS NOT NULL AND (visit IS NULL OR visit NOT IN"
+        " (SELECT visit FROM film WHERE erased IS NULL OR held IS NOT NULL))",
+        (cut,),
+    ).fetchall()
+    hide(connection, tuple(seq for (seq,) in old))
+    connection.execute("DELETE FROM look WHERE ended < ?", (cut,))
+    forget_people(connection, before=before)
+    forget_before(connection, before)
+    forget_unanswered(connection, before)

@@ -1,0 +1,120 @@
+"""A copy of the store, made beside a running box, and marked as what it is before anybody has it.
+
+What the box does after the copy was made the copy does not know. So in it nothing opens: each entrance is in safe mode
+until its owner acknowledges; each delivery waits to be announced anew, by a message that was signed after the copy was
+put to use; each brand that was let in asks again; nobody is signed in, and no invitation, share or code counts. That is
+done to the copy and not when it is put back: whoever unpacks one by hand has the same safe one.
+"""
+
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gateway.domain.delivery.permission import Standing
+from gateway.domain.visit.state import Entrance, Now
+from gateway.protocol.hash_chain import Head
+from gateway.storage import audit_log, people, recordings
+from gateway.storage.decisions import STATE
+from gateway.storage.household import decide_brand
+from gateway.storage.models import Clip, Person, StoreFailed
+from gateway.storage.schema import connect, migrate, scripts
+
+SESSIONS = 1_000_000  # broker sessions that the original may still have: its answers prove nothing here
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """What is in the copy. `running`: visits and incidents that were not over, whose films are not whole yet."""
+
+    head: Head
+    running: frozenset[str]
+    clips: tuple[Clip, ...]
+    people: tuple[Person, ...]
+    brands: tuple[str, ...]  # that were let in
+
+
+def copy(source: Path, target: Path, now: Now) -> Copied:
+    """Write a copy of the store as it is at one instant, while others read and write it. `target` must not exist.
+
+    Raises:
+        StoreFailed: one of the two cannot be read or written.
+        DatabaseRefused: the source is another program's, or a newer version's.
+    """
+    try:
+        with _connected(source) as original:
+            original.execute("VACUUM INTO ?", (str(target),))  # one read transaction; what was erased is not in it
+        database = connect(target, writes=True)
+        try:
+            migrate(database, scripts())
+            database.execute("BEGIN IMMEDIATE")
+            copied = _marked(database, now)
+            database.execute("COMMIT")
+            database.execute("PRAGMA journal_mode = DELETE")  # one file
+        finally:
+            database.close()
+    except sqlite3.Error as failure:
+        raise StoreFailed(str(failure)) from failure
+    return copied
+
+
+@contextmanager
+def _connected(source: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0, isolation_level=None)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _marked(connection: sqlite3.Connection, now: Now) -> Copied:
+    """Make the copy one in which nothing opens, and say what is in it."""
+    running = _at_rest(connection)
+    brands = tuple(
+        brand
+        for (brand,) in connection.execute("SELECT brand FROM permission WHERE standing = 'granted' ORDER BY brand")
+    )
+    for brand in brands:
+        decide_brand(connection, brand, Standing.PENDING, None, now, by=None)
+    connection.execute("UPDATE permission SET asked = NULL")
+    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (audit_log.us(now.utc),))
+    connection.execute("UPDATE delivery SET doubtful = 1")
+    connection.execute("DELETE FROM uplink_message")
+    for table in ("answer", "device", "invitation", "share", "claim", "house_offer", "used_link", "backoff", "crash"):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
+    connection.execute(
+        "UPDATE box SET generation = ?, session = session + ?, running = 0, restored = 0",
+        (secrets.token_hex(16), SESSIONS),
+    )
+    audit_log.append(connection, "copied", {"trusted": now.trusted}, utc=now.utc)
+    filmed = recordings.films(connection, visit=None, before=None)
+    return Copied(
+        head=audit_log.head(connection),
+        running=frozenset(running),
+        clips=tuple(clip for film in filmed if film.erased is None for clip in film.clips),
+        people=tuple(one for one in people.people(connection) if one.removed is None),
+        brands=brands,
+    )
+
+
+def _at_rest(connection: sqlite3.Connection) -> set[str]:
+    """Bring every entrance to rest, in safe mode: what it was in the middle of ends elsewhere. Returns that.
+
+    A reservation is spent: nobody knows here what it came to.
+    """
+    running: set[str] = set()
+    for name, kept in connection.execute("SELECT id, state FROM entrance").fetchall():
+        state = Entrance(id=name) if kept is None else STATE.validate_json(kept)
+        running |= {visit.id for visit in (state.visit, state.watch) if visit is not None}
+        running |= set() if state.incident is None else {state.incident}
+        rest = replace(
+            state, visit=None, watch=None, incident=None, half=None, lockup=None, preflights=(), due={}, safe_mode=True
+        )
+        connection.execute(
+            "UPDATE entrance SET state = ?, phase = 'ready', visit = NULL, delivery = NULL WHERE id = ?",
+            (STATE.dump_json(rest).decode(), name),
+        )
+    connection.execute("UPDATE visit SET intent = 'spent' WHERE intent = 'reserved'")
+    return running

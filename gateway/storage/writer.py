@@ -1,0 +1,245 @@
+"""The one thread that writes. It groups what waits into one commit, so one sync serves many."""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gateway.domain.visit.state import Now
+from gateway.storage.models import StoreFailed
+from gateway.storage.schema import connect, found, migrate, scripts
+
+T = TypeVar("T")
+
+GROUP = 64  # jobs in one commit at most: what waits longer than that should not wait for all of it
+CHECKPOINT_IDLE = 200  # commits after which an idle writer moves the WAL into the database
+CHECKPOINT_BUSY = 2000  # and a busy one too, lest the WAL grow for ever
+
+# Primary result codes that speak of the world and not of a bug.
+_WORLD = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_NOLFS,
+        sqlite3.SQLITE_NOTADB,
+    },
+)
+
+
+class Undo(Exception):  # noqa: N818 - not an error: an answer
+    """Raised by a piece of work: undo what it wrote and answer with `result`."""
+
+    def __init__(self, result: object) -> None:
+        super().__init__()
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    work: Callable[[sqlite3.Connection], Any]
+    done: asyncio.Future[Any]
+    mark: Now | None = None  # after the commit a mark is to be written outside the file, with this time
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    job: _Job
+    result: object
+    error: BaseException | None = None
+
+
+def of_the_world(error: sqlite3.Error) -> bool:
+    """Whether the disk or the file is to blame, and not this program."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return isinstance(code, int) and code & 0xFF in _WORLD
+
+
+class Writer:
+    """Runs pieces of work on the only writing connection, each whole or not at all, and answers after the sync."""
+
+    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self._path = path
+        self._loop = loop
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._connection: sqlite3.Connection | None = None
+        self.commits = 0  # so far
+        self._checkpointed = 0  # and how many of them a checkpoint has seen
+        self._closing = False
+        self.marker: Callable[[sqlite3.Connection, Now], bool] = lambda _connection, _now: True
+        """Writes the mark, in this thread, after a commit and before anybody hears of it; False: it could not."""
+        # A daemon: a bug that ends the process must not wait for this thread.
+        self._thread = threading.Thread(target=self._run, name="store", daemon=True)
+        self._thread.start()
+
+    async def do(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do this in a transaction and return when it is on disk.
+
+        An exception out of `work` undoes this work alone and comes back here.
+
+        Raises:
+            StoreFailed: the disk did not take it.
+        """
+        return await self._put(_Job(work, self._loop.create_future()))  # type: ignore[no-any-return]  # `work`'s own
+
+    async def do_marked(self, work: Callable[[sqlite3.Connection], T], now: Now) -> tuple[T, bool]:
+        """Do this as `do`, then write the mark outside the file; second, whether that could be written.
+
+        Raises:
+            StoreFailed: the disk did not take the work itself.
+        """
+        return await self._put(_Job(work, self._loop.create_future(), now))  # type: ignore[no-any-return]  # the same
+
+    async def _put(self, job: _Job) -> Any:  # noqa: ANN401 - what the job's work returns
+        if self._closing:
+            raise StoreFailed("the store is closed")
+        self._jobs.put(job)
+        return await job.done
+
+    def post(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Do this in a transaction and do not wait: for what may be lost. The disk's failure is passed over."""
+        if self._closing:
+            return
+        done: asyncio.Future[object] = self._loop.create_future()
+        done.add_done_callback(_passed_over)
+        self._jobs.put(_Job(work, done))
+
+    async def close(self) -> None:
+        """Finish what waits, then close the file."""
+        if not self._closing:
+            self._closing = True
+            self._jobs.put(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        going = True
+        while going:
+            group, going = self._waiting()
+            if group:
+                self._answer(self._commit(group))
+            self._maybe_checkpoint()
+        if self._connection is not None:
+            self._forget(checkpoint=True)
+
+    def _waiting(self) -> tuple[list[_Job], bool]:
+        """Wait for one job, then take along what else waits; False at the end."""
+        group: list[_Job] = []
+        job = self._jobs.get()
+        while job is not None:
+            group.append(job)
+            if len(group) == GROUP:
+                return group, True
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return group, True
+        return group, False
+
+    def _commit(self, group: list[_Job]) -> list[_Done]:
+        """Do all jobs in one transaction. When it fails nothing of it counts, and its connection is never used again.
+
+        A sync that failed is not tried again: the kernel may have dropped the pages and would report success. The
+        next commit writes its pages anew, through a new connection.
+        """
+        try:
+            connection = self._opened()
+            connection.execute("BEGIN IMMEDIATE")
+            done = [_tried(connection, job) for job in group]
+            connection.execute("COMMIT")
+            done = self._marked(connection, done)
+        except sqlite3.Error as error:
+            self._forget(checkpoint=False)
+            failure = StoreFailed(str(error)) if of_the_world(error) else error
+            return [_Done(job, None, failure) for job in group]
+        except BaseException as error:  # noqa: BLE001 - nobody may wait for ever: whoever waits gets the bug
+            self._forget(checkpoint=False)
+            return [_Done(job, None, error) for job in group]
+        self.commits += 1
+        return done
+
+    def _marked(self, connection: sqlite3.Connection, done: list[_Done]) -> list[_Done]:
+        """Write one mark for all who asked for one, and tell each whether it could be written."""
+        asked = [one.job.mark for one in done if one.job.mark is not None and one.error is None]
+        if not asked:
+            return done
+        marked = self.marker(connection, asked[-1])
+        wanting = {id(one) for one in done if one.job.mark is not None and one.error is None}
+        return [replace(one, result=(one.result, marked)) if id(one) in wanting else one for one in done]
+
+    def _answer(self, done: list[_Done]) -> None:
+        def resolve() -> None:
+            for one in done:
+                future = one.job.done
+                if future.done():  # whoever waited was cancelled
+                    continue
+                if one.error is not None:
+                    future.set_exception(one.error)
+                else:
+                    future.set_result(one.result)
+
+        self._loop.call_soon_threadsafe(resolve)
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            self._connection = connect(self._path, writes=True)
+            migrate(self._connection, scripts())
+            found(self._connection)
+        return self._connection
+
+    def _forget(self, *, checkpoint: bool) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            if checkpoint:
+                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            if not of_the_world(error):
+                raise
+        finally:
+            connection.close()
+
+    def _maybe_checkpoint(self) -> None:
+        """Between commits; PASSIVE waits for nobody and nobody waits for it."""
+        since = self.commits - self._checkpointed
+        if self._connection is None or since < (CHECKPOINT_IDLE if self._jobs.empty() else CHECKPOINT_BUSY):
+            return
+        self._checkpointed = self.commits
+        try:
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        except sqlite3.Error as error:
+            self._forget(checkpoint=False)
+            if not of_the_world(error):
+                raise
+
+
+def _passed_over(done: asyncio.Future[object]) -> None:
+    error = None if done.cancelled() else done.exception()
+    if error is not None and not isinstance(error, StoreFailed):
+        raise error  # a bug: the loop's exception handler hears of it
+
+
+def _tried(connection: sqlite3.Connection, job: _Job) -> _Done:
+    """Do one job inside its own savepoint; a failure of the world is raised and ends the whole group."""
+    connection.execute("SAVEPOINT job")
+    try:
+        done = _Done(job, job.work(connection))
+    except Undo as undo:
+        connection.execute("ROLLBACK TO job")
+        done = _Done(job, undo.result)
+    except Exception as error:  # this job's bug is its caller's; the others of the group go on
+        if isinstance(error, sqlite3.Error) and (of_the_world(error) or not connection.in_transaction):
+            raise
+        connection.execute("ROLLBACK TO job")
+        done = _Done(job, None, error)
+    connection.execute("RELEASE job")
+    return done

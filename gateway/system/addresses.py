@@ -1,0 +1,11 @@
+"""Which addresses are this machine's own."""
+
+from ipaddress import ip_address
+
+
+def on_loopback(host: str) -> bool:
+    """Whether an address, or the name of one, is this machine's own and reached by nobody else."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

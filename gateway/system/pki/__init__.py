@@ -1,0 +1,1 @@
+"""The box's own certificate authority and the certificates that it issues."""

@@ -1,0 +1,96 @@
+"""Languages, and text from outside that is made safe to show: no command, no link, no mark that hides a line."""
+
+import re
+import string
+import unicodedata
+from collections.abc import Mapping
+from typing import Literal
+
+Language = Literal["fr", "en"]
+
+
+LONGEST = 80  # characters of one name from outside
+
+
+MOST_MARKS = 3  # on one letter: no script needs more, and a pile of them covers the lines above
+
+
+def spoken(environment: Mapping[str, str]) -> Language:
+    """Say what people at this machine read: French if it is set to that, else English."""
+    words = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts
+    return "fr" if next(filter(None, map(environment.get, words)), "").startswith("fr") else "en"
+
+
+_MARKUP = str.maketrans({
+    "*": "\u2217", "_": "\uff3f", "`": "'", "~": "\u223c", "|": "\u00a6", "#": "\uff03", "\\": "\u2216",
+    "[": "(", "]": ")", "<": "\u2039", ">": "\u203a", "@": "\uff20",
+})  # fmt: skip
+"""What means something to a messenger (Markdown, Slack's and Discord's mentions), and what stands in its place."""
+
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*[:\uff1a]//+|//+")
+
+
+_COLON = re.compile(r"[:\uff1a](?=\S)")
+
+
+_DOT = re.compile(rf"(?<=\S)[.\u3002\ufe52\uff0e\uff61](?=[^\s\uff3f\u2024{re.escape(string.punctuation)}])")
+"""A dot, or what a browser reads as one (UTS 46), that may stand in a host name.
+
+Before it stands anything but a blank: labels of emoji are registered, and messengers link what follows a hyphen too.
+Behind it stands a letter, a digit or what is beyond ASCII, but for `ONE_DOT` and what `_MARKUP` makes of an underscore.
+"""
+
+
+ONE_DOT = "\u2024"  # reads as a full stop, and no messenger makes a link of what it joins
+
+
+def unlinked(name: str) -> str:
+    """Make text from outside `isolated`, and nothing in it a link, a mention or markup where a phone shows it.
+
+    Names are not refused for this: "Amazon.fr" and "S.Oliver" are shops. What a messenger would act on is written
+    otherwise and reads the same; a link's scheme is left out.
+    """
+    plain = _COLON.sub(": ", _SCHEME.sub("", inert(name))).translate(_MARKUP)
+    return isolated(_DOT.sub(ONE_DOT, plain))
+
+
+def inert(name: str) -> str:
+    """Make text from outside safe to stand in a sentence, a log line and a page's title.
+
+    Control and format characters (among them line breaks, zero-width ones and those that turn the direction of text),
+    unassigned and private ones go; blanks become one; a pile of marks is cut to `MOST_MARKS`, the whole to `LONGEST`.
+    """
+    spaced = "".join(" " if unicodedata.category(char).startswith("Z") or char in "\t\r\n" else char for char in name)
+    kept = "".join(char for char in spaced if not unicodedata.category(char).startswith("C"))
+    cut = " ".join(_levelled(unicodedata.normalize("NFC", kept)).split())
+    return cut if len(cut) <= LONGEST else cut[: LONGEST - 1] + "…"
+
+
+def _levelled(text: str) -> str:
+    kept: list[str] = []
+    marks = 0
+    for char in text:
+        marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
+        if marks <= MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)
+
+
+def visible(line: str) -> str:
+    """Show a line of text as it stands, whole: what nobody sees, or turns the direction, is written as its number."""
+    shown = "".join(
+        char if char == " " or unicodedata.category(char)[0] not in "CZ" else f"\\u{ord(char):04x}" for char in line
+    )
+    turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in shown)
+    return f"\u2068{shown}\u2069" if turns else shown
+
+
+def isolated(name: str) -> str:
+    """Make text from outside inert, and where it is written from right to left, keep it from turning what follows.
+
+    By the isolating marks of Unicode (UAX 9, 2.4), which also hold in a tooltip, an option and a phone's message.
+    """
+    safe = inert(name)
+    turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in safe)
+    return f"\u2068{safe}\u2069" if turns else safe

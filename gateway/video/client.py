@@ -1,0 +1,292 @@
+"""The gateway's end of the video process: starts it, speaks with it, and believes nothing that is not fresh."""
+
+import asyncio
+import base64
+import logging
+import os
+import secrets
+import signal
+import socket as sockets
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, assert_never
+
+from gateway.video.ipc import (
+    FROM_VIDEO,
+    Adopted,
+    Begun,
+    ClipKey,
+    Closed,
+    Configure,
+    Finish,
+    FromVideo,
+    Label,
+    Picture,
+    Proof,
+    Record,
+    TakePicture,
+    ToVideo,
+    Watch,
+)
+
+log = logging.getLogger(__name__)
+
+STALE: Final = 1.0  # seconds after which a proof is dropped and its camera counts as dark
+BEGINS: Final = 10.0  # seconds for a process that was started to listen
+FIRST_PAUSE: Final = 0.1  # seconds before a process that died is started again; doubled each time
+LONGEST_PAUSE: Final = 5.0
+HANGS_UP: Final = 1.0  # seconds within which a process hangs up that does not understand
+REFUSALS: Final = 3  # conversations in a row that end before a word was understood
+LONGEST_LINE: Final = 16 << 20  # bytes: the facts of a long visit come in one line
+
+
+class VideoLink:
+    """One gateway's link to its video process. All methods are called in the loop in which `run` runs.
+
+    `command` starts a process that listens on `socket`; it is started detached and outlives this one. A process that
+    lives is adopted, and ended only if it understands no word of ours: one that an older version left behind, after an
+    upgrade. It then closes what it films, and the next one films on. When a process dies another one is started and is
+    told again what to watch, film and finish.
+
+    `on_event` hears Adopted, Begun, Closed, Label, Picture as they come, and of the proofs only those that differ from
+    the one before. When the process is lost, or a camera's proofs stop, each camera concerned is told of as dark: a
+    Proof that is neither live nor moving nor recording.
+    """
+
+    def __init__(
+        self,
+        *,
+        command: Sequence[str],
+        socket: Path,
+        configure: Configure,
+        on_event: Callable[[FromVideo], None] = lambda _words: None,
+    ) -> None:
+        self.on_event = on_event
+        self._command, self._socket, self._configure = tuple(command), socket, configure
+        self._writer: asyncio.StreamWriter | None = None
+        self._child: int | None = None
+        self._pid: int | None = None
+        self._proofs: dict[str, Proof] = {}
+        self._watched: dict[str, bool] = {}  # camera -> whether labels are read
+        self._recording: dict[ClipKey, Record] = {}
+        self._finishing: dict[ClipKey, Finish] = {}
+        self._pictures: dict[str, asyncio.Future[bytes | None]] = {}
+
+    @property
+    def connected(self) -> bool:
+        """Whether a video process answered and has not gone."""
+        return self._pid is not None
+
+    @property
+    def pid(self) -> int | None:
+        """The video process's id while connected."""
+        return self._pid
+
+    @property
+    def child(self) -> int | None:
+        """The id of the process that this link started, until it was seen to have ended."""
+        return self._child
+
+    @property
+    def proofs(self) -> Mapping[str, Proof]:
+        """The newest proof of each camera that is at most `STALE` seconds old; none while not connected."""
+        now = asyncio.get_running_loop().time()
+        return MappingProxyType({name: proof for name, proof in self._proofs.items() if now - proof.at <= STALE})
+
+    async def run(self) -> None:
+        """Keep a video process at hand until cancelled; the process then stays as it is."""
+        pause, refusals = FIRST_PAUSE, 0
+        while True:
+            connection = await self._reach()
+            if connection is not None:
+                pause = FIRST_PAUSE
+                refusals = 0 if await self._converse(*connection) else refusals + 1
+                if refusals >= REFUSALS:
+                    self._end_older(_speaks(connection[1]))
+                    refusals = 0
+                await asyncio.sleep(FIRST_PAUSE)
+                continue
+            log.warning("the video process does not begin; tried again in %.1f s", pause)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def watch(self, cameras: Sequence[str], *, on: bool, labels: Sequence[str] = ()) -> None:
+        """Run or end the rings of these cameras; `labels` are those that also read barcodes."""
+        for name in cameras:
+            if on:
+                self._watched[name] = name in labels
+            else:
+                self._watched.pop(name, None)
+        self._say(Watch(cameras=tuple(cameras), on=on, labels=tuple(labels)))
+
+    def record(self, clip: ClipKey, cameras: Sequence[str], folder: str) -> None:
+        """Film with these cameras until `finish`, whatever dies meanwhile; `folder` is under the configured one."""
+        self._recording[clip] = Record(clip=clip, cameras=tuple(cameras), folder=folder)
+        self._say(self._recording[clip])
+
+    def finish(self, clip: ClipKey, *, keep: bool) -> None:
+        """End a clip; `Closed` tells of it, if need be after the next process has begun."""
+        self._recording.pop(clip, None)
+        self._finishing[clip] = Finish(clip=clip, keep=keep)
+        self._say(self._finishing[clip])
+
+    async def picture(self, camera: str, timeout: float) -> bytes | None:  # noqa: ASYNC109  the caller's patience
+        """A JPEG of what the camera sees now; None where there is no live picture or no answer in `timeout` seconds."""
+        if not self.connected:
+            return None
+        request = secrets.token_hex(8)
+        answer = self._pictures[request] = asyncio.get_running_loop().create_future()
+        self._say(TakePicture(camera=camera, request=request))
+        try:
+            return await asyncio.wait_for(answer, timeout)
+        except TimeoutError:
+            return None
+        finally:
+            del self._pictures[request]
+
+    def _say(self, words: ToVideo) -> None:
+        if self._pid is not None and self._writer is not None and not self._writer.is_closing():
+            self._writer.write(words.model_dump_json().encode() + b"\n")
+
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """Connect to the process that lives, or start one."""
+        connection = await self._connect()
+        if connection is not None:
+            return connection
+        if not self._child_lives():
+            self._child = self._start()
+        loop = asyncio.get_running_loop()
+        give_up = loop.time() + BEGINS
+        while loop.time() < give_up and self._child_lives():
+            connection = await self._connect()
+            if connection is not None:
+                return connection
+            await asyncio.sleep(0.05)
+        return None
+
+    def _start(self) -> int | None:
+        """Start a process in a session of its own. Not through asyncio or subprocess: their end would be its end."""
+        from_nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+        to_nothing = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
+        actions = (from_nothing, to_nothing)
+        try:
+            return os.posix_spawnp(self._command[0], self._command, os.environ, file_actions=actions, setsid=True)
+        except OSError as failure:
+            log.warning("the video process cannot be started: %s", failure)
+            return None
+
+    def _end_older(self, pid: int | None) -> None:
+        """End the process at the socket's other end, which no gateway of this version can speak with."""
+        if pid is None:
+            return
+        log.warning("the video process %d is an older version's and understands nothing: it is ended", pid)
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGTERM)
+
+    def _child_lives(self) -> bool:
+        """Whether the process that this link started runs; one that has ended is reaped."""
+        if self._child is not None and os.waitpid(self._child, os.WNOHANG)[0]:
+            self._child = None
+        return self._child is not None
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        try:
+            return await asyncio.open_unix_connection(self._socket, limit=LONGEST_LINE)
+        except (FileNotFoundError, ConnectionError):
+            return None
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Say all that should be so, then listen until the process goes; False: it hung up on our very first words."""
+        self._writer = writer
+        loop = asyncio.get_running_loop()
+        began, understood = loop.time(), False
+        fading = asyncio.create_task(self._fade(), name="stale proofs")
+        try:
+            while (words := await self._next(reader)) is not None:
+                self._hear(words)
+                understood = understood or not isinstance(words, Adopted)
+        finally:
+            fading.cancel()
+            with suppress(asyncio.CancelledError):
+                await fading
+            self._writer, self._pid = None, None
+            writer.close()
+            for name in tuple(self._proofs):
+                self._go_dark(name)
+        return understood or loop.time() - began > HANGS_UP
+
+    async def _next(self, reader: asyncio.StreamReader) -> FromVideo | None:
+        """The next words; None when the process is gone or says what is none of our words."""
+        try:
+            line = await reader.readline()
+            if line:
+                return FROM_VIDEO.validate_json(line)
+        except (ConnectionError, ValueError) as error:
+            log.warning("the video process is given up: %r", error)
+        else:
+            log.warning("the video process is gone")
+        return None
+
+    def _hear(self, words: FromVideo) -> None:
+        match words:
+            case Adopted(pid=pid):
+                self._pid = pid
+                self._say_all()
+            case Proof():
+                before = self._proofs.get(words.camera)
+                self._proofs[words.camera] = words
+                if before is not None and words.model_copy(update={"at": before.at}) == before:
+                    return
+            case Closed(clip=clip):
+                self._finishing.pop(clip, None)
+            case Picture(request=request, jpeg=jpeg):
+                answer = self._pictures.get(request)
+                if answer is not None and not answer.done():
+                    answer.set_result(None if jpeg is None else base64.b64decode(jpeg))
+            case Begun() | Label():
+                pass
+            case _:
+                assert_never(words)
+        self.on_event(words)
+
+    def _say_all(self) -> None:
+        """To a process that may know nothing, or all of it from a gateway before."""
+        self._say(self._configure)
+        for labels in (True, False):
+            names = tuple(name for name, reads in self._watched.items() if reads is labels)
+            if names:
+                self._say(Watch(cameras=names, on=True, labels=names if labels else ()))
+        for record in self._recording.values():
+            self._say(record)
+        for finish in self._finishing.values():
+            self._say(finish)
+
+    async def _fade(self) -> None:
+        """Tell of cameras whose proofs stopped, though the process lives."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(STALE / 4)
+            for name, proof in tuple(self._proofs.items()):
+                if loop.time() - proof.at > STALE:
+                    self._go_dark(name)
+
+    def _go_dark(self, name: str) -> None:
+        """Forget a camera's proof; whoever listens hears that it shows nothing any more."""
+        proof = self._proofs.pop(name)
+        if proof.live or proof.moving or proof.recordings:
+            self.on_event(Proof(camera=name, at=asyncio.get_running_loop().time(), live=False, moving=False))
+
+
+def _speaks(writer: asyncio.StreamWriter) -> int | None:
+    """Ask the kernel which process opened the socket at the other end (SO_PEERCRED, unix(7)); None: it cannot say."""
+    try:
+        told = writer.get_extra_info("socket").getsockopt(
+            sockets.SOL_SOCKET, sockets.SO_PEERCRED, struct.calcsize("3i")
+        )
+    except OSError:
+        return None
+    pid: int = struct.unpack("3i", told)[0]
+    return pid or None

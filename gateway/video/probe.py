@@ -1,0 +1,104 @@
+"""A look at one camera's stream, in a process of its own: a stream that was forged may crash libav, not us.
+
+`python -m gateway.video.probe` reads one line from its standard input (a `CameraSource`: the path of the account's
+file, never the account) and writes one line (`Looked`). For `perron doctor` and whoever sets up a camera.
+"""
+
+import asyncio
+import contextlib
+import resource
+import sys
+import time
+from typing import Final
+
+from pydantic import ValidationError
+
+from gateway.video.ipc import CameraSource, Fault, Unopened, Words
+
+LOOKS: Final = 2.5  # seconds from the first picture on
+WHOLE: Final = 4.5  # seconds for all of it
+
+
+class Looked(Words):
+    """What was seen of a stream; `unopened` says why nothing was, `lost` why it ended.
+
+    `key_every`: seconds between two key pictures, None where fewer than two came. `shown`: the fingerprint of the
+    certificate that was shown and not trusted.
+    """
+
+    unopened: Unopened | None = None
+    lost: Fault | None = None
+    width: int = 0
+    height: int = 0
+    pictures_a_second: float | None = None
+    key_every: float | None = None
+    shown: str | None = None
+
+
+async def look(source: CameraSource) -> Looked:
+    """Look at a camera's stream for a few seconds; never raises for what the camera does."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "gateway.video.probe",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(WHOLE):
+            said, _ = await child.communicate(source.model_dump_json().encode() + b"\n")
+        return Looked.model_validate_json(said)
+    except (TimeoutError, ValidationError):
+        return Looked(unopened=Unopened.NO_ANSWER)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            child.kill()
+        await child.wait()
+
+
+def _look(source: CameraSource) -> Looked:
+    from gateway.video.rtsps import shown_fingerprint  # noqa: PLC0415 - only the process that looks needs it
+    from gateway.video.stream import StreamLost, read  # noqa: PLC0415 - the same
+
+    began, keys, times = time.monotonic(), list[float](), list[float]()
+    width = height = 0
+    lost = None
+    try:
+        for stream, packet in read(source):
+            now = time.monotonic()
+            if packet is None:
+                began, width, height = now, stream.codec_context.width, stream.codec_context.height
+                continue
+            if packet.pts is not None or not times:  # the first one's is None: it is 0
+                times.append(float((packet.pts or 0) * (stream.time_base or 0)))
+                keys += times[-1:] if packet.is_keyframe else []
+            if now - began > LOOKS or (len(keys) > 1 and now - began > LOOKS / 2):
+                break
+    except StreamLost as failure:
+        lost = failure
+        if lost.unopened is not None:
+            shown = shown_fingerprint(source.url) if lost.unopened is Unopened.CERTIFICATE else None
+            return Looked(unopened=lost.unopened, shown=shown)
+    seconds = max(times) - min(times) if times else 0.0  # the stream's own: the first ones come in a heap
+    return Looked(
+        lost=lost.fault if lost else None,
+        width=width,
+        height=height,
+        pictures_a_second=round((len(times) - 1) / seconds, 1) if seconds > 0 else None,
+        key_every=round(keys[-1] - keys[-2], 2) if len(keys) > 1 else None,
+    )
+
+
+def main() -> None:
+    """Be the process that looks."""
+    import av.logging  # noqa: PLC0415 - only here
+
+    av.logging.set_level(None)  # libav's own lines may carry a camera's password
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # and so would a core
+    source = CameraSource.model_validate_json(sys.stdin.readline())
+    sys.stdout.write(_look(source).model_dump_json() + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""The films of one visit's part as they lie on disk: what a killed process left is closed, holes are declared."""
+
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+import av
+import av.error
+
+from gateway.video.ipc import ClipFacts, ClipKey, Fault, Gap
+from gateway.video.sidecar import Chain, End, Head, Hole, Line, Lines, Link, parse, read_sidecar, sync_folder
+
+log = logging.getLogger(__name__)
+
+SLACK: Final = timedelta(seconds=0.5)  # pictures come one by one: this much before, between and after is no hole
+READ: Final = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """A film that has ended: `facts` is None when no picture of it reached the disk. `why` None: it was told to end."""
+
+    camera: str
+    start: datetime
+    facts: ClipFacts | None
+    why: Fault | None
+
+
+def number(folder: Path, camera: str, part: int) -> int:
+    """The number of the next film of this camera and part in a folder, from 1."""
+    begin = f"{camera}-{part}-"
+    taken = [path.name.removeprefix(begin).partition(".")[0] for path in folder.glob(f"{begin}*")]
+    return 1 + max((int(text) for text in taken if text.isdecimal()), default=0)
+
+
+def sidecars(root: Path, clip: ClipKey | None = None) -> list[Path]:
+    """The sidecars of all films under `root`, closed or not, of one clip (None: of all)."""
+    found = []
+    for path in sorted(root.rglob("*.jsonl")):
+        with path.open("rb") as file:
+            head = parse(file.readline())
+        if isinstance(head, Head) and clip in {None, head.clip}:
+            found.append(path)
+    return found
+
+
+def settle(root: Path, sidecar: Path) -> Closed | None:
+    """What a film is whose writer is gone; one that was left open is closed first. None: it is not a film's sidecar.
+
+    Whole fragments are kept and hashed, a torn end is cut off. Bytes which the sidecar vouches for otherwise are kept
+    too, and declared as a hole from there on. What a broken disk refuses stays as it is, told as no film at all, until
+    it is asked for again.
+
+    Raises:
+        OSError: the sidecar cannot be read.
+    """
+    lines = read_sidecar(sidecar)
+    if not lines or not isinstance(lines[0], Head):
+        return None
+    head = lines[0]
+    try:
+        return _settle(root, sidecar, head, lines)
+    except OSError as failure:
+        log.warning("%s stays open: %s", head.path, failure)
+        return Closed(camera=head.camera, start=head.start, facts=None, why=Fault.DISK)
+
+
+def _settle(root: Path, sidecar: Path, head: Head, lines: tuple[Line, ...]) -> Closed:
+    last = lines[-1]
+    final = root / head.path
+    running = final.with_name(f"{final.name}.part")
+    if isinstance(last, End):
+        if running.exists():
+            _name(running, final)
+        return Closed(camera=head.camera, start=head.start, facts=last.facts, why=last.why)
+    film = running if running.exists() else final
+    facts = _rescue(film, head, lines) if film.exists() else None
+    if facts is None:
+        film.unlink(missing_ok=True)
+    elif film == running:
+        _name(running, final)
+    whole = b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
+    os.truncate(sidecar, len(whole))  # a torn last line goes
+    try:
+        with Lines(sidecar, new=False) as ending:
+            ending.write(End(facts=facts, why=Fault.INTERRUPTED))
+    except OSError as failure:  # a full disk: the facts hold, next time they are found again
+        log.warning("%s: %s", sidecar.name, failure)
+    kept = facts.fragments if facts else 0
+    log.warning("%s was left open by a video process that ended: %d fragments kept", head.path, kept)
+    return Closed(camera=head.camera, start=head.start, facts=facts, why=Fault.INTERRUPTED)
+
+
+def holes(films: Iterable[Closed], *, asked: datetime, ended: datetime, first: Fault) -> list[Gap]:
+    """The holes before, between and after one camera's films of a clip asked for from `asked` to `ended`.
+
+    `first` says why there was no film at the beginning. What follows a film that was cut short is a hole, however
+    short: only a film that ended as it was told may end a little before.
+    """
+    found: list[Gap] = []
+    ordered = sorted(films, key=lambda film: film.start)
+    covered, why = min([asked, *(film.start for film in ordered[:1])]), first
+    for film in ordered:
+        if film.facts is not None:
+            if film.facts.start - covered > (SLACK if film is ordered[0] else timedelta(0)):
+                found.append(Gap(start=covered, end=film.facts.start, why=why))
+            covered = max(covered, film.facts.end)
+        why = film.why or why
+    cut_short = bool(ordered) and ordered[-1].why is not None
+    if ended - covered > (timedelta(0) if cut_short else SLACK):
+        found.append(Gap(start=covered, end=ended, why=why))
+    return found
+
+
+def _rescue(film: Path, head: Head, lines: tuple[Line, ...]) -> ClipFacts | None:
+    """Cut off the torn end; the facts of what is left, None when that shows no picture."""
+    links = [line for line in lines if isinstance(line, Link)]
+    gaps = [line.gap for line in lines if isinstance(line, Hole)]
+    chain, doubted = Chain(), False
+    good_until = head.start
+    with film.open("r+b") as file:
+        while data := file.read(READ):
+            for _ in chain.feed(data):
+                place = chain.links - 1
+                doubted = doubted or (place < len(links) and links[place].chain != chain.link)
+                if place < len(links) and not doubted:
+                    good_until = links[place].until
+        doubted = doubted or chain.links < len(links)
+        file.truncate(chain.end_byte)
+        file.flush()
+        os.fsync(file.fileno())
+    if chain.links < 2:
+        return None
+    shown = _length(film)
+    end = good_until if shown is None else head.start + shown
+    doubted = doubted or shown is None
+    if doubted:
+        gaps.append(Gap(start=good_until, end=max([end, *(link.until for link in links[-1:])]), why=Fault.DISK))
+    return ClipFacts(
+        camera=head.camera,
+        path=head.path,
+        start=head.start,
+        end=end,
+        sha256=chain.digest,
+        fragments=chain.links,
+        gaps=tuple(gaps),
+    )
+
+
+def _length(film: Path) -> timedelta | None:
+    """From the first picture to the last; None when it has none."""
+    try:
+        with av.open(str(film)) as container:
+            times = [packet.pts * packet.time_base for packet in container.demux(video=0) if packet.pts is not None]
+    except av.error.FFmpegError as error:
+        log.warning("%s cannot be played: %s", film.name, error)
+        return None
+    return timedelta(seconds=float(max(times) - min(times))) if times else None
+
+
+def _name(running: Path, final: Path) -> None:
+    running.rename(final)
+    sync_folder(final.parent)

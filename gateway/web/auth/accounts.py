@@ -1,0 +1,476 @@
+"""Accounts: how the box gets its owner, who else may come in, who is signed in. The pages stand on this.
+
+A refusal is a value. `StoreFailed` comes through where something has to be stored and the disk does not take it; who is
+signed in already stays so on a full disk. What may be told to a stranger is in `Refused` and `Wait`, and is the same
+whether or not somebody of that name has an account.
+"""
+
+import math
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum, auto
+
+from gateway.domain.visit.state import Now
+from gateway.storage import Changed, Claimed, Device, Entry, Invitation, Newcomer, Person, Session, Store
+from gateway.system.clock import BUILT
+from gateway.web.auth.login_throttle import Attempt, Tries
+from gateway.web.auth.passwords import Passwords, Weak, weakness
+from gateway.web.auth.roles import CONFIRM, Right, Role, may
+from gateway.web.auth.session_age import Reckoning
+from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, Token, code_digest, new_code, new_id
+
+IDLE = timedelta(days=14)  # a session that nobody used for so long is over
+LONGEST = timedelta(days=90)  # and any session after so long
+KNOWN = timedelta(days=400)  # a device stays known so long after its last sign-in; browsers keep no cookie longer
+INVITED = timedelta(hours=48)  # an invitation is good for so long
+CONFIRMED = 300.0  # seconds for which a password counts as just given
+
+BURST = 5  # wrong passwords for one account of which its person is told
+LONGEST_NAME = 64  # characters
+_SEEN_AGAIN = timedelta(minutes=5)  # a session's use is stored so often at most
+_BUSY = 2  # seconds after which a stranger may find room
+
+
+class Refused(StrEnum):
+    """Why not."""
+
+    WRONG = auto()  # name or password; which of them is not told
+    PASSWORD_WRONG = auto()  # of somebody who is signed in
+    SIGNED_OUT = auto()  # the session ended meanwhile
+    NOT_ALLOWED = auto()  # the role has no such right
+    CONFIRM = auto()  # ask for the password first (`Accounts.confirm`), then try again
+    CLAIMED = auto()  # the box has an owner
+    CODE_WRONG = auto()
+    CODE_USED = auto()  # an owner came back by it already
+    CODE_OLD = auto()  # its time is over, or a newer one was made
+    CODE_VOID = auto()  # none was made, or too many wrong ones: make one on the box
+    INVITATION_GONE = auto()  # unknown, taken, withdrawn or too old; which of them is not told
+    NAME_BAD = auto()  # 1 to 64 printable characters
+    NAME_TAKEN = auto()
+    PASSWORD_SHORT = auto()
+    PASSWORD_LONG = auto()
+    PASSWORD_COMMON = auto()
+    UNKNOWN = auto()  # no such person, session or invitation
+    LAST_OWNER = auto()  # a house is never without an owner
+    BUSY = auto()  # not while a visit runs
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now: too many wrong passwords. Nothing was looked at."""
+
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Who:
+    """Somebody who is signed in, as he was when he was looked up. Ask `Accounts.refusal` what he may do."""
+
+    session: str  # its id, no secret
+    device: str
+    person: str
+    name: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn:
+    """Two secrets for two cookies: `session` signs in for up to 90 days, `device` only makes the device known (400)."""
+
+    who: Who
+    session: str = field(repr=False)
+    device: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invited:
+    """An invitation that was made just now; its token is told this once."""
+
+    id: str
+    token: str = field(repr=False)
+    role: Role
+    until: datetime
+
+
+class Accounts:
+    """One for the running gateway; `now` is the beginning of this run, `passwords` are cheaper ones in tests."""
+
+    def __init__(self, store: Store, now: Now, *, passwords: Passwords | None = None) -> None:
+        self._register = store.register
+        self._passwords = passwords or Passwords()
+        self.tries = Tries(store.register, now)
+        floors = (BUILT, store.floor(), store.register.newest())
+        self._reckoning = Reckoning(max(floor for floor in floors if floor is not None), now)
+        # When each session's password was given last, on the monotonic clock. In memory only: no clock can be set so
+        # that it counts longer, and after a restart it is asked for again.
+        self._confirmed: dict[str, float] = {}
+
+    # ---- the first owner
+
+    def claimed(self) -> bool:
+        """Whether the box has an owner."""
+        return self._register.owned()
+
+    async def make_code(self, now: Now) -> str | Refused:
+        """Make the claim code, to be shown on the box and nowhere else; the one before it is void. Or `CLAIMED`."""
+        code = new_code()
+        digest = code_digest(code)
+        assert digest is not None  # noqa: S101 - what was just written can be read
+        match await self._register.set_claim(digest, now):
+            case Claimed.TAKEN:
+                return Refused.CLAIMED
+            case _:
+                return code
+
+    async def claim(
+        self, code: str, name: str, password: str, now: Now, *, browser: str | None = None
+    ) -> SignedIn | Refused:
+        """Become the first owner. A wrong code counts: after five a new one has to be made on the box.
+
+        What cannot be a code (a character too few) does not count; name and password are looked at before the code, so
+        that a typing mistake spends no try. Owner, session and the code's end are stored together.
+        """
+        if self._register.owned():
+            return Refused.CLAIMED
+        bad = unfit(name, password)
+        if bad is not None:
+            return bad
+        digest = code_digest(code)
+        if digest is None:
+            return Refused.CODE_WRONG
+        refused = _claim_refused(await self._register.try_claim(digest, now))
+        if refused is not None:
+            return refused
+        owner = await self.newcomer(name, password, Role.OWNER, now)
+        session, device = Token.new(COOKIE_BYTES), Token.new(COOKIE_BYTES)
+        entry = self.entry(session, device, now, browser)
+        refused = _claim_refused(await self._register.claim(digest, owner, entry, now))
+        return refused or self.signed_in(owner.person, session, device, now)
+
+    # ---- signing in
+
+    async def sign_in(  # noqa: PLR0913 - who, and from where
+        self, name: str, password: str, *, address: str, device: str | None, now: Now, browser: str | None = None
+    ) -> SignedIn | Refused | Wait:
+        """Sign in from a client's address, with the known-device cookie if there is one; `WRONG` or a wait otherwise.
+
+        Who has the cookie of a device in which he signed in before is never kept waiting by what others try.
+        """
+        key = folded(name)
+        found = self._register.named(key)
+        token = self._known(device, None if found is None else found[0], now)
+        attempt = Attempt(device=token.id) if token is not None else self.tries.stranger(key, address)
+        wait = self._wait(attempt, now)
+        if wait is not None:
+            return wait
+        stored, stranger = None if found is None else found[1], token is None
+        with self._passwords.queued(stranger=stranger):
+            tries = await self.tries.count(attempt, now)
+            fits = await self._passwords.fits(password, stored, stranger=stranger)
+        if not fits or found is None or stored is None:
+            self._wrong(None if found is None else found[0].id, tries, now)
+            return Refused.WRONG
+        person, session, token = found[0], Token.new(COOKIE_BYTES), token or Token.new(COOKIE_BYTES)
+        await self._register.forget(self._reckoning.read(now), idle=IDLE, oldest=LONGEST, known=KNOWN)
+        if not await self._register.enter(person.id, stored, self.entry(session, token, now, browser)):
+            return Refused.WRONG
+        await self.tries.good(attempt, now)
+        if self._passwords.outdated(stored):
+            await self._register.renew_hash(person.id, stored, await self._passwords.hash(password))
+        return self.signed_in(person, session, token, now)
+
+    async def confirm(self, who: Who, password: str, now: Now) -> Refused | Wait | None:
+        """Take the password again, for what `CONFIRM` lists; None: it is right and counts for 5 minutes.
+
+        Wrong ones count for the device, as when signing in on it.
+        """
+        if self._running(who.session, now) is None:
+            return Refused.SIGNED_OUT
+        attempt = Attempt(device=who.device)
+        wait = self._wait(attempt, now)
+        if wait is not None:
+            return wait
+        tries = await self.tries.count(attempt, now)
+        if not await self._passwords.fits(password, self._register.password_of(who.person), stranger=False):
+            self._wrong(who.person, tries, now)
+            return Refused.PASSWORD_WRONG
+        await self.tries.good(attempt, now)
+        if self._running(who.session, now) is None:
+            return Refused.SIGNED_OUT
+        self._confirm(who.session, now)
+        return None
+
+    async def change_password(self, who: Who, old: str, new: str, now: Now) -> Refused | Wait | None:
+        """Take a new password for the old one; all other sessions end and no other device stays known."""
+        unfit = _weak(weakness(new, who.name))
+        if unfit is not None:
+            return unfit
+        wrong = await self.confirm(who, old, now)
+        if wrong is not None:
+            return wrong
+        stored = await self._passwords.hash(new)
+        return change_refused(await self._register.set_password(who.person, stored, now, device=who.device))
+
+    # ---- sessions
+
+    def who(self, session: str | None, now: Now) -> Who | None:
+        """Who is signed in by this cookie; None: nobody, or no longer. His role is what it is now."""
+        token = Token.read(session)
+        row = None if token is None else self._running(token.id, now)
+        if token is None or row is None or not token.fits(row.secret):
+            return None
+        reckoned = self._reckoning.read(now)
+        if reckoned - row.seen >= _SEEN_AGAIN:
+            self._register.seen(row.id, reckoned)
+        return _who(row)
+
+    def refusal(self, who: Who, right: Right, now: Now) -> Refused | None:
+        """Why this may not be done now; None: it may.
+
+        Everything is looked up anew, so a page that stays open asks again: a session that ended, a role that changed
+        and a removal count at once.
+        """
+        row = self._running(who.session, now)
+        if row is None:
+            return Refused.SIGNED_OUT
+        if not may(Role(row.person.role), right):
+            return Refused.NOT_ALLOWED
+        return Refused.CONFIRM if right in CONFIRM and not self.confirmed(who, now) else None
+
+    def still(self, who: Who, now: Now) -> bool:
+        """Whether he is still signed in by this session, as who he was when he was looked up."""
+        row = self._running(who.session, now)
+        return row is not None and _who(row) == who
+
+    def confirmed(self, who: Who, now: Now) -> bool:
+        """Whether the password was given in this session within the last 5 minutes."""
+        given = self._confirmed.get(who.session)
+        return given is not None and now.mono - given < CONFIRMED
+
+    def sessions(self, person: str, now: Now) -> tuple[Session, ...]:
+        """The running sessions of a person, the one that began first first."""
+        return tuple(one for one in self._register.sessions(person) if not self._over(one, now))
+
+    async def sign_out(self, who: Who) -> None:
+        """End this session. The device stays known."""
+        await self._register.end(who.session)
+
+    async def end_session(self, who: Who, session: str, now: Now) -> Refused | None:
+        """End one session by its id: one's own, or with the right `PEOPLE` anybody's."""
+        row = self._register.session(session)
+        if row is None:
+            return Refused.UNKNOWN
+        refused = self._refusal_for(who, row.person.id, now)
+        if refused is None:
+            await self._register.end(session)
+        return refused
+
+    async def end_sessions(self, who: Who, person: str, now: Now) -> Refused | None:
+        """End all sessions of a person but the one that asks: one's own, or with the right `PEOPLE` anybody's."""
+        refused = self._refusal_for(who, person, now)
+        if refused is None:
+            await self._register.end_all(person, but=who.session)
+        return refused
+
+    # ---- other people
+
+    async def invite(self, who: Who, role: Role, now: Now) -> Invited | Refused:
+        """Invite somebody, for 48 h and one person. Nobody is invited as courier: he has no account."""
+        refused = self.refusal(who, Right.PEOPLE, now)
+        if refused is not None or role is Role.COURIER:
+            return refused or Refused.NOT_ALLOWED
+        token, made = Token.new(LINK_BYTES), self._reckoning.read(now)
+        invitation = Invitation(id=token.id, secret=token.digest, role=role, by=who.person, made=made)
+        await self._register.invite(invitation, now, lives=INVITED)
+        return Invited(id=token.id, token=token.text, role=role, until=made + INVITED)
+
+    def invitations(self, now: Now) -> tuple[Invitation, ...]:
+        """The invitations that can still be taken, oldest first."""
+        return self._register.invitations(self._reckoning.read(now), lives=INVITED)
+
+    def invitation(self, token: str, now: Now) -> Invitation | None:
+        """The invitation that somebody holds; None: it cannot be taken (any more)."""
+        held = Token.read(token)
+        if held is None:
+            return None
+        found = next((one for one in self.invitations(now) if one.id == held.id), None)
+        return found if found is not None and held.fits(found.secret) else None
+
+    async def withdraw(self, who: Who, invitation: str, now: Now) -> Refused | None:
+        """Take an invitation back, by its id."""
+        refused = self.refusal(who, Right.PEOPLE, now)
+        return refused or change_refused(await self._register.withdraw(invitation, now, by=who.person))
+
+    async def redeem(
+        self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
+    ) -> SignedIn | Refused:
+        """Take an invitation. Account, session and its end are stored together; of two at once one wins."""
+        invitation = self.invitation(token, now)
+        if invitation is None:
+            return Refused.INVITATION_GONE
+        bad = unfit(name, password)
+        if bad is not None:
+            return bad
+        new = await self.newcomer(name, password, Role(invitation.role), now)
+        session, device = Token.new(COOKIE_BYTES), Token.new(COOKIE_BYTES)
+        match await self._register.redeem(invitation, new, self.entry(session, device, now, browser), now):
+            case Changed.DONE:
+                return self.signed_in(new.person, session, device, now)
+            case Changed.NAME_TAKEN:
+                return Refused.NAME_TAKEN
+            case _:
+                return Refused.INVITATION_GONE
+
+    async def set_role(self, who: Who, person: str, role: Role, now: Now) -> Refused | None:
+        """Give somebody another role; his open pages see it at once. The last owner stays owner."""
+        refused = self.refusal(who, Right.PEOPLE, now)
+        if refused is not None or role is Role.COURIER:
+            return refused or Refused.NOT_ALLOWED
+        return change_refused(await self._register.set_role(person, role, now, by=who.person))
+
+    async def remove(self, who: Who, person: str, now: Now) -> Refused | None:
+        """End somebody's account, with all his sessions, devices and invitations. The last owner stays."""
+        refused = self.refusal(who, Right.PEOPLE, now)
+        return refused or change_refused(await self._register.remove(person, now, by=who.person))
+
+    async def hand_over(self, who: Who, now: Now) -> tuple[str, ...] | Refused:
+        """The installation is done: every installer's account and invitation ends; returns whose account did.
+
+        Who is invited back makes a new account: a password from back then opens nothing.
+        """
+        refused = self.refusal(who, Right.HAND_OVER, now)
+        return refused or await self._register.hand_over(now, by=who.person)
+
+    # ---- within
+
+    def _wait(self, attempt: Attempt, now: Now) -> Wait | None:
+        wait = self.tries.wait(attempt, now)
+        if wait > 0:
+            return Wait(math.ceil(wait))
+        return Wait(_BUSY) if attempt.device is None and self._passwords.crowded else None
+
+    def _known(self, device: str | None, person: Person | None, now: Now) -> Token | None:
+        """The device's token if this person has signed in on it before; it says nothing of anybody else."""
+        token = Token.read(device)
+        row: Device | None = None if token is None else self._register.device(token.id)
+        if token is None or row is None or person is None or not token.fits(row.secret) or row.person != person.id:
+            return None
+        return token if self._reckoning.latest(now, row.seen) - row.seen < KNOWN else None
+
+    def _running(self, session: str, now: Now) -> Session | None:
+        row = self._register.session(session)
+        return None if row is None or self._over(row, now) else row
+
+    def _over(self, session: Session, now: Now) -> bool:
+        at = self._reckoning.latest(now, session.seen)
+        return at - session.seen >= IDLE or at - session.began >= LONGEST
+
+    def _refusal_for(self, who: Who, person: str, now: Now) -> Refused | None:
+        if person != who.person:
+            return self.refusal(who, Right.PEOPLE, now)
+        return None if self._running(who.session, now) is not None else Refused.SIGNED_OUT
+
+    def _confirm(self, session: str, now: Now) -> None:
+        self._confirmed = {one: given for one, given in self._confirmed.items() if now.mono - given < CONFIRMED}
+        self._confirmed[session] = now.mono
+
+    def _wrong(self, person: str | None, tries: int, now: Now) -> None:
+        """Log a burst for an account at 5, 10 and 20 wrong passwords, and while it lasts at some of the later ones."""
+        burst, rest = divmod(tries, BURST)
+        if person is not None and burst and not rest and not burst & (burst - 1):
+            self._register.wrong(person, tries, now)
+
+    # ---- for whoever comes in another way (`gateway.web.auth.recovery`)
+
+    async def hashed(self, password: str) -> str:
+        """The argon2id string of a password that was found fit."""
+        return await self._passwords.hash(password)
+
+    def reckoned(self, now: Now) -> datetime:
+        """The instant that never lies after the true time."""
+        return self._reckoning.read(now)
+
+    async def newcomer(self, name: str, password: str, role: Role, now: Now) -> Newcomer:
+        """Somebody who is to have an account; name and password were found fit."""
+        person = Person(id=new_id(), name=_written(name), role=role, added=now.utc)
+        return Newcomer(person=person, folded=folded(name), password=await self._passwords.hash(password))
+
+    def entry(self, session: Token, device: Token, now: Now, browser: str | None) -> Entry:
+        """A sign-in to be stored."""
+        return Entry(
+            session=session.id,
+            secret=session.digest,
+            device=device.id,
+            device_secret=device.digest,
+            at=self._reckoning.read(now),
+            browser=browser,
+        )
+
+    def signed_in(self, person: Person, session: Token, device: Token, now: Now) -> SignedIn:
+        """The two secrets of a sign-in that was stored; the password counts as just given."""
+        self._confirm(session.id, now)  # he has just given it
+        who = Who(session=session.id, device=device.id, person=person.id, name=person.name, role=Role(person.role))
+        return SignedIn(who=who, session=session.text, device=device.text)
+
+
+def _who(row: Session) -> Who:
+    person = row.person
+    return Who(session=row.id, device=row.device, person=person.id, name=person.name, role=Role(person.role))
+
+
+def _written(name: str) -> str:
+    """A name as it is shown: in one spelling, without spaces around or doubled."""
+    return " ".join(unicodedata.normalize("NFC", name).split())
+
+
+def folded(name: str) -> str:
+    """A name as it is looked up: large and small letters, full and half width are one."""
+    return unicodedata.normalize("NFKC", _written(name[: 4 * LONGEST_NAME])).casefold()
+
+
+def unfit(name: str, password: str) -> Refused | None:
+    """Why nobody can have this name with this password; None: he can."""
+    written = _written(name)
+    if not 0 < len(written) <= LONGEST_NAME or not written.isprintable():  # nothing that turns a line around either
+        return Refused.NAME_BAD
+    return _weak(weakness(password, written))
+
+
+def _weak(weak: Weak | None) -> Refused | None:
+    match weak:
+        case None:
+            return None
+        case Weak.SHORT:
+            return Refused.PASSWORD_SHORT
+        case Weak.LONG:
+            return Refused.PASSWORD_LONG
+        case Weak.COMMON:
+            return Refused.PASSWORD_COMMON
+
+
+def _claim_refused(outcome: Claimed) -> Refused | None:
+    match outcome:
+        case Claimed.DONE:
+            return None
+        case Claimed.WRONG:
+            return Refused.CODE_WRONG
+        case Claimed.VOID:
+            return Refused.CODE_VOID
+        case Claimed.TAKEN:
+            return Refused.CLAIMED
+
+
+def change_refused(outcome: Changed) -> Refused | None:
+    """Why a change of people was not made; None: it was."""
+    match outcome:
+        case Changed.DONE:
+            return None
+        case Changed.UNKNOWN:
+            return Refused.UNKNOWN
+        case Changed.NAME_TAKEN:
+            return Refused.NAME_TAKEN
+        case Changed.LAST_OWNER:
+            return Refused.LAST_OWNER
+        case Changed.BUSY:
+            return Refused.BUSY

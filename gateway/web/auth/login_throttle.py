@@ -1,0 +1,105 @@
+"""Wrong passwords: who has to wait, so that a guesser gets nowhere and nobody can keep the owner out.
+
+A try comes either from a device in which this person has signed in before, or from a stranger.
+
+- A known device has a count of its own, which only whoever holds its cookie can raise. Nothing that strangers do is
+  asked of it, so they cannot slow it, whatever name they try and however many they are.
+- A stranger waits by (name, address), which stops one guesser at once, and by name, which stops many together: at the
+  end some 96 tries a day on one name, from wherever they come. So somebody who is being attacked and has no known
+  device at hand may have to wait as long as the attack goes on; that is the price, and it is paid by nobody else.
+
+Names that nobody has are treated alike: a wait does not tell who lives here. Counts are stored before a password is
+looked at; a success gives its own try back.
+"""
+
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address
+
+from gateway.domain.visit.state import Now
+from gateway.storage import Register
+from gateway.web.auth.backoff import Backoff, Pace
+
+PAIR = Pace(free=3, first=1.0, longest=900.0, fades=3600.0)
+NAME = Pace(free=10, first=2.0, longest=900.0, fades=3600.0)
+DEVICE = Pace(free=5, first=1.0, longest=900.0, fades=3600.0)
+
+# So many slots that two that matter seldom meet, so few that nobody can fill the disk.
+PAIR_SLOTS = 4096
+NAME_SLOTS = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try, by what it is counted: a known device, or else a name's and a pair's slot (of no name: the pair's)."""
+
+    device: str | None
+    name: int | None = 0
+    pair: int = 0
+
+
+class Tries:
+    """All counts, in memory and in the store. `now` is the beginning of this run of the program."""
+
+    def __init__(self, register: Register, now: Now) -> None:
+        self._register = register
+        self._names = Backoff(NAME, register.failures("name"), mono=now.mono)
+        self._pairs = Backoff(PAIR, register.failures("pair"), mono=now.mono)
+        self._devices = Backoff(DEVICE, register.device_failures(), mono=now.mono)
+
+    def stranger(self, folded: str, address: str) -> Attempt:
+        """A try of a name from an address, by a device that is not known."""
+        pair = f"pair\0{folded}\0{network(address)}"
+        return Attempt(
+            device=None,
+            name=self._register.slot(f"name\0{folded}", of=NAME_SLOTS),
+            pair=self._register.slot(pair, of=PAIR_SLOTS),
+        )
+
+    def place(self, address: str) -> Attempt:
+        """A try that names nobody, from an address: a code that was made on the box."""
+        pair = self._register.slot(f"place\0{network(address)}", of=PAIR_SLOTS)
+        return Attempt(device=None, name=None, pair=pair)
+
+    def wait(self, attempt: Attempt, now: Now) -> float:
+        """Seconds until it may be made; 0: now."""
+        if attempt.device is not None:
+            return self._devices.wait(attempt.device, now.mono)
+        by_name = 0.0 if attempt.name is None else self._names.wait(attempt.name, now.mono)
+        return max(by_name, self._pairs.wait(attempt.pair, now.mono))
+
+    async def count(self, attempt: Attempt, now: Now) -> int:
+        """Count it, in memory at once (another try at this moment sees it) and then on disk; returns how many it is."""
+        if attempt.device is not None:
+            count = self._devices.count(attempt.device, now.mono)
+            await self._register.set_device_failures(attempt.device, count)
+            return count
+        pair = self._pairs.count(attempt.pair, now.mono)
+        if attempt.name is None:
+            await self._register.set_failures({("pair", attempt.pair): pair})
+            return pair
+        name = self._names.count(attempt.name, now.mono)
+        await self._register.set_failures({("name", attempt.name): name, ("pair", attempt.pair): pair})
+        return name
+
+    async def good(self, attempt: Attempt, now: Now) -> None:
+        """It was the right password. Of the name's count only this try is taken back: the others were not his."""
+        if attempt.device is not None:
+            await self._register.set_device_failures(attempt.device, self._devices.clear(attempt.device))
+            return
+        pair = self._pairs.clear(attempt.pair)
+        if attempt.name is None:
+            await self._register.set_failures({("pair", attempt.pair): pair})
+            return
+        name = self._names.give_back(attempt.name, now.mono)
+        await self._register.set_failures({("name", attempt.name): name, ("pair", attempt.pair): pair})
+
+
+def network(address: str) -> str:
+    """What counts as one place: an IPv4 address; of IPv6 the network of 64 bits, within which anybody has them all."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        return str(parsed.ipv4_mapped or f"{int(parsed) >> 64:x}")
+    return str(parsed)

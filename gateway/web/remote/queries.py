@@ -1,0 +1,385 @@
+"""Answers what a browser of the household asks from afar: what its person would see on the house's own pages, no more.
+
+What is shown comes out of the pages' own functions, and each question asks for its right anew. An answer is sealed for
+that browser; a question is answered once, and while it is fresh: a hub that plays it again makes the box do nothing.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal, TypeVar, assert_never
+
+from pydantic import TypeAdapter, ValidationError
+
+from gateway.protocol import browser_messages
+from gateway.protocol.browser_envelope import plain
+from gateway.protocol.keys import PublicKey
+from gateway.protocol.strict_json import loads
+from gateway.runtime.notifications.composer import Wording
+from gateway.storage.browsers import EnrolledBrowser
+from gateway.storage.models import Clip
+from gateway.storage.rows import TERMS
+from gateway.video.stills import stills
+from gateway.web.auth.roles import RIGHTS, Right, Role, may
+from gateway.web.remote.actions import ask_of
+from gateway.web.server.changes import Changes
+from gateway.web.server.context import Box
+from gateway.web.server.fragments import PARTS, Seat
+from gateway.web.server.live_video import Shots, believed
+
+QUESTION: TypeAdapter[browser_messages.Question] = TypeAdapter(browser_messages.Question)
+HELD = 20.0  # seconds for which an unchanged state is held back
+PIECE = 40_000  # bytes of a film or a picture in one answer
+SHOWN = 30  # messages, visits, brands: the newest
+ORDERS = 20
+REMEMBERED = 2_000  # questions: more than anybody asks within two minutes
+AT_ONCE = 4  # questions of one browser that are being answered
+PICTURES_KEPT = 8
+NOTED_AGAIN = 60.0  # seconds after which a look that goes on is noted again
+
+Answer = tuple[Mapping[str, Any], bytes]
+N = TypeVar("N", int, float)
+F = TypeVar("F")
+
+
+class No(Exception):  # noqa: N818 - an answer, not an error
+    """Why a question is not answered: a word that the page knows."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Answers:
+    """One for the box. `changes` tells that the house has changed."""
+
+    def __init__(self, box: Box, changes: Changes, *, held: float = HELD) -> None:
+        self._box, self._changes, self._held = box, changes, held
+        self._shots = Shots(box.picture)
+        self._wording = Wording(box.home, box.store)
+        self._seen: dict[tuple[str, str], float] = {}
+        self._busy: Counter[str] = Counter()
+        self._drawing = asyncio.Lock()
+        self._pictures: dict[tuple[str, float], bytes] = {}
+        self._noted: dict[tuple[str, str, str], float] = {}
+
+    async def answer(self, one: EnrolledBrowser, text: bytes) -> tuple[bytes, bytes] | None:
+        """Answer a question; JSON, and bytes behind it. None: it is none, so there is nobody to be answered."""
+        try:
+            loads(text)
+            question = QUESTION.validate_json(text)
+        except (ValueError, ValidationError):
+            return None
+        try:
+            said, raw = await self._answered(one, question)
+            body: dict[str, Any] = {"answer": said}
+        except No as no:
+            body, raw = {"refused": no.code}, b""
+        return self._sent(question.id, body), raw
+
+    def refusal(self, text: bytes, code: str) -> bytes:
+        """Say that a question, which was one, is not answered."""
+        return self._sent(QUESTION.validate_json(text).id, {"refused": code})
+
+    def _sent(self, id_: str, body: Mapping[str, Any]) -> bytes:
+        return json.dumps({"id": id_, "at": self._box.clock.now().utc.timestamp(), **body}).encode()
+
+    async def _answered(self, one: EnrolledBrowser, question: browser_messages.Question) -> Answer:
+        self._once(one, question)
+        if self._busy[one.id] >= AT_ONCE:
+            raise No("too_many")
+        self._busy[one.id] += 1
+        try:
+            match question:
+                case browser_messages.AskState():
+                    return await self._state(one, question.after), b""
+                case browser_messages.AskMessages():
+                    return self._messages(one, question.after), b""
+                case browser_messages.AskVisits():
+                    return self._visits(one), b""
+                case browser_messages.AskFilm():
+                    return await self._film(one, question)
+                case browser_messages.AskPicture():
+                    return await self._picture(one, question)
+                case browser_messages.AskLive():
+                    return await self._live(one, question.camera)
+                case _:
+                    assert_never(question)
+        finally:
+            self._busy[one.id] -= 1
+            self._busy += Counter()
+
+    def _once(self, one: EnrolledBrowser, question: browser_messages.Question) -> None:
+        """Let a question pass once, while it is fresh.
+
+        Raises:
+            No: it was asked before, or too long ago.
+        """
+        now = self._box.clock.now().utc.timestamp()
+        if abs(question.at - now) > browser_messages.FRESH:
+            raise No("stale")
+        if len(self._seen) >= REMEMBERED:
+            self._seen = {name: at for name, at in self._seen.items() if abs(at - now) <= browser_messages.FRESH}
+        if (one.id, question.id) in self._seen:
+            raise No("seen")
+        if len(self._seen) >= REMEMBERED:
+            raise No("too_many")
+        self._seen[one.id, question.id] = question.at
+
+    def _require(self, one: EnrolledBrowser, right: Right) -> Role:
+        """Return the role of whoever asks, if he may see that from afar; he may have lost it meanwhile.
+
+        Raises:
+            No: he may not.
+        """
+        known = self._box.store.browsers.browser(one.id)
+        role = None if known is None else Role(known.person.role)
+        if role is None or not may(role, Right.AWAY) or not may(role, right):
+            raise No("not_allowed")
+        return role
+
+    # ---- how the house stands ---------------------------------------------------------------------------------------
+
+    async def _state(self, one: EnrolledBrowser, after: str | None) -> Mapping[str, Any]:
+        """Tell how it stands; where that is what is known already, once it changes, or that it has not."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._held
+        while True:
+            count = self._changes.count
+            role = self._require(one, Right.SEE_STATE)
+            state = self._stands(one, role)
+            version = _version(state)
+            if version != after:
+                return {"version": version, "unchanged": False, "state": state}
+            left = until - loop.time()
+            if left <= 0:
+                return {"version": version, "unchanged": True, "state": None}
+            try:
+                async with asyncio.timeout(min(left, 1.0)):  # what no change tells of (a pause begins) is seen too
+                    await self._changes.after(count)
+            except TimeoutError:
+                pass
+
+    def _stands(self, one: EnrolledBrowser, role: Role) -> dict[str, Any]:
+        box, known = self._box, self._box.store.browsers.browser(one.id)
+        return {
+            "trusted": box.clock.now().trusted,
+            "person": one.person.name,
+            "role": role.value,
+            "may": sorted(right.value for right in RIGHTS[role]),
+            "number": 0 if known is None else known.number,
+            "timezone": box.home.timezone,
+            "entrances": [self._entrance(name, role) for name in box.home.entrances],
+            "brands": self._brands() if may(role, Right.SEE_BRANDS) else [],
+            "orders": self._orders(one),
+            "message": self._newest() if may(role, Right.SEE_HISTORY) else 0,
+        }
+
+    def _entrance(self, name: str, role: Role) -> dict[str, Any]:
+        box, seat = self._box, Seat(language=self._box.home.language)
+        state, _ = box.entrance(name)
+        section, seen = box.home.entrances[name], PARTS["state"](box, name, seat)
+        pauses = [one for one in PARTS["pause"](box, name, seat)["pauses"] if one["holds"]]
+        paused = {"until": pauses[0]["planned"].end.isoformat(), "who": pauses[0]["who"]} if pauses else None
+        return {
+            "id": name, "name": section.name, "living_space": section.living_space, "door": seen["door"],
+            "since": seen["since"].isoformat(timespec="seconds"), "heard": state.session is not None,
+            "stopped": state.stopped, "safe_mode": state.safe_mode,
+            "incident": state.incident is not None, "pause": paused, "visit": self._visit(name, seat),
+            "next": self._next(name, seat) if may(role, Right.SEE_HISTORY) else None,
+            "cameras": [
+                {"id": one.name, "inside": box.inside(one.name), "watch": box.may_be_watched(one.name)}
+                for one in seen["cameras"]
+            ] if may(role, Right.WATCH_LIVE) else [],
+            "places": [{"id": id_, "name": place.name} for id_, place in section.places.items()],
+        }  # fmt: skip
+
+    def _visit(self, entrance: str, seat: Seat) -> dict[str, Any] | None:
+        seen = PARTS["visit"](self._box, entrance, seat)
+        if seen["visit"] is None:
+            return None
+        deadline = seen["deadline"]
+        return {
+            "id": seen["visit"].id, "phase": seen["phase"], "brand": seen["brand"], "place": seen["place"],
+            "may_veto": seen["may_veto"], "asks": seen["asks"],
+            "deadline": None if deadline is None else deadline.isoformat(timespec="seconds"),
+        }  # fmt: skip
+
+    def _next(self, entrance: str, seat: Seat) -> dict[str, Any] | None:
+        seen = PARTS["next"](self._box, entrance, seat)
+        if seen["delivery"] is None:
+            return None
+        return {"brand": seen["brand"], "place": seen["place"],
+                "start": seen["start"].isoformat(), "end": seen["end"].isoformat()}  # fmt: skip
+
+    def _brands(self) -> list[dict[str, Any]]:
+        """The brands, those first that wait for an answer; a question that is over is no question any more."""
+        store, now, found = self._box.store, self._box.clock.now(), []
+        keys = store.brands.new_keys()
+        for one in store.permissions():
+            brand, ask = store.brands.known().get(one.brand), store.brands.ask(one.brand)
+            if brand is None or (ask is not None and ask.over(now)):
+                continue
+            terms = json.loads(TERMS.dump_json(one.terms))
+            found.append({
+                "id": one.brand, "name": brand.name, "standing": one.standing.value, "ask": ask_of(one, ask),
+                "terms": {name: sorted(part) if isinstance(part, list) else part for name, part in terms.items()},
+                "asked": None if ask is None else ask.asked.model_dump(mode="json"),
+                "hub": None if ask is None else ask.hub,
+                "open": ask is not None and store.brands.open(ask, now),
+                "fingerprints": [] if ask is None else [_fingerprint(key.x) for key in ask.keys],
+                "keys": [{"key": key.x, "kid": key.kid, "fingerprint": _fingerprint(key.x)}
+                         for key in keys if key.brand == one.brand],
+            })  # fmt: skip
+        found.sort(key=lambda one: one["standing"] != "pending" and not one["keys"])
+        return found[:SHOWN]
+
+    def _orders(self, one: EnrolledBrowser) -> list[dict[str, Any]]:
+        found = []
+        for order in self._box.store.browsers.orders(one.id, at_most=ORDERS):
+            payload = json.loads(plain(order.signed.split(b".")[1]) or b"{}")
+            found.append({"number": order.number, "jti": payload["jti"], "do": payload["order"]["do"],
+                          "state": order.state, "why": order.why})  # fmt: skip
+        return found
+
+    def _newest(self) -> int:
+        """The number of the newest message: whoever has read up to it has read all."""
+        newest = self._box.store.keeping.messages(after=0, at_most=1)
+        return newest[0].id if newest else 0
+
+    # ---- what was ---------------------------------------------------------------------------------------------------
+
+    def _messages(self, one: EnrolledBrowser, after: int) -> Mapping[str, Any]:
+        """What the house told its people, in its own language."""
+        self._require(one, Right.SEE_HISTORY)
+        now, found = self._box.clock.now(), []
+        for stored in self._box.store.keeping.messages(after=after, at_most=SHOWN):
+            said = self._wording.again(stored, now)
+            if said is not None:
+                found.append({"id": stored.id, "at": stored.at.isoformat(), "entrance": stored.entrance,
+                              "about": said.about.value, "urgent": said.urgent, "text": said.text,
+                              "visit": stored.visit})  # fmt: skip
+        return {"messages": found}
+
+    def _visits(self, one: EnrolledBrowser) -> Mapping[str, Any]:
+        self._require(one, Right.SEE_HISTORY)
+        found: dict[str, dict[str, Any]] = {}
+        for film in reversed(self._box.store.films()):
+            if film.erased is not None or (film.visit not in found and len(found) >= SHOWN):
+                continue
+            brand = None if film.delivery is None else film.delivery.partition(".")[0]
+            known = None if brand is None else self._box.store.brands.known().get(brand)
+            visit = found.setdefault(film.visit, {
+                "id": film.visit, "began": film.began.isoformat(), "entrance": film.entrance,
+                "brand": brand if known is None else known.name, "films": [],
+            })  # fmt: skip
+            visit["films"] += [
+                {"path": clip.path, "camera": clip.camera, "start": clip.start.isoformat(),
+                 "end": clip.end.isoformat(), "size": clip.size}
+                for clip in film.clips
+            ]  # fmt: skip
+        return {"visits": [*found.values()]}
+
+    async def _film(self, one: EnrolledBrowser, asked: browser_messages.AskFilm) -> Answer:
+        """One piece of a clip that the store knows: nothing else of the disk has a name here."""
+        clip = self._clip(one, asked.path)
+        pieces = -(-clip.size // PIECE)
+        if asked.piece >= pieces:
+            raise No("not_here")
+        raw = await _lies_there(_read, self._box.films / clip.path, asked.piece * PIECE)
+        return {"path": clip.path, "piece": asked.piece, "pieces": pieces, "size": clip.size}, raw
+
+    async def _picture(self, one: EnrolledBrowser, asked: browser_messages.AskPicture) -> Answer:
+        """A picture out of a film; it is drawn in a process of its own, one at a time, and no door waits for it."""
+        clip = self._clip(one, asked.path)
+        name = (clip.path, asked.second)
+        async with self._drawing:
+            if name not in self._pictures:
+                jpeg = await _lies_there(_still, self._box.films / clip.path, asked.second)
+                if jpeg is None:
+                    raise No("no_picture")
+                while len(self._pictures) >= PICTURES_KEPT:
+                    del self._pictures[next(iter(self._pictures))]
+                self._pictures[name] = jpeg
+            jpeg = self._pictures[name]
+        pieces = -(-len(jpeg) // PIECE)
+        if asked.piece >= pieces:
+            raise No("not_here")
+        said = {"path": clip.path, "second": asked.second, "piece": asked.piece, "pieces": pieces}
+        return said, jpeg[asked.piece * PIECE : (asked.piece + 1) * PIECE]
+
+    def _clip(self, one: EnrolledBrowser, path: str) -> Clip:
+        self._require(one, Right.SEE_HISTORY)
+        visit = path.split("/")[-2] if path.count("/") else ""
+        films = [film for film in self._box.store.films(visit=visit) if film.erased is None]
+        clip = next((clip for film in films for clip in film.clips if clip.path == path), None)
+        if clip is None:
+            raise No("not_here")
+        self._looked("film", visit, one)
+        return clip
+
+    # ---- what is now ------------------------------------------------------------------------------------------------
+
+    async def _live(self, one: EnrolledBrowser, camera: str) -> Answer:
+        """What a camera sees now, where its person might watch it on the house's pages too."""
+        self._require(one, Right.WATCH_LIVE)
+        device = self._box.home.devices.get(camera)
+        if device is None or device.kind != "camera":
+            raise No("not_here")
+        if not self._box.may_be_watched(camera):
+            raise No("private")
+        self._looked("live", camera, one)
+        jpeg = await self._shots.newest(camera)
+        self._require(one, Right.WATCH_LIVE)
+        if not self._box.may_be_watched(camera):
+            raise No("private")
+        if jpeg is None or len(jpeg) > PIECE:
+            raise No("no_picture")
+        return {"camera": camera, "live": believed(self._box.proofs(), camera)}, jpeg
+
+    def _looked(self, kind: Literal["live", "film"], what: str, one: EnrolledBrowser) -> None:
+        """Note who looks; what is asked for in many pieces is one look."""
+        now, name = self._box.clock.now(), (kind, what, one.person.id)
+        last = self._noted.get(name)
+        if last is not None and now.mono - last < NOTED_AGAIN:
+            return
+        self._noted = {key: at for key, at in self._noted.items() if now.mono - at < NOTED_AGAIN}
+        self._noted[name] = now.mono
+        self._box.store.keeping.looked(kind, what, one.person.id, now)
+
+
+def _version(state: Mapping[str, Any]) -> str:
+    """Name a state: what merely goes on (how long a door has stood so) is no other state."""
+    still = {**state, "entrances": [{**one, "since": None} for one in state["entrances"]]}
+    return sha256(json.dumps(still, sort_keys=True).encode()).hexdigest()[:16]
+
+
+async def _lies_there(read: Callable[[Path, N], F], file: Path, where: N) -> F:
+    """Read of a film, in a thread.
+
+    Raises:
+        No: it was erased meanwhile, or the disk does not give it.
+    """
+    try:
+        return await asyncio.to_thread(read, file, where)
+    except OSError as error:
+        raise No("not_here") from error
+
+
+def _read(file: Path, begin: int) -> bytes:
+    with file.open("rb") as film:
+        film.seek(begin)
+        return film.read(PIECE)
+
+
+def _still(file: Path, second: float) -> bytes | None:
+    with file.open("rb") as film:
+        (still,) = stills(film, (second,))
+    return None if still is None else still.jpeg
+
+
+def _fingerprint(x: str) -> str:
+    return PublicKey.from_text(x).fingerprint

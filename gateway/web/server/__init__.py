@@ -1,0 +1,1 @@
+"""The HTTP server of the pages: connection limits, authorisation, rendering, live data."""

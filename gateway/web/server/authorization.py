@@ -1,0 +1,212 @@
+"""What every page stands on: who looks, in which language, whether they may; and how an answer is given."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from gateway.domain.visit.state import Now
+from gateway.protocol.owner_requests import AnyWish
+from gateway.system.languages import LANGUAGES, understood
+from gateway.system.text import Language
+from gateway.web.auth.accounts import Accounts, Refused, SignedIn, Wait, Who
+from gateway.web.auth.roles import Right
+from gateway.web.server.changes import Changes
+from gateway.web.server.context import Box
+from gateway.web.server.fragments import Seat
+from gateway.web.server.renderer import Painter
+from gateway.web.server.security_headers import Handler, local
+from gateway.web.texts.catalogue import say
+
+LANGUAGE = "language"  # the cookie's name
+PASSWORD_AGAIN = "password_again"  # noqa: S105 - the field's name in a form that is sent once more with the password
+YEAR, SESSION_DAYS, DEVICE_DAYS = 365, 90, 400
+DAY = 24 * 3600  # seconds
+
+# Which right each wish of `gateway/protocol/owner_requests.py` asks for.
+# `tests/gateway/web/test_rights.py` fails on one that is missing.
+WISHES: Mapping[str, Right] = {
+    "stop": Right.STOP,
+    "lift": Right.LIFT_STOP,
+    "clear_lockout": Right.LIFT_STOP,
+    "acknowledge": Right.ACKNOWLEDGE,
+    "approve": Right.DECIDE_AT_DOOR,
+    "refuse": Right.DECIDE_AT_DOOR,
+    "home": Right.SAY_HOME,
+    "nobody_home": Right.SAY_HOME,
+    "away": Right.SAY_HOME,
+    "pause": Right.SAY_HOME,
+    "end_pause": Right.LIFT_STOP,
+    "lock": Right.LOCK,
+    "permit": Right.DECIDE_BRANDS,
+    "refuse_brand": Right.DECIDE_BRANDS,
+    "revoke": Right.DECIDE_BRANDS,
+    "hold": Right.HOLD_FILM,
+    "release": Right.ERASE_FILM,
+    "erase": Right.ERASE_FILM,
+}
+
+
+Inside = Callable[[web.Request, Who], Awaitable[web.StreamResponse]]
+"""A handler that is told who asks."""
+
+
+class Desk:
+    """One for the site."""
+
+    def __init__(self, box: Box, accounts: Accounts, changes: Changes) -> None:
+        self.box, self.accounts, self.changes = box, accounts, changes
+        self.painter = Painter(box)
+
+    @property
+    def now(self) -> Now:
+        """The box's clock."""
+        return self.box.clock.now()
+
+    # ---- who looks --------------------------------------------------------------------------------------------------
+
+    def language(self, request: web.Request) -> Language:
+        """The language that was chosen here, else the browser's, else the house's."""
+        chosen = request.cookies.get(LANGUAGE)
+        if chosen in LANGUAGES:
+            return "fr" if chosen == "fr" else "en"
+        return understood(request.headers.get("Accept-Language", "")) or self.box.home.language
+
+    def who(self, request: web.Request) -> Who | None:
+        """Who is signed in in this browser."""
+        return self.accounts.who(request.cookies.get(cookie_name(request, "session")), self.now)
+
+    def seat(self, request: web.Request) -> Seat:
+        """Who looks, and in which language."""
+        return Seat(language=self.language(request), who=self.who(request))
+
+    def behind(self, right: Right, handler: Inside) -> Handler:
+        """Let a handler be reached only by who has this right now, and tell it who; others are led on."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            asks = await self.confirm_form(request, right)
+            return asks or await handler(request, self.require(request, right))
+
+        return guarded
+
+    async def confirm_form(self, request: web.Request, right: Right) -> web.Response | None:
+        """Where a form needs the password first, ask for it and keep the form; None: nothing keeps it from going on."""
+        who = self.who(request) if request.method == "POST" else None
+        if who is None or self.accounts.refusal(who, right, self.now) is not Refused.CONFIRM:
+            return None
+        return await self.with_password(request, who)
+
+    async def with_password(self, request: web.Request, who: Who) -> web.Response | None:
+        """Take the password with a form, however fresh the last one is. None: it came with it and is right.
+
+        Else it is asked for, on a page that sends the same form again with the password (`PASSWORD_AGAIN`).
+
+        Raises:
+            web.HTTPUnauthorized: it is missing or wrong, and it is a script that asks.
+        """
+        fields = [(name, value) for name, value in (await request.post()).items() if isinstance(value, str)]
+        given = next((value for name, value in fields if name == PASSWORD_AGAIN), None)
+        why = None if given is None else await self.proven(request, who, given)
+        if given is not None and why is None:
+            return None
+        if wants_json(request):
+            text = why or say("confirm.first", self.language(request))
+            raise web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "Session"})
+        kept = [(name, value) for name, value in fields if name != PASSWORD_AGAIN]
+        return self.page(
+            request, "confirm", status=web.HTTPUnauthorized.status_code, why=why, fields=kept,
+            action=request.rel_url.raw_path, password=PASSWORD_AGAIN,
+        )  # fmt: skip
+
+    def require(self, request: web.Request, right: Right) -> Who:
+        """Return who asks, if they have this right now.
+
+        Raises:
+            web.HTTPException: they do not: to be signed in first, to give the password again, or not at all.
+        """
+        who = self.who(request)
+        refused = Refused.SIGNED_OUT if who is None else self.accounts.refusal(who, right, self.now)
+        if who is not None and refused is None:
+            return who
+        if refused not in (Refused.SIGNED_OUT, Refused.CONFIRM):
+            raise web.HTTPForbidden
+        if wants_json(request):
+            key = "enter.first" if refused is Refused.SIGNED_OUT else "confirm.first"
+            raise web.HTTPUnauthorized(text=say(key, self.language(request)), headers={"WWW-Authenticate": "Session"})
+        back = local(request.path if request.method == "GET" else request.query.get("back", "/"))
+        raise web.HTTPSeeOther(f"/{'confirm' if refused is Refused.CONFIRM else 'enter'}?back={back}")
+
+    # ---- answers ----------------------------------------------------------------------------------------------------
+
+    def page(self, request: web.Request, template: str, *, status: int = 200, **facts: Any) -> web.Response:  # noqa: ANN401 - what a template shows
+        """Answer with a whole page."""
+        text = self.painter.page(template, self.seat(request), here=template, path=request.path, **facts)
+        return web.Response(text=text, content_type="text/html", status=status)
+
+    def say(self, request: web.Request, key: str, **facts: str) -> str:
+        """Put it in the language of who asks."""
+        return say(key, self.language(request), **facts)
+
+    def why(self, request: web.Request, outcome: Refused | Wait) -> str:
+        """Say why somebody's password, name or right was not good."""
+        if isinstance(outcome, Wait):
+            return self.say(request, "refused.wait", seconds=str(outcome.seconds))
+        return self.say(request, f"refused.{outcome}")
+
+    async def proven(self, request: web.Request, who: Who, password: str) -> str | None:
+        """Take the password with what is asked, however fresh the last one is; None: it is right, else why not."""
+        outcome = await self.accounts.confirm(who, password, self.now)
+        return None if outcome is None else self.why(request, outcome)
+
+    async def wish(self, entrance: str, wish: AnyWish, who: Who) -> str | None:
+        """Ask the house for something in somebody's name; None, or why it was not done."""
+        return await self.box.wished(entrance, wish, who.person)
+
+    def enter(self, request: web.Request, signed_in: SignedIn, to: str) -> web.Response:
+        """Answer with the two cookies of who has just signed in."""
+        return self.carry(request, signed_in, web.Response(status=303, headers={"Location": local(to)}))
+
+    def carry(self, request: web.Request, signed_in: SignedIn, answer: web.Response) -> web.Response:
+        """Put the two cookies of who has just signed in on an answer."""
+        for name, value, days in (
+            ("session", signed_in.session, SESSION_DAYS),
+            ("device", signed_in.device, DEVICE_DAYS),
+        ):
+            answer.set_cookie(
+                cookie_name(request, name), value, max_age=days * DAY, path="/", httponly=True, secure=request.secure,
+                samesite="Strict",
+            )  # fmt: skip
+        return answer
+
+    def part(self, seat: Seat, name: str, language: Language) -> str:
+        """Paint a part for who looks, as long as they may see it (KeyError)."""
+        kind = name.partition("/")[0]
+        right = PARTS_RIGHTS.get(kind)
+        if right is not None and (seat.who is None or self.accounts.refusal(seat.who, right, self.now) is not None):
+            raise KeyError(name)
+        return self.painter.part(name, replace(seat, language=language))
+
+
+PARTS_RIGHTS: Mapping[str, Right] = {
+    "state": Right.SEE_STATE,
+    "visit": Right.SEE_STATE,
+    "lock": Right.LOCK,
+    "pause": Right.SAY_HOME,
+    "next": Right.SEE_HISTORY,
+    "timeline": Right.SEE_HISTORY,
+    "phones": Right.SETTINGS,
+    "walk": Right.WALK_TEST,
+    "survey": Right.DEVICES,
+}
+"""What each part of a page shows asks for; a courier's part is reached by his own link only."""
+
+
+def cookie_name(request: web.Request, name: str) -> str:
+    """Name a cookie: under TLS with the prefix that binds it to this host and path (RFC 6265bis 4.1.3.2)."""
+    return f"__Host-{name}" if request.secure else name
+
+
+def wants_json(request: web.Request) -> bool:
+    """Whether a script asks."""
+    return "application/json" in request.headers.get("Accept", "")

@@ -1,0 +1,150 @@
+"""What a courier sees of his delivery: the next thing to do, and go or no. Nothing of the house but that.
+
+His link names the delivery by the SHA-256 of his one-time code, which nobody can guess; the code itself stands in the
+link's fragment, which no browser sends to a server. Whoever sees a red light at the door sees no more here.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum, auto
+from typing import Any, assert_never
+
+from gateway.domain.delivery import carriers
+from gateway.domain.delivery.barcodes import Kind, courier_value
+from gateway.domain.delivery.promise import State
+from gateway.domain.visit.state import CodeKind, Delivery, Entrance, Now, Phase, Why
+from gateway.web.server.context import Box
+
+# What a phone may say that it has read on a label.
+_CARRIERS = dict.fromkeys(label.carrier for label in carriers.LABELS)
+LABELS = (*(kind.value for kind in Kind if kind is not Kind.COURIER), *_CARRIERS, "link")
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class Turn(StrEnum):
+    """What the courier does next. Each has a colour, a picture, a sentence and, where it is new, a sound."""
+
+    EARLY = auto()  # the window has not begun
+    SHOW = auto()  # scan the parcel, then hold this page's code before the scanner
+    OTHER = auto()  # one of the two was read: the other one now
+    WAIT = auto()
+    GO = auto()
+    INSIDE = auto()  # put it down, come out, close the door
+    AWAY = auto()  # step back: it locks
+    DONE = auto()
+    NO = auto()  # the red light is on
+    HELP = auto()  # the owner must look after the door
+    OVER = auto()  # this link opens nothing (any more)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """A courier's delivery as it stands: what to do, and until when (UTC monotonic seconds), where that is limited."""
+
+    delivery: Delivery
+    turn: Turn
+    until: float | None = None
+
+
+def found(box: Box, digest: str, now: Now) -> Delivery | None:
+    """Return the delivery whose courier's code has this SHA-256 (hex)."""
+    if not _DIGEST.fullmatch(digest):
+        return None
+    matches = box.store.matches(courier_value(digest), now=now)
+    return matches[0].delivery if matches else None
+
+
+def seen(box: Box, digest: str) -> Seen:
+    """Look at a courier's delivery.
+
+    Raises:
+        KeyError: no delivery has such a code, or its entrance is not here.
+    """
+    now = box.clock.now()
+    delivery = found(box, digest, now)
+    if delivery is None:
+        raise KeyError(digest)
+    state, now = box.entrance(delivery.entrance)
+    turn, why = _turn(box, state, delivery, now)
+    return Seen(delivery=delivery, turn=turn, until=None if why is None else state.due.get(why))
+
+
+def _turn(box: Box, state: Entrance, delivery: Delivery, now: Now) -> tuple[Turn, Why | None]:
+    running = state.visit or state.watch
+    if running is not None and running.delivery.id == delivery.id:
+        return _visiting(running.phase)
+    if state.half is not None and state.half.delivery == delivery.id:
+        return Turn.OTHER, Why.HALF
+    result = box.store.result(delivery.id, now)
+    match None if result is None else result.state:
+        case State.SCHEDULED if now.utc < delivery.start:
+            return Turn.EARLY, None
+        case State.WINDOW_OPEN:
+            # The red light is anybody's: before and after his window a link does not tell who comes to this door.
+            refused = Why.SIGNAL in state.due and state.visit is None
+            return Turn.NO if refused else Turn.SHOW, None
+        case State.DELIVERED | State.PARTLY_DELIVERED | State.VISITING:
+            return Turn.DONE, None
+        case _:
+            return Turn.OVER, None
+
+
+def _visiting(phase: Phase) -> tuple[Turn, Why | None]:
+    match phase:
+        case Phase.RINGING:
+            return Turn.WAIT, Why.RING
+        case Phase.APPROVING:
+            return Turn.WAIT, Why.APPROVAL
+        case Phase.UNLOCKING:
+            return Turn.WAIT, None
+        case Phase.UNLOCKED:
+            return Turn.GO, Why.NEVER
+        case Phase.INSIDE:
+            return Turn.INSIDE, Why.OPEN_LONG
+        case Phase.RELOCKING:
+            return Turn.AWAY, None
+        case Phase.LOCKED_AGAIN:
+            return Turn.DONE, None
+        case Phase.HANDED_TO_OWNER:
+            return Turn.HELP, None
+        case _:
+            assert_never(phase)
+
+
+def receipt(box: Box, delivery: str) -> bytes | None:
+    """Return the signed receipt of a delivery's visit; None before its proof is sealed."""
+    for film in box.store.films():
+        if film.delivery == delivery and film.sealed is not None:
+            file = box.films / "visits" / film.visit / "receipt.json"
+            if file.is_file():
+                return file.read_bytes()
+    return None
+
+
+def _missing(state: Entrance) -> str | None:
+    """Return which of the two the door still waits for: his page then shows that one, where it can show both."""
+    if state.half is None:
+        return None
+    return CodeKind.COURIER if state.half.kind is CodeKind.PARCEL else CodeKind.PARCEL
+
+
+def shown(box: Box, digest: str) -> Mapping[str, Any]:
+    """What the courier's part of the page shows (KeyError as `seen`)."""
+    looked = seen(box, digest)
+    section = box.home.entrances[looked.delivery.entrance]
+    place = section.places.get(looked.delivery.place)
+    state, now = box.entrance(looked.delivery.entrance)
+    return {
+        "turn": looked.turn.value,
+        "garage": state.rules.cover,
+        "missing": _missing(state) if looked.turn is Turn.OTHER else None,
+        "until": looked.until,
+        "now": now,
+        "delivery": looked.delivery,
+        "section": section,
+        "place": looked.delivery.place if place is None else place.name,
+        "digest": digest,
+        "has_receipt": looked.turn is Turn.DONE and receipt(box, looked.delivery.id) is not None,
+    }

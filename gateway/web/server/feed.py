@@ -1,0 +1,143 @@
+"""The browser's one live connection: the parts it shows, whenever they change, and a beat every second.
+
+To the box: `{"want": ["fr/state/front", ...]}`, each in the language of its tab. From the box:
+`{"parts": {name: html}}`, `{"beat": milliseconds UTC}`.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import WSCloseCode, WSMsgType, web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.system.languages import LANGUAGES
+from gateway.system.text import Language
+from gateway.web.feed_limit import MessageLimit
+from gateway.web.server.changes import Changes
+from gateway.web.server.fragments import PARTS
+
+BEAT = 1.0  # seconds
+REST = 0.05  # seconds between two looks: a burst of changes is painted once
+PARTS_AT_MOST = 100
+LARGEST = 16_384  # bytes of one message from a browser
+
+
+class Want(BaseModel):
+    """What a browser's tabs show, all together."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    want: list[str] = Field(max_length=PARTS_AT_MOST)
+
+
+def _is_part(name: str) -> bool:
+    language, _, rest = name.partition("/")
+    return language in LANGUAGES and rest.partition("/")[0] in PARTS
+
+
+class Feed:
+    """One connection. `paint` gives a part's HTML in a language, or KeyError; `utc_ms` is the clock.
+
+    `turn` returns when one part may be painted: all feeds together paint one in each turn of the loop.
+
+    `allowed`: whether who looks still may. A page that went on to hear the beat after that would go on to show, as if
+    it were so now, what it was last told.
+    """
+
+    def __init__(
+        self,
+        changes: Changes,
+        paint: Callable[[str, Language], str],
+        utc_ms: Callable[[], int],
+        *,
+        allowed: Callable[[], bool],
+        turn: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._changes, self._paint, self._utc_ms, self._allowed = changes, paint, utc_ms, allowed
+        self._turn = turn
+        self._transport: asyncio.Transport | None = None
+        self._wanted: tuple[str, ...] = ()
+        self._shown: dict[str, str] = {}
+        self._asked = asyncio.Event()
+
+    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve until the browser goes; hang up when it says too much or no word of ours, or may look no longer."""
+        self._transport = request.transport
+        socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=LARGEST, compress=False)
+        await socket.prepare(request)
+        works = {asyncio.create_task(self._tell(socket)), asyncio.create_task(self._listen(socket))}
+        try:
+            done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for work in works:
+                work.cancel()
+            await asyncio.gather(*works, return_exceptions=True)
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION)
+        for work in done:
+            with suppress(ConnectionError):
+                work.result()
+        return socket
+
+    def hang_up(self) -> None:
+        """End the connection at once, without a farewell: whoever floods would go on until he answers one."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def _listen(self, socket: web.WebSocketResponse) -> None:
+        limit, loop = MessageLimit(), asyncio.get_running_loop()
+        async for message in socket:
+            if not limit.take(loop.time()):
+                self.hang_up()
+                return
+            if message.type is not WSMsgType.TEXT or not self._heard(message.data):
+                return
+            await asyncio.sleep(0)  # what has come already is read one message a turn
+
+    def _heard(self, text: str) -> bool:
+        try:
+            want = Want.model_validate_json(text)
+        except ValidationError:
+            return False
+        if not all(_is_part(name) for name in want.want):
+            return False
+        self._wanted = tuple(dict.fromkeys(want.want))  # each once, however often it is named
+        self._shown = {name: html for name, html in self._shown.items() if name in self._wanted}
+        self._asked.set()
+        return True
+
+    async def _tell(self, socket: web.WebSocketResponse) -> None:
+        loop = asyncio.get_running_loop()
+        beats, count = loop.time(), -1
+        while not socket.closed and self._allowed():
+            said: dict[str, Any] = {}
+            changed = {name: html async for name, html in self._painted() if self._shown.get(name) != html}
+            if changed:
+                self._shown |= changed
+                said["parts"] = changed
+            if loop.time() >= beats:
+                said["beat"], beats = self._utc_ms(), loop.time() + BEAT
+            if said and self._allowed():  # painting took several turns
+                await socket.send_str(json.dumps(said, ensure_ascii=False))
+            await asyncio.sleep(REST)
+            count = await self._wait(count, max(0.0, beats - loop.time()))
+
+    async def _wait(self, count: int, seconds: float) -> int:
+        """Wait for a change, another wish, or the next beat."""
+        self._asked.clear()
+        waiting = {asyncio.ensure_future(self._changes.after(count)), asyncio.ensure_future(self._asked.wait())}
+        try:
+            await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waiting:
+                one.cancel()
+        return self._changes.count
+
+    async def _painted(self) -> AsyncIterator[tuple[str, str]]:
+        for name in self._wanted:
+            await self._turn()
+            with suppress(KeyError):  # an entrance that is not here
+                language, _, part = name.partition("/")
+                yield name, self._paint(part, "fr" if language == "fr" else "en")

@@ -1,0 +1,133 @@
+"""Live pictures on a page: a WebSocket whose first text names the codec, then binary chunks for a media source.
+
+Beside the pictures the page is told what the box itself thinks of them: `{"live": false}` greys a picture that looks
+perfect and is frozen. Where there are no media sources, JPEGs one after the other (multipart/x-mixed-replace).
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from aiohttp import WSCloseCode, web
+
+from gateway.video.ipc import Proof
+from gateway.video.live import LiveView, NoPictures, live
+
+PATIENCE = 10.0  # seconds for a camera that rested to show its first picture
+LOOK = 0.05  # seconds between two looks at the camera's proofs: a frozen picture is greyed within 2 s of its freezing
+PICTURES = 0.25  # seconds between two JPEGs of one camera, however many look
+
+Allowed = Callable[[], bool]
+"""Whether who watches still may: asked while it goes on."""
+
+
+def believed(proofs: Mapping[str, Proof], camera: str) -> bool | None:
+    """What the box thinks of a camera's pictures; None while nobody asks for proofs (no window is near)."""
+    proof = proofs.get(camera)
+    return None if proof is None else proof.live and not proof.faults
+
+
+async def withhold(request: web.Request) -> web.WebSocketResponse:
+    """Say that a camera may not be watched now, whoever watches: it sees the inside of the home, and nothing films."""
+    page = web.WebSocketResponse(max_msg_size=1024)
+    await page.prepare(request)
+    with suppress(ConnectionError):
+        await page.send_json({"why": "private"})
+    await page.close()
+    return page
+
+
+async def show(
+    request: web.Request, socket: Path, camera: str, *, proofs: Callable[[], Mapping[str, Proof]], allowed: Allowed
+) -> web.WebSocketResponse:
+    """Show a camera until its stream is lost, the browser goes, or who watches may no longer.
+
+    The close code 1008 tells the last from the others: then the page takes the picture away and does not come back.
+    """
+    page = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1024)
+    await page.prepare(request)
+    works: set[asyncio.Task[None]] = set()
+    try:
+        async with live(socket, camera, timeout=PATIENCE) as view:
+            await page.send_json({"codec": view.codec, "width": view.width, "height": view.height})
+            works = {
+                asyncio.create_task(_stream(page, view)),
+                asyncio.create_task(_judge(page, lambda: believed(proofs(), camera), allowed)),
+                asyncio.create_task(_gone(page)),
+            }
+            await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
+    except NoPictures as nothing:
+        with suppress(ConnectionError):
+            await page.send_json({"why": nothing.why.value})
+    except ConnectionError:
+        pass  # the browser went before the first picture came
+    finally:
+        for work in works:
+            work.cancel()
+        await asyncio.gather(*works, return_exceptions=True)
+        await page.close(code=WSCloseCode.OK if allowed() else WSCloseCode.POLICY_VIOLATION)
+    return page
+
+
+async def _stream(page: web.WebSocketResponse, view: LiveView) -> None:
+    with suppress(ConnectionError):
+        async for chunk in view:
+            await page.send_bytes(chunk.data)
+
+
+async def _judge(page: web.WebSocketResponse, judged: Callable[[], bool | None], allowed: Allowed) -> None:
+    told: bool | None = None
+    with suppress(ConnectionError):
+        while allowed():
+            now = judged()
+            if now is not told and now is not None:
+                await page.send_json({"live": now})
+            told = now
+            await asyncio.sleep(LOOK)
+
+
+async def _gone(page: web.WebSocketResponse) -> None:
+    await page.receive()  # a page has nothing to say here: it goes, or it says something, and then it is hung up on
+
+
+class Shots:
+    """JPEGs of what cameras see now: one for all who look, so that many ask a camera no more often than one.
+
+    They come the way on which the cameras' proofs come, and no unlock waits behind them. `take` takes one.
+    """
+
+    def __init__(self, take: Callable[[str], Awaitable[bytes | None]]) -> None:
+        self._take = take
+        self._taken: dict[str, tuple[float, asyncio.Task[bytes | None]]] = {}
+
+    async def newest(self, camera: str) -> bytes | None:
+        """Return a picture that was asked for at most `PICTURES` seconds ago; None where there is no live one."""
+        now = asyncio.get_running_loop().time()
+        began, shot = self._taken.get(camera, (now, None))
+        if shot is None or (shot.done() and now - began >= PICTURES):
+            shot = asyncio.ensure_future(self._take(camera))
+            self._taken[camera] = now, shot
+        return await asyncio.shield(shot)
+
+
+async def pictures(
+    request: web.Request, picture: Callable[[], Awaitable[bytes | None]], *, allowed: Allowed
+) -> web.StreamResponse:
+    """Show a camera as JPEGs one after the other, for as long as there are any.
+
+    Raises:
+        web.HTTPServiceUnavailable: there is no live picture.
+    """
+    jpeg = await picture()
+    if jpeg is None:
+        raise web.HTTPServiceUnavailable
+    page = web.StreamResponse(headers={"Content-Type": "multipart/x-mixed-replace; boundary=picture"})
+    await page.prepare(request)
+    with suppress(ConnectionError):
+        while jpeg is not None and allowed():
+            head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+            await page.write(head.encode() + jpeg + b"\r\n")
+            await asyncio.sleep(PICTURES)
+            jpeg = await picture()
+    return page

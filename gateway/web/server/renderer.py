@@ -1,0 +1,132 @@
+"""Turns what is shown into HTML. Everything is escaped; text from outside is made inert first (`voice.isolated`)."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from gateway.domain.pause import ambiguous
+from gateway.domain.visit.state import Now
+from gateway.protocol.hash_chain import canonical
+from gateway.system.languages import LANGUAGES
+from gateway.system.pki.pages import spaced
+from gateway.system.text import Language, isolated, visible
+from gateway.web.server.context import Box
+from gateway.web.server.fragments import PARTS, Seat, instant
+from gateway.web.texts.catalogue import NAMES, say
+
+
+class Painter:
+    """One for the pages of a box."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    def page(self, template: str, seat: Seat, **facts: Any) -> str:  # noqa: ANN401 - what a template shows
+        """Return a whole page."""
+        return self._render(f"{template}.html", seat, facts)
+
+    def part(self, name: str, seat: Seat) -> str:
+        """Return one part (`kind/entrance`, or `courier/digest`) as it stands now.
+
+        Raises:
+            KeyError: there is no such part.
+        """
+        kind, _, of = name.partition("/")
+        return self._render(f"parts/{kind}.html", seat, PARTS[kind](self._box, of, seat))
+
+    def _render(self, template: str, seat: Seat, facts: Mapping[str, Any]) -> str:
+        def t(key: str, **names: object) -> str:
+            return say(key, seat.language, **{name: str(value) for name, value in names.items()})
+
+        def part(name: str) -> str:
+            return self.part(name, seat)
+
+        found = _templates().get_template(template)
+        return found.render(
+            facts,
+            home=self._box.home,
+            seat=seat,
+            t=t,
+            part=part,
+            zone=self._box.zone,
+            kept=self._box.retention_days,
+            ages=ages(seat.language),
+        )
+
+
+def compile_templates() -> None:
+    """Compile every template, in a thread and before the first page: one alone may take the loop 0.1 s."""
+    environment = _templates()
+    for name in environment.list_templates():
+        environment.get_template(name)
+
+
+@cache
+def _templates() -> Environment:
+    """Every template, each read and compiled once in a process."""
+    environment = Environment(
+        loader=PackageLoader("gateway.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, auto_reload=False,
+    )  # fmt: skip
+    environment.filters.update(
+        inert=isolated,
+        visible=visible,
+        utc=_utc,
+        clock=_clock,
+        day=_day,
+        moment=_moment,
+        instant=_instant,
+        spaced=spaced,
+    )
+    environment.globals.update(languages=LANGUAGES, language_names=NAMES)
+    return environment
+
+
+def ages(language: Language) -> str:
+    """The words by which a page says how old a thing is, as JSON for its script."""
+    keys = (
+        "age.now",
+        "age.ago",
+        "age.left",
+        "link.up",
+        "link.down",
+        "nav.live",
+        "live.stale",
+        "live.none",
+        "live.over",
+        "live.waiting",
+        "live.private",
+    )
+    return canonical(
+        {key: say(key, language, age="{age}") if "age." in key else say(key, language) for key in keys}
+    ).decode()
+
+
+def _utc(instant: datetime) -> str:
+    """As HTML's `datetime` wants it."""
+    return instant.isoformat(timespec="milliseconds")
+
+
+def _instant(at: tuple[Now, float]) -> datetime:
+    return instant(*at)
+
+
+def _clock(instant: datetime, zone: ZoneInfo) -> str:
+    return instant.astimezone(zone).strftime("%H:%M:%S")
+
+
+def _day(instant: datetime, zone: ZoneInfo, language: Language) -> str:
+    local = instant.astimezone(zone)
+    name = say(f"day.{('mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun')[local.weekday()]}", language)
+    return f"{name} {local:%d/%m/%Y}" if language == "fr" else f"{name} {local:%Y-%m-%d}"
+
+
+def _moment(instant: datetime, zone: ZoneInfo, language: Language) -> str:
+    """Day and minute of the house; in the hour that autumn repeats it is said which of the two is meant."""
+    local = instant.astimezone(zone)
+    offset = f" (UTC{local:%z})" if ambiguous(instant, zone) else ""
+    return f"{_day(instant, zone, language)}, {local:%H:%M}{offset}"

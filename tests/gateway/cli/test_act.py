@@ -1,0 +1,94 @@
+"""`perron hands`: what a hand does at the simulated door, said at the terminal."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from devices.simulators import control as ask
+from gateway.cli.act import known, read
+from gateway.cli.failure import Exit, Failure
+from gateway.cli.simulation import physical_log
+from gateway.config.home import Home
+from tests.gateway.cli.terminal import Told, perron, started
+
+
+@pytest.mark.parametrize(
+    ("action", "who", "meant"),
+    [
+        ("turn key", None, ask.TurnKey()),
+        ("turn_key", "resident", ask.TurnKey()),
+        ("Turn-Key", None, ask.TurnKey()),
+        ("open", None, ask.Open(who="courier")),
+        ("open", "resident", ask.Open(who="resident")),
+        ("open who=thief", "resident", ask.Open(who="thief")),
+        ("app unlock", "resident", ask.AppUnlock()),
+        ("scan code=8052475203123", None, ask.Scan(code="8052475203123")),
+        ("scan code=perron:a=b", None, ask.Scan(code="perron:a=b")),
+        ("set temperature celsius=9.5", None, ask.SetTemperature(celsius=9.5)),
+        ("set temperature celsius=null", None, ask.SetTemperature(celsius=None)),
+        ("link device=front-lock up=false", None, ask.Link(device="front-lock", up=False)),
+        ("fault device=l fault=jam", None, ask.Fault(device="l", fault="jam")),
+        ("fault device=l fault=jam on=false", None, ask.Fault(device="l", fault="jam", on=False)),
+        ("fault device=l fault=late on=2.5", None, ask.Fault(device="l", fault="late", on=2.5)),
+        ("fault device=l fault=battery on=low", None, ask.Fault(device="l", fault="battery", on="low")),
+    ],
+)
+def test_what_is_typed_means_what_it_says(action: str, who: str | None, meant: ask.Request) -> None:
+    assert read(action, who) == meant
+
+
+@pytest.mark.parametrize(
+    ("action", "why"),
+    [
+        ("dance", "'dance' is nothing that hands do"),
+        ("", "is nothing that hands do"),
+        ("open wide=yes", "wide"),
+        ("open who=Nobody!", "who"),
+        ("set temperature", "celsius"),
+        ("set temperature celsius=warm", "celsius"),
+        ("link device=a up=perhaps", "up"),
+    ],
+)
+def test_what_cannot_be_meant_is_told_with_what_there_is(action: str, why: str) -> None:
+    with pytest.raises(Failure) as failure:
+        read(action, None)
+    assert why in str(failure.value)
+    assert failure.value.todo
+
+
+def test_every_action_of_the_house_is_listed_with_what_it_takes() -> None:
+    lines = list(known())
+    assert len(lines) == len(get_args(ask.Request))
+    assert "turn key [who=]: Unlock with the mechanical key from outside; only the resident has one." in lines
+    assert any(line.startswith("fault device= fault= [on=]: ") for line in lines)
+    assert all(line.partition(": ")[2] for line in lines)
+
+
+@pytest.mark.slow
+def test_where_no_house_runs_it_says_so(home_file: Path) -> None:
+    done = perron("hands", "open", home=home_file)
+    assert done.returncode == Exit.SILENT
+    assert "perron simulate" in done.stderr.replace("\n", " ") or "simulate" in done.stderr
+
+
+@pytest.fixture
+def simulated(home_file: Path) -> Iterator[Told]:
+    with started("simulate", "--broker", "--home", home_file) as told:
+        told.until("All 7 devices are connected to the broker")
+        yield told
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("simulated")
+def test_the_first_trial_s_hands_move_the_simulated_door(home: Home, home_file: Path) -> None:
+    done = perron("hands", "--who", "resident", "turn key", "open", "close", home=home_file)
+    assert (done.returncode, done.stdout.split("\n")[:3]) == (0, ["turn key: done", "open: done", "close: done"]), done
+    lines = [json.loads(line) for line in physical_log(home).read_text().splitlines()]
+    moved = [(line["what"], line["state"]) for line in lines if line["what"] in ("bolt", "door")]
+    assert moved == [("bolt", "withdrawn"), ("door", "open"), ("door", "closed")]
+    refused = perron("hands", "walk in", home=home_file)
+    assert refused.returncode == Exit.NO
+    assert "says no" in refused.stderr

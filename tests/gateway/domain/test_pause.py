@@ -1,0 +1,116 @@
+"""How a pause's times are read in the house's own time, and what is no pause."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.domain.pause import MOST, No, Planned, ambiguous, objection, read
+from tests.gateway.domain.delivery.shop import NOON, NOW
+
+PARIS = ZoneInfo("Europe/Paris")
+HOUR = timedelta(hours=1)
+
+
+def planned(start: float = 1, end: float = 2, entrance: str | None = "front", ident: str = "p") -> Planned:
+    """Hours after noon."""
+    return Planned(id=ident, entrance=entrance, start=NOON + start * HOUR, end=NOON + end * HOUR, by=None)
+
+
+def utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "end", "instant"),
+    [
+        ("2026-11-28T18:00", False, utc("2026-11-28T17:00")),
+        ("2026-11-28 18:00", True, utc("2026-11-28T17:00")),
+        (" 2026-07-14T18:00:30 ", False, utc("2026-07-14T16:00:30")),
+        # the last Sunday of October: 02:30 comes twice, and a pause takes the wider of its two meanings
+        ("2026-10-25T02:30", False, utc("2026-10-25T00:30")),
+        ("2026-10-25T02:30", True, utc("2026-10-25T01:30")),
+        ("2026-10-25T03:00", False, utc("2026-10-25T02:00")),
+        # the last Sunday of March: from 02:00 to 03:00 there is no time
+        ("2026-03-29T01:59", True, utc("2026-03-29T00:59")),
+        ("2026-03-29T02:00", False, No.NO_SUCH_TIME),
+        ("2026-03-29T02:59", True, No.NO_SUCH_TIME),
+        ("2026-03-29T03:00", True, utc("2026-03-29T01:00")),
+        ("", False, No.UNREADABLE),
+        ("tomorrow", False, No.UNREADABLE),
+        ("2026-11-28", False, No.UNREADABLE),
+        ("2026-13-28T18:00", False, No.UNREADABLE),
+        ("2026-02-29T18:00", False, No.UNREADABLE),
+        ("2026-11-28T24:00", False, No.UNREADABLE),
+        ("0001-01-01T00:00", False, No.UNREADABLE),
+        ("9999-12-31T23:59", True, No.UNREADABLE),
+        ("2026-11-28T18:00+01:00", False, No.UNREADABLE),
+        ("٢٠٢٦-11-28T18:00", False, No.UNREADABLE),
+    ],
+)
+def test_a_time_is_the_house_s_own_also_when_the_clocks_are_changed(
+    text: str, end: bool, instant: datetime | No
+) -> None:
+    assert read(text, PARIS, end=end) == instant
+
+
+def test_only_the_hour_that_comes_twice_is_ambiguous() -> None:
+    hours = [utc("2026-10-24T22:30") + hour * HOUR for hour in range(6)]
+    assert [ambiguous(hour, PARIS) for hour in hours] == [False, False, True, True, False, False]
+    assert not ambiguous(utc("2026-03-29T01:30"), PARIS)
+
+
+@settings(deadline=None)  # no test asserts speed
+@given(st.text(max_size=40), st.booleans())
+def test_no_text_raises(text: str, end: bool) -> None:
+    assert isinstance(read(text, PARIS, end=end), datetime | No)
+
+
+@pytest.mark.parametrize(
+    ("new", "no"),
+    [
+        (planned(), None),
+        (planned(-1, 1), None),
+        (planned(2, 1), No.BACKWARDS),
+        (planned(1, 1), No.BACKWARDS),
+        (planned(-2, -1), No.PAST),
+        (planned(-2, 0), No.PAST),
+        (planned(0, 366 * 24), None),
+        (planned(0, 366 * 24 + 1), No.TOO_LONG),
+        (planned(366 * 24, 366 * 24 + 1), None),
+        (planned(367 * 24, 367 * 24 + 1), No.TOO_FAR),
+    ],
+)
+def test_what_is_no_pause_is_refused_with_its_reason(new: Planned, no: No | None) -> None:
+    assert objection(new, [], NOW) is no
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "where", "no"),
+    [
+        (2, 3, "front", None),
+        (0, 1, "front", None),
+        (0, 1.1, "front", No.OVERLAPS),
+        (1.9, 3, "front", No.OVERLAPS),
+        (1.2, 1.3, "front", No.OVERLAPS),
+        (0, 3, "front", No.OVERLAPS),
+        (0, 3, None, No.OVERLAPS),
+        (0, 3, "garage", None),
+    ],
+)
+def test_two_pauses_of_one_door_do_not_overlap(start: float, end: float, where: str | None, no: No | None) -> None:
+    assert objection(planned(start, end, where, "new"), [planned()], NOW) is no
+    assert objection(planned(ident="new"), [planned(start, end, where)], NOW) is no
+
+
+def test_while_the_time_is_not_certain_no_pause_can_be_planned() -> None:
+    assert objection(planned(), [], replace(NOW, trusted=False)) is No.CLOCK_UNTRUSTED
+
+
+def test_there_is_an_end_to_how_many_there_are() -> None:
+    many = [planned(2 * n + 1, 2 * n + 2) for n in range(MOST)]
+    assert objection(planned(2 * MOST + 1, 2 * MOST + 2), many[1:], NOW) is None
+    assert objection(planned(2 * MOST + 1, 2 * MOST + 2), many, NOW) is No.TOO_MANY

@@ -1,0 +1,171 @@
+"""What a report proves: bad news at once, good news only when asked for."""
+
+import pytest
+
+from devices.reports import Bolt, Door, DoorReport, LockReport, Source
+from gateway.domain.visit import events as e
+from gateway.domain.visit.rules import closed, locked
+from tests.house.house import House
+from tests.house.story import good_day
+
+
+def heard(house: House, device: str, **fields: object) -> e.Heard:
+    """The device's next message."""
+    house.seqs[device] += 1
+    own: dict[str, object] = {
+        "session": house.session,
+        "boot": f"{device}{house.boots[device]}",
+        "seq": house.seqs[device],
+        **fields,
+    }
+    return e.Heard(**own)  # type: ignore[arg-type] # a story names the fields that it changes
+
+
+def lock_says(house: House, bolt: Bolt, **fields: object) -> None:
+    report = LockReport(bolt=bolt, source=Source.AUTO)
+    house.feed(e.LockHeard(report=report, heard=heard(house, "lock", **fields)))
+
+
+def door_says(house: House, door: Door, **fields: object) -> None:
+    house.feed(e.DoorHeard(report=DoorReport(door=door), heard=heard(house, "door", **fields)))
+
+
+def doubting() -> House:
+    """Nothing is proven, no answer comes by itself, and questions have been asked."""
+    house = good_day()
+    house.faults.mute = house.faults.door_mute = True
+    house.feed(e.ReportsMissed())
+    house.run(1)
+    assert not locked(house.mem)
+    assert not closed(house.mem)
+    return house
+
+
+def test_an_answer_proves() -> None:
+    house = doubting()
+    lock_says(house, Bolt.LOCKED, answers=house.mem.question)
+    door_says(house, Door.CLOSED, answers=house.mem.question)
+    assert locked(house.mem)
+    assert closed(house.mem)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"answers": 1},
+        {"retained": True, "answers": 99},
+        {"session": 99, "answers": 99},
+        {"seq": 0, "answers": 99},
+    ],
+    ids=["unasked", "an old answer", "retained", "another session", "overtaken"],
+)
+def test_what_does_not_prove(fields: dict[str, object]) -> None:
+    house = doubting()
+    lock_says(house, Bolt.LOCKED, **fields)
+    door_says(house, Door.CLOSED, **fields)
+    assert not locked(house.mem)
+    assert not closed(house.mem)
+
+
+def test_unproven_good_news_is_asked_about_at_once() -> None:
+    house = doubting()
+    before = house.mem.question
+    lock_says(house, Bolt.LOCKED)
+    door_says(house, Door.CLOSED)
+    assert house.mem.question == before + 2
+
+
+@pytest.mark.parametrize("bad", [Bolt.UNLOCKED, Bolt.NOT_FULLY_LOCKED, Bolt.UNKNOWN, Bolt.UNLATCHED])
+def test_bad_news_of_the_bolt_is_believed_at_once(bad: Bolt) -> None:
+    house = good_day()
+    lock_says(house, bad)
+    assert not locked(house.mem)
+    assert house.mem.bolt.value is bad
+
+
+@pytest.mark.parametrize("bad", [Door.OPEN, Door.AJAR, Door.FORCED_OPEN, Door.JAMMED, Door.ERROR, Door.UNKNOWN])
+def test_bad_news_of_the_door_is_believed_at_once(bad: Door) -> None:
+    house = good_day()
+    door_says(house, bad)
+    assert not closed(house.mem)
+
+
+def test_a_retained_unlocked_is_no_news_at_all() -> None:
+    house = good_day()
+    lock_says(house, Bolt.UNLOCKED, retained=True)
+    assert locked(house.mem)
+
+
+def test_an_answer_to_a_question_from_before_the_bad_news_does_not_prove() -> None:
+    house = good_day()
+    house.faults.mute = True
+    house.feed(e.ReportsMissed())
+    asked = house.mem.question - 1
+    lock_says(house, Bolt.UNLOCKED)
+    lock_says(house, Bolt.LOCKED, answers=asked)
+    assert not locked(house.mem)
+
+
+def test_what_is_proven_stays_proven_while_it_is_repeated() -> None:
+    house = good_day()
+    lock_says(house, Bolt.LOCKED)
+    door_says(house, Door.CLOSED)
+    assert locked(house.mem)
+    assert closed(house.mem)
+
+
+def test_a_hole_in_the_sequence_ends_the_proof_until_it_is_answered_again() -> None:
+    house = good_day()
+    house.seqs["lock"] += 1
+    house.faults.mute = True
+    lock_says(house, Bolt.LOCKED)
+    assert not locked(house.mem)
+    lock_says(house, Bolt.LOCKED, answers=house.mem.question)
+    assert locked(house.mem)
+
+
+def test_a_lock_that_started_anew_must_answer_anew() -> None:
+    house = good_day()
+    house.faults.mute = True
+    house.reboot("lock")
+    lock_says(house, Bolt.LOCKED, answers=house.mem.question)
+    assert not locked(house.mem)
+    lock_says(house, Bolt.LOCKED, answers=house.mem.question)
+    assert locked(house.mem)
+
+
+@pytest.mark.parametrize("device", ["lock", "door"])
+def test_a_lost_device_is_unknown_and_the_other_is_not(device: str) -> None:
+    house = good_day()
+    house.feed(e.DeviceLost(device=device))
+    assert (locked(house.mem), closed(house.mem)) == (device == "door", device == "lock")
+
+
+def test_a_lost_broker_makes_all_unknown_and_a_new_session_asks() -> None:
+    house = good_day()
+    house.broker_down()
+    assert (house.mem.bolt.value, house.mem.door.value) == (Bolt.UNKNOWN, Door.UNKNOWN)
+    house.broker_up()
+    house.run(1)
+    assert locked(house.mem)
+    assert closed(house.mem)
+
+
+def test_a_device_without_sequence_numbers_is_believed_in_the_order_of_arrival() -> None:
+    house = doubting()
+    lock_says(house, Bolt.UNLOCKED, seq=None, boot=None)
+    lock_says(house, Bolt.LOCKED, seq=None, boot=None)
+    assert not locked(house.mem)
+    lock_says(house, Bolt.LOCKED, seq=None, boot=None, answers=house.mem.question)
+    assert locked(house.mem)
+
+
+def test_a_basic_door_s_live_word_counts_and_a_retained_one_does_not() -> None:
+    house = good_day(door_answers=False)
+    house.feed(e.ReportsMissed())
+    door_says(house, Door.CLOSED, retained=True)
+    assert not closed(house.mem)
+    house.reboot("door")
+    door_says(house, Door.CLOSED)
+    assert closed(house.mem)

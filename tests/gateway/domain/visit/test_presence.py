@@ -1,0 +1,159 @@
+"""Who is home and what the alarm panel does, as devices say it: what a courier meets."""
+
+import pytest
+
+from devices.reports import Bolt, LockReport, Panel, Presence, Source
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from tests.house.house import House
+from tests.house.story import RING, announce, good_day
+
+CLAIRE, LUC = "claire", "luc"
+
+
+def followed(**rules: object) -> House:
+    house = good_day(presence=(CLAIRE, LUC), **rules)
+    announce(house)
+    return house
+
+
+def alarmed(*bypassed: Panel) -> House:
+    house = good_day(alarm="panel", bypassed=frozenset(bypassed))
+    announce(house)
+    return house
+
+
+def is_said(house: House, who: str, where: Presence) -> None:
+    house.feed(e.PresenceHeard(device=who, presence=where))
+
+
+def scanned(house: House) -> str:
+    """What comes of a scan: a refusal, or that it rings."""
+    house.scan("d0-1")
+    house.run(1)
+    return house.refusals[-1] if house.refusals else house.phase or ""
+
+
+@pytest.mark.parametrize(
+    ("claire", "luc", "comes"),
+    [
+        (Presence.AWAY, Presence.AWAY, "ringing"),
+        (Presence.HOME, Presence.AWAY, "household_present"),
+        (Presence.AWAY, Presence.HOME, "household_present"),
+        (Presence.HOME, Presence.UNKNOWN, "household_present"),
+        (Presence.AWAY, Presence.UNKNOWN, "not_ready"),
+        (Presence.UNKNOWN, Presence.UNKNOWN, "not_ready"),
+        (Presence.AWAY, None, "not_ready"),
+        (None, None, "not_ready"),
+    ],
+)
+def test_nobody_who_is_followed_may_be_home_and_unknown_is_not_away(
+    claire: Presence | None, luc: Presence | None, comes: str
+) -> None:
+    house = followed()
+    for who, where in ((CLAIRE, claire), (LUC, luc)):
+        if where is not None:
+            is_said(house, who, where)
+    assert scanned(house) == comes
+
+
+def test_where_nobody_is_followed_presence_keeps_no_door_shut() -> None:
+    house = good_day()
+    announce(house)
+    is_said(house, "a-device-of-another-entrance", Presence.HOME)
+    assert scanned(house) == "ringing"
+
+
+def test_who_comes_home_while_it_rings_sees_to_the_courier() -> None:
+    house = followed()
+    is_said(house, CLAIRE, Presence.AWAY)
+    is_said(house, LUC, Presence.AWAY)
+    assert scanned(house) == "ringing"
+    is_said(house, LUC, Presence.HOME)
+    house.run(RING)
+    assert [result.outcome for result in house.all(c.ParcelResult)] == ["attended"]
+    assert not house.all(c.Reserve)
+
+
+def test_who_comes_home_during_a_visit_ends_it_no_other_way_than_it_ends() -> None:
+    house = followed()
+    is_said(house, CLAIRE, Presence.AWAY)
+    is_said(house, LUC, Presence.AWAY)
+    scanned(house)
+    house.run(RING)
+    house.open()
+    house.run(1)
+    is_said(house, CLAIRE, Presence.HOME)
+    house.close()
+    house.run(14)
+    assert house.phase == "locked_again"
+
+
+@pytest.mark.parametrize("again", [e.BrokerUp(session=9), e.Restarted()])
+def test_what_was_known_before_a_break_is_not_known_after_it(again: e.Event) -> None:
+    house = followed(alarm="panel")
+    is_said(house, CLAIRE, Presence.AWAY)
+    is_said(house, LUC, Presence.AWAY)
+    house.feed(e.PanelHeard(panel=Panel.DISARMED))
+    house.feed(again)
+    assert house.mem.presence == {}
+    assert house.mem.panel is Panel.UNKNOWN
+
+
+@pytest.mark.parametrize("panel", Panel)
+def test_a_door_opens_only_where_no_siren_would_answer(panel: Panel) -> None:
+    house = alarmed()
+    house.feed(e.PanelHeard(panel=panel))
+    at_home = panel in (Panel.ARMED_HOME, Panel.ARMED_NIGHT)
+    comes = "ringing" if panel is Panel.DISARMED else "household_present" if at_home else "not_ready"
+    assert scanned(house) == comes
+
+
+@pytest.mark.parametrize("panel", Panel)
+def test_a_mode_that_spares_this_door_is_the_only_armed_one_in_which_it_opens(panel: Panel) -> None:
+    house = alarmed(Panel.ARMED_AWAY)
+    house.feed(e.PanelHeard(panel=panel))
+    assert (scanned(house) == "ringing") == (panel in (Panel.DISARMED, Panel.ARMED_AWAY))
+
+
+def test_a_panel_that_nobody_has_heard_keeps_the_door_shut() -> None:
+    assert scanned(alarmed()) == "not_ready"
+
+
+def test_a_panel_that_is_armed_while_it_rings_is_seen_at_the_intent() -> None:
+    house = alarmed()
+    house.feed(e.PanelHeard(panel=Panel.DISARMED))
+    assert scanned(house) == "ringing"
+    house.feed(e.PanelHeard(panel=Panel.ARMING))
+    house.run(RING)
+    assert not house.all(c.Reserve)
+    assert house.refusals == ["not_ready"]
+
+
+@pytest.mark.parametrize(("panel", "alarms"), [(Panel.ARMED_AWAY, True), (Panel.ARMED_VACATION, True),
+                                               (Panel.ARMED_NIGHT, False), (Panel.DISARMED, False)])  # fmt: skip
+def test_armed_away_a_hand_at_the_door_is_alarmed_as_if_the_household_had_said_so(
+    panel: Panel, *, alarms: bool
+) -> None:
+    house = alarmed(Panel.ARMED_AWAY)
+    house.feed(e.PanelHeard(panel=panel))
+    report = LockReport(bolt=Bolt.UNLOCKED, source=Source.MANUAL)
+    house.feed(e.LockHeard(report=report, heard=e.Heard(session=1)))
+    assert house.alarms == (["hand_use_while_away"] if alarms else [])
+
+
+def test_the_owner_hears_what_is_lacking_and_a_retailer_not_that_nobody_is_home() -> None:
+    house = good_day(alarm="panel", presence=(CLAIRE,))
+    promise = announce(house)
+    house.feed(e.PanelHeard(panel=Panel.ARMED_AWAY))
+    house.feed(e.WindowChanged(expecting=True))
+    house.run(1)
+    house.feed(e.PreflightDue(delivery=promise.facts()))
+    house.run(5)
+    assert house.all(c.Readiness)[-1].lacking == ("entrance",)
+    (told,) = [tell for tell in house.all(c.Tell) if tell.saying is c.Saying.NOT_READY]
+    assert told.detail == "presence, alarm"
+    is_said(house, CLAIRE, Presence.AWAY)
+    house.feed(e.PanelHeard(panel=Panel.DISARMED))
+    house.run(5)
+    assert house.all(c.Readiness)[-1].lacking == ()

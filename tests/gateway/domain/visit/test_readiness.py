@@ -1,0 +1,203 @@
+"""Said before anybody stands at the door: whether the entrance is ready."""
+
+from collections.abc import Callable
+
+import pytest
+
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.state import Refusal
+from tests.house.house import House
+from tests.house.promise import Promise
+from tests.house.story import announce, good_day, inside
+
+
+def near_a_window(**fields: object) -> tuple[House, Promise]:
+    house = good_day()
+    promise = announce(house, **fields)
+    house.feed(e.WindowChanged(expecting=True))
+    house.run(1)
+    return house, promise
+
+
+def checked(house: House, promise: Promise) -> tuple[str, ...]:
+    """What is said after a pre-flight."""
+    house.feed(e.PreflightDue(delivery=promise.facts()))
+    house.run(5)
+    return house.all(c.Readiness)[-1].lacking
+
+
+def told(house: House) -> list[str]:
+    return [str(tell.saying) for tell in house.all(c.Tell)]
+
+
+def test_a_good_entrance_is_ready_and_the_owner_is_not_bothered() -> None:
+    house, promise = near_a_window()
+    assert checked(house, promise) == ()
+    assert told(house) == []
+
+
+def test_lock_and_door_are_asked_and_given_their_time() -> None:
+    house, promise = near_a_window()
+    asked = len(house.all(c.Query))
+    house.feed(e.PreflightDue(delivery=promise.facts()))
+    assert [query.device for query in house.all(c.Query)[asked:]] == ["lock", "door"]
+    house.run(3.9)
+    assert not house.all(c.Readiness)
+    house.run(0.2)
+    assert len(house.all(c.Readiness)) == 1
+
+
+def lose_the_lock(house: House) -> None:
+    house.faults.mute = True
+    house.feed(e.DeviceLost(device="lock"))
+
+
+def lose_the_door(house: House) -> None:
+    house.faults.door_mute = True
+    house.feed(e.DeviceLost(device="door"))
+
+
+def fill_the_disk(house: House) -> None:
+    house.feed(e.DiskChanged(ok=False))
+
+
+def lose_the_time(house: House) -> None:
+    house.faults.untrusted = True
+
+
+def warm_the_fridge(house: House) -> None:
+    house.faults.warm = True
+    house.fridge_says()
+
+
+def lose_the_camera(house: House) -> None:
+    house.feed(e.CameraChanged(camera="inside", live=False, moving=False, recording=False))
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        (lose_the_lock, "lock"),
+        (lose_the_door, "door"),
+        (fill_the_disk, "disk"),
+        (lose_the_time, "clock"),
+        (warm_the_fridge, "fridge"),
+        (lose_the_camera, "camera:inside"),
+    ],
+)
+def test_what_is_not_affirmatively_good_is_named(fault: Callable[[House], None], word: str) -> None:
+    house, promise = near_a_window(cold=True, place="fridge")
+    fault(house)
+    assert checked(house, promise) == (word,)
+    tell = house.all(c.Tell)[-1]
+    assert (tell.saying, tell.delivery, tell.detail) == (c.Saying.NOT_READY, "d0", word)
+
+
+def test_without_the_broker_nothing_is_known() -> None:
+    house, promise = near_a_window()
+    house.broker_down()
+    assert checked(house, promise) == ("broker", "lock", "door")
+
+
+def test_a_day_before_the_window_the_cameras_need_not_run() -> None:
+    house = good_day()
+    promise = announce(house)
+    lose_the_camera(house)
+    assert checked(house, promise) == ()
+
+
+def test_near_a_window_it_recovers_by_itself_and_says_so() -> None:
+    house, promise = near_a_window()
+    lose_the_lock(house)
+    assert checked(house, promise) == ("lock",)
+    house.faults.mute = False
+    house.run(11)
+    assert house.all(c.Readiness)[-1].lacking == ()
+    assert told(house) == ["not_ready", "ready_again"]
+
+
+def test_near_a_window_what_breaks_later_is_said_when_it_lasts() -> None:
+    house, promise = near_a_window()
+    checked(house, promise)
+    lose_the_camera(house)
+    house.run(1)
+    assert told(house) == []
+    house.run(4)
+    assert told(house) == ["not_ready"]
+
+
+def test_a_moment_s_trouble_bothers_nobody() -> None:
+    house, promise = near_a_window()
+    checked(house, promise)
+    lose_the_camera(house)
+    house.run(1)
+    house.feed(e.CameraChanged(camera="inside", live=True, moving=True, recording=False))
+    house.run(10)
+    assert told(house) == []
+
+
+def test_the_same_trouble_is_told_once_but_every_check_is_answered() -> None:
+    house = good_day()
+    promise = announce(house)
+    house.feed(e.DiskChanged(ok=False))
+    for _ in range(3):
+        assert checked(house, promise) == ("disk",)
+    assert told(house) == ["not_ready"]
+    assert len(house.all(c.Readiness)) == 3
+
+
+def test_each_delivery_gets_its_own_word() -> None:
+    house, book = near_a_window()
+    fish = announce(house, "d1", cold=True, place="fridge")
+    house.faults.warm = True
+    house.fridge_says()
+    house.feed(e.PreflightDue(delivery=book.facts()))
+    house.feed(e.PreflightDue(delivery=fish.facts()))
+    house.run(5)
+    assert {(x.delivery, x.lacking) for x in house.all(c.Readiness)} == {("d0", ()), ("d1", ("fridge",))}
+
+
+def test_after_its_window_a_delivery_is_not_watched_any_more() -> None:
+    house, promise = near_a_window()
+    checked(house, promise)
+    promise.end = house.t + 1
+    house.feed(e.PreflightDue(delivery=promise.facts()))
+    house.run(10)
+    assert house.mem.preflights == ()
+
+
+def test_a_cancelled_delivery_is_not_watched_any_more() -> None:
+    house, promise = near_a_window()
+    checked(house, promise)
+    promise.refusal = Refusal.CANCELLED
+    house.feed(e.FactsChanged(delivery=promise.facts(), stopped=False, epoch=0))
+    assert house.mem.preflights == ()
+
+
+def test_a_visit_s_own_open_door_is_no_fault_of_the_entrance() -> None:
+    house = inside()
+    other = announce(house, "d1")
+    house.feed(e.WindowChanged(expecting=True))
+    house.feed(e.PreflightDue(delivery=other.facts()))
+    house.run(30)
+    assert not house.all(c.Readiness)
+    house.close()
+    house.run(60)
+    assert house.all(c.Readiness)[-1].lacking == ()
+
+
+def test_near_a_window_what_is_not_good_is_asked_every_ten_seconds() -> None:
+    house, _ = near_a_window()
+    lose_the_lock(house)
+    asked = len(house.all(c.Query))
+    house.run(31)
+    assert [query.device for query in house.all(c.Query)[asked:]] == ["lock"] * 3
+
+
+def test_far_from_any_window_nobody_is_asked() -> None:
+    house = good_day()
+    house.feed(e.DeviceLost(device="lock"))
+    asked = len(house.all(c.Query))
+    house.run(600)
+    assert len(house.all(c.Query)) == asked

@@ -1,0 +1,171 @@
+"""The notice for the door, read back from the paper."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from devices.commands import Light, Sound
+from gateway.config.home import Home
+from gateway.config.loader import load
+from gateway.domain.visit import transitions
+from gateway.domain.visit.commands import Show
+from gateway.evidence.documents.notice import SIGNS, STEPS, Notice, door_notice, notice_of
+from gateway.evidence.documents.notice_words import WORDS, Line
+from gateway.evidence.documents.pdf import Sheet
+from gateway.evidence.documents.pictograms import Pictogram, draw
+from gateway.system.text import Language
+from tests.gateway.evidence.documents.printed import A4, codes, read, seen
+
+pytestmark = pytest.mark.slow
+
+MADE = datetime(2026, 6, 1, 12, tzinfo=UTC)
+ROOT = Path(__file__).parents[4]
+
+
+@pytest.fixture(scope="module")
+def home() -> Home:
+    return load(ROOT / "config" / "home.yaml")
+
+
+@pytest.fixture
+def notice(home: Home) -> Notice:
+    return notice_of(home, "front", contact="Anne Dupont, 06 12 34 56 78", pages="https://perron.example/")
+
+
+def test_it_has_one_a4_page_a_language(notice: Notice, tmp_path: Path) -> None:
+    for languages in (("fr",), ("en",), ("fr", "en")):
+        printed = read(door_notice(notice, languages=languages, made=MADE), tmp_path)
+        assert printed.sizes == (A4,) * len(languages)
+        assert len(printed.words) == len(languages)
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_every_sentence_stands_on_it(notice: Notice, language: Language, tmp_path: Path) -> None:
+    (words,) = read(door_notice(notice, languages=(language,), made=MADE), tmp_path).words
+    for line, text in WORDS.items():
+        told = text[language].format(home=notice.home, entrance=notice.entrance, days=30, minutes=15)
+        assert told in words, line
+    assert "Anne Dupont, 06 12 34 56 78" in words
+    assert "La maison de la rue des Lilas" in words
+
+
+def test_it_tells_this_houses_own_times(home: Home, tmp_path: Path) -> None:
+    entrance = home.entrances["front"]
+    shorter = entrance.model_copy(update={"timing": entrance.timing.model_copy(update={"watch": 300.0})})
+    other = home.model_copy(
+        update={"entrances": {"front": shorter}, "storage": home.storage.model_copy(update={"retention_days": 7})}
+    )
+    notice = notice_of(other, "front", contact=None, pages=None)
+    (words,) = read(door_notice(notice, languages=("en",), made=MADE), tmp_path).words
+    assert "erased after 7 days at most" in words
+    assert "7 days at most, then erased" in words
+    assert "within 5 min after a visit" in words
+    assert "30" not in words
+
+
+def test_the_couriers_code_is_a_step_only_where_it_is_asked_for(notice: Notice, tmp_path: Path) -> None:
+    without = replace(notice, courier_code=False)
+    (words,) = read(door_notice(without, languages=("en",), made=MADE), tmp_path).words
+    assert WORDS[Line.SCAN_CODE]["en"] not in words
+    assert "7" not in words.split(WORDS[Line.NO]["en"])[0].split(WORDS[Line.SCAN_PARCEL]["en"])[1]
+
+
+def test_its_code_leads_to_the_couriers_page_and_to_nothing_else(notice: Notice, tmp_path: Path) -> None:
+    pdf = door_notice(notice, languages=("fr",), made=MADE)
+    assert codes(seen(pdf, tmp_path, 1)) == ["https://perron.example/c"]
+    assert codes(seen(door_notice(replace(notice, page=None), languages=("fr",), made=MADE), tmp_path, 1)) == []
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        "javascript:alert(1)", "perron.example", "https://", "https:///c", "ftp://perron.example", "https://a/?q=1",
+        "https://a/#x", "https://a b", "https://a/\u202e", "https://a\n.example", "https://a/" + "x" * 100,
+    ],
+)  # fmt: skip
+def test_what_is_no_address_of_pages_is_refused(home: Home, pages: str) -> None:
+    with pytest.raises(ValueError, match="address"):
+        notice_of(home, "front", contact=None, pages=pages)
+
+
+def test_without_a_contact_there_is_a_line_to_write_on(home: Home, tmp_path: Path) -> None:
+    blank = notice_of(home, "front", contact="\u200b", pages=None)
+    assert blank.contact is None
+    (words,) = read(door_notice(blank, languages=("fr",), made=MADE), tmp_path).words
+    assert words.endswith("Contact")
+
+
+def test_the_longest_and_the_strangest_names_stay_on_the_page_and_harmless(home: Home, tmp_path: Path) -> None:
+    strange = "<script>alert(1)</script>\u202e\u2066\x1b[31m" + "Ж" * 80
+    section = home.entrances["front"].model_copy(update={"name": strange})
+    hostile = home.model_copy(update={"name": strange, "entrances": {"front": section}})
+    notice = notice_of(hostile, "front", contact="W" * 80, pages="https://" + "w" * 60 + ".example")
+    printed = read(door_notice(notice, languages=("fr", "en"), made=MADE), tmp_path)
+    assert len(printed.sizes) == 2
+    for words in printed.words:
+        assert "<script>alert(1)</script>[31mЖЖЖ" in words.replace(" ", "")
+        assert not {"\u202e", "\u2066", "\x1b"} & set(words)
+        assert "…" in words
+    image = seen(door_notice(notice, languages=("fr",), made=MADE), tmp_path, 1, dots=60)
+    left = image.crop((0, 620, 8, 702))  # the margin below the head stays white: nothing runs out of the page
+    assert left.getextrema() == ((255, 255),) * 3
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize(
+    ("house", "entrance"),
+    [
+        (None, None),
+        ("La maison de la famille de Rochefort-Montgomery et de leurs enfants à Villeneuve",
+         "Porte d'entrée principale du côté de la rue des Lilas et du jardin d'agrément"),
+        ("W" * 80, "W" * 80),
+    ],
+    ids=["as it is", "long", "longest"],
+)  # fmt: skip
+def test_between_one_box_and_the_next_the_paper_is_white(
+    notice: Notice, tmp_path: Path, language: Language, house: str | None, entrance: str | None
+) -> None:
+    named = replace(notice, home=house or notice.home, entrance=entrance or notice.entrance)
+    image = seen(door_notice(named, languages=(language,), made=MADE), tmp_path, 1, dots=200)
+    dot = image.width / 210  # a millimetre
+    # Between head and steps, steps and signs, signs and the dead box, that and the law, the law and the contact.
+    for top, bottom in ((43.3, 46.5), (146.2, 148.1), (185.9, 186.7), (222.4, 224.5), (283.0, 284.3)):
+        band = image.crop((0, round(top * dot), image.width, round(bottom * dot)))
+        assert band.getextrema() == ((255, 255),) * 3, (top, bottom)
+
+
+def test_each_sign_of_the_door_is_explained() -> None:
+    shown = {show for show, _ in SIGNS}
+    at_the_door = {value for value in vars(transitions).values() if isinstance(value, Show)}
+    assert at_the_door <= shown
+    assert {show.light for show in shown} == set(Light)
+    assert {show.sound for show in shown} == set(Sound)
+    assert len({meaning for _, meaning in SIGNS}) == len(SIGNS)
+
+
+def test_the_steps_come_in_the_couriers_order() -> None:
+    assert [line for _, line in STEPS] == [
+        Line.SCAN_PARCEL, Line.SCAN_CODE, Line.WAIT, Line.ENTER,
+        Line.PUT_DOWN, Line.LEAVE, Line.CLOSE_THE_DOOR, Line.NO,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("what", Pictogram)
+def test_each_pictogram_is_large_dark_and_inside_its_square(what: Pictogram, tmp_path: Path) -> None:
+    sheet = Sheet(title=what, language="en", made=MADE)
+    sheet.page()
+    draw(sheet, what, (50, 50), 100)
+    image = seen(sheet.pdf(), tmp_path, 1, dots=51).convert("L").point(lambda value: 255 * (value < 160))
+    box = image.getbbox()
+    assert box is not None
+    assert min(box) >= 98  # 50 mm, and a hair
+    assert max(box) <= 304
+    dark = sum(image.histogram()[200:])
+    assert dark > 0.06 * 200 * 200
+
+
+def test_the_same_notice_is_the_same_file(notice: Notice) -> None:
+    first, second = (door_notice(notice, languages=("fr", "en"), made=MADE) for _ in range(2))
+    assert first == second

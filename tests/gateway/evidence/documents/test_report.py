@@ -1,0 +1,309 @@
+"""The report of a visit, read back from the paper, over real films and real proofs."""
+
+import shutil
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+
+from gateway.domain.visit.state import House, Outcome
+from gateway.evidence.checkpoint import SealedPart
+from gateway.evidence.documents import sources as accounts
+from gateway.evidence.documents.report import Names, report
+from gateway.evidence.documents.report_words import MOMENTS, PHRASES, Phrase
+from gateway.evidence.documents.sources import View, account
+from gateway.evidence.manifest import DeliveryFacts, Span
+from gateway.evidence.retention import Kept, erase, tombstone
+from gateway.evidence.verdict import Problem, Verdict
+from gateway.evidence.verify import verify
+from gateway.protocol.keys import BoxKey
+from gateway.system.atomic_file import write_whole
+from gateway.system.text import Language
+from tests.gateway.evidence.documents.printed import A4, Printed, read, seen
+from tests.gateway.evidence.documents.visits import DELIVERY, after, bolt, door, fridge, scan, sealed
+from tests.gateway.evidence.visits import SCAN, VISIT, Box, draft_of
+
+pytestmark = pytest.mark.slow
+
+MADE = datetime(2026, 6, 2, 8, tzinfo=UTC)
+PARIS = ZoneInfo("Europe/Paris")
+NAMES = Names(
+    house="Maison des Lilas", entrances={"front": "Porte d'entrée"}, places={"hall": "Dans l'entrée", "fridge": "Frigo"}
+)
+
+
+def printed(
+    folder: Path, into: Path, language: Language = "en", *, key: BoxKey | None = None, names: Names | None = None
+) -> Printed:
+    pdf, _ = report(
+        folder,
+        language=language,
+        zone=PARIS,
+        made=MADE,
+        names={"box-1": names or NAMES},
+        public_key=None if key is None else key.public,
+    )
+    paper = read(pdf, into)
+    assert paper.sizes == (A4, A4)  # always two pages, whatever the folder holds
+    return paper
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_delivery_that_holds_is_told_whole(tmp_path: Path, language: Language) -> None:
+    folder, key = sealed(tmp_path)
+    first, second = printed(folder, tmp_path, language, key=key).words
+    for phrase in (Phrase.TITLE, Phrase.HOLDS, Phrase.KEY_COMPARED, Phrase.CHECKPOINT_NOT_COMPARED, Phrase.NO_GAP):
+        assert PHRASES[phrase][language] in first
+    for told in ("cdiscount.d-1", "Chronopost", "…4711", "Dans l'entrée", "Porte d'entrée", VISIT, "Maison des Lilas"):
+        assert told in first
+    for moment, at in (
+        ("SCANNED", "00"),
+        ("UNLOCKED", "01"),
+        ("OPENED", "01"),
+        ("CLOSED", "03"),
+        ("LOCKED_AGAIN", "04"),
+    ):
+        name = next(words[language] for known, words in MOMENTS.items() if known.name == moment)
+        assert f"{name} 2026-06-01 14:00:{at} 2026-06-01 12:00:{at}" in first
+        assert name in second or moment in {"SCANNED", "UNLOCKED"}
+    assert PHRASES[Phrase.TIMELINE][language] in second
+    assert key.public.fingerprint in first
+    assert account(folder).hashes[0] in first
+    assert PHRASES[Phrase.WRONG][language] not in first + second
+
+
+def test_the_pictures_are_those_of_the_films_at_their_times(tmp_path: Path) -> None:
+    folder, _ = sealed(tmp_path)
+    told = account(folder)
+    taken = {view: (photo.camera, photo.at) for view, photo in told.photos.items()}
+    assert taken == {
+        View.FIRST: ("outside", SCAN),
+        View.OPENED: ("hall", after(1.5)),
+        View.CLOSED: ("hall", after(3)),
+        View.LOCKED_AGAIN: ("outside", after(4.5)),
+    }
+    paper = printed(folder, tmp_path)
+    assert paper.pictures == (2, 2, 2, 2)
+    assert "14:00:03 · hall" in paper.words[1]
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_forged_film_is_told_in_words_on_both_pages_and_never_shown(tmp_path: Path, language: Language) -> None:
+    folder, _ = sealed(tmp_path)
+    film = folder / "hall-1-1.mp4"
+    data = bytearray(film.read_bytes())
+    data[len(data) // 2] ^= 1
+    film.write_bytes(data)
+    paper = printed(folder, tmp_path, language)
+    first, second = paper.words
+    assert PHRASES[Phrase.WRONG][language] in first
+    assert PHRASES[Phrase.WRONG][language] in second
+    assert {"fr": "Le film a été changé.", "en": "The film was changed."}[language] in first
+    assert "hall-1-1.mp4, second" in first
+    assert first.count(PHRASES[Phrase.UNPROVEN][language]) == 4
+    assert PHRASES[Phrase.NO_PICTURES_WRONG][language] in second
+    assert PHRASES[Phrase.HOLDS][language] not in first
+    assert paper.pictures == ()
+    pdf, _ = report(folder, language=language, zone=PARIS, made=MADE)
+    red = np.asarray(seen(pdf, tmp_path, 1, dots=30)).astype(int)
+    assert ((red[..., 0] > 150) & (red[..., 1] < 60)).sum() > 1000  # a banner, not a word
+
+
+def test_each_way_to_forge_ends_in_its_own_words(tmp_path: Path) -> None:
+    folder, _ = sealed(tmp_path)
+    for name, problem in (
+        ("manifest.sig", Problem.UNSIGNED),
+        ("log.jsonl", Problem.LOG_MISSING),
+        ("outside-1-1.mp4", Problem.FILM_MISSING),
+        ("hall-1-1.jsonl", Problem.CHAIN_MISSING),
+        ("manifest.json", Problem.NO_PROOF),
+    ):
+        copy = shutil.copytree(folder, tmp_path / f"without {name}" / VISIT)
+        (copy / name).unlink()
+        first, second = printed(copy, tmp_path).words
+        assert PHRASES[Phrase.WRONG]["en"] in first, name
+        assert account(copy).verdict.code is problem
+        assert (PHRASES[Phrase.NO_MANIFEST]["en"] in first) == (name == "manifest.json")
+        assert (PHRASES[Phrase.NO_TIMELINE]["en"] in second) == (name == "manifest.json")
+    unlogged, _ = printed(tmp_path / "without log.jsonl" / VISIT, tmp_path).words
+    assert unlogged.count("not in the proof") == 5
+
+
+def test_another_boxs_signature_is_told(tmp_path: Path) -> None:
+    folder, _ = sealed(tmp_path)
+    first, _ = printed(folder, tmp_path, "fr", key=BoxKey.fresh()).words
+    assert "Une autre boîte a signé." in first
+    assert PHRASES[Phrase.ENDED]["fr"] in first
+    assert PHRASES[Phrase.KEY_COMPARED]["fr"] not in first
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_a_folder_that_only_agrees_with_itself_is_not_called_proven(tmp_path: Path, language: Language) -> None:
+    folder, _ = sealed(tmp_path)
+    first, _ = printed(folder, tmp_path, language).words
+    assert PHRASES[Phrase.HOLDS_ALONE][language] in first
+    assert PHRASES[Phrase.KEY_NOT_COMPARED][language] in first
+    assert PHRASES[Phrase.HOLDS][language] not in first
+
+
+def test_what_changes_between_verifying_and_reading_is_condemned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, problem in (("log.jsonl", Problem.LOG_CHANGED), ("manifest.json", Problem.SIGNATURE_WRONG)):
+        root = tmp_path / name
+        root.mkdir()
+        folder, key = sealed(root)
+
+        def late(where: Path, *, name: str = name, key: BoxKey = key, root: Path = root, **given: object) -> Verdict:
+            found = verify(where)
+            if name == "log.jsonl":
+                write_whole(where / name, (where / name).read_bytes() + b"\n")
+            else:
+                (root / "other").mkdir()
+                other, _ = sealed(root / "other", scan(0.1), key=key)
+                write_whole(where / name, (other / name).read_bytes())
+            assert set(given) == {"public_key", "checkpoint"}
+            return found
+
+        monkeypatch.setattr(accounts, "verify", late)
+        told = account(folder)
+        assert (told.verdict.ok, told.verdict.code, dict(told.photos)) == (False, problem, {})
+
+
+def test_a_film_that_changes_after_verifying_gives_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _ = sealed(tmp_path)
+
+    def late(where: Path, **_: object) -> Verdict:
+        found = verify(where)
+        with (where / "outside-1-1.mp4").open("ab") as film:
+            film.write(b"more")
+        return found
+
+    monkeypatch.setattr(accounts, "verify", late)
+    assert set(account(folder).photos) == {View.OPENED, View.CLOSED}  # those of the hall
+
+
+def test_what_the_log_does_not_tell_is_called_missing(tmp_path: Path) -> None:
+    folder, _ = sealed(tmp_path, scan(0.5), bolt(1, "unlocked"))
+    paper = printed(folder, tmp_path)
+    first, second = paper.words
+    assert first.count(PHRASES[Phrase.MISSING]["en"]) == 3
+    assert second.count(PHRASES[Phrase.NO_TIME]["en"]) == 3
+    assert paper.pictures == (2,)
+
+
+def test_a_log_of_another_make_gives_no_times_and_says_so(tmp_path: Path) -> None:
+    box = Box()
+    folder, _ = box.visit(tmp_path)
+    first, _ = printed(folder, tmp_path, key=box.key).words
+    assert PHRASES[Phrase.HOLDS]["en"] in first
+    assert first.count(PHRASES[Phrase.MISSING]["en"]) == 5
+
+
+def test_an_instant_that_no_film_shows_has_no_picture(tmp_path: Path) -> None:
+    rows = [*DELIVERY[:3], door(30, "closed"), door(40, "closed", proven=True)]
+    folder, _ = sealed(tmp_path, *rows)
+    paper = printed(folder, tmp_path)
+    assert paper.words[1].count(PHRASES[Phrase.NO_PICTURE]["en"]) == 2
+    assert paper.pictures == (2, 2)
+
+
+def test_declared_gaps_stand_on_the_paper_in_words(tmp_path: Path) -> None:
+    longer = replace(draft_of(()), span=Span(start=SCAN, end=after(20)), notes=("hall:frozen", "no_clock"))
+    folder, _ = sealed(tmp_path, draft=longer)
+    first, second = printed(folder, tmp_path).words
+    assert "outside: no film" in first
+    assert "Declared gap, outside: 14:00:00 to 14:00:20 (not filmed)" in first
+    assert "Also declared: hall: frozen picture" in first
+    assert "Also declared: no_clock" in first
+    assert PHRASES[Phrase.GAP_SIGN]["en"] in second
+
+
+def test_temperatures_are_plotted_only_where_the_log_has_some(tmp_path: Path) -> None:
+    (tmp_path / "cold").mkdir()
+    (tmp_path / "plain").mkdir()
+    cold, _ = sealed(
+        tmp_path / "cold", *DELIVERY[:2], fridge(1.2, 3.5), fridge(2, None), fridge(2.5, 6.25), *DELIVERY[2:]
+    )
+    plain, _ = sealed(tmp_path / "plain")
+    second = printed(cold, tmp_path).words[1]
+    assert PHRASES[Phrase.TEMPERATURES]["en"] in second
+    assert "3.5" in second
+    assert "6.2" in second
+    assert "Frigo" in second
+    assert PHRASES[Phrase.TEMPERATURES]["en"] not in printed(plain, tmp_path).words[1]
+
+
+def test_an_untrusted_clock_is_told(tmp_path: Path) -> None:
+    folder, _ = sealed(tmp_path, scan(0.5, trusted=False), *DELIVERY[1:])
+    assert PHRASES[Phrase.UNCERTAIN]["en"] in printed(folder, tmp_path).words[0]
+
+
+def test_hostile_names_are_inert_and_fit(tmp_path: Path) -> None:
+    strange = "<b>\u202eevil\u2066\x1b[31m" + "Ω" * 60
+    hostile = replace(
+        draft_of(()),
+        delivery=DeliveryFacts(
+            id="x" * 129, version=1, brand=strange, carrier="京" * 80, place=strange,
+            window=Span(start=SCAN, end=after(90_000)), parcels=("\u202e711",) * 40,
+        ),
+        outcome=Outcome.PARTLY_DELIVERED,
+        house=House.HANDED_TO_OWNER,
+    )  # fmt: skip
+    folder, _ = sealed(tmp_path, draft=hostile)
+    names = Names(house=strange * 3, entrances={"front": strange * 3})
+    for language in ("fr", "en"):
+        paper = printed(folder, tmp_path, language, names=names)
+        first = paper.words[0]
+        assert "<b>evil[31mΩΩΩ" in first
+        assert "\N{REPLACEMENT CHARACTER}" * 5 in first
+        assert not {"\u202e", "\u2066", "\x1b"} & set("".join(paper.words))
+        assert {"fr": "et 35 de plus", "en": "and 35 more"}[language] in first
+
+
+def test_a_houses_names_are_never_put_on_another_boxs_visit(tmp_path: Path) -> None:
+    folder, _ = sealed(tmp_path)
+    pdf, _ = report(folder, language="en", zone=PARIS, made=MADE, names={"another": NAMES})
+    first = read(pdf, tmp_path).words[0]
+    assert "Maison des Lilas" not in first
+    assert "hall" in first
+
+
+@pytest.mark.parametrize("why", ["request", "retention"])
+def test_an_erased_visit_says_that_it_was_erased(tmp_path: Path, why: str) -> None:
+    folder, key = sealed(tmp_path)
+    told = account(folder)
+    parts = () if why == "request" else tuple(_sealed_parts(told.hashes))
+    stone = tombstone(box="box-1", visit=VISIT, parts=parts, at=after(99), why=why, who="owner", key=key)  # type: ignore[arg-type]  # a word, not a literal
+    erase(folder, Kept(visit=VISIT, ended=after(6)), stone)
+    paper = printed(folder, tmp_path, key=key)
+    first, second = paper.words
+    assert PHRASES[Phrase.ERASED]["en"] in first
+    left = Phrase.ERASED_REQUEST if why == "request" else Phrase.ERASED_RETENTION
+    assert PHRASES[left]["en"] in first
+    assert PHRASES[Phrase.NO_PICTURES_ERASED]["en"] in second
+    assert paper.pictures == ()
+    assert ("Chronopost" in first) == (why == "retention")
+
+
+def _sealed_parts(hashes: tuple[str, ...]) -> list[SealedPart]:
+    return [SealedPart(visit=VISIT, part=n, manifest_sha256=one) for n, one in enumerate(hashes, start=1)]
+
+
+def test_a_visit_in_two_parts_is_one_report(tmp_path: Path) -> None:
+    box = Box()
+    box.visit(tmp_path)
+    folder, _ = box.visit(tmp_path, part=2, at=after(60), shade=90)
+    first, second = printed(folder, tmp_path, key=box.key).words
+    assert "SHA-256 of manifest 2" in first
+    assert "outside: 14:00:00-14:00:06, 14:01:00-14:01:06" in first
+    assert second.count("outside") >= 1
+
+
+def test_the_same_visit_gives_the_same_file(tmp_path: Path) -> None:
+    folder, _ = sealed(tmp_path)
+    first, second = (report(folder, language="fr", zone=PARIS, made=MADE)[0] for _ in range(2))
+    assert first == second

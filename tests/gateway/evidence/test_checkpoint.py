@@ -1,0 +1,133 @@
+"""What a checkpoint outside the box can tell of the box's whole log."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.visit.state import Now
+from gateway.evidence.checkpoint import Checkpoint, Mismatch, check_log, checkpoint, read_remembered, went_back
+from gateway.protocol.hash_chain import Entry, Head, canonical
+from gateway.protocol.keys import BoxKey
+from tests.gateway.evidence.visits import SCAN, chained
+
+KEY = BoxKey.fresh()
+LOG = chained([canonical({"n": n}) for n in range(8)])
+
+
+def at(seq: int, log: list[Entry] = LOG, *, minutes: float | None = None, trusted: bool = True) -> Checkpoint:
+    """The checkpoint at entry `seq`, by default so many minutes after the scan."""
+    head = Head(seq=seq, hash=log[seq - 1].hash)
+    utc = SCAN + timedelta(minutes=seq if minutes is None else minutes)
+    return checkpoint(head, box="box-1", now=Now(utc=utc, trusted=trusted, mono=0), key=KEY)
+
+
+def other_log(first_different: int) -> list[Entry]:
+    return chained([canonical({"n": n if n + 1 < first_different else -n - 1}) for n in range(8)])
+
+
+def test_a_log_that_holds_what_is_remembered_is_good() -> None:
+    assert check_log(LOG, remembered=[at(8), at(3)], key=KEY.public) is None
+    assert check_log(LOG, remembered=[], key=KEY.public) is None
+    assert check_log([], remembered=[], key=KEY.public) is None
+
+
+@given(st.integers(1, 8), st.integers(0, 7))
+def test_a_log_that_is_shorter_than_remembered_was_cut(remembered: int, kept: int) -> None:
+    problem = check_log(LOG[:kept], remembered=[at(remembered)], key=KEY.public)
+    if kept >= remembered:
+        assert problem is None
+    else:
+        assert problem is not None
+        assert (problem.mismatch, problem.seq) == (Mismatch.TRUNCATED, kept + 1)
+
+
+@given(st.integers(1, 8), st.integers(1, 8))
+def test_a_log_that_was_written_anew_is_noticed_from_the_first_change_on(changed: int, remembered: int) -> None:
+    problem = check_log(other_log(changed), remembered=[at(remembered)], key=KEY.public)
+    if changed > remembered:
+        assert problem is None  # what is remembered is older than the change
+    else:
+        assert problem is not None
+        assert (problem.mismatch, problem.seq) == (Mismatch.REWRITTEN, remembered)
+        assert problem.remembered == at(remembered)
+
+
+@pytest.mark.parametrize(
+    ("log", "mismatch", "seq"),
+    [
+        ([*LOG[:3], replace(LOG[3], body=b"{}"), *LOG[4:]], Mismatch.CHANGED, 4),
+        ([*LOG[:3], *LOG[4:]], Mismatch.MISSING, 4),
+        ([*LOG[:3], LOG[4], LOG[3], *LOG[5:]], Mismatch.OUT_OF_ORDER, 4),
+        ([*LOG[:4], *LOG[3:]], Mismatch.REPEATED, 4),
+    ],
+)
+def test_a_broken_chain_is_named_before_anything_else(log: list[Entry], mismatch: Mismatch, seq: int) -> None:
+    problem = check_log(log, remembered=[at(8)], key=KEY.public)
+    assert problem is not None
+    assert (problem.mismatch, problem.seq, problem.remembered) == (mismatch, seq, None)
+
+
+def test_a_checkpoint_of_another_key_or_changed_by_a_bit_is_foreign() -> None:
+    good = at(8)
+    for bad in (
+        good.model_copy(update={"seq": 7}),
+        good.model_copy(update={"hash": "0" * 64}),
+        good.model_copy(update={"clock_trusted": False}),
+        good.model_copy(update={"key": BoxKey.fresh().public.text}),
+        good.model_copy(update={"signature": "A" * 86 + "=="}),
+    ):
+        problem = check_log(LOG, remembered=[bad], key=KEY.public)
+        assert problem is not None
+        assert problem.mismatch is Mismatch.FOREIGN
+    problem = check_log(LOG, remembered=[good], key=BoxKey.fresh().public)
+    assert problem is not None
+
+
+def test_a_part_of_the_log_is_compared_with_what_is_remembered_within_it() -> None:
+    after = Head(seq=4, hash=LOG[3].hash)
+    assert check_log(LOG[4:], remembered=[at(2), at(4), at(6)], key=KEY.public, after=after) is None
+    problem = check_log(LOG[4:], remembered=[at(6, other_log(2))], key=KEY.public, after=after)
+    assert problem is not None
+    assert problem.mismatch is Mismatch.REWRITTEN
+
+
+@pytest.mark.parametrize(
+    ("own", "remembered", "mismatch"),
+    [
+        (at(5), at(8), None),
+        (at(5), at(3), None),
+        (at(5), at(5), None),
+        (at(5), at(5, other_log(2)), Mismatch.REWRITTEN),
+        (at(5, minutes=90), at(8), Mismatch.WENT_BACK),  # shorter than it was an hour ago
+        (at(5, minutes=90, trusted=False), at(8), None),  # ... by a clock that nobody trusts
+        (at(5, minutes=90), at(8, trusted=False), None),
+    ],
+)
+def test_a_log_that_is_shorter_later_went_back(
+    own: Checkpoint, remembered: Checkpoint, mismatch: Mismatch | None
+) -> None:
+    problem = went_back(own, [remembered])
+    assert (problem.mismatch if problem is not None else None) is mismatch
+
+
+def test_the_phones_file_is_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "phone.jsonl"
+    path.write_bytes(b"\n".join(at(seq).to_json() for seq in (3, 1)) + b"\n\n")
+    assert read_remembered(path) == (at(3), at(1))
+
+
+def test_a_checkpoint_in_another_spelling_is_none() -> None:
+    spelled = at(3).to_json()
+    assert Checkpoint.from_json(spelled) == at(3)
+    for other in (spelled + b" ", spelled.replace(b":3", b":3.0"), spelled[:-1] + b',"more":1}'):
+        with pytest.raises(ValueError, match=r"."):
+            Checkpoint.from_json(other)
+
+
+def test_a_signed_checkpoint_is_no_other_signed_document() -> None:
+    assert b'"kind":"perron checkpoint 1"' in at(1).signed_bytes()
+    assert b"signature" not in at(1).signed_bytes()

@@ -1,0 +1,122 @@
+"""The checker reads what the real recorder writes, and tells the second within a fragment."""
+
+import io
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import av
+import pytest
+
+from gateway.domain.visit.state import Now
+from gateway.evidence.film import Change, first_difference, inside, read_links
+from gateway.evidence.seal import Film, Proof, seal
+from gateway.evidence.verify import verify
+from gateway.protocol.hash_chain import Head
+from gateway.protocol.keys import BoxKey
+from gateway.video.clip import Clip, FilmPlace
+from gateway.video.ipc import ClipFacts, ClipKey
+from gateway.video.ring import Sample
+from tests.gateway.evidence.visits import FPS, SCAN, SECONDS, VISIT, draft_of, film_bytes
+
+PRE_ROLL = 2  # seconds
+
+
+def moment(at: float) -> datetime:
+    return SCAN + timedelta(seconds=at)
+
+
+def recorded(root: Path) -> ClipFacts:
+    """Let the real recorder write a film, with a pre-roll, from packets as a camera sends them."""
+    with av.open(io.BytesIO(film_bytes(40)), "r") as camera:
+        stream = camera.streams.video[0]
+        samples = [
+            Sample(bytes(packet), packet.pts or 0, packet.dts or 0, packet.is_keyframe, number / FPS)
+            for number, packet in enumerate(packet for packet in camera.demux(stream) if packet.size)
+        ]
+        place = FilmPlace(root, f"{VISIT}/outside-1-1.mp4", "outside", ClipKey(visit=VISIT, part=1))
+        clip = Clip(place, stream, samples[0], start=SCAN, moment=moment, reached=lambda _: None)
+        clip.pre_roll(samples[: PRE_ROLL * FPS])
+        for sample in samples[PRE_ROLL * FPS :]:
+            clip.put(sample)
+        facts = clip.close(None)
+    assert facts is not None
+    return facts
+
+
+def test_a_film_of_the_real_recorder_is_sealed_verified_and_its_changed_second_told(tmp_path: Path) -> None:
+    facts = recorded(tmp_path)
+    folder, key = tmp_path / VISIT, BoxKey.fresh()
+    film = Film(
+        camera=facts.camera,
+        file=Path(facts.path).name,
+        start=facts.start,
+        end=facts.end,
+        sha256=facts.sha256,
+        fragments=facts.fragments,
+    )
+    draft = replace(draft_of((film,)), cameras=("outside",))
+    now = Now(utc=SCAN + timedelta(seconds=SECONDS), trusted=True, mono=0)
+    proof = seal(folder, draft, after=Head(), entries=(), now=now, key=key)
+    assert isinstance(proof, Proof)
+    assert proof.manifest.gaps == ()
+    assert verify(folder, public_key=key.public).ok
+    path = folder / film.file
+    whole = path.read_bytes()
+    ends = [link.end_byte for link in read_links((folder / "outside-1-1.jsonl").read_bytes()).links]
+    pictures = len(ends) - 2  # without the header and the index
+    for fragment in range(1, pictures + 1):
+        at = ends[fragment] - 1  # the last byte of its pictures
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        where = verify(folder, public_key=key.public).where or ""
+        told = float(where.split("second ")[1].split()[0])
+        assert abs(told - (fragment - 1) * SECONDS / pictures) <= 4 / FPS, where
+
+
+@pytest.mark.parametrize(
+    "sidecar",
+    [
+        b"",
+        b"\n",
+        b'{"kind":"link"}\n',
+        b'{"kind":"head","start":"2026-06-01T12:00:00Z"}\n',
+        b'{"kind":"head","start":"2026-06-01T12:00:00"}\n',
+    ],
+)
+def test_what_is_no_sidecar_is_refused(sidecar: bytes) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        read_links(sidecar)
+
+
+def test_fragments_that_overlap_are_refused() -> None:
+    link = b'{"kind":"link","end_byte":10,"chain":"' + b"0" * 64 + b'","until":"2026-06-01T12:00:00Z"}\n'
+    with pytest.raises(ValueError, match="overlap"):
+        read_links(b'{"kind":"head","start":"2026-06-01T12:00:00Z"}\n' + link + link)
+
+
+def test_a_film_that_is_not_mp4_is_still_placed_by_its_fragments(tmp_path: Path) -> None:
+    facts = recorded(tmp_path)
+    links = read_links((tmp_path / VISIT / "outside-1-1.jsonl").read_bytes())
+    found = first_difference(io.BytesIO(bytes(links.links[-1].end_byte)), links)
+    assert found is not None
+    assert (found.change, found.fragment, found.second, found.another) == (Change.CHANGED, 0, None, False)
+    assert facts.fragments == len(links.links)
+    empty = first_difference(io.BytesIO(), links)
+    assert empty is not None
+    assert (empty.change, empty.fragment) == (Change.CUT, 0)
+
+
+@pytest.mark.parametrize(
+    ("data", "content"),
+    [
+        (b"\0\0\0\x0cmoovabcd", b"abcd"),
+        (b"\0\0\0\x08free\0\0\0\x0cmoovabcd", b"abcd"),
+        (b"\0\0\0\x01moov\0\0\0\0\0\0\0\x10", None),  # a 64-bit size
+        (b"\0\0\0\0moov", None),  # to the end of the file
+        (b"\xff\xff\xff\xfffree", None),
+        (b"\0\0\0", None),
+        (b"", None),
+    ],
+)
+def test_a_box_is_found_or_there_is_none(data: bytes, content: bytes | None) -> None:
+    assert inside(data, b"moov") == content

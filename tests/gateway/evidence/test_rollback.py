@@ -1,0 +1,448 @@
+"""A store that is not the one that the box used last opens nothing, wherever the box was killed."""
+
+import asyncio
+import shutil
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.demo.processes import end_stranger
+from gateway.demo.scenario import Play
+from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.events import OwnerAcknowledged
+from gateway.domain.visit.state import Refusal
+from gateway.evidence.checkpoint import checkpoint
+from gateway.evidence.manifest import LogExtract, Manifest, Position, Span
+from gateway.evidence.rollback import LAST_CHECKPOINT, STORE, Doubt, Marks, examine, own_key, sealed, strange
+from gateway.evidence.succession import SUCCESSION, prepare, settle
+from gateway.protocol.hash_chain import Head
+from gateway.protocol.keys import PRIVATE, BoxKey, KeyUnusable
+from gateway.storage import Committed, Store
+from tests.forkserver import python
+from tests.gateway.domain.delivery.house import delivery, reserved, state, step, told
+from tests.gateway.domain.delivery.shop import NOW, home, offer
+from tests.whole_house import playing
+
+ROOT = Path(__file__).parents[3]
+
+
+@asynccontextmanager
+async def box(folder: Path) -> AsyncIterator[Store]:
+    """A store with its marks, as a gateway that begins has it."""
+    key, line, lost = own_key(folder)
+    store = await Store.open(folder / STORE, home=home(), now=NOW)
+    try:
+        proofs, known = sealed(folder, line.kin(key.public)), store.doubts.known()
+        doubt = lost or examine(folder / LAST_CHECKPOINT, store, known, key.public, line, proofs)
+        if doubt is None:
+            await store.doubts.sign_as(key.public.text)
+        else:
+            others = strange(proofs, store, known.strange)
+            await store.doubts.begin(doubt, NOW, signer=key.public.text, tell_at="front", strange=others)
+        store.mark_with(Marks(folder, box="box-1", key=key, held=lambda: store.doubts.unstored).write)
+        await store.booted(NOW)
+        assert await store.mark(NOW)
+        yield store
+    finally:
+        await store.close()
+
+
+async def found(folder: Path) -> Doubt | None:
+    """What a gateway that begins here would find; nothing is changed."""
+    shutil.rmtree(folder.with_name("looked-at"), ignore_errors=True)
+    copy = shutil.copytree(folder, folder.with_name("looked-at"))
+    key, line, lost = own_key(copy)
+    store = await Store.open(copy / STORE, home=home(), now=NOW)
+    try:
+        proofs = sealed(copy, line.kin(key.public))
+        return lost or examine(copy / LAST_CHECKPOINT, store, store.doubts.known(), key.public, line, proofs)
+    finally:
+        await store.close()
+
+
+def kept(folder: Path, to: Path) -> Path:
+    """A copy of the store's files, as anybody may make one of a box that is off."""
+    to.mkdir()
+    for file in folder.glob(f"{STORE}*"):
+        shutil.copy(file, to)
+    return to
+
+
+def put_back(older: Path, folder: Path) -> None:
+    for file in folder.glob(f"{STORE}*"):
+        file.unlink()
+    for file in older.iterdir():
+        shutil.copy(file, folder)
+
+
+@pytest.fixture
+async def used(tmp_path: Path) -> Path:
+    """A box whose delivery was announced, and used after a copy of the store was made: `older` beside it."""
+    folder = tmp_path / "box"
+    folder.mkdir()
+    async with box(folder) as store:
+        await told(store, offer())
+    async with box(folder) as store:
+        kept(folder, tmp_path / "older")  # after this start's own mark: only the intent's can show it
+        outcome = await reserved(store)
+        assert isinstance(outcome, Committed)
+        assert outcome.marked
+    return folder
+
+
+async def test_a_store_put_back_between_two_seals_is_in_doubt(used: Path) -> None:
+    assert await found(used) is None
+    put_back(used.with_name("older"), used)
+    assert await found(used) is Doubt.ROLLED_BACK
+
+
+async def test_a_store_put_back_is_in_doubt_also_when_it_has_grown_longer_than_the_lost_one(used: Path) -> None:
+    put_back(used.with_name("older"), used)
+    store = await Store.open(used / STORE, home=home(), now=NOW)
+    while store.head().seq < 50:
+        await store.note("another life", {}, NOW)
+    await store.close()
+    assert await found(used) is Doubt.ROLLED_BACK
+
+
+def folder_in_place_of(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+HURT: dict[str, tuple[Callable[[Path], object], Doubt]] = {
+    "mark gone": (lambda folder: (folder / LAST_CHECKPOINT).unlink(), Doubt.MARK_MISSING),
+    "mark cut": (lambda folder: (folder / LAST_CHECKPOINT).write_bytes(b'{"at":"20'), Doubt.MARK_DAMAGED),
+    "mark empty": (lambda folder: (folder / LAST_CHECKPOINT).write_bytes(b""), Doubt.MARK_DAMAGED),
+    "mark a folder": (lambda folder: folder_in_place_of(folder / LAST_CHECKPOINT), Doubt.MARK_DAMAGED),
+    "mark of another box": (lambda folder: (folder / LAST_CHECKPOINT).write_bytes(
+        checkpoint(Head(), box="box-1", now=NOW, key=BoxKey.fresh()).to_json()), Doubt.MARK_FOREIGN),
+    "key gone": (lambda folder: (folder / "key" / PRIVATE).unlink(), Doubt.KEY_LOST),
+    "all keys gone": (lambda folder: shutil.rmtree(folder / "key"), Doubt.KEY_LOST),
+    "key cut": (lambda folder: (folder / "key" / PRIVATE).write_bytes(b"-----BEGIN"), Doubt.KEY_DAMAGED),
+    "key of another box": (lambda folder: (folder / "key" / PRIVATE).write_bytes(BoxKey.fresh().pem),
+                           Doubt.KEY_FOREIGN),
+    "line of keys damaged": (lambda folder: (folder / "key" / SUCCESSION).write_bytes(b"{}\n"), Doubt.LINE_DAMAGED),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("older", [True, False], ids=["older store", "same store"])
+@pytest.mark.parametrize("hurt", HURT)
+async def test_a_box_whose_mark_or_key_is_gone_damaged_or_anothers_is_in_doubt(
+    used: Path, hurt: str, *, older: bool
+) -> None:
+    if older:
+        put_back(used.with_name("older"), used)
+    does, doubt = HURT[hurt]
+    does(used)
+    assert await found(used) is doubt
+
+
+async def test_one_bit_of_the_mark_flipped_is_a_doubt_whichever_it_is(used: Path) -> None:
+    file = used / LAST_CHECKPOINT
+    whole = file.read_bytes()
+    key, line, _ = own_key(used)
+    store = await Store.open(used / STORE, home=home(), now=NOW)
+    try:
+        known = store.doubts.known()
+        assert examine(file, store, known, key.public, line) is None
+        for bit in range(len(whole) * 8):
+            hurt = bytearray(whole)
+            hurt[bit // 8] ^= 1 << bit % 8
+            file.write_bytes(hurt)
+            assert examine(file, store, known, key.public, line) is not None, f"bit {bit}"
+    finally:
+        await store.close()
+
+
+async def test_a_lost_key_is_never_replaced_without_a_doubt_and_nothing_of_the_old_one_is_deleted(used: Path) -> None:
+    keys = used / "key"
+    old, public = (keys / PRIVATE).read_bytes(), (keys / "box.pub.pem").read_bytes()
+    (keys / PRIVATE).write_bytes(old[:40])
+    first, _, lost = own_key(used)
+    assert lost is Doubt.KEY_DAMAGED
+    assert (keys / f"{PRIVATE}.lost-1").read_bytes() == old[:40]
+    assert (keys / "box.pub.pem.lost-1").read_bytes() == public
+    assert await found(used) is Doubt.KEY_FOREIGN, "killed before that was noted: the next start sees it too"
+    (keys / PRIVATE).unlink()
+    second, _, lost = own_key(used)
+    assert lost is Doubt.KEY_LOST
+    assert first.public != second.public
+
+
+async def test_a_key_that_others_can_read_is_refused_and_stays_where_it_is(used: Path) -> None:
+    (used / "key" / PRIVATE).chmod(0o644)
+    with pytest.raises(KeyUnusable, match="read by others"):
+        own_key(used)
+    assert (used / "key" / PRIVATE).exists()
+
+
+async def test_a_key_that_follows_the_old_one_by_its_own_word_is_no_doubt(used: Path) -> None:
+    prepare(used / "key")
+    assert settle(used / "key", box="box-1", now=NOW) is not None
+    assert await found(used) is None, "the mark is signed by the key before"
+    async with box(used) as store:
+        assert store.doubts.known().signer == BoxKey.load(used / "key").public.text
+    assert await found(used) is None
+
+
+async def test_a_change_of_the_key_that_was_prepared_is_given_up_with_a_key_that_is_lost(used: Path) -> None:
+    prepare(used / "key")
+    (used / "key" / PRIVATE).unlink()
+    key, _, lost = own_key(used)
+    assert lost is Doubt.KEY_LOST
+    assert settle(used / "key", box="box-1", now=NOW) is None
+    assert BoxKey.load(used / "key").public == key.public
+
+
+async def test_a_new_box_and_one_that_is_upgraded_have_no_mark_yet_and_are_in_no_doubt(tmp_path: Path) -> None:
+    folder = tmp_path / "box"
+    folder.mkdir()
+    for _ in range(2):
+        async with box(folder) as store:
+            assert store.doubts.known().in_doubt == frozenset()
+            assert store.doubts.known().mark_due
+    upgraded = tmp_path / "upgraded"
+    upgraded.mkdir()
+    shutil.copy(ROOT / "tests" / "gateway" / "databases" / "0009.sqlite", upgraded / STORE)
+    BoxKey.at(upgraded / "key")
+    assert await found(upgraded) is None
+    async with box(upgraded) as store:
+        assert store.doubts.known().mark_due, "from now on one is due"
+    (upgraded / LAST_CHECKPOINT).unlink()
+    assert await found(upgraded) is Doubt.MARK_MISSING
+
+
+async def test_what_takes_access_away_is_marked_too(used: Path) -> None:
+    deeds: tuple[Callable[[Store], Awaitable[object]], ...] = (
+        lambda store: store.stop("front", NOW, on=True),
+        lambda store: store.revoke("shop", NOW),
+        lambda store: store.distrust(store.brand_keys()[0].x, NOW),
+    )
+    for number, deed in enumerate(deeds):
+        older = kept(used, used.with_name(f"older-{number}"))
+        async with box(used) as store:
+            await store.close()  # what a later start adds must not be what shows it
+        key, _, _ = own_key(used)
+        store = await Store.open(used / STORE, home=home(), now=NOW)
+        store.mark_with(Marks(used, box="box-1", key=key).write)
+        before = kept(used, used.with_name(f"before-{number}"))
+        await deed(store)
+        await store.close()
+        assert await found(used) is None
+        newest = kept(used, used.with_name(f"newest-{number}"))
+        for copy in (older, before):
+            put_back(copy, used)
+            assert await found(used) is Doubt.ROLLED_BACK
+        put_back(newest, used)
+
+
+async def test_in_doubt_what_was_promised_waits_to_be_announced_anew_and_the_owner_ends_it_at_each_entrance(
+    used: Path,
+) -> None:
+    put_back(used.with_name("older"), used)
+    async with box(used) as store:
+        known = store.doubts.known()
+        assert known.doubt == Doubt.ROLLED_BACK
+        assert known.in_doubt == {"front", "garage"}
+        assert delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
+        (said,) = store.unsent()
+        assert (said.entrance, Saying.STORE_IN_DOUBT.value in said.body.decode()) == ("front", True)
+    async with box(used) as store:
+        assert store.doubts.known().in_doubt == {"front", "garage"}, "it outlives a start, though the mark is new"
+        await store.commit(step(state(), event=OwnerAcknowledged(visit=None)))
+        assert store.doubts.known().in_doubt == {"garage"}
+        assert delivery(store).refusal is Refusal.ANNOUNCE_AGAIN, "what was used before is not open again after his yes"
+
+
+async def test_a_mark_that_cannot_be_written_lets_nothing_open(used: Path) -> None:
+    async with box(used) as store:
+        await told(store, offer(id="d2", parcels=("other",), courier_sha256="b" * 64))
+        (used / LAST_CHECKPOINT).unlink()
+        (used / LAST_CHECKPOINT).mkdir()  # not to be written, not even by root
+        outcome = await reserved(store, "shop.d2", visit="v2")
+        assert isinstance(outcome, Committed)
+        assert not outcome.marked
+
+
+# ---- killed ----------------------------------------------------------------------------------------------------------
+
+KILLED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from gateway.evidence.rollback import STORE, Marks, own_key
+from gateway.storage import Store
+from tests.gateway.domain.delivery.house import reserved
+from tests.gateway.domain.delivery.shop import NOW, home
+folder, at = Path(sys.argv[1]), sys.argv[2]
+def reached(point):
+    if point == at:
+        os.kill(os.getpid(), signal.SIGKILL)
+synced, replace = os.fsync, Path.replace
+def fsync(descriptor):
+    name = os.readlink(f"/proc/self/fd/{descriptor}")
+    what = "folder" if name == str(folder) else "file"
+    reached(f"before sync of {what}")
+    synced(descriptor)
+    reached(f"after sync of {what}")
+def replaced(self, target):
+    replace(self, target)
+    reached("renamed")
+async def main():
+    store = await Store.open(folder / STORE, home=home(), now=NOW)
+    key, _, _ = own_key(folder)
+    store.mark_with(Marks(folder, box="box-1", key=key, reached=reached).write)
+    os.fsync, Path.replace = fsync, replaced
+    reached("before-commit")
+    outcome = await reserved(store)
+    reached("after-commit")
+    assert outcome.marked
+    (folder.parent / "published").write_bytes(b"the unlock")
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+POINTS = [
+    "before-commit", "before-mark", "before sync of file", "after sync of file", "renamed", "before sync of folder",
+    "after sync of folder", "after-mark", "after-commit", "published",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_killed_at_any_point_around_the_mark_a_used_delivery_never_opens_again(
+    tmp_path: Path, point: str
+) -> None:
+    folder = tmp_path / "box"
+    folder.mkdir()
+    async with box(folder) as store:
+        await told(store, offer())
+    older = kept(folder, tmp_path / "older")
+    done = await asyncio.to_thread(python, "-c", KILLED, folder, point)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    published = (tmp_path / "published").exists()
+    assert published == (point == "published")
+    assert await found(folder) is None, "a kill alone is no doubt"
+    put_back(older, folder)
+    if published or POINTS.index(point) >= POINTS.index("renamed"):
+        assert await found(folder) is Doubt.ROLLED_BACK
+    else:
+        assert await found(folder) is None, "nothing was sent: the delivery is as good as it was"
+
+
+# ---- a whole house ---------------------------------------------------------------------------------------------------
+
+
+async def killed(play: Play) -> Path:
+    """Gateway and video process are gone, without a word."""
+    folder = play.plan.home.storage.folder
+    await play.stage.gateway.end(at_once=True)
+    await end_stranger(folder / "video.pid")
+    return folder
+
+
+def moves(play: Play) -> int:
+    """How often the bolt was withdrawn, by the house's own log."""
+    return sum(line["what"] == "bolt" and line["state"] == "withdrawn" for line in play.log.lines)
+
+
+def guards(play: Play) -> bool:
+    return all(play.watch.state.get(fact) for fact in ("safe_mode", "locked", "closed"))
+
+
+def prove(folder: Path, store: Store, key: BoxKey, visit: str = "v1") -> None:
+    """Seal a proof as the box does after a visit: signed, and ending with the log's newest entry."""
+    proof = folder / "visits" / visit
+    proof.mkdir(parents=True)
+    head = store.head()
+    at = Position(seq=head.seq, hash=head.hash.hex())
+    manifest = Manifest(
+        box="box-1", key=key.public.text, entrance="front", visit=visit, part=1, previous_sha256=None, delivery=None,
+        outcome=None, house=None, film=Span(start=NOW.utc, end=NOW.utc + timedelta(seconds=1)), cameras=(), clips=(),
+        gaps=(), notes=(), decisions=(), sealed_at=NOW.utc, clock_trusted=True,
+        log=LogExtract(file="log.jsonl", sha256="0" * 64, after=Position(seq=0, hash="0" * 64), last=at),
+    )  # fmt: skip
+    (proof / "manifest.json").write_bytes(manifest.to_json())
+    (proof / "manifest.sig").write_bytes(key.sign(manifest.to_json()))
+
+
+async def test_an_older_store_that_is_put_back_with_its_older_mark_is_in_doubt_by_the_proofs_sealed_since(
+    used: Path,
+) -> None:
+    older = used.with_name("older-pair")
+    kept(used, older)
+    shutil.copy(used / LAST_CHECKPOINT, older)
+    async with box(used) as store:
+        await store.booted(NOW)
+        prove(used, store, own_key(used)[0])
+        assert await store.mark(NOW)
+    assert await found(used) is None
+    put_back(older, used)
+    assert await found(used) is Doubt.ROLLED_BACK
+    async with box(used) as store:
+        assert store.doubts.known().strange == {"v1"}
+    assert await found(used) is None, "a doubt that was told is not begun anew by the same proofs"
+
+
+def gone(folder: Path) -> None:
+    for file in (*folder.glob(f"{STORE}*"), folder / LAST_CHECKPOINT):
+        file.unlink()
+
+
+async def test_a_store_and_a_mark_that_are_both_gone_are_in_doubt_where_a_proof_is_left(used: Path) -> None:
+    async with box(used) as store:
+        prove(used, store, own_key(used)[0])
+    gone(used)
+    assert await found(used) is Doubt.ROLLED_BACK
+
+
+async def test_what_another_box_has_sealed_makes_no_doubt(used: Path, tmp_path: Path) -> None:
+    async with box(used) as store:
+        prove(used, store, BoxKey.at(tmp_path / "another" / "key"))
+    gone(used)
+    assert await found(used) is None, "nothing of the box's own says that it was used"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hurt", ["nothing more", "mark gone", "key gone"])
+async def test_a_used_delivery_opens_no_door_of_a_house_whose_older_store_was_put_back(
+    tmp_path: Path, hurt: str
+) -> None:
+    """Announced, killed, copied, scanned, killed with the courier inside, put back, scanned."""
+    async with playing(tmp_path) as play:
+        parcels = await play.promised()
+        alive = len(play.watch.seen)
+        folder = await killed(play)
+        older = kept(folder, tmp_path / "older")
+        await play.stage.gateway.begin()
+        await play.watch.offline_and_online(alive, within=60)
+        await play.all_good()
+        await play.cameras_live()
+        play.watch.begin()
+        await play.gets_in(parcels)
+        alive = len(play.watch.seen)
+        await killed(play)
+        withdrawn = moves(play)
+        assert withdrawn == 1
+        await play.courier.comes_out()
+        put_back(older, folder)
+        if hurt != "nothing more":
+            HURT[hurt][0](folder)
+        await play.stage.gateway.begin()
+        await play.watch.offline_and_online(alive, within=60)
+        await play.alarm(AlarmCode.SAFE_MODE)
+        await play.told(Saying.STORE_IN_DOUBT)
+        await play.watch.until("safe mode, locked", lambda: guards(play), within=30)
+        for code in (parcels.codes[0], parcels.courier_code):
+            await play.courier.scans(code)
+        await play.watch.event("answer", within=30, word="no")
+        await play.owner.says("acknowledge")
+        await play.watch.until("no safe mode", lambda: play.watch.state.get("safe_mode") is False, within=30)
+        play.watch.begin()
+        await play.a_moment_later()
+        for code in (parcels.codes[0], parcels.courier_code):
+            await play.courier.scans(code)
+        await play.refused(Refusal.ANNOUNCE_AGAIN)
+        assert moves(play) == withdrawn, "no second opening"

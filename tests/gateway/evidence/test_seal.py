@@ -1,0 +1,255 @@
+"""Sealing: whole or not yet, the same when it is done again, and nothing that lacks stays silent."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.visit.state import Now
+from gateway.evidence.checkpoint import check_log
+from gateway.evidence.manifest import Hole, Manifest
+from gateway.evidence.seal import Draft, Proof, Waits, seal
+from gateway.evidence.verdict import Problem
+from gateway.evidence.verify import verify
+from gateway.protocol.hash_chain import Entry, Head, canonical
+from gateway.protocol.keys import BoxKey
+from gateway.system.atomic_file import write_whole
+from gateway.video.ipc import ClipKey
+from tests.gateway.evidence.visits import SCAN, SECONDS, VISIT, Box, chained, draft_of, write_film
+
+NOW = Now(utc=SCAN + timedelta(seconds=30), trusted=True, mono=30)
+ENTRIES = chained([canonical({"what": what}) for what in ("scan", "unlock", "locked again")])
+NAMES = ["log.jsonl", "manifest.json", "manifest.sig"]
+
+
+@pytest.fixture
+def key() -> BoxKey:
+    return BoxKey.fresh()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / VISIT
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def draft(folder: Path) -> Draft:
+    clip = ClipKey(visit=VISIT, part=1)
+    return draft_of(tuple(write_film(folder, camera, key=clip, start=SCAN) for camera in ("outside", "hall")))
+
+
+def sealed(folder: Path, draft: Draft, key: BoxKey, now: Now = NOW) -> Proof:
+    proof = seal(folder, draft, after=Head(), entries=ENTRIES, now=now, key=key)
+    assert isinstance(proof, Proof)
+    return proof
+
+
+def statements(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in NAMES if (folder / name).exists()}
+
+
+def test_sealing_again_changes_nothing(folder: Path, draft: Draft, key: BoxKey) -> None:
+    first = sealed(folder, draft, key)
+    before = statements(folder)
+    again = sealed(folder, replace(draft, notes=("later",)), key, replace(NOW, utc=SCAN + timedelta(days=1)))
+    assert first.fresh
+    assert not again.fresh
+    assert replace(again, fresh=True) == first
+    assert statements(folder) == before
+    assert sorted(before) == NAMES
+
+
+@pytest.mark.parametrize("survivors", [[], ["log.jsonl"], ["log.jsonl", "manifest.sig"]], ids=str)
+def test_after_a_crash_between_two_files_sealing_again_completes(
+    folder: Path, draft: Draft, key: BoxKey, survivors: list[str]
+) -> None:
+    sealed(folder, draft, key)
+    for name in set(NAMES) - set(survivors):
+        (folder / name).unlink()
+    later = replace(NOW, utc=NOW.utc + timedelta(minutes=5))
+    assert sealed(folder, draft, key, later).fresh
+    assert verify(folder, public_key=key.public).ok
+
+
+@pytest.mark.parametrize("point", [1, 2, 3])
+def test_a_disk_that_fails_while_sealing_leaves_no_half_proof(
+    folder: Path, draft: Draft, key: BoxKey, point: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[str] = []
+
+    def failing(path: Path, data: bytes) -> None:
+        written.append(path.name)
+        if len(written) == point:
+            raise OSError(28, "No space left on device")
+        write_whole(path, data)
+
+    monkeypatch.setattr("gateway.evidence.seal.write_whole", failing)
+    with pytest.raises(OSError, match="No space"):
+        sealed(folder, draft, key)
+    assert written == ["log.jsonl", "manifest.sig", "manifest.json"][:point]
+    assert verify(folder).code is Problem.NO_PROOF
+    monkeypatch.undo()
+    assert sealed(folder, draft, key).fresh
+    assert verify(folder, public_key=key.public).ok
+
+
+def test_a_torn_temporary_file_of_an_earlier_crash_is_no_hindrance(folder: Path, draft: Draft, key: BoxKey) -> None:
+    (folder / ".manifest.json.new").write_bytes(b"{")
+    (folder / ".log.jsonl.new").symlink_to(folder / "outside-1-1.mp4")
+    sealed(folder, draft, key)
+    assert verify(folder, public_key=key.public).ok
+    assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "manifest.sig"])
+def test_what_somebody_else_put_in_a_manifests_place_is_never_signed(
+    folder: Path, draft: Draft, key: BoxKey, name: str
+) -> None:
+    sealed(folder, draft, key)
+    (folder / name).write_bytes(b"not ours" * 20)
+    assert sealed(folder, draft, key).fresh
+    assert verify(folder, public_key=key.public).ok
+
+
+def test_another_visits_proof_in_the_folder_is_a_bug_and_not_overwritten(
+    folder: Path, draft: Draft, key: BoxKey
+) -> None:
+    sealed(folder, draft, key)
+    before = statements(folder)
+    with pytest.raises(ValueError, match="another visit"):
+        sealed(folder, replace(draft, visit="other"), key)
+    assert statements(folder) == before
+
+
+def test_a_part_waits_for_the_one_before(folder: Path, draft: Draft, key: BoxKey) -> None:
+    second = replace(draft, part=2)
+    assert seal(folder, second, after=Head(), entries=ENTRIES, now=NOW, key=key) == Waits(part=1)
+    first = sealed(folder, draft, key)
+    assert sealed(folder, second, key).manifest.previous_sha256 == first.sealed.manifest_sha256
+    assert verify(folder, public_key=key.public).ok
+
+
+def test_what_nobody_filmed_and_nobody_declared_is_declared_at_sealing(folder: Path, draft: Draft, key: BoxKey) -> None:
+    manifest = sealed(folder, replace(draft, films=draft.films[:1]), key).manifest
+    assert manifest.gaps == (Hole(camera="hall", start=SCAN, end=SCAN + timedelta(seconds=SECONDS), why="not_filmed"),)
+    verdict = verify(folder, public_key=key.public)
+    assert verdict.ok
+    assert verdict.parts[0].gaps == ("not_filmed: hall, 12:00:00 to 12:00:06 UTC",)
+
+
+def test_a_film_that_is_gone_before_sealing_is_declared_lost(folder: Path, draft: Draft, key: BoxKey) -> None:
+    (folder / "hall-1-1.mp4").unlink()
+    gaps = sealed(folder, draft, key).manifest.gaps
+    assert [(gap.camera, gap.why) for gap in gaps] == [("hall", "film_lost")]
+    assert verify(folder, public_key=key.public).ok
+
+
+def test_a_declared_hole_is_kept_with_its_reason_and_its_rest_is_declared_too(
+    folder: Path, draft: Draft, key: BoxKey
+) -> None:
+    hole = Hole(camera="hall", start=SCAN, end=SCAN + timedelta(seconds=3), why="unreachable")
+    manifest = sealed(folder, replace(draft, films=draft.films[:1], gaps=(hole,)), key).manifest
+    assert [(gap.why, (gap.end - gap.start).total_seconds()) for gap in manifest.gaps] == [
+        ("unreachable", 3),
+        ("not_filmed", 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("spans", "holes"),
+    [
+        ([(0, 6)], []),
+        ([(-10, 20)], []),
+        ([(0.9, 5.1)], []),  # less than a second lacks
+        ([(0, 2), (2.5, 6)], []),
+        ([(0, 2), (4, 6)], [(2, 4)]),
+        ([(3, 4)], [(0, 3), (4, 6)]),
+        ([(-5, -1)], [(0, 6)]),
+        ([(7, 9)], [(0, 6)]),
+        ([(0, 5), (1, 2), (4.5, 6)], []),
+    ],
+)
+def test_a_films_holes_are_what_its_files_do_not_cover(
+    folder: Path, draft: Draft, key: BoxKey, spans: list[tuple[float, float]], holes: list[tuple[float, float]]
+) -> None:
+    film = draft.films[0]
+    at = [(SCAN + timedelta(seconds=start), SCAN + timedelta(seconds=end)) for start, end in spans]
+    films = tuple(
+        replace(film, file=f"outside-1-{number}.mp4", start=start, end=end) for number, (start, end) in enumerate(at)
+    )
+    for one in films:
+        (folder / one.file).write_bytes(b"")
+    found = sealed(folder, replace(draft, cameras=("outside",), films=films), key).manifest.gaps
+    assert [((hole.start - SCAN).total_seconds(), (hole.end - SCAN).total_seconds()) for hole in found] == holes
+
+
+def test_the_extract_hides_other_visits_and_its_checkpoint_is_the_logs_end(tmp_path: Path) -> None:
+    box = Box()
+    folder, proof = box.visit(tmp_path)
+    assert b"another entrance" not in (folder / "log.jsonl").read_bytes()
+    assert proof.manifest.log.last.seq == 7
+    assert [position.seq for position in proof.manifest.decisions] == [1, 2, 3, 5, 6, 7]
+    assert check_log(box.log, remembered=box.phone, key=box.public) is None
+
+
+def test_a_visit_without_entries_of_its_own_is_sealed_at_the_logs_end(folder: Path, draft: Draft, key: BoxKey) -> None:
+    head = Head(seq=ENTRIES[-1].seq, hash=ENTRIES[-1].hash)
+    proof = seal(folder, draft, after=head, entries=(), now=NOW, key=key)
+    assert isinstance(proof, Proof)
+    assert proof.checkpoint.head == head
+    assert verify(folder, public_key=key.public).ok
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        ENTRIES[1:],
+        [*ENTRIES[:2], replace(ENTRIES[2], hash=bytes(32))],
+        chained([b'{"b": 1}']),
+        chained([b'{"b":1,"a":2}']),
+        chained([b"\xff"]),
+    ],
+    ids=["a hole", "a wrong hash", "a blank", "unsorted", "no JSON"],
+)
+def test_a_log_that_is_broken_is_never_sealed(folder: Path, draft: Draft, key: BoxKey, entries: list[Entry]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        seal(folder, draft, after=Head(), entries=entries, now=NOW, key=key)
+    assert statements(folder) == {}
+
+
+def test_an_untrusted_clock_is_told(folder: Path, draft: Draft, key: BoxKey) -> None:
+    proof = sealed(folder, draft, key, replace(NOW, trusted=False))
+    assert not proof.manifest.clock_trusted
+    assert not proof.checkpoint.clock_trusted
+    assert not verify(folder, public_key=key.public).parts[0].clock_trusted
+
+
+def test_no_whole_code_is_in_the_manifest(folder: Path, draft: Draft, key: BoxKey) -> None:
+    assert draft.delivery is not None
+    with pytest.raises(ValueError, match="parcels"):
+        draft.delivery.model_validate(draft.delivery.model_dump() | {"parcels": ["6A12345674711"]})
+    manifest = sealed(folder, draft, key).manifest
+    assert manifest.delivery is not None
+    assert manifest.delivery.parcels == ("4711",)
+
+
+def test_a_manifest_is_read_back_as_it_was(folder: Path, draft: Draft, key: BoxKey) -> None:
+    proof = sealed(folder, draft, key)
+    assert Manifest.from_json((folder / "manifest.json").read_bytes()) == proof.manifest
+
+
+def test_a_film_without_its_chain_is_sealed_by_its_hash_alone(folder: Path, draft: Draft, key: BoxKey) -> None:
+    (folder / "hall-1-1.jsonl").unlink()
+    (folder / "outside-1-1.jsonl").write_bytes(b"torn")
+    sealed(folder, draft, key)
+    assert verify(folder, public_key=key.public).ok
+    for name in ("hall-1-1.mp4", "outside-1-1.mp4"):
+        whole = (folder / name).read_bytes()
+        (folder / name).write_bytes(whole[:-1])
+        verdict = verify(folder, public_key=key.public)
+        assert verdict.code is Problem.FILM_CHANGED
+        assert name in (verdict.where or "")
+        (folder / name).write_bytes(whole)

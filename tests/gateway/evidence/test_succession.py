@@ -1,0 +1,208 @@
+"""A box that changes its key: whoever knows the old one or the new one follows it, in both directions."""
+
+import subprocess
+import sys
+from base64 import b64encode
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.visit.state import Now
+from gateway.evidence.retention import Kept, erase, tombstone
+from gateway.evidence.succession import NEXT, NEXT_KEY, SUCCESSION, copy_line, line_in, prepare, settle
+from gateway.evidence.verdict import Problem
+from gateway.evidence.verify import verify
+from gateway.protocol.key_succession import Line
+from gateway.protocol.keys import PUBLIC, BoxKey, KeyUnusable, PublicKey
+from gateway.protocol.signed_document import sign
+from gateway.system.atomic_file import write_whole
+from tests.gateway.evidence.visits import SCAN, Box
+
+ROOT = Path(__file__).parents[3]
+BETWEEN = Now(utc=SCAN + timedelta(hours=1), trusted=True, mono=0.0)
+
+
+@dataclass
+class Changed:
+    """A box that filmed a visit under its first key, and one under its second."""
+
+    keys: Path
+    first: BoxKey
+    box: Box
+    before: Path
+    after: Path
+
+    @property
+    def second(self) -> BoxKey:
+        return self.box.key
+
+
+@pytest.fixture
+def changed(tmp_path: Path) -> Changed:
+    keys = tmp_path / "key"
+    first = BoxKey.at(keys)
+    box = Box(key=first)
+    before, _ = box.visit(tmp_path, visit="before")
+    coming = prepare(keys)
+    assert settle(keys, box="box-1", now=BETWEEN) is not None
+    box.key = BoxKey.at(keys)
+    assert box.public == coming != first.public
+    after, _ = box.visit(tmp_path, visit="after", at=SCAN + timedelta(hours=2))
+    copy_line(keys, after)
+    return Changed(keys, first, box, before, after)
+
+
+def test_proofs_of_before_and_after_verify_whichever_key_is_known(changed: Changed, tmp_path: Path) -> None:
+    line = line_in(changed.keys)
+    phone = changed.box.phone_file(tmp_path)
+    for known in (changed.first.public, changed.second.public):
+        for folder in (changed.before, changed.after):
+            verdict = verify(folder, public_key=known, checkpoint=phone, line=line)
+            assert verdict.ok, (folder.name, verdict.problem, verdict.where)
+    alone = verify(changed.after, public_key=changed.first.public)
+    assert alone.ok, "a folder that was sealed since tells by itself how its key follows the older one"
+    assert not [note for note in alone.notes if SUCCESSION in note]
+    assert PublicKey.from_pem((changed.keys / PUBLIC).read_bytes()) == changed.second.public
+    assert not (changed.keys / NEXT_KEY).exists(), "the old one can sign nothing any more"
+
+
+def test_without_the_line_another_key_is_another_box(changed: Changed) -> None:
+    (changed.after / SUCCESSION).unlink()
+    assert verify(changed.after, public_key=changed.first.public).code is Problem.FOREIGN_KEY
+
+
+def test_what_the_old_key_signs_after_it_was_replaced_is_no_proof(changed: Changed, tmp_path: Path) -> None:
+    thief = Box(key=changed.first)
+    forged, _ = thief.visit(tmp_path, visit="forged", at=SCAN + timedelta(hours=3))
+    copy_line(changed.keys, forged)
+    for known in (changed.first.public, changed.second.public):
+        assert verify(forged, public_key=known).code is Problem.KEY_REPLACED
+
+
+def test_a_line_that_was_not_signed_by_both_keys_is_known(changed: Changed) -> None:
+    (step,) = line_in(changed.keys).steps
+    thief = BoxKey.fresh()
+    theirs = step.model_copy(update={"new": thief.public.text})
+    agreed = b64encode(thief.sign(theirs.agreed_bytes())).decode()
+    wrong = [
+        sign(theirs.model_copy(update={"agreed": agreed}), thief),  # the box's key did not sign it
+        sign(step.model_copy(update={"key": thief.public.text}), thief),  # it never was the box's key
+        step.model_copy(update={"new": thief.public.text}),
+        sign(step.model_copy(update={"new": thief.public.text}), changed.first),  # the new one never agreed
+        step.model_copy(update={"box": "another"}),
+    ]
+    for bad in wrong:
+        with pytest.raises(ValueError, match="line 1"):
+            Line.read(bad.to_json())
+        (changed.after / SUCCESSION).write_bytes(bad.to_json() + b"\n")
+        assert verify(changed.after, public_key=changed.first.public).code is Problem.SUCCESSION_WRONG
+    with pytest.raises(ValueError, match="line 2"):
+        Line.read(step.to_json() + b"\n" + step.to_json())
+
+
+def test_a_visit_whose_second_part_was_sealed_under_the_new_key_is_one_visit(changed: Changed, tmp_path: Path) -> None:
+    changed.box.key = changed.first
+    changed.box.visit(tmp_path, visit="both", at=SCAN)
+    changed.box.key = BoxKey.at(changed.keys)
+    both, _ = changed.box.visit(tmp_path, visit="both", at=SCAN + timedelta(hours=2), part=2)
+    copy_line(changed.keys, both)
+    for known in (changed.first.public, changed.second.public, None):
+        verdict = verify(both, public_key=known)
+        assert verdict.ok, (verdict.problem, verdict.where)
+
+
+def test_a_visit_of_before_that_is_erased_after_is_erased_by_the_same_box(changed: Changed) -> None:
+    at = SCAN + timedelta(days=30)
+    stone = tombstone(
+        box="box-1", visit="before", parts=(), at=at, why="request", who="owner", key=changed.second
+    )  # fmt: skip
+    copy_line(changed.keys, changed.before)
+    erase(changed.before, Kept(visit="before", ended=SCAN), stone)
+    verdict = verify(changed.before, public_key=changed.first.public)
+    assert (verdict.ok, verdict.erased is not None) == (True, True), verdict.where
+    assert {path.name for path in changed.before.iterdir()} == {"erased.json", SUCCESSION}
+
+
+def test_a_second_change_follows_the_first(changed: Changed) -> None:
+    prepare(changed.keys)
+    prepare(changed.keys)  # whoever asked twice gets the newest
+    settle(changed.keys, box="box-1", now=BETWEEN)
+    line = line_in(changed.keys)
+    assert line.keys == (changed.first.public, changed.second.public, BoxKey.at(changed.keys).public)
+    assert verify(changed.before, public_key=line.keys[-1], line=line).ok
+
+
+# ---- cut short ------------------------------------------------------------------------------------------------------
+
+KILLED_AT_EACH = """
+import os, signal, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from gateway.protocol.keys import BoxKey
+from gateway.evidence.succession import prepare, settle
+from gateway.domain.visit.state import Now
+left = None
+def watch(event, said):
+    global left
+    writes = event == "open" and isinstance(said[2], int) and said[2] & (os.O_WRONLY | os.O_RDWR)
+    if left is not None and (event in ("os.remove", "os.rename") or writes):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(watch)
+for steps in range(200):
+    folder = Path(sys.argv[1]) / str(steps)
+    folder.with_suffix(".old").write_text(BoxKey.at(folder).public.text)
+    child = os.fork()
+    if not child:
+        left = steps
+        prepare(folder)
+        settle(folder, box="box-1", now=Now(utc=datetime(2026, 6, 1, tzinfo=UTC), trusted=True, mono=0.0))
+        os._exit(0)
+    if not os.WIFSIGNALED(os.waitpid(child, 0)[1]):
+        break
+"""
+
+
+def test_killed_at_any_point_the_box_has_its_old_key_or_the_new_one_whole(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED_AT_EACH, str(tmp_path)], cwd=ROOT, check=True, timeout=120)
+    tried = [path for path in tmp_path.iterdir() if path.is_dir()]
+    ends: list[bool] = []
+    for keys in tried:
+        settle(keys, box="box-1", now=BETWEEN)  # the next start
+        old, present = PublicKey.from_text(keys.with_suffix(".old").read_text()), BoxKey.at(keys).public
+        line = line_in(keys)
+        assert present in line.kin(old), "whoever knows the old key follows"
+        assert (present == old) == (line.steps == ())
+        assert PublicKey.from_pem((keys / PUBLIC).read_bytes()) == present
+        assert not (keys / NEXT).exists()
+        assert not (keys / NEXT_KEY).exists()
+        ends.append(present == old)
+    assert ends.count(True) > 2
+    assert ends.count(False) > 4
+
+
+def test_no_other_key_is_prepared_while_a_change_that_stands_in_the_line_is_not_done(tmp_path: Path) -> None:
+    keys = tmp_path / "key"
+    old = BoxKey.at(keys)
+    coming = prepare(keys)
+    pem, decided = (keys / NEXT_KEY).read_bytes(), (keys / NEXT).read_bytes()
+    settle(keys, box="box-1", now=BETWEEN)
+    write_whole(keys / "box.key.pem", old.pem)  # as it was when the process died behind the line's write
+    write_whole(keys / NEXT_KEY, pem)
+    write_whole(keys / NEXT, decided)
+    with pytest.raises(KeyUnusable, match="cut short"):
+        prepare(keys)
+    settle(keys, box="box-1", now=BETWEEN)
+    assert (BoxKey.at(keys).public, line_in(keys).keys) == (coming, (old.public, coming))
+
+
+def test_a_key_that_was_put_there_by_hand_in_the_middle_is_told(tmp_path: Path) -> None:
+    keys = tmp_path / "key"
+    BoxKey.at(keys)
+    prepare(keys)
+    (keys / NEXT_KEY).unlink()
+    with pytest.raises(KeyUnusable, match="by hand"):
+        settle(keys, box="box-1", now=BETWEEN)

@@ -1,0 +1,211 @@
+import asyncio
+import json
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.api import idempotency as remembered
+from gateway.hub.authentication import caller_of
+from gateway.hub.config import Limits
+from gateway.hub.operation import Caller
+from gateway.hub.tables import api_keys, idempotency
+from tests.hubs import Running, hub_file, running
+from tests.webhookhouse import Wall
+
+JSON = {"Content-Type": "application/json"}
+
+
+async def code(hub: Running, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+    async with hub.http.post("/v1/api_keys", data=body, headers=headers) as answer:
+        assert answer.content_type == "application/problem+json"
+        said = await answer.json(content_type=None)
+        assert said["type"].endswith(f"/problems/{said['code']}"), "the code is explained where its type points"
+        return answer.status, said["code"]
+
+
+async def test_a_body_that_two_readers_could_read_differently_is_refused(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        headers = {**(await hub.retailer()).headers, **JSON}
+        for body in (
+            b'{"label": "a", "label": "b"}',
+            b'{"label": NaN}',
+            b'{"label": ' + b"[" * 200 + b"]" * 200 + b"}",
+            b'{"label": ' + b"9" * 5000 + b"}",
+            b'{"label": "a"',
+            b"\xff",
+            b"",
+        ):
+            assert await code(hub, body, headers) == (400, "malformed_json"), body[:40]
+
+
+async def test_a_wrong_field_is_named_by_its_pointer(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        headers = (await hub.retailer()).headers
+        async with hub.http.post("/v1/api_keys", json={"label": "a", "right": 1}, headers=headers) as answer:
+            said = await answer.json(content_type=None)
+        assert (answer.status, said["errors"][0]["pointer"], said["errors"][0]["in"]) == (422, "/right", "body")
+
+
+async def test_a_mistake_in_a_body_is_told_in_plain_words(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        headers = {**(await hub.retailer()).headers, **JSON}
+        for path, body, detail in (
+            ("api_keys", '{"label": "a",\n "rights": }', "not JSON at line 2, column 12."),
+            ("api_keys", '{"label": "a", "colour": 1}', "There is nothing of this name here."),
+            ("deliveries", '{"connection": "con-' + "a" * 26 + '"}', "Give one of delivery, token, and one only."),
+        ):
+            async with hub.http.post(f"/v1/{path}", data=body, headers=headers) as answer:
+                said = await answer.json(content_type=None)
+            assert detail in [said.get("detail"), *(one["detail"] for one in said.get("errors", ()))], said
+
+
+async def test_what_is_too_large_or_no_json_or_for_another_host_is_refused(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        headers = (await hub.retailer()).headers
+        assert await code(hub, b" " * 70_000, {**headers, **JSON}) == (413, "too_large")
+        assert await code(hub, b"{}", {**headers, "Content-Type": "text/plain"}) == (415, "unsupported_media_type")
+        assert await code(hub, b"{}", {**headers, **JSON, "Host": "evil.example"}) == (421, "bad_host")
+
+
+@pytest.mark.parametrize(
+    "said", ["", "Bearer", "Bearer key-x_y", "Basic a2V5", "Bearer key-" + "a" * 26 + "_" + "a" * 26]
+)
+async def test_without_a_key_that_counts_nothing_is_read(tmp_path: Path, said: str) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        assert await code(hub, b"not even JSON", {"Authorization": said, **JSON}) == (401, "unauthenticated")
+
+
+async def test_the_same_idempotency_key_gets_the_same_answer_and_does_it_once(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        retailer = await hub.retailer()
+        headers = {**retailer.headers, "Idempotency-Key": "order-1"}
+
+        async def one() -> tuple[int, str, bool]:
+            async with hub.http.post("/v1/api_keys", json={"label": "till"}, headers=headers) as answer:
+                return answer.status, (await answer.json())["token"], "Idempotent-Replayed" in answer.headers
+
+        answers = await asyncio.gather(*(one() for _ in range(8)))
+        assert {(status, token) for status, token, _ in answers} == {(201, answers[0][1])}
+        assert sum(not replayed for _, _, replayed in answers) == 1, "done once, and told so"
+        async with hub.hub.store.reading() as tx:
+            assert await tx.scalar(select(func.count()).select_from(api_keys)) == 2, "the first and this one"
+        async with hub.http.post("/v1/api_keys", json={"label": "other"}, headers=headers) as other:
+            assert (other.status, (await other.json(content_type=None))["code"]) == (422, "idempotency_key_reused")
+
+
+async def test_an_idempotency_key_outlives_the_hub(tmp_path: Path) -> None:
+    file, tokens = hub_file(tmp_path), []
+    async with running(file) as hub:
+        retailer = await hub.retailer()
+    for _ in range(2):
+        async with running(file) as hub:
+            headers = {**retailer.headers, "Idempotency-Key": "order-1"}
+            async with hub.http.post("/v1/api_keys", json={"label": "till"}, headers=headers) as answer:
+                tokens.append((await answer.json())["token"])
+    assert tokens[0] == tokens[1]
+
+
+async def test_what_an_idempotency_key_was_answered_is_forgotten_after_a_day(tmp_path: Path) -> None:
+    wall = Wall()
+    async with running(hub_file(tmp_path), wall=wall) as hub:
+        retailer = await hub.retailer()
+
+        async def asks(key: str, label: str = "till") -> tuple[int, int]:
+            """The answer's status, and how many are kept."""
+            headers = {**retailer.headers, "Idempotency-Key": key}
+            async with hub.http.post("/v1/brands", json={"id": label, "name": "Lune"}, headers=headers) as answer:
+                status = answer.status
+            async with hub.hub.store.reading() as tx:
+                return status, await tx.scalar(select(func.count()).select_from(idempotency)) or 0
+
+        old = remembered._SWEPT + 2  # noqa: SLF001 - how many go at a time
+        for number in range(old):
+            assert await asks(f"old-{number}", f"brand-{number}") == (201, number + 1)
+        wall.ahead += remembered.KEPT.total_seconds() - 60
+        assert await asks("young", "young") == (201, old + 1), "none was a day old yet"
+        wall.ahead += 120
+        assert await asks("first", "first") == (201, 4), "two old ones, the young one, and this"
+        assert await asks("second", "second") == (201, 3)
+        assert await asks("old-0", "anew") == (201, 4), "a key of yesterday is a new one"
+        assert await asks("young", "young") == (201, 4), "and this one is still known"
+
+
+async def test_who_asks_too_much_is_told_how_long_to_wait_and_others_are_not_kept(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path, limits=Limits(writes_a_day=3))) as hub:
+        ours, theirs = await hub.retailer(), await hub.retailer("Soleil")
+        answers = []
+        for number in range(5):
+            async with hub.http.post("/v1/api_keys", json={"label": f"till {number}"}, headers=ours.headers) as answer:
+                answers.append((answer.status, answer.headers.copy()))
+        assert [status for status, _ in answers] == [201, 201, 201, 429, 429]
+        _, said = answers[-1]
+        assert 1 <= int(said["Retry-After"]) <= 2 * 86_400
+        assert said["RateLimit-Policy"] == f'"writes";q={Limits().writes};w=1, "writes-a-day";q=3;w=86400'
+        async with hub.http.post("/v1/api_keys", json={"label": "till"}, headers=theirs.headers) as other:
+            assert other.status == 201
+
+
+async def test_every_answer_of_the_router_is_a_problem_too(tmp_path: Path) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        async with hub.http.get("/nowhere") as lost:
+            assert (lost.status, json.loads(await lost.text())["code"]) == (404, "not_found")
+        async with hub.http.put("/v1/api_keys") as wrong:
+            assert (wrong.status, wrong.headers["Allow"]) == (405, "GET,HEAD,POST")
+
+
+async def test_an_address_that_asks_too_much_without_a_key_is_refused_before_any_key_is_looked_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)  # by which the library counts: however slow this machine is
+    async with running(hub_file(tmp_path, limits=Limits(stranger_requests=2)), wall=time.time) as hub:
+        ours = await hub.retailer()
+
+        async def read(path: str, headers: dict[str, str]) -> tuple[int, int]:
+            """The status, and how many keys were looked up for it."""
+            before = len(looked_up)
+            async with hub.http.get(path, headers=headers) as answer:
+                if answer.status == 429:
+                    assert (await answer.json(content_type=None))["code"] == "rate_limited"
+                    assert 1 <= int(answer.headers["Retry-After"]) <= 20
+                return answer.status, len(looked_up) - before
+
+        looked_up: list[str] = []
+
+        async def counted(tx: AsyncConnection, authorization: str, now: datetime) -> Caller | None:
+            looked_up.append(authorization)
+            return await caller_of(tx, authorization, now)
+
+        monkeypatch.setattr("gateway.hub.api.dispatch.caller_of", counted)
+        assert await read("/v1/api_keys", ours.headers) == (200, 1)
+        wrong = {"Authorization": f"{ours.headers['Authorization'][:-1]}!"}
+        seen = [await read("/v1/api_keys", wrong) for _ in range(10)]
+        seen += [await read("/openapi.json", {}) for _ in range(9)]
+        assert {status for status, _ in seen[:10]} == {401}
+        assert {status for status, _ in seen[10:]} == {200}
+        assert await read("/v1/api_keys", wrong) == (429, 0)
+        for path in ("/openapi.json", "/", "/healthz", "/nowhere"):
+            assert await read(path, {}) == (429, 0), path
+        assert await read("/v1/api_keys", ours.headers) == (200, 1), "neighbours do not keep out whose key counts"
+
+
+async def test_the_api_s_document_is_written_once_and_not_sent_again_to_who_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        async with hub.http.get("/openapi.json") as whole:
+            assert whole.content_type == "application/json"
+            assert (await whole.json())["openapi"].startswith("3.1")
+            tag = whole.headers["ETag"]
+        monkeypatch.setattr("gateway.hub.api.dispatch.document", None)  # it is not made again
+        monkeypatch.setattr("gateway.hub.api.dispatch.json", None)
+        for given in (tag, f'W/{tag}, "other"', "*"):
+            async with hub.http.get("/openapi.json", headers={"If-None-Match": given}) as same:
+                assert (same.status, await same.read(), same.headers["ETag"]) == (304, b"", tag)
+        async with hub.http.get("/openapi.json", headers={"If-None-Match": '"other"'}) as anew:
+            assert (anew.status, anew.headers["ETag"]) == (200, tag)
+            assert len(await anew.read()) > 10_000

@@ -1,0 +1,65 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.hub.api.homes import BrokerAt, Homes
+from gateway.hub.api.validation_errors import MEANINGS, meaning
+from gateway.hub.authority import Authority
+from gateway.hub.operation import Operation
+from gateway.hub.process import OPERATIONS
+from tests.announcing import connected
+from tests.boxes import NOW
+from tests.hubs import hub_file, running
+
+
+def patterns(schema: object) -> set[str]:
+    """Every pattern that pydantic holds text against in this schema."""
+    match schema:
+        case {"type": "str", "pattern": str(pattern)}:
+            return {pattern}
+        case dict():
+            return set().union(*map(patterns, schema.values()))
+        case list() | tuple():
+            return set().union(*map(patterns, schema))
+        case _:
+            return set()
+
+
+def asked_of(operations: tuple[Operation, ...]) -> set[str]:
+    models = [model for one in operations for model in (one.path_model, one.query, one.headers, one.body) if model]
+    return set().union(*(patterns(model.__pydantic_core_schema__) for model in models))
+
+
+def test_whatever_has_to_be_written_in_one_way_has_words_for_it(tmp_path: Path) -> None:
+    homes = Homes(Authority.at(tmp_path, now=NOW), BrokerAt(host="hub.example", port=8883))
+    there = asked_of((*OPERATIONS, *homes.operations()))
+    assert len(there) > 20
+    assert [pattern for pattern in there if meaning(pattern) is None] == []
+    assert set(MEANINGS) <= there, "nothing is explained that is nowhere asked for"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointer", "said"),
+    [
+        ({"entrance": "Front door"}, "/delivery/entrance",
+         "This has to be 1 to 64 characters: lower-case letters, digits and hyphens."),
+        ({"courier_sha256": "x"}, "/delivery/courier_sha256",
+         "This has to be a SHA-256 as 64 lower-case hexadecimal digits."),
+        ({"parcels": ["XY123456785FR", "xy 123456785 fr"]}, "/delivery/parcels", "the same parcel twice"),
+    ],
+)  # fmt: skip
+async def test_no_retailer_is_answered_by_a_regular_expression(
+    tmp_path: Path, wrong: dict[str, Any], pointer: str, said: str
+) -> None:
+    async with running(hub_file(tmp_path)) as hub:
+        home = await connected(hub)
+        body = {"connection": home.connection, "delivery": home.promise(**wrong)}
+        status, answer = await home.ask("POST", "/v1/deliveries", body)
+        assert (status, answer["errors"]) == (
+            422, [{"pointer": pointer, "in": "body", "code": answer["errors"][0]["code"], "detail": said}],
+        )  # fmt: skip
+        status, answer = await home.ask("POST", "/v1/deliveries", {"connection": "con-1", "delivery": home.promise()})
+        assert (
+            answer["errors"][0]["detail"] == "This has to be an id that the hub gave: con- and 26 letters and digits."
+        )

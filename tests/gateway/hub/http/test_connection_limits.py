@@ -1,0 +1,239 @@
+"""Strangers who open connections and ask nothing, or never come to an end."""
+
+import asyncio
+import contextlib
+import resource
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from aiohttp import web
+
+from gateway.hub.config import HubFile, Limits
+from gateway.hub.http.connection_limits import AROUND, OWN_FILES, Threshold
+from gateway.system.http_limits import CONNECTIONS_BURST_S
+from tests.boxes import until
+from tests.hubs import MANY, Running, hub_file, running
+
+pytestmark = pytest.mark.slow
+FEW = Limits(**{**MANY.model_dump(), "connections": 5})
+
+
+@contextlib.asynccontextmanager
+async def hub_with(file: HubFile, *, asks: float = 60, sends: float = 60, idle: float = 60) -> AsyncIterator[Running]:
+    async with running(file) as hub:
+        there = hub.hub.site.threshold
+        there.asks, there.sends, there.idle = asks, sends, idle
+        yield hub
+
+
+async def connected(hub: Running) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    at = urlsplit(hub.url)
+    return await asyncio.open_connection(at.hostname, at.port)
+
+
+async def ended(reader: asyncio.StreamReader, seconds: float = 5) -> bool:
+    """Whether it is let go within so long."""
+    try:
+        async with asyncio.timeout(seconds):
+            await reader.read()
+    except TimeoutError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+async def test_one_address_has_so_many_connections_and_another_place_is_free_as_soon_as_one_goes(
+    tmp_path: Path,
+) -> None:
+    async with hub_with(hub_file(tmp_path, limits=FEW)) as hub:
+        held = [await connected(hub) for _ in range(5)]
+        await until(lambda: len(hub.hub.site.threshold.guests) == 5)
+        reader, writer = await connected(hub)
+        assert await ended(reader)
+        writer.close()
+        held[0][1].close()
+        await until(lambda: len(hub.hub.site.threshold.guests) == 4)
+        async with hub.http.get("/healthz") as answer:
+            assert answer.status == 200
+        for _, other in held:
+            other.close()
+        await hub.http.close()
+        await until(lambda: not hub.hub.site.threshold.guests and not hub.hub.site.threshold.counted)
+
+
+class Came(asyncio.Transport):
+    """A connection from anywhere."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__({"peername": (address, 1)})
+        self.aborted = False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+async def test_a_stranger_with_65536_networks_of_ipv6_does_not_take_the_places_of_all() -> None:
+    threshold, kept = Threshold(each=5), []
+    for number in range(100):
+        guest, came = threshold.before(asyncio.Protocol)(), Came(f"2001:db8:7:{number:x}::1")
+        guest.connection_made(came)
+        if not came.aborted:
+            kept.append(guest)
+    assert len(kept) == 5 * AROUND
+    for address, let_in in (("2001:db8:8::1", True), ("192.0.2.1", True), ("2001:db8:7:ffff::1", False)):
+        guest, came = threshold.before(asyncio.Protocol)(), Came(address)
+        guest.connection_made(came)
+        assert came.aborted is not let_in, address
+        guest.connection_lost(None)
+    for guest in kept:
+        guest.connection_lost(None)
+    assert not threshold.guests
+    assert not threshold.counted
+
+
+async def test_behind_a_proxy_all_come_from_one_address(tmp_path: Path) -> None:
+    file = hub_file(tmp_path, limits=FEW)
+    file = file.model_copy(update={"listen": file.listen.model_copy(update={"behind_proxy": True})})
+    async with hub_with(file) as hub:
+        held = [await connected(hub) for _ in range(20)]
+        await until(lambda: len(hub.hub.site.threshold.guests) == 20)
+        for _, writer in held:
+            writer.close()
+
+
+async def test_who_asks_nothing_or_never_comes_to_an_end_is_let_go(tmp_path: Path) -> None:
+    async with hub_with(hub_file(tmp_path), asks=0.3, sends=0.3, idle=0.3) as hub:
+        who = await hub.retailer()
+        host = urlsplit(hub.url).netloc
+        head = f"POST /v1/api_keys HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {who.token}\r\n"
+        whole = f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n"
+        for said in (
+            "",
+            "GET /healthz HTTP/1.1\r\nHo",
+            head + "Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{",
+            head + "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+            whole,
+            whole + "GET /heal",
+        ):
+            reader, writer = await connected(hub)
+            writer.write(said.encode())
+            assert await ended(reader), said
+            writer.close()
+        await until(lambda: len(hub.hub.site.threshold.guests) == 0)
+
+
+async def test_who_trickles_is_let_go_and_who_listens_stays(tmp_path: Path) -> None:
+    async with hub_with(hub_file(tmp_path), asks=0.5, sends=0.5, idle=0.5) as hub:
+        who = await hub.retailer()
+        host = urlsplit(hub.url).netloc
+        reader, writer = await connected(hub)
+
+        async def trickle() -> None:
+            with contextlib.suppress(OSError):
+                for char in f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n" + "X: y\r\n" * 100:
+                    writer.write(char.encode())
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+
+        drop = asyncio.create_task(trickle())
+        async with hub.http.get("/v1/events/stream", params={"seconds": 3}, headers=who.headers) as stream:
+            assert await ended(reader)
+            await asyncio.sleep(1)
+            made = hub.http.post("/v1/webhook_endpoints", json={"url": "https://shop.example/"}, headers=who.headers)
+            async with made as answer:
+                endpoint = (await answer.json())["id"]
+            async with hub.http.post(f"/v1/webhook_endpoints/{endpoint}/test", headers=who.headers) as answer:
+                assert answer.status == 202
+            assert b"event: ping" in await stream.content.read(), "it was followed for its three seconds"
+        drop.cancel()
+
+
+async def test_of_the_files_that_a_process_may_have_some_are_left_for_the_hub_itself(tmp_path: Path) -> None:
+    async with hub_with(hub_file(tmp_path)) as hub:
+        there = hub.hub.site.threshold
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        assert there.most <= soft - OWN_FILES
+        async with hub.http.get("/healthz") as answer:
+            assert answer.status == 200
+        there.most = len(there.guests)
+        reader, writer = await connected(hub)
+        assert await ended(reader), "there is no room"
+        writer.close()
+        async with hub.http.get("/healthz") as answer:
+            assert answer.status == 200, "who is in stays in"
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/healthz"])
+async def test_five_thousand_requests_sent_at_once_hold_nobody_else_up(tmp_path: Path, path: str) -> None:
+    """One connection that sent 5,000 requests ahead was answered them all, and everybody else waited for that."""
+    async with asyncio.timeout(60), hub_with(hub_file(tmp_path)) as hub:
+        said = f"GET {path} HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\n\r\n".encode()
+        callers = [await connected(hub) for _ in range(20)]
+        for _, writer in callers:
+            writer.write(said * 5_000)
+        async with hub.http.get("/healthz") as answer:
+            assert answer.status == 200
+        for reader, writer in callers:
+            got = b""
+            with contextlib.suppress(ConnectionError):  # what it did not read it answers by a reset
+                got = await reader.read()
+            assert got.count(b"HTTP/1.1 200 OK") <= 2
+            writer.close()
+
+
+async def test_of_all_that_a_client_sends_at_once_the_hub_parses_one_piece_in_a_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """190 connections that pipelined 5,200 requests a write: 256 KiB of each were parsed in one turn of the loop."""
+    pieces = list[int]()
+    feed = web.RequestHandler.data_received
+
+    def fed(handler: web.RequestHandler, data: bytes) -> None:
+        feed(handler, data)
+        pieces.append(len(data))
+
+    monkeypatch.setattr(web.RequestHandler, "data_received", fed)
+    async with asyncio.timeout(60), hub_with(hub_file(tmp_path)) as hub:
+        said = f"GET /healthz HTTP/1.1\r\nHost: {urlsplit(hub.url).netloc}\r\n\r\n".encode()
+        callers = [await connected(hub) for _ in range(20)]
+        for _, writer in callers:
+            writer.write(said * 5_200)
+        for reader, writer in callers:
+            with contextlib.suppress(ConnectionError):  # what it did not read it answers by a reset
+                await reader.read()
+            writer.close()
+    assert len(pieces) >= 20
+    assert max(pieces) <= 4_096, "bytes: some 80 requests"
+
+
+async def answers(hub: Running, count: int, address: str) -> int:
+    """How many of so many connections, opened one after the other from this address, are answered."""
+    at, answered = urlsplit(hub.url), 0
+    for _ in range(count):
+        reader, writer = await asyncio.open_connection(at.hostname, at.port, local_addr=(address, 0))
+        writer.write(f"GET /healthz HTTP/1.1\r\nHost: {at.netloc}\r\nConnection: close\r\n\r\n".encode())
+        with contextlib.suppress(ConnectionError):
+            answered += b" 200 OK" in await reader.read()
+        writer.close()
+    return answered
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+async def test_who_opens_connection_after_connection_is_hung_up_on_and_another_address_and_a_proxy_are_not(
+    tmp_path: Path, *, proxied: bool
+) -> None:
+    file = hub_file(tmp_path, limits=Limits(**{**MANY.model_dump(), "new_connections": 1}))
+    file = file.model_copy(update={"listen": file.listen.model_copy(update={"behind_proxy": proxied})})
+    async with asyncio.timeout(60), hub_with(file) as hub:
+        begun = asyncio.get_running_loop().time()
+        answered = await answers(hub, 60, "127.0.0.2")
+        took = asyncio.get_running_loop().time() - begun
+        if proxied:
+            assert answered == 60
+        else:
+            assert CONNECTIONS_BURST_S <= answered <= CONNECTIONS_BURST_S + took + 1
+            assert answered < 60
+        assert await answers(hub, 3, "127.0.0.3") == 3

@@ -1,0 +1,92 @@
+"""What answers under a hub's name may be anything: a retailer's program says so, and a box goes on."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from gateway.hub.sdk.hub import Access, NotAsked, Refused, reached
+from gateway.hub.sdk.told import line_of
+from gateway.integrations.hub_client.enrolment import HubAway, HubSays, over_http
+
+DEEP = b"[" * 50_000
+PROBLEM = b'{"code":"conf\\u001b[2Jlict","title":"no\\u0007","detail":"\\u001b]0;mine\\u0007 no\\r\\nmore"}'
+
+
+@contextlib.asynccontextmanager
+async def answering(said: bytes) -> AsyncIterator[str]:
+    """Whatever is asked; the address."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(said)
+            await writer.drain()
+            writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+def whole(status: str, body: bytes) -> bytes:
+    return b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status.encode(), len(body)) + body
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"",
+        b"\0\0\0\0",
+        b"SSH-2.0-OpenSSH\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 200 OK\r\na: " + b"b" * 100_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 400 No\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 9999 What\r\n\r\n",
+        b"HTTP/1.1 307 Elsewhere\r\nLocation: file:///etc/passwd\r\n\r\n",
+        whole("400 No", DEEP),
+        whole("400 No", b"[]"),
+        whole("400 No", b'{"code": 5}'),
+        whole("400 No", b"\xff\xfe"),
+        whole("500 Oh", PROBLEM),
+    ],
+    ids=range(14),
+)
+async def test_whatever_a_hub_answers_a_box_is_told_that_it_is_away_and_goes_on(said: bytes) -> None:
+    async with answering(said) as url:
+        with pytest.raises(HubAway):
+            await asyncio.to_thread(over_http, f"{url}/v1/homes/renew", {}, 5.0)
+
+
+async def test_a_hub_s_no_moves_nobody_s_terminal() -> None:
+    async with answering(whole("409 No", PROBLEM)) as url:
+        with pytest.raises(HubSays) as no:
+            await asyncio.to_thread(over_http, f"{url}/v1/homes/renew", {}, 5.0)
+        assert str(no.value).isprintable()
+        assert no.value.code.isprintable()
+        async with reached(Access(url, "key")) as hub:
+            with pytest.raises(Refused) as refused:
+                await hub.ask("GET", "/v1/brands")
+        assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("body", [DEEP, b"[]", b'{"errors": 5}', b'{"errors": [5]}', b"\xff"], ids=range(5))
+async def test_whatever_a_hub_answers_a_retailer_s_program_says_so(body: bytes) -> None:
+    async with answering(whole("400 No", body)) as url, reached(Access(url, "key")) as hub:
+        with pytest.raises(Refused):
+            await hub.ask("GET", "/v1/brands")
+    async with answering(whole("200 OK", DEEP)) as url, reached(Access(url, "key")) as hub:
+        with pytest.raises(NotAsked):
+            await hub.ask("GET", "/v1/brands")
+
+
+async def test_an_answer_that_comes_in_pieces_is_read_whole() -> None:
+    body = b'{"data": "' + b"a" * 500_000 + b'"}'
+    async with answering(whole("200 OK", body)) as url, reached(Access(url, "key")) as hub:
+        assert len((await hub.ask("GET", "/v1/brands"))["data"]) == 500_000
+
+
+def test_a_message_of_a_hub_that_is_too_deep_is_one_line() -> None:
+    assert line_of(DEEP.decode()).startswith('"[[[')

@@ -1,0 +1,71 @@
+"""The doctor shows every battery that the gateway has heard of, also of devices that sleep while it asks."""
+
+import json
+from typing import Any
+
+import pytest
+
+from gateway.config.home import ClockSource, Home
+from gateway.config.topics import entrance_topic
+from gateway.installation.diagnostics.batteries import batteries
+from gateway.installation.diagnostics.battery_words import BATTERIES
+from gateway.installation.diagnostics.finding import Verdict
+from gateway.installation.diagnostics.words import told
+from gateway.runtime.notifications.texts import BATTERY_OF
+from tests.gateway.cli.terminal import guest
+from tests.gateway.installation.diagnostics.english import Read, examined, read
+
+
+def found(home: Home, body: Any) -> list[Read]:  # noqa: ANN401 - whatever may stand there
+    stored = {entrance_topic("front", "state"): body if isinstance(body, bytes) else json.dumps(body).encode()}
+    return [read(one) for one in batteries(home, stored)]
+
+
+@pytest.mark.parametrize(
+    ("levels", "soon", "verdict", "said"),
+    [
+        ({"lock": "good"}, [], Verdict.GOOD, "lock, battery good"),
+        ({"lock": "low"}, ["lock"], Verdict.DOUBTFUL, "lock, battery low"),
+        ({"lock": "critical"}, ["lock"], Verdict.BAD, "lock, battery critical"),
+        ({"door": "critical", "lock": "good"}, [], Verdict.BAD, "door sensor, battery critical, lock, battery good"),
+        ({"button/bell": "critical"}, [], Verdict.DOUBTFUL, "button (bell), battery critical"),
+        ({"fridge/cooler": "good"}, ["fridge/cooler"], Verdict.DOUBTFUL, "thermometer (cooler), running out"),
+    ],
+)
+def test_what_was_heard_last_is_said_and_only_what_keeps_the_door_shut_is_red(
+    home: Home, levels: dict[str, str], soon: list[str], verdict: Verdict, said: str
+) -> None:
+    (finding,) = found(home, {"batteries": levels, "batteries_soon": soon})
+    assert (finding.what, finding.verdict, finding.said) == ("batteries, front", verdict, said)
+    assert bool(finding.todo) is (verdict is not Verdict.GOOD)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"null", b"\xff", {}, {"batteries": []}, {"batteries": {"lock": "full"}},
+     {"batteries": {"toaster/a": "low"}}, {"batteries": {"lock": 7}},
+     {"batteries": {"lock": []}, "batteries_soon": [[]]}, b"[" * 100_000],
+)  # fmt: skip
+def test_where_none_was_told_or_nothing_can_be_read_nothing_is_said(home: Home, body: object) -> None:
+    assert found(home, body) == []
+
+
+def test_everything_that_may_tell_a_battery_has_words_in_both_languages(home: Home) -> None:
+    kinds = {key.removeprefix("batteries.of.") for key in BATTERIES if key.startswith("batteries.of.")}
+    assert kinds == set(BATTERY_OF)
+    whose = {kind if kind in ("lock", "door") else f"{kind}/a": "low" for kind in kinds}
+    (finding,) = batteries(home, {entrance_topic("front", "state"): json.dumps({"batteries": whose}).encode()})
+    for language in ("fr", "en"):
+        assert told(finding.said, language).count("low" if language == "en" else "faible") == len(kinds)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_the_doctor_reads_it_from_the_broker(home: Home) -> None:
+    house = home.model_copy(update={"clock": ClockSource(source="host")})
+    body = json.dumps({"batteries": {"signal/bell": "low"}, "batteries_soon": ["signal/bell"]}).encode()
+    async with guest(home, "gateway") as gateway:
+        gateway.publish(entrance_topic("front", "state"), body, retain=True)
+        seen = await examined(house)
+    assert seen["batteries, front"].verdict is Verdict.DOUBTFUL
+    assert seen["batteries, front"].said == "bell (bell), battery low"

@@ -1,0 +1,94 @@
+"""The gateway's own account at the broker: tried only where nobody holds it, and never told."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.config.home import ClockSource, Home
+from gateway.config.subscriptions import BRIDGE_STATE
+from gateway.installation.diagnostics.broker import by_the_broker, gateway
+from gateway.installation.diagnostics.finding import Finding, Verdict
+from gateway.installation.diagnostics.house import WHOLE
+from gateway.mqtt.mosquitto.provisioning import private_broker, write
+from tests.gateway.cli.terminal import guest, hear
+from tests.gateway.installation.diagnostics.english import by_what, examined, read
+from tests.quiet import Silent, silent
+
+pytestmark = pytest.mark.slow
+
+
+def bare(home: Home) -> Home:
+    return home.model_copy(update={"devices": {}, "entrances": {}, "clock": ClockSource(source="host")})
+
+
+async def test_a_broker_that_refuses_the_gateway_s_account_alone_is_red_and_says_so(home: Home, tmp_path: Path) -> None:
+    accounts = tmp_path / "accounts"
+    async with private_broker(accounts, home):
+        (accounts / "gateway.password").write_text("written by hand, or of another broker\n")
+        findings = await examined(bare(home))
+    assert findings["broker"].verdict is Verdict.GOOD
+    assert findings["gateway"].verdict is Verdict.BAD
+    assert "as 'gateway': it refuses this account" in findings["gateway"].said
+    assert f"`perron broker-config {accounts}`" in findings["gateway"].todo
+    assert "written by hand" not in str(findings)
+
+
+@pytest.mark.usefixtures("broker")
+async def test_a_gateway_s_password_that_is_not_there_is_red_and_names_the_file(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "accounts" / "gateway.password").unlink()
+    found = (await examined(bare(home)))["gateway"]
+    assert found.verdict is Verdict.BAD
+    assert "gateway.password: the password of the account 'gateway' cannot be read (No such file" in found.said
+
+
+@pytest.mark.usefixtures("broker")
+async def test_a_gateway_that_does_not_run_is_doubtful_and_its_account_is_good(home: Home) -> None:
+    found = (await examined(bare(home)))["gateway"]
+    assert (found.verdict, found.said) == (Verdict.DOUBTFUL, "it has never been here")
+    assert "perron run" in found.todo
+
+
+@pytest.mark.usefixtures("broker")
+async def test_a_gateway_that_runs_is_never_pushed_out_by_its_own_examination(home: Home) -> None:
+    async with guest(home, "gateway", "perron/front-lock/availability") as running:
+        running.publish(BRIDGE_STATE, b'{"state":"online"}', retain=True)
+        for _ in range(3):
+            assert (await examined(bare(home)))["gateway"].verdict is Verdict.GOOD
+        async with guest(home, "front-lock") as lock:
+            lock.publish("perron/front-lock/availability", b"online")
+            assert (await hear(running)).payload == b"online"  # of the same connection
+
+
+async def test_a_broker_that_takes_connections_and_never_answers_is_red_in_time(home: Home, tmp_path: Path) -> None:
+    write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
+    listens: Silent
+    async with silent(home.broker.port) as listens:
+        began = asyncio.get_running_loop().time()
+        findings = await examined(home)
+        assert asyncio.get_running_loop().time() - began < WHOLE + 1.0
+        assert listens.visitors > 0
+    assert findings["broker"].verdict is Verdict.BAD
+    assert findings["devices"].verdict is Verdict.DOUBTFUL
+    assert findings["entrance front"].verdict is Verdict.BAD
+
+
+@pytest.mark.usefixtures("broker")
+async def test_whoever_speaks_as_the_installer_already_is_let_finish(home: Home) -> None:
+    line, found = asyncio.Lock(), list[Finding]()
+    async with line:
+        await by_the_broker(bare(home), found, line=line, here=True)
+    told = by_what(found)
+    assert (told["broker"].verdict, told["devices"].verdict) == (Verdict.DOUBTFUL, Verdict.DOUBTFUL)
+    assert "by the account installer already" in told["broker"].said
+    found.clear()
+    await by_the_broker(bare(home), found, line=line, here=True)
+    assert by_what(found)["broker"].verdict is Verdict.GOOD
+    assert not line.locked()
+
+
+@pytest.mark.usefixtures("broker")
+async def test_a_gateway_that_looks_itself_is_not_told_to_start(home: Home) -> None:
+    found = read(await gateway(home.broker, b'{"state":"offline"}', here=True))
+    assert found.verdict is Verdict.DOUBTFUL
+    assert "tries again by itself" in found.todo

@@ -1,0 +1,343 @@
+"""The doctor: everything that a delivery will need is tried, and told in words with a remedy."""
+
+import asyncio
+import contextlib
+import os
+import random
+import re
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from devices.commands import Query
+from devices.reports import (
+    AvailabilityReport,
+    BatteryLevel,
+    BatteryReport,
+    Bolt,
+    Cover,
+    CoverReport,
+    Door,
+    DoorReport,
+    FridgeReport,
+    LockReport,
+    Panel,
+    PanelReport,
+    Presence,
+    PresenceReport,
+    Report,
+)
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel
+from gateway.config.broker import BrokerTls
+from gateway.config.home import ClockSource, Home, Messages
+from gateway.config.subscriptions import BRIDGE_STATE
+from gateway.installation.capability import Walked
+from gateway.installation.diagnostics.finding import Finding, Said, Verdict
+from gateway.installation.diagnostics.house import broker_files, examine, trust, unattended, unheard
+from gateway.installation.diagnostics.words import spoken, told
+from gateway.installation.notes import keep
+from gateway.installation.walk import Word, answer, begin
+from gateway.mqtt.mosquitto.provisioning import private_broker, write
+from gateway.system.pki.pages import certificate, spaced
+from tests.gateway.cli.terminal import LONG, guest, hear
+from tests.gateway.installation.diagnostics.english import Read, by_what, examined, read
+
+
+async def found(home: Home) -> dict[str, Read]:
+    async with asyncio.timeout(4 * LONG):
+        return await examined(home)
+
+
+@pytest.mark.slow
+async def test_without_a_broker_the_doctor_says_red_and_what_to_do(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "accounts").mkdir()
+    (tmp_path / "accounts" / "installer.password").write_text("x\n")
+    findings = await found(home)
+    assert findings["broker"].verdict is Verdict.BAD
+    assert "nobody listens there" in findings["broker"].said
+    assert "accounts" in findings["broker"].todo
+    assert findings["devices"].verdict is Verdict.DOUBTFUL
+    told = " ".join(finding.said + finding.todo for finding in findings.values())
+    assert "Errno" not in told  # the system's numbers help nobody
+    assert "doctor" not in told  # and who is here needs not be sent here
+    assert findings["doorbell stream"].verdict is Verdict.BAD
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_a_broker_that_refuses_the_account_is_told_apart_from_one_that_is_not_there(
+    home: Home, tmp_path: Path
+) -> None:
+    (tmp_path / "accounts" / "installer.password").write_text("wrong\n")
+    broker = (await found(home.model_copy(update={"devices": {}, "entrances": {}})))["broker"]
+    assert (broker.verdict, "it refuses this account" in broker.said) == (Verdict.BAD, True)
+    assert f"broker-config {tmp_path / 'accounts'}" in broker.todo
+
+
+async def answering(home: Home) -> None:
+    """Stand in for the lock: online, and answers each question."""
+    async with guest(home, "front-lock", "perron/front-lock/get") as lock:
+        somfy, plate = VENDORS["somfy"], home.devices["front-lock"].plate
+        lock.publish("perron/front-lock/availability", b"online", retain=True)
+        while True:
+            question = await lock.hear()
+            assert somfy.decode_command(Channel.GET, question.payload) == Query()
+            for letter in somfy.encode_report(LockReport(bolt=Bolt.LOCKED), plate):
+                lock.publish("perron/front-lock/result", letter.payload, correlation=question.correlation)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_the_doctor_tells_who_answers_and_who_is_silent(home: Home) -> None:
+    quick = {**home.devices, "front-scanner": home.devices["front-scanner"]}
+    for silent in ("front-door", "doorbell", "hall-camera", "kitchen-fridge"):
+        del quick[silent]
+    home = home.model_copy(update={"devices": quick, "entrances": {}, "clock": ClockSource(source="host")})
+    lock = asyncio.create_task(answering(home))
+    try:
+        async with guest(home, "gateway", "perron/front-lock/availability") as box:
+            await hear(box)
+            box.publish(BRIDGE_STATE, b'{"state":"online"}', retain=True)
+            findings = await found(home)
+            assert findings["gateway"].verdict is Verdict.GOOD
+    finally:
+        lock.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await lock
+    assert findings["front-lock"].verdict is Verdict.GOOD
+    assert re.fullmatch(r"answers within 0\.\d\d s: the bolt is locked", findings["front-lock"].said)
+    assert findings["front-scanner"].verdict is Verdict.DOUBTFUL  # cannot be asked, and has not said that it is online
+    assert findings["broker"].verdict is Verdict.GOOD
+    assert findings["clock"].verdict is Verdict.GOOD
+    silent_lock = await found(home)
+    assert silent_lock["front-lock"].verdict is Verdict.BAD
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("nodelay", "verdict"), [("true", Verdict.GOOD), ("false", Verdict.BAD)])
+async def test_a_broker_without_nodelay_is_noticed_by_its_forty_milliseconds(
+    home: Home, tmp_path: Path, nodelay: str, verdict: Verdict
+) -> None:
+    async with private_broker(tmp_path / "accounts", home):
+        pass  # writes the files
+    conf = tmp_path / "accounts" / "mosquitto.conf"
+    conf.write_text(conf.read_text().replace("set_tcp_nodelay true", f"set_tcp_nodelay {nodelay}"))
+    process = await asyncio.create_subprocess_exec(
+        "/usr/sbin/mosquitto", "-c", str(conf), stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        async with asyncio.timeout(LONG):
+            while True:
+                with contextlib.suppress(OSError):
+                    _, writer = await asyncio.open_connection(home.broker.host, home.broker.port)
+                    writer.close()
+                    await writer.wait_closed()
+                    break
+                await asyncio.sleep(0.05)
+        bare = home.model_copy(update={"devices": {}, "entrances": {}, "clock": ClockSource(source="host")})
+        findings = await found(bare)
+    finally:
+        process.terminate()
+        await process.wait()
+    assert findings["round trip"].verdict is verdict
+    assert ("set_tcp_nodelay" in findings["round trip"].todo) is (verdict is Verdict.BAD)
+
+
+async def test_a_disk_without_its_reserve_is_red(home: Home) -> None:
+    storage = home.storage.model_copy(update={"reserve_mib": 10**9})
+    findings = await found(home.model_copy(update={"storage": storage, "devices": {}, "entrances": {}}))
+    assert findings["disk"].verdict is Verdict.BAD
+    assert "no door opens" in findings["disk"].todo
+
+
+@pytest.mark.parametrize(
+    ("report", "told"),
+    [
+        (LockReport(bolt=Bolt.NOT_FULLY_LOCKED, jammed=True), "the bolt is not fully locked, and it is jammed"),
+        (DoorReport(door=Door.AJAR), "the door is ajar"),
+        (FridgeReport(compartment="cooler", temp_c=4.0), "cooler 4 °C"),
+        (FridgeReport(compartment="cooler"), "cooler unknown"),
+        (AvailabilityReport(online=True), "it is online"),
+        (FridgeReport(compartment="", temp_c=4.0), "4 °C"),
+        (CoverReport(cover=Cover.OPEN, clear=False), "the garage door is open, something is in its way"),
+        (CoverReport(cover=Cover.CLOSING), "the garage door is closing"),
+        (PresenceReport(presence=Presence.AWAY), "presence away"),
+        (PanelReport(panel=Panel.ARMED_AWAY), "the alarm panel is armed away"),
+        (BatteryReport(percent=40), "battery 40 %"),
+        (BatteryReport(level=BatteryLevel.LOW), "battery low"),
+    ],
+)
+def test_what_a_device_answers_the_doctor_is_put_into_words(report: Report, told: str) -> None:
+    assert spoken(report, "en") == told
+
+
+def test_the_doctor_shows_the_fingerprint_that_is_compared_before_the_authority_is_installed(
+    home: Home, tmp_path: Path
+) -> None:
+    house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
+    assert trust(house).verdict is Verdict.DOUBTFUL
+    made = certificate(tmp_path / "pages", box=home.box, names=("perron.local",), now=datetime.now(UTC))
+    assert spaced(made.fingerprint) in read(trust(house)).said
+    (tmp_path / "pages" / "authority.pem").write_text("nonsense")
+    assert trust(house).verdict is Verdict.BAD
+
+
+async def test_a_storage_folder_that_is_no_folder_is_red_and_not_a_traceback(home: Home, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    storage = home.storage.model_copy(update={"folder": tmp_path / "file" / "box"})
+    findings = await found(home.model_copy(update={"storage": storage, "devices": {}, "entrances": {}}))
+    assert (findings["disk"].verdict, "Correct storage.folder" in findings["disk"].todo) == (Verdict.BAD, True)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("broker")
+async def test_the_doctor_is_done_in_five_seconds_though_every_device_is_silent(home: Home) -> None:
+    many = {f"lock-{n}": home.devices["front-lock"] for n in range(20)}
+    began = time.monotonic()
+    findings = await found(home.model_copy(update={"devices": {**home.devices, **many}}))
+    assert time.monotonic() - began < 5
+    assert {findings[id_].verdict for id_ in many} == {Verdict.BAD}
+    entrance = findings["entrance front"]  # whose cameras are silent too
+    assert entrance.verdict is Verdict.BAD
+    assert entrance.said.startswith("No picture from doorbell, hall-camera: no delivery comes in without.")
+    assert "far from a window nobody else looks at it" in entrance.todo
+
+
+@pytest.mark.parametrize(
+    ("around", "verdict", "said"),
+    [
+        ({}, Verdict.GOOD, "nothing forbids"),
+        ({"front-door": Verdict.DOUBTFUL}, Verdict.GOOD, "nothing forbids"),  # may take longer
+        ({"front-door": Verdict.BAD}, Verdict.BAD, "Nothing heard of front-door: no delivery comes in without."),
+        ({"broker": Verdict.BAD}, Verdict.BAD, "Nothing heard of front-lock, front-door:"),
+        ({"broker": Verdict.DOUBTFUL}, Verdict.DOUBTFUL, "Nothing heard of front-lock, front-door:"),
+        ({"clock": Verdict.BAD}, Verdict.BAD, "clock or disk forbid"),
+    ],
+)
+def test_no_entrance_is_called_good_whose_devices_nobody_heard(
+    home: Home, around: dict[str, Verdict], verdict: Verdict, said: str
+) -> None:
+    heard = {} if "broker" in around else {"front-lock": Verdict.GOOD, "front-door": Verdict.GOOD}
+    findings = [
+        *(Finding(Said(f"what.{key}"), how, Said("late.todo")) for key, how in around.items() if key not in heard),
+        *(
+            Finding(Said("what.device", {"id": key}), around.get(key, how), Said("late.todo"))
+            for key, how in heard.items()
+        ),
+        Finding(Said("what.entrance", {"name": "front"}), Verdict.GOOD, Said("entrance.good")),
+    ]
+    found = read(tuple(unheard(home, tuple(findings)))[-1])
+    assert (found.verdict, said in found.said) == (verdict, True), found.said
+
+
+async def test_an_entrance_whose_walk_test_forbids_it_is_red_and_says_why(home: Home, tmp_path: Path) -> None:
+    house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
+    (never,) = map(read, unattended(house))
+    assert (never.verdict, "walk-test front" in never.todo) == (Verdict.DOUBTFUL, True)
+    walk = begin("front", home.entrances["front"], now=datetime.now(UTC), by="Ida", before=Walked.NEVER)
+    keep(tmp_path, answer(walk, 0, Word.FAILED, datetime.now(UTC)))
+    (failed,) = map(read, unattended(house))
+    assert (failed.verdict, "no unattended visit" in failed.said) == (Verdict.BAD, True)
+
+
+async def test_what_is_weak_in_the_brokers_files_is_red_with_its_remedy(home: Home, tmp_path: Path) -> None:
+    write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
+    assert [finding.verdict for finding in broker_files(home)] == [Verdict.GOOD]
+    (tmp_path / "accounts" / "owner.password").chmod(0o644)
+    [finding] = map(read, broker_files(home))
+    assert finding.verdict is Verdict.BAD
+    assert "owner.password can be read" in finding.said
+    assert "chmod 600" in finding.todo
+
+
+@pytest.mark.slow
+async def test_a_certificate_of_the_broker_that_nobody_renews_is_told_before_it_ends(
+    home: Home, tmp_path: Path
+) -> None:
+    accounts = tmp_path / "accounts"
+    trust = home.broker.model_copy(update={"tls": BrokerTls(ca=accounts / "authority.pem")})
+    home = home.model_copy(update={"broker": trust, "devices": {}, "entrances": {}})
+    for age, verdict in ((0, Verdict.GOOD), (20, Verdict.DOUBTFUL)):
+        made = datetime.now(UTC) - timedelta(days=age)
+        async with private_broker(accounts, home, now=partial(made.astimezone, UTC)):
+            findings = await found(home)
+        assert findings["broker"].verdict is Verdict.GOOD
+        assert findings["broker certificate"].verdict is verdict
+        assert ("--renew" in findings["broker certificate"].todo) is (verdict is Verdict.DOUBTFUL)
+
+
+async def test_a_file_that_hangs_is_a_finding_and_holds_up_neither_the_house_nor_the_next_examination(
+    home: Home, tmp_path: Path
+) -> None:
+    write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
+    access = tmp_path / "accounts" / "access"
+    access.unlink()
+    os.mkfifo(access)  # whoever reads it waits for somebody who writes
+    bare = home.model_copy(update={"devices": {}, "entrances": {}})
+    loop = asyncio.get_running_loop()
+    try:
+        for _ in range(5):
+            began = loop.time()
+            examining = asyncio.create_task(examine(bare, whole=0.2))
+            await asyncio.sleep(0.05)
+            assert loop.time() - began < 2.0, "the loop went on"
+            findings = by_what(await examining)
+            assert loop.time() - began < 2.0
+            assert findings["broker files"].verdict is Verdict.BAD
+            assert findings["broker files"].said == "nothing within 0.2 s"
+            assert findings["disk"].verdict is Verdict.GOOD
+        assert looking() == 1
+    finally:
+        async with asyncio.timeout(LONG):
+            while looking():
+                with contextlib.suppress(OSError):  # nobody reads any more
+                    os.close(os.open(access, os.O_WRONLY | os.O_NONBLOCK))
+                await asyncio.sleep(0.02)
+
+
+def looking() -> int:
+    return sum(one.name == "examination" for one in threading.enumerate())
+
+
+async def test_whatever_lies_in_the_box_s_files_an_examination_says_it_and_never_fails(
+    home: Home, tmp_path: Path
+) -> None:
+    accounts, storage = tmp_path / "accounts", tmp_path / "var"
+    write(accounts, home, host="127.0.0.1", port=home.broker.port)
+    login = {"credentials_file": tmp_path / "door.login"}
+    devices = {id_: one.model_copy(update=login) if one.kind == "camera" else one for id_, one in home.devices.items()}
+    house = home.model_copy(
+        update={
+            "devices": devices,
+            "messages": Messages(file=tmp_path / "phones.txt"),
+            "storage": home.storage.model_copy(update={"folder": storage}),
+            "broker": home.broker.model_copy(update={"tls": BrokerTls(ca=accounts / "authority.pem")}),
+        }
+    )
+    files = [accounts / name for name in ("mosquitto.conf", "access", "passwords", "gateway.password", "authority.pem",
+                                          "installer.password")]  # fmt: skip
+    files += [storage / "installation" / name for name in ("measured.json", "walk-front.json")]
+    files += [storage / "pages" / "authority.pem", storage / "key" / "box.pem", tmp_path / "phones.txt"]
+    files.append(login["credentials_file"])
+    chance = random.Random(4)
+    for turn in range(30):
+        for file in files:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            kind = (turn + files.index(file)) % 4
+            if file.is_dir():
+                file.rmdir()
+            file.unlink(missing_ok=True)
+            if kind == 1:
+                file.mkdir()
+            elif kind > 1:
+                file.write_bytes(chance.randbytes(chance.randrange(300)) * (1 + 20 * (kind == 3)))
+        findings = await examine(house)
+        assert findings
+        for finding in findings:
+            assert told(finding.said, "fr")
+            assert told(finding.said, "en")

@@ -1,0 +1,77 @@
+"""Examinations that several ask for at once: one runs, all see it, and nobody is asked without end."""
+
+import asyncio
+
+import pytest
+
+from devices.reports import Bolt, LockReport, Panel, PanelReport, Presence, PresenceReport
+from gateway.installation.diagnostics.finding import Finding, Said, Verdict
+from gateway.installation.diagnostics.rounds import PAUSE, Rounds, discreet
+from gateway.installation.diagnostics.words import told
+from tests.shell.parts import Time
+
+GOOD = Finding(Said("what.clock"), Verdict.GOOD, Said("clock.kept"))
+
+
+class Looks:
+    """An examination that takes until it is let go."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.go = asyncio.Event()
+
+    async def look(self) -> tuple[Finding, ...]:
+        self.times += 1
+        await self.go.wait()
+        return (GOOD,)
+
+
+async def test_two_who_press_at_once_see_the_same_examination() -> None:
+    looks, time = Looks(), Time()
+    rounds = Rounds(looks.look, time.clock())
+    both = asyncio.gather(rounds.again(), rounds.again())
+    await asyncio.sleep(0)
+    looks.go.set()
+    assert all(await both)
+    assert looks.times == 1
+    assert rounds.last is not None
+    assert rounds.last.findings == (GOOD,)
+
+
+async def test_whoever_presses_again_and_again_waits_some_seconds_between_two() -> None:
+    looks, time = Looks(), Time()
+    looks.go.set()
+    rounds = Rounds(looks.look, time.clock())
+    assert [await rounds.again() for _ in range(20)] == [True] + 19 * [False]
+    assert looks.times == 1
+    time.mono += PAUSE
+    assert await rounds.again()
+    assert looks.times == 2
+
+
+async def test_whoever_goes_away_takes_the_examination_from_nobody_else() -> None:
+    looks, time = Looks(), Time()
+    rounds = Rounds(looks.look, time.clock())
+    impatient, patient = asyncio.create_task(rounds.again()), asyncio.create_task(rounds.again())
+    await asyncio.sleep(0)
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    looks.go.set()
+    assert await patient
+    assert looks.times == 1
+
+
+def test_whether_somebody_is_home_is_not_told_to_whoever_may_see_diagnostics() -> None:
+    bolt, panel = LockReport(bolt=Bolt.UNKNOWN), PanelReport(panel=Panel.ARMED_AWAY)
+    people = (PresenceReport(presence=Presence.AWAY), panel, bolt)
+    finding = Finding(
+        Said("what.device", {"id": "phones-at-home"}),
+        Verdict.GOOD,
+        Said("device.answers", {"seconds": "0.10", "reports": people}),
+    )
+    (shown,) = discreet((finding,))
+    said = told(shown.said, "en")
+    assert "away" not in said
+    assert "what it says of people is not shown here" in said
+    assert "the bolt is unknown" in said

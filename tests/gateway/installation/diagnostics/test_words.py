@@ -1,0 +1,107 @@
+"""What an examination says: every sentence in both languages, and one for whatever can be found."""
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from devices.reports import (
+    AvailabilityReport,
+    BatteryLevel,
+    BatteryReport,
+    Bolt,
+    Cover,
+    CoverReport,
+    Door,
+    DoorReport,
+    FridgeReport,
+    LockReport,
+    Panel,
+    PanelReport,
+    Presence,
+    PresenceReport,
+    Report,
+    StreamReport,
+)
+from gateway.installation.diagnostics.finding import Said
+from gateway.installation.diagnostics.words import WORDS, spoken, told
+from gateway.system.text import Language
+from gateway.video.ipc import Fault, Unopened
+
+MODULES = Path(__file__).parents[4] / "gateway" / "installation" / "diagnostics"
+ENGLISH_ALONE = {"login.unusable": "text"}  # the terminal's own detail
+
+
+def facts(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_each_sentence_is_there_in_both_languages_and_names_the_same_facts() -> None:
+    for key, (french, english) in WORDS.items():
+        assert french.strip(), key
+        assert english.strip(), key
+        assert facts(french) == facts(english) or facts(english) - facts(french) == {ENGLISH_ALONE.get(key)}, key
+        assert french.count("`") == english.count("`"), key
+        assert english.count("`") % 2 == 0, key
+
+
+def test_each_sentence_that_is_said_is_there_and_none_is_left_over() -> None:
+    source = "\n".join(path.read_text(encoding="utf-8") for path in MODULES.glob("*.py") if "words" not in path.name)
+    source += (MODULES / "words.py").read_text(encoding="utf-8").partition("def told")[2]
+    named = set(re.findall(r'"([a-z_]+(?:\.[a-z_]+)+|late)"', source)) & set(WORDS)
+    families = (
+        "trouble.",
+        "hub.broker.",
+        "unopened.",
+        "fault.",
+        "report.",
+        "weak.",
+        "batteries.of.",
+        "store.in_the_way.",
+        "store.doubt.",
+    )
+    assert {key for key in WORDS if not key.startswith(families)} - named == set()
+    assert set(re.findall(r'Said\(\s*"([a-z_.]+)"', source)) - set(WORDS) == set()
+    assert [why for why in Unopened if not {f"unopened.{why}", f"unopened.{why}.todo"} <= set(WORDS)] == []
+    assert [fault for fault in Fault if f"fault.{fault}" not in WORDS] == []
+    assert [key for key in WORDS if key.startswith("trouble.") and key.removesuffix(".todo") not in WORDS] == []
+
+
+EVERYTHING: list[Report] = [
+    *(LockReport(bolt=bolt, jammed=jammed) for bolt in Bolt for jammed in (True, False)),
+    *(DoorReport(door=door) for door in Door),
+    *(CoverReport(cover=cover, clear=clear) for cover in Cover for clear in (None, True, False)),
+    *(PresenceReport(presence=presence) for presence in Presence),
+    *(PanelReport(panel=panel) for panel in Panel),
+    *(BatteryReport(level=level) for level in BatteryLevel),
+    BatteryReport(percent=4),
+    FridgeReport(compartment=""),
+    AvailabilityReport(online=False),
+    AvailabilityReport(online=True),
+]
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_whatever_a_device_can_be_has_words(language: Language) -> None:
+    for report in EVERYTHING:
+        assert spoken(report, language).strip()
+        assert "{" not in spoken(report, language)
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_where_a_camera_says_its_pictures_are_never_tells_its_account(language: Language) -> None:
+    said = spoken(StreamReport(uri="rtsp://perron:hunter2@10.0.0.9/stream"), language)
+    assert "10.0.0.9" in said
+    assert "hunter2" not in said
+
+
+def test_a_path_is_written_as_the_reader_may_type_it() -> None:
+    said = Said("trouble.account.todo", {"folder": Path("/etc/perron/accounts")})
+    assert "`perron broker-config /etc/perron/accounts`" in told(said, "fr")
+    assert "`perron broker-config accounts`" in told(said, "en", show=lambda path: path.name)
+
+
+def test_what_a_sentence_does_not_know_is_a_bug_and_no_empty_place() -> None:
+    with pytest.raises(KeyError):
+        told(Said("disk.free"), "en")

@@ -1,0 +1,169 @@
+"""What Home Assistant is shown of an entrance: locked only when it is proven, unknown as unknown."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from devices.reports import BatteryLevel, Bolt, Door
+from gateway.domain.visit import commands as c
+from gateway.domain.visit.state import (
+    Entrance,
+    Fact,
+    House,
+    Locked,
+    Lockup,
+    Now,
+    Outcome,
+    Pause,
+    Phase,
+    Relock,
+    Visit,
+)
+from gateway.integrations.homeassistant.state import UNKNOWN, Happening, Lock, happenings, refused, snapshot
+from tests.shell.house import delivery
+
+NOW = Now(utc=datetime(2026, 11, 25, 12, tzinfo=UTC), trusted=True, mono=100.0)
+GOOD = Entrance(
+    id="front",
+    session=1,
+    bolt=Fact(value=Bolt.LOCKED, proven=True),
+    door=Fact(value=Door.CLOSED, proven=True),
+)
+
+
+def shown(state: Entrance) -> Mapping[str, Any]:
+    return snapshot(state, NOW)
+
+
+def visiting(phase: Phase, bolt: Bolt = Bolt.UNLOCKED, door: Door = Door.CLOSED, **facts: Any) -> Entrance:  # noqa: ANN401 - any of a visit
+    visit = Visit(id="v1", delivery=delivery(), phase=phase, scanner="s", **facts)
+    return replace(GOOD, visit=visit, bolt=Fact(value=bolt), door=Fact(value=door, proven=door is Door.CLOSED))
+
+
+def test_locked_is_said_of_a_bolt_and_a_door_that_are_both_proven_so() -> None:
+    assert shown(GOOD)["lock"] == "LOCKED"
+
+
+@pytest.mark.parametrize(
+    ("bolt", "door"),
+    [
+        (Fact(value=Bolt.LOCKED), GOOD.door),  # it says locked, but nobody has asked it since the last bad news
+        (GOOD.bolt, Fact(value=Door.CLOSED)),
+        (GOOD.bolt, Fact(value=Door.UNKNOWN)),
+        (Fact(value=Bolt.UNKNOWN), GOOD.door),
+    ],
+)
+def test_without_proof_the_lock_is_unknown(bolt: Fact[Bolt], door: Fact[Door]) -> None:
+    assert shown(replace(GOOD, bolt=bolt, door=door))["lock"] == UNKNOWN
+
+
+@pytest.mark.parametrize("bolt", [Bolt.UNLOCKED, Bolt.UNLATCHED, Bolt.NOT_FULLY_LOCKED])
+def test_bad_news_needs_no_proof(bolt: Bolt) -> None:
+    assert shown(replace(GOOD, bolt=Fact(value=bolt)))["lock"] == "UNLOCKED"
+    assert shown(replace(GOOD, door=Fact(value=Door.OPEN)))["door"] == "ON"
+
+
+def test_a_bolt_that_is_out_with_the_door_open_is_no_locked_door() -> None:
+    air = replace(GOOD, door=Fact(value=Door.OPEN))
+    assert (shown(air)["lock"], shown(air)["problem"], shown(air)["problems"]) == ("JAMMED", "ON", ["bolt_in_the_air"])
+
+
+@pytest.mark.parametrize(
+    ("state", "lock"),
+    [
+        (visiting(Phase.UNLOCKING, bolt=Bolt.LOCKED), Lock.UNLOCKING),
+        (visiting(Phase.UNLOCKED), Lock.UNLOCKED),
+        (visiting(Phase.INSIDE, door=Door.OPEN), Lock.UNLOCKED),
+        (visiting(Phase.RELOCKING), Lock.LOCKING),
+        (visiting(Phase.RELOCKING, bolt=Bolt.LOCKED), Lock.LOCKING),  # says locked, not proven yet
+        (visiting(Phase.RELOCKING, jam_told=True), Lock.JAMMED),
+        (visiting(Phase.HANDED_TO_OWNER), Lock.UNLOCKED),
+        (visiting(Phase.HANDED_TO_OWNER, bolt=Bolt.UNKNOWN), Lock.UNKNOWN),
+    ],
+)
+def test_the_lock_follows_the_visit(state: Entrance, lock: Lock) -> None:
+    assert shown(state)["lock"] == lock.value
+    assert shown(state)["delivery"] == getattr(state.visit, "phase", None)
+
+
+def test_a_jam_that_a_later_try_has_mended_is_locked_again() -> None:
+    visit = Visit(id="v1", delivery=delivery(), phase=Phase.LOCKED_AGAIN, scanner="s", jam_told=True)
+    assert shown(replace(GOOD, visit=visit))["lock"] == "LOCKED"
+
+
+def test_lock_now_shows_that_it_locks_only_once_the_bolt_was_told_to() -> None:
+    open_bolt = replace(GOOD, bolt=Fact(value=Bolt.UNLOCKED))
+    asks = replace(open_bolt, lockup=Lockup(id="l1"))
+    assert shown(asks)["lock"] == "UNLOCKED"
+    assert shown(replace(asks, lockup=Lockup(id="l1", at=Relock.BOLT_MOVES, sent=True)))["lock"] == "LOCKING"
+
+
+def test_batteries_and_door_that_nobody_has_heard_of_are_unknown() -> None:
+    nothing = shown(Entrance(id="front"))
+    assert (nothing["lock"], nothing["door"], nothing["lock_battery"], nothing["door_battery"]) == (UNKNOWN,) * 4
+    assert shown(replace(GOOD, batteries={"lock": BatteryLevel.LOW}))["lock_battery"] == "low"
+
+
+def test_a_delivery_is_idle_expected_paused_or_stopped() -> None:
+    pause = Pause(id="p", start=NOW.utc, end=NOW.utc + timedelta(hours=1))
+    states = (GOOD, replace(GOOD, expecting=True), replace(GOOD, pauses=(pause,)), replace(GOOD, stopped=True))
+    assert [shown(state)["delivery"] for state in states] == ["idle", "expected", "paused", "stopped"]
+
+
+def test_every_phase_of_a_visit_has_its_word() -> None:
+    assert {shown(visiting(phase))["delivery"] for phase in Phase} == {phase.value for phase in Phase}
+
+
+def test_nothing_that_names_a_delivery_goes_out() -> None:
+    told = str(shown(visiting(Phase.INSIDE, door=Door.OPEN)))
+    secret = delivery()
+    assert not [word for word in (secret.id, secret.brand, secret.carrier, *secret.parcels, "v1") if word in told]
+
+
+def test_what_happens_is_told_once_and_in_order() -> None:
+    rings, inside = visiting(Phase.RINGING, bolt=Bolt.LOCKED), visiting(Phase.INSIDE, door=Door.OPEN)
+    assert [one["event_type"] for one in happenings(GOOD, rings, ())] == ["at_the_door"]
+    assert list(happenings(rings, rings, ())) == []
+    said = (
+        c.Alarm(code=c.AlarmCode.LOCK_JAMMED, detail="3SABC1234567"),
+        c.ParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.PARTLY_DELIVERED, missing=1),
+        c.HouseResult(visit="v1", delivery="shop.d1", house=House.LOCKED_AGAIN),
+        c.Note(what="x"),
+    )
+    assert list(happenings(rings, inside, said)) == [
+        {"event_type": "inside"},
+        {"event_type": "alarm", "code": "lock_jammed"},
+        {"event_type": "partly_delivered", "missing": 1},
+        {"event_type": "locked_again"},
+    ]
+
+
+def test_every_outcome_has_a_word_of_its_own() -> None:
+    told = [
+        next(happenings(GOOD, GOOD, (c.ParcelResult(visit="v", delivery="d", outcome=outcome),)))["event_type"]
+        for outcome in Outcome
+    ]
+    told += [
+        next(happenings(GOOD, GOOD, (c.HouseResult(visit="v", delivery="d", house=house),)))["event_type"]
+        for house in House
+    ]
+    assert len(set(told)) == len(Outcome) + len(House)
+    assert set(told) <= set(Happening)
+
+
+def test_what_came_of_lock_now_is_told() -> None:
+    running, done = Lockup(id="l1", sent=True), Lockup(id="l1", sent=True, result=Locked.NOT_PROVEN)
+    before, after = replace(GOOD, lockup=running), replace(GOOD, lockup=done)
+    assert list(happenings(before, after, ())) == [{"event_type": "lock_now", "result": "not_proven"}]
+    assert list(happenings(after, after, ())) == []
+
+
+def test_what_stood_before_the_first_look_is_no_news() -> None:
+    assert list(happenings(None, visiting(Phase.INSIDE), ())) == []
+
+
+def test_a_refusal_says_what_was_asked_and_why() -> None:
+    assert refused("UNLOCK", "never") == {"event_type": "wish_refused", "asked": "UNLOCK", "why": "never"}

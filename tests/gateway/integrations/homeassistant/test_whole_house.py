@@ -1,0 +1,57 @@
+"""A whole delivery, real broker and real gateway, as Home Assistant follows it; the gateway is killed, and reloads."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.config.home import Home, HomeAssistantSection
+from gateway.demo.plan import Plan
+from gateway.demo.result import moves
+from gateway.demo.scenario import ONCE_IN_AND_OUT
+from tests.gateway.integrations.homeassistant.played import Played
+from tests.whole_house import playing
+
+pytestmark = pytest.mark.slow
+
+
+def shown(plan: Plan) -> Plan:
+    section = HomeAssistantSection(picture="last_visit")
+    return replace(plan, home=plan.home.model_copy(update={"homeassistant": section}))
+
+
+def said(ha: Played, key: str) -> list[str]:
+    """What the front door's states said, each once where it stayed."""
+    told = [json.loads(one.payload)[key] for one in ha.told if one.topic == "perron/ha/front/state"]
+    return [word for n, word in enumerate(told) if n == 0 or word != told[n - 1]]
+
+
+async def test_a_delivery_is_followed_and_a_killed_gateway_leaves_nothing_that_looks_locked(tmp_path: Path) -> None:
+    ha = Played()
+    async with playing(tmp_path, shown) as play, ha.connected(play.plan.home):
+        await ha.until(lambda: ha.shows("front") == "LOCKED")
+        parcels = await play.promised()
+        await play.delivers(parcels)
+        await ha.until(lambda: ha.shows("front") == "LOCKED" and ha.shows("front", "delivery") in {"idle", "expected"})
+        play.log.look()
+        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+        assert [word for word in said(ha, "lock") if word not in {"UNLOCKING", "None"}] == [
+            "LOCKED", "UNLOCKED", "LOCKING", "LOCKED",
+        ]  # fmt: skip
+        assert [one["event_type"] for one in ha.events] == [
+            "at_the_door", "unlocked", "inside", "delivered", "locked_again",
+        ]  # fmt: skip
+        assert [picture[:2] for picture in ha.pictures] == [b"\xff\xd8"]
+        everything = b"".join(one.payload for one in ha.told)
+        assert not [code for code in (*parcels.codes, parcels.courier_code) if code.encode() in everything]
+
+        play.stage.gateway.kill()
+        await ha.until(lambda: ha.shows("front") == "unavailable")
+        await ha.until(lambda: ha.shows("front") == "LOCKED")
+
+        file = tmp_path / "home.yaml"
+        home = Home.model_validate_json(file.read_text()).model_copy(update={"homeassistant": None})
+        file.write_text(json.dumps(home.model_dump(mode="json")))
+        play.stage.gateway.kill()
+        await ha.until(lambda: ha.devices == {})

@@ -1,0 +1,140 @@
+"""A guard in memory: its rules with a clock, a disk and a gateway that are turned by hand."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from devices.commands import Lock, Unlock
+from devices.reports import Bolt, Door, DoorReport, LockReport, Report
+from devices.vendors import guard as vendor
+from devices.vendors.words import BARE
+from gateway.integrations.lock_guard import messages as w
+from gateway.integrations.lock_guard.rules import begin, guard
+from gateway.protocol.guard_message import ToGuard
+
+AT = datetime(2026, 3, 2, 13, 5, tzinfo=UTC)
+LOCK = "front-lock"
+
+
+@dataclass
+class Beside:
+    """The guard and all it stands on. `told` and `done` keep everything that it said and did."""
+
+    settings: w.Settings = field(
+        default_factory=lambda: w.Settings(
+            lock=LOCK, door=True, silent=60, echoes=frozenset({w.Part.LOCK, w.Part.DOOR})
+        )
+    )
+    mono: float = 1000.0
+    disk: w.Keep = field(default_factory=lambda: w.Keep(counter=0, intents=(), owes=False))
+    disk_ok: bool = True
+    alive: bool = True
+    boots: int = 0
+    words: int = 0
+    done: list[w.Command] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.boot()
+
+    def boot(self) -> None:
+        self.boots += 1
+        self.state = begin(
+            self.settings,
+            boot=f"{self.boots}-{self.boots:016x}",
+            counter=self.disk.counter,
+            intents=self.disk.intents,
+            owes=self.disk.owes,
+            mono=self.mono,
+        )
+        self.hear(w.RadioUp())
+
+    def hear(self, event: w.Event) -> tuple[w.Command, ...]:
+        """Feed one event, and do what comes of it as the process does: in order, and after a failed disk not at all."""
+        self.state, commands = guard(self.state, event, mono=self.mono)
+        did: list[w.Command] = []
+        for command in commands:
+            if isinstance(command, w.Keep) and not self.disk_ok:
+                did += self.hear(w.NotKept())
+                break
+            if isinstance(command, w.Keep):
+                self.disk = command
+            did.append(command)
+            self.done.append(command)
+            if isinstance(command, w.Probe) and self.alive:
+                did += self.hear(w.RadioAlive())
+        return tuple(did)
+
+    def word(self) -> str:
+        self.words += 1
+        return f"word-{self.words:012d}"
+
+    def wait(self, seconds: float) -> tuple[w.Command, ...]:
+        self.mono += seconds
+        return self.hear(w.Due())
+
+    # ---- the gateway ------------------------------------------------------------------------------------------------
+
+    def beat(self, nonce: str | None = None) -> str:
+        """The gateway beats; returns the challenge that it gets."""
+        said = self.hear(
+            w.Told(claims=ToGuard(at="beat", lock=LOCK, question=self.word(), nonce=nonce), fresh=self.word())
+        )
+        return next(s.nonce for s in said if isinstance(s, w.Say) and s.nonce is not None)
+
+    def unlocking(self, nonce: str | None, **other: object) -> ToGuard:
+        """The gateway's unlock, as it ought to be but for `other`."""
+        uptime = int((self.mono - self.state.began) * 1000)
+        said = {"id": "u1", "intent": "v1", "boot": self.state.boot, "until_ms": uptime + 5000, **other}
+        command = Unlock(
+            id=str(said["id"]), intent=str(said["intent"]), issued_at=AT, expires_at=AT,
+            boot=str(said["boot"]), until_ms=int(str(said["until_ms"])), latch=bool(other.get("latch", False)),
+        )  # fmt: skip
+        body = vendor.encode_command(command, BARE).payload.decode()
+        return ToGuard(
+            at="set", lock=str(other.get("lock", LOCK)), question=self.word(), nonce=nonce,
+            counter=int(str(other.get("counter", self.state.counter + 1))), body=body,
+        )  # fmt: skip
+
+    def locking(self, nonce: str | None, id_: str = "l1", until: float = 5.0) -> ToGuard:
+        uptime = int((self.mono - self.state.began + until) * 1000)
+        command = Lock(id=id_, intent="v1", issued_at=AT, expires_at=AT, boot=self.state.boot, until_ms=uptime)
+        body = vendor.encode_command(command, BARE).payload.decode()
+        return ToGuard(at="set", lock=LOCK, question=self.word(), nonce=nonce, body=body)
+
+    def asking(self, part: str, nonce: str | None) -> ToGuard:
+        return ToGuard(at="get", lock=LOCK, question=self.word(), nonce=nonce, body=f'{{"ask":"{part}"}}')
+
+    def tell(self, claims: ToGuard) -> tuple[w.Command, ...]:
+        return self.hear(w.Told(claims=claims, fresh=self.word()))
+
+    # ---- the radio --------------------------------------------------------------------------------------------------
+
+    def says(self, part: w.Part, report: Report, number: int | None = None) -> tuple[w.Command, ...]:
+        return self.hear(w.RadioSaid(part=part, reports=(report,), number=number))
+
+    def bolt(self, bolt: Bolt, *, answers: bool = False) -> tuple[w.Command, ...]:
+        return self.says(w.Part.LOCK, LockReport(bolt=bolt), self.asked(w.Part.LOCK) if answers else None)
+
+    def leaf(self, door: Door, *, answers: bool = False) -> tuple[w.Command, ...]:
+        return self.says(w.Part.DOOR, DoorReport(door=door), self.asked(w.Part.DOOR) if answers else None)
+
+    def asked(self, part: w.Part) -> int | None:
+        asked = self.state.asked.get(part)
+        return None if asked is None else asked.number
+
+    # ---- what came of it --------------------------------------------------------------------------------------------
+
+    @property
+    def unlocked(self) -> int:
+        return sum(isinstance(c, w.Move) and isinstance(c.command, Unlock) for c in self.done)
+
+    @property
+    def locked(self) -> int:
+        return sum(isinstance(c, w.Move) and isinstance(c.command, Lock) for c in self.done)
+
+    def opened(self) -> "Beside":
+        """The gateway unlocks, and the bolt is withdrawn."""
+        self.bolt(Bolt.LOCKED, answers=True)
+        self.tell(self.unlocking(self.beat()))
+        self.bolt(Bolt.UNLOCKED)
+        assert self.unlocked == 1
+        return self

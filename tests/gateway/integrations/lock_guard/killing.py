@@ -1,0 +1,131 @@
+"""Kill the guard around its move, again and again, and count what the bolt did. `make soak` does it 200 times."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.integrations.lock_guard.file import GuardFile
+from gateway.integrations.lock_guard.ledger import FILE, Page
+from gateway.mqtt.packets import Sent
+from tests.forkserver import Forked, forks
+from tests.gateway.integrations.lock_guard.yard import BEGINS, LOCK, SET, Yard, until, yard
+
+ROOT = Path(__file__).parents[4]
+POINTS = ("kept", "moved")  # between the disk and the move; just after the move
+ANY = "any"  # some moment after the order left
+NEVER = "never"
+TRIES = 5  # orders that a busy machine may be too slow for
+SETTLES = 0.3  # seconds in which what was to move would have moved
+
+
+@dataclass(frozen=True)
+class Round:
+    """What came of one kill."""
+
+    point: str
+    withdrawals: int
+    kept: bool  # the intent is on the disk
+
+
+def guard(config: Path, point: str) -> Forked:
+    """Start a guard in a process of its own; what it says is kept beside its file."""
+    with config.with_suffix(".log").open("wb") as log:
+        return forks().start(["-m", "tests.gateway.integrations.lock_guard.deadly", str(config), point], log, cwd=ROOT)
+
+
+async def ended(heir: Forked, config: Path) -> None:
+    """End a guard that has to live until then.
+
+    Raises:
+        AssertionError: it has ended by itself; with the last that it said.
+    """
+    if heir.returncode is not None:
+        said = config.with_suffix(".log").read_text(encoding="utf-8", errors="replace")
+        raise AssertionError(f"a guard ended by itself with {heir.returncode}: {said[-500:]}")
+    heir.terminate()
+    await heir.wait()
+
+
+async def rounds(folder: Path, points: Iterable[str], rng: random.Random) -> list[Round]:
+    """Kill a guard at each of these points; then its successor hears the order again, and the gateway tries again."""
+    found: list[Round] = []
+    async with yard(folder) as place:
+        config = folder / "guard.yaml"
+        config.write_text(place.file.model_dump_json(), encoding="utf-8")
+        for number, point in enumerate(points):
+            found.append(await _round(place, config, point, f"v{number}", rng))
+            if not place.residence.doorway.thrown:
+                place.residence.doorway.move_bolt(thrown=True, cause="hand")
+    return found
+
+
+async def ordered(place: Yard, intent: str) -> None:
+    """Let an unlock leave; on a busy machine the challenge may have died meanwhile."""
+    for _ in range(TRIES):
+        await place.ready()
+        if isinstance(place.box.unlock(intent), Sent):
+            return
+    raise AssertionError(f"no unlock leaves for {intent}")
+
+
+async def reached(place: Yard, child: Forked, intent: str) -> str:
+    """Give orders until one brings the guard to the point at which it dies; returns that one's intent.
+
+    An order that is late, or that the radio's broker is too slow for, is refused: then nothing is spent, nothing moves,
+    and this is tried with another.
+    """
+    for number in range(TRIES):
+        refused, order = len(place.box.refusals()), f"{intent}.{number}"
+        await ordered(place, order)
+        await until(lambda refused=refused: child.returncode is not None or len(place.box.refusals()) > refused, BEGINS)  # type: ignore[misc]  # its default
+        if child.returncode is not None:
+            return order
+    raise AssertionError(f"{TRIES} orders were refused: {place.box.refusals()[-TRIES:]}")
+
+
+async def _round(place: Yard, config: Path, point: str, intent: str, rng: random.Random) -> Round:
+    before, orders = place.moves("withdrawn"), len(place.attacker.of(SET))
+    child = guard(config, point)
+    try:
+        if point == ANY:
+            await ordered(place, intent)
+            await asyncio.sleep(rng.uniform(0, 0.04))
+            child.send_signal(signal.SIGKILL)
+        else:
+            intent = await reached(place, child, intent)
+        assert await asyncio.wait_for(child.wait(), 10) == -signal.SIGKILL
+        await until(lambda: len(place.attacker.of(SET)) > orders)
+    finally:
+        if child.returncode is None:
+            child.kill()
+    order = place.attacker.of(SET)[-1].payload
+    heir = guard(config, NEVER)
+    try:
+        await place.attacker.say(SET, order)
+        await place.ready()
+        await place.attacker.say(SET, order)
+        kept = intent in page(place.file).intents
+        if kept:  # what was spent is spent, even if the gateway tried again, which it does not
+            place.box.unlock(intent)
+        await place.box.answer(LOCK)
+        await asyncio.sleep(SETTLES)
+        return Round(point, place.moves("withdrawn") - before, kept)
+    finally:
+        await ended(heir, config)
+
+
+def page(file: GuardFile) -> Page:
+    """What the guard has on its disk."""
+    return Page.model_validate_json((file.folder / FILE).read_bytes())
+
+
+def complaints(found: Iterable[Round]) -> list[str]:
+    """Say what must not be."""
+    return [
+        f"killed at {one.point!r}: withdrawn {one.withdrawals} times, {'' if one.kept else 'not '}on the disk"
+        for one in found
+        if one.withdrawals > 1 or (one.withdrawals and not one.kept) or (one.point == "kept" and one.withdrawals)
+    ]

@@ -1,0 +1,43 @@
+"""The guard alone with lock and door: the gateway is gone."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.gateway.integrations.lock_guard.yard import until, yard
+
+pytestmark = pytest.mark.slow
+SILENT = 2.0
+
+
+async def the_gateway_ends() -> None:
+    """The gateway ends; nothing more is heard of it."""
+    for task in asyncio.all_tasks():
+        if task.get_name() == "gateway":
+            task.cancel()
+
+
+async def test_a_door_that_was_left_unlocked_is_locked_once_it_is_closed(tmp_path: Path) -> None:
+    async with yard(tmp_path, silent=SILENT) as place, place.guard():
+        await place.ready()
+        await place.unlocks("v1")
+        place.residence.doorway.arrive("courier")
+        place.residence.doorway.open_door("courier")
+        await the_gateway_ends()
+        await asyncio.sleep(SILENT + 2)
+        assert place.moves("thrown") == 0, "never while the door is open"
+        place.residence.doorway.close_door("courier")
+        await until(lambda: place.moves("thrown") == 1)
+        assert not place.residence.doorway.in_air
+
+
+async def test_a_guard_that_was_cut_off_from_the_house_locks_too(tmp_path: Path) -> None:
+    async with yard(tmp_path, silent=SILENT) as place, place.guard():
+        await place.ready()
+        await place.unlocks("v1")
+        place.house.pause()
+        try:
+            await until(lambda: place.moves("thrown") == 1)
+        finally:
+            place.house.resume()

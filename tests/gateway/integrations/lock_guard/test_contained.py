@@ -1,0 +1,47 @@
+"""Exceptions of every kind while the guard reads what both brokers carry: the message ends, the guard goes on."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.integrations.lock_guard import process
+from gateway.integrations.lock_guard.process import Process
+from gateway.protocol import guard_message
+from tests.gateway.integrations.lock_guard.yard import LOCK, until, yard
+from tests.raising import ARBITRARY
+
+pytestmark = pytest.mark.slow
+
+
+async def test_whatever_a_message_raises_the_guard_opens_for_the_next_signed_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds, opened, decoded = itertools.cycle(ARBITRARY), guard_message.opened, Process._decoded  # noqa: SLF001 - where faults are thrown in
+    raised = 0
+
+    def throw() -> None:
+        nonlocal raised
+        raised += 1
+        kind = next(kinds)
+        raise kind()
+
+    def from_house(payload: bytes, *more: Any) -> Any:  # noqa: ANN401 - its own
+        if payload.startswith(b"poison"):
+            throw()
+        return opened(payload, *more)
+
+    def from_radio(self: Process, part: Any, channel: Any, incoming: Any) -> Any:  # noqa: ANN401 - its own
+        if incoming.payload.startswith(b"poison"):
+            throw()
+        return decoded(self, part, channel, incoming)
+
+    monkeypatch.setattr(process, "opened", from_house)
+    monkeypatch.setattr(Process, "_decoded", from_radio)
+    async with yard(tmp_path) as here, here.guard():
+        await here.ready()
+        for number in range(len(ARBITRARY)):
+            await here.attacker.say(f"perron/{LOCK}/set", b"poison %d" % number)
+        await until(lambda: raised == len(ARBITRARY))
+        await here.unlocks("visit-1")

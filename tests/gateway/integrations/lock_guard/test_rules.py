@@ -1,0 +1,442 @@
+"""What the guard does and refuses, one rule after the other."""
+
+from collections.abc import Callable
+
+import pytest
+
+from devices.reports import (
+    AvailabilityReport,
+    BatteryLevel,
+    BatteryReport,
+    Bolt,
+    Door,
+    Failure,
+    FailureReport,
+    LockReport,
+    Report,
+    UnansweredReport,
+)
+from gateway.integrations.lock_guard import messages as w
+from gateway.integrations.lock_guard.rules import due
+from gateway.protocol.guard_message import ToGuard
+from tests.gateway.integrations.lock_guard.beside import LOCK, Beside
+
+
+def refusals(commands: tuple[w.Command, ...]) -> list[Failure]:
+    return [c.report.failure for c in commands if isinstance(c, w.Say) and isinstance(c.report, FailureReport)]
+
+
+def said(commands: tuple[w.Command, ...], part: w.Part) -> list[tuple[Report | None, str | None]]:
+    return [(c.report, c.question) for c in commands if isinstance(c, w.Say) and c.part is part]
+
+
+def test_an_unlock_in_order_is_kept_on_the_disk_and_then_moves_the_bolt_once() -> None:
+    house = Beside()
+    done = [c for c in house.tell(house.unlocking(house.beat())) if isinstance(c, w.Keep | w.Move)]
+    assert [type(c) for c in done] == [w.Keep, w.Move]
+    assert house.disk == w.Keep(counter=1, intents=("v1",), owes=True)
+
+
+Wrong = Callable[[Beside, str], ToGuard]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "refusal"),
+    [
+        (lambda house, nonce: house.unlocking(nonce, boot="9-00000000000000ff"), Failure.EXPIRED),
+        (lambda house, nonce: house.unlocking(nonce, until_ms=0), Failure.EXPIRED),
+        (lambda house, nonce: house.unlocking(nonce, until_ms=10_000_000), Failure.EXPIRED),
+        (lambda house, _nonce: house.unlocking(None), Failure.EXPIRED),
+        (lambda house, _nonce: house.unlocking("a-word-nobody-gave"), Failure.EXPIRED),
+        (lambda house, nonce: house.unlocking(nonce, counter=0), Failure.REPEATED),
+        (lambda house, nonce: house.unlocking(nonce, counter=2), Failure.REPEATED),
+    ],
+    ids=[
+        "another boot",
+        "too late",
+        "good for too long",
+        "no challenge",
+        "foreign challenge",
+        "old counter",
+        "skipped",
+    ],
+)
+def test_an_unlock_out_of_order_moves_nothing_and_says_why(wrong: Wrong, refusal: Failure) -> None:
+    house = Beside()
+    house.wait(1.0)
+    done = house.tell(wrong(house, house.beat()))
+    assert refusals(done) == [refusal]
+    assert (house.unlocked, house.disk.counter) == (0, 0)
+
+
+def test_an_unlock_for_another_lock_is_not_even_answered() -> None:
+    house = Beside()
+    done = house.tell(house.unlocking(house.beat(), lock="back-lock"))
+    assert done == (w.Note("not for this lock"),)
+
+
+def test_the_same_unlock_twice_moves_once() -> None:
+    house = Beside()
+    claims = house.unlocking(house.beat())
+    for _ in range(3):
+        house.tell(claims)
+    assert house.unlocked == 1
+
+
+def test_one_intent_moves_once_even_under_a_new_counter_and_challenge() -> None:
+    house = Beside().opened()
+    assert refusals(house.tell(house.unlocking(house.beat(), id="u2"))) == [Failure.REPEATED]
+    assert house.unlocked == 1
+
+
+def test_a_challenge_serves_one_unlock() -> None:
+    house = Beside()
+    nonce = house.beat()
+    house.tell(house.unlocking(nonce))
+    assert refusals(house.tell(house.unlocking(nonce, id="u2", intent="v2"))) == [Failure.EXPIRED]
+    assert house.unlocked == 1
+
+
+def test_a_challenge_dies_by_the_guard_s_own_clock() -> None:
+    house = Beside()
+    nonce = house.beat()
+    house.wait(house.settings.nonce_life)
+    assert refusals(house.tell(house.unlocking(nonce))) == [Failure.EXPIRED]
+    assert house.unlocked == 0
+
+
+def test_after_a_reboot_no_earlier_command_counts() -> None:
+    house = Beside()
+    claims = house.unlocking(house.beat())
+    house.boot()
+    assert refusals(house.tell(claims)) == [Failure.EXPIRED]
+    house.opened()
+    assert house.disk.counter == 1
+
+
+def test_the_counter_goes_on_after_a_reboot() -> None:
+    house = Beside().opened()
+    house.boot()
+    assert refusals(house.tell(house.unlocking(house.beat(), counter=1, intent="v2"))) == [Failure.REPEATED]
+    house.tell(house.unlocking(house.beat(), intent="v2", id="u2"))
+    assert (house.unlocked, house.disk.counter) == (2, 2)
+
+
+def test_a_radio_broker_that_stands_still_gets_no_unlock_that_could_arrive_late() -> None:
+    house = Beside(alive=False)
+    house.tell(house.unlocking(house.beat()))
+    assert refusals(house.wait(house.settings.alive)) == [Failure.UNREACHABLE]
+    house.alive = True
+    house.hear(w.RadioAlive())  # its answer comes after all
+    assert (house.unlocked, house.disk.counter) == (0, 0), "nothing was spent"
+
+
+def test_what_became_too_late_while_the_radio_was_asked_moves_nothing() -> None:
+    house = Beside(alive=False)
+    uptime = int((house.mono - house.state.began) * 1000)
+    house.tell(house.unlocking(house.beat(), until_ms=uptime + 100))
+    house.mono += 0.2
+    assert refusals(house.hear(w.RadioAlive())) == [Failure.EXPIRED]
+    assert house.unlocked == 0
+
+
+def test_without_a_radio_nothing_is_spent() -> None:
+    house = Beside()
+    house.hear(w.RadioDown())
+    assert refusals(house.tell(house.unlocking(house.beat()))) == [Failure.UNREACHABLE]
+    assert house.disk.counter == 0
+
+
+def test_a_disk_that_takes_nothing_lets_nothing_move() -> None:
+    house = Beside(disk_ok=False)
+    assert refusals(house.tell(house.unlocking(house.beat()))) == [Failure.UNSPECIFIED]
+    assert house.unlocked == 0
+
+
+def test_a_move_that_never_left_is_said_and_never_tried_again() -> None:
+    house = Beside()
+    house.tell(house.unlocking(house.beat()))
+    assert refusals(house.hear(w.NotMoved())) == [Failure.UNREACHABLE]
+    assert house.disk.counter == 1
+
+
+def test_the_gateway_s_lock_needs_no_counter_but_a_time_a_challenge_and_a_door_that_is_not_open() -> None:
+    house = Beside()
+    house.wait(1.0)
+    nonce = house.beat()
+    house.tell(house.locking(nonce))
+    assert house.locked == 1
+    assert refusals(house.tell(house.locking(nonce))) == [Failure.REPEATED]
+    assert refusals(house.tell(house.locking(nonce, "l2", until=-0.1))) == [Failure.EXPIRED]
+    assert refusals(house.tell(house.locking(None, "l3"))) == [Failure.EXPIRED]
+    house.leaf(Door.OPEN)
+    assert refusals(house.tell(house.locking(nonce, "l4"))) == [Failure.RESTRICTED]
+    house.leaf(Door.CLOSED)
+    house.tell(house.locking(nonce, "l5"))
+    assert house.locked == 2
+
+
+def test_a_question_is_answered_by_what_the_device_says_after_it() -> None:
+    house = Beside()
+    nonce = house.beat()
+    early = house.asked(w.Part.LOCK)  # asked when the radio came up
+    ask = house.asking("lock", nonce)
+    house.tell(ask)
+    report = LockReport(bolt=Bolt.LOCKED)
+    assert said(house.says(w.Part.LOCK, report, early), w.Part.LOCK) == [(report, None)], "it was asked before"
+    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(report, None)], "news is no answer"
+    assert said(house.bolt(Bolt.LOCKED, answers=True), w.Part.LOCK) == [(report, ask.question)]
+
+
+def test_a_device_that_echoes_nothing_answers_with_the_first_state_it_tells() -> None:
+    house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
+    house.bolt(Bolt.LOCKED)
+    ask = house.asking("lock", house.beat())
+    house.tell(ask)
+    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), ask.question)]
+
+
+def test_who_has_no_living_challenge_makes_no_device_work() -> None:
+    house = Beside()
+    house.bolt(Bolt.LOCKED, answers=True)
+    done = house.tell(house.asking("lock", None))
+    assert not [c for c in done if isinstance(c, w.Ask)]
+    assert [c.nonce for c in done if isinstance(c, w.Say)] != [None], "but it gets one"
+
+
+def test_a_question_to_a_silent_device_stays_unanswered_and_the_next_is_asked() -> None:
+    house = Beside()
+    house.bolt(Bolt.LOCKED, answers=True)
+    nonce = house.beat()
+    house.tell(house.asking("lock", nonce))
+    house.tell(house.asking("lock", nonce))
+    assert [c for c in house.wait(house.settings.answer) if isinstance(c, w.Ask)] != []
+
+
+def test_a_move_as_it_happens_answers_no_question() -> None:
+    house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
+    house.bolt(Bolt.LOCKED)
+    ask = house.asking("lock", house.beat())
+    house.tell(ask)
+    told = LockReport(bolt=Bolt.LOCKED, event=True)
+    assert said(house.says(w.Part.LOCK, told), w.Part.LOCK) == [(told, None)]
+    assert said(house.bolt(Bolt.UNLOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.UNLOCKED), ask.question)]
+
+
+def test_what_a_bridge_remembers_when_it_comes_back_answers_no_question() -> None:
+    house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
+    house.bolt(Bolt.LOCKED)
+    house.tell(house.asking("lock", house.beat()))
+    house.hear(w.RadioSaid(part=w.Part.LOCK, reports=(AvailabilityReport(online=True),), by_bridge=True))
+    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), None)], "asked before"
+    house.tell(house.asking("lock", house.beat()))
+    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), None)], "a memory, perhaps"
+    house.wait(house.settings.settling)
+    ask = house.asking("lock", house.beat())
+    house.tell(ask)
+    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), ask.question)]
+
+
+@pytest.mark.parametrize("void", [UnansweredReport(), AvailabilityReport(online=False)])
+def test_what_the_bridge_could_not_ask_is_answered_by_nothing_that_comes_then(void: Report) -> None:
+    house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
+    house.bolt(Bolt.LOCKED)
+    house.tell(house.asking("lock", house.beat()))
+    house.says(w.Part.LOCK, void)
+    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), None)]
+
+
+def test_a_memory_of_a_closed_door_locks_nothing() -> None:
+    house = Beside(settings=w.Settings(lock=LOCK, door=True, silent=60))
+    house.opened()
+    silent(house)
+    house.hear(w.RadioSaid(part=w.Part.DOOR, reports=(AvailabilityReport(online=True),), by_bridge=True))
+    for _ in range(6):
+        house.leaf(Door.CLOSED)
+        house.wait(0.8)
+    assert house.locked == 0
+
+
+def test_a_latch_is_pulled_only_where_the_lock_can() -> None:
+    for latches in (False, True):
+        house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60, latches=latches))
+        order = house.unlocking(house.beat(), latch=True)
+        done = house.tell(order)
+        assert refusals(done) == ([] if latches else [Failure.RESTRICTED])
+        assert house.unlocked == latches
+
+
+def test_what_the_radio_says_of_battery_link_and_failure_is_passed_on() -> None:
+    house = Beside()
+    for report in (
+        BatteryReport(level=BatteryLevel.LOW),
+        AvailabilityReport(online=False),
+        FailureReport(id=None, failure=Failure.TIMEOUT),
+    ):
+        assert said(house.says(w.Part.LOCK, report), w.Part.LOCK) == [(report, None)]
+
+
+def test_a_lost_radio_is_told_of_both_parts() -> None:
+    house = Beside()
+    done = house.hear(w.RadioDown())
+    assert [
+        part for part in (w.Part.LOCK, w.Part.DOOR) if said(done, part) == [(AvailabilityReport(online=False), None)]
+    ]
+
+
+def test_everything_said_of_a_part_has_the_next_number() -> None:
+    house = Beside()
+    house.bolt(Bolt.LOCKED)
+    house.leaf(Door.OPEN)
+    house.beat()
+    house.bolt(Bolt.UNLOCKED)
+    spoken = [c for c in house.done if isinstance(c, w.Say)]
+    for part in w.Part:
+        numbers = [c.seq for c in spoken if c.part is part]
+        assert numbers == list(range(1, len(numbers) + 1))
+
+
+# ---- locking by itself ----------------------------------------------------------------------------------------------
+
+
+def silent(house: Beside) -> Beside:
+    house.wait(house.settings.silent)
+    return house
+
+
+def closes(house: Beside) -> None:
+    """The door answers closed, stays so, and answers again."""
+    house.leaf(Door.CLOSED, answers=True)
+    house.wait(house.settings.stable)
+    house.leaf(Door.CLOSED, answers=True)
+
+
+def test_a_silent_gateway_s_door_is_locked_after_two_fresh_answers_of_closed() -> None:
+    house = silent(Beside().opened())
+    house.leaf(Door.CLOSED, answers=True)
+    assert house.locked == 0
+    house.wait(house.settings.stable)
+    assert house.locked == 0
+    house.leaf(Door.CLOSED, answers=True)
+    assert house.locked == 1
+    house.wait(house.settings.latency)
+    house.bolt(Bolt.LOCKED, answers=True)
+    assert not house.disk.owes
+    house.wait(10 * house.settings.silent)
+    assert house.locked == 1
+
+
+def test_it_waits_for_the_declared_silence() -> None:
+    house = Beside().opened()
+    house.leaf(Door.CLOSED, answers=True)
+    assert due(house.state) <= house.state.heard + house.settings.silent
+    house.wait(house.settings.silent - 0.1)
+    assert house.state.chain is None
+
+
+def test_a_gateway_that_is_heard_keeps_locking_to_itself() -> None:
+    house = Beside().opened()
+    nonce = house.beat()
+    for _ in range(30):
+        house.wait(5.0)
+        nonce = house.beat(nonce)
+    assert (house.locked, house.state.chain) == (0, None)
+
+
+def test_a_beat_that_was_recorded_earlier_does_not_keep_the_gateway_alive() -> None:
+    house = Beside().opened()
+    old = ToGuard(at="beat", lock=LOCK, question=house.word(), nonce=house.beat())
+    house.wait(house.settings.silent - 0.1)
+    house.tell(old)
+    house.wait(0.2)
+    assert house.state.chain is not None
+
+
+@pytest.mark.parametrize("door", [Door.OPEN, Door.AJAR, Door.UNKNOWN, Door.JAMMED])
+@pytest.mark.parametrize("when", ["first", "between", "second"])
+def test_a_door_that_is_not_affirmatively_closed_is_never_locked(door: Door, when: str) -> None:
+    house = silent(Beside().opened())
+    house.leaf(door if when == "first" else Door.CLOSED, answers=True)
+    if when == "between":
+        house.leaf(door)
+    house.wait(house.settings.stable)
+    house.leaf(door if when == "second" else Door.CLOSED, answers=True)
+    assert house.locked == 0
+    house.wait(house.settings.again)
+    closes(house)
+    assert house.locked == 1, "it tries again"
+
+
+@pytest.mark.parametrize("first_answers", [False, True])
+def test_news_of_a_closed_door_is_no_answer(*, first_answers: bool) -> None:
+    house = silent(Beside().opened())
+    house.leaf(Door.CLOSED, answers=first_answers)
+    house.wait(house.settings.stable)
+    house.leaf(Door.CLOSED)
+    assert house.locked == 0
+
+
+def test_what_a_hand_unlocked_is_not_locked_by_the_guard() -> None:
+    house = Beside()
+    house.bolt(Bolt.UNLOCKED)
+    silent(house)
+    closes(house)
+    assert house.locked == 0
+
+
+def test_once_proven_locked_the_guard_owes_nothing_whatever_hands_do_then() -> None:
+    house = Beside().opened()
+    nonce = house.beat()
+    house.tell(house.asking("lock", nonce))
+    house.bolt(Bolt.LOCKED, answers=True)
+    house.bolt(Bolt.UNLOCKED)  # somebody turned his key
+    silent(house)
+    closes(house)
+    assert house.locked == 0
+
+
+def test_locked_said_before_the_bolt_can_have_moved_proves_nothing() -> None:
+    house = Beside()
+    house.tell(house.unlocking(house.beat()))
+    house.tell(house.asking("lock", house.beat()))
+    house.bolt(Bolt.LOCKED, answers=True)
+    assert house.disk.owes
+    house.wait(house.settings.moving)
+    house.tell(house.asking("lock", house.beat()))
+    house.bolt(Bolt.LOCKED, answers=True)
+    assert not house.disk.owes, "it never moved"
+
+
+def test_after_a_power_cut_the_guard_still_locks_what_it_unlocked() -> None:
+    house = Beside().opened()
+    house.boot()
+    silent(house)
+    closes(house)
+    assert house.locked == 1
+
+
+def test_a_bolt_that_does_not_answer_locked_is_tried_again() -> None:
+    house = silent(Beside().opened())
+    closes(house)
+    house.wait(house.settings.latency)
+    house.bolt(Bolt.UNLOCKED, answers=True)
+    house.wait(house.settings.again)
+    closes(house)
+    assert house.locked == 2
+
+
+def test_without_a_door_sensor_the_guard_never_locks_by_itself() -> None:
+    house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
+    house.opened()
+    silent(house)
+    house.wait(1000)
+    assert house.locked == 0
+
+
+def test_the_gateway_that_comes_back_takes_the_locking_over() -> None:
+    house = silent(Beside().opened())
+    house.leaf(Door.CLOSED, answers=True)
+    house.beat(house.beat())
+    house.wait(house.settings.stable)
+    house.leaf(Door.CLOSED, answers=True)
+    assert house.locked == 0

@@ -1,0 +1,134 @@
+"""Another gateway speaks to the guard, a foreign one or a twin; clocks step: nothing opens late, and nothing twice."""
+
+import asyncio
+import contextlib
+import shutil
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+
+import pytest
+
+from devices.reports import Failure
+from gateway.config.home import Storage
+from gateway.integrations.lock_guard.process import uptime
+from gateway.mqtt.packets import NotSent, Sent
+from tests.gateway.integrations.lock_guard import yard as yards
+from tests.gateway.integrations.lock_guard.yard import LIFE, LOCK, Box, Yard, until, yard
+
+pytestmark = pytest.mark.slow
+A_WHILE = 0.5  # seconds in which what was to move would have moved: the bolt needs 0.05
+HOUR = 3600.0
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Yard]:
+    async with yard(tmp_path) as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def another(place: Yard, folder: Path) -> AsyncIterator[Box]:
+    """A second gateway at the house's broker, on an account of its own, with the keys in this folder."""
+    (folder / "second.password").write_text(place.house.accounts["back-lock"])
+    broker = place.box.home.broker.model_copy(
+        update={"username": "back-lock", "password_file": folder / "second.password"}
+    )
+    second = Box(place.box.home.model_copy(update={"broker": broker, "storage": Storage(folder=folder)}))
+    tasks = [asyncio.create_task(second.line.run()), asyncio.create_task(second.guarded.run())]
+    try:
+        await until(lambda: second.session > 0)
+        yield second
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+def overhears(place: Yard, second: Box) -> None:
+    """It knows all that the first one was told."""
+    second.heard += place.box.heard
+
+
+async def test_a_gateway_with_another_key_gets_no_answer_and_opens_nothing(place: Yard, tmp_path: Path) -> None:
+    folder = tmp_path / "another"
+    folder.mkdir()
+    async with place.guard(), another(place, folder) as second:
+        await place.ready()
+        second.ask(LOCK)
+        await asyncio.sleep(1.0)
+        assert second.heard == [], "no answer, and no word of the guard's before it has answered"
+        overhears(place, second)
+        assert isinstance(second.unlock("theirs"), NotSent), "it has no challenge"
+        await place.unlocks("ours")
+        await asyncio.sleep(A_WHILE)
+        assert place.moves("withdrawn") == 1
+
+
+async def test_of_two_orders_of_twins_at_one_instant_one_opens_and_the_other_is_refused(
+    place: Yard, tmp_path: Path
+) -> None:
+    """A box and its copy hold the same key: the guard cannot tell them apart, and yet moves once."""
+    folder = tmp_path / "twin"
+    folder.mkdir()
+    shutil.copytree(place.folder / "key", folder / "key")
+    async with place.guard(), another(place, folder) as twin:
+        await place.ready()
+        await place.box.answer(LOCK)
+        await twin.answer(LOCK)
+        assert isinstance(place.box.unlock("one-visit"), Sent)
+        assert isinstance(twin.unlock("one-visit"), Sent)
+        await until(lambda: place.moves("withdrawn") >= 1)
+        await until(lambda: bool(place.box.refusals() + twin.refusals()))
+        await asyncio.sleep(A_WHILE)
+        assert place.moves("withdrawn") == 1
+        await place.box.answer(LOCK)
+        await twin.answer(LOCK)
+        twin.unlock("one-visit")
+        await asyncio.sleep(A_WHILE)
+        assert place.moves("withdrawn") == 1, "the same visit opens no second time, whoever asks"
+
+
+@pytest.mark.parametrize("step", [-5 * HOUR, 5 * HOUR])
+async def test_a_wall_clock_that_steps_during_an_order_makes_none_good_that_is_late(
+    place: Yard, monkeypatch: pytest.MonkeyPatch, step: float
+) -> None:
+    """The guard's machine and the gateway's both say another time from here on, and so do the orders."""
+    real = time.time
+
+    class Stepped(datetime):
+        """Says what the stepped clock says."""
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> "Stepped":
+            said = datetime.fromtimestamp(real(), tz or UTC) + timedelta(seconds=step)
+            return cls.fromtimestamp(said.timestamp(), tz or UTC)
+
+    async with place.guard():
+        await place.ready()
+        place.house.pause()  # the order is on its way when the clocks step
+        assert isinstance(place.box.unlock("late"), Sent)
+        monkeypatch.setattr(time, "time", lambda: real() + step)
+        monkeypatch.setattr(yards, "datetime", Stepped)
+        await asyncio.sleep(LIFE + A_WHILE)
+        place.house.resume()
+        await place.box.answer(LOCK)
+        await until(lambda: Failure.EXPIRED in place.box.refusals())
+        assert place.moves("withdrawn") == 0
+        await place.unlocks("in-time")
+        assert place.moves("withdrawn") == 1, "what is in time by the clock that only runs moves once"
+
+
+async def test_a_guard_whose_machine_slept_for_hours_in_the_middle_of_an_order_opens_nothing(place: Yard) -> None:
+    slept = 0.0
+    async with place.guard(mono=lambda: uptime() + slept):
+        await place.ready()
+        await place.box.answer(LOCK)
+        slept = 3 * HOUR
+        assert isinstance(place.box.unlock("before-it-slept"), Sent)
+        await asyncio.sleep(A_WHILE)
+        assert place.moves("withdrawn") == 0
+        assert place.box.refusals()
+        await place.unlocks("awake")
+        assert place.moves("withdrawn") == 1

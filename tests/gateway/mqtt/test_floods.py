@@ -1,0 +1,54 @@
+"""What is dropped when more arrives than is read: one topic's flood costs no other's message, and never the stop."""
+
+import aiomqtt
+from paho.mqtt.properties import Properties
+
+from gateway.config.subscriptions import Loss
+from gateway.mqtt.client import LARGEST
+from gateway.mqtt.inbound_limits import REPORTS_WAITING, SCANS_WAITING, Inbox
+
+
+def message(topic: str, payload: bytes = b"x") -> aiomqtt.Message:
+    return aiomqtt.Message(topic, payload, 1, False, 1, Properties(3))  # type: ignore[no-untyped-call]  # noqa: FBT003 - aiomqtt's own order
+
+
+def test_a_flood_of_scans_drowns_neither_reports_nor_the_owners_stop() -> None:
+    missed: list[str] = []
+    inbox = Inbox(
+        losses={"scan": Loss.COUNTED, "stop": Loss.NEVER, "lock": Loss.ASKED_AGAIN},
+        missed=missed.append,
+        largest=LARGEST,
+    )
+    for _ in range(SCANS_WAITING + 100):
+        inbox.put_nowait(message("scan"))
+    inbox.put_nowait(message("lock", b"locked"))
+    inbox.put_nowait(message("stop", b"stop"))
+    waiting = [inbox.get_nowait() for _ in range(inbox.qsize())]
+    assert [m.payload for m in waiting[:2]] == [b"stop", b"locked"]
+    inbox.put_nowait(message("scan"))  # there is room again
+    assert missed == ["scan"] * 100
+
+
+def test_a_flood_of_offers_costs_no_scan() -> None:
+    missed: list[str] = []
+    inbox = Inbox(losses=dict.fromkeys(("scan", "offer"), Loss.COUNTED), missed=missed.append, largest=LARGEST)
+    for topic in (*["offer"] * (SCANS_WAITING + 1), "scan"):
+        inbox.put_nowait(message(topic))
+    assert missed == ["offer"]
+
+
+def test_a_flood_of_one_devices_reports_costs_no_other_device_a_report() -> None:
+    missed: list[str] = []
+    inbox = Inbox(losses=dict.fromkeys(("lock", "fridge"), Loss.ASKED_AGAIN), missed=missed.append, largest=LARGEST)
+    for topic in (*["fridge"] * (REPORTS_WAITING + 5), "lock"):
+        inbox.put_nowait(message(topic))
+    assert missed == ["fridge"] * 5
+
+
+def test_reports_that_overflow_are_said_to_be_missed_and_the_owners_stop_never_is() -> None:
+    missed: list[str] = []
+    inbox = Inbox(losses={"stop": Loss.NEVER, "lock": Loss.ASKED_AGAIN}, missed=missed.append, largest=LARGEST)
+    for _ in range(REPORTS_WAITING + 1):
+        inbox.put_nowait(message("lock"))
+        inbox.put_nowait(message("stop"))
+    assert missed == ["lock"]

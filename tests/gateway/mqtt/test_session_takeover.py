@@ -1,0 +1,56 @@
+"""Two boxes of one house: each notices the other, and neither opens what the other may have used."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from gateway.domain.visit.state import Refusal
+from gateway.mqtt.client import Mqtt
+from gateway.mqtt.session_takeover import TIMES, WITHIN, Rival
+from tests.whole_house import playing
+
+TAKEN = "[code:142] Session taken over"
+
+
+def test_once_or_seldom_may_be_a_restart_that_overlaps() -> None:
+    rival = Rival()
+    assert not any(rival.lost(TAKEN, at * WITHIN) for at in range(2 * TIMES))
+    assert not any(rival.lost("connection lost", 1000.0) for _ in range(2 * TIMES))
+    assert [rival.lost(TAKEN, 2000.0 + n) for n in range(TIMES + 1)] == [False] * (TIMES - 1) + [True] * 2
+
+
+@pytest.mark.slow
+async def test_a_second_box_at_the_same_broker_puts_the_first_into_safe_mode(tmp_path: Path) -> None:
+    async with playing(tmp_path) as play:
+        parcels = await play.promised()
+        sessions = iter(range(1, 1000))
+
+        async def session() -> int:
+            return next(sessions)
+
+        loop = asyncio.get_running_loop()
+        twin = Mqtt(
+            broker=play.plan.home.broker,
+            subscriptions=(),
+            session_number=session,
+            on_message=lambda _message: None,
+            on_up=lambda _session: None,
+            on_down=lambda _why: None,
+            on_missed=lambda _topic: None,
+            monotonic=loop.time,
+        )
+        running = asyncio.create_task(twin.run())
+        try:
+            await play.watch.until("safe mode", lambda: play.watch.state.get("safe_mode") is True, within=60)
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+        good = ("connected", "locked", "closed", "safe_mode")
+        await play.watch.until("connected", lambda: all(play.watch.state.get(one) for one in good), within=60)
+        play.watch.begin()
+        await play.shows(parcels)
+        await play.refused(Refusal.NOT_READY)
+        assert "another_box" in (play.stage.folder / "gateway.log").read_text(encoding="utf-8")

@@ -1,0 +1,158 @@
+"""A garage door behind the shell: whose word is heard of what, what is sent, and which house file is refused."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devices.reports import Bolt, Cover, CoverReport, Door, DoorbellPressed, DoorReport, LockReport
+from devices.simulators.house import House
+from devices.vendors import VENDORS, esphome
+from devices.vendors.words import Channel
+from gateway.cli.simulation import plan
+from gateway.config.home import Home, rules
+from gateway.config.validation import problems
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.state import Way
+from gateway.mqtt.client import Incoming
+from tests.gateway.domain.delivery.shop import NOW
+from tests.shell.box import Box, box
+from tests.shell.house import home
+
+OPENER = {"kind": "cover", "vendor": "esphome", "reverses": True, "closing": 20, "warning": 5}
+SENSOR = {"kind": "door", "vendor": "esphome"}
+
+
+def with_garage(
+    folder: Path,
+    opener: dict[str, Any] = OPENER,
+    sensor: dict[str, Any] = SENSOR,
+    **entrance: Any,  # noqa: ANN401 - any of a section
+) -> Home:
+    document = home(folder).model_dump(mode="json")
+    document["devices"] |= {"garage-lock": opener, "garage-door": sensor}
+    document["entrances"]["garage"] |= entrance
+    return Home.model_validate(document, strict=False)
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[Box]:
+    async with box(tmp_path, with_garage(tmp_path)) as one:
+        yield one
+
+
+def hears(made: Box, device: str, payload: bytes, channel: Channel, **properties: Any) -> list[e.Event]:  # noqa: ANN401 - of a message
+    running = made.entrances["garage"]
+    running.hear(device, channel, Incoming(topic="x", payload=payload, retain=False, session=1, **properties))
+    inbox = running._inbox  # noqa: SLF001 - what waits there is what was heard
+    events = list(inbox)
+    inbox.clear()
+    return events
+
+
+def heard(answers: int | None = None) -> e.Heard:
+    return e.Heard(session=1, answers=answers)
+
+
+async def test_the_sensors_word_stands_for_door_and_bolt_and_no_bolt_ever_stands_out_of_an_open_door(made: Box) -> None:
+    made.asks("garage", "garage-door", 7)
+    closed = e.DoorHeard(report=DoorReport(door=Door.CLOSED), heard=heard(7))
+    locked = e.LockHeard(report=LockReport(bolt=Bolt.LOCKED), heard=heard(7))
+    answer = esphome.answer(DoorReport(door=Door.CLOSED), "1:7").payload
+    assert hears(made, "garage-door", answer, Channel.RESULT) == [closed, locked]
+    opened = e.DoorHeard(report=DoorReport(door=Door.OPEN), heard=heard())
+    free = e.LockHeard(report=LockReport(bolt=Bolt.UNLOCKED), heard=heard())
+    assert hears(made, "garage-door", b"ON", Channel.STATE) == [free, opened]
+    unclear = e.DoorHeard(report=DoorReport(door=Door.UNKNOWN), heard=heard())
+    nobody_knows = e.LockHeard(report=LockReport(bolt=Bolt.UNKNOWN), heard=heard())
+    assert hears(made, "garage-door", b"?", Channel.STATE) == [nobody_knows, unclear]
+
+
+async def test_the_openers_own_closed_proves_nothing(made: Box) -> None:
+    assert hears(made, "garage-lock", b"closed", Channel.STATE) == []
+    made.asks("garage", "garage-lock", 7)
+    answer = esphome.answer(CoverReport(cover=Cover.CLOSED, clear=True), "1:7").payload
+    assert hears(made, "garage-lock", answer, Channel.RESULT) == [e.WayHeard(way=Way.CLEAR, heard=heard(7))]
+    assert hears(made, "garage-lock", b"obstructed", Channel.EVENT) == [e.WayHeard(way=Way.OBSTRUCTED, heard=heard())]
+
+
+async def test_a_lost_sensor_takes_door_and_bolt_and_a_lost_opener_only_the_beam(made: Box) -> None:
+    lost = [e.DeviceLost(device="door"), e.DeviceLost(device="lock")]
+    assert hears(made, "garage-door", b"offline", Channel.AVAILABILITY)[:2] == lost
+    assert hears(made, "garage-lock", b"offline", Channel.AVAILABILITY) == [e.DeviceLost(device="way")]
+
+
+async def test_the_bell_outside_is_heard_and_any_other_cameras_is_not(made: Box) -> None:
+    (letter,) = VENDORS["alexa"].encode_report(DoorbellPressed(), made.home.devices["cam"].plate)
+    assert hears(made, "cam", letter.payload, letter.channel) == [e.BellPressed()]
+    assert hears(made, "hall", letter.payload, letter.channel) == []
+
+
+async def test_each_question_goes_to_who_can_answer_it(made: Box) -> None:
+    hands, state = made.entrances["garage"]._hands, made.entrances["garage"].state  # noqa: SLF001 - what obeys
+    for number, device in enumerate(("lock", "door", "way")):
+        hands.perform(c.Query(device=device, session=1, number=number), state, NOW)
+    asked = [(sent.topic, sent.payload) for sent in made.line.sent if sent.topic.endswith("/get")]
+    assert asked == [
+        ("perron/garage-door/get", b"1:0"),
+        ("perron/garage-door/get", b"1:1"),
+        ("perron/garage-lock/get", b"1:2"),
+    ]
+
+
+async def test_it_is_sent_down_by_its_own_command_and_never_by_a_lock(made: Box) -> None:
+    hands, state = made.entrances["garage"]._hands, made.entrances["garage"].state  # noqa: SLF001 - what obeys
+    hands.perform(c.Lock(visit="v", n=1, life=5), state, NOW)
+    assert made.line.on("perron/garage-lock/set") == []
+    hands.perform(c.Close(visit="v", n=1, life=5), state, NOW)
+    (sent,) = made.line.on("perron/garage-lock/set")
+    assert sent.payload == b"CLOSE"
+    assert sent.fields["expiry"] == 5
+    assert not sent.fields.get("retain")
+
+
+def test_the_rules_know_the_opener(tmp_path: Path) -> None:
+    known = rules(with_garage(tmp_path), "garage")
+    assert (known.cover, known.beam, known.guarded, known.warning, known.closing) == (True, True, False, 5, 20)
+    assert not rules(with_garage(tmp_path, {**OPENER, "beam": False}), "garage").beam
+    assert not rules(with_garage(tmp_path), "front").cover
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({}, None),
+        ({"living_space": True}, "which is no lock"),
+        ({"sensor": {**SENSOR, "answers": False}}, "its answer alone says that the door is closed"),
+        ({"opener": {**OPENER, "reverses": False}}, "must not be moved while nobody looks"),
+        ({"opener": {"kind": "cover", "vendor": "esphome"}}, "Field required"),
+        ({"door": "garage-lock"}, "a door is needed here"),
+    ],
+)
+def test_a_garage_that_could_hurt_somebody_or_be_wrong_is_not_enrolled(
+    tmp_path: Path, more: dict[str, Any], told: str | None
+) -> None:
+    try:
+        found = problems(with_garage(tmp_path, **more))
+        said = [problem.text for problem in found if "garage" in problem.loc]
+    except ValueError as error:
+        said = [str(error)]
+    assert any(told in text for text in said) if told else said == [], said
+
+
+def test_a_garage_is_simulated_as_it_is_configured_and_home_assistant_is_played_by_nobody(tmp_path: Path) -> None:
+    house = with_garage(tmp_path)
+    of_home_assistant = {"kind": "presence", "vendor": "homeassistant", "address": "person.claire"}
+    document = house.model_dump(mode="json")
+    document["devices"] = {
+        **{name: document["devices"][name] for name in ("garage-lock", "garage-door")},
+        "claire": of_home_assistant,
+    }
+    document["entrances"] = {}
+    played = House.model_validate(plan(Home.model_validate(document, strict=False)))
+    assert {name: device.kind for name, device in played.devices.items()} == {
+        "garage-lock": "cover",
+        "garage-door": "door",
+    }

@@ -1,0 +1,329 @@
+"""A backup of a box that delivers, and a box that is put back out of it: real gateway, real broker, real films."""
+
+import asyncio
+import json
+import os
+import subprocess
+import tarfile
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from gateway.cli.backups import inspect, put_back, write
+from gateway.cli.failure import Failure
+from gateway.config.broker import BrokerTls
+from gateway.config.home import Home
+from gateway.demo.processes import end_stranger
+from gateway.demo.scenario import Play
+from gateway.domain.visit.state import Refusal
+from gateway.evidence.verify import verify
+from gateway.installation import notes
+from gateway.installation.capability import Walked
+from gateway.installation.walk import Ending, Step, Trial, Walk
+from gateway.mqtt.mosquitto.audit import weaknesses
+from gateway.mqtt.mosquitto.provisioning import write as write_broker
+from gateway.protocol.keys import BoxKey
+from gateway.runtime.maintenance import factory_reset, restore
+from gateway.runtime.maintenance.backup import LEFT_OUT, make
+from gateway.runtime.maintenance.instance_lock import Occupied, alone
+from gateway.storage import Store
+from tests.forkserver import python
+from tests.gateway.domain.delivery.shop import NOW
+from tests.shell.house import home
+from tests.whole_house import playing
+
+
+async def perron(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """The command, as in a shell."""
+    return await asyncio.to_thread(python, "-m", "gateway", *arguments)
+
+
+async def box_dies(play: Play) -> None:
+    """Gateway and video process end, and the box's disk is gone."""
+    box = play.plan.home.storage.folder
+    await play.stage.gateway.end()
+    await end_stranger(box / "video.pid")
+    box.rename(box.with_name("dead"))
+
+
+def moves(play: Play) -> int:
+    """How often the bolt was withdrawn, by the house's own log."""
+    return sum(line["what"] == "bolt" and line["state"] == "withdrawn" for line in play.log.lines)
+
+
+async def in_vain(play: Play, codes: tuple[str, str], refusal: Refusal) -> None:
+    """The codes are shown and refused."""
+    play.watch.begin()
+    await play.courier.arrives()
+    for code in codes:
+        await play.courier.scans(code)
+    await play.refused(refusal)
+    await play.courier.leaves()
+    await play.a_moment_later()
+
+
+@pytest.mark.slow
+async def test_what_was_delivered_after_the_backup_opens_no_door_of_the_restored_box(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, archive = tmp_path / "home.yaml", tmp_path / "backup.tar"
+    async with playing(tmp_path) as play:
+        box = play.plan.home.storage.folder
+        later = await play.promised(codes=("8L20524752033",), id_="later")
+        during = await play.retailer.promise(codes=("8L20524752034",), id_="during")
+        play.watch.begin()
+        await play.gets_in(during)
+        made = await perron("backup", "--home", file, archive)
+        assert made.returncode == 0, made.stderr
+        assert "Not in it: the films of 1 visits that are not over yet" in made.stdout
+        assert archive.stat().st_mode & 0o777 == 0o600
+        await play.comes_out()
+        assert all(verify(folder).ok for folder in (box / "visits").iterdir()), "the visit was not disturbed"
+        await play.all_good()
+        play.watch.begin()
+        await play.delivers(later)  # after the backup: the copy does not know
+        withdrawn = moves(play)
+        assert withdrawn == 2
+
+        alive = len(play.watch.seen)
+        await box_dies(play)
+        restored = await perron("restore", "--home", file, archive)
+        assert restored.returncode == 0, restored.stderr
+        assert "Nothing opens yet" in restored.stdout
+        await play.stage.gateway.begin()
+        await play.watch.offline_and_online(alive, within=60)
+        await play.watch.until("safe mode", lambda: play.watch.state.get("safe_mode") is True, within=30)
+        await in_vain(play, (later.codes[0], later.courier_code), Refusal.ANNOUNCE_AGAIN)
+        await play.owner.says("acknowledge")
+        await play.watch.until("no safe mode", lambda: play.watch.state.get("safe_mode") is False, within=30)
+        await play.owner.says("permit", brand=later.brand)
+        await play.all_good()
+        await in_vain(play, (later.codes[0], later.courier_code), Refusal.ANNOUNCE_AGAIN)
+        await in_vain(play, (during.codes[0], during.courier_code), Refusal.ALREADY_USED)
+        assert moves(play) == withdrawn, "no second opening"
+
+        real = play.retailer.utc  # of what is signed within the tolerated minute nobody knows whether it is older
+        monkeypatch.setattr(play.retailer, "utc", lambda: real() + timedelta(seconds=58))
+        anew = await play.retailer.promise(codes=("8L20524752035",), starts_in=-180, id_="anew")
+        assert anew.answer["accepted"], anew.answer
+        await play.all_good()
+        play.watch.begin()
+        await play.delivers(anew)
+        assert moves(play) == withdrawn + 1
+
+
+# ---- without a house ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def lived_in(tmp_path: Path) -> Home:
+    """A box with a store, keys, a film, and its house file."""
+    house = home(tmp_path / "box")
+    (tmp_path / "home.yaml").write_text(json.dumps(house.model_dump(mode="json")), encoding="utf-8")
+    film = tmp_path / "box" / "visits" / "v1" / "cam-1.mp4"
+    film.parent.mkdir(parents=True)
+    film.write_bytes(b"a film")
+    (tmp_path / "box" / "claim-code").write_text("secret")
+    (tmp_path / "box" / "perron.sqlite3").parent.mkdir(exist_ok=True)
+    BoxKey.at(tmp_path / "box" / "key")
+    store = await Store.open(tmp_path / "box" / "perron.sqlite3", home=house, now=NOW)
+    await store.close()
+    return house
+
+
+def backed_up(tmp_path: Path) -> Path:
+    told: list[str] = []
+    write(tmp_path / "home.yaml", tmp_path / "backup.tar", films=True, tell=told.append)
+    return tmp_path / "backup.tar"
+
+
+def gone(house: Home) -> None:
+    house.storage.folder.rename(house.storage.folder.with_name("gone"))
+
+
+async def test_the_new_hardware_gets_house_file_store_keys_and_films(tmp_path: Path, lived_in: Home) -> None:
+    archive = backed_up(tmp_path)
+    gone(lived_in)
+    (tmp_path / "home.yaml").rename(tmp_path / "old.yaml")
+    told: list[str] = []
+    put_back(archive, tmp_path / "home.yaml", tell=told.append)
+    assert (tmp_path / "home.yaml").read_bytes() == (tmp_path / "old.yaml").read_bytes()
+    folder = lived_in.storage.folder
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert there == {
+        "perron.sqlite3", "last-checkpoint.json", "key/box.key.pem", "key/box.pub.pem", "visits/v1/cam-1.mp4",
+        factory_reset.LOCK,
+    }  # fmt: skip
+    assert {path.stat().st_mode & 0o077 for path in folder.rglob("*") if path.is_file()} == {0}
+    assert any("is back" in line for line in told)
+
+
+async def test_all_that_a_box_writes_is_in_its_backup_or_left_out_on_purpose(tmp_path: Path, lived_in: Home) -> None:
+    """By the list of what a wipe deletes: what is added there is missed here."""
+    folder = lived_in.storage.folder
+    for name in factory_reset.OURS - LEFT_OUT - {"perron.sqlite3", "key"}:
+        path = folder / name if "." in name else folder / name / "deep" / "file"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            path.write_bytes(b"kept")
+    for name in LEFT_OUT:
+        if not (folder / name).exists() and not name.startswith("perron.sqlite3"):
+            (folder / name).write_bytes(b"not kept")
+    archive = backed_up(tmp_path)
+    gone(lived_in)
+    put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    there = {path.name for path in in_it(folder)}
+    assert there == factory_reset.OURS - LEFT_OUT | {factory_reset.LOCK}
+    assert (folder / "installation" / "deep" / "file").read_bytes() == b"kept"
+
+
+async def test_devices_trust_the_new_hardwares_broker_as_they_trusted_the_old_ones(
+    tmp_path: Path, lived_in: Home
+) -> None:
+    accounts = tmp_path / "accounts"
+    tls = BrokerTls(ca=accounts / "authority.pem")
+    broker = lived_in.broker.model_copy(update={"password_file": accounts / "gateway.password", "tls": tls})
+    house = lived_in.model_copy(update={"broker": broker})
+    (tmp_path / "home.yaml").write_text(json.dumps(house.model_dump(mode="json")), encoding="utf-8")
+    before = write_broker(accounts, house, host="127.0.0.1", port=1883)
+    password = (accounts / "gateway.password").read_text()
+    archive = backed_up(tmp_path)
+    gone(lived_in)
+    for name in ("home.yaml", "accounts"):
+        (tmp_path / name).rename(tmp_path / f"old-{name}")
+    put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    after = write_broker(accounts, house, host="127.0.0.1", port=1883)
+    assert before is not None
+    assert after is not None
+    assert (after.fingerprint, after.anew) == (before.fingerprint, False)
+    assert (accounts / "gateway.password").read_text() == password
+    assert weaknesses(accounts, house) == ()
+
+
+@pytest.mark.parametrize("readable", [True, False])
+async def test_what_the_walk_test_forbade_the_new_hardware_forbids_too(
+    tmp_path: Path, lived_in: Home, *, readable: bool
+) -> None:
+    picture = Step(trial=Trial.PICTURE, camera="doorbell", ending=Ending.BLOCKED)
+    notes.keep(lived_in.storage.folder, Walk(entrance="front", begun=NOW.utc, by="Ida", steps=(picture,)))
+    if not readable:
+        notes.walk_file(lived_in.storage.folder, "front").write_text("{")
+    archive = backed_up(tmp_path)
+    gone(lived_in)
+    put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    assert notes.walked(lived_in, "front") is (Walked.BLOCKED if readable else Walked.FAILED)
+
+
+def test_a_hole_of_terabytes_in_a_backup_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    archive, data = tmp_path / "backup.tar", f"1\n{2**50}\n1\n".encode().ljust(512, b"\0") + b"x"
+    hole = tarfile.TarInfo("visits/v1/cam-1.mp4")
+    hole.size = len(data)
+    hole.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": hole.name,
+                        "GNU.sparse.realsize": str(2**50 + 1)}  # fmt: skip
+    with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
+        tar.addfile(hole, BytesIO(data))
+    with pytest.raises(restore.BackupUnusable, match="holds what no backup holds"):
+        restore.read(archive)
+
+
+async def test_a_box_is_never_written_over(tmp_path: Path, lived_in: Home) -> None:
+    archive = backed_up(tmp_path)
+    before = (lived_in.storage.folder / "perron.sqlite3").read_bytes()
+    with pytest.raises(Failure, match="is not empty"):
+        put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    with pytest.raises(Failure, match="exists"):
+        write(tmp_path / "home.yaml", archive, films=True, tell=lambda _line: None)
+    assert (lived_in.storage.folder / "perron.sqlite3").read_bytes() == before
+    gone(lived_in)
+    lived_in.storage.folder.mkdir()
+    with alone(lived_in.storage.folder), pytest.raises(Failure) as failure:
+        put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    assert isinstance(failure.value.__cause__, Occupied)
+
+
+@pytest.mark.parametrize("hurt", ["cut", "changed", "not one"])
+async def test_a_backup_that_was_hurt_is_known_before_anything_is_touched(
+    tmp_path: Path, lived_in: Home, hurt: str
+) -> None:
+    archive = backed_up(tmp_path)
+    data = bytearray(archive.read_bytes())
+    match hurt:
+        case "cut":
+            data = data[: len(data) // 2]
+        case "changed":
+            at = data.index(b"a film")
+            data[at] ^= 1
+        case _:
+            data = bytearray(os.urandom(10_000))
+    archive.write_bytes(data)
+    gone(lived_in)
+    with pytest.raises(Failure, match="Nothing was touched"):
+        put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    assert not lived_in.storage.folder.exists()
+    with pytest.raises(Failure):
+        inspect(archive, tell=lambda _line: None)
+
+
+def in_it(folder: Path) -> set[Path]:
+    return set(folder.iterdir()) if folder.is_dir() else set()
+
+
+async def test_nothing_half_has_the_backups_name(
+    tmp_path: Path, lived_in: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gateway.runtime.maintenance.backup.os.fsync", full)
+    before = in_it(tmp_path)
+    with pytest.raises(Failure, match="No space left"):
+        write(tmp_path / "home.yaml", tmp_path / "backup.tar", films=True, tell=lambda _line: None)
+    assert in_it(tmp_path) == before
+    del lived_in
+
+
+@pytest.mark.slow
+async def test_killed_anywhere_in_a_restore_no_gateway_begins_and_a_restore_finishes_it(
+    tmp_path: Path, lived_in: Home
+) -> None:
+    archive = backed_up(tmp_path)
+    gone(lived_in)
+    file, folder = tmp_path / "home.yaml", lived_in.storage.folder
+    killed = 0
+    for steps in (0, 6, 25, 60, 10_000):
+        done = await asyncio.to_thread(python, "-c", KILLED, archive, file, str(steps))
+        if done.returncode == 0:
+            break
+        killed += 1
+        assert restore.unfinished(folder) or not in_it(folder) - {folder / factory_reset.LOCK}
+        if killed == 3:
+            ended = await perron("run", "--home", file)
+            assert (ended.returncode, "say" in ended.stderr) == (2, True), ended.stderr
+    assert killed >= 3
+    assert not restore.unfinished(folder)
+    assert (folder / "visits" / "v1" / "cam-1.mp4").read_bytes() == b"a film"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from gateway.cli.backups import put_back
+left = int(sys.argv[3])
+def watch(event, said):
+    global left
+    writes = event == "open" and isinstance(said[2], int) and said[2] & (os.O_WRONLY | os.O_RDWR)
+    if "/box" in str(said[:1]) and (event in ("os.remove", "os.rename", "os.mkdir") or writes):
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(watch)
+put_back(Path(sys.argv[1]), Path(sys.argv[2]), tell=lambda line: None)
+"""
+
+
+async def test_a_film_that_was_changed_since_it_was_closed_is_told(tmp_path: Path, lived_in: Home) -> None:
+    made = make(lived_in, tmp_path / "home.yaml", tmp_path / "backup.tar", NOW, films=True)
+    assert made.damaged == ()
+    assert made.outside == ()

@@ -1,0 +1,86 @@
+"""Which of what waits is told in one go, and in which words."""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.runtime.notifications.batching import LISTED, TOGETHER, Waiting, groups, together, words
+from gateway.runtime.notifications.texts import Message
+from gateway.system.text import Language
+from tests.gateway.domain.delivery.shop import NOON, after
+
+PARIS = ZoneInfo("Europe/Paris")
+LOCKED = Message(about=Saying.LOCKED_AGAIN, text="Locked again 14:00", at=NOON)
+
+
+def waiting(number: int, about: Saying | AlarmCode = Saying.NOT_READY, ago: float = 0) -> Waiting:
+    return Waiting(number=number, about=about, at=NOON - timedelta(seconds=ago))
+
+
+def numbers(*all_of_it: Waiting) -> list[tuple[int, ...]]:
+    return [tuple(one.number for one in group) for group in groups(all_of_it, NOON)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "language", "said"),
+    [
+        (60, "en", "Locked again 14:00"),
+        (61, "en", "Locked again 14:00 (late: this was so at 14:00)"),
+        (61, "fr", "Locked again 14:00 (en retard : c'était à 14:00)"),
+        (12 * 3600, "en", "Locked again 14:00 (late: this was so on 2026-06-10 at 14:00)"),
+        (12 * 3600, "fr", "Locked again 14:00 (en retard : c'était le 10/06/2026 à 14:00)"),
+    ],
+)
+def test_what_is_told_more_than_a_minute_later_says_since_when(seconds: float, language: Language, said: str) -> None:
+    assert words(LOCKED, utc=after(seconds=seconds).utc, language=language, zone=PARIS) == said
+
+
+def test_three_that_wait_are_told_one_by_one_and_four_as_one() -> None:
+    assert numbers(*(waiting(n) for n in range(1, TOGETHER + 1))) == [(1,), (2,), (3,)]
+    assert numbers(*(waiting(n) for n in range(1, TOGETHER + 2))) == [(1, 2, 3, 4)]
+
+
+def test_alarms_and_locked_again_are_never_told_with_others_for_a_day() -> None:
+    many = [waiting(n, ago=300 + n) for n in range(1, 9)]
+    alarms = [waiting(n, AlarmCode.SAFE_MODE, ago=n) for n in range(200, 260)]
+    locked = waiting(300, Saying.LOCKED_AGAIN, ago=24 * 3600)
+    told = numbers(*many, *alarms, locked)
+    assert [group for group in told if len(group) > 1] == [tuple(range(8, 0, -1))]
+    assert told[0] == (300,)
+    assert told[-1] == tuple(range(8, 0, -1))
+
+
+def test_after_a_day_alarms_are_told_together_and_none_is_dropped() -> None:
+    old = [waiting(n, AlarmCode.NOT_LOCKED, ago=25 * 3600 - n) for n in range(1, 1500)]
+    assert numbers(*old) == [tuple(range(1, 1500))]
+
+
+def test_what_happens_now_is_told_before_what_is_late() -> None:
+    assert numbers(
+        waiting(1, AlarmCode.NOT_LOCKED, ago=3600), waiting(2, Saying.LOCKED_AGAIN, ago=1800), waiting(3, ago=1)
+    ) == [(3,), (1,), (2,)]
+
+
+@given(st.lists(st.tuples(st.sampled_from([*Saying, *AlarmCode]), st.floats(-1e6, 1e6)), max_size=30))
+def test_whatever_waits_is_told_once(all_of_it: list[tuple[Saying | AlarmCode, float]]) -> None:
+    told = numbers(*(waiting(n, about, ago) for n, (about, ago) in enumerate(all_of_it)))
+    assert sorted(number for group in told for number in group) == list(range(len(all_of_it)))
+
+
+@pytest.mark.parametrize(
+    ("language", "waited"),
+    [
+        ("en", "7 other messages were waiting, the oldest at 13:50:"),
+        ("fr", "7 autres messages attendaient, le plus ancien à 13:50 :"),
+    ],
+)
+def test_several_as_one_begin_with_the_newest_and_tell_how_many_there_were(language: Language, waited: str) -> None:
+    newest_first = [Message(about=Saying.NOT_READY, text=f"text {n}", at=NOON) for n in range(8, 2, -1)]
+    oldest = NOON - timedelta(minutes=10)
+    said = together(newest_first, 8, oldest, utc=NOON, language=language, zone=PARIS).splitlines()
+    assert said == ["text 8", waited, *(f"- text {n}" for n in range(7, 2, -1)), "- …"]
+    assert len(newest_first) == LISTED + 1

@@ -1,0 +1,506 @@
+"""The owner's pocket: a real receiver on 127.0.0.1 gets everything at least once, whatever goes down in between."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from gateway.config.home import Home, Messages
+from gateway.domain.visit import commands as c
+from gateway.domain.visit.state import Entrance, Phase
+from gateway.runtime.notifications.action_links import Link, Purpose, Refused, errand, read
+from gateway.runtime.notifications.apprise import ApprisePhone, Heard, Phone
+from gateway.runtime.notifications.apprise import read as phones_of
+from gateway.runtime.notifications.batching import Notice
+from gateway.runtime.notifications.outbox import Office
+from gateway.runtime.notifications.queue import CARRIES, FIRST, HELD, LABELS, LONGEST, Pocket, backoff
+from gateway.runtime.notifications.texts import Voice
+from gateway.storage import Committed, Store, StoreFailed
+from gateway.system.text import Language
+from tests.gateway.domain.delivery.house import step, told
+from tests.gateway.domain.delivery.shop import NOW, offer
+from tests.shell.box import running
+from tests.shell.house import VISIT, home, pending, visited
+from tests.shell.parts import Line, Time, until
+from tests.shell.receiver import receiver
+
+pytestmark = pytest.mark.slow
+
+KEY = b"k" * 32
+JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
+LOCKED = c.Tell(saying=c.Saying.LOCKED_AGAIN, delivery="shop.d1", visit=VISIT, picture=True)
+NOT_READY = c.Tell(saying=c.Saying.NOT_READY, detail="lock")
+JAMMED = c.Alarm(code=c.AlarmCode.LOCK_JAMMED)
+PAGES = "https://perron.home:8443"
+PATIENCE = 30.0
+
+
+def house(folder: Path, **changes: Any) -> Home:  # noqa: ANN401 - any part of a house
+    messages = Messages(file=folder / "phones.txt", pages=PAGES)
+    return home(folder).model_copy(update={"messages": messages, "language": "en"} | changes)
+
+
+@dataclass
+class Pocketed:
+    """A box's store, office and pocket, which a test moves through time."""
+
+    home: Home
+    store: Store
+    time: Time
+    office: Office
+    pocket: Pocket
+    phones: tuple[Phone, ...]
+
+    async def says(self, command: c.Tell | c.Alarm, state: Entrance | None = None, jpeg: bytes | None = None) -> None:
+        """Commit a step that tells this, and hand it over as `perform` does."""
+        state = state or visited(self.home, Phase.LOCKED_AGAIN)
+        now = self.time.clock().now()
+        outcome = await self.store.commit(step(state, command, now=now))
+        assert isinstance(outcome, Committed)
+
+        async def picture() -> bytes | None:
+            return jpeg
+
+        self.office.tell(command, state, now, message=outcome.messages[0], picture=picture)
+
+    def owed(self) -> list[str]:
+        """What any phone is still owed, as numbers of messages."""
+        now = replace(self.time.clock().now(), utc=NOW.utc + timedelta(days=10_000))  # nobody holds anything then
+        return [
+            f"{phone.name}:{one.id}"
+            for phone in self.phones
+            for one in self.store.owed(phone.name, now, until=now.utc + HELD)
+        ]
+
+    async def until(self, so: Any) -> None:  # noqa: ANN401 - any condition
+        await until(so, within=PATIENCE)
+
+    async def told(self) -> None:
+        """Until nothing is owed. A try that was still on its way may fail yet, so after each failure time passes."""
+        seen = -1
+
+        def so() -> bool:
+            nonlocal seen
+            if self.pocket.failures[0] != seen:
+                seen = self.pocket.failures[0]
+                self.time.mono += LONGEST
+            return not self.owed()
+
+        await self.until(so)
+
+
+@asynccontextmanager
+async def pocketed(
+    folder: Path, *urls: str, made: Home | None = None, time: Time | None = None, stuck: str = ""
+) -> AsyncIterator[Pocketed]:
+    made, time = made or house(folder), time or Time()
+    file = folder / "phones.txt"
+    file.write_text("# the owner's\n\n" + "\n".join(urls) + "\n", encoding="utf-8")
+    store = await Store.open(folder / "perron.sqlite3", home=made, now=NOW)
+    phones = phones_of(file, key=KEY, scratch=folder / "pocket")
+    if stuck:  # this one alone is given up soon
+        phones = (ApprisePhone(stuck, key=KEY, scratch=folder / "pocket", limit=0.2), *phones)
+    clock = time.clock()
+    pocket = Pocket(made, phones=phones, store=store, clock=clock, key=KEY, lot=lambda: 1.0, look=0.02)
+    voice: Voice = pocket
+    office = Office(made, store=store, line=Line(), clock=clock, voices=(voice,))
+    try:
+        await pocket.enlist()
+        async with running(office.run(), pocket.run()):
+            yield Pocketed(made, store, time, office, pocket, phones)
+    finally:
+        await store.close()
+
+
+# ---- at once
+
+
+async def test_a_picture_arrives_as_the_same_bytes_and_nothing_of_it_stays(tmp_path: Path) -> None:
+    async with receiver() as ear, pocketed(tmp_path, ear.json, ear.ntfy) as made:
+        await told(made.store, offer())
+        await made.says(LOCKED, jpeg=JPEG)
+        await made.until(lambda: len(ear.got) == 2 and not made.owed())
+        assert [one.picture for one in ear.got] == [JPEG, JPEG]
+        assert set(ear.texts) == {"Locked again 14:00, Front (shop)"}
+        assert list((tmp_path / "pocket").iterdir()) == []
+
+
+async def test_a_brand_s_name_that_is_a_link_arrives_as_a_name(tmp_path: Path) -> None:
+    made_home = house(tmp_path)
+    shop = made_home.brands["shop"].model_copy(update={"name": "[Payer 1,99](https://evil.example) @all"})
+    made_home = made_home.model_copy(update={"brands": {**made_home.brands, "shop": shop}})
+    async with receiver() as ear, pocketed(tmp_path, ear.json, ear.ntfy, made=made_home) as made:
+        await told(made.store, offer())
+        await made.says(LOCKED)
+        await made.until(lambda: len(ear.got) == 2 and not made.owed())
+        assert set(ear.texts) == {"Locked again 14:00, Front ((Payer 1,99)(evil\u2024example) \uff20all)"}
+
+
+async def test_an_alarm_is_marked_urgent(tmp_path: Path) -> None:
+    async with receiver() as ear, pocketed(tmp_path, ear.json, ear.ntfy) as made:
+        await made.says(JAMMED)
+        await made.until(lambda: len(ear.got) == 2)
+        said = {one.path.count("/"): one for one in ear.got}
+        assert said[2].json["type"] == "warning"
+        assert said[1].headers["X-Priority"] == "high"
+
+
+async def test_buttons_are_signed_links_that_ask_for_this_visit(tmp_path: Path) -> None:
+    async with receiver() as ear, pocketed(tmp_path, ear.json, ear.ntfy) as made:
+        await made.says(c.Tell(saying=c.Saying.ASKS_FOR_YES), visited(made.home, Phase.APPROVING))
+        await made.until(lambda: len(ear.got) == 2)
+        plain, ntfy = sorted(ear.got, key=lambda one: "X-Actions" in one.headers)
+        buttons = json.loads(ntfy.headers["X-Actions"])
+        tokens = [one["url"].removeprefix(f"{PAGES}/link/") for one in buttons]
+        links = [link for token in tokens if isinstance(link := read(token, KEY, NOW), Link)]
+        assert [link.purpose for link in links] == [Purpose.APPROVE, Purpose.VETO, Purpose.STOP]
+        assert [errand(link).entrance for link in links] == ["front"] * 3
+        assert [getattr(errand(link).wish, "visit", None) for link in links] == [VISIT, VISIT, None]
+        assert PAGES not in ntfy.text
+        assert plain.text.splitlines()[1:] == [f"{one['label']} : {one['url']}" for one in buttons]  # the same links
+
+
+async def test_a_message_without_pages_carries_no_links(tmp_path: Path) -> None:
+    bare = house(tmp_path, messages=Messages(file=tmp_path / "phones.txt"))
+    async with receiver() as ear, pocketed(tmp_path, ear.json, made=bare) as made:
+        await made.says(JAMMED)
+        await made.until(lambda: ear.got)
+        assert ear.texts == ["Alarm 14:00: lock jammed (Front)"]
+
+
+@pytest.mark.parametrize(("standing", "asked"), [("pending", True), ("granted", False), ("refused", False)])
+async def test_a_brand_is_answered_for_only_while_nobody_has_decided(
+    tmp_path: Path, standing: str, *, asked: bool
+) -> None:
+    made_home = pending(house(tmp_path), state=standing)
+    async with receiver() as ear, pocketed(tmp_path, ear.ntfy, made=made_home) as made:
+        await made.says(c.Tell(saying=c.Saying.NOT_OPENED, detail="awaiting_permission"))
+        await made.until(lambda: ear.got)
+        tokens = [one["url"].rpartition("/")[2] for one in json.loads(ear.got[0].headers["X-Actions"])]
+        made_links = [read(token, KEY, NOW) for token in tokens]
+        wishes = [errand(link) for link in made_links if isinstance(link, Link)]
+        brands_asked = [(one.wish.do, one.permission_version) for one in wishes if one.permission_version is not None]
+        permission_now = made.store.permission("shop")
+        assert permission_now is not None
+        version = permission_now.version
+        assert brands_asked == ([("permit", version), ("refuse_brand", version)] if asked else [])
+
+
+@pytest.mark.parametrize(
+    ("terms", "text", "asked"),
+    [
+        ({}, "shop, by Colissimo, asks to be let in: Hall, Fridge only (Front, Garage), 0-24 h.",
+         ["permit", "refuse_brand"]),
+        ({"hours": "14:00-16:30", "places": ("hall",), "entrances": ("garage",)},
+         "shop, by Colissimo, asks to be let in: Hall only (Garage), 14:00-16:30.", ["permit", "refuse_brand"]),
+        ({"places": ()}, "shop asks to be let in.", ["refuse_brand"]),  # a yes would let it in nowhere
+    ],
+)  # fmt: skip
+async def test_a_brand_that_asks_is_told_with_what_a_yes_would_let_in_and_alone(
+    tmp_path: Path, terms: dict[str, Any], text: str, asked: list[str]
+) -> None:
+    made_home = pending(house(tmp_path), **terms)
+    async with receiver(up=False) as ear, pocketed(tmp_path, ear.ntfy, made=made_home) as made:
+        answer = await told(made.store, offer())
+        assert answer.asks is not None
+        for detail in ("lock", "door", "disk", "clock"):
+            await made.says(replace(NOT_READY, detail=detail))
+        await made.until(lambda: made.pocket.failures[0])
+        made.time.mono += 11  # as after a restart: nobody hands it over any more
+        await ear.up()
+        await made.told()
+        (request,) = (got for got in ear.got if "asks to be let in" in got.text)
+        assert request.text.startswith(text)
+        assert "Without an answer from you it is no" in request.text
+        tokens = [one["url"].rpartition("/")[2] for one in json.loads(request.headers["X-Actions"])]
+        made_links = [read(token, KEY, NOW) for token in tokens]
+        assert [errand(link).wish.do for link in made_links if isinstance(link, Link)] == asked
+
+
+# ---- down, up, late
+
+
+@pytest.mark.parametrize(
+    ("language", "late"),
+    [
+        ("en", "Locked again 14:00, Front (shop) (late: this was so at 14:00)"),
+        ("fr", "Reverrouillé à 14:00, Front (shop) (en retard : c'était à 14:00)"),
+    ],
+)
+async def test_what_a_phone_missed_is_told_when_it_is_back_and_says_since_when(
+    tmp_path: Path, language: Language, late: str
+) -> None:
+    made_home = house(tmp_path, language=language)
+    async with receiver(up=False) as ear, pocketed(tmp_path, ear.json, made=made_home) as made:
+        await made.says(replace(LOCKED, delivery=None, visit=None))
+        await made.until(lambda: made.pocket.failures == [1])
+        await ear.up()
+        made.time.mono += 3600
+        await made.until(lambda: ear.got and not made.owed())
+        assert ear.texts == [late]
+
+
+async def test_a_phone_that_is_down_for_a_moment_gets_the_picture_too(tmp_path: Path) -> None:
+    async with receiver() as ear, pocketed(tmp_path, ear.json) as made:
+        ear.answers = lambda _got: 503 if len(ear.got) <= 2 else 200
+        await made.says(LOCKED, jpeg=JPEG)
+        await made.until(lambda: made.pocket.failures == [1])
+        made.time.mono += FIRST
+        await made.until(lambda: not made.owed())
+        assert [one.picture for one in ear.got] == [JPEG, None, JPEG]  # refused, refused without it, taken
+        assert "late" not in ear.got[-1].text
+
+
+async def test_what_was_owed_is_told_after_a_restart_and_only_once(tmp_path: Path) -> None:
+    time = Time()
+    async with receiver(up=False) as ear:
+        async with pocketed(tmp_path, ear.json, time=time) as made:
+            await told(made.store, offer())
+            await made.says(LOCKED, jpeg=JPEG)
+            await made.says(JAMMED)
+            await made.until(lambda: made.pocket.failures[0] >= 2)
+        time.mono += 26 * 3600
+        await ear.up()
+        async with pocketed(tmp_path, ear.json, time=time) as made:
+            await made.until(lambda: not made.owed())
+        async with pocketed(tmp_path, ear.json, time=time) as made:
+            await made.says(NOT_READY)
+            await made.until(lambda: not made.owed())
+        assert ear.texts == [
+            "Locked again 14:00, Front (shop) (late: this was so on 2026-06-10 at 14:00)",
+            next(text for text in ear.texts if text.startswith("Alarm 14:00: lock jammed (Front) (late:")),
+            next(text for text in ear.texts if text.startswith("The entrance Front is not ready")),
+        ]
+        assert ear.got[0].picture is None  # pictures are not kept on disk
+
+
+@pytest.mark.slow
+async def test_a_message_whose_process_was_killed_after_the_decision_is_told_by_the_next(tmp_path: Path) -> None:
+    async with receiver() as ear:
+        async with pocketed(tmp_path, ear.json):
+            pass  # enlisted
+        script = (
+            "import asyncio, os, signal, sys\n"
+            "from pathlib import Path\n"
+            "from gateway.storage import Store\n"
+            "from gateway.domain.visit import commands as c\n"
+            "from tests.gateway.domain.delivery.house import step\n"
+            "from tests.gateway.domain.delivery.shop import NOW\n"
+            "from tests.gateway.runtime.notifications.test_queue import house\n"
+            "from gateway.domain.visit.state import Entrance\n"
+            "async def work(folder):\n"
+            "    store = await Store.open(folder / 'perron.sqlite3', home=house(folder), now=NOW)\n"
+            "    await store.commit(step(Entrance(id='front'), c.Alarm(code=c.AlarmCode.NOT_LOCKED), now=NOW))\n"
+            "    os.kill(os.getpid(), signal.SIGKILL)\n"
+            "asyncio.run(work(Path(sys.argv[1])))\n"
+        )
+        root = Path(__file__).parents[4]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", script, str(tmp_path), cwd=root, env=dict(os.environ)
+        )
+        assert await process.wait() == -signal.SIGKILL
+        time = Time()
+        time.mono += 5 * 60
+        async with pocketed(tmp_path, ear.json, time=time) as made:
+            await made.until(lambda: ear.got and not made.owed())
+        (text,) = ear.texts
+        assert text.startswith("Alarm 14:00: the door is not proven locked (Front) (late: this was so at 14:00)")
+
+
+async def test_what_a_killed_process_was_telling_is_told_again_when_nobody_can_be_telling_it_any_more(
+    tmp_path: Path,
+) -> None:
+    time = Time()
+    async with receiver(up=False) as ear:
+        async with pocketed(tmp_path, ear.json, time=time) as made:
+            await made.says(JAMMED)
+            await made.until(lambda: made.pocket.failures == [1])
+            now = time.clock().now()
+            await made.store.take_up(made.phones[0].name, (1,), now, until=now.utc + HELD)  # and dies
+        await ear.up()
+        async with pocketed(tmp_path, ear.json, time=time) as made:
+            await made.says(NOT_READY)
+            await made.until(lambda: len(ear.got) == 1 and len(made.owed()) == 1)
+            time.mono += HELD.total_seconds()
+            await made.until(lambda: not made.owed())
+        assert [text.partition(" ")[0] for text in ear.texts] == ["The", "Alarm"]
+
+
+async def test_two_processes_never_tell_the_same_twice(tmp_path: Path) -> None:
+    time = Time()
+    async with receiver() as ear, pocketed(tmp_path, ear.json, time=time) as one:
+        async with pocketed(tmp_path, ear.json, time=time) as other:
+            for number in range(12):
+                alarm = c.Alarm(code=c.AlarmCode.CAMERA_LOST, detail=f"cam-{number}")
+                await one.store.commit(step(Entrance(id="front"), alarm, now=time.clock().now()))
+            time.mono += 11  # nobody hands them over: both processes find all of them at once
+            await one.until(lambda: not one.owed())
+            await other.until(lambda: not other.owed())
+        told_so = Counter(text.partition("camera ")[2].partition(" ")[0] for text in ear.texts)
+        assert told_so == Counter(f"cam-{number}" for number in range(12))
+
+
+# ---- many
+
+
+async def test_alarms_and_locked_again_are_told_one_by_one_and_the_rest_as_one(tmp_path: Path) -> None:
+    async with receiver(up=False) as ear, pocketed(tmp_path, ear.json) as made:
+        for detail in ("lock", "door", "disk", "clock", "broker"):
+            await made.says(replace(NOT_READY, detail=detail))
+            made.time.mono += 60
+        await made.says(replace(LOCKED, delivery=None))
+        await made.says(JAMMED)
+        await made.says(JAMMED)
+        await made.until(lambda: made.pocket.failures[0] >= 3)
+        await ear.up()
+        await made.told()
+        alone = [text for text in ear.texts if "waiting" not in text]
+        assert sorted(text[:12] for text in alone) == ["Alarm 14:05:", "Alarm 14:05:", "Locked again"]
+        (merged,) = (text for text in ear.texts if "waiting" in text)
+        first, count, *others = merged.splitlines()
+        assert "the broker does not answer (late: this was so at 14:04)" in first
+        assert count == "4 other messages were waiting, the oldest at 14:00:"
+        assert [line.partition(": ")[2].partition(" (")[0] for line in others if line.startswith("- ")] == [
+            "the time is not certain",
+            "the disk is full or failing",
+            "the door is not proven closed",
+            "the lock is not proven locked",
+        ]
+
+
+async def test_no_alarm_is_dropped_while_a_phone_is_away_for_hours(tmp_path: Path) -> None:
+    async with receiver(up=False) as ear, pocketed(tmp_path, ear.json) as made:
+        for number in range(40):
+            await made.says(c.Alarm(code=c.AlarmCode.CAMERA_LOST, detail=f"cam-{number}"))
+            made.time.mono += 30 * 60
+        await made.until(lambda: made.pocket.failures[0] >= 1)
+        await ear.up()
+        await made.told()
+        assert len(ear.texts) == 40
+        assert {text.partition("camera ")[2].partition(" ")[0] for text in ear.texts} == {f"cam-{n}" for n in range(40)}
+
+
+# ---- phones and disks that misbehave
+
+
+async def test_a_phone_that_hangs_holds_up_no_other(tmp_path: Path) -> None:
+    async with receiver() as stuck, receiver() as ear:
+        stuck.hangs = asyncio.Event()
+        async with pocketed(tmp_path, ear.json, stuck=stuck.json) as made:
+            await made.says(JAMMED)
+            await made.until(lambda: ear.got and made.pocket.failures == [1, 0])
+            await made.says(replace(LOCKED, delivery=None))
+            await made.until(lambda: len(ear.got) == 2 and len(made.owed()) == 2)
+            assert [one.partition(":")[0] for one in made.owed()] == [made.phones[0].name] * 2
+            stuck.hangs.set()
+
+
+async def test_a_service_that_takes_no_pictures_gets_the_words(tmp_path: Path) -> None:
+    async with receiver() as ear, pocketed(tmp_path, ear.ntfy) as made:
+        ear.answers = lambda got: 400 if got.picture is not None else 200
+        await made.says(replace(LOCKED, delivery=None), jpeg=JPEG)
+        await made.until(lambda: not made.owed())
+        assert ear.texts == ["Locked again 14:00, Front (shop)"]
+
+
+async def test_an_alarm_that_the_disk_did_not_take_reaches_the_phone_all_the_same(tmp_path: Path) -> None:
+    async with receiver(up=False) as ear, pocketed(tmp_path, ear.json) as made:
+        state, now = Entrance(id="front"), made.time.clock().now()
+        full = c.Alarm(code=c.AlarmCode.DISK_FULL)
+        made.office.tell(full, state, now, message=None, picture=None)
+        await made.until(lambda: made.pocket.failures == [1])
+        await ear.up()
+        made.time.mono += FIRST
+        await made.until(lambda: ear.got)
+        made.office.connected()  # the broker is back: it is told, the phone is not told again
+        await made.says(JAMMED)
+        await made.until(lambda: len(ear.got) == 2 and not made.owed())
+        assert [text.splitlines()[0] for text in ear.texts] == [
+            "Alarm 14:00: the disk is full or failing, no more openings",
+            "Alarm 14:00: lock jammed (Front)",
+        ]
+
+
+async def test_a_disk_that_takes_nothing_any_more_lets_a_message_be_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def full(*_given: object, **_named: object) -> frozenset[int]:
+        raise StoreFailed("no space left on device")
+
+    async with receiver() as ear, pocketed(tmp_path, ear.json) as made:
+        with monkeypatch.context() as patched:
+            for name in ("take_up", "put_back", "phone_has"):
+                patched.setattr(made.store, name, full)
+            await made.says(JAMMED)
+            await made.until(lambda: ear.got)
+            await made.says(replace(LOCKED, delivery=None))
+            await made.until(lambda: len(ear.got) == 2)
+            assert len(made.owed()) == 2
+        await made.until(lambda: not made.owed())
+        assert len(ear.got) == 2
+
+
+async def test_hostile_names_are_inert_on_the_phone(tmp_path: Path) -> None:
+    evil = "<script>alert(1)</script>\u202e\n[x](http://evil.example)"
+    async with (
+        receiver() as ear,
+        pocketed(tmp_path, *(ear.json + f"?format={shape}" for shape in ("html", "markdown", "text"))) as made,
+    ):
+        state = visited(made.home, Phase.RINGING)
+        assert state.visit is not None
+        delivery = replace(state.visit.delivery, carrier=evil)
+        await made.says(c.Tell(saying=c.Saying.ATTENDED), replace(state, visit=replace(state.visit, delivery=delivery)))
+        await made.until(lambda: len(ear.got) == 3 and not made.owed())
+        for text in ear.texts:
+            assert text.isprintable()
+            assert len(text.splitlines()) == 1
+            assert "\u2039script\u203aalert" in text, "of each shape, the same plain words"
+            assert not any(mark in text for mark in ("<", "[", "://", "evil.example"))
+
+
+# ---- tables
+
+
+def test_back_offs_grow_are_spread_and_end_at_five_minutes() -> None:
+    assert [backoff(n, 1.0) for n in (1, 2, 3, 9, 10_000)] == [FIRST, 4.0, 8.0, LONGEST, LONGEST]
+    assert [backoff(n, 0.0) for n in (1, 10_000)] == [FIRST / 2, LONGEST / 2]
+
+
+def test_each_action_has_its_words_and_each_is_carried_by_some_message() -> None:
+    assert set(LABELS) == set(Purpose)
+    assert all(set(words) == set(get_args(Language)) for words in LABELS.values())
+    assert {purpose for carried in CARRIES.values() for purpose in carried} == set(Purpose)
+
+
+async def test_what_is_too_old_to_be_answered_carries_no_answer(tmp_path: Path) -> None:
+    heard: list[Notice] = []
+
+    class Kept:
+        name, scheme = "kept", "test"
+        host: str | None = None
+
+        async def tell(self, notice: Notice) -> Heard:
+            heard.append(notice)
+            return Heard.TAKEN
+
+    time = Time()
+    async with pocketed(tmp_path, time=time) as made:
+        pocket = Pocket(made.home, phones=[Kept()], store=made.store, clock=time.clock(), key=KEY, look=0.02)
+        await pocket.enlist()
+        await made.says(c.Tell(saying=c.Saying.ASKS_FOR_YES), visited(made.home, Phase.APPROVING))
+        time.mono += 15 * 60
+        async with running(pocket.run()):
+            await made.until(lambda: heard)
+    assert [one.label for one in heard[0].buttons] == ["Stop everything"]
+    token = heard[0].buttons[0].url.rpartition("/")[2]
+    assert read(token, KEY, replace(NOW, utc=NOW.utc + timedelta(hours=24))) is Refused.EXPIRED

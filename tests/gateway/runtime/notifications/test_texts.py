@@ -1,0 +1,290 @@
+"""What the owner is told, word for word."""
+
+import re
+import string
+from datetime import UTC, datetime
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+import pytest
+import structlog
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from devices.reports import BatteryLevel, Failure
+from gateway.domain.visit.commands import AlarmCode, Saying, Word
+from gateway.domain.visit.readiness import lacking
+from gateway.domain.visit.state import Delivery, Entrance, Now, Refusal, Rules
+from gateway.domain.visit.step import Step
+from gateway.runtime.notifications.texts import (
+    ALARMS,
+    DOOR_WORDS,
+    LACKING,
+    REFUSALS,
+    SAYINGS,
+    Facts,
+    LogVoice,
+    Message,
+    compose,
+    door_word,
+)
+from gateway.system.text import LONGEST, Language, inert, isolated, spoken, unlinked
+
+PARIS = ZoneInfo("Europe/Paris")
+NOW = Now(utc=datetime(2026, 6, 1, 12, 7, 59, tzinfo=UTC), trusted=True, mono=5)
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+FACTS = Facts(brand="Cdiscount", carrier="Chronopost", seconds=20)
+
+
+def said(about: Saying | AlarmCode, language: Language, facts: Facts = FACTS, now: Now = NOW) -> str:
+    return compose(about, language=language, zone=PARIS, now=now, facts=facts).text
+
+
+def test_every_saying_alarm_refusal_and_door_word_has_its_words_in_both_languages() -> None:
+    assert set(SAYINGS) == set(Saying)
+    assert set(ALARMS) == set(AlarmCode)
+    assert set(REFUSALS) == set(Refusal)
+    assert set(DOOR_WORDS) == set(Word)
+    for table in (SAYINGS, ALARMS, REFUSALS, DOOR_WORDS, LACKING):
+        for words in table.values():
+            assert set(words) == set(LANGUAGES)
+            assert all(text.strip() == text != "" for text in words.values())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("about", [*Saying, *AlarmCode])
+@pytest.mark.parametrize("facts", [Facts(), FACTS, Facts(entrance="Front door", place="hall", detail="x")])
+def test_every_sentence_is_whole_whatever_is_known(about: Saying | AlarmCode, language: Language, facts: Facts) -> None:
+    text = said(about, language, facts)
+    assert not set(text) & set("[]{}")
+    assert "  " not in text
+    assert "()" not in text
+    assert text == text.strip()
+
+
+@pytest.mark.parametrize(
+    ("about", "language", "text"),
+    [
+        (Saying.AT_THE_DOOR, "fr", "Chronopost est à la porte pour Cdiscount, ouverture dans 20 s"),
+        (Saying.AT_THE_DOOR, "en", "Chronopost is at the door for Cdiscount, opening in 20 s"),
+        (Saying.LOCKED_AGAIN, "fr", "Reverrouillé à 14:07 (Cdiscount)"),
+        (Saying.LOCKED_AGAIN, "en", "Locked again 14:07 (Cdiscount)"),
+        (AlarmCode.LOCK_JAMMED, "en", "Alarm 14:07: lock jammed"),
+    ],
+)
+def test_the_owner_reads(about: Saying | AlarmCode, language: Language, text: str) -> None:
+    assert said(about, language) == text
+
+
+def test_an_alarm_and_a_saying_of_the_same_word_are_two_sentences() -> None:
+    assert said(Saying.SAFE_MODE, "en") != said(AlarmCode.SAFE_MODE, "en")
+    assert said(Saying.STOPPED_INSIDE, "en") != said(AlarmCode.STOPPED_INSIDE, "en")
+
+
+def test_why_a_lock_did_not_obey_is_told_in_words() -> None:
+    text = said(AlarmCode.LOCK_REFUSED, "en", Facts(detail=Failure.INSUFFICIENT_BATTERY))
+    assert text == "Alarm 14:07: the lock did not obey: its battery is too weak"
+    for language in LANGUAGES:
+        told = {said(AlarmCode.LOCK_REFUSED, language, Facts(detail=failure)) for failure in Failure}
+        assert len(told) == len(Failure), "each reason has words of its own"
+
+
+def test_a_refusal_is_told_in_words() -> None:
+    text = said(Saying.NOT_OPENED, "fr", Facts(detail=Refusal.FRIDGE_TOO_WARM))
+    assert text == "La porte est restée fermée : réfrigérateur trop chaud"
+
+
+def test_what_an_entrance_lacks_is_told_in_words() -> None:
+    state = Entrance(
+        id="front",
+        rules=Rules(cameras={"outside": True}, presence=("claire",), alarm="panel", beam=True),
+        expecting=True,
+        safe_mode=True,
+        barred=True,
+        batteries=dict.fromkeys(("lock", "door"), BatteryLevel.CRITICAL),
+    )
+    lacked = lacking(Step(state, Now(utc=NOW.utc, trusted=False, mono=0)), cold_delivery())
+    assert {word if word in LACKING else word.partition(":")[0] for word in lacked} == set(LACKING)
+    text = said(Saying.NOT_READY, "en", Facts(detail=", ".join(lacked)))
+    assert "the door is not proven closed" in text
+    assert "the lock's battery needs changing" in text
+    assert "no pictures from camera outside" in text
+    assert not any(word in text for word in ("safe_mode", "camera:"))
+    assert "quelque\u202ex" not in said(Saying.NOT_READY, "fr", Facts(detail="camera:quelque\u202ex, something"))
+
+
+def cold_delivery() -> Delivery:
+    return Delivery(
+        id="d",
+        version=1,
+        permission_version=1,
+        brand="b",
+        carrier="c",
+        entrance="front",
+        place="fridge",
+        refusal=None,
+        start=NOW.utc,
+        end=NOW.utc,
+        openings_left=1,
+        withdrawals_left=2,
+        cold_max_c=5,
+    )
+
+
+def test_an_unknown_courier_is_a_courier() -> None:
+    assert said(Saying.AT_THE_DOOR, "en", Facts()) == "A courier is at the door"
+
+
+def test_a_time_that_is_not_trusted_is_not_claimed() -> None:
+    untrusted = Now(utc=NOW.utc, trusted=False, mono=5)
+    assert said(Saying.LOCKED_AGAIN, "en", Facts(), untrusted) == "Locked again 14:07 (time not certain)"
+
+
+def test_the_time_is_the_houses_on_both_sides_of_summer_time() -> None:
+    winter = Now(utc=datetime(2026, 12, 1, 12, 7, tzinfo=UTC), trusted=True, mono=5)
+    assert said(Saying.LOCKED_AGAIN, "en", Facts(), winter) == "Locked again 13:07"
+
+
+def test_the_door_is_neutral() -> None:
+    assert door_word(Word.NO, language="en") == "Sorry, this door does not open"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("Cdiscount", "Cdiscount"),
+        ("Évian & fils", "Évian & fils"),
+        ("line\nbreak\r\n2026 fake log line", "line break 2026 fake log line"),
+        ("evil\u202etxt.exe", "eviltxt.exe"),
+        ("a\u2066b\u2069c\u200bd\ufeff", "abcd"),
+        ("nul\0bell\a\x1b[31mred", "nulbell[31mred"),
+        ("  many \u00a0\u3000 blanks\u2028 ", "many blanks"),
+        ("\ud800surrogate", "surrogate"),
+        ("x" * 1000, "x" * (LONGEST - 1) + "…"),
+        ("\u202e", ""),
+        ("a" + "\u0316" * 90 + "b", "a\u0316\u0316\u0316b"),
+        ("Điện Biên Phủ", "Điện Biên Phủ"),
+        ("מָזוֹן", "מָזוֹן"),
+    ],
+)
+def test_a_hostile_name_is_inert(name: str, shown: str) -> None:
+    assert inert(name) == shown
+
+
+@pytest.mark.parametrize("name", ["מזון", "كارفور 24", "Shop מזון"])
+def test_a_name_from_right_to_left_turns_nothing_that_follows_it(name: str) -> None:
+    text = said(Saying.AT_THE_DOOR, "en", Facts(carrier=name, brand="Cdiscount", seconds=20))
+    assert text == f"\u2068{name}\u2069 is at the door for Cdiscount, opening in 20 s"
+    assert isolated(isolated(name)) == isolated(name)
+    assert isolated("Cdiscount") == "Cdiscount"
+
+
+def test_a_name_that_looks_like_a_template_stays_a_name() -> None:
+    text = said(Saying.AT_THE_DOOR, "en", Facts(brand="{time}[x {detail}]", carrier="{0.__class__}"))
+    assert text == "{0.__class__} is at the door for {time}(x {detail})".replace("_", "\uff3f")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Müller & Söhne (Paris)", "L'Épicerie", "C&A", "Dr. Oetker", "Marks & Spencer", "7-Eleven", "Évian n° 3",
+     "Boulangerie Paul, Lyon", "Mo-Fr 9-17 h", "50 % off!", "Ça & là"],
+)  # fmt: skip
+def test_a_shop_s_name_reads_on_a_phone_as_it_is_written(name: str) -> None:
+    assert unlinked(name) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("https://evil.example/pay", "evil\u2024example/pay"),
+        ("[Payer 1,99](https://evil.example)", "(Payer 1,99)(evil\u2024example)"),
+        ("www.evil.example", "www\u2024evil\u2024example"),
+        ("evil\uff0eexample", "evil\u2024example"),
+        ("Shop HTTPS:////evil.example", "Shop evil\u2024example"),
+        ("tel:0899", "tel: 0899"),
+        ("@all <@everyone> #channel", "\uff20all \u2039\uff20everyone\u203a \uff03channel"),
+        (
+            "**bold** _it_ `code` ~~no~~ |",
+            "\u2217\u2217bold\u2217\u2217 \uff3fit\uff3f 'code' \u223c\u223cno\u223c\u223c \u00a6",
+        ),
+        ("💩.la/pay", "💩\u2024la/pay"),
+        ("i❤.ws", "i❤\u2024ws"),
+        ("i❤️.ws", "i❤️\u2024ws"),
+        ("evil-.com", "evil-\u2024com"),
+        ("evil.💩", "evil\u2024💩"),
+        ("evil﹒com", "evil\u2024com"),
+        ("evil..com", "evil.\u2024com"),
+        ("Amazon.fr", "Amazon\u2024fr"),
+        ("S.Oliver", "S\u2024Oliver"),
+    ],
+)
+def test_what_a_messenger_would_make_a_link_a_mention_or_markup_is_a_name_and_no_more(name: str, shown: str) -> None:
+    assert unlinked(name) == shown
+
+
+@given(st.text(string.ascii_letters + string.punctuation + " .。\uff0e\uff1a\uff0f") | st.text())
+@example("line_damaged")
+@example(";\u3002.<")
+def test_no_name_from_outside_is_a_link_a_mention_or_markup_in_a_message(name: str) -> None:
+    facts = Facts(brand=name, carrier=name, entrance=name, place=name, detail=name)
+    for about in (*Saying, *AlarmCode):
+        text = said(about, "en", facts)
+        plain = said(about, "en", Facts(brand="x", carrier="x", entrance="x", place="x", detail="x"))
+        for mark in ("://", "www.", "@", "*", "_", "`", "[", "]", "<", ">", "|", "~", "#"):
+            assert mark not in text or mark in plain, (about, mark)
+        assert re.search(r"\w[.]\w", text) is None or re.search(r"\w[.]\w", plain) is not None, about
+    assert unlinked(unlinked(name)) == unlinked(name)
+
+
+DOTS = ".\u3002\ufe52\uff0e\uff61"  # what a browser reads as a dot in a host's name
+
+
+@given(st.text(string.printable + DOTS + "é漢💩❤\ufe0f-"), st.characters(categories=["L", "N", "P", "S"]),
+       st.sampled_from(DOTS), st.characters(categories=["L", "Nd"]))  # fmt: skip
+def test_in_a_name_no_dot_stands_between_a_character_and_a_letter_or_a_digit(
+    name: str, before: str, dot: str, after: str
+) -> None:
+    shown = unlinked(f"{name[:20]}{before}{dot}{after}")
+    assert re.search(rf"\S[{DOTS}](?=[^\W_])", shown) is None
+
+
+@given(st.text(string.printable + "\u202e\u2066\u0000\u0085é漢"))
+def test_no_name_breaks_the_line_or_hides_a_character(name: str) -> None:
+    text = said(Saying.AT_THE_DOOR, "fr", Facts(brand=name, carrier=name, entrance=name, detail=name))
+    assert text.isprintable()
+    assert len(text.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "language"),
+    [
+        ({"LANG": "fr_FR.UTF-8"}, "fr"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "fr_FR.UTF-8", "LC_ALL": "C"}, "en"),
+        ({"LANG": "C", "LC_ALL": "", "LC_MESSAGES": "fr_BE"}, "fr"),
+        ({}, "en"),
+    ],
+)
+def test_the_owner_is_told_in_the_machines_language_if_it_is_french_or_english(
+    environment: dict[str, str], language: str
+) -> None:
+    assert spoken(environment) == language
+
+
+async def test_the_log_keeps_what_was_said_but_no_picture() -> None:
+    with structlog.testing.capture_logs() as lines:
+        await LogVoice().tell(
+            Message(about=AlarmCode.DISK_FULL, text="full", at=NOW.utc, visit="v1", picture=b"\xff\xd8")
+        )
+    assert lines == [
+        {
+            "event": "told_owner",
+            "log_level": "info",
+            "about": "disk_full",
+            "text": "full",
+            "urgent": True,
+            "visit": "v1",
+            "delivery": None,
+            "picture_bytes": 2,
+        }
+    ]

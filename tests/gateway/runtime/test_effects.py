@@ -1,0 +1,399 @@
+"""What an entrance's commands do in the world, and above all when an unlock does not leave."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devices.commands import Lock, Query, SetSignal, ShowResult, Unlock
+from devices.reports import Bolt, Door
+from devices.vendors import VENDORS
+from devices.vendors.words import Channel
+from gateway.config.home import Home
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.rules import closed, locked
+from gateway.domain.visit.state import Entrance, Fact, Now, Outcome, Phase, Refusal
+from gateway.mqtt.client import Acknowledgement, Why
+from gateway.runtime.effects import Hands
+from gateway.video.ipc import ClipKey
+from tests.gateway.domain.delivery.shop import NOON
+from tests.shell.house import VISIT, home, visited
+from tests.shell.parts import Eyes, Line, Published, Time
+
+CLIP = ClipKey(visit=VISIT, part=1)
+UNLOCK = c.Unlock(visit=VISIT, life=5)
+
+
+@dataclass
+class Told:
+    """What was handed on to office and archive."""
+
+    said: list[tuple[object, ...]] = field(default_factory=list)
+
+    def tell(
+        self, command: c.Tell | c.Alarm, state: Entrance, now: Now, *, message: int | None, picture: object
+    ) -> None:
+        self.said.append(("tell", command, state.id, now.mono, message, picture is not None))
+
+    def owed(self) -> None:
+        self.said.append(("owed",))
+
+    def film_ends(self, command: c.StopFilm, now: Now) -> None:
+        self.said.append(("film_ends", command, now.mono))
+
+    def seal(self, command: c.Seal, state: Entrance) -> None:
+        self.said.append(("seal", command, state.id))
+
+
+class Bench:
+    """One entrance's hands, and all they can touch."""
+
+    def __init__(self, house: Home) -> None:
+        self.home = house
+        self.time, self.line, self.eyes, self.told = Time(), Line(), Eyes(), Told()
+        self.events: list[e.Event] = []
+        self.points: list[str] = []
+        self.stop = False
+        self.clock = self.time.clock()
+        self.hands = Hands(
+            self.home,
+            "front",
+            line=self.line,
+            cameras=self.eyes,
+            office=self.told,
+            films=self.told,
+            clock=self.clock,
+            put=self.events.append,
+            stopped=lambda: self.stop,
+            reached=self.points.append,
+        )
+        self.state = visited(self.home)
+        self.all_well()
+
+    def all_well(self) -> None:
+        """Both cameras film this visit live; only the one that sees the courier has to move."""
+        self.eyes.see("cam", self.time.mono, CLIP)
+        self.eyes.see("hall", self.time.mono, CLIP, moving=False)
+
+    def do(self, command: c.Command, *, decided: float | None = None) -> None:
+        now = self.clock.now()
+        self.hands.perform(command, self.state, now if decided is None else replace(now, mono=decided))
+        self.hands.say(command, self.state, now)
+
+    def to_the_lock(self) -> list[Published]:
+        return self.line.on("perron/lock/set")
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> Bench:
+    return Bench(home(tmp_path))
+
+
+def read(one: Published, vendor: str = "somfy") -> Any:  # noqa: ANN401 - a command
+    return VENDORS[vendor].decode_command(Channel.SET, one.payload)
+
+
+# ---- an unlock that leaves -------------------------------------------------------------------------------------------
+
+
+async def test_when_all_is_well_one_unlock_leaves_now_or_never(bench: Bench) -> None:
+    bench.do(UNLOCK)
+    (one,) = bench.to_the_lock()
+    assert one.fields == {
+        "expiry": 5,
+        "correlation": VISIT.encode(),
+        "response_topic": None,
+        "now_or_never": True,
+    }  # and so QoS 1, not retained: what `publish` does unless told otherwise
+    unlock = read(one)
+    assert isinstance(unlock, Unlock)
+    assert (unlock.id, unlock.intent) == (VISIT, VISIT)
+    assert (unlock.issued_at, unlock.expires_at) == (NOON, NOON + timedelta(seconds=5))
+    assert bench.events == []
+    assert [json.loads(said.payload)["kind"] for said in bench.line.on("perron/entrance/front/event")] == ["unlock"]
+
+
+async def test_the_points_around_an_unlock_are_named_in_their_order(bench: Bench) -> None:
+    bench.line.slow = True
+    bench.do(UNLOCK)
+    assert bench.points == ["before-publish", "after-publish"]
+    bench.line.waiting[0].set_result(Acknowledgement(code=0, seconds=0.1))
+    await bench.line.waiting[0]
+    await _turn()
+    assert bench.points[2:] == ["after-acknowledgement"]
+
+
+async def test_a_broker_that_is_lost_has_acknowledged_nothing(bench: Bench) -> None:
+    bench.line.slow = True
+    bench.do(UNLOCK)
+    bench.line.cut()
+    await _turn()
+    assert bench.points == ["before-publish", "after-publish"]
+    assert bench.events == []  # it may still arrive: nobody says that it was not sent
+
+
+async def test_an_unlock_carries_the_locks_own_countdown(bench: Bench) -> None:
+    bench.hands.heard("lock", "boot-a", 50_000, bench.time.mono - 10)
+    bench.do(UNLOCK)
+    unlock = read(bench.to_the_lock()[0])
+    assert (unlock.boot, unlock.until_ms) == ("boot-a", 50_000 + 10_000 + 5_000)
+
+
+async def test_the_newest_countdown_counts_and_none_of_another_lock(bench: Bench) -> None:
+    bench.hands.heard("garage-lock", "boot-g", 7, bench.time.mono)
+    bench.do(UNLOCK)
+    assert (read(bench.to_the_lock()[0]).boot, read(bench.to_the_lock()[0]).until_ms) == (None, None)
+    bench.hands.heard("lock", "boot-a", 50_000, bench.time.mono)
+    bench.hands.heard("lock", "boot-b", 1_000, bench.time.mono)  # it has just booted
+    bench.hands.heard("lock", None, 9_000, bench.time.mono)  # half a countdown is none
+    bench.do(UNLOCK)
+    assert (read(bench.to_the_lock()[1]).boot, read(bench.to_the_lock()[1]).until_ms) == ("boot-b", 6_000)
+
+
+# ---- an unlock that is held back -------------------------------------------------------------------------------------
+
+
+def old(bench: Bench) -> None:
+    bench.eyes.see("hall", bench.time.mono - 0.51, CLIP, moving=False)
+
+
+def missing(bench: Bench) -> None:
+    del bench.eyes.proofs["hall"]
+
+
+def dead(bench: Bench) -> None:
+    bench.eyes.see("hall", bench.time.mono, CLIP, live=False)
+
+
+def still(bench: Bench) -> None:
+    bench.eyes.see("cam", bench.time.mono, CLIP, moving=False)
+
+
+def unrecorded(bench: Bench) -> None:
+    bench.eyes.see("cam", bench.time.mono)
+
+
+def of_another_visit(bench: Bench) -> None:
+    bench.eyes.see("cam", bench.time.mono, ClipKey(visit="other", part=1), ClipKey(visit=VISIT, part=2))
+
+
+def stopped(bench: Bench) -> None:
+    bench.stop = True
+
+
+def without_a_broker(bench: Bench) -> None:
+    bench.line.refuses = lambda topic, _: Why.NO_BROKER if topic.endswith("lock/set") else None
+
+
+@pytest.mark.parametrize(
+    ("fault", "why"),
+    [
+        (old, e.NotSent.PROOF_TOO_OLD),
+        (missing, e.NotSent.PROOF_TOO_OLD),
+        (dead, e.NotSent.PROOF_TOO_OLD),
+        (still, e.NotSent.PROOF_TOO_OLD),
+        (unrecorded, e.NotSent.PROOF_TOO_OLD),
+        (of_another_visit, e.NotSent.PROOF_TOO_OLD),
+        (stopped, e.NotSent.STOP),
+        (without_a_broker, e.NotSent.BROKER),
+    ],
+)
+async def test_an_unlock_is_held_back(bench: Bench, fault: Callable[[Bench], None], why: str) -> None:
+    fault(bench)
+    bench.do(UNLOCK)
+    assert bench.events == [e.UnlockNotSent(visit=VISIT, why=why)]
+    assert bench.to_the_lock() == []
+    assert "after-publish" not in bench.points
+    (said,) = bench.line.on("perron/entrance/front/event")
+    assert json.loads(said.payload).items() >= {"kind": "held_back", "why": why, "visit": VISIT}.items()
+
+
+async def test_a_proof_of_half_a_second_is_young_enough(bench: Bench) -> None:
+    bench.eyes.see("hall", bench.time.mono - 0.5, CLIP, moving=False)
+    bench.do(UNLOCK)
+    assert len(bench.to_the_lock()) == 1
+
+
+@pytest.mark.parametrize(("seconds", "leaves"), [(5.0, True), (5.01, False)])
+async def test_a_commit_that_took_longer_than_the_commands_life_opens_nothing(
+    bench: Bench, seconds: float, *, leaves: bool
+) -> None:
+    bench.do(UNLOCK, decided=bench.time.mono - seconds)
+    assert len(bench.to_the_lock()) == leaves
+    assert bench.events == ([] if leaves else [e.UnlockNotSent(visit=VISIT, why=e.NotSent.EXPIRED)])
+
+
+async def test_an_entrance_without_any_camera_proof_opens_nothing(bench: Bench) -> None:
+    bench.eyes.proofs.clear()  # the video process is gone
+    bench.do(UNLOCK)
+    assert bench.events == [e.UnlockNotSent(visit=VISIT, why=e.NotSent.PROOF_TOO_OLD)]
+
+
+# ---- the other commands ----------------------------------------------------------------------------------------------
+
+
+async def test_each_lock_command_has_an_id_of_its_own(bench: Bench) -> None:
+    bench.hands.heard("lock", "boot-a", 50_000, bench.time.mono)
+    for n in (1, 2, 3):
+        bench.do(c.Lock(visit=VISIT, n=n, life=5))
+    sent = [read(one) for one in bench.to_the_lock()]
+    assert all(isinstance(one, Lock) for one in sent)
+    assert len({one.id for one in sent}) == 3
+    assert {(one.intent, one.boot, one.until_ms) for one in sent} == {(VISIT, "boot-a", 55_000)}
+    assert [one.fields["correlation"].decode() for one in bench.to_the_lock()] == [one.id for one in sent]
+    assert not any(one.fields["now_or_never"] for one in bench.to_the_lock())
+
+
+async def test_a_lock_is_sent_though_stopped_and_blind(bench: Bench) -> None:
+    bench.stop = True
+    bench.eyes.proofs.clear()
+    bench.do(c.Lock(visit=VISIT, n=1, life=5))
+    assert len(bench.to_the_lock()) == 1
+
+
+@pytest.mark.parametrize("device", ["lock", "door"])
+async def test_a_query_carries_session_and_number_and_where_to_answer(bench: Bench, device: str) -> None:
+    bench.do(c.Query(device=device, session=7, number=12))
+    (one,) = bench.line.on(f"perron/{device}/get")
+    assert isinstance(VENDORS["somfy"].decode_command(Channel.GET, one.payload), Query)
+    assert one.fields["correlation"] == b"7:12"
+    assert one.fields["response_topic"] == f"perron/{device}/result"
+
+
+async def test_a_devices_own_topics_are_used(tmp_path: Path) -> None:
+    devices = home(tmp_path).devices
+    lock = devices["lock"].model_copy(update={"topics": {Channel.GET: "zigbee/lock/get"}})
+    bench = Bench(home(tmp_path).model_copy(update={"devices": {**devices, "lock": lock}}))
+    bench.do(c.Query(device="lock", session=1, number=1))
+    assert [one.topic for one in bench.line.sent] == ["zigbee/lock/get"]
+
+
+async def test_the_rings_confirmation_counts_once_and_only_for_the_newest_ring(bench: Bench) -> None:
+    bench.do(c.Ring(visit="first"))
+    bench.do(c.Ring(visit="second"))
+    first, second = (read(one, "signal") for one in bench.line.on("perron/signal/set"))
+    assert isinstance(second, SetSignal)
+    assert (second.light, second.sound) == ("amber", "ring")
+    assert bench.hands.rang(first.id) is None
+    assert bench.hands.rang("of-nobody") is None
+    assert bench.hands.rang(second.id) == "second"
+    assert bench.hands.rang(second.id) is None
+
+
+async def test_a_scanner_shows_the_answer_and_a_camera_that_read_a_label_is_not_asked_to(bench: Bench) -> None:
+    bench.do(c.Answer(scan="s1", scanner="scanner", word=c.Word.NO, refusal=Refusal.UNKNOWN_CODE))
+    bench.do(c.Answer(scan="s2", scanner="cam", word=c.Word.WAIT))
+    (one,) = bench.line.on("perron/scanner/set")
+    assert read(one, "scanner") == ShowResult(word="no")
+    assert b"unknown" not in one.payload  # one neutral word at the door
+    told = [json.loads(said.payload) for said in bench.line.on("perron/entrance/front/event")]
+    assert [(one["kind"], one["word"], one["refusal"]) for one in told] == [
+        ("answer", "no", "unknown_code"),
+        ("answer", "wait", None),
+    ]
+    assert len({one["event_id"] for one in told}) == 2
+    assert {(one["entrance"], one["visit"]) for one in told} == {("front", VISIT)}
+
+
+async def test_all_cameras_of_the_entrance_film_into_the_visits_folder(bench: Bench) -> None:
+    bench.do(c.Film(visit=VISIT, part=2))
+    bench.do(c.StopFilm(visit=VISIT, part=2, keep=True))
+    key = ClipKey(visit=VISIT, part=2)
+    assert bench.eyes.filmed == [(key, ("cam", "hall"), f"visits/{VISIT}")]
+    assert bench.eyes.finished == [(key, True)]
+    assert bench.told.said == [("film_ends", c.StopFilm(visit=VISIT, part=2, keep=True), bench.time.mono)]
+
+
+async def test_seal_words_and_results_are_handed_on(bench: Bench) -> None:
+    seal = c.Seal(visit=VISIT, part=1, gaps=())
+    tell = c.Tell(saying=c.Saying.LOCKED_AGAIN, picture=True)
+    alarm = c.Alarm(code=c.AlarmCode.LOCK_JAMMED)
+    result = c.ParcelResult(visit=VISIT, delivery="shop.d1", outcome=Outcome.DELIVERED)
+    now = bench.clock.now()
+    bench.hands.perform(tell, bench.state, now, message=41)
+    for command in (alarm, seal, result, c.Note(what="household_use"), c.Spend(visit=VISIT, delivery="shop.d1")):
+        bench.do(command)
+    assert bench.told.said == [
+        ("tell", tell, "front", now.mono, 41, True),
+        ("tell", alarm, "front", now.mono, None, False),
+        ("seal", seal, "front"),
+        ("owed",),
+    ]
+    kinds = [json.loads(said.payload)["kind"] for said in bench.line.on("perron/entrance/front/event")]
+    assert kinds == ["alarm", "seal", "outcome", "note", "spend"]
+
+
+# ---- what is shown ---------------------------------------------------------------------------------------------------
+
+
+def shown(bench: Bench) -> list[dict[str, Any]]:
+    return [json.loads(one.payload) for one in bench.line.on("perron/entrance/front/state")]
+
+
+async def test_the_state_is_published_retained_and_only_when_it_has_changed(bench: Bench) -> None:
+    for _ in range(3):
+        bench.hands.show(bench.state, bench.clock.now())
+        bench.time.mono += 1
+    assert [(one["phase"], one["visit"], one["locked"]) for one in shown(bench)] == [("unlocking", VISIT, False)]
+    assert bench.line.on("perron/entrance/front/state")[0].fields == {"retain": True}
+    bench.hands.show(replace(bench.state, away=True), bench.clock.now())
+    assert [one["away"] for one in shown(bench)] == [False, True]
+
+
+async def test_a_new_broker_session_is_shown_the_state_again(bench: Bench) -> None:
+    bench.hands.show(bench.state, bench.clock.now())
+    bench.hands.show_again()
+    bench.hands.show(bench.state, bench.clock.now())
+    assert len(shown(bench)) == 2
+
+
+async def test_a_state_that_could_not_be_sent_is_sent_with_the_next_decision(bench: Bench) -> None:
+    bench.line.refuses = lambda _topic, _payload: Why.BLOCKED
+    bench.hands.show(bench.state, bench.clock.now())
+    bench.line.mend()
+    bench.hands.show(bench.state, bench.clock.now())
+    assert len(shown(bench)) == 1
+    (event,) = bench.line.on("perron/entrance/front/event")
+    assert json.loads(event.payload)["phase"] == "unlocking"
+
+
+async def test_a_change_of_phase_is_an_event(bench: Bench) -> None:
+    bench.hands.show(bench.state, bench.clock.now())
+    bench.hands.show(replace(bench.state, visit=replace(_visit(bench), phase=Phase.INSIDE)), bench.clock.now())
+    bench.hands.show(replace(bench.state, visit=None), bench.clock.now())
+    phases = [json.loads(one.payload)["phase"] for one in bench.line.on("perron/entrance/front/event")]
+    assert phases == ["unlocking", "inside", "ready"]
+
+
+@pytest.mark.parametrize("bolt", Bolt)
+@pytest.mark.parametrize("door", Door)
+@pytest.mark.parametrize("proven", [True, False])
+async def test_locked_and_closed_are_shown_only_when_the_rules_say_so(
+    bench: Bench, bolt: Bolt, door: Door, *, proven: bool
+) -> None:
+    state = replace(bench.state, bolt=Fact(value=bolt, proven=proven), door=Fact(value=door, proven=proven))
+    bench.hands.show(state, bench.clock.now())
+    (said,) = shown(bench)
+    assert said["locked"] is locked(state)
+    assert (said["bolt"] == "locked") is locked(state)
+    assert said["closed"] is closed(state)
+    assert (said["door"] == "closed") is closed(state)
+    if bolt is not Bolt.LOCKED:
+        assert said["bolt"] == bolt.value  # bad news needs no proof
+
+
+def _visit(bench: Bench) -> Any:  # noqa: ANN401 - the visit
+    assert bench.state.visit is not None
+    return bench.state.visit
+
+
+async def _turn() -> None:
+    """Let callbacks run."""
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)

@@ -1,0 +1,119 @@
+"""What a flood leaves in the signed log: some entries, a count each minute, and all that proofs need."""
+
+import asyncio
+
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.state import Cold, Refusal
+from gateway.runtime.log_limits import ALL_A_MINUTE, ALL_AT_ONCE, EACH_A_MINUTE, EACH_AT_ONCE
+from tests.gateway.domain.delivery.shop import PARCEL
+from tests.shell.box import Box
+from tests.shell.parts import until
+
+
+def reading(celsius: float, place: str = "fridge") -> e.FridgeHeard:
+    return e.FridgeHeard(place=place, cold=Cold(temp_c=celsius))
+
+
+async def step(made: Box, event: e.Event) -> None:
+    """Decide on an event as the entrance's own task does, which now waits."""
+    await made.front.step(event)
+
+
+def entries(made: Box, kind: type[e.Event]) -> list[e.Event]:
+    return [one.event for one in made.journal.steps if isinstance(one.event, kind)]
+
+
+def notes(made: Box) -> list[str]:
+    return [note.what for note in made.commands(c.Note) if note.what.endswith("in this minute")]
+
+
+async def test_a_locked_out_scanner_that_floods_leaves_some_entries_and_one_count_a_minute(ready: Box) -> None:
+    ready.front.put(e.WindowChanged(expecting=False))
+    for number in range(500):
+        scan = e.Scanned(id=f"s{number}", scanner="scanner", code=f"wrong-{number}")
+        ready.time.mono += 0.01
+        await step(ready, scan)
+    assert ready.front.state.attempts["scanner"].locked_out
+    kept = len(entries(ready, e.Scanned))
+    assert kept <= EACH_AT_ONCE + EACH_A_MINUTE + ready.front.state.rules.tried
+    answers = ready.order.count("perform Answer")
+    assert answers == 500, "each is answered at the scanner all the same"
+    assert ready.order.count("perform Show") == kept, "and the signal shows no more than has an entry"
+    ready.passes(61)
+    await until(lambda: notes(ready) == [f"scanner/scanner: {500 - kept} more in this minute"])
+    assert ready.front.state.attempts["scanner"].locked_out
+
+
+async def test_thermometers_that_never_rest_leave_a_bounded_log_and_their_newest_value_counts(ready: Box) -> None:
+    places = [f"place-{number}" for number in range(20)]
+    for second in range(120):
+        ready.time.mono += 1
+        for place in places:
+            await step(ready, reading(second / 10, place))
+    assert {ready.front.state.cold[place].temp_c for place in places} == {11.9}
+    kept = len(entries(ready, e.FridgeHeard))
+    assert kept <= ALL_AT_ONCE + 2 * ALL_A_MINUTE + 3
+    ready.passes(61)
+    await until(lambda: notes(ready))
+    counted = sum(int(note.split(": ")[1].split()[0]) for note in notes(ready))
+    assert counted + kept == 120 * len(places), "each is an entry or in a count"
+
+
+async def test_a_reading_that_changes_nothing_makes_no_entry(ready: Box) -> None:
+    await step(ready, reading(4.0))
+    before = len(ready.journal.steps)
+    for _ in range(100):
+        await step(ready, reading(4.0))
+    ready.passes(61)
+    await ready.quiet()
+    assert len(ready.journal.steps) == before
+    assert notes(ready) == []
+
+
+async def test_the_reading_on_which_a_visit_rests_has_its_entry_before_the_scan(ready: Box) -> None:
+    place = next(iter(ready.store.matches(PARCEL, now=ready.clock.now()))).delivery.place
+    for number in range(100):
+        await step(ready, reading(number / 10, place))
+    visit = await ready.ring(PARCEL)
+    events = [one.event for one in ready.journal.steps]
+    began = next(place for place, one in enumerate(events) if isinstance(one, e.Scanned) and one.id == visit)
+    assert events[began - 1] == reading(9.9, place)
+
+
+async def test_during_a_visit_each_reading_of_its_place_has_an_entry(ready: Box) -> None:
+    await ready.ring(PARCEL)
+    assert ready.front.state.visit is not None
+    place = ready.front.state.visit.delivery.place
+    for number in range(100):
+        await step(ready, reading(number / 10, place))
+        await step(ready, reading(number / 10, "another"))
+    found = [one.place for one in entries(ready, e.FridgeHeard) if isinstance(one, e.FridgeHeard)]
+    assert found.count(place) == 100
+    assert found.count("another") <= EACH_AT_ONCE
+
+
+async def test_a_wrong_code_that_counts_always_has_its_entry(ready: Box) -> None:
+    for _ in range(3):
+        for number in range(60):
+            await step(ready, reading(number))
+    ready.time.mono += 30
+    await step(ready, e.Scanned(id="s1", scanner="scanner", code="wrong-1"))
+    (scan,) = (one for one in ready.journal.steps if isinstance(one.event, e.Scanned))
+    assert [one.refusal for one in scan.commands if isinstance(one, c.Answer)] == [Refusal.UNKNOWN_CODE]
+
+
+async def test_scans_that_have_no_entry_are_decided_one_in_a_turn_of_the_loop(ready: Box) -> None:
+    def answered() -> int:
+        return ready.order.count("perform Answer")
+
+    for number in range(100):
+        await step(ready, e.Scanned(id=f"s{number}", scanner="scanner", code=f"wrong-{number}"))
+    before, most = answered(), 0
+    for number in range(40):
+        ready.front.put(e.Scanned(id=f"t{number}", scanner="scanner", code=f"more-{number}"))
+    async with asyncio.timeout(30):
+        while (so_far := answered()) < before + 40:
+            await asyncio.sleep(0)
+            most = max(most, answered() - so_far)
+    assert most == 1

@@ -1,0 +1,447 @@
+"""Brands that a house does not know: they ask, the owner answers, and nothing else lets them in."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from gateway.config.home import Brand, BrandKey, ClockSource, Home
+from gateway.domain.delivery.permission import Standing, Terms
+from gateway.domain.delivery.promise import Offer
+from gateway.domain.visit.commands import Saying
+from gateway.domain.visit.state import Refusal
+from gateway.protocol.consent_request import AskedTerms
+from gateway.protocol.consent_verification import NOT_YET, UNKNOWN, UNSIGNED
+from gateway.protocol.jws import verify
+from gateway.runtime.permissions import Letting
+from gateway.storage import Changed, HouseOffer, Store
+from gateway.storage.consent_requests import ALIKE, MOST_A_DAY, MOST_KEYS_WAIT, MOST_OPEN, TAKEN, TOO_MANY, Noted
+from gateway.storage.hub_journal import Signer
+from gateway.storage.snapshot import copy
+from gateway.system.clock import Clock
+from tests.gateway.domain.delivery.house import opened
+from tests.gateway.domain.delivery.shop import BOX, NOW, after, home, offer
+from tests.gateway.people import digest, entry, newcomer
+from tests.shell.parts import Time
+from tests.stranger import HOME, HUB, Stranger, many
+
+ALL = Terms(entrances=frozenset({"garage"}), places=frozenset({"hall"}), carriers=frozenset({"Colissimo"}))
+
+
+@dataclass
+class House:
+    """A box's store and its owner's word."""
+
+    store: Store
+    time: Time
+    told: list[Noted] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.letting = Letting(self.store, self.time.clock(), changed=self.changed.append, tell=self.told.append)
+
+    async def hears(self, token: bytes) -> str | None:
+        return await self.letting.asked(token, home=HOME, hub=HUB)
+
+    async def takes(self, token: bytes) -> str | None:
+        """What is said to a delivery: None: it counts, else the code."""
+        now = self.time.clock().now()
+        verified = verify(token, self.store.brands.keys, box=BOX, also=HOME, now=now)
+        answer = await self.store.accept(token, verified, now)
+        return answer.result.code
+
+    def standing(self, brand: str = "lune") -> Standing | None:
+        permission = self.store.permission(brand)
+        return None if permission is None else permission.standing
+
+    def digest(self, brand: str = "lune") -> str:
+        ask = self.store.brands.ask(brand)
+        assert ask is not None
+        return ask.digest
+
+
+def in_garage(**changes: object) -> Offer:
+    return offer(entrance="garage", courier_sha256=None, **changes)
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    async with opened(tmp_path) as store:
+        yield House(store, Time())
+
+
+async def test_a_brand_that_nobody_knows_opens_nothing_until_the_owner_has_said_yes(house: House) -> None:
+    lune = Stranger()
+    assert await house.hears(lune.asking()) is None
+    assert house.standing() is Standing.PENDING
+    assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
+    (ask,) = house.store.brands.asks(NOW)
+    assert (ask.name, ask.hub, ask.signed, ask.guest) == ("Maison Lune", HUB, True, True)
+    assert [key.x for key in ask.keys] == [lune.x()]
+    assert await house.letting.permit("lune", ALL, "anna", ask=ask.digest) is None
+    assert house.changed == ["lune"]
+    assert await house.takes(lune.delivers(in_garage())) is None
+    assert house.store.brands.asks(NOW) == ()
+    found = house.store.facts("lune.d1", NOW)
+    assert found is not None
+    assert found.refusal is None
+
+
+async def test_the_owner_is_told_once_of_each_brand_that_begins_to_wait(house: House) -> None:
+    lune = Stranger()
+    token = lune.asking()
+    for _ in range(3):
+        await house.hears(token)
+    await house.hears(lune.asking(connection="con-2"))
+    assert [(one.entrance, one.delivery) for one in house.told] == [("garage", "lune.con-1")]
+    assert [one.body for one in house.store.unsent()] == [
+        b'{"command": "Tell", "saying": "brand_asks", "delivery": "lune.con-1"}'
+    ]
+
+
+async def test_what_the_owner_did_not_see_he_does_not_permit(house: House) -> None:
+    lune = Stranger()
+    await house.hears(lune.asking())
+    seen = house.digest()
+    await house.hears(lune.asking(signed=lune.asks(openings=10), connection="con-2"))
+    assert house.digest() != seen
+    why = await house.letting.permit("lune", ALL, "anna", ask=seen)
+    assert why is not None
+    assert house.standing() is Standing.PENDING
+    assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
+
+
+async def test_narrower_terms_than_asked_are_what_counts(house: House) -> None:
+    lune = Stranger()
+    await house.hears(lune.asking(signed=lune.asks(entrances=("garage", "front"), places=("hall", "fridge"))))
+    assert await house.letting.permit("lune", ALL, "anna", ask=house.digest()) is None
+    front = lune.delivers(offer(id="d2"))
+    assert await house.takes(front) == Refusal.BRAND_NOT_PERMITTED.value
+    assert await house.takes(lune.delivers(in_garage())) is None
+
+
+@pytest.mark.parametrize("no", ["refuse", "revoke"])
+async def test_after_a_no_neither_the_same_question_nor_a_new_one_is_shown_again(house: House, no: str) -> None:
+    lune = Stranger()
+    token = lune.asking()
+    await house.hears(token)
+    if no == "revoke":
+        await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    answers: dict[str, Callable[[str, str], Awaitable[str | None]]] = {
+        "refuse": house.letting.refuse, "revoke": house.letting.revoke,
+    }  # fmt: skip
+    assert await answers[no]("lune", "anna") is None
+    before = house.store.permission("lune")
+    for again in (token, lune.asking(connection="con-9"), lune.asking(signed=None)):
+        assert await house.hears(again) is None, "it is told what stands, and no more"
+        assert house.store.permission("lune") == before
+        assert house.store.brands.asks(NOW) == ()
+    assert len(house.told) == 1
+    assert await house.takes(lune.delivers(in_garage())) in {"unknown_key", "brand_not_permitted"}
+    assert await house.letting.permit("lune", ALL, "anna") is None, "the owner may always think again"
+
+
+async def test_silence_is_no(house: House) -> None:
+    lune = Stranger()
+    await house.hears(lune.asking())
+    seen = house.digest()
+    house.time.mono += 7 * 24 * 3600
+    now = house.time.clock().now()
+    assert house.store.brands.asks(now) == ()
+    why = await house.letting.permit("lune", ALL, "anna", ask=seen)
+    assert why is not None
+    assert "expired" in why
+    assert house.standing() is Standing.PENDING
+    assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
+    again = replace(lune, now=now.utc)
+    assert await house.hears(again.asking(connection="con-2")) is None
+    assert [one.connection for one in house.store.brands.asks(now)] == ["con-2"]
+    assert len(house.told) == 2
+    await house.store.forget(after(days=80), before=after(days=50).utc)
+    assert house.standing() is None, "what nobody answered is forgotten"
+
+
+async def test_a_box_that_does_not_know_the_time_has_the_question_brought_again(house: House) -> None:
+    lune = Stranger()
+    house.letting = Letting(house.store, _untrusted(), changed=house.changed.append, tell=house.told.append)
+    assert await house.hears(lune.asking()) == NOT_YET
+    assert house.standing() is None
+
+
+async def test_a_look_alike_or_another_under_the_same_name_is_not_shown(house: House) -> None:
+    lune = Stranger()
+    await house.hears(lune.asking())
+    alike = [Stranger(id="lune-fr", name="Maison Lune"), Stranger(id="maison-lune", name="Other"),
+             Stranger(id="l", name="MAlSON LÙNE"), Stranger(id="sh0p", name="Something"),
+             Stranger(id="x", name="Shop"), Stranger(id="y", name="F a r m")]  # fmt: skip
+    for one in alike:
+        assert await house.hears(one.asking()) == ALIKE, one
+    assert await house.hears(Stranger().asking()) == UNSIGNED, "its id, and a key that is not its own"
+    assert await house.hears(Stranger(id="soleil", name="Soleil", keys=lune.keys).asking()) == TAKEN
+    shop = Stranger(id="shop", name="shop")
+    assert await house.hears(shop.asking()) == UNSIGNED
+    assert await house.hears(Stranger(id="walk-test", name="Walk").asking()) == TAKEN
+    taken = Stranger(id="soleil", name="Soleil")
+    kid = taken.asking(taken.shown().model_copy(update={"kid": "shop-1"}), signed=taken.asks())
+    assert await house.hears(kid) == UNSIGNED, "nor under another brand's key's name"
+    assert len(house.told) == 1
+    await house.letting.refuse("lune", "anna")
+    assert await house.hears(Stranger(id="lune-fr", name="Maison Lune").asking()) is None, "the refused one was not it"
+
+
+async def test_a_flood_of_brands_is_bounded_and_costs_none_that_is_let_in(house: House) -> None:
+    first, *rest = many(MOST_OPEN + 15)
+    await house.hears(first.asking())
+    assert await house.letting.permit(first.id, ALL, "anna") is None
+    heard = [await house.hears(one.asking()) for one in rest]
+    assert heard[:MOST_OPEN] == [None] * MOST_OPEN
+    assert set(heard[MOST_OPEN:]) == {TOO_MANY}
+    assert len(house.store.brands.asks(NOW)) == MOST_OPEN
+    assert len(house.told) == MOST_OPEN + 1
+    asked = [await house.hears(first.asking(connection=f"con-{at}")) for at in range(MOST_A_DAY)]
+    assert asked.count(None) == MOST_A_DAY - MOST_OPEN - 1, "nor does one brand fill the disk"
+    assert await house.takes(first.delivers(in_garage())) is None
+
+
+async def test_a_new_key_counts_once_the_owner_has_said_yes_and_the_old_one_goes_on(house: House) -> None:
+    lune = Stranger()
+    await house.hears(lune.asking())
+    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    second = lune.grows()
+    assert await house.hears(lune.asking(lune.shown(), lune.vouches(second), connection=None)) is None
+    assert [(key.brand, key.kid, key.x) for key in house.store.brands.new_keys()] == [("lune", "lune-2", lune.x(2))]
+    assert (house.told[-1].saying, house.told[-1].delivery) == (Saying.NEW_KEY, "lune.lune-2")
+    assert await house.takes(lune.delivers(in_garage(id="a"), by=2)) == "unknown_key"
+    assert await house.letting.approve_key("lune", "lune-2", "anna") is None
+    assert await house.takes(lune.delivers(in_garage(id="b", parcels=("B1",)), by=2)) is None
+    assert await house.takes(lune.delivers(in_garage(id="c", parcels=("C1",)), by=1)) is None
+    assert await house.hears(lune.asking(lune.vouches(second), connection=None, withdrawn=(lune.x(),))) is None
+    assert await house.takes(lune.delivers(in_garage(id="d", parcels=("D1",)), by=1)) == "key_distrusted"
+    found = house.store.facts("lune.c", NOW)
+    assert found is not None
+    assert found.refusal is Refusal.KEY_DISTRUSTED, "what the withdrawn key announced opens nothing either"
+    assert await house.takes(lune.delivers(in_garage(id="e", parcels=("E1",)), by=2)) is None
+
+
+async def test_a_hub_invents_no_key_and_a_refused_one_does_not_come_back(house: House) -> None:
+    lune, forger = Stranger(), Stranger()
+    await house.hears(lune.asking())
+    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    lune.grows(), forger.grows()
+    await house.hears(lune.asking(lune.shown(), lune.shown(2), connection=None))
+    await house.hears(lune.asking(lune.shown(), forger.vouches(2), connection=None))
+    assert house.store.brands.new_keys() == ()
+    vouched = lune.asking(lune.shown(), lune.vouches(2), connection=None)
+    await house.hears(vouched)
+    assert await house.letting.refuse_key("lune", "lune-2", "anna") is None
+    await house.hears(vouched)
+    assert house.store.brands.new_keys() == ()
+    assert await house.letting.approve_key("lune", "lune-2", "anna") is not None
+    assert await house.takes(lune.delivers(in_garage(), by=2)) == "unknown_key"
+    for _ in range(MOST_KEYS_WAIT + 5):
+        number = lune.grows()
+        await house.hears(lune.asking(lune.shown(), lune.vouches(number), connection=None))
+    assert len(house.store.brands.new_keys()) == MOST_KEYS_WAIT
+
+
+@pytest.mark.parametrize("forgotten", ["by the owner", "in time"])
+async def test_a_key_that_the_owner_trusts_no_longer_does_not_come_back_behind_somebody_else_of_its_name(
+    house: House, forgotten: str
+) -> None:
+    thief, front = Stranger(), Stranger()  # of one name: the thief has the key that was stolen
+    await house.hears(thief.asking())
+    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    await house.store.distrust(thief.x(), NOW, by="anna")
+    assert await house.letting.revoke("lune", "anna") is None
+    assert await house.letting.forget("lune", "anna") is None
+    front.grows()
+    fresh = front.asking(front.shown(2), signed=front.asks(by=2))
+    assert await house.hears(fresh) is None
+    ask = house.store.brands.ask("lune")
+    assert ask is not None
+    assert [key.x for key in ask.keys] == [front.x(2)], "what is shown to the owner is what it came with"
+    if forgotten == "by the owner":
+        assert await house.letting.refuse("lune", "anna") is None
+        assert await house.letting.forget("lune", "anna") is None
+    else:
+        await house.store.forget(after(days=80), before=after(days=50).utc)
+        assert house.store.brands.ask("lune") is None
+    assert await house.hears(thief.asking(signed=thief.asks(openings=2), connection="con-3")) == TAKEN
+
+
+async def test_a_known_brand_rotates_its_keys_and_asks_the_same_way(tmp_path: Path) -> None:
+    shop = Stranger(id="shop", name="shop")
+    enrolled = home().model_copy(
+        update={"brands": {"shop": home(shop={"state": "pending"}).brands["shop"].model_copy(
+            update={"keys": (BrandKey(kid="shop-1", x=shop.x()),)})}})  # fmt: skip
+    (tmp_path / "other").mkdir()
+    async with opened(tmp_path / "other", enrolled) as store:
+        other = House(store, Time())
+        assert await other.hears(shop.asking(signed=None)) is None
+        assert await other.hears(shop.asking()) is None
+        assert [one.delivery for one in other.told] == ["shop.con-1"], "it waits, and the owner is told once"
+        assert [one.guest for one in store.brands.asks(NOW)] == [False]
+        assert await other.letting.permit("shop", ALL, "anna", ask=other.digest("shop")) is None
+        shop.grows()
+        await other.hears(shop.asking(shop.shown(), shop.vouches(2), connection=None))
+        assert await other.letting.approve_key("shop", "shop-2", "anna") is None
+        assert await other.takes(shop.delivers(in_garage(), by=2)) is None
+    async with opened(tmp_path / "other", enrolled) as store:
+        again = House(store, Time())
+        assert await again.takes(shop.delivers(in_garage(id="e", parcels=("E1",)), by=2)) is None, "over a restart"
+
+
+async def test_who_was_let_in_is_so_after_a_restart_and_the_house_file_wins_over_it(tmp_path: Path) -> None:
+    lune = Stranger()
+    async with opened(tmp_path) as store:
+        house = House(store, Time())
+        await house.hears(lune.asking())
+        await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+        await house.takes(lune.delivers(in_garage()))
+    async with opened(tmp_path) as store:
+        house = House(store, Time())
+        assert store.brands.known()["lune"].name == "Maison Lune"
+        assert await house.takes(lune.delivers(in_garage(id="e", parcels=("E1",)))) is None
+    real = Stranger()
+    named = Brand(name="The real one", keys=(BrandKey(kid="lune-1", x=real.x()),))
+    async with opened(tmp_path, _with(home(), "lune", named)) as store:
+        house = House(store, Time())
+        assert store.brands.known()["lune"] == named
+        assert house.standing() is Standing.PENDING, "as the house file says"
+        found = store.facts("lune.d1", NOW)
+        assert found is not None
+        assert found.refusal is Refusal.ANNOUNCE_AGAIN
+        assert await house.takes(lune.delivers(in_garage(id="f"))) == "wrong_signature"
+    async with opened(tmp_path) as store:
+        house = House(store, Time())
+        assert "lune" not in store.brands.known(), "whom the house file names no longer nobody knows"
+        assert await house.takes(lune.delivers(in_garage(id="g"))) == "unknown_key"
+
+
+async def test_who_was_let_in_by_the_house_file_once_asks_anew_as_anybody(tmp_path: Path) -> None:
+    lune = Stranger()
+    granted = home().brands["shop"].permission
+    named = Brand(name="Maison Lune", keys=(BrandKey(kid="lune-1", x=lune.x()),), permission=granted)
+    async with opened(tmp_path, _with(home(), "lune", named)) as store:
+        assert await House(store, Time()).takes(lune.delivers(in_garage())) is None
+    async with opened(tmp_path) as store:
+        house = House(store, Time())
+        assert await house.takes(lune.delivers(in_garage(id="e"))) == "unknown_key"
+        assert await house.hears(lune.asking()) is None
+        assert house.standing() is Standing.PENDING, "what the file had granted it does not inherit"
+        assert await house.takes(lune.delivers(in_garage(id="e"))) == "unknown_key"
+
+
+async def test_a_brand_without_keys_comes_only_as_the_hub_s_word_and_says_so(house: House) -> None:
+    lune = Stranger(keys=[])
+    assert await house.hears(lune.asking(signed=None, asked=AskedTerms(carriers=("Colissimo",)))) == UNKNOWN
+    asked = AskedTerms(carriers=("Colissimo",), hub_signed=True)
+    assert await house.hears(lune.asking(signed=None, asked=asked)) is None
+    (ask,) = house.store.brands.asks(NOW)
+    assert (ask.signed, ask.keys) == (False, ())
+    permission = house.store.permission("lune")
+    assert permission is not None
+    assert not permission.terms.hub_signed, "a plain yes never gives that"
+
+
+async def test_the_house_s_word_goes_up_to_the_hub_each_time(house: House) -> None:
+    lune = Stranger()
+    signer = Signer(
+        home=HOME,
+        key="k",
+        seal=lambda one: one.model_dump_json().encode(),
+        vouch=lambda one: one.model_dump_json(),
+    )
+    await house.store.uplinks.begin(signer, NOW)
+    await house.hears(lune.asking())
+    await house.store.uplinks.tell(NOW)
+    await house.letting.permit("lune", replace(ALL, hub_signed=True), "anna", ask=house.digest())
+    await house.store.uplinks.tell(NOW)
+    await house.letting.revoke("lune", "anna")
+    await house.store.uplinks.tell(NOW)
+    told = [one.token for one in house.store.uplinks.waiting(0, 10)]
+    assert [b'"pending"' in one for one in told] == [True, False, False]
+    assert [b'"granted"' in one and b'"hub_signed":true' in one for one in told] == [False, True, False]
+    assert [b'"revoked"' in one for one in told] == [False, False, True]
+
+
+async def test_what_the_hub_takes_back_the_owner_may_trust_again_and_the_same_word_does_not_end_that(
+    house: House,
+) -> None:
+    lune = Stranger()
+    await house.hears(lune.asking())
+    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    back = lune.asking(connection=None, withdrawn=(lune.x(),))
+    assert await house.hears(back) is None
+    assert await house.takes(lune.delivers(in_garage(id="a"))) == "key_distrusted"
+    await house.store.trust(lune.x(), NOW, by="anna")
+    assert await house.hears(back) is None
+    assert await house.takes(lune.delivers(in_garage(id="b"))) is None
+    other = Stranger(id="soleil", name="Soleil")
+    assert await house.hears(other.asking(connection=None, withdrawn=(lune.x(),))) == UNKNOWN
+    shop = home().brands["shop"].keys[0]
+    foreign = lune.asking(connection=None, withdrawn=(shop.x,))
+    assert await house.hears(foreign) is None
+    assert not any(key.distrusted for key in house.store.brand_keys() if key.x == shop.x), "of its own keys alone"
+
+
+async def test_what_was_announced_under_an_id_before_does_not_come_to_life_with_who_takes_it_later(
+    tmp_path: Path,
+) -> None:
+    lune, later = Stranger(), Stranger()
+    granted = home().brands["shop"].permission
+    named = Brand(name="Maison Lune", keys=(BrandKey(kid="lune-1", x=lune.x()),), permission=granted)
+    async with opened(tmp_path, _with(home(), "lune", named)) as store:
+        assert await House(store, Time()).takes(lune.delivers(in_garage())) is None
+    async with opened(tmp_path) as store:
+        house = House(store, Time())
+        assert await house.hears(later.asking()) is None
+        assert await house.letting.permit("lune", ALL, "anna", ask=house.digest()) is None
+        found = store.facts("lune.d1", NOW)
+        assert found is not None
+        assert found.refusal is Refusal.ANNOUNCE_AGAIN
+
+
+async def test_a_copy_that_is_put_back_asks_again_for_who_was_let_in_by_a_hub(house: House, tmp_path: Path) -> None:
+    lune, soleil = Stranger(), Stranger(id="soleil", name="Soleil")
+    for one in (lune, soleil):
+        await house.hears(one.asking())
+    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    (tmp_path / "copy").mkdir()
+    copy(tmp_path / "perron.sqlite", tmp_path / "copy" / "perron.sqlite", NOW)
+    async with opened(tmp_path / "copy") as store:
+        again = House(store, Time())
+        assert again.standing() is Standing.PENDING
+        assert await again.takes(lune.delivers(in_garage(id="a"))) == "announce_again"
+        again.time.mono += 40 * 24 * 3600
+        assert await again.letting.permit("lune", ALL, "anna") is None, "he had said yes to its key"
+        assert await again.letting.permit("soleil", ALL, "anna") is not None, "to this one he never did"
+
+
+async def test_the_next_household_begins_with_nobody_that_the_former_let_in(house: House) -> None:
+    lune = Stranger()
+    token = lune.asking()
+    await house.hears(token)
+    await house.letting.permit("lune", ALL, "anna", ask=house.digest())
+    await house.store.register.set_claim(digest("code"), NOW)
+    await house.store.register.claim(digest("code"), newcomer("Anna"), entry("anna"), NOW)
+    offered = HouseOffer(id="offer", secret=digest("offer"), by="p-anna", made=NOW.utc, leaves_films=False)
+    await house.store.handover.offer(offered, NOW)
+    assert await house.store.handover.take(offered, newcomer("Clara"), entry("clara"), NOW) is Changed.DONE
+    house.store.brands.refresh()
+    assert "lune" not in house.store.brands.known()
+    assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
+    assert await house.hears(token) is None
+    assert house.standing() is Standing.PENDING, "it asks the next household anew"
+
+
+def _with(house: Home, id_: str, brand: Brand) -> Home:
+    return house.model_copy(update={"brands": {**house.brands, id_: brand}})
+
+
+def _untrusted() -> Clock:
+    return Clock(
+        ClockSource(source="ntp"), floor=None, keep_floor=lambda _floor: None, wall=NOW.utc.timestamp,
+        mono=lambda: 100.0, synchronised=lambda: False,
+    )  # fmt: skip

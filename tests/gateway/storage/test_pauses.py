@@ -1,0 +1,96 @@
+"""The store, on a real file: pauses outlive a restart, are told in the log, and are forgotten when they are over."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from gateway.domain.pause import No, Planned
+from gateway.storage import Overtaken, Store
+from tests.gateway.domain.delivery.house import OPEN, delivery, opened, reserve, told
+from tests.gateway.domain.delivery.shop import NOW, after, offer
+
+
+async def planned(store: Store, start: float, end: float, entrance: str | None = "front", ident: str = "p1") -> Planned:
+    """Hours after noon."""
+    new = Planned(id=ident, entrance=entrance, start=after(hours=start).utc, end=after(hours=end).utc, by="anna")
+    outcome = await store.plan_pause(new, NOW)
+    assert isinstance(outcome, Planned), outcome
+    return outcome
+
+
+async def test_a_pause_outlives_a_restart_and_is_this_entrance_s_or_everybody_s(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        front = await planned(store, 1, 2)
+        everywhere = await planned(store, 3, 4, None, "p2")
+    async with opened(tmp_path) as store:
+        assert store.planned(NOW) == (front, everywhere)
+        assert store.pauses("front") == (front.pause, everywhere.pause)
+        assert store.pauses("garage") == (everywhere.pause,)
+
+
+async def test_one_that_should_have_begun_begins_now(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        assert (await planned(store, -1, 2)).start == NOW.utc
+
+
+async def test_what_is_no_pause_changes_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        stands = await planned(store, 1, 2)
+        before = store.head()
+        for new, no in (
+            (replace(stands, id="p2"), No.OVERLAPS),
+            (replace(stands, id="p2", start=stands.end, end=stands.start), No.BACKWARDS),
+            (replace(stands, id="p2", start=after(hours=-3).utc, end=after(hours=-2).utc), No.PAST),
+        ):
+            assert await store.plan_pause(new, NOW) is no
+        assert await store.end_pause("nobody", NOW) is No.UNKNOWN
+        assert store.head() == before
+        assert store.planned(NOW) == (stands,)
+
+
+async def test_ended_it_is_gone_also_after_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        stands = await planned(store, 1, 2)
+        assert await store.end_pause("p1", NOW, by="bruno") == stands
+        assert await store.end_pause("p1", NOW, by="bruno") is No.UNKNOWN
+    async with opened(tmp_path) as store:
+        assert store.planned(NOW) == ()
+
+
+async def test_the_log_tells_who_paused_and_who_ended_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        since = store.head().seq
+        await planned(store, 1, 2)
+        await store.end_pause("p1", NOW, by="bruno")
+        rows = [json.loads(entry.body) for entry in store.entries(after=since) if isinstance(entry.body, bytes)]
+    assert [(row["kind"], row["by"], row["entrance"], row["id"]) for row in rows] == [
+        ("pause", "anna", "front", "p1"),
+        ("pause_ended", "bruno", "front", "p1"),
+    ]
+    assert (rows[0]["start"], rows[0]["end"]) == ("2026-06-10T13:00:00.000000Z", "2026-06-10T14:00:00.000000Z")
+
+
+async def test_what_is_over_is_forgotten_but_never_by_a_clock_that_is_not_trusted(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await planned(store, 1, 2)
+        over = after(hours=2)
+        unsure = replace(over, trusted=False)
+        assert store.planned(over) == ()
+        assert len(store.planned(unsure)) == 1
+        await store.forget(unsure, before=NOW.utc)
+        assert len(store.pauses("front")) == 1
+        await store.forget(over, before=NOW.utc)
+        assert store.pauses("front") == ()
+
+
+async def test_an_intent_that_a_pause_overtook_is_rolled_back_and_told_why(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        intent = reserve(delivery(store))
+        stands = await planned(store, 1.5, 2.5)
+        outcome = await store.commit(intent)
+        assert isinstance(outcome, Overtaken)
+        assert outcome.facts.pauses == (stands.pause,)
+        assert delivery(store, now=OPEN).openings_left == 1
+        await store.end_pause("p1", NOW)
+        assert not isinstance(await store.commit(intent), Overtaken)

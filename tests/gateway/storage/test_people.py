@@ -1,0 +1,309 @@
+"""The store, on a real file: people, invitations, sessions, wrong passwords, and what the log tells of them."""
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from shutil import copy
+from typing import Any
+
+import pytest
+
+from gateway.protocol.hash_chain import check
+from gateway.storage import Changed, Claimed, Register, Store
+from gateway.storage.sessions import DEVICES_AT_MOST
+from tests.gateway.domain.delivery.house import opened
+from tests.gateway.domain.delivery.shop import NOON, NOW, after
+from tests.gateway.people import digest, entry, invitation, newcomer
+
+DAY = timedelta(days=1)
+ANNA = "p-anna"
+
+
+async def claimed(store: Store) -> Register:
+    await store.register.set_claim(digest("code"), NOW)
+    assert await store.register.claim(digest("code"), newcomer("Anna"), entry("anna"), NOW) is Claimed.DONE
+    return store.register
+
+
+async def joined(register: Register, name: str, role: str = "household") -> str:
+    """Somebody invited by Anna, signed in on a device of his name; returns his id."""
+    held = invitation(name.casefold(), role)
+    await register.invite(held, NOW, lives=DAY)
+    assert await register.redeem(held, newcomer(name, role), entry(name.casefold()), NOW) is Changed.DONE
+    return f"p-{name.casefold()}"
+
+
+def said(store: Store, since: int = 2) -> list[dict[str, Any]]:
+    bodies = [json.loads(e.body) for e in store.entries(after=since) if isinstance(e.body, bytes)]
+    return [{k: v for k, v in body.items() if k not in {"at", "entrance", "visit"}} for body in bodies]
+
+
+# ---- an older box
+
+
+async def test_a_box_from_before_there_were_accounts_gets_its_first_owner(tmp_path: Path) -> None:
+    copy(Path(__file__).parents[1] / "databases" / "0001.sqlite", tmp_path / "perron.sqlite")
+    async with opened(tmp_path) as store:
+        before = list(store.entries())
+        assert not store.register.owned()
+        await claimed(store)
+        assert store.register.owned()
+        assert list(store.entries())[: len(before)] == before
+        assert check(store.entries()) is None
+
+
+async def test_people_kept_in_a_database_of_this_version_are_all_there(tmp_path: Path) -> None:
+    copy(Path(__file__).parents[1] / "databases" / "0002.sqlite", tmp_path / "perron.sqlite")
+    async with opened(tmp_path) as store:
+        register = store.register
+        assert [(one.name, one.role) for one in register.people()] == [("Anna", "owner")]
+        bob, session = register.person("p-bob"), register.session("s-anna")
+        assert bob is not None
+        assert (bob.name, bob.removed) == ("Bob", NOW.utc)
+        assert session is not None
+        assert (session.person.id, session.device, session.secret) == (ANNA, "anna", digest("s-anna"))
+        assert register.session("s-bob") is None
+        assert register.invitations(NOON, lives=DAY) == (invitation("carol"),)
+        assert (register.failures("name"), register.failures("pair")) == ({7: 3}, {9: 2})
+
+
+# ---- the first owner
+
+
+async def test_five_wrong_codes_make_the_code_void_over_restarts_too(tmp_path: Path) -> None:
+    for turn in range(5):
+        async with opened(tmp_path) as store:
+            if turn == 0:
+                await store.register.set_claim(digest("code"), NOW)
+            outcome = await store.register.try_claim(digest("wrong"), NOW)
+            assert outcome is (Claimed.VOID if turn == 4 else Claimed.WRONG)
+    async with opened(tmp_path) as store:
+        assert await store.register.claim(digest("code"), newcomer("Anna"), entry("anna"), NOW) is Claimed.VOID
+        assert not store.register.owned()
+        assert await store.register.set_claim(digest("new"), NOW) is Claimed.DONE
+        assert await store.register.try_claim(digest("code"), NOW) is Claimed.WRONG
+        assert await store.register.claim(digest("new"), newcomer("Anna"), entry("anna"), NOW) is Claimed.DONE
+
+
+async def test_two_claims_at_once_make_one_owner(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        register = store.register
+        await register.set_claim(digest("code"), NOW)
+        outcomes = await asyncio.gather(
+            *(register.claim(digest("code"), newcomer(name), entry(name), NOW) for name in ("Anna", "Bob"))
+        )
+        assert outcomes == [Claimed.DONE, Claimed.TAKEN]
+        assert [one.name for one in register.people()] == ["Anna"]
+        assert register.session("s-Bob") is None
+        assert await register.set_claim(digest("again"), NOW) is Claimed.TAKEN
+
+
+# ---- people
+
+
+async def test_every_change_of_people_is_told_in_the_log_and_no_secret_is(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        register = await claimed(store)
+        await register.try_claim(digest("late"), NOW)  # nothing happens any more
+        bob = await joined(register, "Bob")
+        ines = await joined(register, "Ines", "installer")
+        await register.set_role(bob, "owner", NOW, by=ANNA)
+        await register.set_role(bob, "owner", NOW, by=ANNA)  # nothing changes
+        await register.set_password(bob, "$argon2id$new", NOW, device="bob")
+        await register.invite(invitation("late", "installer"), NOW, lives=DAY)
+        await register.invite(invitation("oops"), NOW, lives=DAY)
+        await register.withdraw("oops", NOW, by=bob)
+        assert await register.hand_over(NOW, by=ANNA) == (ines,)
+        await register.remove(bob, NOW, by=ANNA)
+        assert said(store) == [
+            {"kind": "claim_code_made"},
+            {"kind": "person_added", "person": ANNA, "name": "Anna", "role": "owner", "how": "claim"},
+            {"kind": "signed_in", "person": ANNA, "browser": None},
+            {"kind": "invited", "invitation": "bob", "role": "household", "by": ANNA},
+            {"kind": "person_added", "person": bob, "name": "Bob", "role": "household", "how": "invitation",
+             "invitation": "bob", "by": ANNA},
+            {"kind": "signed_in", "person": bob, "browser": None},
+            {"kind": "invited", "invitation": "ines", "role": "installer", "by": ANNA},
+            {"kind": "person_added", "person": ines, "name": "Ines", "role": "installer", "how": "invitation",
+             "invitation": "ines", "by": ANNA},
+            {"kind": "signed_in", "person": ines, "browser": None},
+            {"kind": "role_changed", "person": bob, "role": "owner", "was": "household", "by": ANNA},
+            {"kind": "password_changed", "person": bob},
+            {"kind": "invited", "invitation": "late", "role": "installer", "by": ANNA},
+            {"kind": "invited", "invitation": "oops", "role": "household", "by": ANNA},
+            {"kind": "invitation_withdrawn", "invitation": "oops", "by": bob},
+            {"kind": "handed_over", "installers": [ines], "by": ANNA},
+            {"kind": "person_removed", "person": ines, "by": ANNA},
+            {"kind": "person_removed", "person": bob, "by": ANNA},
+        ]  # fmt: skip
+        assert check(store.entries()) is None
+        assert register.invitations(NOON, lives=DAY) == ()
+
+
+async def test_a_house_is_never_without_an_owner(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        register = await claimed(store)
+        bob = await joined(register, "Bob", "owner")
+        outcomes = await asyncio.gather(register.remove(ANNA, NOW, by=bob), register.remove(bob, NOW, by=ANNA))
+        assert [*outcomes] == [Changed.DONE, Changed.LAST_OWNER]
+        assert await register.set_role(bob, "household", NOW, by=bob) is Changed.LAST_OWNER
+        assert [(one.id, one.role) for one in register.people()] == [(bob, "owner")]
+
+
+async def test_somebody_who_was_removed_is_gone_at_once_and_his_name_is_free(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        register = await claimed(store)
+        bob = await joined(register, "Bob")
+        assert register.session("s-bob") is not None
+        await register.remove(bob, NOW, by=ANNA)
+        assert (register.session("s-bob"), register.device("bob")) == (None, None)
+        assert (register.named("bob"), register.password_of(bob)) == (None, None)
+        assert await register.remove(bob, NOW, by=ANNA) is Changed.UNKNOWN
+        assert await register.set_role(bob, "owner", NOW, by=ANNA) is Changed.UNKNOWN
+        assert await register.set_password(bob, "$argon2id$new", NOW, device="bob") is Changed.UNKNOWN
+        assert not await register.enter(bob, "$argon2id$of-bob", entry("bob"))
+        held = invitation("again")
+        await register.invite(held, NOW, lives=DAY)
+        back = newcomer("Bob", "household")
+        back = replace(back, person=replace(back.person, id="p-bob-2"))
+        assert await register.redeem(held, back, entry("bob"), NOW) is Changed.DONE
+        assert [one.id for one in register.people()] == [ANNA, "p-bob-2"]
+
+
+async def test_the_name_of_somebody_who_left_is_forgotten_with_the_log_that_names_him(tmp_path: Path) -> None:
+    month = after(days=40)
+    async with opened(tmp_path) as store:
+        register = await claimed(store)
+        bob = await joined(register, "Bob")
+        await register.remove(bob, NOW, by=ANNA)
+        await store.forget(month, before=NOW.utc)
+        assert register.person(bob) is not None
+        await store.forget(month, before=month.utc - timedelta(days=30))
+        assert register.person(bob) is None
+        assert register.person(ANNA) is not None
+        assert not any(b"Bob" in entry.body for entry in store.entries() if isinstance(entry.body, bytes))
+
+
+# ---- invitations
+
+
+async def test_two_who_take_one_invitation_at_once_are_one(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        register = await claimed(store)
+        await register.invite(invitation("one"), NOW, lives=DAY)
+        both = (newcomer(name, "household") for name in ("Bob", "Mallory"))
+        outcomes = await asyncio.gather(
+            *(register.redeem(invitation("one"), who, entry(who.folded), NOW) for who in both)
+        )
+        assert outcomes == [Changed.DONE, Changed.UNKNOWN]
+        assert [one.name for one in register.people()] == ["Anna", "Bob"]
+        assert register.session("s-mallory") is None
+
+
+async def test_a_taken_name_spends_no_invitation(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        register = await claimed(store)
+        await register.invite(invitation("one"), NOW, lives=DAY)
+        twice = newcomer("Anna", "household")
+        assert await register.redeem(invitation("one"), twice, entry("x"), NOW) is Changed.NAME_TAKEN
+        assert len(register.invitations(NOON, lives=DAY)) == 1
+
+
+@pytest.mark.parametrize("how", ["removed", "demoted"])
+async def test_nobody_comes_in_on_the_word_of_somebody_who_is_no_owner_any_more(tmp_path: Path, how: str) -> None:
+    async with opened(tmp_path) as store:
+        register = await claimed(store)
+        bob = await joined(register, "Bob", "owner")
+        held = invitation("friend", by=bob)
+        await register.invite(held, NOW, lives=DAY)
+        await (
+            register.remove(bob, NOW, by=ANNA)
+            if how == "removed"
+            else register.set_role(bob, "household", NOW, by=ANNA)
+        )
+        assert register.invitations(NOON, lives=DAY) == ()
+        assert await register.redeem(held, newcomer("Eve"), entry("eve"), NOW) is Changed.UNKNOWN
+
+
+# ---- sessions
+
+
+async def test_a_session_shows_its_person_as_he_is_now(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        register = await claimed(store)
+        bob = await joined(register, "Bob")
+        await register.set_role(bob, "owner", NOW, by=ANNA)
+        session = register.session("s-bob")
+        assert session is not None
+        assert session.person.role == "owner"
+        assert [one.id for one in register.sessions(bob)] == ["s-bob"]
+
+
+async def test_a_browser_that_signs_in_again_has_one_session_and_stays_one_device(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        register = await claimed(store)
+        await register.set_device_failures("anna", 4)
+        assert register.device_failures() == {"anna": 4}
+        assert await register.enter(ANNA, "$argon2id$of-anna", entry("anna", session="second"))
+        assert [one.id for one in register.sessions(ANNA)] == ["second"]
+        assert register.device_failures() == {}
+        assert not await register.enter(ANNA, "$argon2id$before", entry("anna", session="third"))
+
+
+async def test_a_new_password_ends_what_knew_the_old_one(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        register = await claimed(store)
+        await register.enter(ANNA, "$argon2id$of-anna", entry("tablet"))
+        await register.set_password(ANNA, "$argon2id$new", NOW, device="anna")
+        assert [one.device for one in register.sessions(ANNA)] == ["anna"]
+        assert register.device("tablet") is None
+        await register.renew_hash(ANNA, "$argon2id$of-anna", "$argon2id$lost")
+        assert register.password_of(ANNA) == "$argon2id$new"
+
+
+async def test_a_person_has_so_many_devices_and_the_oldest_is_forgotten(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        register = await claimed(store)
+        for number in range(DEVICES_AT_MOST):
+            later = replace(entry(f"d{number}"), at=NOON + timedelta(minutes=number + 1))
+            await register.enter(ANNA, "$argon2id$of-anna", later)
+        assert (register.device("anna"), register.session("s-anna")) == (None, None)
+        assert register.device("d0") is not None
+        assert len(register.sessions(ANNA)) == DEVICES_AT_MOST
+
+
+async def test_what_a_session_was_seen_last_never_goes_back(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        register = await claimed(store)
+        for hours in (5, 2):
+            register.seen("s-anna", NOON + timedelta(hours=hours))
+        await register.end("nobody")  # waits for what was posted
+        session = register.session("s-anna")
+        assert session is not None
+        assert session.seen == register.newest() == NOON + timedelta(hours=5)
+
+
+async def test_what_is_over_by_time_is_forgotten(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        register = await claimed(store)
+        await register.forget(NOON + DAY, idle=2 * DAY, oldest=3 * DAY, known=2 * DAY)
+        assert register.session("s-anna") is not None
+        await register.forget(NOON + DAY, idle=DAY, oldest=3 * DAY, known=2 * DAY)
+        assert register.session("s-anna") is None
+        assert register.device("anna") is not None
+        await register.forget(NOON + DAY, idle=DAY, oldest=DAY, known=DAY)
+        assert register.device("anna") is None
+
+
+async def test_a_slot_tells_nobody_who_tried_and_is_another_one_in_the_next_box(tmp_path: Path) -> None:
+    slots = []
+    for box in ("a", "b"):
+        (tmp_path / box).mkdir()
+        async with opened(tmp_path / box) as store:
+            slots.append([store.register.slot(f"name {number}", of=1024) for number in range(8)])
+            assert slots[-1] == [store.register.slot(f"name {number}", of=1024) for number in range(8)]
+            assert store.register.slot("\udfff", of=2) in {0, 1}
+    assert slots[0] != slots[1]
+    assert all(0 <= slot < 1024 for slot in slots[0])

@@ -1,0 +1,449 @@
+"""The store, on a real file: what a step changes, what a reader sees, what is told to whom."""
+
+import asyncio
+import json
+import sqlite3
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devices.reports import Bolt, Door
+from gateway.domain.delivery.promise import State
+from gateway.domain.visit import commands as c
+from gateway.domain.visit.events import FactsChanged, Match, PreflightDue
+from gateway.domain.visit.state import (
+    Attempts,
+    Camera,
+    CodeKind,
+    Cold,
+    Entrance,
+    Fact,
+    Half,
+    House,
+    Outcome,
+    Phase,
+    Refusal,
+    Rules,
+    Why,
+)
+from gateway.protocol.hash_chain import check
+from gateway.storage import Committed, Overtaken, Store, StoreFailed
+from gateway.storage import rows as rows_module
+from gateway.storage.schema import connect
+from gateway.storage.writer import Writer
+from tests.gateway.domain.delivery.house import OPEN, delivery, opened, release, reserve, reserved, state, step, told
+from tests.gateway.domain.delivery.shop import DIGEST, NOON, NOW, PARCEL, after, cancel, home, offer, update, window
+
+# ---- an entrance's steps
+
+
+async def test_an_entrance_comes_back_exactly_as_it_was_stored(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        rules = Rules(cameras={"cam": True}, open_limit={"hall": 120.0})
+        full = Entrance(
+            id="front",
+            rules=rules,
+            session=3,
+            question=17,
+            bolt=Fact(value=Bolt.LOCKED, proven=True, since=12.5, answered=16, floor=15, boot="b1", seq=9),
+            door=Fact(value=Door.AJAR),
+            cameras={"cam": Camera(live=True)},
+            cold={"fridge": Cold(temp_c=3.5, door=Door.CLOSED)},
+            attempts={"scanner": Attempts(wrong=(("x", 1.0),), group=frozenset({"x", "y"}))},
+            half=Half(
+                scan="s1",
+                scanner="scanner",
+                delivery="shop.d1",
+                kind=CodeKind.COURIER,
+                codes=frozenset({"courier:" + DIGEST}),
+            ),
+            visit=replace(state(delivery(store)).visit, outcome=Outcome.UNKNOWN, gaps=("cam",)),  # type: ignore[type-var] # it has a visit
+            due={Why.ALARM: 12.25},
+        )
+        assert store.entrance("front") is None
+        await store.commit(step(full))
+        assert store.entrance("front") == full
+    async with opened(tmp_path) as store:
+        assert store.entrance("front") == full
+
+
+async def test_an_unknown_entrance_is_a_bug_and_stores_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        head = store.head()
+        with pytest.raises(LookupError):
+            await store.commit(step(Entrance(id="cellar")))
+        assert store.head() == head
+
+
+async def test_an_intent_counts_one_opening_and_one_withdrawal(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        assert isinstance(await reserved(store), Committed)
+        now = delivery(store)
+        assert (now.openings_left, now.withdrawals_left, now.refusal) == (0, 1, Refusal.ALREADY_USED)
+
+
+@pytest.mark.parametrize(
+    ("withdrawal", "left"),
+    [(True, (1, 2)), (False, (1, 1))],  # certainly not sent: as if nothing had been; never opened: the bolt moved
+)
+async def test_what_is_given_back_comes_back_once(tmp_path: Path, *, withdrawal: bool, left: tuple[int, int]) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        await reserved(store)
+        for _ in range(2):
+            await store.commit(release(delivery(store), withdrawal=withdrawal))
+            assert (delivery(store).openings_left, delivery(store).withdrawals_left) == left
+        await store.commit(release(delivery(store), withdrawal=not withdrawal))
+        assert (delivery(store).openings_left, delivery(store).withdrawals_left) == left
+
+
+async def test_what_is_spent_never_comes_back(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        await reserved(store)
+        await store.commit(step(state(), c.Spend(visit="v1", delivery="shop.d1")))
+        await store.commit(release(delivery(store), withdrawal=True))
+        assert delivery(store).openings_left == 0
+
+
+async def test_a_second_try_may_come_and_a_third_not(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        for visit in ("v1", "v2"):
+            assert isinstance(await reserved(store, visit=visit), Committed)
+            await store.commit(release(delivery(store), visit=visit, withdrawal=False))
+        outcome = await reserved(store, visit="v3")
+        assert isinstance(outcome, Overtaken)
+        assert outcome.facts.delivery.withdrawals_left == 0
+
+
+async def test_one_visit_has_one_intent(tmp_path: Path) -> None:
+    async with opened(tmp_path, home(shop={"openings": 3})) as store:
+        await told(store, offer())
+        await reserved(store)
+        with pytest.raises(sqlite3.IntegrityError):
+            await reserved(store)
+        assert delivery(store).openings_left == 2
+
+
+async def change(store: Store, what: str) -> None:
+    match what:
+        case "update":
+            await told(store, update(place="fridge"))
+        case "cancel":
+            await told(store, cancel())
+        case "revoke":
+            await store.revoke("shop", NOW)
+        case "permit":
+            permission = store.permission("shop")
+            assert permission is not None
+            await store.permit("shop", NOW, terms=replace(permission.terms, ask_each_time=True))
+        case "stop":
+            await store.stop("front", NOW, on=True)
+        case "stop and lift":
+            await store.stop("front", NOW, on=True)
+            await store.stop("front", NOW, on=False)
+        case _:
+            raise AssertionError(what)
+
+
+@pytest.mark.parametrize(
+    ("what", "refusal", "stopped", "epoch"),
+    [
+        ("update", None, False, 0),
+        ("cancel", Refusal.CANCELLED, False, 0),
+        ("revoke", Refusal.BRAND_NOT_PERMITTED, False, 0),
+        ("permit", None, False, 0),
+        ("stop", None, True, 1),
+        ("stop and lift", None, False, 2),
+    ],
+)
+async def test_whatever_commits_before_the_intent_overtakes_it(
+    tmp_path: Path, what: str, refusal: Refusal | None, *, stopped: bool, epoch: int
+) -> None:
+    """Invariant 9: after a cancel, a revocation or a stop has committed, no intent commits."""
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        intent = reserve(delivery(store))
+        await change(store, what)
+        before, head = store.entrance("front"), store.head()
+        outcome = await store.commit(intent)
+        assert isinstance(outcome, Overtaken)
+        facts = FactsChanged(delivery=delivery(store), stopped=stopped, epoch=epoch, pauses=())
+        assert outcome.facts == facts
+        assert outcome.facts.delivery.refusal is refusal
+        assert delivery(store).withdrawals_left == 2
+        assert (store.entrance("front"), store.head()) == (before, head)
+
+
+async def test_an_intent_that_knows_of_the_stop_does_not_commit_either(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        epoch = await store.stop("front", NOW, on=True)
+        outcome = await store.commit(reserve(delivery(store), epoch=epoch))
+        assert isinstance(outcome, Overtaken)
+        assert outcome.facts.stopped
+
+
+async def test_of_an_overtaken_step_nothing_stays(tmp_path: Path) -> None:
+    """A step with two intents, of which the second is overtaken: the first one's row goes too."""
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        await told(store, offer(id="d2", parcels=("two",), courier_sha256="c" * 64))
+        one, two = reserve(delivery(store)), reserve(delivery(store, "shop.d2"), visit="v2")
+        await told(store, update(id="d2", parcels=("two",), courier_sha256="d" * 64))
+        outcome = await store.commit(replace(one, commands=one.commands + two.commands))
+        assert isinstance(outcome, Overtaken)
+        assert outcome.facts.delivery.id == "shop.d2"
+        assert delivery(store).openings_left == 1
+
+
+async def test_in_one_commit_an_overtaken_step_falls_out_alone(tmp_path: Path) -> None:
+    """All are waiting before the writer can look: they share a transaction, and each is whole or not at all."""
+    async with opened(tmp_path, home(shop={"openings": 2})) as store:
+        for name in ("d1", "d2"):
+            await told(store, offer(id=name, entrance="garage", parcels=(name,), courier_sha256=None))
+        intents = [
+            reserve(delivery(store, f"shop.{name}"), visit=f"{name}-{n}") for name in ("d1", "d2") for n in "abc"
+        ]
+        gate = asyncio.Event()
+        blocked = asyncio.create_task(_hold(store, gate))
+        waiting = [asyncio.create_task(store.commit(intent)) for intent in intents]
+        await asyncio.sleep(0)
+        before = writer_of(store).commits
+        gate.set()
+        outcomes = await asyncio.gather(*waiting)
+        await blocked
+        kinds = [type(outcome) for outcome in outcomes]
+        assert kinds == [Committed, Committed, Overtaken] * 2
+        assert writer_of(store).commits <= before + 2  # what held the writer back, and all of these
+        bodies = [json.loads(e.body) for e in store.entries() if isinstance(e.body, bytes)]
+        told_of = [e["visit"] for e in bodies if e["kind"] == "step"]
+        assert told_of == ["d1-a", "d1-b", "d2-a", "d2-b"]
+        assert check(store.entries()) is None
+
+
+async def _hold(store: Store, gate: asyncio.Event) -> None:
+    """Keep the writer busy until the gate opens, so that what comes meanwhile waits together."""
+    loop = asyncio.get_running_loop()
+
+    def wait(_: sqlite3.Connection) -> None:
+        asyncio.run_coroutine_threadsafe(gate.wait(), loop).result()
+
+    await writer_of(store).do(wait)
+
+
+def writer_of(store: Store) -> Writer:
+    return store._writer  # noqa: SLF001 - tests hold it back, or put into the file what would take long otherwise
+
+
+async def test_a_bug_in_one_piece_of_work_leaves_the_others_of_its_commit(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        gate = asyncio.Event()
+        blocked = asyncio.create_task(_hold(store, gate))
+        good = [asyncio.create_task(store.next_session()) for _ in range(2)]
+        bad = asyncio.create_task(store.commit(step(Entrance(id="cellar"))))
+        good.append(asyncio.create_task(store.next_session()))
+        await asyncio.sleep(0)
+        gate.set()
+        assert await asyncio.gather(*good) == [1, 2, 3]
+        with pytest.raises(LookupError):
+            await bad
+        await blocked
+
+
+async def test_whoever_was_cancelled_while_waiting_stops_nobody(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        gate = asyncio.Event()
+        blocked = asyncio.create_task(_hold(store, gate))
+        await asyncio.sleep(0)
+        gone = asyncio.create_task(store.next_session())
+        await asyncio.sleep(0)
+        gone.cancel()
+        gate.set()
+        await blocked
+        assert await store.next_session() == 2
+
+
+async def test_after_the_end_nothing_is_taken(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        pass
+    with pytest.raises(StoreFailed):
+        await store.next_session()
+    with pytest.raises(StoreFailed):
+        store.head()
+    store.keep_floor(NOON)
+    await store.close()
+
+
+# ---- looking up
+
+
+async def test_a_scan_finds_the_parcel_and_the_couriers_code(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        expected = delivery(store)
+        assert store.matches(PARCEL, now=OPEN) == (Match(kind=CodeKind.PARCEL, delivery=expected),)
+        assert store.matches("courier:" + DIGEST, now=OPEN) == (Match(kind=CodeKind.COURIER, delivery=expected),)
+        assert store.matches(DIGEST, now=OPEN) == ()
+        assert store.matches("nothing", now=OPEN) == ()
+
+
+async def test_a_code_of_two_deliveries_finds_first_the_one_that_may_come_in(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer(id="old"))
+        await told(store, offer(id="new", window=window(4, 5)))
+        assert [m.delivery.id for m in store.matches(PARCEL, now=after(hours=4))] == ["shop.new", "shop.old"]
+        assert [m.delivery.refusal for m in store.matches(PARCEL, now=after(hours=4))] == [None, Refusal.EXPIRED]
+
+
+@pytest.mark.slow
+async def test_what_is_looked_up_at_the_door_goes_by_index(tmp_path: Path) -> None:
+    """The plan is asserted, not the clock: no table is read from end to end, however many deliveries there are."""
+    async with opened(tmp_path) as store:
+
+        def fill(db: sqlite3.Connection) -> None:
+            db.execute("PRAGMA defer_foreign_keys = ON")
+            db.execute(
+                "CREATE TEMP TABLE n AS WITH RECURSIVE c(i) AS"
+                " (VALUES (0) UNION ALL SELECT i + 1 FROM c WHERE i < 99999) SELECT i FROM c"
+            )
+            db.execute(
+                "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends)"
+                " SELECT 'shop.n' || i, 'shop', 'n' || i, 1, 'front', 'Colissimo', 'hall', ?, ? FROM n",
+                (int(NOON.timestamp() * 1e6), int(OPEN.utc.timestamp() * 1e6) + 1),
+            )
+            db.execute("INSERT INTO code SELECT 'code-' || i, 'shop.n' || i, 'parcel' FROM n")
+            db.execute("ANALYZE")
+
+        await writer_of(store).do(fill)
+        (match,) = store.matches("code-77777", now=OPEN)
+        assert match.delivery.id == "shop.n77777"
+        assert match.delivery.refusal is None
+    reader = connect(tmp_path / "perron.sqlite", writes=False)
+    queries: list[tuple[str, tuple[Any, ...]]] = [
+        (rows_module.BY_CODE, ("code-1",)),
+        (rows_module.BY_KEY, ("shop.n1",)),
+        (rows_module.NEAR, ("front", 0, 2**60, 2**60, 10)),
+        (rows_module.UNCHECKED, ("front", 0, 10)),
+        (rows_module.TO_LOOK_AT, (0, 10)),
+        ("SELECT min(look_at) FROM delivery WHERE look_at IS NOT NULL", ()),
+        ("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1", ()),
+    ]
+    for query, parameters in queries:
+        plan = [row[3] for row in reader.execute("EXPLAIN QUERY PLAN " + query, parameters)]
+        scans = [line for line in plan if line.startswith("SCAN") and "USING" not in line and "(subquery" not in line]
+        assert [line for line in scans if line not in {"SCAN entry", "SCAN CONSTANT ROW"}] == [], plan
+        assert not any("TEMP B-TREE" in line for line in plan if "d" in line.split()), plan
+    reader.close()
+
+
+async def test_upcoming_deliveries_are_those_whose_window_has_not_ended(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        for number, hours in enumerate([(4, 5), (1, 2), (2, 3)]):
+            await told(
+                store,
+                offer(id=f"d{number}", parcels=(f"p{number}",), window=window(*hours), courier_sha256=f"{number:064}"),
+            )
+        await told(store, offer(id="d3", parcels=("p3",), courier_sha256="9" * 64))
+        await told(store, cancel(id="d3"))
+        assert [u.delivery.id for u in store.upcoming("front", OPEN)] == ["shop.d2", "shop.d0"]
+        assert store.upcoming("garage", OPEN) == ()
+        await store.commit(step(state(), event=PreflightDue(delivery=delivery(store, "shop.d2"))))
+        assert [u.checked for u in store.upcoming("front", OPEN)] == [OPEN.utc, None]
+
+
+async def test_a_delivery_of_next_week_is_upcoming_once_for_its_first_look_and_again_a_day_before(
+    tmp_path: Path,
+) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer(window=window(7 * 24, 8 * 24)))
+        assert [u.checked for u in store.upcoming("front", NOW)] == [None]
+        await store.commit(step(state(), event=PreflightDue(delivery=delivery(store)), now=NOW))
+        assert store.upcoming("front", NOW) == ()
+        assert [u.checked for u in store.upcoming("front", after(days=6))] == [NOW.utc]
+        assert len(store.upcoming("front", after(days=7, hours=23))) == 1
+        assert store.upcoming("front", after(days=8)) == ()
+
+
+# ---- the retailer
+
+
+async def test_a_retailer_hears_every_state_once_and_in_order(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        answer = await told(store, offer())
+        heard = [answer.result.state]
+
+        async def listen(now: Any) -> None:  # noqa: ANN401 - a Now
+            for result in store.changed(now):
+                assert result.delivery == "d1"
+                heard.append(result.state)
+                await store.told(result, now)
+            assert store.changed(now) == ()
+
+        await listen(NOW)
+        assert store.next_change() == NOON + timedelta(hours=1)
+        await listen(after(hours=1))
+        assert store.next_change() == NOON + timedelta(hours=3)
+        under = delivery(store)
+        await store.commit(step(state(under, phase=Phase.RINGING)))
+        await listen(OPEN)
+        await store.commit(reserve(under))
+        await listen(OPEN)
+        done = c.ParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.DELIVERED)
+        await store.commit(step(state(under, phase=Phase.RELOCKING), c.Spend(visit="v1", delivery="shop.d1"), done))
+        await listen(OPEN)
+        locked = c.HouseResult(visit="v1", delivery="shop.d1", house=House.LOCKED_AGAIN)
+        await store.commit(step(state(under, phase=Phase.LOCKED_AGAIN), locked))
+        assert store.locked_at("front") == OPEN.utc
+        await listen(OPEN)
+        await store.commit(step(state()))
+        await listen(after(hours=9))
+        assert heard == [State.SCHEDULED, State.WINDOW_OPEN, State.VISITING, State.DELIVERED, State.DELIVERED]
+        result = store.result("shop.d1", OPEN)
+        assert result is not None
+        assert (result.house, result.missing) == (House.LOCKED_AGAIN, 0)
+
+
+async def test_what_was_not_told_is_found_again_after_a_restart(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        assert [r.state for r in store.changed(OPEN)] == [State.WINDOW_OPEN]
+    async with opened(tmp_path) as store:
+        assert [r.state for r in store.changed(OPEN)] == [State.WINDOW_OPEN]
+        assert [r.state for r in store.changed(after(hours=3))] == [State.EXPIRED]
+
+
+async def test_without_trusted_time_no_retailer_hears_of_a_window(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        assert store.changed(replace(OPEN, trusted=False)) == ()
+
+
+async def test_an_entrance_that_is_not_ready_is_told_and_that_it_is_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer())
+        for lacking in (("lock", "cam"), ()):
+            await store.commit(step(state(), c.Readiness(delivery="shop.d1", lacking=lacking), now=NOW))
+            (result,) = store.changed(NOW)
+            assert result.lacking == lacking
+            await store.told(result, NOW)
+
+
+async def test_a_parcels_result_is_latched_and_the_houses_may_be_corrected(tmp_path: Path) -> None:
+    async with opened(tmp_path) as store:
+        await told(store, offer(parcels=(PARCEL, "second")))
+        await reserved(store)
+        for outcome, missing in ((Outcome.PARTLY_DELIVERED, 1), (Outcome.DELIVERED, 0)):
+            said = c.ParcelResult(visit="v1", delivery="shop.d1", outcome=outcome, missing=missing)
+            await store.commit(step(state(), said))
+        for house in (House.HANDED_TO_OWNER, House.LOCKED_AGAIN):
+            await store.commit(step(state(), c.HouseResult(visit="v1", delivery="shop.d1", house=house)))
+            result = store.result("shop.d1", OPEN)
+            assert result is not None
+            assert (result.state, result.missing, result.house) == (State.PARTLY_DELIVERED, 1, house)

@@ -1,0 +1,79 @@
+"""Which passwords are taken, and that checking one tells nobody who has an account."""
+
+from typing import Literal
+
+import pytest
+from argon2 import PasswordHasher, extract_parameters
+
+from gateway.web.auth.passwords import ITERATIONS, LANES, MEMORY_KIB, Passwords, Weak, weakness
+from tests.gateway.web.house import HERONS, cheap
+
+
+@pytest.mark.parametrize(
+    ("password", "weak"),
+    [
+        ("ten chars!", None),
+        ("sept hérons verts", None),
+        ("contraseña larga", None),
+        ("🐦🐦🌊🌊🌲🌲🏠🏠🚪🔑", None),
+        ("nine char", Weak.SHORT),
+        ("", Weak.SHORT),
+        ("a b c d e " * 26, Weak.LONG),
+        ("password123", Weak.COMMON),
+        ("AzertyUiop", Weak.COMMON),
+        ("Passw0rd!!!", Weak.COMMON),
+        ("1234567890", Weak.COMMON),
+        ("9876543210", Weak.COMMON),
+        ("4719284612", Weak.COMMON),  # a telephone number
+        ("aaaaaaaaaaaa", Weak.COMMON),
+        ("abababababab", Weak.COMMON),
+        ("anna-sophie", Weak.COMMON),
+        ("Anna-Sophie2026", Weak.COMMON),
+    ],
+)
+def test_a_password_is_long_enough_and_not_what_is_tried_first(password: str, weak: Weak | None) -> None:
+    assert weakness(password, "Anna-Sophie") is weak
+
+
+async def test_a_password_is_known_again_whatever_keyboard_wrote_its_accents() -> None:
+    passwords = cheap()
+    stored = await passwords.hash("caf\u00e9 au lait")
+    assert await passwords.fits("cafe\u0301 au lait", stored, stranger=True)
+    assert not await passwords.fits("cafe au lait", stored, stranger=True)
+    assert not await passwords.fits("", stored, stranger=False)
+    assert not await passwords.fits("\udfff", stored, stranger=False)
+
+
+async def test_what_nobody_can_have_typed_is_never_right() -> None:
+    passwords = cheap()
+    stored = await passwords.hash("x" * 256)
+    assert await passwords.fits("x" * 256, stored, stranger=False)
+    assert not await passwords.fits("x" * 257, stored, stranger=False)
+    assert not await passwords.fits(HERONS, None, stranger=True)
+
+
+async def test_a_password_costs_what_was_chosen_and_nobodys_costs_the_same() -> None:
+    """The dear one, once: its cost stands in its string."""
+    passwords = Passwords()
+    stored = await passwords.hash(HERONS)
+    cost = extract_parameters(stored)
+    assert stored.startswith("$argon2id$v=19$")
+    assert (cost.memory_cost, cost.time_cost, cost.parallelism) == (MEMORY_KIB, ITERATIONS, LANES)
+    assert extract_parameters(passwords.nobodys) == cost
+    assert not passwords.outdated(stored)
+
+
+async def test_a_password_of_nobody_is_hashed_and_compared_as_anybody_s() -> None:
+    tried: list[str] = []
+
+    class Recording(PasswordHasher):
+        def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - argon2's own name
+            tried.append(str(hash))
+            return super().verify(hash, password)
+
+    passwords = Passwords(Recording(time_cost=1, memory_cost=8, parallelism=1))
+    stored = await passwords.hash(HERONS)
+    for kept in (stored, None):
+        assert await passwords.fits("not the password", kept, stranger=True) is False
+    assert tried == [stored, passwords.nobodys]
+    assert extract_parameters(passwords.nobodys) == extract_parameters(stored)

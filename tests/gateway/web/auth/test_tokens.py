@@ -1,0 +1,34 @@
+"""Secrets in cookies and links, and the code that is read from the box's screen."""
+
+import pytest
+
+from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, Token, code_digest, new_code
+
+
+@pytest.mark.parametrize(("size", "bits"), [(COOKIE_BYTES, 256), (LINK_BYTES, 128)])
+def test_a_token_is_read_as_it_was_written_and_fits_its_own_digest_only(size: int, bits: int) -> None:
+    token, other = Token.new(size), Token.new(size)
+    assert len(token.secret) * 6 >= bits
+    read = Token.read(token.text)
+    assert read == token
+    assert token.fits(token.digest)
+    assert not token.fits(other.digest)
+    assert token.secret not in repr(token)
+
+
+@pytest.mark.parametrize("text", [None, "", ".", "a.b", "0" * 16 + "." + "é" * 43, "0" * 16 + "." + "A" * 44])
+def test_what_is_no_token_is_read_as_none(text: str | None) -> None:
+    assert Token.read(text) is None
+    assert Token.read(f"{Token.new(COOKIE_BYTES).text}\n") is None
+
+
+def test_a_code_is_the_same_however_it_is_typed_and_another_each_time() -> None:
+    code = new_code()
+    assert code_digest(code) == code_digest(code.lower().replace("-", "")) == code_digest(f" {code} ")
+    assert code_digest(code.replace("0", "O").replace("1", "I")) == code_digest(code)
+    assert len({new_code() for _ in range(50)}) == 50
+    assert code_digest(code[:-1]) is None
+    assert code_digest(code[:-1] + "U") is None
+    assert code_digest(code[:-1] + "é") is None
+    assert code_digest("") is None
+    assert len(code.replace("-", "")) * 5 == 80  # bits

@@ -1,0 +1,243 @@
+"""What was: narrowed, drawn, shown to somebody outside for a while."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientSession
+from yarl import URL
+
+from gateway.domain.visit import commands as c
+from gateway.domain.visit.state import Entrance
+from gateway.evidence.documents.visit_timeline import Reading
+from gateway.storage import Clip
+from gateway.web.auth.roles import Role
+from gateway.web.pages.history import MOST_REPORTS, plot
+from tests.gateway.domain.delivery.house import step
+from tests.gateway.domain.delivery.shop import NOW
+from tests.shell.box import Box, awake, box
+from tests.shell.house import home
+from tests.shell.parts import until
+from tests.shell.site import Served, served
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+FILM = b"\0\0\0\x18ftypisom a film"
+
+
+@pytest.fixture
+async def made(tmp_path: Path) -> AsyncIterator[Box]:
+    """Two incidents were filmed, one at each door; the second is held."""
+    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+        for entrance, visit, camera in (("front", "incident-1", "cam"), ("garage", "incident-2", "yard")):
+            await made.store.commit(step(Entrance(id=entrance, incident=visit), c.Film(visit=visit)))
+            path = f"visits/{visit}/{camera}-1-1.mp4"
+            (tmp_path / path).parent.mkdir(parents=True)
+            (tmp_path / path).write_bytes(FILM)
+            clip = Clip(
+                path=path, entrance=entrance, visit=visit, part=1, camera=camera, start=NOON,
+                end=NOON + timedelta(seconds=9), sha256="0" * 64, fragments=2, size=len(FILM),
+            )  # fmt: skip
+            await made.store.clip_closed(clip, NOW)
+        await made.store.hold("incident-2", "a dispute", NOW)
+        yield made
+
+
+@pytest.fixture
+async def site(made: Box) -> AsyncIterator[Served]:
+    async with served(made) as site:
+        yield site
+
+
+async def shared(client: ClientSession, visit: str, days: str = "7") -> str:
+    """Make a link to a visit; its token."""
+    async with client.post(f"/history/{visit}/share", data={"days": days}) as answer:
+        text = await answer.text()
+    return text.partition("/shared/")[2].partition("<")[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", {"incident-1", "incident-2"}),
+        ("?entrance=front", {"incident-1"}),
+        ("?held=1", {"incident-2"}),
+        ("?day=2026-06-10", {"incident-1", "incident-2"}),
+        ("?day=2026-06-11", set()),
+        ("?day=nonsense", {"incident-1", "incident-2"}),
+        ("?brand=shop", set()),
+        ("?entrance=%3Cscript%3E", set()),
+    ],
+)
+async def test_the_history_is_narrowed_to_what_is_looked_for(site: Served, query: str, found: set[str]) -> None:
+    async with site.client(site.owner) as client, client.get(f"/history{query}") as answer:
+        text = await answer.text()
+    assert {visit for visit in ("incident-1", "incident-2") if f"/history/{visit}" in text} == found
+    assert "<script>" not in text.replace('<script type="module"', "")
+
+
+async def test_a_film_is_played_from_any_second_on(site: Served) -> None:
+    async with (
+        site.client(site.owner) as client,
+        client.get("/film/visits/incident-1/cam-1-1.mp4", headers={"Range": "bytes=4-7"}) as answer,
+    ):
+        assert (answer.status, await answer.read()) == (206, FILM[4:8])
+        assert answer.headers["Content-Type"] == "video/mp4"
+
+
+async def test_a_visit_is_shown_to_somebody_outside_and_nothing_else_is(site: Served) -> None:
+    async with site.client(site.owner) as client:
+        token = await shared(client, "incident-1")
+        async with client.post("/history/incident-1/share", data={"days": "400"}) as answer:
+            assert answer.status == 400
+    async with ClientSession(site.address) as stranger:
+        async with stranger.get(f"/shared/{token}") as answer:
+            assert answer.status == 200
+            assert "/shared/" in await answer.text()
+        async with stranger.get(f"/shared/{token}/cam-1-1.mp4") as answer:
+            assert await answer.read() == FILM
+        for path in (f"/shared/{token}/..%2fincident-2%2fcam-1-1.mp4", f"/shared/{token}x", "/history", "/shared/x"):
+            async with stranger.get(path, allow_redirects=False) as answer:
+                assert answer.status in (303, 404), path
+
+
+async def test_what_is_shown_ends_on_its_day_and_with_the_film(site: Served, made: Box) -> None:
+    async with site.client(site.owner) as client:
+        token, longer = await shared(client, "incident-1", "1"), await shared(client, "incident-1", "30")
+    async with ClientSession(site.address) as stranger:
+        made.time.mono += 86_500
+        for link, status in ((token, 404), (longer, 200)):
+            async with stranger.get(f"/shared/{link}") as answer:
+                assert answer.status == status
+    token = longer
+    await made.store.erase("incident-1", "owner", NOW)
+    async with ClientSession(site.address) as stranger:
+        for path in (f"/shared/{token}", f"/shared/{token}/cam-1-1.mp4"):
+            async with stranger.get(path) as answer:
+                assert answer.status == 404, path
+
+
+async def test_nothing_is_shown_outside_while_nobody_knows_what_time_it_is(
+    site: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with site.client(site.owner) as client:
+        token = await shared(client, "incident-1")
+    unsure = replace(NOW, trusted=False)
+    monkeypatch.setattr("gateway.web.server.authorization.Desk.now", property(lambda _desk: unsure))
+    async with ClientSession(site.address) as stranger, stranger.get(f"/shared/{token}") as answer:
+        assert answer.status == 404
+
+
+async def test_a_share_ends_at_its_own_visit_whatever_the_path_says(site: Served) -> None:
+    async with site.client(site.owner) as client:
+        token = await shared(client, "incident-1")
+    async with ClientSession(site.address) as stranger:
+        for path in ("yard-1-1.mp4", "../incident-2/yard-1-1.mp4", "..%2fincident-2%2fyard-1-1.mp4",
+                     "%2e%2e%252fincident-2", "cam-1-1.mp4%00", "cam-1-1.mp4.gz", "x" * 4000, "CAM-1-1.mp4",
+                     ""):  # fmt: skip
+            url = URL(f"{site.address}/shared/{token}/{path}", encoded=True)
+            async with stranger.get(url, allow_redirects=False) as answer:
+                assert answer.status == 404, path
+
+
+async def test_reports_are_drawn_one_at_a_time_and_few_wait(
+    site: Served, made: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await made.store.visit_sealed("incident-1", 1, "0" * 64, NOW)
+    drawing, most, go = 0, 0, threading.Event()
+
+    def draw(*_folder: Path, **_facts: object) -> tuple[bytes, None]:
+        nonlocal drawing, most
+        drawing += 1
+        most = max(most, drawing)
+        go.wait(30)
+        drawing -= 1
+        return b"%PDF", None
+
+    monkeypatch.setattr("gateway.web.pages.history.report", draw)
+
+    async def ask(client: ClientSession) -> int:
+        async with client.get("/history/incident-1/report.pdf") as answer:
+            return answer.status
+
+    async with site.client(site.owner) as client:
+        asked = [asyncio.create_task(ask(client)) for _ in range(20)]
+        await until(lambda: drawing)
+        await until(lambda: sum(one.done() for one in asked) == 20 - MOST_REPORTS)  # told to come back, and no queue
+        async with client.get("/history") as answer:
+            assert answer.status == 200
+        go.set()
+        statuses = await asyncio.gather(*asked)
+        assert (statuses.count(200), statuses.count(429)) == (MOST_REPORTS, 20 - MOST_REPORTS)
+        assert await ask(client) == 200, "room is room again"
+    assert most == 1
+
+
+async def test_whoever_may_share_ends_a_link_at_once_and_sees_who_made_it(site: Served) -> None:
+    bruno = await site.guest(Role.HOUSEHOLD)
+    async with site.client(site.owner) as anna, ClientSession(site.address) as stranger, site.client(bruno) as guest:
+        token = await shared(anna, "incident-1")
+        other = await shared(anna, "incident-2")
+        for path in ("/history", "/history/incident-1"):
+            async with anna.get(path) as answer:
+                page = await answer.text()
+            assert "par Anna, " in page, path
+            assert "17/06/2026" in page, path
+            assert token not in page, "the link itself is shown once"
+        async with guest.get("/history") as answer:
+            assert "/shares/end" not in await answer.text()
+        ended = {"id": token.partition(".")[0], "back": "/history/incident-1"}
+        async with guest.post("/shares/end", data=ended) as answer:
+            assert answer.status == 403
+        async with stranger.get(f"/shared/{token}") as answer:
+            assert answer.status == 200
+        async with anna.post("/shares/end", data=ended, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (303, "/history/incident-1")
+        async with anna.post("/shares/end", data=ended) as answer:
+            assert answer.status == 404
+        for link, status in ((token, 404), (other, 200)):
+            async with stranger.get(f"/shared/{link}") as answer:
+                assert answer.status == status
+                assert 'id="link"' not in await answer.text(), (
+                    "who hears nothing of the house is told of no lost connection"
+                )
+
+
+@pytest.mark.parametrize("how", ["removed", "no owner any more"])
+async def test_a_link_ends_with_its_maker(site: Served, how: str) -> None:
+    bruno = await site.guest(Role.OWNER)
+    async with site.client(bruno) as guest:
+        token = await shared(guest, "incident-1")
+    async with ClientSession(site.address) as stranger:
+        async with stranger.get(f"/shared/{token}") as answer:
+            assert answer.status == 200
+        accounts, now = site.accounts, site.box.clock.now()
+        if how == "removed":
+            assert await accounts.remove(site.owner.who, bruno.who.person, now) is None
+        else:
+            assert await accounts.set_role(site.owner.who, bruno.who.person, Role.HOUSEHOLD, now) is None
+        async with stranger.get(f"/shared/{token}") as answer:
+            assert answer.status == 404
+
+
+async def test_a_link_is_its_own_secret_and_no_other_spelling_of_it(site: Served, made: Box) -> None:
+    async with site.client(site.owner) as client:
+        first, second = await shared(client, "incident-1"), await shared(client, "incident-2")
+    (id1, secret1), (id2, _) = first.split("."), second.split(".")
+    forged = [f"{id2}.{secret1}", f"{id1}.{secret1[:-1]}", f"{id1}.{secret1}x", f"{id1}.", id1, f"incident-1.{secret1}"]
+    async with ClientSession(site.address) as stranger:
+        for token in forged:
+            async with stranger.get(f"/shared/{token}") as answer:
+                assert answer.status == 404, token
+    assert secret1 not in str(made.store.register.shares(NOW.utc))
+
+
+def test_temperatures_become_a_line_that_holds_until_the_next_reading() -> None:
+    readings = [Reading(at=NOON + timedelta(seconds=at), temp_c=temp) for at, temp in ((0, 4.0), (30, 8.0), (60, None))]
+    drawn = plot("fridge", readings)
+    assert drawn["points"] == "24.0,96.0 160.0,96.0 160.0,24.0 296.0,24.0"
+    assert (drawn["low"], drawn["high"]) == (4.0, 8.0)
+    assert plot("fridge", [Reading(at=NOON, temp_c=None)])["points"] == ""

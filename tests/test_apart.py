@@ -1,0 +1,64 @@
+"""Hub, guard, a retailer's client and `perron verify` can be imported where the rest of Perron cannot."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+APART = """
+import importlib, pkgutil, sys
+
+allowed, names = sys.argv[1].split(), sys.argv[2].split()
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        parts = name.split(".")
+        if parts[0] == "gateway" and len(parts) > 1 and not any(
+            name == one or name.startswith(one + ".") or one.startswith(name + ".") for one in allowed
+        ):
+            raise ModuleNotFoundError(f"{name} is not there")
+
+sys.meta_path.insert(0, Missing())
+for name in names:
+    package = importlib.import_module(name)
+    for found in pkgutil.walk_packages(getattr(package, "__path__", []), name + "."):
+        if not found.name.startswith("gateway.hub.sdk") or name == "gateway.hub.sdk":
+            importlib.import_module(found.name)
+"""
+SHARED = "gateway.protocol gateway.domain gateway.system"
+BROKER = "gateway.mqtt gateway.config"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("names", "allowed"),
+    [
+        ("gateway.hub", f"gateway.hub {SHARED} {BROKER}"),
+        ("gateway.hub.sdk", "gateway.hub.sdk gateway.protocol.strict_json gateway.system.addresses"),
+        ("gateway.integrations.lock_guard", f"gateway.integrations.lock_guard {SHARED} {BROKER}"),
+        ("gateway.evidence.verify gateway.evidence.verdict", f"gateway.evidence {SHARED}"),
+        ("gateway.video", "gateway.video gateway.system gateway.config.stream_url"),
+    ],
+    ids=["hub", "retailer's client", "guard", "verify", "video process"],
+)
+def test_it_is_imported_where_the_rest_is_not(names: str, allowed: str) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", APART, allowed, names],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.slow
+def test_what_needs_the_rest_is_not() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", APART, "gateway.hub", "gateway.hub"], cwd=ROOT, capture_output=True, text=True,
+        check=False, timeout=120,
+    )  # fmt: skip
+    assert "is not there" in ran.stderr
