@@ -24,7 +24,7 @@ from gateway.supervisor import Lifetime
 
 LOOK = 0.5  # seconds between two looks at the entrances
 SETTLED = 4  # looks: what stands so for so long is told
-ISOLATES = "\u2068\u2069"  # what `voice.isolated` puts around a name that is written from right to left
+ISOLATES = "\u2068\u2069"  # what `text.isolated` puts around a name that is written from right to left
 FIRST = 12  # looks that lock, door and broker have to answer at the start before anything is called lacking
 
 Row = Mapping[str, Any]
