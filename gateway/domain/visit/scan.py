@@ -56,7 +56,7 @@ def _own(step: Step, scan: Scanned) -> bool:
     kinds = {match.kind for match in scan.matches if match.delivery.id == step.visit.delivery.id}
     if not kinds:
         return False
-    word = Word.WAIT if step.visit.phase in BEFORE_INTENT | {Phase.UNLOCKING} else Word.GO
+    word = Word.GO if step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} else Word.WAIT  # the bolt may be out again
     step.say(Answer(scan=scan.id, scanner=scan.scanner, word=word))
     if CodeKind.COURIER in kinds or scan.code in step.visit.parcels:
         garage.says_out(step)

@@ -30,6 +30,13 @@ def test_door_then_bolt_then_bolt_s_answer_then_door_again() -> None:
     assert chain == ["door", "Lock", "lock", "door", "HouseResult"]
 
 
+def test_a_parcel_of_the_visit_that_is_scanned_while_the_bolt_goes_out_is_told_to_wait() -> None:
+    house = closing()
+    house.scan(min(house.promises[min(house.promises)].parcels))
+    assert house.phase == "relocking"
+    assert house.all(c.Answer)[-1].word is c.Word.WAIT
+
+
 def test_the_owner_hears_locked_again_with_a_picture() -> None:
     house = locked_again()
     tell = house.all(c.Tell)[-1]
