@@ -1,5 +1,5 @@
 # The gateway (and, with another command, the simulated house) in one image.
-# Checked here without a Docker engine: see docs/docker.md for what was and what was not tried.
+# Checked here without a Docker engine: see docs/operator/docker.md for what was and what was not tried.
 FROM python:3.13-slim-trixie
 
 RUN useradd --system --create-home --home-dir /var/lib/perron --uid 990 perron

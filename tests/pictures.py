@@ -26,7 +26,7 @@ from tests.gateway.web.house import HERONS
 from tests.lens import Lens, label
 from tests.whole_house import playing
 
-DOCS = Path(__file__).parents[1] / "docs" / "pages"
+DOCS = Path(__file__).parents[1] / "docs" / "pictures"
 SCREEN = {"viewport": {"width": 1280, "height": 800}, "has_touch": False}
 SMALL = (800, 500)  # pixels of the film
 LONGEST = 150  # pictures, on a slow machine
@@ -43,7 +43,7 @@ async def photograph(console: Console) -> None:
         return replace(plan, home=plan.home.model_copy(update={"pages": Pages(port=port)}))
 
     async def take(page: Page, name: str) -> None:
-        console.print(f"docs/pages/{name}.png")
+        console.print(f"docs/pictures/{name}.png")
         await page.wait_for_timeout(700)
         await page.screenshot(path=DOCS / f"{name}.png")
 
@@ -97,11 +97,11 @@ async def film(console: Console) -> None:
             while len(frames) < LONGEST and not await ended.is_visible():
                 shot = Image.open(io.BytesIO(await page.screenshot(type="png"))).convert("RGB")
                 frames.append(shot.resize(SMALL, Image.Resampling.LANCZOS))
-                console.print(f"docs/pages/demo.webp, picture {len(frames)}", end="\r")
+                console.print(f"docs/pictures/demo.webp, picture {len(frames)}", end="\r")
                 await page.wait_for_timeout(1000)
     first, *rest = frames
     first.save(DOCS / "demo.webp", save_all=True, append_images=rest, duration=500, loop=0, quality=60, method=6)
-    console.print("docs/pages/demo.webp" + 20 * " ")
+    console.print("docs/pictures/demo.webp" + 20 * " ")
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ DEVICE: TypeAdapter[Device] = TypeAdapter(Device)
 
 def devices() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every device that is shown: in a block of `devices:`, or in one that would stand below it."""
-    for page in sorted(DOCS.glob("*.md")):
+    for page in sorted(DOCS.rglob("*.md")):
         for block in BLOCK.findall(page.read_text(encoding="utf-8")):
             data = parse(f"devices:\n{block}" if block.startswith("  ") else block).data
             found = data.get("devices", {}) if isinstance(data, dict) else {}
@@ -38,7 +38,7 @@ def test_the_docs_show_devices_of_most_kinds() -> None:
 
 
 def test_the_garage_of_the_docs_is_an_entrance() -> None:
-    (block,) = BLOCK.findall((DOCS / "garage.md").read_text(encoding="utf-8"))
+    (block,) = BLOCK.findall((DOCS / "installer" / "garage.md").read_text(encoding="utf-8"))
     house: Any = parse(block).data
     garage = house["entrances"]["garage"]
     assert EntranceSection.model_validate_json(json.dumps(garage), strict=True).living_space is False

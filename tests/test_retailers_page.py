@@ -1,4 +1,4 @@
-"""docs/retailers.md is what it says: its blocks are run as they stand, in their order, against a real hub."""
+"""docs/retailer/guide.md is what it says: its blocks are run as they stand, in their order, against a real hub."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ from gateway.protocol.delivery_state import REASONS
 from gateway.system.located_yaml import parse
 from tests.hubs import hub_file, running
 
-PAGE = (Path(__file__).parent.parent / "docs" / "retailers.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parent.parent / "docs" / "retailer" / "guide.md").read_text(encoding="utf-8")
 HERE = "export HUB=http://127.0.0.1:8643\n"
 
 

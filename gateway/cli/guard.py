@@ -17,7 +17,7 @@ def guard(
     """Guard one lock until told to end: the only one that may move it, on signed orders, each once and in time.
 
     It runs beside the radio (for example where Zigbee2MQTT runs), between the house's broker and a second one that
-    only this machine can reach. docs/guard.md tells how it is set up.
+    only this machine can reach. docs/installer/guard.md tells how it is set up.
     """
     import structlog  # noqa: PLC0415 - the other commands start without it
 
@@ -34,7 +34,7 @@ def guard(
         file.house.password()
         file.radio.broker.password()
     except ConfigError as error:
-        raise Failure(str(error), "Correct the file, then try again; docs/guard.md shows one.") from error
+        raise Failure(str(error), "Correct the file, then try again; docs/installer/guard.md shows one.") from error
     try:
         key = load_key(file.key)
     except FileNotFoundError as missing:

@@ -30,14 +30,14 @@ def file_of(config: Path) -> "HubFile":
     try:
         return load(config)
     except ConfigError as error:
-        raise Failure(str(error), "Correct the file, then try again; docs/hub.md shows one.") from error
+        raise Failure(str(error), "Correct the file, then try again; docs/operator/hub.md shows one.") from error
 
 
 def hub(*, config: HubConfig = CONFIG) -> None:
     """Run a hub until it is told to end: one URL for retailers, owners and couriers of many boxes.
 
     It keeps what was asked and what the boxes answered, and rings at their doors. It decides nothing: a box believes
-    what a brand or its own household has signed. docs/hub.md tells how it is set up.
+    what a brand or its own household has signed. docs/operator/hub.md tells how it is set up.
     """
     import structlog  # noqa: PLC0415 - the other commands start without it
 

@@ -176,7 +176,7 @@ def with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
     if file.boxes is None:
         raise Failure(
             f"{config} does not say how boxes reach this hub's broker.",
-            "Add `boxes: {host: hub.example}`, the name by which they reach this machine; docs/hub.md tells more.",
+            "Add `boxes: {host: hub.example}`, the name by which they reach this machine; see docs/operator/hub.md.",
         )
     return file, file.boxes
 

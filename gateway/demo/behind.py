@@ -16,7 +16,7 @@ FOLDER = "guard"
 
 
 def guarded(plan: Plan) -> Plan:
-    """Put the run's lock and door sensor behind a guard, as docs/guard.md does it in a house."""
+    """Put the run's lock and door sensor behind a guard, as docs/installer/guard.md does it in a house."""
     folder = plan.home.storage.folder.parent
     lock, door = plan.section.lock, plan.section.door
     locks, contact = plan.home.devices[lock], plan.home.devices[door]

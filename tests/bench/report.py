@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.bench.line import Line
 
-REPORT = Path(__file__).parents[2] / "docs" / "bench.md"
+REPORT = Path(__file__).parents[2] / "docs" / "contributor" / "bench.md"
 
 HEAD = """\
 # How fast it is

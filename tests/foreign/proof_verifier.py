@@ -1,4 +1,4 @@
-"""A second verifier of proofs, by docs/proof-format.md: standard library and `cryptography`, nothing of the program.
+"""A second verifier of proofs, by docs/reference/proof-format.md: standard library and `cryptography` only.
 
     python tests/foreign/proof_verifier.py FOLDER [PUBLIC_KEY_TEXT] [CHECKPOINTS]
 

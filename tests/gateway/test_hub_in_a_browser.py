@@ -34,7 +34,7 @@ LONG = 90.0  # seconds for one step, on a machine that has much else to do
 
 
 class Hub:
-    """`perron hub` and its mosquitto, set up by the commands of docs/hub.md."""
+    """`perron hub` and its mosquitto, set up by the commands of docs/operator/hub.md."""
 
     def __init__(self, folder: Path) -> None:
         self.config, self.port, self.line = folder / "hub.yaml", free_port(), free_port()

@@ -210,7 +210,7 @@ async def test_what_is_no_longer_shown_goes_from_home_assistant(up: Both) -> Non
     assert not [one for one in await up.ha.registry("device") if one["manufacturer"] == "Perron"]
 
 
-# ---- the other way: what Perron hears from it (docs/homeassistant-in.md) -------------------------------------------
+# ---- the other way: what Perron receives from it (docs/installer/homeassistant-sensors.md) -------------------------
 
 ENTITIES = """\
 input_boolean:

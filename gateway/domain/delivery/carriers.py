@@ -3,7 +3,7 @@
 A promise may name a parcel by its tracking number or by the bytes of the label's bar code: both become the tracking
 number. Carriers whose bar code is the tracking number itself (UPS, Colissimo, PostNL, Royal Mail, GLS, ...) need no
 rule here. A bar code that does not fit a rule exactly, check digits included, stays what it is: it is never shortened
-by guess. docs/parcel-numbers.md says the same to retailers.
+by guess. docs/reference/parcel-numbers.md says the same to retailers.
 """
 
 import re

@@ -1,1 +1,1 @@
-"""The guard: the small process beside the radio that alone may move the lock. docs/guard.md tells how it is set up."""
+"""The guard: the process beside the radio that alone may move the lock. docs/installer/guard.md explains its set-up."""

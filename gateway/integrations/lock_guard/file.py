@@ -120,7 +120,7 @@ class Radio(Section):
 
 
 class Waits(Section):
-    """Waiting times in seconds; shorter ones are for demonstrations. What each means stands in docs/guard.md."""
+    """Waiting times in seconds; shorter ones are for demonstrations. docs/installer/guard.md explains each."""
 
     nonce_life: Seconds = 15.0
     answer: Seconds = 5.0
@@ -165,7 +165,7 @@ def load(path: Path) -> GuardFile:
     Raises:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
     """
-    shape = "a guard is written as `key: value` lines: docs/guard.md shows one."
+    shape = "a guard is written as `key: value` lines: docs/installer/guard.md shows one."
     file, document = read(path, GuardFile, todo="Name another with --config.", shape=shape)
     wrong = list(_problems(file))
     if wrong:

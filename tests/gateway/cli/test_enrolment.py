@@ -107,7 +107,7 @@ def test_a_word_that_is_no_key_and_value_says_how_to_write_it() -> None:
 
 @pytest.mark.slow
 def test_the_steps_of_the_guide_are_twelve_at_most_and_its_commands_do_what_it_says(tmp_path: Path) -> None:
-    guide = (ROOT / "docs" / "enrolment.md").read_text(encoding="utf-8")
+    guide = (ROOT / "docs" / "installer" / "set-up.md").read_text(encoding="utf-8")
     steps = re.findall(r"^\| (\d+) \|", guide, re.MULTILINE)
     assert steps == [str(n) for n in range(1, len(steps) + 1)]
     assert len(steps) <= 12

@@ -15,7 +15,7 @@ def test_a_guard_without_its_file_says_which_and_how_to_name_another(tmp_path: P
     done = perron("guard", "--config", tmp_path / "guard.yaml")
     assert done.returncode == Exit.WRONG
     assert f"{tmp_path}/guard.yaml: this file cannot be read" in done.stderr
-    assert "docs/guard.md" in done.stderr
+    assert "docs/installer/guard.md" in done.stderr
 
 
 @pytest.mark.slow

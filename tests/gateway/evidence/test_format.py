@@ -1,4 +1,4 @@
-"""The proof's format as docs/proof-format.md says it: a second verifier, which shares no code, judges alike."""
+"""The format in docs/reference/proof-format.md: a second verifier that shares no code gives the same verdicts."""
 
 import re
 import shutil
@@ -23,7 +23,7 @@ from tests.foreign import proof_verifier as foreign
 from tests.gateway.evidence.visits import SCAN, VISIT, Box, relinked
 from tests.gateway.test_upgrade import BOTH, laid_out, proofs, public
 
-PAGE = Path(__file__).parents[3] / "docs" / "proof-format.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "proof-format.md"
 OUTSIDE, CHAIN = "outside-1-1.mp4", "outside-1-1.jsonl"
 
 

@@ -138,8 +138,10 @@ async def test_another_s_brand_and_one_of_the_other_world_is_not_there(tmp_path:
 
 
 async def frees(hub: Running) -> None:
-    """Whoever runs the hub does what docs/hub.md says."""
-    told = re.search(r"```sql\n(.*?)```", (ROOT / "docs" / "hub.md").read_text(encoding="utf-8"), re.DOTALL)
+    """Whoever runs the hub does what docs/operator/hub.md says."""
+    told = re.search(
+        r"```sql\n(.*?)```", (ROOT / "docs" / "operator" / "hub.md").read_text(encoding="utf-8"), re.DOTALL
+    )
     assert told is not None
     async with hub.hub.store.writing() as tx:
         for line in told[1].splitlines():
