@@ -11,7 +11,7 @@ WORKERS ?= 6
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-homeassistant test-zigbee2mqtt test-scale quick check mutants soak bench pictures debian wheels pins clean
+.PHONY: help demo test test-homeassistant test-zigbee2mqtt test-scale quick check docs mutants soak bench pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -39,12 +39,15 @@ test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
 quick: $(VENV)/ready ## the inner loop, under a minute on two cores
 	@$(BIN)/python -m pytest -q -m "not slow" -n 5 --dist loadgroup # more workers than cores, for some wait; each reads all of them first
 
-check: $(VENV)/ready ## lint, format, types, import rules, the house's own rules
+check: $(VENV)/ready ## lint, format, types, import rules, links, the house's own rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python -m pytest -q tests/test_house_rules.py
+	@$(BIN)/python -m pytest -q tests/test_house_rules.py tests/test_site.py
+
+docs: $(VENV)/ready ## build the pages of docs/ into build/docs; a warning is an error
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 # The last Home Assistant for Python 3.13, in a venv of its own; what it wants beside it fetches itself at its first start.
 HASS_VERSION := 2026.2.3
