@@ -1,0 +1,104 @@
+"""docs/reference/troubleshooting.md and its French twin hold each word and sentence with which the program complains.
+
+A sentence stands there as the table of texts has it, its facts in braces: a new sentence needs a new row.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from devices.reports import Failure
+from gateway.__main__ import cli
+from gateway.cli.failure import Exit
+from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.state import Refusal
+from gateway.installation.capability import entrance_promises
+from gateway.installation.diagnostics.words import WORDS
+from gateway.installation.words import PROMISES
+from gateway.runtime.notifications.texts import LACKING, REFUSALS
+from gateway.system.text import Language
+
+DOCS = Path(__file__).parents[1] / "docs" / "reference"
+PAGES: Mapping[Language, str] = {
+    "en": (DOCS / "troubleshooting.md").read_text(encoding="utf-8"),
+    "fr": (DOCS / "troubleshooting.fr.md").read_text(encoding="utf-8"),
+}
+CODE = re.compile(r"`([^`]+)`")
+
+# Texts of the examination that need no row: what is looked at, what is good, and parts of other sentences.
+FRAGMENTS = ("what.", "report.", "os.", "bolt.", "door.", "cover.", "presence.", "panel.", "battery.", "batteries.of.")
+NO_ROW = {
+    "unknown", "clock.host", "clock.kept", "store.good", "pages.good", "entrance.good", "phones.none", "phone.taken",
+    "broker.lets_in", "certificate.renew", "certificate.good", "echo.good", "gateway.online", "stream.good",
+    "device.online", "device.answers", "hub.identity.good", "hub.clock.good",
+    # Only facts, no words of their own.
+    "entrance.forbidden", "phones.unreadable", "trouble.other", "login.unusable", "batteries.told", "hub.broker.files",
+}  # fmt: skip
+# What forbids visits while nobody is home (`Promise.forbids` in gateway/installation/capability.py).
+FORBIDDING = ("bolt.missing", "door.untold", "door.dependent", "door.unasked", "way_out.missing", "walk.failed",
+              "walk.blocked")  # fmt: skip
+
+
+def examination(language: Language) -> Iterator[str]:
+    which = 0 if language == "fr" else 1
+    for key, texts in WORDS.items():
+        if not key.endswith(".todo") and not key.startswith(FRAGMENTS) and key not in NO_ROW:
+            yield texts[which]
+    yield from (PROMISES[key][which] for key in FORBIDDING)
+
+
+def codes(page: str) -> set[str]:
+    return set(CODE.findall(page))
+
+
+@pytest.mark.parametrize("language", PAGES)
+def test_each_sentence_of_the_examination_has_a_row(language: Language) -> None:
+    page = PAGES[language]
+    assert [text for text in examination(language) if f"`{text}`" not in page] == []
+
+
+@pytest.mark.parametrize("language", PAGES)
+@pytest.mark.parametrize("words", [Refusal, AlarmCode, Saying, Failure], ids=lambda kind: str(kind.__name__))
+def test_each_refusal_alarm_message_and_failure_of_a_lock_has_a_row(
+    language: Language, words: type[Refusal | AlarmCode | Saying | Failure]
+) -> None:
+    assert [word.value for word in words if word.value not in codes(PAGES[language])] == []
+
+
+@pytest.mark.parametrize("language", PAGES)
+def test_each_word_of_not_ready_and_each_refusal_stands_with_what_the_owner_reads(language: Language) -> None:
+    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in PAGES[language].splitlines()]
+    shown = {(row[0].strip("`"), row[1]) for row in rows if len(row) == 3}
+    assert {(word, texts[language]) for word, texts in [*LACKING.items(), *REFUSALS.items()]} - shown == set()
+
+
+def test_each_exit_code_of_a_command_is_explained() -> None:
+    for code in Exit:
+        assert re.search(rf"^\| {code.value} \| `{code.name}` \| ", PAGES["en"], re.MULTILINE), code
+
+
+def test_each_start_refusal_is_explained() -> None:
+    source = Path(__file__).parents[1] / "gateway"
+    words = re.findall(r'Kind\.\w+: "([^"]+)"', (source / "runtime/maintenance/startup_checks.py").read_text())
+    assert len(words) == 6
+    beginning = PAGES["en"][PAGES["en"].index("## The gateway does not start") :]
+    assert [word for word in words if word.removeprefix("is ") not in beginning] == []
+    for said in ("Another gateway runs in", "is damaged", "cannot be used", "WAL mode", "another program's database"):
+        assert said in beginning, said
+
+
+def test_each_command_is_in_a_family_of_errors_and_none_that_is_gone() -> None:
+    commands = get_command(cli).commands  # type: ignore[attr-defined]  # a group
+    known = {name for name, command in commands.items() if not command.hidden} | {"demo"}  # registered when it is named
+    table = PAGES["en"][PAGES["en"].index("| family |") : PAGES["en"].index("## perron doctor\n")]
+    families = [row.strip("|").split(" | ")[1] for row in table.splitlines()[2:] if row]
+    named = {word.split()[0] for cell in families for word in CODE.findall(cell)}
+    assert named - {"--home"} == known - {"run", "schema"}
+
+
+def test_what_forbids_a_visit_is_what_the_program_says_forbids() -> None:
+    source = Path(entrance_promises.__code__.co_filename).read_text(encoding="utf-8")
+    assert source.count("forbids=") == len(FORBIDDING) - 1  # one of them has two sentences of the walk test
