@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 import structlog
 
 from devices.reports import Bolt, Door
-from gateway.config.home import Home, Pages, rules
+from gateway.config.home import Home, Pages
 from gateway.config.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
 from gateway.config.writer import Rewriting
 from gateway.domain.visit import commands as c
@@ -42,6 +42,7 @@ from gateway.runtime.adapters.batteries import beside
 from gateway.runtime.cameras import cameras
 from gateway.runtime.effects import PICTURE_WAIT, Hands
 from gateway.runtime.entrance import RunningEntrance
+from gateway.runtime.entrance_rules import entrance_rules
 from gateway.runtime.guard_client import Guarded
 from gateway.runtime.inbox import Reception
 from gateway.runtime.maintenance import factory_reset, restore, startup_checks
@@ -460,7 +461,7 @@ class App:
         stop, household = store.stopped(name), store.home(name)
         state = replace(
             store.entrance(name) or Entrance(id=name),
-            rules=rules(self.home, name),
+            rules=entrance_rules(self.home, name),
             stopped=stop.stopped,
             stop_epoch=stop.epoch,
             pauses=store.pauses(name),

@@ -12,8 +12,9 @@ from devices.vendors import homeassistant, somfy, zwave
 from devices.vendors.guard import DOOR, LOCK, PART
 from devices.vendors.scanner import CODE, KEYS
 from devices.vendors.words import Channel, Nameplate
-from gateway.config.fields import Address, Id, KeyPath, KeyWord, Region, Seconds, Section, Topic
+from gateway.config.fields import Address, Id, KeyPath, KeyWord, Region, Section, Topic
 from gateway.config.stream_url import PASSWORD, USER, StreamUrl
+from gateway.domain.timing import Seconds
 
 UNLATCHING = frozenset({"nukihub", "guard"})
 BASIC = frozenset({"nukihub", "zigbee2mqtt", "zwave"})  # what their locks are sent has no room for an id or a time

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from gateway.domain.day import DayError, read_day
 
@@ -73,7 +73,6 @@ DeviceId = Annotated[Id, AfterValidator(_not_reserved)]
 _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]{1,80}$"
 Name = Annotated[str, StringConstraints(pattern=_ONE_LINE), AfterValidator(_seen)]
 Address = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,200}$")]
-Seconds = Annotated[float, Field(gt=0, le=3600)]
 # Mosquitto takes the spaces off the end of a line of its access list: with one there it would be another's topic.
 _TOPIC = r"^[^+#/\s\x00-\x1f\x7f-\x9f]([^+#\x00-\x1f\x7f-\x9f\u2028\u2029]{0,253}[^+#\s\x00-\x1f\x7f-\x9f])?$"
 Topic = Annotated[str, StringConstraints(pattern=_TOPIC)]

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from gateway.config.broker import Broker, BrokerTls
-from gateway.config.devices import CoverDevice, Device, LockDevice
-from gateway.config.fields import DeviceId, HostName, Hours, Id, Name, PagesUrl, Seconds, Section, day, time_zone
-from gateway.domain.visit.state import Rules
+from gateway.config.devices import Device
+from gateway.config.fields import DeviceId, HostName, Hours, Id, Name, PagesUrl, Section, day, time_zone
+from gateway.domain.timing import Seconds, Timing
 from gateway.system.addresses import on_loopback
 
 
@@ -88,36 +88,6 @@ class Place(Section):
     name: Name
     fridge: Id | None = None
     open_limit: Seconds = 120.0
-
-
-class Timing(Section):
-    """Waiting times in seconds. Shorter ones are for demonstrations; what each means stands in ARCHITECTURE.md."""
-
-    ring: Seconds = 20.0
-    bell: Seconds = 5.0
-    live: Seconds = 5.0
-    approval: Seconds = 60.0
-    command_life: Seconds = 5.0
-    skew: Annotated[float, Field(ge=0, le=60)] = 5.0
-    never: Seconds = 30.0
-    stable: Seconds = 2.0
-    open_again: Seconds = 60.0
-    relock: Seconds = 10.0
-    post_roll: Seconds = 10.0
-    film_closes: Seconds = 10.0
-    outage: Seconds = 60.0
-    watch: Seconds = 900.0
-    lockout: Seconds = 900.0
-    merge: Seconds = 10.0
-    label: Seconds = 2.0
-    courier: Seconds = 60.0
-    probe: Seconds = 10.0
-    by_hand: Seconds = 120.0
-    incident: Seconds = 600.0
-    alarm_again: Seconds = 60.0
-    near: Seconds = 120.0  # the ring runs from so long before a window ...
-    after: Seconds = 900.0  # ... until so long after it or after the last visit
-    pre_roll: Seconds = 10.0
 
 
 class Cameras(Section):
@@ -275,64 +245,3 @@ class Home(Section):
     def way_in(self) -> Path:
         """Where codes stand by which an owner who lost his password comes back: as private as the claim code."""
         return self.storage.folder / "way-in"
-
-
-def rules(home: Home, entrance: str) -> Rules:
-    """Gather what `decide` must know of this entrance.
-
-    Raises:
-        KeyError: no such entrance.
-    """
-    section = home.entrances[entrance]
-    lock, door = home.devices[section.lock], home.devices[section.door]
-    alarm = None if section.alarm is None else home.devices[section.alarm]
-    timing = section.timing
-    return Rules(
-        cameras={section.cameras.outside: True, **dict.fromkeys(section.cameras.inside, False)},
-        guarded=lock.kind == "lock" and lock.refuses_late,
-        door_answers=door.kind == "door" and door.asked,
-        latency=lock.latency if lock.kind in ("lock", "cover") else Rules().latency,
-        command_hold=_command_hold(lock),
-        cover=lock.kind == "cover",
-        beam=lock.kind == "cover" and lock.beam,
-        warning=lock.warning if lock.kind == "cover" else Rules().warning,
-        closing=lock.closing if lock.kind == "cover" else Rules().closing,
-        unlatch=lock.kind == "lock" and lock.unlatch,
-        lift_handle=lock.kind == "lock" and lock.lift_handle,
-        presence=section.presence,
-        alarm=section.alarm,
-        bypassed=alarm.bypassed if alarm is not None and alarm.kind == "alarm" else frozenset(),
-        open_limit={id_: place.open_limit for id_, place in section.places.items()},
-        ring=timing.ring,
-        bell=timing.bell,
-        live=timing.live,
-        approval=timing.approval,
-        command_life=timing.command_life,
-        skew=timing.skew,
-        never=timing.never,
-        stable=timing.stable,
-        open_again=timing.open_again,
-        relock=timing.relock,
-        post_roll=timing.post_roll,
-        film_closes=timing.film_closes,
-        outage=timing.outage,
-        watch=timing.watch,
-        lockout=timing.lockout,
-        merge=timing.merge,
-        label=timing.label,
-        courier=timing.courier,
-        probe=timing.probe,
-        by_hand=timing.by_hand,
-        incident=timing.incident,
-        alarm_again=timing.alarm_again,
-    )
-
-
-def _command_hold(lock: Device) -> float:
-    match lock:
-        case LockDevice():
-            return lock.longest_hold
-        case CoverDevice():
-            return lock.command_hold
-        case _:
-            return Rules().command_hold

@@ -17,8 +17,9 @@ from devices.simulators.scene import CLOCK_REGION
 from gateway.cli.keys import key_file
 from gateway.config.broker import Broker
 from gateway.config.devices import CameraDevice, LockDevice
-from gateway.config.home import Brand, BrandKey, ClockSource, EntranceSection, Home, Storage, Timing
+from gateway.config.home import Brand, BrandKey, ClockSource, EntranceSection, Home, Storage
 from gateway.config.loader import load
+from gateway.domain.timing import Timing
 from gateway.integrations.lock_guard.file import GuardFile
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.jws import private_key, public_x

@@ -7,13 +7,14 @@ from itertools import pairwise
 
 from devices.simulators import control as ask
 from devices.simulators.house import House as HousePlan
-from gateway.config.home import EntranceSection, Home, Timing
+from gateway.config.home import EntranceSection, Home
 from gateway.demo.actors import PATIENCE, Narrate, Owner, Parcels, Person, Retailer
 from gateway.demo.handles import DieAt, Point
 from gateway.demo.plan import Plan
 from gateway.demo.result import Move
 from gateway.demo.stage import Stage
 from gateway.demo.watch import Body, HouseLog, NeverCame, Watch
+from gateway.domain.timing import Timing
 from gateway.domain.visit.commands import AlarmCode, Saying
 from gateway.domain.visit.state import House, Outcome, Phase, Refusal
 

@@ -15,7 +15,7 @@ from gateway.config.devices import CameraDevice, CoverDevice, Device, DoorDevice
 from gateway.config.fields import Section
 from gateway.config.home import EntranceSection, Home
 from gateway.config.sensor_independence import depends
-from gateway.domain.visit.state import Rules
+from gateway.domain.timing import Timing
 
 MARGIN = 1.5  # a latency is proposed so many times longer than the longest answer that was measured
 
@@ -141,7 +141,7 @@ def _bolt(id_: str, measured: Measurement | None) -> Iterator[Promise]:
 def _guarded(id_: str, lock: LockDevice | CoverDevice) -> Promise:
     if isinstance(lock, LockDevice) and lock.refuses_late:
         return Promise(of=id_, facet=Facet.GUARDED, ground=Ground.DECLARED, said="guarded.declared")
-    life = {"life": f"{Rules().command_life:g}"}
+    life = {"life": f"{Timing().command_life:g}"}
     return Promise(of=id_, facet=Facet.GUARDED, ground=Ground.MISSING, said="guarded.missing", facts=life)
 
 

@@ -13,7 +13,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from enum import StrEnum, auto
 from pathlib import Path
 
-from gateway.config.home import Home, Timing
+from gateway.config.home import Home
+from gateway.domain.timing import Timing
 from gateway.installation import notes
 from gateway.installation.device_probe import ask, topics
 from gateway.installation.survey_outage import refused_at

@@ -380,7 +380,7 @@ class RunningEntrance:
         """
         while True:
             mono = self._clock.now().mono
-            speaks = self._told_of_flood + self.state.rules.alarm_again if self._dropped else math.inf
+            speaks = self._told_of_flood + self.state.rules.timing.alarm_again if self._dropped else math.inf
             if mono >= speaks:
                 flood = e.ScansDropped(count=self._dropped)
                 self._dropped, self._told_of_flood = 0, mono

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from devices.reports import Bolt, Door
-from gateway.config.home import Home, rules
+from gateway.config.home import Home
 from gateway.domain.delivery.barcodes import BadCode, normalise
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.events import Scanned
 from gateway.domain.visit.state import Camera, Entrance, Fact, Now
+from gateway.runtime.entrance_rules import entrance_rules
 from gateway.storage import Store
 from tests.bench import homes
 from tests.bench.line import Line, Say, median
@@ -77,7 +78,7 @@ def _scan(home: Home, store: Store, number: int, size: int) -> float:
     """Seconds from a code as it was read to the commands; another delivery each time."""
     now = _now()
     proven = Entrance(
-        id=homes.gate(0), disk=True, rules=rules(home, homes.gate(0)), session=1,
+        id=homes.gate(0), disk=True, rules=entrance_rules(home, homes.gate(0)), session=1,
         bolt=Fact(value=Bolt.LOCKED, proven=True), door=Fact(value=Door.CLOSED, proven=True),
         cameras={"camera-0": Camera(live=True, moving=True, recording=False)},
     )  # fmt: skip

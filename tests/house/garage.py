@@ -10,12 +10,13 @@ from devices.reports import Door, DoorReport
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import closed
-from gateway.domain.visit.state import Phase, Rules, Way
+from gateway.domain.visit.state import Phase, Way
 from gateway.runtime.adapters import garage
 from tests.house.devices import Devices
 from tests.house.house import CAMERAS, House
 from tests.house.oracle import NEVER, Oracle
 from tests.house.premises import Premises
+from tests.house.rules import rules_with
 from tests.house.story import announce
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class Garage(House):
     """A garage with its box."""
 
     def __init__(self, seed: int, tell: Callable[[str], None] | None = None, **rules: object) -> None:
-        super().__init__(seed, Rules(cameras=CAMERAS, **{**RULES, **rules}), tell)  # type: ignore[arg-type] # a story's
+        super().__init__(seed, rules_with(cameras=CAMERAS, **{**RULES, **rules}), tell)
         self.premises = self.opening = Opening()
         self.devices = self.opener = Opener(self)
         self.oracle = self.watch = Watch(self)

@@ -9,11 +9,12 @@ from devices.reports import BatteryLevel, Failure
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import household_again
-from gateway.domain.visit.state import Refusal, Rules
+from gateway.domain.visit.state import Refusal
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.followed import BYPASSED
 from tests.house.house import CAMERAS, House
 from tests.house.promise import Promise
+from tests.house.rules import rules_with
 from tests.house.story import announce
 
 STORE_REFUSALS = (
@@ -389,7 +390,7 @@ def one(seed: int, tell: Callable[[str], None] | None = None, steps: int = 150) 
         AssertionError: an invariant does not hold.
     """
     rng = random.Random(seed)
-    rules = Rules(
+    rules = rules_with(
         cameras=CAMERAS,
         guarded=rng.random() < 0.75,
         door_answers=rng.random() < 0.75,
@@ -468,7 +469,7 @@ def heal(house: House) -> None:
     assert house.mem.incident is None, "the incident never ends"
     assert not house.premises.door_open, "the door stays open"
     house.followed.all_quiet()
-    house.run(house.rules.by_hand + 1)
+    house.run(house.rules.timing.by_hand + 1)
     valid_scan_opens(house)
 
 

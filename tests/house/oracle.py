@@ -136,7 +136,7 @@ class Oracle:
         assert not new.somebody_home, "intent though somebody is home"
         assert house.followed.may_open(), "I6 intent though somebody who is followed is home, or a siren would answer"
         rung_for = house.t - self.begun_at[reserve.visit]
-        assert rung_for > house.rules.ring - 0.001, "nobody had the time to say no"
+        assert rung_for > house.rules.timing.ring - 0.001, "nobody had the time to say no"
         assert self.answered_at <= self.begun_at[reserve.visit], "somebody answered"
         assert reserve.visit in self.rang, "the bell never rang"
         assert reserve.visit in self.yes or not promise.needs_yes, "nobody said yes"
@@ -151,7 +151,7 @@ class Oracle:
         assert parcel > NEVER, "I1 no parcel was scanned"
         if promise.needs_courier:
             courier = times.get(promise.courier, NEVER)
-            assert abs(parcel - courier) <= self.house.rules.courier + 1, "I1 courier not proven"
+            assert abs(parcel - courier) <= self.house.rules.timing.courier + 1, "I1 courier not proven"
 
     def releases(self, release: c.Release) -> None:
         """An opening comes back only if nobody can have used it."""
@@ -292,7 +292,7 @@ class Oracle:
             return
         tried = self.unknown.setdefault(answer.scanner, {})
         tried.setdefault(scan[1].code, house.t)
-        recent = [code for code, at in tried.items() if house.t - at < house.rules.lockout]
+        recent = [code for code, at in tried.items() if house.t - at < house.rules.timing.lockout]
         assert len(recent) <= WRONG_IN_A_WINDOW, "I16 wrong codes without an end"
         hour = self.hour.setdefault(answer.scanner, {})
         hour.setdefault(scan[1].code, house.t)

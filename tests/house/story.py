@@ -1,16 +1,15 @@
 """The beginnings that most stories share."""
 
-from gateway.domain.visit.state import Rules
 from tests.house.house import CAMERAS, House
 from tests.house.promise import Promise
+from tests.house.rules import rules_with
 
 RING = 20.5  # the ringing time and a moment
 
 
 def good_day(**rules: object) -> House:
     """A house in which all is well: gateway, broker, cameras and fridge are up, lock and door have answered."""
-    fields: dict[str, object] = {"cameras": CAMERAS, **rules}
-    house = House(1, Rules(**fields))  # type: ignore[arg-type] # a story names the rules that it changes
+    house = House(1, rules_with(**{"cameras": CAMERAS, **rules}))
     house.run(5)
     return house
 

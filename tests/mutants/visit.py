@@ -156,7 +156,7 @@ MUTANTS = (
     Mutant(
         name="a repeated scan is a new one",
         file="gateway/domain/visit/scan.py",
-        old="seen = tuple(one for one in attempts.seen if step.now.mono - one[1] < step.state.rules.merge)",
+        old="seen = tuple(one for one in attempts.seen if step.now.mono - one[1] < step.state.rules.timing.merge)",
         new="seen = tuple(one for one in attempts.seen if step.now.mono - one[1] < 0)",
         tests=(SCANS,),
     ),
@@ -170,8 +170,8 @@ MUTANTS = (
     Mutant(
         name="the veto of the ringing is skipped",
         file="gateway/domain/visit/transitions.py",
-        old="{Why.RING: rules.ring, Why.BELL: rules.bell}",
-        new="{Why.RING: 0.5, Why.BELL: rules.bell}",
+        old="{Why.RING: rules.timing.ring, Why.BELL: rules.timing.bell}",
+        new="{Why.RING: 0.5, Why.BELL: rules.timing.bell}",
         tests=(RINGING,),
     ),
     Mutant(
@@ -294,7 +294,7 @@ MUTANTS = (
     Mutant(
         name="half a proof lasts for ever",
         file="gateway/domain/visit/scan.py",
-        old="step.arm(Why.HALF, step.state.rules.courier)",
+        old="step.arm(Why.HALF, step.state.rules.timing.courier)",
         new="step.disarm(Why.HALF)",
         tests=(SCANS,),
     ),
@@ -374,7 +374,7 @@ MUTANTS = (
     Mutant(
         name="an unlock of before the crash is forgotten",
         file="gateway/domain/visit/restart.py",
-        old="armed_until=step.now.mono + step.state.rules.command_life + step.state.rules.skew)",
+        old="armed_until=step.now.mono + timing.command_life + timing.skew)",
         new="armed_until=0.0)",
         tests=(RESTART, SEEDS),
     ),
@@ -423,7 +423,7 @@ MUTANTS = (
     Mutant(
         name="a door that bounces counts as closed",
         file="gateway/domain/visit/door_open.py",
-        old="step.arm(Why.STABLE, max(0.0, state.door.since + state.rules.stable - step.now.mono))",
+        old="step.arm(Why.STABLE, max(0.0, state.door.since + state.rules.timing.stable - step.now.mono))",
         new="step.arm(Why.STABLE, 0.0)",
         tests=(INSIDE,),
     ),

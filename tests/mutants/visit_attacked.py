@@ -61,7 +61,7 @@ MUTANTS = (
         name="after a restart the watch over an unanswered unlock has no end",
         file="gateway/domain/visit/restart.py",
         old="        film.begin_watch(step)\n",
-        new="        step.arm(Why.WATCH, state.rules.watch)\n",
+        new="        step.arm(Why.WATCH, state.rules.timing.watch)\n",
         tests=(LATE,),
     ),
     Mutant(

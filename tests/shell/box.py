@@ -10,7 +10,7 @@ from typing import Any
 from devices.reports import Bolt, Door, DoorReport, LockReport, Report, ScanReport, SignalReport
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel
-from gateway.config.home import Home, rules
+from gateway.config.home import Home
 from gateway.config.topics import device_topic
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
@@ -21,6 +21,7 @@ from gateway.mqtt.client import Incoming
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.effects import Hands
 from gateway.runtime.entrance import RunningEntrance
+from gateway.runtime.entrance_rules import entrance_rules
 from gateway.runtime.inbox import Reception
 from gateway.runtime.maintenance.decommission import Removal
 from gateway.runtime.notifications.contacts import Phonebook
@@ -141,7 +142,7 @@ class Box:
             reached=lambda point: self.order.append(f"reached {point}"),
         )
         hands.order = self.order
-        state = self.store.entrance(name) or Entrance(id=name, rules=rules(self.home, name))
+        state = self.store.entrance(name) or Entrance(id=name, rules=entrance_rules(self.home, name))
         return RunningEntrance(
             state, home=self.home, journal=self.journal, clock=self.clock, hands=hands,
             reached=lambda point: self.order.append(f"reached {point}"),

@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from gateway.config.home import Home, rules
+from gateway.config.home import Home
 from gateway.domain.visit.state import Delivery, Entrance, Phase, Visit
+from gateway.runtime.entrance_rules import entrance_rules
 from tests.gateway.domain.delivery import shop
 
 PARCEL = shop.PARCEL
@@ -58,4 +59,4 @@ def visited(house: Home, phase: Phase = Phase.UNLOCKING, /, **changes: Any) -> E
     """The front door with a visit past its intent."""
     fields: dict[str, Any] = {"id": VISIT, "delivery": delivery(), "scanner": "scanner", "committed": True}
     visit = Visit(phase=phase, **fields | changes)
-    return Entrance(id="front", rules=rules(house, "front"), session=1, visit=visit)
+    return Entrance(id="front", rules=entrance_rules(house, "front"), session=1, visit=visit)

@@ -277,7 +277,7 @@ def _probe(step: Step) -> None:
             step.ask("door")
         step.disarm(Why.PROBE)
     if not step.armed(Why.PROBE):
-        step.arm(Why.PROBE, state.rules.held_probe if good else state.rules.probe)
+        step.arm(Why.PROBE, state.rules.held_probe if good else state.rules.timing.probe)
 
 
 def _too_warm(step: Step) -> None:
@@ -302,7 +302,7 @@ def _before_intent(step: Step) -> None:
         step.disarm(Why.RING)  # the bell's or the cameras' deadline ends the waiting
     elif _waits_for_yes(step):
         if visit.phase is Phase.RINGING:
-            step.enter(Phase.APPROVING, {Why.APPROVAL: step.state.rules.approval})
+            step.enter(Phase.APPROVING, {Why.APPROVAL: step.state.rules.timing.approval})
     else:
         no = may_open(step.state, visit.delivery, step.now)
         if no is None:
@@ -327,7 +327,7 @@ def _watch_bell_and_cameras(step: Step) -> None:
     if _pictured(step):
         step.disarm(Why.CAMERA)
     elif not step.armed(Why.CAMERA):
-        step.arm(Why.CAMERA, step.state.rules.live)
+        step.arm(Why.CAMERA, step.state.rules.timing.live)
 
 
 def _reason_to_end(step: Step) -> Refusal | None:
@@ -412,4 +412,4 @@ def _handed_to_owner(step: Step) -> None:
     elif step.passed(Why.ALARM):
         step.say(c.Alarm(code=c.AlarmCode.NOT_LOCKED))
         step.ask("lock", "door")
-        step.arm(Why.ALARM, step.state.rules.alarm_again)
+        step.arm(Why.ALARM, step.state.rules.timing.alarm_again)

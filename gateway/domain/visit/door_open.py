@@ -34,10 +34,10 @@ def settle(step: Step) -> None:
     elif not _closed_now(step):
         step.disarm(Why.STABLE)
     elif not step.armed(Why.STABLE):
-        step.arm(Why.STABLE, max(0.0, state.door.since + state.rules.stable - step.now.mono))
+        step.arm(Why.STABLE, max(0.0, state.door.since + state.rules.timing.stable - step.now.mono))
     elif step.passed(Why.STABLE):
         since = step.now.mono - state.door.since
-        transitions.wait_then_lock(step, max(0.0, state.rules.relock - since))
+        transitions.wait_then_lock(step, max(0.0, state.rules.timing.relock - since))
 
 
 def _closed_now(step: Step) -> bool:
@@ -78,4 +78,4 @@ def _open_too_long(step: Step) -> None:
                 c.Tell(saying=c.Saying.DOOR_OPEN, delivery=visit.delivery.id, visit=visit.id, picture=True),
             )
         step.visit = replace(visit, long_told=visit.long_told + 1)
-    step.arm(Why.OPEN_LONG, step.state.rules.open_again)
+    step.arm(Why.OPEN_LONG, step.state.rules.timing.open_again)

@@ -42,7 +42,7 @@ def end(step: Step) -> None:
     step.say(StopFilm(visit=visit.id, part=visit.part, keep=True))
     step.visit = replace(visit, filming=False)
     step.disarm(Why.POST_ROLL)
-    step.arm(Why.SEAL, step.state.rules.film_closes)
+    step.arm(Why.SEAL, step.state.rules.timing.film_closes)
 
 
 def closed(step: Step, event: FilmClosed) -> None:
@@ -66,7 +66,7 @@ def seal(step: Step) -> None:
     gaps = visit.gaps if visit.film_closed else (*visit.gaps, NOT_CLOSED)
     step.say(Seal(visit=visit.id, part=visit.part, gaps=gaps))
     step.visit = replace(visit, sealing=True, gaps=gaps)
-    step.arm(Why.SEAL, step.state.rules.film_closes)
+    step.arm(Why.SEAL, step.state.rules.timing.film_closes)
 
 
 def sealed(step: Step, event: Sealed) -> None:
@@ -97,7 +97,7 @@ def begin_watch(step: Step) -> None:
     watch = step.state.watch
     if watch is None:
         return
-    step.arm(Why.WATCH, step.state.rules.watch)
+    step.arm(Why.WATCH, step.state.rules.timing.watch)
     if watch.unanswered:
         step.state = replace(step.state, watch=replace(watch, hold_over=False))
         step.arm(Why.HELD, step.state.rules.command_hold)

@@ -70,7 +70,7 @@ def _forward(step: Step) -> None:
         case Closing.SENT if step.passed(Why.CLOSE) and step.visit.closings >= rules.tries:
             transitions.hand_over(step, AlarmCode.DOOR_LEFT_OPEN)
         case Closing.ASKED | Closing.ASKED_AGAIN | Closing.SENT if step.passed(Why.CLOSE):
-            _go_to(step, Closing.WAITING, rules.probe)
+            _go_to(step, Closing.WAITING, rules.timing.probe)
         case Closing.WAITING if step.passed(Why.CLOSE):
             _ask(step, Closing.ASKED)
         case _:
@@ -86,7 +86,7 @@ def _ask(step: Step, closing: Closing) -> None:
 def _send_down(step: Step) -> None:
     n = step.visit.closings + 1
     step.visit = replace(step.visit, closings=n)
-    step.say(Close(visit=step.visit.id, n=n, life=step.state.rules.command_life))
+    step.say(Close(visit=step.visit.id, n=n, life=step.state.rules.timing.command_life))
     _go_to(step, Closing.SENT, step.state.rules.closing)
 
 

@@ -127,7 +127,7 @@ def begin_incident(step: Step, code: AlarmCode) -> None:
         ident = f"incident-{step.now.utc:%Y%m%d-%H%M%S}-{step.state.question}"
         step.state = replace(step.state, incident=ident)
         film.begin(step, ident, 1)
-    step.arm(Why.INCIDENT, step.state.rules.incident)
+    step.arm(Why.INCIDENT, step.state.rules.timing.incident)
 
 
 def settle_incident(step: Step) -> None:

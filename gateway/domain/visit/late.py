@@ -30,7 +30,7 @@ def settle_watch(step: Step) -> None:
         watch = replace(watch, hold_over=True)
         step.doubt("lock")
         step.ask("lock", "door")
-        step.arm(Why.HELD, step.state.rules.alarm_again)  # asked again, for as long as nothing proves it
+        step.arm(Why.HELD, step.state.rules.timing.alarm_again)  # asked again, for as long as nothing proves it
     if watch is not None and watch.hold_over and locked(step.state) and closed(step.state):
         step.disarm(Why.HELD)
         watch = replace(watch, unanswered=False, hold_over=False) if step.armed(Why.WATCH) else None
@@ -59,7 +59,7 @@ def way_out(step: Step) -> None:
 
 def seconds_before_relock(step: Step) -> float:
     """A hand that withdrew the bolt is given the time to open the door; nobody waits behind a late unlock."""
-    return step.state.rules.relock if door_open(step.state) or _by_hand(step.state) else 0.0
+    return step.state.rules.timing.relock if door_open(step.state) or _by_hand(step.state) else 0.0
 
 
 def _by_hand(state: Entrance) -> bool:

@@ -55,7 +55,7 @@ def _forward(step: Step, running: Lockup) -> bool:
     match running.at:
         case Relock.DOOR_BEFORE if closed(state):
             if not state.rules.cover:  # a garage door that is closed is locked
-                step.say(Lock(visit=running.id, n=1, life=state.rules.command_life))
+                step.say(Lock(visit=running.id, n=1, life=state.rules.timing.command_life))
             step.doubt("lock")
             _wait_at(step, Relock.BOLT_MOVES)
             step.arm(Why.LOCKUP, state.rules.latency)

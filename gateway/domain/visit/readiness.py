@@ -93,7 +93,7 @@ def settle(step: Step) -> None:
     visit = step.state.visit
     if visit is not None and visit.phase is not Phase.HANDED_TO_OWNER:
         if step.passed(Why.PREFLIGHT):  # a visit's own door is no fault of the entrance
-            step.arm(Why.PREFLIGHT, step.state.rules.probe)
+            step.arm(Why.PREFLIGHT, step.state.rules.timing.probe)
         return
     _say_shut(step)
     if step.passed(Why.PREFLIGHT):

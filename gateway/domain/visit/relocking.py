@@ -50,7 +50,7 @@ def _without_broker(step: Step) -> None:
         )
         step.disarm(Why.ANSWER)
     if not step.armed(Why.OUTAGE):
-        step.arm(Why.OUTAGE, step.state.rules.outage)
+        step.arm(Why.OUTAGE, step.state.rules.timing.outage)
     elif step.passed(Why.OUTAGE):
         transitions.hand_over(step, AlarmCode.NOT_LOCKED)
 
@@ -122,7 +122,7 @@ def _throw(step: Step) -> None:
         step.say(Alarm(code=AlarmCode.FRIDGE_LEFT_OPEN, detail=visit.delivery.place))
     transitions.latch_if_opened(step)
     if not step.state.rules.cover:  # a garage door that is closed is locked
-        step.say(Lock(visit=visit.id, n=visit.tries, life=step.state.rules.command_life))
+        step.say(Lock(visit=visit.id, n=visit.tries, life=step.state.rules.timing.command_life))
     step.doubt("lock")
     step.visit = replace(step.visit, relock=Relock.BOLT_MOVES, jammed=False, refused=False, tried_to_lock=True)
     step.arm(Why.ANSWER, step.state.rules.latency)

@@ -35,7 +35,7 @@ def _clocks_anew(step: Step) -> None:
             tried=tuple((code, mono) for code, _ in tries.tried),
             group=frozenset(),
             group_at=-1e9,
-            until=mono + state.rules.lockout,
+            until=mono + state.rules.timing.lockout,
             seen=(),
         )
         for scanner, tries in state.attempts.items()
@@ -47,14 +47,15 @@ def _clocks_anew(step: Step) -> None:
         step.state = replace(step.state, watch=_armed_anew(step, state.watch))
         film.begin_watch(step)
     if state.incident is not None:
-        step.arm(Why.INCIDENT, state.rules.incident)
+        step.arm(Why.INCIDENT, state.rules.timing.incident)
     if state.preflights:
-        step.arm(Why.PREFLIGHT, state.rules.probe)
+        step.arm(Why.PREFLIGHT, state.rules.timing.probe)
 
 
 def _armed_anew(step: Step, visit: Visit) -> Visit:
     """An unlock sent just before the crash may still act, for its life and the tolerated clock error."""
-    return replace(visit, armed_until=step.now.mono + step.state.rules.command_life + step.state.rules.skew)
+    timing = step.state.rules.timing
+    return replace(visit, armed_until=step.now.mono + timing.command_life + timing.skew)
 
 
 def _go_on(step: Step) -> None:

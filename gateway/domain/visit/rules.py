@@ -142,7 +142,7 @@ def shut_to(state: Entrance, delivery: Delivery, now: Now) -> bool:
 def household_present(state: Entrance, now: Now) -> bool:
     """Somebody says so, the door stands open or unlocked by hand, or was used by hand a moment ago."""
     by_hand = state.by_hand and state.bolt.value in WITHDRAWN
-    recent = now.mono - state.by_hand_at < state.rules.by_hand
+    recent = now.mono - state.by_hand_at < state.rules.timing.by_hand
     return state.somebody_home or presence.somebody_home(state) or by_hand or recent or door_open(state)
 
 

@@ -35,14 +35,14 @@ def settle(step: Step) -> None:
     if step.state.visit is None and not step.passed(Why.SAFE) and _round_says_unlocked(step):
         tries = step.state.safe_tries + 1
         ident = step.state.incident or SAFE_MODE
-        step.say(Lock(visit=ident, n=tries, life=rules.command_life))
+        step.say(Lock(visit=ident, n=tries, life=rules.timing.command_life))
         step.doubt("lock")
         step.state = replace(step.state, safe_tries=tries, safe_asked=0)
     if not step.passed(Why.SAFE):
         return
     if step.state.safe_asked or step.state.session is None:  # the round is over: its answers count no more
         step.state = replace(step.state, safe_asked=0)
-        step.arm(Why.SAFE, rules.probe)
+        step.arm(Why.SAFE, rules.timing.probe)
     else:
         step.doubt("door")
         step.ask("door", "lock")
@@ -56,5 +56,5 @@ def _round_says_unlocked(step: Step) -> bool:
     answered = state.safe_asked > 0 and closed(state) and state.bolt.answered >= state.safe_asked
     if rules.cover:  # a garage door that is closed is locked
         return False
-    in_use = step.now.mono - state.by_hand_at < rules.by_hand
+    in_use = step.now.mono - state.by_hand_at < rules.timing.by_hand
     return answered and state.bolt.value is not Bolt.LOCKED and not in_use and state.safe_tries < rules.tries

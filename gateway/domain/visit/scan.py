@@ -25,7 +25,7 @@ def scanned(step: Step, scan: Scanned) -> None:
             step.say(Note(what="retained_scan"))
             _remember(step, scan.scanner, replace(attempts, retained_noted=True))
         return
-    seen = tuple(one for one in attempts.seen if step.now.mono - one[1] < step.state.rules.merge)
+    seen = tuple(one for one in attempts.seen if step.now.mono - one[1] < step.state.rules.timing.merge)
     if any(code == scan.code for code, _ in seen):
         return
     seen = (*seen, (scan.code, step.now.mono))[-SEEN:]
@@ -72,7 +72,7 @@ def _take_back(step: Step, scan: Scanned, delivery: Delivery) -> None:
     beside it without end. The count of an hour (`Attempts.tried`) is never taken back.
     """
     attempts = step.state.attempts[scan.scanner]
-    same_label = step.now.mono - attempts.group_at <= step.state.rules.label
+    same_label = step.now.mono - attempts.group_at <= step.state.rules.timing.label
     if same_label and not attempts.locked_out and delivery.id not in attempts.excused:
         kept = tuple(wrong for wrong in attempts.wrong if wrong[0] not in attempts.group)
         excused = (*attempts.excused, delivery.id)[-EXCUSED:]
@@ -84,8 +84,8 @@ def _wrong(step: Step, scan: Scanned) -> None:
     """Count an unknown code: once a label, once a code; so many different ones lock the scanner out."""
     attempts, rules, mono = step.state.attempts[scan.scanner], step.state.rules, step.now.mono
     attempts, too_many = _tried(attempts, scan.code, mono, period=rules.tried_period, limit=rules.tried)
-    counted = tuple(wrong for wrong in attempts.wrong if mono - wrong[1] < rules.lockout)
-    same_label = mono - attempts.group_at <= rules.label and len(attempts.group) < LABEL_CODES
+    counted = tuple(wrong for wrong in attempts.wrong if mono - wrong[1] < rules.timing.lockout)
+    same_label = mono - attempts.group_at <= rules.timing.label and len(attempts.group) < LABEL_CODES
     if same_label:
         attempts = replace(attempts, wrong=counted, group=attempts.group | {scan.code})
     elif any(code == scan.code for code, _ in counted):
@@ -125,7 +125,7 @@ def _tried(attempts: Attempts, code: str, mono: float, *, period: float, limit: 
 
 def _lock_out(step: Step, scanner: str, alarm: AlarmCode) -> None:
     step.say(Alarm(code=alarm, detail=scanner))
-    until = step.now.mono + step.state.rules.lockout
+    until = step.now.mono + step.state.rules.timing.lockout
     _remember(step, scanner, replace(step.state.attempts[scanner], wrong=(), locked_out=True, until=until))
     arm_lockout(step)
 
@@ -229,7 +229,7 @@ def _keep_half(step: Step, scan: Scanned, match: Match, codes: frozenset[str]) -
     step.state = replace(step.state, half=half)
     step.say(Answer(scan=scan.id, scanner=scan.scanner, word=Word.WAIT), transitions.WAIT)
     step.disarm(Why.SIGNAL)
-    step.arm(Why.HALF, step.state.rules.courier)
+    step.arm(Why.HALF, step.state.rules.timing.courier)
 
 
 def _same(half: Half, delivery: Delivery) -> bool:

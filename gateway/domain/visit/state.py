@@ -11,6 +11,7 @@ from enum import StrEnum, auto
 from typing import Generic, TypeVar
 
 from devices.reports import BatteryLevel, Bolt, Door, Panel, Presence
+from gateway.domain.timing import Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,36 +242,15 @@ class Rules:
     unlatch: bool = False  # the knob outside is fixed: only a pulled latch lets anybody in
     lift_handle: bool = False  # somebody has to lift the handle before the bolts can be thrown
     handle: float = 20.0  # how long somebody is given to lift it before the next try
-    ring: float = 20.0
-    bell: float = 5.0
-    live: float = 5.0
-    approval: float = 60.0
-    command_life: float = 5.0
-    skew: float = 5.0  # how far the lock's clock may be off
-    never: float = 30.0
-    stable: float = 2.0
+    timing: Timing = field(default_factory=Timing)
     open_limit: Mapping[str, float] = field(default_factory=dict)  # place -> how long the door may stand open
-    open_again: float = 60.0  # and then it is said again every so often
-    relock: float = 10.0
-    post_roll: float = 10.0
-    film_closes: float = 10.0
-    outage: float = 60.0
     tries: int = 3
-    watch: float = 900.0
-    lockout: float = 900.0
     wrong: int = 3
     tried: int = 20  # different unknown codes of a scanner in `tried_period`, whatever excused their labels
     tried_period: float = 3600.0
     camera_tried: int = 30  # the same of a camera that reads labels: it sees more than what is held up to it
     camera_tried_period: float = 600.0
-    merge: float = 10.0
-    label: float = 2.0
-    courier: float = 60.0
-    probe: float = 10.0
     held_probe: float = 30.0  # how often a lock is asked that may still obey an unlock which no report answered
-    by_hand: float = 120.0  # a door used by hand so recently means somebody is home
-    incident: float = 600.0
-    alarm_again: float = 60.0
     signal: float = 5.0  # how long a refusal's red light stays
     lockup_shown: float = 60.0  # how long the result of a lock-up stands
 

@@ -53,7 +53,7 @@ def begin(step: Step, scan: Scanned, delivery: Delivery, parcels: frozenset[str]
     step.state = replace(step.state, visit=visit, half=None, watch=None)
     step.disarm(Why.HALF, Why.WATCH, Why.HELD, Why.SIGNAL)
     step.ask("lock", "door")
-    step.enter(Phase.RINGING, {Why.RING: rules.ring, Why.BELL: rules.bell})
+    step.enter(Phase.RINGING, {Why.RING: rules.timing.ring, Why.BELL: rules.timing.bell})
 
 
 def end_unopened(step: Step) -> None:
@@ -102,10 +102,10 @@ def commit(step: Step) -> None:
             permission_version=visit.delivery.permission_version,
             stop_epoch=step.state.stop_epoch,
         ),
-        Unlock(visit=visit.id, life=rules.command_life),
+        Unlock(visit=visit.id, life=rules.timing.command_life),
     )
     step.doubt("lock")
-    armed_until = step.now.mono + rules.command_life + rules.skew
+    armed_until = step.now.mono + rules.timing.command_life + rules.timing.skew
     step.visit = replace(visit, committed=True, unbroken=True, armed_until=armed_until, unanswered=True)
     step.enter(Phase.UNLOCKING, {Why.ANSWER: rules.latency})
 
@@ -120,7 +120,7 @@ def give_back_unsent(step: Step, why: Refusal) -> None:
 def let_in(step: Step) -> None:
     """The lock reports unlocked."""
     step.say(Answer(scan=step.visit.id, scanner=step.visit.scanner, word=Word.GO), GO)
-    step.enter(Phase.UNLOCKED, {Why.NEVER: step.state.rules.never})
+    step.enter(Phase.UNLOCKED, {Why.NEVER: step.state.rules.timing.never})
 
 
 def give_up(step: Step, refusal: Refusal) -> None:
@@ -183,7 +183,7 @@ def hand_over(step: Step, code: AlarmCode) -> None:
         step.say(HouseResult(visit=visit.id, delivery=visit.delivery.id, house=House.HANDED_TO_OWNER))
     step.say(Tell(saying=Saying.LOOK_AFTER_THE_DOOR, delivery=visit.delivery.id, visit=visit.id, picture=True))
     step.visit = replace(visit, house=House.HANDED_TO_OWNER, acknowledged=False)
-    step.enter(Phase.HANDED_TO_OWNER, {Why.ALARM: step.state.rules.alarm_again})
+    step.enter(Phase.HANDED_TO_OWNER, {Why.ALARM: step.state.rules.timing.alarm_again})
 
 
 def prove_locked(step: Step) -> None:
@@ -196,7 +196,7 @@ def prove_locked(step: Step) -> None:
         DARK,
     )
     step.visit = replace(step.visit, house=visit.house or House.LOCKED_AGAIN)
-    step.enter(Phase.LOCKED_AGAIN, {Why.POST_ROLL: step.state.rules.post_roll})
+    step.enter(Phase.LOCKED_AGAIN, {Why.POST_ROLL: step.state.rules.timing.post_roll})
 
 
 def _settle_reservation(step: Step) -> None:

@@ -13,9 +13,10 @@ from devices.vendors import VENDORS
 from devices.vendors.words import Channel, Nameplate
 from gateway.config.broker import Broker
 from gateway.config.errors import ConfigError
-from gateway.config.fields import Address, DeviceId, Id, KeyPath, KeyWord, Seconds, Section, Topic
+from gateway.config.fields import Address, DeviceId, Id, KeyPath, KeyWord, Section, Topic
 from gateway.config.reading import read, told
 from gateway.config.topics import OF_A_BRIDGE, SPOKEN
+from gateway.domain.timing import Seconds
 from gateway.protocol.guard_keys import public_key
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)

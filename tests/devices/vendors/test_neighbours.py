@@ -25,9 +25,9 @@ from devices.reports import (
 from devices.vendors import VENDORS
 from devices.vendors.words import Channel, Nameplate
 from gateway.config.devices import DoorDevice
-from gateway.config.home import rules
 from gateway.config.loader import load
 from gateway.config.validation import problems
+from gateway.runtime.entrance_rules import entrance_rules
 
 LOCK, CONTACT, BARE = (Nameplate(address="io://1234-5678-3293/1", kind=kind) for kind in ("lock", "door", ""))
 
@@ -176,5 +176,5 @@ def test_a_contact_that_only_sends_is_a_basic_door_whatever_the_house_file_says(
     assert not sends.asked
     home = load(Path(__file__).parents[3] / "config" / "home.yaml")
     with_it = home.model_copy(update={"devices": {**home.devices, "front-door": sends}})
-    assert not rules(with_it, "front").door_answers
+    assert not entrance_rules(with_it, "front").door_answers
     assert [problem for problem in problems(with_it) if "cannot be asked" in str(problem)] != []

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from gateway.config.errors import ConfigError
-from gateway.config.home import Timing, rules
 from gateway.config.loader import load
-from gateway.domain.visit.state import Rules
+from gateway.domain.timing import Timing
+from gateway.runtime.entrance_rules import entrance_rules
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"
 
@@ -21,28 +21,28 @@ def test_a_password_that_cannot_be_read_is_told_with_its_file(tmp_path: Path) ->
 
 def test_the_rules_of_an_entrance_are_what_its_file_says() -> None:
     home = load(HOME)
-    made = rules(home, "front")
+    made = entrance_rules(home, "front")
     assert dict(made.cameras) == {"doorbell": True, "hall-camera": False}
     assert (made.guarded, made.door_answers, made.latency) == (True, True, 3.0)
     assert dict(made.open_limit) == {"hall": 120.0, "fridge": 240.0}
 
 
-def test_every_waiting_time_of_the_file_reaches_the_rules() -> None:
-    home = load(HOME)
+def test_every_waiting_time_of_the_file_reaches_the_rules(tmp_path: Path) -> None:
     times = {name: 1.0 + n for n, name in enumerate(Timing.model_fields)}
-    section = home.entrances["front"].model_copy(update={"timing": Timing(**times)})
-    made = rules(home.model_copy(update={"entrances": {"front": section}}), "front")
-    shared = set(times) & set(Rules.__dataclass_fields__)
-    assert set(times) - shared == {"near", "after", "pre_roll"}  # the video's own
-    assert {name: getattr(made, name) for name in shared} == {name: times[name] for name in shared}
+    lines = "".join(f"      {name}: {value}\n" for name, value in times.items())
+    file = tmp_path / "home.yaml"
+    file.write_text(HOME.read_text(encoding="utf-8").replace("    places:\n", f"    timing:\n{lines}    places:\n", 1))
+    assert entrance_rules(load(file), "front").timing.model_dump() == times
 
 
-def test_without_timing_the_file_means_the_designs_own_times() -> None:
-    assert all(
-        getattr(Rules(), name) == getattr(Timing(), name)
-        for name in Timing.model_fields
-        if name in Rules.__dataclass_fields__
-    )
+def test_the_waiting_times_of_a_house_file_have_the_names_and_values_that_they_always_had() -> None:
+    named = {
+        "ring": 20, "bell": 5, "live": 5, "approval": 60, "command_life": 5, "skew": 5, "never": 30, "stable": 2,
+        "open_again": 60, "relock": 10, "post_roll": 10, "film_closes": 10, "outage": 60, "watch": 900, "lockout": 900,
+        "merge": 10, "label": 2, "courier": 60, "probe": 10, "by_hand": 120, "incident": 600, "alarm_again": 60,
+        "near": 120, "after": 900, "pre_roll": 10,
+    }  # fmt: skip
+    assert entrance_rules(load(HOME), "front").timing.model_dump() == named
 
 
 TLS = "tls: {ca: a.pem, certificate: c.pem, key: k.pem}"
@@ -99,5 +99,5 @@ def test_an_unanswered_unlock_is_watched_as_long_as_its_vendor_may_hold_it_or_as
 ) -> None:
     home = load(HOME)
     lock = home.devices["front-lock"].model_copy(update={"vendor": vendor, "command_hold": declared})
-    made = rules(home.model_copy(update={"devices": {**home.devices, "front-lock": lock}}), "front")
+    made = entrance_rules(home.model_copy(update={"devices": {**home.devices, "front-lock": lock}}), "front")
     assert made.command_hold == expected

@@ -9,8 +9,9 @@ from ruamel.yaml import YAML
 
 from gateway.config.devices import CameraDevice
 from gateway.config.errors import ConfigError
-from gateway.config.home import Home, rules
+from gateway.config.home import Home
 from gateway.config.loader import load, schema
+from gateway.runtime.entrance_rules import entrance_rules
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"
 TEXT = HOME.read_text(encoding="utf-8")
@@ -190,7 +191,7 @@ def test_two_devices_never_share_a_topic(tmp_path: Path) -> None:
 def test_a_basic_door_will_do_for_a_garage(tmp_path: Path) -> None:
     file = changed(tmp_path, "answers: true", "answers: false")
     file.write_text(file.read_text().replace("living_space: true", "living_space: false"))
-    assert not rules(load(file), "front").door_answers
+    assert not entrance_rules(load(file), "front").door_answers
 
 
 @pytest.mark.parametrize(

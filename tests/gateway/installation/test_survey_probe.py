@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.home import Timing
+from gateway.domain.timing import Timing
 from gateway.installation.survey_probe import Holder, Taken, Watch, claimed, holder
 from gateway.video.ipc import Adopted, Proof
 

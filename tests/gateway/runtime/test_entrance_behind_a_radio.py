@@ -9,7 +9,7 @@ import pytest
 
 from devices.reports import BatteryLevel, Bolt, Door, Failure, LockReport, Source
 from devices.vendors.words import Channel
-from gateway.config.home import Home, rules
+from gateway.config.home import Home
 from gateway.config.topics import FromDevice, Topics
 from gateway.config.validation import problems
 from gateway.domain.visit import commands as c
@@ -17,6 +17,7 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import Cold, Entrance
 from gateway.runtime.entrance import RATION
+from gateway.runtime.entrance_rules import entrance_rules
 from gateway.runtime.reconnects import SETTLING
 from tests.shell.box import SESSION, AnsweringLine, Box, box
 from tests.shell.house import home
@@ -309,7 +310,7 @@ async def test_a_fixed_knob_is_for_a_lock_that_can_pull_the_latch_and_is_then_to
         Home.model_validate(document, strict=False)
     document["devices"]["lock"] |= {"vendor": "nukihub", "address": "nuki"}
     house = Home.model_validate(document, strict=False)
-    assert rules(house, "front").unlatch
+    assert entrance_rules(house, "front").unlatch
     async with box(tmp_path, house) as made:
         running = made.entrances["front"]
         made.prove("v1")
@@ -320,9 +321,9 @@ async def test_a_fixed_knob_is_for_a_lock_that_can_pull_the_latch_and_is_then_to
 
 def test_a_handle_to_be_lifted_is_known_to_the_rules(tmp_path: Path) -> None:
     document = radio_home(tmp_path).model_dump(mode="json")
-    assert not rules(Home.model_validate(document, strict=False), "front").lift_handle
+    assert not entrance_rules(Home.model_validate(document, strict=False), "front").lift_handle
     document["devices"]["lock"]["lift_handle"] = True
-    assert rules(Home.model_validate(document, strict=False), "front").lift_handle
+    assert entrance_rules(Home.model_validate(document, strict=False), "front").lift_handle
 
 
 def test_an_address_with_a_wildcard_is_refused(tmp_path: Path) -> None:

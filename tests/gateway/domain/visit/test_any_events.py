@@ -13,6 +13,7 @@ from gateway.domain.visit.decide import decide
 from gateway.domain.visit.rules import closed, paused
 from gateway.domain.visit.state import CodeKind, Cold, Delivery, Entrance, Now, Pause, Refusal, Rules
 from tests.house.promise import EPOCH, Promise
+from tests.house.rules import rules_with
 
 FEW = st.integers(0, 4)
 VISITS = st.sampled_from(("v0", "v1", "v2", "v3", "v4", "incident-20250303-080000-0"))
@@ -135,7 +136,7 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
 )
 PAUSES = st.sampled_from((0.0, 0.0, 0.1, 1.0, 3.0, 21.0, 61.0, 901.0))
 RULES = st.builds(
-    Rules,
+    rules_with,
     cameras=st.just({"outside": True, "inside": False}),
     guarded=st.booleans(),
     door_answers=st.booleans(),

@@ -63,3 +63,10 @@ def test_only_a_visit_has_a_phase() -> None:
     house = story.good_day()
     with pytest.raises(LookupError):
         film.end(Step(house.mem, house.now()))
+
+
+def test_a_state_that_an_older_gateway_stored_is_read_though_its_rules_named_each_waiting_time() -> None:
+    house = story.inside()
+    stored = STATE.dump_python(house.mem, mode="json")
+    stored["rules"] |= stored["rules"].pop("timing")
+    assert STATE.validate_python(stored) == house.mem

@@ -9,10 +9,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import closed, locked
-from gateway.domain.visit.state import ENTRANCE_WIDE, Rules
+from gateway.domain.visit.state import ENTRANCE_WIDE
 from tests.house import life
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.house import CAMERAS, House
+from tests.house.rules import rules_with
 from tests.house.story import announce
 
 PAUSES = st.sampled_from((0.0, 0.02, 0.3, 1.0, 4.0, 10.0, 21.0, 31.0, 61.0, 901.0))
@@ -30,7 +31,7 @@ class AnyEntrance(RuleBasedStateMachine):
         allowance=st.integers(1, 2),
     )
     def begin(self, *, seed: int, guarded: bool, answers: bool, yes: bool, allowance: int) -> None:
-        rules = Rules(cameras=CAMERAS, guarded=guarded, door_answers=answers, by_hand=5.0)
+        rules = rules_with(cameras=CAMERAS, guarded=guarded, door_answers=answers, by_hand=5.0)
         self.house = House(seed, rules)
         announce(self.house, "d0", 9000, allowance=allowance, needs_yes=yes)
         announce(self.house, "d3", 9000, needs_courier=True)

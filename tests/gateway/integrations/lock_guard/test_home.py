@@ -6,11 +6,12 @@ import pytest
 
 from gateway.config.broker_acl import access, accounts
 from gateway.config.errors import ConfigError
-from gateway.config.home import Home, rules
+from gateway.config.home import Home
 from gateway.config.loader import load
 from gateway.config.sensor_independence import depends
 from gateway.installation.device_probe import ask
 from gateway.mqtt.client import visit
+from gateway.runtime.entrance_rules import entrance_rules
 from tests.gateway.integrations.lock_guard.yard import DOOR, LOCK, yard
 
 CONFIG = Path(__file__).parents[4] / "config" / "home.yaml"
@@ -44,7 +45,7 @@ def guarded(folder: Path) -> Home:
 
 
 def test_a_lock_with_a_guard_is_guarded_without_that_being_said(tmp_path: Path) -> None:
-    assert rules(guarded(tmp_path), "front").guarded is True
+    assert entrance_rules(guarded(tmp_path), "front").guarded is True
 
 
 @pytest.mark.parametrize(

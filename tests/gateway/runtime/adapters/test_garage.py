@@ -11,12 +11,13 @@ from devices.simulators.house import House
 from devices.vendors import VENDORS, esphome
 from devices.vendors.words import Channel
 from gateway.cli.simulation import plan
-from gateway.config.home import Home, rules
+from gateway.config.home import Home
 from gateway.config.validation import problems
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Way
 from gateway.mqtt.client import Incoming
+from gateway.runtime.entrance_rules import entrance_rules
 from tests.gateway.domain.delivery.shop import NOW
 from tests.shell.box import Box, box
 from tests.shell.house import home
@@ -114,10 +115,10 @@ async def test_it_is_sent_down_by_its_own_command_and_never_by_a_lock(made: Box)
 
 
 def test_the_rules_know_the_opener(tmp_path: Path) -> None:
-    known = rules(with_garage(tmp_path), "garage")
+    known = entrance_rules(with_garage(tmp_path), "garage")
     assert (known.cover, known.beam, known.guarded, known.warning, known.closing) == (True, True, False, 5, 20)
-    assert not rules(with_garage(tmp_path, {**OPENER, "beam": False}), "garage").beam
-    assert not rules(with_garage(tmp_path), "front").cover
+    assert not entrance_rules(with_garage(tmp_path, {**OPENER, "beam": False}), "garage").beam
+    assert not entrance_rules(with_garage(tmp_path), "front").cover
 
 
 @pytest.mark.parametrize(

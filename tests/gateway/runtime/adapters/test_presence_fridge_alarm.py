@@ -9,11 +9,12 @@ import pytest
 from devices.reports import Panel, Presence, PresenceReport
 from devices.vendors import homeassistant
 from devices.vendors.words import Channel
-from gateway.config.home import Home, rules
+from gateway.config.home import Home
 from gateway.config.topics import FromDevice, Topics
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Cold
 from gateway.mqtt.client import Incoming
+from gateway.runtime.entrance_rules import entrance_rules
 from tests.shell.box import Box, box
 from tests.shell.house import home
 from tests.shell.parts import Time
@@ -59,11 +60,11 @@ def taken(made: Box) -> list[e.Event]:
 
 
 def test_the_rules_know_who_is_followed_and_which_modes_spare_the_door(tmp_path: Path) -> None:
-    known = rules(with_entities(tmp_path), "front")
+    known = entrance_rules(with_entities(tmp_path), "front")
     assert known.presence == ("claire", "luc")
     assert known.alarm == "panel"
     assert known.bypassed == {Panel.ARMED_CUSTOM_BYPASS}
-    assert rules(with_entities(tmp_path), "garage").alarm is None
+    assert entrance_rules(with_entities(tmp_path), "garage").alarm is None
 
 
 async def test_a_statestream_is_heard_on_its_own_topics_and_its_going_on_home_assistants(made: Box) -> None:
