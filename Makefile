@@ -81,7 +81,7 @@ test-zigbee2mqtt: $(VENV)/ready debian $(Z2M)/ready ## a real Zigbee2MQTT whose 
 # HOMES=300 where the machine has other work: each connection costs some 50 ms of processor time.
 HOMES ?= 1000
 
-test-scale: $(VENV)/ready ## the hub on a RabbitMQ cluster, parts of it killed (root; packages: docs/operator/hub.md; not in `make test`)
+test-scale: $(VENV)/ready ## the hub on a RabbitMQ cluster, parts of it killed (root; packages: docs/operator/hub-cluster.md; not in `make test`)
 	@$(BIN)/python -m pytest -q tests/scale/with_one_node.py tests/scale/with_accounts.py tests/scale/with_two_hubs.py tests/scale/with_another_authority.py tests/scale/with_two_nodes.py
 	@$(BIN)/python -m tests.scale --homes $(HOMES)
 
