@@ -6,7 +6,7 @@ RUN useradd --system --create-home --home-dir /var/lib/perron --uid 990 perron
 WORKDIR /opt/perron
 COPY requirements.txt ./
 RUN pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY devices ./devices
 COPY gateway ./gateway
 RUN pip install --no-cache-dir --disable-pip-version-check --no-deps --no-build-isolation .

@@ -11,7 +11,7 @@ WORKERS ?= 6
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-homeassistant test-zigbee2mqtt test-scale quick check docs mutants soak bench pictures debian wheels pins clean
+.PHONY: help demo texts test test-homeassistant test-zigbee2mqtt test-scale quick check docs mutants soak bench pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -27,6 +27,15 @@ $(VENV)/ready: requirements.txt pyproject.toml
 
 demo: $(VENV)/ready ## a house on the screen in which a parcel is let in
 	@$(BIN)/perron demo --fast || [ $$? -eq 130 ] # Ctrl-C is how it ends
+
+# A catalogue keeps no line numbers, so that it changes with its texts only; what the source no longer says goes.
+texts: $(VENV)/ready ## bring the catalogues of gateway/locale up to date with the source, and compile them
+	@mkdir -p build
+	@$(BIN)/pybabel -q extract --mapping-file=babel.cfg --project=Perron --add-location=file --sort-by-file --omit-header \
+		--output=build/perron.pot gateway
+	@$(BIN)/pybabel -q update --domain=perron --input-file=build/perron.pot --output-dir=gateway/locale --width=120 \
+		--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date
+	@$(BIN)/pybabel -q compile --domain=perron --directory=gateway/locale --statistics
 
 debian: ## the Debian packages that tests need (root installs what is missing)
 	@.ci/debian

@@ -97,9 +97,9 @@ def run(
 def new(folder: Annotated[Path, typer.Argument(help="Where it goes; nothing in it gets into git.")]) -> None:
     """Write a house to try things in: home.yaml, a brand's private key, the broker's accounts, a delivery."""
     from gateway.cli.new_home import found  # noqa: PLC0415 - the other commands start without it
-    from gateway.system.text import spoken  # noqa: PLC0415 - the same
+    from gateway.system.i18n import language_of  # noqa: PLC0415 - the same
 
-    home = found(folder, spoken(os.environ))
+    home = found(folder, language_of(os.environ))
     typer.echo(f"Written: {home}, with a key of its own for the brand that may deliver. Now, in three terminals:")
     for words in (
         ("simulate", "--broker"),

@@ -2,13 +2,13 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from gateway.cli.failure import Exit, Failure, entrance_of, home_of, plain
 from gateway.cli.lines import HOME, in_use, relative
-from gateway.cli.options import HomeFile, example
+from gateway.cli.options import BOTH, HomeFile, example, known_language, known_or_both
 
 
 def stop(
@@ -70,7 +70,8 @@ def report(  # noqa: PLR0913 - one argument an option of the command
     out: Annotated[Path, typer.Argument(help="The PDF to write.", metavar="OUT.pdf")],
     *,
     language: Annotated[
-        Literal["fr", "en"] | None, typer.Option(help="In which language; the house's if left out.", show_default=False)
+        str | None,
+        typer.Option(help="In which language; the house's if left out.", show_default=False, callback=known_language),
     ] = None,
     key: Annotated[Path | None, typer.Option(help="The box's public key (PEM), known from elsewhere.")] = None,
     checkpoint: Annotated[Path | None, typer.Option(help="Checkpoints that the owner's phone has kept.")] = None,
@@ -104,7 +105,9 @@ def door_notice(  # noqa: PLR0913 - one argument an option of the command
     entrance: Annotated[
         str | None, typer.Option(help="Which entrance; the only one if left out.", metavar="ID", show_default=False)
     ] = None,
-    language: Annotated[Literal["fr", "en", "both"], typer.Option(help="One A4 page a language.")] = "both",
+    language: Annotated[
+        str, typer.Option(help="One A4 page a language: fr, en or both.", callback=known_or_both)
+    ] = BOTH,
     contact: Annotated[
         str | None, typer.Option(help="Whom to ask, and how; left out: a line to write on.", show_default=False)
     ] = None,

@@ -11,7 +11,7 @@ from gateway.config.home import Home
 from gateway.config.loader import load
 from gateway.mqtt.mosquitto import provisioning
 from gateway.protocol.jws import public_x
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 
 TEMPLATE = Path(__file__).parents[2] / "config" / "home.yaml"
 LONGEST = 85  # bytes of the folder's path: Unix sockets lie in it, and their path has at most 107

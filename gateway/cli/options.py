@@ -8,6 +8,7 @@ import typer
 from rich.markup import escape
 
 from gateway.cli.lines import in_use, ourselves, typed
+from gateway.system.i18n import languages
 
 CODES = (
     "Exit codes: 0 done; 1 the answer is no (refused, red, the proof does not hold); "
@@ -31,3 +32,26 @@ def example(*lines: str) -> str:
 def tell(line: str) -> None:
     """Print a line; commands in it as they can be typed here."""
     typer.echo(typed(line))
+
+
+BOTH = "both"
+
+
+def known_language(code: str | None) -> str | None:
+    """Take a language that has a catalogue; None stays.
+
+    Raises:
+        typer.BadParameter: it has none.
+    """
+    if code is None or code in languages():
+        return code
+    raise typer.BadParameter(f"the languages are {', '.join(languages())}")
+
+
+def known_or_both(code: str) -> str:
+    """Take a language that has a catalogue, or `BOTH`.
+
+    Raises:
+        typer.BadParameter: it is something else.
+    """
+    return code if code == BOTH else known_language(code) or BOTH

@@ -2,11 +2,11 @@
 
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from gateway.cli.failure import Failure, plain
 from gateway.cli.lines import relative
+from gateway.cli.options import BOTH
 from gateway.cli.owner import to_compare
 from gateway.config.home import ClockSource, Home
 from gateway.evidence.documents.notice import door_notice, notice_of
@@ -17,7 +17,7 @@ from gateway.protocol.keys import PUBLIC, PublicKey
 from gateway.storage import StoreFailed, readonly
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
-from gateway.system.text import Language
+from gateway.system.i18n import SOURCE, Language
 
 _FOREIGN = (
     "the house file is not known to be the one of this visit's box: the report has ids for names, Paris time, and"
@@ -31,7 +31,7 @@ def write_notice(  # noqa: PLR0913 - one argument an option of the command
     entrance: str,
     out: Path,
     *,
-    language: Literal["fr", "en", "both"],
+    language: str,
     contact: str | None,
     pages: str | None,
 ) -> str:
@@ -44,7 +44,7 @@ def write_notice(  # noqa: PLR0913 - one argument an option of the command
         notice = notice_of(_as_kept(home), entrance, contact=contact, pages=pages)
     except ValueError as error:
         raise Failure(f"This does not fit the notice: {error}.", "Correct --contact or --pages.") from error
-    languages: tuple[Language, ...] = ("fr", "en") if language == "both" else (language,)
+    languages: tuple[Language, ...] = ("fr", SOURCE) if language == BOTH else (language,)
     made = Clock(home.clock, floor=None, keep_floor=lambda _: None).now().utc
     _write(out, door_notice(notice, languages=languages, made=made))
     lines = [

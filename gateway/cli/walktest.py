@@ -14,8 +14,8 @@ from gateway.installation.walk_test_report import verified
 from gateway.installation.walk_test_socket import Answer, AnyRequest, Begin, Lock, Look, Refused, Told, View, speaking
 from gateway.installation.words import PROMISES, QUESTIONS, TITLES, TO_DO, ending, said, trial, waits_for
 from gateway.protocol.keys import KeyUnusable, PublicKey
+from gateway.system.i18n import Language
 from gateway.system.regular_file import read_bytes
-from gateway.system.text import Language
 
 LARGEST = 64 * 2**20  # bytes of a report: a picture a camera
 LOOK = 0.5  # seconds between two looks while somebody does something at the door

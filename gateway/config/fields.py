@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from gateway.domain.day import DayError, read_day
+from gateway.system.i18n import Language, languages
 
 PEOPLE = ("gateway", "owner", "retailer", "observer", "installer")  # the broker's accounts that are no devices
 RESERVED = frozenset({"bridge", "deliveries", "entrance", "guard", "ha", "homeassistant", *PEOPLE})
@@ -47,6 +49,13 @@ def time_zone(name: str) -> str:
     return name
 
 
+def _language(code: str) -> Language:
+    if code not in languages():
+        known = " or ".join(f"'{one}'" for one in languages())
+        raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": known})
+    return code
+
+
 def day(text: str) -> str:
     """Take a day written like 2027-01-31, within `gateway.domain.day`'s bounds.
 
@@ -72,6 +81,7 @@ DeviceId = Annotated[Id, AfterValidator(_not_reserved)]
 # A mark that turns the writing direction would let a brand be read as another one.
 _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]{1,80}$"
 Name = Annotated[str, StringConstraints(pattern=_ONE_LINE), AfterValidator(_seen)]
+LanguageCode = Annotated[str, AfterValidator(_language), WithJsonSchema({"enum": [*languages()], "type": "string"})]
 Address = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,200}$")]
 # Mosquitto takes the spaces off the end of a line of its access list: with one there it would be another's topic.
 _TOPIC = r"^[^+#/\s\x00-\x1f\x7f-\x9f]([^+#\x00-\x1f\x7f-\x9f\u2028\u2029]{0,253}[^+#\s\x00-\x1f\x7f-\x9f])?$"

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from gateway.config.broker import Broker, BrokerTls
 from gateway.config.devices import Device
-from gateway.config.fields import DeviceId, HostName, Hours, Id, Name, PagesUrl, Section, day, time_zone
+from gateway.config.fields import DeviceId, HostName, Hours, Id, LanguageCode, Name, PagesUrl, Section, day, time_zone
 from gateway.domain.timing import Seconds, Timing
 from gateway.system.addresses import on_loopback
 
@@ -212,7 +212,7 @@ class Home(Section):
 
     box: Id
     name: Name
-    language: Literal["fr", "en"] = "fr"
+    language: LanguageCode = "fr"
     timezone: Annotated[str, AfterValidator(time_zone)] = "Europe/Paris"
     broker: Broker = Broker()
     clock: ClockSource = ClockSource()

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from gateway.cli.failure import Exit, Failure
 from gateway.cli.lines import ourselves, relative
+from gateway.cli.options import known_language
 from gateway.config.home import ClockSource
 from gateway.demo.page.site import Site
 from gateway.demo.page.theatre import Theatre
@@ -32,7 +33,7 @@ from gateway.demo.verdict import Judged
 from gateway.demo.watch import NeverCame
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
 from gateway.system.clock import Clock
-from gateway.system.text import Language, spoken
+from gateway.system.i18n import Language, language_of
 
 LONGEST = 85  # bytes of a run's folder: Unix sockets lie in it, and their path has at most 107
 
@@ -66,7 +67,8 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a scenario; implies --once.")] = False,
     list_them: Annotated[bool, typer.Option("--list", help="Tell every scenario in one line.")] = False,
     language: Annotated[
-        Language | None, typer.Option(help="What the owner is told in; as LANG says if left out.")
+        Language | None,
+        typer.Option(help="What the owner is told in; as LANG says if left out.", callback=known_language),
     ] = None,
     folder: Annotated[
         Path | None, typer.Option(help="Where everything of the run is left; under var/demo if left out.")
@@ -85,7 +87,7 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
             typer.echo(f"{one.title:{width}}  {one.line}")
         return
     if scenario is None and not (once or as_json) and (lan or sys.stdin.isatty()):
-        show = Show(fast=fast, language=language or spoken(os.environ), folder=folder)
+        show = Show(fast=fast, language=language or language_of(os.environ), folder=folder)
         code = asyncio.run(until_told(_page(show, lan=lan), show))
         if code:
             raise typer.Exit(code)
@@ -95,7 +97,7 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
     except Unknown as unknown:
         raise Failure(str(unknown), "Take a name from the list.") from unknown
     stays = not (once or as_json) and len(chosen) == 1 and sys.stdin.isatty()
-    show = Show(fast=fast, as_json=as_json, stays=stays, language=language or spoken(os.environ), folder=folder)
+    show = Show(fast=fast, as_json=as_json, stays=stays, language=language or language_of(os.environ), folder=folder)
     code = asyncio.run(play(chosen, show))
     if code:
         raise typer.Exit(code)

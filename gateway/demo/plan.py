@@ -23,7 +23,7 @@ from gateway.domain.timing import Timing
 from gateway.integrations.lock_guard.file import GuardFile
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.jws import private_key, public_x
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 
 CONFIG = Path(__file__).parents[2] / "config"
 

@@ -14,7 +14,7 @@ from gateway.demo.scenario import Play, Scenario
 from gateway.demo.stage import Stage, stage
 from gateway.demo.verdict import Judged, judge
 from gateway.demo.watch import NeverCame, Seen, Watch
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 
 LAST_WORD = 5.0  # seconds
 PICTURE = "visit.svg"

@@ -12,8 +12,8 @@ from gateway.domain.visit.state import Outcome
 from gateway.evidence.manifest import Last4, Shown
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.signed_document import UNSIGNED, FileName, Id, Signed, sign
+from gateway.system.i18n import Language
 
-Language = Literal["fr", "en"]
 RECEIPT = "receipt.json"  # its file in the visit's folder
 
 

@@ -34,8 +34,8 @@ from gateway.hub.store import Store
 from gateway.hub.tables import brands, connections, retailers
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.support_code import read
-from gateway.system.languages import understood
-from gateway.system.text import Language, isolated
+from gateway.system.i18n import SOURCE, Language, accepted, languages
+from gateway.system.text import isolated
 
 LOOKS = 120  # a minute, of one address
 SAYS = 10  # codes a minute, of one address
@@ -191,13 +191,10 @@ def _back(row: Row[Any], view: str) -> str | None:
 
 
 def _language(request: web.Request) -> Language:
-    match request.query.get("lang"):
-        case "fr":
-            return "fr"
-        case "en":
-            return "en"
-        case _:
-            return understood(request.headers.get("Accept-Language", "")) or "en"
+    chosen = request.query.get("lang")
+    if chosen in languages():
+        return chosen
+    return accepted(request.headers.get("Accept-Language", "")) or SOURCE
 
 
 async def _row(tx: AsyncConnection, secret: str, *, lock: bool = False) -> Row[Any] | None:

@@ -5,7 +5,8 @@ from datetime import datetime
 from types import MappingProxyType
 
 from gateway.protocol.consent_request import AskedTerms
-from gateway.system.text import Language, isolated
+from gateway.system.i18n import Language
+from gateway.system.text import isolated
 
 WORDS: Mapping[str, Mapping[Language, str]] = MappingProxyType({
     "title": {"fr": "Demande de {brand}", "en": "{brand} asks"},

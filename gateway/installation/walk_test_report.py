@@ -18,7 +18,8 @@ from gateway.installation.walk import Ending, Step, Walk, standing
 from gateway.installation.words import QUESTIONS, REPORT, TITLES, ending, promised, said, trial
 from gateway.protocol.keys import BoxKey, PublicKey
 from gateway.protocol.signed_document import UNSIGNED, Hash, Id, Signed, sign
-from gateway.system.text import Language, inert
+from gateway.system.i18n import Language
+from gateway.system.text import inert
 
 MARGIN = 16.0
 WITHIN = WIDTH - 2 * MARGIN

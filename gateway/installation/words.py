@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.installation.capability import Promise
 from gateway.installation.walk import Step
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 
 _Both = tuple[str, str]  # French, English
 

@@ -1,24 +1,13 @@
-"""Languages, and text from outside that is made safe to show: no command, no link, no mark that hides a line."""
+"""Text from outside that is made safe to show: no command, no link, no mark that hides a line."""
 
 import re
 import string
 import unicodedata
-from collections.abc import Mapping
-from typing import Literal
-
-Language = Literal["fr", "en"]
-
 
 LONGEST = 80  # characters of one name from outside
 
 
 MOST_MARKS = 3  # on one letter: no script needs more, and a pile of them covers the lines above
-
-
-def spoken(environment: Mapping[str, str]) -> Language:
-    """Say what people at this machine read: French if it is set to that, else English."""
-    words = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts
-    return "fr" if next(filter(None, map(environment.get, words)), "").startswith("fr") else "en"
 
 
 _MARKUP = str.maketrans({

@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from gateway.protocol.hash_chain import canonical
-from gateway.system.languages import LANGUAGES
-from gateway.system.text import Language
+from gateway.system.i18n import Language, languages
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right
 from gateway.web.server.authorization import Desk
@@ -92,8 +91,8 @@ class Away:
     def _kept(self) -> Mapping[str, tuple[bytes, str]]:
         """All that a browser keeps: by path, the bytes and their SHA-256."""
         files = {f"/static/{name}": (LYING / name).read_bytes() for name in (*SCRIPTS, *LOOKS)}
-        files |= {f"/away/{language}": self._painted(language) for language in LANGUAGES}
-        files |= {f"/away/{language}.webmanifest": manifest(language) for language in LANGUAGES}
+        files |= {f"/away/{language}": self._painted(language) for language in languages()}
+        files |= {f"/away/{language}.webmanifest": manifest(language) for language in languages()}
         return {path: (body, hashlib.sha256(body).hexdigest()) for path, body in files.items()}
 
     @cached_property
@@ -102,12 +101,12 @@ class Away:
         kept = {path: digest for path, (_, digest) in sorted(self._kept.items())}
         # the policy comes with the page and is kept with it: another hub is another version too
         version = hashlib.sha256(canonical({"kept": kept, "policy": dict(away(self._hub))})).hexdigest()
-        facts = {"VERSION": version, "LANGUAGES": LANGUAGES, "KEPT": kept}
+        facts = {"VERSION": version, "LANGUAGES": languages(), "KEPT": kept}
         head = "".join(f"const {name} = {json.dumps(fact, indent=1)};\n" for name, fact in facts.items())
         return head.encode() + (LYING / "away_worker.js").read_bytes()
 
     def _painted(self, language: Language) -> bytes:
-        other = next(one for one in LANGUAGES if one != language)
+        other = next(one for one in languages() if one != language)
         return self._desk.painter.page("away", Seat(language=language), other=other, says=said(language)).encode()
 
 

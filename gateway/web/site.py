@@ -20,10 +20,9 @@ from gateway.storage import StoreFailed
 from gateway.system.atomic_file import write_whole
 from gateway.system.http_limits import RequestTurns, limit_requests
 from gateway.system.http_log import quiet
-from gateway.system.languages import LANGUAGES
+from gateway.system.i18n import Language, languages
 from gateway.system.pki.pages import FOLDER, Certificate, certificate, spaced
 from gateway.system.regular_file import read_bytes
-from gateway.system.text import Language
 from gateway.web.auth.accounts import Accounts, Refused
 from gateway.web.auth.recovery import Succession
 from gateway.web.away import Away
@@ -401,7 +400,7 @@ class Site:
     async def _language(self, request: web.Request) -> web.Response:
         fields = await request.post()
         chosen = fields.get(LANGUAGE)
-        if chosen not in LANGUAGES:
+        if chosen not in languages():
             raise web.HTTPBadRequest
         answer = web.Response(status=303, headers={"Location": local(str(fields.get("back", "/")))})
         answer.set_cookie(LANGUAGE, str(chosen), max_age=YEAR * DAY, httponly=True, samesite="Strict")

@@ -95,7 +95,7 @@ async def test_every_entity_of_the_entrance_appears_under_one_device(up: Both) -
     ours = [one for one in await up.ha.registry("entity") if one["device_id"] == device["id"]]
     assert len(ours) == len({one["unique_id"] for one in ours}) == len(Part)
     lock = await up.ha.whole(LOCK)
-    assert lock["attributes"]["unlock"] == NEVER_FROM_HERE["fr"]
+    assert lock["attributes"]["unlock"] == NEVER_FROM_HERE.to("fr")
     assert lock["attributes"]["supported_features"] == 0  # no latch to open
     assert await up.ha.state(DOOR) == "off"
     assert await up.ha.state(entity(Part.PROBLEM)) == "off"

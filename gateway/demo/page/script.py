@@ -23,7 +23,7 @@ from gateway.demo.scenario import ONCE_IN_AND_OUT, TOLD_OF_IT, WHOLE_VISIT, Expe
 from gateway.demo.watch import NeverCame
 from gateway.domain.visit.commands import Saying
 from gateway.domain.visit.state import Phase, Refusal
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 
 SHOW = "show"
 SECONDS, MINUTES = 70, 3  # about how long it takes at --fast and at real times

@@ -20,11 +20,9 @@ from gateway.demo.page.words import line_of, words
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import cameras, failures, garage, locks, parcels, people, promises
 from gateway.evidence.folders import VISITS
-from gateway.system.languages import LANGUAGES, understood
-from gateway.system.text import Language
+from gateway.system.i18n import Language, accepted, language_names, languages
 from gateway.web.server import live_video
 from gateway.web.server.security_headers import LARGEST_BODY, Handler, dress, guarded, hosts
-from gateway.web.texts.catalogue import NAMES
 
 BEAT = 1.0  # seconds
 REST = 0.05  # seconds between two looks: a burst of happenings is shown once
@@ -127,9 +125,9 @@ class Site:
 
     def _language_of(self, request: web.Request) -> Language:
         chosen = request.cookies.get(LANGUAGE)
-        if chosen in LANGUAGES:
-            return "fr" if chosen == "fr" else "en"
-        return understood(request.headers.get("Accept-Language", "")) or self._theatre.language
+        if chosen in languages():
+            return chosen
+        return accepted(request.headers.get("Accept-Language", "")) or self._theatre.language
 
     async def _page(self, request: web.Request) -> web.Response:
         language = self._language_of(request)
@@ -142,7 +140,8 @@ class Site:
             t("about.fast", seconds=script.SECONDS) if self._theatre.fast else t("about.slow", minutes=script.MINUTES)
         )
         text = self._environment.get_template("demo.html").render(
-            t=t, language=language, languages=LANGUAGES, names=NAMES, words=json.dumps(told, ensure_ascii=False),
+            t=t, language=language, languages=languages(), names=language_names(),
+            words=json.dumps(told, ensure_ascii=False),
             about=about, checks=CHECKS, cameras=CAMERAS, chapters=len(script.CHAPTERS), show=script.SHOW,
             groups=[(group, [(one.title, line_of(one, language)) for one in ones]) for group, ones in GROUPS],
         )  # fmt: skip
@@ -162,7 +161,7 @@ class Site:
 
     async def _language(self, request: web.Request) -> web.Response:
         chosen = (await request.post()).get(LANGUAGE)
-        if chosen not in LANGUAGES:
+        if chosen not in languages():
             raise web.HTTPBadRequest
         answer = web.Response(status=303, headers={"Location": "/"})
         answer.set_cookie(LANGUAGE, str(chosen), httponly=True, samesite="Strict")

@@ -28,7 +28,7 @@ from gateway.demo.stage import Stage
 from gateway.demo.verdict import Judged
 from gateway.demo.watch import NeverCame, Seen
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 from gateway.video.ipc import Proof
 from gateway.web.server.changes import Changes
 from gateway.web.server.live_video import believed

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from gateway.demo.page.lines import FRENCH
 from gateway.demo.scenario import Scenario
 from gateway.runtime.notifications.texts import REFUSALS
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 from gateway.web.texts.catalogue import WORDS as PAGES
 
 _Both = tuple[str, str]  # French, English

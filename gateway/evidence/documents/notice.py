@@ -13,7 +13,8 @@ from gateway.domain.visit.commands import Show
 from gateway.evidence.documents.notice_words import WORDS, Line
 from gateway.evidence.documents.pdf import HEIGHT, POINT, WIDTH, Ink, Sheet
 from gateway.evidence.documents.pictograms import Pictogram, draw
-from gateway.system.text import LONGEST, Language, inert
+from gateway.system.i18n import Language
+from gateway.system.text import LONGEST, inert
 
 MARGIN = 12.0
 WITHIN = WIDTH - 2 * MARGIN

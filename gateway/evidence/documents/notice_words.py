@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import StrEnum, auto
 from types import MappingProxyType
 
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 
 
 class Line(StrEnum):

@@ -21,7 +21,8 @@ from gateway.evidence.manifest import Manifest, Span
 from gateway.evidence.receipt import OUTCOMES
 from gateway.evidence.verify import NO_CHECKPOINT, NO_KEY
 from gateway.protocol.keys import PublicKey
-from gateway.system.text import Language, inert
+from gateway.system.i18n import Language
+from gateway.system.text import inert
 
 MARGIN = 18.0
 WITHIN = WIDTH - 2 * MARGIN

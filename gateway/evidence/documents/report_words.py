@@ -8,7 +8,8 @@ from gateway.domain.visit.state import House
 from gateway.evidence.documents.visit_timeline import Moment
 from gateway.evidence.verdict import WORDS as VERDICTS
 from gateway.evidence.verdict import Problem
-from gateway.system.text import Language, inert
+from gateway.system.i18n import Language
+from gateway.system.text import inert
 from gateway.video.ipc import Fault
 
 

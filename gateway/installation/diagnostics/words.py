@@ -14,7 +14,7 @@ from gateway.installation.diagnostics.hub_words import HUB
 from gateway.installation.words import promised
 from gateway.mqtt.mosquitto.audit_texts import WEAK
 from gateway.runtime.notifications.texts import DOUBTS
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 
 _Both = tuple[str, str]  # French, English
 

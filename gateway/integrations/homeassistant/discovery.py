@@ -23,7 +23,7 @@ from gateway.config.topics import HOME_ASSISTANT, shown_topic
 from gateway.integrations.homeassistant.commands import Asked
 from gateway.integrations.homeassistant.state import UNKNOWN, Delivery, Happening
 from gateway.runtime.adapters.batteries import others
-from gateway.system.text import Language
+from gateway.system.i18n import Text, _, pgettext
 
 REPEAT = 15.0  # seconds: so often everything is said again
 EXPIRES = 60  # seconds that a sensor believes what it heard last, and that a broker keeps what it could not deliver
@@ -48,34 +48,31 @@ class Part(StrEnum):
     SOMEBODY_HOME = auto()
 
 
-NAMES: Mapping[Part, Mapping[Language, str]] = {
-    Part.LOCK: {"fr": "Serrure", "en": "Lock"},
-    Part.DOOR: {"fr": "Porte", "en": "Door"},
-    Part.PROBLEM: {"fr": "Alarme", "en": "Alarm"},
-    Part.DELIVERY: {"fr": "Livraison", "en": "Delivery"},
-    Part.LOCK_BATTERY: {"fr": "Pile de la serrure", "en": "Lock battery"},
-    Part.DOOR_BATTERY: {"fr": "Pile du capteur de porte", "en": "Door sensor battery"},
-    Part.EVENT: {"fr": "Événement", "en": "Event"},
-    Part.PICTURE: {"fr": "Dernière visite", "en": "Last visit"},
-    Part.STOP: {"fr": "Arrêter les livraisons", "en": "Stop deliveries"},
-    Part.SOMEBODY_HOME: {"fr": "Il y a quelqu'un", "en": "Somebody is home"},
+NAMES: Mapping[Part, Text] = {
+    Part.LOCK: _("Lock"),
+    Part.DOOR: _("Door"),
+    Part.PROBLEM: _("Alarm"),
+    Part.DELIVERY: _("Delivery"),
+    Part.LOCK_BATTERY: _("Lock battery"),
+    Part.DOOR_BATTERY: _("Door sensor battery"),
+    Part.EVENT: _("Event"),
+    Part.PICTURE: _("Last visit"),
+    Part.STOP: _("Stop deliveries"),
+    Part.SOMEBODY_HOME: pgettext("a switch", "Somebody is home"),
 }
-BATTERY_OF: Mapping[str, Mapping[Language, str]] = {
-    "cover": {"fr": "Pile de la porte de garage", "en": "Garage door battery"},
-    "signal": {"fr": "Pile de la sonnette", "en": "Bell battery"},
-    "button": {"fr": "Pile du bouton", "en": "Button battery"},
-    "scanner": {"fr": "Pile du lecteur de codes", "en": "Scanner battery"},
-    "camera": {"fr": "Pile de la caméra", "en": "Camera battery"},
-    "fridge": {"fr": "Pile du thermomètre", "en": "Thermometer battery"},
-    "presence": {"fr": "Pile du détecteur de présence", "en": "Presence sensor battery"},
-    "alarm": {"fr": "Pile de la centrale d'alarme", "en": "Alarm panel battery"},
+BATTERY_OF: Mapping[str, Text] = {
+    "cover": _("Garage door battery"),
+    "signal": _("Bell battery"),
+    "button": _("Button battery"),
+    "scanner": _("Scanner battery"),
+    "camera": _("Camera battery"),
+    "fridge": _("Thermometer battery"),
+    "presence": _("Presence sensor battery"),
+    "alarm": _("Alarm panel battery"),
 }
 """What stands beside lock and door sensor (`gateway/runtime/adapters/batteries.py`), by its kind."""
 
-NEVER_FROM_HERE: Mapping[Language, str] = {
-    "fr": "jamais depuis Home Assistant : seule une livraison permise ouvre cette porte",
-    "en": "never from Home Assistant: only a permitted delivery opens this door",
-}
+NEVER_FROM_HERE: Text = _("never from Home Assistant: only a permitted delivery opens this door")
 
 
 def object_id(home: Home, entrance: str) -> str:
@@ -156,12 +153,12 @@ def _device(home: Home, section: HomeAssistantSection, entrance: str) -> Mapping
 
 def _named(home: Home, section: HomeAssistantSection, entrance: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for part, component in _components(home, section, entrance):
-        yield part.value, NAMES[part][home.language], component
+        yield part.value, NAMES[part].to(home.language), component
     state = shown_topic(entrance, "state")
     for whose in others(home, entrance):
         kind, _, id_ = whose.partition("/")
         read = {"state_topic": state, "value_template": f"{{{{ value_json.batteries.get('{whose}', '{UNKNOWN}') }}}}"}
-        name = f"{BATTERY_OF[kind][home.language]} ({id_})"
+        name = f"{BATTERY_OF[kind].to(home.language)} ({id_})"
         yield f"battery_{kind}_{id_}", name, {**_battery(), **read, "expire_after": EXPIRES}
 
 
@@ -181,7 +178,7 @@ def _components(home: Home, section: HomeAssistantSection, entrance: str) -> Ite
             "payload_lock": Asked.LOCK.value,
             "payload_unlock": Asked.UNLOCK.value,
             "json_attributes_topic": state,
-            "json_attributes_template": f'{{"unlock": "{NEVER_FROM_HERE[words]}"}}',
+            "json_attributes_template": f'{{"unlock": "{NEVER_FROM_HERE.to(words)}"}}',
         },
     )
     yield Part.DOOR, {"platform": "binary_sensor", "device_class": "door", **_expiring(state, Part.DOOR)}

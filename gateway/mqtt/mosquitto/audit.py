@@ -18,7 +18,7 @@ from gateway.config.home import Home
 from gateway.config.topics import OF_A_BRIDGE, SPOKEN, carrier, device_topic
 from gateway.mqtt.mosquitto.audit_texts import WEAK
 from gateway.system.addresses import on_loopback
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 
 OURS = "# Written by Perron."
 SHORTEST = 16  # characters of a password; ours have 32

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.visit.commands import AlarmCode, Saying
 from gateway.runtime.notifications.texts import Message
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 
 LATE = timedelta(seconds=60)  # what is told later says so
 LOUD = timedelta(hours=24)  # so long an alarm or "locked again" is told alone; afterwards together with others

@@ -11,7 +11,7 @@ from gateway.domain.visit.state import Delivery, Now
 from gateway.runtime.notifications.texts import Facts, Message, compose
 from gateway.storage import Message as Stored
 from gateway.storage import Store
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 
 _COMMAND: TypeAdapter[c.Tell | c.Alarm] = TypeAdapter(c.Tell | c.Alarm)
 

@@ -25,8 +25,9 @@ from gateway.runtime.notifications.queue import Pocket
 from gateway.storage import PhoneStanding, Store
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
+from gateway.system.i18n import Language
 from gateway.system.regular_file import read_text
-from gateway.system.text import Language, inert
+from gateway.system.text import inert
 
 MOST = 20  # phones: more than a household has, and each is a task of its own
 LONGEST = 500  # characters of an address

@@ -33,7 +33,8 @@ from gateway.storage import Message as Stored
 from gateway.storage import Store, StoreFailed
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
-from gateway.system.text import Language, unlinked
+from gateway.system.i18n import Language, languages
+from gateway.system.text import unlinked
 
 log = structlog.get_logger(__name__)
 
@@ -67,7 +68,7 @@ LABELS: Mapping[Purpose, Mapping[Language, str]] = MappingProxyType({
 
 
 def _language(word: str | None) -> Language | None:
-    return "fr" if word == "fr" else "en" if word == "en" else None
+    return word if word in languages() else None
 
 
 def backoff(failures: int, lot: float) -> float:

@@ -16,7 +16,8 @@ import structlog
 from devices.reports import Failure
 from gateway.domain.visit.commands import AlarmCode, Saying, Word
 from gateway.domain.visit.state import Now, Refusal
-from gateway.system.text import Language, unlinked
+from gateway.system.i18n import Language
+from gateway.system.text import unlinked
 
 SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
     Saying.AT_THE_DOOR: {

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from gateway.storage import Register
-from gateway.system.text import Language, inert
+from gateway.system.i18n import Language
+from gateway.system.text import inert
 from gateway.web.auth.roles import Role
 from gateway.web.auth.user_agent import Browser
 from gateway.web.texts.catalogue import say

@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway.installation.capability import Ground, Promise
 from gateway.installation.words import promised
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 
 
 def told(found: Iterable[Promise], language: Language) -> list[Mapping[str, Any]]:

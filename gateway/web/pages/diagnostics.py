@@ -14,7 +14,7 @@ from gateway.installation.diagnostics.people import phones
 from gateway.installation.diagnostics.rounds import Rounds, discreet
 from gateway.installation.diagnostics.stream import Wariness
 from gateway.installation.diagnostics.words import told
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right, may
 from gateway.web.server.authorization import Desk

@@ -20,7 +20,8 @@ from gateway.protocol.keys import PublicKey
 from gateway.protocol.owner_requests import AnyWish, Permit
 from gateway.storage import BrandKey
 from gateway.storage.consent_requests import Ask
-from gateway.system.text import Language, inert
+from gateway.system.i18n import Language
+from gateway.system.text import inert
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right
 from gateway.web.server import live_video

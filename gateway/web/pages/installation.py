@@ -13,7 +13,7 @@ from gateway.installation.diagnostics.words import told as in_words
 from gateway.installation.discovery import Sighting
 from gateway.installation.walk import Word
 from gateway.storage import StoreFailed
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right, Role
 from gateway.web.pages.capabilities import told

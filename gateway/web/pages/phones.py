@@ -4,6 +4,7 @@ from aiohttp import web
 
 from gateway.config.errors import ConfigError
 from gateway.runtime.notifications.contacts import FORMS, MOST, Left, Unfit, open_to_others
+from gateway.system.i18n import languages
 from gateway.system.text import inert
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right
@@ -74,10 +75,10 @@ class Messages:
                 case "remove":
                     left = await self._phonebook.remove(phone, who.person)
                     return self._shown(request, said=self._left(request, left))
-                case "fr" | "en":
-                    await self._phonebook.speak(phone, "fr" if do == "fr" else "en")
                 case "house":
                     await self._phonebook.speak(phone, None)
+                case language if language in languages():
+                    await self._phonebook.speak(phone, language)
                 case _:
                     raise web.HTTPBadRequest
         except LookupError as gone:

@@ -8,8 +8,7 @@ from aiohttp import web
 
 from gateway.domain.visit.state import Now
 from gateway.protocol.owner_requests import AnyWish
-from gateway.system.languages import LANGUAGES, understood
-from gateway.system.text import Language
+from gateway.system.i18n import Language, accepted, languages
 from gateway.web.auth.accounts import Accounts, Refused, SignedIn, Wait, Who
 from gateway.web.auth.roles import Right
 from gateway.web.server.changes import Changes
@@ -69,9 +68,9 @@ class Desk:
     def language(self, request: web.Request) -> Language:
         """The language that was chosen here, else the browser's, else the house's."""
         chosen = request.cookies.get(LANGUAGE)
-        if chosen in LANGUAGES:
-            return "fr" if chosen == "fr" else "en"
-        return understood(request.headers.get("Accept-Language", "")) or self.box.home.language
+        if chosen in languages():
+            return chosen
+        return accepted(request.headers.get("Accept-Language", "")) or self.box.home.language
 
     def who(self, request: web.Request) -> Who | None:
         """Who is signed in in this browser."""

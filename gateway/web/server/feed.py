@@ -13,8 +13,7 @@ from typing import Any
 from aiohttp import WSCloseCode, WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.system.languages import LANGUAGES
-from gateway.system.text import Language
+from gateway.system.i18n import Language, languages
 from gateway.web.feed_limit import MessageLimit
 from gateway.web.server.changes import Changes
 from gateway.web.server.fragments import PARTS
@@ -35,7 +34,7 @@ class Want(BaseModel):
 
 def _is_part(name: str) -> bool:
     language, _, rest = name.partition("/")
-    return language in LANGUAGES and rest.partition("/")[0] in PARTS
+    return language in languages() and rest.partition("/")[0] in PARTS
 
 
 class Feed:
@@ -140,4 +139,4 @@ class Feed:
             await self._turn()
             with suppress(KeyError):  # an entrance that is not here
                 language, _, part = name.partition("/")
-                yield name, self._paint(part, "fr" if language == "fr" else "en")
+                yield name, self._paint(part, language)

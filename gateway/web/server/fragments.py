@@ -20,7 +20,7 @@ from gateway.installation.survey_jobs import LONGEST
 from gateway.installation.walk import Trial, forbids
 from gateway.runtime.notifications.apprise import LIMIT
 from gateway.runtime.notifications.texts import lacked, running_out
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right, may
 from gateway.web.server import courier_view

@@ -11,12 +11,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gateway.domain.pause import ambiguous
 from gateway.domain.visit.state import Now
 from gateway.protocol.hash_chain import canonical
-from gateway.system.languages import LANGUAGES
+from gateway.system.i18n import Language, language_names, languages
 from gateway.system.pki.pages import spaced
-from gateway.system.text import Language, isolated, visible
+from gateway.system.text import isolated, visible
 from gateway.web.server.context import Box
 from gateway.web.server.fragments import PARTS, Seat, instant
-from gateway.web.texts.catalogue import NAMES, say
+from gateway.web.texts.catalogue import say
 
 
 class Painter:
@@ -82,7 +82,7 @@ def _templates() -> Environment:
         instant=_instant,
         spaced=spaced,
     )
-    environment.globals.update(languages=LANGUAGES, language_names=NAMES)
+    environment.globals.update(languages=languages(), language_names=language_names())
     return environment
 
 

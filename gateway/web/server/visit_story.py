@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 from gateway.domain.visit.commands import AlarmCode, Word
 from gateway.domain.visit.state import House, Now, Outcome, Phase, Refusal
 from gateway.runtime.notifications.texts import REFUSALS, Facts, compose
-from gateway.system.text import Language, inert
+from gateway.system.i18n import Language
+from gateway.system.text import inert
 from gateway.web.texts.catalogue import say
 
 Row = Mapping[str, Any]

@@ -7,14 +7,12 @@ a text that is missing, that nobody uses, or that names other facts in one langu
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 from gateway.web.texts.away import AWAY
 from gateway.web.texts.brand import ASKING
 from gateway.web.texts.courier import TURNS
 from gateway.web.texts.privacy import BACK_IN, MOVING, PRIVACY
 from gateway.web.texts.settings import SETTINGS
-
-NAMES: Mapping[Language, str] = MappingProxyType({"fr": "Français", "en": "English"})
 
 _Both = tuple[str, str]  # French, English
 

@@ -61,7 +61,7 @@ WRONG = [
     ("latency: 3 ", "latency: '3' ", "latency: '3'", "`latency` is '3': input should be a valid number"),
     ("guarded: true", "guarded: yes", "guarded: yes", "`guarded` is 'yes': write true or false"),
     ("vendor: somfy", "vendor: somfi", "vendor: somfi", "Did you mean `somfy`?"),
-    ("language: fr", "language: de", "language: de", "it can be 'fr' or 'en'"),
+    ("language: fr", "language: xx", "language: xx", "it can be 'fr' or 'en'"),
     ("scanners: [front-scanner]", "scanners: front-scanner", "scanners: front-scanner", "a list, [front-scanner]"),
     ("drift_ppm: 100", "drift_ppm: .inf", "drift_ppm: .inf", "no plain number"),
     ("name: Cdiscount", 'name: "\\u202etnuocsidC"', "name:", "one line, in one direction"),

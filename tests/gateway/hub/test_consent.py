@@ -11,7 +11,7 @@ from gateway.hub.consent_words import WORDS, say
 from gateway.protocol.box_hub import Decided
 from gateway.protocol.enrolment import Code
 from gateway.protocol.support_code import fresh, spoken
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 from tests.browser import barriers, visitor
 from tests.connecting import ASKED, YES, Shop
 from tests.hubs import hub_file, running

@@ -15,7 +15,7 @@ from gateway.evidence.documents.notice import SIGNS, STEPS, Notice, door_notice,
 from gateway.evidence.documents.notice_words import WORDS, Line
 from gateway.evidence.documents.pdf import Sheet
 from gateway.evidence.documents.pictograms import Pictogram, draw
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 from tests.gateway.evidence.documents.printed import A4, codes, read, seen
 
 pytestmark = pytest.mark.slow

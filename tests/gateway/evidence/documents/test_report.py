@@ -21,7 +21,7 @@ from gateway.evidence.verdict import Problem, Verdict
 from gateway.evidence.verify import verify
 from gateway.protocol.keys import BoxKey
 from gateway.system.atomic_file import write_whole
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 from tests.gateway.evidence.documents.printed import A4, Printed, read, seen
 from tests.gateway.evidence.documents.visits import DELIVERY, after, bolt, door, fridge, scan, sealed
 from tests.gateway.evidence.visits import SCAN, VISIT, Box, draft_of

@@ -13,7 +13,7 @@ from gateway.evidence.documents.report_words import Phrase, gap, problem
 from gateway.evidence.documents.visit_timeline import Moment
 from gateway.evidence.receipt import OUTCOMES
 from gateway.evidence.verdict import Problem
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 from gateway.video.ipc import Fault
 
 TABLES: list[tuple[Mapping[StrEnum, Mapping[Language, str]], Iterable[Enum]]] = [

@@ -26,7 +26,7 @@ from devices.reports import (
 )
 from gateway.installation.diagnostics.finding import Said
 from gateway.installation.diagnostics.words import WORDS, spoken, told
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 from gateway.video.ipc import Fault, Unopened
 
 MODULES = Path(__file__).parents[4] / "gateway" / "installation" / "diagnostics"

@@ -111,7 +111,7 @@ def test_only_a_live_word_of_the_gateway_makes_it_available(whole: Home) -> None
 def test_names_are_there_in_both_languages_and_all_different(whole: Home) -> None:
     assert set(NAMES) == set(Part)
     for language in ("fr", "en"):
-        named = [words[language] for words in NAMES.values()]
+        named = [words.to(language) for words in NAMES.values()]
         assert len(set(named)) == len(named)
         spoken = wanted(whole.model_copy(update={"language": language}))
         names = {one["name"] for message in spoken.values() for one in message["components"].values()}

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.domain.visit.commands import AlarmCode, Saying
 from gateway.runtime.notifications.batching import LISTED, TOGETHER, Waiting, groups, together, words
 from gateway.runtime.notifications.texts import Message
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 from tests.gateway.domain.delivery.shop import NOON, after
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
@@ -26,7 +26,7 @@ from gateway.runtime.notifications.outbox import Office
 from gateway.runtime.notifications.queue import CARRIES, FIRST, HELD, LABELS, LONGEST, Pocket, backoff
 from gateway.runtime.notifications.texts import Voice
 from gateway.storage import Committed, Store, StoreFailed
-from gateway.system.text import Language
+from gateway.system.i18n import Language, languages
 from tests.gateway.domain.delivery.house import step, told
 from tests.gateway.domain.delivery.shop import NOW, offer
 from tests.shell.box import running
@@ -478,7 +478,7 @@ def test_back_offs_grow_are_spread_and_end_at_five_minutes() -> None:
 
 def test_each_action_has_its_words_and_each_is_carried_by_some_message() -> None:
     assert set(LABELS) == set(Purpose)
-    assert all(set(words) == set(get_args(Language)) for words in LABELS.values())
+    assert all(set(words) == set(languages()) for words in LABELS.values())
     assert {purpose for carried in CARRIES.values() for purpose in carried} == set(Purpose)
 
 

@@ -3,7 +3,6 @@
 import re
 import string
 from datetime import UTC, datetime
-from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -28,11 +27,12 @@ from gateway.runtime.notifications.texts import (
     compose,
     door_word,
 )
-from gateway.system.text import LONGEST, Language, inert, isolated, spoken, unlinked
+from gateway.system.i18n import Language, languages
+from gateway.system.text import LONGEST, inert, isolated, unlinked
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = Now(utc=datetime(2026, 6, 1, 12, 7, 59, tzinfo=UTC), trusted=True, mono=5)
-LANGUAGES: tuple[Language, ...] = get_args(Language)
+LANGUAGES: tuple[Language, ...] = languages()
 FACTS = Facts(brand="Cdiscount", carrier="Chronopost", seconds=20)
 
 
@@ -253,22 +253,6 @@ def test_no_name_breaks_the_line_or_hides_a_character(name: str) -> None:
     text = said(Saying.AT_THE_DOOR, "fr", Facts(brand=name, carrier=name, entrance=name, detail=name))
     assert text.isprintable()
     assert len(text.splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("environment", "language"),
-    [
-        ({"LANG": "fr_FR.UTF-8"}, "fr"),
-        ({"LANG": "de_DE.UTF-8"}, "en"),
-        ({"LANG": "fr_FR.UTF-8", "LC_ALL": "C"}, "en"),
-        ({"LANG": "C", "LC_ALL": "", "LC_MESSAGES": "fr_BE"}, "fr"),
-        ({}, "en"),
-    ],
-)
-def test_the_owner_is_told_in_the_machines_language_if_it_is_french_or_english(
-    environment: dict[str, str], language: str
-) -> None:
-    assert spoken(environment) == language
 
 
 async def test_the_log_keeps_what_was_said_but_no_picture() -> None:

@@ -17,7 +17,7 @@ from gateway.runtime.maintenance.decommission import Why
 from gateway.runtime.notifications import action_links
 from gateway.runtime.notifications.apprise import Heard
 from gateway.runtime.notifications.contacts import Unfit
-from gateway.system.languages import LANGUAGES, understood
+from gateway.system.i18n import languages
 from gateway.web.auth.accounts import Refused
 from gateway.web.auth.roles import Role
 from gateway.web.server.courier_view import LABELS, Turn
@@ -47,7 +47,7 @@ def used() -> set[str]:
 
 def test_each_text_is_there_in_both_languages_and_names_the_same_facts() -> None:
     for key, texts in WORDS.items():
-        assert set(texts) == set(LANGUAGES), key
+        assert set(texts) == set(languages()), key
         facts = {
             language: {name for _, name, _, _ in string.Formatter().parse(text) if name}
             for language, text in texts.items()
@@ -96,25 +96,6 @@ def test_a_fact_that_is_not_given_is_a_bug_and_not_an_empty_place() -> None:
     with pytest.raises(KeyError):
         say("age.ago", "fr")
     assert say("age.ago", "fr", age="3 s") == "il y a 3 s"
-
-
-@pytest.mark.parametrize(
-    ("header", "language"),
-    [
-        ("fr-FR,fr;q=0.9,en;q=0.8", "fr"),
-        ("en;q=0.8,fr;q=0.9", "fr"),
-        ("de,en-GB;q=0.5", "en"),
-        ("de", None),
-        ("", None),
-        ("fr;q=x,en", "en"),
-        (";;;,,q=", None),
-        ("en" + ",fr" * 10_000, "en"),
-    ],
-)
-def test_a_browser_is_answered_in_the_first_of_its_languages_that_the_box_speaks(
-    header: str, language: str | None
-) -> None:
-    assert understood(header) == language
 
 
 def test_whatever_the_reader_of_labels_says_has_words_and_a_picture() -> None:

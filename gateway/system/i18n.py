@@ -1,0 +1,105 @@
+"""Texts for people: English in the source, every other language in a gettext catalogue of `gateway/locale`.
+
+`_("Locked again {time}", time="12:03")` makes a `Text`: the English message, which is also its id in the catalogues,
+and its facts. Nothing knows a current language: a `Text` is put into words for the language of one reader. `make texts`
+brings the catalogues up to date with the source.
+"""
+
+import gettext
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from gateway.system.catalogue import compiled
+
+Language = str
+"""ISO 639-1: `SOURCE`, or the name of a folder of `gateway/locale`."""
+
+SOURCE: Final[Language] = "en"
+
+_LOCALE = Path(__file__).parents[1] / "locale"
+_DOMAIN = "perron"
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A message, its context where the same English has two meanings, and the facts that its placeholders name."""
+
+    message: str
+    context: str | None = None
+    facts: tuple[tuple[str, "Text | str"], ...] = ()
+
+    def to(self, language: Language, **facts: "Text | str") -> str:
+        """Return the words for a reader of this language: English where its catalogue has none.
+
+        Raises:
+            KeyError: the message names a fact that was not given.
+        """
+        catalogue = _catalogue(language)
+        found = (
+            catalogue.gettext(self.message)
+            if self.context is None
+            else catalogue.pgettext(self.context, self.message)
+        )  # fmt: skip
+        given: Mapping[str, Text | str] = dict(self.facts) | facts
+        return found.format(**{name: in_language(fact, language) for name, fact in given.items()})
+
+
+def _(message: str, /, **facts: Text | str) -> Text:
+    """Name a message for people; its facts may be given here, or when it is put into words."""
+    return Text(message, None, tuple(facts.items()))
+
+
+def pgettext(context: str, message: str, /, **facts: Text | str) -> Text:
+    """Name a message whose English has more than one meaning; the context tells a translator which."""
+    return Text(message, context, tuple(facts.items()))
+
+
+def in_language(text: Text | str, language: Language) -> str:
+    """Return a text in the reader's language; a name or a number, which is a `str`, stays."""
+    return text.to(language) if isinstance(text, Text) else text
+
+
+@cache
+def languages() -> tuple[Language, ...]:
+    """Return every language that has a catalogue, and English, which needs none."""
+    found = {path.parents[1].name for path in _LOCALE.glob(f"*/LC_MESSAGES/{_DOMAIN}.[mp]o")}
+    return (*sorted(found - {SOURCE}), SOURCE)
+
+
+@cache
+def language_names() -> Mapping[Language, str]:
+    """Return what each language calls itself."""
+    own = pgettext("the name of this language in this language", "English")
+    return {language: own.to(language) for language in languages()}
+
+
+def accepted(accept_language: str) -> Language | None:
+    """Return the first of a browser's languages (RFC 9110, Accept-Language) that has a catalogue; None: none has."""
+    wanted: list[tuple[float, int, str]] = []
+    for place, part in enumerate(accept_language[:500].split(",")):
+        tag, _semicolon, weight = part.strip().partition(";q=")
+        try:
+            wanted.append((-float(weight or 1), place, tag.partition("-")[0].lower()))
+        except ValueError:
+            continue
+    return next((tag for _weight, _place, tag in sorted(wanted) if tag in languages()), None)
+
+
+def language_of(environment: Mapping[str, str]) -> Language:
+    """Return the language of people at this machine by its environment (POSIX: LC_ALL, LC_MESSAGES, LANG)."""
+    names = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts
+    locale = next(filter(None, map(environment.get, names)), "")
+    language = locale.partition(".")[0].partition("_")[0]
+    return language if language in languages() else SOURCE
+
+
+@cache
+def _catalogue(language: Language) -> gettext.NullTranslations:
+    if language == SOURCE or language not in languages():
+        return gettext.NullTranslations()
+    folder = _LOCALE / language / "LC_MESSAGES"
+    return gettext.GNUTranslations(io.BytesIO(compiled(folder / f"{_DOMAIN}.po")))
