@@ -19,7 +19,7 @@ from gateway.installation.capability import entrance_promises
 from gateway.installation.diagnostics.words import WORDS
 from gateway.installation.words import PROMISES
 from gateway.runtime.notifications.texts import LACKING, REFUSALS
-from gateway.system.text import Language
+from gateway.system.i18n import Language
 
 DOCS = Path(__file__).parents[1] / "docs" / "reference"
 PAGES: Mapping[Language, str] = {
