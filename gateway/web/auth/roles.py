@@ -66,7 +66,7 @@ class Right(StrEnum):
     """Say that one has looked after the door that was handed over, or that safe mode may end."""
 
     LOCK = auto()
-    """Throw a bolt. There is no right to withdraw one: nothing opens outside a delivery (ARCHITECTURE.md)."""
+    """Throw a bolt. There is no right to withdraw one: nothing opens outside a delivery (decision 0007)."""
 
     SEE_BRANDS = auto()
     """Which brands ask, are let in, were refused, and under which terms."""
