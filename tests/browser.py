@@ -1,4 +1,8 @@
-"""A real browser: Debian's Chromium, headless, an empty profile. What its console complains of fails the test."""
+"""A real browser: Debian's Chromium, headless, an empty profile. What its console complains of fails the test.
+
+`chromium-headless-shell` is built from the same source without the windows of a desktop: same engine, and a test costs
+1.1 s of processor time instead of 3.1.
+"""
 
 import shutil
 from collections.abc import AsyncIterator, Mapping
@@ -41,8 +45,8 @@ class Visitor:
 @asynccontextmanager
 async def visitor(*more: str) -> AsyncIterator[Visitor]:
     """A browser that has ended when this is left, with nothing to complain of; `more`: further switches of Chromium."""
-    chromium = shutil.which("chromium")
-    assert chromium, "the Debian package chromium is needed for this test"
+    chromium = shutil.which("chromium-headless-shell")
+    assert chromium, "the Debian package chromium-headless-shell is needed for this test"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=[*QUIET, *more])
         somebody = Visitor(browser)
