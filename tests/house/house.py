@@ -3,11 +3,11 @@
 import heapq
 import random
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import TypeVar
 
 from devices.reports import BatteryLevel, Bolt, Door, DoorReport, LockReport, Source
+from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide

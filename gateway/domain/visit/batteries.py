@@ -1,9 +1,9 @@
 """A battery's way down: its owner is told days before it opens no door any more, once."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from devices.reports import BatteryLevel
+from gateway.domain.frozen import replace
 from gateway.domain.visit.commands import Saying, Tell
 from gateway.domain.visit.events import BatteryHeard
 from gateway.domain.visit.rules import EMPTY

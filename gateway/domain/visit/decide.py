@@ -6,9 +6,9 @@ needs no case of its own. This file owns the table of phases; what comes with ea
 `relocking` and `film`.
 """
 
-from dataclasses import replace
 from typing import assert_never
 
+from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import door_open as inside
 from gateway.domain.visit import events as e

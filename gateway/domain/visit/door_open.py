@@ -1,8 +1,7 @@
 """While the door is open: never lock against a person, and wait until the door is closed and stays so."""
 
-from dataclasses import replace
-
 from devices.reports import Door
+from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import garage, transitions
 from gateway.domain.visit.rules import bolt_out_with_the_door_open, door_open, locked

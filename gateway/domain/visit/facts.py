@@ -3,10 +3,10 @@
 Bad news is believed at once. Good news counts only as the answer to a question asked after the last bad news.
 """
 
-from dataclasses import replace
 from typing import assert_never
 
 from devices.reports import Bolt, Door
+from gateway.domain.frozen import replace
 from gateway.domain.visit import batteries, intrusion, presence
 from gateway.domain.visit import events as e
 from gateway.domain.visit.commands import Alarm, AlarmCode

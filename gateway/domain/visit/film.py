@@ -1,7 +1,6 @@
 """A visit's film: parts, their end, their seal."""
 
-from dataclasses import replace
-
+from gateway.domain.frozen import replace
 from gateway.domain.visit.commands import Alarm, AlarmCode, Film, Seal, StopFilm
 from gateway.domain.visit.events import FilmClosed, Sealed
 from gateway.domain.visit.state import Why

@@ -13,8 +13,7 @@ is out. An opener whose beam does not tell is never sent down. That the opener r
 declared at enrolment; nothing here relies on being faster than that.
 """
 
-from dataclasses import replace
-
+from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import AlarmCode, Close
 from gateway.domain.visit.rules import clear, door_open

@@ -1,8 +1,7 @@
 """Who used the door when no visit explains it: the household, somebody unexpected, or the courier on his way out."""
 
-from dataclasses import replace
-
 from devices.reports import Bolt, Door, LockReport, Source
+from gateway.domain.frozen import replace
 from gateway.domain.visit import events as e
 from gateway.domain.visit import film, presence
 from gateway.domain.visit.commands import Alarm, AlarmCode, Note, StopFilm

@@ -8,8 +8,7 @@ The gateway watches for that time, whatever the lock is, and raises an alarm if 
 The watch ends only when lock and door have reported after that time that the door is locked.
 """
 
-from dataclasses import replace
-
+from gateway.domain.frozen import replace
 from gateway.domain.visit import film, transitions
 from gateway.domain.visit.commands import Alarm, AlarmCode
 from gateway.domain.visit.rules import WITHDRAWN, closed, door_open, household_again, locked

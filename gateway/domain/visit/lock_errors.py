@@ -5,9 +5,8 @@ copy may still arrive. So it only makes the question come at once, instead of af
 owner the reason. An unlock is never sent again for it; locking has the three tries that it has anyway.
 """
 
-from dataclasses import replace
-
 from devices.reports import Failure
+from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import Alarm, AlarmCode
 from gateway.domain.visit.events import LockFailed

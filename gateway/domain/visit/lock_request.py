@@ -4,9 +4,8 @@ Door closed, bolt moves, bolt locked, door still closed: only then is it called 
 not preceded by the door's fresh "closed"; whoever asked may ask again.
 """
 
-from dataclasses import replace
-
 from devices.reports import Bolt
+from gateway.domain.frozen import replace
 from gateway.domain.visit.commands import Lock, Note
 from gateway.domain.visit.rules import closed, door_open, locked
 from gateway.domain.visit.state import Locked, Lockup, Relock, Why

@@ -1,7 +1,6 @@
 """The household's pauses: between two instants no delivery is let in. A visit past its intent goes on as ever."""
 
-from dataclasses import replace
-
+from gateway.domain.frozen import replace
 from gateway.domain.visit.state import Why
 from gateway.domain.visit.step import Step
 

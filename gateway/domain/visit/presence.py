@@ -6,9 +6,8 @@ bypassed may the door open. Armed for the night or at home, people are asleep or
 hand at the door is somebody unexpected, as if the household had said that it is away.
 """
 
-from dataclasses import replace
-
 from devices.reports import Panel, Presence
+from gateway.domain.frozen import replace
 from gateway.domain.visit.events import PanelHeard, PresenceHeard
 from gateway.domain.visit.state import BEFORE_INTENT, Entrance
 from gateway.domain.visit.step import Step

@@ -4,9 +4,8 @@ A low battery lacks nothing yet: the retailer is told "ready", and the owner whi
 pause the retailer hears one and the same word, and the household, who said it, nothing.
 """
 
-from dataclasses import replace
-
 from devices.reports import BatteryLevel
+from gateway.domain.frozen import replace
 from gateway.domain.visit import presence
 from gateway.domain.visit.commands import Readiness, Saying, Tell
 from gateway.domain.visit.rules import (

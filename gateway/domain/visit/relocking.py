@@ -1,8 +1,7 @@
 """Locking as a chain of questions, each with one deadline: door closed, bolt moves, bolt locked, door still closed."""
 
-from dataclasses import replace
-
 from devices.reports import Bolt
+from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import Alarm, AlarmCode, Lock, Saying, Tell
 from gateway.domain.visit.rules import closed, door_open, fridge_open, locked

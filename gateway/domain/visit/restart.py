@@ -1,7 +1,6 @@
 """After a boot: nothing is observed, and monotonic time may have begun anew, so every deadline is set in full."""
 
-from dataclasses import replace
-
+from gateway.domain.frozen import replace
 from gateway.domain.visit import facts, film, presence, safemode, scan, transitions
 from gateway.domain.visit.commands import StopFilm
 from gateway.domain.visit.rules import before_intent

@@ -1,8 +1,7 @@
 """Safe mode: after crash upon crash the box films, alarms, locks what it can prove closed, and lets nobody in."""
 
-from dataclasses import replace
-
 from devices.reports import Bolt
+from gateway.domain.frozen import replace
 from gateway.domain.visit import intrusion
 from gateway.domain.visit.commands import Alarm, AlarmCode, Lock, Saying, Tell
 from gateway.domain.visit.rules import closed, intent

@@ -1,7 +1,6 @@
 """What a scanned code means: a parcel of the running visit, a new visit, half of one, or a wrong attempt."""
 
-from dataclasses import replace
-
+from gateway.domain.frozen import replace
 from gateway.domain.visit import garage, transitions
 from gateway.domain.visit.commands import Alarm, AlarmCode, Answer, Note, Saying, Tell, Word
 from gateway.domain.visit.events import Match, Scanned

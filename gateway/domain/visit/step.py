@@ -1,8 +1,8 @@
 """One run of `decide` in the making: the state as it stands, the clock, and what is to be done."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
+from gateway.domain.frozen import replace
 from gateway.domain.visit.commands import Command, Query
 from gateway.domain.visit.state import ENTRANCE_WIDE, Entrance, Now, Phase, Visit, Why
 
@@ -48,7 +48,7 @@ class Step:
 
     def disarm(self, *whys: Why) -> None:
         """Drop deadlines; those not set do not matter."""
-        if any(why in self.state.due for why in whys):
+        if not self.state.due.keys().isdisjoint(whys):
             kept = {why: at for why, at in self.state.due.items() if why not in whys}
             self.state = replace(self.state, due=kept)
 

@@ -1,8 +1,7 @@
 """How a visit begins, goes from phase to phase and ends. `decide` says when; here is what comes with each move."""
 
-from dataclasses import replace
-
 from devices.commands import Light, Sound
+from gateway.domain.frozen import replace
 from gateway.domain.visit import film
 from gateway.domain.visit.commands import (
     Alarm,

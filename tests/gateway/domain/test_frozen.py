@@ -1,0 +1,57 @@
+"""`replace` gives what `dataclasses.replace` gives, and refuses what it cannot copy."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import pytest
+
+from gateway.domain.frozen import replace
+from gateway.domain.visit.state import Entrance, Now
+from tests.gateway.domain.delivery.shop import NOW
+
+
+@dataclass(frozen=True)
+class Open:
+    """It has no slots."""
+
+    one: int
+    two: int
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    one: int
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    one: int
+    two: int
+
+    def __post_init__(self) -> None:
+        assert self.one < self.two
+
+
+def test_a_copy_has_the_named_values_and_all_others_of_the_first() -> None:
+    first = Entrance(id="front", question=7, cameras={})
+    copy = replace(first, question=8, stopped=True)
+    assert copy == dataclasses.replace(first, question=8, stopped=True)
+    assert (first.question, first.stopped) == (7, False)
+    assert copy.cameras is first.cameras
+    assert isinstance(replace(NOW, mono=5.0), Now)
+    assert replace(first) == first
+    assert replace(first) is not first
+
+
+def test_a_field_that_the_class_lacks_is_refused() -> None:
+    with pytest.raises(TypeError, match="Entrance has no field nonsense"):
+        replace(Entrance(id="front"), nonsense=1)  # type: ignore[call-arg]  # on purpose
+
+
+def test_a_class_that_it_would_copy_otherwise_than_the_standard_library_is_refused() -> None:
+    with pytest.raises(TypeError, match="Open is no dataclass with slots"):
+        replace(Open(1, 2), one=2)
+    with pytest.raises(TypeError, match="Alone is no dataclass with slots, two fields"):
+        replace(Alone(1), one=2)
+    with pytest.raises(TypeError, match="Checked is no dataclass with slots, two fields or more, and without"):
+        replace(Checked(1, 2), one=3)
