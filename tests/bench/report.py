@@ -11,9 +11,9 @@ REPORT = Path(__file__).parents[2] / "docs" / "contributor" / "bench.md"
 HEAD = """\
 # How fast it is
 
-For contributors: the speed of each part, its goal, and the measured cause where a goal is missed. `python -m tests.bench
---write` writes this page (`make bench` measures the same). Each ratio compares two things that were measured in one run, in
-turn. We never change what is measured to meet a goal.
+For contributors: the speed of each part, its goal, and the measured cause where a goal is missed.
+`python -m tests.bench --write` writes this page (`make bench` measures the same). Each ratio compares two things that
+were measured in one run, in turn. We never change what is measured to meet a goal.
 """
 
 
