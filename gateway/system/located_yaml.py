@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedBase, CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent, NodeEvent
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 from ruamel.yaml.parser import Parser
 
 LARGEST = 262_144  # bytes
@@ -43,15 +45,20 @@ class Document:
     """What stood in the file: `data` of dicts, lists, strings, numbers, booleans and None."""
 
     data: object
-    root: Node | None
 
     def spot(self, loc: Loc) -> Spot:
         """Find the place of the value at `loc`; what names no value (a missing key) is where its parent stands."""
-        node, spot = self.root, _spot(self.root)
+        data, spot = self.data, Spot(1, 1)
+        if isinstance(data, CommentedBase):
+            spot = Spot(data.lc.line + 1, data.lc.col + 1)
         for part in loc:
-            found = _child(node, part)
-            if found is not None:
-                node, spot = found
+            if isinstance(data, CommentedMap) and part in data:
+                line, column = data.lc.key(part)  # people look for the key, not for its value
+            elif isinstance(data, CommentedSeq) and isinstance(part, int) and part < len(data):
+                line, column = data.lc.item(part)
+            else:
+                continue
+            data, spot = data[part], Spot(line + 1, column + 1)
         return spot
 
 
@@ -65,13 +72,12 @@ def parse(text: str) -> Document:
         raise Misread(f"the file is larger than {LARGEST // 1024} KiB", Spot(1, 1))
     try:
         yaml = YAML(typ="safe", pure=True)
-        yaml.Parser = _PlainParser
-        root = yaml.compose(text)
+        yaml.Parser, yaml.Constructor = _PlainParser, _PlainConstructor
+        return Document(data=yaml.load(text))
     except MarkedYAMLError as error:
         raise _in_words(error, text.splitlines()) from error
     except YAMLError as error:
         raise Misread(f"this is no YAML: {str(error).splitlines()[0]}", Spot(1, 1)) from error
-    return Document(data=_value(root) if root is not None else None, root=root)
 
 
 def _in_words(error: MarkedYAMLError, lines: Sequence[str]) -> Misread:
@@ -135,43 +141,55 @@ class _PlainParser(Parser):
         return event
 
 
-def _value(node: Node) -> object:
-    match node:
-        case MappingNode() if str(node.tag).endswith(":map"):
-            return _mapping(node)
-        case SequenceNode() if str(node.tag).endswith(":seq"):
-            return [_value(item) for item in node.value]
-        case ScalarNode():
-            return _scalar(node)
-        case _:
-            raise Misread("this is neither a value, a list nor a section", _spot(node))
+class _PlainConstructor(RoundTripConstructor):
+    """Makes dicts and lists that know their places (`.lc`), and plain values of every other node; refuses tags."""
 
+    def construct_mapping(  # type: ignore[override] # the library's own subclass differs from its base here
+        self,
+        node: Node,
+        maptyp: CommentedMap,
+        deep: bool = False,  # noqa: FBT002 - the library's
+    ) -> None:
+        for key, _ in node.value if isinstance(node, MappingNode) else ():
+            if not isinstance(key, ScalarNode):
+                raise Misread("a key must be a plain word", _spot(key))
+            key.tag = f"{_TAG}str"  # `1:`, `true:` and `<<:` are words too
+        super().construct_mapping(node, maptyp, deep=deep)
 
-def _mapping(node: MappingNode) -> dict[str, object]:
-    values: dict[str, object] = {}
-    for key_node, value_node in node.value:
-        key = key_node.value if isinstance(key_node, ScalarNode) else None
-        if key is None:
-            raise Misread("a key must be a plain word", _spot(key_node))
-        if key in values:
+    def check_mapping_key(self, node: Node, key_node: Node, mapping: CommentedMap, key: str, value: object) -> bool:
+        del node, value
+        if key in mapping:
             raise Misread(f"`{key}` stands here twice: keep one", _spot(key_node))
-        values[key] = _value(value_node)
-    return values
+        return True
+
+    def plain(self, node: Node) -> str | int | float | bool | None:
+        """Take a scalar.
+
+        Raises:
+            Misread: it is none, or another tag than those of plain YAML stands before it.
+        """
+        if not isinstance(node, ScalarNode):
+            raise Misread("this is neither a value, a list nor a section", _spot(node))
+        text: str = node.value
+        match str(node.tag).removeprefix(_TAG):
+            case "null":
+                return None
+            case "bool":
+                return text.lower() == "true"
+            case "int" | "float" if len(text) <= LONGEST:
+                return _number(text, node)
+            case "str" | "timestamp":
+                return text
+            case _:
+                raise Misread("this value is no text, number, true, false or null", _spot(node))
 
 
-def _scalar(node: ScalarNode) -> str | int | float | bool | None:
-    text: str = node.value
-    match str(node.tag).rpartition(":")[2]:
-        case "null":
-            return None
-        case "bool":
-            return text.lower() == "true"
-        case "int" | "float" if len(text) <= LONGEST:
-            return _number(text, node)
-        case "str" | "timestamp":
-            return text
-        case _:
-            raise Misread("this value is no text, number, true, false or null", _spot(node))
+_TAG = "tag:yaml.org,2002:"
+_PlainConstructor.yaml_constructors = {  # none of those that would make sets, bytes or dates
+    f"{_TAG}map": _PlainConstructor.construct_yaml_map,
+    f"{_TAG}seq": _PlainConstructor.construct_yaml_seq,
+    None: _PlainConstructor.plain,
+}
 
 
 def _number(text: str, node: ScalarNode) -> int | float:
@@ -188,16 +206,5 @@ def _number(text: str, node: ScalarNode) -> int | float:
     return number
 
 
-def _spot(node: Node | None) -> Spot:
-    return Spot(1, 1) if node is None else Spot(node.start_mark.line + 1, node.start_mark.column + 1)
-
-
-def _child(node: Node | None, part: str | int) -> tuple[Node, Spot] | None:
-    """Find the child and where it begins: a list's item, or a section's key (so that people see the key)."""
-    if isinstance(node, MappingNode):
-        for key, value in node.value:
-            if key.value == part:
-                return value, _spot(key)
-    if isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
-        return node.value[part], _spot(node.value[part])
-    return None
+def _spot(node: Node) -> Spot:
+    return Spot(node.start_mark.line + 1, node.start_mark.column + 1)

@@ -42,6 +42,52 @@ def test_a_slip_of_the_pen_is_told_with_its_line_and_the_remedy(
     assert spot in (None, found.spot)
 
 
+def test_each_value_knows_its_place_and_what_is_missing_stands_where_its_parent_does() -> None:
+    document = parse("# a house\n\nbox: one\nlist:\n  - x\n  - {inner: 1}\n1: {true: no}\n")
+    assert document.data == {"box": "one", "list": ["x", {"inner": 1}], "1": {"true": "no"}}
+    places: dict[tuple[str | int, ...], Spot] = {
+        (): Spot(3, 1),
+        ("box",): Spot(3, 1),
+        ("list",): Spot(4, 1),
+        ("list", 1): Spot(6, 5),
+        ("list", 1, "inner"): Spot(6, 6),
+        ("list", 7): Spot(4, 1),
+        ("1", "true"): Spot(7, 5),
+        ("1", "false", "[key]"): Spot(7, 1),
+    }
+    assert {loc: document.spot(loc) for loc in places} == places
+    assert parse("").spot(("box",)) == Spot(1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "spot", "told"),
+    [
+        ("a: 1\nb: 2\na: 3", Spot(3, 1), "`a` stands here twice"),
+        ("a: !!set {b, c}", Spot(1, 4), "neither a value, a list nor a section"),
+        ("a: !mine 1", Spot(1, 4), "no text, number, true, false or null"),
+        ("a: !mine:int 1", Spot(1, 4), "no text, number, true, false or null"),
+        ("a: !!binary aGVsbG8=", Spot(1, 4), "no text, number, true, false or null"),
+        ("a: !!map [1]", Spot(1, 4), "expected a mapping"),
+        ("a: &x 1", Spot(1, 4), "anchors and aliases"),
+        ("? [a, b]\n: c", Spot(1, 3), "a key must be a plain word"),
+        ("a: 0x10", Spot(1, 4), "no plain number"),
+        ("a: .inf", Spot(1, 4), "no plain number"),
+        ("a: 1234567890123456789", Spot(1, 4), "no text, number, true, false or null"),
+        (f"a: {'[' * 17}{']' * 17}", Spot(1, 19), "nested more than 16 deep"),
+        ("a: 1\n---\nb: 2", Spot(2, 1), "expected a single document"),
+        ("#" * 262_145, Spot(1, 1), "larger than 256 KiB"),
+    ],
+)
+def test_more_than_plain_data_is_refused_at_its_place(text: str, spot: Spot, told: str) -> None:
+    found = misread(text)
+    assert told in str(found)
+    assert found.spot == spot
+
+
+def test_a_merge_key_and_a_date_are_words() -> None:
+    assert parse("<<: {a: 1}\nday: 2027-01-31").data == {"<<": {"a": 1}, "day": "2027-01-31"}
+
+
 @pytest.mark.slow
 def test_no_slip_of_the_pen_ends_the_reader() -> None:
     dice = random.Random(1)
