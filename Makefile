@@ -11,7 +11,7 @@ WORKERS ?= 6
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo texts test test-homeassistant test-zigbee2mqtt test-scale quick check docs mutants soak bench pictures debian wheels pins clean
+.PHONY: help demo texts test test-homeassistant test-zigbee2mqtt test-scale quick check docs reference mutants soak bench pictures debian wheels pins clean
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ check: $(VENV)/ready ## lint, format, types, import rules, links, the house's ow
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m pytest -q tests/test_house_rules.py tests/test_site.py
+
+reference: $(VENV)/ready ## write the pages of the configuration files anew (docs/reference/*-yaml.md)
+	@for name in home guard hub; do $(BIN)/python -m gateway schema $$name --markdown > docs/reference/$$name-yaml.md; done
 
 docs: $(VENV)/ready ## build the pages of docs/ into build/docs; a warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build

@@ -22,6 +22,7 @@ from gateway.cli import (
     joining,
     maintenance,
     retailer,
+    schema,
 )
 from gateway.cli.failure import Exit, Failure, home_of, plain
 from gateway.cli.lines import HOME, command, relative, typed
@@ -187,16 +188,7 @@ def doctor(home: HomeFile = HOME) -> None:
         raise typer.Exit(Exit.NO)
 
 
-@cli.command(epilog=example("perron schema > home.schema.json"))
-def schema() -> None:
-    """Print the JSON schema of home.yaml, for editors."""
-    import json  # noqa: PLC0415 - the other commands start without it
-
-    from gateway.config.loader import schema as home_schema  # noqa: PLC0415 - the same
-
-    typer.echo(json.dumps(home_schema(), indent=2, ensure_ascii=False))
-
-
+schema.add(cli)
 brokerconfig.add(cli)
 guard.add(cli)
 act.add(cli)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gateway.cli.failure import Failure, plain
+from gateway.cli.schema import write_for_editors
 from gateway.config.editor import NEW, NotAdded, checked, merged, section_of, text_of, value_of, written
 from gateway.config.editor_keys import ENTRANCE
 
@@ -65,6 +66,8 @@ def _begun(file: Path) -> str:
 
 def _write(file: Path, text: str) -> None:
     try:
+        if not file.exists():
+            write_for_editors(file)
         written(file, text)
     except OSError as error:
         raise Failure(f"{file} cannot be written ({plain(error)}).", "Nothing was written.") from error

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from gateway.cli import keys
 from gateway.cli.failure import Failure, plain
+from gateway.cli.schema import write_for_editors
 from gateway.config.devices import CameraDevice
+from gateway.config.editor import SCHEMA_LINE
 from gateway.config.home import Home
 from gateway.config.loader import load
 from gateway.mqtt.mosquitto import provisioning
@@ -37,7 +39,7 @@ ENGLISH = (
 
 
 def found(folder: Path, language: Language = "fr") -> Path:
-    """Write a house into `folder`: home.yaml, keys/, accounts/ and delivery.yaml; returns home.yaml.
+    """Write a house into `folder`: home.yaml and its schema, keys/, accounts/, delivery.yaml; returns home.yaml.
 
     It differs from the template in what would keep a newcomer out: a brand's key of its own, any hour of any day, the
     machine's own word for the time, free ports where the usual ones are taken, and perhaps the `language`.
@@ -62,7 +64,8 @@ def found(folder: Path, language: Language = "fr") -> Path:
                 raise Failure(f"{TEMPLATE} is not the one that came with this program: {old!r} is not in it.",
                               "Put it back as it was (`git checkout config/home.yaml`).")  # fmt: skip
             text = text.replace(old, new)
-        file.write_text(text, encoding="utf-8")
+        file.write_text(SCHEMA_LINE + text, encoding="utf-8")
+        write_for_editors(file)
         (folder / "delivery.yaml").write_text(DELIVERY, encoding="utf-8")
         home = load(file)
         provisioning.write(

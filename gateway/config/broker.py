@@ -3,23 +3,23 @@
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from gateway.config.errors import ConfigError, unreadable
-from gateway.config.fields import Id, Section, Topic
+from gateway.config.fields import Id, Port, Section, Topic
 from gateway.system.addresses import on_loopback
 from gateway.system.regular_file import read_text
 
 
 class BrokerTls(Section):
-    """The broker is spoken to by TLS, under an authority that this file (PEM) names; there is no way to do without.
-
-    `certificate` (PEM, whole chain) and `key`: what we prove ourselves by, where the broker asks for it.
-    """
+    """TLS to the broker. The certificate of the broker is always verified; no option turns that off."""
 
     ca: Path
+    """Certificate authority: PEM file with the authority that signed the broker's certificate."""
     certificate: Path | None = None
+    """Client certificate: PEM file with the whole chain, for a broker that asks its clients for a certificate."""
     key: Path | None = None
+    """Key of the client certificate: PEM file with its private key."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -34,18 +34,23 @@ class BrokerTls(Section):
 
 
 class Broker(Section):
-    """The MQTT 5 broker of the house. Without `tls` it has to be on this machine.
-
-    `bridges`: base topics of what brings its own devices (zigbee2mqtt, zwave, frigate), each with an account of its
-    own; those of enrolled devices need not be named.
-    """
+    """An MQTT 5 broker. Without `tls` it must run on this machine."""
 
     host: str = "127.0.0.1"
-    port: int = Field(default=1883, ge=1, le=65535)
+    """Host: name or address of the broker."""
+    port: Port = 1883
+    """Port: TCP port of the broker. With TLS most brokers listen on 8883."""
     username: Id = "gateway"
+    """Account: user name at the broker. It is not sent if a client certificate is given and no password file."""
     password_file: Path | None = None
+    """Password file: file whose only line is the password of the account. `perron broker-config` writes it. The
+    password itself never stands in this file."""
     tls: BrokerTls | None = None
+    """TLS: required for a broker on another machine."""
     bridges: tuple[Topic, ...] = ()
+    """Bridges: base topics of programs that bring their own devices (Zigbee2MQTT, Z-Wave JS UI, Frigate). Name one here
+    before its first device is enrolled, so that `perron broker-config` gives it an account. Example:
+    `[zigbee2mqtt]`."""
 
     @property
     def loopback(self) -> bool:

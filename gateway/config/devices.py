@@ -35,15 +35,18 @@ _ENTITY = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_
 
 
 class DeviceSection(Section):
-    """What every device may say. `address` is the maker's own; of products with MQTT of their own, their topic.
-
-    `topics` replaces single topics, `keys` says where in a payload our words stand, where that is not the usual place.
-    """
+    """What every device may have."""
 
     kind: str
+    """Kind: what the device is; it decides which keys may stand here."""
     address: Address = ""
+    """Address: what the vendor calls the device; for a product with topics of its own, its topic. Leave it out where
+    the vendor needs none. Example: `zigbee2mqtt/Front door`."""
     topics: dict[Channel, Topic] = Field(default={})
+    """Topics: single topics that differ from the product's own, by channel. Example: `{event: barcode/front}`."""
     keys: dict[KeyWord, KeyPath] = Field(default={})
+    """Keys: settings of the vendor for this device, and where a value stands in its payload if not in the usual place.
+    Example: `{code: data.barcode}`."""
 
     @property
     def plate(self) -> Nameplate:
@@ -62,31 +65,41 @@ class DeviceSection(Section):
 
 
 class GuardSection(Section):
-    """The guard that alone may move the lock: its public key, as `perron guard-key --new` tells it."""
+    """The guard that alone may move the lock."""
 
     key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    """Key of the guard: its public Ed25519 key, base64url. `perron guard-key --new` prints it."""
 
 
 class LockDevice(DeviceSection):
-    """A lock. `auto_lock`: it locks by itself some time after it was unlocked; left out: nobody has said.
-
-    `unlatch`: the knob outside is fixed, so the lock has to pull the latch too, and only then the door can be opened.
-    `lift_handle`: somebody has to lift the handle before the bolts can be thrown.
-    `command_hold`: the longest time in seconds for which its bridge, radio or motor may hold a command; left out, the
-    vendor's.
-    One of the vendor `guard` stands behind a guard of its own: `address` is the lock's id, and `guard` has its key.
-    """
+    """The lock of a door."""
 
     kind: Literal["lock"]
+    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt", "zwave", "guard"]
+    """Vendor: whose product it is, or which program brings it to MQTT. `guard` means that `perron guard` alone moves
+    the lock."""
     address: Address
+    """Address: what the vendor calls the lock. Example: `zigbee2mqtt/Front door`. With the vendor `guard` it is the id
+    of this lock."""
     guarded: bool = False
+    """Guarded: the lock itself checks the id and the expiry of a command, and refuses a late or repeated one. A lock
+    that takes a bare `unlock` must say `false`."""
     auto_lock: bool | None = None
+    """Auto-lock: whether the lock locks by itself some time after it was unlocked. Leave it out if you do not know."""
     unlatch: bool = False
+    """Unlatch: the knob outside is fixed, so the lock must also pull the latch before anybody can open the door."""
     lift_handle: bool = False
+    """Lift the handle: somebody must lift the handle before the bolts can move out."""
     latency: Seconds = 3.0
+    """Answer time: the longest time that the lock needs to answer. If it is too short, visits end with a lock that
+    counts as silent; if it is too long, a failure is noticed late."""
     command_hold: Seconds | None = None
+    """Command hold: the longest time for which bridge, radio or motor may hold a command before the lock obeys it or
+    drops it. Leave it out for the value of the vendor: 3600 seconds for `zigbee2mqtt` and `guard`, 900 seconds for the
+    others. If it is too short, a late unlock is not recognised."""
     guard: GuardSection | None = None
+    """Guard: required with the vendor `guard`, refused with every other."""
 
     @property
     def longest_hold(self) -> float:
@@ -143,20 +156,27 @@ class LockDevice(DeviceSection):
 
 
 class CoverDevice(DeviceSection):
-    """The opener of a garage door, in the lock's place. `reverses`: by itself, on whatever it meets while it closes.
-
-    `beam`: it tells of its light beam; without one the box never sends the door down. `warning`: seconds for which the
-    signal warns before; `closing`: the longest that it takes from the command until the sensor says closed.
-    """
+    """The opener of a garage door. It takes the place of the lock."""
 
     kind: Literal["cover"]
+    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Literal["esphome"]
+    """Vendor: the firmware of the opener."""
     reverses: bool
+    """Reverses: the door goes up again by itself when it meets an obstacle. It must be `true`; other openers are
+    refused."""
     beam: bool = True
+    """Light beam: the opener reports its light beam. Without a beam the gateway never closes the door."""
     warning: Seconds = 10.0
+    """Warning: how long the signal warns before the door moves down. If it is too short, nobody has the time to step
+    aside."""
     closing: Seconds = 30.0
+    """Closing time: the longest time from the command until the sensor reports `closed`. If it is too short, a closing
+    counts as failed while the door still moves."""
     latency: Seconds = 3.0
+    """Answer time: the longest time that the opener needs to answer."""
     command_hold: Seconds = COMMAND_HOLD_S
+    """Command hold: the longest time for which anything may hold a command before the opener obeys it or drops it."""
 
     @model_validator(mode="after")
     def _gentle(self) -> Self:
@@ -169,18 +189,22 @@ class CoverDevice(DeviceSection):
 
 
 class DoorDevice(DeviceSection):
-    """A door sensor that does not depend on the lock. `answers`: it can be asked.
-
-    One that cannot is a basic door: it must say something at least every `heartbeat` seconds, else it is lost.
-    The vendor `esphome` is the firmware of `config/esphome/door.yaml`; it needs no address. One behind the radio of a
-    guarded lock has the vendor `guard`, and that lock's id as `address`.
-    """
+    """A door sensor. It must not depend on the lock."""
 
     kind: Literal["door"]
+    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Literal["somfy", "esphome", "zigbee2mqtt", "homeassistant", "guard"]
+    """Vendor: whose product it is, or which program brings it to MQTT. `esphome` is the firmware
+    `config/esphome/door.yaml`; `guard` is a sensor behind the radio of a guarded lock."""
     address: Address = ""
+    """Address: what the vendor calls the sensor. `esphome` needs none; with the vendor `guard` it is the id of the
+    guarded lock. Example: `zigbee2mqtt/Front contact`."""
     answers: bool = True
+    """Answers: the sensor answers when the gateway asks it. A contact on a battery usually only reports: say `false`.
+    Such a sensor cannot serve an entrance to the living space."""
     heartbeat: Seconds = 600.0
+    """Heartbeat: a sensor that does not answer must report at least this often; after a longer silence its state is
+    unknown. If it is too short, the entrance is often not ready; if it is too long, a dead sensor is noticed late."""
 
     @property
     def asked(self) -> bool:
@@ -214,19 +238,25 @@ Fingerprint = Annotated[str, StringConstraints(pattern=_FINGERPRINT)]
 
 
 class CameraDevice(DeviceSection):
-    """A camera with an H.264 stream over RTSP; of vendor `rtsp` it has no MQTT, of `frigate` it is Frigate's restream.
-
-    `credentials_file` holds the one line user:password, which stands nowhere else. With `rtsps` the camera shows a
-    certificate: one that `ca` (PEM) vouches for, or that of this `fingerprint`, or else one that this machine trusts.
-    """
+    """A camera with an H.264 stream over RTSP."""
 
     kind: Literal["camera"]
+    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Literal["alexa", "rtsp", "frigate"]
+    """Vendor: `rtsp` is any camera without MQTT, `frigate` is a camera that Frigate streams again."""
     url: StreamUrl
+    """Stream: address of the stream, without user and password. Where a maker wants them in the path, write `{user}`
+    and `{password}`. Example: `rtsp://192.168.1.20:554/stream1`."""
     credentials_file: Path | None = None
+    """Credentials file: file with the single line `user:password`, readable by the gateway only (chmod 600)."""
     ca: Path | None = None
+    """Certificate authority: PEM file with the authority that signed the camera's certificate. Only with `rtsps://`."""
     fingerprint: Fingerprint | None = None
+    """Fingerprint: SHA-256 of the camera's certificate, which `perron doctor` prints. Only with `rtsps://`, and not
+    together with `ca`. Without both, the certificate must be one that this machine trusts."""
     clock_region: Region | None = None
+    """Clock region: where the camera writes its running clock into the picture, as `[x, y, width, height]` in parts of
+    the picture from 0 to 1. The running clock proves that the picture is live. Example: `[0.0, 0.91, 1.0, 0.09]`."""
 
     @property
     def speaks(self) -> bool:
@@ -251,14 +281,14 @@ class CameraDevice(DeviceSection):
 
 
 class ScannerDevice(DeviceSection):
-    """A barcode scanner at the door. `keys` of the vendor `scanner`: where in its JSON code, event and symbology stand.
-
-    The address of the vendor `proglove` is `<main topic>/gateway/<gateway's serial>/<scanner's serial>`.
-    """
+    """A barcode scanner at the door. `keys` of the vendor `scanner` say where code, event and symbology stand."""
 
     kind: Literal["scanner"]
+    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Literal["scanner", "proglove"]
+    """Vendor: `scanner` is any scanner that publishes to MQTT, `proglove` is a ProGlove scanner behind its gateway."""
     address: Address = ""
+    """Address: only for `proglove`: `<main topic>/gateway/<serial of the gateway>/<serial of the scanner>`."""
 
     @model_validator(mode="after")
     def _readable(self) -> Self:
@@ -277,28 +307,35 @@ class ScannerDevice(DeviceSection):
 
 
 class SignalDevice(DeviceSection):
-    """The light and buzzer at the door, with the answer button inside.
-
-    Of the vendor `zigbee2mqtt` the address is a siren's topic, and `topics: {event: ...}` names the button's.
-    """
+    """The light and the buzzer at the door, with the answer button inside."""
 
     kind: Literal["signal"]
+    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Literal["signal", "zigbee2mqtt"]
+    """Vendor: `signal` is a device with Perron's own topics, `zigbee2mqtt` is a Zigbee siren."""
     address: Address = ""
+    """Address: only for `zigbee2mqtt`: the topic of the siren. `topics: {event: ...}` then names the topic of the
+    button."""
 
 
 class FridgeDevice(DeviceSection):
-    """A fridge that says its temperature, or a thermometer in it (vendor `homeassistant`, in degrees of `unit`).
-
-    `heartbeat`: after so many seconds without a word its temperature is unknown; left out: it is asked, and believed.
-    """
+    """A fridge that reports its temperature, or a thermometer in a fridge."""
 
     kind: Literal["fridge"]
+    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Literal["smartthings", "zigbee2mqtt", "homeassistant"]
+    """Vendor: whose product it is, or which program brings it to MQTT."""
     address: Address
+    """Address: what the vendor calls the fridge or the thermometer. Example:
+    `homeassistant/sensor/fridge_temperature`."""
     compartment: Id = "cooler"
+    """Compartment: the part of the fridge whose temperature counts, in the vendor's words."""
     unit: Literal["C", "F"] = "C"
+    """Unit: degrees Celsius or Fahrenheit. Only for `homeassistant`; other vendors say it themselves."""
     heartbeat: Seconds | None = None
+    """Heartbeat: after this time without a report the temperature is unknown. Left out, it is 3600 seconds for
+    `homeassistant` and `zigbee2mqtt`; a `smartthings` fridge is asked instead. If it is too long, an old temperature is
+    believed."""
 
     @property
     def plate(self) -> Nameplate:
@@ -326,11 +363,15 @@ class FridgeDevice(DeviceSection):
 
 
 class PresenceDevice(DeviceSection):
-    """Somebody, or everybody, of the household as Home Assistant sees them: while anybody is home nothing opens."""
+    """A person or a group of the household, as Home Assistant sees them. While anybody is home nothing opens."""
 
     kind: Literal["presence"]
+    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Literal["homeassistant"]
+    """Vendor: whose product it is, or which program brings it to MQTT."""
     address: Address
+    """Address: the entity, either `<base topic>/<domain>/<object>` (statestream) or `<domain>.<object>` (an
+    automation). Example: `homeassistant/person/claire`."""
 
     @property
     def asked(self) -> bool:
@@ -347,15 +388,18 @@ Armed = Literal["armed_home", "armed_away", "armed_night", "armed_vacation", "ar
 
 
 class AlarmDevice(DeviceSection):
-    """The alarm panel of the house. `bypassed_in`: the modes in which opening the entrance's door sets off nothing.
-
-    In every other armed mode, and while nobody knows the mode, nothing opens: a courier must not set off a siren.
-    """
+    """The alarm panel of the house. Nothing opens while it is armed or while its mode is unknown."""
 
     kind: Literal["alarm"]
+    """Kind: what the device is; it decides which keys may stand here."""
     vendor: Literal["homeassistant"]
+    """Vendor: whose product it is, or which program brings it to MQTT."""
     address: Address
+    """Address: the entity, either `<base topic>/<domain>/<object>` (statestream) or `<domain>.<object>` (an
+    automation). Example: `homeassistant/alarm_control_panel/house`."""
     bypassed_in: tuple[Armed, ...] = ()
+    """Bypassed in: armed modes in which opening the door of the entrance does not set off the alarm. Deliveries are let
+    in in these modes too. Example: `[armed_home]`."""
 
     @property
     def asked(self) -> bool:

@@ -20,8 +20,13 @@ from gateway.system.atomic_file import write_whole
 from gateway.system.located_yaml import LARGEST, Misread, parse
 from gateway.system.regular_file import read_text
 
-NEW = """\
-# One house, one box. `perron schema` prints the JSON schema for editors; `perron doctor` tries everything named here.
+SCHEMA_LINE = "# yaml-language-server: $schema=home.schema.json\n"
+"""The first line of a new house file: an editor finds there what each key means, without the internet."""
+
+NEW = (
+    SCHEMA_LINE
+    + """\
+# One house, one box. `perron schema --markdown` tells what each key means; `perron doctor` tries everything named here.
 box: perron-1
 name: Our house
 language: en                      # what the household is told: fr or en
@@ -38,6 +43,7 @@ pages: {port: 8642}
 devices: {}
 entrances: {}
 """
+)
 
 
 class NotAdded(Exception):  # noqa: N818 - it says what happened

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.day import DayError, read_day
@@ -83,6 +83,7 @@ _ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]{1,80}
 Name = Annotated[str, StringConstraints(pattern=_ONE_LINE), AfterValidator(_seen)]
 LanguageCode = Annotated[str, AfterValidator(_language), WithJsonSchema({"enum": [*languages()], "type": "string"})]
 Address = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,200}$")]
+Port = Annotated[int, Field(ge=1, le=65535, json_schema_extra={"x-unit": "port number"})]
 # Mosquitto takes the spaces off the end of a line of its access list: with one there it would be another's topic.
 _TOPIC = r"^[^+#/\s\x00-\x1f\x7f-\x9f]([^+#\x00-\x1f\x7f-\x9f\u2028\u2029]{0,253}[^+#\s\x00-\x1f\x7f-\x9f])?$"
 Topic = Annotated[str, StringConstraints(pattern=_TOPIC)]
@@ -116,9 +117,13 @@ MEANINGS: Mapping[str, str] = {
 
 
 class Section(BaseModel):
-    """A part of the file: unknown keys are refused."""
+    """A part of a configuration file. Unknown keys are refused.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The text below a field is its documentation, written `Title: description.` for people who edit the file.
+    `gateway.config.schema` makes the JSON schema of it and adds unit and default, so the text names neither.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def _host_name(text: str) -> str:

@@ -8,41 +8,71 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from gateway.config.broker import Broker, BrokerTls
 from gateway.config.devices import Device
-from gateway.config.fields import DeviceId, HostName, Hours, Id, LanguageCode, Name, PagesUrl, Section, day, time_zone
+from gateway.config.fields import (
+    DeviceId,
+    HostName,
+    Hours,
+    Id,
+    LanguageCode,
+    Name,
+    PagesUrl,
+    Port,
+    Section,
+    day,
+    time_zone,
+)
 from gateway.domain.timing import Seconds, Timing
 from gateway.system.addresses import on_loopback
 
 
 class ClockSource(Section):
-    """Who keeps the time. `ntp`: trusted once the kernel is synchronised; `host`: the machine's word is taken."""
+    """Where the time comes from. Nothing opens while the time is not trusted."""
 
     source: Literal["ntp", "host"] = "ntp"
-    drift_ppm: float = Field(default=100.0, gt=0, le=1000)
+    """Source: `ntp` trusts the clock once the kernel says that it is synchronised. `host` always trusts the clock of
+    the machine: use it only to try things out."""
+    drift_ppm: float = Field(default=100.0, gt=0, le=1000, json_schema_extra={"x-unit": "parts per million"})
+    """Drift: how far the hardware clock may drift while it is not synchronised. If it is too small, a drifting clock is
+    trusted too long; if it is too large, the time is distrusted too early when the internet is away."""
 
 
 class Storage(Section):
-    """Where state, log and films are kept, and for how long."""
+    """Where the gateway keeps state, log and films, and for how long."""
 
     folder: Path = Path("var")
-    reserve_mib: int = Field(default=500, ge=1)
-    retention_days: int = Field(default=30, ge=1, le=30)
+    """Folder: where state, log and films lie. A relative path begins at the folder of this file."""
+    reserve_mib: int = Field(default=500, ge=1, json_schema_extra={"x-unit": "MiB"})
+    """Reserve: with less free disk space than this no door opens. If it is too small, the disk may fill up during a
+    visit and the film has a gap."""
+    retention_days: int = Field(default=30, ge=1, le=30, json_schema_extra={"x-unit": "days"})
+    """Retention: films are deleted after this time, except those that somebody holds. French law allows no longer
+    time."""
 
 
 class Pages(Section):
-    """The pages of owner, household, installer and courier. `names`: further host names under which they are opened.
+    """The web pages of owner, household, installer and courier.
 
-    On an address other than loopback they are served by HTTPS, under the box's own authority or, where both are given,
-    `certificate` (PEM, whole chain) and `key`. `plain_port` is HTTP for two pages only: how to trust the box, and the
-    courier's. `contact` is whom a courier or a visitor may ask about the films.
+    On an address other than loopback they are served by HTTPS, under the gateway's own certificate authority unless
+    `certificate` and `key` are given.
     """
 
     host: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]{2,45}$")] = "127.0.0.1"
-    port: int = Field(default=8642, ge=0, le=65535)
+    """Host: address of this machine on which the pages are served; `0.0.0.0` means all of them."""
+    port: int = Field(default=8642, ge=0, le=65535, json_schema_extra={"x-unit": "port number"})
+    """Port: TCP port of the pages; 0 takes any free port."""
     names: tuple[HostName, ...] = ()
-    plain_port: int | None = Field(default=None, ge=0, le=65535)
+    """Names: further host names and addresses under which the pages are opened. Required with `0.0.0.0`. Example:
+    `[perron.home.arpa, 192.168.1.20]`."""
+    plain_port: int | None = Field(default=None, ge=0, le=65535, json_schema_extra={"x-unit": "port number"})
+    """Plain port: TCP port of two pages by HTTP: how to trust the gateway's certificate, and the courier's page. Left
+    out, there are none by HTTP."""
     certificate: Path | None = None
+    """Certificate: PEM file with the whole chain, if the gateway's own authority shall not sign."""
     key: Path | None = None
+    """Key of the certificate: PEM file with its private key. Give both or neither."""
     contact: Name | None = None
+    """Contact: whom a courier or a visitor may ask about the films. The notice at the door names it. Example:
+    `claire@example.org`."""
 
     @property
     def loopback(self) -> bool:
@@ -59,61 +89,85 @@ class Pages(Section):
 
 
 class Messages(Section):
-    """Ways to the owner's phones, beside log and MQTT; they need the extra `messages`.
-
-    `file` has one Apprise URL a line: credentials stand there and nowhere else. `pages` is where the owner's phone
-    finds the box's pages; without it messages carry no links.
-    """
+    """Messages to the owner's phones. They need the extra `messages` (`pip install 'perron[messages]'`)."""
 
     file: Path
+    """File: one Apprise URL per line (ntfy, e-mail, Signal and more), readable by the gateway only (chmod 600)."""
     pages: PagesUrl | None = None
+    """Pages: address under which a phone reaches the gateway's pages. Without it messages carry no links. Example:
+    `https://perron.home:8443`."""
 
 
 class HomeAssistantSection(Section):
-    """The owner's Home Assistant: what it is shown and what it may ask. Without this section nothing is published.
-
-    `may` only ever takes access away: lock now, stop, somebody is home. There is no word for unlocking, nor one that
-    ends what these begin. `picture`: of the last visit, one small picture of the camera outside goes with it; none
-    unless the owner says so, because what Home Assistant keeps no erasure of ours reaches.
-    """
+    """What the owner's Home Assistant sees and may request. Without this section nothing is published for it."""
 
     discovery_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "homeassistant"
+    """Discovery prefix: first level of the topics on which Home Assistant discovers entities, as it is set there."""
     may: tuple[Literal["lock_now", "stop", "somebody_home"], ...] = ("lock_now",)
+    """May: what Home Assistant may request. All of these only take access away; nothing unlocks and nothing ends them.
+    Example: `[lock_now, stop, somebody_home]`."""
     picture: Literal["none", "last_visit"] = "none"
+    """Picture: with `last_visit` Home Assistant gets one small picture of the outside camera for each visit. The
+    gateway cannot delete what Home Assistant keeps."""
 
 
 class Place(Section):
-    """Where a parcel is left, and how long the door may stand open meanwhile."""
+    """Where a parcel is left."""
 
     name: Name
+    """Name: what the household and the courier read. Example: `In the hall`."""
     fridge: Id | None = None
+    """Fridge: id of the fridge, if the place is one. Its temperature and its door are then watched."""
     open_limit: Seconds = 120.0
+    """Open limit: how long the door may stand open before the signal and the owner are warned. If it is too short,
+    honest couriers cause alarms; if it is too long, an open door is noticed late."""
 
 
 class Cameras(Section):
-    """The cameras of an entrance: `outside` sees the courier at the door."""
+    """The cameras of an entrance."""
 
     outside: Id
+    """Outside: id of the camera that sees the courier at the door. It must show motion or a running clock before the
+    door unlocks."""
     inside: tuple[Id, ...] = ()
+    """Inside: ids of the cameras that film behind the door. Each must film before the door unlocks."""
     read_labels: tuple[Id, ...] = ()
+    """Read labels: ids of the cameras that also read the labels of expected parcels while a delivery's window is open.
+    An unknown code that a camera reads does not count as a wrong scan."""
 
 
 class EntranceSection(Section):
-    """A way in that a delivery may use."""
+    """An entrance that a delivery may use."""
 
     name: Name
+    """Name: what the household reads. Example: `Front door`."""
     living_space: bool = True
+    """Living space: the entrance leads into it. Such an entrance needs a door sensor that answers, and cannot be a
+    garage door."""
     way_out_by_hand: bool
+    """Way out by hand: the inside opens without key and without power. It must be `true`, so that nobody can be locked
+    in."""
     lock: Id
+    """Lock: id of the lock, or of the opener of a garage door."""
     door: Id
+    """Door sensor: id of the sensor that says whether the door is closed. It must not depend on the lock."""
     cameras: Cameras
+    """Cameras: which cameras film a visit."""
     scanners: tuple[Id, ...]
+    """Scanners: ids of the barcode scanners at this entrance."""
     signal: Id
+    """Signal: id of the light and buzzer at this entrance, with the answer button inside."""
     places: dict[Id, Place]
+    """Places: where parcels are left, one section per id."""
     courier_proof: bool = True
+    """Courier proof: the courier must also show a one-time code, because a tracking number is no secret. With `false`
+    the number on the parcel is enough."""
     presence: tuple[Id, ...] = ()
+    """Presence: ids of presence devices. While one of them says that somebody is home, or is unknown, nothing opens."""
     alarm: Id | None = None
+    """Alarm: id of the alarm panel that watches this entrance."""
     timing: Timing = Timing()
+    """Waiting times: those of this entrance."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -126,19 +180,28 @@ class EntranceSection(Section):
 
 
 class BrandKey(Section):
-    """A brand's public Ed25519 key, as the JWK's `x` (base64url)."""
+    """A public key with which a brand signs."""
 
     kid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    """Key id: name of the key, as it stands in the header of the brand's signatures. Example: `lune-2026`."""
     x: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    """Public key: the Ed25519 key, as the JWK's `x` (base64url, 43 characters)."""
 
 
 class PermissionSeed(Section):
-    """What the owner allows a brand at first start; afterwards the store rules. Hours are in the house's time zone."""
+    """What the owner allows a brand at first start. Afterwards the page Brands decides, not this section.
+
+    Days and hours are in the time zone of the house.
+    """
 
     state: Literal["pending", "granted", "refused"] = "pending"
+    """State: while it is `pending` the deliveries of the brand wait until the owner decides."""
     entrances: tuple[Id, ...] = ()
+    """Entrances: ids of the entrances that the brand may use."""
     carriers: tuple[Name, ...] = ()
+    """Carriers: names of the carriers that may deliver. Example: `[Chronopost, Colissimo]`."""
     places: tuple[Id, ...] = ()
+    """Places: ids of the places where the brand's parcels may be left."""
     days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = (
         "mon",
         "tue",
@@ -148,38 +211,54 @@ class PermissionSeed(Section):
         "sat",
         "sun",
     )
+    """Days: days of the week on which the brand may deliver. Example: `[mon, tue]`."""
     hours: Hours = "00:00-24:00"
-    openings: int = Field(default=1, ge=1, le=10)
+    """Hours: time of the day in which the brand may deliver, the earlier time first. Example: `08:00-20:00`."""
+    openings: int = Field(default=1, ge=1, le=10, json_schema_extra={"x-unit": "openings of the door per delivery"})
+    """Openings: how often one delivery may open the door. More than one lets a courier come back."""
     ask_each_time: bool = False
-    expires: Annotated[str, AfterValidator(day)] | None = None  # the last day, in the house's time zone
-    hub_signed: bool = False  # also deliveries that the brand has not signed: whoever runs the hub could invent them
+    """Ask each time: the owner must say yes to each delivery while the courier waits at the door."""
+    expires: Annotated[str, AfterValidator(day)] | None = None
+    """Expires: the last day of the permission. Left out, it has no end. Example: `2027-01-31`."""
+    hub_signed: bool = False
+    """Hub-signed: also accept deliveries that the hub signed for the brand. Whoever runs the hub could then invent
+    one."""
 
 
 class Brand(Section):
-    """A retailer."""
+    """A retailer's brand, as the household knows it."""
 
     name: Name
+    """Name: what the household reads. Example: `Maison Lune`."""
     keys: tuple[BrandKey, ...]
+    """Keys: public keys with which the brand signs. Overlapping keys let a brand change its key."""
     permission: PermissionSeed = PermissionSeed()
+    """Permission: what the brand may do when the gateway first reads it."""
 
 
 class HubSection(Section):
-    """The hub that this home has joined, and how it is reached. Without this section the box speaks to none.
-
-    `home`: as the hub calls it; `shard`: where its words go in, unless it follows from that. The box connects outwards
-    to `host` and proves itself by `tls.certificate`, or by a password under the home's name. `key`: the hub's public
-    one (Ed25519, the JWK's `x`), by which it signs for brands that do not sign themselves; without it none is taken.
-    """
+    """The hub that this home has joined. `perron join` writes this section; without it the gateway contacts no hub."""
 
     url: PagesUrl
+    """Hub: address under which everybody reaches the hub. Example: `https://hub.example`."""
     home: Annotated[str, StringConstraints(pattern=r"^home-[a-z0-9-]{1,59}$")]
+    """Home: name of this home at the hub. Example: `home-7f3k`."""
     host: HostName
-    shard: int | None = Field(default=None, ge=0, le=9999)
-    port: int = Field(default=8883, ge=1, le=65535)
+    """Broker: host name of the hub's MQTT broker. The gateway connects outwards to it."""
+    shard: int | None = Field(default=None, ge=0, le=9999, json_schema_extra={"x-unit": "number of the shard"})
+    """Shard: part of the hub's topics in which this home publishes. Left out, it follows from the name of the home."""
+    port: Port = 8883
+    """Port: TCP port of the hub's broker."""
     tls: BrokerTls | None = None
+    """TLS: required unless the hub runs on this machine. The client certificate proves that this is the home."""
     key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")] | None = None
+    """Key of the hub: its public Ed25519 key (the JWK's `x`), with which it signs for brands that do not sign
+    themselves. Without it no such delivery is accepted."""
     password_file: Path | None = None
-    keepalive: int = Field(default=60, ge=5, le=600)
+    """Password file: file with the password of the home, for a broker that asks for one instead of a certificate."""
+    keepalive: int = Field(default=60, ge=5, le=600, json_schema_extra={"x-unit": "seconds"})
+    """Keep-alive: the time between two signs of life on the connection. If it is too short, many homes load the hub; if
+    it is too long, a lost connection is noticed late."""
 
     @model_validator(mode="after")
     def _believed(self) -> Self:
@@ -208,23 +287,37 @@ class HubSection(Section):
 
 
 class Home(Section):
-    """The whole file."""
+    """The configuration of one gateway: its house, its devices, its entrances and the brands that may deliver."""
 
     box: Id
+    """Box: id of this gateway. Retailers address their deliveries to it. Example: `perron-1`."""
     name: Name
+    """Name: what the household calls the house. Example: `The house in Lilac Street`."""
     language: LanguageCode = "fr"
+    """Language: language of the pages and of the messages to the household."""
     timezone: Annotated[str, AfterValidator(time_zone)] = "Europe/Paris"
+    """Time zone: days and hours of permissions are in this zone. Example: `Europe/Paris`."""
     broker: Broker = Broker()
+    """Broker: the MQTT broker of the house."""
     clock: ClockSource = ClockSource()
+    """Clock: where the time comes from."""
     storage: Storage = Storage()
+    """Storage: where state, log and films are kept."""
     pages: Pages | None = None
-
+    """Pages: the web pages. Left out, the gateway serves none."""
     messages: Messages | None = None
+    """Messages: messages to the owner's phones. Left out, phones that were added on the page Settings still get
+    them."""
     homeassistant: HomeAssistantSection | None = None
+    """Home Assistant: what the owner's Home Assistant sees. Left out, it sees nothing."""
     hub: HubSection | None = None
+    """Hub: the hub that this home has joined. Left out, the gateway contacts no hub."""
     devices: dict[DeviceId, Device]
+    """Devices: one section per device, by its id. `kind` decides which keys it has."""
     entrances: dict[Id, EntranceSection]
+    """Entrances: one section per entrance, by its id."""
     brands: dict[Id, Brand] = Field(default={})
+    """Brands: one section per retailer's brand, by its id."""
 
     @property
     def brand_keys(self) -> tuple[tuple[str, str, str], ...]:

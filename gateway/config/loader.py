@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel
 
@@ -82,11 +81,6 @@ def _paths_in(value: object) -> Iterator[Path]:
                 yield from _paths_in(inner)
         case _:
             pass
-
-
-def schema() -> dict[str, Any]:
-    """Return the JSON schema of `home.yaml`, for editors."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Home.model_json_schema()}
 
 
 def _anchored(home: Home, folder: Path) -> Home:

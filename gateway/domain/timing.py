@@ -31,29 +31,29 @@ class Timing(BaseModel):
     """Command lifetime: a command to a device expires after this time. If it is too short, a slow network delays
     commands past it and the door stays locked; if it is too long, a delayed command can still open the door."""
     skew: Annotated[float, Field(ge=0, le=60, json_schema_extra={"x-unit": "seconds"})] = 5.0
-    """Clock error of the lock: how far the lock's own clock may differ. The gateway waits this much longer before it
-    is sure that a lost unlock command has expired."""
+    """Clock error of the lock: how far the lock's own clock may differ. The gateway waits this much longer before it is
+    sure that a lost unlock command has expired."""
     never: Seconds = 30.0
     """Time to enter: how long the door stays unlocked when nobody opens it. Then the gateway locks it again."""
     stable: Seconds = 2.0
     """Closed door: how long the door must stay closed until the visit counts as over and the locking begins."""
     open_again: Seconds = 60.0
-    """Reminder of an open door: the time between two messages that the door stands open, after the `open_limit` of
-    the place has passed."""
+    """Reminder of an open door: the time between two messages that the door stands open, after the `open_limit` of the
+    place has passed."""
     relock: Seconds = 10.0
     """Wait before the lock: the gateway locks the door this long after it was closed, if nobody opens it again. If it
     is too short, the bolt may move while the courier comes back for a second parcel."""
     post_roll: Seconds = 10.0
     """Film after the visit: how long the cameras film on after the door is locked again."""
     film_closes: Seconds = 10.0
-    """Film deadline: the time in which the video process must close a film. After it the proof is sealed as
-    incomplete, with an alarm."""
+    """Film deadline: the time in which the video process must close a film. After it the proof is sealed as incomplete,
+    with an alarm."""
     outage: Seconds = 60.0
     """Broker outage: how long the gateway waits for a lost MQTT broker while it must lock the door. After it the door
     is the owner's, with an alarm."""
     watch: Seconds = 900.0
-    """Time after a visit: an opening in this time counts as the courier's way out. It is filmed, and the door is
-    locked again."""
+    """Time after a visit: an opening in this time counts as the courier's way out. It is filmed, and the door is locked
+    again."""
     lockout: Seconds = 900.0
     """Lockout: how long a scanner is refused after too many wrong codes, and how long a wrong code counts."""
     merge: Seconds = 10.0
@@ -70,8 +70,8 @@ class Timing(BaseModel):
     """Use by hand: for this time after somebody used the door by hand, the gateway takes the household to be present
     and opens for nobody."""
     incident: Seconds = 600.0
-    """Length of an incident: how long the cameras film an unexpected opening, unless the door is proven
-    locked before."""
+    """Length of an incident: how long the cameras film an unexpected opening, unless the door is proven locked
+    before."""
     alarm_again: Seconds = 60.0
     """Repeated alarm: the time between two alarms of the same door while it is not safe."""
     near: Seconds = 120.0

@@ -9,7 +9,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from gateway.config.broker import Broker, BrokerTls
-from gateway.config.fields import HostName, Id, Name, PagesUrl, Section
+from gateway.config.fields import HostName, Id, Name, PagesUrl, Port, Section
 from gateway.config.reading import read
 from gateway.hub.webhooks.ssrf import Allowed
 from gateway.protocol.box_hub import SHARDS
@@ -26,17 +26,21 @@ Network = Annotated[str, AfterValidator(_network)]
 
 
 class Listen(Section):
-    """Where it is served. Without a certificate only on this machine, or behind a proxy that speaks TLS for it.
-
-    `metrics`: the networks from which `/metrics` is told, and never through a proxy.
-    """
+    """Where the hub serves HTTP. Without a certificate only on this machine, or behind a proxy that ends TLS."""
 
     host: str = "127.0.0.1"
-    port: int = Field(default=8643, ge=1, le=65535)
+    """Host: address on which the hub listens. Example: `0.0.0.0`."""
+    port: Port = 8643
+    """Port: TCP port on which the hub listens."""
     certificate: Path | None = None
+    """Certificate: PEM file with the whole chain."""
     key: Path | None = None
+    """Key of the certificate: PEM file with its private key. Give both or neither."""
     behind_proxy: bool = False
+    """Behind a proxy: a proxy in front ends TLS and writes `X-Forwarded-For`. The hub takes the last address in it as
+    the client's. Say `true` only if no client can reach the hub without the proxy."""
     metrics: tuple[Network, ...] = ("127.0.0.0/8", "::1/128")
+    """Metrics: networks from which `/metrics` is answered, never through a proxy. Example: `[10.0.0.0/8]`."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -51,46 +55,55 @@ class Listen(Section):
 
 
 class Limits(Section):
-    """How much one key may ask. Writes of a second and of a day; reads of a second.
+    """How much one client may do. Requests above a limit get the status 429 and the time after which to try again."""
 
-    `stranger_requests`: what one address may ask in a second without a key that counts, on average of ten seconds.
-    `strangers`: what it may write in a minute: boxes that join or renew.
-    `connections`: how many it may have open at once (not counted behind a proxy).
-    `new_connections`: how many it may open in a second, and five times as many at once (not counted behind a proxy).
-    `sandboxes`: how many it may have made in an hour; a sandbox has a day's ration of writes of its own.
-    `home_events` and `home_bytes`: events of one home in an hour, and their bytes; what is more comes later.
-    `questions` of a second and `orders` of an hour: of one browser of a household; a home has three times that.
-    """
-
-    writes: int = Field(default=20, ge=1)
-    writes_a_day: int = Field(default=100_000, ge=1)
-    reads: int = Field(default=50, ge=1)
-    stranger_requests: int = Field(default=20, ge=1)
-    strangers: int = Field(default=30, ge=1)
-    connections: int = Field(default=200, ge=1)
-    new_connections: int = Field(default=int(CONNECTIONS_PER_SECOND), ge=1)
-    sandboxes: int = Field(default=10, ge=1)
-    sandbox_writes_a_day: int = Field(default=2_000, ge=1)
-    questions: int = Field(default=20, ge=1)
-    orders: int = Field(default=60, ge=1)
-    home_events: int = Field(default=1_000, ge=50)
-    home_bytes: int = Field(default=2_000_000, ge=100_000)  # an event has 16,000 at most, and about 1,000
+    writes: int = Field(default=20, ge=1, json_schema_extra={"x-unit": "requests per second"})
+    """Writes: changing requests of one API key, in the short term."""
+    writes_a_day: int = Field(default=100_000, ge=1, json_schema_extra={"x-unit": "requests per day"})
+    """Writes in a day: changing requests of one API key, in the long term."""
+    reads: int = Field(default=50, ge=1, json_schema_extra={"x-unit": "requests per second"})
+    """Reads: reading requests of one API key."""
+    stranger_requests: int = Field(default=20, ge=1, json_schema_extra={"x-unit": "requests per second"})
+    """Requests of strangers: requests of one address without a valid API key, averaged over ten seconds."""
+    strangers: int = Field(default=30, ge=1, json_schema_extra={"x-unit": "requests per minute"})
+    """Writes of strangers: changing requests of one address without an API key, such as a box that joins or renews."""
+    connections: int = Field(default=200, ge=1, json_schema_extra={"x-unit": "connections"})
+    """Connections: open connections of one address. Not counted behind a proxy."""
+    new_connections: int = Field(
+        default=int(CONNECTIONS_PER_SECOND), ge=1, json_schema_extra={"x-unit": "connections per second"}
+    )
+    """New connections: connections that one address may open; five times as many at once. Not counted behind a
+    proxy."""
+    sandboxes: int = Field(default=10, ge=1, json_schema_extra={"x-unit": "sandboxes per hour"})
+    """Sandboxes: sandboxes that one address may create."""
+    sandbox_writes_a_day: int = Field(default=2_000, ge=1, json_schema_extra={"x-unit": "requests per day"})
+    """Writes of a sandbox: changing requests of one sandbox."""
+    questions: int = Field(default=20, ge=1, json_schema_extra={"x-unit": "requests per second"})
+    """Questions: questions of one browser of a household to its home; all browsers of a home together have three times
+    as many."""
+    orders: int = Field(default=60, ge=1, json_schema_extra={"x-unit": "requests per hour"})
+    """Orders: orders of one browser of a household to its home; all browsers of a home together have three times as
+    many."""
+    home_events: int = Field(default=1_000, ge=50, json_schema_extra={"x-unit": "events per hour"})
+    """Events of a home: the hub accepts the rest later. If it is too small, retailers learn late of what happened."""
+    home_bytes: int = Field(default=2_000_000, ge=100_000, json_schema_extra={"x-unit": "bytes per hour"})
+    """Size of a home's events: the hub accepts the rest later. One event has about 1,000 bytes, and 16,000 at most."""
 
 
 class Keep(Section):
-    """How much is kept of what a home has said: its newest `home_events`, and none that is older than so many days.
+    """How long the hub keeps the events of a home. The proof of a delivery is made of them."""
 
-    A delivery's proof is made of them: while they are kept a retailer can read it.
-    """
-
-    home_events: int = Field(default=20_000, ge=100)
-    home_event_days: int = Field(default=400, ge=32)  # longer than a message lives
+    home_events: int = Field(default=20_000, ge=100, json_schema_extra={"x-unit": "events"})
+    """Events of a home: the newest events that are kept of each home. If it is too small, proofs are lost early."""
+    home_event_days: int = Field(default=400, ge=32, json_schema_extra={"x-unit": "days"})
+    """Age of events: older events are deleted, except the newest one of each home."""
 
 
 class HubBroker(Broker):
-    """The broker at which the boxes are. Without `tls` it has to be on this machine."""
+    """The broker to which the boxes connect, as the hub reaches it. Without `tls` it must run on this machine."""
 
     username: Id = "hub"
+    """Account: user name of the hub at the broker."""
 
     @model_validator(mode="after")
     def _believed(self) -> Self:
@@ -100,12 +113,16 @@ class HubBroker(Broker):
 
 
 class Boxes(Section):
-    """Where boxes reach the broker that `perron hub-config` sets up: the name that they are told, and its listener."""
+    """Where boxes reach the broker that `perron hub-config` sets up."""
 
     host: HostName
-    port: int = Field(default=8883, ge=1, le=65535)
+    """Host: name of the broker that boxes connect to. Example: `hub.example`."""
+    port: Port = 8883
+    """Port: TCP port of the broker for boxes."""
     listen: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]{2,45}$")] = "0.0.0.0"  # noqa: S104 - by TLS and with a certificate only
-    connections: int = Field(default=10_000, ge=1)
+    """Listen: address of this machine on which the broker listens for boxes."""
+    connections: int = Field(default=10_000, ge=1, json_schema_extra={"x-unit": "connections"})
+    """Connections: boxes that the broker accepts at the same time. If it is too small, further boxes cannot connect."""
 
     @property
     def near(self) -> str:
@@ -114,25 +131,30 @@ class Boxes(Section):
 
 
 class Rabbit(Section):
-    """A RabbitMQ cluster instead of mosquitto. `nodes`: their names, and where each is reached by the others and by us.
-
-    `files`: where a node finds its own files, once they were brought there; `memory`: how much of the machine's it may
-    take before it lets nobody publish. Each node listens at `boxes.port`.
-    """
+    """A RabbitMQ cluster instead of mosquitto. Each node listens for boxes at `boxes.port`."""
 
     nodes: Annotated[dict[Id, HostName], Field(min_length=1)]
+    """Nodes: host name of each node, by its id, as the other nodes and the hub reach it. Example: `{one: mq1.example,
+    two: mq2.example}`."""
     files: Path = Path("/etc/rabbitmq/perron")
-    memory: float = Field(default=0.6, gt=0, lt=1)
-    distribution: int = Field(default=25672, ge=1, le=65535)  # the port by which nodes speak to each other
-    management: int = Field(default=15671, ge=1, le=65535)  # where hubs keep homes' accounts
-    metrics: int = Field(default=15692, ge=1, le=65535)  # a node's numbers, on the node alone
+    """Files: folder on each node with the files that `perron hub-config` wrote for it."""
+    memory: float = Field(default=0.6, gt=0, lt=1, json_schema_extra={"x-unit": "part of the memory, from 0 to 1"})
+    """Memory: how much of the machine's memory a node may take before it accepts no more messages."""
+    distribution: Port = 25672
+    """Distribution port: TCP port on which the nodes speak to each other."""
+    management: Port = 15671
+    """Management port: TCP port on which hubs keep the accounts of homes."""
+    metrics: Port = 15692
+    """Metrics port: TCP port of a node's metrics, reachable on the node only."""
 
 
 class Share(Section):
-    """Which of how many processes this one is: the shards in which homes speak are dealt out among them."""
+    """Which of several hub processes this one is. Each process serves its share of the homes."""
 
-    number: int = Field(default=1, ge=1)
-    of: int = Field(default=1, ge=1, le=SHARDS)
+    number: int = Field(default=1, ge=1, json_schema_extra={"x-unit": "number of the process"})
+    """Number: which process this is, counted from 1."""
+    of: int = Field(default=1, ge=1, le=SHARDS, json_schema_extra={"x-unit": "processes"})
+    """Of: how many processes there are. More than one need `rabbit` and a store in PostgreSQL."""
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
@@ -147,16 +169,20 @@ class Share(Section):
 
 
 class Webhooks(Section):
-    """Where events may be sent. `private`: addresses of a private network too, for a hub that tries things out.
-
-    `attempts`: tries of one message before it is given up; fewer than 12 would end before 24 hours are over.
-    """
+    """How the hub sends events to retailers."""
 
     private: bool = False
-    plain: bool = False  # http as well
-    attempts: int = Field(default=12, ge=12, le=50)
-    timeout: float = Field(default=15.0, ge=1, le=30)  # seconds for one try
-    sandbox_posts: int = Field(default=60, ge=1)  # in a minute to one host, of all sandboxes together
+    """Private addresses: webhooks may go to addresses of private networks. Only for trials: a retailer could reach
+    services inside your network."""
+    plain: bool = False
+    """Plain HTTP: webhooks may go to `http://` addresses. Only for trials."""
+    attempts: int = Field(default=12, ge=12, le=50, json_schema_extra={"x-unit": "attempts"})
+    """Attempts: how often one message is tried before it is given up. Fewer than 12 would end before 24 hours are
+    over."""
+    timeout: float = Field(default=15.0, ge=1, le=30, json_schema_extra={"x-unit": "seconds"})
+    """Timeout: how long one attempt may take. If it is too short, slow receivers get messages twice."""
+    sandbox_posts: int = Field(default=60, ge=1, json_schema_extra={"x-unit": "requests per minute"})
+    """Requests of sandboxes: webhooks of all sandboxes together to one host."""
 
     @property
     def allowed(self) -> Allowed:
@@ -165,26 +191,37 @@ class Webhooks(Section):
 
 
 class HubFile(Section):
-    """The whole file.
-
-    `broker`: without one no home is reached, only simulated ones. `boxes`: without it none can join. `rabbit`: the
-    broker is a cluster, which several hubs may share on one PostgreSQL; each takes a `share` of the homes' words.
-    `url`: under which everybody reaches it. `folder`: its keys and, unless `store` says other, its data.
-    """
+    """The configuration of one hub process."""
 
     name: Name = "Perron hub"
+    """Name: what retailers and households read."""
     url: PagesUrl
+    """Address: under which everybody reaches the hub. It stands in every signature, so it must not change. Example:
+    `https://hub.example`."""
     folder: Path = Path("hub")
+    """Folder: where the hub keeps its keys and, without `store`, its data."""
     store: Annotated[str, StringConstraints(min_length=1, max_length=400)] | None = None
+    """Store: SQLAlchemy URL of the database. Left out, it is a SQLite file in the folder. Example:
+    `postgresql+asyncpg://hub@/perron`."""
     broker: HubBroker | None = None
+    """Broker: how the hub reaches the broker. Left out, and without `rabbit`, only simulated homes are reached."""
     boxes: Boxes | None = None
+    """Boxes: how boxes reach the broker. Left out, no box can join."""
     rabbit: Rabbit | None = None
+    """RabbitMQ: the broker is a RabbitMQ cluster, which several hub processes may share. Give `broker` or `rabbit`, not
+    both."""
     share: Share = Share()
+    """Share: which part of the homes this process serves, if there are several."""
     listen: Listen = Listen()
+    """Listen: where the hub serves HTTP."""
     limits: Limits = Limits()
+    """Limits: how much one client may do."""
     keep: Keep = Keep()
+    """Keep: how long the hub keeps the events of homes."""
     webhooks: Webhooks = Webhooks()
+    """Webhooks: how the hub sends events to retailers."""
     sandbox: bool = True
+    """Sandbox: anybody may create a sandbox, a retailer with a simulated home."""
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

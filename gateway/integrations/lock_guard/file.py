@@ -43,14 +43,19 @@ Public = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$"), After
 
 
 class RadioDevice(Section):
-    """A device behind the radio, in its maker's words. Its topics are its product's, else `perron/<id>/...`."""
+    """A device behind the radio. Its topics are its product's; without such topics it speaks on `perron/<id>/...`."""
 
     kind: ClassVar[str]
     vendor: Annotated[str, AfterValidator(_vendor)]
+    """Vendor: whose product it is, as in `home.yaml`. Example: `zigbee2mqtt`."""
     id: Id
+    """Id: name of the device in the topics `perron/<id>/...`, for a product without topics of its own."""
     address: Address = ""
+    """Address: what the vendor calls the device, as in `home.yaml`. Example: `zigbee2mqtt/Front door`."""
     topics: dict[Channel, Topic] = Field(default={})
+    """Topics: single topics that differ from the product's own, by channel. Example: `{state: attic/door}`."""
     keys: dict[KeyWord, KeyPath] = Field(default={})
+    """Keys: settings of the vendor for this device, as in `home.yaml`. Example: `{node: '5'}`."""
 
     @property
     def plate(self) -> Nameplate:
@@ -91,6 +96,7 @@ class LockBehind(RadioDevice):
 
     kind = "lock"
     id: Id = "lock"
+    """Id: name of the lock in the topics `perron/<id>/...`, for a product without topics of its own."""
 
 
 class DoorBehind(RadioDevice):
@@ -98,17 +104,20 @@ class DoorBehind(RadioDevice):
 
     kind = "door"
     id: Id = "door"
+    """Id: name of the door sensor in the topics `perron/<id>/...`, for a product without topics of its own."""
 
 
 class Radio(Section):
-    """The radio's own broker, on this machine's loopback, and what stands behind it.
-
-    Without `door` the guard never locks by itself: it would not know whether the door is closed.
-    """
+    """The radio's own broker on this machine, and the devices behind it."""
 
     broker: Broker = Broker(username="guard", port=1884)
+    """Broker of the radio: it must listen on 127.0.0.1 only. `perron broker-config --radio` writes its
+    configuration."""
     lock: LockBehind
+    """Lock: the lock that the guard moves."""
     door: DoorBehind | None = None
+    """Door sensor: an independent sensor that says whether the door is closed. Without it the guard never locks by
+    itself."""
 
     @model_validator(mode="after")
     def _alone(self) -> Self:
@@ -121,33 +130,45 @@ class Radio(Section):
 
 
 class Waits(Section):
-    """Waiting times in seconds; shorter ones are for demonstrations. docs/installer/guard.md explains each."""
+    """Waiting times of the guard. Leave them out: shorter times are for demonstrations and tests."""
 
     nonce_life: Seconds = 15.0
+    """Challenge lifetime: how long the gateway may use a challenge of the guard in a command. If it is too short, a
+    slow network delays commands past it; if it is too long, a held-back command stays valid longer."""
     answer: Seconds = 5.0
+    """Answer deadline: how long lock and door sensor may take to answer a question."""
     stable: Seconds = 2.0
+    """Closed door: the time between the two answers `closed` that the guard needs before it locks by itself."""
     again: Seconds = 30.0
+    """Next try: the time until the guard tries again to lock by itself."""
     moving: Seconds = 30.0
+    """Movement after an unlock: an answer `locked` in this time after an unlock does not count, because the bolt may
+    not have begun to move."""
 
 
 class GuardFile(Section):
-    """The whole file.
-
-    `lock` is the lock's id in the gateway's home.yaml, and the guard's account on the house's broker. `gateway` is the
-    gateway's public command key (`perron guard-key` on the box tells it), `key` the file of the guard's own private
-    key, `folder` where its ledger lies. `silent`: so many seconds after the gateway's last word the guard locks what it
-    unlocked. `latency`: the bolt's longest movement.
-    """
+    """The configuration of `perron guard`, the process that alone may move one lock."""
 
     lock: DeviceId
+    """Lock: id of the lock in the gateway's `home.yaml`. It is also the guard's account at the broker of the house."""
     gateway: Public
+    """Command key of the gateway: its public Ed25519 key, base64url. `perron guard-key` on the gateway prints it."""
     key: Path = Path("guard.key.pem")
+    """Key of the guard: PEM file with its private key. `perron guard-key --new` makes it."""
     folder: Path = Path("ledger")
+    """Folder: where the guard keeps its ledger of counters and obeyed commands. It must survive a restart."""
     house: Broker
+    """Broker of the house: the broker that the gateway uses."""
     radio: Radio
-    silent: Annotated[float, Field(ge=1, le=3600)] = 120.0
+    """Radio: the second broker, and the lock and door sensor behind it."""
+    silent: Annotated[float, Field(ge=1, le=3600, json_schema_extra={"x-unit": "seconds"})] = 120.0
+    """Silence of the gateway: after this time without a message from the gateway the guard locks what it unlocked. If
+    it is too short, a restart of the gateway locks the door behind the courier; if it is too long, the door stays
+    unlocked longer after a failure."""
     latency: Seconds = 3.0
+    """Movement of the bolt: the longest time that the bolt needs from the command to its end position."""
     timing: Waits = Waits()
+    """Waiting times: those of the guard itself."""
 
     @property
     def gateway_key(self) -> OKPKey:

@@ -140,6 +140,9 @@ def test_the_commands_come_quickly_because_they_load_only_what_they_need() -> No
 @pytest.mark.slow
 def test_the_schema_is_json_for_editors() -> None:
     assert json.loads(perron("schema").stdout)["title"] == "Home"
+    assert json.loads(perron("schema", "home").stdout)["title"] == "Home"
+    assert json.loads(perron("schema", "hub").stdout)["properties"]["url"]["title"] == "Address"
+    assert perron("schema", "guard", "--markdown").stdout.startswith("# `guard.yaml`\n")
 
 
 @pytest.mark.slow

@@ -7,16 +7,20 @@ import signal
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from gateway.cli import keys, new_home
 from gateway.cli.delivery import courier_page
 from gateway.cli.failure import Failure
+from gateway.cli.schema import ConfigFile, schema
+from gateway.config.editor import SCHEMA_LINE
 from gateway.config.home import Pages
 from gateway.config.loader import load
 from gateway.demo.plan import FAST
 from gateway.demo.processes import end_stranger
 from gateway.domain.delivery.barcodes import courier_digest, new_courier_code
+from gateway.system.located_yaml import parse
 from tests.gateway.cli.terminal import perron, started
 
 
@@ -28,8 +32,19 @@ def test_a_new_house_has_a_key_accounts_and_a_delivery_and_none_of_it_gets_into_
     assert keys.key_file(tmp_path / "mine" / "keys", kid).stat().st_mode & 0o077 == 0
     assert home.storage.folder == tmp_path / "mine" / "box"
     assert home.broker.account("retailer").password()
-    assert new_home.TEMPLATE.read_text().count("#") == file.read_text().count("#")  # its comments are still there
+    text, template = file.read_text(encoding="utf-8"), new_home.TEMPLATE.read_text(encoding="utf-8")
+    assert text.removeprefix(SCHEMA_LINE).count("#") == template.count("#")  # its comments are still there
     assert (tmp_path / "mine" / ".gitignore").read_text() == "*\n"
+
+
+def test_the_first_line_of_a_new_house_names_a_schema_that_stands_beside_it_and_takes_the_house(tmp_path: Path) -> None:
+    file = new_home.found(tmp_path / "mine")
+    line = file.read_text(encoding="utf-8").splitlines()[0]
+    named = file.parent / line.removeprefix("# yaml-language-server: $schema=")
+    written = json.loads(named.read_text(encoding="utf-8"))
+    assert written == schema(ConfigFile.HOME)
+    house = parse(file.read_text(encoding="utf-8")).data
+    jsonschema.Draft202012Validator(written).validate(json.loads(json.dumps(house)))
 
 
 def test_a_house_is_never_written_over(tmp_path: Path) -> None:

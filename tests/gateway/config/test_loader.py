@@ -10,7 +10,8 @@ from ruamel.yaml import YAML
 from gateway.config.devices import CameraDevice
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
-from gateway.config.loader import load, schema
+from gateway.config.loader import load
+from gateway.config.schema import schema_of
 from gateway.runtime.entrance_rules import entrance_rules
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"
@@ -239,8 +240,8 @@ def test_control_characters_from_the_file_never_reach_the_screen(tmp_path: Path)
 
 def test_the_schema_takes_the_house_of_the_demo_and_refuses_an_unknown_key() -> None:
     data = json.loads(json.dumps(YAML(typ="safe").load(TEXT)))
-    jsonschema.Draft202012Validator.check_schema(schema())
-    validator = jsonschema.Draft202012Validator(schema())
+    jsonschema.Draft202012Validator.check_schema(schema_of(Home))
+    validator = jsonschema.Draft202012Validator(schema_of(Home))
     assert list(validator.iter_errors(data)) == []
     assert list(validator.iter_errors({**data, "unknown": 1}))
 

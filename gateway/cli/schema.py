@@ -1,0 +1,77 @@
+"""`perron schema`: what every key of a configuration file means, for editors and to read."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli.options import example
+
+if TYPE_CHECKING:  # the other commands start without it
+    from pydantic import BaseModel
+
+
+class ConfigFile(StrEnum):
+    """The configuration files: of the gateway, of a guard, of a hub."""
+
+    HOME = "home"
+    GUARD = "guard"
+    HUB = "hub"
+
+
+def add(cli: typer.Typer) -> None:
+    """Add the command."""
+    examples = ("perron schema > home.schema.json", "perron schema guard > guard.schema.json",
+                "perron schema hub --markdown | less")  # fmt: skip
+    cli.command("schema", epilog=example(*examples))(_schema)
+
+
+def schema(file: ConfigFile) -> dict[str, Any]:
+    """Return the JSON schema of this file, each key with its title, description, unit and default."""
+    from gateway.config.schema import schema_of  # noqa: PLC0415 - the other commands start without it
+
+    return schema_of(_model(file))
+
+
+def write_for_editors(house_file: Path) -> None:
+    """Write `home.schema.json` beside a new house file, whose first line names it.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    house_file.parent.mkdir(parents=True, exist_ok=True)
+    house_file.with_name("home.schema.json").write_text(_json(schema(ConfigFile.HOME)) + "\n", encoding="utf-8")
+
+
+def _schema(
+    file: Annotated[ConfigFile, typer.Argument(help="Of home.yaml, guard.yaml or hub.yaml.")] = ConfigFile.HOME,
+    *,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the reference page, to read.")] = False,
+) -> None:
+    """Print what every key of a configuration file means: its JSON schema for editors, or a page to read."""
+    from gateway.config.reference import page  # noqa: PLC0415 - the other commands start without it
+
+    of_file = schema(file)
+    typer.echo(page(file, of_file) if markdown else _json(of_file), nl=not markdown)
+
+
+def _json(of_file: dict[str, Any]) -> str:
+    return json.dumps(of_file, indent=2, ensure_ascii=False)
+
+
+def _model(file: ConfigFile) -> "type[BaseModel]":
+    match file:
+        case ConfigFile.HOME:
+            from gateway.config.home import Home  # noqa: PLC0415 - the other commands start without it
+
+            return Home
+        case ConfigFile.GUARD:
+            from gateway.integrations.lock_guard.file import GuardFile  # noqa: PLC0415 - a gateway knows no guard's
+
+            return GuardFile
+        case ConfigFile.HUB:
+            from gateway.hub.config import HubFile  # noqa: PLC0415 - only the hub needs SQLAlchemy
+
+            return HubFile
