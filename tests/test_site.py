@@ -15,8 +15,10 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[^\]]+\]: (\S+)$", re.MULTILINE)
 CODE = re.compile(r"^```.*?^```|`[^`\n]*`", re.DOTALL | re.MULTILINE)
+FENCE = re.compile(r"^ *```.*?^ *```", re.DOTALL | re.MULTILINE)
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 PAGE_IN_A_SOURCE = re.compile(r"\bdocs/[\w/-]+\.md\b")
+FILE_IN_A_PAGE = re.compile(r"`((?:gateway|devices|tests|docs)/[\w./-]+)`")
 # What a browser fetches by itself when it shows a page.
 FETCHED = {"link": "href", "script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src"}
 
@@ -81,6 +83,14 @@ def test_a_link_that_leads_nowhere_fails_the_build(tmp_path: Path, text: str, co
     assert complaint in done.stderr
 
 
+def test_what_continues_an_item_of_a_list_is_indented_by_four() -> None:
+    """GitHub takes two or three spaces for it, Python-Markdown ends the list there."""
+    for page in DOCS.rglob("*.md"):
+        text = FENCE.sub("", page.read_text(encoding="utf-8"))
+        assert re.findall(r"\n\n {1,3}\S.*", text) == [], page
+        assert re.findall(r"^ {4}[^\s`].*\n(?:\d+\.|-) .*", text, re.MULTILINE) == [], page  # it swallows the next item
+
+
 def anchors(page: Path) -> set[str]:
     """The anchors that a page's headings get: small letters, hyphens for blanks, no other signs."""
     return {
@@ -100,6 +110,12 @@ def test_a_link_of_a_page_in_the_root_leads_to_a_file_and_a_heading(page: Path) 
         there = (ROOT / file) if file else page
         assert there.exists(), target
         assert not anchor or anchor in anchors(there), target
+
+
+def test_every_file_of_the_source_that_a_page_names_is_there() -> None:
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")):
+        named = set(FILE_IN_A_PAGE.findall(page.read_text(encoding="utf-8")))
+        assert {file for file in named if not (ROOT / file).exists()} == set(), page
 
 
 def test_every_page_that_a_source_names_is_there() -> None:
