@@ -31,6 +31,6 @@ def _line(row: Row) -> Line | None:
         return None
     return Line(
         bench="cluster", what=f"cluster of {HOMES:,} homes: {row.what}", value=float(found[1]), unit=_UNITS[found[2]],
-        goal=row.goal, met=row.met, parts={"as told": row.value},
+        goal=row.goal, met=row.met, parts={"in words": row.value},
         why="nodes, hubs, database, homes and retailers share two cores",
     )  # fmt: skip

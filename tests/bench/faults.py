@@ -48,7 +48,7 @@ async def _notice(air: Air, video: Recorder, mode: str, fault: Fault) -> float:
 def _line(mode: str, fault: Fault, took: list[float], goal: float | None) -> Line:
     value = max(took)
     return Line(
-        bench="faults", what=f"a camera's fault `{mode}` told as `{fault}` after, at the longest", unit="s",
+        bench="faults", what=f"time until a camera's fault `{mode}` is reported as `{fault}`, at most", unit="s",
         value=value,
         goal="" if goal is None else f"<= {goal:g} s", met=None if goal is None else value <= goal,
         parts={"p50": ms(median(took)), "times": str(len(took))},

@@ -247,12 +247,12 @@ async def _jobs(here: Scene, sizes: Sizes) -> list[Line]:
     await store.close()
     rate = len(names) / (max(seen) - min(seen))
     return [
-        Line(bench="hub", what=f"{here.store}: jobs that waited, brought to their homes", value=rate, unit="/s",
+        Line(bench="hub", what=f"{here.store}: waiting jobs, delivered to their homes", value=rate, unit="/s",
              goal=f">= {JOBS_A_SECOND}/s", met=rate >= JOBS_A_SECOND,
-             parts={"each answered by a signed event that is kept": f"{len(names) / kept:.0f}/s",
+             parts={"each until its signed event is stored": f"{len(names) / kept:.0f}/s",
                     "CPU of the hub a job": ms((machine.cpu(here.hub) - used) / len(names)),
-                    "first job after": ms(min(seen) - began), "events kept": f"{told:,}",
-                    "told twice": str(here.homes.count().double)},
+                    "first job after": ms(min(seen) - began), "events stored": f"{told:,}",
+                    "delivered twice": str(here.homes.count().double)},
              why="one core is the hub's: see its CPU a job"),
     ]  # fmt: skip
 
@@ -273,7 +273,7 @@ async def _steady(here: Scene, sizes: Sizes) -> list[Line]:
     await _seen(here, list(driver.made))
     waits = [here.homes.seen[name] - made.asked for name, made in driver.made.items()]
     return [
-        Line(bench="hub", what=f"{here.store}: 100 jobs a second, from kept until the home has it, p99",
+        Line(bench="hub", what=f"{here.store}: 100 jobs a second, from the commit until the home has it, p99",
              value=p99(jobs) * 1000, unit="ms", goal=f"<= {P99 * 1000:.0f} ms", met=p99(jobs) <= P99,
              parts={"p50": ms(median(jobs)), "longest": ms(max(jobs)), "CPU of the hub for each": ms(of_a_job)},
              why="hub, homes, broker and database share two cores"),

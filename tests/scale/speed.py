@@ -39,7 +39,7 @@ async def _steadily(run: Run, keeper: Keeper) -> None:
     await _all_there(run, names)
     run.row("processor time of one", each(before, run.used(), len(names)))
     p50, p99 = _late([run.homes.seen[name] - keeper.kept[name] for name in names if name in run.homes.seen])
-    run.row(f"a job at {RATE} a second, from kept until the home has it, p50", f"{p50:.0f} ms")
+    run.row(f"a job at {RATE} a second, from the commit until the home has it, p50", f"{p50:.0f} ms")
     run.row(f"a job at {RATE} a second, p99", f"{p99:.0f} ms", f"{P99:.0f} ms", met=p99 <= P99)
 
 
@@ -52,9 +52,9 @@ async def _at_once(run: Run, keeper: Keeper) -> None:
     await run.until(lambda: run.homes.count().waiting == 0, DRAINED)
     told = time.monotonic() - began
     run.row("processor time of each of those that wait", each(before, run.used(), AT_ONCE))
-    run.row(f"{AT_ONCE:,} jobs that waited, brought to their homes", f"{AT_ONCE / took:.0f} a second",
+    run.row(f"{AT_ONCE:,} waiting jobs, delivered to their homes", f"{AT_ONCE / took:.0f} a second",
             f"{THROUGH:.0f}", met=AT_ONCE / took >= THROUGH)  # fmt: skip
-    run.row("such jobs, until each is told by a signed event that is kept", f"{AT_ONCE / told:.0f} a second")
+    run.row("such jobs, until the signed event of each is stored", f"{AT_ONCE / told:.0f} a second")
 
 
 async def _announced(run: Run) -> None:
