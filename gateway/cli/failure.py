@@ -48,7 +48,8 @@ def home_of(path: Path) -> "Home":
     try:
         return load(path)
     except ConfigError as error:
-        raise Failure(str(error), "Correct the file, then try again; `perron schema` tells every key.") from error
+        todo = "Correct the file, then try again; `perron schema --markdown` describes every key."
+        raise Failure(str(error), todo) from error
 
 
 def entrance_of(home: "Home", entrance: str | None) -> str:

@@ -22,7 +22,9 @@ _BUSY: dict[reload.What, str] = {
     "scan": "a courier shows codes",
     "lockup": "the door is being locked",
 }
-_GOES_ON = "The house goes on as it was. Correct the file, then reload again; `perron schema` tells every key."
+_GOES_ON = (
+    "The house goes on as it was. Correct the file, then reload again; `perron schema --markdown` describes every key."
+)
 
 
 async def ask(file: Path, *, wait: bool, tell: Callable[[str], None]) -> None:

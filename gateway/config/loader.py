@@ -14,7 +14,7 @@ from gateway.config.validation import problems
 from gateway.system.located_yaml import Document, Misread, parse
 from gateway.system.regular_file import read_text
 
-_HOUSE = "a house is written as `key: value` lines: see `perron schema`."
+_HOUSE = "a house is written as `key: value` lines: `perron schema --markdown` describes every key."
 
 
 def load(path: Path) -> Home:

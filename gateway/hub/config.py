@@ -272,8 +272,8 @@ def load(path: Path) -> HubFile:
     Raises:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
     """
-    file, _ = read(path, HubFile, todo="Name another with --config, or write one.",
-                   shape="a hub is written as `key: value` lines: see docs/operator/hub.md.")  # fmt: skip
+    shape = "a hub is written as `key: value` lines: `perron schema hub --markdown` describes every key."
+    file, _ = read(path, HubFile, todo="Name another with --config, or write one.", shape=shape)
     return _anchored(file, path.resolve().parent)
 
 

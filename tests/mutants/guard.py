@@ -82,8 +82,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the guard locks on the first answer of closed",
         file=RULES,
-        old="                until = self.mono + self.state.settings.stable\n",
-        new="                self.throw()\n                until = self.mono + self.state.settings.stable\n",
+        old="                until = self.mono + self.state.settings.timing.stable\n",
+        new="                self.throw()\n                until = self.mono + self.state.settings.timing.stable\n",
         tests=(TESTS,),
     ),
     Mutant(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 from joserfc.jwk import OKPKey
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -17,6 +17,7 @@ from gateway.config.fields import Address, DeviceId, Id, KeyPath, KeyWord, Secti
 from gateway.config.reading import read, told
 from gateway.config.topics import OF_A_BRIDGE, SPOKEN
 from gateway.domain.timing import Seconds
+from gateway.integrations.lock_guard.timing import Timing
 from gateway.protocol.guard_keys import public_key
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -129,23 +130,6 @@ class Radio(Section):
         return self
 
 
-class Waits(Section):
-    """Waiting times of the guard. Leave them out: shorter times are for demonstrations and tests."""
-
-    nonce_life: Seconds = 15.0
-    """Challenge lifetime: how long the gateway may use a challenge of the guard in a command. If it is too short, a
-    slow network delays commands past it; if it is too long, a held-back command stays valid longer."""
-    answer: Seconds = 5.0
-    """Answer deadline: how long lock and door sensor may take to answer a question."""
-    stable: Seconds = 2.0
-    """Closed door: the time between the two answers `closed` that the guard needs before it locks by itself."""
-    again: Seconds = 30.0
-    """Next try: the time until the guard tries again to lock by itself."""
-    moving: Seconds = 30.0
-    """Movement after an unlock: an answer `locked` in this time after an unlock does not count, because the bolt may
-    not have begun to move."""
-
-
 class GuardFile(Section):
     """The configuration of `perron guard`, the process that alone may move one lock."""
 
@@ -167,18 +151,13 @@ class GuardFile(Section):
     unlocked longer after a failure."""
     latency: Seconds = 3.0
     """Movement of the bolt: the longest time that the bolt needs from the command to its end position."""
-    timing: Waits = Waits()
+    timing: Timing = Timing()
     """Waiting times: those of the guard itself."""
 
     @property
     def gateway_key(self) -> OKPKey:
         """Whose commands count."""
         return public_key(self.gateway)
-
-    @property
-    def waits(self) -> dict[str, Any]:
-        """The waiting times by name."""
-        return self.timing.model_dump()
 
 
 def load(path: Path) -> GuardFile:
@@ -187,7 +166,7 @@ def load(path: Path) -> GuardFile:
     Raises:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
     """
-    shape = "a guard is written as `key: value` lines: docs/installer/guard.md shows one."
+    shape = "a guard is written as `key: value` lines: `perron schema guard --markdown` describes every key."
     file, document = read(path, GuardFile, todo="Name another with --config.", shape=shape)
     wrong = list(_problems(file))
     if wrong:

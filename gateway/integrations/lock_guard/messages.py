@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from devices.commands import Lock, Unlock
 from devices.reports import Bolt, Door, Report
+from gateway.integrations.lock_guard.timing import Timing
 from gateway.protocol.guard_message import ToGuard
 
 
@@ -20,13 +21,12 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What is declared; times in seconds.
+    """What `guard.yaml` declares, and fixed limits; times in seconds.
 
-    `silent`: so long after the gateway's last word the guard locks what it unlocked itself. `longest`: no command may
-    be good for longer. `alive`: how long the radio's broker may take to answer, `answer`: a device. `latency`: the
-    bolt's longest movement. `moving`: one that answers locked so soon after an unlock may not have begun to move.
-    `echoes`: which parts carry a question's number back. `latches`: the lock can be told to pull its latch too.
-    `settling`: a bridge that has just come back tells so long what it remembers, and that answers nothing.
+    `silent`, `latency` and `timing` are those of `guard.yaml`. `longest`: the longest lifetime of a command. `alive`:
+    how long the radio's broker may take to answer. `echoes`: the parts whose answers carry the number of the question.
+    `latches`: the lock can also pull its latch. `settling`: after a bridge has come back, its messages in this time
+    answer no question, because it repeats what it remembers.
     """
 
     lock: str
@@ -35,14 +35,10 @@ class Settings:
     echoes: frozenset[Part] = frozenset()
     latches: bool = False
     settling: float = 5.0
-    nonce_life: float = 15.0
+    timing: Timing = field(default_factory=Timing)
     longest: float = 30.0
     alive: float = 0.5
-    answer: float = 5.0
-    stable: float = 2.0
     latency: float = 3.0
-    again: float = 30.0
-    moving: float = 30.0
 
 
 # ---- what is heard --------------------------------------------------------------------------------------------------

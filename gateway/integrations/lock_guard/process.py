@@ -112,7 +112,7 @@ class Process:
             latency=self._file.latency,
             latches=self._file.radio.lock.vendor in UNLATCHING,
             echoes=frozenset(echoing),
-            **self._file.waits,
+            timing=self._file.timing,
         )
 
     def _lines(self) -> tuple[Mqtt, Mqtt]:
@@ -276,7 +276,7 @@ class Process:
                 "counter": said.counter,
                 "question": said.question,
                 "nonce": said.nonce,
-                "nonce_ms": None if said.nonce is None else round(self._state.settings.nonce_life * 1000),
+                "nonce_ms": None if said.nonce is None else round(self._state.settings.timing.nonce_life * 1000),
                 "body": body.decode(),
             }
         )

@@ -155,7 +155,7 @@ class _Turn:
         seq = self.state.seqs.get(part, 0) + 1
         self.state = replace(self.state, seqs=_with(self.state.seqs, part, seq))
         if nonce is not None:
-            given = Nonce(nonce, self.mono + self.state.settings.nonce_life)
+            given = Nonce(nonce, self.mono + self.state.settings.timing.nonce_life)
             self.state = replace(self.state, nonces=(*self.state.nonces, given)[-NONCES:])
         self.commands.append(
             Say(
@@ -248,7 +248,7 @@ class _Turn:
 
     def ask(self, part: Part, questions: tuple[str, ...] = ()) -> int:
         number = self.state.number + 1
-        asked = Asked(number, self.mono + self.state.settings.answer, questions)
+        asked = Asked(number, self.mono + self.state.settings.timing.answer, questions)
         self.state = replace(self.state, number=number, asked=_with(self.state.asked, part, asked))
         self.commands.append(Ask(part, number))
         return number
@@ -411,7 +411,7 @@ class _Turn:
     def settled(self) -> bool:
         """Whether a bolt that says locked has had the time to obey the unlock before."""
         begun = self.state.began if self.state.moved is None else self.state.moved
-        return self.state.withdrawn or self.mono - begun >= self.state.settings.moving
+        return self.state.withdrawn or self.mono - begun >= self.state.settings.timing.moving
 
     def locked_again(self) -> None:
         if self.state.owes:
@@ -426,7 +426,7 @@ class _Turn:
             if report.door is not Door.CLOSED:
                 self.try_again("the door is not closed")
             elif asked is not None and self.on(Step.DOOR, asked.number):
-                until = self.mono + self.state.settings.stable
+                until = self.mono + self.state.settings.timing.stable
                 self.state = replace(self.state, chain=Chain(Step.STABLE, asked.number, until))
             elif asked is not None and self.on(Step.DOOR_AGAIN, asked.number):
                 self.throw()
@@ -481,7 +481,7 @@ class _Turn:
         """Ask anew: what is under way was asked before this step and answers nothing of it."""
         before = self.state.asked.get(part)
         number = self.ask(part, () if before is None else before.questions)
-        until = self.mono + self.state.settings.answer
+        until = self.mono + self.state.settings.timing.answer
         self.state = replace(self.state, chain=Chain(step, number, until))
 
     def throw(self) -> None:
@@ -495,4 +495,4 @@ class _Turn:
 
     def try_again(self, why: str) -> None:
         self.note(f"own locking waits: {why}")
-        self.state = replace(self.state, chain=None, tries=self.mono + self.state.settings.again)
+        self.state = replace(self.state, chain=None, tries=self.mono + self.state.settings.timing.again)

@@ -368,4 +368,4 @@ def test_a_command_in_a_sentence_can_be_typed_as_it_stands() -> None:
     assert typed("Look: `perron doctor` tells.") == f"Look: `{ourselves()} doctor` tells."
     assert typed("perron/bridge/state and `perron`") == "perron/bridge/state and `perron`"
     told = perron("doctor", "--home", "/nowhere/home.yaml")
-    assert f"`{ourselves()} schema`" in told.stderr
+    assert f"`{ourselves()} schema --markdown`" in told.stderr

@@ -7,6 +7,8 @@ import pytest
 from devices.vendors.words import Channel
 from gateway.config.errors import ConfigError
 from gateway.integrations.lock_guard.file import load
+from gateway.integrations.lock_guard.messages import Settings
+from gateway.integrations.lock_guard.timing import Timing
 from gateway.protocol.guard_keys import KeyUnusable, command_key, make, public_x
 from gateway.protocol.guard_keys import load as load_key
 
@@ -29,6 +31,19 @@ radio:
 def written(folder: Path, text: str = TEXT) -> Path:
     (folder / "guard.yaml").write_text(text)
     return folder / "guard.yaml"
+
+
+def test_every_waiting_time_of_the_file_reaches_the_rules_and_without_one_each_is_as_it_always_was(
+    tmp_path: Path,
+) -> None:
+    assert load(written(tmp_path)).timing.model_dump() == {
+        "nonce_life": 15, "answer": 5, "stable": 2, "again": 30, "moving": 30,
+    }  # fmt: skip
+    times = {name: 1.0 + n for n, name in enumerate(Timing.model_fields)}
+    file = load(written(tmp_path, TEXT + "".join(["timing:\n", *(f"  {name}: {t}\n" for name, t in times.items())])))
+    assert file.timing == Timing(**times)
+    settings = Settings(lock=file.lock, door=True, silent=file.silent, timing=file.timing)
+    assert settings.timing.model_dump() == times
 
 
 def test_a_whole_file_is_read_and_its_paths_begin_beside_it(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_challenge_serves_one_unlock() -> None:
 def test_a_challenge_dies_by_the_guard_s_own_clock() -> None:
     house = Beside()
     nonce = house.beat()
-    house.wait(house.settings.nonce_life)
+    house.wait(house.settings.timing.nonce_life)
     assert refusals(house.tell(house.unlocking(nonce))) == [Failure.EXPIRED]
     assert house.unlocked == 0
 
@@ -210,7 +210,7 @@ def test_a_question_to_a_silent_device_stays_unanswered_and_the_next_is_asked() 
     nonce = house.beat()
     house.tell(house.asking("lock", nonce))
     house.tell(house.asking("lock", nonce))
-    assert [c for c in house.wait(house.settings.answer) if isinstance(c, w.Ask)] != []
+    assert [c for c in house.wait(house.settings.timing.answer) if isinstance(c, w.Ask)] != []
 
 
 def test_a_move_as_it_happens_answers_no_question() -> None:
@@ -307,7 +307,7 @@ def silent(house: Beside) -> Beside:
 def closes(house: Beside) -> None:
     """The door answers closed, stays so, and answers again."""
     house.leaf(Door.CLOSED, answers=True)
-    house.wait(house.settings.stable)
+    house.wait(house.settings.timing.stable)
     house.leaf(Door.CLOSED, answers=True)
 
 
@@ -315,7 +315,7 @@ def test_a_silent_gateway_s_door_is_locked_after_two_fresh_answers_of_closed() -
     house = silent(Beside().opened())
     house.leaf(Door.CLOSED, answers=True)
     assert house.locked == 0
-    house.wait(house.settings.stable)
+    house.wait(house.settings.timing.stable)
     assert house.locked == 0
     house.leaf(Door.CLOSED, answers=True)
     assert house.locked == 1
@@ -359,10 +359,10 @@ def test_a_door_that_is_not_affirmatively_closed_is_never_locked(door: Door, whe
     house.leaf(door if when == "first" else Door.CLOSED, answers=True)
     if when == "between":
         house.leaf(door)
-    house.wait(house.settings.stable)
+    house.wait(house.settings.timing.stable)
     house.leaf(door if when == "second" else Door.CLOSED, answers=True)
     assert house.locked == 0
-    house.wait(house.settings.again)
+    house.wait(house.settings.timing.again)
     closes(house)
     assert house.locked == 1, "it tries again"
 
@@ -371,7 +371,7 @@ def test_a_door_that_is_not_affirmatively_closed_is_never_locked(door: Door, whe
 def test_news_of_a_closed_door_is_no_answer(*, first_answers: bool) -> None:
     house = silent(Beside().opened())
     house.leaf(Door.CLOSED, answers=first_answers)
-    house.wait(house.settings.stable)
+    house.wait(house.settings.timing.stable)
     house.leaf(Door.CLOSED)
     assert house.locked == 0
 
@@ -401,7 +401,7 @@ def test_locked_said_before_the_bolt_can_have_moved_proves_nothing() -> None:
     house.tell(house.asking("lock", house.beat()))
     house.bolt(Bolt.LOCKED, answers=True)
     assert house.disk.owes
-    house.wait(house.settings.moving)
+    house.wait(house.settings.timing.moving)
     house.tell(house.asking("lock", house.beat()))
     house.bolt(Bolt.LOCKED, answers=True)
     assert not house.disk.owes, "it never moved"
@@ -420,7 +420,7 @@ def test_a_bolt_that_does_not_answer_locked_is_tried_again() -> None:
     closes(house)
     house.wait(house.settings.latency)
     house.bolt(Bolt.UNLOCKED, answers=True)
-    house.wait(house.settings.again)
+    house.wait(house.settings.timing.again)
     closes(house)
     assert house.locked == 2
 
@@ -437,6 +437,6 @@ def test_the_gateway_that_comes_back_takes_the_locking_over() -> None:
     house = silent(Beside().opened())
     house.leaf(Door.CLOSED, answers=True)
     house.beat(house.beat())
-    house.wait(house.settings.stable)
+    house.wait(house.settings.timing.stable)
     house.leaf(Door.CLOSED, answers=True)
     assert house.locked == 0

@@ -26,9 +26,10 @@ from gateway.config.broker import Broker
 from gateway.config.devices import DoorDevice, GuardSection, LockDevice
 from gateway.config.home import Home, Storage
 from gateway.config.topics import FromDevice, Topics, device_topic
-from gateway.integrations.lock_guard.file import DoorBehind, GuardFile, LockBehind, Radio, Waits
+from gateway.integrations.lock_guard.file import DoorBehind, GuardFile, LockBehind, Radio
 from gateway.integrations.lock_guard.ledger import Ledger
 from gateway.integrations.lock_guard.process import Process, uptime
+from gateway.integrations.lock_guard.timing import Timing
 from gateway.mqtt.client import Mqtt
 from gateway.mqtt.packets import Incoming, NotSent, Sent
 from gateway.protocol.guard_keys import command_key, load, make, public_x
@@ -40,7 +41,7 @@ LIFE = 1.0  # seconds that a command is good for
 ADDRESS, SENSOR = "io://1/2", "io://1/3"
 SOON = 8.0  # seconds within which what must come has come, on a machine that has much else to do
 BEGINS = 40  # seconds, or questions, until a guard that starts anew has answered on a machine that is overrun
-QUICK = Waits(nonce_life=15, answer=2, stable=0.3, again=0.5, moving=1)
+QUICK = Timing(nonce_life=15, answer=2, stable=0.3, again=0.5, moving=1)
 EVERYBODY = "\n".join(f"user {name}\ntopic readwrite #" for name in ("gateway", "attacker", LOCK, "back-lock"))
 
 
